@@ -1,0 +1,231 @@
+"""What can go wrong, as one tree.
+
+Every error that entrepot raises is an `Error`. Most are a built-in exception too, so that code
+written against the standard library keeps working (`except FileNotFoundError` catches `NotFound`):
+
+    Error
+    ├── ConfigInvalid        ValueError             the configuration cannot work
+    ├── InvalidInput         ValueError             an argument cannot work
+    ├── RangeNotSatisfied    ValueError             the range starts behind the end of the object
+    ├── Unsupported          io.UnsupportedOperation   the service cannot do this
+    ├── NotFound             FileNotFoundError
+    ├── AlreadyExists        FileExistsError
+    ├── PermissionDenied     PermissionError
+    ├── IsADirectory         IsADirectoryError
+    ├── NotADirectory        NotADirectoryError
+    ├── Timeout              TimeoutError           temporary
+    └── OSError
+        ├── RateLimited                             temporary
+        ├── ContentIncomplete                       temporary: fewer bytes than promised
+        ├── ContentTruncated                        more bytes than promised
+        ├── StorageFull
+        ├── ConditionNotMatch                       if_match and its siblings
+        └── Unexpected                              anything else; temporary where the cause is
+
+A temporary error may go away when the same call is made again. The parts of an error are filled in
+on the way up (`add_context`), never replaced, so the one who knows most about it has the word.
+"""
+
+import errno as _errno
+import io
+from typing import Any, ClassVar, Self
+
+
+class Error(Exception):
+    """The root of the tree: one failed call.
+
+    Arguments:
+        message: what happened, for a person.
+        scheme: the scheme of the service, such as `"s3"`.
+        operation: the operation that failed, such as `"read"`.
+        path: the path it was asked for, relative to the operator's root.
+        context: further facts by name. Never put a secret or a signed URL here.
+        is_temporary: whether the same call may succeed later; by default what the class says.
+    """
+
+    kind: ClassVar[str] = "Error"
+    temporary_by_default: ClassVar[bool] = False
+    default_errno: ClassVar[int | None] = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "kind" not in cls.__dict__:
+            cls.kind = cls.__name__
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        scheme: str | None = None,
+        operation: str | None = None,
+        path: str | None = None,
+        context: dict[str, Any] | None = None,
+        is_temporary: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.scheme = scheme
+        self.operation = operation
+        self.context = dict(context or {})
+        self.is_temporary = self.temporary_by_default if is_temporary is None else is_temporary
+        self.path = path
+        _fill_os_fields(self)
+
+    def add_context(
+        self,
+        *,
+        scheme: str | None = None,
+        operation: str | None = None,
+        path: str | None = None,
+        **context: Any,
+    ) -> Self:
+        """Fills what is still unknown about this error and returns it.
+
+        What is already known is left as it is: the place nearest to the fault knows it best.
+        """
+        self.scheme = self.scheme or scheme
+        self.operation = self.operation or operation
+        self.path = path if self.path is None else self.path
+        for name, value in context.items():
+            self.context.setdefault(name, value)
+        _fill_os_fields(self)
+        return self
+
+    def __str__(self) -> str:
+        facts = {"scheme": self.scheme, "operation": self.operation, "path": self.path}
+        known = {name: value for name, value in (facts | self.context).items() if value is not None}
+        where = ", ".join(f"{name}={_plain(value)!r}" for name, value in known.items())
+        kind = f"{self.kind} (temporary)" if self.is_temporary else self.kind
+        return f"{kind}: {self.message} [{where}]" if where else f"{kind}: {self.message}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message), self.__dict__
+
+
+def _plain(value: Any) -> Any:
+    """A member of a `StrEnum` as the text that it is."""
+    return str(value) if isinstance(value, str) else value
+
+
+def _fill_os_fields(error: Error) -> None:
+    if isinstance(error, OSError):
+        error.errno = error.default_errno if error.errno is None else error.errno
+        error.filename = error.path if error.filename is None else error.filename
+
+
+def _rebuild(cls: type[Error], message: str) -> Error:
+    return cls(message)
+
+
+class ConfigInvalid(Error, ValueError):
+    """The configuration of a service or layer cannot work: a missing, unknown or contradictory value."""
+
+
+class InvalidInput(Error, ValueError):
+    """An argument cannot work, whatever the storage holds. Nothing was sent."""
+
+
+class RangeNotSatisfied(Error, ValueError):
+    """The range starts behind the end of the object."""
+
+
+class Unsupported(Error, io.UnsupportedOperation):
+    """The service cannot do this. Nothing was sent."""
+
+    default_errno = _errno.EOPNOTSUPP
+
+
+class NotFound(Error, FileNotFoundError):
+    """There is no such object."""
+
+    default_errno = _errno.ENOENT
+
+
+class AlreadyExists(Error, FileExistsError):
+    """There is such an object already."""
+
+    default_errno = _errno.EEXIST
+
+
+class PermissionDenied(Error, PermissionError):
+    """The storage refuses: wrong or missing credentials, or not allowed to them."""
+
+    default_errno = _errno.EACCES
+
+
+class IsADirectory(Error, IsADirectoryError):
+    """A file was needed and the path names a directory."""
+
+    default_errno = _errno.EISDIR
+
+
+class NotADirectory(Error, NotADirectoryError):
+    """A directory was needed and the path, or a part of it, names a file."""
+
+    default_errno = _errno.ENOTDIR
+
+
+class Timeout(Error, TimeoutError):
+    """The storage did not answer in time."""
+
+    temporary_by_default = True
+    default_errno = _errno.ETIMEDOUT
+
+
+class RateLimited(Error, OSError):
+    """The storage asks for fewer requests."""
+
+    temporary_by_default = True
+    default_errno = _errno.EAGAIN
+
+
+class StorageFull(Error, OSError):
+    """There is no room left."""
+
+    default_errno = _errno.ENOSPC
+
+
+class ConditionNotMatch(Error, OSError):
+    """A condition such as `if_match` does not hold, or the object changed while it was read."""
+
+    default_errno = _errno.ESTALE
+
+
+class ContentIncomplete(Error, OSError):
+    """Fewer bytes arrived than were promised."""
+
+    temporary_by_default = True
+    default_errno = _errno.EIO
+
+
+class ContentTruncated(Error, OSError):
+    """More bytes arrived than were promised, or others than were asked for."""
+
+    default_errno = _errno.EIO
+
+
+class Unexpected(Error, OSError):
+    """Anything else. `is_temporary` is set where the cause is known to pass, such as a lost connection."""
+
+    default_errno = _errno.EIO
+
+
+__all__ = [
+    "AlreadyExists",
+    "ConditionNotMatch",
+    "ConfigInvalid",
+    "ContentIncomplete",
+    "ContentTruncated",
+    "Error",
+    "InvalidInput",
+    "IsADirectory",
+    "NotADirectory",
+    "NotFound",
+    "PermissionDenied",
+    "RangeNotSatisfied",
+    "RateLimited",
+    "StorageFull",
+    "Timeout",
+    "Unexpected",
+    "Unsupported",
+]

@@ -1,0 +1,28 @@
+"""Says in every error which service, operation and path it is about."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, TypeVarTuple
+
+from entrepot.errors import Error
+from entrepot.raw import Accessor, AroundAccessor, Layer, Operation
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+
+class ErrorContextLayer(Layer):
+    """Part of every stack. Fills what an error does not say yet, whichever call of the inner stack raised it."""
+
+    def wrap(self, accessor: Accessor) -> Accessor:
+        return _ErrorContextAccessor(accessor)
+
+
+class _ErrorContextAccessor(AroundAccessor):
+    async def around(
+        self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args
+    ) -> T:
+        try:
+            return await call(*args)
+        except Error as error:
+            error.add_context(scheme=self.info.scheme, operation=operation.value, path=path)
+            raise

@@ -1,0 +1,22 @@
+"""Ends every stack: what an operator holds is the operations and `info`, and nothing else of a service."""
+
+from entrepot.raw import Accessor, Layer
+
+
+class TypeEraseLayer(Layer):
+    """Part of every stack, outermost."""
+
+    def wrap(self, accessor: Accessor) -> Accessor:
+        return TypeErasedAccessor(accessor)
+
+
+class TypeErasedAccessor(Accessor):
+    """A record of bound operations. It has no attribute of the accessor that it was made from."""
+
+    __slots__ = ("info", "read", "stat", "write")
+
+    def __init__(self, accessor: Accessor) -> None:
+        self.info = accessor.info
+        self.stat = accessor.stat  # type: ignore[method-assign]
+        self.read = accessor.read  # type: ignore[method-assign]
+        self.write = accessor.write  # type: ignore[method-assign]

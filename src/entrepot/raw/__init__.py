@@ -1,0 +1,54 @@
+"""For authors of services and layers: what to implement, and what helps. Less stable than `entrepot` itself.
+
+Start with `Accessor` and `ServiceConfig` for a service, `AroundAccessor` and `Layer` for a layer.
+"""
+
+from . import oio
+from .accessor import OPERATIONS, Accessor, AccessorInfo, AroundAccessor, LayeredAccessor
+from .config import ServiceConfig
+from .context import Context
+from .layer import Layer
+from .operation import Operation
+from .ops import DEFAULT_READ, DEFAULT_STAT, DEFAULT_WRITE, HINTS, OpRead, OpStat, OpWrite
+from .path import (
+    build_abs_path,
+    build_rel_path,
+    build_rooted_abs_path,
+    get_basename,
+    get_parent,
+    is_dir_path,
+    normalize_path,
+    normalize_root,
+)
+from .rps import RpRead, RpStat, RpWrite
+
+__all__ = [
+    "DEFAULT_READ",
+    "DEFAULT_STAT",
+    "DEFAULT_WRITE",
+    "HINTS",
+    "OPERATIONS",
+    "Accessor",
+    "AccessorInfo",
+    "AroundAccessor",
+    "Context",
+    "Layer",
+    "LayeredAccessor",
+    "OpRead",
+    "OpStat",
+    "OpWrite",
+    "Operation",
+    "RpRead",
+    "RpStat",
+    "RpWrite",
+    "ServiceConfig",
+    "build_abs_path",
+    "build_rel_path",
+    "build_rooted_abs_path",
+    "get_basename",
+    "get_parent",
+    "is_dir_path",
+    "normalize_path",
+    "normalize_root",
+    "oio",
+]

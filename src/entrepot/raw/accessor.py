@@ -1,0 +1,176 @@
+"""What a service implements, and the two bases that layers build on.
+
+`Accessor` is the interface: one coroutine an operation, and `info`. A service overrides what it has.
+`LayeredAccessor` wraps an accessor and changes the operations that its subclass overrides.
+`AroundAccessor` puts one coroutine around each call, the verbs of bodies included.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar, TypeVarTuple
+
+from entrepot.errors import Unsupported
+from entrepot.types import Capability, Metadata
+
+from . import oio
+from .operation import Operation
+from .ops import OpRead, OpStat, OpWrite
+from .rps import RpRead, RpStat, RpWrite
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+OPERATIONS = ("stat", "read", "write")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessorInfo:
+    """What an accessor is.
+
+    Arguments:
+        scheme: the scheme of the service, such as `"s3"`.
+        root: the root that every path is relative to, with a slash at both ends.
+        name: what the root lies in, such as the bucket or the host; empty where there is no such thing.
+        native_capability: what the service itself can do.
+        capability: what it can do with what the stack completes; by default what is native.
+    """
+
+    scheme: str
+    root: str = "/"
+    name: str = ""
+    native_capability: Capability = Capability()
+    capability: Capability = Capability()
+
+    def __post_init__(self) -> None:
+        if self.capability == Capability():
+            object.__setattr__(self, "capability", self.native_capability)
+
+
+class Accessor:
+    """One storage, behind operations that take a path and a record of arguments.
+
+    Paths arrive normalized (`raw.path`). Operations with a body return it beside the reply, and
+    neither opening nor closing it is I/O that can be noticed: the first verb of the body does the work.
+    What a subclass leaves out raises `Unsupported`; `info.native_capability` says the same as data.
+    """
+
+    __slots__ = ()
+
+    info: AccessorInfo
+
+    async def stat(self, path: str, args: OpStat) -> RpStat:
+        """What is known of the object. Requires `Capability.stat`."""
+        raise Unsupported("the service has no stat")
+
+    async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
+        """A body that gives the bytes of `args.range`. Requires `Capability.read`."""
+        raise Unsupported("the service has no read")
+
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
+        """A body that takes the new bytes of the object. Requires `Capability.write`."""
+        raise Unsupported("the service has no write")
+
+
+class LayeredAccessor(Accessor):
+    """An accessor around another. A subclass overrides what it changes and calls `self.inner`.
+
+    An operation that it does not override is bound straight to the inner accessor's bound method when
+    the stack is built, so that a call of it costs nothing here.
+    """
+
+    def __init__(self, inner: Accessor) -> None:
+        self.inner = inner
+        self.info = inner.info
+        for operation in OPERATIONS:
+            if not self._changes(operation):
+                setattr(self, operation, getattr(inner, operation))
+
+    def _changes(self, operation: str) -> bool:
+        return getattr(type(self), operation) is not getattr(LayeredAccessor, operation)
+
+    async def stat(self, path: str, args: OpStat) -> RpStat:
+        return await self.inner.stat(path, args)
+
+    async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
+        return await self.inner.read(path, args)
+
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
+        return await self.inner.write(path, args)
+
+
+class AroundAccessor(LayeredAccessor):
+    """An accessor that puts the coroutine `around` about each call that it names.
+
+    Subclasses override `around` and, where they do not mean every call, narrow `operations`.
+    """
+
+    operations: ClassVar[frozenset[Operation]] = frozenset(Operation)
+
+    def _changes(self, operation: str) -> bool:
+        if getattr(type(self), operation) is not getattr(AroundAccessor, operation):
+            return True
+        return any(named.capability == operation for named in self.operations)
+
+    async def around(
+        self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args
+    ) -> T:
+        """Makes the call. It runs in the caller's task and may be made again."""
+        return await call(*args)
+
+    def around_named(
+        self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args
+    ) -> Awaitable[T]:
+        """The call, inside `around` if it is one of those that this accessor names."""
+        if operation in self.operations:
+            return self.around(operation, path, call, *args)
+        return call(*args)
+
+    async def stat(self, path: str, args: OpStat) -> RpStat:
+        return await self.around_named(Operation.STAT, path, self.inner.stat, path, args)
+
+    async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
+        reply, body = await self.around_named(Operation.READ, path, self.inner.read, path, args)
+        return reply, _AroundReader(self, path, body)
+
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
+        reply, body = await self.around_named(Operation.WRITE, path, self.inner.write, path, args)
+        return reply, _AroundWriter(self, path, body)
+
+
+class _AroundReader(oio.Read):
+    __slots__ = ("_inner", "_layer", "_path")
+
+    def __init__(self, layer: AroundAccessor, path: str, inner: oio.Read) -> None:
+        self._layer = layer
+        self._path = path
+        self._inner = inner
+
+    async def read(self, n: int) -> bytes:
+        return await self._layer.around_named(Operation.READER_READ, self._path, self._inner.read, n)
+
+    async def seek(self, offset: int, whence: int = 0) -> int:
+        return await self._layer.around_named(Operation.READER_SEEK, self._path, self._inner.seek, offset, whence)
+
+    async def next(self) -> bytes | None:
+        return await self._layer.around_named(Operation.READER_NEXT, self._path, self._inner.next)
+
+    async def close(self) -> None:
+        await self._layer.around_named(Operation.READER_CLOSE, self._path, self._inner.close)
+
+
+class _AroundWriter(oio.Write):
+    __slots__ = ("_inner", "_layer", "_path")
+
+    def __init__(self, layer: AroundAccessor, path: str, inner: oio.Write) -> None:
+        self._layer = layer
+        self._path = path
+        self._inner = inner
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        await self._layer.around_named(Operation.WRITER_WRITE, self._path, self._inner.write, data)
+
+    async def close(self) -> Metadata:
+        return await self._layer.around_named(Operation.WRITER_CLOSE, self._path, self._inner.close)
+
+    async def abort(self) -> None:
+        await self._layer.around_named(Operation.WRITER_ABORT, self._path, self._inner.abort)

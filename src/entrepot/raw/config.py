@@ -1,0 +1,165 @@
+"""What the public class of a service is: its configuration, and how to build the service from it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields
+from typing import Any, ClassVar, Self, get_args, get_type_hints
+
+from entrepot.errors import ConfigInvalid
+
+from .accessor import Accessor
+from .context import Context
+
+_TRUE, _FALSE = frozenset({"true", "on", "yes", "1"}), frozenset({"false", "off", "no", "0"})
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUri:
+    """The parts of a URI such as `s3://bucket/some/root?region=r`, percent-decoded.
+
+    Arguments:
+        scheme: `"s3"`, in lower case.
+        authority: host and port as they stand, without userinfo: `"bucket"`.
+        path: what follows, with its leading slash: `"/some/root"`.
+        options: the query, and the userinfo as `username` and `password`.
+    """
+
+    scheme: str
+    authority: str
+    path: str
+    options: Mapping[str, str]
+
+
+class ServiceConfig:
+    """Base of the frozen dataclasses that configure services.
+
+    A field's name is the key in every form of configuration. Other names of it stand in the field's
+    metadata: `field(metadata={"aliases": ("aws_region",)})`. A secret is `repr=False`. A field that is
+    no configuration (`init=False`) has no key. Values may be strings in every form but the constructor.
+    """
+
+    SCHEME: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for name, accepted in _accepted_types(type(self)).items():
+            value = getattr(self, name)
+            if isinstance(value, os.PathLike) and str in accepted:
+                object.__setattr__(self, name, os.fspath(value))
+            elif not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
+                expected = " or ".join(sorted(one.__name__ for one in accepted if one is not type(None)))
+                raise self.invalid(f"{name} is {expected}, not {type(value).__name__}")
+        self.validate()
+
+    def validate(self) -> None:
+        """Raises `ConfigInvalid` where the values cannot work. No I/O."""
+
+    def build(self, context: Context) -> Accessor:
+        """The service. It may import, and does no I/O."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
+        """A configuration from keys and values, as from a file or the environment.
+
+        Raises:
+            ConfigInvalid: a key is unknown (the nearest known one is named) or given twice, or a
+                value is missing or cannot work.
+        """
+        known, values = _fields_by_key(cls), dict[str, Any]()
+        for key, value in mapping.items():
+            found = known.get(str(key).lower())
+            if found is None:
+                raise cls.invalid(f"there is no key {key!r}{_nearest(str(key), known)}")
+            if found.name in values:
+                raise cls.invalid(f"{found.name} is given twice")
+            values[found.name] = _converted(cls, found.name, value)
+        try:
+            return cls(**values)
+        except TypeError:
+            missing = [one.name for one in known.values() if one.name not in values and _is_required(one)]
+            raise cls.invalid(f"{', '.join(dict.fromkeys(missing))} is missing") from None
+
+    @classmethod
+    def from_uri(cls, uri: str, options: Mapping[str, Any] | None = None) -> Self:
+        """A configuration from a URI. `options` go before what the URI says.
+
+        Raises:
+            ConfigInvalid: as `from_mapping`, or it is no URI of this service.
+        """
+        parts = parse_uri(uri)
+        return cls.from_mapping({**cls.uri_options(parts), **parts.options, **(options or {})})
+
+    @classmethod
+    def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:
+        """What authority and path of a URI mean to this service, as keys and values."""
+        return {"root": uri.path}
+
+    @classmethod
+    def invalid(cls, message: str) -> ConfigInvalid:
+        """The error that says what is wrong with a configuration of this service."""
+        return ConfigInvalid(message, scheme=cls.SCHEME, operation="configure")
+
+
+def parse_uri(uri: str) -> ServiceUri:
+    """The parts of a URI. A string without `://` is a scheme alone.
+
+    Raises:
+        ConfigInvalid: it cannot be read as a URI. The message does not repeat it: it may hold a secret.
+    """
+    from urllib.parse import parse_qsl, unquote, urlsplit
+
+    try:
+        parts = urlsplit(uri if "://" in uri else f"{uri}://")
+        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    except ValueError:
+        raise ConfigInvalid("this cannot be read as a URI", operation="configure") from None
+    if parts.fragment:
+        raise ConfigInvalid("a URI of a service has no fragment", operation="configure")
+    userinfo, _, authority = parts.netloc.rpartition("@")
+    username, colon, password = userinfo.partition(":")
+    credentials = {"username": unquote(username)} if username else {}
+    credentials |= {"password": unquote(password)} if colon else {}
+    lowered = {key.lower(): value for key, value in options.items()}
+    return ServiceUri(parts.scheme.lower(), authority, unquote(parts.path), credentials | lowered)
+
+
+def _accepted_types(cls: type[ServiceConfig]) -> dict[str, tuple[type, ...]]:
+    hints = get_type_hints(cls)
+    return {one.name: get_args(hints[one.name]) or (hints[one.name],) for one in _init_fields(cls)}
+
+
+def _init_fields(cls: type[ServiceConfig]) -> list[Field[Any]]:
+    return [one for one in fields(cls) if one.init]  # type: ignore[arg-type]
+
+
+def _fields_by_key(cls: type[ServiceConfig]) -> dict[str, Field[Any]]:
+    return {key: one for one in _init_fields(cls) for key in (one.name, *one.metadata.get("aliases", ()))}
+
+
+def _is_required(one: Field[Any]) -> bool:
+    from dataclasses import MISSING
+
+    return one.default is MISSING and one.default_factory is MISSING
+
+
+def _nearest(key: str, known: Mapping[str, Field[Any]]) -> str:
+    from difflib import get_close_matches
+
+    matches = get_close_matches(key.lower(), known, n=1, cutoff=0.5)
+    return f"; did you mean {matches[0]!r}?" if matches else f"; the keys are {', '.join(sorted(known))}"
+
+
+def _converted(cls: type[ServiceConfig], name: str, value: Any) -> Any:
+    """A string as the type that the field has."""
+    accepted = _accepted_types(cls)[name]
+    if not isinstance(value, str) or str in accepted:
+        return value
+    if bool in accepted and value.lower() in _TRUE | _FALSE:
+        return value.lower() in _TRUE
+    for number in (int, float):
+        if number in accepted:
+            try:
+                return number(value)
+            except ValueError:
+                break
+    raise cls.invalid(f"{name} cannot be read from the text that was given")

@@ -1,0 +1,78 @@
+"""What a service is built with: where it waits, and how it reaches the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from .http import HttpTransport
+    from .runtime import Runtime
+
+
+class Context:
+    """Runtime and HTTP transport of a stack. Immutable; equal for all operators derived from one.
+
+    Both are made on first use, so that an operator on a local disk never imports an HTTP client, and
+    none imports an event loop before it runs on one.
+
+    Arguments:
+        runtime: how to wait; by default on the asyncio loop that the caller runs on.
+        http: how to send a request; by default aiohttp. One that is passed in is never closed by us.
+    """
+
+    __slots__ = ("_connections", "_runtime")
+
+    def __init__(self, runtime: Runtime | None = None, http: HttpTransport | None = None) -> None:
+        self._runtime = runtime
+        self._connections = _Connections(http)
+
+    @property
+    def runtime(self) -> Runtime:
+        """How to wait."""
+        if self._runtime is None:
+            from .runtime.asyncio import AsyncioRuntime
+
+            self._runtime = AsyncioRuntime()
+        return self._runtime
+
+    @property
+    def http(self) -> HttpTransport:
+        """How to send a request. A network service asks for it in `build`, never in a coroutine."""
+        return self._connections.transport()
+
+    def replace(self, *, runtime: Runtime | None = None, http: HttpTransport | None = None) -> Context:
+        """A context with another runtime or transport, for layers."""
+        context = Context(runtime or self._runtime, http)
+        if http is None:
+            context._connections = self._connections
+        return context
+
+    async def close(self) -> None:
+        """Closes the connections of this loop, unless the transport was passed in."""
+        await self._connections.close()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Runtime | None, HttpTransport | None]]:
+        return type(self), (self._runtime, self._connections.given)
+
+
+class _Connections:
+    """The transport of a context and of those derived from it: the given one, or ours, made on first use."""
+
+    __slots__ = ("given", "ours")
+
+    def __init__(self, given: HttpTransport | None) -> None:
+        self.given = given
+        self.ours: HttpTransport | None = None
+
+    def transport(self) -> HttpTransport:
+        if self.given is not None:
+            return self.given
+        if self.ours is None:
+            from .http.aiohttp import AiohttpTransport
+
+            self.ours = AiohttpTransport()
+        return self.ours
+
+    async def close(self) -> None:
+        if self.ours is not None:
+            await self.ours.close()

@@ -1,0 +1,64 @@
+"""The codecs of headers: conditions on the way out, metadata on the way in."""
+
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
+
+from entrepot.raw.ops import OpRead, OpStat
+from entrepot.types import Metadata
+
+from .transport import Header, HttpHeaders
+
+
+def conditional_headers(args: OpRead | OpStat) -> list[Header]:
+    """The conditions of a read or stat (RFC 9110, section 13.1)."""
+    headers: list[Header] = []
+    if args.if_match is not None:
+        headers.append(("If-Match", args.if_match))
+    if args.if_none_match is not None:
+        headers.append(("If-None-Match", args.if_none_match))
+    if args.if_modified_since is not None:
+        headers.append(("If-Modified-Since", http_date(args.if_modified_since)))
+    if args.if_unmodified_since is not None:
+        headers.append(("If-Unmodified-Since", http_date(args.if_unmodified_since)))
+    return headers
+
+
+def http_date(moment: datetime) -> str:
+    """A time as HTTP writes it, to the second."""
+    return format_datetime(moment.astimezone(UTC).replace(microsecond=0), usegmt=True)
+
+
+def parse_http_date(value: str) -> datetime | None:
+    """A time as HTTP writes it; None where it cannot be read, since a wrong date is no reason to fail."""
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def parse_length(value: str | None) -> int | None:
+    """A Content-Length; None where it is missing or no number."""
+    return int(value) if value is not None and value.isascii() and value.isdigit() and len(value) < 20 else None
+
+
+def parse_metadata(headers: HttpHeaders, **overrides: Any) -> Metadata:
+    """What the headers of a reply say of the object.
+
+    Arguments:
+        headers: the headers.
+        overrides: fields that the caller knows better, such as `content_length` of a partial reply.
+    """
+    modified = headers.get("last-modified")
+    found = {
+        "content_length": parse_length(headers.get("content-length")),
+        "etag": headers.get("etag"),
+        "last_modified": None if modified is None else parse_http_date(modified),
+        "content_type": headers.get("content-type"),
+        "content_encoding": headers.get("content-encoding"),
+        "content_disposition": headers.get("content-disposition"),
+        "cache_control": headers.get("cache-control"),
+        "content_md5": headers.get("content-md5"),
+    }
+    return Metadata(**(found | overrides))

@@ -1,0 +1,182 @@
+"""The body of a read over HTTP: one request, sent by the first verb, and its reply held to its word.
+
+What counts is the Content-Range (RFC 9110, 14.4), with whichever status it comes. A 200 without one is
+the whole object, out of which the range is cut; it is never passed off as the range. A 416 says how
+large the object is: a range that starts right at its end is empty, one that starts behind it is an error.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from entrepot.errors import ContentIncomplete, ContentTruncated, RangeNotSatisfied, Unsupported
+from entrepot.raw.oio.read import WHOLE, Read
+from entrepot.raw.rps import RpRead
+from entrepot.types import BytesRange, Metadata
+
+from .headers import parse_length
+from .ranges import ContentRange, parse_content_range
+from .transport import HttpBody, HttpHeaders, HttpResponse
+
+Describe = Callable[[HttpHeaders, int | None], Metadata]
+
+
+class HttpReader(Read):
+    """Has `read` and `next`; it cannot seek. Every byte it gives belongs to the range that was asked for.
+
+    Arguments:
+        send: sends the request. It returns a reply with status 200, 206 or 416 and raises for any other.
+        asked: the range that the request asks for, not empty.
+        describe: what the headers of a reply say of the object, given its size in bytes if that is known.
+        reply: receives that.
+    """
+
+    __slots__ = ("_asked", "_body", "_describe", "_is_cut", "_is_exact", "_left", "_reply", "_send", "_skip")
+
+    def __init__(
+        self, send: Callable[[], Awaitable[HttpResponse]], asked: BytesRange, describe: Describe, reply: RpRead
+    ) -> None:
+        self._send = send
+        self._asked = asked
+        self._describe = describe
+        self._reply = reply
+        self._body: HttpBody | None = None
+        self._skip = 0
+        self._left: int | None = None
+        self._is_cut = False
+        self._is_exact = False
+
+    async def read(self, n: int) -> bytes:
+        if n == 0:
+            return b""
+        body = self._body or await self._open()
+        if self._skip:
+            await self._skip_start(body)
+        if self._left == 0:
+            return await self._end(body)
+        return self._take(await body.read(n))
+
+    async def next(self) -> bytes | None:
+        return await self.read(WHOLE) or None
+
+    async def close(self) -> None:
+        body, self._body = self._body, None
+        if body is not None:
+            await body.close()
+
+    async def _open(self) -> HttpBody:
+        response = await self._send()
+        try:
+            placed = place(response, self._asked)
+        except BaseException:
+            await response.body.close()
+            raise
+        if response.status == 416:
+            self._reply.metadata = Metadata(content_length=placed.size)
+        else:
+            self._reply.metadata = self._describe(response.headers, placed.size)
+        self._skip, self._left, self._is_cut = placed.skip, placed.length, placed.is_cut
+        self._is_exact = placed.size is not None or not placed.is_cut
+        self._body = response.body
+        return response.body
+
+    async def _skip_start(self, body: HttpBody) -> None:
+        while self._skip:
+            dropped = await body.read(self._skip)
+            if not dropped:
+                raise RangeNotSatisfied(f"the object ends {self._skip} bytes before the range starts")
+            self._skip -= len(dropped)
+
+    def _take(self, data: bytes) -> bytes:
+        if self._left is None:
+            return data
+        if not data and self._is_exact:
+            raise ContentIncomplete(f"the content ends {self._left} bytes early")
+        if len(data) > self._left:
+            if not self._is_cut:
+                raise ContentTruncated("the content is longer than was promised")
+            data = data[: self._left]
+        self._left -= len(data)
+        return data
+
+    async def _end(self, body: HttpBody) -> bytes:
+        """The end of what was promised, which must be the end of the content unless the range is cut out of it."""
+        if not self._is_cut and await body.read(1):
+            raise ContentTruncated("the content is longer than was promised")
+        return b""
+
+
+class Placed(NamedTuple):
+    """Where the bytes of a range lie in the content of a reply.
+
+    Attributes:
+        skip: how many bytes come before them.
+        length: how many they are, at most if they are cut out of an object of unknown size; None if
+            only the end of the content shows it.
+        size: the size of the whole object, if known.
+        is_cut: whether more may come after them.
+    """
+
+    skip: int
+    length: int | None
+    size: int | None
+    is_cut: bool
+
+
+def place(response: HttpResponse, asked: BytesRange) -> Placed:
+    """Where the range is in a reply.
+
+    Raises:
+        ContentTruncated: the reply holds another range, several, or contradicts itself.
+        RangeNotSatisfied: the range starts behind the end of the object.
+        Unsupported: a suffix of an object whose size the server does not tell.
+    """
+    length = parse_length(response.headers.get("content-length"))
+    stated = response.headers.get("content-range")
+    if response.status == 416:
+        return _place_beyond(None if stated is None else parse_content_range(stated).size, asked)
+    if stated is not None:
+        return _place_partial(parse_content_range(stated), length, asked)
+    if response.status == 206:
+        kind = response.headers.get("content-type", "")
+        raise ContentTruncated(f"the partial reply does not say which part it is (it is {kind[:80]!r})")
+    return _place_whole(length, asked)
+
+
+def _place_beyond(size: int | None, asked: BytesRange) -> Placed:
+    if size is None and asked.start == 0 and asked.suffix is None:
+        size = 0
+    if size is None or (asked.suffix is not None and size > 0) or asked.start > size:
+        raise RangeNotSatisfied(f"the server refuses the range {asked} of an object of {size} bytes")
+    return Placed(0, 0, size, is_cut=True)
+
+
+def _place_partial(found: ContentRange, length: int | None, asked: BytesRange) -> Placed:
+    if found.start is None or found.end is None:
+        raise ContentTruncated("the partial reply says of its content that it is no part")
+    if length is not None and length != found.end - found.start:
+        raise ContentTruncated(f"{length} bytes of content cannot be the bytes {found.start} to {found.end}")
+    if not _is_asked(found, asked):
+        raise ContentTruncated(f"the reply holds {found.start} to {found.end}, not the range {asked}")
+    return Placed(0, found.end - found.start, found.size, is_cut=False)
+
+
+def _is_asked(found: ContentRange, asked: BytesRange) -> bool:
+    """Whether what was found starts where it should and does not end later; a short end shows itself later."""
+    assert found.start is not None and found.end is not None
+    if found.size is not None:
+        start, end = asked.resolve(found.size)
+        return found.start == start and found.end <= end
+    if asked.suffix is not None:
+        return found.end - found.start <= asked.suffix
+    return found.start == asked.start and (asked.end is None or found.end <= asked.end)
+
+
+def _place_whole(size: int | None, asked: BytesRange) -> Placed:
+    if asked.is_full:
+        return Placed(0, size, size, is_cut=False)
+    if size is not None:
+        start, end = asked.resolve(size)
+        return Placed(start, end - start, size, is_cut=True)
+    if asked.suffix is not None:
+        raise Unsupported("the server ignores ranges and does not tell the size, so the end cannot be found")
+    return Placed(asked.start, asked.length, None, is_cut=True)

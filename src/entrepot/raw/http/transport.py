@@ -1,0 +1,99 @@
+"""How a request is sent. Services and layers see only what is here, never the library that does it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from entrepot.errors import Unsupported
+
+Header = tuple[str, str]
+
+
+@dataclass(slots=True)
+class HttpRequest:
+    """One request, ready for the wire: nothing is added to it but what the connection needs.
+
+    Arguments:
+        method: such as `"GET"`.
+        url: absolute and percent-encoded; sent as it stands.
+        headers: names and values, in order.
+        body: the content, or None.
+    """
+
+    method: str
+    url: str
+    headers: Sequence[Header] = ()
+    body: bytes | None = None
+
+
+class HttpHeaders(Mapping[str, str]):
+    """Headers of a reply, by name in any case. Values of a repeated name are joined by a comma."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, headers: Iterable[Header] = ()) -> None:
+        self._values: dict[str, str] = {}
+        for name, value in headers:
+            key = name.lower()
+            self._values[key] = f"{self._values[key]}, {value}" if key in self._values else value
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class HttpBody:
+    """The content of a reply, as it arrives."""
+
+    __slots__ = ()
+
+    async def read(self, n: int) -> bytes:
+        """Up to `n` bytes, at least one; `b""` is the end. Content that arrived is taken without waiting.
+
+        Raises:
+            ContentIncomplete: the connection ended before the content did.
+            Timeout: nothing came for too long.
+        """
+        raise Unsupported("this body cannot be read")
+
+    async def close(self) -> None:
+        """Gives the connection back, or closes it when content is still to come. Never waits for that content."""
+
+
+@dataclass(slots=True)
+class HttpResponse:
+    """One reply. Its body must be closed, read or not.
+
+    Arguments:
+        status: the status code.
+        headers: the headers.
+        body: the content as sent, not decoded.
+        url: what was asked for at last, which differs from the request's after a redirect.
+    """
+
+    status: int
+    headers: HttpHeaders
+    body: HttpBody
+    url: str = ""
+
+
+class HttpTransport:
+    """Sends requests. To write one, write `send`; a layer wraps one and passes it on in the context."""
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Sends a request and waits for the head of the reply. Redirects are not followed.
+
+        A cancelled call leaves no connection behind.
+
+        Raises:
+            Timeout: no connection, or no reply, in time. Temporary.
+            Unexpected: no connection, or a reply that is not HTTP. Temporary.
+        """
+        raise Unsupported("this transport cannot send")
+
+    async def close(self) -> None:
+        """Closes the connections of the running loop."""

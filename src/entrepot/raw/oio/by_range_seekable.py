@@ -1,0 +1,119 @@
+"""Gives `seek` to a body that can only go forward, by asking for another range.
+
+A seek is arithmetic and does no I/O. The next verb compares where the reader is with where the inner
+body is: a little ahead it reads on, anywhere else it drops the body and opens another from the
+position to the end of the window. The same happens after an error or a cancellation, so the verb
+that failed can simply be called again. Whatever a later body brings must belong to the object that
+the first one showed: it is asked for by version or etag where the service can, and always compared.
+"""
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from entrepot.errors import ContentIncomplete, ContentTruncated, RangeNotSatisfied
+
+from .pinned_range import PinnedRange
+from .read import Read
+from .seek import seek_target
+
+if TYPE_CHECKING:
+    from entrepot.raw.accessor import Accessor
+    from entrepot.raw.ops import OpRead
+    from entrepot.raw.rps import RpRead
+
+SKIP_LIMIT: Final = 64 * 1024
+"""How many bytes it is cheaper to read and drop than to ask anew: less than a round trip brings."""
+
+
+class ByRangeSeekableReader(Read):
+    """Adds `seek`, and goes on after errors.
+
+    Arguments:
+        accessor: opens the inner bodies and answers `stat` when only that can tell the size.
+        path: the object.
+        args: what to read; `args.range` is the window, position 0 its start.
+        reply: receives what the first inner body learned of the object.
+    """
+
+    __slots__ = ("_body", "_body_position", "_body_reply", "_position", "_range")
+
+    def __init__(self, accessor: "Accessor", path: str, args: "OpRead", reply: "RpRead") -> None:
+        self._range = PinnedRange(accessor, path, args, reply)
+        self._position = 0
+        self._body: Read | None = None
+        self._body_reply: RpRead | None = None
+        self._body_position = 0
+
+    async def read(self, n: int) -> bytes:
+        if n == 0 or self._is_past_end():
+            return b""
+        try:
+            body = await self._body_here()
+            return self._take(await body.read(n))
+        except RangeNotSatisfied:
+            return await self._nothing_here()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def next(self) -> bytes | None:
+        if self._is_past_end():
+            return None
+        try:
+            body = await self._body_here()
+            return self._take(await body.next() or b"") or None
+        except RangeNotSatisfied:
+            return await self._nothing_here() or None
+        except BaseException:
+            await self.close()
+            raise
+
+    async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        size = await self._range.learn_size() if whence == os.SEEK_END else None
+        self._position = seek_target(offset, whence, self._position, size)
+        return self._position
+
+    async def close(self) -> None:
+        body, self._body = self._body, None
+        if body is not None:
+            await body.close()
+
+    def _is_past_end(self) -> bool:
+        limit = self._range.limit
+        return limit is not None and self._position >= limit
+
+    async def _body_here(self) -> Read:
+        ahead = self._position - self._body_position
+        if self._body is not None and 0 <= ahead <= SKIP_LIMIT and await self._skip(self._body):
+            return self._body
+        await self.close()
+        self._body_reply, self._body = await self._range.open(self._position)
+        self._body_position = self._position
+        return self._body
+
+    async def _skip(self, body: Read) -> bool:
+        while self._body_position < self._position:
+            dropped = await body.read(self._position - self._body_position)
+            if not dropped:
+                return False
+            self._body_position += len(dropped)
+        return True
+
+    def _take(self, data: bytes) -> bytes:
+        """Accepts what the inner body gave, and only then moves."""
+        if self._body_reply is not None:
+            self._range.note(self._body_reply)
+        position, limit = self._position + len(data), self._range.limit
+        if limit is not None and position > limit:
+            raise ContentTruncated(f"{position} bytes came where the range has {limit}")
+        if not data and self._range.size is not None and position < self._range.size:
+            raise ContentIncomplete(f"{position} of {self._range.size} bytes came")
+        self._position = self._body_position = position
+        return data
+
+    async def _nothing_here(self) -> bytes:
+        """Tells a position right of the end, which reads empty, from a window that starts there."""
+        await self.close()
+        if self._position == 0 or self._position < await self._range.learn_size():
+            raise RangeNotSatisfied("the range starts behind the end of the object")
+        return b""

@@ -1,0 +1,129 @@
+"""A reader that keeps several ranged requests in flight and gives their bytes in order."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from entrepot.errors import RangeNotSatisfied
+
+from .pinned_range import PinnedRange
+from .read import Read
+from .seek import seek_target
+
+if TYPE_CHECKING:
+    from entrepot.raw.accessor import Accessor
+    from entrepot.raw.ops import OpRead
+    from entrepot.raw.rps import RpRead
+    from entrepot.raw.runtime import Window
+
+
+class ChunkedReader(Read):
+    """Reads by chunks of `args.chunk` bytes, `args.concurrent` of them at a time.
+
+    No more than `concurrent` chunks and the one being read are in memory. Until the size is known
+    only as much is asked for ahead as the length hint promises. After an error or a cancellation
+    everything in flight is dropped, and the next verb starts again at the position.
+
+    Arguments:
+        accessor: answers the requests.
+        path: the object.
+        args: what to read, with `chunk` set; `args.range` is the window, position 0 its start.
+        reply: receives what the first request learned of the object.
+        window: makes the window that the requests run in.
+    """
+
+    __slots__ = ("_ahead", "_chunk", "_chunk_begin", "_hint", "_in_flight", "_position", "_range", "_size")
+
+    def __init__(
+        self,
+        accessor: "Accessor",
+        path: str,
+        args: "OpRead",
+        reply: "RpRead",
+        window: "Callable[[int], Window[bytes]]",
+    ) -> None:
+        self._range = PinnedRange(accessor, path, args, reply)
+        self._size = args.chunk or 1
+        self._hint = args.content_length_hint or 0
+        self._in_flight = window(args.concurrent or 1)
+        self._position = 0
+        self._ahead = 0
+        self._chunk = memoryview(b"")
+        self._chunk_begin = 0
+
+    async def read(self, n: int) -> bytes:
+        if n == 0 or not await self._chunk_here():
+            return b""
+        offset = self._position - self._chunk_begin
+        data = bytes(self._chunk[offset : offset + n])
+        self._position += len(data)
+        return data
+
+    async def next(self) -> bytes | None:
+        return await self.read(self._size) or None
+
+    async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        size = await self._range.learn_size() if whence == os.SEEK_END else None
+        self._position = seek_target(offset, whence, self._position, size)
+        return self._position
+
+    async def close(self) -> None:
+        self._chunk = memoryview(b"")
+        await self._in_flight.close()
+
+    async def _chunk_here(self) -> bool:
+        """Sees to it that the chunk at hand holds the position; False right of the end."""
+        while not self._chunk_begin <= self._position < self._chunk_end:
+            if self._is_past_end():
+                return False
+            try:
+                await self._take_chunk()
+            except BaseException:
+                await self.close()
+                raise
+        return True
+
+    @property
+    def _chunk_end(self) -> int:
+        return self._chunk_begin + len(self._chunk)
+
+    def _is_past_end(self) -> bool:
+        limit = self._range.limit
+        return limit is not None and self._position >= limit
+
+    async def _take_chunk(self) -> None:
+        begin = self._chunk_end
+        if begin != self._position or not self._in_flight:
+            await self.close()
+            begin = self._ahead = self._position
+        self._fill()
+        self._chunk = memoryview(await self._in_flight.take())
+        self._chunk_begin = begin
+        if len(self._chunk) < self._size and self._range.size is None:
+            await self._find_end()
+        self._fill()
+
+    async def _find_end(self) -> None:
+        """A short chunk shows the end where no reply told it; an empty one may lie anywhere behind it."""
+        if self._chunk or self._position == 0:
+            self._range.size = self._chunk_end
+        else:
+            await self._range.learn_size()
+
+    def _fill(self) -> None:
+        while not self._in_flight.is_full() and self._may_ask_ahead():
+            begin, self._ahead = self._ahead, self._ahead + self._size
+            self._in_flight.spawn(partial(self._fetch, begin, self._ahead))
+
+    def _may_ask_ahead(self) -> bool:
+        limit = self._range.limit if self._range.size is not None else None
+        return self._ahead < (max(self._hint, self._position + 1) if limit is None else limit)
+
+    async def _fetch(self, begin: int, end: int) -> bytes:
+        try:
+            return await self._range.fetch(begin, end)
+        except RangeNotSatisfied:
+            if begin == 0:
+                raise
+            return b""

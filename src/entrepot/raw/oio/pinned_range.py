@@ -1,0 +1,120 @@
+"""One range of one object, over as many requests as it takes.
+
+Readers that ask more than once share this: it turns positions in the range into requests, learns the
+size from the first reply, and keeps every later request on the object that the first reply showed,
+so that an object that is overwritten meanwhile gives its old bytes or an error, never a splice.
+"""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from entrepot.errors import ConditionNotMatch, ContentIncomplete, Unsupported
+from entrepot.types import BytesRange, Metadata
+
+from .read import Read, read_to_end
+
+if TYPE_CHECKING:
+    from entrepot.raw.accessor import Accessor
+    from entrepot.raw.ops import OpRead
+    from entrepot.raw.rps import RpRead
+
+
+class PinnedRange:
+    """Positions here count from the start of the range.
+
+    Arguments:
+        accessor: opens bodies, and answers `stat` when only that can tell the size.
+        path: the object.
+        args: what to read; `args.range` is the range.
+        reply: receives the metadata of the first reply.
+
+    Attributes:
+        size: how many bytes the range has in this object; None until a reply told.
+    """
+
+    __slots__ = ("_accessor", "_args", "_path", "_reply", "_start", "size")
+
+    def __init__(self, accessor: "Accessor", path: str, args: "OpRead", reply: "RpRead") -> None:
+        self._accessor = accessor
+        self._path = path
+        self._args = args
+        self._reply = reply
+        self._start = args.range.start
+        self.size: int | None = None
+
+    @property
+    def limit(self) -> int | None:
+        """The most bytes that the range can have, as far as is known."""
+        return self._args.range.length if self.size is None else self.size
+
+    async def open(self, begin: int, end: int | None = None) -> "tuple[RpRead, Read]":
+        """A body for the bytes from `begin` up to `end`, or to the end of the range."""
+        if begin == 0 and end is None and self._reply.metadata is None and self._is_native_range():
+            return await self._accessor.read(self._path, self._args)
+        if self._args.range.suffix is not None and self.size is None:
+            await self.learn_size()
+        return await self._accessor.read(self._path, self._pinned(self._absolute(begin, end)))
+
+    async def fetch(self, begin: int, end: int) -> bytes:
+        """The bytes from `begin` up to `end`, fewer only where the object ends."""
+        reply, body = await self.open(begin, end)
+        try:
+            data = await read_to_end(body)
+        finally:
+            await body.close()
+        self.note(reply)
+        expected = end - begin if self.size is None else max(0, min(end, self.size) - begin)
+        if self.size is not None and len(data) < expected:
+            raise ContentIncomplete(f"{len(data)} of {expected} bytes came")
+        return data
+
+    def note(self, reply: "RpRead") -> None:
+        """Learns from a reply, or refuses it because it is of another object.
+
+        Raises:
+            ConditionNotMatch: the object changed since the first reply.
+        """
+        if reply.metadata is not None:
+            self._note(reply.metadata)
+
+    async def learn_size(self) -> int:
+        """The size of the range, asked for by `stat` if no reply has told it yet.
+
+        Raises:
+            Unsupported: the service does not tell how large the object is.
+        """
+        if self.size is None:
+            reply = await self._accessor.stat(self._path, self._pinned(self._args.range).to_stat())
+            self._note(reply.metadata)
+        if self.size is None:
+            raise Unsupported("the storage does not tell the size of this object")
+        return self.size
+
+    def _is_native_range(self) -> bool:
+        return self._args.range.suffix is None or self._accessor.info.capability.read_with_suffix
+
+    def _absolute(self, begin: int, end: int | None) -> BytesRange:
+        if end is None:
+            end = self.limit
+        return BytesRange(self._start + begin, None if end is None else self._start + max(begin, end))
+
+    def _note(self, metadata: Metadata) -> None:
+        first = self._reply.metadata
+        if first is None:
+            self._reply.metadata = metadata
+        elif first is not metadata and not first.is_same_content(metadata):
+            raise ConditionNotMatch("the object changed while it was being read")
+        if self.size is None and metadata.content_length is not None:
+            self._start, end = self._args.range.resolve(metadata.content_length)
+            self.size = end - self._start
+
+    def _pinned(self, part: BytesRange) -> "OpRead":
+        seen, capability = self._reply.metadata, self._accessor.info.capability
+        args = replace(self._args, range=part)
+        if seen is None:
+            return args
+        if seen.version is not None and capability.read_with_version:
+            return replace(args, version=seen.version)
+        if seen.etag is not None and not seen.etag.startswith("W/") and capability.read_with_if_match:
+            return replace(args, if_match=seen.etag)
+        return args

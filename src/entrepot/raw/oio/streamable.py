@@ -1,0 +1,24 @@
+"""Gives `next` to a body that can only be read."""
+
+from .read import Read
+
+CHUNK = 256 * 1024
+
+
+class StreamableReader(Read):
+    """Adds `next`: one read of up to `CHUNK` bytes. The other verbs are the inner body's own.
+
+    Arguments:
+        inner: a body with `read` and `seek`.
+    """
+
+    __slots__ = ("close", "inner", "read", "seek")
+
+    def __init__(self, inner: Read) -> None:
+        self.inner = inner
+        self.read = inner.read  # type: ignore[method-assign]
+        self.seek = inner.seek  # type: ignore[method-assign]
+        self.close = inner.close  # type: ignore[method-assign]
+
+    async def next(self) -> bytes | None:
+        return await self.inner.read(CHUNK) or None

@@ -1,0 +1,30 @@
+"""The operations of a service and the verbs of its bodies, by name."""
+
+from enum import StrEnum, unique
+
+
+@unique
+class Operation(StrEnum):
+    """One name for each thing that a layer can wrap: an operation, or a verb of the body that it gives."""
+
+    STAT = "stat"
+    READ = "read"
+    READER_READ = "reader.read"
+    READER_SEEK = "reader.seek"
+    READER_NEXT = "reader.next"
+    READER_CLOSE = "reader.close"
+    WRITE = "write"
+    WRITER_WRITE = "writer.write"
+    WRITER_CLOSE = "writer.close"
+    WRITER_ABORT = "writer.abort"
+
+    @property
+    def capability(self) -> str:
+        """The flag of `Capability` without which the operation is refused."""
+        return _CAPABILITIES.get(self, self.value)
+
+
+_BODIES = {"reader": "read", "writer": "write"}
+_CAPABILITIES = {
+    operation: _BODIES[operation.value.partition(".")[0]] for operation in Operation if "." in operation.value
+}

@@ -1,0 +1,85 @@
+"""Path rules, pure.
+
+A path is relative to the operator's root. `/` is the root itself, a trailing `/` means a directory.
+Leading slashes say nothing and are dropped; everything else is a name and is left as it is: blanks,
+`//`, `.` and `..` are ordinary characters to an object store (`services/fs` refuses what it must).
+"""
+
+import os
+
+from entrepot.errors import InvalidInput
+
+_FORBIDDEN = {"\0": "a NUL", "\r": "a carriage return", "\n": "a line feed"}
+
+
+def normalize_path(path: str | os.PathLike[str]) -> str:
+    """The path as services get it.
+
+    Raises:
+        InvalidInput: it is not text, or holds NUL, CR, LF or a lone surrogate.
+    """
+    text = path if type(path) is str else _text_of(path)
+    if not (text.isascii() and text.isprintable()):
+        _check_characters(text)
+    return text.lstrip("/") or "/" if text[:1] in ("", "/") else text
+
+
+def _text_of(path: object) -> str:
+    text = path if isinstance(path, str) else os.fspath(path) if isinstance(path, os.PathLike) else None
+    if not isinstance(text, str):
+        raise InvalidInput(f"a path is a str or a PathLike of str, not {type(path).__name__}")
+    return str(text)
+
+
+def _check_characters(text: str) -> None:
+    for character, name in _FORBIDDEN.items():
+        if character in text:
+            raise InvalidInput(f"a path must not hold {name}", path=text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput("a path must be valid Unicode, without lone surrogates", path=text) from None
+
+
+def normalize_root(root: str) -> str:
+    """The root with one slash at each end and none doubled: `"a//b"` becomes `"/a/b/"`."""
+    _check_characters(root)
+    names = [name for name in root.split("/") if name]
+    return f"/{'/'.join(names)}/" if names else "/"
+
+
+def build_abs_path(root: str, path: str) -> str:
+    """The key of a path under a normalized root, without a leading slash: `("/a/", "b")` is `"a/b"`."""
+    return root[1:] if path == "/" else root[1:] + path
+
+
+def build_rooted_abs_path(root: str, path: str) -> str:
+    """The same with the leading slash: `("/a/", "b")` is `"/a/b"`."""
+    return root if path == "/" else root + path
+
+
+def build_rel_path(root: str, key: str) -> str:
+    """The path of a key, the other way round; the root itself is `"/"`.
+
+    Raises:
+        InvalidInput: the key lies outside the root.
+    """
+    prefix = root if key.startswith("/") else root[1:]
+    if not key.startswith(prefix):
+        raise InvalidInput(f"{key!r} does not lie under the root {root!r}")
+    return key[len(prefix) :] or "/"
+
+
+def get_basename(path: str) -> str:
+    """The last name of a path, with the slash of a directory: `"a/b/"` gives `"b/"`."""
+    return path[path.rstrip("/").rfind("/") + 1 :] or "/"
+
+
+def get_parent(path: str) -> str:
+    """The directory that holds a path: `"a/b"` and `"a/b/"` give `"a/"`, `"a"` gives `"/"`."""
+    return path[: path.rstrip("/").rfind("/") + 1] or "/"
+
+
+def is_dir_path(path: str) -> bool:
+    """Whether the path names a directory."""
+    return path.endswith("/")

@@ -1,0 +1,31 @@
+"""What an operation replies: one record each."""
+
+from dataclasses import dataclass
+
+from entrepot.types import Metadata
+
+from .record import record
+
+
+@record
+class RpStat:
+    """Reply of `stat`."""
+
+    metadata: Metadata
+
+
+@dataclass(slots=True)
+class RpRead:
+    """Reply of `read`, given before any I/O and filled by its body.
+
+    Arguments:
+        metadata: what the storage said of the whole object in the first reply; None until the
+            first verb of the body brought one.
+    """
+
+    metadata: Metadata | None = None
+
+
+@record
+class RpWrite:
+    """Reply of `write`, given before any I/O; what was stored is the answer of the body's `close`."""

@@ -1,0 +1,112 @@
+"""Values that belong to one event loop of one process, such as connections.
+
+They close by themselves when their loop shuts down: each is held by an async generator, and
+`loop.shutdown_asyncgens()`, which `asyncio.run` calls, closes that. In a forked child all that was
+inherited is leaked on purpose: a loop shares its epoll with the parent, so that closing it, or a
+socket registered with it, would unregister the parent's sockets and hang the parent.
+"""
+
+import asyncio
+import ctypes
+import os
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+used_loops: "weakref.WeakSet[asyncio.AbstractEventLoop]" = weakref.WeakSet()
+_all_locals: "weakref.WeakSet[LoopLocal[Any]]" = weakref.WeakSet()
+
+
+class _Held(NamedTuple, Generic[T]):
+    loop: asyncio.AbstractEventLoop
+    value: T
+    keeper: AsyncGenerator[None, None]
+
+
+class LoopLocal(Generic[T]):
+    """A value for each event loop, made on first use.
+
+    Arguments:
+        make: makes the value; called on its loop.
+        close: closes it; called on its loop.
+    """
+
+    def __init__(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None) -> None:
+        self._make = make
+        self._close = close
+        self._lock = threading.Lock()
+        self._held: dict[int, _Held[T]] = {}
+        _all_locals.add(self)
+
+    async def get(self) -> T:
+        loop = asyncio.get_running_loop()
+        held = self._held.get(id(loop))
+        if held is not None and held.loop is loop:
+            return held.value
+        return await self._hold(loop)
+
+    async def close(self) -> None:
+        held = self._held.get(id(asyncio.get_running_loop()))
+        if held is not None:
+            await held.keeper.aclose()
+
+    async def _hold(self, loop: asyncio.AbstractEventLoop) -> T:
+        value = self._make()
+        keeper = _keep(value, self._close, weakref.ref(self), id(loop))
+        await anext(keeper)
+        used_loops.add(loop)
+        with self._lock:
+            self._forget_closed_loops()
+            self._held[id(loop)] = _Held(loop, value, keeper)
+        return value
+
+    def forget(self, key: int) -> None:
+        """Lets go of the value of a loop that is closing it."""
+        with self._lock:
+            self._held.pop(key, None)
+
+    def _forget_closed_loops(self) -> None:
+        for key in [key for key, held in self._held.items() if held.loop.is_closed()]:
+            del self._held[key]
+
+    def leak(self) -> None:
+        """Lets go of every value without closing or collecting it. For the child of a fork."""
+        _leak(self._held)
+        self._lock = threading.Lock()
+        self._held = {}
+
+
+async def _keep(
+    value: T, close: Callable[[T], Awaitable[None]] | None, owner: "weakref.ref[LoopLocal[T]]", key: int
+) -> AsyncGenerator[None, None]:
+    """Holds the value until the loop shuts down or nobody else holds it.
+
+    It knows its owner weakly: in a cycle with it, the value would be finalized before it is closed.
+    """
+    try:
+        yield
+    finally:
+        if (local := owner()) is not None:
+            local.forget(key)
+        if close is not None:
+            await close(value)
+
+
+def _leak(inherited: object) -> None:
+    """Keeps an object alive beyond the end of the interpreter, so that no finalizer of it ever runs."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
+
+
+def _leak_inherited() -> None:
+    for loop in list(used_loops):
+        _leak(loop)
+    used_loops.clear()
+    for local in list(_all_locals):
+        local.leak()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leak_inherited)

@@ -1,0 +1,5 @@
+"""Objects in memory."""
+
+from .config import Memory
+
+__all__ = ["Memory"]

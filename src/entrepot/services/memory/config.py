@@ -1,0 +1,36 @@
+"""Configuration of the memory service."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, NoReturn
+
+from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
+from entrepot.types import Scheme
+
+from .core import Table
+
+
+@dataclass(frozen=True)
+class Memory(ServiceConfig):
+    """Objects in the memory of this process.
+
+    The objects belong to this configuration: every operator over the same `Memory()` sees them, and
+    they go when it goes. So it cannot be pickled.
+
+    Arguments:
+        root: the directory that paths are relative to.
+    """
+
+    SCHEME: ClassVar[str] = Scheme.MEMORY
+
+    root: str = "/"
+    table: Table = field(default_factory=Table, init=False, repr=False, compare=False)
+
+    def build(self, context: Context) -> Accessor:
+        from .accessor import MemoryAccessor
+
+        return MemoryAccessor(self.table, normalize_root(self.root))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Memory holds its objects itself and cannot be pickled: the copy would not see them")
+
+

@@ -1,0 +1,9 @@
+"""Values: what entrepot talks about. Nothing here does I/O."""
+
+from .bytes_range import BytesRange
+from .capability import Capability
+from .entry_mode import EntryMode
+from .metadata import Metadata
+from .scheme import Scheme
+
+__all__ = ["BytesRange", "Capability", "EntryMode", "Metadata", "Scheme"]

@@ -1,0 +1,93 @@
+"""Which bytes of an object are meant."""
+
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+from entrepot.errors import InvalidInput, RangeNotSatisfied
+
+
+@dataclass(frozen=True, slots=True)
+class BytesRange:
+    """A run of bytes: `start` up to, not including, `end`; or the last `suffix` bytes.
+
+    `BytesRange()` is the whole object, `BytesRange(10)` all from byte 10, `BytesRange(0, 8)` the
+    first eight, `BytesRange(suffix=8)` the last eight. The end may lie behind the object's end.
+
+    Arguments:
+        start: the first byte, counted from 0.
+        end: the byte after the last, or None for the end of the object.
+        suffix: how many bytes from the end; excludes the other two.
+
+    Raises:
+        InvalidInput: a value is negative or not an integer, or `end` lies before `start`.
+    """
+
+    start: int = 0
+    end: int | None = None
+    suffix: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("start", "end", "suffix"):
+            object.__setattr__(self, name, _checked(name, getattr(self, name)))
+        if self.suffix is not None and (self.start or self.end is not None):
+            raise InvalidInput("a range has a start and an end, or a suffix, not both")
+        if self.end is not None and self.end < self.start:
+            raise InvalidInput(f"the range ends at {self.end}, before its start at {self.start}")
+
+    @classmethod
+    def of(cls, value: "BytesRange | tuple[int, int | None]") -> "BytesRange":
+        """A range from what a caller may pass: a `BytesRange` or a `(start, end)` pair."""
+        if isinstance(value, BytesRange):
+            return value
+        if isinstance(value, tuple) and len(value) == 2:
+            return cls(value[0], value[1])
+        raise InvalidInput(f"a range is a BytesRange or a (start, end) pair, not {value!r}")
+
+    @property
+    def is_full(self) -> bool:
+        """Whether this is the whole object."""
+        return self.suffix is None and self.start == 0 and self.end is None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no object can have a byte in it."""
+        return self.suffix == 0 or self.end == self.start
+
+    @property
+    def length(self) -> int | None:
+        """The most bytes that the range can give, or None where only the object's end bounds it."""
+        if self.suffix is not None:
+            return self.suffix
+        return None if self.end is None else self.end - self.start
+
+    def resolve(self, size: int) -> tuple[int, int]:
+        """The `(start, end)` that this range means in an object of `size` bytes, its end clamped.
+
+        Raises:
+            RangeNotSatisfied: the range starts behind the end of the object.
+        """
+        if self.suffix is not None:
+            return max(0, size - self.suffix), size
+        if self.start > size:
+            raise RangeNotSatisfied(f"the range starts at {self.start}, the object ends at {size}")
+        return self.start, size if self.end is None else min(self.end, size)
+
+    def __str__(self) -> str:
+        if self.suffix is not None:
+            return f"-{self.suffix}"
+        return f"{self.start}..{'' if self.end is None else self.end}"
+
+
+def _checked(name: str, value: Any) -> int | None:
+    if value is None and name != "start":
+        return None
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise InvalidInput(f"the {name} of a range is an integer, not {value!r}") from None
+    if number < 0:
+        raise InvalidInput(f"the {name} of a range is not negative, so not {number}")
+    return number
