@@ -26,6 +26,8 @@ A temporary error may go away when the same call is made again. The parts of an 
 on the way up (`add_context`), never replaced, so the one who knows most about it has the word.
 """
 
+from __future__ import annotations
+
 import errno as _errno
 import io
 from typing import Any, ClassVar, Self
@@ -99,7 +101,10 @@ class Error(Exception):
         return f"{kind}: {self.message} [{where}]" if where else f"{kind}: {self.message}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.message), self.__dict__
+        state = dict(self.__dict__)
+        if isinstance(self, OSError):
+            state |= {"errno": self.errno, "filename": self.filename}
+        return _rebuild, (type(self), self.message), state
 
 
 def _plain(value: Any) -> Any:

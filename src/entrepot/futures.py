@@ -5,6 +5,8 @@ each option gives a new one, so a half-built one can be shared. One that is neve
 coroutine that is never awaited.
 """
 
+from __future__ import annotations
+
 import operator
 import os
 import warnings
@@ -213,9 +215,9 @@ class FutureRead(_Reading[bytes]):
 class FutureReader(_Reading["Reader"]):
     """`reader` being described. It can be awaited, entered with `async with`, or iterated by chunks."""
 
-    _entered: "Reader | None" = None
+    _entered: Reader | None = None
 
-    async def __aenter__(self) -> "Reader":
+    async def __aenter__(self) -> Reader:
         self._entered = await self
         return self._entered
 

@@ -1,10 +1,13 @@
 """What people call: one operator over one storage."""
 
-import logging
+from __future__ import annotations
+
+import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Self, Unpack
 
+from entrepot import layers as automatic
 from entrepot.errors import Error, InvalidInput, NotADirectory, NotFound
 from entrepot.futures import (
     FutureRead,
@@ -16,7 +19,6 @@ from entrepot.futures import (
     read_args,
     stat_args,
 )
-from entrepot.layers import CompleteLayer, CorrectnessCheckLayer, ErrorContextLayer, TypeEraseLayer
 from entrepot.raw import (
     DEFAULT_WRITE,
     Accessor,
@@ -35,8 +37,6 @@ from entrepot.reader import Reader, open_body
 from entrepot.registry import service_class
 from entrepot.types import BytesRange, Metadata
 
-logger = logging.getLogger("entrepot")
-
 _PROBE: Final = ".entrepot-check"
 
 
@@ -45,9 +45,10 @@ def assemble(config: ServiceConfig, layers: tuple[Layer, ...], context: Context)
     for layer in layers:
         context = layer.wrap_context(context)
     accessor = config.build(context)
-    for layer in (CompleteLayer(), CorrectnessCheckLayer(), ErrorContextLayer(), *layers, TypeEraseLayer()):
+    inner = (automatic.CompleteLayer(), automatic.CorrectnessCheckLayer(), automatic.ErrorContextLayer())
+    for layer in (*inner, *layers, automatic.TypeEraseLayer()):
         accessor = layer.wrap(accessor)
-    logger.debug("built %r with %d layers", config, len(layers))
+    _log_debug("built %r with %d layers", config, len(layers))
     return accessor
 
 
@@ -109,7 +110,7 @@ class Operator:
         """Scheme, root and name of the storage, and what it can do, natively and completed."""
         return self._accessor.info
 
-    def layer(self, layer: Layer) -> "Operator":
+    def layer(self, layer: Layer) -> Operator:
         """A new operator with one more layer around everything. This one stays as it is.
 
         It shares the connections of this one.
@@ -289,11 +290,17 @@ class Operator:
             raise
 
     def _log(self, operation: str, path: str) -> None:
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("%s %s %r", self._accessor.info.scheme, operation, path)
+        _log_debug("%s %s %r", self._accessor.info.scheme, operation, path)
 
     def _where(self, operation: str, path: str) -> dict[str, Any]:
         return {"scheme": self._accessor.info.scheme, "operation": operation, "path": path}
+
+
+def _log_debug(message: str, *values: object) -> None:
+    """Logs under `entrepot`. A program that never imported `logging` has nowhere to log to and is spared it."""
+    logging = sys.modules.get("logging")
+    if logging is not None and (logger := logging.getLogger("entrepot")).isEnabledFor(logging.DEBUG):
+        logger.debug(message, *values)
 
 
 def _restore(cls: type[Operator], config: ServiceConfig, layers: tuple[Layer, ...], context: Context) -> Operator:

@@ -1,5 +1,7 @@
 """What `reader` gives: one object, or a range of it, to be read in whatever way is needed."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from types import TracebackType
@@ -7,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, TypeVarTuple
 
 from entrepot.errors import ContentIncomplete, Error, InvalidInput
 from entrepot.raw import Accessor, Context, OpRead, Operation, RpRead, oio
-from entrepot.raw.oio.fetch import fetch_ranges
 from entrepot.raw.oio.pinned_range import PinnedRange
 from entrepot.raw.oio.read import WHOLE
 from entrepot.types import BytesRange, Metadata
@@ -50,7 +51,7 @@ class Reader:
         self._context = context
         self._path = path
         self._args = args
-        self._reply = reply
+        self._range = PinnedRange(accessor, path, args, reply)
         self._body = body
         self._position = 0
         self._unread: list[bytes] = []
@@ -75,7 +76,7 @@ class Reader:
         _check_count(n, 0)
         return await self._run(Operation.READER_READ, self._take_exactly, n)
 
-    async def readinto(self, buffer: "WriteableBuffer") -> int:
+    async def readinto(self, buffer: WriteableBuffer) -> int:
         """Fills a writable buffer and returns how many bytes it got; fewer than its size only at the end."""
         view = memoryview(buffer)
         if view.readonly or not view.c_contiguous:
@@ -123,7 +124,7 @@ class Reader:
         """What the storage says of the whole object. Asks it unless a reply has told."""
         return await self._run(Operation.STAT, self._describe)
 
-    async def fetch(self, ranges: "Iterable[BytesRange | tuple[int, int | None]]") -> list[bytes]:
+    async def fetch(self, ranges: Iterable[BytesRange | tuple[int, int | None]]) -> list[bytes]:
         """Reads many ranges at once and gives their bytes in the order of the ranges.
 
         Ranges at most `gap` bytes apart share a request, and `concurrent` requests are in flight at
@@ -237,16 +238,14 @@ class Reader:
         return size
 
     async def _describe(self) -> Metadata:
-        if self._reply.metadata is None:
-            reply = await self._accessor.stat(self._path, self._args.to_stat())
-            self._reply.metadata = self._reply.metadata or reply.metadata
-        return self._reply.metadata
+        return await self._range.describe()
 
     async def _fetch(self, asked: list[BytesRange]) -> list[bytes]:
         args = self._args
-        pinned = PinnedRange(self._accessor, self._path, args, self._reply)
+        from entrepot.raw.oio.fetch import fetch_ranges
+
         window: Window[bytes] = self._context.runtime.window(args.concurrent or FETCH_CONCURRENT)
-        return await fetch_ranges(pinned, asked, args.gap, args.chunk, window)
+        return await fetch_ranges(self._range, asked, args.gap, args.chunk, window)
 
 
 def _check_count(n: int, least: int) -> None:

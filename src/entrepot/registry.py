@@ -1,5 +1,7 @@
 """Which services there are, by scheme. It holds strings: a service is imported when it is asked for."""
 
+from __future__ import annotations
+
 from importlib import import_module
 from typing import Final
 

@@ -12,6 +12,8 @@ Besides: an empty range is answered without asking, since the request for it wou
 a suffix is read by asking the size first where the service has no suffix; the root is a directory.
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 from entrepot.raw import (

@@ -5,6 +5,8 @@ service honours is data (`Capability`), and so is the check: the flag of option 
 is `read_with_if_match`. Hints change no answer and are not looked at.
 """
 
+from __future__ import annotations
+
 from dataclasses import fields
 
 from entrepot.errors import IsADirectory, Unsupported

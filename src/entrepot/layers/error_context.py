@@ -1,5 +1,7 @@
 """Says in every error which service, operation and path it is about."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, TypeVarTuple
 
@@ -18,9 +20,7 @@ class ErrorContextLayer(Layer):
 
 
 class _ErrorContextAccessor(AroundAccessor):
-    async def around(
-        self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args
-    ) -> T:
+    async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         try:
             return await call(*args)
         except Error as error:

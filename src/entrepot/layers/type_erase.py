@@ -1,5 +1,7 @@
 """Ends every stack: what an operator holds is the operations and `info`, and nothing else of a service."""
 
+from __future__ import annotations
+
 from entrepot.raw import Accessor, Layer
 
 

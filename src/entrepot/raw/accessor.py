@@ -5,6 +5,8 @@
 `AroundAccessor` puts one coroutine around each call, the verbs of bodies included.
 """
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar, TypeVarTuple
@@ -111,9 +113,7 @@ class AroundAccessor(LayeredAccessor):
             return True
         return any(named.capability == operation for named in self.operations)
 
-    async def around(
-        self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args
-    ) -> T:
+    async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         """Makes the call. It runs in the caller's task and may be made again."""
         return await call(*args)
 

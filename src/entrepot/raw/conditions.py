@@ -1,5 +1,7 @@
 """The conditions of a read or stat, for services that must check them themselves (RFC 9110, 13.2.2)."""
 
+from __future__ import annotations
+
 from datetime import datetime
 
 from entrepot.errors import ConditionNotMatch

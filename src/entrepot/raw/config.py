@@ -1,5 +1,7 @@
 """What the public class of a service is: its configuration, and how to build the service from it."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields

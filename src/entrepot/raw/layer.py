@@ -1,5 +1,7 @@
 """What wraps."""
 
+from __future__ import annotations
+
 from .accessor import Accessor
 from .context import Context
 

@@ -4,6 +4,8 @@ The fields of these records are the options of the public operations, under the 
 same types and defaults. Hints change how an answer is got, never what it is.
 """
 
+from __future__ import annotations
+
 from datetime import datetime
 from typing import Final
 

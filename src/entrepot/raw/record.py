@@ -4,6 +4,8 @@ A dataclass that is frozen at run time takes four times as long to build and to 
 are built on every call. So the type checker refuses a write to a field, and the run time does not look.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, dataclass_transform
 

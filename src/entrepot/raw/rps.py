@@ -1,5 +1,7 @@
 """What an operation replies: one record each."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from entrepot.types import Metadata

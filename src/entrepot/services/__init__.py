@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from entrepot._lazy import lazy_names
+
 if TYPE_CHECKING:
     from .fs import Fs
     from .http import Http
@@ -10,16 +12,4 @@ if TYPE_CHECKING:
 
 __all__ = ["S3", "Fs", "Http", "Memory"]
 
-_ROOMS = {"Fs": "fs", "Http": "http", "Memory": "memory", "S3": "s3"}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _ROOMS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__ = lazy_names(__name__, {"Fs": "fs", "Http": "http", "Memory": "memory", "S3": "s3"})

@@ -1,5 +1,7 @@
 """Which bytes of an object are meant."""
 
+from __future__ import annotations
+
 import operator
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +38,7 @@ class BytesRange:
             raise InvalidInput(f"the range ends at {self.end}, before its start at {self.start}")
 
     @classmethod
-    def of(cls, value: "BytesRange | tuple[int, int | None]") -> "BytesRange":
+    def of(cls, value: BytesRange | tuple[int, int | None]) -> BytesRange:
         """A range from what a caller may pass: a `BytesRange` or a `(start, end)` pair."""
         if isinstance(value, BytesRange):
             return value

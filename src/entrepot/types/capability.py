@@ -1,9 +1,11 @@
 """What a service can do, as data."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Capability:
     """What a service can do. A flag that is False is refused with `Unsupported` before any I/O.
 
@@ -30,3 +32,6 @@ class Capability:
     read_with_if_unmodified_since: bool = False
 
     write: bool = False
+
+    def __repr__(self) -> str:
+        return f"Capability({', '.join(flag.name for flag in fields(self) if getattr(self, flag.name))})"

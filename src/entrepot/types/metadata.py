@@ -1,5 +1,7 @@
 """What is known about an object."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,7 +49,7 @@ class Metadata:
         """Whether this is a directory."""
         return self.mode is EntryMode.DIR
 
-    def is_same_content(self, other: "Metadata") -> bool:
+    def is_same_content(self, other: Metadata) -> bool:
         """Whether both can describe the same bytes: by version or etag, else by what else both know."""
         for decisive in ("version", "etag"):
             if (same := _same_mark(self, other, decisive)) is not None:

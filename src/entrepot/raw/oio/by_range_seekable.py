@@ -7,6 +7,8 @@ that failed can simply be called again. Whatever a later body brings must belong
 the first one showed: it is asked for by version or etag where the service can, and always compared.
 """
 
+from __future__ import annotations
+
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -37,7 +39,7 @@ class ByRangeSeekableReader(Read):
 
     __slots__ = ("_body", "_body_position", "_body_reply", "_position", "_range")
 
-    def __init__(self, accessor: "Accessor", path: str, args: "OpRead", reply: "RpRead") -> None:
+    def __init__(self, accessor: Accessor, path: str, args: OpRead, reply: RpRead) -> None:
         self._range = PinnedRange(accessor, path, args, reply)
         self._position = 0
         self._body: Read | None = None

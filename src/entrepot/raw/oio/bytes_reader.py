@@ -1,5 +1,7 @@
 """A reader over bytes that are here already, or come all at once."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from .read import Read
@@ -13,19 +15,19 @@ class BytesReader(Read):
 
     Arguments:
         load: gives the bytes of the range; called by the first verb that needs them, so that
-            opening does nothing and an error arrives there.
+            opening does nothing and an error arrives there. Bytes that are taken whole are not copied.
     """
 
     __slots__ = ("_buffer", "_load", "_position")
 
     def __init__(self, load: Callable[[], bytes | memoryview]) -> None:
         self._load = load
-        self._buffer: memoryview | None = None
+        self._buffer: bytes | memoryview | None = None
         self._position = 0
 
-    def _bytes(self) -> memoryview:
+    def _bytes(self) -> bytes | memoryview:
         if self._buffer is None:
-            self._buffer = memoryview(self._load())
+            self._buffer = self._load()
         return self._buffer
 
     async def read(self, n: int) -> bytes:

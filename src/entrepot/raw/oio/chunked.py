@@ -1,5 +1,7 @@
 """A reader that keeps several ranged requests in flight and gives their bytes in order."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable
 from functools import partial
@@ -37,11 +39,11 @@ class ChunkedReader(Read):
 
     def __init__(
         self,
-        accessor: "Accessor",
+        accessor: Accessor,
         path: str,
-        args: "OpRead",
-        reply: "RpRead",
-        window: "Callable[[int], Window[bytes]]",
+        args: OpRead,
+        reply: RpRead,
+        window: Callable[[int], Window[bytes]],
     ) -> None:
         self._range = PinnedRange(accessor, path, args, reply)
         self._size = args.chunk or 1
@@ -49,14 +51,14 @@ class ChunkedReader(Read):
         self._in_flight = window(args.concurrent or 1)
         self._position = 0
         self._ahead = 0
-        self._chunk = memoryview(b"")
+        self._chunk = b""
         self._chunk_begin = 0
 
     async def read(self, n: int) -> bytes:
         if n == 0 or not await self._chunk_here():
             return b""
         offset = self._position - self._chunk_begin
-        data = bytes(self._chunk[offset : offset + n])
+        data = self._chunk[offset : offset + n]
         self._position += len(data)
         return data
 
@@ -69,7 +71,7 @@ class ChunkedReader(Read):
         return self._position
 
     async def close(self) -> None:
-        self._chunk = memoryview(b"")
+        self._chunk = b""
         await self._in_flight.close()
 
     async def _chunk_here(self) -> bool:
@@ -98,7 +100,7 @@ class ChunkedReader(Read):
             await self.close()
             begin = self._ahead = self._position
         self._fill()
-        self._chunk = memoryview(await self._in_flight.take())
+        self._chunk = await self._in_flight.take()
         self._chunk_begin = begin
         if len(self._chunk) < self._size and self._range.size is None:
             await self._find_end()

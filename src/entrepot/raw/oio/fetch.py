@@ -1,5 +1,7 @@
 """Many ranges of one object, with as few requests as make sense."""
 
+from __future__ import annotations
+
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -38,7 +40,7 @@ def split_span(span: Span, size: int | None) -> list[Span]:
 
 
 async def fetch_ranges(
-    pinned: PinnedRange, ranges: Sequence[BytesRange], gap: int, chunk: int | None, window: "Window[bytes]"
+    pinned: PinnedRange, ranges: Sequence[BytesRange], gap: int, chunk: int | None, window: Window[bytes]
 ) -> list[bytes]:
     """The bytes of each range, in the order of the ranges.
 
@@ -69,7 +71,7 @@ async def _concrete(pinned: PinnedRange, asked: BytesRange) -> Span:
     return asked.start, asked.end if limit is None else max(asked.start, min(asked.end, limit))
 
 
-async def _fetch_all(pinned: PinnedRange, pieces: list[Span], window: "Window[bytes]") -> list[bytes]:
+async def _fetch_all(pinned: PinnedRange, pieces: list[Span], window: Window[bytes]) -> list[bytes]:
     waiting, fetched = iter(pieces), list[bytes]()
     try:
         for begin, end in waiting:

@@ -5,17 +5,19 @@ size from the first reply, and keeps every later request on the object that the 
 so that an object that is overwritten meanwhile gives its old bytes or an error, never a splice.
 """
 
-from dataclasses import replace
+from __future__ import annotations
+
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from entrepot.errors import ConditionNotMatch, ContentIncomplete, Unsupported
+from entrepot.errors import ConditionNotMatch, ContentIncomplete, ContentTruncated, Unsupported
 from entrepot.types import BytesRange, Metadata
 
 from .read import Read, read_to_end
 
 if TYPE_CHECKING:
     from entrepot.raw.accessor import Accessor
-    from entrepot.raw.ops import OpRead
+    from entrepot.raw.ops import OpRead, OpStat
     from entrepot.raw.rps import RpRead
 
 
@@ -34,7 +36,7 @@ class PinnedRange:
 
     __slots__ = ("_accessor", "_args", "_path", "_reply", "_start", "size")
 
-    def __init__(self, accessor: "Accessor", path: str, args: "OpRead", reply: "RpRead") -> None:
+    def __init__(self, accessor: Accessor, path: str, args: OpRead, reply: RpRead) -> None:
         self._accessor = accessor
         self._path = path
         self._args = args
@@ -47,11 +49,11 @@ class PinnedRange:
         """The most bytes that the range can have, as far as is known."""
         return self._args.range.length if self.size is None else self.size
 
-    async def open(self, begin: int, end: int | None = None) -> "tuple[RpRead, Read]":
+    async def open(self, begin: int, end: int | None = None) -> tuple[RpRead, Read]:
         """A body for the bytes from `begin` up to `end`, or to the end of the range."""
         if begin == 0 and end is None and self._reply.metadata is None and self._is_native_range():
             return await self._accessor.read(self._path, self._args)
-        if self._args.range.suffix is not None and self.size is None:
+        if self._args.range.suffix is not None:
             await self.learn_size()
         return await self._accessor.read(self._path, self._pinned(self._absolute(begin, end)))
 
@@ -63,12 +65,14 @@ class PinnedRange:
         finally:
             await body.close()
         self.note(reply)
-        expected = end - begin if self.size is None else max(0, min(end, self.size) - begin)
-        if self.size is not None and len(data) < expected:
+        expected = len(data) if self.size is None else max(0, min(end, self.size) - begin)
+        if len(data) < expected:
             raise ContentIncomplete(f"{len(data)} of {expected} bytes came")
+        if len(data) > end - begin:
+            raise ContentTruncated(f"{len(data)} bytes came where {end - begin} were asked for")
         return data
 
-    def note(self, reply: "RpRead") -> None:
+    def note(self, reply: RpRead) -> None:
         """Learns from a reply, or refuses it because it is of another object.
 
         Raises:
@@ -77,15 +81,21 @@ class PinnedRange:
         if reply.metadata is not None:
             self._note(reply.metadata)
 
+    async def describe(self) -> Metadata:
+        """What is known of the whole object, asked for by `stat` if no reply has told it yet."""
+        if self._reply.metadata is not None:
+            return self._reply.metadata
+        reply = await self._accessor.stat(self._path, self._stat_args())
+        self._note(reply.metadata)
+        return reply.metadata
+
     async def learn_size(self) -> int:
         """The size of the range, asked for by `stat` if no reply has told it yet.
 
         Raises:
             Unsupported: the service does not tell how large the object is.
         """
-        if self.size is None:
-            reply = await self._accessor.stat(self._path, self._pinned(self._args.range).to_stat())
-            self._note(reply.metadata)
+        self._locate(await self.describe())
         if self.size is None:
             raise Unsupported("the storage does not tell the size of this object")
         return self.size
@@ -94,8 +104,9 @@ class PinnedRange:
         return self._args.range.suffix is None or self._accessor.info.capability.read_with_suffix
 
     def _absolute(self, begin: int, end: int | None) -> BytesRange:
-        if end is None:
-            end = self.limit
+        limit = self.limit
+        if end is None or (limit is not None and end > limit):
+            end = limit
         return BytesRange(self._start + begin, None if end is None else self._start + max(begin, end))
 
     def _note(self, metadata: Metadata) -> None:
@@ -104,11 +115,15 @@ class PinnedRange:
             self._reply.metadata = metadata
         elif first is not metadata and not first.is_same_content(metadata):
             raise ConditionNotMatch("the object changed while it was being read")
+        self._locate(metadata)
+
+    def _locate(self, metadata: Metadata) -> None:
         if self.size is None and metadata.content_length is not None:
             self._start, end = self._args.range.resolve(metadata.content_length)
             self.size = end - self._start
 
-    def _pinned(self, part: BytesRange) -> "OpRead":
+    def _pinned(self, part: BytesRange) -> OpRead:
+        """What asks for a part of the object that the first reply showed, and of no other."""
         seen, capability = self._reply.metadata, self._accessor.info.capability
         args = replace(self._args, range=part)
         if seen is None:
@@ -118,3 +133,9 @@ class PinnedRange:
         if seen.etag is not None and not seen.etag.startswith("W/") and capability.read_with_if_match:
             return replace(args, if_match=seen.etag)
         return args
+
+    def _stat_args(self) -> OpStat:
+        """What asks about the same object. A condition that only `read` can check stays with `read`."""
+        args, capability = self._args.to_stat(), self._accessor.info.capability
+        beyond = [one.name for one in fields(args) if not getattr(capability, f"stat_with_{one.name}")]
+        return replace(args, **dict.fromkeys(beyond))

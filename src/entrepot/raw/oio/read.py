@@ -1,5 +1,7 @@
 """The body of a read."""
 
+from __future__ import annotations
+
 from typing import Final
 
 from entrepot.errors import Unsupported

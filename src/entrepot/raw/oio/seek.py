@@ -1,5 +1,7 @@
 """Where a seek leads. One function for every reader, so that none can have an opinion of its own."""
 
+from __future__ import annotations
+
 import os
 
 from entrepot.errors import InvalidInput

@@ -1,5 +1,7 @@
 """Gives `next` to a body that can only be read."""
 
+from __future__ import annotations
+
 from .read import Read
 
 CHUNK = 256 * 1024

@@ -1,5 +1,7 @@
 """The body of a write."""
 
+from __future__ import annotations
+
 from entrepot.errors import Unsupported
 from entrepot.types import Metadata
 

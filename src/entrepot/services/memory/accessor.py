@@ -1,5 +1,7 @@
 """The memory service. It is the template for others: copy it and replace the table by your storage."""
 
+from __future__ import annotations
+
 from entrepot.raw import Accessor, AccessorInfo, OpRead, OpStat, OpWrite, RpRead, RpStat, RpWrite, build_abs_path, oio
 from entrepot.raw.conditions import check_conditions
 from entrepot.types import Capability, Metadata, Scheme
@@ -39,12 +41,12 @@ class MemoryAccessor(Accessor):
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.BytesReader]:
         reply = RpRead()
 
-        def load() -> memoryview:
+        def load() -> bytes | memoryview:
             stored = self._table.get(build_abs_path(self.info.root, path))
             check_conditions(stored.metadata, args)
             begin, end = args.range.resolve(len(stored.content))
             reply.metadata = stored.metadata
-            return memoryview(stored.content)[begin:end]
+            return stored.content if args.range.is_full else memoryview(stored.content)[begin:end]
 
         return reply, oio.BytesReader(load)
 

@@ -1,5 +1,7 @@
 """Configuration of the memory service."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import ClassVar, NoReturn
 
@@ -32,5 +34,3 @@ class Memory(ServiceConfig):
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("Memory holds its objects itself and cannot be pickled: the copy would not see them")
-
-

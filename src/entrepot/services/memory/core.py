@@ -1,5 +1,7 @@
 """The table of objects, pure."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -21,7 +23,7 @@ class Table:
     """Objects by key. One assignment replaces an object, so a reader has the old one or the new one."""
 
     objects: dict[str, StoredObject] = field(default_factory=dict)
-    _revisions: "count[int]" = field(default_factory=lambda: count(1))
+    _revisions: count[int] = field(default_factory=lambda: count(1))
 
     def get(self, key: str) -> StoredObject:
         """The object of a key.

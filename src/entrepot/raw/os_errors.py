@@ -1,0 +1,63 @@
+"""What an error of the operating system means, as one of ours. One table for everything that reads local files."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from entrepot.errors import (
+    AlreadyExists,
+    Error,
+    InvalidInput,
+    IsADirectory,
+    NotADirectory,
+    NotFound,
+    PermissionDenied,
+    StorageFull,
+    Timeout,
+    Unexpected,
+    Unsupported,
+)
+
+_MEANINGS: Final[dict[int, tuple[type[Error], str]]] = {
+    errno.ENOENT: (NotFound, "there is no such file"),
+    errno.EACCES: (PermissionDenied, "the file system does not permit it"),
+    errno.EPERM: (PermissionDenied, "the file system does not permit it"),
+    errno.EROFS: (PermissionDenied, "the file system is read-only"),
+    errno.EXDEV: (PermissionDenied, "a symbolic link leads out of the root"),
+    errno.ELOOP: (PermissionDenied, "there are symbolic links here that cannot be followed"),
+    errno.EISDIR: (IsADirectory, "the path names a directory"),
+    errno.ENOTDIR: (NotADirectory, "a part of the path names a file"),
+    errno.EEXIST: (AlreadyExists, "there is such a file already"),
+    errno.ENOSPC: (StorageFull, "there is no room left"),
+    errno.EDQUOT: (StorageFull, "the quota is used up"),
+    errno.ENAMETOOLONG: (InvalidInput, "the path is longer than the file system takes"),
+    errno.ENXIO: (Unsupported, "this is a device or a socket"),
+    errno.ESPIPE: (Unsupported, "this file cannot be read by position"),
+    errno.ETIMEDOUT: (Timeout, "the file system did not answer in time"),
+}
+_PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR})
+
+
+@contextmanager
+def os_errors_as_ours() -> Iterator[None]:
+    """Raises, in place of an `OSError` of the operating system, the `Error` that it means."""
+    try:
+        yield
+    except Error:
+        raise
+    except OSError as error:
+        raise meaning_of(error) from error
+
+
+def meaning_of(error: OSError) -> Error:
+    """The error of ours for one of the operating system. It names no path: that may be the caller's secret."""
+    code = error.errno or 0
+    if code in _MEANINGS:
+        kind, message = _MEANINGS[code]
+        return kind(message)
+    name = errno.errorcode.get(code, str(code))
+    unexpected = Unexpected(f"{os.strerror(code)} ({name})", is_temporary=code in _PASSING)
+    unexpected.errno = error.errno or unexpected.errno
+    return unexpected

@@ -1,0 +1,155 @@
+"""The interface and its two bases."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from entrepot import Metadata, Unsupported
+from entrepot.raw import (
+    DEFAULT_READ,
+    DEFAULT_STAT,
+    DEFAULT_WRITE,
+    OPERATIONS,
+    Accessor,
+    AccessorInfo,
+    AroundAccessor,
+    LayeredAccessor,
+    Operation,
+    OpStat,
+    RpRead,
+    RpStat,
+    RpWrite,
+    oio,
+)
+
+ARGUMENTS = {"stat": DEFAULT_STAT, "read": DEFAULT_READ, "write": DEFAULT_WRITE}
+
+
+class Writer(oio.Write):
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        return None
+
+    async def close(self) -> Metadata:
+        return Metadata(content_length=1)
+
+    async def abort(self) -> None:
+        return None
+
+
+class Service(Accessor):
+    info = AccessorInfo(scheme="test")
+
+    async def stat(self, path: str, args: OpStat) -> RpStat:
+        return RpStat(metadata=Metadata(content_length=3))
+
+    async def read(self, path: str, args: object) -> tuple[RpRead, oio.Read]:
+        return RpRead(), oio.BytesReader(lambda: b"abc")
+
+    async def write(self, path: str, args: object) -> tuple[RpWrite, oio.Write]:
+        return RpWrite(), Writer()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_what_a_service_leaves_out_is_unsupported(operation: str) -> None:
+    with pytest.raises(Unsupported, match=operation):
+        await getattr(Accessor(), operation)("p", ARGUMENTS[operation])
+
+
+@pytest.mark.parametrize("verb", ["read", "seek", "next"])
+async def test_what_a_read_body_leaves_out_is_unsupported(verb: str) -> None:
+    with pytest.raises(Unsupported):
+        await getattr(oio.Read(), verb)(*([] if verb == "next" else [1]))
+    await oio.Read().close()
+
+
+@pytest.mark.parametrize(("verb", "arguments"), [("write", [b"x"]), ("close", []), ("abort", [])])
+async def test_what_a_write_body_leaves_out_is_unsupported(verb: str, arguments: list[bytes]) -> None:
+    with pytest.raises(Unsupported):
+        await getattr(oio.Write(), verb)(*arguments)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_operation_that_a_layer_does_not_override_is_the_inner_bound_method(operation: str) -> None:
+    service = Service()
+    assert getattr(LayeredAccessor(LayeredAccessor(service)), operation) == getattr(service, operation)
+
+
+async def test_an_overridden_operation_is_kept() -> None:
+    class Larger(LayeredAccessor):
+        async def stat(self, path: str, args: OpStat) -> RpStat:
+            inner = await super().stat(path, args)
+            return RpStat(metadata=Metadata(content_length=(inner.metadata.content_length or 0) + 1))
+
+    layered = Larger(Service())
+    assert (await layered.stat("p", DEFAULT_STAT)).metadata.content_length == 4
+    assert layered.read == layered.inner.read
+
+
+async def test_every_forward_of_a_layer_reaches_the_inner_one() -> None:
+    layered = LayeredAccessor(Service())
+    for operation in OPERATIONS:
+        assert await getattr(LayeredAccessor, operation)(layered, "p", ARGUMENTS[operation]) is not None
+
+
+class Recording(AroundAccessor):
+    def __init__(self, inner: Accessor) -> None:
+        super().__init__(inner)
+        self.calls: list[Operation] = []
+
+    async def around(
+        self, operation: Operation, path: str, call: Callable[..., Awaitable[Any]], *args: Any
+    ) -> Any:
+        self.calls.append(operation)
+        return await super().around(operation, path, call, *args)
+
+
+async def _call_everything(accessor: Accessor) -> None:
+    await accessor.stat("p", DEFAULT_STAT)
+    _, reader = await accessor.read("p", DEFAULT_READ)
+    assert await reader.read(1) == b"a"
+    assert await reader.seek(2) == 2
+    assert await reader.next() == b"c"
+    await reader.close()
+    _, writer = await accessor.write("p", DEFAULT_WRITE)
+    await writer.write(b"x")
+    assert (await writer.close()).content_length == 1
+    await writer.abort()
+
+
+async def test_around_sees_every_operation_and_every_verb_once() -> None:
+    accessor = Recording(Service())
+    await _call_everything(accessor)
+    assert sorted(accessor.calls) == sorted(Operation)
+
+
+@pytest.mark.parametrize("operation", list(Operation))
+async def test_around_sees_only_what_is_named(operation: Operation) -> None:
+    class Narrow(Recording):
+        operations = frozenset({operation})
+
+    service = Service()
+    accessor = Narrow(service)
+    await _call_everything(accessor)
+    assert accessor.calls == [operation]
+    for other in set(OPERATIONS) - {operation.capability}:
+        assert getattr(accessor, other) == getattr(service, other)
+
+
+async def test_a_subclass_of_around_may_override_an_operation_that_it_does_not_name() -> None:
+    class Own(AroundAccessor):
+        operations = frozenset({Operation.READ})
+
+        async def stat(self, path: str, args: OpStat) -> RpStat:
+            return RpStat(metadata=Metadata(content_length=99))
+
+    assert (await Own(Service()).stat("p", DEFAULT_STAT)).metadata.content_length == 99
+
+
+def test_capability_is_what_is_native_unless_told() -> None:
+    from entrepot import Capability
+
+    native = Capability(read=True)
+    assert AccessorInfo(scheme="x", native_capability=native).capability == native
+    full = Capability(read=True, stat=True)
+    assert AccessorInfo(scheme="x", native_capability=native, capability=full).capability == full

@@ -1,0 +1,84 @@
+"""Configuration from keywords, mappings and URIs, and every way it can be wrong."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from entrepot import ConfigInvalid
+from entrepot.raw import ServiceConfig
+from entrepot.raw.config import parse_uri
+
+
+@dataclass(frozen=True)
+class Shop(ServiceConfig):
+    SCHEME: ClassVar[str] = "shop"
+
+    name: str
+    root: str = "/"
+    secret: str | None = field(default=None, repr=False, metadata={"aliases": ("shop_secret",)})
+    is_open: bool = False
+    shelves: int = 1
+    price: float | None = None
+    stock: dict[str, bytes] = field(default_factory=dict, init=False)
+
+
+def test_from_mapping_takes_keys_in_any_case_aliases_and_text() -> None:
+    mapping = {"NAME": "n", "shop_secret": "s", "is_open": "on", "shelves": "12", "price": "1.5"}
+    shop = Shop.from_mapping(mapping)
+    assert (shop.name, shop.secret, shop.is_open, shop.shelves, shop.price) == ("n", "s", True, 12, 1.5)
+
+
+def test_a_pathlike_value_becomes_text() -> None:
+    assert Shop(name=Path("/a/b")).name == "/a/b"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "said"),
+    [
+        ({}, "name is missing"),
+        ({"name": "n", "sheves": 2}, "did you mean 'shelves'"),
+        ({"name": "n", "zzzzzz": 2}, "the keys are"),
+        ({"name": "n", "stock": {}}, "there is no key 'stock'"),
+        ({"name": "n", "secret": "a", "shop_secret": "b"}, "secret is given twice"),
+        ({"name": "n", "Name": "b"}, "name is given twice"),
+        ({"name": 5}, "name is str, not int"),
+        ({"name": None}, "name is str, not NoneType"),
+        ({"name": "n", "shelves": "many"}, "shelves cannot be read"),
+        ({"name": "n", "shelves": True}, "shelves is int, not bool"),
+        ({"name": "n", "is_open": "perhaps"}, "is_open cannot be read"),
+        ({"name": "n", "is_open": 1}, "is_open is bool, not int"),
+    ],
+)
+def test_what_is_wrong_is_said(mapping: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        Shop.from_mapping(mapping)
+    assert said in caught.value.message
+    assert (caught.value.scheme, caught.value.operation) == ("shop", "configure")
+
+
+def test_a_wrong_secret_is_not_repeated() -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        Shop.from_mapping({"name": "n", "secret": ["hunter2"]})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_from_uri_joins_path_query_and_options_with_the_options_first() -> None:
+    shop = Shop.from_uri("shop://x/some/ro%20ot?NAME=uri&shelves=3", {"name": "option"})
+    assert (shop.name, shop.root, shop.shelves) == ("option", "/some/ro ot", 3)
+
+
+def test_the_parts_of_a_uri() -> None:
+    uri = parse_uri("S3://ke%3Ay:se%2Fcret@host:9000/a/b?region=r&empty=")
+    assert (uri.scheme, uri.authority, uri.path) == ("s3", "host:9000", "/a/b")
+    assert uri.options == {"username": "ke:y", "password": "se/cret", "region": "r", "empty": ""}
+    assert parse_uri("memory").scheme == "memory"
+    assert parse_uri("http://[::1]:80/x").authority == "[::1]:80"
+
+
+@pytest.mark.parametrize("uri", ["s3://b/x#fragment", "http://[::1/x", "s3://b?novalue"])
+def test_what_is_no_uri_is_refused_without_being_repeated(uri: str) -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        parse_uri(uri)
+    assert uri not in str(caught.value)

@@ -1,0 +1,22 @@
+"""Operations: unique, and each with the flag that allows it."""
+
+from dataclasses import fields
+
+from entrepot import Capability
+from entrepot.raw import OPERATIONS, Accessor, Operation, oio
+
+
+def test_each_operation_has_a_capability_of_that_name() -> None:
+    flags = {flag.name for flag in fields(Capability)}
+    assert {operation.capability for operation in Operation} <= flags
+    assert Operation.STAT.capability == "stat"
+    assert Operation.READER_NEXT.capability == "read"
+    assert Operation.WRITER_ABORT.capability == "write"
+
+
+def test_operations_are_the_methods_of_an_accessor_and_the_verbs_of_its_bodies() -> None:
+    expected = set(OPERATIONS)
+    for prefix, body in (("reader", oio.Read), ("writer", oio.Write)):
+        expected |= {f"{prefix}.{verb}" for verb in vars(body) if not verb.startswith("_")}
+    assert {operation.value for operation in Operation} == expected
+    assert all(callable(getattr(Accessor, operation)) for operation in OPERATIONS)
