@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 from entrepot.raw.ops import OpRead, OpStat
@@ -29,6 +30,7 @@ def http_date(moment: datetime) -> str:
     return format_datetime(moment.astimezone(UTC).replace(microsecond=0), usegmt=True)
 
 
+@lru_cache(maxsize=256)
 def parse_http_date(value: str) -> datetime | None:
     """A time as HTTP writes it; None where it cannot be read, since a wrong date is no reason to fail."""
     try:

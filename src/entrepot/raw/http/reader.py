@@ -1,14 +1,15 @@
 """The body of a read over HTTP: one request, sent by the first verb, and its reply held to its word.
 
 What counts is the Content-Range (RFC 9110, 14.4), with whichever status it comes. A 200 without one is
-the whole object, out of which the range is cut; it is never passed off as the range. A 416 says how
-large the object is: a range that starts right at its end is empty, one that starts behind it is an error.
+the whole object, out of which the range is cut; it is never passed off as the range. A reply that holds
+only the start of the range is read, and then ends with `ContentIncomplete`, not with the end. A 416 says
+how large the object is: a range that starts right at its end is empty, one that starts behind it is an error.
 """
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from entrepot.errors import ContentIncomplete, ContentTruncated, RangeNotSatisfied, Unsupported
+from entrepot.errors import ContentIncomplete, ContentTruncated, RangeNotSatisfied, Unexpected, Unsupported
 from entrepot.raw.oio.read import WHOLE, Read
 from entrepot.raw.rps import RpRead
 from entrepot.types import BytesRange, Metadata
@@ -30,7 +31,18 @@ class HttpReader(Read):
         reply: receives that.
     """
 
-    __slots__ = ("_asked", "_body", "_describe", "_is_cut", "_is_exact", "_left", "_reply", "_send", "_skip")
+    __slots__ = (
+        "_asked",
+        "_body",
+        "_describe",
+        "_is_cut",
+        "_is_exact",
+        "_is_part",
+        "_left",
+        "_reply",
+        "_send",
+        "_skip",
+    )
 
     def __init__(
         self, send: Callable[[], Awaitable[HttpResponse]], asked: BytesRange, describe: Describe, reply: RpRead
@@ -44,6 +56,7 @@ class HttpReader(Read):
         self._left: int | None = None
         self._is_cut = False
         self._is_exact = False
+        self._is_part = False
 
     async def read(self, n: int) -> bytes:
         if n == 0:
@@ -67,17 +80,20 @@ class HttpReader(Read):
         response = await self._send()
         try:
             placed = place(response, self._asked)
+            self._reply.metadata = self._described(response, placed.size)
         except BaseException:
             await response.body.close()
             raise
-        if response.status == 416:
-            self._reply.metadata = Metadata(content_length=placed.size)
-        else:
-            self._reply.metadata = self._describe(response.headers, placed.size)
-        self._skip, self._left, self._is_cut = placed.skip, placed.length, placed.is_cut
+        self._skip, self._left = placed.skip, placed.length
+        self._is_cut, self._is_part = placed.is_cut, placed.is_part
         self._is_exact = placed.size is not None or not placed.is_cut
         self._body = response.body
         return response.body
+
+    def _described(self, response: HttpResponse, size: int | None) -> Metadata:
+        if response.status == 416:
+            return Metadata(content_length=size)
+        return self._describe(response.headers, size)
 
     async def _skip_start(self, body: HttpBody) -> None:
         while self._skip:
@@ -102,6 +118,8 @@ class HttpReader(Read):
         """The end of what was promised, which must be the end of the content unless the range is cut out of it."""
         if not self._is_cut and await body.read(1):
             raise ContentTruncated("the content is longer than was promised")
+        if self._is_part:
+            raise ContentIncomplete("the reply held only the start of the range")
         return b""
 
 
@@ -114,12 +132,14 @@ class Placed(NamedTuple):
             only the end of the content shows it.
         size: the size of the whole object, if known.
         is_cut: whether more may come after them.
+        is_part: whether they are, or may be, only the start of the range.
     """
 
     skip: int
     length: int | None
     size: int | None
     is_cut: bool
+    is_part: bool = False
 
 
 def place(response: HttpResponse, asked: BytesRange) -> Placed:
@@ -128,6 +148,7 @@ def place(response: HttpResponse, asked: BytesRange) -> Placed:
     Raises:
         ContentTruncated: the reply holds another range, several, or contradicts itself.
         RangeNotSatisfied: the range starts behind the end of the object.
+        Unexpected: the server refuses a range that lies in the object.
         Unsupported: a suffix of an object whose size the server does not tell.
     """
     length = parse_length(response.headers.get("content-length"))
@@ -143,10 +164,11 @@ def place(response: HttpResponse, asked: BytesRange) -> Placed:
 
 
 def _place_beyond(size: int | None, asked: BytesRange) -> Placed:
-    if size is None and asked.start == 0 and asked.suffix is None:
-        size = 0
-    if size is None or (asked.suffix is not None and size > 0) or asked.start > size:
-        raise RangeNotSatisfied(f"the server refuses the range {asked} of an object of {size} bytes")
+    """A refused range. Only a size that the server names proves that there is nothing in it."""
+    if size is None or (asked.suffix is None and asked.start > size):
+        raise RangeNotSatisfied(f"the server refuses the range {asked} of an object of {size or 'unknown'} bytes")
+    if size > 0 and (asked.suffix is not None or asked.start < size):
+        raise Unexpected(f"the server refuses the range {asked}, which lies in the object of {size} bytes")
     return Placed(0, 0, size, is_cut=True)
 
 
@@ -155,20 +177,22 @@ def _place_partial(found: ContentRange, length: int | None, asked: BytesRange) -
         raise ContentTruncated("the partial reply says of its content that it is no part")
     if length is not None and length != found.end - found.start:
         raise ContentTruncated(f"{length} bytes of content cannot be the bytes {found.start} to {found.end}")
-    if not _is_asked(found, asked):
+    start, end = _expected(found, asked)
+    if found.start != start or (end is not None and found.end > end):
         raise ContentTruncated(f"the reply holds {found.start} to {found.end}, not the range {asked}")
-    return Placed(0, found.end - found.start, found.size, is_cut=False)
+    return Placed(0, found.end - start, found.size, is_cut=False, is_part=end is None or found.end < end)
 
 
-def _is_asked(found: ContentRange, asked: BytesRange) -> bool:
-    """Whether what was found starts where it should and does not end later; a short end shows itself later."""
-    assert found.start is not None and found.end is not None
+def _expected(found: ContentRange, asked: BytesRange) -> tuple[int, int | None]:
+    """Where the range starts and ends in the object that the reply is of.
+
+    Of an object of unknown size no reply shows that it reaches the end: then that is None.
+    """
     if found.size is not None:
-        start, end = asked.resolve(found.size)
-        return found.start == start and found.end <= end
+        return asked.resolve(found.size)
     if asked.suffix is not None:
-        return found.end - found.start <= asked.suffix
-    return found.start == asked.start and (asked.end is None or found.end <= asked.end)
+        raise ContentTruncated("the reply does not tell the size, so its bytes need not be the last ones")
+    return asked.start, asked.end
 
 
 def _place_whole(size: int | None, asked: BytesRange) -> Placed:

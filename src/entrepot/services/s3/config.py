@@ -1,0 +1,201 @@
+"""Configuration of the s3 service."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
+from entrepot.raw.config import ServiceUri
+from entrepot.types import Scheme
+
+_BUCKET: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}", re.ASCII)
+_BUCKET_IN_HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_REGION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?\.?", re.ASCII)
+_PREFIX: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:/-]|%[0-9A-Fa-f]{2})*", re.ASCII)
+_CONTROL: Final = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
+_CREDENTIALS: Final = ("access_key_id", "secret_access_key", "session_token")
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class S3(ServiceConfig):
+    """Objects in a bucket of Amazon S3, or of a server that speaks its protocol.
+
+    Requests are signed with Signature Version 4 and the keys given here; nothing is looked up in the
+    environment. Secrets are kept out of repr, but a pickle holds them.
+
+    Arguments:
+        bucket: the name of the bucket.
+        root: the prefix that paths are relative to.
+        endpoint: where to send requests, such as `"http://127.0.0.1:9000"`; `https://` where it names no
+            scheme. By default that of Amazon for the region. Userinfo in it becomes the keys.
+        region: the region of the bucket, such as `"eu-west-1"`. It may be left out only with both
+            `skip_signature` and an `endpoint`.
+        access_key_id: the public half of the key that signs.
+        secret_access_key: the secret half.
+        session_token: the token of temporary credentials.
+        skip_signature: send requests unsigned, for public buckets. By default they are signed.
+        enable_virtual_host_style: put the bucket in the host name instead of the path. By default the path.
+
+    Raises:
+        ConfigInvalid: a value is missing, or they cannot work together. Nothing is sent.
+    """
+
+    SCHEME: ClassVar[str] = Scheme.S3
+
+    bucket: str = field(default="", metadata={"aliases": ("aws_bucket", "aws_bucket_name", "bucket_name")})
+    root: str = "/"
+    endpoint: str | None = field(
+        default=None, metadata={"aliases": ("aws_endpoint", "aws_endpoint_url", "endpoint_url")}
+    )
+    region: str | None = field(default=None, metadata={"aliases": ("aws_region", "aws_default_region")})
+    access_key_id: str | None = field(default=None, repr=False, metadata={"aliases": ("aws_access_key_id", "username")})
+    secret_access_key: str | None = field(
+        default=None, repr=False, metadata={"aliases": ("aws_secret_access_key", "password")}
+    )
+    session_token: str | None = field(
+        default=None, repr=False, metadata={"aliases": ("aws_session_token", "aws_token", "token")}
+    )
+    skip_signature: bool = field(default=False, metadata={"aliases": ("aws_skip_signature", "allow_anonymous", "anon")})
+    enable_virtual_host_style: bool = field(
+        default=False, metadata={"aliases": ("virtual_hosted_style_request", "aws_virtual_hosted_style_request")}
+    )
+
+    def validate(self) -> None:
+        self._check_text()
+        if self.endpoint:
+            self._adopt_endpoint(self.endpoint)
+        self._check_bucket()
+        self._check_region()
+        self._check_credentials()
+
+    def build(self, context: Context) -> Accessor:
+        from .accessor import S3Accessor
+        from .core import S3Core
+        from .signing import Credentials, Signer
+
+        signer = None
+        if self.access_key_id and self.secret_access_key and self.region:
+            credentials = Credentials(self.access_key_id, self.secret_access_key, self.session_token or None)
+            signer = Signer(credentials, self.region)
+        core = S3Core(*self._address(), bucket=self.bucket, region=self.region)
+        return S3Accessor(core, signer, normalize_root(self.root), context.http)
+
+    @classmethod
+    def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:
+        return {"root": uri.path} | ({"bucket": uri.authority} if uri.authority else {})
+
+    def _address(self) -> tuple[str, str]:
+        """The URL of the bucket, without a slash at its end, and the value of the Host header."""
+        partition = "amazonaws.com.cn" if (self.region or "").startswith("cn-") else "amazonaws.com"
+        endpoint = self.endpoint or f"https://s3.{self.region}.{partition}"
+        scheme, _, rest = endpoint.partition("://")
+        host, slash, prefix = rest.partition("/")
+        if self.enable_virtual_host_style:
+            host = f"{self.bucket}.{host}"
+            return f"{scheme}://{host}{slash}{prefix}", host
+        return f"{scheme}://{host}{slash}{prefix}/{self.bucket}", host
+
+    def _check_text(self) -> None:
+        for name, value in self._texts():
+            if _CONTROL.search(value):
+                raise self.invalid(f"{name} holds a control character, such as a line feed, or is not valid Unicode")
+        for name in _CREDENTIALS:
+            value = getattr(self, name) or ""
+            if not value.isascii() or " " in value:
+                raise self.invalid(f"{name} must be ASCII text without blanks")
+
+    def _texts(self) -> Iterator[tuple[str, str]]:
+        for name in ("bucket", "root", "endpoint", "region", *_CREDENTIALS):
+            yield name, getattr(self, name) or ""
+
+    def _adopt_endpoint(self, endpoint: str) -> None:
+        """Brings the endpoint into the form `scheme://host[:port][/prefix]`; userinfo becomes the keys."""
+        from urllib.parse import unquote, urlsplit
+
+        try:
+            parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+            port = parts.port
+        except ValueError:
+            raise self.invalid("endpoint cannot be read as a URL") from None
+        if parts.scheme not in _DEFAULT_PORTS or port == 0:
+            raise self.invalid("endpoint must begin with http:// or https:// and a host")
+        if "?" in endpoint or "#" in endpoint:
+            raise self.invalid("endpoint must have neither query nor fragment")
+        host = self._checked_host(parts.hostname or "")
+        if not _PREFIX.fullmatch(parts.path):
+            raise self.invalid("the path of endpoint must be percent-encoded")
+        if "@" in parts.netloc:
+            self._adopt_keys(unquote(parts.username or ""), unquote(parts.password or ""))
+        shown_port = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
+        self._set("endpoint", f"{parts.scheme}://{host}{shown_port}{parts.path.rstrip('/')}")
+
+    def _checked_host(self, host: str) -> str:
+        """The host as a URL has it, without the bucket that an address of Amazon may begin with."""
+        from ipaddress import IPv6Address
+
+        if ":" in host:
+            try:
+                # A zone, after '%', means something to this machine alone
+                return f"[{IPv6Address(host.replace('%', ' ')).compressed}]"
+            except ValueError:
+                raise self.invalid("the host of endpoint is no IPv6 address") from None
+        if not _HOST.fullmatch(host) or ".." in host:
+            raise self.invalid("endpoint must name a host, in ASCII")
+        is_amazon = host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+        begins_with_bucket = host.startswith((f"{self.bucket}.s3.", f"{self.bucket}.s3-"))
+        return host[len(self.bucket) + 1 :] if self.bucket and is_amazon and begins_with_bucket else host
+
+    def _adopt_keys(self, access_key_id: str, secret_access_key: str) -> None:
+        if self.access_key_id or self.secret_access_key:
+            raise self.invalid("the keys are given twice: in endpoint and as access_key_id and secret_access_key")
+        self._set("access_key_id", access_key_id)
+        self._set("secret_access_key", secret_access_key)
+        self._check_text()
+
+    def _check_bucket(self) -> None:
+        if not self.bucket:
+            raise self.invalid("bucket is missing: set it to the name of the bucket")
+        if not _BUCKET.fullmatch(self.bucket):
+            # Not shown: a secret with a slash in the userinfo of a URI ends up here
+            raise self.invalid(
+                "bucket must consist of letters, digits, '.', '_' and '-', and begin with one of the first two"
+            )
+        if self.enable_virtual_host_style:
+            self._check_virtual_host()
+
+    def _check_virtual_host(self) -> None:
+        if not _BUCKET_IN_HOST.fullmatch(self.bucket):
+            raise self.invalid(
+                f"bucket {self.bucket!r} cannot be part of a host name: set enable_virtual_host_style to False"
+            )
+        host = (self.endpoint or "").partition("://")[2].partition("/")[0]
+        if host.startswith("[") or re.fullmatch(r"[0-9.]+(:[0-9]+)?", host):
+            raise self.invalid(
+                "endpoint is an IP address, which no bucket can stand in front of: "
+                "set enable_virtual_host_style to False"
+            )
+
+    def _check_region(self) -> None:
+        if not self.region and not (self.skip_signature and self.endpoint):
+            raise self.invalid("region is missing: set it to the region of the bucket, such as 'us-east-1'")
+        if self.region and not _REGION.fullmatch(self.region):
+            raise self.invalid(f"region cannot be {self.region!r}: it has letters, digits, '-' and '_'")
+
+    def _check_credentials(self) -> None:
+        given = [name for name in _CREDENTIALS if getattr(self, name)]
+        if self.skip_signature:
+            if given:
+                raise self.invalid(f"skip_signature is set beside {', '.join(given)}: leave out one or the other")
+            return
+        missing = [name for name in _CREDENTIALS[:2] if name not in given]
+        if missing:
+            raise self.invalid(
+                f"{' and '.join(missing)} is missing: set access_key_id and secret_access_key, "
+                "or skip_signature=True for a public bucket"
+            )
+
+    def _set(self, name: str, value: str) -> None:
+        object.__setattr__(self, name, value)

@@ -1,0 +1,232 @@
+import pickle
+from typing import Any
+
+import pytest
+
+from entrepot import ConfigInvalid, Operator
+from entrepot.raw import Context
+from entrepot.services import S3
+from entrepot.testing.transport import MockTransport, reply
+
+KEYS = {"access_key_id": "AKIDSECRET", "secret_access_key": "the-secret"}
+
+
+def s3(**values: Any) -> S3:
+    return S3(**({"bucket": "bucket", "region": "eu-west-1", **KEYS} | values))
+
+
+async def url_asked(config: S3) -> str:
+    transport = MockTransport(lambda request: reply(200, b"x"))
+    await Operator(config, context=Context(http=transport)).read("k")
+    [request] = transport.requests
+    assert dict(request.headers)["Host"] == request.url.split("/")[2]
+    return request.url
+
+
+@pytest.mark.parametrize(
+    ("values", "url"),
+    [
+        ({}, "https://s3.eu-west-1.amazonaws.com/bucket/k"),
+        ({"region": "cn-north-1"}, "https://s3.cn-north-1.amazonaws.com.cn/bucket/k"),
+        ({"enable_virtual_host_style": True}, "https://bucket.s3.eu-west-1.amazonaws.com/k"),
+        ({"root": "a b//c"}, "https://s3.eu-west-1.amazonaws.com/bucket/a%20b/c/k"),
+        ({"endpoint": "localhost:9000"}, "https://localhost:9000/bucket/k"),
+        ({"endpoint": "minio"}, "https://minio/bucket/k"),
+        ({"endpoint": "http://LOCALHOST:9000/"}, "http://localhost:9000/bucket/k"),
+        ({"endpoint": "http://host:80"}, "http://host/bucket/k"),
+        ({"endpoint": "https://host:443/"}, "https://host/bucket/k"),
+        ({"endpoint": "http://host:443"}, "http://host:443/bucket/k"),
+        ({"endpoint": "http://[::1]:9000"}, "http://[::1]:9000/bucket/k"),
+        ({"endpoint": "[2001:DB8:0::1]"}, "https://[2001:db8::1]/bucket/k"),
+        ({"endpoint": "http://host/storage/v1/s3/"}, "http://host/storage/v1/s3/bucket/k"),
+        (
+            {"endpoint": "http://host:1/v1", "enable_virtual_host_style": True},
+            "http://bucket.host:1/v1/k",
+        ),
+        ({"endpoint": "https://bucket.s3.eu-west-1.amazonaws.com"}, "https://s3.eu-west-1.amazonaws.com/bucket/k"),
+        (
+            {"endpoint": "https://bucket.s3.eu-west-1.amazonaws.com", "enable_virtual_host_style": True},
+            "https://bucket.s3.eu-west-1.amazonaws.com/k",
+        ),
+        ({"endpoint": "https://bucket.s3.example.com"}, "https://bucket.s3.example.com/bucket/k"),
+        ({"bucket": "with.dots_and-More"}, "https://s3.eu-west-1.amazonaws.com/with.dots_and-More/k"),
+        ({"endpoint": ""}, "https://s3.eu-west-1.amazonaws.com/bucket/k"),
+    ],
+)
+async def test_requests_go_to_the_endpoint_in_the_chosen_style(values: dict[str, Any], url: str) -> None:
+    assert await url_asked(s3(**values)) == url
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"bucket": ""}, "bucket"),
+        ({"bucket": "a/b"}, "bucket"),
+        ({"bucket": ".."}, "bucket"),
+        ({"bucket": "a..b"}, "bucket"),
+        ({"bucket": "a b"}, "bucket"),
+        ({"bucket": "a?b"}, "bucket"),
+        ({"bucket": "käse"}, "bucket"),
+        ({"bucket": "a" * 256}, "bucket"),
+        ({"bucket": "a.b", "enable_virtual_host_style": True}, "enable_virtual_host_style"),
+        ({"bucket": "A", "enable_virtual_host_style": True}, "enable_virtual_host_style"),
+        ({"endpoint": "http://127.0.0.1:1", "enable_virtual_host_style": True}, "enable_virtual_host_style"),
+        ({"endpoint": "http://[::1]", "enable_virtual_host_style": True}, "enable_virtual_host_style"),
+        ({"region": None}, "region"),
+        ({"region": ""}, "region"),
+        ({"region": "evil.example.com/"}, "region"),
+        ({"region": None, "endpoint": "http://h"}, "region"),
+        ({"region": None, "skip_signature": True, "access_key_id": None, "secret_access_key": None}, "region"),
+        ({"access_key_id": None}, "access_key_id"),
+        ({"secret_access_key": ""}, "secret_access_key"),
+        ({"access_key_id": None, "secret_access_key": None}, "skip_signature"),
+        ({"access_key_id": None, "secret_access_key": None, "session_token": "t"}, "access_key_id"),
+        ({"skip_signature": True}, "skip_signature"),
+        ({"secret_access_key": "blank inside"}, "secret_access_key"),
+        ({"secret_access_key": "no-ascii-é"}, "secret_access_key"),
+        ({"endpoint": "ftp://host"}, "endpoint"),
+        ({"endpoint": "http://"}, "endpoint"),
+        ({"endpoint": "http://host?x=1"}, "endpoint"),
+        ({"endpoint": "http://host/#part"}, "endpoint"),
+        ({"endpoint": "http://host?"}, "endpoint"),
+        ({"endpoint": "http://ho st"}, "endpoint"),
+        ({"endpoint": "http://höst"}, "endpoint"),
+        ({"endpoint": "http://host:port"}, "endpoint"),
+        ({"endpoint": "http://host:0"}, "endpoint"),
+        ({"endpoint": "http://host:99999"}, "endpoint"),
+        ({"endpoint": "http://[::1"}, "endpoint"),
+        ({"endpoint": "http://[::g]"}, "endpoint"),
+        ({"endpoint": "http://[fe80::1%25eth0]"}, "endpoint"),
+        ({"endpoint": "http://a..b"}, "endpoint"),
+        ({"endpoint": "http://host/a b"}, "endpoint"),
+        ({"endpoint": "http://AK:1/2@host"}, "endpoint"),
+    ],
+)
+def test_what_cannot_work_is_refused_and_named(values: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        s3(**values)
+    assert named in caught.value.message
+    assert (caught.value.kind, caught.value.scheme, caught.value.operation) == ("ConfigInvalid", "s3", "configure")
+    assert "the-secret" not in str(caught.value)
+    assert "AKIDSECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("character", ["\r", "\n", "\0", "\t", "\ud800"])
+@pytest.mark.parametrize(
+    "name", ["bucket", "root", "endpoint", "region", "access_key_id", "secret_access_key", "session_token"]
+)
+def test_control_characters_are_refused_everywhere(name: str, character: str) -> None:
+    with pytest.raises(ConfigInvalid, match=name):
+        s3(**{name: f"http{character}s"})
+
+
+def test_a_missing_bucket_is_refused_in_every_form() -> None:
+    with pytest.raises(ConfigInvalid, match="bucket is missing"):
+        S3(region="r", **KEYS)
+    with pytest.raises(ConfigInvalid, match="bucket is missing"):
+        Operator.from_config("s3", region="r", **KEYS)
+    with pytest.raises(ConfigInvalid, match="bucket is missing"):
+        Operator.from_uri("s3:///root?region=r")
+
+
+def test_a_public_bucket_needs_neither_keys_nor_with_an_endpoint_a_region() -> None:
+    assert S3("bucket", skip_signature=True, endpoint="http://h").region is None
+    assert S3("bucket", skip_signature=True, region="r").access_key_id is None
+
+
+@pytest.mark.parametrize("endpoint", ["http://AKIDSECRET:the%2Fsecret@host:1", "AKIDSECRET:the%2Fsecret@host:1"])
+def test_userinfo_of_the_endpoint_becomes_the_keys_and_is_not_shown(endpoint: str) -> None:
+    config = S3("bucket", region="r", endpoint=endpoint)
+    assert (config.access_key_id, config.secret_access_key) == ("AKIDSECRET", "the/secret")
+    assert config.endpoint is not None
+    assert config.endpoint.endswith("://host:1")
+    assert "AKIDSECRET" not in repr(config)
+    assert "the/secret" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "values", "named"),
+    [
+        ("http://AKIDSECRET:the-secret@host", KEYS, "twice"),
+        ("http://AKIDSECRET@host", {}, "secret_access_key is missing"),
+        ("http://@host", {}, "access_key_id and secret_access_key is missing"),
+        ("http://AKIDSECRET:the-secret%0D%0A@host", {}, "control character"),
+        ("http://AKIDSECRET:the-secret@host", {"skip_signature": True}, "skip_signature"),
+    ],
+)
+def test_userinfo_that_cannot_work_is_refused(endpoint: str, values: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigInvalid, match=named) as caught:
+        S3("bucket", region="r", endpoint=endpoint, **values)
+    assert "the-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("alias", "name", "value"),
+    [
+        ("aws_bucket", "bucket", "other"),
+        ("aws_bucket_name", "bucket", "other"),
+        ("bucket_name", "bucket", "other"),
+        ("aws_endpoint", "endpoint", "https://h"),
+        ("aws_endpoint_url", "endpoint", "https://h"),
+        ("endpoint_url", "endpoint", "https://h"),
+        ("AWS_REGION", "region", "r"),
+        ("aws_default_region", "region", "r"),
+        ("AWS_ACCESS_KEY_ID", "access_key_id", "AK2"),
+        ("aws_secret_access_key", "secret_access_key", "s2"),
+        ("aws_session_token", "session_token", "t"),
+        ("aws_token", "session_token", "t"),
+        ("token", "session_token", "t"),
+        ("virtual_hosted_style_request", "enable_virtual_host_style", "true"),
+        ("aws_virtual_hosted_style_request", "enable_virtual_host_style", "true"),
+    ],
+)
+def test_aliases_mean_the_same_key(alias: str, name: str, value: str) -> None:
+    base = {key: one for key, one in {"bucket": "bucket", "region": "eu-west-1", **KEYS}.items() if key != name}
+    assert S3.from_mapping({**base, alias: value}) == S3.from_mapping({**base, name: value})
+
+
+@pytest.mark.parametrize("alias", ["skip_signature", "aws_skip_signature", "allow_anonymous", "anon"])
+def test_anonymous_access_has_many_names(alias: str) -> None:
+    assert S3.from_mapping({"bucket": "b", "region": "r", alias: "yes"}) == S3("b", region="r", skip_signature=True)
+
+
+def test_an_unknown_key_names_the_nearest() -> None:
+    with pytest.raises(ConfigInvalid, match="did you mean 'region'"):
+        S3.from_mapping({"bucket": "b", "regoin": "r"})
+
+
+def test_a_uri_has_bucket_root_keys_and_options() -> None:
+    uri = "s3://AKIDSECRET:the%2Fsecret@bucket/some/root?region=r&endpoint=http%3A%2F%2Fh%3A9000"
+    assert S3.from_uri(uri) == S3(
+        "bucket",
+        root="/some/root",
+        region="r",
+        endpoint="http://h:9000",
+        access_key_id="AKIDSECRET",
+        secret_access_key="the/secret",
+    )
+    assert S3.from_uri("s3://?bucket=b&region=r&anon=true").bucket == "b"
+    with pytest.raises(ConfigInvalid, match="bucket"):
+        S3.from_uri("s3://bucket:80/?region=r&anon=1")
+
+
+def test_a_secret_that_is_not_encoded_in_a_uri_is_not_repeated() -> None:
+    with pytest.raises(ConfigInvalid, match="bucket") as caught:
+        S3.from_uri("s3://AKIDSECRET:the-secret/more@bucket?region=r")
+    assert "the-secret" not in str(caught.value)
+    assert "AKIDSECRET" not in str(caught.value)
+
+
+def test_secrets_are_in_no_repr() -> None:
+    config = s3(session_token="the-token")
+    shown = f"{config!r} {Operator(config, context=Context(http=MockTransport(lambda _: reply(200))))!r}"
+    assert not any(secret in shown for secret in ("AKIDSECRET", "the-secret", "the-token"))
+    assert "bucket='bucket'" in shown
+
+
+def test_an_operator_comes_out_of_a_pickle_as_it_went_in() -> None:
+    config = S3("bucket", region="r", endpoint="http://AKIDSECRET:the-secret@host", session_token="the-token")
+    operator = pickle.loads(pickle.dumps(Operator(config)))
+    assert pickle.loads(pickle.dumps(config)) == config
+    assert repr(operator) == repr(Operator(config))
+    assert (operator.info.scheme, operator.info.name, operator.info.root) == ("s3", "bucket", "/")
