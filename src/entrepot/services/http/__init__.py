@@ -1,0 +1,5 @@
+"""Objects behind a web server."""
+
+from .config import Http
+
+__all__ = ["Http"]

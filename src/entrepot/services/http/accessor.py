@@ -1,0 +1,101 @@
+"""The http service."""
+
+from collections.abc import Container
+from typing import Final
+
+from entrepot.errors import IsADirectory
+from entrepot.raw import Accessor, AccessorInfo, OpRead, OpStat, RpRead, RpStat
+from entrepot.raw.http.errors import status_error
+from entrepot.raw.http.headers import parse_length
+from entrepot.raw.http.reader import HttpReader
+from entrepot.raw.http.redirects import send_following
+from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpResponse, HttpTransport
+from entrepot.types import Capability, EntryMode, Metadata, Scheme
+
+from .core import HEAD_REFUSED, SUCCESS, Site, check_honoured, describe, is_directory_redirect, probed_size
+
+CAPABILITY = Capability(
+    stat=True,
+    stat_with_if_match=True,
+    stat_with_if_none_match=True,
+    stat_with_if_modified_since=True,
+    stat_with_if_unmodified_since=True,
+    read=True,
+    read_can_next=True,
+    read_with_suffix=True,
+    read_with_if_match=True,
+    read_with_if_none_match=True,
+    read_with_if_modified_since=True,
+    read_with_if_unmodified_since=True,
+)
+
+_WHOLE: Final = frozenset({200, 206})
+_RANGED: Final = frozenset({200, 206, 416})
+
+
+class HttpAccessor(Accessor):
+    """Objects behind a web server.
+
+    Arguments:
+        site: where they are.
+        name: the host.
+        transport: how to send a request.
+    """
+
+    def __init__(self, site: Site, name: str, transport: HttpTransport) -> None:
+        self.info = AccessorInfo(scheme=Scheme.HTTP, root=site.root, name=name, native_capability=CAPABILITY)
+        self._site = site
+        self._transport = transport
+
+    async def stat(self, path: str, args: OpStat) -> RpStat:
+        metadata = await self._head(path, args)
+        check_honoured(metadata, args)
+        return RpStat(metadata=metadata)
+
+    async def read(self, path: str, args: OpRead) -> tuple[RpRead, HttpReader]:
+        reply, request = RpRead(), self._site.read_request(path, args)
+
+        async def send() -> HttpResponse:
+            response = await self._send(request, _WHOLE if args.range.is_full else _RANGED)
+            return await _refuse_directory(request, response)
+
+        def described(headers: HttpHeaders, size: int | None) -> Metadata:
+            metadata = describe(path, headers, size)
+            check_honoured(metadata, args)
+            return metadata
+
+        return reply, HttpReader(send, args.range, described, reply)
+
+    async def _head(self, path: str, args: OpStat) -> Metadata:
+        request = self._site.stat_request(path, args)
+        response = await self._send(request, SUCCESS | HEAD_REFUSED)
+        await response.body.close()
+        if response.status in HEAD_REFUSED:
+            return await self._probe(path, args)
+        if is_directory_redirect(request, response):
+            return Metadata(mode=EntryMode.DIR)
+        return describe(path, response.headers, parse_length(response.headers.get("content-length")))
+
+    async def _probe(self, path: str, args: OpStat) -> Metadata:
+        """Asks for the first byte where HEAD is refused, and does not wait for more than the head of the reply."""
+        request = self._site.probe_request(path, args)
+        response = await self._send(request, SUCCESS | {416})
+        await response.body.close()
+        if is_directory_redirect(request, response):
+            return Metadata(mode=EntryMode.DIR)
+        return describe(path, response.headers, probed_size(response))
+
+    async def _send(self, request: HttpRequest, expected: Container[int]) -> HttpResponse:
+        """Sends a request. The content of an error is closed unread: it is written for people, and may never end."""
+        response = await send_following(self._transport, request)
+        if response.status in expected:
+            return response
+        await response.body.close()
+        raise status_error(response.status)
+
+
+async def _refuse_directory(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    if is_directory_redirect(request, response):
+        await response.body.close()
+        raise IsADirectory("the server says that this is a directory")
+    return response

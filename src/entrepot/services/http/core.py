@@ -1,0 +1,123 @@
+"""What is asked of a web server, and what it answers, pure."""
+
+import re
+from base64 import b64encode
+from dataclasses import dataclass, field, replace
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from entrepot.errors import InvalidInput
+from entrepot.raw import OpRead, OpStat, build_rooted_abs_path
+from entrepot.raw.conditions import check_conditions
+from entrepot.raw.http.headers import conditional_headers, parse_length, parse_metadata
+from entrepot.raw.http.ranges import parse_content_range, range_header
+from entrepot.raw.http.transport import Header, HttpHeaders, HttpRequest, HttpResponse
+from entrepot.raw.path import is_dir_path
+from entrepot.types import BytesRange, EntryMode, Metadata
+
+HEAD_REFUSED: Final = frozenset({403, 405, 501})
+"""What servers answer to a HEAD that they do not let through, although a GET may be."""
+
+SUCCESS: Final = frozenset(range(200, 300))
+
+_SEPARATORS: Final = re.compile(r"[/\\]")
+_PROBE: Final = BytesRange(0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place on a web server, and who asks.
+
+    Arguments:
+        origin: scheme, host and port, such as `"http://127.0.0.1:8000"`.
+        root: the directory that paths are relative to, not percent-encoded, with a slash at both ends.
+        username: for basic authentication.
+        password: likewise.
+        token: for bearer authentication.
+    """
+
+    origin: str
+    root: str
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+
+    def read_request(self, path: str, args: OpRead) -> HttpRequest:
+        """The request for a range of an object."""
+        stated = range_header(args.range)
+        ranged: list[Header] = [] if stated is None else [("Range", stated)]
+        return self._request("GET", path, args, ranged)
+
+    def stat_request(self, path: str, args: OpStat) -> HttpRequest:
+        """The request for what is known of an object."""
+        return self._request("HEAD", path, args, [])
+
+    def probe_request(self, path: str, args: OpStat) -> HttpRequest:
+        """The same where HEAD is refused: the first byte, whose reply tells the size."""
+        return self._request("GET", path, args, [("Range", range_header(_PROBE) or "")])
+
+    def _request(self, method: str, path: str, args: OpRead | OpStat, ranged: list[Header]) -> HttpRequest:
+        return HttpRequest(method, self.url(path), [*ranged, *conditional_headers(args), *self._credentials()])
+
+    def url(self, path: str) -> str:
+        """The URL of a path: of each name all is percent-encoded but the unreserved (RFC 3986, 2.3).
+
+        Raises:
+            InvalidInput: as `check_segments`.
+        """
+        check_segments(path)
+        return self.origin + quote(build_rooted_abs_path(self.root, path))
+
+    def _credentials(self) -> list[Header]:
+        if self.token is not None:
+            return [("Authorization", f"Bearer {self.token}")]
+        if self.username is None and self.password is None:
+            return []
+        pair = f"{self.username or ''}:{self.password or ''}"
+        return [("Authorization", f"Basic {b64encode(pair.encode()).decode()}")]
+
+
+def check_segments(path: str) -> None:
+    """Refuses `.` and `..` as names.
+
+    Servers and proxies resolve them (RFC 3986, 6.2.2.3), percent-encoded or not and some of them
+    behind a backslash too, so they would name another object, perhaps one outside the root.
+
+    Raises:
+        InvalidInput: the path has such a name.
+    """
+    if "." in path and not {".", ".."}.isdisjoint(_SEPARATORS.split(path)):
+        raise InvalidInput("'.' and '..' are no names on a web server: it resolves them")
+
+
+def describe(path: str, headers: HttpHeaders, size: int | None) -> Metadata:
+    """What a reply says of an object, whose size is known better than from its Content-Length."""
+    mode = EntryMode.DIR if is_dir_path(path) else EntryMode.FILE
+    return parse_metadata(headers, mode=mode, content_length=None if mode is EntryMode.DIR else size)
+
+
+def probed_size(response: HttpResponse) -> int | None:
+    """The size of an object, from the reply to the request for its first byte."""
+    stated = response.headers.get("content-range")
+    if stated is not None:
+        return parse_content_range(stated).size
+    return parse_length(response.headers.get("content-length")) if response.status == 200 else None
+
+
+def is_directory_redirect(request: HttpRequest, response: HttpResponse) -> bool:
+    """Whether a server led from a name to the same with a slash, which says that it is a directory."""
+    asked, reached = urlsplit(request.url), urlsplit(response.url)
+    return not asked.path.endswith("/") and asked.netloc == reached.netloc and reached.path == f"{asked.path}/"
+
+
+def check_honoured(metadata: Metadata, args: OpRead | OpStat) -> None:
+    """Holds a reply to the conditions that it was asked under, since many servers ignore them.
+
+    What the reply says nothing about cannot hold for `if_match`, and is left alone otherwise.
+
+    Raises:
+        ConditionNotMatch: a condition does not hold.
+    """
+    if metadata.last_modified is None:
+        args = replace(args, if_modified_since=None, if_unmodified_since=None)
+    check_conditions(metadata, args)

@@ -1,0 +1,546 @@
+"""The transport over aiohttp, against a server that writes down every byte."""
+
+import asyncio
+import gc
+import os
+import pickle
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+import trustme
+import uvloop
+from tests.misbehaving import CLOSE, PAUSE, RESET, STALL, Answer, Asked, MisbehavingServer, reply, whole
+
+from entrepot.errors import ConfigInvalid, ContentIncomplete, Error, InvalidInput, Timeout, Unexpected, Unsupported
+from entrepot.raw.http import HttpRequest, HttpResponse
+from entrepot.raw.http.aiohttp import BUFFER, AiohttpTransport, translated
+
+PROXY_VARIABLES = [
+    f(name) for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy") for f in (str.lower, str.upper)
+]
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[AiohttpTransport]:
+    made = AiohttpTransport(idle_timeout=5)
+    yield made
+    await made.close()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    return str(tmp_path / "ca.pem")
+
+
+@pytest.fixture
+def hello() -> Iterator[MisbehavingServer]:
+    with MisbehavingServer(lambda _: [whole(b"hello")]) as server:
+        yield server
+
+
+async def content_of(response: HttpResponse) -> bytes:
+    data = b""
+    while part := await response.body.read(1 << 62):
+        data += part
+    await response.body.close()
+    return data
+
+
+async def get(transport: AiohttpTransport, url: str) -> bytes:
+    return await content_of(await transport.send(HttpRequest("GET", url)))
+
+
+# What goes over the wire.
+
+TARGETS = [
+    "/a/../b",
+    "/a/./b",
+    "/a%2Fb",
+    "/%7Ea~",
+    "/a+b%2Bc%20d",
+    "//a//b/",
+    "/%C3%A9%c3%a9",
+    "/a?b=c%2F&d=+e%20&f",
+    "/a;b=c,d:e@f!g$h&i'j(k)*l",
+    "/%25%32%65",
+    "/",
+]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+async def test_a_request_goes_out_as_it_stands(
+    hello: MisbehavingServer, transport: AiohttpTransport, target: str
+) -> None:
+    headers = [("x-amz-Date", "now"), ("Range", "bytes=0-1"), ("authorization", "a"), ("X-Amz-Meta", "a  b")]
+    await content_of(await transport.send(HttpRequest("GET", hello.endpoint + target, headers)))
+    host = hello.endpoint.removeprefix("http://")
+    assert hello.asked[0].head.decode() == (
+        f"GET {target} HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: identity\r\nUser-Agent: entrepot\r\n"
+        "x-amz-Date: now\r\nRange: bytes=0-1\r\nauthorization: a\r\nX-Amz-Meta: a  b\r\n\r\n"
+    )
+
+
+async def test_a_body_goes_out_with_its_length_and_no_type(transport: AiohttpTransport) -> None:
+    with MisbehavingServer(lambda asked: [whole(b"", "Connection: close"), CLOSE]) as server:
+        await content_of(await transport.send(HttpRequest("PUT", f"{server.endpoint}/a", (), b"12345")))
+        host = server.endpoint.removeprefix("http://")
+        assert server.asked[0].head.decode() == (
+            f"PUT /a HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: identity\r\nUser-Agent: entrepot\r\n"
+            "Content-Length: 5\r\n\r\n"
+        )
+
+
+async def test_headers_of_the_request_stand_before_those_of_the_transport(
+    hello: MisbehavingServer, transport: AiohttpTransport
+) -> None:
+    given = [("User-Agent", "me"), ("Accept-Encoding", "gzip"), ("Host", "elsewhere")]
+    await content_of(await transport.send(HttpRequest("GET", f"{hello.endpoint}/a", given)))
+    headers = hello.asked[0].headers
+    assert (headers["user-agent"], headers["accept-encoding"], headers["host"]) == ("me", "gzip", "elsewhere")
+
+
+async def test_cookies_are_not_kept(transport: AiohttpTransport) -> None:
+    with MisbehavingServer(lambda _: [whole(b"", "Set-Cookie: a=b; Path=/")]) as server:
+        await get(transport, f"{server.endpoint}/a")
+        await get(transport, f"{server.endpoint}/a")
+        assert "cookie" not in server.asked[1].headers
+
+
+async def test_redirects_are_given_back(transport: AiohttpTransport) -> None:
+    with MisbehavingServer(lambda _: [whole(b"", "Location: /b", status="302 Found")]) as server:
+        response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
+        assert (response.status, response.headers["location"]) == (302, "/b")
+        await response.body.close()
+        assert len(server.asked) == 1
+
+
+# Connections.
+
+
+async def test_a_connection_is_used_again_once_its_content_was_read(
+    hello: MisbehavingServer, transport: AiohttpTransport
+) -> None:
+    for _ in range(3):
+        assert await get(transport, f"{hello.endpoint}/a") == b"hello"
+    assert hello.connections == 1
+
+
+async def test_closing_a_body_early_waits_for_nothing_and_ends_the_connection(transport: AiohttpTransport) -> None:
+    with MisbehavingServer(lambda _: [reply("200 OK", "Content-Length: 10") + b"hello", STALL]) as server:
+        response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
+        assert await response.body.read(3) == b"hel"
+        await response.body.close()
+        await response.body.close()
+        await asyncio.to_thread(server.wait_until_left)
+
+
+async def test_a_kept_connection_that_the_server_closed_is_replaced(transport: AiohttpTransport) -> None:
+    def script(asked: Asked) -> Answer:
+        return [CLOSE] if asked.number == 1 else [whole(b"hello")]
+
+    with MisbehavingServer(script) as server:
+        assert await get(transport, f"{server.endpoint}/a") == b"hello"
+        assert await get(transport, f"{server.endpoint}/a") == b"hello"
+        assert [asked.connection for asked in server.asked] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("fault", [CLOSE, RESET])
+async def test_a_request_on_a_new_connection_is_never_repeated(transport: AiohttpTransport, fault: Any) -> None:
+    with MisbehavingServer(lambda _: [fault]) as server:
+        with pytest.raises(Unexpected) as caught:
+            await get(transport, f"{server.endpoint}/a?secret=1")
+        assert caught.value.is_temporary
+        assert "secret" not in str(caught.value)
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+async def test_a_request_that_changes_something_is_never_repeated(transport: AiohttpTransport, method: str) -> None:
+    def script(asked: Asked) -> Answer:
+        return [CLOSE] if asked.number == 1 else [whole(b"hello")]
+
+    with MisbehavingServer(script) as server:
+        await get(transport, f"{server.endpoint}/a")
+        with pytest.raises(Unexpected):
+            await transport.send(HttpRequest(method, f"{server.endpoint}/a"))
+        assert len(server.asked) == 2
+
+
+async def test_what_comes_unasked_is_not_taken_for_the_next_reply(transport: AiohttpTransport) -> None:
+    def script(asked: Asked) -> Answer:
+        return [whole(b"hello"), PAUSE, whole(b"wrong")] if asked.number == 0 else [whole(b"right")]
+
+    with MisbehavingServer(script) as server:
+        assert await get(transport, f"{server.endpoint}/a") == b"hello"
+        await asyncio.sleep(0.1)
+        assert await get(transport, f"{server.endpoint}/a") == b"right"
+
+
+async def test_requests_beyond_the_limit_wait_their_turn() -> None:
+    transport = AiohttpTransport(max_connections=2)
+    with MisbehavingServer(lambda _: [PAUSE, whole(b"hello")]) as server:
+        assert await asyncio.gather(*(get(transport, f"{server.endpoint}/a") for _ in range(6))) == [b"hello"] * 6
+        assert server.connections == 2
+        await transport.close()
+
+
+async def test_closing_wakes_whoever_reads_or_waits() -> None:
+    transport = AiohttpTransport(max_connections=1)
+    with MisbehavingServer(lambda _: [reply("200 OK", "Content-Length: 10") + b"hello", STALL]) as server:
+        reading = asyncio.ensure_future(get(transport, f"{server.endpoint}/a"))
+        waiting = [asyncio.ensure_future(get(transport, f"{server.endpoint}/a")) for _ in range(3)]
+        while not server.sent:
+            await asyncio.sleep(0.01)
+        await transport.close()
+        errors = await asyncio.gather(reading, *waiting, return_exceptions=True)
+        assert [type(error) for error in errors] == [ContentIncomplete, Unexpected, Unexpected, Unexpected]
+        assert all(isinstance(error, Error) and error.is_temporary for error in errors)
+        server.script = lambda _: [whole(b"hello")]
+        assert await get(transport, f"{server.endpoint}/a") == b"hello"
+        await transport.close()
+
+
+async def test_a_cancelled_request_leaves_no_connection(transport: AiohttpTransport) -> None:
+    with MisbehavingServer(lambda _: [STALL]) as server:
+        for _ in range(5):
+            sending = asyncio.ensure_future(get(transport, f"{server.endpoint}/a"))
+            before = len(server.asked)
+            while len(server.asked) == before:
+                await asyncio.sleep(0.001)
+            sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await sending
+            assert sending.cancelled()
+        await asyncio.to_thread(server.wait_until_left)
+
+
+async def test_dropping_the_transport_closes_its_connections(hello: MisbehavingServer) -> None:
+    transport = AiohttpTransport()
+    await get(transport, f"{hello.endpoint}/a")
+    assert hello.open_connections == 1
+    del transport
+    gc.collect()
+    # The connections close in a task of the loop, which must get its turn.
+    while hello.open_connections:
+        await asyncio.sleep(0.005)
+    assert len(asyncio.all_tasks()) == 1
+
+
+# Reading.
+
+
+async def test_what_has_arrived_is_taken_and_no_more_than_asked(transport: AiohttpTransport) -> None:
+    content = os.urandom(3 * BUFFER)
+    with MisbehavingServer(lambda _: [whole(content)]) as server:
+        response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
+        data = b""
+        for n in (1, 1000, 70_000, BUFFER, 2 * BUFFER, 1 << 62):
+            part = await response.body.read(n)
+            assert 0 < len(part) <= n
+            data += part
+        while part := await response.body.read(1 << 62):
+            data += part
+        assert data == content
+        assert [await response.body.read(1) for _ in range(10)] == [b""] * 10
+        await response.body.close()
+
+
+async def test_reading_all_does_not_gather_all_in_memory(transport: AiohttpTransport) -> None:
+    with MisbehavingServer(lambda _: [whole(bytes(64 * BUFFER))]) as server:
+        response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
+        largest = 0
+        while part := await response.body.read(1 << 62):
+            largest = max(largest, len(part))
+            await asyncio.sleep(0.001)
+        assert largest <= 4 * BUFFER
+        await response.body.close()
+
+
+async def test_the_first_bytes_do_not_wait_for_the_rest(transport: AiohttpTransport) -> None:
+    with MisbehavingServer(lambda _: [reply("200 OK", "Content-Length: 10") + b"hello", STALL]) as server:
+        response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
+        assert await response.body.read(1 << 62) == b"hello"
+        await response.body.close()
+
+
+async def test_silence_in_the_middle_of_content_is_a_timeout() -> None:
+    transport = AiohttpTransport(idle_timeout=0.1)
+    with MisbehavingServer(lambda _: [reply("200 OK", "Content-Length: 10") + b"hello", PAUSE, STALL]) as server:
+        response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
+        await response.body.read(5)
+        with pytest.raises(Timeout) as caught:
+            await response.body.read(5)
+        assert caught.value.is_temporary
+        await response.body.close()
+        await transport.close()
+
+
+# TLS.
+
+
+async def test_a_certificate_of_the_given_authority_is_trusted(server_tls: ssl.SSLContext, ca_file: str) -> None:
+    with MisbehavingServer(lambda _: [whole(b"hello")], server_tls) as server:
+        for transport in (
+            AiohttpTransport(ca_file=ca_file),
+            AiohttpTransport(ssl_context=ssl.create_default_context(cafile=ca_file)),
+        ):
+            assert await get(transport, f"{server.endpoint}/a") == b"hello"
+            await transport.close()
+
+
+async def test_an_unknown_certificate_is_refused_for_good(
+    server_tls: ssl.SSLContext, transport: AiohttpTransport
+) -> None:
+    with MisbehavingServer(lambda _: [whole(b"hello")], server_tls) as server:
+        with pytest.raises(Unexpected) as caught:
+            await get(transport, f"{server.endpoint}/a")
+        assert "certificate" in caught.value.message
+        assert not caught.value.is_temporary
+        assert server.asked == []
+
+
+# Loops.
+
+PROGRAM = """
+import asyncio, contextlib, sys
+from entrepot.raw.http import HttpRequest
+from entrepot.raw.http.aiohttp import AiohttpTransport
+
+url, ca_file, loop, way = sys.argv[1:]
+transport = AiohttpTransport(ca_file=ca_file or None)
+
+async def main():
+    if way == "cancel":
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await transport.send(HttpRequest("GET", url + "/silent"))
+        print("hello")
+        return
+    response = await transport.send(HttpRequest("GET", url))
+    data = await response.body.read(5)
+    if way == "read":
+        while await response.body.read(1 << 62):
+            pass
+    if way != "abandon":
+        await response.body.close()
+    print(data.decode())
+
+def new_loop():
+    if loop == "uvloop":
+        import uvloop
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+for _ in range(2):
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(main())
+"""
+
+
+@pytest.mark.parametrize("way", ["read", "close early", "abandon", "cancel"])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("is_tls", [False, True])
+def test_a_loop_that_ends_leaves_nothing_open(
+    server_tls: ssl.SSLContext, ca_file: str, is_tls: bool, loop: str, way: str
+) -> None:
+    # Nobody closes the transport; every warning is an error.
+    def script(asked: Asked) -> Answer:
+        if not asked.target.endswith("silent"):
+            return [whole(b"hello" + bytes(BUFFER))]
+        # Longer than the client lives: nobody answers when it says good-bye.
+        time.sleep(0.5)
+        return [STALL]
+
+    with MisbehavingServer(script, server_tls if is_tls else None) as server:
+        command = [sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM, f"{server.endpoint}/a"]
+        done = subprocess.run(
+            [*command, ca_file if is_tls else "", loop, way], capture_output=True, text=True, timeout=30, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "hello\nhello\n", "")
+        server.wait_until_left()
+
+
+FORKING_PROGRAM = """
+import asyncio, os, sys
+from entrepot.raw.http import HttpRequest
+from entrepot.raw.http.aiohttp import AiohttpTransport
+
+transport = AiohttpTransport()
+
+async def get():
+    response = await transport.send(HttpRequest("GET", sys.argv[1]))
+    data = await response.body.read(100)
+    await response.body.close()
+    return data
+
+def in_child(way):
+    global transport
+    if way == "drop":
+        del transport
+    elif way == "read":
+        asyncio.events._set_running_loop(None)
+        assert asyncio.run(get()) == b"hello"
+    else:
+        sys.exit(0)
+    os._exit(0)
+
+async def main():
+    await get()
+    for way in ("drop", "read", "exit"):
+        child = os.fork()
+        if child == 0:
+            in_child(way)
+        assert os.waitpid(child, 0)[1] == 0, way
+        assert await get() == b"hello", way
+    print("fine")
+
+asyncio.run(main())
+"""
+
+
+def test_a_parent_reads_on_whatever_its_forked_child_did(hello: MisbehavingServer) -> None:
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", FORKING_PROGRAM, f"{hello.endpoint}/a"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (0, "fine\n")
+    # The parent used one connection throughout, the child that read one of its own.
+    assert hello.connections == 2
+
+
+def test_one_transport_serves_loop_after_loop_and_anyio(hello: MisbehavingServer) -> None:
+    transport = AiohttpTransport()
+    url = f"{hello.endpoint}/a"
+    assert asyncio.run(get(transport, url)) == b"hello"
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(get(transport, url)) == b"hello"
+    assert anyio.run(get, transport, url, backend="asyncio") == b"hello"
+    hello.wait_until_left()
+    assert hello.connections == 3
+
+
+def test_without_an_asyncio_loop_the_error_says_so(hello: MisbehavingServer) -> None:
+    with pytest.raises(Unsupported) as caught:
+        get(AiohttpTransport(), f"{hello.endpoint}/a").send(None)
+    assert "asyncio" in caught.value.message
+    with pytest.raises(Unsupported):
+        AiohttpTransport().close().send(None)
+    assert hello.asked == []
+
+
+# Arguments, proxies, errors.
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"connect_timeout": 0},
+        {"connect_timeout": -1},
+        {"idle_timeout": "1"},
+        {"idle_timeout": True},
+        {"idle_timeout": float("nan")},
+        {"connect_timeout": float("inf")},
+        {"max_connections": 0},
+        {"max_connections": 1.5},
+        {"max_connections": True},
+        {"ca_file": "/nowhere/ca.pem"},
+        {"ca_file": __file__},
+    ],
+)
+def test_arguments_that_cannot_work_are_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        AiohttpTransport(**arguments)
+
+
+def test_two_ways_to_speak_tls_exclude_each_other(ca_file: str) -> None:
+    with pytest.raises(InvalidInput):
+        AiohttpTransport(ca_file=ca_file, ssl_context=ssl.create_default_context())
+
+
+async def test_a_transport_without_limits_works(hello: MisbehavingServer) -> None:
+    transport = AiohttpTransport(connect_timeout=None, idle_timeout=None, max_connections=None)
+    assert await get(transport, f"{hello.endpoint}/a") == b"hello"
+    await transport.close()
+
+
+async def test_a_pickled_transport_works_with_the_same_arguments(hello: MisbehavingServer) -> None:
+    transport = pickle.loads(pickle.dumps(AiohttpTransport(idle_timeout=3)))
+    assert repr(transport) == "AiohttpTransport(connect_timeout=10.0, idle_timeout=3.0, max_connections=256)"
+    assert await get(transport, f"{hello.endpoint}/a") == b"hello"
+    await transport.close()
+
+
+async def test_the_proxy_of_the_environment_gets_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    with MisbehavingServer(lambda _: [whole(b"proxied")]) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.endpoint.replace("//", "//user:password@"))
+        transport = AiohttpTransport()
+        assert await get(transport, "http://storage.invalid/a%2Fb") == b"proxied"
+        monkeypatch.delenv("http_proxy")
+        assert await get(transport, "http://storage.invalid/c") == b"proxied"
+        await transport.close()
+        assert [asked.target for asked in proxy.asked] == ["http://storage.invalid/a%2Fb", "http://storage.invalid/c"]
+        assert proxy.asked[0].headers["host"] == "storage.invalid"
+        assert proxy.asked[0].headers["proxy-authorization"].startswith("Basic ")
+
+
+async def test_no_proxy_is_heeded(monkeypatch: pytest.MonkeyPatch, hello: MisbehavingServer) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    transport = AiohttpTransport()
+    assert await get(transport, f"{hello.endpoint}/a") == b"hello"
+    await transport.close()
+
+
+async def test_a_proxy_that_is_not_http_is_refused(
+    monkeypatch: pytest.MonkeyPatch, transport: AiohttpTransport
+) -> None:
+    monkeypatch.setenv("http_proxy", "socks5://user:secret@127.0.0.1:1")
+    with pytest.raises(ConfigInvalid) as caught:
+        await get(transport, "http://storage.invalid/")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/a?secret=1", "http://storage.invalid/a?secret=1"])
+async def test_no_connection_is_a_temporary_error(transport: AiohttpTransport, url: str) -> None:
+    with pytest.raises(Unexpected) as caught:
+        await get(transport, url)
+    assert caught.value.is_temporary
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("foreign", "kind"),
+    [(TimeoutError(), Timeout), (OSError(5, "broken"), Unexpected), (ssl.SSLError(1, "bad"), Unexpected)],
+)
+def test_what_python_raises_itself_is_translated_too(foreign: BaseException, kind: type[Error]) -> None:
+    assert type(translated(foreign)) is kind
+
+
+def test_our_own_errors_pass() -> None:
+    error = Unexpected("ours")
+    assert translated(error) is error

@@ -1,0 +1,58 @@
+"""The codec of headers."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from entrepot.raw import OpRead, OpStat
+from entrepot.raw.http.headers import conditional_headers, http_date, parse_http_date, parse_length, parse_metadata
+from entrepot.raw.http.transport import HttpHeaders
+
+MOMENT = datetime(2024, 2, 29, 12, 0, 1, tzinfo=UTC)
+WRITTEN = "Thu, 29 Feb 2024 12:00:01 GMT"
+
+
+@pytest.mark.parametrize("kind", [OpRead, OpStat])
+def test_each_condition_has_its_header(kind: type[OpRead] | type[OpStat]) -> None:
+    args = kind(if_match='"a"', if_none_match='"b"', if_modified_since=MOMENT, if_unmodified_since=MOMENT)
+    assert conditional_headers(args) == [
+        ("If-Match", '"a"'),
+        ("If-None-Match", '"b"'),
+        ("If-Modified-Since", WRITTEN),
+        ("If-Unmodified-Since", WRITTEN),
+    ]
+    assert conditional_headers(kind()) == []
+
+
+def test_a_time_is_written_in_gmt_and_to_the_second() -> None:
+    east = timezone(timedelta(hours=2))
+    assert http_date(datetime(2024, 2, 29, 14, 0, 1, 999_999, tzinfo=east)) == WRITTEN
+
+
+@pytest.mark.parametrize(("value", "moment"), [(WRITTEN, MOMENT), ("yesterday", None), ("", None)])
+def test_a_time_that_cannot_be_read_is_unknown(value: str, moment: datetime | None) -> None:
+    assert parse_http_date(value) == moment
+
+
+@pytest.mark.parametrize(
+    ("value", "length"),
+    [("5", 5), ("0", 0), (None, None), ("-5", None), ("5, 5", None), ("\u0665", None), ("9" * 30, None)],
+)
+def test_a_length_is_a_plain_number_or_unknown(value: str | None, length: int | None) -> None:
+    assert parse_length(value) == length
+
+
+def test_metadata_comes_from_headers_and_what_the_caller_knows_better() -> None:
+    headers = HttpHeaders(
+        [("ETag", '"1"'), ("Content-Length", "5"), ("Last-Modified", WRITTEN), ("Content-Type", "a/b")]
+    )
+    found = parse_metadata(headers, content_length=100)
+    assert (found.etag, found.content_length, found.last_modified, found.content_type) == ('"1"', 100, MOMENT, "a/b")
+
+
+def test_header_names_have_no_case_and_repeated_values_are_joined() -> None:
+    headers = HttpHeaders([("X-A", "1"), ("x-a", "2"), ("B", "3")])
+    assert headers["X-a"] == "1, 2"
+    assert headers.get("missing") is None
+    assert sorted(headers) == ["b", "x-a"]
+    assert len(headers) == 2

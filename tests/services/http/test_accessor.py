@@ -1,0 +1,231 @@
+"""The http service through an operator, against a server that counts."""
+
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import pytest
+from tests.misbehaving import STALL, Answer, Asked, GoodScript, MisbehavingServer, reply, whole
+
+from entrepot import EntryMode, Error, IsADirectory, NotFound, Operator, PermissionDenied, Unsupported
+from entrepot.errors import ConditionNotMatch, InvalidInput, RangeNotSatisfied, RateLimited, Unexpected
+from entrepot.raw import Context
+from entrepot.raw.http.aiohttp import AiohttpTransport
+from entrepot.services import Http
+
+CONTENT = bytes(range(256)) * 1024
+WRITTEN = "Thu, 29 Feb 2024 12:00:01 GMT"
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def server() -> Iterator[MisbehavingServer]:
+    with MisbehavingServer(GoodScript(CONTENT)) as running:
+        yield running
+
+
+@pytest.fixture
+async def op(server: MisbehavingServer) -> AsyncIterator[Operator]:
+    transport = AiohttpTransport(idle_timeout=5)
+    yield Operator(Http(server.endpoint), context=Context(http=transport))
+    await transport.close()
+
+
+async def _whole(op: Operator) -> bytes:
+    return await op.read("a")
+
+
+async def _range(op: Operator) -> bytes:
+    return await op.read("a", range=(1000, 2000))
+
+
+async def _suffix(op: Operator) -> bytes:
+    return await op.read_with("a").range(suffix=8)
+
+
+async def _stream(op: Operator) -> bytes:
+    return b"".join([chunk async for chunk in op.reader("a")])
+
+
+async def _tail(op: Operator) -> bytes:
+    async with op.reader("a") as reader:
+        await reader.seek(-8, io.SEEK_END)
+        return await reader.read(8)
+
+
+async def _chunks(op: Operator) -> bytes:
+    return await op.read_with("a").chunk(64 * 1024).concurrent(2)
+
+
+async def _fetch(op: Operator) -> bytes:
+    return b"".join(await (await op.reader("a", gap=0)).fetch([(0, 8), (4, 16), (5000, 5008)]))
+
+
+@pytest.mark.parametrize(
+    ("read", "expected", "requests"),
+    [
+        (_whole, CONTENT, ["GET None"]),
+        (_range, CONTENT[1000:2000], ["GET bytes=1000-1999"]),
+        (_suffix, CONTENT[-8:], ["GET bytes=-8"]),
+        (_stream, CONTENT, ["GET None"]),
+        (_tail, CONTENT[-8:], ["HEAD None", "GET bytes=262136-262143"]),
+        (_fetch, CONTENT[:8] + CONTENT[4:16] + CONTENT[5000:5008], ["GET bytes=0-15", "GET bytes=5000-5007"]),
+    ],
+)
+async def test_no_request_is_sent_that_is_not_needed(
+    op: Operator,
+    server: MisbehavingServer,
+    read: Callable[[Operator], Awaitable[bytes]],
+    expected: bytes,
+    requests: list[str],
+) -> None:
+    assert await read(op) == expected
+    assert sorted(f"{asked.method} {asked.range}" for asked in server.asked) == sorted(requests)
+
+
+async def test_chunks_are_read_with_one_request_each(op: Operator, server: MisbehavingServer) -> None:
+    assert await _chunks(op) == CONTENT
+    assert len(server.asked) == 4
+
+
+async def test_opening_sends_nothing(op: Operator, server: MisbehavingServer) -> None:
+    async with op.reader("a") as reader:
+        await reader.seek(10)
+    assert server.asked == []
+
+
+async def test_what_is_known_of_an_object_comes_from_head(op: Operator, server: MisbehavingServer) -> None:
+    headers = (f"Last-Modified: {WRITTEN}", 'ETag: "e"', "Content-Type: text/plain", "Content-Encoding: gzip")
+    server.script = lambda _: [reply("200 OK", *headers, "Content-Length: 7")]
+    found = await op.stat("a")
+    assert (found.mode, found.content_length, found.etag) == (EntryMode.FILE, 7, '"e"')
+    assert (found.content_type, found.content_encoding) == ("text/plain", "gzip")
+    assert [asked.method for asked in server.asked] == ["HEAD"]
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "405 Method Not Allowed", "501 Not Implemented"])
+@pytest.mark.parametrize(
+    ("answer", "size"),
+    [
+        ([reply("206 Partial Content", "Content-Length: 1", "Content-Range: bytes 0-0/7") + b"x"], 7),
+        ([reply("206 Partial Content", "Content-Length: 1", "Content-Range: bytes 0-0/*") + b"x"], None),
+        ([reply("200 OK", "Content-Length: 7"), STALL], 7),
+        ([whole(b"", "Content-Range: bytes */0", status="416 Range Not Satisfiable")], 0),
+    ],
+)
+async def test_where_head_is_refused_the_first_byte_tells_the_size(
+    op: Operator, server: MisbehavingServer, status: str, answer: Answer, size: int | None
+) -> None:
+    server.script = lambda asked: [reply(status, "Content-Length: 0")] if asked.method == "HEAD" else answer
+    assert (await op.stat("a")).content_length == size
+    assert [(asked.method, asked.range) for asked in server.asked] == [("HEAD", None), ("GET", "bytes=0-0")]
+
+
+async def test_a_refusal_of_both_is_a_refusal(op: Operator, server: MisbehavingServer) -> None:
+    server.script = lambda _: [reply("403 Forbidden", "Content-Length: 0")]
+    with pytest.raises(PermissionDenied) as caught:
+        await op.stat("a")
+    assert (caught.value.operation, caught.value.path) == ("stat", "a")
+
+
+async def test_a_path_with_a_slash_that_answers_is_a_directory(op: Operator, server: MisbehavingServer) -> None:
+    found = await op.stat("dir/")
+    assert (found.mode, found.content_length) == (EntryMode.DIR, None)
+    assert server.asked[0].target == "/dir/"
+
+
+async def test_a_name_that_is_redirected_to_a_slash_is_a_directory(op: Operator, server: MisbehavingServer) -> None:
+    def script(asked: Asked) -> Answer:
+        if asked.target.endswith("/"):
+            return [reply("200 OK", "Content-Length: 7", content=b"" if asked.method == "HEAD" else b"listing")]
+        return [reply("301 Moved Permanently", f"Location: {asked.target}/", "Content-Length: 0")]
+
+    server.script = script
+    assert (await op.stat("dir")).mode is EntryMode.DIR
+    with pytest.raises(IsADirectory) as caught:
+        await op.read("dir")
+    assert (caught.value.kind, caught.value.operation, caught.value.path) == ("IsADirectory", "read", "dir")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("404 Not Found", NotFound),
+        ("410 Gone", NotFound),
+        ("401 Unauthorized", PermissionDenied),
+        ("304 Not Modified", ConditionNotMatch),
+        ("412 Precondition Failed", ConditionNotMatch),
+        ("429 Too Many Requests", RateLimited),
+        ("503 Service Unavailable", Unexpected),
+        ("300 Multiple Choices", Unexpected),
+    ],
+)
+async def test_a_status_is_an_error_that_names_operation_and_path(
+    op: Operator, server: MisbehavingServer, status: str, kind: type[Error]
+) -> None:
+    server.script = lambda _: [reply(status, "Content-Length: 0")]
+    for call, operation in ((op.read("a"), "read"), (op.stat("a"), "stat")):
+        with pytest.raises(Error) as caught:
+            await call
+        assert type(caught.value) is kind
+        assert (caught.value.scheme, caught.value.operation, caught.value.path) == ("http", operation, "a")
+        assert caught.value.context == {"status": int(status[:3])}
+
+
+async def test_a_range_behind_the_end_is_refused_and_one_at_the_end_is_empty(op: Operator) -> None:
+    assert await op.read("a", range=(len(CONTENT), None)) == b""
+    with pytest.raises(RangeNotSatisfied):
+        await op.read("a", range=(len(CONTENT) + 1, None))
+
+
+async def test_an_empty_range_sends_nothing(op: Operator, server: MisbehavingServer) -> None:
+    assert await op.read("a", range=(5, 5)) == b""
+    assert await op.read_with("a").range(suffix=0) == b""
+    assert server.asked == []
+
+
+async def test_conditions_are_sent_and_a_server_that_ignores_them_is_held_to_them(
+    op: Operator, server: MisbehavingServer
+) -> None:
+    assert await op.read("a", if_match='"1"') == CONTENT
+    assert server.asked[0].headers["if-match"] == '"1"'
+    for call in (op.read("a", if_match='"2"'), op.stat("a", if_none_match='"1"')):
+        with pytest.raises(ConditionNotMatch):
+            await call
+
+
+@pytest.mark.parametrize("path", ["../a", "a/../../b", "a/..", "./a"])
+async def test_a_path_that_leaves_the_root_sends_nothing(op: Operator, server: MisbehavingServer, path: str) -> None:
+    for call in (op.read(path), op.stat(path)):
+        with pytest.raises(InvalidInput) as caught:
+            await call
+        assert caught.value.path == path
+    assert server.asked == []
+
+
+async def test_what_a_web_server_cannot_do_sends_nothing(op: Operator, server: MisbehavingServer) -> None:
+    for call in (op.write("a", b"x"), op.read("a", version="1"), op.stat("a", version="1")):
+        with pytest.raises(Unsupported):
+            await call
+    assert server.asked == []
+
+
+async def test_endpoint_root_and_credentials_reach_the_server(server: MisbehavingServer) -> None:
+    endpoint = server.endpoint.replace("//", "//user:pass@") + "/base%20dir"
+    async with Operator(Http(endpoint, root="sub")) as op:
+        assert await op.read("a b") == CONTENT
+    assert server.asked[0].target == "/base%20dir/sub/a%20b"
+    assert server.asked[0].headers["authorization"] == "Basic dXNlcjpwYXNz"
+
+
+async def test_an_object_that_changes_between_requests_is_noticed(op: Operator, server: MisbehavingServer) -> None:
+    async with op.reader("a") as reader:
+        await reader.read(10)
+        server.script = GoodScript(CONTENT[::-1], etag='"2"')
+        await reader.seek(200_000)
+        with pytest.raises(ConditionNotMatch):
+            await reader.read(10)
