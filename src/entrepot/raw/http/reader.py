@@ -31,18 +31,7 @@ class HttpReader(Read):
         reply: receives that.
     """
 
-    __slots__ = (
-        "_asked",
-        "_body",
-        "_describe",
-        "_is_cut",
-        "_is_exact",
-        "_is_part",
-        "_left",
-        "_reply",
-        "_send",
-        "_skip",
-    )
+    __slots__ = ("_asked", "_body", "_describe", "_left", "_placed", "_reply", "_send", "_skip")
 
     def __init__(
         self, send: Callable[[], Awaitable[HttpResponse]], asked: BytesRange, describe: Describe, reply: RpRead
@@ -52,11 +41,9 @@ class HttpReader(Read):
         self._describe = describe
         self._reply = reply
         self._body: HttpBody | None = None
+        self._placed = Placed(0, None, None, is_cut=False)
         self._skip = 0
         self._left: int | None = None
-        self._is_cut = False
-        self._is_exact = False
-        self._is_part = False
 
     async def read(self, n: int) -> bytes:
         if n == 0:
@@ -84,9 +71,7 @@ class HttpReader(Read):
         except BaseException:
             await response.body.close()
             raise
-        self._skip, self._left = placed.skip, placed.length
-        self._is_cut, self._is_part = placed.is_cut, placed.is_part
-        self._is_exact = placed.size is not None or not placed.is_cut
+        self._placed, self._skip, self._left = placed, placed.skip, placed.length
         self._body = response.body
         return response.body
 
@@ -105,10 +90,10 @@ class HttpReader(Read):
     def _take(self, data: bytes) -> bytes:
         if self._left is None:
             return data
-        if not data and self._is_exact:
+        if not data and self._placed.is_exact:
             raise ContentIncomplete(f"the content ends {self._left} bytes early")
         if len(data) > self._left:
-            if not self._is_cut:
+            if not self._placed.is_cut:
                 raise ContentTruncated("the content is longer than was promised")
             data = data[: self._left]
         self._left -= len(data)
@@ -116,9 +101,9 @@ class HttpReader(Read):
 
     async def _end(self, body: HttpBody) -> bytes:
         """The end of what was promised, which must be the end of the content unless the range is cut out of it."""
-        if not self._is_cut and await body.read(1):
+        if not self._placed.is_cut and await body.read(1):
             raise ContentTruncated("the content is longer than was promised")
-        if self._is_part:
+        if self._placed.is_part:
             raise ContentIncomplete("the reply held only the start of the range")
         return b""
 
@@ -140,6 +125,11 @@ class Placed(NamedTuple):
     size: int | None
     is_cut: bool
     is_part: bool = False
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether `length` is how many bytes there are, not only how many there may be."""
+        return self.size is not None or not self.is_cut
 
 
 def place(response: HttpResponse, asked: BytesRange) -> Placed:
