@@ -227,5 +227,5 @@ class FutureReader(_Reading["Reader"]):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async with await self as reader:
-            async for chunk in reader:
+            while chunk := await reader.next():  # not `async for`: of two generators each would be closed on its own
                 yield chunk

@@ -56,6 +56,7 @@ class Reader:
         self._position = 0
         self._unread: list[bytes] = []
         self._is_busy = False
+        self._is_closing = False
         self._is_closed = False
 
     async def read(self, n: int = -1) -> bytes:
@@ -99,6 +100,10 @@ class Reader:
 
         raise EndOfStream
 
+    async def next(self) -> bytes | None:
+        """The next chunk as the storage has it, never empty; None is the end."""
+        return await self._run(Operation.READER_NEXT, self._take_next)
+
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Moves the position and returns it. Only a seek from an end that nobody has seen yet does I/O.
 
@@ -141,11 +146,15 @@ class Reader:
         return await self._with_context("reader.fetch", self._fetch, asked)
 
     async def aclose(self) -> None:
-        """Closes the reader. Closing twice is closing once."""
-        if self._is_closed:
+        """Closes the reader. Closing twice is closing once, also at the same time."""
+        if self._is_closed or self._is_closing:
             return
-        await self._run(Operation.READER_CLOSE, self._body.close)
-        self._is_closed = True
+        self._is_closing = True
+        try:
+            await self._run(Operation.READER_CLOSE, self._body.close)
+            self._is_closed = True
+        finally:
+            self._is_closing = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -158,7 +167,7 @@ class Reader:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The chunks from the position on, as the storage has them. Leaving the loop closes the reader."""
         async with self:
-            while chunk := await self._run(Operation.READER_NEXT, self._next):
+            while chunk := await self.next():
                 yield chunk
 
     def __repr__(self) -> str:
@@ -217,10 +226,10 @@ class Reader:
             self._unread.append(data)
         return self._hand_over(n)
 
-    async def _next(self) -> bytes | None:
+    async def _take_next(self) -> bytes | None:
         if not self._unread and (data := await self._body.next()):
             self._unread.append(data)
-        return self._hand_over(WHOLE)
+        return self._hand_over(WHOLE) or None
 
     async def _move(self, offset: int, whence: int) -> int:
         if whence == os.SEEK_END:

@@ -46,8 +46,9 @@ class ServiceConfig:
         for name, accepted in _accepted_types(type(self)).items():
             value = getattr(self, name)
             if isinstance(value, os.PathLike) and str in accepted:
-                object.__setattr__(self, name, os.fspath(value))
-            elif not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
+                value = os.fspath(value)
+                object.__setattr__(self, name, value)
+            if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
                 expected = " or ".join(sorted(one.__name__ for one in accepted if one is not type(None)))
                 raise self.invalid(f"{name} is {expected}, not {type(value).__name__}")
         self.validate()

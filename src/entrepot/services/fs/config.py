@@ -1,0 +1,53 @@
+"""Configuration of the fs service."""
+
+import os  # and not pathlib, which would double the time that building takes
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from entrepot.errors import InvalidInput
+from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
+from entrepot.raw.config import ServiceUri
+from entrepot.types import Scheme
+
+
+@dataclass(frozen=True)
+class Fs(ServiceConfig):
+    """Files of a local directory. Nothing outside of it can be reached.
+
+    As a URI it is `fs:///data/dir` or `file:///data/dir`.
+
+    Arguments:
+        root: the directory that paths are relative to. A relative one is made absolute here and now,
+            so that a later `chdir` does not move the storage. `~` is a name like any other. It need not
+            exist: the first write makes it.
+
+    Raises:
+        ConfigInvalid: the root is missing, empty, or no valid Unicode text without NUL, CR and LF.
+    """
+
+    SCHEME: ClassVar[str] = Scheme.FS
+
+    root: str
+
+    def validate(self) -> None:
+        if not self.root:
+            raise self.invalid("root must not be empty; the root of the file system is '/'")
+        try:
+            absolute = self.root if self.root.startswith("/") else f"{os.getcwd()}/{self.root}"  # noqa: PTH109
+            named = "/".join(name for name in absolute.split("/") if name != ".")
+            object.__setattr__(self, "root", normalize_root(named)[:-1] or "/")
+        except InvalidInput as error:
+            raise self.invalid(f"root cannot be used: {error.message}") from None
+        except FileNotFoundError:
+            raise self.invalid("root is relative to a working directory that is gone") from None
+
+    def build(self, context: Context) -> Accessor:
+        from .accessor import FsAccessor
+
+        return FsAccessor(context, self.root)
+
+    @classmethod
+    def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:
+        if uri.authority.lower() not in ("", "localhost"):
+            raise cls.invalid("a URI of this service names no host: a path follows three slashes, as in fs:///data")
+        return {"root": uri.path} if uri.path else {}

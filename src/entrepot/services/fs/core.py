@@ -1,0 +1,99 @@
+"""What paths and attributes of files mean to the fs service, pure."""
+
+import os
+import stat
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from entrepot.errors import InvalidInput, IsADirectory, Unsupported
+from entrepot.types import EntryMode, Metadata
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_SPECIAL: Final = {
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
+}
+
+
+def relative_path(path: str) -> str:
+    """The path as the operating system gets it, relative to the root, which is `"."`.
+
+    Empty and `.` components say nothing, as everywhere on a file system.
+
+    Raises:
+        InvalidInput: it holds a NUL or a `..` component.
+    """
+    names = path.split("/")
+    if "\0" in path:
+        raise InvalidInput("a path must not hold a NUL", path=path)
+    if ".." in names:
+        raise InvalidInput("a path on a file system must not have a component '..'", path=path)
+    return "/".join(name for name in names if name not in ("", ".")) or "."
+
+
+def names_directory(path: str) -> bool:
+    """Whether the path can name nothing but a directory: `"a/"`, `"a/."`, `"."`."""
+    return path.rpartition("/")[2] in ("", ".")
+
+
+def file_path(path: str) -> str:
+    """`relative_path` of a path that is to name a file.
+
+    Raises:
+        InvalidInput: as `relative_path`.
+        IsADirectory: it can name nothing but a directory.
+    """
+    relative = relative_path(path)
+    if names_directory(path):
+        raise IsADirectory("the path names a directory", path=path)
+    return relative
+
+
+def describe(attributes: os.stat_result) -> Metadata:
+    """The metadata that attributes of the file system (inode(7)) amount to."""
+    mode = _entry_mode(attributes)
+    return Metadata(
+        mode=mode,
+        content_length=attributes.st_size if mode is EntryMode.FILE else None,
+        last_modified=_moment(attributes.st_mtime_ns),
+    )
+
+
+def may_misstate_size(attributes: os.stat_result) -> bool:
+    """Whether a file may hold more or fewer bytes than it says.
+
+    Files of `/proc` say 0 and those of `/sys` say one page, whatever they hold; neither has blocks.
+    """
+    return attributes.st_blocks == 0 and attributes.st_size in (0, _PAGE)
+
+
+def check_is_regular(attributes: os.stat_result) -> None:
+    """Lets regular files pass. Anything else could block for ever, or is no bytes.
+
+    Raises:
+        IsADirectory: it is a directory.
+        Unsupported: it is a FIFO, a socket or a device.
+    """
+    if stat.S_ISREG(attributes.st_mode):
+        return
+    if stat.S_ISDIR(attributes.st_mode):
+        raise IsADirectory("the path names a directory")
+    special = _SPECIAL.get(stat.S_IFMT(attributes.st_mode), "something else")
+    raise Unsupported(f"only regular files can be read and written, and this is {special}")
+
+
+def _entry_mode(attributes: os.stat_result) -> EntryMode:
+    if stat.S_ISREG(attributes.st_mode):
+        return EntryMode.FILE
+    return EntryMode.DIR if stat.S_ISDIR(attributes.st_mode) else EntryMode.UNKNOWN
+
+
+def _moment(nanoseconds: int) -> datetime | None:
+    """A time in whole microseconds, or None where it lies outside the years 1 to 9999."""
+    try:
+        return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    except OverflowError:
+        return None

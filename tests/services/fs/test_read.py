@@ -1,0 +1,423 @@
+"""Reading files: what is read, what is refused, and how often a thread is asked."""
+
+import io
+import os
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from entrepot import (
+    BytesRange,
+    ConditionNotMatch,
+    Error,
+    InvalidInput,
+    IsADirectory,
+    NotADirectory,
+    NotFound,
+    Operator,
+    RangeNotSatisfied,
+    Unexpected,
+    Unsupported,
+)
+from entrepot.raw import OpRead, OpStat, OpWrite, oio
+from entrepot.raw.oio.read import read_to_end
+from entrepot.services.fs import accessor
+
+from .conftest import Run, descriptors
+
+pytestmark = pytest.mark.usefixtures("confinement")
+
+CONTENT = bytes(range(256)) * 8
+
+
+@pytest.fixture
+def file(root: Path) -> Path:
+    path = root / "d" / "file"
+    path.parent.mkdir()
+    path.write_bytes(CONTENT)
+    return path
+
+
+async def opened_by_first_verb(op: Operator, path: str) -> None:
+    reader = await op.reader(path)
+    try:
+        await reader.read(1)
+    finally:
+        await reader.aclose()
+
+
+@pytest.mark.usefixtures("file")
+def test_whole_file(run: Run, op: Operator) -> None:
+    assert run(op.read("d/file")) == CONTENT
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (BytesRange(0, 10), CONTENT[:10]),
+        (BytesRange(100, 300), CONTENT[100:300]),
+        (BytesRange(2000), CONTENT[2000:]),
+        (BytesRange(2000, 9999), CONTENT[2000:]),
+        (BytesRange(2048), b""),
+        (BytesRange(5, 5), b""),
+        (BytesRange(suffix=8), CONTENT[-8:]),
+        (BytesRange(suffix=0), b""),
+        (BytesRange(suffix=9999), CONTENT),
+    ],
+)
+def test_range(run: Run, op: Operator, asked: BytesRange, expected: bytes) -> None:
+    assert run(op.read("d/file", range=asked)) == expected
+    assert run(op.read("d/file", range=asked, chunk=700, concurrent=3)) == expected
+
+
+@pytest.mark.usefixtures("file")
+def test_range_behind_the_end_is_not_satisfied(run: Run, op: Operator) -> None:
+    with pytest.raises(RangeNotSatisfied) as raised:
+        run(op.read("d/file", range=(2049, None)))
+    assert (raised.value.scheme, raised.value.operation, raised.value.path) == ("fs", "read", "d/file")
+
+
+@pytest.mark.usefixtures("file")
+def test_file_of_more_bytes_than_the_system_gives_at_once_is_read_whole(
+    run: Run, op: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That are 2 GiB less a page; here the system gives 100."""
+    original, asked = os.pread, list[int]()
+
+    def stingy(descriptor: int, n: int, offset: int) -> bytes:
+        asked.append(offset)
+        return original(descriptor, min(n, 100), offset)
+
+    async def by_reader() -> bytes:
+        async with op.reader("d/file") as reader:
+            return await reader.read(2000)
+
+    monkeypatch.setattr(os, "pread", stingy)
+    assert run(op.read("d/file")) == CONTENT
+    assert asked == list(range(0, 2048, 100))
+    assert run(by_reader()) == CONTENT[:2000]
+    assert run(op.read("d/file", range=(50, 1000))) == CONTENT[50:1000]
+
+
+def test_special_characters_are_ordinary(run: Run, op: Operator, root: Path) -> None:
+    for name in (" a b ", "!@#$%^&()_+-=;',", "back\\slash", "%2e%2e", "héé", "a\tb", "~", "-"):
+        (root / name).write_bytes(name.encode())
+        assert run(op.read(name)) == name.encode()
+
+
+@pytest.mark.usefixtures("file")
+def test_every_verb_of_a_reader(run: Run, op: Operator) -> None:
+    async def scenario() -> None:
+        async with op.reader("d/file", range=(10, 1000)) as reader:
+            assert await reader.read(5) == CONTENT[10:15]
+            assert await reader.seek(-5, os.SEEK_END) == 985
+            assert await reader.read() == CONTENT[995:1000]
+            assert await reader.read(1) == b""
+            assert await reader.seek(2000) == 2000
+            assert await reader.read(1) == b""
+            with pytest.raises(InvalidInput):
+                await reader.seek(-1)
+            assert reader.tell() == 2000
+            assert await reader.seek(1) == 1
+            assert await reader.size() == 990
+            assert b"".join([chunk async for chunk in reader]) == CONTENT[11:1000]
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("file")
+def test_reader_tells_what_it_found_when_it_opened(run: Run, op: Operator) -> None:
+    async def scenario() -> None:
+        async with op.reader("d/file", range=(0, 1)) as reader:
+            await reader.read(1)
+            metadata = await reader.metadata()
+        assert metadata == await op.stat("d/file")
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("file")
+def test_bodies_have_seek_natively_and_chunks_from_the_stack(run: Run, op: Operator, root: Path) -> None:
+    service = accessor.FsAccessor(op._context, str(root))
+    assert service.info.native_capability.read_can_seek
+    assert not service.info.native_capability.read_can_next
+    _, body = run(service.read("d/file", OpRead()))
+    assert isinstance(body, oio.FileReader)
+    with pytest.raises(Unsupported):
+        run(body.next())
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("missing", NotFound), ("missing/file", NotFound), ("d/file/below", NotADirectory), ("d", IsADirectory)],
+)
+def test_what_cannot_be_read_says_so_at_the_first_verb(run: Run, op: Operator, path: str, kind: type[Error]) -> None:
+    for call, operation in ((op.read, "read"), (lambda path: opened_by_first_verb(op, path), "reader.read")):
+        with pytest.raises(kind) as raised:
+            run(call(path))
+        assert type(raised.value) is kind
+        assert (raised.value.scheme, raised.value.operation, raised.value.path) == ("fs", operation, path)
+
+
+@pytest.mark.parametrize("path", ["d/", "/", ".", "d/."])
+def test_path_of_a_directory_is_refused_before_any_io(
+    run: Run, op: Operator, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touched: list[object] = []
+    monkeypatch.setattr(accessor, "_open", lambda *args: touched.append(args))
+    with pytest.raises(IsADirectory) as raised:
+        run(op.read(path))
+    assert (raised.value.operation, raised.value.path, touched) == ("read", path, [])
+
+
+def test_fifo_is_refused_and_its_writer_not_disturbed(run: Run, op: Operator, root: Path) -> None:
+    os.mkfifo(root / "fifo")
+    with pytest.raises(Unsupported, match="FIFO"):
+        run(op.read("fifo"))
+    both_ends = os.open(root / "fifo", os.O_RDWR | os.O_NONBLOCK)
+    try:
+        os.write(both_ends, b"for somebody else")
+        with pytest.raises(Unsupported, match="FIFO") as raised:
+            run(op.read("fifo"))
+        assert (raised.value.operation, raised.value.path) == ("read", "fifo")
+        assert os.read(both_ends, 100) == b"for somebody else"
+    finally:
+        os.close(both_ends)
+
+
+def test_fifo_that_takes_the_place_of_a_file_meanwhile_does_not_block(
+    run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = root / "file"
+    path.write_bytes(b"file")
+    original = accessor.open_beneath
+
+    def swapped(directory: int, relative: str, flags: int) -> int:
+        path.unlink()
+        os.mkfifo(path)
+        return original(directory, relative, flags)
+
+    monkeypatch.setattr(accessor, "open_beneath", swapped)
+    run(op.stat("file"))
+    before = descriptors()
+    with pytest.raises(Unsupported, match="FIFO"):
+        run(op.read("file"))
+    assert descriptors() == before
+
+
+def test_socket_and_device_are_refused(
+    run: Run, op: Operator, op_at: Callable[[str], Operator], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+        with pytest.raises(Unsupported, match="socket"):
+            run(op.read("socket"))
+    for device in ("null", "zero", "tty"):
+        with pytest.raises(Unsupported, match="device"):
+            run(op_at("/dev").read(device))
+
+
+def test_device_is_not_even_opened(run: Run, op_at: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+    monkeypatch.setattr(accessor, "open_beneath", lambda *args: opened.append(args))
+    with pytest.raises(Unsupported):
+        run(op_at("/dev").read("zero"))
+    assert opened == []
+
+
+@pytest.mark.parametrize("path", ["version", "cpuinfo", "filesystems"])
+def test_proc_files_read_right_although_they_say_0(run: Run, op_at: Callable[[str], Operator], path: str) -> None:
+    op, expected = op_at("/proc"), Path("/proc", path).read_bytes()
+    if path == "cpuinfo":
+        assert len(run(op.read(path))) == len(expected) > 0  # frequencies in it change
+        return
+    assert run(op.read(path)) == expected
+    assert run(op.read(path, range=(3, 9))) == expected[3:9]
+    assert run(op.read(path, range=BytesRange(suffix=7))) == expected[-7:]
+
+    async def scenario() -> None:
+        async with op.reader(path) as reader:
+            assert await reader.seek(-4, os.SEEK_END) == len(expected) - 4
+            assert await reader.read() == expected[-4:]
+            assert (await reader.metadata()).content_length == len(expected)
+
+    run(scenario())
+
+
+def test_proc_file_of_many_pages_reads_right(run: Run, op_at: Callable[[str], Operator]) -> None:
+    """`/proc` gives a page at a time, so this takes many calls."""
+    data = run(op_at("/proc").read("kallsyms"))
+    assert data.count(b"\n") > 100
+    assert data.endswith(b"\n")
+
+
+def test_proc_link_to_this_process_is_inside(run: Run, op_at: Callable[[str], Operator]) -> None:
+    assert f"Pid:\t{os.getpid()}\n".encode() in run(op_at("/proc").read("self/status"))
+
+
+def test_sys_files_read_right_although_they_say_one_page(run: Run, op_at: Callable[[str], Operator]) -> None:
+    op, path = op_at("/sys"), "kernel/mm/transparent_hugepage/enabled"
+    if not Path("/sys", path).exists():
+        pytest.skip("this kernel has no such file in /sys")
+    expected = Path("/sys", path).read_bytes()
+    assert Path("/sys", path).stat().st_size > len(expected)
+    assert run(op.read(path)) == expected
+    assert run(op.read(path, range=BytesRange(suffix=3))) == expected[-3:]
+    assert run(op.stat(path)).content_length is None
+
+
+def test_file_that_never_ends_and_tells_no_size_is_refused(
+    run: Run, op_at: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrepot.raw.oio.file_reader.SNAPSHOT_LIMIT", 1024 * 1024)
+    with pytest.raises(Unsupported, match="tells no size") as raised:
+        run(op_at("/proc").read("self/pagemap"))
+    assert (raised.value.operation, raised.value.path) == ("read", "self/pagemap")
+
+
+def test_file_that_is_replaced_is_read_on_as_it_was(run: Run, op: Operator, root: Path, file: Path) -> None:
+    async def scenario() -> None:
+        async with op.reader("d/file") as reader:
+            assert await reader.read(10) == CONTENT[:10]
+            (root / "new").write_bytes(b"n" * 5000)
+            (root / "new").rename(file)
+            assert await reader.read() == CONTENT[10:]
+        assert await op.read("d/file") == b"n" * 5000
+
+    run(scenario())
+
+
+def test_conditions_on_the_time_are_checked_on_the_file_that_is_read(run: Run, op: Operator, file: Path) -> None:
+    written = datetime(2024, 5, 6, tzinfo=UTC)
+    os.utime(file, (written.timestamp(), written.timestamp()))
+    earlier = written - timedelta(seconds=1)
+    assert run(op.read("d/file", if_modified_since=earlier)) == CONTENT
+    assert run(op.read("d/file", if_unmodified_since=written)) == CONTENT
+    for failing in ({"if_modified_since": written}, {"if_unmodified_since": earlier}):
+        with pytest.raises(ConditionNotMatch) as raised:
+            run(op.read("d/file", **failing))  # type: ignore[arg-type]
+        assert (raised.value.operation, raised.value.path) == ("read", "d/file")
+
+
+@pytest.mark.parametrize("option", ["if_match", "if_none_match", "version"])
+def test_conditions_on_an_etag_are_refused_before_any_io(
+    run: Run, op: Operator, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touched: list[object] = []
+    monkeypatch.setattr(accessor, "_open", lambda *args: touched.append(args))
+    with pytest.raises(Unsupported) as raised:
+        run(op.read("file", **{option: '"x"'}))  # type: ignore[arg-type]
+    assert (raised.value.operation, raised.value.path, touched) == ("read", "file", [])
+
+
+def test_error_of_the_file_system_while_reading_is_typed(
+    run: Run, op: Operator, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with op.reader("d/file") as reader:
+            assert await reader.read(10) == CONTENT[:10]
+            with monkeypatch.context() as broken:
+                broken.setattr(os, "pread", fail)
+                with pytest.raises(Unexpected, match="EIO") as raised:
+                    await reader.read(10)
+            assert (raised.value.operation, raised.value.path) == ("reader.read", "d/file")
+            assert str(file.parent) not in str(raised.value)
+            assert reader.tell() == 10
+            assert await reader.read(10) == CONTENT[10:20]
+
+    def fail(*_: object) -> bytes:
+        raise OSError(5, "Input/output error", str(file))
+
+    run(scenario())
+
+
+def test_too_many_open_files_is_temporary(run: Run, op: Operator, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> int:
+        raise OSError(24, "Too many open files", str(file))
+
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(os, "open", fail)
+        with pytest.raises(Unexpected, match="EMFILE") as raised:
+            run(op.read("d/file"))
+    assert raised.value.is_temporary
+    assert (raised.value.operation, raised.value.path) == ("read", "d/file")
+    assert run(op.read("d/file")) == CONTENT
+
+
+class _CountingRuntime:
+    """Counts the calls that a runtime makes in threads."""
+
+    def __init__(self, inner: object) -> None:
+        self._inner = inner
+        self.calls: list[str] = []
+
+    async def blocking(self, call: Callable[..., object], *args: object) -> object:
+        self.calls.append("blocking")
+        return await self._inner.blocking(call, *args)  # type: ignore[attr-defined]
+
+    async def open_file(self, opener: Callable[[], tuple[io.FileIO, object]]) -> tuple[object, object]:
+        self.calls.append("open_file")
+        file, learned = await self._inner.open_file(opener)  # type: ignore[attr-defined]
+        return _CountingFile(file, self.calls), learned
+
+
+class _CountingFile:
+    def __init__(self, inner: object, calls: list[str]) -> None:
+        self._inner = inner
+        self._calls = calls
+
+    async def run(self, call: Callable[..., object], *args: object) -> object:
+        self._calls.append("run")
+        return await self._inner.run(call, *args)  # type: ignore[attr-defined]
+
+    async def close(self) -> None:
+        await self._inner.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("file")
+def test_small_read_and_stat_and_write_are_one_hop_each(run: Run, op: Operator, root: Path) -> None:
+    counting = _CountingRuntime(op._context.runtime)
+    service = accessor.FsAccessor(op._context.replace(runtime=counting), str(root))  # type: ignore[arg-type]
+
+    async def read() -> bytes:
+        _, body = await service.read("d/file", OpRead())
+        data = await read_to_end(body)
+        await body.close()
+        return data
+
+    assert run(read()) == CONTENT
+    assert counting.calls == ["open_file"]
+    counting.calls.clear()
+    run(service.stat("d/file", OpStat()))
+    assert counting.calls == ["blocking"]
+    counting.calls.clear()
+
+    async def write() -> None:
+        _, body = await service.write("d/new", OpWrite())
+        await body.write(b"one")
+        await body.write(b"two")
+        await body.close()
+
+    run(write())
+    assert counting.calls == ["blocking"]
+    assert (root / "d" / "new").read_bytes() == b"onetwo"
+
+
+@pytest.mark.usefixtures("file")
+def test_opening_a_reader_does_no_io(run: Run, op: Operator, root: Path) -> None:
+    counting = _CountingRuntime(op._context.runtime)
+    service = accessor.FsAccessor(op._context.replace(runtime=counting), str(root))  # type: ignore[arg-type]
+
+    async def open_seek_close() -> None:
+        _, body = await service.read("missing", OpRead())
+        await body.seek(10)
+        await body.close()
+
+    run(open_seek_close())
+    assert counting.calls == []

@@ -1,0 +1,149 @@
+"""Which way of confinement is taken, and what each needs of the system."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from entrepot import NotADirectory, NotFound, Operator, PermissionDenied, Unexpected
+from entrepot.services.fs import confined, openat2, walk
+
+from .conftest import Run
+
+INSIDE = b"inside"
+
+
+@pytest.fixture(autouse=True)
+def asked_anew(root: Path) -> Iterator[None]:
+    """The answer of the kernel is kept for the process, so it is forgotten before and after."""
+    (root / "d").mkdir()
+    (root / "file").write_bytes(INSIDE)
+    (root / "inside").symlink_to("d/../file")
+    (root / "outside").symlink_to("../secret")
+    (root / "dir").symlink_to("../outside")
+    confined.kernel_confines.cache_clear()
+    yield
+    confined.kernel_confines.cache_clear()
+
+
+def check_confined(run: Run, op: Operator) -> None:
+    assert run(op.read("file")) == INSIDE
+    assert run(op.read("inside")) == INSIDE
+    with pytest.raises(PermissionDenied):
+        run(op.read("outside"))
+    with pytest.raises((PermissionDenied, NotADirectory)):
+        run(op.write("dir/new", b"new"))
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
+    """Lets the kernel answer `openat2` with an error; counts how often it is asked."""
+
+    def refuse(code: int) -> list[int]:
+        asked: list[int] = []
+
+        def syscall(number: int, *_: object) -> int:
+            asked.append(number)
+            openat2.ctypes.set_errno(code)
+            return -1
+
+        monkeypatch.setattr(openat2, "_syscall", syscall)
+        return asked
+
+    return refuse
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM, errno.EINVAL])
+def test_kernel_or_sandbox_that_refuses_openat2_is_asked_once_and_then_paths_are_walked(
+    run: Run, op: Operator, refusing: Callable[[int], list[int]], code: int
+) -> None:
+    asked = refusing(code)
+    check_confined(run, op)
+    assert asked == [437]
+
+
+def test_openat2_is_asked_again_when_a_rename_came_between_but_not_for_ever(
+    run: Run, op: Operator, refusing: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confined, "kernel_confines", lambda: True)
+    asked = refusing(errno.EAGAIN)
+    with pytest.raises(Unexpected, match="EAGAIN") as raised:
+        run(op.stat("file"))
+    assert raised.value.is_temporary
+    assert (raised.value.operation, raised.value.path) == ("stat", "file")
+    assert asked == [437] * 128
+
+
+def test_other_systems_are_not_asked(run: Run, op: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(sys, "platform", "darwin")
+        elsewhere.setattr(openat2, "works", lambda: pytest.fail("it was asked"))
+        assert not confined.kernel_confines()
+    check_confined(run, op)
+
+
+def test_walking_needs_nothing_that_only_linux_has(run: Run, op: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`O_PATH` is of Linux; elsewhere directories are opened for reading."""
+    plain = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    monkeypatch.setattr(confined, "kernel_confines", lambda: False)
+    monkeypatch.setattr(walk, "_DIRECTORY", plain | os.O_NOFOLLOW)
+    monkeypatch.setattr(confined, "_DIRECTORY", plain)
+    check_confined(run, op)
+    run(op.write("new/dir/file", b"new"))
+    assert run(op.read("new/dir/file")) == b"new"
+    assert run(op.stat("new/dir")).is_dir
+
+
+@pytest.mark.parametrize("call", ["read", "stat"])
+def test_name_that_becomes_a_link_after_the_walk_is_refused(
+    run: Run, op: Operator, root: Path, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confined, "kernel_confines", lambda: False)
+    original = walk._Walk.to_last_name
+
+    def swapped(self: walk._Walk) -> str:
+        name = original(self)
+        (root / "file").unlink()
+        (root / "file").symlink_to("../secret")
+        return name
+
+    monkeypatch.setattr(walk._Walk, "to_last_name", swapped)
+    with pytest.raises(PermissionDenied, match="cannot be followed"):
+        run(getattr(op, call)("file"))
+
+
+def test_file_that_becomes_a_link_before_it_is_opened_is_refused(
+    run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confined, "kernel_confines", lambda: False)
+    original = os.open
+
+    def swapped(path: str, flags: int, *args: int, dir_fd: int | None = None) -> int:
+        if path == "file":
+            (root / "file").unlink()
+            (root / "file").symlink_to("../secret")
+        return original(path, flags, *args, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", swapped)
+    with pytest.raises(PermissionDenied, match="cannot be followed"):
+        run(op.read("file"))
+
+
+def test_directory_that_becomes_a_link_before_it_is_walked_is_refused(
+    run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confined, "kernel_confines", lambda: False)
+    original = os.open
+
+    def swapped(path: str, flags: int, *args: int, dir_fd: int | None = None) -> int:
+        if path == "d":
+            (root / "d").rmdir()
+            (root / "d").symlink_to("../outside")
+        return original(path, flags, *args, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", swapped)
+    with pytest.raises((PermissionDenied, NotADirectory, NotFound)):
+        run(op.read("d/secret"))
