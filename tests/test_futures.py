@@ -85,7 +85,7 @@ async def test_steps_on_the_way_to_one_that_is_used_do_not_warn(op: Operator) ->
         {"if_none_match": "ü"},
         {"version": b"1"},
         {"if_modified_since": "yesterday"},
-        {"if_modified_since": datetime(2026, 1, 1)},  # noqa: DTZ001 - without a time zone on purpose
+        {"if_modified_since": datetime(2026, 1, 1)},
         {"if_unmodified_since": 5},
     ],
     ids=str,

@@ -10,7 +10,6 @@ import pytest
 from entrepot import (
     BytesRange,
     ConditionNotMatch,
-    Error,
     InvalidInput,
     IsADirectory,
     NotFound,
@@ -281,5 +280,3 @@ async def test_a_failed_write_is_aborted_and_publishes_nothing(op: Operator) -> 
     assert (caught.value.scheme, caught.value.operation, caught.value.path) == ("memory", "write", "new")
     assert aborted == ["aborted"]
     assert not await op.exists("new")
-
-

@@ -173,7 +173,7 @@ class _Conditions(Future[T]):
         return self._with(if_none_match=etag)
 
     def if_modified_since(self, moment: datetime) -> Self:
-        """Only if the object was written after this time, which has a time zone. Requires `*_with_if_modified_since`."""
+        """Only if written after this time, which has a time zone. Requires `*_with_if_modified_since`."""
         return self._with(if_modified_since=moment)
 
     def if_unmodified_since(self, moment: datetime) -> Self:

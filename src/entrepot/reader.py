@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, TypeVarTuple
 
 from entrepot.errors import ContentIncomplete, Error, InvalidInput
-from entrepot.raw import Accessor, Context, OpRead, Operation, RpRead, oio
+from entrepot.raw import Accessor, Context, Operation, OpRead, RpRead, oio
 from entrepot.raw.oio.pinned_range import PinnedRange
 from entrepot.raw.oio.read import WHOLE
 from entrepot.types import BytesRange, Metadata

@@ -10,19 +10,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from tests.misbehaving import (
-    CLOSE,
-    PAUSE,
-    RESET,
-    STALL,
-    Answer,
-    Asked,
-    GoodScript,
-    MisbehavingServer,
-    chunked,
-    reply,
-    whole,
-)
 
 from entrepot import Error, Operator
 from entrepot.errors import (
@@ -38,6 +25,19 @@ from entrepot.errors import (
 from entrepot.raw import Context
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.services import Http
+from tests.misbehaving import (
+    CLOSE,
+    PAUSE,
+    RESET,
+    STALL,
+    Answer,
+    Asked,
+    GoodScript,
+    MisbehavingServer,
+    chunked,
+    reply,
+    whole,
+)
 
 CONTENT = b"0123456789abcdefghij"
 SIZE = len(CONTENT)

@@ -97,9 +97,7 @@ class Recording(AroundAccessor):
         super().__init__(inner)
         self.calls: list[Operation] = []
 
-    async def around(
-        self, operation: Operation, path: str, call: Callable[..., Awaitable[Any]], *args: Any
-    ) -> Any:
+    async def around(self, operation: Operation, path: str, call: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         self.calls.append(operation)
         return await super().around(operation, path, call, *args)
 

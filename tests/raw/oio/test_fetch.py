@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entrepot.raw.oio.fetch import merge_spans, split_span
+import itertools
 
 SPANS = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 30)).map(lambda one: (one[0], one[0] + one[1])))
 
@@ -33,7 +34,7 @@ def test_merged_spans_cover_all_are_sorted_and_lie_more_than_the_gap_apart(
     merged = merge_spans(spans, gap)
     for begin, end in spans:
         assert begin == end or any(low <= begin and end <= high for low, high in merged)
-    assert all(after[0] - before[1] > gap for before, after in zip(merged, merged[1:], strict=False))
+    assert all(after[0] - before[1] > gap for before, after in itertools.pairwise(merged))
     edges = {begin for begin, _ in spans} | {end for _, end in spans}
     assert {edge for span in merged for edge in span} <= edges
 
@@ -43,5 +44,5 @@ def test_pieces_follow_each_other_and_none_is_larger_than_asked(begin: int, leng
     pieces = split_span((begin, begin + length), size)
     assert pieces[0][0] == begin
     assert pieces[-1][1] == begin + length
-    assert all(before[1] == after[0] for before, after in zip(pieces, pieces[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(pieces))
     assert all(0 < high - low <= (size or length) for low, high in pieces)

@@ -4,13 +4,13 @@ import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
-from tests.misbehaving import STALL, Answer, Asked, GoodScript, MisbehavingServer, reply, whole
 
 from entrepot import EntryMode, Error, IsADirectory, NotFound, Operator, PermissionDenied, Unsupported
 from entrepot.errors import ConditionNotMatch, InvalidInput, RangeNotSatisfied, RateLimited, Unexpected
 from entrepot.raw import Context
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.services import Http
+from tests.misbehaving import STALL, Answer, Asked, GoodScript, MisbehavingServer, reply, whole
 
 CONTENT = bytes(range(256)) * 1024
 WRITTEN = "Thu, 29 Feb 2024 12:00:01 GMT"

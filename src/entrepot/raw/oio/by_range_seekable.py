@@ -47,8 +47,10 @@ class ByRangeSeekableReader(Read):
         self._body_position = 0
 
     async def read(self, n: int) -> bytes:
-        if n == 0 or self._is_past_end():
+        if n == 0:
             return b""
+        if self._is_past_end():
+            return await self._finish()
         try:
             body = await self._body_here()
             return self._take(await body.read(n))
@@ -60,7 +62,7 @@ class ByRangeSeekableReader(Read):
 
     async def next(self) -> bytes | None:
         if self._is_past_end():
-            return None
+            return await self._finish() or None
         try:
             body = await self._body_here()
             return self._take(await body.next() or b"") or None
@@ -84,6 +86,16 @@ class ByRangeSeekableReader(Read):
         limit = self._range.limit
         return limit is not None and self._position >= limit
 
+    async def _finish(self) -> bytes:
+        """The end of the range must be the end of the body too. It is closed then: it has nothing more to give."""
+        body, is_at_end = self._body, self._body_position == self._range.limit
+        try:
+            if body is not None and is_at_end and await body.read(1):
+                raise ContentTruncated("more bytes came than the range has")
+        finally:
+            await self.close()
+        return b""
+
     async def _body_here(self) -> Read:
         ahead = self._position - self._body_position
         if self._body is not None and 0 <= ahead <= SKIP_LIMIT and await self._skip(self._body):
@@ -106,7 +118,7 @@ class ByRangeSeekableReader(Read):
         if self._body_reply is not None:
             self._range.note(self._body_reply)
         position, limit = self._position + len(data), self._range.limit
-        if limit is not None and position > limit:
+        if data and limit is not None and position > limit:
             raise ContentTruncated(f"{position} bytes came where the range has {limit}")
         if not data and self._range.size is not None and position < self._range.size:
             raise ContentIncomplete(f"{position} of {self._range.size} bytes came")

@@ -35,7 +35,7 @@ class ChunkedReader(Read):
         window: makes the window that the requests run in.
     """
 
-    __slots__ = ("_ahead", "_chunk", "_chunk_begin", "_hint", "_in_flight", "_position", "_range", "_size")
+    __slots__ = ("_ahead", "_chunk", "_chunk_begin", "_hint", "_in_flight", "_position", "_range", "_seen", "_size")
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class ChunkedReader(Read):
         self._ahead = 0
         self._chunk = b""
         self._chunk_begin = 0
+        self._seen = 0
 
     async def read(self, n: int) -> bytes:
         if n == 0 or not await self._chunk_here():
@@ -104,11 +105,12 @@ class ChunkedReader(Read):
         self._chunk_begin = begin
         if len(self._chunk) < self._size and self._range.size is None:
             await self._find_end()
+        self._seen = max(self._seen, self._chunk_end)
         self._fill()
 
     async def _find_end(self) -> None:
-        """A short chunk shows the end where no reply told it; an empty one may lie anywhere behind it."""
-        if self._chunk or self._position == 0:
+        """A short chunk shows the end where no reply told it; an empty one only right behind bytes that came."""
+        if self._chunk or self._chunk_begin == self._seen:
             self._range.size = self._chunk_end
         else:
             await self._range.learn_size()

@@ -57,27 +57,31 @@ async def fetch_ranges(
     spans = [await _concrete(pinned, one) for one in ranges]
     merged = merge_spans(spans, gap)
     pieces = [split_span(span, chunk) for span in merged]
-    fetched = await _fetch_all(pinned, [piece for split in pieces for piece in split], window)
-    contents = iter(fetched)
-    data = [b"".join([next(contents) for _ in split]) for split in pieces]
+    fetched = iter(await _fetch_all(pinned, pieces, window))
+    data = [b"".join([next(fetched) for _ in split]) for split in pieces]
     begins = [begin for begin, _ in merged]
-    return [_cut(span, begins, data, pinned.size) for span in spans]
+    return [_cut(span, begins, data, pinned.limit) for span in spans]
 
 
 async def _concrete(pinned: PinnedRange, asked: BytesRange) -> Span:
+    if asked.is_empty:
+        return 0, 0  # wherever it lies: what it gives must not depend on whether the size is known by now
     if asked.suffix is not None or asked.end is None:
         return asked.resolve(await pinned.learn_size())
     limit = pinned.limit
+    if asked.start == limit:  # empty if the object reaches that far, otherwise behind its end
+        limit = await pinned.learn_size()
     return asked.start, asked.end if limit is None else max(asked.start, min(asked.end, limit))
 
 
-async def _fetch_all(pinned: PinnedRange, pieces: list[Span], window: Window[bytes]) -> list[bytes]:
-    waiting, fetched = iter(pieces), list[bytes]()
+async def _fetch_all(pinned: PinnedRange, pieces: list[list[Span]], window: Window[bytes]) -> list[bytes]:
+    fetched = list[bytes]()
     try:
-        for begin, end in waiting:
-            window.spawn(partial(pinned.fetch, begin, end))
-            if window.is_full():
-                fetched.append(await window.take())
+        for split in pieces:
+            for piece in split:
+                window.spawn(partial(_fetch, pinned, piece, is_first=piece is split[0]))
+                if window.is_full():
+                    fetched.append(await window.take())
         while len(window):
             fetched.append(await window.take())
     finally:
@@ -85,12 +89,24 @@ async def _fetch_all(pinned: PinnedRange, pieces: list[Span], window: Window[byt
     return fetched
 
 
-def _cut(span: Span, begins: list[int], data: list[bytes], size: int | None) -> bytes:
+async def _fetch(pinned: PinnedRange, piece: Span, *, is_first: bool) -> bytes:
+    """A piece of a span. Where the object may have ended before, in an earlier piece, it is empty."""
+    try:
+        return await pinned.fetch(*piece)
+    except RangeNotSatisfied:
+        if is_first:
+            raise
+        return b""
+
+
+def _cut(span: Span, begins: list[int], data: list[bytes], limit: int | None) -> bytes:
     begin, end = span
-    if size is not None and begin > size:
-        raise RangeNotSatisfied(f"the range starts at {begin}, the object ends at {size}")
+    if limit is not None and begin > limit:
+        raise RangeNotSatisfied(f"the range starts at {begin}, what can be read ends at {limit}")
     if begin == end:
         return b""
     index = bisect_right(begins, begin) - 1
     content, offset = data[index], begin - begins[index]
+    if offset > len(content):  # it came short, so the object has ended
+        raise RangeNotSatisfied(f"the range starts at {begin}, the object ends at {begins[index] + len(content)}")
     return content if offset == 0 and len(content) <= end - begin else content[offset : end - begins[index]]

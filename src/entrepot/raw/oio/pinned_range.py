@@ -11,14 +11,15 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from entrepot.errors import ConditionNotMatch, ContentIncomplete, ContentTruncated, Unsupported
+from entrepot.raw.rps import RpRead
 from entrepot.types import BytesRange, Metadata
 
+from .bytes_reader import BytesReader
 from .read import Read, read_to_end
 
 if TYPE_CHECKING:
     from entrepot.raw.accessor import Accessor
     from entrepot.raw.ops import OpRead, OpStat
-    from entrepot.raw.rps import RpRead
 
 
 class PinnedRange:
@@ -55,7 +56,10 @@ class PinnedRange:
             return await self._accessor.read(self._path, self._args)
         if self._args.range.suffix is not None:
             await self.learn_size()
-        return await self._accessor.read(self._path, self._pinned(self._absolute(begin, end)))
+        part = self._absolute(begin, end)
+        if part.is_empty:
+            return RpRead(), BytesReader(bytes)
+        return await self._accessor.read(self._path, self._pinned(part))
 
     async def fetch(self, begin: int, end: int) -> bytes:
         """The bytes from `begin` up to `end`, fewer only where the object ends."""

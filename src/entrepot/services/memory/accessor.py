@@ -50,7 +50,7 @@ class MemoryAccessor(Accessor):
 
         return reply, oio.BytesReader(load)
 
-    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, "MemoryWriter"]:
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, MemoryWriter]:
         return RpWrite(), MemoryWriter(self._table, build_abs_path(self.info.root, path))
 
 

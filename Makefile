@@ -1,0 +1,46 @@
+# The commands of this project. They need Python 3.11 or newer and make, nothing else:
+#   make demo     reads one file through four services and prints what that took
+#   make test     runs the tests, with branch coverage
+#   make check    adds lint, types and import rules
+#   make docs     builds the documentation as web pages into site/
+#   make clean    removes all that the other commands made
+
+PYTHON ?= python3
+JOBS ?= 2
+
+venv := .venv
+bin := $(venv)/bin
+install := $(bin)/python -m pip install --quiet --quiet --disable-pip-version-check --editable
+
+.PHONY: demo test check docs clean
+.DELETE_ON_ERROR:
+
+demo: $(venv)/installed-demo
+	$(bin)/python examples/quickstart.py $(ARGS)
+
+test: $(venv)/installed-test
+	$(bin)/python -m pytest --numprocesses=$(JOBS) --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+check: $(venv)/installed-dev
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+	$(bin)/basedpyright --project tests/typing --pythonpath $(bin)/python
+	$(bin)/lint-imports --no-cache
+
+docs: $(venv)/installed-docs
+	$(bin)/mkdocs build --strict --quiet
+
+# An extra is installed again only when pyproject.toml changed.
+$(venv)/installed-%: pyproject.toml | $(bin)/python
+	$(install) ".[$*]"
+	touch $@
+
+$(bin)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "entrepot needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(venv)
+
+clean:
+	rm -rf $(venv) dist build site htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .import_linter_cache

@@ -1,0 +1,71 @@
+"""Every Python block of the README and the documentation runs, or at least compiles."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.markdown import PROJECT, SOURCES, Block, blocks
+from tests.docs.run_page import compiled
+
+STRICT = [sys.executable, "-X", "dev", "-W", "error"]
+PAGES = sorted(PROJECT.glob("docs/*.md"))
+SERVICE_PAGES = sorted(SOURCES.glob("services/*/docs.md"))
+README_BLOCKS = blocks(PROJECT / "README.md")
+
+
+def warnings_of(stderr: str) -> list[str]:
+    """What stood on stderr, without asyncio's remark in development mode that this machine was busy for 0.1 s."""
+    return [line for line in stderr.splitlines() if not re.fullmatch(r"Executing <.* took \d+\.\d+ seconds", line)]
+
+
+def assert_runs_in_silence(command: list[str], folder: Path) -> str:
+    """What it printed. Anything on stderr is a warning that nobody saw."""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=50)
+    assert (done.returncode, warnings_of(done.stderr)) == (0, [])
+    return done.stdout
+
+
+@pytest.mark.parametrize("block", README_BLOCKS, ids=str)
+def test_an_example_of_the_readme_runs_as_printed(block: Block, tmp_path: Path) -> None:
+    script = tmp_path / "example.py"
+    script.write_text(block.text)
+    assert_runs_in_silence([*STRICT, str(script)], tmp_path)
+
+
+def test_the_first_example_is_ten_lines_and_reads_what_it_wrote(tmp_path: Path) -> None:
+    first = README_BLOCKS[0].text
+    assert len([line for line in first.splitlines() if line.strip()]) <= 10
+    assert assert_runs_in_silence([*STRICT, "-c", first], tmp_path) == "b'storage'\n"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_examples_of_a_page_run_one_after_the_other(page: Path, tmp_path: Path) -> None:
+    assert_runs_in_silence([*STRICT, "-m", "tests.docs.run_page", str(page)], tmp_path)
+
+
+@pytest.mark.parametrize("page", SERVICE_PAGES, ids=lambda page: page.parent.name)
+def test_the_examples_of_a_service_compile(page: Path) -> None:
+    assert [block for block in blocks(page) if compiled(block)], f"{page} shows no example"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken = [
+        f"{page.relative_to(PROJECT)} -> {target}"
+        for page in [*PROJECT.glob("*.md"), *PAGES, *SERVICE_PAGES]
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+        if not (page.parent / target).exists()
+    ]
+    assert not broken
+
+
+def test_files_that_contributing_names_exist() -> None:
+    text = (PROJECT / "CONTRIBUTING.md").read_text()
+    rooms = [PROJECT, SOURCES]
+    named = set(re.findall(r"`((?:src|tests|raw|types|services|examples)/[\w/.-]*)`", text))
+    assert len(named) > 10
+    assert not [name for name in sorted(named) if not any((room / name).exists() for room in rooms)]

@@ -1,0 +1,239 @@
+"""One suite for all layers: on every operation and every verb of its bodies, a layer keeps what layers owe.
+
+A new layer gets a line in `LAYERS`, a new operation one in `CALLS`; the suite says so if they are missing.
+"""
+
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from inspect import isclass
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+import pytest
+
+from entrepot import Capability, EntryMode, Metadata, NotFound, layers
+from entrepot.layers import CompleteLayer, CorrectnessCheckLayer, ErrorContextLayer, TypeEraseLayer
+from entrepot.raw import (
+    DEFAULT_READ,
+    DEFAULT_STAT,
+    DEFAULT_WRITE,
+    OPERATIONS,
+    Accessor,
+    AccessorInfo,
+    AroundAccessor,
+    Layer,
+    LayeredAccessor,
+    Operation,
+    OpRead,
+    OpStat,
+    OpWrite,
+    RpRead,
+    RpStat,
+    RpWrite,
+    oio,
+)
+
+PATH = "folder/file"
+METADATA = Metadata(mode=EntryMode.FILE, content_length=7)
+EVERYTHING = Capability(**dict.fromkeys(Capability.__slots__, True))
+
+# Each layer as its users make it, and the operations that it changes. It leaves the others as they are.
+LAYERS: dict[type[Layer], tuple[Callable[[], Layer], set[str]]] = {
+    CompleteLayer: (CompleteLayer, {"stat", "read"}),
+    CorrectnessCheckLayer: (CorrectnessCheckLayer, {"stat", "read", "write"}),
+    ErrorContextLayer: (ErrorContextLayer, {"stat", "read", "write"}),
+    TypeEraseLayer: (TypeEraseLayer, set()),
+}
+
+
+async def _reader(accessor: Accessor) -> oio.Read:
+    return (await accessor.read(PATH, DEFAULT_READ))[1]
+
+
+async def _writer(accessor: Accessor) -> oio.Write:
+    return (await accessor.write(PATH, DEFAULT_WRITE))[1]
+
+
+async def _stat(accessor: Accessor) -> object:
+    return await accessor.stat(PATH, DEFAULT_STAT)
+
+
+async def _read(accessor: Accessor) -> object:
+    return (await accessor.read(PATH, DEFAULT_READ))[0]
+
+
+async def _reader_read(accessor: Accessor) -> object:
+    return await (await _reader(accessor)).read(3)
+
+
+async def _reader_seek(accessor: Accessor) -> object:
+    return await (await _reader(accessor)).seek(-2, 2)
+
+
+async def _reader_next(accessor: Accessor) -> object:
+    return await (await _reader(accessor)).next()
+
+
+async def _reader_close(accessor: Accessor) -> object:
+    return await (await _reader(accessor)).close()
+
+
+async def _write(accessor: Accessor) -> object:
+    return (await accessor.write(PATH, DEFAULT_WRITE))[0]
+
+
+async def _writer_write(accessor: Accessor) -> object:
+    return await (await _writer(accessor)).write(b"data")
+
+
+async def _writer_close(accessor: Accessor) -> object:
+    return await (await _writer(accessor)).close()
+
+
+async def _writer_abort(accessor: Accessor) -> object:
+    return await (await _writer(accessor)).abort()
+
+
+# How each operation is called, with what arguments it must arrive at the service, and what the service answers.
+CALLS: dict[Operation, tuple[Callable[[Accessor], Awaitable[object]], tuple[object, ...], object]] = {
+    Operation.STAT: (_stat, (PATH, DEFAULT_STAT), RpStat(metadata=METADATA)),
+    Operation.READ: (_read, (PATH, DEFAULT_READ), RpRead(metadata=METADATA)),
+    Operation.READER_READ: (_reader_read, (3,), b"abc"),
+    Operation.READER_SEEK: (_reader_seek, (-2, 2), 5),
+    Operation.READER_NEXT: (_reader_next, (), b"abcdefg"),
+    Operation.READER_CLOSE: (_reader_close, (), None),
+    Operation.WRITE: (_write, (PATH, DEFAULT_WRITE), RpWrite()),
+    Operation.WRITER_WRITE: (_writer_write, (b"data",), None),
+    Operation.WRITER_CLOSE: (_writer_close, (), METADATA),
+    Operation.WRITER_ABORT: (_writer_abort, (), None),
+}
+
+
+class Service(Accessor):
+    """Answers every operation and verb as `CALLS` says, writes down what arrived, and fails where it is told to."""
+
+    def __init__(self, fails_at: Operation | None = None) -> None:
+        self.info = AccessorInfo("test", native_capability=EVERYTHING)
+        self.arrived: list[tuple[Operation, tuple[object, ...]]] = []
+        self._fails_at = fails_at
+
+    def answer(self, operation: Operation, *args: object) -> Any:
+        self.arrived.append((operation, args))
+        if operation is self._fails_at:
+            raise NotFound("as the test asked for")
+        return CALLS[operation][2]
+
+    async def stat(self, path: str, args: OpStat) -> RpStat:
+        return self.answer(Operation.STAT, path, args)
+
+    async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
+        return self.answer(Operation.READ, path, args), _Reader(self)
+
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
+        return self.answer(Operation.WRITE, path, args), _Writer(self)
+
+
+class _Reader(oio.Read):
+    def __init__(self, service: Service) -> None:
+        self.answer = service.answer
+
+    async def read(self, n: int) -> bytes:
+        return self.answer(Operation.READER_READ, n)
+
+    async def seek(self, offset: int, whence: int = 0) -> int:
+        return self.answer(Operation.READER_SEEK, offset, whence)
+
+    async def next(self) -> bytes | None:
+        return self.answer(Operation.READER_NEXT)
+
+    async def close(self) -> None:
+        return self.answer(Operation.READER_CLOSE)
+
+
+class _Writer(oio.Write):
+    def __init__(self, service: Service) -> None:
+        self.answer = service.answer
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        return self.answer(Operation.WRITER_WRITE, data)
+
+    async def close(self) -> Metadata:
+        return self.answer(Operation.WRITER_CLOSE)
+
+    async def abort(self) -> None:
+        return self.answer(Operation.WRITER_ABORT)
+
+
+every_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
+every_operation = pytest.mark.parametrize("operation", CALLS, ids=str)
+
+
+def _layer_classes() -> set[type[Layer]]:
+    """The public layers, by looking into every file of the room."""
+    folder = str(Path(layers.__file__).parent)
+    modules = [import_module(f"{layers.__name__}.{one.name}") for one in iter_modules([folder])]
+    values = [value for module in modules for name, value in vars(module).items() if not name.startswith("_")]
+    return {value for value in values if isclass(value) and issubclass(value, Layer) and value is not Layer}
+
+
+def test_every_layer_is_in_this_suite() -> None:
+    names = {layer.__name__ for layer in _layer_classes()}
+    missing = names - {layer.__name__ for layer in LAYERS}
+    assert not missing, f"not exercised by the suite of all layers: add {', '.join(missing)} to LAYERS in {__file__}"
+    unlisted = names - set(layers.__all__)
+    assert not unlisted, f"{', '.join(unlisted)} cannot be imported from entrepot.layers: add it to its __all__"
+
+
+def test_every_operation_is_in_this_suite() -> None:
+    missing = set(Operation) - set(CALLS)
+    assert not missing, f"not exercised by the suite of all layers: add {', '.join(missing)} to CALLS in {__file__}"
+
+
+@every_layer
+@every_operation
+async def test_what_passes_through_is_unchanged(layer: type[Layer], operation: Operation) -> None:
+    service = Service()
+    call, arguments, answer = CALLS[operation]
+    assert await call(LAYERS[layer][0]().wrap(service)) is answer
+    assert [args for arrived, args in service.arrived if arrived is operation] == [arguments]
+
+
+@every_layer
+@every_operation
+async def test_an_error_comes_out_typed_and_names_scheme_operation_and_path(
+    layer: type[Layer], operation: Operation
+) -> None:
+    service = Service(fails_at=operation)
+    stack = LAYERS[layer][0]().wrap(ErrorContextLayer().wrap(service))
+    with pytest.raises(NotFound) as caught:
+        await CALLS[operation][0](stack)
+    error = caught.value
+    assert (error.kind, error.scheme, error.operation, error.path) == ("NotFound", "test", operation, PATH)
+    assert service.arrived[-1][0] is operation
+
+
+@every_layer
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_operation_that_is_not_changed_is_the_inner_bound_method(layer: type[Layer], operation: str) -> None:
+    service = Service()
+    wrapped = LAYERS[layer][0]().wrap(service)
+    is_untouched = getattr(wrapped, operation) == getattr(service, operation)
+    assert is_untouched == (operation not in LAYERS[layer][1])
+
+
+@every_layer
+def test_the_scheme_root_and_name_stay(layer: type[Layer]) -> None:
+    service = Service()
+    info = LAYERS[layer][0]().wrap(service).info
+    assert (info.scheme, info.root, info.name) == (service.info.scheme, service.info.root, service.info.name)
+    assert info.native_capability == EVERYTHING
+
+
+@pytest.mark.parametrize("base", [LayeredAccessor, AroundAccessor], ids=lambda base: base.__name__)
+@every_operation
+async def test_the_bases_of_layers_pass_everything_through(base: type[LayeredAccessor], operation: Operation) -> None:
+    service = Service()
+    call, arguments, answer = CALLS[operation]
+    assert await call(base(service)) is answer
+    assert [args for arrived, args in service.arrived if arrived is operation] == [arguments]

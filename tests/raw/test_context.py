@@ -1,0 +1,58 @@
+"""What a context gives, shares, closes, and takes through a pickle."""
+
+import pickle
+
+from entrepot import Operator
+from entrepot.raw import Context
+from entrepot.raw.http import HttpTransport
+from entrepot.raw.runtime.asyncio import AsyncioRuntime
+from entrepot.raw.runtime.inline import InlineRuntime
+from entrepot.services import Fs
+
+
+class Transport(HttpTransport):
+    def __init__(self) -> None:
+        self.closed = 0
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+def test_makes_what_it_was_not_given_once() -> None:
+    context = Context()
+    assert isinstance(context.runtime, AsyncioRuntime)
+    assert context.runtime is context.runtime
+    assert context.http is context.http
+
+
+def test_a_replaced_context_shares_what_was_not_replaced() -> None:
+    context, runtime, transport = Context(), InlineRuntime(), Transport()
+    other = context.replace(runtime=runtime)
+    assert other.runtime is runtime
+    assert other.http is context.http
+    assert context.replace(http=transport).http is transport
+    assert context.http is not transport
+
+
+async def test_a_transport_that_was_passed_in_is_never_closed() -> None:
+    transport = Transport()
+    async with Operator(Fs("/"), context=Context(http=transport)):
+        pass
+    assert transport.closed == 0
+
+
+async def test_closing_one_that_never_sent_anything_does_nothing() -> None:
+    await Context().close()
+
+
+def test_a_pickle_holds_what_was_passed_in_and_not_what_was_made() -> None:
+    context = Context()
+    assert context.http is not None
+    copy = pickle.loads(pickle.dumps(context))
+    assert copy.http is not context.http
+    assert isinstance(pickle.loads(pickle.dumps(Context(InlineRuntime()))).runtime, InlineRuntime)
+
+
+def test_an_operator_pickles_with_its_layers() -> None:
+    copy = pickle.loads(pickle.dumps(Operator(Fs("/data"))))
+    assert repr(copy) == repr(Operator(Fs("/data")))

@@ -1,0 +1,230 @@
+"""The public surface as type checkers see it. Never run: `make check` has mypy and basedpyright read it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from types import TracebackType
+from typing import Any, TypeVar, TypeVarTuple, assert_type
+
+from entrepot import (
+    BytesRange,
+    Capability,
+    ConditionNotMatch,
+    ConfigInvalid,
+    ContentIncomplete,
+    EntryMode,
+    Error,
+    IsADirectory,
+    Metadata,
+    NotFound,
+    Operator,
+    PermissionDenied,
+    Reader,
+    Scheme,
+    Timeout,
+    Unsupported,
+)
+from entrepot.futures import FutureRead, FutureReader, FutureStat
+from entrepot.layers import ErrorContextLayer
+from entrepot.raw import (
+    Accessor,
+    AccessorInfo,
+    AroundAccessor,
+    Context,
+    Layer,
+    LayeredAccessor,
+    Operation,
+    OpRead,
+    OpStat,
+    RpRead,
+    RpStat,
+    ServiceConfig,
+    oio,
+)
+from entrepot.raw.http import HttpBody, HttpRequest, HttpResponse, HttpTransport
+from entrepot.services import S3, Fs, Http, Memory
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
+
+
+def operators() -> None:
+    assert_type(Operator(Fs("/data")), Operator)
+    assert_type(Operator(Memory(root="/a"), layers=(ErrorContextLayer(),), context=Context()), Operator)
+    assert_type(Operator(Http("https://example.org", token=None)), Operator)
+    assert_type(Operator(S3(bucket="b", region="r", access_key_id="k", secret_access_key="s")), Operator)
+    assert_type(Operator.from_config("s3", {"bucket": "b"}, region="r"), Operator)
+    assert_type(Operator.from_uri("s3://b/root?region=r"), Operator)
+    op = Operator(Memory())
+    assert_type(op.layer(ErrorContextLayer()), Operator)
+    assert_type(op.info, AccessorInfo)
+    assert_type(op.info.capability, Capability)
+    assert_type(op.info.capability.read_with_if_match, bool)
+    assert_type(str(Scheme.S3), str)
+
+
+async def entered() -> None:
+    async with Operator(Memory()) as op:
+        assert_type(op, Operator)
+    assert_type(await op.close(), None)
+    assert_type(await op.check(), None)
+
+
+async def reading(op: Operator) -> None:
+    assert_type(await op.read("a"), bytes)
+    assert_type(await op.read(PurePosixPath("a"), range=(0, 8)), bytes)
+    assert_type(await op.read("a", range=(8, None), version="v", if_match='"e"', if_none_match='"f"'), bytes)
+    assert_type(await op.read("a", range=BytesRange(suffix=8), if_modified_since=NOON), bytes)
+    assert_type(await op.read("a", chunk=4096, concurrent=4, gap=0, content_length_hint=10), bytes)
+    assert_type(await op.write("a", b"data"), Metadata)
+    assert_type(await op.write("a", memoryview(b"data")), Metadata)
+    assert_type(await op.exists("a"), bool)
+
+
+async def refused(op: Operator) -> None:
+    await op.read("a", rnage=(0, 8))  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await op.read("a", range=8)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await op.read(b"a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await op.stat("a", chunk=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await op.write("a", "text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Operator("fs")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    OpRead().gap = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def described(op: Operator) -> None:
+    assert_type(await op.stat("a"), Metadata)
+    assert_type(await op.stat("a", if_match='"e"', if_unmodified_since=NOON), Metadata)
+    metadata = await op.stat_with("a").version("v").if_match('"e"').if_none_match('"f"')
+    assert_type(metadata, Metadata)
+    assert_type(metadata.mode, EntryMode)
+    assert_type(metadata.content_length, int | None)
+    assert_type(metadata.etag, str | None)
+    assert_type(metadata.last_modified, datetime | None)
+    assert_type(metadata.is_dir, bool)
+
+
+async def built_step_by_step(op: Operator) -> None:
+    assert_type(op.read_with("a"), FutureRead)
+    assert_type(op.read_with("a").range(0, 8), FutureRead)
+    assert_type(await op.read_with("a").range(0, 8).if_match('"e"').version("v"), bytes)
+    assert_type(await op.read_with("a").range(suffix=8).if_modified_since(NOON).if_unmodified_since(NOON), bytes)
+    assert_type(op.stat_with("a"), FutureStat)
+    assert_type(op.reader_with("a").chunk(1).concurrent(2).gap(3).content_length_hint(4), FutureReader)
+
+
+async def readers(op: Operator) -> None:
+    assert_type(op.reader("a", range=(0, 8)), FutureReader)
+    assert_type(await op.reader("a"), Reader)
+    async with op.reader("a") as reader:
+        assert_type(reader, Reader)
+    async for chunk in op.reader_with("a").chunk(4096).concurrent(4):
+        assert_type(chunk, bytes)
+
+
+async def reader_verbs(reader: Reader) -> None:
+    assert_type(await reader.read(), bytes)
+    assert_type(await reader.read(8), bytes)
+    assert_type(await reader.readexactly(8), bytes)
+    assert_type(await reader.readinto(bytearray(8)), int)
+    assert_type(await reader.readinto(memoryview(bytearray(8))), int)
+    assert_type(await reader.receive(8), bytes)
+    assert_type(await reader.seek(-8, 2), int)
+    assert_type(reader.tell(), int)
+    assert_type(await reader.size(), int)
+    assert_type(await reader.metadata(), Metadata)
+    assert_type(await reader.fetch([(0, 8), (16, None), BytesRange(suffix=1)]), list[bytes])
+    async for chunk in reader:
+        assert_type(chunk, bytes)
+    assert_type(await reader.aclose(), None)
+
+
+def is_an_anyio_stream(reader: Reader) -> tuple[Callable[[int], Awaitable[bytes]], Callable[[], Awaitable[None]]]:
+    """`Reader` has what `anyio.abc.ByteReceiveStream` has, without deriving from it."""
+    return reader.receive, reader.aclose
+
+
+def errors_are_built_in_ones(error: Error) -> None:
+    missing: FileNotFoundError = NotFound("m")
+    denied: PermissionError = PermissionDenied("m", path="p")
+    late: TimeoutError = Timeout("m", operation="read")
+    wrong: ValueError = ConfigInvalid("m", scheme="s3", context={"key": "bucket"})
+    folder: IsADirectoryError = IsADirectory("m")
+    changed: OSError = ConditionNotMatch("m")
+    short: OSError = ContentIncomplete("m", is_temporary=False)
+    cannot: OSError = Unsupported("m")
+    del missing, denied, late, wrong, folder, changed, short, cannot
+    assert_type(error.kind, str)
+    assert_type(error.operation, str | None)
+    assert_type(error.path, str | None)
+    assert_type(error.is_temporary, bool)
+    assert_type(NotFound("m").add_context(path="p"), NotFound)
+
+
+class Counted(Layer):
+    """A layer with both hooks."""
+
+    def wrap_context(self, context: Context) -> Context:
+        return context.replace(http=CountingTransport(context.http))
+
+    def wrap(self, accessor: Accessor) -> Accessor:
+        return CountingAccessor(Narrow(accessor))
+
+
+class CountingAccessor(AroundAccessor):
+    """One coroutine around all calls keeps their argument and result types."""
+
+    async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        return await call(*args)
+
+
+class Narrow(LayeredAccessor):
+    """Changes one operation and leaves the others."""
+
+    async def stat(self, path: str, args: OpStat) -> RpStat:
+        return await self.inner.stat(path, args)
+
+
+class CountingTransport(HttpTransport):
+    """A transport around another."""
+
+    def __init__(self, inner: HttpTransport) -> None:
+        self.inner = inner
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        response = await self.inner.send(request)
+        assert_type(response.body, HttpBody)
+        assert_type(response.headers.get("etag"), str | None)
+        return response
+
+
+class Minimal(ServiceConfig):
+    """A service narrows what its operations return."""
+
+    SCHEME = "minimal"
+
+    def build(self, context: Context) -> Accessor:
+        return MinimalAccessor()
+
+
+class MinimalAccessor(Accessor):
+    """The accessor of `Minimal`."""
+
+    async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.BytesReader]:
+        assert_type(args.range, BytesRange)
+        assert_type(args.if_match, str | None)
+        return RpRead(), oio.BytesReader(bytes)
+
+
+async def streamed(op: Operator) -> AsyncIterator[bytes]:
+    """A reader stands where an iterable of bytes is wanted."""
+    async for chunk in op.reader("a"):
+        yield chunk
+
+
+def exits_are_not_swallowed(reader: Reader) -> None:
+    leave: Callable[
+        [type[BaseException] | None, BaseException | None, TracebackType | None], Coroutine[Any, Any, None]
+    ] = reader.__aexit__
+    del leave
