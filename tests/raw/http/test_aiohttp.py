@@ -17,11 +17,11 @@ import anyio
 import pytest
 import trustme
 import uvloop
-from tests.misbehaving import CLOSE, PAUSE, RESET, STALL, Answer, Asked, MisbehavingServer, reply, whole
 
 from entrepot.errors import ConfigInvalid, ContentIncomplete, Error, InvalidInput, Timeout, Unexpected, Unsupported
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.aiohttp import BUFFER, AiohttpTransport, translated
+from tests.misbehaving import CLOSE, PAUSE, RESET, STALL, Answer, Asked, MisbehavingServer, reply, whole
 
 PROXY_VARIABLES = [
     f(name) for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy") for f in (str.lower, str.upper)

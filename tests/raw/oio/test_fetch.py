@@ -1,11 +1,12 @@
 """Which requests answer many ranges, and that the answers are cut out of them rightly."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from entrepot.raw.oio.fetch import merge_spans, split_span
-import itertools
 
 SPANS = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 30)).map(lambda one: (one[0], one[0] + one[1])))
 

@@ -4,7 +4,7 @@ import asyncio
 import io
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -52,21 +52,11 @@ class AsyncioRuntime(base.Runtime):
 
     async def shield(self, call: Callable[[], Awaitable[T]]) -> T:
         task = asyncio.ensure_future(call())
-        cancelled: asyncio.CancelledError | None = None
-        with anyio.CancelScope(shield=True):
-            while not task.done():
-                try:
-                    await asyncio.wait([task])
-                except asyncio.CancelledError as error:
-                    cancelled = error
-        if cancelled is None:
-            return task.result()
-        task.exception()
-        raise cancelled
+        task.add_done_callback(_retrieve)
+        await _finish([task])
+        return task.result()
 
-    def local(
-        self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None
-    ) -> base.Local[T]:
+    def local(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None) -> base.Local[T]:
         return LoopLocal(make, close)
 
 
@@ -122,7 +112,9 @@ class _Window(base.Window[T]):
         return len(self._tasks) >= self._size
 
     def spawn(self, call: Callable[[], Awaitable[T]]) -> None:
-        self._tasks.append(asyncio.ensure_future(call()))
+        task = asyncio.ensure_future(call())
+        task.add_done_callback(_retrieve)
+        self._tasks.append(task)
 
     async def take(self) -> T:
         result = await asyncio.shield(self._tasks[0])
@@ -133,8 +125,26 @@ class _Window(base.Window[T]):
         tasks, self._tasks = self._tasks, deque()
         for task in tasks:
             task.cancel()
+        await _finish(tasks)
+
+
+async def _finish(tasks: Collection[asyncio.Future[Any]]) -> None:
+    """Waits until all are done, also when the caller is cancelled meanwhile; that is raised afterwards.
+
+    The scope keeps those of anyio off, which would cancel every wait anew.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
         while pending := [task for task in tasks if not task.done()]:
-            await asyncio.wait(pending)
-        for task in tasks:
-            if not task.cancelled():
-                task.exception()
+            try:
+                await asyncio.wait(pending)
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+def _retrieve(task: asyncio.Future[Any]) -> None:
+    """Looks at the error of a task, which is logged otherwise when nobody is left to take the result."""
+    if not task.cancelled():
+        task.exception()

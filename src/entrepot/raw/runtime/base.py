@@ -97,8 +97,6 @@ class Runtime(Protocol):
         """Makes a call that runs to its end although the caller is cancelled meanwhile."""
         ...
 
-    def local(
-        self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None
-    ) -> Local[T]:
+    def local(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None) -> Local[T]:
         """A value for each event loop; closed by `close` when its loop shuts down, leaked in a forked child."""
         ...

@@ -3,6 +3,8 @@
 `run` steps such a coroutine to its result. It is what blocking code on local storage stands on.
 """
 
+from __future__ import annotations
+
 import io
 import os
 import threading
@@ -34,8 +36,12 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     except StopIteration as done:
         result: T = done.value
         return result
-    coroutine.close()
-    raise Unsupported(f"a coroutine suspended under the inline runtime: it waits for {awaited!r}")
+    stuck = Unsupported(f"a coroutine suspended under the inline runtime: it waits for {awaited!r}")
+    try:
+        coroutine.close()
+    except RuntimeError as error:  # it waits again while it is being closed
+        raise stuck from error
+    raise stuck
 
 
 class InlineRuntime(base.Runtime):
@@ -51,8 +57,8 @@ class InlineRuntime(base.Runtime):
         return _File(raw), learned
 
     async def sleep(self, seconds: float) -> None:
-        _check_deadline()
-        time.sleep(seconds)
+        left = _check_deadline()
+        time.sleep(seconds if left is None else min(seconds, left))  # noqa: ASYNC251  (blocking is what it is for)
         _check_deadline()
 
     def now(self) -> float:
@@ -65,24 +71,27 @@ class InlineRuntime(base.Runtime):
         return _Window(size)
 
     def lock(self) -> AbstractAsyncContextManager[object]:
-        return _Scope(threading.Lock())
+        return _Scope(1)
 
     def limiter(self, permits: int) -> AbstractAsyncContextManager[object]:
-        return _Scope(threading.BoundedSemaphore(permits))
+        return _Scope(permits)
 
     async def shield(self, call: Callable[[], Awaitable[T]]) -> T:
         return await call()
 
-    def local(
-        self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None
-    ) -> base.Local[T]:
+    def local(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None) -> base.Local[T]:
         return _ProcessLocal(make, close)
 
 
-def _check_deadline() -> None:
+def _check_deadline() -> float | None:
+    """How many seconds are left until the deadline, or None where there is none."""
     deadline = _deadline.get()
-    if deadline is not None and time.monotonic() >= deadline:
+    if deadline is None:
+        return None
+    left = deadline - time.monotonic()
+    if left <= 0:
         raise TimeoutError
+    return left
 
 
 @asynccontextmanager
@@ -138,16 +147,17 @@ class _Window(base.Window[T]):
 
 
 class _Scope:
-    __slots__ = ("_permit",)
+    __slots__ = ("_permits",)
 
-    def __init__(self, permit: threading.Lock | threading.BoundedSemaphore) -> None:
-        self._permit = permit
+    def __init__(self, permits: int) -> None:
+        self._permits = threading.BoundedSemaphore(permits)
 
     async def __aenter__(self) -> None:
-        self._permit.acquire()
+        if not self._permits.acquire(timeout=_check_deadline()):
+            raise TimeoutError
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self._permit.release()
+        self._permits.release()
 
 
 class _ProcessLocal(Generic[T]):
@@ -156,15 +166,16 @@ class _ProcessLocal(Generic[T]):
     def __init__(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None) -> None:
         self._make = make
         self._close = close
-        self._held: tuple[int, T] | None = None
+        self._held: dict[int, T] = {}
 
     async def get(self) -> T:
-        held = self._held
-        if held is None or held[0] != os.getpid():
-            held = self._held = (os.getpid(), self._make())
-        return held[1]
+        process = os.getpid()
+        if process not in self._held:
+            self._held.setdefault(process, self._make())  # of two threads, the first one's stays
+        return self._held[process]
 
     async def close(self) -> None:
-        held, self._held = self._held, None
-        if held is not None and held[0] == os.getpid() and self._close is not None:
-            await self._close(held[1])
+        if (process := os.getpid()) in self._held:
+            value = self._held.pop(process)
+            if self._close is not None:
+                await self._close(value)

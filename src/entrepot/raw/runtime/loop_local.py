@@ -11,7 +11,9 @@ import ctypes
 import os
 import threading
 import weakref
+from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from selectors import DefaultSelector
 from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -86,12 +88,14 @@ async def _keep(
 
     It knows its owner weakly: in a cycle with it, the value would be finalized before it is closed.
     """
+    process = os.getpid()
     try:
         yield
     finally:
         if (local := owner()) is not None:
             local.forget(key)
-        if close is not None:
+        # A child that leaves by `sys.exit` shuts the inherited loop down, and must leave the value alone.
+        if close is not None and os.getpid() == process:
             await close(value)
 
 
@@ -103,9 +107,24 @@ def _leak(inherited: object) -> None:
 def _leak_inherited() -> None:
     for loop in list(used_loops):
         _leak(loop)
+        if isinstance(loop, BaseSelectorEventLoop):
+            _detach(loop)
     used_loops.clear()
     for local in list(_all_locals):
         local.leak()
+
+
+def _detach(loop: Any) -> None:
+    """Gives an inherited loop a selector, a wake-up socket and threads of its own.
+
+    A child that leaves by `sys.exit` passes through `asyncio.run`, which closes the loop: that would take
+    the wake-up socket out of the epoll that the parent waits on, and wait for threads that are not here.
+    """
+    for shared in (loop._selector, loop._ssock, loop._csock, loop._default_executor):  # noqa: SLF001
+        _leak(shared)
+    loop._default_executor = None  # noqa: SLF001
+    loop._selector = DefaultSelector()  # noqa: SLF001
+    loop._make_self_pipe()  # noqa: SLF001
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,0 +1,140 @@
+"""HTTP transports for tests: one that remembers what passes, and one that makes its replies up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from entrepot.raw.http import HttpBody, HttpRequest, HttpResponse, HttpTransport
+from entrepot.raw.http.transport import Header, HttpHeaders
+
+
+class MockBody(HttpBody):
+    """The content of a reply that was made up.
+
+    Arguments:
+        content: the bytes, or the pieces in which they arrive; a piece that is an exception is raised.
+
+    Attributes:
+        is_closed: whether whoever got the reply has closed it.
+    """
+
+    __slots__ = ("_pieces", "is_closed")
+
+    def __init__(self, content: bytes | Iterable[bytes | Exception]) -> None:
+        self._pieces = [content] if isinstance(content, bytes) else list(content)
+        self.is_closed = False
+
+    async def read(self, n: int) -> bytes:
+        while self._pieces and self._pieces[0] == b"":
+            del self._pieces[0]
+        if not self._pieces:
+            return b""
+        piece = self._pieces[0]
+        if isinstance(piece, Exception):
+            raise piece
+        self._pieces[0] = piece[n:]
+        return piece[:n]
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+def reply(
+    status: int, content: bytes | Iterable[bytes | Exception] = b"", headers: Iterable[Header] = ()
+) -> HttpResponse:
+    """A reply for `MockTransport`, with exactly these headers.
+
+    Arguments:
+        status: the status code.
+        content: its bytes, or the pieces in which they arrive.
+        headers: names and values.
+    """
+    return HttpResponse(status, HttpHeaders(headers), MockBody(content))
+
+
+class MockTransport(HttpTransport):
+    """Answers each request with what a function says, and sends nothing.
+
+    Arguments:
+        handler: gives the reply to a request, or raises what `send` shall raise.
+
+    Attributes:
+        requests: all that was asked, in order.
+        replies: all that was answered, in order.
+    """
+
+    def __init__(self, handler: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._handler = handler
+        self.requests: list[HttpRequest] = []
+        self.replies: list[HttpResponse] = []
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        self.requests.append(request)
+        response = self._handler(request)
+        response.url = response.url or request.url
+        self.replies.append(response)
+        return response
+
+    @property
+    def open_bodies(self) -> int:
+        """How many replies were not closed."""
+        return sum(isinstance(one.body, MockBody) and not one.body.is_closed for one in self.replies)
+
+
+class RecordingTransport(HttpTransport):
+    """Passes every request on, and remembers what went and came.
+
+    Arguments:
+        inner: the transport that sends; by default the one that operators use.
+
+    Attributes:
+        requests: all that was sent, in order.
+        bytes_received: how many bytes of content were handed over.
+        open_bodies: how many replies were not closed.
+    """
+
+    def __init__(self, inner: HttpTransport | None = None) -> None:
+        self._inner = inner or _default_transport()
+        self.requests: list[HttpRequest] = []
+        self.bytes_received = 0
+        self.open_bodies = 0
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        self.requests.append(request)
+        response = await self._inner.send(request)
+        self.open_bodies += 1
+        response.body = _RecordedBody(self, response.body)
+        return response
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+    def forget(self) -> None:
+        """Starts counting anew."""
+        self.requests.clear()
+        self.bytes_received = 0
+
+
+class _RecordedBody(HttpBody):
+    __slots__ = ("_inner", "_is_closed", "_recorder")
+
+    def __init__(self, recorder: RecordingTransport, inner: HttpBody) -> None:
+        self._recorder = recorder
+        self._inner = inner
+        self._is_closed = False
+
+    async def read(self, n: int) -> bytes:
+        data = await self._inner.read(n)
+        self._recorder.bytes_received += len(data)
+        return data
+
+    async def close(self) -> None:
+        self._recorder.open_bodies -= not self._is_closed
+        self._is_closed = True
+        await self._inner.close()
+
+
+def _default_transport() -> HttpTransport:
+    from entrepot.raw.http.aiohttp import AiohttpTransport
+
+    return AiohttpTransport()

@@ -1,0 +1,416 @@
+"""What only the asyncio runtime does: cancellation, threads that outlive their caller, and many loops."""
+
+import asyncio
+import gc
+import io
+import threading
+
+import anyio
+import pytest
+
+from entrepot.raw.runtime.asyncio import AsyncioRuntime
+
+runtime = AsyncioRuntime()
+
+
+@pytest.fixture
+def gate():
+    """What a call in a thread waits for."""
+    return threading.Event()
+
+
+@pytest.fixture
+def path(tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"content")
+    return file
+
+
+def other_tasks():
+    return asyncio.all_tasks() - {asyncio.current_task()}
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def cancelled(task):
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_blocking_call_holds_up_nobody(gate):
+    call = asyncio.ensure_future(runtime.blocking(gate.wait, 10))
+    await asyncio.sleep(0)
+    assert not call.done()
+    gate.set()
+    assert await call is True
+
+
+async def test_a_cancelled_blocking_call_returns_before_its_thread(gate):
+    ended = []
+
+    def work():
+        gate.wait(10)
+        ended.append(True)
+
+    call = asyncio.ensure_future(runtime.blocking(work))
+    await asyncio.sleep(0.01)
+    await cancelled(call)
+    assert ended == []
+    gate.set()
+
+
+async def test_a_file_whose_opener_ends_after_the_cancellation_is_closed(gate, path):
+    opened = []
+
+    def opener():
+        gate.wait(10)
+        opened.append(io.FileIO(path))
+        return opened[0], None
+
+    call = asyncio.ensure_future(runtime.open_file(opener))
+    await asyncio.sleep(0.01)
+    await cancelled(call)
+    gate.set()
+    await until(lambda: opened and opened[0].closed)
+
+
+async def test_an_opener_that_fails_after_the_cancellation_is_heard_by_nobody(gate, caplog):
+    def opener():
+        gate.wait(10)
+        raise FileNotFoundError
+
+    call = asyncio.ensure_future(runtime.open_file(opener))
+    await asyncio.sleep(0.01)
+    await cancelled(call)
+    gate.set()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    await asyncio.sleep(0)
+    gc.collect()
+    assert caplog.records == []
+
+
+async def test_a_file_is_closed_only_after_the_thread_is_done_with_it(gate, path):
+    file, _ = await runtime.open_file(lambda: (io.FileIO(path), None))
+    seen = []
+
+    def slow(raw):
+        gate.wait(10)
+        seen.append((raw.closed, raw.read()))
+
+    call = asyncio.ensure_future(file.run(slow))
+    await asyncio.sleep(0.01)
+    await cancelled(call)
+    closing = asyncio.ensure_future(file.close())
+    await asyncio.sleep(0.01)
+    assert not closing.done()
+    gate.set()
+    await closing
+    assert seen == [(False, b"content")]
+
+
+async def test_a_file_is_closed_by_the_thread_when_its_close_is_cancelled_too(gate, path):
+    raw = io.FileIO(path)
+    file, _ = await runtime.open_file(lambda: (raw, None))
+    for verb in (lambda: file.run(lambda _: gate.wait(10)), file.close):
+        call = asyncio.ensure_future(verb())
+        await asyncio.sleep(0.01)
+        await cancelled(call)
+    assert not raw.closed
+    gate.set()
+    await until(lambda: raw.closed)
+
+
+async def test_a_call_on_a_file_waits_for_the_one_whose_caller_has_gone(gate, path):
+    file, _ = await runtime.open_file(lambda: (io.FileIO(path), None))
+    order = []
+
+    def slow(_):
+        gate.wait(10)
+        order.append("first")
+
+    call = asyncio.ensure_future(file.run(slow))
+    await asyncio.sleep(0.01)
+    await cancelled(call)
+    second = asyncio.ensure_future(file.run(lambda _: order.append("second")))
+    await asyncio.sleep(0.01)
+    assert order == []
+    gate.set()
+    await second
+    await file.close()
+    assert order == ["first", "second"]
+
+
+async def test_a_timeout_cancels_what_waits():
+    with pytest.raises(TimeoutError):
+        async with runtime.timeout(0.01):
+            await asyncio.Event().wait()
+    assert asyncio.current_task().cancelling() == 0
+
+
+async def test_a_window_runs_its_calls_at_the_same_time():
+    meeting = asyncio.Barrier(3)
+    window = runtime.window(3)
+    for _ in range(3):
+        window.spawn(meeting.wait)
+    async with asyncio.timeout(10):
+        met = [await window.take() for _ in range(3)]
+    await window.close()
+    assert sorted(met) == [0, 1, 2]
+
+
+async def test_a_cancelled_take_loses_nothing():
+    window, gate = runtime.window(1), asyncio.Event()
+
+    async def late():
+        await gate.wait()
+        return "kept"
+
+    window.spawn(late)
+    taking = asyncio.ensure_future(window.take())
+    await asyncio.sleep(0)
+    await cancelled(taking)
+    gate.set()
+    assert (len(window), await window.take(), len(window)) == (1, "kept", 0)
+
+
+async def test_closing_a_window_waits_for_tasks_that_take_their_time_to_end():
+    window, ended = runtime.window(2), []
+
+    async def reluctant():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            ended.append(True)
+
+    window.spawn(reluctant)
+    window.spawn(reluctant)
+    await asyncio.sleep(0)
+    await window.close()
+    assert (ended, other_tasks()) == ([True, True], set())
+
+
+async def test_closing_a_window_leaves_no_task_although_it_is_cancelled_twice():
+    window = runtime.window(1)
+    may_end = asyncio.Event()
+
+    async def reluctant():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await may_end.wait()
+
+    window.spawn(reluctant)
+    await asyncio.sleep(0)
+    closing = asyncio.ensure_future(window.close())
+    for _ in range(2):
+        await asyncio.sleep(0)
+        closing.cancel()
+    await asyncio.sleep(0)
+    assert not closing.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert other_tasks() == set()
+
+
+async def test_an_error_that_nobody_takes_from_a_window_is_not_logged(caplog):
+    window = runtime.window(2)
+
+    async def fail():
+        raise LookupError("no")
+
+    window.spawn(fail)
+    window.spawn(fail)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    del window
+    gc.collect()
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
+async def test_a_shielded_call_runs_to_its_end_however_often_its_caller_is_cancelled(times):
+    may_end, ended = asyncio.Event(), []
+
+    async def work():
+        await may_end.wait()
+        ended.append(True)
+
+    caller = asyncio.ensure_future(runtime.shield(work))
+    for _ in range(times):
+        await asyncio.sleep(0)
+        caller.cancel()
+    await asyncio.sleep(0)
+    assert (caller.done(), ended) == (False, [])
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert (ended, other_tasks()) == ([True], set())
+
+
+async def test_a_shielded_call_that_fails_after_the_cancellation_is_not_logged(caplog):
+    may_end = asyncio.Event()
+
+    async def work():
+        await may_end.wait()
+        raise LookupError("no")
+
+    caller = asyncio.ensure_future(runtime.shield(work))
+    await asyncio.sleep(0)
+    caller.cancel()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    del caller
+    gc.collect()
+    assert caplog.records == []
+
+
+async def test_a_timeout_around_a_shield_comes_when_the_call_has_ended():
+    ended = []
+
+    async def work():
+        await asyncio.sleep(0.03)
+        ended.append(True)
+
+    with pytest.raises(TimeoutError):
+        async with runtime.timeout(0.01):
+            await runtime.shield(work)
+    assert ended == [True]
+
+
+async def test_a_cancelled_scope_of_anyio_does_not_reach_a_shielded_call():
+    ended = []
+
+    async def work():
+        await asyncio.sleep(0.01)
+        ended.append(True)
+
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await runtime.shield(work)
+        assert ended == [True]
+        await anyio.sleep(0)
+        pytest.fail("the scope is cancelled")
+    assert scope.cancelled_caught
+
+
+async def test_a_cancelled_scope_of_anyio_does_not_keep_a_window_from_closing():
+    window, ended = runtime.window(1), []
+
+    async def reluctant():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            ended.append(True)
+
+    window.spawn(reluctant)
+    await asyncio.sleep(0)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await window.close()
+    assert (ended, other_tasks()) == ([True], set())
+
+
+async def test_a_scope_of_anyio_cancels_a_take_and_the_window_goes_on():
+    window, gate = runtime.window(1), asyncio.Event()
+    window.spawn(gate.wait)
+    with anyio.move_on_after(0.01) as scope:
+        await window.take()
+    assert scope.cancelled_caught
+    gate.set()
+    assert await window.take() is True
+
+
+class TestLocals:
+    @pytest.fixture
+    def values(self):
+        return []
+
+    @pytest.fixture
+    def closed(self):
+        return []
+
+    @pytest.fixture
+    def local(self, values, closed):
+        def make():
+            values.append(object())
+            return values[-1]
+
+        async def close(value):
+            await asyncio.sleep(0)
+            closed.append((value, asyncio.get_running_loop()))
+
+        return runtime.local(make, close)
+
+    def test_each_loop_has_its_own_and_closes_it_when_it_shuts_down(self, local, values, closed):
+        loops = []
+
+        async def use():
+            loops.append(asyncio.get_running_loop())
+            await local.get()
+
+        asyncio.run(use())
+        asyncio.run(use())
+        assert closed == list(zip(values, loops, strict=True))
+
+    def test_two_loops_at_once_have_two(self, local, values, closed):
+        both = threading.Barrier(2)
+
+        async def use():
+            await local.get()
+            both.wait(10)
+            await asyncio.sleep(0)
+
+        threads = [threading.Thread(target=asyncio.run, args=(use(),)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        assert len(values) == 2
+        assert {id(value) for value, _ in closed} == {id(value) for value in values}
+
+    def test_many_tasks_of_one_loop_share_one(self, local, values):
+        async def use():
+            await asyncio.gather(*(local.get() for _ in range(20)))
+
+        asyncio.run(use())
+        assert len(values) == 1
+
+    def test_tasks_that_close_at_once_close_it_once(self, local, closed):
+        async def use():
+            await local.get()
+            await asyncio.gather(*(local.close() for _ in range(5)))
+
+        asyncio.run(use())
+        assert len(closed) == 1
+
+    def test_closing_on_a_loop_that_has_none_does_nothing(self, local, closed):
+        asyncio.run(local.close())
+        assert closed == []
+
+    async def test_one_that_nobody_holds_any_more_is_closed(self, closed):
+        async def close(value):
+            closed.append(value)
+
+        local = runtime.local(lambda: "value", close)
+        await local.get()
+        del local
+        gc.collect()
+        await until(lambda: closed)
+        assert closed == ["value"]
+
+    def test_a_loop_that_was_closed_without_shutting_down_is_forgotten(self, local, values):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(local.get())
+        loop.close()
+        asyncio.run(local.get())
+        assert len(values) == 2
+        assert list(local._held) == []

@@ -1,0 +1,58 @@
+"""Counting what is open, and running scripts in processes of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import pickle
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+SIZE = 1 << 20
+CONTENT = bytes(range(256)) * (SIZE // 256)
+
+
+class Census(NamedTuple):
+    """How much of everything this process has open."""
+
+    descriptors: int
+    sockets: int
+    threads: int
+
+
+def census() -> Census:
+    gc.collect()
+    targets = []
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            targets.append(str(link.readlink()))
+        except FileNotFoundError:  # that of the listing itself
+            continue
+    sockets = sum(target.startswith("socket:") for target in targets)
+    return Census(len(targets), sockets, threading.active_count())
+
+
+def other_tasks() -> set[asyncio.Task[object]]:
+    return asyncio.all_tasks() - {asyncio.current_task()}
+
+
+async def until(condition) -> None:
+    """Lets the loop run until the condition holds, 10 seconds at most."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def run_script(source: str, argument: object, *options: str) -> subprocess.CompletedProcess[str]:
+    """Runs a script that finds a pickled object as `argument`, with every warning an error."""
+    script = f"import pickle\nargument = pickle.loads(bytes.fromhex({pickle.dumps(argument).hex()!r}))\n{source}"
+    return subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", *options, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
