@@ -1,6 +1,6 @@
 """How a request is sent. Services and layers see only what is here, never the library that does it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from entrepot.errors import Unsupported
@@ -25,25 +25,22 @@ class HttpRequest:
     body: bytes | None = None
 
 
-class HttpHeaders(Mapping[str, str]):
-    """Headers of a reply, by name in any case. Values of a repeated name are joined by a comma."""
+class HttpHeaders(dict[str, str]):
+    """Headers of a reply by name, in lower case. Values of a repeated name are joined by a comma.
 
-    __slots__ = ("_values",)
+    A dict, since several are looked up in every reply.
+
+    Arguments:
+        headers: names in any case, and values.
+    """
+
+    __slots__ = ()
 
     def __init__(self, headers: Iterable[Header] = ()) -> None:
-        self._values: dict[str, str] = {}
+        super().__init__()
         for name, value in headers:
             key = name.lower()
-            self._values[key] = f"{self._values[key]}, {value}" if key in self._values else value
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
+            self[key] = f"{self[key]}, {value}" if key in self else value
 
 
 class HttpBody:
