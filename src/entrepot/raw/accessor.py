@@ -14,7 +14,8 @@ from typing import ClassVar, TypeVar, TypeVarTuple
 from entrepot.errors import Unsupported
 from entrepot.types import Capability, Metadata
 
-from . import oio
+from .oio.read import Read
+from .oio.write import Write
 from .operation import Operation
 from .ops import OpRead, OpStat, OpWrite
 from .rps import RpRead, RpStat, RpWrite
@@ -64,11 +65,11 @@ class Accessor:
         """What is known of the object. Requires `Capability.stat`."""
         raise Unsupported("the service has no stat")
 
-    async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
+    async def read(self, path: str, args: OpRead) -> tuple[RpRead, Read]:
         """A body that gives the bytes of `args.range`. Requires `Capability.read`."""
         raise Unsupported("the service has no read")
 
-    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, Write]:
         """A body that takes the new bytes of the object. Requires `Capability.write`."""
         raise Unsupported("the service has no write")
 
@@ -93,10 +94,10 @@ class LayeredAccessor(Accessor):
     async def stat(self, path: str, args: OpStat) -> RpStat:
         return await self.inner.stat(path, args)
 
-    async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
+    async def read(self, path: str, args: OpRead) -> tuple[RpRead, Read]:
         return await self.inner.read(path, args)
 
-    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, Write]:
         return await self.inner.write(path, args)
 
 
@@ -128,19 +129,19 @@ class AroundAccessor(LayeredAccessor):
     async def stat(self, path: str, args: OpStat) -> RpStat:
         return await self.around_named(Operation.STAT, path, self.inner.stat, path, args)
 
-    async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
+    async def read(self, path: str, args: OpRead) -> tuple[RpRead, Read]:
         reply, body = await self.around_named(Operation.READ, path, self.inner.read, path, args)
         return reply, _AroundReader(self, path, body)
 
-    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, Write]:
         reply, body = await self.around_named(Operation.WRITE, path, self.inner.write, path, args)
         return reply, _AroundWriter(self, path, body)
 
 
-class _AroundReader(oio.Read):
+class _AroundReader(Read):
     __slots__ = ("_inner", "_layer", "_path")
 
-    def __init__(self, layer: AroundAccessor, path: str, inner: oio.Read) -> None:
+    def __init__(self, layer: AroundAccessor, path: str, inner: Read) -> None:
         self._layer = layer
         self._path = path
         self._inner = inner
@@ -158,10 +159,10 @@ class _AroundReader(oio.Read):
         await self._layer.around_named(Operation.READER_CLOSE, self._path, self._inner.close)
 
 
-class _AroundWriter(oio.Write):
+class _AroundWriter(Write):
     __slots__ = ("_inner", "_layer", "_path")
 
-    def __init__(self, layer: AroundAccessor, path: str, inner: oio.Write) -> None:
+    def __init__(self, layer: AroundAccessor, path: str, inner: Write) -> None:
         self._layer = layer
         self._path = path
         self._inner = inner
