@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from entrepot import BytesRange, InvalidInput, Operator, Reader
+from entrepot import InvalidInput, Operator, Reader
 from entrepot.services import Memory
 
 CONTENT = bytes(range(100))
@@ -104,11 +104,23 @@ async def test_an_option_that_does_not_exist_is_a_type_error(name: str, op: Oper
         await getattr(op, name)("a/b", rnage=(0, 1))
 
 
-async def test_a_range_that_cannot_be_is_refused_by_the_builder(op: Operator) -> None:
-    with pytest.raises(InvalidInput):
-        op.read_with("a/b").range(5, 4)
-    with pytest.raises(InvalidInput):
-        op.read_with("a/b").range(1, suffix=4)
+@pytest.mark.parametrize(
+    "arguments", [{"start": 5, "end": 4}, {"start": 1, "suffix": 4}, {"start": -1}, {"suffix": "x"}]
+)
+async def test_a_range_that_cannot_be_is_refused_when_the_call_is_made(op: Operator, arguments: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        await op.read_with("a/b").range(**arguments)
+    assert (caught.value.scheme, caught.value.operation, caught.value.path) == ("memory", "read", "a/b")
+
+
+async def test_one_cannot_be_entered_twice_at_once(op: Operator) -> None:
+    future = op.reader("a/b")
+    async with future as reader:
+        with pytest.raises(InvalidInput, match="entered already"):
+            await future.__aenter__()
+        assert await reader.read() == CONTENT
+    async with future as again:
+        assert await again.read() == CONTENT
 
 
 async def test_every_option_of_the_builder_arrives(op: Operator) -> None:
@@ -127,7 +139,7 @@ async def test_every_option_of_the_builder_arrives(op: Operator) -> None:
         .content_length_hint(4)
     )
     assert future._options == {
-        "range": BytesRange(1, 2),
+        "range": (1, 2, None),
         "version": "v",
         "if_match": "m",
         "if_none_match": "n",

@@ -16,6 +16,7 @@ from entrepot import (
     Operator,
     PermissionDenied,
     RangeNotSatisfied,
+    StorageFull,
     Unsupported,
 )
 from entrepot.raw import Accessor, AccessorInfo, Context, Layer, LayeredAccessor, OpRead, RpRead, oio
@@ -90,11 +91,11 @@ async def test_reading_or_writing_a_directory_path_is_refused(op: Operator, path
 
 @pytest.mark.parametrize("path", ["a\0b", b"a", 7, "a\r\nb", "\udc80"])
 async def test_a_path_that_cannot_be_is_refused_everywhere(op: Operator, path: Any) -> None:
-    for call in (op.read(path), op.stat(path), op.exists(path), op.write(path, b"")):
-        with pytest.raises(InvalidInput):
+    calls = {"read": op.read(path), "stat": op.stat(path), "exists": op.exists(path), "write": op.write(path, b"")}
+    for name, call in {**calls, "reader": op.reader(path)}.items():
+        with pytest.raises(InvalidInput) as caught:
             await call
-    with pytest.raises(InvalidInput):
-        await op.reader(path)
+        assert (caught.value.scheme, caught.value.operation, caught.value.path) == ("memory", name, str(path))
 
 
 @pytest.mark.parametrize("data", ["text", 5, None, [b"a"]])
@@ -127,7 +128,7 @@ async def test_exists_tells_absence_from_other_errors(op: Operator) -> None:
     assert not await op.exists("dir/other")
     with pytest.raises(PermissionDenied) as caught:
         await op.layer(Locked()).exists("dir/file")
-    assert (caught.value.scheme, caught.value.operation, caught.value.path) == ("memory", "stat", "dir/file")
+    assert (caught.value.scheme, caught.value.operation, caught.value.path) == ("memory", "exists", "dir/file")
 
 
 async def test_root_is_a_directory_without_asking(op: Operator) -> None:
@@ -196,6 +197,11 @@ def test_what_is_no_configuration_or_layer_is_refused(wrong: Any) -> None:
         Operator(wrong)
     with pytest.raises(InvalidInput):
         Operator(Memory()).layer(wrong)
+    with pytest.raises(InvalidInput):
+        Operator(Memory(), layers=(wrong,))
+    if wrong is not None:
+        with pytest.raises(InvalidInput):
+            Operator(Memory(), context=wrong)
 
 
 def test_info_says_what_it_is_and_can(op: Operator) -> None:
@@ -238,8 +244,9 @@ async def test_check_tolerates_that_nothing_is_there_and_raises_the_rest(op: Ope
             raise PermissionDenied("locked")
 
     await op.check()
-    with pytest.raises(PermissionDenied):
+    with pytest.raises(PermissionDenied) as caught:
         await op.layer(Locked()).check()
+    assert (caught.value.scheme, caught.value.operation, caught.value.path) == ("memory", "check", "/")
 
 
 async def test_close_leaves_the_operator_usable(op: Operator) -> None:
@@ -280,3 +287,24 @@ async def test_a_failed_write_is_aborted_and_publishes_nothing(op: Operator) -> 
     assert (caught.value.scheme, caught.value.operation, caught.value.path) == ("memory", "write", "new")
     assert aborted == ["aborted"]
     assert not await op.exists("new")
+
+
+async def test_an_abort_that_fails_does_not_hide_why() -> None:
+    class Broken(Layer):
+        def wrap(self, accessor: Accessor) -> Accessor:
+            return BrokenAccessor(accessor)
+
+    class BrokenAccessor(LayeredAccessor):
+        async def write(self, path: str, args: Any) -> Any:
+            return (await self.inner.write(path, args))[0], BrokenWriter()
+
+    class BrokenWriter(oio.Write):
+        async def write(self, data: bytes | bytearray | memoryview) -> None:
+            raise StorageFull("no room")
+
+        async def abort(self) -> None:
+            raise PermissionDenied("not even that")
+
+    with pytest.raises(StorageFull, match="no room") as caught:
+        await Operator(Memory()).layer(Broken()).write("new", b"x")
+    assert any("not even that" in note for note in caught.value.__notes__)

@@ -117,15 +117,45 @@ async def test_a_count_that_makes_no_sense_is_refused(n: Any) -> None:
     assert service.script.opens == 0
 
 
-async def test_iterating_gives_every_byte_and_closes(service: Synthetic, hints: dict[str, Any]) -> None:
+async def test_iterating_gives_every_byte_and_gives_back_what_it_held(
+    service: Synthetic, hints: dict[str, Any]
+) -> None:
     reader = await Operator(service).reader("p", **hints)
     await reader.seek(10)
     chunks = [chunk async for chunk in reader]
     assert b"".join(chunks) == CONTENT[10:]
     assert all(chunks)
     assert service.script.open_bodies == 0
-    with pytest.raises(InvalidInput, match="closed"):
-        await reader.read(1)
+    assert await reader.seek(20) == 20
+    assert await reader.read(5) == CONTENT[20:25]
+    await reader.aclose()
+
+
+async def test_a_reader_can_be_used_on_after_leaving_its_loop(service: Synthetic, hints: dict[str, Any]) -> None:
+    async with Operator(service).reader("p", **hints) as reader:
+        first = b""
+        async for chunk in reader:
+            first = chunk
+            break
+        gc.collect()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert service.script.open_bodies == 0
+        assert await reader.read() == CONTENT[len(first) :]
+    assert service.script.open_bodies == 0
+
+
+async def test_going_on_at_once_after_leaving_a_loop_is_not_disturbed(service: Synthetic) -> None:
+    async with Operator(service).reader("p") as reader:
+        got = b""
+        for _ in range(3):
+            async for chunk in reader:
+                got += chunk
+                break
+            got += await reader.read(5)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert got + await reader.read() == CONTENT
 
 
 async def test_leaving_a_loop_leaves_nothing_behind(service: Synthetic, hints: dict[str, Any]) -> None:
@@ -226,6 +256,14 @@ async def test_is_a_byte_stream_for_anyio(service: Synthetic) -> None:
 
 
 class TestFetch:
+    async def test_the_size_that_a_suffix_needs_is_asked_for_once(self, service: Synthetic) -> None:
+        for hints in ({}, {"chunk": 10, "concurrent": 4, "content_length_hint": 2048}):
+            service.script.calls.clear()
+            async with Operator(service).reader("p", range=BytesRange(suffix=400), gap=0, **hints) as reader:
+                await reader.fetch([(0, 5), (100, 105), (200, 205), (300, 305)])
+                await reader.read()
+            assert [call.operation for call in service.script.calls].count("stat") == 1
+
     async def test_answers_in_order_whatever_the_ranges(self, service: Synthetic, hints: dict[str, Any]) -> None:
         asked: list[Any] = [
             (500, 510),
@@ -317,21 +355,21 @@ async def test_an_error_of_any_verb_names_scheme_operation_and_path(service: Syn
     async with Operator(service).reader("missing") as reader:
         calls = [
             (reader.read(1), "reader.read"),
-            (reader.readexactly(1), "reader.read"),
-            (reader.readinto(bytearray(1)), "reader.read"),
-            (reader.receive(), "reader.read"),
-            (reader.size(), None),
-            (reader.metadata(), "stat"),
-            (reader.fetch([(0, 1)]), None),
+            (reader.readexactly(1), "reader.readexactly"),
+            (reader.readinto(bytearray(1)), "reader.readinto"),
+            (reader.receive(), "reader.receive"),
+            (reader.next(), "reader.next"),
+            (reader.seek(0, 2), "reader.seek"),
+            (reader.size(), "reader.size"),
+            (reader.metadata(), "reader.metadata"),
+            (reader.fetch([(0, 1)]), "reader.fetch"),
         ]
         for call, operation in calls:
             with pytest.raises(Error) as caught:
                 await call
             error = caught.value
             assert isinstance(error, NotFound)
-            assert (error.scheme, error.path) == ("synthetic", "missing")
-            assert error.operation is not None
-            assert operation is None or error.operation == operation
+            assert (error.scheme, error.operation, error.path) == ("synthetic", operation, "missing")
 
 
 async def test_repr_says_where_it_is() -> None:

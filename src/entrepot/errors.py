@@ -23,7 +23,9 @@ written against the standard library keeps working (`except FileNotFoundError` c
         └── Unexpected                              anything else; temporary where the cause is
 
 A temporary error may go away when the same call is made again. The parts of an error are filled in
-on the way up (`add_context`), never replaced, so the one who knows most about it has the word.
+on the way up (`add_context`), never replaced, so the one who knows most about it has the word. Only the
+operation is given another name at the top (`of_call`): there it is the call that was made, where a
+layer sees the verb of the body that the call is made of.
 """
 
 from __future__ import annotations
@@ -92,6 +94,11 @@ class Error(Exception):
             self.context.setdefault(name, value)
         _fill_os_fields(self)
         return self
+
+    def of_call(self, operation: str, *, scheme: str, path: str) -> Self:
+        """Says which call of the user's this error ends, and returns it."""
+        self.operation = operation
+        return self.add_context(scheme=scheme, path=path)
 
     def __str__(self) -> str:
         facts = {"scheme": self.scheme, "operation": self.operation, "path": self.path}

@@ -7,16 +7,17 @@ coroutine that is never awaited.
 
 from __future__ import annotations
 
-import operator
 import os
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from dataclasses import fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, Self, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypedDict, TypeVar
 
 from entrepot.errors import InvalidInput
 from entrepot.raw.ops import DEFAULT_READ, DEFAULT_STAT, OpRead, OpStat
 from entrepot.types import BytesRange, Metadata
+from entrepot.types.integers import as_integer
 
 if TYPE_CHECKING:
     from entrepot.reader import Reader
@@ -46,6 +47,14 @@ class ReaderOptions(StatOptions, total=False):
     content_length_hint: int | None
 
 
+class AskedRange(NamedTuple):
+    """A range as a builder was given it, to be checked when the call is made."""
+
+    start: Any
+    end: Any
+    suffix: Any
+
+
 def stat_args(options: Mapping[str, Any]) -> OpStat:
     """The checked arguments of a stat.
 
@@ -53,7 +62,7 @@ def stat_args(options: Mapping[str, Any]) -> OpStat:
         InvalidInput: a value cannot work.
         TypeError: there is no such option.
     """
-    return OpStat(**_checked(options)) if options else DEFAULT_STAT
+    return OpStat(**_checked(OpStat, options)) if options else DEFAULT_STAT
 
 
 def read_args(options: Mapping[str, Any]) -> OpRead:
@@ -63,15 +72,19 @@ def read_args(options: Mapping[str, Any]) -> OpRead:
         InvalidInput: a value cannot work.
         TypeError: there is no such option.
     """
-    return OpRead(**_checked(options)) if options else DEFAULT_READ
+    return OpRead(**_checked(OpRead, options)) if options else DEFAULT_READ
 
 
-def _checked(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _CHECKS[name](name, value) if name in _CHECKS else value for name, value in options.items()}
+def _checked(arguments: type[OpStat | OpRead], options: Mapping[str, Any]) -> dict[str, Any]:
+    known = _OPTIONS[arguments]
+    for name in options:
+        if name not in known:
+            raise TypeError(f"there is no option {name!r}; the options are {', '.join(known)}")
+    return {name: _CHECKS[name](name, value) for name, value in options.items()}
 
 
 def _range(name: str, value: Any) -> BytesRange:
-    return BytesRange.of(value)
+    return BytesRange(*value) if isinstance(value, AskedRange) else BytesRange.of(value)
 
 
 def _text(name: str, value: Any) -> str | None:
@@ -88,27 +101,18 @@ def _moment(name: str, value: Any) -> datetime | None:
 
 
 def _positive(name: str, value: Any) -> int | None:
-    return None if value is None else _integer(name, value, 1)
+    return None if value is None else as_integer(name, value, 1)
 
 
 def _size(name: str, value: Any) -> int | None:
-    return None if value is None else _integer(name, value, 0)
+    return None if value is None else as_integer(name, value, 0)
 
 
 def _gap(name: str, value: Any) -> int:
-    return _integer(name, value, 0)
+    return as_integer(name, value, 0)
 
 
-def _integer(name: str, value: Any, least: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if isinstance(value, bool) or number < least:
-        raise InvalidInput(f"{name} is an integer of at least {least}, not {value!r}")
-    return number
-
-
+_OPTIONS = {arguments: tuple(option.name for option in fields(arguments)) for arguments in (OpStat, OpRead)}
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "range": _range,
     "version": _text,
@@ -188,8 +192,7 @@ class FutureStat(_Conditions[Metadata]):
 class _Reading(_Conditions[T]):
     def range(self, start: int = 0, end: int | None = None, *, suffix: int | None = None) -> Self:
         """The bytes from `start` up to, not including, `end`; or the last `suffix` bytes."""
-        self._used = True
-        return self._with(range=BytesRange(start, end, suffix))
+        return self._with(range=AskedRange(start, end, suffix))
 
     def chunk(self, size: int) -> Self:
         """Hint: read in requests of `size` bytes. By default one stream."""
@@ -218,12 +221,15 @@ class FutureReader(_Reading["Reader"]):
     _entered: Reader | None = None
 
     async def __aenter__(self) -> Reader:
+        if self._entered is not None:
+            raise InvalidInput("this has been entered already; each `async with` needs one of its own")
         self._entered = await self
         return self._entered
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self._entered is not None:
-            await self._entered.aclose()
+        entered, self._entered = self._entered, None
+        if entered is not None:
+            await entered.aclose()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async with await self as reader:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, Self, Unpack
+from typing import Any, Final, Self, TypeVar, TypeVarTuple, Unpack
 
 from entrepot import layers as automatic
 from entrepot.errors import Error, InvalidInput, NotADirectory, NotFound
@@ -25,17 +25,19 @@ from entrepot.raw import (
     AccessorInfo,
     Context,
     Layer,
-    OpRead,
-    RpRead,
     ServiceConfig,
     normalize_path,
     oio,
 )
 from entrepot.raw.config import parse_uri
+from entrepot.raw.oio.pinned_range import PinnedRange
 from entrepot.raw.oio.read import read_to_end
 from entrepot.reader import Reader, open_body
 from entrepot.registry import service_class
 from entrepot.types import BytesRange, Metadata
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 _PROBE: Final = ".entrepot-check"
 
@@ -73,6 +75,10 @@ class Operator:
     ) -> None:
         if not isinstance(config, ServiceConfig):
             raise InvalidInput(f"an operator is made from a configuration such as Fs(root), not {config!r:.80}")
+        for layer in layers:
+            _check_is_layer(layer)
+        if context is not None and not isinstance(context, Context):
+            raise InvalidInput(f"a context is a Context, not {context!r:.80}")
         self._config = config
         self._layers = layers
         self._context = context or Context()
@@ -115,8 +121,6 @@ class Operator:
 
         It shares the connections of this one.
         """
-        if not isinstance(layer, Layer):
-            raise InvalidInput(f"a layer is an instance of Layer, not {layer!r:.80}")
         return Operator(self._config, layers=(*self._layers, layer), context=self._context)
 
     async def read(self, path: Path, **options: Unpack[ReaderOptions]) -> bytes:
@@ -141,11 +145,11 @@ class Operator:
             RangeNotSatisfied: the range starts behind the end of the object.
             ConditionNotMatch: a condition does not hold.
         """
-        return await self._read(path, options)
+        return await self._call_read(path, options)
 
     def read_with(self, path: Path) -> FutureRead:
         """The same as `read`, described step by step: `await op.read_with(path).range(0, 8)`."""
-        return FutureRead(self._read, "read_with", path, {})
+        return FutureRead(self._call_read, "read_with", path, {})
 
     def reader(self, path: Path, **options: Unpack[ReaderOptions]) -> FutureReader:
         """A `Reader` over an object or a range of it. Opening it does no I/O; its first use does.
@@ -153,11 +157,11 @@ class Operator:
         Await it for the `Reader`, enter it with `async with`, or iterate it by chunks with `async for`.
         Options are those of `read`.
         """
-        return FutureReader(self._reader, "reader", path, options)
+        return FutureReader(self._call_reader, "reader", path, options)
 
     def reader_with(self, path: Path) -> FutureReader:
         """The same as `reader`, described step by step: `async for chunk in op.reader_with(path).chunk(n)`."""
-        return FutureReader(self._reader, "reader_with", path, {})
+        return FutureReader(self._call_reader, "reader_with", path, {})
 
     async def stat(self, path: Path, **options: Unpack[StatOptions]) -> Metadata:
         """What the storage knows of an object or a directory.
@@ -174,16 +178,16 @@ class Operator:
             NotFound: there is nothing of that name.
             ConditionNotMatch: a condition does not hold.
         """
-        return await self._stat(path, options)
+        return await self._call_stat(path, options)
 
     def stat_with(self, path: Path) -> FutureStat:
         """The same as `stat`, described step by step: `await op.stat_with(path).if_match(etag)`."""
-        return FutureStat(self._stat, "stat_with", path, {})
+        return FutureStat(self._call_stat, "stat_with", path, {})
 
     async def exists(self, path: Path) -> bool:
         """Whether there is anything of that name. Only its absence is False; other errors are raised."""
         try:
-            await self._stat(path, {})
+            await self._call("exists", self._stat, path, {})
         except (NotFound, NotADirectory):
             return False
         return True
@@ -191,12 +195,10 @@ class Operator:
     async def check(self) -> None:
         """Raises what keeps this operator from reading: no such bucket, no permission, no connection.
 
-        It reads one byte of an object that need not exist.
+        It reads one byte of an object that need not exist. On S3 it needs the permission to list the
+        bucket: without it the service answers for a missing object as for a forbidden one.
         """
-        try:
-            await self._read(_PROBE, {"range": BytesRange(0, 1)})
-        except NotFound:
-            return
+        await self._call("check", self._check, "/")
 
     async def write(self, path: Path, data: bytes | bytearray | memoryview) -> Metadata:
         """Replaces an object by what is given, all or nothing. Requires `write`.
@@ -210,18 +212,7 @@ class Operator:
             IsADirectory: the path names a directory.
             PermissionDenied, StorageFull: the storage refuses.
         """
-        path = normalize_path(path)
-        if not isinstance(data, bytes | bytearray | memoryview):
-            hint = "; encode it first" if isinstance(data, str) else ""
-            raise InvalidInput(f"data is bytes, not {type(data).__name__}{hint}", **self._where("write", path))
-        self._log("write", path)
-        try:
-            _, body = await self._accessor.write(path, DEFAULT_WRITE)
-            return await self._write_all(body, data)
-        except Error as error:
-            error.operation = "write"
-            error.add_context(**self._where("write", path))
-            raise
+        return await self._call("write", self._write, path, data)
 
     async def close(self) -> None:
         """Closes the connections of this event loop now. The operator can still be used: it makes new ones.
@@ -245,55 +236,74 @@ class Operator:
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self._config, self._layers, self._context)
 
-    async def _read(self, path: Path, options: Mapping[str, Any]) -> bytes:
-        path = normalize_path(path)
+    async def _call(self, operation: str, call: Callable[[str, *Args], Awaitable[T]], path: Path, *args: *Args) -> T:
+        """Makes a call on a path whose errors name the call, the scheme and the path."""
         try:
-            _, body = await self._open(path, read_args(options))
-            try:
-                return await read_to_end(body)
-            finally:
-                await body.close()
+            normalized = normalize_path(path)
+            _log_debug("%s %s %r", self._accessor.info.scheme, operation, normalized)
+            return await call(normalized, *args)
         except Error as error:
-            error.operation = "read"  # the caller made one call and knows nothing of a body
-            error.add_context(**self._where("read", path))
+            error.of_call(operation, scheme=self._accessor.info.scheme, path=str(path))
             raise
 
-    async def _reader(self, path: Path, options: Mapping[str, Any]) -> Reader:
-        path = normalize_path(path)
+    async def _call_read(self, path: Path, options: Mapping[str, Any]) -> bytes:
+        return await self._call("read", self._read, path, options)
+
+    async def _call_reader(self, path: Path, options: Mapping[str, Any]) -> Reader:
+        return await self._call("reader", self._reader, path, options)
+
+    async def _call_stat(self, path: Path, options: Mapping[str, Any]) -> Metadata:
+        return await self._call("stat", self._stat, path, options)
+
+    async def _read(self, path: str, options: Mapping[str, Any]) -> bytes:
+        args = read_args(options)
+        _, body = await open_body(self._context, PinnedRange(self._accessor, path, args), args)
         try:
-            args = read_args(options)
-            reply, body = await self._open(path, args)
-        except Error as error:
-            error.add_context(**self._where("reader", path))
-            raise
-        return Reader(self._accessor, self._context, path, args, reply, body)
+            return await read_to_end(body)
+        finally:
+            await body.close()
 
-    async def _open(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
-        self._log("read", path)
-        return await open_body(self._accessor, self._context, path, args)
+    async def _reader(self, path: str, options: Mapping[str, Any]) -> Reader:
+        args = read_args(options)
+        pinned = PinnedRange(self._accessor, path, args)
+        opened = await open_body(self._context, pinned, args)
+        return Reader(self._context, pinned, args, opened)
 
-    async def _stat(self, path: Path, options: Mapping[str, Any]) -> Metadata:
-        path = normalize_path(path)
-        self._log("stat", path)
+    async def _stat(self, path: str, options: Mapping[str, Any]) -> Metadata:
+        return (await self._accessor.stat(path, stat_args(options))).metadata
+
+    async def _check(self, path: str) -> None:
         try:
-            return (await self._accessor.stat(path, stat_args(options))).metadata
+            await self._read(_PROBE, {"range": BytesRange(0, 1)})
+        except NotFound:
+            return
         except Error as error:
-            error.add_context(**self._where("stat", path))
+            error.path = path
             raise
 
-    async def _write_all(self, body: oio.Write, data: bytes | bytearray | memoryview) -> Metadata:
+    async def _write(self, path: str, data: bytes | bytearray | memoryview) -> Metadata:
+        if not isinstance(data, bytes | bytearray | memoryview):
+            hint = "; encode it first" if isinstance(data, str) else ""
+            raise InvalidInput(f"data is bytes, not {type(data).__name__}{hint}")
+        _, body = await self._accessor.write(path, DEFAULT_WRITE)
         try:
             await body.write(data)
             return await body.close()
-        except BaseException:
-            await self._context.runtime.shield(body.abort)
+        except BaseException as error:
+            await self._abort(body, error)
             raise
 
-    def _log(self, operation: str, path: str) -> None:
-        _log_debug("%s %s %r", self._accessor.info.scheme, operation, path)
+    async def _abort(self, body: oio.Write, cause: BaseException) -> None:
+        """Drops what was written, whoever cancels. What goes wrong with that is told beside the cause."""
+        try:
+            await self._context.runtime.shield(body.abort)
+        except Error as second:
+            cause.add_note(f"and what was written could not be dropped: {second}")
 
-    def _where(self, operation: str, path: str) -> dict[str, Any]:
-        return {"scheme": self._accessor.info.scheme, "operation": operation, "path": path}
+
+def _check_is_layer(layer: object) -> None:
+    if not isinstance(layer, Layer):
+        raise InvalidInput(f"a layer is an instance of Layer, not {layer!r:.80}")
 
 
 def _log_debug(message: str, *values: object) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Final, Self, TypeVar, TypeVarTuple
 
-from entrepot.errors import ContentIncomplete, Error, InvalidInput
-from entrepot.raw import Accessor, Context, Operation, OpRead, RpRead, oio
+from entrepot.errors import Error, InvalidInput
+from entrepot.raw import Context, OpRead, RpRead, oio
+from entrepot.raw.oio.cursor import Cursor
 from entrepot.raw.oio.pinned_range import PinnedRange
 from entrepot.raw.oio.read import WHOLE
 from entrepot.types import BytesRange, Metadata
+from entrepot.types.integers import as_integer
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -24,12 +27,11 @@ Args = TypeVarTuple("Args")
 FETCH_CONCURRENT: Final = 8
 
 
-async def open_body(accessor: Accessor, context: Context, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
+async def open_body(context: Context, pinned: PinnedRange, args: OpRead) -> tuple[RpRead, oio.Read]:
     """The body of a read: one stream, or chunks in flight where `args.chunk` says so. No I/O."""
     if args.chunk is None:
-        return await accessor.read(path, args)
-    reply = RpRead()
-    return reply, oio.ChunkedReader(accessor, path, args, reply, context.runtime.window)
+        return await pinned.open_as_asked()
+    return pinned.reply, oio.ChunkedReader(pinned, args, context.runtime.window)
 
 
 class Reader:
@@ -44,19 +46,13 @@ class Reader:
     It is a byte stream for anyio as well (`receive`, `aclose`).
     """
 
-    def __init__(
-        self, accessor: Accessor, context: Context, path: str, args: OpRead, reply: RpRead, body: oio.Read
-    ) -> None:
-        self._accessor = accessor
+    def __init__(self, context: Context, pinned: PinnedRange, args: OpRead, opened: tuple[RpRead, oio.Read]) -> None:
         self._context = context
-        self._path = path
+        self._range = pinned
         self._args = args
-        self._range = PinnedRange(accessor, path, args, reply)
-        self._body = body
-        self._position = 0
-        self._unread: list[bytes] = []
+        self._cursor = Cursor(pinned, partial(open_body, context, pinned, args), opened)
+        self._uses = 0
         self._is_busy = False
-        self._is_closing = False
         self._is_closed = False
 
     async def read(self, n: int = -1) -> bytes:
@@ -65,8 +61,7 @@ class Reader:
         Arguments:
             n: how many bytes; -1 (the default) reads to the end.
         """
-        _check_count(n, -1)
-        return await self._run(Operation.READER_READ, self._take, WHOLE if n == -1 else n)
+        return await self._use("read", self._read, n)
 
     async def readexactly(self, n: int) -> bytes:
         """Reads `n` bytes.
@@ -74,17 +69,11 @@ class Reader:
         Raises:
             ContentIncomplete: the range ends before; the position stays where it was.
         """
-        _check_count(n, 0)
-        return await self._run(Operation.READER_READ, self._take_exactly, n)
+        return await self._use("readexactly", self._read_exactly, n)
 
     async def readinto(self, buffer: WriteableBuffer) -> int:
         """Fills a writable buffer and returns how many bytes it got; fewer than its size only at the end."""
-        view = memoryview(buffer)
-        if view.readonly or not view.c_contiguous:
-            raise InvalidInput("the buffer must be writable and contiguous", **self._where("reader.read"))
-        data = await self._run(Operation.READER_READ, self._take, view.nbytes)
-        view.cast("B")[: len(data)] = data
-        return len(data)
+        return await self._use("readinto", self._read_into, buffer)
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Reads at least one and at most `max_bytes` bytes, as they come.
@@ -92,8 +81,7 @@ class Reader:
         Raises:
             anyio.EndOfStream: the range has ended.
         """
-        _check_count(max_bytes, 1)
-        data = await self._run(Operation.READER_READ, self._take_some, max_bytes)
+        data = await self._use("receive", self._receive, max_bytes)
         if data:
             return data
         from anyio import EndOfStream
@@ -102,7 +90,7 @@ class Reader:
 
     async def next(self) -> bytes | None:
         """The next chunk as the storage has it, never empty; None is the end."""
-        return await self._run(Operation.READER_NEXT, self._take_next)
+        return await self._use("next", self._cursor.take_chunk) or None
 
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Moves the position and returns it. Only a seek from an end that nobody has seen yet does I/O.
@@ -115,19 +103,19 @@ class Reader:
             InvalidInput: the target lies left of the start; the position stays where it was.
             Unsupported: from the end of an object whose size the storage does not tell.
         """
-        return await self._run(Operation.READER_SEEK, self._move, offset, whence)
+        return await self._use("seek", self._cursor.move, offset, whence)
 
     def tell(self) -> int:
         """The position, in bytes from the start of the range."""
-        return self._position
+        return self._cursor.position
 
     async def size(self) -> int:
         """How many bytes the range has in this object. Asks the storage unless a reply has told."""
-        return await self._run(Operation.READER_SEEK, self._measure)
+        return await self._use("size", self._cursor.measure)
 
     async def metadata(self) -> Metadata:
         """What the storage says of the whole object. Asks it unless a reply has told."""
-        return await self._run(Operation.STAT, self._describe)
+        return await self._use("metadata", self._range.describe)
 
     async def fetch(self, ranges: Iterable[BytesRange | tuple[int, int | None]]) -> list[bytes]:
         """Reads many ranges at once and gives their bytes in the order of the ranges.
@@ -141,20 +129,12 @@ class Reader:
         Raises:
             RangeNotSatisfied: one starts behind the end.
         """
-        asked = [BytesRange.of(one) for one in ranges]
-        self._check_open()
-        return await self._with_context("reader.fetch", self._fetch, asked)
+        return await self._call("fetch", self._fetch, ranges)
 
     async def aclose(self) -> None:
         """Closes the reader. Closing twice is closing once, also at the same time."""
-        if self._is_closed or self._is_closing:
-            return
-        self._is_closing = True
-        try:
-            await self._run(Operation.READER_CLOSE, self._body.close)
-            self._is_closed = True
-        finally:
-            self._is_closing = False
+        if not self._is_closed:
+            await self._use("aclose", self._close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -165,98 +145,72 @@ class Reader:
         await self.aclose()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The chunks from the position on, as the storage has them. Leaving the loop closes the reader."""
-        async with self:
+        """The chunks from the position on, as the storage has them.
+
+        Leaving the loop gives back what the reader holds, such as a connection. It can be used on:
+        the next call asks anew, from the position on.
+        """
+        last_use = self._uses + 1
+        try:
             while chunk := await self.next():
                 yield chunk
+                last_use = self._uses + 1
+        finally:
+            if self._uses == last_use:  # nobody has gone on with the reader since
+                await self._cursor.release()
 
     def __repr__(self) -> str:
-        return f"<Reader {self._accessor.info.scheme} {self._path!r} at {self._position}>"
+        return f"<Reader {self._range.scheme} {self._range.path!r} at {self.tell()}>"
 
-    async def _run(self, operation: Operation, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        """Makes a call that uses the position."""
-        self._check_open()
+    async def _use(self, method: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        """Makes a call that uses the position, one at a time."""
         if self._is_busy:
-            raise InvalidInput("the reader is in use by another task", **self._where(operation.value))
+            raise self._named(InvalidInput("the reader is in use by another task"), method)
+        self._uses += 1
         self._is_busy = True
         try:
-            return await self._with_context(operation.value, call, *args)
+            return await self._call(method, call, *args)
         finally:
             self._is_busy = False
 
-    async def _with_context(self, operation: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+    async def _call(self, method: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        """Makes a call whose errors name the method that was called."""
         try:
+            if self._is_closed:
+                raise InvalidInput("the reader is closed")
             return await call(*args)
         except Error as error:
-            error.add_context(**self._where(operation))
+            self._named(error, method)
             raise
 
-    def _where(self, operation: str) -> dict[str, Any]:
-        return {"scheme": self._accessor.info.scheme, "operation": operation, "path": self._path}
+    def _named(self, error: Error, method: str) -> Error:
+        return error.of_call(f"reader.{method}", scheme=self._range.scheme, path=self._range.path)
 
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise InvalidInput("the reader is closed", **self._where("reader"))
+    async def _read(self, n: int) -> bytes:
+        count = as_integer("the number of bytes", n, -1)
+        return await self._cursor.take(WHOLE if count == -1 else count)
 
-    async def _take(self, n: int) -> bytes:
-        """Up to `n` bytes. What came before an error stays in `_unread` and is not asked for again."""
-        have = sum(map(len, self._unread))
-        while have < n and (data := await self._body.read(n - have)):
-            self._unread.append(data)
-            have += len(data)
-        return self._hand_over(n)
+    async def _read_exactly(self, n: int) -> bytes:
+        return await self._cursor.take_exactly(as_integer("the number of bytes", n, 0))
 
-    def _hand_over(self, n: int) -> bytes:
-        data = self._unread[0] if len(self._unread) == 1 else b"".join(self._unread)
-        data, rest = data[:n], data[n:]
-        self._unread = [rest] if rest else []
-        self._position += len(data)
-        return data
+    async def _read_into(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)
+        if view.readonly or not view.c_contiguous:
+            raise InvalidInput("the buffer must be writable and contiguous")
+        data = await self._cursor.take(view.nbytes)
+        view.cast("B")[: len(data)] = data
+        return len(data)
 
-    async def _take_exactly(self, n: int) -> bytes:
-        data = await self._take(n)
-        if len(data) == n:
-            return data
-        self._unread.insert(0, data)
-        self._position -= len(data)
-        raise ContentIncomplete(f"the range ends after {len(data)} of {n} bytes", is_temporary=False)
+    async def _receive(self, max_bytes: int) -> bytes:
+        return await self._cursor.take_some(as_integer("the number of bytes", max_bytes, 1))
 
-    async def _take_some(self, n: int) -> bytes:
-        if not self._unread and (data := await self._body.read(n)):
-            self._unread.append(data)
-        return self._hand_over(n)
-
-    async def _take_next(self) -> bytes | None:
-        if not self._unread and (data := await self._body.next()):
-            self._unread.append(data)
-        return self._hand_over(WHOLE) or None
-
-    async def _move(self, offset: int, whence: int) -> int:
-        if whence == os.SEEK_END:
-            position = await self._body.seek(offset, whence)
-        else:
-            target = oio.seek_target(offset, whence, self._position, None)
-            position = await self._body.seek(target, os.SEEK_SET)
-        self._unread = []
-        self._position = position
-        return position
-
-    async def _measure(self) -> int:
-        size = await self._body.seek(0, os.SEEK_END)
-        await self._body.seek(self._position + sum(map(len, self._unread)), os.SEEK_SET)
-        return size
-
-    async def _describe(self) -> Metadata:
-        return await self._range.describe()
-
-    async def _fetch(self, asked: list[BytesRange]) -> list[bytes]:
-        args = self._args
+    async def _fetch(self, ranges: Iterable[BytesRange | tuple[int, int | None]]) -> list[bytes]:
         from entrepot.raw.oio.fetch import fetch_ranges
 
+        asked, args = [BytesRange.of(one) for one in ranges], self._args
         window: Window[bytes] = self._context.runtime.window(args.concurrent or FETCH_CONCURRENT)
         return await fetch_ranges(self._range, asked, args.gap, args.chunk, window)
 
-
-def _check_count(n: int, least: int) -> None:
-    if type(n) is not int or n < least:
-        raise InvalidInput(f"a number of bytes is an integer of at least {least}, not {n!r}")
+    async def _close(self) -> None:
+        self._is_closed = True
+        await self._cursor.release()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw import ServiceConfig
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINT_GROUP: Final = "entrepot.services"
 
@@ -26,23 +29,46 @@ def service_class(scheme: str) -> type[ServiceConfig]:
     Packages add theirs as an entry point of the group `entrepot.services`, named after the scheme.
 
     Raises:
-        ConfigInvalid: there is no such scheme; the known ones are listed.
+        ConfigInvalid: there is no such scheme (the known ones are listed), or the package that has it cannot be
+            imported or gives something else.
     """
-    target = _BUILT_IN.get(scheme.lower()) or _installed().get(scheme.lower())
-    if target is None:
-        known = ", ".join(schemes())
-        raise ConfigInvalid(f"there is no scheme {scheme!r}; the known ones are {known}", operation="configure")
-    module, _, name = target.partition(":")
-    loaded: type[ServiceConfig] = getattr(import_module(module), name)
-    return loaded
+    if not isinstance(scheme, str):
+        raise _invalid(f"a scheme is str, not {type(scheme).__name__}")
+    lowered = scheme.lower()
+    if (target := _BUILT_IN.get(lowered)) is not None:
+        module, _, name = target.partition(":")
+        built_in: type[ServiceConfig] = getattr(import_module(module), name)
+        return built_in
+    if (entry := _installed().get(lowered)) is not None:
+        return _loaded(entry)
+    raise _invalid(f"there is no scheme {scheme!r}; the known ones are {', '.join(schemes())}")
 
 
 def schemes() -> list[str]:
     """The schemes that can be used, sorted."""
-    return sorted(_BUILT_IN | _installed())
+    return sorted({*_BUILT_IN, *_installed()})
 
 
-def _installed() -> dict[str, str]:
+def _installed() -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points
 
-    return {one.name.lower(): one.value for one in entry_points(group=ENTRY_POINT_GROUP)}
+    return {one.name.lower(): one for one in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def _loaded(entry: EntryPoint) -> type[ServiceConfig]:
+    try:
+        found = entry.load()
+    except Exception as error:  # whatever the import of somebody else's package raises
+        raise _invalid(f"{_named(entry)} cannot be loaded") from error
+    if not (isinstance(found, type) and issubclass(found, ServiceConfig)):
+        raise _invalid(f"{_named(entry)} is no subclass of ServiceConfig")
+    return found
+
+
+def _named(entry: EntryPoint) -> str:
+    package = "an installed package" if entry.dist is None else f"the package {entry.dist.name}"
+    return f"the scheme {entry.name!r} of {package} ({entry.value})"
+
+
+def _invalid(message: str) -> ConfigInvalid:
+    return ConfigInvalid(message, operation="configure")

@@ -18,6 +18,7 @@ from entrepot import BytesRange, Operator, RangeNotSatisfied, Unexpected
 from entrepot.operator import assemble
 from entrepot.raw import Context, OpRead
 from entrepot.raw.oio import by_range_seekable
+from entrepot.raw.oio.pinned_range import PinnedRange
 from entrepot.raw.runtime.inline import InlineRuntime, run
 from entrepot.reader import open_body
 from entrepot.testing import BodyChecker, ReaderChecker, Synthetic
@@ -71,7 +72,8 @@ class ReadOracle(RuleBasedStateMachine):
             self.checker = ReaderChecker(reader, self.content)
         else:
             accessor = assemble(config, (), context)
-            _, body = await open_body(accessor, context, self.path, OpRead(**self.options))
+            args = OpRead(**self.options)
+            _, body = await open_body(context, PinnedRange(accessor, self.path, args), args)
             self.checker = BodyChecker(body, self.content)
 
     def run(self, coroutine):
@@ -217,7 +219,7 @@ async def test_a_window_that_starts_behind_the_end_is_refused_by_every_verb(stor
             await getattr(reader, verb)()
         assert (caught.value.scheme, caught.value.operation, caught.value.path) == (
             storage.scheme,
-            "reader.read",
+            f"reader.{verb}",
             "short",
         )
         assert reader.tell() == 0

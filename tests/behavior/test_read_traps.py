@@ -5,6 +5,7 @@ import pytest
 from entrepot import Operator
 from entrepot.operator import assemble
 from entrepot.raw import Context, OpRead
+from entrepot.raw.oio.pinned_range import PinnedRange
 from entrepot.raw.runtime.inline import InlineRuntime, run
 from entrepot.reader import open_body
 from entrepot.testing import TRAPS, BodyChecker, ReaderChecker, Synthetic
@@ -20,7 +21,7 @@ async def walk_into(trap, config, context, chunk, concurrent):
     await ReaderChecker(reader, trap.expected).check((*trap.steps, ("close",)))
 
     args = OpRead(range=trap.range, chunk=chunk, concurrent=concurrent)
-    _, body = await open_body(assemble(config, (), context), context, "trap", args)
+    _, body = await open_body(context, PinnedRange(assemble(config, (), context), "trap", args), args)
     await BodyChecker(body, trap.expected).check((*trap.steps, ("close",)))
 
 

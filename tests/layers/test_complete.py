@@ -4,9 +4,9 @@ from itertools import product
 
 import pytest
 
-from entrepot import BytesRange, ContentIncomplete, ContentTruncated, NotFound, RangeNotSatisfied
+from entrepot import BytesRange, ConditionNotMatch, ContentIncomplete, ContentTruncated, NotFound, RangeNotSatisfied
 from entrepot.layers import CompleteLayer
-from entrepot.raw import DEFAULT_READ, DEFAULT_STAT, Context, OpRead, oio
+from entrepot.raw import DEFAULT_READ, DEFAULT_STAT, Context, OpRead, OpStat, oio
 from entrepot.raw.oio.read import read_to_end
 from entrepot.testing.synthetic import Synthetic
 
@@ -107,6 +107,10 @@ async def test_the_root_is_a_directory_without_asking() -> None:
     service = Synthetic(CONTENT)
     reply = await CompleteLayer().wrap(service.build(Context())).stat("/", DEFAULT_STAT)
     assert reply.metadata.is_dir
+    with pytest.raises(ConditionNotMatch):
+        await CompleteLayer().wrap(service.build(Context())).stat("/", OpStat(if_match='"nope"'))
+    with pytest.raises(NotFound):
+        await CompleteLayer().wrap(service.build(Context())).stat("/", OpStat(version="v"))
     assert service.script.calls == []
 
 

@@ -63,10 +63,11 @@ async def test_what_a_read_body_leaves_out_is_unsupported(verb: str) -> None:
     await oio.Read().close()
 
 
-@pytest.mark.parametrize(("verb", "arguments"), [("write", [b"x"]), ("close", []), ("abort", [])])
+@pytest.mark.parametrize(("verb", "arguments"), [("write", [b"x"]), ("close", [])])
 async def test_what_a_write_body_leaves_out_is_unsupported(verb: str, arguments: list[bytes]) -> None:
     with pytest.raises(Unsupported):
         await getattr(oio.Write(), verb)(*arguments)
+    await oio.Write().abort()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -149,5 +150,28 @@ def test_capability_is_what_is_native_unless_told() -> None:
 
     native = Capability(read=True)
     assert AccessorInfo(scheme="x", native_capability=native).capability == native
+    nothing = Capability()
+    assert AccessorInfo(scheme="x", native_capability=native, capability=nothing).capability == nothing
     full = Capability(read=True, stat=True)
     assert AccessorInfo(scheme="x", native_capability=native, capability=full).capability == full
+
+
+async def test_a_body_of_which_no_verb_is_named_is_the_inner_one() -> None:
+    class OpensOnly(Recording):
+        operations = frozenset({Operation.READ, Operation.WRITE})
+
+    accessor = OpensOnly(Service())
+    _, reader = await accessor.read("p", DEFAULT_READ)
+    _, writer = await accessor.write("p", DEFAULT_WRITE)
+    assert type(reader) is oio.BytesReader
+    assert type(writer) is Writer
+    assert accessor.calls == [Operation.READ, Operation.WRITE]
+
+
+async def test_a_verb_that_is_not_named_is_the_inner_bodys_own() -> None:
+    class ReadsOnly(Recording):
+        operations = frozenset({Operation.READER_READ})
+
+    _, reader = await ReadsOnly(Service()).read("p", DEFAULT_READ)
+    assert reader.next.__self__ is not reader
+    assert reader.read.__self__ is reader

@@ -1,5 +1,8 @@
 """When two descriptions can be of the same bytes."""
 
+import copy
+import pickle
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -34,3 +37,23 @@ def test_mode_says_what_it_is() -> None:
     assert Metadata().is_file
     assert Metadata(mode=EntryMode.DIR).is_dir
     assert not Metadata(mode=EntryMode.UNKNOWN).is_file
+
+
+def test_user_metadata_cannot_be_changed_neither_in_place_nor_through_what_was_given() -> None:
+    given = {"color": "red"}
+    metadata = Metadata(user_metadata=given)
+    given["color"] = "blue"
+    assert metadata.user_metadata == {"color": "red"}
+    with pytest.raises(TypeError):
+        metadata.user_metadata["color"] = "blue"  # type: ignore[index]
+
+
+def test_metadata_with_user_metadata_are_values() -> None:
+    metadata = Metadata(etag='"a"', last_modified=NOON, user_metadata={"a": "1", "b": "2"})
+    same = Metadata(etag='"a"', last_modified=NOON, user_metadata={"b": "2", "a": "1"})
+    assert metadata == same == replace(metadata) == copy.deepcopy(metadata) == pickle.loads(pickle.dumps(metadata))
+    assert metadata != replace(metadata, user_metadata={})
+    assert {metadata, same, Metadata()} == {metadata, Metadata()}
+    assert dict(asdict(metadata)["user_metadata"]) == {"a": "1", "b": "2"}
+    assert repr(metadata).endswith("user_metadata={'a': '1', 'b': '2'})")
+    assert repr(Metadata()).endswith("user_metadata={})")

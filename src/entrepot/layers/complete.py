@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from entrepot.errors import NotFound
 from entrepot.raw import (
     Accessor,
     AccessorInfo,
@@ -27,6 +28,7 @@ from entrepot.raw import (
     RpStat,
     oio,
 )
+from entrepot.raw.conditions import check_conditions
 from entrepot.types import EntryMode, Metadata
 
 
@@ -44,9 +46,13 @@ class _CompleteAccessor(LayeredAccessor):
         self.info = _completed(inner.info)
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
-        if path == "/":
-            return RpStat(metadata=Metadata(mode=EntryMode.DIR))
-        return await self.inner.stat(path, args)
+        if path != "/":
+            return await self.inner.stat(path, args)
+        if args.version is not None:
+            raise NotFound("the root has no versions")
+        root = Metadata(mode=EntryMode.DIR)
+        check_conditions(root, args)
+        return RpStat(metadata=root)
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
         if args.range.is_empty:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entrepot.raw import Accessor, Layer
+from entrepot.raw import OPERATIONS, Accessor, Layer
 
 
 class TypeEraseLayer(Layer):
@@ -15,10 +15,9 @@ class TypeEraseLayer(Layer):
 class TypeErasedAccessor(Accessor):
     """A record of bound operations. It has no attribute of the accessor that it was made from."""
 
-    __slots__ = ("info", "read", "stat", "write")
+    __slots__ = ("info", *OPERATIONS)
 
     def __init__(self, accessor: Accessor) -> None:
         self.info = accessor.info
-        self.stat = accessor.stat  # type: ignore[method-assign]
-        self.read = accessor.read  # type: ignore[method-assign]
-        self.write = accessor.write  # type: ignore[method-assign]
+        for operation in OPERATIONS:
+            setattr(self, operation, getattr(accessor, operation))

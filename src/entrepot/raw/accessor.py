@@ -23,7 +23,8 @@ from .rps import RpRead, RpStat, RpWrite
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
-OPERATIONS = ("stat", "read", "write")
+OPERATIONS = tuple(operation.value for operation in Operation if "." not in operation.value)
+_AS_NATIVE = Capability()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,10 @@ class AccessorInfo:
     root: str = "/"
     name: str = ""
     native_capability: Capability = Capability()
-    capability: Capability = Capability()
+    capability: Capability = _AS_NATIVE
 
     def __post_init__(self) -> None:
-        if self.capability == Capability():
+        if self.capability is _AS_NATIVE:
             object.__setattr__(self, "capability", self.native_capability)
 
 
@@ -131,47 +132,57 @@ class AroundAccessor(LayeredAccessor):
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, Read]:
         reply, body = await self.around_named(Operation.READ, path, self.inner.read, path, args)
-        return reply, _AroundReader(self, path, body)
+        return reply, _AroundReader(self, path, body) if self.operations & _READER_VERBS else body
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, Write]:
         reply, body = await self.around_named(Operation.WRITE, path, self.inner.write, path, args)
-        return reply, _AroundWriter(self, path, body)
+        return reply, _AroundWriter(self, path, body) if self.operations & _WRITER_VERBS else body
+
+
+_READER_VERBS = frozenset(verb for verb in Operation if verb.value.startswith("reader."))
+_WRITER_VERBS = frozenset(verb for verb in Operation if verb.value.startswith("writer."))
 
 
 class _AroundReader(Read):
-    __slots__ = ("_inner", "_layer", "_path")
+    """A verb that the layer does not name is the inner body's own."""
 
     def __init__(self, layer: AroundAccessor, path: str, inner: Read) -> None:
-        self._layer = layer
+        self._around = layer.around
         self._path = path
         self._inner = inner
+        for verb in _READER_VERBS - layer.operations:
+            name = verb.value.removeprefix("reader.")
+            setattr(self, name, getattr(inner, name))
 
     async def read(self, n: int) -> bytes:
-        return await self._layer.around_named(Operation.READER_READ, self._path, self._inner.read, n)
+        return await self._around(Operation.READER_READ, self._path, self._inner.read, n)
 
     async def seek(self, offset: int, whence: int = 0) -> int:
-        return await self._layer.around_named(Operation.READER_SEEK, self._path, self._inner.seek, offset, whence)
+        return await self._around(Operation.READER_SEEK, self._path, self._inner.seek, offset, whence)
 
     async def next(self) -> bytes | None:
-        return await self._layer.around_named(Operation.READER_NEXT, self._path, self._inner.next)
+        return await self._around(Operation.READER_NEXT, self._path, self._inner.next)
 
     async def close(self) -> None:
-        await self._layer.around_named(Operation.READER_CLOSE, self._path, self._inner.close)
+        await self._around(Operation.READER_CLOSE, self._path, self._inner.close)
 
 
 class _AroundWriter(Write):
-    __slots__ = ("_inner", "_layer", "_path")
+    """A verb that the layer does not name is the inner body's own."""
 
     def __init__(self, layer: AroundAccessor, path: str, inner: Write) -> None:
-        self._layer = layer
+        self._around = layer.around
         self._path = path
         self._inner = inner
+        for verb in _WRITER_VERBS - layer.operations:
+            name = verb.value.removeprefix("writer.")
+            setattr(self, name, getattr(inner, name))
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
-        await self._layer.around_named(Operation.WRITER_WRITE, self._path, self._inner.write, data)
+        await self._around(Operation.WRITER_WRITE, self._path, self._inner.write, data)
 
     async def close(self) -> Metadata:
-        return await self._layer.around_named(Operation.WRITER_CLOSE, self._path, self._inner.close)
+        return await self._around(Operation.WRITER_CLOSE, self._path, self._inner.close)
 
     async def abort(self) -> None:
-        await self._layer.around_named(Operation.WRITER_ABORT, self._path, self._inner.abort)
+        await self._around(Operation.WRITER_ABORT, self._path, self._inner.abort)

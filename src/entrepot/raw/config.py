@@ -111,6 +111,9 @@ def parse_uri(uri: str) -> ServiceUri:
     """
     from urllib.parse import parse_qsl, unquote, urlsplit
 
+    if not isinstance(uri, str):
+        raise ConfigInvalid(f"a URI is text, not {type(uri).__name__}", operation="configure")
+
     try:
         parts = urlsplit(uri if "://" in uri else f"{uri}://")
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))

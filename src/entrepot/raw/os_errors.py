@@ -2,8 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Final
 
 from entrepot.errors import (
@@ -40,15 +39,20 @@ _MEANINGS: Final[dict[int, tuple[type[Error], str]]] = {
 _PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR})
 
 
-@contextmanager
-def os_errors_as_ours() -> Iterator[None]:
-    """Raises, in place of an `OSError` of the operating system, the `Error` that it means."""
-    try:
-        yield
-    except Error:
-        raise
-    except OSError as error:
-        raise meaning_of(error) from error
+class os_errors_as_ours:  # noqa: N801 - it is called like a function
+    """Raises, in place of an `OSError` of the operating system, the `Error` that it means.
+
+    A class, because a generator takes as long as the system call that it stands around.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if isinstance(error, OSError) and not isinstance(error, Error):
+            raise meaning_of(error) from error
 
 
 def meaning_of(error: OSError) -> Error:

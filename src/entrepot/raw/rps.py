@@ -23,9 +23,11 @@ class RpRead:
     Arguments:
         metadata: what the storage said of the whole object in the first reply; None until the
             first verb of the body brought one.
+        size: the size of the whole object in bytes, where a reply told nothing else of it.
     """
 
     metadata: Metadata | None = None
+    size: int | None = None
 
 
 @record

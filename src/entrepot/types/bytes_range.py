@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
-from typing import Any
 
 from entrepot.errors import InvalidInput, RangeNotSatisfied
+
+from .integers import as_integer
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class BytesRange:
 
     def __post_init__(self) -> None:
         for name in ("start", "end", "suffix"):
-            object.__setattr__(self, name, _checked(name, getattr(self, name)))
+            if name == "start" or getattr(self, name) is not None:
+                object.__setattr__(self, name, as_integer(f"the {name} of a range", getattr(self, name), 0))
         if self.suffix is not None and (self.start or self.end is not None):
             raise InvalidInput("a range has a start and an end, or a suffix, not both")
         if self.end is not None and self.end < self.start:
@@ -79,17 +80,3 @@ class BytesRange:
         if self.suffix is not None:
             return f"-{self.suffix}"
         return f"{self.start}..{'' if self.end is None else self.end}"
-
-
-def _checked(name: str, value: Any) -> int | None:
-    if value is None and name != "start":
-        return None
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise InvalidInput(f"the {name} of a range is an integer, not {value!r}") from None
-    if number < 0:
-        raise InvalidInput(f"the {name} of a range is not negative, so not {number}")
-    return number

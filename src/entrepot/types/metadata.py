@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from .entry_mode import EntryMode
+
+
+class _Unchanging(Mapping[str, str]):
+    """A mapping of its own that nobody can change. Unlike a mapping proxy it can be hashed, copied and pickled."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[str, str]) -> None:
+        self._items = dict(items)
+
+    def __getitem__(self, key: str) -> str:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+_NOTHING: Final = _Unchanging({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +52,7 @@ class Metadata:
         cache_control: how long others may keep it.
         content_md5: the MD5 of the content, base64.
         version: the version of a versioned object.
-        user_metadata: what the user stored beside it, keys in lower case.
+        user_metadata: what the user stored beside it, keys in lower case. It is copied, and cannot be changed.
     """
 
     mode: EntryMode = EntryMode.FILE
@@ -37,7 +65,11 @@ class Metadata:
     cache_control: str | None = None
     content_md5: str | None = None
     version: str | None = None
-    user_metadata: Mapping[str, str] = field(default_factory=dict)
+    user_metadata: Mapping[str, str] = _NOTHING
+
+    def __post_init__(self) -> None:
+        if type(self.user_metadata) is not _Unchanging:
+            object.__setattr__(self, "user_metadata", _Unchanging(self.user_metadata))
 
     @property
     def is_file(self) -> bool:

@@ -7,6 +7,7 @@ import pickle
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -211,19 +212,135 @@ async def test_requests_beyond_the_limit_wait_their_turn() -> None:
         await transport.close()
 
 
-async def test_closing_wakes_whoever_reads_or_waits() -> None:
-    transport = AiohttpTransport(max_connections=1)
-    with MisbehavingServer(lambda _: [reply("200 OK", "Content-Length: 10") + b"hello", STALL]) as server:
-        reading = asyncio.ensure_future(get(transport, f"{server.endpoint}/a"))
-        waiting = [asyncio.ensure_future(get(transport, f"{server.endpoint}/a")) for _ in range(3)]
-        while not server.sent:
-            await asyncio.sleep(0.01)
+class Held:
+    """Answers with half of its content, and with the rest once it may."""
+
+    def __init__(self) -> None:
+        self.may_end = threading.Event()
+
+    def __call__(self, asked: Asked) -> Answer:
+        yield reply("200 OK", "Content-Length: 10") + b"hello"
+        while not self.may_end.is_set():
+            yield PAUSE
+        yield b"world"
+
+
+async def until_sent(server: MisbehavingServer) -> None:
+    while not server.sent:
+        await asyncio.sleep(0.005)
+
+
+async def test_closing_lets_what_is_in_flight_go_on_and_closes_it_then(hello: MisbehavingServer) -> None:
+    transport, script = AiohttpTransport(max_connections=1), Held()
+    with MisbehavingServer(script) as server:
+        assert await get(transport, f"{hello.endpoint}/a") == b"hello"
+        going = [asyncio.ensure_future(get(transport, f"{server.endpoint}/a")) for _ in range(3)]
+        await until_sent(server)
         await transport.close()
-        errors = await asyncio.gather(reading, *waiting, return_exceptions=True)
+        await asyncio.to_thread(hello.wait_until_left)
+        script.may_end.set()
+        assert await asyncio.gather(*going) == [b"helloworld"] * 3
+        assert server.connections == 1
+        await asyncio.to_thread(server.wait_until_left)
+
+
+async def test_closing_keeps_a_connection_that_is_read_and_closes_it_with_its_body() -> None:
+    transport, script = AiohttpTransport(), Held()
+    with MisbehavingServer(script) as server:
+        response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
+        assert await response.body.read(5) == b"hello"
+        await transport.close()
+        await transport.close()
+        assert server.open_connections == 1
+        script.may_end.set()
+        assert await content_of(response) == b"world"
+        await asyncio.to_thread(server.wait_until_left)
+
+
+async def test_closing_leaves_the_transport_usable(hello: MisbehavingServer) -> None:
+    transport = AiohttpTransport()
+    for _ in range(2):
+        assert await get(transport, f"{hello.endpoint}/a") == b"hello"
+        await transport.close()
+        await asyncio.to_thread(hello.wait_until_left)
+    assert hello.connections == 2
+
+
+def test_a_loop_that_shuts_down_wakes_whoever_still_reads_or_waits() -> None:
+    transport = AiohttpTransport(max_connections=1)
+
+    async def main(server: MisbehavingServer) -> list[Any]:
+        tasks = [asyncio.ensure_future(get(transport, f"{server.endpoint}/a")) for _ in range(4)]
+        await until_sent(server)
+        await asyncio.get_running_loop().shutdown_asyncgens()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    with MisbehavingServer(lambda _: [reply("200 OK", "Content-Length: 10") + b"hello", STALL]) as server:
+        errors = asyncio.run(main(server))
         assert [type(error) for error in errors] == [ContentIncomplete, Unexpected, Unexpected, Unexpected]
         assert all(isinstance(error, Error) and error.is_temporary for error in errors)
-        server.script = lambda _: [whole(b"hello")]
-        assert await get(transport, f"{server.endpoint}/a") == b"hello"
+        server.wait_until_left()
+
+
+# Waiting for a connection.
+
+
+async def never(*_: object, **__: object) -> list[Any]:
+    await asyncio.Event().wait()
+    return []
+
+
+@pytest.mark.parametrize(
+    ("of_transport", "of_request"), [(0.1, None), (60, 0.1)], ids=["of the transport", "of the request"]
+)
+async def test_looking_up_a_name_is_part_of_connecting(
+    monkeypatch: pytest.MonkeyPatch, of_transport: float, of_request: float | None
+) -> None:
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", never)
+    transport = AiohttpTransport(connect_timeout=of_transport)
+    with pytest.raises(Timeout) as caught:
+        await transport.send(HttpRequest("GET", "http://slow.invalid/a?secret=1", connect_timeout=of_request))
+    assert caught.value.is_temporary
+    assert "no connection" in caught.value.message
+    assert "secret" not in str(caught.value)
+    await transport.close()
+
+
+async def test_a_request_fails_once_nobody_reads_what_holds_all_connections() -> None:
+    transport = AiohttpTransport(max_connections=2, pool_timeout=0.1)
+    with MisbehavingServer(Held()) as server:
+        url = f"{server.endpoint}/a"
+        held = [await transport.send(HttpRequest("GET", url)) for _ in range(2)]
+        with pytest.raises(Timeout, match="all 2 connections are held by open readers") as caught:
+            await transport.send(HttpRequest("GET", url))
+        assert caught.value.is_temporary
+        assert len(server.asked) == 2
+        await held[0].body.close()
+        held[0] = await transport.send(HttpRequest("GET", url))
+        for one in held:
+            await one.body.close()
+        await transport.close()
+
+
+async def test_a_request_waits_its_turn_as_long_as_another_is_read() -> None:
+    patience, content = 1.0, bytes(64 * BUFFER)
+    transport = AiohttpTransport(max_connections=1, pool_timeout=patience)
+    with MisbehavingServer(lambda _: [whole(content)]) as server:
+        response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
+        waiting = asyncio.ensure_future(transport.send(HttpRequest("GET", f"{server.endpoint}/a")))
+        for _ in range(6):
+            await asyncio.sleep(patience / 4)
+            assert await response.body.read(1)
+        assert not waiting.done()
+        await response.body.close()
+        await (await waiting).body.close()
+        await transport.close()
+
+
+async def test_a_request_without_a_bound_waits_its_turn() -> None:
+    transport = AiohttpTransport(max_connections=1, pool_timeout=None)
+    with MisbehavingServer(lambda _: [PAUSE, whole(b"hello")]) as server:
+        assert await asyncio.gather(*(get(transport, f"{server.endpoint}/a") for _ in range(3))) == [b"hello"] * 3
         await transport.close()
 
 
@@ -289,10 +406,13 @@ async def test_the_first_bytes_do_not_wait_for_the_rest(transport: AiohttpTransp
         await response.body.close()
 
 
-async def test_silence_in_the_middle_of_content_is_a_timeout() -> None:
-    transport = AiohttpTransport(idle_timeout=0.1)
+@pytest.mark.parametrize(
+    ("of_transport", "of_request"), [(0.1, None), (60, 0.1)], ids=["of the transport", "of the request"]
+)
+async def test_silence_in_the_middle_of_content_is_a_timeout(of_transport: float, of_request: float | None) -> None:
+    transport = AiohttpTransport(idle_timeout=of_transport)
     with MisbehavingServer(lambda _: [reply("200 OK", "Content-Length: 10") + b"hello", PAUSE, STALL]) as server:
-        response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
+        response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a", idle_timeout=of_request))
         await response.body.read(5)
         with pytest.raises(Timeout) as caught:
             await response.body.read(5)
@@ -333,9 +453,10 @@ from entrepot.raw.http import HttpRequest
 from entrepot.raw.http.aiohttp import AiohttpTransport
 
 url, ca_file, loop, way = sys.argv[1:]
-transport = AiohttpTransport(ca_file=ca_file or None)
+shared = AiohttpTransport(ca_file=ca_file or None)
 
 async def main():
+    transport = AiohttpTransport(ca_file=ca_file or None) if way == "drop" else shared
     if way == "cancel":
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.2):
@@ -343,11 +464,13 @@ async def main():
         print("hello")
         return
     response = await transport.send(HttpRequest("GET", url))
+    if way.startswith("close transport"):
+        await transport.close()
     data = await response.body.read(5)
-    if way == "read":
+    if way in ("read", "drop"):
         while await response.body.read(1 << 62):
             pass
-    if way != "abandon":
+    if not way.endswith("abandon"):
         await response.body.close()
     print(data.decode())
 
@@ -363,7 +486,9 @@ for _ in range(2):
 """
 
 
-@pytest.mark.parametrize("way", ["read", "close early", "abandon", "cancel"])
+@pytest.mark.parametrize(
+    "way", ["read", "drop", "close early", "abandon", "cancel", "close transport", "close transport, abandon"]
+)
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("is_tls", [False, True])
 def test_a_loop_that_ends_leaves_nothing_open(
@@ -452,6 +577,19 @@ def test_without_an_asyncio_loop_the_error_says_so(hello: MisbehavingServer) -> 
     assert hello.asked == []
 
 
+async def test_an_error_of_the_interpreter_is_not_taken_for_a_missing_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def exhausted(*_: object, **__: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("entrepot.raw.http.aiohttp._Pool", exhausted)
+        made = AiohttpTransport()
+    with pytest.raises(RuntimeError, match="new thread"):
+        await made.send(HttpRequest("GET", "http://127.0.0.1:1/"))
+
+
 # Arguments, proxies, errors.
 
 
@@ -464,6 +602,7 @@ def test_without_an_asyncio_loop_the_error_says_so(hello: MisbehavingServer) -> 
         {"idle_timeout": True},
         {"idle_timeout": float("nan")},
         {"connect_timeout": float("inf")},
+        {"pool_timeout": 0},
         {"max_connections": 0},
         {"max_connections": 1.5},
         {"max_connections": True},
@@ -482,14 +621,16 @@ def test_two_ways_to_speak_tls_exclude_each_other(ca_file: str) -> None:
 
 
 async def test_a_transport_without_limits_works(hello: MisbehavingServer) -> None:
-    transport = AiohttpTransport(connect_timeout=None, idle_timeout=None, max_connections=None)
+    transport = AiohttpTransport(connect_timeout=None, idle_timeout=None, max_connections=None, pool_timeout=None)
     assert await get(transport, f"{hello.endpoint}/a") == b"hello"
     await transport.close()
 
 
 async def test_a_pickled_transport_works_with_the_same_arguments(hello: MisbehavingServer) -> None:
     transport = pickle.loads(pickle.dumps(AiohttpTransport(idle_timeout=3)))
-    assert repr(transport) == "AiohttpTransport(connect_timeout=10.0, idle_timeout=3.0, max_connections=256)"
+    assert repr(transport) == (
+        "AiohttpTransport(connect_timeout=10.0, idle_timeout=3.0, max_connections=256, pool_timeout=120.0)"
+    )
     assert await get(transport, f"{hello.endpoint}/a") == b"hello"
     await transport.close()
 

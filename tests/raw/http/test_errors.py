@@ -12,7 +12,7 @@ from entrepot.errors import (
     RateLimited,
     Unexpected,
 )
-from entrepot.raw.http.errors import ERROR_BODY_LIMIT, read_error_body, status_error
+from entrepot.raw.http.errors import ERROR_BODY_LIMIT, ERROR_BODY_SECONDS, read_error_body, status_error
 from entrepot.raw.http.transport import HttpBody, HttpHeaders, HttpResponse
 
 
@@ -38,10 +38,15 @@ from entrepot.raw.http.transport import HttpBody, HttpHeaders, HttpResponse
     ],
 )
 def test_each_status_is_an_error_of_its_kind(status: int, kind: type[Error], is_temporary: bool) -> None:
-    error = status_error(status)
+    error = status_error(status, HttpHeaders())
     assert type(error) is kind
     assert error.is_temporary is is_temporary
     assert error.context == {"status": status}
+
+
+def test_when_to_try_again_is_in_the_context() -> None:
+    error = status_error(429, HttpHeaders([("Retry-After", "7")]))
+    assert error.context == {"status": 429, "retry_after": 7.0}
 
 
 class Endless(HttpBody):
@@ -71,4 +76,29 @@ async def test_no_more_than_the_limit_is_read_of_an_error() -> None:
 async def test_the_content_of_an_error_may_break_off() -> None:
     body = Endless(ContentIncomplete("gone"))
     assert await read_error_body(HttpResponse(500, HttpHeaders(), body)) == b"x" * 1000
+    assert body.is_closed
+
+
+class Drip(HttpBody):
+    """A byte for each look at the clock, for ever."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self.seconds = 0.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    async def read(self, n: int) -> bytes:
+        self.seconds += 0.1
+        return b"x"
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+async def test_the_content_of_an_error_is_not_waited_for_long() -> None:
+    body = Drip()
+    assert await read_error_body(HttpResponse(403, HttpHeaders(), body), now=body.now)
+    assert ERROR_BODY_SECONDS <= body.seconds < ERROR_BODY_SECONDS + 1
     assert body.is_closed

@@ -5,7 +5,14 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from entrepot.raw import OpRead, OpStat
-from entrepot.raw.http.headers import conditional_headers, http_date, parse_http_date, parse_length, parse_metadata
+from entrepot.raw.http.headers import (
+    conditional_headers,
+    http_date,
+    parse_http_date,
+    parse_length,
+    parse_metadata,
+    parse_retry_after,
+)
 from entrepot.raw.http.transport import HttpHeaders
 
 MOMENT = datetime(2024, 2, 29, 12, 0, 1, tzinfo=UTC)
@@ -53,3 +60,22 @@ def test_metadata_comes_from_headers_and_what_the_caller_knows_better() -> None:
 def test_header_names_are_kept_in_lower_case_and_repeated_values_are_joined() -> None:
     headers = HttpHeaders([("X-A", "1"), ("x-a", "2"), ("B", "3")])
     assert headers == {"x-a": "1, 2", "b": "3"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ([("Retry-After", "7")], 7.0),
+        ([("Retry-After", " 0 ")], 0.0),
+        ([("Retry-After", "Thu, 29 Feb 2024 12:00:31 GMT"), ("Date", WRITTEN)], 30.0),
+        ([("Retry-After", WRITTEN), ("Date", "Thu, 29 Feb 2024 12:00:31 GMT")], 0.0),
+        ([("Retry-After", WRITTEN)], 0.0),
+        ([("x-amz-retry-after", "1500")], 1.5),
+        ([("Retry-After", "soon")], None),
+        ([("Retry-After", "-1")], None),
+        ([("x-amz-retry-after", "soon")], None),
+        ([], None),
+    ],
+)
+def test_when_to_try_again_is_seconds_or_a_time(headers: list[tuple[str, str]], seconds: float | None) -> None:
+    assert parse_retry_after(HttpHeaders(headers)) == seconds

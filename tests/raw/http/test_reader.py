@@ -118,6 +118,7 @@ async def test_a_whole_body_is_cut_to_the_range(asked: BytesRange, has_length: b
         (BytesRange(), 200, b"0123", {"content_length": "10"}, ContentIncomplete),
         (BytesRange(), 200, OBJECT, {"content_length": "4"}, ContentTruncated),
         (BytesRange(3, 7), 200, b"0123", {"content_length": "10"}, ContentIncomplete),
+        (BytesRange(3, 7), 200, b"01", {"content_length": "10"}, ContentIncomplete),
         (BytesRange(20), 200, OBJECT, {"content_length": "10"}, RangeNotSatisfied),
         (BytesRange(20), 200, OBJECT, {}, RangeNotSatisfied),
         (BytesRange(20), 416, b"", {"content_range": "bytes */10"}, RangeNotSatisfied),
@@ -151,8 +152,19 @@ async def test_a_reply_that_is_not_what_was_asked_for_is_an_error(
 async def test_a_refused_range_at_the_end_is_empty(asked: BytesRange, stated: str) -> None:
     server = Server(416, b"<html>go away</html>", content_range=stated)
     assert await server.read(asked) == b""
-    assert server.reply.metadata is not None
-    assert server.reply.metadata.content_length == int(stated.partition("/")[2])
+    assert server.reply == RpRead(size=int(stated.partition("/")[2]))
+
+
+async def test_a_refused_range_behind_the_end_tells_the_size() -> None:
+    server = Server(416, b"", content_range="bytes */10")
+    with pytest.raises(RangeNotSatisfied, match="10 bytes"):
+        await server.read(BytesRange(20))
+    assert server.reply == RpRead(size=10)
+
+
+async def test_a_refusal_of_an_empty_object_names_its_size() -> None:
+    with pytest.raises(RangeNotSatisfied, match="of 0 bytes"):
+        await Server(416, b"", content_range="bytes */0").read(BytesRange(1))
 
 
 async def test_nothing_is_sent_before_the_first_verb_and_for_no_bytes() -> None:

@@ -36,6 +36,14 @@ def test_only_303_turns_a_method_into_get_and_head_stays_head(method: str, statu
     assert redirected(HttpRequest(method, "http://h/a", (), b"x"), status, "/b").method == expected
 
 
+@pytest.mark.parametrize("status", [302, 303])
+def test_timeouts_of_the_request_go_along(status: int) -> None:
+    request = HttpRequest("POST", "http://h/a", (), b"x", connect_timeout=1, idle_timeout=2)
+    found = redirected(request, status, "/b")
+    assert (found.connect_timeout, found.idle_timeout) == (1, 2)
+    assert found.body == (None if status == 303 else b"x")
+
+
 def test_the_same_origin_gets_all_headers() -> None:
     request = HttpRequest("GET", "https://h/a", HEADERS)
     assert redirected(request, 302, "https://H:443/b").headers == HEADERS

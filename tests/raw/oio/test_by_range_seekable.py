@@ -13,11 +13,11 @@ from entrepot import (
     Unexpected,
     Unsupported,
 )
-from entrepot.raw import Context, OpRead, RpRead
-from entrepot.raw.oio import ByRangeSeekableReader
+from entrepot.raw import Context, OpRead, OpStat, RpRead, RpStat
+from entrepot.raw.oio import ByRangeSeekableReader, Read
 from entrepot.raw.oio.by_range_seekable import SKIP_LIMIT
 from entrepot.raw.oio.read import read_to_end
-from entrepot.testing.synthetic import Synthetic
+from entrepot.testing.synthetic import Synthetic, SyntheticAccessor
 
 CONTENT = bytes(range(256)) * 1024
 
@@ -207,3 +207,42 @@ async def test_closing_closes_the_body_and_closing_twice_is_closing_once() -> No
     await reader.close()
     await reader.close()
     assert service.script.open_bodies == 0
+
+
+@pytest.mark.parametrize("verb", ["read", "next", "seek"])
+async def test_use_after_close_is_refused(verb: str) -> None:
+    service, reader = make()
+    await reader.read(1)
+    await reader.close()
+    call = {"read": lambda: reader.read(1), "next": reader.next, "seek": lambda: reader.seek(0)}[verb]
+    with pytest.raises(InvalidInput, match="closed"):
+        await call()
+    assert service.script.open_bodies == 0
+
+
+async def test_right_of_an_end_that_a_refusal_told_nobody_is_asked_again() -> None:
+    reply, asked_sizes = RpRead(), []
+
+    class Refusing(SyntheticAccessor):
+        async def read(self, path: str, args: OpRead) -> tuple[RpRead, Read]:
+            inner, _ = await super().read(path, args)
+            return inner, RefusingBody(inner)
+
+        async def stat(self, path: str, args: OpStat) -> RpStat:
+            asked_sizes.append(path)
+            return await super().stat(path, args)
+
+    class RefusingBody(Read):
+        def __init__(self, inner: RpRead) -> None:
+            self.inner = inner
+
+        async def read(self, n: int) -> bytes:
+            self.inner.size = 100
+            raise RangeNotSatisfied("the server names the size and nothing else")
+
+    service = Synthetic(CONTENT, read_can_seek=False)
+    reader = ByRangeSeekableReader(Refusing(service, Context()), "p", OpRead(), reply)
+    await reader.seek(500)
+    assert await reader.read(1) == b""
+    assert asked_sizes == []
+    assert (reply.metadata, reply.size) == (None, 100)

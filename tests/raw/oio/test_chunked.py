@@ -8,6 +8,7 @@ from entrepot import BytesRange, ConditionNotMatch, InvalidInput, NotFound, Rang
 from entrepot.layers import CompleteLayer
 from entrepot.raw import Context, OpRead, RpRead
 from entrepot.raw.oio import ChunkedReader
+from entrepot.raw.oio.pinned_range import PinnedRange
 from entrepot.raw.oio.read import read_to_end
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.raw.runtime.inline import InlineRuntime, run
@@ -28,7 +29,7 @@ def make(
     service = Synthetic(CONTENT, read_can_seek=False, **more)  # type: ignore[arg-type]
     args = OpRead(range=range_, chunk=chunk, concurrent=concurrent, content_length_hint=hint)  # type: ignore[arg-type]
     stack = CompleteLayer().wrap(service.build(Context()))
-    return service, ChunkedReader(stack, path, args, RpRead(), AsyncioRuntime().window)
+    return service, ChunkedReader(PinnedRange(stack, path, args, RpRead()), args, AsyncioRuntime().window)
 
 
 def ranges(service: Synthetic) -> list[str]:
@@ -177,10 +178,21 @@ def test_works_without_a_loop() -> None:
         service = Synthetic(CONTENT, read_can_seek=False)
         runtime = InlineRuntime()
         stack = CompleteLayer().wrap(service.build(Context(runtime)))
-        reader = ChunkedReader(stack, "p", OpRead(chunk=100, concurrent=3), RpRead(), runtime.window)
+        args = OpRead(chunk=100, concurrent=3)
+        reader = ChunkedReader(PinnedRange(stack, "p", args, RpRead()), args, runtime.window)
         try:
             return await read_to_end(reader)
         finally:
             await reader.close()
 
     assert run(read()) == CONTENT
+
+
+async def test_use_after_close_is_refused() -> None:
+    service, reader = make(100, 2)
+    await reader.read(1)
+    await reader.close()
+    for call in (reader.read(1), reader.next(), reader.seek(0)):
+        with pytest.raises(InvalidInput, match="closed"):
+            await call
+    assert service.script.open_bodies == 0

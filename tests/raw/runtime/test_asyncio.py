@@ -3,7 +3,10 @@
 import asyncio
 import gc
 import io
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 import pytest
@@ -95,8 +98,8 @@ async def test_an_opener_that_fails_after_the_cancellation_is_heard_by_nobody(ga
 
 
 async def test_a_file_is_closed_only_after_the_thread_is_done_with_it(gate, path):
-    file, _ = await runtime.open_file(lambda: (io.FileIO(path), None))
-    seen = []
+    raw, seen = io.FileIO(path), []
+    file, _ = await runtime.open_file(lambda: (raw, None))
 
     def slow(raw):
         gate.wait(10)
@@ -105,24 +108,57 @@ async def test_a_file_is_closed_only_after_the_thread_is_done_with_it(gate, path
     call = asyncio.ensure_future(file.run(slow))
     await asyncio.sleep(0.01)
     await cancelled(call)
-    closing = asyncio.ensure_future(file.close())
-    await asyncio.sleep(0.01)
-    assert not closing.done()
+    await file.close()
+    assert (seen, raw.closed) == ([], False)
     gate.set()
-    await closing
+    await until(lambda: raw.closed)
     assert seen == [(False, b"content")]
 
 
-async def test_a_file_is_closed_by_the_thread_when_its_close_is_cancelled_too(gate, path):
-    raw = io.FileIO(path)
+async def test_a_call_that_no_thread_has_begun_is_not_begun_after_the_close(gate, path):
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    raw, begun = io.FileIO(path), []
     file, _ = await runtime.open_file(lambda: (raw, None))
-    for verb in (lambda: file.run(lambda _: gate.wait(10)), file.close):
-        call = asyncio.ensure_future(verb())
-        await asyncio.sleep(0.01)
-        await cancelled(call)
-    assert not raw.closed
+    hung = asyncio.ensure_future(runtime.blocking(gate.wait, 10))
+    for call in (file.run(begun.append), runtime.open_file(lambda: (begun.append(None), None))):
+        waiting = asyncio.ensure_future(call)
+        await asyncio.sleep(0)
+        await cancelled(waiting)
+    await file.close()
+    assert raw.closed
     gate.set()
-    await until(lambda: raw.closed)
+    await hung
+    await runtime.blocking(len, "")
+    assert begun == []
+
+
+@pytest.mark.parametrize("verb", ["open", "run"])
+def test_a_file_is_closed_although_its_loop_is_gone_when_the_thread_ends(gate, path, verb):
+    opened = []
+
+    def opener():
+        if verb == "open":
+            gate.wait(10)
+        opened.append(io.FileIO(path))
+        return opened[0], None
+
+    async def leave():
+        asyncio.get_running_loop().set_default_executor(executor)
+        async with runtime.timeout(0.01):
+            file, _ = await runtime.open_file(opener)
+            try:
+                await file.run(lambda raw: gate.wait(10))
+            finally:
+                await file.close()
+
+    with ThreadPoolExecutor(1) as executor:
+        loop = asyncio.new_event_loop()
+        with pytest.raises(TimeoutError):
+            loop.run_until_complete(leave())
+        loop._default_executor = None  # closing the loop waits for no thread of it then
+        loop.close()
+        gate.set()
+    assert opened[0].closed
 
 
 async def test_a_call_on_a_file_waits_for_the_one_whose_caller_has_gone(gate, path):
@@ -414,3 +450,61 @@ class TestLocals:
         asyncio.run(local.get())
         assert len(values) == 2
         assert list(local._held) == []
+
+
+AWAY_FROM_A_LOOP = """
+import asyncio, os, socket, sys
+from entrepot.raw.runtime.asyncio import AsyncioRuntime
+from entrepot.raw.runtime import loop_local
+
+async def say_at_the_end(ours, connected):
+    _, writer = await asyncio.open_connection(sock=ours)
+    connected.set()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        writer.write(b"farewell")
+        writer.close()
+        await writer.wait_closed()
+
+async def main(ours, theirs):
+    connected = asyncio.Event()
+    speaker = asyncio.ensure_future(say_at_the_end(ours, connected))
+    await connected.wait()
+    await AsyncioRuntime().local(object).get()
+    PREPARE
+    child = os.fork()
+    if child == 0:
+        LEAVE
+    os.waitpid(child, 0)
+    theirs.setblocking(False)
+    try:
+        print(theirs.recv(100))
+    except BlockingIOError:
+        print("nothing was said")
+    speaker.cancel()
+    await asyncio.wait([speaker])
+    print(theirs.recv(100), theirs.recv(100))
+
+ours, theirs = socket.socketpair()
+with theirs:
+    asyncio.run(main(ours, theirs))
+"""
+
+
+def _forked_in_a_loop(prepare, leave):
+    script = AWAY_FROM_A_LOOP.replace("PREPARE", prepare).replace("LEAVE", leave)
+    return subprocess.run(
+        [sys.executable, "-Xdev", "-Werror", "-c", script], capture_output=True, text=True, timeout=30, check=True
+    )
+
+
+def test_a_child_that_exits_says_nothing_on_the_connections_of_its_parent():
+    ended = _forked_in_a_loop(prepare="pass", leave="sys.exit(0)")
+    assert (ended.stdout, ended.stderr) == ("nothing was said\nb'farewell' b''\n", "")
+
+
+@pytest.mark.parametrize("names", ["_SHARED", "_SHARED_BY_TRANSPORT"])
+def test_a_loop_of_a_python_that_names_things_otherwise_is_leaked_without_a_word(names):
+    ended = _forked_in_a_loop(f"loop_local.{names} = ('_by_another_name',)", leave="os._exit(0)")
+    assert (ended.stdout, ended.stderr) == ("nothing was said\nb'farewell' b''\n", "")

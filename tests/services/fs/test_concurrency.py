@@ -107,13 +107,37 @@ async def test_thread_whose_caller_has_gone_reads_its_own_file_although_others_a
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    closing = asyncio.create_task(reader.aclose())
-    await asyncio.sleep(0)
+    await reader.aclose()
     async with op.reader(files[2]) as second, op.reader(files[3]) as third:
         assert await second.read(10) + await third.read(10) == content(2)[:10] + content(3)[:10]
         may_go.set()
-        await closing
+        while not late:
+            await asyncio.sleep(0.001)
     assert late == [content(1)[10:110]]
+
+
+@pytest.mark.parametrize("options", [{}, {"chunk": 1000, "concurrent": 3}])
+async def test_reading_that_took_too_long_is_left_while_its_threads_still_hang(
+    op: Operator, files: list[str], options: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await op.read(files[1])
+    before, may_go, ended = descriptors(), threading.Event(), list[int]()
+    original = os.pread
+
+    def hang(descriptor: int, n: int, offset: int) -> bytes:
+        assert may_go.wait(30)
+        ended.append(descriptor)
+        return original(descriptor, n, offset)
+
+    monkeypatch.setattr(os, "pread", hang)
+    with pytest.raises(TimeoutError):
+        async with op.reader(files[1], **options) as reader, asyncio.timeout(0.05):  # type: ignore[arg-type]
+            await reader.read(3000)
+    assert ended == []
+    may_go.set()
+    while descriptors() > before:
+        await asyncio.sleep(0.001)
+    assert ended != []
 
 
 async def test_leaving_a_stream_early_leaves_no_descriptor(op: Operator, files: list[str]) -> None:

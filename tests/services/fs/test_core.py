@@ -11,8 +11,8 @@ from entrepot.services.fs.core import check_is_regular, describe, file_path, may
 
 
 def attributes(mode: int = stat.S_IFREG, size: int = 0, mtime_ns: int = 0, blocks: int = 8) -> os.stat_result:
-    ten = (mode | 0o644, 1, 1, 1, 0, 0, size, 0, mtime_ns // 10**9, 0)
-    return os.stat_result(ten, {"st_mtime_ns": mtime_ns, "st_blocks": blocks})
+    ten = (mode | 0o644, 7, 1, 1, 0, 0, size, 0, mtime_ns // 10**9, 0)
+    return os.stat_result(ten, {"st_mtime_ns": mtime_ns, "st_ctime_ns": 0x1234, "st_blocks": blocks})
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_file_is_described_to_the_microsecond() -> None:
     assert metadata.mode is EntryMode.FILE
     assert metadata.content_length == 5
     assert metadata.last_modified == datetime(2023, 11, 14, 22, 13, 20, 123456, tzinfo=UTC)
-    assert metadata.etag is None
+    assert metadata.etag == '"7-5-1234"'
 
 
 def test_time_before_the_epoch_is_described() -> None:
@@ -73,7 +73,7 @@ def test_time_that_no_calendar_has_is_left_out(mtime_ns: int) -> None:
 )
 def test_what_is_no_file_has_no_length(kind: int, mode: EntryMode) -> None:
     metadata = describe(attributes(kind, size=4096))
-    assert (metadata.mode, metadata.content_length) == (mode, None)
+    assert (metadata.mode, metadata.content_length, metadata.etag) == (mode, None, None)
 
 
 @pytest.mark.parametrize(

@@ -305,14 +305,54 @@ def test_conditions_on_the_time_are_checked_on_the_file_that_is_read(run: Run, o
         assert (raised.value.operation, raised.value.path) == ("read", "d/file")
 
 
-@pytest.mark.parametrize("option", ["if_match", "if_none_match", "version"])
-def test_conditions_on_an_etag_are_refused_before_any_io(
-    run: Run, op: Operator, option: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("content", [CONTENT, b""])
+def test_conditions_on_the_etag_are_checked_on_the_file_that_is_read(run: Run, op: Operator, content: bytes) -> None:
+    etag = run(op.write("file", content)).etag
+    assert etag is not None
+    assert run(op.read("file", if_match=etag)) == content
+    run(op.write("file", content))
+    assert run(op.read("file", if_none_match=etag)) == content
+    with pytest.raises(ConditionNotMatch) as raised:
+        run(op.read("file", if_match=etag))
+    assert (raised.value.operation, raised.value.path) == ("read", "file")
+
+
+def replaced(file: Path) -> None:
+    (file.parent / "new").write_bytes(bytes(file.stat().st_size))
+    (file.parent / "new").rename(file)
+
+
+def rewritten(file: Path) -> None:
+    before = file.stat().st_ctime_ns
+    while file.stat().st_ctime_ns == before:  # its clock may go by ticks of some milliseconds
+        file.write_bytes(bytes(file.stat().st_size))
+
+
+@pytest.mark.parametrize("change", [replaced, rewritten])
+def test_file_that_changed_is_not_spliced_although_its_length_and_time_are_the_same(
+    run: Run, op: Operator, file: Path, change: Callable[[Path], None]
 ) -> None:
+    async def scenario() -> None:
+        async with op.reader("d/file", chunk=4) as reader:
+            assert await reader.read(4) == CONTENT[:4]
+            before = file.stat()
+            change(file)
+            os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+            assert (file.stat().st_size, file.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+            with pytest.raises(ConditionNotMatch) as raised:
+                await reader.read(4)
+            assert raised.value.path == "d/file"
+            with pytest.raises(ConditionNotMatch):
+                await reader.fetch([(100, 104)])
+
+    run(scenario())
+
+
+def test_version_is_refused_before_any_io(run: Run, op: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     touched: list[object] = []
     monkeypatch.setattr(accessor, "_open", lambda *args: touched.append(args))
     with pytest.raises(Unsupported) as raised:
-        run(op.read("file", **{option: '"x"'}))  # type: ignore[arg-type]
+        run(op.read("file", version="x"))
     assert (raised.value.operation, raised.value.path, touched) == ("read", "file", [])
 
 

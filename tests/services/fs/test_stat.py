@@ -37,7 +37,7 @@ def test_file_has_length_and_time(run: Run, op: Operator, path: str) -> None:
     assert metadata.mode is EntryMode.FILE
     assert metadata.content_length == 5
     assert metadata.last_modified == WRITTEN
-    assert metadata.etag is None
+    assert metadata.etag is not None
 
 
 @pytest.mark.usefixtures("file")
@@ -80,7 +80,7 @@ def test_device_is_unknown(run: Run, op_at: Callable[[str], Operator]) -> None:
 
 def test_files_without_storage_tell_no_length(run: Run, op_at: Callable[[str], Operator]) -> None:
     metadata = run(op_at("/proc").stat("self/status"))
-    assert (metadata.mode, metadata.content_length) == (EntryMode.FILE, None)
+    assert (metadata.mode, metadata.content_length, metadata.etag) == (EntryMode.FILE, None, None)
 
 
 def test_empty_and_sparse_files_tell_their_length(run: Run, op: Operator, root: Path) -> None:
@@ -118,21 +118,39 @@ def test_conditions_on_the_time_hold_or_do_not(run: Run, op: Operator) -> None:
         assert (raised.value.operation, raised.value.path) == ("stat", "d/file")
 
 
-@pytest.mark.parametrize("option", ["if_match", "if_none_match", "version"])
-def test_conditions_on_an_etag_are_refused_before_any_io(
-    run: Run, op: Operator, option: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_conditions_on_the_etag_hold_until_the_file_changes(run: Run, op: Operator, file: Path) -> None:
+    etag = run(op.stat("d/file")).etag
+    assert etag is not None
+    assert run(op.stat("d/file", if_match=etag)).etag == etag
+    with pytest.raises(ConditionNotMatch):
+        run(op.stat("d/file", if_none_match=etag))
+    changed = run(op.write("d/file", b"54321")).etag
+    os.utime(file, (WRITTEN.timestamp(), WRITTEN.timestamp()))
+    with pytest.raises(ConditionNotMatch) as raised:
+        run(op.stat("d/file", if_match=etag))
+    assert (raised.value.operation, raised.value.path) == ("stat", "d/file")
+    assert run(op.stat("d/file", if_none_match=etag)).etag not in (etag, None)
+    assert changed != etag
+
+
+def test_directory_has_no_etag(run: Run, op: Operator) -> None:
+    assert run(op.stat("/")).etag is None
+    with pytest.raises(ConditionNotMatch):
+        run(op.stat("/", if_match='"x"'))
+
+
+def test_version_is_refused_before_any_io(run: Run, op: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     touched: list[object] = []
     monkeypatch.setattr(accessor, "_stat", lambda *args: touched.append(args))
     with pytest.raises(Unsupported) as raised:
-        run(op.stat("file", **{option: '"x"'}))  # type: ignore[arg-type]
+        run(op.stat("file", version="x"))
     assert (raised.value.operation, raised.value.path, touched) == ("stat", "file", [])
 
 
 @pytest.mark.parametrize("path", ["..", "../secret", "d/../../secret", "d/..", "a/../file"])
 def test_dots_are_refused_before_any_io(run: Run, op: Operator, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     touched: list[object] = []
-    monkeypatch.setattr(accessor, "opened_root", touched.append)
+    monkeypatch.setattr(accessor, "open_root", touched.append)
     for call in (op.stat, op.read, lambda path: op.write(path, b"")):
         with pytest.raises(InvalidInput, match=r"'\.\.'") as raised:
             run(call(path))

@@ -71,9 +71,9 @@ def test_openat2_is_asked_again_when_a_rename_came_between_but_not_for_ever(
     monkeypatch.setattr(confined, "kernel_confines", lambda: True)
     asked = refusing(errno.EAGAIN)
     with pytest.raises(Unexpected, match="EAGAIN") as raised:
-        run(op.stat("file"))
+        run(op.stat("d/file"))
     assert raised.value.is_temporary
-    assert (raised.value.operation, raised.value.path) == ("stat", "file")
+    assert (raised.value.operation, raised.value.path) == ("stat", "d/file")
     assert asked == [437] * 128
 
 
@@ -103,16 +103,17 @@ def test_name_that_becomes_a_link_after_the_walk_is_refused(
 ) -> None:
     monkeypatch.setattr(confined, "kernel_confines", lambda: False)
     original = walk._Walk.to_last_name
+    (root / "d" / "file").write_bytes(INSIDE)
 
     def swapped(self: walk._Walk) -> str:
         name = original(self)
-        (root / "file").unlink()
-        (root / "file").symlink_to("../secret")
+        (root / "d" / "file").unlink()
+        (root / "d" / "file").symlink_to("../../secret")
         return name
 
     monkeypatch.setattr(walk._Walk, "to_last_name", swapped)
     with pytest.raises(PermissionDenied, match="cannot be followed"):
-        run(getattr(op, call)("file"))
+        run(getattr(op, call)("d/file"))
 
 
 def test_file_that_becomes_a_link_before_it_is_opened_is_refused(

@@ -1,5 +1,6 @@
 """The http service through an operator, against a server that counts."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -7,7 +8,7 @@ import pytest
 
 from entrepot import EntryMode, Error, IsADirectory, NotFound, Operator, PermissionDenied, Unsupported
 from entrepot.errors import ConditionNotMatch, InvalidInput, RangeNotSatisfied, RateLimited, Unexpected
-from entrepot.raw import Context
+from entrepot.raw import Context, Layer
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.services import Http
 from tests.misbehaving import STALL, Answer, Asked, GoodScript, MisbehavingServer, reply, whole
@@ -196,6 +197,30 @@ async def test_conditions_are_sent_and_a_server_that_ignores_them_is_held_to_the
     for call in (op.read("a", if_match='"2"'), op.stat("a", if_none_match='"1"')):
         with pytest.raises(ConditionNotMatch):
             await call
+
+
+async def test_what_a_reply_says_of_the_time_to_try_again_is_in_the_error(
+    op: Operator, server: MisbehavingServer
+) -> None:
+    server.script = lambda _: [reply("503 Service Unavailable", "Retry-After: 7", "Content-Length: 0")]
+    for call in (op.read("a"), op.stat("a")):
+        with pytest.raises(Unexpected) as caught:
+            await call
+        assert caught.value.context["retry_after"] == 7.0
+
+
+async def test_leaving_a_derived_operator_leaves_the_reads_of_the_first_alone(server: MisbehavingServer) -> None:
+    content = bytes(8 << 20)
+    server.script = GoodScript(content)
+    op = Operator(Http(server.endpoint))
+    async with op.reader("a") as reader:
+        assert await reader.read(10) == content[:10]
+        async with op.layer(Layer()) as derived:
+            assert (await derived.stat("a")).content_length == len(content)
+        assert await reader.read() == content[10:]
+    assert [asked.method for asked in server.asked] == ["GET", "HEAD"]
+    await op.close()
+    await asyncio.to_thread(server.wait_until_left)
 
 
 @pytest.mark.parametrize("path", ["../a", "a/../../b", "a/..", "./a"])

@@ -40,6 +40,14 @@ def test_userinfo_becomes_credentials_and_stays_nowhere_else() -> None:
         assert "us@er" not in text
 
 
+@pytest.mark.parametrize("endpoint", ["http://@h", "http://:@h", "HTTP://H:80/"])
+def test_endpoints_that_mean_the_same_are_the_same(endpoint: str) -> None:
+    config = Http(endpoint)
+    assert config == Http("http://h")
+    assert (config.endpoint, config.username, config.password) == ("http://h", None, None)
+    assert Http(endpoint, token="t").token == "t"
+
+
 def test_a_uri_gives_endpoint_root_and_credentials() -> None:
     config = Http.from_uri("https://user:pw@h:1/some%20dir")
     assert config == Http("https://h:1", root="/some dir", username="user", password="pw")
@@ -67,6 +75,8 @@ def test_a_uri_gives_endpoint_root_and_credentials() -> None:
         ({"endpoint": "http://h?"}, "query"),
         ({"endpoint": "http://h/a?token=secret"}, "query"),
         ({"endpoint": "http://h/a#secret"}, "fragment"),
+        ({"endpoint": "http://u:1/secret@h"}, "percent-encoded"),
+        ({"endpoint": "http://[fe80::1%25eth0]"}, "IPv6"),
         ({"endpoint": "http://u:secret@h", "username": "u"}, "userinfo"),
         ({"endpoint": "http://u:secret@h", "token": "t"}, "token"),
         ({"endpoint": "http://h", "username": "u", "token": "secret"}, "token"),

@@ -1,17 +1,14 @@
 """What the http service asks, without a network."""
 
-from datetime import UTC, datetime
-
 import pytest
 
-from entrepot.errors import ConditionNotMatch, InvalidInput
+from entrepot.errors import InvalidInput
 from entrepot.raw import DEFAULT_READ, DEFAULT_STAT, OpRead, OpStat
 from entrepot.raw.http import HttpRequest
-from entrepot.services.http.core import Site, check_honoured
-from entrepot.types import BytesRange, Metadata
+from entrepot.services.http.core import Site
+from entrepot.types import BytesRange
 
 SITE = Site("http://h:1", "/ro ot/")
-MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -63,22 +60,6 @@ def test_basic_authentication_is_written_in_utf8(username: str | None, password:
     assert "u" not in repr(site).partition("root")[2].replace("root", "")
 
 
-@pytest.mark.parametrize(
-    ("metadata", "args", "holds"),
-    [
-        (Metadata(etag='"1"'), OpRead(if_match='"1"'), True),
-        (Metadata(etag='"2"'), OpRead(if_match='"1"'), False),
-        (Metadata(), OpRead(if_match='"1"'), False),
-        (Metadata(etag='"1"'), OpStat(if_none_match='"1"'), False),
-        (Metadata(), OpStat(if_none_match='"1"'), True),
-        (Metadata(), OpStat(if_modified_since=MOMENT, if_unmodified_since=MOMENT), True),
-        (Metadata(last_modified=MOMENT), OpStat(if_modified_since=MOMENT), False),
-        (Metadata(last_modified=MOMENT), OpStat(if_unmodified_since=MOMENT), True),
-    ],
-)
-def test_a_reply_is_held_to_its_conditions(metadata: Metadata, args: OpRead | OpStat, holds: bool) -> None:
-    if holds:
-        check_honoured(metadata, args)
-    else:
-        with pytest.raises(ConditionNotMatch):
-            check_honoured(metadata, args)
+@pytest.mark.parametrize(("username", "password"), [(None, None), ("", None), (None, ""), ("", "")])
+def test_empty_credentials_are_none(username: str | None, password: str | None) -> None:
+    assert Site("http://h", "/", username, password).read_request("a", DEFAULT_READ).headers == []

@@ -17,6 +17,7 @@ from entrepot import (
     Operator,
     PermissionDenied,
     RangeNotSatisfied,
+    RateLimited,
     Unexpected,
     Unsupported,
 )
@@ -286,6 +287,50 @@ async def test_an_error_body_is_read_to_a_limit() -> None:
         await operator(transport).read("k")
     assert caught.value.context["code"] == "AccessDenied"
     assert transport.open_bodies == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"if_match": '"other"'},
+        {"if_none_match": '"e"'},
+        {"if_none_match": "*"},
+        {"if_unmodified_since": NOW - timedelta(days=1)},
+        {"if_modified_since": NOW},
+        {"version": "other"},
+        {"version": "null"},
+    ],
+    ids=str,
+)
+async def test_a_server_that_ignores_what_was_asked_is_held_to_it(options: dict[str, Any]) -> None:
+    written = "Thu, 29 Feb 2024 12:00:01 GMT"
+    headers = [("etag", '"e"'), ("x-amz-version-id", "v1"), ("last-modified", written), ("content-length", "10")]
+    transport = MockTransport(lambda request: reply(200, b"" if request.method == "HEAD" else CONTENT, headers))
+    for operation in ("read", "stat"):
+        with pytest.raises(ConditionNotMatch) as caught:
+            await getattr(operator(transport), operation)("k", **options)
+        assert not caught.value.is_temporary
+        assert (caught.value.scheme, caught.value.operation, caught.value.path) == ("s3", operation, "k")
+        assert next(iter(options)) in caught.value.message
+    assert len(transport.requests) == 2
+    assert transport.open_bodies == 0
+
+
+async def test_an_object_without_a_version_is_not_taken_for_one() -> None:
+    transport = always(lambda: reply(200, CONTENT, [("x-amz-version-id", "null")]))
+    assert await operator(transport).read("k", version="null") == CONTENT
+    with pytest.raises(ConditionNotMatch):
+        await operator(transport).read("k", version="v1")
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"), [([("retry-after", "7")], 7.0), ([("x-amz-retry-after", "250")], 0.25), ([], None)]
+)
+async def test_when_to_try_again_is_in_the_error(headers: list[tuple[str, str]], seconds: float | None) -> None:
+    transport = always(lambda: reply(503, b"<Error><Code>SlowDown</Code></Error>", headers))
+    with pytest.raises(RateLimited) as caught:
+        await operator(transport).read("k")
+    assert caught.value.context.get("retry_after") == seconds
 
 
 def echo(request: HttpRequest) -> HttpResponse:

@@ -6,6 +6,8 @@ environment on each request, and repeating whatever a reset hit. What is sent is
 
 import asyncio
 import ssl
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, Final, NamedTuple, cast
 from urllib.request import getproxies, proxy_bypass
@@ -39,12 +41,20 @@ class AiohttpTransport(HttpTransport):
     Proxies come from the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`), looked up once for
     each origin.
 
+    Whoever makes one closes it, or leaves that to the end of the loop: an operator closes only the one
+    that its context made. So a layer that wants other timeouts sets those of `HttpRequest` on what
+    passes, rather than replace the transport of the context by one that `op.close()` does not know.
+
     Arguments:
-        connect_timeout: seconds until a connection stands, TLS included; None waits for ever. By default 10.
+        connect_timeout: seconds until a connection stands, looking up the name and TLS included; None
+            waits for ever. By default 10.
         idle_timeout: seconds without a byte from the server while one is awaited; None waits for ever.
             By default 60.
         max_connections: connections of one event loop at a time, those of bodies that are not yet
             closed included; None is no limit. By default 256. Requests beyond them wait their turn.
+        pool_timeout: seconds that a request waits its turn while nothing is done with any of the
+            connections: no reply comes, nothing is read, none is given back. However many requests
+            wait, each has its turn as long as there is something done. None waits for ever. By default 120.
         ca_file: a file of certificates (PEM) to trust instead of those of the system.
         ssl_context: how to speak TLS, instead of `ca_file`.
 
@@ -58,6 +68,7 @@ class AiohttpTransport(HttpTransport):
         connect_timeout: float | None = 10.0,
         idle_timeout: float | None = 60.0,
         max_connections: int | None = 256,
+        pool_timeout: float | None = 120.0,
         ca_file: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
@@ -65,19 +76,23 @@ class AiohttpTransport(HttpTransport):
             "connect_timeout": _checked_seconds("connect_timeout", connect_timeout),
             "idle_timeout": _checked_seconds("idle_timeout", idle_timeout),
             "max_connections": _checked_connections(max_connections),
+            "pool_timeout": _checked_seconds("pool_timeout", pool_timeout),
             "ca_file": ca_file,
             "ssl_context": ssl_context,
         }
         tls = _tls(ca_file, ssl_context)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=idle_timeout)
-        self._pools = LoopLocal(partial(_Pool, tls, timeout, max_connections or 0), _Pool.close)
+        make = partial(_Pool, tls, timeout, max_connections or 0, pool_timeout)
+        self._pools = LoopLocal(partial(_Pools, make), _Pools.close)
         self._proxies: dict[tuple[str, str | None, int | None], URL | None] = {}
 
     async def send(self, request: HttpRequest) -> HttpResponse:
-        pool = await self._pool()
+        _require_loop()
         url = URL(request.url, encoded=True)
+        proxy = self._proxy(url)
+        pools = await self._pools.get()
         try:
-            response = await pool.send(request, url, self._proxy(url))
+            response = await pools.current().send(request, url, proxy)
         except asyncio.CancelledError:
             if _is_cancelled():
                 raise
@@ -87,16 +102,9 @@ class AiohttpTransport(HttpTransport):
         return response
 
     async def close(self) -> None:
-        try:
-            await self._pools.close()
-        except RuntimeError as error:
-            raise _no_loop() from error
-
-    async def _pool(self) -> "_Pool":
-        try:
-            return await self._pools.get()
-        except RuntimeError as error:
-            raise _no_loop() from error
+        """Closes the idle connections of the running loop, and each other one as soon as its request is done."""
+        _require_loop()
+        await (await self._pools.get()).retire()
 
     def _proxy(self, url: URL) -> URL | None:
         origin = (url.scheme, url.raw_host, url.explicit_port)
@@ -162,8 +170,50 @@ def _is_cancelled() -> bool:
     return task is None or task.cancelling() > 0
 
 
-def _no_loop() -> Error:
-    return Unsupported("HTTP needs a running asyncio event loop (asyncio, uvloop, or anyio on asyncio)")
+def _require_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise Unsupported("HTTP needs a running asyncio event loop (asyncio, uvloop, or anyio on asyncio)") from error
+
+
+class _Pools:
+    """The pools of one event loop: the one in use, and those that were closed with requests in flight.
+
+    Arguments:
+        make: makes a pool.
+    """
+
+    def __init__(self, make: "Callable[[], _Pool]") -> None:
+        self._make = make
+        self._current: _Pool | None = None
+        self._retired: list[_Pool] = []
+
+    def current(self) -> "_Pool":
+        """The pool for new requests."""
+        if self._current is None:
+            self._current = self._make()
+        return self._current
+
+    async def retire(self) -> None:
+        """Lets the pool in use serve what is in flight and nothing else. The next request has a new one."""
+        self._retired = [one for one in self._retired if not one.is_closed]
+        pool, self._current = self._current, None
+        if pool is not None:
+            self._retired.append(pool)
+            await pool.retire()
+
+    async def close(self) -> None:
+        """Closes every connection, and waits until they are.
+
+        All are closed also when this is cancelled, as it may be while the loop shuts down.
+        """
+        pools, self._retired = [*self._retired, self._current], []
+        self._current = None
+        async with AsyncExitStack() as stack:
+            for pool in pools:
+                if pool is not None:
+                    stack.push_async_callback(pool.close)
 
 
 class _Pool:
@@ -173,25 +223,43 @@ class _Pool:
         tls: how to speak TLS; None is the default way.
         timeout: how long to wait for what.
         limit: how many connections at a time; 0 is no limit.
+        patience: how many seconds to wait for a connection while nothing is done with those that are open.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None, timeout: aiohttp.ClientTimeout, limit: int) -> None:
-        self._connector = _Connector(ssl=tls or True, limit=limit)
+    def __init__(
+        self, tls: ssl.SSLContext | None, timeout: aiohttp.ClientTimeout, limit: int, patience: float | None
+    ) -> None:
+        self._timeout = timeout
+        self._connector = _Connector(ssl=tls or True, limit=limit, patience=patience)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_HEADERS,
-            timeout=timeout,
             auto_decompress=False,
             read_bufsize=BUFFER,
             request_class=_Request,
             response_class=_Response,
         )
         self._session._retry_connection = False  # noqa: SLF001  (there is no public way to say so)
+        self._sending = 0
         self._open: WeakSet[_Response] = WeakSet()
+        self._is_retired = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether every connection is closed, and none can be made."""
+        return self._session.closed
 
     async def send(self, request: HttpRequest, url: URL, proxy: URL | None) -> HttpResponse:
         """Sends a request and waits for the head of the reply. Raises what aiohttp raises, and ours."""
+        self._sending += 1
+        try:
+            return await self._reply(request, url, proxy)
+        finally:
+            self._sending -= 1
+            await self._settle()
+
+    async def _reply(self, request: HttpRequest, url: URL, proxy: URL | None) -> HttpResponse:
         try:
             response = await self._request(request, url, proxy)
         except _KeptConnectionLost:
@@ -199,8 +267,9 @@ class _Pool:
                 raise
             response = await self._request(request, url, proxy)
         self._open.add(response)
+        self.note_use()
         headers = HttpHeaders(response.headers.items())
-        body = _AiohttpBody(response, self._open, headers.get("content-length"))
+        body = _AiohttpBody(response, self, headers.get("content-length"))
         if headers.get("transfer-encoding", "chunked").strip().lower() != "chunked":
             await body.close()
             raise Unexpected("the content comes in a transfer coding that was not asked for")
@@ -215,9 +284,40 @@ class _Pool:
             skip_auto_headers=None if request.body is None else ("Content-Type",),
             allow_redirects=False,
             proxy=proxy,
+            timeout=self._timeout_of(request),
         )
         assert isinstance(response, _Response)
         return response
+
+    def _timeout_of(self, request: HttpRequest) -> aiohttp.ClientTimeout:
+        connect, idle = request.connect_timeout, request.idle_timeout
+        if connect is None and idle is None:
+            return self._timeout
+        return aiohttp.ClientTimeout(
+            total=None,
+            sock_connect=self._timeout.sock_connect if connect is None else connect,
+            sock_read=self._timeout.sock_read if idle is None else idle,
+        )
+
+    def note_use(self) -> None:
+        """Notes that something is done with a connection, so that whoever waits for one goes on waiting."""
+        self._connector.used_at = self._connector.now()
+
+    async def release(self, response: "_Response") -> None:
+        """Takes note that a response is closed."""
+        self._open.discard(response)
+        self.note_use()
+        await self._settle()
+
+    async def retire(self) -> None:
+        """Closes idle connections, and all that is left as soon as nothing is in flight."""
+        self._is_retired = True
+        await self._settle()
+        await self._connector.close_idle()
+
+    async def _settle(self) -> None:
+        if self._is_retired and not self._sending and not self._open:
+            await self.close()
 
     async def close(self) -> None:
         """Closes every connection, and waits until they are."""
@@ -232,19 +332,96 @@ class _Connector(aiohttp.TCPConnector):
 
     aiohttp awaits only those that it holds when it is closed. One that was closed a moment before is
     still open for the event loop, and with TLS it stays so until the peer has said good-bye.
+
+    Arguments:
+        ssl: how to speak TLS.
+        limit: how many connections at a time; 0 is no limit.
+        patience: how many seconds a request waits for one while nothing is done with those that are open.
+
+    Attributes:
+        used_at: when something was last done with a connection, on the clock of the loop.
     """
 
-    def __init__(self, *, ssl: ssl.SSLContext | bool, limit: int) -> None:
+    def __init__(self, *, ssl: ssl.SSLContext | bool, limit: int, patience: float | None) -> None:
         super().__init__(ssl=ssl, limit=limit)
+        self.used_at = self.now()
+        self._patience = patience
         self._made: _Transports = WeakKeyDictionary()
         self._factory: partial[_Handler] = partial(_Handler, self._loop, self._made)  # type: ignore[assignment]
 
+    def now(self) -> float:
+        """The time on the clock of the loop."""
+        return self._loop.time()
+
+    async def close_idle(self) -> None:
+        """Closes the connections that nothing was asked of since their last reply ended."""
+        await self._abort([one for one in self._made if one.is_idle])
+
     async def wait_closed(self) -> None:
-        made = list(self._made.items())
-        closing = [handler.closed for handler, _ in made if handler.closed is not None]
-        for _, transport in made:
-            transport.abort()
+        """Waits until every connection is closed."""
+        await self._abort(list(self._made))
+
+    async def _abort(self, handlers: "list[_Handler]") -> None:
+        closing = [one.closed for one in handlers if one.closed is not None]
+        for one in handlers:
+            self._made[one].abort()
         await asyncio.gather(*closing, return_exceptions=True)
+
+    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> ResponseHandler:  # noqa: ASYNC109
+        """Bounds all of it. aiohttp leaves out the name, whose lookup can take as long as the resolver likes."""
+        async with asyncio.timeout(timeout.sock_connect):
+            return await super()._create_connection(req, traces, timeout)
+
+    async def _wait_for_available_connection(self, key: Any, traces: Any) -> None:
+        if self._patience is None:
+            await super()._wait_for_available_connection(key, traces)
+            return
+        try:
+            async with asyncio.timeout(None) as scope:
+                watch = _Watch(self, self._patience, scope)
+                try:
+                    await super()._wait_for_available_connection(key, traces)
+                finally:
+                    watch.stop()
+        except TimeoutError:
+            raise _NoConnectionFree(self.limit) from None
+
+
+class _Watch:
+    """Ends a scope once nothing was done with any connection for so many seconds.
+
+    Arguments:
+        connector: knows when something was.
+        patience: how many seconds.
+        scope: what is ended.
+    """
+
+    def __init__(self, connector: _Connector, patience: float, scope: asyncio.Timeout) -> None:
+        self._connector = connector
+        self._patience = patience
+        self._scope = scope
+        self._since = connector.now()
+        self._timer = self._wait()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _wait(self) -> asyncio.TimerHandle:
+        due = max(self._since, self._connector.used_at) + self._patience
+        return asyncio.get_running_loop().call_at(due, self._check, due)
+
+    def _check(self, due: float) -> None:
+        if self._connector.used_at + self._patience > due:
+            self._timer = self._wait()
+        else:
+            self._scope.reschedule(due)
+
+
+class _NoConnectionFree(aiohttp.ClientConnectionError):
+    """No connection was given back for too long."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"all {limit} connections are held by open readers, and none of them is read")
 
 
 class _Request(aiohttp.ClientRequest):
@@ -263,11 +440,12 @@ class _Handler(ResponseHandler):
     Attributes:
         has_answered: whether the connection has brought a reply.
         was_reset: whether it broke, which content that ends with the connection does not show.
+        is_idle: whether a reply has ended and nothing was asked since.
     """
 
     has_answered = False
     was_reset = False
-    _is_idle = False
+    is_idle = False
 
     def __init__(self, loop: asyncio.AbstractEventLoop, made: "_Transports") -> None:
         super().__init__(loop)
@@ -278,16 +456,16 @@ class _Handler(ResponseHandler):
         self._made[self] = cast("asyncio.Transport", transport)
 
     def set_response_params(self, **kwargs: Any) -> None:
-        self._is_idle = False
+        self.is_idle = False
         super().set_response_params(**kwargs)
 
     def rest(self) -> None:
-        """Notes that a reply has ended and that nothing was asked since."""
-        self._is_idle = True
+        """Notes that a reply has ended."""
+        self.is_idle = True
 
     def data_received(self, data: bytes) -> None:
         """Ends a connection on which something comes unasked: it would be taken for the next reply."""
-        if self._is_idle and data:
+        if self.is_idle and data:
             self.abort()
         else:
             super().data_received(data)
@@ -326,11 +504,11 @@ class _Response(aiohttp.ClientResponse):
 
 
 class _AiohttpBody(HttpBody):
-    __slots__ = ("_ends_with_connection", "_is_read", "_open", "_response")
+    __slots__ = ("_ends_with_connection", "_is_read", "_pool", "_response")
 
-    def __init__(self, response: _Response, open_responses: "WeakSet[_Response]", length: str | None) -> None:
+    def __init__(self, response: _Response, pool: _Pool, length: str | None) -> None:
         self._response = response
-        self._open = open_responses
+        self._pool = pool
         self._ends_with_connection = length is None
         self._is_read = False
 
@@ -345,6 +523,7 @@ class _AiohttpBody(HttpBody):
             raise ContentIncomplete("the connection was closed while the content was read") from None
         except (*FOREIGN_ERRORS, RuntimeError) as error:
             raise translated_in_content(error) from None
+        self._pool.note_use()
         if not data:
             self._finish()
         return data
@@ -368,7 +547,7 @@ class _AiohttpBody(HttpBody):
         if connection is not None and connection.transport is not None:
             connection.transport.abort()
         self._response.close()
-        self._open.discard(self._response)
+        await self._pool.release(self._response)
 
 
 class _Meaning(NamedTuple):
@@ -408,6 +587,8 @@ def translated(error: BaseException) -> Error:
     """Our error for one of aiohttp, asyncio, ssl or the system. It repeats no URL: that may be signed."""
     if isinstance(error, Error):
         return error
+    if isinstance(error, _NoConnectionFree):
+        return Timeout(str(error))
     meaning = next(one for one in _MEANINGS if isinstance(error, one.foreign))
     return meaning.ours(f"{meaning.message}{_reason(error)}", is_temporary=meaning.is_temporary)
 

@@ -1,6 +1,8 @@
 """What the status of a reply means, and how much is read of what a server says beside it."""
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Final, NamedTuple
 
 from entrepot.errors import (
     ConditionNotMatch,
@@ -14,10 +16,14 @@ from entrepot.errors import (
     Unexpected,
 )
 
-from .transport import HttpResponse
+from .headers import parse_retry_after
+from .transport import HttpHeaders, HttpResponse
 
 ERROR_BODY_LIMIT: Final = 64 * 1024
 """The most bytes that are read of the content of an error."""
+
+ERROR_BODY_SECONDS: Final = 5.0
+"""How long the content of an error is read."""
 
 
 class _Meaning(NamedTuple):
@@ -43,28 +49,42 @@ _MEANINGS: Final = {
 }
 
 
-def status_error(status: int) -> Error:
-    """The error for a status that is no success (RFC 9110, section 15), with the status in its context."""
+def status_error(status: int, headers: HttpHeaders) -> Error:
+    """The error for a status that is no success (RFC 9110, section 15).
+
+    Its context has the `status`, and `retry_after` in seconds where the reply says that.
+    """
     meaning = _MEANINGS.get(status)
     if meaning is None and status >= 500:
         meaning = _Meaning(Unexpected, "the server failed", True)
     if meaning is None:
         meaning = _Meaning(Unexpected, "the server answered what was not expected")
-    return meaning.kind(meaning.message, context={"status": status}, is_temporary=meaning.is_temporary)
+    context = {"status": status} | retry_context(headers)
+    return meaning.kind(meaning.message, context=context, is_temporary=meaning.is_temporary)
 
 
-async def read_error_body(response: HttpResponse, limit: int = ERROR_BODY_LIMIT) -> bytes:
+def retry_context(headers: HttpHeaders) -> dict[str, Any]:
+    """What goes into the context of an error where the reply says when to try again."""
+    seconds = parse_retry_after(headers)
+    return {} if seconds is None else {"retry_after": seconds}
+
+
+async def read_error_body(
+    response: HttpResponse, limit: int = ERROR_BODY_LIMIT, now: Callable[[], float] = monotonic
+) -> bytes:
     """The start of the content of an error, and closes it.
 
-    The status is the news, so that what cannot be read of the content is left out.
+    The status is the news, so that what cannot be read of the content, or comes too slowly, is left out.
 
     Arguments:
         response: the reply.
         limit: the most bytes that are read.
+        now: tells the time. No read begins `ERROR_BODY_SECONDS` after the first; how long one can take is the
+            idle timeout of the transport.
     """
-    parts, left = list[bytes](), limit
+    parts, left, deadline = list[bytes](), limit, now() + ERROR_BODY_SECONDS
     try:
-        while left and (part := await response.body.read(left)):
+        while left and now() < deadline and (part := await response.body.read(left)):
             parts.append(part)
             left -= len(part)
     except (ContentIncomplete, Timeout):

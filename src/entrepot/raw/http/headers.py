@@ -45,6 +45,25 @@ def parse_length(value: str | None) -> int | None:
     return int(value) if value is not None and value.isascii() and value.isdigit() and len(value) < 20 else None
 
 
+def parse_retry_after(headers: HttpHeaders) -> float | None:
+    """After how many seconds to try again, where the reply says so.
+
+    It is Retry-After (RFC 9110, 10.2.3), as seconds or as a time, which counts from that of the reply; or
+    `x-amz-retry-after`, in milliseconds.
+    """
+    stated = headers.get("retry-after", "").strip()
+    seconds, milliseconds = parse_length(stated), parse_length(headers.get("x-amz-retry-after"))
+    if seconds is not None:
+        return float(seconds)
+    if milliseconds is not None:
+        return milliseconds / 1000
+    moment = parse_http_date(stated)
+    if moment is None:
+        return None
+    since = parse_http_date(headers.get("date", "")) or datetime.now(UTC)
+    return max(0.0, (moment - since).total_seconds())
+
+
 def parse_metadata(headers: HttpHeaders, **overrides: Any) -> Metadata:
     """What the headers of a reply say of the object.
 

@@ -66,8 +66,7 @@ class HttpReader(Read):
     async def _open(self) -> HttpBody:
         response = await self._send()
         try:
-            placed = place(response, self._asked)
-            self._reply.metadata = self._described(response, placed.size)
+            placed = self._placed_refused(response) if response.status == 416 else self._placed_content(response)
         except BaseException:
             await response.body.close()
             raise
@@ -75,14 +74,21 @@ class HttpReader(Read):
         self._body = response.body
         return response.body
 
-    def _described(self, response: HttpResponse, size: int | None) -> Metadata:
-        if response.status == 416:
-            return Metadata(content_length=size)
-        return self._describe(response.headers, size)
+    def _placed_content(self, response: HttpResponse) -> "Placed":
+        placed = place(response, self._asked)
+        self._reply.metadata = self._describe(response.headers, placed.size)
+        return placed
+
+    def _placed_refused(self, response: HttpResponse) -> "Placed":
+        """A 416 is no reply of the object: it tells its size, and nothing else of it."""
+        self._reply.size = refused_size(response)
+        return place_refused(self._reply.size, self._asked)
 
     async def _skip_start(self, body: HttpBody) -> None:
         while self._skip:
             dropped = await body.read(self._skip)
+            if not dropped and self._placed.size is not None:
+                raise ContentIncomplete(f"the content ends {self._skip} bytes before the range starts")
             if not dropped:
                 raise RangeNotSatisfied(f"the object ends {self._skip} bytes before the range starts")
             self._skip -= len(dropped)
@@ -133,18 +139,15 @@ class Placed(NamedTuple):
 
 
 def place(response: HttpResponse, asked: BytesRange) -> Placed:
-    """Where the range is in a reply.
+    """Where the range is in the content of a reply.
 
     Raises:
         ContentTruncated: the reply holds another range, several, or contradicts itself.
         RangeNotSatisfied: the range starts behind the end of the object.
-        Unexpected: the server refuses a range that lies in the object.
         Unsupported: a suffix of an object whose size the server does not tell.
     """
     length = parse_length(response.headers.get("content-length"))
     stated = response.headers.get("content-range")
-    if response.status == 416:
-        return _place_beyond(None if stated is None else parse_content_range(stated).size, asked)
     if stated is not None:
         return _place_partial(parse_content_range(stated), length, asked)
     if response.status == 206:
@@ -153,10 +156,27 @@ def place(response: HttpResponse, asked: BytesRange) -> Placed:
     return _place_whole(length, asked)
 
 
-def _place_beyond(size: int | None, asked: BytesRange) -> Placed:
-    """A refused range. Only a size that the server names proves that there is nothing in it."""
+def refused_size(response: HttpResponse) -> int | None:
+    """The size of the object that a refusal of a range (416) names.
+
+    Raises:
+        ContentTruncated: it cannot be read.
+    """
+    stated = response.headers.get("content-range")
+    return None if stated is None else parse_content_range(stated).size
+
+
+def place_refused(size: int | None, asked: BytesRange) -> Placed:
+    """A refused range. Only a size that the server names proves that there is nothing in it.
+
+    Raises:
+        RangeNotSatisfied: the range starts behind the end of the object, or may do so.
+        Unexpected: the server refuses a range that lies in the object.
+    """
     if size is None or (asked.suffix is None and asked.start > size):
-        raise RangeNotSatisfied(f"the server refuses the range {asked} of an object of {size or 'unknown'} bytes")
+        raise RangeNotSatisfied(
+            f"the server refuses the range {asked} of an object of {'unknown' if size is None else size} bytes"
+        )
     if size > 0 and (asked.suffix is not None or asked.start < size):
         raise Unexpected(f"the server refuses the range {asked}, which lies in the object of {size} bytes")
     return Placed(0, 0, size, is_cut=True)

@@ -10,6 +10,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from entrepot.errors import PermissionDenied, Unexpected
 
+from .endpoint import DEFAULT_PORTS
 from .transport import Header, HttpRequest, HttpResponse, HttpTransport
 
 MAX_REDIRECTS: Final = 10
@@ -20,7 +21,6 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CREDENTIALS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 _CREDENTIAL_PREFIX: Final = "x-amz-"
 _KEPT_IN_URLS: Final = ":/?#[]@!$&'()*+,;=%~"
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 Origin = tuple[str, str, int]
 
@@ -62,7 +62,7 @@ def redirected(request: HttpRequest, status: int, location: str | None) -> HttpR
         raise PermissionDenied("the server redirects from https to http, which is not followed")
     headers = request.headers if origin == target else without_credentials(request.headers)
     if status == 303 and request.method != "HEAD":
-        return HttpRequest("GET", url, headers)
+        return replace(request, method="GET", url=url, headers=headers, body=None)
     return replace(request, url=url, headers=headers)
 
 
@@ -86,9 +86,9 @@ def origin_of(url: str) -> Origin:
         host, port = parts.hostname, parts.port
     except ValueError:
         raise Unexpected("the server redirects to what is no URL") from None
-    if parts.scheme not in _DEFAULT_PORTS or not host:
+    if parts.scheme not in DEFAULT_PORTS or not host:
         raise Unexpected("the server redirects to what is not HTTP")
-    return parts.scheme, host, _DEFAULT_PORTS[parts.scheme] if port is None else port
+    return parts.scheme, host, DEFAULT_PORTS[parts.scheme] if port is None else port
 
 
 def _target(base: str, location: str | None) -> str:

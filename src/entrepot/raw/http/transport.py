@@ -17,12 +17,16 @@ class HttpRequest:
         url: absolute and percent-encoded; sent as it stands.
         headers: names and values, in order.
         body: the content, or None.
+        connect_timeout: seconds until a connection stands, above 0; None is what the transport does anyway.
+        idle_timeout: seconds without a byte from the server, above 0; likewise.
     """
 
     method: str
     url: str
     headers: Sequence[Header] = ()
     body: bytes | None = None
+    connect_timeout: float | None = None
+    idle_timeout: float | None = None
 
 
 class HttpHeaders(dict[str, str]):
@@ -93,4 +97,4 @@ class HttpTransport:
         raise Unsupported("this transport cannot send")
 
     async def close(self) -> None:
-        """Closes the connections of the running loop."""
+        """Closes the idle connections of the running loop now. What is in flight goes on to its end."""

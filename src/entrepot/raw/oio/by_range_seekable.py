@@ -10,12 +10,13 @@ the first one showed: it is asked for by version or etag where the service can, 
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ContentIncomplete, ContentTruncated, RangeNotSatisfied
 
 from .pinned_range import PinnedRange
-from .read import Read
+from .read import Read, check_not_closed
 from .seek import seek_target
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class ByRangeSeekableReader(Read):
         reply: receives what the first inner body learned of the object.
     """
 
-    __slots__ = ("_body", "_body_position", "_body_reply", "_position", "_range")
+    __slots__ = ("_body", "_body_position", "_body_reply", "_is_closed", "_position", "_range")
 
     def __init__(self, accessor: Accessor, path: str, args: OpRead, reply: RpRead) -> None:
         self._range = PinnedRange(accessor, path, args, reply)
@@ -45,39 +46,38 @@ class ByRangeSeekableReader(Read):
         self._body: Read | None = None
         self._body_reply: RpRead | None = None
         self._body_position = 0
+        self._is_closed = False
 
     async def read(self, n: int) -> bytes:
-        if n == 0:
-            return b""
-        if self._is_past_end():
-            return await self._finish()
-        try:
-            body = await self._body_here()
-            return self._take(await body.read(n))
-        except RangeNotSatisfied:
-            return await self._nothing_here()
-        except BaseException:
-            await self.close()
-            raise
+        check_not_closed(self._is_closed)
+        return await self._advance(lambda body: body.read(n)) if n else b""
 
     async def next(self) -> bytes | None:
-        if self._is_past_end():
-            return await self._finish() or None
-        try:
-            body = await self._body_here()
-            return self._take(await body.next() or b"") or None
-        except RangeNotSatisfied:
-            return await self._nothing_here() or None
-        except BaseException:
-            await self.close()
-            raise
+        check_not_closed(self._is_closed)
+        return await self._advance(lambda body: body.next()) or None
 
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        check_not_closed(self._is_closed)
         size = await self._range.learn_size() if whence == os.SEEK_END else None
         self._position = seek_target(offset, whence, self._position, size)
         return self._position
 
     async def close(self) -> None:
+        self._is_closed = True
+        await self._drop()
+
+    async def _advance(self, verb: Callable[[Read], Awaitable[bytes | None]]) -> bytes:
+        if self._is_past_end():
+            return await self._finish()
+        try:
+            return self._take(await verb(await self._body_here()) or b"")
+        except RangeNotSatisfied as error:
+            return await self._nothing_here(error)
+        except BaseException:
+            await self._drop()
+            raise
+
+    async def _drop(self) -> None:
         body, self._body = self._body, None
         if body is not None:
             await body.close()
@@ -93,14 +93,14 @@ class ByRangeSeekableReader(Read):
             if body is not None and is_at_end and await body.read(1):
                 raise ContentTruncated("more bytes came than the range has")
         finally:
-            await self.close()
+            await self._drop()
         return b""
 
     async def _body_here(self) -> Read:
         ahead = self._position - self._body_position
         if self._body is not None and 0 <= ahead <= SKIP_LIMIT and await self._skip(self._body):
             return self._body
-        await self.close()
+        await self._drop()
         self._body_reply, self._body = await self._range.open(self._position)
         self._body_position = self._position
         return self._body
@@ -115,8 +115,7 @@ class ByRangeSeekableReader(Read):
 
     def _take(self, data: bytes) -> bytes:
         """Accepts what the inner body gave, and only then moves."""
-        if self._body_reply is not None:
-            self._range.note(self._body_reply)
+        self._note_reply()
         position, limit = self._position + len(data), self._range.limit
         if data and limit is not None and position > limit:
             raise ContentTruncated(f"{position} bytes came where the range has {limit}")
@@ -125,9 +124,14 @@ class ByRangeSeekableReader(Read):
         self._position = self._body_position = position
         return data
 
-    async def _nothing_here(self) -> bytes:
-        """Tells a position right of the end, which reads empty, from a window that starts there."""
-        await self.close()
+    async def _nothing_here(self, refusal: RangeNotSatisfied) -> bytes:
+        """Tells a position right of the end, which reads empty, from a range that is not in the object."""
+        await self._drop()
+        self._note_reply()
         if self._position == 0 or self._position < await self._range.learn_size():
-            raise RangeNotSatisfied("the range starts behind the end of the object")
+            raise refusal
         return b""
+
+    def _note_reply(self) -> None:
+        if self._body_reply is not None:
+            self._range.note(self._body_reply)

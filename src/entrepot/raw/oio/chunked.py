@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 from entrepot.errors import RangeNotSatisfied
 
 from .pinned_range import PinnedRange
-from .read import Read
+from .read import Read, check_not_closed
 from .seek import seek_target
 
 if TYPE_CHECKING:
-    from entrepot.raw.accessor import Accessor
     from entrepot.raw.ops import OpRead
-    from entrepot.raw.rps import RpRead
     from entrepot.raw.runtime import Window
 
 
@@ -28,34 +26,38 @@ class ChunkedReader(Read):
     everything in flight is dropped, and the next verb starts again at the position.
 
     Arguments:
-        accessor: answers the requests.
-        path: the object.
-        args: what to read, with `chunk` set; `args.range` is the window, position 0 its start.
-        reply: receives what the first request learned of the object.
+        pinned: the window, position 0 its start, and what is known of its object.
+        args: what was asked, with `chunk` set.
         window: makes the window that the requests run in.
     """
 
-    __slots__ = ("_ahead", "_chunk", "_chunk_begin", "_hint", "_in_flight", "_position", "_range", "_seen", "_size")
+    __slots__ = (
+        "_ahead",
+        "_chunk",
+        "_chunk_begin",
+        "_hint",
+        "_in_flight",
+        "_is_closed",
+        "_position",
+        "_range",
+        "_seen",
+        "_size",
+    )
 
-    def __init__(
-        self,
-        accessor: Accessor,
-        path: str,
-        args: OpRead,
-        reply: RpRead,
-        window: Callable[[int], Window[bytes]],
-    ) -> None:
-        self._range = PinnedRange(accessor, path, args, reply)
+    def __init__(self, pinned: PinnedRange, args: OpRead, window: Callable[[int], Window[bytes]]) -> None:
+        self._range = pinned
         self._size = args.chunk or 1
         self._hint = args.content_length_hint or 0
         self._in_flight = window(args.concurrent or 1)
         self._position = 0
+        self._is_closed = False
         self._ahead = 0
         self._chunk = b""
         self._chunk_begin = 0
         self._seen = 0
 
     async def read(self, n: int) -> bytes:
+        check_not_closed(self._is_closed)
         if n == 0 or not await self._chunk_here():
             return b""
         offset = self._position - self._chunk_begin
@@ -67,23 +69,29 @@ class ChunkedReader(Read):
         return await self.read(self._size) or None
 
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        check_not_closed(self._is_closed)
         size = await self._range.learn_size() if whence == os.SEEK_END else None
         self._position = seek_target(offset, whence, self._position, size)
         return self._position
 
     async def close(self) -> None:
+        self._is_closed = True
+        await self._drop()
+
+    async def _drop(self) -> None:
         self._chunk = b""
         await self._in_flight.close()
 
     async def _chunk_here(self) -> bool:
         """Sees to it that the chunk at hand holds the position; False right of the end."""
         while not self._chunk_begin <= self._position < self._chunk_end:
-            if self._is_past_end():
-                return False
             try:
+                await self._range.settle()
+                if self._is_past_end():
+                    return False
                 await self._take_chunk()
             except BaseException:
-                await self.close()
+                await self._drop()
                 raise
         return True
 
@@ -98,7 +106,7 @@ class ChunkedReader(Read):
     async def _take_chunk(self) -> None:
         begin = self._chunk_end
         if begin != self._position or not self._in_flight:
-            await self.close()
+            await self._drop()
             begin = self._ahead = self._position
         self._fill()
         self._chunk = await self._in_flight.take()

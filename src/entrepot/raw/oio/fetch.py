@@ -54,6 +54,8 @@ async def fetch_ranges(
     Raises:
         RangeNotSatisfied: a range starts behind the end.
     """
+    if not all(one.is_empty for one in ranges):
+        await pinned.settle()
     spans = [await _concrete(pinned, one) for one in ranges]
     merged = merge_spans(spans, gap)
     pieces = [split_span(span, chunk) for span in merged]

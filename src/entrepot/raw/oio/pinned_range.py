@@ -29,19 +29,21 @@ class PinnedRange:
         accessor: opens bodies, and answers `stat` when only that can tell the size.
         path: the object.
         args: what to read; `args.range` is the range.
-        reply: receives the metadata of the first reply.
+        reply: receives the metadata of the first reply; by default one of its own.
 
     Attributes:
+        path: the object.
+        reply: what the first reply told.
         size: how many bytes the range has in this object; None until a reply told.
     """
 
-    __slots__ = ("_accessor", "_args", "_path", "_reply", "_start", "size")
+    __slots__ = ("_accessor", "_args", "_start", "path", "reply", "size")
 
-    def __init__(self, accessor: Accessor, path: str, args: OpRead, reply: RpRead) -> None:
+    def __init__(self, accessor: Accessor, path: str, args: OpRead, reply: RpRead | None = None) -> None:
         self._accessor = accessor
-        self._path = path
+        self.path = path
         self._args = args
-        self._reply = reply
+        self.reply = reply or RpRead()
         self._start = args.range.start
         self.size: int | None = None
 
@@ -50,16 +52,29 @@ class PinnedRange:
         """The most bytes that the range can have, as far as is known."""
         return self._args.range.length if self.size is None else self.size
 
+    @property
+    def scheme(self) -> str:
+        """The scheme of the service that has the object."""
+        return self._accessor.info.scheme
+
+    async def open_as_asked(self) -> tuple[RpRead, Read]:
+        """A body for the whole range, as the caller asked for it."""
+        return await self._accessor.read(self.path, self._args)
+
     async def open(self, begin: int, end: int | None = None) -> tuple[RpRead, Read]:
         """A body for the bytes from `begin` up to `end`, or to the end of the range."""
-        if begin == 0 and end is None and self._reply.metadata is None and self._is_native_range():
-            return await self._accessor.read(self._path, self._args)
-        if self._args.range.suffix is not None:
-            await self.learn_size()
+        if begin == 0 and end is None and self.reply.metadata is None and self._is_native_range():
+            return await self.open_as_asked()
+        await self.settle()
         part = self._absolute(begin, end)
         if part.is_empty:
             return RpRead(), BytesReader(bytes)
-        return await self._accessor.read(self._path, self._pinned(part))
+        return await self._accessor.read(self.path, self._pinned(part))
+
+    async def settle(self) -> None:
+        """Asks what every later request needs and none can do without: where a suffix begins."""
+        if self._args.range.suffix is not None:
+            await self.learn_size()
 
     async def fetch(self, begin: int, end: int) -> bytes:
         """The bytes from `begin` up to `end`, fewer only where the object ends."""
@@ -84,12 +99,15 @@ class PinnedRange:
         """
         if reply.metadata is not None:
             self._note(reply.metadata)
+        elif reply.size is not None:
+            self.reply.size = reply.size
+            self._locate(reply.size)
 
     async def describe(self) -> Metadata:
         """What is known of the whole object, asked for by `stat` if no reply has told it yet."""
-        if self._reply.metadata is not None:
-            return self._reply.metadata
-        reply = await self._accessor.stat(self._path, self._stat_args())
+        if self.reply.metadata is not None:
+            return self.reply.metadata
+        reply = await self._accessor.stat(self.path, self._stat_args())
         self._note(reply.metadata)
         return reply.metadata
 
@@ -99,7 +117,8 @@ class PinnedRange:
         Raises:
             Unsupported: the service does not tell how large the object is.
         """
-        self._locate(await self.describe())
+        if self.size is None:
+            self._locate((await self.describe()).content_length)
         if self.size is None:
             raise Unsupported("the storage does not tell the size of this object")
         return self.size
@@ -114,21 +133,21 @@ class PinnedRange:
         return BytesRange(self._start + begin, None if end is None else self._start + max(begin, end))
 
     def _note(self, metadata: Metadata) -> None:
-        first = self._reply.metadata
+        first = self.reply.metadata
         if first is None:
-            self._reply.metadata = metadata
+            self.reply.metadata = metadata
         elif first is not metadata and not first.is_same_content(metadata):
             raise ConditionNotMatch("the object changed while it was being read")
-        self._locate(metadata)
+        self._locate(metadata.content_length)
 
-    def _locate(self, metadata: Metadata) -> None:
-        if self.size is None and metadata.content_length is not None:
-            self._start, end = self._args.range.resolve(metadata.content_length)
+    def _locate(self, object_size: int | None) -> None:
+        if self.size is None and object_size is not None:
+            self._start, end = self._args.range.resolve(object_size)
             self.size = end - self._start
 
     def _pinned(self, part: BytesRange) -> OpRead:
         """What asks for a part of the object that the first reply showed, and of no other."""
-        seen, capability = self._reply.metadata, self._accessor.info.capability
+        seen, capability = self.reply.metadata, self._accessor.info.capability
         args = replace(self._args, range=part)
         if seen is None:
             return args

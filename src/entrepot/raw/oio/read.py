@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from entrepot.errors import Unsupported
+from entrepot.errors import InvalidInput, Unsupported
 
 WHOLE: Final = 1 << 62
 """More than any object holds: `read(WHOLE)` takes as much at once as the body can give."""
@@ -43,6 +43,16 @@ class Read:
 
     async def close(self) -> None:
         """Gives back what the body holds. Closing twice is closing once."""
+
+
+def check_not_closed(is_closed: bool) -> None:
+    """Refuses the use of a body after it was closed.
+
+    Raises:
+        InvalidInput: it was closed.
+    """
+    if is_closed:
+        raise InvalidInput("the body is closed")
 
 
 async def read_to_end(body: Read) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from entrepot.errors import InvalidInput
+from entrepot.types.integers import as_integer
 
 
 def seek_target(offset: int, whence: int, position: int, size: int | None) -> int:
@@ -19,8 +20,7 @@ def seek_target(offset: int, whence: int, position: int, size: int | None) -> in
     Raises:
         InvalidInput: the target lies left of the window, or an argument makes no sense.
     """
-    if type(offset) is not int:
-        raise InvalidInput(f"a seek goes by an integer, not {offset!r}")
+    offset = as_integer("the offset of a seek", offset)
     if whence == os.SEEK_SET:
         target = offset
     elif whence == os.SEEK_CUR:

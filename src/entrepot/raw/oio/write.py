@@ -11,6 +11,12 @@ class Write:
 
     Creating a body does no I/O. A buffer is dropped only after it was stored, so a failed `write` or
     `close` can be tried again. One task uses a body at a time.
+
+    A body ends once, by `close` or by `abort`:
+
+    - after a `close` that succeeded, `close` gives the same metadata again and `abort` does nothing:
+      what was published stays. `write` is `InvalidInput`.
+    - after an `abort`, `write` and `close` are `InvalidInput`, and `abort` does nothing more.
     """
 
     __slots__ = ()
@@ -24,5 +30,8 @@ class Write:
         raise Unsupported("this body cannot close")
 
     async def abort(self) -> None:
-        """Drops what was written. Afterwards nothing of it can be seen."""
-        raise Unsupported("this body cannot abort")
+        """Drops what was written. Afterwards nothing of it can be seen, and nothing of it comes any more.
+
+        The default does nothing, which is enough where nothing leaves the body before `close` and nobody
+        goes on after `abort`.
+        """

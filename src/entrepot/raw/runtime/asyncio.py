@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
@@ -24,13 +25,12 @@ class AsyncioRuntime(base.Runtime):
         return await _in_thread(call, *args)
 
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[base.File, T]:
-        opening = _in_thread(opener)
+        file = _File()
         try:
-            raw, learned = await asyncio.shield(opening)
+            return file, await file.open(opener)
         except asyncio.CancelledError:
-            opening.add_done_callback(_close_opened)
+            await file.close()
             raise
-        return _File(raw), learned
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -66,36 +66,66 @@ def _in_thread(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
     return loop.run_in_executor(None, call, *args)
 
 
-def _close_opened(opening: asyncio.Future[tuple[io.FileIO, T]]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result()[0].close()
-
-
 class _File:
     """A call whose caller was cancelled still runs in its thread, on this file.
 
-    So the next call waits for it, and the file is closed when it has ended and not before: closing
-    it earlier would let the thread work on whatever is opened under the same number next.
+    So the next call waits for it. Closing does not wait, and yet the file is closed when that call has
+    ended and not before: closing it earlier would let the thread work on whatever is opened under the
+    same number next. The thread does it then, because the loop may be gone by that time.
     """
 
-    __slots__ = ("_raw", "_running")
+    __slots__ = ("_in_use", "_is_closed", "_raw", "_running")
 
-    def __init__(self, raw: io.FileIO) -> None:
-        self._raw = raw
+    def __init__(self) -> None:
+        self._raw: io.FileIO | None = None
         self._running: asyncio.Future[Any] | None = None
+        self._in_use = threading.Lock()
+        self._is_closed = False
+
+    async def open(self, opener: Callable[[], tuple[io.FileIO, T]]) -> T:
+        return await self._in_turn(self._open, opener)
 
     async def run(self, call: Callable[[io.FileIO, *Args], T], *args: *Args) -> T:
-        if self._running is not None and not self._running.done():
-            await asyncio.wait([self._running])
-        running = self._running = _in_thread(call, self._raw, *args)
-        return await asyncio.shield(running)
+        return await self._in_turn(self._call, call, *args)
 
     async def close(self) -> None:
-        if self._running is None or self._running.done():
-            self._raw.close()
-            return
-        self._running.add_done_callback(lambda _: self._raw.close())
-        await asyncio.wait([self._running])
+        self._is_closed = True
+        if self._running is not None:
+            self._running.cancel()  # what no thread has begun is not begun any more
+        self._close_unless_in_use()
+
+    async def _in_turn(self, call: Callable[[*Args], T], *args: *Args) -> T:
+        if self._running is not None and not self._running.done():
+            await asyncio.wait([self._running])
+        running = self._running = _in_thread(self._use, call, *args)
+        return await asyncio.shield(running)
+
+    def _open(self, opener: Callable[[], tuple[io.FileIO, T]]) -> T:
+        self._raw, learned = opener()
+        return learned
+
+    def _call(self, call: Callable[[io.FileIO, *Args], T], *args: *Args) -> T:
+        if self._raw is None:
+            raise ValueError("the file is closed")
+        return call(self._raw, *args)
+
+    def _use(self, call: Callable[[*Args], T], *args: *Args) -> T:
+        try:
+            with self._in_use:
+                return call(*args)
+        finally:
+            if self._is_closed:
+                self._close_unless_in_use()
+
+    def _close_unless_in_use(self) -> None:
+        """Of the one who closes and the thread that ends its call, the later one gets the lock at any rate."""
+        if self._in_use.acquire(blocking=False):
+            try:
+                if self._raw is not None:
+                    self._raw.close()
+                    self._raw = None
+            finally:
+                self._in_use.release()
 
 
 class _Window(base.Window[T]):

@@ -18,7 +18,10 @@ class File(Protocol):
         ...
 
     async def close(self) -> None:
-        """Closes the file once no call uses it any more, also one whose caller has gone."""
+        """Lets go of the file. A call whose caller has gone may still use it: it is closed when that ends.
+
+        Does not wait for such a call.
+        """
         ...
 
 

@@ -9,16 +9,23 @@ socket registered with it, would unregister the parent's sockets and hang the pa
 import asyncio
 import ctypes
 import os
+import socket
 import threading
 import weakref
 from asyncio.selector_events import BaseSelectorEventLoop
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from selectors import DefaultSelector
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 used_loops: "weakref.WeakSet[asyncio.AbstractEventLoop]" = weakref.WeakSet()
+_SHARED: Final = ("_selector", "_ssock", "_csock", "_default_executor", "_transports", "_make_self_pipe")
+"""What of a loop `_detach` needs. It is private, so that of another Python may lack it; then the loop is only leaked,
+and a child that leaves it by `sys.exit` can disturb its parent."""
+
+_SHARED_BY_TRANSPORT: Final = ("_sock", "_buffer")
+
 _all_locals: "weakref.WeakSet[LoopLocal[Any]]" = weakref.WeakSet()
 
 
@@ -107,7 +114,7 @@ def _leak(inherited: object) -> None:
 def _leak_inherited() -> None:
     for loop in list(used_loops):
         _leak(loop)
-        if isinstance(loop, BaseSelectorEventLoop):
+        if isinstance(loop, BaseSelectorEventLoop) and _has_all(loop, _SHARED):
             _detach(loop)
     used_loops.clear()
     for local in list(_all_locals):
@@ -115,16 +122,35 @@ def _leak_inherited() -> None:
 
 
 def _detach(loop: Any) -> None:
-    """Gives an inherited loop a selector, a wake-up socket and threads of its own.
+    """Gives an inherited loop a selector, a wake-up socket and threads of its own, and cuts its connections off.
 
     A child that leaves by `sys.exit` passes through `asyncio.run`, which closes the loop: that would take
     the wake-up socket out of the epoll that the parent waits on, and wait for threads that are not here.
+    Before that it cancels the tasks. What they say to a peer in `finally`, if only the farewell of TLS,
+    would come in the middle of what the parent says.
     """
-    for shared in (loop._selector, loop._ssock, loop._csock, loop._default_executor):  # noqa: SLF001
-        _leak(shared)
+    for name in _SHARED:
+        _leak(getattr(loop, name))
+    for transport in list(loop._transports.values()):  # noqa: SLF001
+        if _has_all(transport, _SHARED_BY_TRANSPORT):
+            _cut_off(transport)
     loop._default_executor = None  # noqa: SLF001
     loop._selector = DefaultSelector()  # noqa: SLF001
     loop._make_self_pipe()  # noqa: SLF001
+
+
+def _cut_off(transport: Any) -> None:
+    """Puts a socket whose other end nobody reads in the place of an inherited one."""
+    _leak(transport)
+    _leak(transport._sock)  # noqa: SLF001
+    transport._buffer.clear()  # noqa: SLF001  - closing would wait until it is sent
+    transport._sock, unread = socket.socketpair()  # noqa: SLF001
+    transport._sock.setblocking(False)  # noqa: SLF001
+    _leak(unread)
+
+
+def _has_all(inherited: object, names: tuple[str, ...]) -> bool:
+    return all(hasattr(inherited, name) for name in names)
 
 
 if hasattr(os, "register_at_fork"):

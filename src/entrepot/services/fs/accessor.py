@@ -23,17 +23,21 @@ from entrepot.raw.conditions import check_conditions
 from entrepot.raw.os_errors import os_errors_as_ours
 from entrepot.types import Capability, Metadata, Scheme
 
-from .confined import found_beneath, open_beneath, opened_root
+from .confined import attributes_beneath, file_system_beneath, open_beneath, open_root
 from .core import check_is_regular, describe, file_path, may_misstate_size, names_directory, relative_path
 from .writer import FsWriter, Replacement
 
 CAPABILITY = Capability(
     stat=True,
+    stat_with_if_match=True,
+    stat_with_if_none_match=True,
     stat_with_if_modified_since=True,
     stat_with_if_unmodified_since=True,
     read=True,
     read_can_seek=True,
     read_with_suffix=True,
+    read_with_if_match=True,
+    read_with_if_none_match=True,
     read_with_if_modified_since=True,
     read_with_if_unmodified_since=True,
     write=True,
@@ -71,18 +75,30 @@ class FsAccessor(Accessor):
 
 
 def _stat(root: str, relative: str) -> Metadata:
-    with os_errors_as_ours(), opened_root(root) as directory, found_beneath(directory, relative) as (found, nearby):
-        metadata = describe(found)
-        if metadata.is_file and may_misstate_size(found) and os.fstatvfs(nearby).f_blocks == 0:
-            return replace(metadata, content_length=None)  # it has no storage, like `/proc`: only reading tells
-        return metadata
+    with os_errors_as_ours():
+        directory = open_root(root)
+        try:
+            attributes = attributes_beneath(directory, relative)
+            metadata = describe(attributes)
+            if metadata.is_file and may_misstate_size(attributes):
+                return _unless_stored(metadata, file_system_beneath(directory, relative))
+            return metadata
+        finally:
+            os.close(directory)
+
+
+def _unless_stored(metadata: Metadata, file_system: os.statvfs_result) -> Metadata:
+    """Without what a file that has no storage, like those of `/proc`, does not tell: only reading shows it."""
+    return metadata if file_system.f_blocks else replace(metadata, content_length=None, etag=None)
 
 
 def _open(root: str, relative: str, args: OpRead) -> tuple[io.FileIO, Metadata]:
-    with opened_root(root) as directory:
-        with found_beneath(directory, relative) as (found, _):
-            check_is_regular(found)  # before opening: that alone can do something to a device
+    directory = open_root(root)
+    try:
+        check_is_regular(attributes_beneath(directory, relative))  # opening alone can do something to a device
         descriptor = open_beneath(directory, relative, _READ)
+    finally:
+        os.close(directory)
     try:
         return _described(descriptor, args)
     except BaseException:
@@ -94,7 +110,7 @@ def _described(descriptor: int, args: OpRead) -> tuple[io.FileIO, Metadata]:
     attributes = os.fstat(descriptor)
     check_is_regular(attributes)
     metadata = describe(attributes)
-    check_conditions(metadata, args)
     if may_misstate_size(attributes):
-        metadata = replace(metadata, content_length=None)
+        metadata = replace(_unless_stored(metadata, os.fstatvfs(descriptor)), content_length=None)
+    check_conditions(metadata, args)
     return io.FileIO(descriptor), metadata

@@ -8,8 +8,7 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from typing import Final
 
@@ -18,43 +17,50 @@ from .walk import walked
 _DIRECTORY: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 
 
-@contextmanager
-def opened_root(root: str) -> Iterator[int]:
-    """The root directory, open.
+def open_root(root: str) -> int:
+    """Opens the root directory.
 
-    It is opened anew for each operation: that takes a microsecond, and there is no descriptor to be
-    lost, inherited by a forked child, or left on a directory that was replaced.
+    That is done anew for each operation: it takes less than a microsecond, and there is no descriptor to
+    be lost, inherited by a forked child, or left on a directory that was replaced.
     """
-    descriptor = os.open(root, _DIRECTORY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    return os.open(root, _DIRECTORY)
 
 
 def open_beneath(root: int, path: str, flags: int) -> int:
     """Opens what exists under a path and returns its descriptor."""
     if kernel_confines():
-        from . import openat2
-
-        return openat2.open_beneath(root, path, flags)
+        return _by_kernel()(root, path, flags)
     with walked(root, path) as (directory, name):
         return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
 
 
-@contextmanager
-def found_beneath(root: int, path: str) -> Iterator[tuple[os.stat_result, int]]:
-    """The attributes of what exists under a path, and a descriptor on the file system that it lies on.
+def attributes_beneath(root: int, path: str) -> os.stat_result:
+    """The attributes of what exists under a path.
 
     It is not opened for reading, so a device or the other end of a FIFO notices nothing.
     """
+    if "/" not in path:  # such a name leads out of the root only if it is a link, and is cheaper to look at
+        attributes = os.stat(path, dir_fd=root, follow_symlinks=False)
+        if not stat.S_ISLNK(attributes.st_mode):
+            return attributes
     if not kernel_confines():
         with walked(root, path) as (directory, name):
-            yield _attributes_of(name, directory), directory
-        return
+            return _attributes_of(name, directory)
     descriptor = open_beneath(root, path, os.O_PATH)
     try:
-        yield os.fstat(descriptor), descriptor
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def file_system_beneath(root: int, path: str) -> os.statvfs_result:
+    """What the file system that holds a file says of itself."""
+    if not kernel_confines():
+        with walked(root, path) as (directory, _):
+            return os.fstatvfs(directory)
+    descriptor = open_beneath(root, path, os.O_PATH)
+    try:
+        return os.fstatvfs(descriptor)
     finally:
         os.close(descriptor)
 
@@ -105,3 +111,11 @@ def kernel_confines() -> bool:
     from . import openat2
 
     return openat2.works()
+
+
+@cache
+def _by_kernel() -> Callable[[int, str, int], int]:
+    """The function of `openat2`, which is imported on use: an import statement is a fifth of a `stat`."""
+    from . import openat2
+
+    return openat2.open_beneath

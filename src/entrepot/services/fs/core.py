@@ -55,9 +55,11 @@ def file_path(path: str) -> str:
 def describe(attributes: os.stat_result) -> Metadata:
     """The metadata that attributes of the file system (inode(7)) amount to."""
     mode = _entry_mode(attributes)
+    if mode is not EntryMode.FILE:
+        return Metadata(mode=mode, last_modified=_moment(attributes.st_mtime_ns))
     return Metadata(
-        mode=mode,
-        content_length=attributes.st_size if mode is EntryMode.FILE else None,
+        content_length=attributes.st_size,
+        etag=_etag(attributes),
         last_modified=_moment(attributes.st_mtime_ns),
     )
 
@@ -89,6 +91,15 @@ def _entry_mode(attributes: os.stat_result) -> EntryMode:
     if stat.S_ISREG(attributes.st_mode):
         return EntryMode.FILE
     return EntryMode.DIR if stat.S_ISDIR(attributes.st_mode) else EntryMode.UNKNOWN
+
+
+def _etag(attributes: os.stat_result) -> str:
+    """What tells one content of a file from every other.
+
+    A file that was renamed over another has another inode, and whatever is done to a file sets the time
+    of its last change, which nobody can set back as they can the time of its last modification.
+    """
+    return f'"{attributes.st_ino:x}-{attributes.st_size:x}-{attributes.st_ctime_ns:x}"'
 
 
 def _moment(nanoseconds: int) -> datetime | None:

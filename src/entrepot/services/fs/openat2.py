@@ -8,7 +8,8 @@ module loads ctypes, so it is imported on use.
 import ctypes
 import errno
 import os
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 _NUMBER: Final = 437  # on every architecture but alpha, whose kernel answers ENOSYS to it
 _AT_FDCWD: Final = -100
@@ -22,6 +23,8 @@ class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
+_SIZE: Final = ctypes.sizeof(_OpenHow)
+
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
 _syscall.restype = ctypes.c_long
 _syscall.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t]
@@ -33,16 +36,21 @@ def open_beneath(directory: int, path: str, flags: int) -> int:
     Raises:
         OSError: EXDEV where a link leads out of the directory, else as open(2).
     """
-    how = _OpenHow(flags | os.O_CLOEXEC, 0, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS)
-    name, code = os.fsencode(path), errno.EAGAIN
+    how, name, code = _how(flags), os.fsencode(path), errno.EAGAIN
     for _ in range(_ATTEMPTS):
-        descriptor: int = _syscall(_NUMBER, directory, name, ctypes.byref(how), ctypes.sizeof(how))
+        descriptor: int = _syscall(_NUMBER, directory, name, how, _SIZE)
         if descriptor >= 0:
             return descriptor
         code = ctypes.get_errno()
         if code not in (errno.EAGAIN, errno.EINTR):
             break
     raise OSError(code, os.strerror(code), path)
+
+
+@cache
+def _how(flags: int) -> Any:
+    """The argument that says how to open. The kernel only reads it, so threads share it."""
+    return ctypes.byref(_OpenHow(flags | os.O_CLOEXEC, 0, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS))
 
 
 def works() -> bool:

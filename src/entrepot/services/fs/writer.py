@@ -12,7 +12,7 @@ from entrepot.raw import oio
 from entrepot.raw.os_errors import os_errors_as_ours
 from entrepot.types import Metadata
 
-from .confined import make_directories, opened_root
+from .confined import make_directories, open_root
 from .core import check_is_regular, describe
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class FsWriter(oio.Write):
         self._stored: Metadata | None = None
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._stored is not None:
+            raise InvalidInput("the writer is closed")
+        self._replacement.check_wanted()
         self._parts.append(bytes(data))
 
     async def close(self) -> Metadata:
@@ -44,8 +47,9 @@ class FsWriter(oio.Write):
         return self._stored
 
     async def abort(self) -> None:
-        await self._runtime.blocking(self._replacement.withdraw)
-        self._parts = []
+        if self._stored is None:
+            await self._runtime.blocking(self._replacement.withdraw)
+            self._parts = []
 
 
 class Replacement:
@@ -74,7 +78,7 @@ class Replacement:
         Directories above it, the root included, are made where they are missing.
         """
         with self._at_work, os_errors_as_ours():
-            self._check_wanted()
+            self.check_wanted()
             directory = self._open_parent()
             try:
                 return self._replace_in(directory, parts)
@@ -87,43 +91,51 @@ class Replacement:
         with self._at_work:
             return
 
-    def _check_wanted(self) -> None:
+    def check_wanted(self) -> None:
+        """Passes until it is withdrawn.
+
+        Raises:
+            InvalidInput: it was.
+        """
         if self._is_withdrawn:
             raise InvalidInput("the writer was aborted")
 
     def _open_parent(self) -> int:
         try:
-            with opened_root(self._root) as root:
-                return make_directories(root, self._parent)
+            return self._open_parent_beneath(open_root(self._root))
         except FileNotFoundError:
             os.makedirs(self._root, exist_ok=True)  # noqa: PTH103 - as little is imported as possible
-        with opened_root(self._root) as root:
+        return self._open_parent_beneath(open_root(self._root))
+
+    def _open_parent_beneath(self, root: int) -> int:
+        try:
             return make_directories(root, self._parent)
+        finally:
+            os.close(root)
 
     def _replace_in(self, directory: int, parts: Sequence[bytes]) -> Metadata:
         mode = _permissions_of(self._name, directory)
         temporary = f".entrepot-{os.urandom(8).hex()}.tmp"
         descriptor = os.open(temporary, _CREATE, _DEFAULT_MODE if mode is None else mode, dir_fd=directory)
         try:
-            metadata = self._fill(descriptor, parts, mode)
-            self._check_wanted()
+            self._fill(descriptor, parts, mode)
+            self.check_wanted()
             os.rename(temporary, self._name, src_dir_fd=directory, dst_dir_fd=directory)
+            return describe(os.fstat(descriptor))  # not earlier: renaming is a change, and so in the etag
         except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(temporary, dir_fd=directory)
             raise
-        return metadata
-
-    def _fill(self, descriptor: int, parts: Sequence[bytes], mode: int | None) -> Metadata:
-        try:
-            for part in parts:
-                self._check_wanted()
-                _write_all(descriptor, part)
-            if mode is not None:
-                os.fchmod(descriptor, mode)
-            return describe(os.fstat(descriptor))
         finally:
             os.close(descriptor)
+
+    def _fill(self, descriptor: int, parts: Sequence[bytes], mode: int | None) -> None:
+        for part in parts:
+            self.check_wanted()
+            _write_all(descriptor, part)
+        if mode is not None:
+            os.fchmod(descriptor, mode)
+        os.close(os.dup(descriptor))  # a network file system may say only on closing that it has no room
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from entrepot.errors import IsADirectory
 from entrepot.raw import Accessor, AccessorInfo, OpRead, OpStat, RpRead, RpStat
+from entrepot.raw.http.conditions import check_honoured
 from entrepot.raw.http.errors import status_error
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.reader import HttpReader
@@ -12,7 +13,7 @@ from entrepot.raw.http.redirects import send_following
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpResponse, HttpTransport
 from entrepot.types import Capability, EntryMode, Metadata, Scheme
 
-from .core import HEAD_REFUSED, SUCCESS, Site, check_honoured, describe, is_directory_redirect, probed_size
+from .core import HEAD_REFUSED, SUCCESS, Site, describe, is_directory_redirect, probed_size
 
 CAPABILITY = Capability(
     stat=True,
@@ -91,7 +92,7 @@ class HttpAccessor(Accessor):
         if response.status in expected:
             return response
         await response.body.close()
-        raise status_error(response.status)
+        raise status_error(response.status, response.headers)
 
 
 async def _refuse_directory(request: HttpRequest, response: HttpResponse) -> HttpResponse:

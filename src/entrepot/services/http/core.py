@@ -2,13 +2,12 @@
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import OpRead, OpStat, build_rooted_abs_path
-from entrepot.raw.conditions import check_conditions
 from entrepot.raw.http.headers import conditional_headers, parse_length, parse_metadata
 from entrepot.raw.http.ranges import parse_content_range, range_header
 from entrepot.raw.http.transport import Header, HttpHeaders, HttpRequest, HttpResponse
@@ -71,7 +70,7 @@ class Site:
     def _credentials(self) -> list[Header]:
         if self.token is not None:
             return [("Authorization", f"Bearer {self.token}")]
-        if self.username is None and self.password is None:
+        if not self.username and not self.password:
             return []
         pair = f"{self.username or ''}:{self.password or ''}"
         return [("Authorization", f"Basic {b64encode(pair.encode()).decode()}")]
@@ -108,16 +107,3 @@ def is_directory_redirect(request: HttpRequest, response: HttpResponse) -> bool:
     """Whether a server led from a name to the same with a slash, which says that it is a directory."""
     asked, reached = urlsplit(request.url), urlsplit(response.url)
     return not asked.path.endswith("/") and asked.netloc == reached.netloc and reached.path == f"{asked.path}/"
-
-
-def check_honoured(metadata: Metadata, args: OpRead | OpStat) -> None:
-    """Holds a reply to the conditions that it was asked under, since many servers ignore them.
-
-    What the reply says nothing about cannot hold for `if_match`, and is left alone otherwise.
-
-    Raises:
-        ConditionNotMatch: a condition does not hold.
-    """
-    if metadata.last_modified is None:
-        args = replace(args, if_modified_since=None, if_unmodified_since=None)
-    check_conditions(metadata, args)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, AccessorInfo, OpRead, OpStat, OpWrite, RpRead, RpStat, RpWrite, build_abs_path, oio
 from entrepot.raw.conditions import check_conditions
 from entrepot.types import Capability, Metadata, Scheme
@@ -57,18 +58,32 @@ class MemoryAccessor(Accessor):
 class MemoryWriter(oio.Write):
     """Collects what is written and stores it on close."""
 
-    __slots__ = ("_key", "_parts", "_table")
+    __slots__ = ("_is_aborted", "_key", "_parts", "_stored", "_table")
 
     def __init__(self, table: Table, key: str) -> None:
         self._table = table
         self._key = key
         self._parts: list[bytes] = []
+        self._stored: Metadata | None = None
+        self._is_aborted = False
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._check_not_aborted()
+        if self._stored is not None:
+            raise InvalidInput("the writer is closed")
         self._parts.append(bytes(data))
 
     async def close(self) -> Metadata:
-        return self._table.put(self._key, b"".join(self._parts))
+        self._check_not_aborted()
+        if self._stored is None:
+            self._stored = self._table.put(self._key, b"".join(self._parts))
+            self._parts.clear()
+        return self._stored
 
     async def abort(self) -> None:
+        self._is_aborted = self._stored is None  # what was published stays
         self._parts.clear()
+
+    def _check_not_aborted(self) -> None:
+        if self._is_aborted:
+            raise InvalidInput("the writer was aborted")

@@ -64,7 +64,7 @@ class S3Accessor(Accessor):
         response = await self._send(self._core.head(build_abs_path(self.info.root, path), args))
         await response.body.close()
         mode = EntryMode.DIR if is_dir_path(path) else EntryMode.FILE
-        return RpStat(metadata=self._core.describe(response.headers, mode=mode))
+        return RpStat(metadata=self._core.describe_asked(response.headers, args, mode=mode))
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, HttpReader]:
         reply = RpRead()
@@ -74,7 +74,7 @@ class S3Accessor(Accessor):
             return await self._send(request)
 
         def describe(headers: HttpHeaders, size: int | None) -> Metadata:
-            return self._core.describe(headers, content_length=size)
+            return self._core.describe_asked(headers, args, content_length=size)
 
         return reply, HttpReader(send, args.range, describe, reply)
 

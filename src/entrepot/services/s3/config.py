@@ -2,21 +2,20 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final
 
+from entrepot.errors import ConfigInvalid
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 from entrepot.raw.config import ServiceUri
+from entrepot.raw.http.endpoint import parse_endpoint
 from entrepot.types import Scheme
 
 _BUCKET: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}", re.ASCII)
 _BUCKET_IN_HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _REGION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?\.?", re.ASCII)
-_PREFIX: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:/-]|%[0-9A-Fa-f]{2})*", re.ASCII)
 _CONTROL: Final = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
 _CREDENTIALS: Final = ("access_key_id", "secret_access_key", "session_token")
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -111,39 +110,18 @@ class S3(ServiceConfig):
         for name in ("bucket", "root", "endpoint", "region", *_CREDENTIALS):
             yield name, getattr(self, name) or ""
 
-    def _adopt_endpoint(self, endpoint: str) -> None:
+    def _adopt_endpoint(self, text: str) -> None:
         """Brings the endpoint into the form `scheme://host[:port][/prefix]`; userinfo becomes the keys."""
-        from urllib.parse import unquote, urlsplit
-
         try:
-            parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
-            port = parts.port
-        except ValueError:
-            raise self.invalid("endpoint cannot be read as a URL") from None
-        if parts.scheme not in _DEFAULT_PORTS or port == 0:
-            raise self.invalid("endpoint must begin with http:// or https:// and a host")
-        if "?" in endpoint or "#" in endpoint:
-            raise self.invalid("endpoint must have neither query nor fragment")
-        host = self._checked_host(parts.hostname or "")
-        if not _PREFIX.fullmatch(parts.path):
-            raise self.invalid("the path of endpoint must be percent-encoded")
-        if "@" in parts.netloc:
-            self._adopt_keys(unquote(parts.username or ""), unquote(parts.password or ""))
-        shown_port = "" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}"
-        self._set("endpoint", f"{parts.scheme}://{host}{shown_port}{parts.path.rstrip('/')}")
+            endpoint = parse_endpoint(text if "://" in text else f"https://{text}")
+        except ConfigInvalid as error:
+            raise self.invalid(error.message) from None
+        if endpoint.username or endpoint.password:
+            self._adopt_keys(endpoint.username or "", endpoint.password or "")
+        self._set("endpoint", replace(endpoint, host=self._without_bucket(endpoint.host)).url)
 
-    def _checked_host(self, host: str) -> str:
-        """The host as a URL has it, without the bucket that an address of Amazon may begin with."""
-        from ipaddress import IPv6Address
-
-        if ":" in host:
-            try:
-                # A zone, after '%', means something to this machine alone
-                return f"[{IPv6Address(host.replace('%', ' ')).compressed}]"
-            except ValueError:
-                raise self.invalid("the host of endpoint is no IPv6 address") from None
-        if not _HOST.fullmatch(host) or ".." in host:
-            raise self.invalid("endpoint must name a host, in ASCII")
+    def _without_bucket(self, host: str) -> str:
+        """The host without the bucket that an address of Amazon may begin with."""
         is_amazon = host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
         begins_with_bucket = host.startswith((f"{self.bucket}.s3.", f"{self.bucket}.s3-"))
         return host[len(self.bucket) + 1 :] if self.bucket and is_amazon and begins_with_bucket else host

@@ -21,7 +21,8 @@ from entrepot.errors import (
     Unsupported,
 )
 from entrepot.raw import OpRead, OpStat
-from entrepot.raw.http.errors import status_error
+from entrepot.raw.http.conditions import check_honoured, check_version
+from entrepot.raw.http.errors import retry_context, status_error
 from entrepot.raw.http.headers import conditional_headers, parse_metadata
 from entrepot.raw.http.ranges import range_header
 from entrepot.raw.http.transport import Header, HttpHeaders, HttpRequest
@@ -29,6 +30,7 @@ from entrepot.types import Metadata
 
 USER_METADATA: Final = "x-amz-meta-"
 NULL_VERSION: Final = "null"
+VERSION: Final = "x-amz-version-id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class S3Core:
 
     def describe(self, headers: HttpHeaders, **overrides: Any) -> Metadata:
         """What the headers of a reply say of the object; `overrides` are what the caller knows better."""
-        version = headers.get("x-amz-version-id")
+        version = headers.get(VERSION)
         own = {
             # "null" is no version of its own: it names whatever was written last without one
             "version": None if version == NULL_VERSION else version,
@@ -73,6 +75,17 @@ class S3Core:
             },
         }
         return parse_metadata(headers, **(own | overrides))
+
+    def describe_asked(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:
+        """The same of a reply to a request, which must be of what was asked for.
+
+        Raises:
+            ConditionNotMatch: it is of another version, or a condition does not hold.
+        """
+        check_version(headers.get(VERSION), args)
+        metadata = self.describe(headers, **overrides)
+        check_honoured(metadata, args)
+        return metadata
 
     def error(self, status: int, headers: HttpHeaders, content: bytes) -> Error:
         """The error that a reply means.
@@ -85,7 +98,8 @@ class S3Core:
         code = _found(content, b"Code")
         region = self._other_region(headers, content)
         error = self._misdirected(status, code, region) or _by_code(code) or _by_status(status, headers)
-        return error.add_context(code=code, status=status, request_id=_request_id(headers, content))
+        facts: dict[str, Any] = {"code": code, "status": status, "request_id": _request_id(headers, content)}
+        return error.add_context(**facts, **retry_context(headers))
 
     def _url_of(self, key: str, version: str | None) -> str:
         url = f"{self.url}/{quote(key, safe='/')}"
@@ -194,7 +208,7 @@ def _by_status(status: int, headers: HttpHeaders) -> Error:
     """By what is left where no code is known: the reply to a HEAD has none."""
     if headers.get("x-amz-delete-marker") == "true":
         return NotFound("the object was deleted")
-    return _error(_STATUSES[status]) if status in _STATUSES else status_error(status)
+    return _error(_STATUSES[status]) if status in _STATUSES else status_error(status, headers)
 
 
 def _error(meaning: _Meaning) -> Error:

@@ -1,0 +1,105 @@
+"""The address of a server as users write it."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from entrepot.errors import ConfigInvalid
+
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+_HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?\.?", re.ASCII)
+_PATH: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:/-]|%[0-9A-Fa-f]{2})*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a server is, in one form for all that means the same.
+
+    Arguments:
+        scheme: `"http"` or `"https"`.
+        host: a name in lower case, or an address; that of IPv6 without brackets.
+        port: None where it is the one of the scheme.
+        path: percent-encoded, without a slash at its end; empty where there is none.
+        username: of the userinfo, decoded; None where that is missing or empty.
+        password: likewise.
+    """
+
+    scheme: str
+    host: str
+    port: int | None = None
+    path: str = ""
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def authority(self) -> str:
+        """Host and port, as in a URL and in the Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        return f"{self.scheme}://{self.authority}"
+
+    @property
+    def url(self) -> str:
+        """All of it but the userinfo."""
+        return f"{self.origin}{self.path}"
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Reads an endpoint. No message repeats it: it may hold a password.
+
+    Raises:
+        ConfigInvalid: it is no HTTP URL, names no host that can be used, or has a query or fragment.
+    """
+    if not text.isprintable() or " " in text:
+        raise _invalid("the endpoint holds blanks or control characters")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise _invalid("the endpoint cannot be read as a URL") from None
+    if parts.scheme not in DEFAULT_PORTS or port == 0:
+        raise _invalid("the endpoint starts with http:// or https:// and a host")
+    if "?" in text or "#" in text:
+        raise _invalid("the endpoint has no query and no fragment")
+    return Endpoint(
+        parts.scheme,
+        _host(parts.hostname or ""),
+        None if port == DEFAULT_PORTS[parts.scheme] else port,
+        _path(parts),
+        unquote(parts.username or "") or None,
+        unquote(parts.password or "") or None,
+    )
+
+
+def _host(host: str) -> str:
+    if ":" in host:
+        return _ipv6(host)
+    if not _HOST.fullmatch(host) or ".." in host:
+        raise _invalid("the endpoint has no host, or one that cannot be used (write it in ASCII)")
+    return host
+
+
+def _ipv6(host: str) -> str:
+    from ipaddress import IPv6Address
+
+    try:
+        # A zone, after '%', means something to this machine alone.
+        return IPv6Address(host.replace("%", " ")).compressed
+    except ValueError:
+        raise _invalid("the host of the endpoint is no IPv6 address") from None
+
+
+def _path(parts: SplitResult) -> str:
+    if not _PATH.fullmatch(parts.path):
+        raise _invalid("the path of the endpoint must be percent-encoded")
+    return parts.path.rstrip("/")
+
+
+def _invalid(message: str) -> ConfigInvalid:
+    return ConfigInvalid(message, operation="configure")

@@ -1,0 +1,25 @@
+"""The reader over bytes."""
+
+import pytest
+
+from entrepot import InvalidInput
+from entrepot.raw.oio import BytesReader
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_closed_reader_is_refused_and_loads_nothing(begun: bool) -> None:
+    loaded = list[bytes]()
+
+    def load() -> bytes:
+        loaded.append(b"0123")
+        return loaded[0]
+
+    body = BytesReader(load)
+    if begun:
+        assert await body.read(2) == b"01"
+    await body.close()
+    await body.close()
+    for verb in (lambda: body.read(1), lambda: body.seek(0), lambda: body.seek(0, 2), body.next):
+        with pytest.raises(InvalidInput, match="closed"):
+            await verb()
+    assert len(loaded) == begun
