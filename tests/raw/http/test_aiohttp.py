@@ -21,7 +21,9 @@ import uvloop
 
 from entrepot.errors import ConfigInvalid, ContentIncomplete, Error, InvalidInput, Timeout, Unexpected, Unsupported
 from entrepot.raw.http import HttpRequest, HttpResponse
-from entrepot.raw.http.aiohttp import BUFFER, AiohttpTransport, translated
+from entrepot.raw.http.aiohttp import AiohttpTransport
+from entrepot.raw.http.aiohttp.body import BUFFER
+from entrepot.raw.http.aiohttp.errors import translated
 from tests.misbehaving import CLOSE, PAUSE, RESET, STALL, Answer, Asked, MisbehavingServer, reply, whole
 
 PROXY_VARIABLES = [
@@ -584,7 +586,7 @@ async def test_an_error_of_the_interpreter_is_not_taken_for_a_missing_loop(
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
-        patch.setattr("entrepot.raw.http.aiohttp._Pool", exhausted)
+        patch.setattr("entrepot.raw.http.aiohttp.transport.Pool", exhausted)
         made = AiohttpTransport()
     with pytest.raises(RuntimeError, match="new thread"):
         await made.send(HttpRequest("GET", "http://127.0.0.1:1/"))

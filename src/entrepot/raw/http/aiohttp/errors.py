@@ -1,0 +1,92 @@
+"""Our errors for those of aiohttp, asyncio, ssl and the system."""
+
+import asyncio
+import ssl
+from typing import Final, NamedTuple
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+
+from entrepot.errors import ContentIncomplete, Error, InvalidInput, Timeout, Unexpected, Unsupported
+
+
+class NoConnectionFree(aiohttp.ClientConnectionError):
+    """No connection was given back for too long."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"all {limit} connections are held by open readers, and none of them is read")
+
+
+class _Meaning(NamedTuple):
+    """What a foreign exception means to us."""
+
+    foreign: type[BaseException]
+    ours: type[Error]
+    message: str
+    is_temporary: bool
+
+
+_MEANINGS: Final = (
+    _Meaning(aiohttp.ConnectionTimeoutError, Timeout, "no connection to the server in time", True),
+    _Meaning(aiohttp.ServerTimeoutError, Timeout, "the server sent nothing for too long", True),
+    _Meaning(aiohttp.ClientConnectorCertificateError, Unexpected, "the server's certificate is not trusted", False),
+    _Meaning(aiohttp.ClientSSLError, Unexpected, "TLS with the server failed", False),
+    _Meaning(aiohttp.ClientConnectorDNSError, Unexpected, "the server's name cannot be resolved", True),
+    _Meaning(aiohttp.ClientProxyConnectionError, Unexpected, "no connection to the proxy", True),
+    _Meaning(aiohttp.ClientConnectorError, Unexpected, "no connection to the server", True),
+    _Meaning(aiohttp.ServerDisconnectedError, Unexpected, "the server closed the connection without a reply", True),
+    _Meaning(aiohttp.ClientPayloadError, ContentIncomplete, "the connection ended before the content did", True),
+    _Meaning(aiohttp.ClientConnectionError, Unexpected, "the connection to the server was lost", True),
+    _Meaning(aiohttp.ClientHttpProxyError, Unexpected, "the proxy does not let the connection through", True),
+    _Meaning(aiohttp.ClientResponseError, Unexpected, "the reply is not valid HTTP", True),
+    _Meaning(HttpProcessingError, Unexpected, "the reply is not valid HTTP", True),
+    _Meaning(aiohttp.InvalidURL, InvalidInput, "the URL cannot be used", False),
+    _Meaning(aiohttp.ClientError, Unexpected, "the request failed", True),
+    _Meaning(TimeoutError, Timeout, "the server did not answer in time", True),
+    _Meaning(ssl.SSLError, Unexpected, "TLS with the server failed", False),
+    _Meaning(OSError, Unexpected, "the connection to the server was lost", True),
+)
+
+FOREIGN_ERRORS: Final = (aiohttp.ClientError, HttpProcessingError, OSError)
+
+
+def translated(error: BaseException) -> Error:
+    """Our error for one of aiohttp, asyncio, ssl or the system. It repeats no URL: that may be signed."""
+    if isinstance(error, Error):
+        return error
+    if isinstance(error, NoConnectionFree):
+        return Timeout(str(error))
+    meaning = next(one for one in _MEANINGS if isinstance(error, one.foreign))
+    return meaning.ours(f"{meaning.message}{_reason(error)}", is_temporary=meaning.is_temporary)
+
+
+def translated_in_content(error: BaseException) -> Error:
+    """The same for an error between the head of a reply and the end of its content."""
+    if isinstance(error, TimeoutError):
+        return translated(error)
+    return ContentIncomplete(f"the connection ended before the content did{_reason(error)}")
+
+
+def _reason(error: BaseException) -> str:
+    """The words of the system, as far as they are its own."""
+    cause = getattr(error, "os_error", error)
+    words = getattr(cause, "verify_message", None) or getattr(cause, "strerror", None)
+    return f" ({words})" if isinstance(words, str) and words else ""
+
+
+def is_cancelled() -> bool:
+    """Whether it is the running task that was cancelled, not something that it waits for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def require_loop() -> None:
+    """Refuses to go on where there is no event loop to send on.
+
+    Raises:
+        Unsupported: no asyncio loop runs here.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise Unsupported("HTTP needs a running asyncio event loop (asyncio, uvloop, or anyio on asyncio)") from error

@@ -1,0 +1,149 @@
+"""What sends: the transport itself, its arguments, and the proxies that the environment names."""
+
+import asyncio
+import ssl
+from functools import partial
+from typing import Any
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from entrepot.errors import ConfigInvalid, InvalidInput, Unexpected
+from entrepot.raw.http.transport import HttpRequest, HttpResponse, HttpTransport
+from entrepot.raw.runtime.loop_local import LoopLocal
+
+from .errors import FOREIGN_ERRORS, is_cancelled, require_loop, translated
+from .pool import Pool, Pools
+
+
+class AiohttpTransport(HttpTransport):
+    """Sends requests by aiohttp, with one pool of connections for each event loop.
+
+    A pool is made on first use, closes by itself when its loop shuts down, and is not shared with a
+    forked child. A GET or HEAD is sent once more, at once, when a connection that was kept open turns
+    out to have been closed by the server meanwhile (RFC 9112, 9.3.1); nothing else is ever repeated.
+    Proxies come from the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`), looked up once for
+    each origin.
+
+    Whoever makes one closes it, or leaves that to the end of the loop: an operator closes only the one
+    that its context made. So a layer that wants other timeouts sets those of `HttpRequest` on what
+    passes, rather than replace the transport of the context by one that `op.close()` does not know.
+
+    Arguments:
+        connect_timeout: seconds until a connection stands, looking up the name and TLS included; None
+            waits for ever. By default 10.
+        idle_timeout: seconds without a byte from the server while one is awaited; None waits for ever.
+            By default 60.
+        max_connections: connections of one event loop at a time, those of bodies that are not yet
+            closed included; None is no limit. By default 256. Requests beyond them wait their turn.
+        pool_timeout: seconds that a request waits its turn while nothing is done with any of the
+            connections: no reply comes, nothing is read, none is given back. However many requests
+            wait, each has its turn as long as there is something done. None waits for ever. By default 120.
+        ca_file: a file of certificates (PEM) to trust instead of those of the system.
+        ssl_context: how to speak TLS, instead of `ca_file`.
+
+    Raises:
+        InvalidInput: an argument cannot work.
+    """
+
+    def __init__(
+        self,
+        *,
+        connect_timeout: float | None = 10.0,
+        idle_timeout: float | None = 60.0,
+        max_connections: int | None = 256,
+        pool_timeout: float | None = 120.0,
+        ca_file: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._arguments: dict[str, Any] = {
+            "connect_timeout": _checked_seconds("connect_timeout", connect_timeout),
+            "idle_timeout": _checked_seconds("idle_timeout", idle_timeout),
+            "max_connections": _checked_connections(max_connections),
+            "pool_timeout": _checked_seconds("pool_timeout", pool_timeout),
+            "ca_file": ca_file,
+            "ssl_context": ssl_context,
+        }
+        tls = _tls(ca_file, ssl_context)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=idle_timeout)
+        make = partial(Pool, tls, timeout, max_connections or 0, pool_timeout)
+        self._pools = LoopLocal(partial(Pools, make), Pools.close)
+        self._proxies: dict[tuple[str, str | None, int | None], URL | None] = {}
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        require_loop()
+        url = URL(request.url, encoded=True)
+        proxy = self._proxy(url)
+        pools = await self._pools.get()
+        try:
+            response = await pools.current().send(request, url, proxy)
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            raise Unexpected("the connections were closed meanwhile", is_temporary=True) from None
+        except FOREIGN_ERRORS as error:
+            raise translated(error) from None
+        return response
+
+    async def close(self) -> None:
+        """Closes the idle connections of the running loop, and each other one as soon as its request is done."""
+        require_loop()
+        await (await self._pools.get()).retire()
+
+    def _proxy(self, url: URL) -> URL | None:
+        origin = (url.scheme, url.raw_host, url.explicit_port)
+        if origin not in self._proxies:
+            self._proxies[origin] = find_proxy(url.scheme, url.raw_host or "")
+        return self._proxies[origin]
+
+    def __repr__(self) -> str:
+        return f"AiohttpTransport({', '.join(f'{k}={v!r}' for k, v in self._arguments.items() if v is not None)})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self._arguments
+
+    def __setstate__(self, arguments: dict[str, Any]) -> None:
+        self.__init__(**arguments)  # type: ignore[misc]
+
+
+def find_proxy(scheme: str, host: str) -> URL | None:
+    """The proxy that the environment names for a host, if any.
+
+    Raises:
+        ConfigInvalid: it is not an HTTP proxy.
+    """
+    named = getproxies().get(scheme)
+    if not named or proxy_bypass(host):
+        return None
+    proxy = URL(named if "://" in named else f"http://{named}")
+    if proxy.scheme not in ("http", "https") or not proxy.raw_host:
+        raise ConfigInvalid(f"the proxy that the environment names for {scheme} is no HTTP proxy")
+    return proxy
+
+
+def _checked_seconds(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise InvalidInput(f"{name} is a number of seconds above 0, or None, not {value!r}")
+    return float(value)
+
+
+def _checked_connections(value: Any) -> int | None:
+    if value is not None and (type(value) is not int or value < 1):
+        raise InvalidInput(f"max_connections is an integer above 0, or None, not {value!r}")
+    return value
+
+
+def _tls(ca_file: str | None, context: ssl.SSLContext | None) -> ssl.SSLContext | None:
+    if ca_file is None:
+        return context
+    if context is not None:
+        raise InvalidInput("ca_file and ssl_context exclude each other")
+    try:
+        made = ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise InvalidInput(f"the certificates of ca_file cannot be read: {error.strerror or error}") from error
+    made.set_alpn_protocols(["http/1.1"])
+    return made
