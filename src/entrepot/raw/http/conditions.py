@@ -18,11 +18,13 @@ def check_honoured(metadata: Metadata, args: OpRead | OpStat) -> None:
     """
     etag, written = metadata.etag, metadata.last_modified
     if args.if_match is not None:
-        _require(args.if_match == "*" or _tag(args.if_match) == _tag(etag), "if_match")
+        named = _tags(args.if_match)
+        _require(args.if_match == "*" or _tag(etag) in named, "if_match")
     elif args.if_unmodified_since is not None and written is not None:
         _require(written <= _to_the_second(args.if_unmodified_since), "if_unmodified_since")
     if args.if_none_match is not None:
-        _require(args.if_none_match != "*" and _opaque(args.if_none_match) != _opaque(etag), "if_none_match")
+        opaque = [tag[1] for tag in _tags(args.if_none_match) if tag is not None]
+        _require(args.if_none_match != "*" and _opaque(etag) not in opaque, "if_none_match")
     elif args.if_modified_since is not None and written is not None:
         _require(written > _to_the_second(args.if_modified_since), "if_modified_since")
 
@@ -36,6 +38,11 @@ def check_version(stated: str | None, args: OpRead | OpStat) -> None:
         ConditionNotMatch: the reply is of another version.
     """
     _require(args.version is None or stated is None or stated == args.version, "version")
+
+
+def _tags(condition: str) -> list[tuple[bool, str] | None]:
+    """The etags that a condition names: one, or several between commas."""
+    return [_tag(condition), *(_tag(one.strip()) for one in condition.split(","))]
 
 
 def _tag(etag: str | None) -> tuple[bool, str] | None:

@@ -1,5 +1,7 @@
 """How a request is sent. Services and layers see only what is here, never the library that does it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +29,10 @@ class HttpRequest:
     body: bytes | None = None
     connect_timeout: float | None = None
     idle_timeout: float | None = None
+
+    def with_headers(self, headers: Sequence[Header]) -> HttpRequest:
+        """The same request with other headers. Signing makes one for every request, so it is made by hand."""
+        return HttpRequest(self.method, self.url, headers, self.body, self.connect_timeout, self.idle_timeout)
 
 
 class HttpHeaders(dict[str, str]):

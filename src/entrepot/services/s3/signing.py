@@ -67,7 +67,7 @@ class Signer:
         headers = [*request.headers, ("x-amz-content-sha256", payload_hash), ("x-amz-date", stamp)]
         if self._credentials.session_token is not None:
             headers.append(("x-amz-security-token", self._credentials.session_token))
-        prepared = replace(request, headers=headers)
+        prepared = request.with_headers(headers)
         headers.append(("Authorization", self.authorization(prepared, stamp, payload_hash)))
         return prepared
 
