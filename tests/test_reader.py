@@ -344,6 +344,20 @@ class TestFetch:
         assert service.script.opens == 0
 
 
+@pytest.mark.parametrize("range_", [(0, 0), (5000, 5000), BytesRange(suffix=0)], ids=str)
+async def test_an_empty_range_asks_nothing_wherever_it_lies(
+    service: Synthetic, hints: dict[str, Any], range_: Any
+) -> None:
+    async with Operator(service).reader("missing", range=range_, **hints) as reader:
+        assert await reader.read() == b""
+        assert await reader.next() is None
+        assert await reader.size() == 0
+        assert await reader.seek(0, 2) == 0
+        assert await reader.fetch([(0, 0), (0, 5)]) == [b"", b""]
+    assert service.script.opens == 0
+    assert "stat" not in [call.operation for call in service.script.calls]
+
+
 async def test_opening_and_closing_ask_nothing(service: Synthetic, hints: dict[str, Any]) -> None:
     reader = await Operator(service).reader("missing", **hints)
     await reader.seek(5)

@@ -45,7 +45,7 @@ class PinnedRange:
         self._args = args
         self.reply = reply or RpRead()
         self._start = args.range.start
-        self.size: int | None = None
+        self.size: int | None = 0 if args.range.is_empty else None  # wherever an empty range lies
 
     @property
     def limit(self) -> int | None:
