@@ -17,7 +17,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Self
 
@@ -29,6 +29,8 @@ class Fault(Enum):
     CLOSE = auto()
     RESET = auto()
     STALL = auto()
+    HOLD = auto()
+    END = auto()
 
 
 PAUSE = Fault.PAUSE
@@ -41,7 +43,20 @@ RESET = Fault.RESET
 """Breaks the connection (RST)."""
 
 STALL = Fault.STALL
-"""Says no more, and waits until the client goes."""
+"""Says no more, takes whatever comes, and waits until the client goes."""
+
+HOLD = Fault.HOLD
+"""Says no more and takes nothing, until the server is told to stop or to `let_go`."""
+
+END = Fault.END
+"""Says that nothing more comes, and leaves the connection open."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """A step that takes so many bytes of content from the client."""
+
+    size: int
 
 
 @dataclass(frozen=True)
@@ -52,11 +67,13 @@ class Asked:
         number: how many came before it.
         connection: on which connection it came, counted from 0.
         head: its bytes, up to and with the empty line.
+        content: what came after the head; empty where the server leaves that to the script.
     """
 
     number: int
     connection: int
     head: bytes
+    content: bytes = b""
 
     @property
     def method(self) -> str:
@@ -76,7 +93,7 @@ class Asked:
         return self.headers.get("range")
 
 
-Answer = Iterable[bytes | Fault]
+Answer = Iterable[bytes | Fault | Take]
 
 
 class MisbehavingServer:
@@ -85,14 +102,28 @@ class MisbehavingServer:
     Arguments:
         script: gives the answer to each request. After it the connection stays open, unless the script closes it.
         tls: how to speak TLS; None is plain HTTP.
+        takes_content: whether the content of a request is taken before the script is asked; otherwise only what
+            steps take is.
+        receive_buffer: how many bytes, about, the system takes for the server before that does; None is as it likes.
     """
 
-    def __init__(self, script: Callable[[Asked], Answer], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        script: Callable[[Asked], Answer],
+        tls: ssl.SSLContext | None = None,
+        *,
+        takes_content: bool = True,
+        receive_buffer: int | None = None,
+    ) -> None:
         self.script = script
+        self.taken = 0
         self.asked: list[Asked] = []
         self.connections = 0
         self.open_connections = 0
         self.sent = 0
+        self._takes_content = takes_content
+        self._receive_buffer = receive_buffer
+        self._may_go_on = asyncio.Event()
         self._tls = tls
         self._port = 0
         self._loop = asyncio.new_event_loop()
@@ -102,6 +133,10 @@ class MisbehavingServer:
     @property
     def endpoint(self) -> str:
         return f"{'http' if self._tls is None else 'https'}://127.0.0.1:{self._port}"
+
+    def let_go(self) -> None:
+        """Ends every `HOLD`, and its connection."""
+        self._loop.call_soon_threadsafe(self._may_go_on.set)
 
     def wait_until_left(self, seconds: float = 10.0) -> None:
         """Waits until the client has closed every connection."""
@@ -116,6 +151,7 @@ class MisbehavingServer:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.let_go()
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
         assert not self._thread.is_alive()
@@ -126,7 +162,10 @@ class MisbehavingServer:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        server = await asyncio.start_server(self._converse, "127.0.0.1", 0, ssl=self._tls)
+        listening = socket.create_server(("127.0.0.1", 0))
+        if self._receive_buffer is not None:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
+        server = await asyncio.start_server(self._converse, sock=listening, ssl=self._tls)
         self._port = server.sockets[0].getsockname()[1]
         self._is_up.set()
         await self._stop.wait()
@@ -149,22 +188,38 @@ class MisbehavingServer:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int) -> bool:
         head = await reader.readuntil(b"\r\n\r\n")
         asked = Asked(len(self.asked), connection, head)
+        if self._takes_content:
+            content = await self._take(reader, int(asked.headers.get("content-length", 0)))
+            asked = replace(asked, content=content)
         self.asked.append(asked)
         for step in self.script(asked):
             if isinstance(step, bytes):
                 writer.write(step)
                 await writer.drain()
                 self.sent += len(step)
+            elif isinstance(step, Take):
+                await self._take(reader, step.size)
             elif not await self._misbehave(step, reader, writer):
                 return False
         return True
+
+    async def _take(self, reader: asyncio.StreamReader, size: int) -> bytes:
+        content = await reader.readexactly(size) if size else b""
+        self.taken += size
+        return content
 
     async def _misbehave(self, fault: Fault, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         if fault is PAUSE:
             await asyncio.sleep(0.03)
             return True
+        if fault is END:
+            writer.write_eof()
+            return True
         if fault is STALL:
-            await reader.read(1)
+            while await reader.read(65536):
+                pass
+        elif fault is HOLD:
+            await self._may_go_on.wait()
         elif fault is RESET:
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         else:

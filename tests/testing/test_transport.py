@@ -1,9 +1,11 @@
 """Transports that make replies up or remember them."""
 
+import asyncio
+
 import pytest
 
 from entrepot import ContentIncomplete
-from entrepot.raw.http import HttpRequest
+from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.testing import MockTransport, RecordingTransport, reply
 
 
@@ -34,3 +36,30 @@ async def test_a_recorder_counts_requests_bytes_and_bodies():
     assert (len(recorder.requests), recorder.open_bodies) == (1, 0)
     recorder.forget()
     assert (recorder.requests, recorder.bytes_received) == ([], 0)
+
+
+async def test_a_mock_keeps_the_content_of_requests_as_it_was():
+    content = bytearray(b"abc")
+    mock = MockTransport(lambda request: reply(200, bytes(request.body or b"none")))
+    for body in (memoryview(content), b"", None):
+        await mock.send(HttpRequest("PUT", "http://host/a", (), body))
+    content[:] = b"xyz"
+    assert mock.bodies == [b"abc", b"", b""]
+    assert [await one.body.read(9) for one in mock.replies] == [b"abc", b"none", b"none"]
+
+
+async def test_a_handler_of_a_mock_may_wait():
+    async def handler(request: HttpRequest) -> HttpResponse:
+        await asyncio.sleep(0)
+        return reply(204)
+
+    response = await MockTransport(handler).send(HttpRequest("DELETE", "http://host/a"))
+    assert (response.status, response.url) == (204, "http://host/a")
+
+
+async def test_a_recorder_keeps_the_content_of_requests_until_it_forgets():
+    recorder = RecordingTransport(MockTransport(lambda request: reply(200)))
+    await recorder.send(HttpRequest("PUT", "http://host/a", (), b"abc"))
+    assert recorder.bodies == [b"abc"]
+    recorder.forget()
+    assert recorder.bodies == []

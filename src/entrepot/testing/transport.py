@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from entrepot.raw.http import HttpBody, HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.http.transport import Header, HttpHeaders
@@ -56,21 +56,26 @@ class MockTransport(HttpTransport):
     """Answers each request with what a function says, and sends nothing.
 
     Arguments:
-        handler: gives the reply to a request, or raises what `send` shall raise.
+        handler: gives the reply to a request, or raises what `send` shall raise. It may be a coroutine function,
+            which can wait as a server would.
 
     Attributes:
         requests: all that was asked, in order.
+        bodies: the content of each of them, as it was then; `b""` where there was none.
         replies: all that was answered, in order.
     """
 
-    def __init__(self, handler: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, handler: Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]) -> None:
         self._handler = handler
         self.requests: list[HttpRequest] = []
+        self.bodies: list[bytes] = []
         self.replies: list[HttpResponse] = []
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         self.requests.append(request)
-        response = self._handler(request)
+        self.bodies.append(bytes(request.body or b""))
+        given = self._handler(request)
+        response = given if isinstance(given, HttpResponse) else await given
         response.url = response.url or request.url
         self.replies.append(response)
         return response
@@ -89,6 +94,7 @@ class RecordingTransport(HttpTransport):
 
     Attributes:
         requests: all that was sent, in order.
+        bodies: the content of each of them, as it was then; `b""` where there was none.
         bytes_received: how many bytes of content were handed over.
         open_bodies: how many replies were not closed.
     """
@@ -96,11 +102,13 @@ class RecordingTransport(HttpTransport):
     def __init__(self, inner: HttpTransport | None = None) -> None:
         self._inner = inner or _default_transport()
         self.requests: list[HttpRequest] = []
+        self.bodies: list[bytes] = []
         self.bytes_received = 0
         self.open_bodies = 0
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         self.requests.append(request)
+        self.bodies.append(bytes(request.body or b""))
         response = await self._inner.send(request)
         self.open_bodies += 1
         response.body = _RecordedBody(self, response.body)
@@ -112,6 +120,7 @@ class RecordingTransport(HttpTransport):
     def forget(self) -> None:
         """Starts counting anew."""
         self.requests.clear()
+        self.bodies.clear()
         self.bytes_received = 0
 
 

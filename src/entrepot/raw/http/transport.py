@@ -18,15 +18,17 @@ class HttpRequest:
         method: such as `"GET"`.
         url: absolute and percent-encoded; sent as it stands.
         headers: names and values, in order.
-        body: the content, or None.
+        body: the content, or None for a request without. A memoryview is contiguous, and what it shows stays as it
+            is until the reply. Its length is stated in the Content-Length, which a POST or PUT without content
+            states too; no other header is made from it.
         connect_timeout: seconds until a connection stands, above 0; None is what the transport does anyway.
-        idle_timeout: seconds without a byte from the server, above 0; likewise.
+        idle_timeout: seconds without a byte from the server, nor one of the content taken by it, above 0; likewise.
     """
 
     method: str
     url: str
     headers: Sequence[Header] = ()
-    body: bytes | None = None
+    body: bytes | memoryview | None = None
     connect_timeout: float | None = None
     idle_timeout: float | None = None
 
@@ -94,11 +96,11 @@ class HttpTransport:
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Sends a request and waits for the head of the reply. Redirects are not followed.
 
-        A cancelled call leaves no connection behind.
+        A reply that refuses the content ends its sending. A cancelled call leaves no connection behind.
 
         Raises:
-            Timeout: no connection, or no reply, in time. Temporary.
-            Unexpected: no connection, or a reply that is not HTTP. Temporary.
+            Timeout: no connection or no reply in time, or the content was not taken. Temporary.
+            Unexpected: no connection, one that broke, or a reply that is not HTTP. Temporary.
         """
         raise Unsupported("this transport cannot send")
 

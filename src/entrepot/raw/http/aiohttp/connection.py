@@ -1,73 +1,17 @@
-"""Connections: what aiohttp does with them, and what it does not tell or forgets."""
+"""Connections: how they are pooled, and the replies that they bring."""
 
 import asyncio
 import ssl
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
-from .errors import NoConnectionFree
-
-
-class Request(aiohttp.ClientRequest):
-    """Adds no headers of its own but Host."""
-
-    DEFAULT_HEADERS: dict[Any, Any] = {}  # noqa: RUF012  (aiohttp declares it as an instance attribute)
-
-
-class Handler(ResponseHandler):
-    """The protocol of a connection, which also tells what aiohttp does not.
-
-    Arguments:
-        loop: its event loop.
-        made: where it enters its transport.
-
-    Attributes:
-        has_answered: whether the connection has brought a reply.
-        was_reset: whether it broke, which content that ends with the connection does not show.
-        is_idle: whether a reply has ended and nothing was asked since.
-    """
-
-    has_answered = False
-    was_reset = False
-    is_idle = False
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, made: "Transports") -> None:
-        super().__init__(loop)
-        self._made = made
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._made[self] = cast("asyncio.Transport", transport)
-
-    def set_response_params(self, **kwargs: Any) -> None:
-        self.is_idle = False
-        super().set_response_params(**kwargs)
-
-    def rest(self) -> None:
-        """Notes that a reply has ended."""
-        self.is_idle = True
-
-    def data_received(self, data: bytes) -> None:
-        """Ends a connection on which something comes unasked: it would be taken for the next reply."""
-        if self.is_idle and data:
-            self.abort()
-        else:
-            super().data_received(data)
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """Wakes whoever waits for content also where the parser had given up on it, which aiohttp forgets."""
-        content, self.was_reset = self._payload, exc is not None
-        super().connection_lost(exc)
-        if content is not None and not content.is_eof() and content.exception() is None:
-            content.set_exception(aiohttp.ClientPayloadError("the content is malformed"))
-
-
-Transports = WeakKeyDictionary[Handler, asyncio.Transport]
+from .errors import NoConnectionFree, SuccessTooEarly
+from .handler import Handler, Transports
 
 
 class KeptConnectionLost(aiohttp.ClientOSError):
@@ -84,12 +28,31 @@ class Response(aiohttp.ClientResponse):
         assert isinstance(handler, Handler)
         self.handler = handler
         try:
+            await self._sent()
             started = await super().start(connection)
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
             raise (KeptConnectionLost(*error.args) if handler.has_answered else error) from None
         handler.has_answered = True
         self.content.on_eof(handler.rest)
         return started
+
+    async def _sent(self) -> None:
+        """Waits until the content is sent, or refused: aiohttp sends no more once it has taken a reply.
+
+        Raises:
+            SuccessTooEarly: the reply is a success, and the rest of the content was not taken even so.
+        """
+        writer, handler = self._writer, self.handler
+        if writer is None or self._continue is not None:
+            return
+        handler.answer = self._loop.create_future()
+        if handler.status is None:
+            await asyncio.wait({writer, handler.answer}, return_when=asyncio.FIRST_COMPLETED)
+        if handler.status is None or handler.is_refused:
+            return
+        await asyncio.wait({writer}, timeout=handler.read_timeout)
+        if handler.is_sending:
+            raise SuccessTooEarly
 
 
 class Connector(aiohttp.TCPConnector):
@@ -117,6 +80,16 @@ class Connector(aiohttp.TCPConnector):
     def now(self) -> float:
         """The time on the clock of the loop."""
         return self._loop.time()
+
+    async def _get(self, key: Any, traces: Any) -> Connection | None:
+        """A kept connection, but none that the server has closed, also where the event loop has not seen that yet."""
+        while (kept := await super()._get(key, traces)) is not None:
+            handler = kept.protocol
+            assert isinstance(handler, Handler)
+            if not handler.has_news():
+                return kept
+            kept.close()
+        return None
 
     async def close_idle(self) -> None:
         """Closes the connections that nothing was asked of since their last reply ended."""

@@ -1,6 +1,7 @@
 """Our errors for those of aiohttp, asyncio, ssl and the system."""
 
 import asyncio
+import os
 import ssl
 from typing import Final, NamedTuple
 
@@ -17,6 +18,14 @@ class NoConnectionFree(aiohttp.ClientConnectionError):
         super().__init__(f"all {limit} connections are held by open readers, and none of them is read")
 
 
+class SendingStalled(aiohttp.ServerTimeoutError):
+    """The server took nothing of the content for too long."""
+
+
+class SuccessTooEarly(aiohttp.ClientConnectionError):
+    """The server reported success, and did not take the rest of the content."""
+
+
 class _Meaning(NamedTuple):
     """What a foreign exception means to us."""
 
@@ -28,6 +37,7 @@ class _Meaning(NamedTuple):
 
 _MEANINGS: Final = (
     _Meaning(aiohttp.ConnectionTimeoutError, Timeout, "no connection to the server in time", True),
+    _Meaning(SendingStalled, Timeout, "the server took nothing of the content for too long", True),
     _Meaning(aiohttp.ServerTimeoutError, Timeout, "the server sent nothing for too long", True),
     _Meaning(aiohttp.ClientConnectorCertificateError, Unexpected, "the server's certificate is not trusted", False),
     _Meaning(aiohttp.ClientSSLError, Unexpected, "TLS with the server failed", False),
@@ -36,6 +46,7 @@ _MEANINGS: Final = (
     _Meaning(aiohttp.ClientConnectorError, Unexpected, "no connection to the server", True),
     _Meaning(aiohttp.ServerDisconnectedError, Unexpected, "the server closed the connection without a reply", True),
     _Meaning(aiohttp.ClientPayloadError, ContentIncomplete, "the connection ended before the content did", True),
+    _Meaning(SuccessTooEarly, Unexpected, "the server reported success without having taken all content", True),
     _Meaning(aiohttp.ClientConnectionError, Unexpected, "the connection to the server was lost", True),
     _Meaning(aiohttp.ClientHttpProxyError, Unexpected, "the proxy does not let the connection through", True),
     _Meaning(aiohttp.ClientResponseError, Unexpected, "the reply is not valid HTTP", True),
@@ -68,7 +79,9 @@ def translated_in_content(error: BaseException) -> Error:
 
 
 def _reason(error: BaseException) -> str:
-    """The words of the system, as far as they are its own."""
+    """The words of the system, as far as they are its own: those of aiohttp can repeat the URL."""
+    if isinstance(error, aiohttp.ClientOSError) and not isinstance(error, aiohttp.ClientConnectorError):
+        return f" ({os.strerror(error.errno)})" if error.errno else ""
     cause = getattr(error, "os_error", error)
     words = getattr(cause, "verify_message", None) or getattr(cause, "strerror", None)
     return f" ({words})" if isinstance(words, str) and words else ""

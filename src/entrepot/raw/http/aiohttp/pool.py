@@ -14,7 +14,8 @@ from entrepot.errors import Unexpected
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpResponse
 
 from .body import BUFFER, AiohttpBody
-from .connection import Connector, KeptConnectionLost, Request, Response
+from .connection import Connector, KeptConnectionLost, Response
+from .request import Request, Upload
 
 _HEADERS: Final = (("Accept-Encoding", "identity"), ("User-Agent", "entrepot"))
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
@@ -78,6 +79,7 @@ class Pool:
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_HEADERS,
+            skip_auto_headers=("Content-Type",),
             auto_decompress=False,
             read_bufsize=BUFFER,
             request_class=Request,
@@ -124,8 +126,7 @@ class Pool:
             request.method,
             url,
             headers=CIMultiDict(request.headers),
-            data=request.body,
-            skip_auto_headers=None if request.body is None else ("Content-Type",),
+            data=None if request.body is None else Upload(request.body),
             allow_redirects=False,
             proxy=proxy,
             timeout=self._timeout_of(request),

@@ -23,6 +23,8 @@ class AiohttpTransport(HttpTransport):
     A pool is made on first use, closes by itself when its loop shuts down, and is not shared with a
     forked child. A GET or HEAD is sent once more, at once, when a connection that was kept open turns
     out to have been closed by the server meanwhile (RFC 9112, 9.3.1); nothing else is ever repeated.
+    Content is sent piece by piece, as fast as the server takes it; a server that refuses it before it has
+    all is sent no more, and the connection is not used again.
     Proxies come from the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`), looked up once for
     each origin.
 
@@ -33,8 +35,8 @@ class AiohttpTransport(HttpTransport):
     Arguments:
         connect_timeout: seconds until a connection stands, looking up the name and TLS included; None
             waits for ever. By default 10.
-        idle_timeout: seconds without a byte from the server while one is awaited; None waits for ever.
-            By default 60.
+        idle_timeout: seconds without a byte from the server while one is awaited, nor one of the content taken by
+            it while some is sent (then up to twice as many); None waits for ever. By default 60.
         max_connections: connections of one event loop at a time, those of bodies that are not yet
             closed included; None is no limit. By default 256. Requests beyond them wait their turn.
         pool_timeout: seconds that a request waits its turn while nothing is done with any of the

@@ -1,0 +1,556 @@
+"""What the transport does with the content of requests, against a server that takes it or does not."""
+
+import array
+import asyncio
+import gc
+import ssl
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import pytest
+import trustme
+import uvloop
+
+from entrepot.errors import Timeout, Unexpected
+from entrepot.raw.http import HttpRequest, HttpResponse
+from entrepot.raw.http.aiohttp import AiohttpTransport
+from entrepot.raw.http.aiohttp.handler import Handler
+from entrepot.raw.http.aiohttp.request import PIECE, Upload
+from tests.misbehaving import (
+    CLOSE,
+    END,
+    HOLD,
+    PAUSE,
+    RESET,
+    STALL,
+    Answer,
+    Asked,
+    Fault,
+    MisbehavingServer,
+    Take,
+    whole,
+)
+
+SIZE = 16 << 20
+LARGE = bytes(range(256)) * (SIZE // 256)
+"""More than the buffers of both ends hold."""
+
+SHORT_PATIENCE = 0.15
+MiB = 1 << 20
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def server_tls(request: pytest.FixtureRequest, authority: trustme.CA) -> ssl.SSLContext | None:
+    if request.param == "plain":
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def client_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+@pytest.fixture
+async def transport(client_tls: ssl.SSLContext) -> AsyncIterator[AiohttpTransport]:
+    made = AiohttpTransport(idle_timeout=5, ssl_context=client_tls)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def hasty(client_tls: ssl.SSLContext) -> AsyncIterator[AiohttpTransport]:
+    """A transport that does not wait long for servers that take nothing."""
+    made = AiohttpTransport(idle_timeout=SHORT_PATIENCE, ssl_context=client_tls)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def store() -> Iterator[MisbehavingServer]:
+    with MisbehavingServer(lambda asked: [whole(b"" if asked.method == "HEAD" else b"stored")]) as server:
+        yield server
+
+
+async def content_of(response: HttpResponse) -> bytes:
+    data = b""
+    while part := await response.body.read(1 << 62):
+        data += part
+    await response.body.close()
+    return data
+
+
+async def send(
+    transport: AiohttpTransport, server: MisbehavingServer, body: bytes | memoryview | None, method: str = "PUT"
+) -> tuple[int, bytes]:
+    response = await transport.send(HttpRequest(method, f"{server.endpoint}/a?secret=1", (), body))
+    return response.status, await content_of(response)
+
+
+def descriptors() -> int:
+    gc.collect()
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def nothing_left(server: MisbehavingServer, before: int) -> None:
+    """Waits until no connection of the client is open, and no task left, whatever the server does with its end."""
+    for _ in range(200):
+        if descriptors() <= before + server.open_connections and len(asyncio.all_tasks()) == 1:
+            break
+        await asyncio.sleep(0.01)
+    assert descriptors() <= before + server.open_connections
+    assert len(asyncio.all_tasks()) == 1
+    server.let_go()
+    await asyncio.to_thread(server.wait_until_left)
+
+
+# What goes over the wire.
+
+WIRE: list[tuple[str, bytes | memoryview | None, str, bytes]] = [
+    ("PUT", b"12345", "Content-Length: 5\r\n", b"12345"),
+    ("POST", b"12345", "Content-Length: 5\r\n", b"12345"),
+    ("PATCH", b"12345", "Content-Length: 5\r\n", b"12345"),
+    ("DELETE", b"12345", "Content-Length: 5\r\n", b"12345"),
+    ("PUT", memoryview(b"0123456")[1:4], "Content-Length: 3\r\n", b"123"),
+    ("PUT", memoryview(bytearray(b"12345")), "Content-Length: 5\r\n", b"12345"),
+    ("PUT", memoryview(array.array("I", [0, 0])), "Content-Length: 8\r\n", bytes(8)),
+    ("PUT", b"", "Content-Length: 0\r\n", b""),
+    ("POST", b"", "Content-Length: 0\r\n", b""),
+    ("DELETE", b"", "Content-Length: 0\r\n", b""),
+    ("PUT", memoryview(b""), "Content-Length: 0\r\n", b""),
+    ("PUT", None, "Content-Length: 0\r\n", b""),
+    ("POST", None, "Content-Length: 0\r\n", b""),
+    ("DELETE", None, "", b""),
+    ("GET", None, "", b""),
+    ("HEAD", None, "", b""),
+]
+
+
+@pytest.mark.parametrize(("method", "body", "length", "content"), WIRE)
+async def test_content_goes_out_with_its_length_and_nothing_else(
+    store: MisbehavingServer,
+    transport: AiohttpTransport,
+    method: str,
+    body: bytes | memoryview | None,
+    length: str,
+    content: bytes,
+) -> None:
+    await send(transport, store, body, method)
+    host = store.endpoint.removeprefix("http://")
+    assert store.asked[0].head.decode() == (
+        f"{method} /a?secret=1 HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: identity\r\nUser-Agent: entrepot\r\n"
+        f"{length}\r\n"
+    )
+    assert store.asked[0].content == content
+
+
+async def test_headers_of_the_content_are_sent_as_they_stand(
+    store: MisbehavingServer, transport: AiohttpTransport
+) -> None:
+    headers = [("Content-Type", "text/plain"), ("Content-MD5", "x"), ("Content-Encoding", "gzip")]
+    response = await transport.send(HttpRequest("PUT", f"{store.endpoint}/a", headers, b"12345"))
+    await content_of(response)
+    assert [store.asked[0].headers[name.lower()] for name, _ in headers] == ["text/plain", "x", "gzip"]
+    assert store.asked[0].headers["content-length"] == "5"
+
+
+@pytest.mark.parametrize("stated", ["3", "7"])
+async def test_the_length_is_that_of_the_content_whatever_is_stated(
+    store: MisbehavingServer, transport: AiohttpTransport, stated: str
+) -> None:
+    url = f"{store.endpoint}/a"
+    for _ in range(2):
+        await content_of(await transport.send(HttpRequest("PUT", url, [("content-length", stated)], b"12345")))
+    assert [asked.content for asked in store.asked] == [b"12345"] * 2
+    assert store.connections == 1
+
+
+@pytest.mark.parametrize("size", [PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, SIZE])
+async def test_large_content_arrives_whole_and_the_connection_is_kept(
+    store: MisbehavingServer, transport: AiohttpTransport, size: int
+) -> None:
+    for _ in range(2):
+        assert await send(transport, store, memoryview(LARGE)[:size]) == (200, b"stored")
+    assert [asked.content == LARGE[:size] for asked in store.asked] == [True, True]
+    assert store.connections == 1
+
+
+async def test_large_content_arrives_whole_by_tls(
+    server_tls: ssl.SSLContext | None, transport: AiohttpTransport
+) -> None:
+    with MisbehavingServer(lambda _: [whole(b"stored")], server_tls) as server:
+        assert await send(transport, server, LARGE) == (200, b"stored")
+        assert server.asked[0].content == LARGE
+
+
+async def test_large_content_is_neither_copied_nor_does_it_hold_up_the_loop(transport: AiohttpTransport) -> None:
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    script: Answer = [*(Take(65536) for _ in range(SIZE // 65536)), whole(b"stored")]
+    with MisbehavingServer(lambda _: script, takes_content=False) as server:
+        counting = asyncio.ensure_future(count_turns())
+        tracemalloc.start()
+        try:
+            assert await send(transport, server, LARGE) == (200, b"stored")
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+            counting.cancel()
+        assert peak < 4 * MiB
+        assert turns >= SIZE // PIECE - 1
+
+
+# Nothing is sent twice.
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+@pytest.mark.parametrize("fault", [CLOSE, RESET])
+@pytest.mark.parametrize("size", [5, SIZE])
+async def test_content_is_never_sent_twice(transport: AiohttpTransport, method: str, fault: Fault, size: int) -> None:
+    def script(asked: Asked) -> Answer:
+        return [fault] if asked.number == 1 else [whole(b"stored")]
+
+    with MisbehavingServer(script) as server:
+        await send(transport, server, None, "GET")
+        with pytest.raises(Unexpected) as caught:
+            await send(transport, server, LARGE[:size], method)
+        assert caught.value.is_temporary
+        assert "secret" not in str(caught.value)
+        assert [asked.connection for asked in server.asked] == [0, 0]
+        assert await send(transport, server, LARGE[:size], method) == (200, b"stored")
+
+
+@pytest.mark.parametrize("fault", [CLOSE, RESET])
+@pytest.mark.parametrize("sees_it", [True, False], ids=["seen by the loop", "not seen yet"])
+async def test_a_connection_that_the_server_closed_meanwhile_is_not_used(
+    transport: AiohttpTransport, fault: Fault, sees_it: bool
+) -> None:
+    def script(asked: Asked) -> Answer:
+        return [whole(b"stored"), PAUSE, fault] if asked.number == 0 else [whole(b"stored")]
+
+    with MisbehavingServer(script) as server:
+        await send(transport, server, b"12345")
+        if sees_it:
+            await asyncio.to_thread(server.wait_until_left)
+            await asyncio.sleep(0.02)
+        else:
+            server.wait_until_left()
+            time.sleep(0.02)
+        assert await send(transport, server, b"12345") == (200, b"stored")
+        assert [asked.connection for asked in server.asked] == [0, 1]
+
+
+# Servers that answer before they have all.
+
+REFUSALS = ["403 Forbidden", "412 Precondition Failed", "503 Slow Down"]
+
+
+def refusing(status: str, *faults: Fault, taken: int = 100_000) -> Callable[[Asked], Answer]:
+    return lambda asked: [Take(taken), whole(b"no", status=status), *faults] if asked.number == 0 else [whole(b"yes")]
+
+
+# What TLS had received when a connection breaks is lost with it.
+ENDS = [("plain", CLOSE), ("plain", RESET), ("plain", HOLD), ("plain", STALL), ("TLS", HOLD), ("TLS", STALL)]
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+@pytest.mark.parametrize(("server_tls", "fault"), ENDS, indirect=["server_tls"])
+async def test_a_refusal_wins_over_the_content(
+    transport: AiohttpTransport, server_tls: ssl.SSLContext | None, status: str, fault: Fault
+) -> None:
+    with MisbehavingServer(refusing(status, fault), server_tls, takes_content=False) as server:
+        before = descriptors()
+        assert await send(transport, server, LARGE) == (int(status[:3]), b"no")
+        await nothing_left(server, before)
+        assert await send(transport, server, None, "GET") == (200, b"yes")
+        assert [asked.connection for asked in server.asked] == [0, 1]
+
+
+@pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("size", [PIECE, SIZE])
+def test_a_refusal_is_not_lost_however_fast_the_connection_breaks(
+    factory: Callable[[], asyncio.AbstractEventLoop], size: int
+) -> None:
+    async def main(server: MisbehavingServer) -> list[tuple[int, bytes]]:
+        transport = AiohttpTransport(idle_timeout=5)
+        replies = [await send(transport, server, LARGE[:size]) for _ in range(30)]
+        await transport.close()
+        return replies
+
+    script: Answer = [whole(b"no", "Connection: close", status="403 Forbidden"), RESET]
+    with (
+        MisbehavingServer(lambda _: script, takes_content=False) as server,
+        asyncio.Runner(loop_factory=factory) as run,
+    ):
+        assert run.run(main(server)) == [(403, b"no")] * 30
+
+
+async def test_a_refusal_that_came_unseen_before_the_connection_broke_is_received(
+    transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def block_the_loop(_: object) -> None:
+        server.wait_until_left()
+        time.sleep(0.02)
+
+    monkeypatch.setattr("entrepot.raw.http.aiohttp.request.PIECE", 1000)
+    monkeypatch.setattr("entrepot.raw.http.aiohttp.request._turn_of_the_loop", block_the_loop)
+    script: Answer = [Take(10), whole(b"no", status="403 Forbidden"), RESET]
+    with MisbehavingServer(lambda _: script, takes_content=False) as server:
+        assert await send(transport, server, LARGE[:5000]) == (403, b"no")
+
+
+async def test_a_connection_is_not_used_again_after_a_refusal_that_ended_the_sending(
+    transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def pause(_: object) -> None:
+        await asyncio.sleep(0.02)
+
+    def script(asked: Asked) -> Answer:
+        head = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nno"
+        return [whole(b"yes")] if asked.number else [Take(1000), head, PAUSE, PAUSE, b"no"]
+
+    monkeypatch.setattr("entrepot.raw.http.aiohttp.request.PIECE", 1000)
+    monkeypatch.setattr("entrepot.raw.http.aiohttp.request._turn_of_the_loop", pause)
+    with MisbehavingServer(script, takes_content=False) as server:
+        assert await send(transport, server, LARGE[:100_000]) == (403, b"nono")
+        assert await send(transport, server, None, "GET") == (200, b"yes")
+        assert [asked.connection for asked in server.asked] == [0, 1]
+
+
+class Writer:
+    """A connection that takes all at once, and brings a refusal after some pieces."""
+
+    def __init__(self, refused_after: int) -> None:
+        self.protocol, self.pieces, self._refused_after = self, list[bytes](), refused_after
+
+    @property
+    def is_refused(self) -> bool:
+        return len(self.pieces) >= self._refused_after
+
+    def begin_content(self) -> None:
+        assert self.pieces == []
+
+    def note_content(self, size: int, *, is_last: bool) -> None:
+        assert 0 < size <= PIECE
+        assert is_last == (len(self.pieces) == 3)
+
+    def has_news(self) -> bool:
+        return False
+
+    async def write(self, piece: memoryview) -> None:
+        self.pieces.append(bytes(piece))
+
+
+@pytest.mark.parametrize(("refused_after", "sent"), [(9, 4), (2, 2)])
+async def test_the_loop_has_its_turn_before_each_piece_however_fast_they_are_taken(
+    refused_after: int, sent: int
+) -> None:
+    content, turns = LARGE[: 3 * PIECE + 1], list[int]()
+    writer: Any = Writer(refused_after)
+    going = asyncio.ensure_future(Upload(content).write(writer))
+    while not going.done():
+        await asyncio.sleep(0)
+        turns.append(len(writer.pieces))
+    assert set(turns) >= set(range(1, sent + 1))
+    assert b"".join(writer.pieces) == content[: sent * PIECE]
+
+
+async def test_a_timer_that_runs_when_a_reply_ends_does_not_break_the_idle_connection() -> None:
+    handler = Handler(asyncio.get_running_loop(), WeakKeyDictionary())
+    handler.connection_made(asyncio.Transport())
+    handler.set_response_params(read_timeout=0.01)
+    handler.start_timeout()
+    handler.rest()
+    await asyncio.sleep(0.03)
+    assert handler.exception() is None
+
+
+async def test_a_refusal_ends_the_sending_also_while_its_own_content_is_awaited(transport: AiohttpTransport) -> None:
+    head = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nno"
+    with MisbehavingServer(lambda _: [head, HOLD], takes_content=False) as server:
+        before = descriptors()
+        response = await transport.send(HttpRequest("PUT", f"{server.endpoint}/a", (), LARGE))
+        assert (response.status, await response.body.read(10)) == (403, b"no")
+        await response.body.close()
+        await nothing_left(server, before)
+
+
+async def test_an_early_success_counts_once_all_is_sent(transport: AiohttpTransport) -> None:
+    script: Answer = [Take(10), whole(b"stored"), PAUSE, Take(SIZE - 10)]
+    with MisbehavingServer(lambda _: script, takes_content=False) as server:
+        assert await send(transport, server, LARGE) == (200, b"stored")
+        await asyncio.to_thread(lambda: [time.sleep(0.005) for _ in range(400) if server.taken < SIZE])
+        assert server.taken == SIZE
+
+
+@pytest.mark.parametrize("fault", [CLOSE, RESET, HOLD])
+async def test_an_early_success_does_not_count_where_the_rest_is_not_taken(
+    hasty: AiohttpTransport, fault: Fault
+) -> None:
+    with MisbehavingServer(lambda _: [Take(10), whole(b"stored"), fault], takes_content=False) as server:
+        before = descriptors()
+        with pytest.raises(Unexpected, match="success without having taken all") as caught:
+            await send(hasty, server, LARGE)
+        assert caught.value.is_temporary
+        await nothing_left(server, before)
+
+
+# Servers that break or stall.
+
+
+@pytest.mark.parametrize("fault", [CLOSE, RESET])
+@pytest.mark.parametrize("taken", [0, MiB])
+async def test_a_connection_that_ends_in_the_content_is_a_temporary_error(
+    transport: AiohttpTransport, server_tls: ssl.SSLContext | None, fault: Fault, taken: int
+) -> None:
+    with MisbehavingServer(lambda _: [Take(taken), fault], server_tls, takes_content=False) as server:
+        before = descriptors()
+        with pytest.raises(Unexpected) as caught:
+            await send(transport, server, LARGE)
+        assert caught.value.is_temporary
+        assert "secret" not in str(caught.value)
+        assert len(server.asked) == 1
+        await nothing_left(server, before)
+
+
+@pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_server_that_takes_nothing_is_a_timeout(
+    factory: Callable[[], asyncio.AbstractEventLoop], server_tls: ssl.SSLContext | None, client_tls: ssl.SSLContext
+) -> None:
+    async def main(server: MisbehavingServer) -> None:
+        transport = AiohttpTransport(idle_timeout=SHORT_PATIENCE, ssl_context=client_tls)
+        await send(transport, server, None, "GET")
+        await transport.close()
+        await asyncio.to_thread(server.wait_until_left)
+        before = descriptors()
+        with pytest.raises(Timeout, match="took nothing") as caught:
+            await send(transport, server, LARGE)
+        assert caught.value.is_temporary
+        assert len(server.asked) == 2
+        await nothing_left(server, before)
+        await transport.close()
+
+    def script(asked: Asked) -> Answer:
+        return [HOLD] if asked.method == "PUT" else [whole(b"hello")]
+
+    with (
+        MisbehavingServer(script, server_tls, takes_content=False) as server,
+        asyncio.Runner(loop_factory=factory) as runner,
+    ):
+        runner.run(main(server))
+
+
+async def test_a_server_that_ends_its_side_in_the_content_is_not_waited_for(transport: AiohttpTransport) -> None:
+    with MisbehavingServer(lambda _: [Take(1000), PAUSE, PAUSE, END, HOLD], takes_content=False) as server:
+        before = descriptors()
+        with pytest.raises(Unexpected, match="without a reply") as caught:
+            await send(transport, server, LARGE)
+        assert caught.value.is_temporary
+        await nothing_left(server, before)
+
+
+async def test_the_timeout_of_the_request_holds_for_its_content(transport: AiohttpTransport) -> None:
+    with MisbehavingServer(lambda _: [HOLD], takes_content=False) as server:
+        request = HttpRequest("PUT", f"{server.endpoint}/a", (), LARGE, idle_timeout=SHORT_PATIENCE)
+        with pytest.raises(Timeout, match="took nothing"):
+            await transport.send(request)
+
+
+async def test_a_server_that_says_nothing_to_all_of_the_content_is_a_timeout(hasty: AiohttpTransport) -> None:
+    with MisbehavingServer(lambda _: [STALL]) as server:
+        with pytest.raises(Timeout, match="sent nothing") as caught:
+            await send(hasty, server, LARGE)
+        assert caught.value.is_temporary
+        assert server.asked[0].content == LARGE
+
+
+async def test_a_slow_server_is_waited_for_as_long_as_it_takes_something(hasty: AiohttpTransport) -> None:
+    # All of it fits into the buffers on our side, and takes five times as long as the server may be silent.
+    size, step = MiB, 32 * 1024
+    script = [one for _ in range(size // step) for one in (PAUSE, Take(step))]
+    with MisbehavingServer(lambda _: [*script, whole(b"stored")], takes_content=False, receive_buffer=4096) as server:
+        assert await send(hasty, server, LARGE[:size]) == (200, b"stored")
+
+
+# Ends.
+
+
+async def sending(transport: AiohttpTransport, server: MisbehavingServer) -> "asyncio.Task[tuple[int, bytes]]":
+    """A request whose content the server has begun to take."""
+    going = asyncio.ensure_future(send(transport, server, LARGE))
+    while server.taken < 1000:
+        await asyncio.sleep(0.002)
+    return going
+
+
+async def test_cancelled_in_the_content_leaves_nothing(
+    transport: AiohttpTransport, server_tls: ssl.SSLContext | None
+) -> None:
+    def script(asked: Asked) -> Answer:
+        return [Take(1000), HOLD] if asked.method == "PUT" else [whole(b"hello")]
+
+    with MisbehavingServer(script, server_tls, takes_content=False) as server:
+        await send(transport, server, None, "GET")
+        await transport.close()
+        await asyncio.to_thread(server.wait_until_left)
+        before = descriptors()
+        for _ in range(10):
+            server.taken = 0
+            going = await sending(transport, server)
+            going.cancel()
+            with suppress(asyncio.CancelledError):
+                await going
+            assert going.cancelled()
+        await nothing_left(server, before)
+        assert await send(transport, server, None, "GET") == (200, b"hello")
+
+
+async def test_closing_lets_content_go_on_and_closes_its_connection_then(transport: AiohttpTransport) -> None:
+    script: Answer = [Take(1000), PAUSE, PAUSE, Take(SIZE - 1000), whole(b"stored")]
+    with MisbehavingServer(lambda _: script, takes_content=False) as server:
+        going = await sending(transport, server)
+        await transport.close()
+        assert await going == (200, b"stored")
+        await asyncio.to_thread(server.wait_until_left)
+
+
+def test_a_loop_that_shuts_down_wakes_whoever_sends() -> None:
+    transport = AiohttpTransport()
+
+    async def main(server: MisbehavingServer) -> list[tuple[int, bytes] | BaseException]:
+        going = await sending(transport, server)
+        await asyncio.get_running_loop().shutdown_asyncgens()
+        return await asyncio.gather(going, return_exceptions=True)
+
+    with MisbehavingServer(lambda _: [Take(1000), HOLD], takes_content=False) as server:
+        (error,) = asyncio.run(main(server))
+        assert isinstance(error, Unexpected)
+        assert error.is_temporary
+        server.let_go()
+        server.wait_until_left()
