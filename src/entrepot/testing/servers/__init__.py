@@ -1,0 +1,30 @@
+"""Real servers on loopback, as processes of their own, for tests and demonstrations.
+
+Every server listens on 127.0.0.1 only, on ports that were free, and is stopped by its own process
+id when its `with` block ends. A forked child that leaves the block stops nothing. These helpers block.
+"""
+
+from .ceph import radosgw
+from .gateways import juicefs, rclone
+from .iam import moto
+from .openstack import swift
+from .process import ServerFailed, free_ports, running
+from .s3 import S3Server
+from .web import Nginx, nginx
+from .weed import SeaweedFS, seaweedfs
+
+__all__ = [
+    "Nginx",
+    "S3Server",
+    "SeaweedFS",
+    "ServerFailed",
+    "free_ports",
+    "juicefs",
+    "moto",
+    "nginx",
+    "radosgw",
+    "rclone",
+    "running",
+    "seaweedfs",
+    "swift",
+]

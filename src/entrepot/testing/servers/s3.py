@@ -1,0 +1,84 @@
+"""What all S3 servers have in common: where they are, with which keys, and how it is known that they are ready."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.client import HTTPConnection
+from typing import Final
+from urllib.parse import urlsplit
+
+from entrepot.raw.http import HttpRequest
+from entrepot.services.s3.signing import Credentials, Signer
+
+from .request import Reply, ask, connection_to
+
+PROBE_SECONDS: Final = 10.0
+"""How long one request of those that find out whether a server is ready may take."""
+
+PROBE: Final = ".entrepot-is-ready"
+"""The key of the object that is put, read and removed to find that out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Server:
+    """A running S3 server that checks signatures, with one bucket, empty.
+
+    Arguments:
+        endpoint: the URL of the S3 API, for requests in path style.
+        pid: the process id of the server; of several, the one that speaks S3. 0 is one that was not started here.
+        region: the region that requests are signed for.
+        bucket: the name of the bucket.
+        access_key_id: the only key id that it knows.
+        secret_access_key: the secret of that key.
+    """
+
+    endpoint: str
+    pid: int = 0
+    region: str = "us-east-1"
+    bucket: str = "entrepot"
+    access_key_id: str = "AKIATEST0001"
+    secret_access_key: str = field(default="secretsecret01", repr=False)
+
+
+def is_serving(server: S3Server) -> bool:
+    """Makes the bucket, and sees an object put, read and removed, and refused to those who do not sign.
+
+    Raises:
+        OSError: the server does not answer.
+    """
+    key = f"/{server.bucket}/{PROBE}"
+    return (
+        ask_signed(server, "PUT", f"/{server.bucket}").status in {200, 409}
+        and ask_signed(server, "PUT", key, b"ready").status == 200
+        and ask_signed(server, "GET", key) == Reply(200, b"ready")
+        and 400 <= ask(_connection(server), "GET", key).status < 500
+        and ask_signed(server, "DELETE", key).status == 204
+    )
+
+
+def ask_signed(
+    server: S3Server, method: str, target: str, body: bytes = b"", *, service: str = "s3", **headers: str
+) -> Reply:
+    """The reply to one signed request.
+
+    Arguments:
+        server: whom to ask, and the keys.
+        method: such as `"GET"`.
+        target: path and query, percent-encoded.
+        body: the content.
+        service: the service that the request is signed for.
+        headers: more headers.
+
+    Raises:
+        OSError: there was no reply.
+    """
+    url = urlsplit(server.endpoint + target)
+    given = [("Host", url.netloc), *headers.items()]
+    signer = Signer(Credentials(server.access_key_id, server.secret_access_key), server.region, service)
+    request = signer.sign(HttpRequest(method, url.geturl(), given, body), datetime.now(UTC))
+    return ask(_connection(server), method, target, body, **dict(request.headers))
+
+
+def _connection(server: S3Server) -> HTTPConnection:
+    return connection_to(urlsplit(server.endpoint).netloc, timeout=PROBE_SECONDS)
