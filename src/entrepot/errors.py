@@ -6,6 +6,7 @@ written against the standard library keeps working (`except FileNotFoundError` c
     Error
     ├── ConfigInvalid        ValueError             the configuration cannot work
     ├── InvalidInput         ValueError             an argument cannot work
+    ├── IsSameFile           ValueError             source and target of a copy or rename are one
     ├── RangeNotSatisfied    ValueError             the range starts behind the end of the object
     ├── Unsupported          io.UnsupportedOperation   the service cannot do this
     ├── NotFound             FileNotFoundError
@@ -20,6 +21,7 @@ written against the standard library keeps working (`except FileNotFoundError` c
         ├── ContentTruncated                        more bytes than promised
         ├── StorageFull
         ├── ConditionNotMatch                       if_match and its siblings
+        ├── DeletionsFailed                         some of many; temporary where all of them are
         └── Unexpected                              anything else; temporary where the cause is
 
 A temporary error may go away when the same call is made again. The parts of an error are filled in
@@ -32,6 +34,7 @@ from __future__ import annotations
 
 import errno as _errno
 import io
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 
@@ -108,7 +111,7 @@ class Error(Exception):
         return f"{kind}: {self.message} [{where}]" if where else f"{kind}: {self.message}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = dict(self.__dict__)
+        state = {**self.__dict__, "context": dict(self.context)}  # a copy has a context of its own
         if isinstance(self, OSError):
             state |= {"errno": self.errno, "filename": self.filename}
         return _rebuild, (type(self), self.message), state
@@ -135,6 +138,10 @@ class ConfigInvalid(Error, ValueError):
 
 class InvalidInput(Error, ValueError):
     """An argument cannot work, whatever the storage holds. Nothing was sent."""
+
+
+class IsSameFile(Error, ValueError):
+    """Source and target of a copy or a rename are the same object."""
 
 
 class RangeNotSatisfied(Error, ValueError):
@@ -216,6 +223,26 @@ class ContentTruncated(Error, OSError):
     default_errno = _errno.EIO
 
 
+class DeletionsFailed(Error, OSError):
+    """Some of many deletions failed. The others were made.
+
+    `failures` has the error of each that failed: its `path` says which, and the `version` in its context if
+    one was asked for.
+    """
+
+    default_errno = _errno.EIO
+    failures: tuple[Error, ...] = ()
+
+    @classmethod
+    def of(cls, failures: Sequence[Error]) -> DeletionsFailed:
+        """The error for the errors of deletions, at least one."""
+        first = failures[0]
+        told = f"{len(failures)} deletions failed, the first one of {first.path!r}: {first.kind}: {first.message}"
+        error = cls(told, is_temporary=all(failure.is_temporary for failure in failures))
+        error.failures = tuple(failures)
+        return error
+
+
 class Unexpected(Error, OSError):
     """Anything else. `is_temporary` is set where the cause is known to pass, such as a lost connection."""
 
@@ -228,9 +255,11 @@ __all__ = [
     "ConfigInvalid",
     "ContentIncomplete",
     "ContentTruncated",
+    "DeletionsFailed",
     "Error",
     "InvalidInput",
     "IsADirectory",
+    "IsSameFile",
     "NotADirectory",
     "NotFound",
     "PermissionDenied",

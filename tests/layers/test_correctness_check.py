@@ -11,15 +11,35 @@ from typing import Any
 
 import pytest
 
-from entrepot import BytesRange, Capability, IsADirectory, Metadata, Operator, Unsupported
+from entrepot import (
+    BytesRange,
+    Capability,
+    Entry,
+    IsADirectory,
+    IsSameFile,
+    Metadata,
+    NotADirectory,
+    Operator,
+    Unsupported,
+)
 from entrepot.raw import (
     HINTS,
     Accessor,
     AccessorInfo,
     Context,
+    OpCopy,
+    OpDelete,
+    OpList,
     OpRead,
+    OpRename,
     OpStat,
+    OpWrite,
+    RpCopy,
+    RpCreateDir,
+    RpDelete,
+    RpList,
     RpRead,
+    RpRename,
     RpStat,
     RpWrite,
     ServiceConfig,
@@ -38,6 +58,39 @@ VALUES: dict[str, Any] = {
     "concurrent": 2,
     "gap": 3,
     "content_length_hint": 4,
+    "append": True,
+    "content_type": "text/plain",
+    "content_disposition": "inline",
+    "content_encoding": "gzip",
+    "cache_control": "no-store",
+    "user_metadata": {"colour": "red"},
+    "if_not_exists": True,
+    "recursive": True,
+    "start_after": "a/b",
+    "versions": True,
+    "deleted": True,
+    "limit": 7,
+    "source_version": "v2",
+}
+# What each operation is called with, beside its options.
+ABOUT: dict[str, tuple[Any, ...]] = {
+    "stat": ("p",),
+    "read": ("p",),
+    "write": ("p", b""),
+    "create_dir": ("p/",),
+    "delete": ("p",),
+    "list": ("p",),
+    "copy": ("p", "q"),
+    "rename": ("p", "q"),
+}
+RECORDS = {
+    "stat": OpStat,
+    "read": OpRead,
+    "write": OpWrite,
+    "delete": OpDelete,
+    "list": OpList,
+    "copy": OpCopy,
+    "rename": OpRename,
 }
 
 
@@ -59,6 +112,38 @@ class Recorder(Accessor):
     async def write(self, path: str, args: Any) -> tuple[RpWrite, oio.Write]:
         self.asked.append(args)
         return RpWrite(), Sink()
+
+    async def create_dir(self, path: str, args: Any) -> RpCreateDir:
+        self.asked.append(args)
+        return RpCreateDir()
+
+    async def delete(self) -> tuple[RpDelete, oio.Delete]:
+        return RpDelete(), RecordingDeleter(self)
+
+    async def list(self, path: str, args: OpList) -> tuple[RpList, oio.List]:
+        self.asked.append(args)
+        return RpList(), Nothing()
+
+    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+        self.asked.append(args)
+        return RpCopy(metadata=Metadata())
+
+    async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
+        self.asked.append(args)
+        return RpRename()
+
+
+class RecordingDeleter(oio.Delete):
+    def __init__(self, recorder: Recorder) -> None:
+        self.asked = recorder.asked
+
+    async def delete(self, path: str, args: OpDelete) -> None:
+        self.asked.append(args)
+
+
+class Nothing(oio.List):
+    async def next(self) -> list[Entry] | None:
+        return None
 
 
 class Sink(oio.Write):
@@ -88,39 +173,76 @@ def options_of(arguments: type) -> Iterator[str]:
     return (option.name for option in fields(arguments) if option.name not in HINTS | {"range"})
 
 
-OPTIONS = [("stat", option) for option in options_of(OpStat)] + [("read", option) for option in options_of(OpRead)]
+OPTIONS = [(operation, option) for operation, record in RECORDS.items() for option in options_of(record)]
+COMPLETED = {("delete", "recursive"), ("list", "recursive")}  # what the stack does in place of the service
 
 
 @pytest.mark.parametrize(("operation", "option"), OPTIONS)
 class TestEachOption:
     async def test_is_refused_before_any_io_where_its_flag_is_false(self, operation: str, option: str) -> None:
-        op, recorder = operator_with(replace(EVERYTHING, **{f"{operation}_with_{option}": False}))
-        with pytest.raises(Unsupported, match=f"{operation} with {option}") as caught:
-            await getattr(op, operation)("p", **{option: VALUES[option]})
+        lacking = replace(EVERYTHING, **{f"{operation}_with_{option}": False})
+        if (operation, option) in COMPLETED:
+            lacking = replace(lacking, list=False, delete=operation == "delete")
+        op, recorder = operator_with(lacking)
+        with pytest.raises(Unsupported, match=f"{operation} with {option}|has no list") as caught:
+            await getattr(op, operation)(*ABOUT[operation], **{option: VALUES[option]})
         error = caught.value
         assert (error.scheme, error.operation, error.path) == ("recorder", operation, "p")
         assert recorder.asked == []
-        await getattr(op, operation)("p")
-        assert len(recorder.asked) == 1
+        if (operation, option) != ("list", "recursive"):
+            await getattr(op, operation)(*ABOUT[operation])
+            assert len(recorder.asked) == 1
 
     async def test_arrives_where_its_flag_is_true(self, operation: str, option: str) -> None:
         op, recorder = operator_with(EVERYTHING)
-        await getattr(op, operation)("p", **{option: VALUES[option]})
+        await getattr(op, operation)(*ABOUT[operation], **{option: VALUES[option]})
         assert getattr(recorder.asked[0], option) == VALUES[option]
 
 
-@pytest.mark.parametrize(("operation", "arguments"), [("stat", []), ("read", []), ("write", [b"x"])])
-async def test_an_operation_is_refused_before_any_io_where_its_flag_is_false(
-    operation: str, arguments: list[bytes]
-) -> None:
-    op, recorder = operator_with(replace(EVERYTHING, **{operation: False}))
+@pytest.mark.parametrize("operation", ABOUT)
+async def test_an_operation_is_refused_before_any_io_where_its_flag_is_false(operation: str) -> None:
+    lacking = replace(EVERYTHING, **{operation: False})
+    if operation == "create_dir":
+        lacking = replace(lacking, list=False)  # or the stack would make an empty object
+    op, recorder = operator_with(lacking)
     with pytest.raises(Unsupported, match=f"has no {operation}") as caught:
-        await getattr(op, operation)("p", *arguments)
-    assert (caught.value.scheme, caught.value.operation, caught.value.path) == ("recorder", operation, "p")
+        await getattr(op, operation)(*ABOUT[operation])
+    error = caught.value
+    assert (error.scheme, error.operation, error.path) == ("recorder", operation, ABOUT[operation][0])
     assert recorder.asked == []
 
 
-@pytest.mark.parametrize("hint", sorted(HINTS - {"chunk"}))
+@pytest.mark.parametrize("operation", ["copy", "rename"])
+async def test_an_object_is_not_copied_or_moved_onto_itself(operation: str) -> None:
+    op, recorder = operator_with(EVERYTHING)
+    with pytest.raises(IsSameFile) as caught:
+        await getattr(op, operation)("p", "/p")
+    assert (caught.value.operation, caught.value.path, recorder.asked) == (operation, "p", [])
+
+
+async def test_a_version_may_be_copied_onto_its_own_object() -> None:
+    op, recorder = operator_with(EVERYTHING)
+    await op.copy("p", "p", source_version="v")
+    assert recorder.asked == [OpCopy(source_version="v")]
+
+
+@pytest.mark.parametrize("operation", ["copy", "rename"])
+@pytest.mark.parametrize("paths", [("d/", "p"), ("p", "d/"), ("/", "p")])
+async def test_a_directory_is_not_copied_or_moved(operation: str, paths: tuple[str, str]) -> None:
+    op, recorder = operator_with(EVERYTHING)
+    with pytest.raises(IsADirectory) as caught:
+        await getattr(op, operation)(*paths)
+    assert (caught.value.operation, caught.value.path, recorder.asked) == (operation, paths[0], [])
+
+
+async def test_a_directory_is_made_by_a_path_with_a_slash_at_its_end() -> None:
+    op, recorder = operator_with(EVERYTHING)
+    with pytest.raises(NotADirectory) as caught:
+        await op.create_dir("d")
+    assert (caught.value.operation, caught.value.path, recorder.asked) == ("create_dir", "d", [])
+
+
+@pytest.mark.parametrize("hint", sorted(HINTS - {"chunk", "limit"}))
 async def test_a_hint_is_never_refused(hint: str) -> None:
     op, recorder = operator_with(Capability(read=True, read_can_seek=True, read_can_next=True))
     assert await op.read("p", **{hint: VALUES[hint]}) == b"abc"

@@ -3,7 +3,7 @@
 A new layer gets a line in `LAYERS`, a new operation one in `CALLS`; the suite says so if they are missing.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import import_module
 from inspect import isclass
 from pathlib import Path
@@ -12,10 +12,15 @@ from typing import Any
 
 import pytest
 
-from entrepot import Capability, EntryMode, Metadata, NotFound, layers
+from entrepot import Capability, Entry, EntryMode, Metadata, NotFound, layers
 from entrepot.layers import CompleteLayer, CorrectnessCheckLayer, ErrorContextLayer, TypeEraseLayer
 from entrepot.raw import (
+    DEFAULT_COPY,
+    DEFAULT_CREATE_DIR,
+    DEFAULT_DELETE,
+    DEFAULT_LIST,
     DEFAULT_READ,
+    DEFAULT_RENAME,
     DEFAULT_STAT,
     DEFAULT_WRITE,
     OPERATIONS,
@@ -24,25 +29,38 @@ from entrepot.raw import (
     AroundAccessor,
     Layer,
     LayeredAccessor,
+    OpCopy,
+    OpCreateDir,
+    OpDelete,
     Operation,
+    OpList,
     OpRead,
+    OpRename,
     OpStat,
     OpWrite,
+    RpCopy,
+    RpCreateDir,
+    RpDelete,
+    RpList,
     RpRead,
+    RpRename,
     RpStat,
     RpWrite,
     oio,
 )
 
 PATH = "folder/file"
+TARGET = "folder/other"
+DIRECTORY = "folder/new/"
 METADATA = Metadata(mode=EntryMode.FILE, content_length=7)
+PAGE = [Entry(PATH, METADATA)]
 EVERYTHING = Capability(**dict.fromkeys(Capability.__slots__, True))
 
 # Each layer as its users make it, and the operations that it changes. It leaves the others as they are.
 LAYERS: dict[type[Layer], tuple[Callable[[], Layer], set[str]]] = {
-    CompleteLayer: (CompleteLayer, {"stat", "read"}),
-    CorrectnessCheckLayer: (CorrectnessCheckLayer, {"stat", "read", "write"}),
-    ErrorContextLayer: (ErrorContextLayer, {"stat", "read", "write"}),
+    CompleteLayer: (CompleteLayer, {"stat", "read", "create_dir", "list"}),
+    CorrectnessCheckLayer: (CorrectnessCheckLayer, set(OPERATIONS)),
+    ErrorContextLayer: (ErrorContextLayer, set(OPERATIONS)),
     TypeEraseLayer: (TypeEraseLayer, set()),
 }
 
@@ -95,6 +113,45 @@ async def _writer_abort(accessor: Accessor) -> object:
     return await (await _writer(accessor)).abort()
 
 
+async def _create_dir(accessor: Accessor) -> object:
+    return await accessor.create_dir(DIRECTORY, DEFAULT_CREATE_DIR)
+
+
+async def _delete(accessor: Accessor) -> object:
+    return (await accessor.delete())[0]
+
+
+async def _deleter_delete(accessor: Accessor) -> object:
+    return await (await accessor.delete())[1].delete(PATH, DEFAULT_DELETE)
+
+
+async def _deleter_close(accessor: Accessor) -> object:
+    return await (await accessor.delete())[1].close()
+
+
+async def _list(accessor: Accessor) -> object:
+    return (await accessor.list(PATH, DEFAULT_LIST))[0]
+
+
+async def _lister_next(accessor: Accessor) -> object:
+    return await (await accessor.list(PATH, DEFAULT_LIST))[1].next()
+
+
+async def _lister_close(accessor: Accessor) -> object:
+    return await (await accessor.list(PATH, DEFAULT_LIST))[1].close()
+
+
+async def _copy(accessor: Accessor) -> object:
+    return await accessor.copy(PATH, TARGET, DEFAULT_COPY)
+
+
+async def _rename(accessor: Accessor) -> object:
+    return await accessor.rename(PATH, TARGET, DEFAULT_RENAME)
+
+
+# The path that a call is about, where that is not `PATH`.
+PATHS = {Operation.CREATE_DIR: DIRECTORY, Operation.DELETE: None, Operation.DELETER_CLOSE: None}
+
 # How each operation is called, with what arguments it must arrive at the service, and what the service answers.
 CALLS: dict[Operation, tuple[Callable[[Accessor], Awaitable[object]], tuple[object, ...], object]] = {
     Operation.STAT: (_stat, (PATH, DEFAULT_STAT), RpStat(metadata=METADATA)),
@@ -107,6 +164,15 @@ CALLS: dict[Operation, tuple[Callable[[Accessor], Awaitable[object]], tuple[obje
     Operation.WRITER_WRITE: (_writer_write, (b"data",), None),
     Operation.WRITER_CLOSE: (_writer_close, (), METADATA),
     Operation.WRITER_ABORT: (_writer_abort, (), None),
+    Operation.CREATE_DIR: (_create_dir, (DIRECTORY, DEFAULT_CREATE_DIR), RpCreateDir()),
+    Operation.DELETE: (_delete, (), RpDelete()),
+    Operation.DELETER_DELETE: (_deleter_delete, (PATH, DEFAULT_DELETE), None),
+    Operation.DELETER_CLOSE: (_deleter_close, (), None),
+    Operation.LIST: (_list, (PATH, DEFAULT_LIST), RpList()),
+    Operation.LISTER_NEXT: (_lister_next, (), PAGE),
+    Operation.LISTER_CLOSE: (_lister_close, (), None),
+    Operation.COPY: (_copy, (PATH, TARGET, DEFAULT_COPY), RpCopy(metadata=METADATA)),
+    Operation.RENAME: (_rename, (PATH, TARGET, DEFAULT_RENAME), RpRename()),
 }
 
 
@@ -132,6 +198,21 @@ class Service(Accessor):
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
         return self.answer(Operation.WRITE, path, args), _Writer(self)
+
+    async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
+        return self.answer(Operation.CREATE_DIR, path, args)
+
+    async def delete(self) -> tuple[RpDelete, oio.Delete]:
+        return self.answer(Operation.DELETE), _Deleter(self)
+
+    async def list(self, path: str, args: OpList) -> tuple[RpList, oio.List]:
+        return self.answer(Operation.LIST, path, args), _Lister(self)
+
+    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+        return self.answer(Operation.COPY, source, target, args)
+
+    async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
+        return self.answer(Operation.RENAME, source, target, args)
 
 
 class _Reader(oio.Read):
@@ -163,6 +244,28 @@ class _Writer(oio.Write):
 
     async def abort(self) -> None:
         return self.answer(Operation.WRITER_ABORT)
+
+
+class _Deleter(oio.Delete):
+    def __init__(self, service: Service) -> None:
+        self.answer = service.answer
+
+    async def delete(self, path: str, args: OpDelete) -> None:
+        return self.answer(Operation.DELETER_DELETE, path, args)
+
+    async def close(self) -> None:
+        return self.answer(Operation.DELETER_CLOSE)
+
+
+class _Lister(oio.List):
+    def __init__(self, service: Service) -> None:
+        self.answer = service.answer
+
+    async def next(self) -> Sequence[Entry] | None:
+        return self.answer(Operation.LISTER_NEXT)
+
+    async def close(self) -> None:
+        return self.answer(Operation.LISTER_CLOSE)
 
 
 every_layer = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
@@ -209,7 +312,8 @@ async def test_an_error_comes_out_typed_and_names_scheme_operation_and_path(
     with pytest.raises(NotFound) as caught:
         await CALLS[operation][0](stack)
     error = caught.value
-    assert (error.kind, error.scheme, error.operation, error.path) == ("NotFound", "test", operation, PATH)
+    path = PATHS.get(operation, PATH)
+    assert (error.kind, error.scheme, error.operation, error.path) == ("NotFound", "test", operation, path)
     assert service.arrived[-1][0] is operation
 
 

@@ -1,13 +1,18 @@
 """The interface and its two bases."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
-from entrepot import Metadata, Unsupported
+from entrepot import Entry, Metadata, Unsupported
 from entrepot.raw import (
+    DEFAULT_COPY,
+    DEFAULT_CREATE_DIR,
+    DEFAULT_DELETE,
+    DEFAULT_LIST,
     DEFAULT_READ,
+    DEFAULT_RENAME,
     DEFAULT_STAT,
     DEFAULT_WRITE,
     OPERATIONS,
@@ -17,13 +22,27 @@ from entrepot.raw import (
     LayeredAccessor,
     Operation,
     OpStat,
+    RpCopy,
+    RpCreateDir,
+    RpDelete,
+    RpList,
     RpRead,
+    RpRename,
     RpStat,
     RpWrite,
     oio,
 )
 
-ARGUMENTS = {"stat": DEFAULT_STAT, "read": DEFAULT_READ, "write": DEFAULT_WRITE}
+ARGUMENTS = {
+    "stat": ("p", DEFAULT_STAT),
+    "read": ("p", DEFAULT_READ),
+    "write": ("p", DEFAULT_WRITE),
+    "create_dir": ("p/", DEFAULT_CREATE_DIR),
+    "delete": (),
+    "list": ("p", DEFAULT_LIST),
+    "copy": ("p", "q", DEFAULT_COPY),
+    "rename": ("p", "q", DEFAULT_RENAME),
+}
 
 
 class Writer(oio.Write):
@@ -34,6 +53,16 @@ class Writer(oio.Write):
         return Metadata(content_length=1)
 
     async def abort(self) -> None:
+        return None
+
+
+class Deleter(oio.Delete):
+    async def delete(self, path: str, args: object) -> None:
+        return None
+
+
+class Lister(oio.List):
+    async def next(self) -> Sequence[Entry] | None:
         return None
 
 
@@ -49,11 +78,26 @@ class Service(Accessor):
     async def write(self, path: str, args: object) -> tuple[RpWrite, oio.Write]:
         return RpWrite(), Writer()
 
+    async def create_dir(self, path: str, args: object) -> RpCreateDir:
+        return RpCreateDir()
+
+    async def delete(self) -> tuple[RpDelete, oio.Delete]:
+        return RpDelete(), Deleter()
+
+    async def list(self, path: str, args: object) -> tuple[RpList, oio.List]:
+        return RpList(), Lister()
+
+    async def copy(self, source: str, target: str, args: object) -> RpCopy:
+        return RpCopy(metadata=Metadata(content_length=2))
+
+    async def rename(self, source: str, target: str, args: object) -> RpRename:
+        return RpRename()
+
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_what_a_service_leaves_out_is_unsupported(operation: str) -> None:
     with pytest.raises(Unsupported, match=operation):
-        await getattr(Accessor(), operation)("p", ARGUMENTS[operation])
+        await getattr(Accessor(), operation)(*ARGUMENTS[operation])
 
 
 @pytest.mark.parametrize("verb", ["read", "seek", "next"])
@@ -68,6 +112,15 @@ async def test_what_a_write_body_leaves_out_is_unsupported(verb: str, arguments:
     with pytest.raises(Unsupported):
         await getattr(oio.Write(), verb)(*arguments)
     await oio.Write().abort()
+
+
+async def test_what_the_bodies_of_deletions_and_listings_leave_out_is_unsupported() -> None:
+    with pytest.raises(Unsupported):
+        await oio.Delete().delete("p", DEFAULT_DELETE)
+    with pytest.raises(Unsupported):
+        await oio.List().next()
+    await oio.Delete().close()
+    await oio.List().close()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -90,7 +143,7 @@ async def test_an_overridden_operation_is_kept() -> None:
 async def test_every_forward_of_a_layer_reaches_the_inner_one() -> None:
     layered = LayeredAccessor(Service())
     for operation in OPERATIONS:
-        assert await getattr(LayeredAccessor, operation)(layered, "p", ARGUMENTS[operation]) is not None
+        assert await getattr(LayeredAccessor, operation)(layered, *ARGUMENTS[operation]) is not None
 
 
 class Recording(AroundAccessor):
@@ -114,6 +167,15 @@ async def _call_everything(accessor: Accessor) -> None:
     await writer.write(b"x")
     assert (await writer.close()).content_length == 1
     await writer.abort()
+    await accessor.create_dir("p/", DEFAULT_CREATE_DIR)
+    _, deleter = await accessor.delete()
+    await deleter.delete("p", DEFAULT_DELETE)
+    await deleter.close()
+    _, lister = await accessor.list("p", DEFAULT_LIST)
+    assert await lister.next() is None
+    await lister.close()
+    assert (await accessor.copy("p", "q", DEFAULT_COPY)).metadata.content_length == 2
+    await accessor.rename("p", "q", DEFAULT_RENAME)
 
 
 async def test_around_sees_every_operation_and_every_verb_once() -> None:
@@ -158,14 +220,16 @@ def test_capability_is_what_is_native_unless_told() -> None:
 
 async def test_a_body_of_which_no_verb_is_named_is_the_inner_one() -> None:
     class OpensOnly(Recording):
-        operations = frozenset({Operation.READ, Operation.WRITE})
+        operations = frozenset({Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST})
 
     accessor = OpensOnly(Service())
     _, reader = await accessor.read("p", DEFAULT_READ)
     _, writer = await accessor.write("p", DEFAULT_WRITE)
     assert type(reader) is oio.BytesReader
     assert type(writer) is Writer
-    assert accessor.calls == [Operation.READ, Operation.WRITE]
+    assert type((await accessor.delete())[1]) is Deleter
+    assert type((await accessor.list("p", DEFAULT_LIST))[1]) is Lister
+    assert accessor.calls == [Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST]
 
 
 async def test_a_verb_that_is_not_named_is_the_inner_bodys_own() -> None:

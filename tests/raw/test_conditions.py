@@ -19,6 +19,7 @@ OBJECT = Metadata(etag='"a"', last_modified=NOW)
     [
         {},
         {"if_match": '"a"'},
+        {"if_match": '"c", "a"'},
         {"if_match": "*"},
         {"if_none_match": '"b"'},
         {"if_modified_since": BEFORE},
@@ -36,6 +37,7 @@ def test_holds(conditions: dict[str, Any]) -> None:
     ("conditions", "named"),
     [
         ({"if_match": '"b"'}, "if_match"),
+        ({"if_none_match": '"c", "a"'}, "if_none_match"),
         ({"if_none_match": '"a"'}, "if_none_match"),
         ({"if_none_match": "*"}, "if_none_match"),
         ({"if_modified_since": NOW}, "if_modified_since"),

@@ -5,6 +5,8 @@ from dataclasses import fields
 from entrepot import Capability
 from entrepot.raw import OPERATIONS, Accessor, Operation, oio
 
+_BODIES = (("reader", oio.Read), ("writer", oio.Write), ("deleter", oio.Delete), ("lister", oio.List))
+
 
 def test_each_operation_has_a_capability_of_that_name() -> None:
     flags = {flag.name for flag in fields(Capability)}
@@ -16,7 +18,7 @@ def test_each_operation_has_a_capability_of_that_name() -> None:
 
 def test_operations_are_the_methods_of_an_accessor_and_the_verbs_of_its_bodies() -> None:
     expected = set(OPERATIONS)
-    for prefix, body in (("reader", oio.Read), ("writer", oio.Write)):
+    for prefix, body in _BODIES:
         expected |= {f"{prefix}.{verb}" for verb in vars(body) if not verb.startswith("_")}
     assert {operation.value for operation in Operation} == expected
     assert all(callable(getattr(Accessor, operation)) for operation in OPERATIONS)

@@ -41,7 +41,14 @@ MEANINGS = [
     (errno.EAGAIN, Unexpected, True),
     (errno.EINTR, Unexpected, True),
     (errno.EIO, Unexpected, False),
-    (errno.ENOTEMPTY, Unexpected, False),
+    (errno.ENOTEMPTY, IsADirectory, False),
+    (errno.EFBIG, StorageFull, False),
+    (errno.EMLINK, StorageFull, False),
+    (errno.EILSEQ, InvalidInput, False),
+    (errno.EOPNOTSUPP, Unsupported, False),
+    (errno.ENOSYS, Unsupported, False),
+    (errno.ESTALE, Unexpected, True),
+    (errno.ENOLCK, Unexpected, True),
     (99999, Unexpected, False),
 ]
 

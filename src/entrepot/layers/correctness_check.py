@@ -9,8 +9,30 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from entrepot.errors import IsADirectory, Unsupported
-from entrepot.raw import HINTS, Accessor, Layer, LayeredAccessor, OpRead, OpStat, OpWrite, RpRead, RpStat, RpWrite, oio
+from entrepot.errors import IsADirectory, IsSameFile, NotADirectory, Unsupported
+from entrepot.raw import (
+    HINTS,
+    Accessor,
+    Layer,
+    LayeredAccessor,
+    OpCopy,
+    OpCreateDir,
+    OpDelete,
+    OpList,
+    OpRead,
+    OpRename,
+    OpStat,
+    OpWrite,
+    RpCopy,
+    RpCreateDir,
+    RpDelete,
+    RpList,
+    RpRead,
+    RpRename,
+    RpStat,
+    RpWrite,
+    oio,
+)
 from entrepot.raw.path import is_dir_path
 from entrepot.types import Capability
 
@@ -31,22 +53,52 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
         }
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
-        self._check("stat", args)
+        self.check("stat", args)
         return await self.inner.stat(path, args)
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
-        self._check("read", args)
+        self.check("read", args)
         if args.range.suffix is not None:
             self._require("read_with_suffix", "read of a suffix")
         _check_is_file(path)
         return await self.inner.read(path, args)
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
-        self._check("write", args)
+        self.check("write", args)
         _check_is_file(path)
         return await self.inner.write(path, args)
 
-    def _check(self, operation: str, args: OpStat | OpRead | OpWrite) -> None:
+    async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
+        self._require("create_dir", "create_dir")
+        if not is_dir_path(path):
+            raise NotADirectory("the path names a file; a directory has a slash at its end")
+        return await self.inner.create_dir(path, args)
+
+    async def delete(self) -> tuple[RpDelete, oio.Delete]:
+        self._require("delete", "delete")
+        reply, body = await self.inner.delete()
+        return reply, _CheckedDeleter(self, body) if self._refused["delete"] else body
+
+    async def list(self, path: str, args: OpList) -> tuple[RpList, oio.List]:
+        self.check("list", args)
+        return await self.inner.list(path, args)
+
+    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+        self.check("copy", args)
+        _check_are_files(source, target)
+        if source == target and args.source_version is None:
+            raise IsSameFile("source and target are the same")
+        return await self.inner.copy(source, target, args)
+
+    async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
+        self.check("rename", args)
+        _check_are_files(source, target)
+        if source == target:
+            raise IsSameFile("source and target are the same")
+        return await self.inner.rename(source, target, args)
+
+    def check(self, operation: str, args: Arguments) -> None:
+        """Refuses an operation, or an option of it, that the service does not have."""
         self._require(operation, operation)
         for option, default in self._refused[operation]:
             if getattr(args, option) != default:
@@ -57,7 +109,31 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
             raise Unsupported(f"the service {self.info.scheme} has no {what}")
 
 
-_ARGUMENTS = {"stat": OpStat, "read": OpRead, "write": OpWrite}
+class _CheckedDeleter(oio.Delete):
+    """Refuses the deletions whose options the service does not have."""
+
+    def __init__(self, checker: _CorrectnessCheckAccessor, inner: oio.Delete) -> None:
+        self._checker = checker
+        self._inner = inner
+
+    async def delete(self, path: str, args: OpDelete) -> None:
+        self._checker.check("delete", args)
+        await self._inner.delete(path, args)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+Arguments = OpStat | OpRead | OpWrite | OpDelete | OpList | OpCopy | OpRename
+_ARGUMENTS = {
+    "stat": OpStat,
+    "read": OpRead,
+    "write": OpWrite,
+    "delete": OpDelete,
+    "list": OpList,
+    "copy": OpCopy,
+    "rename": OpRename,
+}
 _NOT_OPTIONS = HINTS | {"range"}
 
 
@@ -73,3 +149,9 @@ def _refused_options(operation: str, arguments: type, capability: Capability) ->
 def _check_is_file(path: str) -> None:
     if is_dir_path(path):
         raise IsADirectory("the path names a directory; a file has no slash at its end")
+
+
+def _check_are_files(source: str, target: str) -> None:
+    _check_is_file(source)
+    if is_dir_path(target):
+        raise IsADirectory("the target names a directory; a file has no slash at its end")

@@ -24,5 +24,5 @@ class _ErrorContextAccessor(AroundAccessor):
         try:
             return await call(*args)
         except Error as error:
-            error.add_context(scheme=self.info.scheme, operation=operation.value, path=path)
+            error.add_context(scheme=self.info.scheme, operation=operation.value, path=path or None)
             raise

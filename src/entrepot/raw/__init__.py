@@ -9,7 +9,25 @@ from .config import ServiceConfig
 from .context import Context
 from .layer import Layer
 from .operation import Operation
-from .ops import DEFAULT_READ, DEFAULT_STAT, DEFAULT_WRITE, HINTS, OpRead, OpStat, OpWrite
+from .ops import (
+    DEFAULT_COPY,
+    DEFAULT_CREATE_DIR,
+    DEFAULT_DELETE,
+    DEFAULT_LIST,
+    DEFAULT_READ,
+    DEFAULT_RENAME,
+    DEFAULT_STAT,
+    DEFAULT_WRITE,
+    HINTS,
+    OpCopy,
+    OpCreateDir,
+    OpDelete,
+    OpList,
+    OpRead,
+    OpRename,
+    OpStat,
+    OpWrite,
+)
 from .path import (
     build_abs_path,
     build_rel_path,
@@ -20,10 +38,15 @@ from .path import (
     normalize_path,
     normalize_root,
 )
-from .rps import RpRead, RpStat, RpWrite
+from .rps import RpCopy, RpCreateDir, RpDelete, RpList, RpRead, RpRename, RpStat, RpWrite
 
 __all__ = [
+    "DEFAULT_COPY",
+    "DEFAULT_CREATE_DIR",
+    "DEFAULT_DELETE",
+    "DEFAULT_LIST",
     "DEFAULT_READ",
+    "DEFAULT_RENAME",
     "DEFAULT_STAT",
     "DEFAULT_WRITE",
     "HINTS",
@@ -34,11 +57,21 @@ __all__ = [
     "Context",
     "Layer",
     "LayeredAccessor",
+    "OpCopy",
+    "OpCreateDir",
+    "OpDelete",
+    "OpList",
     "OpRead",
+    "OpRename",
     "OpStat",
     "OpWrite",
     "Operation",
+    "RpCopy",
+    "RpCreateDir",
+    "RpDelete",
+    "RpList",
     "RpRead",
+    "RpRename",
     "RpStat",
     "RpWrite",
     "ServiceConfig",

@@ -7,18 +7,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar, TypeVarTuple
 
 from entrepot.errors import Unsupported
-from entrepot.types import Capability, Metadata
+from entrepot.types import Capability, Entry, Metadata
 
+from .oio.delete import Delete
+from .oio.list import List
 from .oio.read import Read
 from .oio.write import Write
 from .operation import Operation
-from .ops import OpRead, OpStat, OpWrite
-from .rps import RpRead, RpStat, RpWrite
+from .ops import OpCopy, OpCreateDir, OpDelete, OpList, OpRead, OpRename, OpStat, OpWrite
+from .rps import RpCopy, RpCreateDir, RpDelete, RpList, RpRead, RpRename, RpStat, RpWrite
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -74,6 +76,26 @@ class Accessor:
         """A body that takes the new bytes of the object. Requires `Capability.write`."""
         raise Unsupported("the service has no write")
 
+    async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
+        """Makes a directory and those above it; one that exists is left as it is. Requires `Capability.create_dir`."""
+        raise Unsupported("the service has no create_dir")
+
+    async def delete(self) -> tuple[RpDelete, Delete]:
+        """A body that takes deletions of any path. Requires `Capability.delete`."""
+        raise Unsupported("the service has no delete")
+
+    async def list(self, path: str, args: OpList) -> tuple[RpList, List]:
+        """A body that gives what lies at the path. Requires `Capability.list`."""
+        raise Unsupported("the service has no list")
+
+    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+        """Copies an object within the storage, over what is at the target. Requires `Capability.copy`."""
+        raise Unsupported("the service has no copy")
+
+    async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
+        """Moves an object within the storage, over what is at the target. Requires `Capability.rename`."""
+        raise Unsupported("the service has no rename")
+
 
 class LayeredAccessor(Accessor):
     """An accessor around another. A subclass overrides what it changes and calls `self.inner`.
@@ -101,6 +123,21 @@ class LayeredAccessor(Accessor):
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, Write]:
         return await self.inner.write(path, args)
 
+    async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
+        return await self.inner.create_dir(path, args)
+
+    async def delete(self) -> tuple[RpDelete, Delete]:
+        return await self.inner.delete()
+
+    async def list(self, path: str, args: OpList) -> tuple[RpList, List]:
+        return await self.inner.list(path, args)
+
+    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+        return await self.inner.copy(source, target, args)
+
+    async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
+        return await self.inner.rename(source, target, args)
+
 
 class AroundAccessor(LayeredAccessor):
     """An accessor that puts the coroutine `around` about each call that it names.
@@ -116,7 +153,11 @@ class AroundAccessor(LayeredAccessor):
         return any(named.capability == operation for named in self.operations)
 
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        """Makes the call. It runs in the caller's task and may be made again."""
+        """Makes the call. It runs in the caller's task and may be made again.
+
+        The path of a copy or rename is that of the source, that of a deleter as a whole is empty; `args`
+        are all that the call is made with.
+        """
         return await call(*args)
 
     def around_named(
@@ -138,21 +179,47 @@ class AroundAccessor(LayeredAccessor):
         reply, body = await self.around_named(Operation.WRITE, path, self.inner.write, path, args)
         return reply, _AroundWriter(self, path, body) if self.operations & _WRITER_VERBS else body
 
+    async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
+        return await self.around_named(Operation.CREATE_DIR, path, self.inner.create_dir, path, args)
 
-_READER_VERBS = frozenset(verb for verb in Operation if verb.value.startswith("reader."))
-_WRITER_VERBS = frozenset(verb for verb in Operation if verb.value.startswith("writer."))
+    async def delete(self) -> tuple[RpDelete, Delete]:
+        reply, body = await self.around_named(Operation.DELETE, "", self.inner.delete)
+        return reply, _AroundDeleter(self, body) if self.operations & _DELETER_VERBS else body
+
+    async def list(self, path: str, args: OpList) -> tuple[RpList, List]:
+        reply, body = await self.around_named(Operation.LIST, path, self.inner.list, path, args)
+        return reply, _AroundLister(self, path, body) if self.operations & _LISTER_VERBS else body
+
+    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+        return await self.around_named(Operation.COPY, source, self.inner.copy, source, target, args)
+
+    async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
+        return await self.around_named(Operation.RENAME, source, self.inner.rename, source, target, args)
+
+
+def _verbs_of(body: str) -> frozenset[Operation]:
+    return frozenset(verb for verb in Operation if verb.value.startswith(f"{body}."))
+
+
+_READER_VERBS = _verbs_of("reader")
+_WRITER_VERBS = _verbs_of("writer")
+_DELETER_VERBS = _verbs_of("deleter")
+_LISTER_VERBS = _verbs_of("lister")
+
+
+def _bind_unnamed(body: object, inner: object, verbs: frozenset[Operation], layer: AroundAccessor) -> None:
+    """Gives the body the inner body's own verbs where the layer does not name them."""
+    for verb in verbs - layer.operations:
+        name = verb.value.partition(".")[2]
+        setattr(body, name, getattr(inner, name))
 
 
 class _AroundReader(Read):
-    """A verb that the layer does not name is the inner body's own."""
-
     def __init__(self, layer: AroundAccessor, path: str, inner: Read) -> None:
         self._around = layer.around
         self._path = path
         self._inner = inner
-        for verb in _READER_VERBS - layer.operations:
-            name = verb.value.removeprefix("reader.")
-            setattr(self, name, getattr(inner, name))
+        _bind_unnamed(self, inner, _READER_VERBS, layer)
 
     async def read(self, n: int) -> bytes:
         return await self._around(Operation.READER_READ, self._path, self._inner.read, n)
@@ -168,15 +235,11 @@ class _AroundReader(Read):
 
 
 class _AroundWriter(Write):
-    """A verb that the layer does not name is the inner body's own."""
-
     def __init__(self, layer: AroundAccessor, path: str, inner: Write) -> None:
         self._around = layer.around
         self._path = path
         self._inner = inner
-        for verb in _WRITER_VERBS - layer.operations:
-            name = verb.value.removeprefix("writer.")
-            setattr(self, name, getattr(inner, name))
+        _bind_unnamed(self, inner, _WRITER_VERBS, layer)
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         await self._around(Operation.WRITER_WRITE, self._path, self._inner.write, data)
@@ -186,3 +249,30 @@ class _AroundWriter(Write):
 
     async def abort(self) -> None:
         await self._around(Operation.WRITER_ABORT, self._path, self._inner.abort)
+
+
+class _AroundDeleter(Delete):
+    def __init__(self, layer: AroundAccessor, inner: Delete) -> None:
+        self._around = layer.around
+        self._inner = inner
+        _bind_unnamed(self, inner, _DELETER_VERBS, layer)
+
+    async def delete(self, path: str, args: OpDelete) -> None:
+        await self._around(Operation.DELETER_DELETE, path, self._inner.delete, path, args)
+
+    async def close(self) -> None:
+        await self._around(Operation.DELETER_CLOSE, "", self._inner.close)
+
+
+class _AroundLister(List):
+    def __init__(self, layer: AroundAccessor, path: str, inner: List) -> None:
+        self._around = layer.around
+        self._path = path
+        self._inner = inner
+        _bind_unnamed(self, inner, _LISTER_VERBS, layer)
+
+    async def next(self) -> Sequence[Entry] | None:
+        return await self._around(Operation.LISTER_NEXT, self._path, self._inner.next)
+
+    async def close(self) -> None:
+        await self._around(Operation.LISTER_CLOSE, self._path, self._inner.close)

@@ -27,7 +27,8 @@ def check_conditions(metadata: Metadata, args: OpRead | OpStat) -> None:
 
 
 def _matches(asked: str, etag: str | None) -> bool:
-    return asked == "*" or asked == etag
+    """Whether a condition, of one etag or of several between commas, names this one."""
+    return asked in ("*", etag) or etag in [one.strip() for one in asked.split(",")]
 
 
 def _is_later(metadata: Metadata, moment: datetime) -> bool:

@@ -17,6 +17,15 @@ class Operation(StrEnum):
     WRITER_WRITE = "writer.write"
     WRITER_CLOSE = "writer.close"
     WRITER_ABORT = "writer.abort"
+    CREATE_DIR = "create_dir"
+    DELETE = "delete"
+    DELETER_DELETE = "deleter.delete"
+    DELETER_CLOSE = "deleter.close"
+    LIST = "list"
+    LISTER_NEXT = "lister.next"
+    LISTER_CLOSE = "lister.close"
+    COPY = "copy"
+    RENAME = "rename"
 
     @property
     def capability(self) -> str:
@@ -24,7 +33,7 @@ class Operation(StrEnum):
         return _CAPABILITIES.get(self, self.value)
 
 
-_BODIES = {"reader": "read", "writer": "write"}
+_BODIES = {"reader": "read", "writer": "write", "deleter": "delete", "lister": "list"}
 _CAPABILITIES = {
     operation: _BODIES[operation.value.partition(".")[0]] for operation in Operation if "." in operation.value
 }

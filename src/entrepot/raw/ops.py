@@ -6,6 +6,7 @@ same types and defaults. Hints change how an answer is got, never what it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -77,10 +78,105 @@ class OpRead:
 
 @record
 class OpWrite:
-    """Arguments of `write`: replace the object by what is written."""
+    """Arguments of `write`: replace the object by what is written.
+
+    Arguments:
+        append: put what is written behind what the object has; it need not exist.
+        content_type: the media type to store beside the object.
+        content_disposition: how a browser should present it.
+        content_encoding: the encodings of the bytes, such as `"gzip"`. They are stored as given.
+        cache_control: how long others may keep it.
+        user_metadata: names and values to store beside it, names in lower case.
+        if_match: only if the object has this etag.
+        if_none_match: only if it has another, or there is none.
+        if_not_exists: only if there is no such object.
+        chunk: hint: send in parts of exactly this many bytes; None is what suits the service.
+        concurrent: hint: how many parts may be in flight; None is what suits the service.
+    """
+
+    append: bool = False
+    content_type: str | None = None
+    content_disposition: str | None = None
+    content_encoding: str | None = None
+    cache_control: str | None = None
+    user_metadata: Mapping[str, str] | None = None
+    if_match: str | None = None
+    if_none_match: str | None = None
+    if_not_exists: bool = False
+    chunk: int | None = None
+    concurrent: int | None = None
+
+
+@record
+class OpCreateDir:
+    """Arguments of `create_dir`: make the directory and those above it, where they are missing."""
+
+
+@record
+class OpDelete:
+    """Arguments of one deletion.
+
+    Arguments:
+        version: the version to remove, for good; None is the object, whose versions stay.
+        recursive: what lies beneath the path as well.
+    """
+
+    version: str | None = None
+    recursive: bool = False
+
+
+@record
+class OpList:
+    """Arguments of `list`.
+
+    Arguments:
+        recursive: all that lies beneath, not only what lies directly in it.
+        start_after: only what comes after this path, in the order of the service.
+        versions: every version of each object, each as an entry. Other listings tell no versions, so that to
+            delete what they gave is to delete the objects.
+        deleted: also the marks that deletions left; without `versions` those that are current.
+        limit: hint: ask for so many entries at a time; it does not end the listing.
+    """
+
+    recursive: bool = False
+    start_after: str | None = None
+    versions: bool = False
+    deleted: bool = False
+    limit: int | None = None
+
+
+@record
+class OpCopy:
+    """Arguments of `copy`.
+
+    Arguments:
+        if_not_exists: only if there is no object at the target.
+        if_match: only if the object at the target has this etag.
+        source_version: the version of the source to copy; then the target may be the source itself.
+    """
+
+    if_not_exists: bool = False
+    if_match: str | None = None
+    source_version: str | None = None
+
+
+@record
+class OpRename:
+    """Arguments of `rename`.
+
+    Arguments:
+        if_not_exists: only if there is no object at the target.
+    """
+
+    if_not_exists: bool = False
 
 
 DEFAULT_STAT: Final = OpStat()
 DEFAULT_READ: Final = OpRead()
 DEFAULT_WRITE: Final = OpWrite()
-HINTS: Final = frozenset({"chunk", "concurrent", "gap", "content_length_hint"})
+DEFAULT_CREATE_DIR: Final = OpCreateDir()
+DEFAULT_DELETE: Final = OpDelete()
+DEFAULT_LIST: Final = OpList()
+DEFAULT_COPY: Final = OpCopy()
+DEFAULT_RENAME: Final = OpRename()
+HINTS: Final = frozenset({"chunk", "concurrent", "gap", "content_length_hint", "limit"})

@@ -24,6 +24,7 @@ _MEANINGS: Final[dict[int, tuple[type[Error], str]]] = {
     errno.EACCES: (PermissionDenied, "the file system does not permit it"),
     errno.EPERM: (PermissionDenied, "the file system does not permit it"),
     errno.EROFS: (PermissionDenied, "the file system is read-only"),
+    errno.ENOTEMPTY: (IsADirectory, "the path names a directory that is not empty"),
     errno.EXDEV: (PermissionDenied, "a symbolic link leads out of the root"),
     errno.ELOOP: (PermissionDenied, "there are symbolic links here that cannot be followed"),
     errno.EISDIR: (IsADirectory, "the path names a directory"),
@@ -31,12 +32,17 @@ _MEANINGS: Final[dict[int, tuple[type[Error], str]]] = {
     errno.EEXIST: (AlreadyExists, "there is such a file already"),
     errno.ENOSPC: (StorageFull, "there is no room left"),
     errno.EDQUOT: (StorageFull, "the quota is used up"),
+    errno.EFBIG: (StorageFull, "the file is larger than the file system or the limits of the process allow"),
+    errno.EMLINK: (StorageFull, "the directory or the file can have no more links"),
+    errno.EILSEQ: (InvalidInput, "the file system does not take the characters of the path"),
     errno.ENAMETOOLONG: (InvalidInput, "the path is longer than the file system takes"),
+    errno.EOPNOTSUPP: (Unsupported, "the file system does not have this"),
+    errno.ENOSYS: (Unsupported, "the operating system does not have this"),
     errno.ENXIO: (Unsupported, "this is a device or a socket"),
     errno.ESPIPE: (Unsupported, "this file cannot be read by position"),
     errno.ETIMEDOUT: (Timeout, "the file system did not answer in time"),
 }
-_PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR})
+_PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.ENOLCK})
 
 
 class os_errors_as_ours:  # noqa: N801 - it is called like a function

@@ -33,3 +33,30 @@ class RpRead:
 @record
 class RpWrite:
     """Reply of `write`, given before any I/O; what was stored is the answer of the body's `close`."""
+
+
+@record
+class RpCreateDir:
+    """Reply of `create_dir`."""
+
+
+@record
+class RpDelete:
+    """Reply of `delete`, given before any I/O; what failed is raised by the verbs of the body."""
+
+
+@record
+class RpList:
+    """Reply of `list`, given before any I/O."""
+
+
+@record
+class RpCopy:
+    """Reply of `copy`: what the service said of the target, as far as it did."""
+
+    metadata: Metadata
+
+
+@record
+class RpRename:
+    """Reply of `rename`."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import cycle
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from entrepot.errors import NotFound
 from entrepot.raw import Accessor, AccessorInfo, Context, OpRead, OpStat, RpRead, RpStat, ServiceConfig, oio
@@ -33,7 +33,7 @@ class Call:
 
     operation: str
     path: str
-    args: OpRead | OpStat
+    args: Any
 
 
 class Script:
@@ -93,7 +93,7 @@ class Script:
         """What the object holds now."""
         return original if self._content is None else self._content
 
-    def record(self, operation: str, path: str, args: OpRead | OpStat) -> None:
+    def record(self, operation: str, path: str, args: object) -> None:
         """Notes an operation that arrived."""
         self.calls.append(Call(operation, path, args))
 

@@ -10,8 +10,21 @@ class Capability:
     """What a service can do. A flag that is False is refused with `Unsupported` before any I/O.
 
     A flag is named after what it allows: `stat` the operation, `stat_with_if_match` its option.
-    `read_can_seek` and `read_can_next` say which verbs the bodies of the service have natively;
-    the stack completes the others, so that every reader an operator gives has all of them.
+    What a service `can` is how it does something natively. The stack completes the rest, so that every
+    reader and every listing that an operator gives has all of it:
+
+    - `read_can_seek`, `read_can_next`: its readers have these verbs.
+    - `list_can_prefix`: it lists a path that is no directory as a prefix: `"a/b"` gives `"a/b"`, `"a/bc"`.
+
+    A size or number is None where there is no limit:
+
+    - `write_can_empty`: an object may have no bytes.
+    - `write_total_max_size`: the most bytes of an object.
+    - `write_multi_min_size`, `write_multi_max_size`: the bytes of a part, of objects that are sent in parts;
+        the last part may have fewer.
+    - `delete_max_size`: how many objects one request can delete.
+
+    `shared` says that other processes see the same objects.
     """
 
     stat: bool = False
@@ -32,6 +45,44 @@ class Capability:
     read_with_if_unmodified_since: bool = False
 
     write: bool = False
+    write_can_empty: bool = False
+    write_with_append: bool = False
+    write_with_content_type: bool = False
+    write_with_content_disposition: bool = False
+    write_with_content_encoding: bool = False
+    write_with_cache_control: bool = False
+    write_with_user_metadata: bool = False
+    write_with_if_match: bool = False
+    write_with_if_none_match: bool = False
+    write_with_if_not_exists: bool = False
+    write_multi_min_size: int | None = None
+    write_multi_max_size: int | None = None
+    write_total_max_size: int | None = None
+
+    create_dir: bool = False
+
+    delete: bool = False
+    delete_with_version: bool = False
+    delete_with_recursive: bool = False
+    delete_max_size: int | None = None
+
+    list: bool = False
+    list_can_prefix: bool = False
+    list_with_recursive: bool = False
+    list_with_start_after: bool = False
+    list_with_versions: bool = False
+    list_with_deleted: bool = False
+
+    copy: bool = False
+    copy_with_if_not_exists: bool = False
+    copy_with_if_match: bool = False
+    copy_with_source_version: bool = False
+
+    rename: bool = False
+    rename_with_if_not_exists: bool = False
+
+    shared: bool = False
 
     def __repr__(self) -> str:
-        return f"Capability({', '.join(flag.name for flag in fields(self) if getattr(self, flag.name))})"
+        said = ((flag.name, getattr(self, flag.name)) for flag in fields(self))
+        return f"Capability({', '.join(name if value is True else f'{name}={value}' for name, value in said if value)})"

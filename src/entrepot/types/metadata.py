@@ -52,6 +52,8 @@ class Metadata:
         cache_control: how long others may keep it.
         content_md5: the MD5 of the content, base64.
         version: the version of a versioned object.
+        is_current: whether this is the version that a read without one gives; None where it is not told.
+        is_deleted: whether this version says that the object was deleted; it has no content.
         user_metadata: what the user stored beside it, keys in lower case. It is copied, and cannot be changed.
     """
 
@@ -65,6 +67,8 @@ class Metadata:
     cache_control: str | None = None
     content_md5: str | None = None
     version: str | None = None
+    is_current: bool | None = None
+    is_deleted: bool = False
     user_metadata: Mapping[str, str] = _NOTHING
 
     def __post_init__(self) -> None:

@@ -214,6 +214,22 @@ async def test_a_cancelled_take_loses_nothing():
     assert (len(window), await window.take(), len(window)) == (1, "kept", 0)
 
 
+@pytest.mark.parametrize("steps", range(5))
+async def test_a_take_that_is_cancelled_as_its_result_comes_loses_nothing(steps):
+    window, gate = runtime.window(1), asyncio.Event()
+    window.spawn(gate.wait)
+    taking = asyncio.ensure_future(window.take())
+    await asyncio.sleep(0)
+    gate.set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    is_taken = taking.done()
+    taking.cancel()
+    await asyncio.wait([taking])
+    assert (taking.cancelled(), len(window)) == (not is_taken, int(not is_taken))
+    assert is_taken or await window.take() is True
+
+
 async def test_closing_a_window_waits_for_tasks_that_take_their_time_to_end():
     window, ended = runtime.window(2), []
 

@@ -151,6 +151,30 @@ def test_a_window_raises_the_error_of_a_call_when_its_turn_comes(driver):
     assert step(use()) == 0
 
 
+def test_a_call_that_failed_has_left_the_window_and_the_others_go_on(driver):
+    runtime, step = driver
+    made = []
+
+    async def fail_once():
+        made.append("call")
+        raise LookupError("no")
+
+    async def use():
+        window = runtime.window(2)
+        window.spawn(fail_once)
+        window.spawn(lambda: give("second"))
+        with pytest.raises(LookupError):
+            await window.take()
+        assert (len(window), window.is_full()) == (1, False)
+        window.spawn(lambda: give("third"))
+        taken = [await window.take(), await window.take()]
+        await window.close()
+        return taken
+
+    assert step(use()) == ["second", "third"]
+    assert made == ["call"]
+
+
 def test_a_closed_window_forgets_its_calls_and_can_be_used_again(driver):
     runtime, step = driver
 

@@ -147,9 +147,11 @@ class _Window(base.Window[T]):
         self._tasks.append(task)
 
     async def take(self) -> T:
-        result = await asyncio.shield(self._tasks[0])
+        task = self._tasks[0]
+        if not task.done():
+            await asyncio.wait([task])
         self._tasks.popleft()
-        return result
+        return task.result()
 
     async def close(self) -> None:
         tasks, self._tasks = self._tasks, deque()

@@ -41,7 +41,11 @@ class Window(Protocol[T]):
         ...
 
     async def take(self) -> T:
-        """The result of the oldest call, once it is there."""
+        """The result of the oldest call, once it is there.
+
+        An error of that call is raised instead, and the call is out of the window then. When the caller is
+        cancelled the call stays, and is taken by the next `take`.
+        """
         ...
 
     async def close(self) -> None:

@@ -36,7 +36,17 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     except StopIteration as done:
         result: T = done.value
         return result
-    stuck = Unsupported(f"a coroutine suspended under the inline runtime: it waits for {awaited!r}")
+    return _give_up(coroutine, f"a coroutine suspended under the inline runtime: it waits for {awaited!r}")
+
+
+def _give_up(coroutine: Coroutine[Any, Any, T], message: str) -> T:
+    """Raises in the coroutine, where it waits. On the way out it cleans up, and says what it was about."""
+    stuck = Unsupported(message)
+    try:
+        coroutine.throw(stuck)
+    except StopIteration as done:
+        result: T = done.value
+        return result
     try:
         coroutine.close()
     except RuntimeError as error:  # it waits again while it is being closed
@@ -138,9 +148,7 @@ class _Window(base.Window[T]):
         self._calls.append(call)
 
     async def take(self) -> T:
-        result = await self._calls[0]()
-        self._calls.popleft()
-        return result
+        return await self._calls.popleft()()
 
     async def close(self) -> None:
         self._calls.clear()

@@ -40,15 +40,22 @@ class LoopLocal(Generic[T]):
 
     Arguments:
         make: makes the value; called on its loop.
-        close: closes it; called on its loop.
+        close: closes it; called on its loop. If it holds this object, that stays until the loop ends.
     """
 
     def __init__(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None) -> None:
         self._make = make
         self._close = close
+        self._start_anew()
+        _all_locals.add(self)
+
+    def _start_anew(self) -> None:
         self._lock = threading.Lock()
         self._held: dict[int, _Held[T]] = {}
-        _all_locals.add(self)
+        # The values are reachable beyond this object. Collected together with it, in a cycle that somebody made, they
+        # would be finalized before they are closed, and in whatever thread that is.
+        self._finalizer = weakref.finalize(self, self._held.clear)
+        self._finalizer.atexit = False
 
     async def get(self) -> T:
         loop = asyncio.get_running_loop()
@@ -84,8 +91,8 @@ class LoopLocal(Generic[T]):
     def leak(self) -> None:
         """Lets go of every value without closing or collecting it. For the child of a fork."""
         _leak(self._held)
-        self._lock = threading.Lock()
-        self._held = {}
+        self._finalizer.detach()
+        self._start_anew()
 
 
 async def _keep(
