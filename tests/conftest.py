@@ -13,7 +13,7 @@ import pytest
 from entrepot import Operator
 from entrepot.raw import ServiceConfig
 from entrepot.services import S3, Fs, Http, Memory
-from entrepot.testing import Nginx, SeaweedFS, nginx, seaweedfs
+from entrepot.testing import Nginx, S3Server, SeaweedFS, moto, nginx, seaweedfs
 
 SERVICES = ("fs", "memory", "http", "s3")
 _serial = count()
@@ -38,6 +38,12 @@ class Storage:
 @pytest.fixture(scope="session")
 def seaweedfs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
     with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with moto(tmp_path_factory.mktemp("moto")) as server:
         yield server
 
 
@@ -74,16 +80,20 @@ def http_storage(server: Nginx) -> Storage:
 
 
 def s3_storage(server: SeaweedFS) -> Storage:
-    root = f"root-{os.getpid()}-{next(_serial)}"
-    config = S3(
-        bucket=server.bucket,
-        root=root,
+    config = s3_config(server)
+    return Storage(config, lambda path, content: server.put(f"{config.root}/{path}", content))
+
+
+def s3_config(server: S3Server, bucket: str | None = None) -> S3:
+    """A root of its own in a bucket of the server."""
+    return S3(
+        bucket=bucket or server.bucket,
+        root=f"root-{os.getpid()}-{next(_serial)}",
         endpoint=server.endpoint,
         region=server.region,
         access_key_id=server.access_key_id,
         secret_access_key=server.secret_access_key,
     )
-    return Storage(config, lambda path, content: server.put(f"{root}/{path}", content))
 
 
 def _put_file(file: Path, content: bytes) -> None:

@@ -22,6 +22,8 @@ BUILT_IN = {
     "IsADirectory": IsADirectoryError,
     "NotADirectory": NotADirectoryError,
     "NotFound": FileNotFoundError,
+    "DeletionsFailed": OSError,
+    "IsSameFile": ValueError,
     "PermissionDenied": PermissionError,
     "RangeNotSatisfied": ValueError,
     "RateLimited": OSError,

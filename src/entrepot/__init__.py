@@ -15,9 +15,11 @@ from .errors import (
     ConfigInvalid,
     ContentIncomplete,
     ContentTruncated,
+    DeletionsFailed,
     Error,
     InvalidInput,
     IsADirectory,
+    IsSameFile,
     NotADirectory,
     NotFound,
     PermissionDenied,
@@ -28,9 +30,11 @@ from .errors import (
     Unexpected,
     Unsupported,
 )
+from .lister import Lister
 from .operator import Operator
 from .reader import Reader
-from .types import BytesRange, Capability, EntryMode, Metadata, Scheme
+from .types import BytesRange, Capability, Entry, EntryMode, Metadata, Scheme
+from .writer import Writer
 
 __version__ = "0.1.0"
 
@@ -42,10 +46,14 @@ __all__ = [
     "ConfigInvalid",
     "ContentIncomplete",
     "ContentTruncated",
+    "DeletionsFailed",
+    "Entry",
     "EntryMode",
     "Error",
     "InvalidInput",
     "IsADirectory",
+    "IsSameFile",
+    "Lister",
     "Metadata",
     "NotADirectory",
     "NotFound",
@@ -59,5 +67,6 @@ __all__ = [
     "Timeout",
     "Unexpected",
     "Unsupported",
+    "Writer",
     "__version__",
 ]

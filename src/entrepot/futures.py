@@ -7,160 +7,89 @@ coroutine that is never awaited.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
-from dataclasses import fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Self, TypedDict, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from entrepot.errors import InvalidInput
-from entrepot.raw.ops import DEFAULT_READ, DEFAULT_STAT, OpRead, OpStat
-from entrepot.types import BytesRange, Metadata
-from entrepot.types.integers import as_integer
+from entrepot.options import AskedRange, Path
+from entrepot.types import Entry, Metadata
 
 if TYPE_CHECKING:
-    from entrepot.reader import Reader
+    from entrepot.lister import Lister  # noqa: F401 - a base below names it
+    from entrepot.reader import Reader  # noqa: F401 - a base below names it
+    from entrepot.writer import Writer  # noqa: F401 - a base below names it
 
 T = TypeVar("T")
-Path = str | os.PathLike[str]
-Range = BytesRange | tuple[int, int | None]
-
-
-class StatOptions(TypedDict, total=False):
-    """Options of `stat`; see `OpStat`."""
-
-    version: str | None
-    if_match: str | None
-    if_none_match: str | None
-    if_modified_since: datetime | None
-    if_unmodified_since: datetime | None
-
-
-class ReaderOptions(StatOptions, total=False):
-    """Options of `read` and `reader`; see `OpRead`."""
-
-    range: Range
-    chunk: int | None
-    concurrent: int | None
-    gap: int
-    content_length_hint: int | None
-
-
-class AskedRange(NamedTuple):
-    """A range as a builder was given it, to be checked when the call is made."""
-
-    start: Any
-    end: Any
-    suffix: Any
-
-
-def stat_args(options: Mapping[str, Any]) -> OpStat:
-    """The checked arguments of a stat.
-
-    Raises:
-        InvalidInput: a value cannot work.
-        TypeError: there is no such option.
-    """
-    return OpStat(**_checked(OpStat, options)) if options else DEFAULT_STAT
-
-
-def read_args(options: Mapping[str, Any]) -> OpRead:
-    """The checked arguments of a read.
-
-    Raises:
-        InvalidInput: a value cannot work.
-        TypeError: there is no such option.
-    """
-    return OpRead(**_checked(OpRead, options)) if options else DEFAULT_READ
-
-
-def _checked(arguments: type[OpStat | OpRead], options: Mapping[str, Any]) -> dict[str, Any]:
-    known = _OPTIONS[arguments]
-    for name in options:
-        if name not in known:
-            raise TypeError(f"there is no option {name!r}; the options are {', '.join(known)}")
-    return {name: _CHECKS[name](name, value) for name, value in options.items()}
-
-
-def _range(name: str, value: Any) -> BytesRange:
-    return BytesRange(*value) if isinstance(value, AskedRange) else BytesRange.of(value)
-
-
-def _text(name: str, value: Any) -> str | None:
-    """Text that can stand in a header or a query."""
-    if value is None or (isinstance(value, str) and value.isprintable() and value.isascii() and value):
-        return value
-    raise InvalidInput(f"{name} is printable ASCII text and not empty, not {value!r}")
-
-
-def _moment(name: str, value: Any) -> datetime | None:
-    if value is None or (isinstance(value, datetime) and value.tzinfo is not None):
-        return value
-    raise InvalidInput(f"{name} is a datetime with a time zone, not {value!r}")
-
-
-def _positive(name: str, value: Any) -> int | None:
-    return None if value is None else as_integer(name, value, 1)
-
-
-def _size(name: str, value: Any) -> int | None:
-    return None if value is None else as_integer(name, value, 0)
-
-
-def _gap(name: str, value: Any) -> int:
-    return as_integer(name, value, 0)
-
-
-_OPTIONS = {arguments: tuple(option.name for option in fields(arguments)) for arguments in (OpStat, OpRead)}
-_CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "range": _range,
-    "version": _text,
-    "if_match": _text,
-    "if_none_match": _text,
-    "if_modified_since": _moment,
-    "if_unmodified_since": _moment,
-    "chunk": _positive,
-    "concurrent": _positive,
-    "gap": _gap,
-    "content_length_hint": _size,
-}
 
 
 class Future(Generic[T]):
     """An operation that is still being described. Awaiting it makes the call.
 
     Arguments:
-        call: makes the call, with the path and the options.
+        call: makes the call, with what it is about and then the options.
         name: what to call it in a warning.
-        path: the path to operate on.
+        about: what it is about: a path, a path and data, or two paths.
         options: the options so far.
     """
 
     def __init__(
-        self, call: Callable[[Path, Mapping[str, Any]], Awaitable[T]], name: str, path: Path, options: Mapping[str, Any]
+        self, call: Callable[..., Awaitable[T]], name: str, about: tuple[Any, ...], options: Mapping[str, Any]
     ) -> None:
         self._call = call
         self._name = name
-        self._path = path
+        self._about = about
         self._options = options
         self._used = False
 
     def _with(self, **options: Any) -> Self:
         self._used = True
-        return type(self)(self._call, self._name, self._path, {**self._options, **options})
+        return type(self)(self._call, self._name, self._about, {**self._options, **options})
 
     def __await__(self) -> Generator[Any, Any, T]:
         self._used = True
-        return self._call(self._path, self._options).__await__()
+        return self._call(*self._about, self._options).__await__()
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self._options.items())
-        return f"<{self._name}({self._path!r}{options})>"
+        about = ", ".join(f"{one!r:.80}" for one in self._about)
+        return f"<{self._name}({about}{options})>"
 
     def __del__(self) -> None:
         if not self._used:
             warnings.warn(f"{self!r} was never awaited", RuntimeWarning, stacklevel=1, source=self)
+
+
+class _Enterable(Protocol):
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+E = TypeVar("E", bound=_Enterable)
+
+
+class _Entered(Future[E]):
+    """One that gives something to be entered, and can be entered in its place."""
+
+    _entered: E | None = None
+
+    async def __aenter__(self) -> E:
+        if self._entered is not None:
+            raise InvalidInput("this has been entered already; each `async with` needs one of its own")
+        self._entered = await self
+        return await self._entered.__aenter__()
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        entered, self._entered = self._entered, None
+        if entered is not None:
+            await entered.__aexit__(exc_type, exc, traceback)
 
 
 class _Conditions(Future[T]):
@@ -215,23 +144,136 @@ class FutureRead(_Reading[bytes]):
     """`read` being described; awaiting it gives the bytes."""
 
 
-class FutureReader(_Reading["Reader"]):
+class FutureReader(_Reading["Reader"], _Entered["Reader"]):
     """`reader` being described. It can be awaited, entered with `async with`, or iterated by chunks."""
-
-    _entered: Reader | None = None
-
-    async def __aenter__(self) -> Reader:
-        if self._entered is not None:
-            raise InvalidInput("this has been entered already; each `async with` needs one of its own")
-        self._entered = await self
-        return self._entered
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        entered, self._entered = self._entered, None
-        if entered is not None:
-            await entered.aclose()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async with await self as reader:
             while chunk := await reader.next():  # not `async for`: of two generators each would be closed on its own
                 yield chunk
+
+
+class _Writing(Future[T]):
+    def append(self, append: bool = True) -> Self:  # noqa: FBT002 - the name of the step says what is true
+        """Write behind what the object has. Requires `write_with_append`."""
+        return self._with(append=append)
+
+    def content_type(self, media_type: str) -> Self:
+        """The media type to store. Requires `write_with_content_type`."""
+        return self._with(content_type=media_type)
+
+    def content_disposition(self, disposition: str) -> Self:
+        """How a browser should present it. Requires `write_with_content_disposition`."""
+        return self._with(content_disposition=disposition)
+
+    def content_encoding(self, encoding: str) -> Self:
+        """The encodings of the bytes, which are stored as given. Requires `write_with_content_encoding`."""
+        return self._with(content_encoding=encoding)
+
+    def cache_control(self, directives: str) -> Self:
+        """How long others may keep it. Requires `write_with_cache_control`."""
+        return self._with(cache_control=directives)
+
+    def user_metadata(self, values: Mapping[str, str]) -> Self:
+        """Names and values to store beside it. Requires `write_with_user_metadata`."""
+        return self._with(user_metadata=values)
+
+    def if_match(self, etag: str) -> Self:
+        """Only if the object has this etag. Requires `write_with_if_match`."""
+        return self._with(if_match=etag)
+
+    def if_none_match(self, etag: str) -> Self:
+        """Only if the object has another etag. Requires `write_with_if_none_match`."""
+        return self._with(if_none_match=etag)
+
+    def if_not_exists(self, only: bool = True) -> Self:  # noqa: FBT002
+        """Only if there is no such object. Requires `write_with_if_not_exists`."""
+        return self._with(if_not_exists=only)
+
+    def chunk(self, size: int) -> Self:
+        """Hint: send in parts of exactly `size` bytes."""
+        return self._with(chunk=size)
+
+    def concurrent(self, parts: int) -> Self:
+        """Hint: keep so many parts in flight."""
+        return self._with(concurrent=parts)
+
+
+class FutureWrite(_Writing[Metadata]):
+    """`write` being described; awaiting it gives the `Metadata` of what was stored."""
+
+
+class FutureWriter(_Writing["Writer"], _Entered["Writer"]):
+    """`writer` being described. It can be awaited, or entered with `async with`."""
+
+
+class FutureDelete(Future[None]):
+    """`delete` being described."""
+
+    def version(self, version: str) -> Self:
+        """Remove this version, for good. Requires `delete_with_version`."""
+        return self._with(version=version)
+
+    def recursive(self, recursive: bool = True) -> Self:  # noqa: FBT002
+        """What lies beneath as well. Requires `delete_with_recursive`."""
+        return self._with(recursive=recursive)
+
+
+class _Listing(Future[T]):
+    def recursive(self, recursive: bool = True) -> Self:  # noqa: FBT002
+        """All that lies beneath. Requires `list_with_recursive`."""
+        return self._with(recursive=recursive)
+
+    def start_after(self, path: Path) -> Self:
+        """Only what comes after this path. Requires `list_with_start_after`."""
+        return self._with(start_after=path)
+
+    def versions(self, versions: bool = True) -> Self:  # noqa: FBT002
+        """Every version of each object. Requires `list_with_versions`."""
+        return self._with(versions=versions)
+
+    def deleted(self, deleted: bool = True) -> Self:  # noqa: FBT002
+        """Also the marks that deletions left. Requires `list_with_deleted`."""
+        return self._with(deleted=deleted)
+
+    def limit(self, entries: int) -> Self:
+        """Hint: ask for so many entries at a time."""
+        return self._with(limit=entries)
+
+
+class FutureList(_Listing[list[Entry]]):
+    """`list` being described; awaiting it gives the entries."""
+
+
+class FutureLister(_Listing["Lister"], _Entered["Lister"]):
+    """`lister` being described. It can be awaited, entered with `async with`, or iterated by entries."""
+
+    async def __aiter__(self) -> AsyncIterator[Entry]:
+        async with await self as lister:
+            while page := await lister.next_page():
+                for entry in page:
+                    yield entry
+
+
+class FutureCopy(Future[Metadata]):
+    """`copy` being described; awaiting it gives what the storage says of the target."""
+
+    def if_not_exists(self, only: bool = True) -> Self:  # noqa: FBT002
+        """Only if there is no object at the target. Requires `copy_with_if_not_exists`."""
+        return self._with(if_not_exists=only)
+
+    def if_match(self, etag: str) -> Self:
+        """Only if the object at the target has this etag. Requires `copy_with_if_match`."""
+        return self._with(if_match=etag)
+
+    def source_version(self, version: str) -> Self:
+        """The version of the source to copy. Requires `copy_with_source_version`."""
+        return self._with(source_version=version)
+
+
+class FutureRename(Future[None]):
+    """`rename` being described."""
+
+    def if_not_exists(self, only: bool = True) -> Self:  # noqa: FBT002
+        """Only if there is no object at the target. Requires `rename_with_if_not_exists`."""
+        return self._with(if_not_exists=only)

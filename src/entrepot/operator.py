@@ -4,41 +4,68 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache, partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, TypeVarTuple, Unpack
 
 from entrepot import layers as automatic
+from entrepot.deleter import Targets, check_targets, delete_many, delete_one
 from entrepot.errors import Error, InvalidInput, NotADirectory, NotFound
 from entrepot.futures import (
+    FutureCopy,
+    FutureDelete,
+    FutureList,
+    FutureLister,
     FutureRead,
     FutureReader,
+    FutureRename,
     FutureStat,
+    FutureWrite,
+    FutureWriter,
+)
+from entrepot.lister import Lister
+from entrepot.options import (
+    CopyOptions,
+    DeleteOptions,
+    ListerOptions,
     Path,
     ReaderOptions,
+    RenameOptions,
     StatOptions,
-    read_args,
-    stat_args,
+    WriterOptions,
+    checked,
 )
 from entrepot.raw import (
+    DEFAULT_COPY,
+    DEFAULT_CREATE_DIR,
+    DEFAULT_DELETE,
+    DEFAULT_LIST,
+    DEFAULT_READ,
+    DEFAULT_RENAME,
+    DEFAULT_STAT,
     DEFAULT_WRITE,
     Accessor,
     AccessorInfo,
     Context,
     Layer,
+    OpList,
     ServiceConfig,
     normalize_path,
-    oio,
 )
 from entrepot.raw.config import parse_uri
 from entrepot.raw.oio.pinned_range import PinnedRange
 from entrepot.raw.oio.read import read_to_end
 from entrepot.reader import Reader, open_body
 from entrepot.registry import service_class
-from entrepot.types import BytesRange, Metadata
+from entrepot.types import BytesRange, Entry, Metadata
+from entrepot.types.integers import as_integer
+from entrepot.writer import Output, Source, Writer, check_source, write_source
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
+Entries = list[Entry]
 
+DELETE_CONCURRENT: Final = 8
 _PROBE: Final = ".entrepot-check"
 
 
@@ -47,7 +74,7 @@ def assemble(config: ServiceConfig, layers: tuple[Layer, ...], context: Context)
     for layer in layers:
         context = layer.wrap_context(context)
     accessor = config.build(context)
-    inner = (automatic.CompleteLayer(), automatic.CorrectnessCheckLayer(), automatic.ErrorContextLayer())
+    inner = (automatic.CompleteLayer(context), automatic.CorrectnessCheckLayer(), automatic.ErrorContextLayer())
     for layer in (*inner, *layers, automatic.TypeEraseLayer()):
         accessor = layer.wrap(accessor)
     _log_debug("built %r with %d layers", config, len(layers))
@@ -145,11 +172,11 @@ class Operator:
             RangeNotSatisfied: the range starts behind the end of the object.
             ConditionNotMatch: a condition does not hold.
         """
-        return await self._call_read(path, options)
+        return await self._call("read", self._read, path, options)
 
     def read_with(self, path: Path) -> FutureRead:
         """The same as `read`, described step by step: `await op.read_with(path).range(0, 8)`."""
-        return FutureRead(self._call_read, "read_with", path, {})
+        return FutureRead(self._caller("read", self._read), "read_with", (path,), {})
 
     def reader(self, path: Path, **options: Unpack[ReaderOptions]) -> FutureReader:
         """A `Reader` over an object or a range of it. Opening it does no I/O; its first use does.
@@ -157,11 +184,11 @@ class Operator:
         Await it for the `Reader`, enter it with `async with`, or iterate it by chunks with `async for`.
         Options are those of `read`.
         """
-        return FutureReader(self._call_reader, "reader", path, options)
+        return FutureReader(self._caller("reader", self._reader), "reader", (path,), options)
 
     def reader_with(self, path: Path) -> FutureReader:
         """The same as `reader`, described step by step: `async for chunk in op.reader_with(path).chunk(n)`."""
-        return FutureReader(self._call_reader, "reader_with", path, {})
+        return FutureReader(self._caller("reader", self._reader), "reader_with", (path,), {})
 
     async def stat(self, path: Path, **options: Unpack[StatOptions]) -> Metadata:
         """What the storage knows of an object or a directory.
@@ -178,11 +205,11 @@ class Operator:
             NotFound: there is nothing of that name.
             ConditionNotMatch: a condition does not hold.
         """
-        return await self._call_stat(path, options)
+        return await self._call("stat", self._stat, path, options)
 
     def stat_with(self, path: Path) -> FutureStat:
         """The same as `stat`, described step by step: `await op.stat_with(path).if_match(etag)`."""
-        return FutureStat(self._call_stat, "stat_with", path, {})
+        return FutureStat(self._caller("stat", self._stat), "stat_with", (path,), {})
 
     async def exists(self, path: Path) -> bool:
         """Whether there is anything of that name. Only its absence is False; other errors are raised."""
@@ -193,26 +220,184 @@ class Operator:
         return True
 
     async def check(self) -> None:
-        """Raises what keeps this operator from reading: no such bucket, no permission, no connection.
+        """Raises what keeps this operator from working: no such bucket, no permission, no connection.
 
-        It reads one byte of an object that need not exist. On S3 it needs the permission to list the
-        bucket: without it the service answers for a missing object as for a forbidden one.
+        It lists the root, or reads one byte of an object that need not exist where there is no listing.
         """
         await self._call("check", self._check, "/")
 
-    async def write(self, path: Path, data: bytes | bytearray | memoryview) -> Metadata:
-        """Replaces an object by what is given, all or nothing. Requires `write`.
+    async def write(self, path: Path, data: Source, **options: Unpack[WriterOptions]) -> Metadata:
+        """Replaces an object, all or nothing, and returns what the storage says of it. Requires `write`.
+
+        Directories above it are made where the storage has such. When it fails or is cancelled, nothing of
+        the new content is left on the storage.
 
         Arguments:
             path: the object.
-            data: its new bytes.
+            data: its new bytes, or an iterator or async iterator of bytes, which is streamed.
+            append: put them behind what the object has. By default False. Requires `write_with_append`.
+            content_type: the media type to store. Requires `write_with_content_type`.
+            content_disposition: how a browser should present it. Requires `write_with_content_disposition`.
+            content_encoding: the encodings of the bytes, stored as given. Requires `write_with_content_encoding`.
+            cache_control: how long others may keep it. Requires `write_with_cache_control`.
+            user_metadata: names and values to store beside it; names are lower-cased. Requires
+                `write_with_user_metadata`.
+            if_match: only if the object has this etag. Requires `write_with_if_match`.
+            if_none_match: only if it has another. Requires `write_with_if_none_match`.
+            if_not_exists: only if there is no such object. By default False. Requires `write_with_if_not_exists`.
+            chunk: hint: send in parts of exactly so many bytes. By default what suits the service.
+            concurrent: hint: parts in flight. By default what suits the service.
 
         Raises:
-            InvalidInput: `data` is not bytes.
+            InvalidInput: `data` is not bytes, or more than the service takes.
             IsADirectory: the path names a directory.
+            ConditionNotMatch: a condition does not hold.
             PermissionDenied, StorageFull: the storage refuses.
         """
-        return await self._call("write", self._write, path, data)
+        return await self._call("write", self._write, path, data, options)
+
+    def write_with(self, path: Path, data: Source) -> FutureWrite:
+        """The same as `write`, described step by step: `await op.write_with(path, data).if_not_exists()`."""
+        return FutureWrite(self._caller("write", self._write), "write_with", (path, data), {})
+
+    def writer(self, path: Path, **options: Unpack[WriterOptions]) -> FutureWriter:
+        """A `Writer` of an object, which appears when the writer is closed. Opening it does no I/O.
+
+        Await it for the `Writer`, or better enter it: `async with op.writer(path) as writer`. Options are
+        those of `write`.
+        """
+        return FutureWriter(self._caller("writer", self._writer), "writer", (path,), options)
+
+    def writer_with(self, path: Path) -> FutureWriter:
+        """The same as `writer`, described step by step: `async with op.writer_with(path).chunk(n) as writer`."""
+        return FutureWriter(self._caller("writer", self._writer), "writer_with", (path,), {})
+
+    async def delete(self, path: Path, **options: Unpack[DeleteOptions]) -> None:
+        """Deletes an object or an empty directory. What is missing is gone already. Requires `delete`.
+
+        Arguments:
+            path: the object; with a trailing slash, the directory.
+            version: remove this version, for good. Requires `delete_with_version`.
+            recursive: the object and all that lies beneath: of `"a"` and of `"a/"` the object `a` and the
+                directory `a/`, but not `ab`. By default False. Requires `delete_with_recursive`.
+
+        Raises:
+            PermissionDenied: the storage refuses.
+            DeletionsFailed: some of many deletions of a recursive one failed; the others were made.
+        """
+        await self._call("delete", self._delete, path, options)
+
+    def delete_with(self, path: Path) -> FutureDelete:
+        """The same as `delete`, described step by step: `await op.delete_with(path).recursive()`."""
+        return FutureDelete(self._caller("delete", self._delete), "delete_with", (path,), {})
+
+    async def delete_many(self, paths: Targets, *, concurrent: int = DELETE_CONCURRENT) -> None:
+        """Deletes many objects, in batches as large as the service takes. Requires `delete`.
+
+        Directories come last, the deepest first, so that a listing can be deleted in whatever order it came.
+
+        Arguments:
+            paths: paths, or entries of a listing, in any iterable or async iterable, such as
+                `op.lister("a/", recursive=True)`. Entries of a listing of versions delete their version.
+            concurrent: how many batches may be in flight.
+
+        Raises:
+            DeletionsFailed: some failed; its `failures` are the error of each. The others were made.
+            InvalidInput: an item is no path. Of an iterator, what came before it may have been deleted.
+        """
+        await self._call("delete_many", self._delete_many, "/", paths, concurrent)
+
+    async def list(self, path: Path, **options: Unpack[ListerOptions]) -> Entries:
+        """All entries of a listing. Requires `list`.
+
+        A path with a trailing slash lists the directory, itself included; `"/"` is the root. Any other
+        path lists what begins with it: `"a/b"` gives `a/b`, `a/bc` and `a/b/`. What does not exist gives
+        nothing. The order is that of the storage.
+
+        Arguments:
+            path: what to list.
+            recursive: all that lies beneath. By default False. Requires `list_with_recursive`.
+            start_after: only what comes after this path. Requires `list_with_start_after`.
+            versions: every version of each object. By default False. Requires `list_with_versions`.
+            deleted: also the marks that deletions left. By default False. Requires `list_with_deleted`.
+            limit: hint: entries per request. By default what suits the service.
+
+        Raises:
+            PermissionDenied: the storage refuses.
+        """
+        return await self._call("list", self._list, path, options)
+
+    def list_with(self, path: Path) -> FutureList:
+        """The same as `list`, described step by step: `await op.list_with(path).recursive()`."""
+        return FutureList(self._caller("list", self._list), "list_with", (path,), {})
+
+    def lister(self, path: Path, **options: Unpack[ListerOptions]) -> FutureLister:
+        """A `Lister`, which gives the entries of a listing as they come. Opening it does no I/O.
+
+        Await it for the `Lister`, enter it with `async with`, or iterate it with `async for`. Options are
+        those of `list`.
+        """
+        return FutureLister(self._caller("lister", self._lister), "lister", (path,), options)
+
+    def lister_with(self, path: Path) -> FutureLister:
+        """The same as `lister`, described step by step: `async for entry in op.lister_with(path).recursive()`."""
+        return FutureLister(self._caller("lister", self._lister), "lister_with", (path,), {})
+
+    async def copy(self, source: Path, target: Path, **options: Unpack[CopyOptions]) -> Metadata:
+        """Copies an object within the storage, over what is at the target. Requires `copy`.
+
+        Arguments:
+            source: the object to copy.
+            target: its new path. Directories above it are made where the storage has such.
+            if_not_exists: only if there is no object at the target. By default False. Requires
+                `copy_with_if_not_exists`.
+            if_match: only if the object at the target has this etag. Requires `copy_with_if_match`.
+            source_version: the version to copy; then the target may be the source itself, which brings
+                that version back. Requires `copy_with_source_version`.
+
+        Raises:
+            NotFound: there is no such source.
+            IsADirectory: one of the paths names a directory.
+            IsSameFile: both are the same.
+            ConditionNotMatch: a condition does not hold; the target is unchanged.
+        """
+        return await self._call("copy", self._copy, source, target, options)
+
+    def copy_with(self, source: Path, target: Path) -> FutureCopy:
+        """The same as `copy`, described step by step: `await op.copy_with(source, target).if_not_exists()`."""
+        return FutureCopy(self._caller("copy", self._copy), "copy_with", (source, target), {})
+
+    async def rename(self, source: Path, target: Path, **options: Unpack[RenameOptions]) -> None:
+        """Moves an object within the storage, over what is at the target. Requires `rename`.
+
+        Arguments:
+            source: the object to move.
+            target: its new path. Directories above it are made where the storage has such.
+            if_not_exists: only if there is no object at the target. By default False. Requires
+                `rename_with_if_not_exists`.
+
+        Raises:
+            NotFound: there is no such source.
+            IsADirectory: one of the paths names a directory.
+            IsSameFile: both are the same.
+            ConditionNotMatch: the condition does not hold; both objects are unchanged.
+        """
+        await self._call("rename", self._rename, source, target, options)
+
+    def rename_with(self, source: Path, target: Path) -> FutureRename:
+        """The same as `rename`, described step by step: `await op.rename_with(source, target).if_not_exists()`."""
+        return FutureRename(self._caller("rename", self._rename), "rename_with", (source, target), {})
+
+    async def create_dir(self, path: Path) -> None:
+        """Makes a directory and those above it; one that exists is left as it is. Requires `create_dir`.
+
+        Arguments:
+            path: the directory, with a trailing slash.
+
+        Raises:
+            NotADirectory: the path has no trailing slash, or leads through a file.
+        """
+        await self._call("create_dir", self._create_dir, path)
 
     async def close(self) -> None:
         """Closes the connections of this event loop now. The operator can still be used: it makes new ones.
@@ -246,17 +431,12 @@ class Operator:
             error.of_call(operation, scheme=self._accessor.info.scheme, path=str(path))
             raise
 
-    async def _call_read(self, path: Path, options: Mapping[str, Any]) -> bytes:
-        return await self._call("read", self._read, path, options)
-
-    async def _call_reader(self, path: Path, options: Mapping[str, Any]) -> Reader:
-        return await self._call("reader", self._reader, path, options)
-
-    async def _call_stat(self, path: Path, options: Mapping[str, Any]) -> Metadata:
-        return await self._call("stat", self._stat, path, options)
+    def _caller(self, operation: str, call: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+        """The same, to be made later."""
+        return partial(self._call, operation, call)
 
     async def _read(self, path: str, options: Mapping[str, Any]) -> bytes:
-        args = read_args(options)
+        args = checked(DEFAULT_READ, options)
         _, body = await open_body(self._context, PinnedRange(self._accessor, path, args), args)
         try:
             return await read_to_end(body)
@@ -264,15 +444,28 @@ class Operator:
             await body.close()
 
     async def _reader(self, path: str, options: Mapping[str, Any]) -> Reader:
-        args = read_args(options)
+        args = checked(DEFAULT_READ, options)
         pinned = PinnedRange(self._accessor, path, args)
         opened = await open_body(self._context, pinned, args)
         return Reader(self._context, pinned, args, opened)
 
     async def _stat(self, path: str, options: Mapping[str, Any]) -> Metadata:
-        return (await self._accessor.stat(path, stat_args(options))).metadata
+        return (await self._accessor.stat(path, checked(DEFAULT_STAT, options))).metadata
 
     async def _check(self, path: str) -> None:
+        if self.info.capability.list:
+            await self._peek(path)
+        else:
+            await self._probe(path)
+
+    async def _peek(self, path: str) -> None:
+        _, body = await self._accessor.list(path, OpList(limit=1))
+        try:
+            await body.next()
+        finally:
+            await body.close()
+
+    async def _probe(self, path: str) -> None:
         try:
             await self._read(_PROBE, {"range": BytesRange(0, 1)})
         except NotFound:
@@ -281,24 +474,47 @@ class Operator:
             error.path = path
             raise
 
-    async def _write(self, path: str, data: bytes | bytearray | memoryview) -> Metadata:
-        if not isinstance(data, bytes | bytearray | memoryview):
-            hint = "; encode it first" if isinstance(data, str) else ""
-            raise InvalidInput(f"data is bytes, not {type(data).__name__}{hint}")
-        _, body = await self._accessor.write(path, DEFAULT_WRITE)
-        try:
-            await body.write(data)
-            return await body.close()
-        except BaseException as error:
-            await self._abort(body, error)
-            raise
+    async def _write(self, path: str, data: Source, options: Mapping[str, Any]) -> Metadata:
+        args = checked(DEFAULT_WRITE, options)
+        check_source(data)
+        _, body = await self._accessor.write(path, args)
+        return await write_source(self._context, Output(self._accessor.info, args, body), data)
 
-    async def _abort(self, body: oio.Write, cause: BaseException) -> None:
-        """Drops what was written, whoever cancels. What goes wrong with that is told beside the cause."""
+    async def _writer(self, path: str, options: Mapping[str, Any]) -> Writer:
+        args = checked(DEFAULT_WRITE, options)
+        _, body = await self._accessor.write(path, args)
+        return Writer(self._context, self._accessor.info, path, args, body)
+
+    async def _delete(self, path: str, options: Mapping[str, Any]) -> None:
+        await delete_one(self._accessor, path, checked(DEFAULT_DELETE, options))
+
+    async def _delete_many(self, path: str, paths: Targets, concurrent: int) -> None:
+        check_targets(paths)
+        await delete_many(self._accessor, self._context, paths, as_integer("concurrent", concurrent, 1))
+
+    async def _list(self, path: str, options: Mapping[str, Any]) -> Entries:
+        _, body = await self._accessor.list(path, checked(DEFAULT_LIST, options))
+        entries: Entries = []
         try:
-            await self._context.runtime.shield(body.abort)
-        except Error as second:
-            cause.add_note(f"and what was written could not be dropped: {second}")
+            while page := await body.next():
+                entries += page
+        finally:
+            await body.close()
+        return entries
+
+    async def _lister(self, path: str, options: Mapping[str, Any]) -> Lister:
+        _, body = await self._accessor.list(path, checked(DEFAULT_LIST, options))
+        return Lister(self._context, self._accessor.info.scheme, path, body)
+
+    async def _copy(self, source: str, target: Path, options: Mapping[str, Any]) -> Metadata:
+        args = checked(DEFAULT_COPY, options)
+        return (await self._accessor.copy(source, normalize_path(target), args)).metadata
+
+    async def _rename(self, source: str, target: Path, options: Mapping[str, Any]) -> None:
+        await self._accessor.rename(source, normalize_path(target), checked(DEFAULT_RENAME, options))
+
+    async def _create_dir(self, path: str) -> None:
+        await self._accessor.create_dir(path, DEFAULT_CREATE_DIR)
 
 
 def _check_is_layer(layer: object) -> None:
@@ -309,8 +525,14 @@ def _check_is_layer(layer: object) -> None:
 def _log_debug(message: str, *values: object) -> None:
     """Logs under `entrepot`. A program that never imported `logging` has nowhere to log to and is spared it."""
     logging = sys.modules.get("logging")
-    if logging is not None and (logger := logging.getLogger("entrepot")).isEnabledFor(logging.DEBUG):
+    if logging is not None and (logger := _logger(logging)).isEnabledFor(logging.DEBUG):
         logger.debug(message, *values)
+
+
+@cache
+def _logger(logging: Any) -> Any:
+    """The logger of that name. It is remembered: looking it up takes a lock, as long as the rest of a call."""
+    return logging.getLogger("entrepot")
 
 
 def _restore(cls: type[Operator], config: ServiceConfig, layers: tuple[Layer, ...], context: Context) -> Operator:

@@ -1,27 +1,56 @@
-"""The fields of `OpRead` and `OpStat` are the options of both spellings: names, types and defaults."""
+"""The fields of the `Op*` records are the options of both spellings: names, types and defaults."""
 
 import inspect
 from dataclasses import Field, fields
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, get_type_hints
 
 import pytest
 
-from entrepot import BytesRange, Operator
+from entrepot import BytesRange, Operator, raw
 from entrepot.futures import (
+    FutureCopy,
+    FutureDelete,
+    FutureList,
+    FutureLister,
     FutureRead,
     FutureReader,
+    FutureRename,
     FutureStat,
+    FutureWrite,
+    FutureWriter,
+)
+from entrepot.options import (
+    CopyOptions,
+    DeleteOptions,
+    ListerOptions,
+    Path,
     Range,
     ReaderOptions,
+    RenameOptions,
     StatOptions,
-    read_args,
-    stat_args,
+    WriterOptions,
+    checked,
 )
-from entrepot.raw import OpRead, OpStat
+from entrepot.raw import OpCopy, OpCreateDir, OpDelete, OpList, OpRead, OpRename, OpStat, OpWrite
 
-READS = [(OpRead, ReaderOptions, builder, read_args) for builder in (FutureRead, FutureReader)]
-SPELLINGS = [*READS, (OpStat, StatOptions, FutureStat, stat_args)]
+RECORDS = {
+    OpStat: (StatOptions, [FutureStat]),
+    OpRead: (ReaderOptions, [FutureRead, FutureReader]),
+    OpWrite: (WriterOptions, [FutureWrite, FutureWriter]),
+    OpDelete: (DeleteOptions, [FutureDelete]),
+    OpList: (ListerOptions, [FutureList, FutureLister]),
+    OpCopy: (CopyOptions, [FutureCopy]),
+    OpRename: (RenameOptions, [FutureRename]),
+}
+SPELLINGS = [
+    (record, options, builder, partial(checked, record()))
+    for record, (options, builders) in RECORDS.items()
+    for builder in builders
+]
+METHODS = {OpStat: "stat", OpRead: "read", OpWrite: "write", OpDelete: "delete", OpList: "list", OpCopy: "copy"}
+METHODS[OpRename] = "rename"
 EXAMPLES: dict[str, Any] = {
     "range": BytesRange(1, 2),
     "version": "v1",
@@ -33,7 +62,29 @@ EXAMPLES: dict[str, Any] = {
     "concurrent": 4,
     "gap": 5,
     "content_length_hint": 6,
+    "append": True,
+    "content_type": "text/plain",
+    "content_disposition": "inline",
+    "content_encoding": "gzip",
+    "cache_control": "no-store",
+    "user_metadata": {"colour": "red"},
+    "if_not_exists": True,
+    "recursive": True,
+    "start_after": "a/b",
+    "versions": True,
+    "deleted": True,
+    "limit": 7,
+    "source_version": "v2",
 }
+
+
+def test_every_record_with_options_is_looked_at() -> None:
+    records = {value for name, value in vars(raw).items() if name.startswith("Op") and hasattr(value, "__slots__")}
+    assert {one for one in records if isinstance(one, type) and hasattr(one, "__dataclass_fields__")} == {
+        *RECORDS,
+        OpCreateDir,
+    }
+    assert fields(OpCreateDir) == ()
 
 
 @pytest.mark.parametrize(("record", "options", "builder", "parse"), SPELLINGS)
@@ -42,6 +93,8 @@ def test_keywords_have_the_names_and_types_of_the_record(record, options, builde
     if "range" in expected:
         assert expected["range"] is BytesRange
         expected["range"] = Range
+    if "start_after" in expected:  # any path, and given on as the text of it
+        expected["start_after"] = Path | None
     assert get_type_hints(options) == expected
 
 
@@ -50,7 +103,7 @@ def test_builders_have_a_method_for_each_field_that_takes_its_type(record, optio
     steps = {name for name, _ in inspect.getmembers(builder, inspect.isfunction) if not name.startswith("_")}
     assert steps == {one.name for one in fields(record)}
     for one in fields(record):
-        if one.name != "range":
+        if one.name not in ("range", "start_after"):
             assert _parameter_types(builder, one.name) == [_without_none(get_type_hints(record)[one.name])], one.name
 
 
@@ -76,16 +129,16 @@ async def test_both_spellings_arrive_as_the_same_record(record, options, builder
         arrived.append(parse(options))
 
     for one in fields(record):
-        await _step(builder(call, "test", "path", {}), one)
+        await _step(builder(call, "test", ("path",), {}), one)
         arrived.append(parse({one.name: EXAMPLES[one.name]}))
         by_builder, by_keyword = arrived[-2:]
         assert by_builder == by_keyword == record(**{one.name: EXAMPLES[one.name]})
 
 
-@pytest.mark.parametrize("method", ["read", "stat"])
-def test_the_docstring_of_the_operation_names_each_option(method: str) -> None:
+@pytest.mark.parametrize(("record", "method"), METHODS.items())
+def test_the_docstring_of_the_operation_names_each_option(record: type, method: str) -> None:
     text = inspect.getdoc(getattr(Operator, method)) or ""
-    silent = [one.name for one in fields({"read": OpRead, "stat": OpStat}[method]) if f"{one.name}:" not in text]
+    silent = [one.name for one in fields(record) if f"{one.name}:" not in text]
     assert not silent, f"Operator.{method} does not describe {', '.join(silent)}"
 
 

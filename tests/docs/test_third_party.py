@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,27 +14,74 @@ from tests.docs.test_blocks import warnings_of
 
 USE = """
 import asyncio
-from entrepot import ConfigInvalid, Operator
+from entrepot import ConfigInvalid, NotFound, Operator, StorageFull, Unsupported
 from entrepot.registry import schemes
 
-op = Operator.from_uri("duck:///donald?sound=honk")
-assert asyncio.run(op.read("3")) == b"honk" * 3
-assert asyncio.run(op.read("3", range=(4, 8))) == b"honk"
-assert repr(op) == "Operator(Duck(root='/donald', sound='honk'))"
-assert "duck" in schemes()
-assert asyncio.run(Operator.from_config("DUCK", sound="meep").read("daisy/2")) == b"meep" * 2
+async def use():
+    op = Operator.from_uri("duck://park/mallards?capacity=20")
+    assert repr(op) == "Operator(Duck(pond='park', root='/mallards', capacity=20))"
+    assert "duck" in schemes()
+    assert (await op.write("donald", b"quack quack ")).content_length == 12
+    assert await op.read("donald") == b"quack quack "
+    assert await op.read("donald", range=(6, 11)) == b"quack"
+    same = Operator.from_config("DUCK", pond="park")
+    assert await same.read("mallards/donald") == b"quack quack "
 
+    await op.create_dir("ducklings/")
+    names = [f"ducklings/{number:02}" for number in range(18)]
+    for name in names:
+        await op.write(name, iter([b"pi", b"ep"]))
+    listed = await op.list("ducklings/", limit=4)
+    assert [entry.path for entry in listed] == ["ducklings/", *names]
+    assert {entry.metadata.content_length for entry in listed[1:]} == {4}
+    assert [entry.path for entry in await op.list("/")] == ["/", "donald", "ducklings/"]
+    assert (await op.stat("ducklings/")).is_dir
+
+    try:
+        await op.write("one too many", b"")
+    except StorageFull as error:
+        print(error.kind, error.scheme, error.operation, error.path)
+    await op.delete_many(names)
+    assert await op.list("ducklings/") == listed[:1]
+    await op.delete("ducklings/", recursive=True)
+    assert [entry.path for entry in await op.list("/")] == ["/", "donald"]
+
+    for operation, call in {"copy": op.copy("donald", "daisy"), "write": op.write("daisy", b"", append=True)}.items():
+        try:
+            await call
+        except Unsupported as error:
+            print(error.kind, error.scheme, error.operation, error.path)
+    try:
+        await op.read("nobody")
+    except FileNotFoundError as error:
+        print(error.kind, error.scheme, error.operation, error.path)
+
+asyncio.run(use())
 try:
     Operator.from_uri("goose://pond")
 except ConfigInvalid as error:
     assert "duck, file, fs, http, https, memory, s3" in str(error), error
 else:
     raise AssertionError("goose is not installed")
+"""
 
-try:
-    asyncio.run(op.read("nobody"))
-except FileNotFoundError as error:
-    print(error.kind, error.scheme, error.operation, error.path)
+SUITE = """
+import asyncio
+from entrepot import Operator
+from entrepot.testing.behavior import cases_for, run_case
+
+async def check(op):
+    for case in cases_for(op.info):
+        await run_case(case, op)
+        print(case.name)
+
+asyncio.run(check(Operator.from_uri("duck://suite/some/root")))
+"""
+
+ERRORS = """StorageFull duck write one too many
+Unsupported duck copy donald
+Unsupported duck write daisy
+NotFound duck read nobody
 """
 
 
@@ -58,8 +106,19 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_its_scheme_works_by_uri_and_by_config(installed: Path) -> None:
+    assert printed_by(USE, installed) == ERRORS
+
+
+def test_it_does_what_every_service_does(installed: Path) -> None:
+    rooms = Counter(name.partition(".")[0] for name in printed_by(SUITE, installed).split())
+    assert rooms.total() > 150
+    assert {"read", "write", "delete", "list", "create_dir", "refusals"} <= rooms.keys()
+
+
+def printed_by(script: str, installed: Path) -> str:
+    """What a script prints in an interpreter that has the package. A warning is a failure."""
     environment = {**os.environ, "PYTHONPATH": str(installed)}
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", USE]
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", script]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50)
     assert (done.returncode, warnings_of(done.stderr)) == (0, [])
-    assert done.stdout == "NotFound duck read nobody\n"
+    return done.stdout

@@ -2,7 +2,7 @@
 
 import asyncio
 import http.client
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,7 +28,7 @@ from entrepot import (
 from entrepot.raw import Context
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
 from entrepot.services import S3
-from entrepot.testing.servers import SeaweedFS, seaweedfs
+from entrepot.testing import SeaweedFS
 from entrepot.testing.transport import RecordingTransport
 
 CONTENT = bytes(range(256)) * 40
@@ -57,10 +57,9 @@ ODD_KEYS = [
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
-    with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as running:
-        running.put(PLAIN_KEY, CONTENT)
-        yield running
+def server(seaweedfs_server: SeaweedFS) -> SeaweedFS:
+    seaweedfs_server.put(PLAIN_KEY, CONTENT)
+    return seaweedfs_server
 
 
 def config(server: SeaweedFS, **values: Any) -> S3:
@@ -167,8 +166,10 @@ async def test_virtual_host_style_is_signed_and_found(server: SeaweedFS) -> None
     values = {"endpoint": f"http://s3.localhost:{port}", "enable_virtual_host_style": True}
     op = Operator(config(server, **values), context=context)
     assert await op.read(PLAIN_KEY) == CONTENT
+    request = recorder.requests[0]
+    assert PLAIN_KEY in [entry.path for entry in await op.list("dir/")]
     await recorder.close()
-    [request] = recorder.requests
+    assert [one.method for one in recorder.requests] == ["GET", "GET"]
     assert request.url == f"http://127.0.0.1:{port}/{PLAIN_KEY}"
     assert dict(request.headers)["Host"] == f"{host}:{port}"
 

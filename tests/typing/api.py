@@ -1,6 +1,6 @@
 """The public surface as type checkers see it. Never run: `make check` has mypy and basedpyright read it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from types import TracebackType
@@ -12,9 +12,12 @@ from entrepot import (
     ConditionNotMatch,
     ConfigInvalid,
     ContentIncomplete,
+    DeletionsFailed,
+    Entry,
     EntryMode,
     Error,
     IsADirectory,
+    Lister,
     Metadata,
     NotFound,
     Operator,
@@ -23,8 +26,9 @@ from entrepot import (
     Scheme,
     Timeout,
     Unsupported,
+    Writer,
 )
-from entrepot.futures import FutureRead, FutureReader, FutureStat
+from entrepot.futures import FutureList, FutureLister, FutureRead, FutureReader, FutureStat, FutureWrite, FutureWriter
 from entrepot.layers import ErrorContextLayer
 from entrepot.raw import (
     Accessor,
@@ -78,8 +82,6 @@ async def reading(op: Operator) -> None:
     assert_type(await op.read("a", range=(8, None), version="v", if_match='"e"', if_none_match='"f"'), bytes)
     assert_type(await op.read("a", range=BytesRange(suffix=8), if_modified_since=NOON), bytes)
     assert_type(await op.read("a", chunk=4096, concurrent=4, gap=0, content_length_hint=10), bytes)
-    assert_type(await op.write("a", b"data"), Metadata)
-    assert_type(await op.write("a", memoryview(b"data")), Metadata)
     assert_type(await op.exists("a"), bool)
 
 
@@ -89,6 +91,9 @@ async def refused(op: Operator) -> None:
     await op.read(b"a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await op.stat("a", chunk=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await op.write("a", "text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await op.write("a", b"", if_match=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await op.list("a", chunk=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await op.delete_many("a", concurrent="2")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Operator("fs")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     OpRead().gap = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -112,6 +117,56 @@ async def built_step_by_step(op: Operator) -> None:
     assert_type(await op.read_with("a").range(suffix=8).if_modified_since(NOON).if_unmodified_since(NOON), bytes)
     assert_type(op.stat_with("a"), FutureStat)
     assert_type(op.reader_with("a").chunk(1).concurrent(2).gap(3).content_length_hint(4), FutureReader)
+
+
+async def writing(op: Operator, pieces: Iterator[bytes], stream: AsyncIterator[bytes]) -> None:
+    assert_type(await op.write("a", b"data"), Metadata)
+    assert_type(await op.write("a", memoryview(b"data"), append=True), Metadata)
+    assert_type(await op.write("a", pieces, content_type="text/plain", user_metadata={"k": "v"}), Metadata)
+    assert_type(await op.write("a", stream, if_not_exists=True, chunk=8, concurrent=2), Metadata)
+    assert_type(await op.write("a", op.reader("b"), if_match='"e"', if_none_match='"f"'), Metadata)
+    assert_type(op.write_with("a", b"data").content_type("text/plain"), FutureWrite)
+    assert_type(await op.write_with("a", [b"data"]).append().if_not_exists(), Metadata)
+    assert_type(op.writer("a", cache_control="no-store"), FutureWriter)
+    assert_type(await op.writer_with("a").chunk(8).concurrent(2).user_metadata({"k": "v"}), Writer)
+    async with op.writer("a") as writer:
+        assert_type(await writer.write(bytearray(b"data")), None)
+        assert_type(writer.tell(), int)
+        assert_type(await writer.abort(), None)
+        assert_type(await writer.close(), Metadata)
+
+
+async def listing(op: Operator) -> None:
+    assert_type(await op.list("a/", recursive=True, start_after=PurePosixPath("a/b"), limit=10), list[Entry])
+    assert_type(op.list_with("a/").versions().deleted(), FutureList)
+    assert_type(op.lister("a/"), FutureLister)
+    assert_type(await op.lister_with("a/").recursive().start_after("a/b").limit(1), Lister)
+    async for entry in op.lister("a/"):
+        assert_type(entry.path, str)
+        assert_type(entry.name, str)
+        assert_type(entry.metadata, Metadata)
+    async with op.lister("a/") as lister:
+        assert_type(await lister.next(), Entry | None)
+        assert_type(await lister.next_page(), Sequence[Entry] | None)
+        async for entry in lister:
+            assert_type(entry, Entry)
+        assert_type(await lister.aclose(), None)
+
+
+async def deleting_and_moving(op: Operator) -> None:
+    assert_type(await op.delete("a", recursive=True), None)
+    assert_type(await op.delete_with("a").version("v").recursive(), None)
+    assert_type(await op.delete_many(["a", PurePosixPath("b")]), None)
+    assert_type(await op.delete_many(op.lister("a/", versions=True), concurrent=4), None)
+    assert_type(await op.copy("a", "b", if_not_exists=True, source_version="v"), Metadata)
+    assert_type(await op.copy_with("a", "b").if_match('"e"'), Metadata)
+    assert_type(await op.rename("a", "b"), None)
+    assert_type(await op.rename_with("a", "b").if_not_exists(), None)
+    assert_type(await op.create_dir("a/"), None)
+
+
+def failures_are_errors(error: DeletionsFailed) -> None:
+    assert_type(error.failures, tuple[Error, ...])
 
 
 async def readers(op: Operator) -> None:

@@ -7,15 +7,34 @@ from typing import TYPE_CHECKING
 from entrepot._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .behavior import CASES, FIXTURES, Case, IoRecorder, Target, cases_for, run_case
     from .read_checker import TRAPS, BodyChecker, OracleViolation, ReaderChecker, Trap
-    from .servers import Nginx, SeaweedFS, ServerFailed, nginx, running, seaweedfs
+    from .servers import (
+        Nginx,
+        S3Server,
+        SeaweedFS,
+        ServerFailed,
+        juicefs,
+        moto,
+        nginx,
+        radosgw,
+        rclone,
+        running,
+        seaweedfs,
+        swift,
+    )
     from .synthetic import Call, Misuse, Script, Synthetic
+    from .synthetic_tree import SyntheticTree
     from .transport import MockBody, MockTransport, RecordingTransport, reply
 
 __all__ = [
+    "CASES",
+    "FIXTURES",
     "TRAPS",
     "BodyChecker",
     "Call",
+    "Case",
+    "IoRecorder",
     "Misuse",
     "MockBody",
     "MockTransport",
@@ -23,21 +42,36 @@ __all__ = [
     "OracleViolation",
     "ReaderChecker",
     "RecordingTransport",
+    "S3Server",
     "Script",
     "SeaweedFS",
     "ServerFailed",
     "Synthetic",
+    "SyntheticTree",
+    "Target",
     "Trap",
+    "cases_for",
+    "juicefs",
+    "moto",
     "nginx",
+    "radosgw",
+    "rclone",
     "reply",
+    "run_case",
     "running",
     "seaweedfs",
+    "swift",
 ]
 
 _ROOMS = {
+    "behavior": ("CASES", "FIXTURES", "Case", "IoRecorder", "Target", "cases_for", "run_case"),
     "read_checker": ("TRAPS", "BodyChecker", "OracleViolation", "ReaderChecker", "Trap"),
-    "servers": ("Nginx", "SeaweedFS", "ServerFailed", "nginx", "running", "seaweedfs"),
+    "servers": (
+        *("Nginx", "S3Server", "SeaweedFS", "ServerFailed", "running"),
+        *("juicefs", "moto", "nginx", "radosgw", "rclone", "seaweedfs", "swift"),
+    ),
     "synthetic": ("Call", "Misuse", "Script", "Synthetic"),
+    "synthetic_tree": ("SyntheticTree",),
     "transport": ("MockBody", "MockTransport", "RecordingTransport", "reply"),
 }
 

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -204,14 +205,14 @@ class TestCancelledWriter:
     @pytest.fixture
     def held(self, monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
         entered, may_go = threading.Event(), threading.Event()
-        original = writer._write_all
+        original = writer.write_all
 
-        def held_write(descriptor: int, data: bytes) -> None:
+        def held_write(descriptor: int, data: bytes, offset: int) -> None:
             entered.set()
             assert may_go.wait(30)
-            original(descriptor, data)
+            original(descriptor, data, offset)
 
-        monkeypatch.setattr(writer, "_write_all", held_write)
+        monkeypatch.setattr(writer, "write_all", held_write)
         return entered, may_go
 
     async def test_abort_returns_when_nothing_is_left_and_nothing_can_come(
@@ -272,3 +273,30 @@ class TestCancelledWriter:
         assert (await body.close()).content_length == 3
         assert names_in(root) == ["file"]
         assert (root / "file").read_bytes() == b"new"
+
+
+_APPENDER = """
+import asyncio, sys
+from entrepot import Operator
+from entrepot.services import Fs
+
+async def main():
+    op, name = Operator(Fs(sys.argv[1])), sys.argv[2]
+    def lines(task):
+        return (f"{name}{task}-{number:03}:".encode() + name.encode() * 9_000 + b"\\n" for number in range(40))
+    async def append(task):
+        for line in lines(task):
+            await op.write("log", line, append=True)
+    await asyncio.gather(append(0), append(1))
+
+asyncio.run(main())
+"""
+
+
+def test_lines_of_two_processes_with_two_tasks_each_never_mix_and_none_is_lost(root: Path) -> None:
+    processes = [subprocess.Popen([sys.executable, "-c", _APPENDER, str(root), name]) for name in "ab"]
+    assert [process.wait(50) for process in processes] == [0, 0]
+    lines = (root / "log").read_bytes().splitlines()
+    counted = Counter(line.partition(b":")[0] for line in lines)
+    assert counted == {f"{name}{task}-{n:03}".encode(): 1 for name in "ab" for task in range(2) for n in range(40)}
+    assert all(line.partition(b":")[2] == line[:1] * 9_000 for line in lines)

@@ -111,12 +111,17 @@ def test_uri_that_cannot_work_is_refused(uri: str) -> None:
         Operator.from_uri(uri)
 
 
+@pytest.mark.parametrize(("uri", "fsync"), [("fs:///data?fsync=true", True), ("fs:///data", False)])
+def test_uri_says_whether_to_sync(uri: str, fsync: bool) -> None:
+    assert Fs.from_uri(uri) == Fs("/data", fsync=fsync)
+
+
 def test_configuration_is_a_frozen_value_that_pickles() -> None:
     config = Fs("/data")
     assert pickle.loads(pickle.dumps(config)) == config
     assert hash(config) == hash(Fs("/data/"))
     assert config != Fs("/other")
-    assert repr(config) == "Fs(root='/data')"
+    assert repr(config) == "Fs(root='/data', fsync=False)"
     with pytest.raises(FrozenInstanceError):
         config.root = "/other"  # type: ignore[misc]
 

@@ -397,6 +397,9 @@ class _CountingRuntime:
         self._inner = inner
         self.calls: list[str] = []
 
+    def window(self, size: int) -> object:
+        return self._inner.window(size)  # type: ignore[attr-defined]
+
     async def blocking(self, call: Callable[..., object], *args: object) -> object:
         self.calls.append("blocking")
         return await self._inner.blocking(call, *args)  # type: ignore[attr-defined]

@@ -79,9 +79,7 @@ def test_names_are_taken_as_they_are(run: Run, op: Operator, root: Path, name: s
 def test_parts_come_in_order_and_appear_on_close(run: Run, service: FsAccessor, root: Path) -> None:
     async def scenario() -> None:
         _, body = await service.write("d/file", OpWrite())
-        changed_later = bytearray(b"one ")
-        await body.write(changed_later)
-        changed_later[:] = b"????"
+        await body.write(bytearray(b"one "))
         await body.write(memoryview(b"two"))
         assert everything_in(root) == []
         metadata = await body.close()
@@ -119,7 +117,10 @@ def test_directory_is_not_replaced(run: Run, op: Operator, root: Path, path: str
 def test_directory_that_comes_meanwhile_is_not_replaced(
     run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_permissions_of", lambda name, directory: os.mkdir(name, dir_fd=directory))
+    def comes(directory: int, name: str, *, is_new: bool) -> None:
+        os.mkdir(name, dir_fd=directory)
+
+    monkeypatch.setattr(writer, "check_target", comes)
     with pytest.raises(IsADirectory):
         run(op.write("file", b"data"))
     assert everything_in(root) == ["file"]
@@ -171,8 +172,8 @@ def test_new_file_has_the_permissions_that_the_umask_leaves(run: Run, op: Operat
 @pytest.mark.parametrize(
     ("call", "code", "kind"),
     [
-        ("write", errno.ENOSPC, StorageFull),
-        ("write", errno.EDQUOT, StorageFull),
+        ("pwrite", errno.ENOSPC, StorageFull),
+        ("pwrite", errno.EDQUOT, StorageFull),
         ("rename", errno.EACCES, PermissionDenied),
         ("dup", errno.EIO, Error),  # so that a network file system says on closing what it could not store
     ],
@@ -219,8 +220,8 @@ def test_failed_close_can_be_made_again(
 
 
 def test_write_in_small_steps_of_the_system_is_whole(run: Run, op: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = os.write
-    monkeypatch.setattr(writer.os, "write", lambda descriptor, data: original(descriptor, bytes(data[:1000])))
+    original = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda opened, data, offset: original(opened, bytes(data[:1000]), offset))
     run(op.write("file", bytes(range(256)) * 40))
     assert run(op.read("file")) == bytes(range(256)) * 40
 
@@ -247,9 +248,11 @@ def test_reader_sees_the_old_file_or_the_new_one(run: Run, op: Operator, root: P
 
 def test_writers_of_one_file_do_not_mix(op: Operator, root: Path, run: Run) -> None:
     contents = [bytes([number]) * 100_000 for number in range(6)]
+    arguments = op._context.runtime, str(root), "new/dir/file", OpWrite()
+    replacements = [writer.Replacement(*arguments, fsync=False) for _ in contents]
     publishing = [
-        threading.Thread(target=writer.Replacement(str(root), "new/dir/file").publish, args=([content],))
-        for content in contents
+        threading.Thread(target=replacement.take_effect, args=(0, [content]))
+        for replacement, content in zip(replacements, contents, strict=True)
     ]
     for thread in publishing:
         thread.start()

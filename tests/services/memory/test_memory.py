@@ -5,8 +5,17 @@ from typing import Any
 
 import pytest
 
-from entrepot import BytesRange, ConditionNotMatch, ConfigInvalid, Metadata, NotFound, Operator
-from entrepot.raw import DEFAULT_READ, DEFAULT_STAT, DEFAULT_WRITE, Context
+from entrepot import BytesRange, ConditionNotMatch, ConfigInvalid, InvalidInput, NotFound, Operator
+from entrepot.raw import (
+    DEFAULT_COPY,
+    DEFAULT_DELETE,
+    DEFAULT_LIST,
+    DEFAULT_READ,
+    DEFAULT_RENAME,
+    DEFAULT_STAT,
+    DEFAULT_WRITE,
+    Context,
+)
 from entrepot.raw.runtime.inline import InlineRuntime, run
 from entrepot.services import Memory
 
@@ -34,6 +43,11 @@ async def test_every_name_is_kept_as_it_is(name: str) -> None:
     assert await op.read(name) == b"content"
     assert (await op.stat(name)).content_length == 7
     assert list(memory.table.objects) == [name]
+    await op.copy(name, "copy of it")
+    assert await op.read("copy of it") == b"content"
+    assert name in [entry.path for entry in await op.list("/", recursive=True)]
+    await op.delete(name)
+    assert list(memory.table.objects) == ["copy of it"]
 
 
 async def test_what_is_known_of_an_object() -> None:
@@ -47,17 +61,6 @@ async def test_what_is_known_of_an_object() -> None:
     assert known.last_modified is not None
     assert before <= known.last_modified <= datetime.now(UTC)
     assert (await op.write("a", b"12345")).etag != known.etag
-
-
-async def test_a_directory_is_there_while_objects_lie_in_it() -> None:
-    op = Operator(Memory(root="/root"))
-    await op.write("dir/sub/file", b"")
-    for path in ("dir/", "dir/sub/", "/"):
-        assert (await op.stat(path)).is_dir
-    for path in ("dir", "dir/sub", "di/", "dir/sub/file/"):
-        with pytest.raises(NotFound) as caught:
-            await op.stat(path)
-        assert caught.value.path == path
 
 
 async def test_roots_keep_operators_apart() -> None:
@@ -96,20 +99,10 @@ async def test_a_reader_keeps_the_object_that_it_began_with() -> None:
     assert await op.read("a") == b"new content"
 
 
-async def test_what_was_aborted_was_never_there() -> None:
-    accessor = Memory().build(Context())
-    _, body = await accessor.write("a", DEFAULT_WRITE)
-    await body.write(b"x")
-    await body.abort()
-    with pytest.raises(NotFound):
-        await accessor.stat("a", DEFAULT_STAT)
-
-
 async def test_an_object_appears_on_close_and_not_before() -> None:
     accessor = Memory().build(Context())
     _, body = await accessor.write("a", DEFAULT_WRITE)
-    buffer = bytearray(b"one")
-    await body.write(buffer)
+    await body.write(bytearray(b"one"))
     with pytest.raises(NotFound):
         await accessor.stat("a", DEFAULT_STAT)
     assert (await body.close()).content_length == 3
@@ -118,23 +111,39 @@ async def test_an_object_appears_on_close_and_not_before() -> None:
 def test_every_operation_works_without_a_loop() -> None:
     accessor = Memory().build(Context(InlineRuntime()))
 
-    async def everything() -> tuple[bytes, Metadata]:
+    async def everything() -> tuple[bytes, list[str]]:
         _, writer = await accessor.write("a", DEFAULT_WRITE)
         await writer.write(b"01234")
         await writer.close()
-        _, reader = await accessor.read("a", DEFAULT_READ)
+        await accessor.copy("a", "b", DEFAULT_COPY)
+        await accessor.rename("b", "c", DEFAULT_RENAME)
+        _, deleter = await accessor.delete()
+        await deleter.delete("a", DEFAULT_DELETE)
+        await deleter.close()
+        _, lister = await accessor.list("/", DEFAULT_LIST)
+        _, reader = await accessor.read("c", DEFAULT_READ)
         await reader.seek(-3, 2)
-        return await reader.read(9), (await accessor.stat("a", DEFAULT_STAT)).metadata
+        return await reader.read(9), [entry.path for entry in await lister.next() or ()]
 
-    data, metadata = run(everything())
-    assert data == b"234"
-    assert metadata.content_length == 5
+    assert run(everything()) == (b"234", ["c"])
+
+
+@pytest.mark.parametrize("body", ["lister", "deleter"])
+async def test_a_closed_body_is_refused_and_can_be_closed_again(body: str) -> None:
+    accessor = Memory().build(Context())
+    _, lister = await accessor.list("/", DEFAULT_LIST)
+    _, deleter = await accessor.delete()
+    for _ in range(2):
+        await (lister if body == "lister" else deleter).close()
+    with pytest.raises(InvalidInput, match="closed"):
+        await (lister.next() if body == "lister" else deleter.delete("a", DEFAULT_DELETE))
 
 
 async def test_is_made_from_a_mapping_or_a_uri() -> None:
     assert Operator.from_config("memory", root="x").info.root == "/x/"
     assert Operator.from_uri("memory:///a/b").info.root == "/a/b/"
     assert Operator.from_uri("memory").info.root == "/"
+    assert Operator.from_uri("memory:///?versioned=true").info.capability.list_with_versions
     with pytest.raises(ConfigInvalid, match="did you mean 'root'"):
         Operator.from_config("memory", rooot="x")
 

@@ -230,3 +230,23 @@ def test_an_operator_comes_out_of_a_pickle_as_it_went_in() -> None:
     assert pickle.loads(pickle.dumps(config)) == config
     assert repr(operator) == repr(Operator(config))
     assert (operator.info.scheme, operator.info.name, operator.info.root) == ("s3", "bucket", "/")
+
+
+@pytest.mark.parametrize(
+    ("values", "url"),
+    [
+        ({}, "https://s3.eu-west-1.amazonaws.com/bucket?list-type=2&"),
+        ({"disable_list_objects_v2": True}, "https://s3.eu-west-1.amazonaws.com/bucket?encoding-type=url&"),
+        ({"enable_virtual_host_style": True}, "https://bucket.s3.eu-west-1.amazonaws.com/?list-type=2&"),
+    ],
+)
+async def test_the_bucket_is_listed_by_the_chosen_version(values: dict[str, Any], url: str) -> None:
+    transport = MockTransport(lambda request: reply(200, b"<ListBucketResult/>"))
+    assert [one.path for one in await Operator(s3(**values), context=Context(http=transport)).list("/")] == ["/"]
+    [request] = transport.requests
+    assert request.url.startswith(url)
+
+
+def test_the_version_of_the_listing_can_stand_in_a_uri() -> None:
+    op = Operator.from_uri("s3://bucket?region=r&skip_signature=true&disable_list_objects_v2=true")
+    assert "disable_list_objects_v2=True" in repr(op)

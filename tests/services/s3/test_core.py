@@ -2,30 +2,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from entrepot import (
-    BytesRange,
-    ConditionNotMatch,
-    ConfigInvalid,
-    Error,
-    InvalidInput,
-    NotFound,
-    PermissionDenied,
-    RangeNotSatisfied,
-    RateLimited,
-    Unexpected,
-    Unsupported,
-)
-from entrepot.raw import OpRead, OpStat
+from entrepot import BytesRange, Error, InvalidInput, RateLimited, Unexpected
+from entrepot.raw import OpCopy, OpRead, OpStat, OpWrite
 from entrepot.raw.http.transport import HttpHeaders
-from entrepot.services.s3.core import S3Core, actual_size
+from entrepot.services.s3.core import S3Core, parse_moment, quoted_etag, stored_metadata
 
 CORE = S3Core("https://h/bucket", "h", "bucket", "eu-west-1")
 MOMENT = datetime(2024, 2, 29, 12, 0, 0, tzinfo=UTC)
-
-
-def body(code: str, more: str = "") -> bytes:
-    start = '<?xml version="1.0" encoding="UTF-8"?>\n<Error xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
-    return f"{start}<Code>{code}</Code><Message>words</Message>{more}<RequestId>RID</RequestId></Error>".encode()
 
 
 @pytest.mark.parametrize(
@@ -109,141 +92,150 @@ def test_the_null_version_is_none() -> None:
     assert CORE.describe(HttpHeaders([("x-amz-version-id", "null")])).version is None
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "kind", "is_temporary"),
-    [
-        (404, "NoSuchKey", NotFound, False),
-        (404, "NoSuchVersion", NotFound, False),
-        (404, "NoSuchBucket", ConfigInvalid, False),
-        (400, "InvalidBucketName", ConfigInvalid, False),
-        (400, "AuthorizationHeaderMalformed", ConfigInvalid, False),
-        (301, "PermanentRedirect", ConfigInvalid, False),
-        (307, "TemporaryRedirect", ConfigInvalid, False),
-        (403, "AccessDenied", PermissionDenied, False),
-        (403, "InvalidAccessKeyId", PermissionDenied, False),
-        (403, "SignatureDoesNotMatch", PermissionDenied, False),
-        (403, "RequestTimeTooSkewed", PermissionDenied, False),
-        (403, "InvalidObjectState", PermissionDenied, False),
-        (400, "ExpiredToken", PermissionDenied, False),
-        (400, "InvalidToken", PermissionDenied, False),
-        (400, "InvalidArgument", InvalidInput, False),
-        (400, "KeyTooLongError", InvalidInput, False),
-        (416, "InvalidRange", RangeNotSatisfied, False),
-        (412, "PreconditionFailed", ConditionNotMatch, False),
-        (409, "ConditionalRequestConflict", ConditionNotMatch, True),
-        (409, "OperationAborted", Unexpected, True),
-        (503, "SlowDown", RateLimited, True),
-        (503, "TooManyRequests", RateLimited, True),
-        (503, "ExceedBucketQPSLimit", RateLimited, True),
-        (503, "ServiceUnavailable", Unexpected, True),
-        (400, "RequestTimeout", Unexpected, True),
-        (500, "InternalError", Unexpected, True),
-        (501, "NotImplemented", Unsupported, False),
-        (400, "SomethingNew", Unexpected, False),
-        (403, "SomethingNew", PermissionDenied, False),
-    ],
-)
-def test_an_error_means_what_its_code_says(status: int, code: str, kind: type[Error], is_temporary: bool) -> None:
-    error = CORE.error(status, HttpHeaders(), body(code))
-    assert (type(error), error.is_temporary) == (kind, is_temporary)
-    assert error.context == {"code": code, "status": status, "request_id": "RID"}
+KEY_OF_1024_BYTES = "käse/" + "k" * 1018
+
+
+@pytest.mark.parametrize("key", ["", KEY_OF_1024_BYTES + "k", "ü" * 513, "k" * 1025])
+def test_no_object_has_an_empty_key_or_one_above_1024_bytes(key: str) -> None:
+    for build in (
+        lambda: CORE.get(key, OpRead()),
+        lambda: CORE.head(key, OpStat()),
+        lambda: CORE.put(key, b"", OpWrite()),
+        lambda: CORE.delete(key, None),
+        lambda: CORE.copy(key, "k", OpCopy()),
+        lambda: CORE.copy("k", key, OpCopy()),
+    ):
+        with pytest.raises(InvalidInput, match="1024 bytes"):
+            build()
+
+
+def test_a_key_of_1024_bytes_is_sent() -> None:
+    assert len(KEY_OF_1024_BYTES.encode()) == 1024
+    assert CORE.delete(KEY_OF_1024_BYTES, None).url == "https://h/bucket/k%C3%A4se/" + "k" * 1018
+
+
+def test_a_put_has_what_is_stored_beside_and_the_conditions() -> None:
+    args = OpWrite(
+        content_type="text/plain; charset=utf-8",
+        content_disposition='attachment; filename="a b"',
+        content_encoding="gzip",
+        cache_control="no-cache",
+        user_metadata={"Owner": "Me  too", "a-b": ""},
+        if_match='"e"',
+        if_not_exists=True,
+    )
+    request = CORE.put("a b//+", b"content", args)
+    assert (request.method, request.url, request.body) == ("PUT", "https://h/bucket/a%20b//%2B", b"content")
+    assert request.headers == [
+        ("Host", "h"),
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Disposition", 'attachment; filename="a b"'),
+        ("Content-Encoding", "gzip"),
+        ("Cache-Control", "no-cache"),
+        ("x-amz-meta-owner", "Me  too"),
+        ("x-amz-meta-a-b", ""),
+        ("If-Match", '"e"'),
+        ("If-None-Match", "*"),
+    ]
+
+
+def test_a_plain_put_has_only_its_host_and_an_empty_content_is_content() -> None:
+    request = CORE.put("k", b"", OpWrite())
+    assert (request.headers, request.body) == ([("Host", "h")], b"")
+
+
+def test_a_deletion_names_its_version() -> None:
+    request = CORE.delete("a/../b", "v+1/")
+    assert (request.method, request.url) == ("DELETE", "https://h/bucket/a/../b?versionId=v%2B1%2F")
+    assert (request.headers, request.body) == ([("Host", "h")], None)
 
 
 @pytest.mark.parametrize(
-    ("status", "kind", "is_temporary"),
+    ("source", "version", "origin"),
     [
-        (304, ConditionNotMatch, False),
-        (400, Unexpected, False),
-        (401, PermissionDenied, False),
-        (403, PermissionDenied, False),
-        (404, NotFound, False),
-        (405, Unexpected, False),
-        (409, ConditionNotMatch, True),
-        (412, ConditionNotMatch, False),
-        (416, RangeNotSatisfied, False),
-        (429, RateLimited, True),
-        (499, Unexpected, True),
-        (500, Unexpected, True),
-        (501, Unsupported, False),
-        (502, Unexpected, True),
-        (503, Unexpected, True),
-        (504, Unexpected, True),
-        (302, ConfigInvalid, False),
-        (201, Unexpected, False),
+        ("a b/?%+é", None, "/bucket/a%20b/%3F%25%2B%C3%A9"),
+        ("a//./..", None, "/bucket/a//./.."),
+        ("k", "v/1+", "/bucket/k?versionId=v%2F1%2B"),
+        ("k", "null", "/bucket/k?versionId=null"),
     ],
 )
-def test_an_error_without_content_means_what_its_status_says(
-    status: int, kind: type[Error], is_temporary: bool
-) -> None:
-    error = CORE.error(status, HttpHeaders([("x-amz-request-id", "HID")]), b"")
-    assert (type(error), error.is_temporary) == (kind, is_temporary)
-    assert error.context == {"code": None, "status": status, "request_id": "HID"}
+def test_a_copy_names_its_source_encoded(source: str, version: str | None, origin: str) -> None:
+    request = CORE.copy(source, "t/%", OpCopy(source_version=version))
+    assert (request.method, request.url, request.body) == ("PUT", "https://h/bucket/t/%25", b"")
+    assert request.headers == [("Host", "h"), ("x-amz-copy-source", origin)]
+
+
+def test_the_conditions_of_a_copy_are_of_the_target() -> None:
+    assert CORE.copy("s", "t", OpCopy(if_not_exists=True, if_match='"e"')).headers[2:] == [
+        ("If-Match", '"e"'),
+        ("If-None-Match", "*"),
+    ]
+
+
+def test_the_reply_to_a_put_describes_what_was_stored() -> None:
+    headers = HttpHeaders([("etag", '"e"'), ("x-amz-version-id", "v1"), ("content-length", "0")])
+    found = stored_metadata(headers, 7)
+    assert (found.content_length, found.etag, found.version, found.content_type) == (7, '"e"', "v1", None)
+
+
+COPIED = b"""<?xml version="1.0" encoding="UTF-8"?>
+<CopyObjectResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+  <LastModified>2024-02-29T12:00:00.000Z</LastModified><ETag>&quot;e&quot;</ETag>
+</CopyObjectResult>"""
+
+
+def test_the_reply_to_a_copy_describes_the_target() -> None:
+    found = CORE.describe_copied(HttpHeaders([("x-amz-version-id", "v2")]), COPIED)
+    assert (found.etag, found.last_modified, found.version, found.content_length) == ('"e"', MOMENT, "v2", None)
+
+
+def test_an_error_inside_the_reply_to_a_copy_is_raised() -> None:
+    with pytest.raises(RateLimited) as caught:
+        CORE.describe_copied(HttpHeaders(), b"<Error><Code>SlowDown</Code><Message>words</Message></Error>")
+    assert (caught.value.context["code"], caught.value.context["status"]) == ("SlowDown", 200)
+
+
+@pytest.mark.parametrize("content", [b"<html><body>hello</body></html>", b"<ListBucketResult/>", b"{}"])
+def test_a_reply_of_something_else_is_unexpected_and_temporary(content: bytes) -> None:
+    with pytest.raises(Unexpected) as caught:
+        CORE.describe_copied(HttpHeaders(), content)
+    assert caught.value.is_temporary
+
+
+@pytest.mark.parametrize("content", [b"", b"  ", COPIED[:60], COPIED[:-5]])
+def test_a_reply_that_was_cut_short_is_temporary(content: bytes) -> None:
+    with pytest.raises(Error) as caught:
+        CORE.describe_copied(HttpHeaders(), content)
+    assert (caught.value.kind, caught.value.is_temporary) == ("ContentIncomplete", True)
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "content"),
-    [
-        (301, [("x-amz-bucket-region", "ap-south-1")], b""),
-        (307, [("x-amz-bucket-region", "ap-south-1")], b""),
-        (400, [("x-amz-bucket-region", "ap-south-1")], b""),
-        (301, [("x-amz-bucket-region", "ap-south-1")], body("PermanentRedirect")),
-        (400, [], body("AuthorizationHeaderMalformed", "<Region>ap-south-1</Region>")),
-    ],
+    ("url", "expected"),
+    [("https://h/bucket", "https://h/bucket?delete"), ("https://bucket.h", "https://bucket.h/?delete")],
 )
-def test_a_wrong_region_names_the_right_one(status: int, headers: list[tuple[str, str]], content: bytes) -> None:
-    error = CORE.error(status, HttpHeaders(headers), content)
-    assert type(error) is ConfigInvalid
-    assert "set region to 'ap-south-1'" in error.message
-
-
-@pytest.mark.parametrize("region", ["eu-west-1", "not a region", "<b>"])
-def test_the_own_region_or_nonsense_is_no_hint(region: str) -> None:
-    error = CORE.error(400, HttpHeaders([("x-amz-bucket-region", region)]), b"")
-    assert type(error) is Unexpected
-    assert region not in str(error)
-
-
-def test_a_region_beside_another_code_is_no_hint() -> None:
-    error = CORE.error(400, HttpHeaders(), body("ExpiredToken", "<Region>ap-south-1</Region>"))
-    assert type(error) is PermissionDenied
-
-
-@pytest.mark.parametrize(("status", "content"), [(404, b""), (405, b""), (405, body("MethodNotAllowed"))])
-def test_a_delete_marker_is_not_found(status: int, content: bytes) -> None:
-    assert type(CORE.error(status, HttpHeaders([("x-amz-delete-marker", "true")]), content)) is NotFound
+def test_a_request_about_the_bucket_has_a_path(url: str, expected: str) -> None:
+    assert S3Core(url, "h", "bucket", "r").on_bucket("POST", [("delete", None)]).url == expected
 
 
 @pytest.mark.parametrize(
-    "content",
-    [
-        b"\x00\xff" * 1000,
-        b"<Code>" * 10000,
-        b"<Code>" + b" " * 60000 + b"x</Code>",
-        b"<Code>" + b"A" * 60000 + b"</Code>",
-        b"<Code>two words</Code>",
-        b"<Code>\xc3\xa9</Code>",
-        b"<!DOCTYPE e [<!ENTITY x 'NoSuchKey'>]><Error><Code>&x;</Code></Error>",
-        b"<html><body>502 Bad Gateway</body></html>",
-    ],
+    ("text", "etag"), [('"a-1"', '"a-1"'), ("a", '"a"'), ('W/"a"', 'W/"a"'), ('""', None), ("", None), (None, None)]
 )
-def test_content_that_is_no_error_of_s3_leaves_the_status(content: bytes) -> None:
-    error = CORE.error(403, HttpHeaders(), content)
-    assert type(error) is PermissionDenied
-    assert error.context == {"code": None, "status": 403, "request_id": None}
-
-
-def test_blanks_around_a_code_do_not_hide_it() -> None:
-    assert type(CORE.error(503, HttpHeaders(), b"<Error>\n  <Code>\n    SlowDown\n  </Code>\n</Error>")) is RateLimited
+def test_an_etag_has_quotes(text: str | None, etag: str | None) -> None:
+    assert quoted_etag(text) == etag
 
 
 @pytest.mark.parametrize(
-    ("content", "size"),
+    ("text", "moment"),
     [
-        (b"<ActualObjectSize>12</ActualObjectSize>", 12),
-        (b"<ActualObjectSize>-1</ActualObjectSize>", None),
-        (b"<ActualObjectSize>99999999999999999999</ActualObjectSize>", None),
-        (b"", None),
+        ("2024-02-29T12:00:00.000Z", MOMENT),
+        ("2024-02-29T12:00:00Z", MOMENT),
+        ("2024-02-29T13:00:00+01:00", MOMENT),
+        ("2024-02-29T12:00:00", MOMENT),
+        ("yesterday", None),
+        ("99999-02-29T12:00:00Z", None),
+        ("", None),
+        (None, None),
     ],
 )
-def test_the_size_is_in_the_content_of_a_416(content: bytes, size: int | None) -> None:
-    assert actual_size(content) == size
+def test_a_time_is_read_or_none(text: str | None, moment: datetime | None) -> None:
+    assert parse_moment(text) == moment

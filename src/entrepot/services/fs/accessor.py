@@ -2,18 +2,29 @@
 
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from entrepot.errors import NotFound
+from entrepot.errors import Error, IsSameFile, NotFound, Unsupported
 from entrepot.raw import (
     Accessor,
     AccessorInfo,
     Context,
+    OpCopy,
+    OpCreateDir,
+    OpDelete,
+    OpList,
     OpRead,
+    OpRename,
     OpStat,
     OpWrite,
+    RpCopy,
+    RpCreateDir,
+    RpDelete,
+    RpList,
     RpRead,
+    RpRename,
     RpStat,
     RpWrite,
     normalize_root,
@@ -23,9 +34,29 @@ from entrepot.raw.conditions import check_conditions
 from entrepot.raw.os_errors import os_errors_as_ours
 from entrepot.types import Capability, Metadata, Scheme
 
-from .confined import attributes_beneath, file_system_beneath, open_beneath, open_root
-from .core import check_is_regular, describe, file_path, may_misstate_size, names_directory, relative_path
-from .writer import FsWriter, Replacement
+from .appender import Appending
+from .confined import attributes_beneath, file_system_beneath, make_directory, open_beneath, open_root
+from .content import with_user_metadata
+from .core import (
+    check_is_regular,
+    check_may_be_made,
+    check_may_exist,
+    describe,
+    file_path,
+    may_misstate_size,
+    names_directory,
+    relative_path,
+    unless_stored,
+)
+from .deleter import delete_many, delete_path
+from .lister import FsLister, Walk
+from .transfer import copy_file, rename_file
+from .user_metadata import has_user_metadata
+from .withdrawal import Withdrawal, all_or_withdrawn
+from .writer import Replacement
+
+DELETE_MAX_SIZE: Final = 1000
+"""Deletions that share a hop to a thread."""
 
 CAPABILITY = Capability(
     stat=True,
@@ -41,22 +72,50 @@ CAPABILITY = Capability(
     read_with_if_modified_since=True,
     read_with_if_unmodified_since=True,
     write=True,
+    write_can_empty=True,
+    write_with_append=True,
+    write_with_if_not_exists=True,
+    create_dir=True,
+    delete=True,
+    delete_with_recursive=True,
+    delete_max_size=DELETE_MAX_SIZE,
+    list=True,
+    list_with_recursive=True,
+    copy=True,
+    copy_with_if_not_exists=True,
+    rename=True,
+    rename_with_if_not_exists=True,
+    shared=True,
 )
+"""What the service can do on any file system."""
 
+BUFFER: Final = 4 * 1024 * 1024
+"""Bytes that are collected for one write. What is no bigger is written, closed and renamed in one hop to a thread."""
+PAGE: Final = 1000
+"""Entries that are listed in one hop."""
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 
 
 class FsAccessor(Accessor):
-    """Files beneath a directory. Every call that blocks is made by the runtime, each operation in one hop."""
+    """Files beneath a directory. Every call that blocks is made by the runtime, in as few hops as the work allows.
 
-    def __init__(self, context: Context, root: str) -> None:
-        self.info = AccessorInfo(scheme=Scheme.FS, root=normalize_root(root), native_capability=CAPABILITY)
+    Arguments:
+        context: where the calls are made.
+        root: the directory.
+        fsync: whether what is written, copied, renamed and made is forced to the disk.
+    """
+
+    def __init__(self, context: Context, root: str, *, fsync: bool = False) -> None:
+        self._has_user_metadata = has_user_metadata(root)
+        capability = replace(CAPABILITY, write_with_user_metadata=self._has_user_metadata)
+        self.info = AccessorInfo(scheme=Scheme.FS, root=normalize_root(root), native_capability=capability)
         self._context = context
         self._root = root
+        self._fsync = fsync
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         relative = relative_path(path)
-        metadata = await self._context.runtime.blocking(_stat, self._root, relative)
+        metadata = await self._context.runtime.blocking(_stat, self._root, relative, self._has_user_metadata)
         if names_directory(path) and not metadata.is_dir:
             raise NotFound("there is no such directory, but something else of that name")
         check_conditions(metadata, args)
@@ -70,29 +129,101 @@ class FsAccessor(Accessor):
 
         return reply, oio.into_read_from_file(self._context.runtime, opener, args.range, reply)
 
-    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, FsWriter]:
-        return RpWrite(), FsWriter(self._context.runtime, Replacement(self._root, file_path(path)))
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.PositionWriter]:
+        relative = file_path(path)
+        check_may_be_made(relative)
+        file = self._appending(relative, args) or Replacement(
+            self._context.runtime, self._root, relative, args, fsync=self._fsync
+        )
+        return RpWrite(), oio.PositionWriter(file, args.chunk or BUFFER, self._context.runtime.window(1))
+
+    def _appending(self, relative: str, args: OpWrite) -> Appending | None:
+        """None where nothing is there to append to: that is a write."""
+        if not args.append or args.if_not_exists:
+            return None
+        if args.user_metadata:
+            raise Unsupported("the service fs has no user_metadata for what is appended")
+        return Appending(self._context.runtime, self._root, relative, fsync=self._fsync)
+
+    async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
+        relative = relative_path(path)
+        check_may_be_made(relative)
+        await all_or_withdrawn(self._context.runtime, self._make_directory, relative)
+        return RpCreateDir()
+
+    def _make_directory(self, _: Withdrawal, relative: str) -> None:
+        with os_errors_as_ours():
+            os.close(make_directory(self._root, relative, fsync=self._fsync))
+
+    async def delete(self) -> tuple[RpDelete, oio.BatchDeleter]:
+        return RpDelete(), oio.BatchDeleter(self._delete_one, self._delete_many, DELETE_MAX_SIZE)
+
+    async def _delete_one(self, path: str, args: OpDelete) -> None:
+        await all_or_withdrawn(self._context.runtime, delete_path, self._root, path, args)
+
+    async def _delete_many(self, deletions: Sequence[tuple[str, OpDelete]]) -> Sequence[Error]:
+        return await all_or_withdrawn(self._context.runtime, delete_many, self._root, deletions)
+
+    async def list(self, path: str, args: OpList) -> tuple[RpList, FsLister]:
+        prefix = "" if path == "/" else path if path.endswith("/") else f"{path}/"
+        walk = Walk(self._root, relative_path(path), prefix, is_recursive=args.recursive, size=args.limit or PAGE)
+        return RpList(), FsLister(self._context.runtime, walk)
+
+    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+        metadata = await all_or_withdrawn(
+            self._context.runtime, copy_file, self._root, *_two_paths(source, target),
+            is_new=args.if_not_exists, fsync=self._fsync,
+        )  # fmt: skip
+        return RpCopy(metadata=metadata)
+
+    async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
+        await all_or_withdrawn(
+            self._context.runtime, rename_file, self._root, *_two_paths(source, target),
+            is_new=args.if_not_exists, fsync=self._fsync,
+        )  # fmt: skip
+        return RpRename()
 
 
-def _stat(root: str, relative: str) -> Metadata:
+def _two_paths(source: str, target: str) -> tuple[str, str]:
+    """Both as relative paths, of which the target may be made."""
+    old, new = file_path(source), file_path(target)
+    check_may_be_made(new)
+    if old == new:
+        raise IsSameFile("source and target are the same")
+    return old, new
+
+
+def _stat(root: str, relative: str, has_user_metadata: bool) -> Metadata:
+    check_may_exist(relative)
     with os_errors_as_ours():
         directory = open_root(root)
         try:
             attributes = attributes_beneath(directory, relative)
             metadata = describe(attributes)
-            if metadata.is_file and may_misstate_size(attributes):
-                return _unless_stored(metadata, file_system_beneath(directory, relative))
-            return metadata
+            if not metadata.is_file:
+                return metadata
+            if may_misstate_size(attributes):
+                metadata = unless_stored(metadata, file_system_beneath(directory, relative))
+            is_stored = metadata.content_length is not None
+            return _as_readers_see(metadata, directory, relative) if has_user_metadata and is_stored else metadata
         finally:
             os.close(directory)
 
 
-def _unless_stored(metadata: Metadata, file_system: os.statvfs_result) -> Metadata:
-    """Without what a file that has no storage, like those of `/proc`, does not tell: only reading shows it."""
-    return metadata if file_system.f_blocks else replace(metadata, content_length=None, etag=None)
+def _as_readers_see(metadata: Metadata, directory: int, relative: str) -> Metadata:
+    """With the user metadata, which only those may see who may read the file."""
+    try:
+        descriptor = open_beneath(directory, relative, _READ)
+    except OSError:  # it may not be read, or not now
+        return metadata
+    try:
+        return with_user_metadata(metadata, descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _open(root: str, relative: str, args: OpRead) -> tuple[io.FileIO, Metadata]:
+    check_may_exist(relative)
     directory = open_root(root)
     try:
         check_is_regular(attributes_beneath(directory, relative))  # opening alone can do something to a device
@@ -109,8 +240,8 @@ def _open(root: str, relative: str, args: OpRead) -> tuple[io.FileIO, Metadata]:
 def _described(descriptor: int, args: OpRead) -> tuple[io.FileIO, Metadata]:
     attributes = os.fstat(descriptor)
     check_is_regular(attributes)
-    metadata = describe(attributes)
+    metadata = with_user_metadata(describe(attributes), descriptor)
     if may_misstate_size(attributes):
-        metadata = replace(_unless_stored(metadata, os.fstatvfs(descriptor)), content_length=None)
+        metadata = replace(unless_stored(metadata, os.fstatvfs(descriptor)), content_length=None)
     check_conditions(metadata, args)
     return io.FileIO(descriptor), metadata

@@ -20,6 +20,8 @@ class Fs(ServiceConfig):
         root: the directory that paths are relative to. A relative one is made absolute here and now,
             so that a later `chdir` does not move the storage. `~` is a name like any other. It need not
             exist: the first write makes it.
+        fsync: whether what is written, copied, renamed and made is forced to the disk, file and directory, before
+            the operation returns. That takes milliseconds; without it a power failure may undo it.
 
     Raises:
         ConfigInvalid: the root is missing, empty, or no valid Unicode text without NUL, CR and LF.
@@ -28,6 +30,7 @@ class Fs(ServiceConfig):
     SCHEME: ClassVar[str] = Scheme.FS
 
     root: str
+    fsync: bool = False
 
     def validate(self) -> None:
         if not self.root:
@@ -44,7 +47,7 @@ class Fs(ServiceConfig):
     def build(self, context: Context) -> Accessor:
         from .accessor import FsAccessor
 
-        return FsAccessor(context, self.root)
+        return FsAccessor(context, self.root, fsync=self.fsync)
 
     @classmethod
     def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:

@@ -9,9 +9,11 @@ import os
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Final
 
+from .placing import sync_directory
 from .walk import walked
 
 _DIRECTORY: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
@@ -77,30 +79,87 @@ def open_directory(root: int, path: str) -> int:
     return open_beneath(root, path, _DIRECTORY)
 
 
-def make_directories(root: int, path: str) -> int:
-    """Opens a directory, and makes it and those above it where they are missing."""
+def open_parent(root: str, relative: str) -> tuple[int, str]:
+    """Opens the directory that holds what a relative path names, and gives the name in it."""
+    parent, _, name = relative.rpartition("/")
+    directory = open_root(root)
+    try:
+        return open_directory(directory, parent or "."), name
+    finally:
+        os.close(directory)
+
+
+def make_parent(root: str, relative: str, *, fsync: bool) -> tuple[int, str]:
+    """The same; the directory and those above it, the root included, are made where they are missing."""
+    parent, _, name = relative.rpartition("/")
+    return make_directory(root, parent or ".", fsync=fsync), name
+
+
+def make_directory(root: str, relative: str, *, fsync: bool) -> int:
+    """Opens a directory, and makes it and those above it, the root included, where they are missing.
+
+    Arguments:
+        root: the root directory.
+        relative: the directory, relative to it.
+        fsync: whether the names of those that were made are forced to the disk.
+    """
+    try:
+        directory = open_root(root)
+    except FileNotFoundError:
+        _make_root(root, fsync)
+        directory = open_root(root)
+    try:
+        return make_directories(directory, relative, fsync=fsync)
+    finally:
+        os.close(directory)
+
+
+def make_directories(root: int, path: str, *, fsync: bool = False) -> int:
+    """Opens a directory beneath the root, and makes it and those above it where they are missing."""
     try:
         return open_directory(root, path)
     except FileNotFoundError:
-        return _make_each(root, path.split("/"))
+        return _make_each(root, path.split("/"), fsync)
 
 
-def _make_each(root: int, names: list[str]) -> int:
+def _make_root(path: str, fsync: bool) -> None:
+    parent = os.path.dirname(path)  # noqa: PTH120 - as little is imported as possible
+    with suppress(FileExistsError):
+        try:
+            os.mkdir(path)  # noqa: PTH102 - the same
+        except FileNotFoundError:
+            _make_root(parent, fsync)
+            os.mkdir(path)  # noqa: PTH102 - the same
+        if fsync:
+            _sync_path(parent)
+
+
+def _sync_path(path: str) -> None:
+    directory = os.open(path, _DIRECTORY)
+    try:
+        sync_directory(directory)
+    finally:
+        os.close(directory)
+
+
+def _make_each(root: int, names: list[str], fsync: bool) -> int:
     here = open_directory(root, ".")
     for depth, name in enumerate(names, 1):
         try:
-            _make(name, here)
+            _make(name, here, fsync)
         finally:
             os.close(here)
         here = open_directory(root, "/".join(names[:depth]))
     return here
 
 
-def _make(name: str, directory: int) -> None:
+def _make(name: str, directory: int, fsync: bool) -> None:
     try:
         os.mkdir(name, dir_fd=directory)
     except FileExistsError:
         return
+    if fsync:
+        sync_directory(directory)
 
 
 @cache

@@ -2,12 +2,18 @@
 
 import os
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from entrepot.errors import InvalidInput, IsADirectory, Unsupported
+from entrepot.errors import InvalidInput, IsADirectory, NotFound, Unsupported
 from entrepot.types import EntryMode, Metadata
 
+TEMPORARY_PREFIX: Final = ".entrepot-"
+TEMPORARY_SUFFIX: Final = ".tmp"
+_RANDOM: Final = 16
+_TEMPORARY_LENGTH: Final = len(TEMPORARY_PREFIX) + _RANDOM + len(TEMPORARY_SUFFIX)
+_HEXADECIMAL: Final = frozenset("0123456789abcdef")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _SPECIAL: Final = {
@@ -52,6 +58,41 @@ def file_path(path: str) -> str:
     return relative
 
 
+def is_temporary_name(name: str) -> bool:
+    """Whether a name is one of those that files have while they are written: `.entrepot-<16 digits>.tmp`."""
+    return (
+        len(name) == _TEMPORARY_LENGTH
+        and name.startswith(TEMPORARY_PREFIX)
+        and name.endswith(TEMPORARY_SUFFIX)
+        and _HEXADECIMAL.issuperset(name[len(TEMPORARY_PREFIX) : -len(TEMPORARY_SUFFIX)])
+    )
+
+
+def is_reserved(relative: str) -> bool:
+    """Whether a relative path has such a name in it. To the operator there is nothing at such a path."""
+    return TEMPORARY_PREFIX in relative and any(is_temporary_name(name) for name in relative.split("/"))
+
+
+def check_may_exist(relative: str) -> None:
+    """Lets pass what a path can lead to.
+
+    Raises:
+        NotFound: it has a name of temporary files in it.
+    """
+    if is_reserved(relative):
+        raise NotFound("there is no such file: such names are those of files that are being written")
+
+
+def check_may_be_made(relative: str) -> None:
+    """Lets pass what may be written.
+
+    Raises:
+        InvalidInput: it has a name of temporary files in it.
+    """
+    if is_reserved(relative):
+        raise InvalidInput("such names are kept for files that are being written")
+
+
 def describe(attributes: os.stat_result) -> Metadata:
     """The metadata that attributes of the file system (inode(7)) amount to."""
     mode = _entry_mode(attributes)
@@ -70,6 +111,11 @@ def may_misstate_size(attributes: os.stat_result) -> bool:
     Files of `/proc` say 0 and those of `/sys` say one page, whatever they hold; neither has blocks.
     """
     return attributes.st_blocks == 0 and attributes.st_size in (0, _PAGE)
+
+
+def unless_stored(metadata: Metadata, file_system: os.statvfs_result) -> Metadata:
+    """Without what a file that has no storage, like those of `/proc`, does not tell: only reading shows it."""
+    return metadata if file_system.f_blocks else replace(metadata, content_length=None, etag=None)
 
 
 def check_is_regular(attributes: os.stat_result) -> None:

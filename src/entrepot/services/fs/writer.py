@@ -1,160 +1,130 @@
 """Writing a file: all of it or nothing, in one step that others can see."""
 
 import os
-import stat
 from collections.abc import Sequence
-from contextlib import suppress
-from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from entrepot.errors import InvalidInput
-from entrepot.raw import oio
+from entrepot.raw import OpWrite, oio
 from entrepot.raw.os_errors import os_errors_as_ours
 from entrepot.types import Metadata
 
-from .confined import make_directories, open_root
-from .core import check_is_regular, describe
+from .confined import make_parent
+from .content import describe_open, write_all
+from .placing import check_target, sync_directory
+from .temporary import Temporary
+from .user_metadata import set_user_metadata
+from .withdrawal import Withdrawal
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
 
-_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DEFAULT_MODE: Final = 0o666
-_PERMISSIONS: Final = 0o777
+_PRIVATE_MODE: Final = 0o600
 
 
-class FsWriter(oio.Write):
-    """Collects what is written and replaces the file on close, in one hop."""
-
-    __slots__ = ("_parts", "_replacement", "_runtime", "_stored")
-
-    def __init__(self, runtime: "Runtime", replacement: "Replacement") -> None:
-        self._runtime = runtime
-        self._replacement = replacement
-        self._parts: list[bytes] = []
-        self._stored: Metadata | None = None
-
-    async def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._stored is not None:
-            raise InvalidInput("the writer is closed")
-        self._replacement.check_wanted()
-        self._parts.append(bytes(data))
-
-    async def close(self) -> Metadata:
-        if self._stored is None:
-            self._stored = await self._runtime.blocking(self._replacement.publish, self._parts)
-            self._parts = []
-        return self._stored
-
-    async def abort(self) -> None:
-        if self._stored is None:
-            await self._runtime.blocking(self._replacement.withdraw)
-            self._parts = []
-
-
-class Replacement:
-    """The new content of a file.
-
-    A thread that publishes goes on although the one who waited for it was cancelled. So publishing
-    looks again before it takes effect, and `withdraw` returns when no thread is at it any more.
+class Replacement(oio.PositionedFile):
+    """The new content of a file, in a temporary file beside it until it is published.
 
     Arguments:
+        runtime: where the calls that block are made.
         root: the root directory.
-        path: the file, relative to it.
+        relative: the file, relative to it.
+        args: how to write.
+        fsync: whether it is forced to the disk before it is published.
     """
 
-    __slots__ = ("_at_work", "_is_withdrawn", "_name", "_parent", "_root")
+    __slots__ = ("_args", "_fsync", "_mode", "_name", "_published", "_relative", "_root", "_runtime", "_temporary",
+                 "_withdrawal")  # fmt: skip
 
-    def __init__(self, root: str, path: str) -> None:
-        parent, _, self._name = path.rpartition("/")
-        self._parent = parent or "."
+    def __init__(self, runtime: "Runtime", root: str, relative: str, args: OpWrite, *, fsync: bool) -> None:
+        self._runtime = runtime
         self._root = root
-        self._at_work = Lock()
-        self._is_withdrawn = False
+        self._relative = relative
+        self._args = args
+        self._fsync = fsync
+        self._name = relative.rpartition("/")[2]
+        self._mode: int | None = None
+        self._temporary: Temporary | None = None
+        self._published: Metadata | None = None
+        self._withdrawal = Withdrawal()
 
-    def publish(self, parts: Sequence[bytes]) -> Metadata:
-        """Puts the content in the place of the file, under its name, in one step.
+    async def write_at(self, offset: int, content: Sequence[bytes]) -> None:
+        await self._runtime.blocking(self.fill, offset, content)
 
-        Directories above it, the root included, are made where they are missing.
+    async def publish(self, offset: int, content: Sequence[bytes]) -> Metadata:
+        return await self._runtime.blocking(self.take_effect, offset, content)
+
+    async def abort(self) -> None:
+        if self._withdrawal.withdraw() or self._temporary is not None:
+            await self._runtime.blocking(self._drop)
+
+    def fill(self, offset: int, content: Sequence[bytes]) -> None:
+        """Writes into the temporary file, which is made first if there is none. Blocks."""
+        with self._withdrawal, os_errors_as_ours():
+            if self._published is None:
+                self._write(self._opened(), offset, content)
+
+    def take_effect(self, offset: int, content: Sequence[bytes]) -> Metadata:
+        """Writes the last bytes and puts the temporary file in the place of the file. Blocks.
+
+        One whose caller had gone meanwhile took effect already, and does not a second time.
         """
-        with self._at_work, os_errors_as_ours():
-            self.check_wanted()
-            directory = self._open_parent()
+        with self._withdrawal, os_errors_as_ours():
+            if self._published is None:
+                try:
+                    self._published = self._placed(offset, content)
+                except BaseException:
+                    if offset == 0:  # all of it comes again, so that nothing need be kept
+                        self._discard()
+                    raise
+            return self._published
+
+    def _drop(self) -> None:
+        self._withdrawal.wait()
+        with os_errors_as_ours():
+            self._discard()
+
+    def _discard(self) -> None:
+        temporary, self._temporary = self._temporary, None
+        if temporary is not None:
+            temporary.discard()
+
+    def _opened(self) -> Temporary:
+        if self._temporary is None:
+            directory, name = make_parent(self._root, self._relative, fsync=self._fsync)
             try:
-                return self._replace_in(directory, parts)
-            finally:
+                self._mode = check_target(directory, name, is_new=self._args.if_not_exists)
+            except BaseException:
                 os.close(directory)
+                raise
+            self._temporary = Temporary(directory, name, _DEFAULT_MODE if self._mode is None else _PRIVATE_MODE)
+        return self._temporary
 
-    def withdraw(self) -> None:
-        """Publishes nothing from now on. What was published before stays."""
-        self._is_withdrawn = True
-        with self._at_work:
-            return
+    def _write(self, temporary: Temporary, offset: int, content: Sequence[bytes]) -> None:
+        for part in content:
+            self._withdrawal.check_wanted()
+            write_all(temporary.descriptor, part, offset)
+            offset += len(part)
 
-    def check_wanted(self) -> None:
-        """Passes until it is withdrawn.
+    def _placed(self, offset: int, content: Sequence[bytes]) -> Metadata:
+        temporary = self._opened()
+        if not temporary.is_placed:
+            if offset:  # some time has passed since it was looked at
+                self._mode = check_target(temporary.directory, self._name, is_new=self._args.if_not_exists)
+            self._write(temporary, offset, content)
+            self._finish(temporary.descriptor)
+            self._withdrawal.check_wanted()
+            temporary.place(self._name, is_new=self._args.if_not_exists)
+        if self._fsync:
+            sync_directory(temporary.directory)
+        metadata = describe_open(temporary.descriptor)  # not earlier: renaming is a change, and so in the etag
+        self._discard()
+        return metadata
 
-        Raises:
-            InvalidInput: it was.
-        """
-        if self._is_withdrawn:
-            raise InvalidInput("the writer was aborted")
-
-    def _open_parent(self) -> int:
-        try:
-            return self._open_parent_beneath(open_root(self._root))
-        except FileNotFoundError:
-            os.makedirs(self._root, exist_ok=True)  # noqa: PTH103 - as little is imported as possible
-        return self._open_parent_beneath(open_root(self._root))
-
-    def _open_parent_beneath(self, root: int) -> int:
-        try:
-            return make_directories(root, self._parent)
-        finally:
-            os.close(root)
-
-    def _replace_in(self, directory: int, parts: Sequence[bytes]) -> Metadata:
-        mode = _permissions_of(self._name, directory)
-        temporary = f".entrepot-{os.urandom(8).hex()}.tmp"
-        descriptor = os.open(temporary, _CREATE, _DEFAULT_MODE if mode is None else mode, dir_fd=directory)
-        try:
-            self._fill(descriptor, parts, mode)
-            self.check_wanted()
-            os.rename(temporary, self._name, src_dir_fd=directory, dst_dir_fd=directory)
-            return describe(os.fstat(descriptor))  # not earlier: renaming is a change, and so in the etag
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary, dir_fd=directory)
-            raise
-        finally:
-            os.close(descriptor)
-
-    def _fill(self, descriptor: int, parts: Sequence[bytes], mode: int | None) -> None:
-        for part in parts:
-            self.check_wanted()
-            _write_all(descriptor, part)
-        if mode is not None:
-            os.fchmod(descriptor, mode)
+    def _finish(self, descriptor: int) -> None:
+        set_user_metadata(descriptor, self._args.user_metadata or {})
+        if self._mode is not None:
+            os.fchmod(descriptor, self._mode)
+        if self._fsync:
+            os.fsync(descriptor)
         os.close(os.dup(descriptor))  # a network file system may say only on closing that it has no room
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
-def _permissions_of(name: str, directory: int) -> int | None:
-    """The permissions that the new file keeps, or None where there is no file to keep them of.
-
-    Raises:
-        IsADirectory, Unsupported: there is something that must not be replaced by a file.
-    """
-    try:
-        attributes = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    if stat.S_ISLNK(attributes.st_mode):
-        return None
-    check_is_regular(attributes)
-    return attributes.st_mode & _PERMISSIONS

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
-from entrepot.errors import InvalidInput
-from entrepot.raw import Accessor, AccessorInfo, OpRead, OpStat, OpWrite, RpRead, RpStat, RpWrite, build_abs_path, oio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+from entrepot.raw import (
+    Accessor,
+    AccessorInfo,
+    OpCopy,
+    OpDelete,
+    OpList,
+    OpRead,
+    OpRename,
+    OpStat,
+    OpWrite,
+    RpCopy,
+    RpDelete,
+    RpList,
+    RpRead,
+    RpRename,
+    RpStat,
+    RpWrite,
+    build_abs_path,
+    build_rel_path,
+    oio,
+)
 from entrepot.raw.conditions import check_conditions
-from entrepot.types import Capability, Metadata, Scheme
+from entrepot.raw.oio.read import check_not_closed
+from entrepot.types import Capability, Entry, Metadata, Scheme
 
 from .core import Table
 
-CAPABILITY = Capability(
+PAGE_SIZE: Final = 1000
+
+CAPABILITY: Final = Capability(
     stat=True,
     stat_with_if_match=True,
     stat_with_if_none_match=True,
@@ -24,6 +51,36 @@ CAPABILITY = Capability(
     read_with_if_modified_since=True,
     read_with_if_unmodified_since=True,
     write=True,
+    write_can_empty=True,
+    write_with_append=True,
+    write_with_content_type=True,
+    write_with_content_disposition=True,
+    write_with_content_encoding=True,
+    write_with_cache_control=True,
+    write_with_user_metadata=True,
+    write_with_if_match=True,
+    write_with_if_none_match=True,
+    write_with_if_not_exists=True,
+    delete=True,
+    list=True,
+    list_can_prefix=True,
+    list_with_recursive=True,
+    list_with_start_after=True,
+    copy=True,
+    copy_with_if_not_exists=True,
+    copy_with_if_match=True,
+    rename=True,
+    rename_with_if_not_exists=True,
+)
+
+VERSIONED: Final = replace(
+    CAPABILITY,
+    stat_with_version=True,
+    read_with_version=True,
+    delete_with_version=True,
+    list_with_versions=True,
+    list_with_deleted=True,
+    copy_with_source_version=True,
 )
 
 
@@ -31,11 +88,15 @@ class MemoryAccessor(Accessor):
     """Objects in a table."""
 
     def __init__(self, table: Table, root: str) -> None:
-        self.info = AccessorInfo(scheme=Scheme.MEMORY, root=root, native_capability=CAPABILITY)
+        capability = VERSIONED if table.versioned else CAPABILITY
+        self.info = AccessorInfo(scheme=Scheme.MEMORY, root=root, native_capability=capability)
         self._table = table
 
+    def _key(self, path: str) -> str:
+        return build_abs_path(self.info.root, path)
+
     async def stat(self, path: str, args: OpStat) -> RpStat:
-        metadata = self._table.stat(build_abs_path(self.info.root, path))
+        metadata = self._table.get(self._key(path), args.version).metadata
         check_conditions(metadata, args)
         return RpStat(metadata=metadata)
 
@@ -43,7 +104,7 @@ class MemoryAccessor(Accessor):
         reply = RpRead()
 
         def load() -> bytes | memoryview:
-            stored = self._table.get(build_abs_path(self.info.root, path))
+            stored = self._table.get(self._key(path), args.version)
             check_conditions(stored.metadata, args)
             begin, end = args.range.resolve(len(stored.content))
             reply.metadata = stored.metadata
@@ -51,39 +112,62 @@ class MemoryAccessor(Accessor):
 
         return reply, oio.BytesReader(load)
 
-    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, MemoryWriter]:
-        return RpWrite(), MemoryWriter(self._table, build_abs_path(self.info.root, path))
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.OneShotWriter]:
+        async def store(content: bytes) -> Metadata:
+            return self._table.put(self._key(path), content, args)
+
+        return RpWrite(), oio.OneShotWriter(store)
+
+    async def delete(self) -> tuple[RpDelete, MemoryDeleter]:
+        return RpDelete(), MemoryDeleter(self._table, self.info.root)
+
+    async def list(self, path: str, args: OpList) -> tuple[RpList, MemoryLister]:
+        return RpList(), MemoryLister(self._entries(path, args), args.limit or PAGE_SIZE)
+
+    def _entries(self, path: str, args: OpList) -> Iterator[Entry]:
+        after = "" if args.start_after is None else self._key(args.start_after)
+        for key, metadata in self._table.list(self._key(path), after, args):
+            yield Entry(build_rel_path(self.info.root, key), metadata)
+
+    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+        return RpCopy(metadata=self._table.copy(self._key(source), self._key(target), args))
+
+    async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
+        self._table.rename(self._key(source), self._key(target), args)
+        return RpRename()
 
 
-class MemoryWriter(oio.Write):
-    """Collects what is written and stores it on close."""
+class MemoryLister(oio.List):
+    """Gives entries by pages. They are looked up when their page is asked for."""
 
-    __slots__ = ("_is_aborted", "_key", "_parts", "_stored", "_table")
+    __slots__ = ("_entries", "_is_closed", "_page_size")
 
-    def __init__(self, table: Table, key: str) -> None:
+    def __init__(self, entries: Iterator[Entry], page_size: int) -> None:
+        self._entries = entries
+        self._page_size = page_size
+        self._is_closed = False
+
+    async def next(self) -> Sequence[Entry] | None:
+        check_not_closed(self._is_closed)
+        return list(islice(self._entries, self._page_size)) or None
+
+    async def close(self) -> None:
+        self._is_closed = True
+
+
+class MemoryDeleter(oio.Delete):
+    """Deletes at once."""
+
+    __slots__ = ("_is_closed", "_root", "_table")
+
+    def __init__(self, table: Table, root: str) -> None:
         self._table = table
-        self._key = key
-        self._parts: list[bytes] = []
-        self._stored: Metadata | None = None
-        self._is_aborted = False
+        self._root = root
+        self._is_closed = False
 
-    async def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._check_not_aborted()
-        if self._stored is not None:
-            raise InvalidInput("the writer is closed")
-        self._parts.append(bytes(data))
+    async def delete(self, path: str, args: OpDelete) -> None:
+        check_not_closed(self._is_closed)
+        self._table.delete(build_abs_path(self._root, path), args.version)
 
-    async def close(self) -> Metadata:
-        self._check_not_aborted()
-        if self._stored is None:
-            self._stored = self._table.put(self._key, b"".join(self._parts))
-            self._parts.clear()
-        return self._stored
-
-    async def abort(self) -> None:
-        self._is_aborted = self._stored is None  # what was published stays
-        self._parts.clear()
-
-    def _check_not_aborted(self) -> None:
-        if self._is_aborted:
-            raise InvalidInput("the writer was aborted")
+    async def close(self) -> None:
+        self._is_closed = True

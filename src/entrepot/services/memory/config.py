@@ -20,12 +20,18 @@ class Memory(ServiceConfig):
 
     Arguments:
         root: the directory that paths are relative to.
+        versioned: keep what is replaced or deleted, as versions.
     """
 
     SCHEME: ClassVar[str] = Scheme.MEMORY
 
     root: str = "/"
-    table: Table = field(default_factory=Table, init=False, repr=False, compare=False)
+    versioned: bool = False
+    table: Table = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "table", Table(self.versioned))
 
     def build(self, context: Context) -> Accessor:
         from .accessor import MemoryAccessor

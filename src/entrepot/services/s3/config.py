@@ -37,6 +37,7 @@ class S3(ServiceConfig):
         session_token: the token of temporary credentials.
         skip_signature: send requests unsigned, for public buckets. By default they are signed.
         enable_virtual_host_style: put the bucket in the host name instead of the path. By default the path.
+        disable_list_objects_v2: list by the first version of ListObjects, for servers without the second.
 
     Raises:
         ConfigInvalid: a value is missing, or they cannot work together. Nothing is sent.
@@ -61,6 +62,7 @@ class S3(ServiceConfig):
     enable_virtual_host_style: bool = field(
         default=False, metadata={"aliases": ("virtual_hosted_style_request", "aws_virtual_hosted_style_request")}
     )
+    disable_list_objects_v2: bool = False
 
     def validate(self) -> None:
         self._check_text()
@@ -72,6 +74,7 @@ class S3(ServiceConfig):
 
     def build(self, context: Context) -> Accessor:
         from .accessor import S3Accessor
+        from .client import S3Client
         from .core import S3Core
         from .signing import Credentials, Signer
 
@@ -80,7 +83,8 @@ class S3(ServiceConfig):
             credentials = Credentials(self.access_key_id, self.secret_access_key, self.session_token or None)
             signer = Signer(credentials, self.region)
         core = S3Core(*self._address(), bucket=self.bucket, region=self.region)
-        return S3Accessor(core, signer, normalize_root(self.root), context.http)
+        client = S3Client(core, signer, context.http, context.runtime)
+        return S3Accessor(client, normalize_root(self.root), is_list_v1=self.disable_list_objects_v2)
 
     @classmethod
     def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:

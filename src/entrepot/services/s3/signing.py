@@ -55,14 +55,15 @@ class Signer:
         self._service = service
         self._dated_key = ("", b"")
 
-    def sign(self, request: HttpRequest, moment: datetime) -> HttpRequest:
+    def sign(self, request: HttpRequest, moment: datetime, payload_hash: str | None = None) -> HttpRequest:
         """The request with the headers that prove who sends it. It must have its Host header already.
 
         Arguments:
             request: what is to be sent; its content is part of what is signed.
             moment: when it is sent. Servers refuse one that is 15 minutes off their clock.
+            payload_hash: the hash of the content if it is known, from `hash_payload`.
         """
-        payload_hash = hashlib.sha256(request.body).hexdigest() if request.body else EMPTY_SHA256
+        payload_hash = payload_hash or hash_payload(request.body)
         stamp = _stamp(moment)
         headers = [*request.headers, ("x-amz-content-sha256", payload_hash), ("x-amz-date", stamp)]
         if self._credentials.session_token is not None:
@@ -126,6 +127,11 @@ class Signer:
                 key = hmac.digest(key, part.encode(), "sha256")
             self._dated_key = (date, key)
         return key
+
+
+def hash_payload(content: bytes | memoryview | None) -> str:
+    """The SHA-256 of the content, in hexadecimal. It takes about a millisecond for each MiB."""
+    return hashlib.sha256(content).hexdigest() if content else EMPTY_SHA256
 
 
 def canonical_request(request: HttpRequest, payload_hash: str) -> str:

@@ -1,53 +1,118 @@
-"""A pond of ducks: reading `donald/3` gives three quacks."""
+"""Ponds of ducks: what is put there can be read, listed and deleted for as long as this process lives."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from entrepot.errors import NotFound
-from entrepot.raw import Accessor, AccessorInfo, Context, OpRead, OpStat, RpRead, RpStat, ServiceConfig, oio
-from entrepot.raw.path import build_abs_path, normalize_root
-from entrepot.types import Capability, Metadata
+from entrepot import raw
+from entrepot.errors import Error, NotFound, StorageFull
+from entrepot.raw import oio
+from entrepot.raw.config import ServiceUri
+from entrepot.types import Capability, Entry, EntryMode, Metadata
+
+PONDS: defaultdict[str, dict[str, bytes]] = defaultdict(dict)  # stands for the servers that a real service asks
 
 
 @dataclass(frozen=True)
-class Duck(ServiceConfig):
+class Duck(raw.ServiceConfig):
     """The configuration of the service: what its users write."""
 
     SCHEME: ClassVar[str] = "duck"
 
+    pond: str
     root: str = "/"
-    sound: str = "quack "
+    capacity: int = 1_000_000
 
     def validate(self) -> None:
-        if not self.sound:
-            raise self.invalid("sound must not be empty")
+        if not self.pond:
+            raise self.invalid("pond must not be empty")
 
-    def build(self, context: Context) -> Accessor:
-        return DuckAccessor(normalize_root(self.root), self.sound.encode())
+    @classmethod
+    def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:
+        return {"pond": uri.authority, "root": uri.path}
+
+    def build(self, context: raw.Context) -> raw.Accessor:
+        return DuckAccessor(self)
 
 
-class DuckAccessor(Accessor):
-    def __init__(self, root: str, sound: bytes) -> None:
-        capability = Capability(stat=True, read=True, read_can_seek=True, read_can_next=True, read_with_suffix=True)
-        self.info = AccessorInfo(scheme=Duck.SCHEME, root=root, native_capability=capability)
-        self._sound = sound
+PAGE_SIZE = 100
+BATCH_SIZE = 10
 
-    def _listen(self, path: str) -> bytes:
-        name, _, times = build_abs_path(self.info.root, path).rpartition("/")
-        if not (name and times.isdecimal()):
-            raise NotFound("there is no such duck")
-        return self._sound * int(times)
+READING = ("stat", "read", "read_can_seek", "read_can_next", "read_with_suffix")
+WRITING = ("write", "write_can_empty", "delete")
+LISTING = ("list", "list_can_prefix", "list_with_recursive")
+CAPABILITY = Capability(**dict.fromkeys(READING + WRITING + LISTING, True), delete_max_size=BATCH_SIZE)
 
-    async def stat(self, path: str, args: OpStat) -> RpStat:
-        return RpStat(metadata=Metadata(content_length=len(self._listen(path))))
 
-    async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
-        reply = RpRead()
+class DuckAccessor(raw.Accessor):
+    def __init__(self, config: Duck) -> None:
+        self.info = raw.AccessorInfo(
+            scheme=Duck.SCHEME,
+            root=raw.normalize_root(config.root),
+            name=config.pond,
+            native_capability=CAPABILITY,
+        )
+        self._ducks = PONDS[config.pond]
+        self._capacity = config.capacity
+
+    def _key(self, path: str) -> str:
+        return raw.build_abs_path(self.info.root, path)
+
+    def _find(self, key: str) -> bytes:
+        try:
+            return self._ducks[key]
+        except KeyError:
+            raise NotFound("there is no such duck") from None
+
+    async def stat(self, path: str, args: raw.OpStat) -> raw.RpStat:
+        return raw.RpStat(metadata=_metadata(path, self._find(self._key(path))))
+
+    async def read(self, path: str, args: raw.OpRead) -> tuple[raw.RpRead, oio.Read]:
+        reply = raw.RpRead()
 
         def load() -> bytes:
-            content = self._listen(path)
+            content = self._find(self._key(path))
+            reply.metadata = _metadata(path, content)
             start, end = args.range.resolve(len(content))
-            reply.metadata = Metadata(content_length=len(content))
             return content[start:end]
 
         return reply, oio.BytesReader(load)
+
+    async def write(self, path: str, args: raw.OpWrite) -> tuple[raw.RpWrite, oio.Write]:
+        async def store(content: bytes) -> Metadata:
+            if len(self._ducks) >= self._capacity and self._key(path) not in self._ducks:
+                raise StorageFull("the pond is full of ducks")
+            self._ducks[self._key(path)] = content
+            return _metadata(path, content)
+
+        return raw.RpWrite(), oio.OneShotWriter(store)
+
+    async def delete(self) -> tuple[raw.RpDelete, oio.Delete]:
+        async def delete_one(path: str, args: raw.OpDelete) -> None:
+            self._ducks.pop(self._key(path), None)
+
+        async def delete_many(deletions: Sequence[tuple[str, raw.OpDelete]]) -> Sequence[Error]:
+            for path, args in deletions:
+                await delete_one(path, args)
+            return []  # the errors of those that failed
+
+        return raw.RpDelete(), oio.BatchDeleter(delete_one, delete_many, BATCH_SIZE)
+
+    async def list(self, path: str, args: raw.OpList) -> tuple[raw.RpList, oio.List]:
+        async def fetch(token: str | None) -> oio.Page:
+            keys = [key for key in sorted(self._ducks) if key.startswith(self._key(path)) and key > (token or "")]
+            page = keys[: args.limit or PAGE_SIZE]
+            return oio.Page([self._entry(key) for key in page], page[-1] if len(page) < len(keys) else None)
+
+        lister = oio.PageLister(fetch)
+        return raw.RpList(), lister if args.recursive else oio.HierarchyLister(lister, path)
+
+    def _entry(self, key: str) -> Entry:
+        path = raw.build_rel_path(self.info.root, key)
+        return Entry(path, _metadata(path, self._ducks[key]))
+
+
+def _metadata(path: str, content: bytes) -> Metadata:
+    mode = EntryMode.DIR if raw.is_dir_path(path) else EntryMode.FILE
+    return Metadata(mode=mode, content_length=len(content))

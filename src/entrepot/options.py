@@ -1,0 +1,217 @@
+"""The options of the public operations: their types, and the check that each value passes before any I/O.
+
+They are the fields of the `Op*` records (`raw/ops.py`) under the same names. An option has the same type
+and check wherever it occurs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, Final, NamedTuple, TypedDict, TypeVar
+
+from entrepot.errors import InvalidInput
+from entrepot.raw import normalize_path
+from entrepot.raw.ops import OpCopy, OpDelete, OpList, OpRead, OpRename, OpStat, OpWrite
+from entrepot.types import BytesRange
+from entrepot.types.integers import as_integer
+
+Arguments = TypeVar("Arguments")
+Path = str | os.PathLike[str]
+Range = BytesRange | tuple[int, int | None]
+
+
+class StatOptions(TypedDict, total=False):
+    """Options of `stat`; see `OpStat`."""
+
+    version: str | None
+    if_match: str | None
+    if_none_match: str | None
+    if_modified_since: datetime | None
+    if_unmodified_since: datetime | None
+
+
+class ReaderOptions(StatOptions, total=False):
+    """Options of `read` and `reader`; see `OpRead`."""
+
+    range: Range
+    chunk: int | None
+    concurrent: int | None
+    gap: int
+    content_length_hint: int | None
+
+
+class WriterOptions(TypedDict, total=False):
+    """Options of `write` and `writer`; see `OpWrite`."""
+
+    append: bool
+    content_type: str | None
+    content_disposition: str | None
+    content_encoding: str | None
+    cache_control: str | None
+    user_metadata: Mapping[str, str] | None
+    if_match: str | None
+    if_none_match: str | None
+    if_not_exists: bool
+    chunk: int | None
+    concurrent: int | None
+
+
+class DeleteOptions(TypedDict, total=False):
+    """Options of `delete`; see `OpDelete`."""
+
+    version: str | None
+    recursive: bool
+
+
+class ListerOptions(TypedDict, total=False):
+    """Options of `list` and `lister`; see `OpList`."""
+
+    recursive: bool
+    start_after: Path | None
+    versions: bool
+    deleted: bool
+    limit: int | None
+
+
+class CopyOptions(TypedDict, total=False):
+    """Options of `copy`; see `OpCopy`."""
+
+    if_not_exists: bool
+    if_match: str | None
+    source_version: str | None
+
+
+class RenameOptions(TypedDict, total=False):
+    """Options of `rename`; see `OpRename`."""
+
+    if_not_exists: bool
+
+
+class AskedRange(NamedTuple):
+    """A range as a builder was given it, to be checked when the call is made."""
+
+    start: Any
+    end: Any
+    suffix: Any
+
+
+def checked(default: Arguments, options: Mapping[str, Any]) -> Arguments:
+    """The arguments of a call.
+
+    Arguments:
+        default: those that ask nothing special, such as `DEFAULT_READ`.
+        options: what is asked, by name.
+
+    Raises:
+        InvalidInput: a value cannot work.
+        TypeError: there is no such option.
+    """
+    if not options:
+        return default
+    known = _OPTIONS[type(default)]
+    for name in options:
+        if name not in known:
+            raise TypeError(f"there is no option {name!r}; the options are {', '.join(known)}")
+    return type(default)(**{name: _CHECKS[name](name, value) for name, value in options.items()})
+
+
+def _range(name: str, value: Any) -> BytesRange:
+    return BytesRange(*value) if isinstance(value, AskedRange) else BytesRange.of(value)
+
+
+def _text(name: str, value: Any) -> str | None:
+    """Text that can stand in a header or a query."""
+    if value is None or (isinstance(value, str) and value.isprintable() and value.isascii() and value):
+        return value
+    raise InvalidInput(f"{name} is printable ASCII text and not empty, not {value!r}")
+
+
+def _moment(name: str, value: Any) -> datetime | None:
+    if value is None or (isinstance(value, datetime) and value.tzinfo is not None):
+        return value
+    raise InvalidInput(f"{name} is a datetime with a time zone, not {value!r}")
+
+
+def _positive(name: str, value: Any) -> int | None:
+    return None if value is None else as_integer(name, value, 1)
+
+
+def _size(name: str, value: Any) -> int | None:
+    return None if value is None else as_integer(name, value, 0)
+
+
+def _gap(name: str, value: Any) -> int:
+    return as_integer(name, value, 0)
+
+
+def _flag(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise InvalidInput(f"{name} is True or False, not {value!r}")
+
+
+def _path(name: str, value: Any) -> str | None:
+    return None if value is None else normalize_path(value)
+
+
+_TOKEN: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,200}", re.ASCII)  # a name of a header (RFC 9110, 5.6.2)
+
+
+def _user_metadata(name: str, value: Any) -> Mapping[str, str] | None:
+    """Names are compared in lower case everywhere, so they are stored like that."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise InvalidInput(f"{name} is a mapping of names to texts, not {type(value).__name__}")
+    lowered: dict[str, str] = {}
+    for key, text in value.items():
+        lowered[_metadata_name(key, lowered)] = _metadata_text(key, text)
+    return lowered
+
+
+def _metadata_name(key: Any, known: Mapping[str, str]) -> str:
+    lowered = key.lower() if isinstance(key, str) else ""
+    if not _TOKEN.fullmatch(lowered):
+        raise InvalidInput(f"a name of user metadata is made of ASCII letters, digits and signs like '-', not {key!r}")
+    if lowered in known:
+        raise InvalidInput(f"user metadata has the name {lowered!r} twice")
+    return lowered
+
+
+def _metadata_text(key: str, text: Any) -> str:
+    if isinstance(text, str) and (text.isprintable() or not text) and text.strip() == text:
+        return text
+    raise InvalidInput(f"the user metadata {key!r} is printable text without blanks around it, not {text!r:.80}")
+
+
+_RECORDS = (OpStat, OpRead, OpWrite, OpDelete, OpList, OpCopy, OpRename)
+_OPTIONS: dict[type, tuple[str, ...]] = {record: tuple(option.name for option in fields(record)) for record in _RECORDS}
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "range": _range,
+    "version": _text,
+    "source_version": _text,
+    "if_match": _text,
+    "if_none_match": _text,
+    "if_not_exists": _flag,
+    "if_modified_since": _moment,
+    "if_unmodified_since": _moment,
+    "chunk": _positive,
+    "concurrent": _positive,
+    "gap": _gap,
+    "content_length_hint": _size,
+    "append": _flag,
+    "content_type": _text,
+    "content_disposition": _text,
+    "content_encoding": _text,
+    "cache_control": _text,
+    "user_metadata": _user_metadata,
+    "recursive": _flag,
+    "start_after": _path,
+    "versions": _flag,
+    "deleted": _flag,
+    "limit": _positive,
+}

@@ -1,0 +1,197 @@
+"""Appending to a file. What is there stays, and what comes is put behind it at once."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from entrepot.errors import NotFound
+from entrepot.raw import oio
+from entrepot.raw.os_errors import os_errors_as_ours
+from entrepot.types import Metadata
+
+from .confined import attributes_beneath, make_parent, open_beneath, open_root
+from .content import describe_open
+from .core import check_is_regular
+from .placing import sync_directory
+from .withdrawal import Withdrawal
+
+if TYPE_CHECKING:
+    from entrepot.raw.runtime import Runtime
+
+_APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_CREATE: Final = _APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_MODE: Final = 0o666
+_ATTEMPTS: Final = 8
+_PAUSE: Final = 0.001
+_MOST: Final = 1024 * 1024 * 1024
+"""Linux takes a little less than 2 GiB in one call."""
+
+
+class Appending(oio.PositionedFile):
+    """What is put behind a file, one buffer after the other.
+
+    Each buffer is written in one step under a lock of the file (flock(2)), so that those of several writers
+    never mix, and one that did not fit is taken back whole.
+
+    Arguments:
+        runtime: where the calls that block are made.
+        root: the root directory.
+        relative: the file, relative to it.
+        fsync: whether it is forced to the disk before the writer is closed.
+    """
+
+    __slots__ = ("_descriptor", "_done", "_fsync", "_relative", "_root", "_runtime", "_withdrawal")
+
+    def __init__(self, runtime: "Runtime", root: str, relative: str, *, fsync: bool) -> None:
+        self._runtime = runtime
+        self._root = root
+        self._relative = relative
+        self._fsync = fsync
+        self._descriptor = -1
+        self._done = 0
+        self._withdrawal = Withdrawal()
+
+    async def write_at(self, offset: int, content: Sequence[bytes]) -> None:
+        await self._runtime.blocking(self._append, offset, content)
+
+    async def publish(self, offset: int, content: Sequence[bytes]) -> Metadata:
+        return await self._runtime.blocking(self._finish, offset, content)
+
+    async def abort(self) -> None:
+        if self._withdrawal.withdraw() or self._descriptor >= 0:
+            await self._runtime.blocking(self._drop)
+
+    def __del__(self) -> None:
+        """Closes what nobody closed."""
+        self._close()
+
+    def _append(self, offset: int, content: Sequence[bytes]) -> None:
+        with self._withdrawal, os_errors_as_ours():
+            self._put(offset, content)
+
+    def _finish(self, offset: int, content: Sequence[bytes]) -> Metadata:
+        with self._withdrawal, os_errors_as_ours():
+            self._put(offset, content)
+            descriptor = self._opened()
+            if self._fsync:
+                os.fsync(descriptor)
+            metadata = describe_open(descriptor)
+            self._close()
+            return metadata
+
+    def _drop(self) -> None:
+        self._withdrawal.wait()
+        self._close()
+
+    def _put(self, offset: int, content: Sequence[bytes]) -> None:
+        """Appends what was not appended by a thread whose caller had gone."""
+        data = content[0] if len(content) == 1 else b"".join(content)
+        if data and offset >= self._done:
+            append_whole(self._opened(), data, self._withdrawal.check_wanted)
+            self._done = offset + len(data)
+
+    def _opened(self) -> int:
+        if self._descriptor < 0 or os.fstat(self._descriptor).st_nlink == 0:  # or it was replaced meanwhile
+            self._close()
+            self._descriptor = open_to_append(self._root, self._relative, fsync=self._fsync)
+        return self._descriptor
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def open_to_append(root: str, relative: str, *, fsync: bool) -> int:
+    """Opens a file, which is made where there is none.
+
+    Raises:
+        IsADirectory, Unsupported: there is something that is no regular file.
+        NotFound: there is a symbolic link to nothing.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return _open_existing(root, relative)
+        except FileNotFoundError:
+            _create(root, relative, fsync)
+    raise NotFound("the path leads to nothing: a symbolic link, or a file that comes and goes")
+
+
+def _open_existing(root: str, relative: str) -> int:
+    directory = open_root(root)
+    try:
+        check_is_regular(attributes_beneath(directory, relative))  # opening alone can do something to a device
+        descriptor = open_beneath(directory, relative, _APPEND)
+    finally:
+        os.close(directory)
+    try:
+        check_is_regular(os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _create(root: str, relative: str, fsync: bool) -> None:
+    directory, name = make_parent(root, relative, fsync=fsync)
+    try:
+        descriptor = os.open(name, _CREATE, _MODE, dir_fd=directory)
+        os.close(descriptor)
+        if fsync:
+            sync_directory(directory)
+    except FileExistsError:  # somebody else has made it
+        return
+    finally:
+        os.close(directory)
+
+
+def append_whole(descriptor: int, data: bytes, check_wanted: Callable[[], None]) -> None:
+    """Puts all of the data behind a file, or nothing.
+
+    Of a part that was written before an error, such as a full disk, the file is relieved again, unless somebody
+    who does not ask for the lock has put something behind it meanwhile.
+    """
+    with _locked(descriptor, check_wanted):
+        rest, start, end = memoryview(data), -1, -1
+        try:
+            while rest:
+                written = os.write(descriptor, rest[:_MOST])
+                end = os.lseek(descriptor, 0, os.SEEK_CUR)
+                start = end - written if start < 0 else start
+                rest = rest[written:]
+        except OSError:
+            if start >= 0 and os.fstat(descriptor).st_size == end:
+                os.ftruncate(descriptor, start)
+            raise
+
+
+@contextmanager
+def _locked(descriptor: int, check_wanted: Callable[[], None]) -> Iterator[None]:
+    """The file's lock, asked for again and again: a thread that waits for it in the kernel could not be called off."""
+    while not _try_lock(descriptor):
+        check_wanted()
+        time.sleep(_PAUSE)
+    try:
+        yield
+    finally:
+        _unlock(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: there O_APPEND alone keeps writers apart
+        return True
+    return True
+
+
+def _unlock(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    except OSError:  # the same
+        return

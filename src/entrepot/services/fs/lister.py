@@ -1,0 +1,291 @@
+"""Listing a directory, a page at a time, or all that lies beneath it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections import deque
+from collections.abc import Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from entrepot.errors import Error, InvalidInput, NotADirectory
+from entrepot.raw import normalize_path, oio
+from entrepot.raw.oio.read import check_not_closed
+from entrepot.raw.os_errors import meaning_of, os_errors_as_ours
+from entrepot.types import Entry, Metadata
+
+from .confined import attributes_beneath, open_beneath, open_root
+from .core import describe, is_reserved, is_temporary_name, may_misstate_size, unless_stored
+from .temporary import remove_leftover
+
+if TYPE_CHECKING:
+    from entrepot.raw.runtime import Runtime
+
+_READ: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
+_OPEN_LEVELS: Final = 32
+"""Directories that are held open on the way down. Those deeper are read at once, and closed."""
+_CLOSED_TO_US: Final = frozenset({errno.EACCES, errno.EPERM, errno.EXDEV, errno.ENAMETOOLONG})
+
+
+class FsLister(oio.List):
+    """Takes the pages of a walk, each by one hop to a thread.
+
+    A page has a number, so that one whose caller was cancelled is given again and none twice.
+    """
+
+    __slots__ = ("_is_closed", "_number", "_runtime", "_walk")
+
+    def __init__(self, runtime: Runtime, walk: Walk) -> None:
+        self._runtime = runtime
+        self._walk = walk
+        self._number = 0
+        self._is_closed = False
+
+    async def next(self) -> Sequence[Entry] | None:
+        check_not_closed(self._is_closed)
+        page = await self._runtime.blocking(self._walk.page, self._number + 1)
+        self._number += 1
+        return page
+
+    async def close(self) -> None:
+        self._is_closed = True
+        self._walk.close()
+
+
+class Walk:
+    """The entries of a directory, in the order that the file system has them. Its methods block.
+
+    Symbolic links are told as what they lead to and are not descended into; what leads nowhere, or out of the
+    root, is of unknown mode. What comes or goes meanwhile may be given or not, anything else is given once.
+
+    Arguments:
+        root: the root directory.
+        relative: the directory to list, relative to it.
+        prefix: what the paths of its entries begin with.
+        is_recursive: whether what lies in its directories is listed as well.
+        size: how many entries a page has, but for the last one.
+    """
+
+    def __init__(self, root: str, relative: str, prefix: str, *, is_recursive: bool, size: int) -> None:
+        self._root = root
+        self._is_recursive = is_recursive
+        self._size = size
+        self._in_use = Lock()
+        self._is_closed = False
+        self._levels: list[_Level] = []
+        self._top = relative, prefix
+        self._ahead = None if is_reserved(relative) else self._top
+        self._found: list[Entry] = []
+        self._page: list[Entry] | None = None
+        self._made = 0
+        self._left_out = 0
+
+    def page(self, number: int) -> list[Entry] | None:
+        """The page of that number, counted from 1, or None behind the last. Asked again, it is the same page."""
+        try:
+            with self._in_use, os_errors_as_ours():
+                if number > self._made:
+                    self._fill()
+                    self._page, self._found = self._found or None, []
+                    self._made = number
+                return self._page
+        finally:
+            if self._is_closed:
+                self._close_unless_in_use()
+
+    def close(self) -> None:
+        """Closes what is open. A thread that is still at it does so when it ends."""
+        self._is_closed = True
+        self._close_unless_in_use()
+
+    def _close_unless_in_use(self) -> None:
+        """Of the one who closes and the thread that ends its page, the later one gets the lock at any rate."""
+        if self._in_use.acquire(blocking=False):
+            try:
+                while self._levels:
+                    self._levels.pop().close()
+            finally:
+                self._in_use.release()
+
+    def _fill(self) -> None:
+        """Finds entries for a page. After an error it goes on where it was."""
+        while len(self._found) < self._size and not self._is_closed:
+            if self._ahead is not None:
+                self._descend(*self._ahead)
+                self._ahead = None
+            elif not self._levels:
+                break
+            elif (found := self._next_of(self._levels[-1])) is None:
+                self._ascend()
+            else:
+                self._found.append(found.entry)
+                if self._is_recursive and found.directory is not None:
+                    self._ahead = found.directory, found.entry.path
+
+    def _descend(self, relative: str, prefix: str) -> None:
+        is_top = (relative, prefix) == self._top
+        try:
+            level = _Level(self._root, relative, prefix, is_top=is_top)
+        except Error:
+            raise
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR) or (error.errno == errno.ELOOP and not is_top):
+                return  # it is no directory, or none any more
+            self._pass_over(error, prefix, is_top)
+            return
+        self._found += [level.itself()] if is_top else []
+        self._levels.append(level)
+
+    def _next_of(self, level: _Level) -> _Found | None:
+        try:
+            return level.next(at_once=len(self._levels) > _OPEN_LEVELS)
+        except OSError as error:
+            self._pass_over(error, level.prefix, len(self._levels) == 1)
+            return None
+
+    def _pass_over(self, error: OSError, prefix: str, is_top: bool) -> None:
+        """Leaves out a directory that may not be read, or raises what is another error, or befalls the listing."""
+        if is_top or error.errno not in _CLOSED_TO_US:
+            raise error
+        _warn("left out of the listing: %r: %s", prefix, meaning_of(error).message)
+
+    def _ascend(self) -> None:
+        level = self._levels.pop()
+        level.close()
+        self._left_out += level.left_out
+        if not self._levels and self._left_out:
+            _warn("left out of the listing: %d names that no path can have: no UTF-8, or a line break", self._left_out)
+
+
+class _Found(NamedTuple):
+    """An entry, and where to look for more if it is a directory to descend into."""
+
+    entry: Entry
+    directory: str | None = None
+
+
+class _Level:
+    """One directory that a walk is in."""
+
+    def __init__(self, root: str, relative: str, prefix: str, *, is_top: bool) -> None:
+        self._root = root
+        self._relative = relative
+        self.prefix = prefix
+        self.left_out = 0
+        self._pending: os.DirEntry[str] | None = None
+        self._failure: OSError | None = None
+        self._read: deque[_Found] | None = None
+        self._descriptor = -1
+        self._descriptor = _open(root, relative, _READ if is_top else _READ | os.O_NOFOLLOW)
+        self._names = os.scandir(self._descriptor)
+
+    def __del__(self) -> None:
+        """Closes what nobody closed."""
+        self.close()
+
+    def itself(self) -> Entry:
+        """The entry of the directory."""
+        return Entry(self.prefix or "/", describe(os.fstat(self._descriptor)))
+
+    def next(self, *, at_once: bool) -> _Found | None:
+        """The next entry, or None at the end.
+
+        Arguments:
+            at_once: whether to read the whole directory first, and close it.
+        """
+        if at_once and self._read is None:
+            self._read = deque(iter(self._scan, None))
+            self.close()
+        if self._read is not None:
+            return self._read.popleft() if self._read else None
+        return self._scan()
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            self._names.close()
+            os.close(descriptor)
+
+    def _scan(self) -> _Found | None:
+        while (raw := self._raw()) is not None:
+            self._pending = raw  # it stays so when it cannot be looked at, to be looked at again
+            found = self._described(raw)
+            self._pending = None
+            if found is not None:
+                return found
+        return None
+
+    def _raw(self) -> os.DirEntry[str] | None:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return self._pending or next(self._names, None)
+        except OSError as error:  # the iterator has ended with it, and would say that the directory has
+            self._failure = error
+            raise
+
+    def _described(self, raw: os.DirEntry[str]) -> _Found | None:
+        name = raw.name
+        if is_temporary_name(name):
+            remove_leftover(self._descriptor, name)
+            return None
+        if not _can_be_in_a_path(name):
+            self.left_out += 1
+            return None
+        try:
+            attributes = raw.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        if stat.S_ISLNK(attributes.st_mode):
+            return _Found(self._entry(name, self._of_link(name, attributes)))
+        metadata = self._of(attributes)
+        return _Found(self._entry(name, metadata), self._relative_to_root(name) if metadata.is_dir else None)
+
+    def _entry(self, name: str, metadata: Metadata) -> Entry:
+        return Entry(f"{self.prefix}{name}/" if metadata.is_dir else f"{self.prefix}{name}", metadata)
+
+    def _of(self, attributes: os.stat_result) -> Metadata:
+        metadata = describe(attributes)
+        if metadata.is_file and may_misstate_size(attributes):
+            return unless_stored(metadata, os.fstatvfs(self._descriptor))
+        return metadata
+
+    def _of_link(self, name: str, link: os.stat_result) -> Metadata:
+        directory = open_root(self._root)
+        try:
+            return self._of(attributes_beneath(directory, self._relative_to_root(name)))
+        except OSError:  # it leads to nothing, or out of the root
+            return describe(link)
+        finally:
+            os.close(directory)
+
+    def _relative_to_root(self, name: str) -> str:
+        return name if self._relative == "." else f"{self._relative}/{name}"
+
+
+def _open(root: str, relative: str, flags: int) -> int:
+    try:
+        directory = open_root(root)
+    except NotADirectoryError:
+        raise NotADirectory("the root is no directory") from None
+    try:
+        return open_beneath(directory, relative, flags)
+    finally:
+        os.close(directory)
+
+
+def _can_be_in_a_path(name: str) -> bool:
+    if name.isascii() and name.isprintable():
+        return True
+    try:
+        return normalize_path(name) == name
+    except InvalidInput:
+        return False
+
+
+def _warn(message: str, *facts: object) -> None:
+    import logging
+
+    logging.getLogger("entrepot").warning(message, *facts)

@@ -1,0 +1,182 @@
+"""Copying and renaming files within the root, each in one step that others can see."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from entrepot.errors import IsSameFile, Unsupported
+from entrepot.raw.os_errors import os_errors_as_ours
+from entrepot.types import Metadata
+
+from .confined import attributes_beneath, make_parent, open_beneath, open_parent, open_root
+from .content import copy_content, describe_open
+from .core import check_is_regular, check_may_exist
+from .placing import check_target, place, sync_directory
+from .temporary import Temporary, random_name
+from .user_metadata import copy_user_metadata
+from .withdrawal import Withdrawal
+
+_READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+_PRIVATE_MODE: Final = 0o600
+_PERMISSIONS: Final = 0o777
+
+
+def copy_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, is_new: bool, fsync: bool) -> Metadata:
+    """Copies a file with its permissions and its user metadata, over what is at the target. Blocks.
+
+    Arguments:
+        withdrawal: says between two steps whether the copy is still wanted.
+        root: the root directory.
+        source: the file, relative to it.
+        target: the path of the copy, relative to it.
+        is_new: whether there must be nothing at the target.
+        fsync: whether the copy is forced to the disk.
+
+    Raises:
+        IsSameFile: both are one file, by whatever names.
+    """
+    with os_errors_as_ours(), _open_regular(root, source) as original:
+        directory, name = make_parent(root, target, fsync=fsync)
+        try:
+            check_target(directory, name, is_new=is_new)
+            _check_is_another(root, target, os.fstat(original))
+        except BaseException:
+            os.close(directory)
+            raise
+        copy = Temporary(directory, name, _PRIVATE_MODE)
+        try:
+            _fill(withdrawal, original, copy.descriptor, fsync)
+            copy.place(name, is_new=is_new)
+            if fsync:
+                sync_directory(copy.directory)
+            return describe_open(copy.descriptor)
+        finally:
+            copy.discard()
+
+
+def _fill(withdrawal: Withdrawal, original: int, copy: int, fsync: bool) -> None:
+    copy_content(original, copy, withdrawal.check_wanted)
+    copy_user_metadata(original, copy)
+    os.fchmod(copy, os.fstat(original).st_mode & _PERMISSIONS)
+    if fsync:
+        os.fsync(copy)
+    os.close(os.dup(copy))  # a network file system may say only on closing that it has no room
+    withdrawal.check_wanted()
+
+
+@contextmanager
+def _open_regular(root: str, path: str) -> Iterator[int]:
+    check_may_exist(path)
+    directory = open_root(root)
+    try:
+        check_is_regular(attributes_beneath(directory, path))  # opening alone can do something to a device
+        descriptor = open_beneath(directory, path, _READ)
+    finally:
+        os.close(directory)
+    try:
+        check_is_regular(os.fstat(descriptor))
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _check_is_another(root: str, target: str, source: os.stat_result) -> None:
+    directory = open_root(root)
+    try:
+        if os.path.samestat(source, attributes_beneath(directory, target)):
+            raise IsSameFile("source and target are names of one file")
+    except OSError:  # nothing is there, or a link that leads out or nowhere and is replaced itself
+        return
+    finally:
+        os.close(directory)
+
+
+def rename_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, is_new: bool, fsync: bool) -> None:
+    """Gives a file another path, over what is there. A symbolic link is renamed itself. Blocks.
+
+    Arguments:
+        withdrawal: says whether it is still wanted.
+        root: the root directory.
+        source: the file, relative to it.
+        target: its new path, relative to it.
+        is_new: whether there must be nothing at the target.
+        fsync: whether the names are forced to the disk.
+
+    Raises:
+        IsSameFile: both paths lead to one name of one file.
+        Unsupported: they lie on different file systems.
+    """
+    with os_errors_as_ours():
+        _check_source(root, source)
+        origin, old = open_parent(root, source)
+        try:
+            directory, new = make_parent(root, target, fsync=fsync)
+            try:
+                withdrawal.check_wanted()
+                _Renaming(origin, old, directory, new).make(is_new=is_new)
+                if fsync:
+                    sync_directory(directory)
+                    sync_directory(origin)
+            finally:
+                os.close(directory)
+        finally:
+            os.close(origin)
+
+
+def _check_source(root: str, source: str) -> None:
+    check_may_exist(source)
+    directory = open_root(root)
+    try:
+        check_is_regular(attributes_beneath(directory, source))
+    finally:
+        os.close(directory)
+
+
+class _Renaming:
+    """From one name in one directory to another in another."""
+
+    def __init__(self, origin: int, old: str, directory: int, new: str) -> None:
+        self._origin = origin
+        self._old = old
+        self._directory = directory
+        self._new = new
+
+    def make(self, *, is_new: bool) -> None:
+        self._check_is_another_name()
+        check_target(self._directory, self._new, is_new=is_new)
+        if self._is_hard_link():
+            self._replace_link()
+            return
+        try:
+            place(self._old, self._new, self._origin, self._directory, is_new=is_new)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            raise Unsupported("source and target lie on different file systems: copy and delete") from error
+
+    def _check_is_another_name(self) -> None:
+        if self._old == self._new and os.path.samestat(os.fstat(self._origin), os.fstat(self._directory)):
+            raise IsSameFile("source and target are one name")
+
+    def _is_hard_link(self) -> bool:
+        """Whether both are names of one file. Where case says nothing, one name looks like two."""
+        source = os.stat(self._old, dir_fd=self._origin, follow_symlinks=False)
+        try:
+            target = os.stat(self._new, dir_fd=self._directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return source.st_nlink > 1 and os.path.samestat(source, target)
+
+    def _replace_link(self) -> None:
+        """Takes the source's name away: rename(2) leaves both names of one file.
+
+        By way of a third name, so that the file keeps one where source and target differ only in a case that
+        the file system does not tell apart.
+        """
+        third = random_name()
+        os.rename(self._old, third, src_dir_fd=self._origin, dst_dir_fd=self._origin)
+        os.rename(third, self._new, src_dir_fd=self._origin, dst_dir_fd=self._directory)
+        with suppress(FileNotFoundError):
+            os.unlink(third, dir_fd=self._origin)

@@ -1,0 +1,98 @@
+"""User metadata of files, as extended attributes in the namespace `user` (xattr(7))."""
+
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from entrepot.errors import InvalidInput, StorageFull, Unsupported
+
+_PREFIX: Final = "user."
+_PROBE: Final = "user.entrepot"
+_IS_KNOWN: Final = hasattr(os, "getxattr")
+"""Whether Python has the calls, which it has on Linux."""
+_NONE_HERE: Final = (errno.EOPNOTSUPP, errno.ENOSYS)
+_NOT_FOR_US: Final = (errno.ENODATA, errno.EACCES, errno.EPERM)
+"""It was removed since, or may be written to and not be read."""
+_TOO_LARGE: Final = (errno.E2BIG, errno.ERANGE)
+
+
+def has_user_metadata(root: str) -> bool:
+    """Whether the file system of a directory, or of the nearest one above it that exists, has such attributes.
+
+    One system call at a time and none that changes anything. In doubt yes: then a write says `Unsupported` later.
+    """
+    while _IS_KNOWN:
+        try:
+            os.getxattr(root, _PROBE)
+        except (FileNotFoundError, NotADirectoryError):
+            if root == (root := os.path.dirname(root)):  # noqa: PTH120 - as little is imported as possible
+                return True
+        except OSError as error:
+            return error.errno not in _NONE_HERE
+        else:
+            return True
+    return False
+
+
+def user_metadata_of(descriptor: int) -> dict[str, str]:
+    """The user metadata of an open file. What is no text, or has capitals in its name, is somebody else's."""
+    found: dict[str, str] = {}
+    for name, value in _attributes(descriptor):
+        try:
+            key, text = name.removeprefix(_PREFIX), value.decode()
+            key.encode()
+        except UnicodeError:
+            continue
+        if key == key.lower():
+            found[key] = text
+    return found
+
+
+def set_user_metadata(descriptor: int, metadata: Mapping[str, str]) -> None:
+    """Stores user metadata beside an open file.
+
+    Raises:
+        Unsupported: the file system has none.
+        InvalidInput, StorageFull: it is too large for the file system.
+    """
+    for name, value in metadata.items():
+        _set(descriptor, f"{_PREFIX}{name}", value.encode())
+
+
+def copy_user_metadata(source: int, target: int) -> None:
+    """Stores all that one open file has, text or not, beside another."""
+    for name, value in _attributes(source):
+        _set(target, name, value)
+
+
+def _attributes(descriptor: int) -> Iterator[tuple[str, bytes]]:
+    for name in _names(descriptor):
+        if name.startswith(_PREFIX):
+            try:
+                yield name, os.getxattr(descriptor, name)
+            except OSError as error:
+                if error.errno not in _NOT_FOR_US:
+                    raise
+
+
+def _names(descriptor: int) -> list[str]:
+    try:
+        return os.listxattr(descriptor) if _IS_KNOWN else []
+    except OSError as error:
+        if error.errno not in _NONE_HERE:
+            raise
+        return []
+
+
+def _set(descriptor: int, name: str, value: bytes) -> None:
+    try:
+        os.setxattr(descriptor, name, value)
+    except OSError as error:
+        if error.errno in _NONE_HERE:
+            raise Unsupported("the file system has no user metadata") from error
+        if error.errno in _TOO_LARGE:
+            raise InvalidInput("the user metadata is larger than the file system takes") from error
+        if error.errno == errno.ENOSPC:
+            raise StorageFull("there is no room for the user metadata: some file systems take few kilobytes") from error
+        raise

@@ -1,0 +1,77 @@
+"""Taking back what a thread was asked to do.
+
+A thread goes on although the one who waited for it was cancelled. So whatever changes something looks
+whether it is still wanted before it takes effect, and the one who takes it back waits until no thread
+is at it any more: afterwards nothing can happen.
+"""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from entrepot.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from entrepot.raw.runtime import Runtime
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Withdrawal:
+    """Whether work in threads is still wanted. A thread works inside `with withdrawal`, one at a time.
+
+    Entering it raises `InvalidInput` when the work is not wanted any more.
+    """
+
+    __slots__ = ("_at_work", "_is_withdrawn")
+
+    def __init__(self) -> None:
+        self._at_work = Lock()
+        self._is_withdrawn = False
+
+    def __enter__(self) -> None:
+        self._at_work.acquire()
+        if self._is_withdrawn:
+            self._at_work.release()
+            self.check_wanted()
+
+    def __exit__(self, *error: object) -> None:
+        self._at_work.release()
+
+    def check_wanted(self) -> None:
+        """Passes until the work is withdrawn.
+
+        Raises:
+            InvalidInput: it was.
+        """
+        if self._is_withdrawn:
+            raise InvalidInput("it was aborted")
+
+    def withdraw(self) -> bool:
+        """Nothing is wanted from now on. Returns whether a thread is still at it."""
+        self._is_withdrawn = True
+        return self._at_work.locked()
+
+    def wait(self) -> None:
+        """Returns when no thread is at it."""
+        with self._at_work:
+            return
+
+
+async def all_or_withdrawn(
+    runtime: "Runtime", call: Callable[Concatenate[Withdrawal, P], T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Makes `call(withdrawal, *args)` in a thread. When the caller is cancelled, nothing happens afterwards."""
+    withdrawal = Withdrawal()
+
+    def work() -> T:
+        with withdrawal:
+            return call(withdrawal, *args, **kwargs)
+
+    try:
+        return await runtime.blocking(work)
+    except BaseException:
+        if withdrawal.withdraw():
+            await runtime.shield(lambda: runtime.blocking(withdrawal.wait))
+        raise

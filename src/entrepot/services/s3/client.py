@@ -1,0 +1,111 @@
+"""Sends requests to a bucket: signs them, reads replies, and raises what is no success."""
+
+from collections.abc import Callable, Container
+from datetime import UTC, datetime
+from typing import Final
+
+from entrepot.errors import Unexpected
+from entrepot.raw.http.errors import read_error_body
+from entrepot.raw.http.transport import HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpTransport
+from entrepot.raw.runtime import Runtime
+
+from .core import S3Core
+from .errors import actual_size
+from .signing import Signer, hash_payload
+
+REPLY_LIMIT: Final = 16 * 1024 * 1024
+"""The most bytes of a reply that is read at once. A page of 1,000 keys as long as can be, all escaped, has 4 MiB."""
+
+INLINE_HASH_LIMIT: Final = 1024 * 1024
+"""The most bytes that are hashed where they hold up everybody, for less than a millisecond."""
+
+_TO_A_READ: Final = frozenset({200, 206, 416})
+_SUCCESS: Final = range(200, 300)
+_PIECE: Final = 256 * 1024
+
+
+def utc_now() -> datetime:
+    """The time that requests are signed with."""
+    return datetime.now(UTC)
+
+
+class S3Client:
+    """Sends to one bucket. Every request is signed when it is sent, so that one sent again is signed anew.
+
+    Arguments:
+        core: knows the bucket, and reads errors.
+        signer: signs; None sends unsigned.
+        http: sends. Redirects are not followed: a signature holds for one host.
+        runtime: hashes long contents where they hold up nobody.
+        now: tells the time.
+    """
+
+    __slots__ = ("_http", "_now", "_signer", "core", "runtime")
+
+    def __init__(
+        self,
+        core: S3Core,
+        signer: Signer | None,
+        http: HttpTransport,
+        runtime: Runtime,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.core = core
+        self.runtime = runtime
+        self._signer = signer
+        self._http = http
+        self._now = now
+
+    async def open(self, request: HttpRequest) -> HttpResponse:
+        """A reply with the content of an object, or a 416, which the reader knows how to take.
+
+        Raises:
+            Error: what any other reply means.
+        """
+        response = await self._send(request, _TO_A_READ)
+        return with_size(response, actual_size(await read_error_body(response))) if response.status == 416 else response
+
+    async def call(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
+        """Headers and content of a reply that is a success, read to its end.
+
+        Raises:
+            Error: what any other reply means.
+        """
+        response = await self._send(request, _SUCCESS)
+        try:
+            return response.headers, await _read_all(response.body)
+        finally:
+            await response.body.close()
+
+    async def _send(self, request: HttpRequest, expected: Container[int]) -> HttpResponse:
+        response = await self._http.send(await self._signed(request))
+        if response.status in expected:
+            return response
+        raise self.core.error(response.status, response.headers, await read_error_body(response))
+
+    async def _signed(self, request: HttpRequest) -> HttpRequest:
+        """The request with its proof. The moment is taken last: hashing takes its time."""
+        if self._signer is None:
+            return request
+        payload_hash = None
+        if request.body is not None and len(request.body) > INLINE_HASH_LIMIT:
+            payload_hash = await self.runtime.blocking(hash_payload, request.body)
+        return self._signer.sign(request, self._now(), payload_hash)
+
+
+async def _read_all(body: HttpBody) -> bytes:
+    pieces, size = list[bytes](), 0
+    while piece := await body.read(_PIECE):
+        pieces.append(piece)
+        size += len(piece)
+        if size > REPLY_LIMIT:
+            raise Unexpected(f"the reply of the storage has more than {REPLY_LIMIT} bytes")
+    return b"".join(pieces)
+
+
+def with_size(response: HttpResponse, size: int | None) -> HttpResponse:
+    """A 416 whose headers tell the size of the object, if it is known."""
+    if "content-range" in response.headers or size is None:
+        return response
+    headers = HttpHeaders([*response.headers.items(), ("content-range", f"bytes */{size}")])
+    return HttpResponse(response.status, headers, response.body, response.url)

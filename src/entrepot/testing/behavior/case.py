@@ -1,0 +1,91 @@
+"""What a case is, and where all of them are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Final
+
+from entrepot.raw import AccessorInfo
+from entrepot.types import Capability
+
+if TYPE_CHECKING:
+    from .target import Target
+
+Run = Callable[["Target"], Awaitable[None]]
+
+PUT: Final = "put"
+"""The need of a way to put objects there: `write`, or the function that `run_case` was given."""
+
+FLAT: Final = "flat"
+"""The need of a service whose names are keys, without directories of its own: any name can be one."""
+
+_NOT: Final = "not "
+_KNOWN: Final = {PUT, FLAT, *(flag.name for flag in fields(Capability))}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing that every service does alike.
+
+    Arguments:
+        name: the room and what holds, such as `"read.range_is_clamped"`.
+        needs: what the service must have: names of flags of `Capability`; `"put"`, a way to put objects there;
+            `"flat"`, names that are keys; and `"not read_with_version"`, a flag that must be False.
+        run: what is done. It raises `AssertionError` or an error of entrepot where the service differs.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    run: Run
+
+    def __post_init__(self) -> None:
+        for need in self.needs:
+            if need.removeprefix(_NOT) not in _KNOWN:
+                raise ValueError(f"the case {self.name} needs {need!r}, which nothing is called")
+
+    def unmet(self, info: AccessorInfo, *, can_put: bool = False) -> list[str]:
+        """The needs that a service does not meet. A case with any is not applicable: it is no pass.
+
+        Arguments:
+            info: what the service is, `operator.info`.
+            can_put: whether there is another way than `write` to put objects there.
+        """
+        return [need for need in self.needs if not _is_met(need, info, can_put)]
+
+
+_REGISTERED: Final[list[Case]] = []
+
+
+def case(*needs: str) -> Callable[[Run], Run]:
+    """Registers a coroutine function as a case, named after its module and itself."""
+
+    def register_run(run: Run) -> Run:
+        register(f"{run.__module__.rpartition('.')[2]}.{run.__name__}", needs, run)
+        return run
+
+    return register_run
+
+
+def register(name: str, needs: tuple[str, ...], run: Run) -> None:
+    """Registers a case that a table made."""
+    _REGISTERED.append(Case(name, needs, run))
+
+
+def registered() -> tuple[Case, ...]:
+    """All cases, in the order of their modules."""
+    names = [one.name for one in _REGISTERED]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f"cases share a name: {', '.join(sorted(twice))}")
+    return tuple(_REGISTERED)
+
+
+def _is_met(need: str, info: AccessorInfo, can_put: bool) -> bool:
+    if need.startswith(_NOT):
+        return not getattr(info.capability, need.removeprefix(_NOT))
+    if need == PUT:
+        return info.capability.write or can_put
+    if need == FLAT:
+        return not info.native_capability.create_dir
+    return bool(getattr(info.capability, need))

@@ -1,0 +1,166 @@
+"""Copying within a storage."""
+
+from __future__ import annotations
+
+from entrepot.errors import ConditionNotMatch, IsADirectory, IsSameFile, NotFound
+
+from .case import case
+from .conditions import OTHER_ETAG
+from .expect import equal
+from .target import SPECIAL, Target
+
+
+@case("copy", "read", "write")
+async def content_is_that_of_the_source(target: Target) -> None:
+    """The target has the content of the source, which stays."""
+    await _copies(target, target.path("source"), target.path("target"))
+
+
+@case("copy", "read", "write")
+async def names_of_other_scripts(target: Target) -> None:
+    """Names that are not ASCII are names."""
+    await _copies(target, target.path("🐂🍺中文.docx"), target.path("😈🐅Français.docx"))
+
+
+@case("copy", "read", "write")
+async def special_characters_are_characters(target: Target) -> None:
+    """Names of odd signs are names, of the source and of the target."""
+    await _copies(target, target.path(SPECIAL), target.path(SPECIAL))
+
+
+@case("copy", "read", "write", "write_can_empty")
+async def empty_object(target: Target) -> None:
+    """An object without bytes can be copied."""
+    source, copied = target.path("source"), target.path("target")
+    await target.put(source, b"")
+    await target.operator.copy(source, copied)
+    equal(await target.operator.read(copied), b"", "the content of the target")
+
+
+@case("copy", "write", "stat")
+async def missing_source_is_not_found(target: Target) -> None:
+    """Without a source there is no copy, and no target."""
+    source, copied = target.path("source"), target.path("target")
+    with target.raises(NotFound, "copy", path=source):
+        await target.operator.copy(source, copied)
+    equal(await target.operator.exists(copied), expected=False, what="exists, of the target")
+
+
+@case("copy", "create_dir")
+async def directory_as_source_is_refused(target: Target) -> None:
+    """A directory cannot be copied."""
+    source = target.directory()
+    await target.operator.create_dir(source)
+    with target.raises(IsADirectory, "copy", path=source):
+        await target.operator.copy(source, target.path())
+
+
+@case("copy", "write", "create_dir")
+async def directory_as_target_is_refused(target: Target) -> None:
+    """Nothing can be copied over a directory."""
+    source, copied = target.path(), target.directory()
+    await target.put(source)
+    await target.operator.create_dir(copied)
+    with target.raises(IsADirectory, "copy", path=source):
+        await target.operator.copy(source, copied)
+
+
+@case("copy", "write", "read")
+async def onto_itself_is_refused(target: Target) -> None:
+    """Source and target must differ."""
+    path = target.path()
+    content = await target.put(path)
+    for spelling in (path, f"/{path}"):
+        with target.raises(IsSameFile, "copy", path=path):
+            await target.operator.copy(path, spelling)
+    equal(await target.operator.read(path), content, "the content")
+
+
+@case("copy", "read", "write")
+async def parents_are_made(target: Target) -> None:
+    """What the target lies in need not exist."""
+    await _copies(target, f"{target.directory()}a/source", f"{target.directory()}b/c/target")
+
+
+@case("copy", "read", "write")
+async def target_is_replaced(target: Target) -> None:
+    """What was at the target is replaced, also where it was longer."""
+    source, copied = target.path("source"), target.path("target")
+    content = await target.put(source, target.content(3000))
+    await target.put(copied, target.content(9000))
+    await target.operator.copy(source, copied)
+    equal(await target.operator.read(copied), content, "the content of the target")
+
+
+@case("copy", "read", "write")
+async def copy_is_an_object_of_its_own(target: Target) -> None:
+    """What happens to the source afterwards does not change the copy."""
+    source, copied = target.path("source"), target.path("target")
+    content = await target.put(source, target.content(3000))
+    await target.operator.copy(source, copied)
+    await target.put(source, target.content(3000))
+    equal(await target.operator.read(copied), content, "the content of the target")
+
+
+@case("copy", "write", "stat", "write_with_content_type")
+async def content_type_is_copied(target: Target) -> None:
+    """What is stored beside the source goes with it."""
+    source, copied = target.path("source"), target.path("target")
+    await target.operator.write(source, b"{}", content_type="application/json")
+    await target.operator.copy(source, copied)
+    equal((await target.operator.stat(copied)).content_type, "application/json", "the content type of the target")
+
+
+@case("copy", "write", "stat", "write_with_user_metadata")
+async def user_metadata_is_copied(target: Target) -> None:
+    """What the user said of the source goes with it."""
+    source, copied = target.path("source"), target.path("target")
+    await target.operator.write(source, b"content", user_metadata={"location": "everywhere"})
+    await target.operator.copy(source, copied)
+    told = dict((await target.operator.stat(copied)).user_metadata)
+    equal(told, {"location": "everywhere"}, "the user metadata of the target")
+
+
+@case("copy", "copy_with_if_not_exists", "read", "write")
+async def if_not_exists_to_a_new_target(target: Target) -> None:
+    """Where nothing is, the copy is made."""
+    source, copied = target.path("source"), target.path("target")
+    content = await target.put(source)
+    await target.operator.copy(source, copied, if_not_exists=True)
+    equal(await target.operator.read(copied), content, "the content of the target")
+
+
+@case("copy", "copy_with_if_not_exists", "read", "write")
+async def if_not_exists_to_an_old_target(target: Target) -> None:
+    """Where something is, it stays."""
+    source, copied = target.path("source"), target.path("target")
+    contents = await target.put_all([source, copied])
+    with target.raises(ConditionNotMatch, "copy", path=source):
+        await target.operator.copy(source, copied, if_not_exists=True)
+    equal(await target.operator.read(copied), contents[copied], "the content of the target")
+
+
+@case("copy", "copy_with_if_match", "stat", "read", "write")
+async def if_match_that_holds(target: Target) -> None:
+    """With the etag of the target the copy is made."""
+    source, copied = target.path("source"), target.path("target")
+    contents = await target.put_all([source, copied])
+    await target.operator.copy(source, copied, if_match=(await target.operator.stat(copied)).etag)
+    equal(await target.operator.read(copied), contents[source], "the content of the target")
+
+
+@case("copy", "copy_with_if_match", "read", "write")
+async def if_match_that_fails(target: Target) -> None:
+    """With another etag the target stays."""
+    source, copied = target.path("source"), target.path("target")
+    contents = await target.put_all([source, copied])
+    with target.raises(ConditionNotMatch, "copy", path=source):
+        await target.operator.copy(source, copied, if_match=OTHER_ETAG)
+    equal(await target.operator.read(copied), contents[copied], "the content of the target")
+
+
+async def _copies(target: Target, source: str, copied: str) -> None:
+    content = await target.put(source)
+    await target.operator.copy(source, copied)
+    equal(await target.operator.read(copied), content, "the content of the target")
+    equal(await target.operator.read(source), content, "the content of the source")

@@ -1,0 +1,229 @@
+"""Deleting objects and directories."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from entrepot.errors import DeletionsFailed, Error, InvalidInput, NotFound
+
+from .case import case
+from .expect import check, equal
+from .target import SPECIAL, Target
+
+
+@case("delete", "write", "stat")
+async def object_is_gone(target: Target) -> None:
+    """After a deletion there is no object."""
+    path = target.path()
+    await target.put(path)
+    await target.operator.delete(path)
+    await _is_gone(target, path)
+
+
+@case("delete", "write", "stat")
+async def special_characters_are_characters(target: Target) -> None:
+    """A name of odd signs is deleted, and no other."""
+    path = target.path(SPECIAL)
+    await target.put_all([path, f"{path}2"])
+    await target.operator.delete(path)
+    await _is_gone(target, path)
+    equal(await target.operator.exists(f"{path}2"), expected=True, what="exists, of the one beside it")
+
+
+@case("delete", "create_dir", "stat")
+async def empty_directory_is_gone(target: Target) -> None:
+    """A directory in which nothing lies can be deleted."""
+    path = target.directory()
+    await target.operator.create_dir(path)
+    await target.operator.delete(path)
+    await _is_gone(target, path)
+
+
+@case("delete")
+async def missing_object_is_no_error(target: Target) -> None:
+    """What is not there is gone: a file, a directory, and what would lie in a missing one."""
+    for path in (target.path(), target.directory(), f"{target.directory()}a/b"):
+        await target.operator.delete(path)
+
+
+@case("delete", "write", "stat")
+async def deleting_twice_is_no_error(target: Target) -> None:
+    """The second deletion finds nothing."""
+    path = target.path()
+    await target.put(path)
+    await target.operator.delete(path)
+    await target.operator.delete(path)
+    await _is_gone(target, path)
+
+
+@case("delete", "write", "read")
+async def directory_that_is_not_empty_keeps_its_contents(target: Target) -> None:
+    """Without `recursive` nothing beneath a directory is deleted, whether that is an error or not."""
+    parent = target.directory()
+    content = await target.put(f"{parent}file")
+    try:
+        await target.operator.delete(parent)
+    except Error as error:
+        equal(error.operation, "delete", "the operation that the error names")
+    equal(await target.operator.read(f"{parent}file"), content, "the content of what lies in it")
+
+
+@case("delete", "write", "list", "flat")
+async def directories_that_nobody_made_go_with_their_contents(target: Target) -> None:
+    """Where names are keys, a directory is there while something lies in it."""
+    parent = target.directory()
+    await target.put_all([f"{parent}a/file", f"{parent}b/file"])
+    await target.operator.delete(f"{parent}a/file")
+    equal(set(await target.listed(parent)), {parent, f"{parent}b/"}, "the listing of the parent")
+    equal(list(await target.listed(f"{parent}a/")), [], "the listing of the directory")
+
+
+@case("delete", "write", "stat")
+async def leading_slash_says_nothing(target: Target) -> None:
+    """`"/a"` is `"a"`, alone and among many."""
+    path = target.path()
+    await target.put(path)
+    await target.operator.delete_many([path])
+    await _is_gone(target, path)
+    await target.put(path)
+    await target.operator.delete_many([f"/{path}"])
+    await _is_gone(target, path)
+    await target.put(f"/{path}")
+    await target.operator.delete(f"//{path}")
+    await _is_gone(target, path)
+
+
+@case("delete", "write", "stat", "list")
+async def many_paths(target: Target) -> None:
+    """A hundred paths of an async iterator are deleted."""
+    parent = target.directory()
+    paths = [f"{parent}{number}" for number in range(100)]
+    await target.put_all(paths[:50])  # of the others nothing is there
+
+    async def trickle() -> AsyncIterator[str]:
+        for path in paths:
+            yield path
+
+    await target.operator.delete_many(trickle())
+    left = await target.listed(parent, recursive=True)
+    equal([path for path in left if path != parent], [], "what is left")
+
+
+@case("delete", "write", "list")
+async def many_entries(target: Target) -> None:
+    """What a lister gives can be deleted as it comes."""
+    parent = target.directory()
+    await target.put_all([f"{parent}{number}" for number in range(11)])
+    keep = f"{parent}0-keep"
+    await target.put(keep)
+
+    async def entries() -> AsyncIterator[str]:
+        async for entry in target.operator.lister(parent, limit=3):
+            if entry.metadata.is_file and entry.path != keep:
+                yield entry.path
+
+    await target.operator.delete_many(entries())
+    left = await target.listed(parent, recursive=True)
+    equal([path for path in left if path != parent], [keep], "what is left")
+
+
+@case("delete", "write", "stat")
+async def batch(target: Target) -> None:
+    """Several at once, some of which are missing or named twice."""
+    paths = [target.path() for _ in range(5)]
+    await target.put_all(paths)
+    await target.operator.delete_many([*paths, target.path(), paths[0]])
+    for path in paths:
+        await _is_gone(target, path)
+
+
+@case("delete", "write", "stat")
+async def path_that_cannot_be_fails_before_anything_is_deleted(target: Target) -> None:
+    """A list that holds an impossible path is refused as a whole."""
+    path = target.path()
+    await target.put(path)
+    try:
+        await target.operator.delete_many([path, "nul\0"])
+    except (InvalidInput, DeletionsFailed) as error:
+        equal(error.operation, "delete_many", "the operation that the error names")
+    else:
+        raise AssertionError("delete_many of a path with a NUL: expected InvalidInput, got no error")
+
+
+@case("delete", "delete_with_recursive", "write", "list", "stat")
+async def recursive(target: Target) -> None:
+    """All beneath a directory goes, and the directory."""
+    parent = target.directory()
+    paths = [f"{parent}{name}" for name in ("a", "b/c", "b/d/e", "b/d/f/g")]
+    await target.put_all(paths)
+    await target.operator.delete(parent, recursive=True)
+    equal(list(await target.listed(parent, recursive=True)), [], "what is left")
+    for path in (*paths, parent):
+        await _is_gone(target, path)
+
+
+@case("delete", "delete_with_recursive", "write", "create_dir", "list")
+async def recursive_with_directories(target: Target) -> None:
+    """Directories that were made go as well, full and empty ones."""
+    parent = target.directory()
+    for name in ("", "x/", "x/x/", "y/"):
+        await target.operator.create_dir(f"{parent}{name}")
+    await target.put_all([f"{parent}x/x/file", f"{parent}file"])
+    await target.operator.delete(parent, recursive=True)
+    equal(list(await target.listed(parent, recursive=True)), [], "what is left")
+
+
+@case("delete", "delete_with_recursive", "write", "stat")
+async def recursive_without_the_slash(target: Target) -> None:
+    """Without the slash the same goes, and nothing whose name only begins alike."""
+    name = target.path("dir")
+    paths = [f"{name}/b", f"{name}/c", f"{name}/d/e"]
+    await target.put_all([*paths, f"{name}2", f"{name}2-dir/file"])
+    await target.operator.delete(name, recursive=True)
+    for path in paths:
+        await _is_gone(target, path)
+    for path in (f"{name}2", f"{name}2-dir/file"):
+        equal(await target.operator.exists(path), expected=True, what=f"exists, of {path!r}, which only begins alike")
+
+
+@case("delete", "delete_with_recursive", "write", "stat", "flat")
+async def recursive_with_an_object_of_the_same_name(target: Target) -> None:
+    """Where names are keys, the object `"k"` goes with all beneath `"k/"`."""
+    name = target.path("k")
+    paths = [name, f"{name}/a", f"{name}/a/b", f"{name}/a/c", f"{name}/a/b/e"]
+    await target.put_all(paths)
+    await target.operator.delete(name, recursive=True)
+    for path in paths:
+        await _is_gone(target, path)
+
+
+@case("delete", "delete_with_recursive", "write", "stat")
+async def recursive_of_a_file(target: Target) -> None:
+    """A file alone goes as by a plain deletion."""
+    path = target.path()
+    await target.put(path)
+    await target.operator.delete(path, recursive=True)
+    await _is_gone(target, path)
+
+
+@case("delete", "delete_with_recursive")
+async def recursive_of_what_is_missing_is_no_error(target: Target) -> None:
+    """There is nothing to delete."""
+    for path in (target.path(), target.directory()):
+        await target.operator.delete(path, recursive=True)
+
+
+@case("delete", "write", "read")
+async def deleted_name_can_be_used_again(target: Target) -> None:
+    """A new object under an old name has the new content."""
+    path = target.path()
+    for _ in range(2):
+        content = await target.put(path)
+        equal(await target.operator.read(path), content, "the content")
+        await target.operator.delete(path)
+        with target.raises(NotFound, "read", path=path):
+            await target.operator.read(path)
+
+
+async def _is_gone(target: Target, path: str) -> None:
+    check(not await target.operator.exists(path), f"{path!r} is still there after its deletion")

@@ -1,0 +1,86 @@
+"""Sees whether a call leads to any I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+
+from entrepot.raw import Context, Layer
+from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
+
+if TYPE_CHECKING:
+    import io
+
+    from entrepot.raw.runtime import Local, Runtime, Window
+    from entrepot.raw.runtime.base import File
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+
+class IoRecorder(Layer):
+    """A layer that notes every request that is sent and every blocking call that is made beneath it.
+
+    Attributes:
+        calls: what was done, in order. A service that keeps everything in memory does nothing of the kind.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def wrap_context(self, context: Context) -> Context:
+        runtime = _RecordedRuntime(context.runtime, self.calls)
+        return context.replace(runtime=runtime, http=_RecordedTransport(context, self.calls))
+
+
+class _RecordedTransport(HttpTransport):
+    """Asks the context for its transport when something is sent, and not before."""
+
+    def __init__(self, context: Context, calls: list[str]) -> None:
+        self._context = context
+        self._calls = calls
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        self._calls.append(f"{request.method} request")
+        return await self._context.http.send(request)
+
+
+class _RecordedRuntime:
+    """The runtime of a context, whose blocking calls are noted."""
+
+    def __init__(self, inner: Runtime, calls: list[str]) -> None:
+        self._inner = inner
+        self._calls = calls
+
+    async def blocking(self, call: Callable[[*Args], T], *args: *Args) -> T:
+        self._calls.append("blocking call")
+        return await self._inner.blocking(call, *args)
+
+    async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[File, T]:
+        self._calls.append("opening of a file")
+        return await self._inner.open_file(opener)
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+    def now(self) -> float:
+        return self._inner.now()
+
+    def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[object]:
+        return self._inner.timeout(seconds)
+
+    def window(self, size: int) -> Window[T]:
+        return self._inner.window(size)
+
+    def lock(self) -> AbstractAsyncContextManager[object]:
+        return self._inner.lock()
+
+    def limiter(self, permits: int) -> AbstractAsyncContextManager[object]:
+        return self._inner.limiter(permits)
+
+    async def shield(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await self._inner.shield(call)
+
+    def local(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None) -> Local[T]:
+        return self._inner.local(make, close)

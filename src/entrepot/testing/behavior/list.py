@@ -1,0 +1,328 @@
+"""Listing what lies where."""
+
+from __future__ import annotations
+
+from entrepot.errors import InvalidInput
+from entrepot.types import Entry
+
+from .case import case
+from .expect import check, equal
+from .interrupt import MOMENTS, interrupt
+from .target import SPECIAL, Target
+
+
+@case("list", "write")
+async def file_has_mode_and_length(target: Target) -> None:
+    """A file in a directory is listed, with its length."""
+    parent = target.directory()
+    path = f"{parent}file"
+    content = await target.put(path)
+    entries = await target.listed(parent)
+    _is_file(entries, path, len(content))
+
+
+@case("list", "write")
+async def file_itself(target: Target) -> None:
+    """The path of a file lists that file; with a slash behind it nothing."""
+    path = target.path()
+    content = await target.put(path)
+    entries = await target.listed(path)
+    equal(list(entries), [path], "the listing of a file")
+    _is_file(entries, path, len(content))
+    equal(list(await target.listed(f"{path}/")), [], "the listing of a file with a slash behind it")
+
+
+@case("list", "write")
+async def special_characters_are_characters(target: Target) -> None:
+    """Names of odd signs are listed as they are."""
+    parent = target.directory()
+    paths = {f"{parent}{SPECIAL}", f"{parent}a {SPECIAL}/{SPECIAL}"}
+    await target.put_all(paths)
+    equal(_files(await target.listed(parent, recursive=True)), paths, "the files of the directory")
+
+
+@case("list", "write", "create_dir")
+async def pages_hold_everything_once(target: Target) -> None:
+    """With a small limit, all that lies in a directory is given once, and the directory too."""
+    parent = target.directory()
+    await target.operator.create_dir(parent)
+    paths = [f"{parent}file-{number}" for number in range(11)]
+    await target.put_all(paths)
+    for recursive in (False, True):
+        entries = await target.listed(parent, recursive=recursive, limit=5)
+        equal(set(entries), {parent, *paths}, f"the listing in pages of 5, {recursive=}")
+
+
+@case("list", "write")
+async def pages_split_directories_nowhere(target: Target) -> None:
+    """With a small limit, a directory of many files stands once in the listing of its parent."""
+    parent = target.directory()
+    paths = [f"{parent}{name}/{number}" for name in "abc" for number in range(4)]
+    await target.put_all([*paths, f"{parent}b-file"])
+    entries = await target.listed(parent, limit=2)
+    expected = {parent, f"{parent}a/", f"{parent}b/", f"{parent}b-file", f"{parent}c/"}
+    equal(set(entries), expected, "the listing in pages of 2")
+    everything = await target.listed(parent, recursive=True, limit=3)
+    equal(_files(everything), {*paths, f"{parent}b-file"}, "the files beneath, in pages of 3")
+
+
+@case("list", "create_dir")
+async def empty_directory_lists_itself(target: Target) -> None:
+    """With and without slash, recursive or not, an empty directory lists itself alone."""
+    path = target.directory()
+    await target.operator.create_dir(path)
+    for spelling in (path, path.removesuffix("/")):
+        for recursive in (False, True):
+            entries = await target.listed(spelling, recursive=recursive)
+            equal(list(entries), [path], f"the listing of {spelling!r}, {recursive=}")
+            check(entries[path].metadata.is_dir, f"{path!r} is {entries[path].metadata.mode}, and it is a directory")
+
+
+@case("list")
+async def missing_directory_is_empty(target: Target) -> None:
+    """What does not exist lists nothing, and it is no error."""
+    for path in (target.directory(), target.path()):
+        equal(list(await target.listed(path)), [], f"the listing of {path!r}")
+
+
+@case("list")
+async def missing_directory_is_empty_recursively(target: Target) -> None:
+    """The same for all that lies beneath."""
+    for path in (target.directory(), target.path()):
+        equal(list(await target.listed(path, recursive=True)), [], f"the listing of {path!r}")
+
+
+@case("list", "stat", "create_dir")
+async def root_lists_directories(target: Target) -> None:
+    """A directory in the root is listed by its name, with its slash; the root itself is `"/"`."""
+    path = target.directory()
+    await target.operator.create_dir(path)
+    entries = await target.listed("/")
+    check(path in entries and entries[path].metadata.is_dir, f"the root lists the directory {path!r}")
+    equal(entries[path].name, path, "the name of the entry")
+    check((await target.operator.stat(path)).is_dir, f"{path!r} is a directory")
+    check("/" in entries and "" not in entries, "the root lists itself as '/'")
+
+
+@case("list", "write", "create_dir")
+async def nested_directories(target: Target) -> None:
+    """Each directory lists itself and what lies directly in it."""
+    parent = target.directory()
+    inner = f"{parent}inner/"
+    file, deeper = f"{inner}file", f"{inner}deeper/"
+    for path in (parent, inner, deeper):
+        await target.operator.create_dir(path)
+    await target.put(file, b"x" * 20)
+    equal(set(await target.listed(parent)), {parent, inner}, "the listing of the parent")
+    entries = await target.listed(inner)
+    equal(set(entries), {inner, file, deeper}, "the listing of the directory")
+    _is_file(entries, file, 20)
+    for path in (inner, deeper):
+        check(entries[path].metadata.is_dir, f"{path!r} is {entries[path].metadata.mode}, and it is a directory")
+    equal({entry.name for entry in entries.values()}, {"inner/", "file", "deeper/"}, "the names of the entries")
+
+
+@case("list", "write")
+async def directories_that_nobody_made(target: Target) -> None:
+    """What files lie in is listed as directories, once each."""
+    parent = target.directory()
+    await target.put_all([f"{parent}a/1", f"{parent}a/2", f"{parent}b/c/3"])
+    equal(set(await target.listed(parent)), {parent, f"{parent}a/", f"{parent}b/"}, "the listing of the parent")
+    equal(set(await target.listed(f"{parent}b/")), {f"{parent}b/", f"{parent}b/c/"}, "the listing of one of them")
+
+
+@case("list", "write")
+async def directory_without_its_slash(target: Target) -> None:
+    """Without the slash a directory lists itself, not what lies in it."""
+    parent = target.directory()
+    await target.put(f"{parent}file")
+    entries = await target.listed(parent.removesuffix("/"))
+    equal(list(entries), [parent], "the listing of the directory without its slash")
+    check(entries[parent].metadata.is_dir, f"{parent!r} is a directory")
+
+
+@case("list", "write")
+async def prefix_lists_all_that_begin_with_it(target: Target) -> None:
+    """A path without slash lists what begins with it, in its directory."""
+    parent = target.directory()
+    await target.put_all([f"{parent}{name}" for name in ("ab", "abc", "abd/1", "a", "b/abc")])
+    equal(set(await target.listed(f"{parent}ab")), {f"{parent}{name}" for name in ("ab", "abc", "abd/")}, "ab*")
+
+
+@case("list", "write", "list_with_start_after")
+async def start_after(target: Target) -> None:
+    """A listing can begin behind a path; the rest comes in order."""
+    parent = target.directory()
+    paths = [f"{parent}file-{number}" for number in range(6)]
+    await target.put_all(paths)
+    entries = await target.operator.list(parent, start_after=paths[2])
+    equal([entry.path for entry in entries], paths[3:], "what comes after the third of six")
+
+
+@case("list", "write", "create_dir")
+async def root_recursively(target: Target) -> None:
+    """All beneath the root, which is `"/"` and never empty text; it can be created like any directory."""
+    await target.operator.create_dir("/")
+    path = f"{target.directory()}file"
+    await target.put(path)
+    entries = await target.listed("/", recursive=True)
+    check("/" in entries and "" not in entries, "the root lists itself as '/'")
+    check(path in entries, f"the root lists {path!r}")
+
+
+@case("list", "write", "create_dir")
+async def tree_recursively(target: Target) -> None:
+    """All directories and files beneath, and the directory itself."""
+    parent, expected = await _tree(target)
+    equal(set(await target.listed(parent, recursive=True)), expected, "all beneath the directory")
+
+
+@case("list", "write", "create_dir")
+async def tree_recursively_without_its_slash(target: Target) -> None:
+    """The same without the slash."""
+    parent, expected = await _tree(target)
+    entries = await target.listed(parent.removesuffix("/"), recursive=True)
+    equal(set(entries), expected, "all beneath the directory without its slash")
+
+
+@case("list", "write")
+async def prefix_recursively(target: Target) -> None:
+    """A path without slash lists all that begin with it, at every depth."""
+    parent = target.directory()
+    paths = {f"{parent}{name}" for name in ("y", "yy", "yyy/1/2")}
+    await target.put_all([*paths, f"{parent}x/y"])
+    equal(_files(await target.listed(f"{parent}y", recursive=True)), paths, "the files that begin with y")
+
+
+@case("list", "write", "flat")
+async def object_and_directory_of_one_name(target: Target) -> None:
+    """Where names are keys, `"k"` and `"k/x"` can both be there, and each listing has both."""
+    parent = target.directory()
+    await target.put_all([f"{parent}k", f"{parent}k/x", f"{parent}k-"])
+    equal(set(await target.listed(parent)), {parent, f"{parent}k", f"{parent}k/", f"{parent}k-"}, "one level")
+    files = _files(await target.listed(parent, recursive=True))
+    equal(files, {f"{parent}k", f"{parent}k/x", f"{parent}k-"}, "all files beneath")
+
+
+@case("list", "stat", "write")
+async def listing_agrees_with_stat(target: Target) -> None:
+    """What a listing tells of a file is what stat tells."""
+    parent = target.directory()
+    await target.put_all([f"{parent}{number}" for number in range(3)])
+    for path, entry in (await target.listed(f"{parent}", recursive=True)).items():
+        metadata = await target.operator.stat(path)
+        equal(entry.metadata.mode, metadata.mode, f"the mode of {path!r} in the listing")
+        if entry.metadata.is_file:
+            equal(entry.metadata.content_length, metadata.content_length, f"the length of {path!r} in the listing")
+            _agree(entry.metadata.etag, metadata.etag, f"the etag of {path!r} in the listing")
+
+
+@case("list", "write")
+async def lister_gives_entries_one_by_one(target: Target) -> None:
+    """A lister can be asked, iterated, left and gone on with; its end stays the end."""
+    parent = target.directory()
+    paths = [f"{parent}{number}" for number in range(7)]
+    await target.put_all(paths)
+    async with target.operator.lister(parent, limit=2) as lister:
+        first = await lister.next()
+        assert first is not None
+        got = [first]
+        async for entry in lister:
+            got.append(entry)
+            if len(got) == 3:
+                break
+        got += [entry async for entry in lister]
+        equal([await lister.next(), await lister.next()], [None, None], "what comes after the end")
+    equal(sorted(entry.path for entry in got), sorted([parent, *paths]), "all entries")
+
+
+@case("list", "write")
+async def closed_lister_is_refused(target: Target) -> None:
+    """Closing twice is closing once; afterwards nothing comes."""
+    parent = target.directory()
+    await target.put(f"{parent}file")
+    lister = await target.operator.lister(parent)
+    await lister.next()
+    await lister.aclose()
+    await lister.aclose()
+    with target.raises(InvalidInput, "lister.next", path=parent):
+        await lister.next()
+
+
+@case("list", "write")
+async def cancelled_listing_goes_on_where_it_was(target: Target) -> None:
+    """A cancelled verb loses no entry and gives none twice."""
+    parent = target.directory()
+    paths = [f"{parent}{number}" for number in range(6)]
+    await target.put_all(paths)
+    for moment in MOMENTS:
+        got: list[Entry | None] = []
+        async with target.operator.lister(parent, limit=2) as lister:
+
+            async def take() -> None:
+                got.append(await lister.next())  # noqa: B023  the call ends in this turn
+
+            for _ in range(4):
+                await interrupt(take, moment)
+            got += [entry async for entry in lister]
+        found = sorted(entry.path for entry in got if entry is not None)
+        equal(found, sorted([parent, *paths]), f"all entries, cancelled at {moment}")
+
+
+@case("list", "write", "delete")
+async def listing_while_objects_come_and_go(target: Target) -> None:
+    """Whatever comes and goes meanwhile: what was there all the time is given, and nothing twice."""
+    parent = target.directory()
+    stay = {f"{parent}stay-{number:02}" for number in range(12)}
+    go = [f"{parent}go-{number:02}" for number in range(12)]
+    await target.put_all([*stay, *go])
+    got: list[str] = []
+    async with target.operator.lister(parent, limit=4) as lister:
+        async for entry in lister:
+            got.append(entry.path)
+            if go:
+                await target.operator.delete(go.pop())
+                await target.put(f"{parent}new-{len(go):02}")
+    equal(len(got), len(set(got)), f"the number of different entries of {got}")
+    check(stay <= set(got), f"the listing lacks {sorted(stay - set(got))}, which were there all the time")
+
+
+@case("list", "write", "delete", "delete_with_recursive")
+async def tree_vanishing_while_it_is_listed(target: Target) -> None:
+    """Directories that vanish while all beneath them is listed are left out; the others are given."""
+    parent = target.directory()
+    stay = {f"{parent}{number}/stay/file" for number in range(3)}
+    await target.put_all([*stay, *(f"{parent}{number}/go/{name}" for number in range(3) for name in "ab")])
+    got = []
+    async with target.operator.lister(parent, recursive=True, limit=2) as lister:
+        got.append(await lister.next())
+        for number in range(3):
+            await target.operator.delete(f"{parent}{number}/go/", recursive=True)
+        got += [entry async for entry in lister]
+    found = {entry.path for entry in got if entry is not None}
+    check(stay <= found, f"the listing lacks {sorted(stay - found)}, which were there all the time")
+
+
+async def _tree(target: Target) -> tuple[str, set[str]]:
+    parent = target.directory()
+    directories = [f"{parent}{name}" for name in ("", "x/", "x/x/", "x/x/x/")]
+    files = [f"{parent}{name}" for name in ("x/x/y", "x/y", "y", "yy")]
+    for path in directories:
+        await target.operator.create_dir(path)
+    await target.put_all(files)
+    return parent, {*directories, *files}
+
+
+def _files(entries: dict[str, Entry]) -> set[str]:
+    return {path for path, entry in entries.items() if entry.metadata.is_file}
+
+
+def _is_file(entries: dict[str, Entry], path: str, length: int) -> None:
+    check(path in entries, f"the listing has {path!r}, and not only {sorted(entries)}")
+    check(entries[path].metadata.is_file, f"{path!r} is {entries[path].metadata.mode}, and it is a file")
+    equal(entries[path].metadata.content_length, length, f"the length of {path!r} in the listing")
+
+
+def _agree(one: str | None, other: str | None, what: str) -> None:
+    if one is not None and other is not None:
+        equal(one, other, what)

@@ -1,0 +1,179 @@
+"""What happens when a call is cancelled, made again, made many times at once, or made elsewhere."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from entrepot.errors import ConditionNotMatch, ContentIncomplete, NotFound
+
+from .case import case
+from .expect import check, equal, one_of
+from .interrupt import MOMENTS, interrupt, together
+from .target import Target
+
+
+@case("write", "read")
+async def cancelled_write_leaves_the_old_or_the_new(target: Target) -> None:
+    """Whenever a write is cancelled, the content is the old or the new one, whole."""
+    for moment in MOMENTS:
+        path = target.path()  # another one each time: what a server has received it may store later
+        old, new = await target.put(path), target.content(100_000)
+
+        async def write(path: str = path, new: bytes = new) -> None:
+            await target.operator.write(path, new)
+
+        is_done = await interrupt(write, moment)
+        content = await target.operator.read(path)
+        one_of(content, [new] if is_done else [old, new], f"the content after a cancellation at {moment}")
+
+
+@case("write", "stat")
+async def cancelled_writer_leaves_nothing(target: Target) -> None:
+    """A block that is left by a cancellation leaves no object."""
+    for size in (1000, target.part + 1000):
+        path = target.path()
+        with anyio.CancelScope() as scope:
+            async with target.operator.writer(path) as writer:
+                await writer.write(target.content(size))
+                scope.cancel()
+                await anyio.sleep_forever()
+        equal(await target.operator.exists(path), expected=False, what="exists, after a cancelled writer")
+
+
+@case("write", "read")
+async def cancelled_close_can_be_made_again(target: Target) -> None:
+    """A close that was cancelled on its way can be made again, and stores the same content."""
+    for moment in MOMENTS:
+        path = target.path()
+        content = target.content(50_000)
+        writer = await target.operator.writer(path)
+        await writer.write(content)
+        await interrupt(writer.close, moment)
+        metadata = await writer.close()
+        equal(metadata.content_length, len(content), f"the length, closed again after a cancellation at {moment}")
+        equal(await target.operator.read(path), content, f"the content, after a cancellation at {moment}")
+
+
+@case("write", "read")
+async def cancelled_close_of_parts_can_be_made_again(target: Target) -> None:
+    """The same for an object that is sent in parts."""
+    path = target.path()
+    content = target.content(target.part + 50_000)
+    writer = await target.operator.writer(path, concurrent=2)
+    await writer.write(content[: target.part])
+    await writer.write(content[target.part :])
+    for moment in (0, 1, 3, 0.002):
+        await interrupt(writer.close, moment)
+    await writer.close()
+    check(await target.operator.read(path) == content, "the content is what was written")
+
+
+@case("write", "delete", "stat")
+async def cancelled_deletion_can_be_made_again(target: Target) -> None:
+    """Whenever a deletion is cancelled, another one deletes."""
+    for moment in MOMENTS:
+        path = target.path()
+        await target.put(path)
+
+        async def delete(path: str = path) -> None:
+            await target.operator.delete(path)
+
+        await interrupt(delete, moment)
+        await target.operator.delete(path)
+        equal(await target.operator.exists(path), expected=False, what="exists, after the second deletion")
+
+
+@case("write", "copy", "read")
+async def cancelled_copy_leaves_the_old_or_the_new(target: Target) -> None:
+    """Whenever a copy is cancelled, the target is what it was, or whole."""
+    source, copied = target.path(), target.path()
+    new = await target.put(source, target.content(200_000))
+    for moment in MOMENTS:
+        old = await target.put(copied)
+
+        async def copy() -> None:
+            await target.operator.copy(source, copied)
+
+        is_done = await interrupt(copy, moment)
+        content = await target.operator.read(copied)
+        one_of(content, [new] if is_done else [old, new], f"the target after a cancellation at {moment}")
+
+
+@case("read", "write")
+async def overwritten_object_is_never_mixed(target: Target) -> None:
+    """A reader of an object that is overwritten meanwhile gives the old bytes, or says that it changed."""
+    path = target.path()
+    old = await target.put(path, target.content(300_000))
+    async with target.operator.reader(path) as reader:
+        begun = await reader.read(1000)
+        await target.operator.write(path, target.content(300_000))
+        try:
+            rest = await reader.read()
+        except (ConditionNotMatch, ContentIncomplete, NotFound):
+            return
+    equal(begun + rest, old, "what a reader gave of an object that was overwritten")
+
+
+@case("read", "write")
+async def readers_never_see_half_a_write(target: Target) -> None:
+    """While an object is overwritten again and again, each read gives one of the contents."""
+    path = target.path()
+    contents = [bytes([65 + index]) * (20_000 + 1000 * index) for index in range(5)]
+    await target.operator.write(path, contents[0])
+
+    async def write() -> None:
+        for content in contents * 2:
+            await target.operator.write(path, content)
+
+    async def read() -> None:
+        for _ in range(10):
+            one_of(await target.operator.read(path), contents, "what was read meanwhile")
+
+    for error in await together(write, read, read):
+        if isinstance(error, Exception):
+            check(isinstance(error, ConditionNotMatch), f"a read at the same time as a write failed: {error}")
+
+
+@case("read", "write", "stat")
+async def many_calls_at_the_same_time(target: Target) -> None:
+    """One operator serves many tasks."""
+
+    def round_trip(path: str, content: bytes) -> Callable[[], Awaitable[bytes]]:
+        async def call() -> bytes:
+            await target.operator.write(path, content)
+            equal((await target.operator.stat(path)).content_length, len(content), f"the length of {path!r}")
+            return await target.operator.read(path)
+
+        return call
+
+    contents = {target.path(): target.content() for _ in range(24)}
+    results = await together(*(round_trip(path, content) for path, content in contents.items()))
+    equal(results, list(contents.values()), "what was read")
+
+
+@case("read", "put", "shared")
+async def operator_can_be_pickled(target: Target) -> None:
+    """The copy reads the same objects."""
+    path = target.path()
+    content = await target.put(path)
+    copied = pickle.loads(pickle.dumps(target.operator))  # noqa: S301  we made it a line above
+    async with copied:
+        equal(copied.info, target.info, "what the copy says of itself")
+        equal(await copied.read(path), content, "what the copy reads")
+
+
+@case("read")
+async def error_can_be_pickled(target: Target) -> None:
+    """An error that crosses to another process says the same there."""
+    path = target.path()
+    try:
+        await target.operator.read(path)
+    except NotFound as error:
+        copied = pickle.loads(pickle.dumps(error))  # noqa: S301  we made it a line above
+        equal((type(copied), str(copied)), (type(error), str(error)), "the error")
+        equal((copied.operation, copied.path), ("read", path), "what the error names")
+    else:
+        raise AssertionError(f"read of {path!r}: expected NotFound, got no error")

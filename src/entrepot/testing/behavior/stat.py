@@ -1,0 +1,127 @@
+"""What is known of an object."""
+
+from __future__ import annotations
+
+from entrepot.errors import NotFound
+
+from .case import case
+from .expect import check, equal
+from .target import SPECIAL, Target
+
+
+@case("stat", "put")
+async def file_has_mode_and_length(target: Target) -> None:
+    """A file is a file and has the length of its content."""
+    await _is_file(target, target.path())
+
+
+@case("stat", "put")
+async def special_characters_are_characters(target: Target) -> None:
+    """A name of odd signs is found under that name."""
+    await _is_file(target, target.path(SPECIAL))
+
+
+@case("stat", "put")
+async def leading_slashes_say_nothing(target: Target) -> None:
+    """`"//a"` is `"a"`."""
+    path = target.path()
+    await target.put(path)
+    expected = await target.operator.stat(path)
+    for spelling in (f"/{path}", f"//{path}"):
+        equal(await target.operator.stat(spelling), expected, f"stat of {spelling!r}")
+
+
+@case("stat", "put", "create_dir")
+async def file_is_no_directory(target: Target) -> None:
+    """A file is not found under its name with a slash."""
+    path = target.path()
+    await target.put(path)
+    with target.raises(NotFound, "stat", path=f"{path}/"):
+        await target.operator.stat(f"{path}/")
+
+
+@case("stat", "create_dir")
+async def directory_is_found(target: Target) -> None:
+    """A directory is one; without the slash it is one, or not found."""
+    path = target.directory()
+    await target.operator.create_dir(path)
+    await _is_directory(target, path)
+    try:
+        without_slash = await target.operator.stat(path.removesuffix("/"))
+    except NotFound:
+        return
+    check(without_slash.is_dir, f"{path.removesuffix('/')!r} is {without_slash.mode}, and it is the directory {path!r}")
+
+
+@case("stat", "write", "create_dir")
+async def parent_of_a_file_is_a_directory(target: Target) -> None:
+    """A directory that was made is one when a file lies in it, too."""
+    parent = target.directory()
+    await target.operator.create_dir(parent)
+    await target.put(f"{parent}file")
+    await _is_directory(target, parent)
+
+
+@case("stat", "write", "list")
+async def parents_that_nobody_made_are_directories(target: Target) -> None:
+    """What a file lies in is a directory, at every depth."""
+    parent = target.directory()
+    await target.put(f"{parent}a/b/file")
+    for path in (parent, f"{parent}a/", f"{parent}a/b/"):
+        await _is_directory(target, path)
+
+
+@case("stat")
+async def missing_file_is_not_found(target: Target) -> None:
+    """What nobody put there is not there."""
+    path = target.path()
+    with target.raises(NotFound, "stat", path=path):
+        await target.operator.stat(path)
+    equal(await target.operator.exists(path), expected=False, what="exists")
+
+
+@case("stat", "create_dir")
+async def missing_directory_is_not_found(target: Target) -> None:
+    """A directory that nobody made and nothing lies in is not there."""
+    path = target.directory()
+    with target.raises(NotFound, "stat", path=path):
+        await target.operator.stat(path)
+
+
+@case("stat", "put", "list")
+async def prefix_of_a_name_is_not_found(target: Target) -> None:
+    """The beginning of a name is neither an object nor a directory."""
+    path = target.path("name-and-more")
+    await target.put(path)
+    beginning = path.removesuffix("-and-more")
+    for missing in (beginning, f"{beginning}/"):
+        with target.raises(NotFound, "stat", path=missing):
+            await target.operator.stat(missing)
+
+
+@case("stat")
+async def root_is_a_directory(target: Target) -> None:
+    """The root is there, however it is spelled."""
+    for path in ("", "/", "//"):
+        await _is_directory(target, path)
+
+
+@case("stat", "put")
+async def exists_tells_what_is_there(target: Target) -> None:
+    """`exists` is True of an object and False of its neighbours."""
+    path = target.path()
+    await target.put(path)
+    equal(await target.operator.exists(path), expected=True, what="exists, of an object")
+    equal(await target.operator.exists(f"{path}x"), expected=False, what="exists, of what has a longer name")
+
+
+async def _is_file(target: Target, path: str) -> None:
+    content = await target.put(path)
+    metadata = await target.operator.stat(path)
+    check(metadata.is_file, f"{path!r} is {metadata.mode}, and it is a file")
+    equal(metadata.content_length, len(content), f"the length of {path!r}")
+
+
+async def _is_directory(target: Target, path: str) -> None:
+    metadata = await target.operator.stat(path)
+    check(metadata.is_dir, f"{path!r} is {metadata.mode}, and it is a directory")

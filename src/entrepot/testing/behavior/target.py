@@ -1,0 +1,121 @@
+"""What a case works on: one operator, and names and bytes that nobody else uses."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+from uuid import uuid4
+
+from entrepot.errors import Error
+from entrepot.operator import Operator
+from entrepot.raw import AccessorInfo
+from entrepot.types import Entry
+
+from .expect import check, one_of
+
+Put = Callable[[str, bytes], Awaitable[object]]
+"""Puts an object into the storage, by a path relative to the root of the operator."""
+
+SPECIAL: Final = "special_file  !@#$%^&()_+-=;',.txt"
+"""A name of signs that URLs, shells or headers give a meaning to."""
+
+KIB: Final = 1024
+
+
+class Target:
+    """What a case gets.
+
+    Arguments:
+        operator: what to check. Its root may hold other objects; cases look at their own alone.
+        name: the name of the case. It seeds the random content, so that a failure can be repeated.
+        put: how to put an object there; by default `operator.write`.
+
+    Attributes:
+        operator: what to check.
+    """
+
+    def __init__(self, operator: Operator, name: str, put: Put | None = None) -> None:
+        self.operator = operator
+        self._put = put
+        self._random = random.Random(name)
+        self._directory = f"{uuid4().hex[:12]}"
+        self._serial = 0
+
+    @property
+    def info(self) -> AccessorInfo:
+        """What the service is, and what it can do."""
+        return self.operator.info
+
+    @property
+    def part(self) -> int:
+        """How many bytes a part of an object has at least, where it is sent in parts."""
+        return self.info.capability.write_multi_min_size or 64 * KIB
+
+    def has(self, *flags: str) -> bool:
+        """Whether all of these flags are set."""
+        return all(getattr(self.info.capability, flag) for flag in flags)
+
+    def path(self, name: str = "file.bin") -> str:
+        """A path that nothing has, with this text as its end."""
+        self._serial += 1
+        return f"{self._directory}-{self._serial}-{name}"
+
+    def directory(self) -> str:
+        """The path of a directory that nothing has, with its slash."""
+        return self.path("dir/")
+
+    def content(self, size: int | None = None) -> bytes:
+        """Random bytes, as many as asked for; by default from 1 byte to 16 KiB."""
+        return self._random.randbytes(self._random.randint(1, 16 * KIB) if size is None else size)
+
+    def number(self, lowest: int, highest: int) -> int:
+        """A random number, both ends included."""
+        return self._random.randint(lowest, highest)
+
+    async def put(self, path: str, content: bytes | None = None) -> bytes:
+        """Puts an object there and gives its content, by default random."""
+        content = self.content() if content is None else content
+        await (self._put or self.operator.write)(path, content)
+        return content
+
+    async def put_all(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Puts objects with random content there and gives it by path."""
+        return {path: await self.put(path) for path in paths}
+
+    async def fixture(self, name: str) -> bytes:
+        """One of `FIXTURES`: it is put there, or, where nothing can be put, it lies there already."""
+        from .read_only import FIXTURES
+
+        if self._put is not None or self.info.capability.write:
+            await self.put(name, FIXTURES[name])
+        return FIXTURES[name]
+
+    async def listed(self, path: str, *, recursive: bool = False, limit: int | None = None) -> dict[str, Entry]:
+        """The entries of a listing by path, each of which must stand in it once."""
+        entries = await self.operator.list(path, recursive=recursive, limit=limit)
+        by_path = {entry.path: entry for entry in entries}
+        check(len(by_path) == len(entries), f"a path stands twice in {[entry.path for entry in entries]}")
+        return by_path
+
+    @contextmanager
+    def raises(self, kind: type[Error], *operations: str, path: str) -> Iterator[None]:
+        """The block ends with this error, and it says which operation on which path it ended.
+
+        Arguments:
+            kind: the type of the error.
+            operations: the operation that the error must name, or one of several.
+            path: the path that it must name.
+        """
+        what = f"{operations[0]} of {path!r}"
+        try:
+            yield
+        except kind as error:
+            one_of(error.operation, list(operations), f"the operation that the {kind.kind} names")
+            one_of(error.path, [path, path.lstrip("/") or "/"], f"the path that the {kind.kind} names")
+            one_of(error.scheme, [self.info.scheme], f"the scheme that the {kind.kind} names")
+        except Error as error:
+            raise AssertionError(f"{what}: expected {kind.kind}, got {error}") from error
+        else:
+            raise AssertionError(f"{what}: expected {kind.kind}, got no error")

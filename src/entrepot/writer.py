@@ -1,0 +1,218 @@
+"""What `writer` gives: one object, to be written piece by piece and published at the end."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from contextlib import aclosing
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self, TypeVar, TypeVarTuple
+
+from entrepot.errors import ContentIncomplete, ContentTruncated, Error, InvalidInput, Unsupported
+from entrepot.iterate import iterate
+from entrepot.raw import AccessorInfo, Context, OpWrite, oio
+from entrepot.types import Metadata
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+Data = bytes | bytearray | memoryview
+Source = Data | Iterable[Data] | AsyncIterable[Data]
+
+
+class Writer:
+    """An object that is being written. Made by `Operator.writer`; opening it does no I/O.
+
+    The object appears when the writer is closed, and not before. `async with` closes it at the end, and
+    aborts when the block is left by an exception or a cancellation: then nothing appears, and nothing is
+    left on the storage. After a temporary error or a timeout the same call can be made again.
+
+    One task at a time uses a writer. Every method may raise what the storage answers:
+    `PermissionDenied`, `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`; and `InvalidInput`
+    when the writer is closed, aborted or in use.
+    """
+
+    def __init__(self, context: Context, info: AccessorInfo, path: str, args: OpWrite, body: oio.Write) -> None:
+        self._context = context
+        self._scheme = info.scheme
+        self._path = path
+        self._output = Output(info, args, body)
+        self._is_busy = False
+        self._is_ended = False
+
+    async def write(self, data: Data) -> None:
+        """Takes more bytes. They are sent now or by `close` at the latest.
+
+        Arguments:
+            data: the bytes. What can be changed is copied, so a buffer can be used again at once.
+
+        Raises:
+            InvalidInput: `data` is not bytes, or the object would be larger than the service takes.
+        """
+        await self._use("write", self._output.write, data)
+
+    async def close(self) -> Metadata:
+        """Publishes the object and returns what the storage says of it, its length at least.
+
+        Closing twice is closing once.
+        """
+        metadata = await self._use("close", self._output.close)
+        self._is_ended = True
+        return metadata
+
+    async def abort(self) -> None:
+        """Drops what was written, also when the caller is cancelled meanwhile. After `close` it does nothing.
+
+        What an appending writer has already appended stays.
+        """
+        await self._use("abort", self._context.runtime.shield, self._abort)
+
+    def tell(self) -> int:
+        """How many bytes were written by this writer."""
+        return self._output.size
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._is_ended:
+            return
+        if exc is not None:
+            await self._abort_because(exc)
+            return
+        try:
+            await self.close()
+        except BaseException as error:
+            await self._abort_because(error)
+            raise
+
+    def __del__(self) -> None:
+        if not self._is_ended and self._output.size:
+            warnings.warn(f"{self!r} was neither closed nor aborted", ResourceWarning, stacklevel=1, source=self)
+
+    def __repr__(self) -> str:
+        return f"<Writer {self._scheme} {self._path!r} at {self.tell()}>"
+
+    async def _abort(self) -> None:
+        await self._output.abort()
+        self._is_ended = True
+
+    async def _abort_because(self, cause: BaseException) -> None:
+        """Aborts; what goes wrong with that is told beside the cause."""
+        try:
+            await self.abort()
+        except Error as error:
+            self._is_ended = True
+            _note(cause, error)
+
+    async def _use(self, method: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        """Makes a call, one at a time, whose errors name the method that was called."""
+        try:
+            if self._is_busy:
+                raise InvalidInput("the writer is in use by another task")
+            self._is_busy = True
+            try:
+                return await call(*args)
+            finally:
+                self._is_busy = False
+        except Error as error:
+            error.of_call(f"writer.{method}", scheme=self._scheme, path=self._path)
+            raise
+
+
+class Output:
+    """A body that is written to, with the checks that hold for every service.
+
+    Arguments:
+        info: the accessor that the body is of.
+        args: what was asked.
+        body: what is written to.
+    """
+
+    __slots__ = ("_args", "_body", "_capability", "size")
+
+    def __init__(self, info: AccessorInfo, args: OpWrite, body: oio.Write) -> None:
+        self._args = args
+        self._body = body
+        self._capability = info.capability
+        self.size = 0
+
+    async def write(self, data: Data) -> None:
+        """Writes bytes. What can be changed is copied, for the caller may change it at once."""
+        await self._pass_on(bytes(data) if isinstance(data, bytearray | memoryview) else data)
+
+    async def write_all(self, source: Source) -> None:
+        """Writes bytes, or all that an iterator gives. The iterator is closed in the end."""
+        if isinstance(source, Data):
+            await self._pass_on(source)  # the caller waits until it is stored, so no copy is needed
+            return
+        async with aclosing(iterate(source)) as pieces:
+            async for data in pieces:
+                await self.write(data)
+
+    async def close(self) -> Metadata:
+        """Publishes the object and checks that it has as many bytes as were written."""
+        if not self.size and not self._capability.write_can_empty and not self._args.append:
+            raise Unsupported("the service cannot store an object without bytes")
+        metadata = await self._body.close()
+        if self._args.append or metadata.content_length == self.size:
+            return metadata
+        if metadata.content_length is None:
+            return replace(metadata, content_length=self.size)
+        kind = ContentIncomplete if metadata.content_length < self.size else ContentTruncated
+        raise kind(f"{self.size} bytes were written, and {metadata.content_length} were stored", is_temporary=False)
+
+    async def abort(self) -> None:
+        """Drops what was written."""
+        await self._body.abort()
+
+    async def _pass_on(self, data: Data) -> None:
+        size = self._check(data)
+        if size:
+            await self._body.write(data)
+            self.size += size
+
+    def _check(self, data: Data) -> int:
+        """The size of data that may be written next."""
+        if not isinstance(data, Data):
+            hint = "; encode it first" if isinstance(data, str) else ""
+            raise InvalidInput(f"data is bytes, not {type(data).__name__}{hint}")
+        size = data.nbytes if isinstance(data, memoryview) else len(data)
+        limit = self._capability.write_total_max_size
+        if limit is not None and self.size + size > limit:
+            raise InvalidInput(f"the object would have more than {limit} bytes, the most that the service takes")
+        return size
+
+
+async def write_source(context: Context, output: Output, source: Source) -> Metadata:
+    """Writes all of a source and publishes it; when that fails, nothing of it is left."""
+    try:
+        await output.write_all(source)
+        return await output.close()
+    except BaseException as cause:
+        try:
+            await context.runtime.shield(output.abort)
+        except Error as error:
+            _note(cause, error)
+        raise
+
+
+def check_source(source: Any) -> None:
+    """Refuses what cannot be a source of bytes.
+
+    Raises:
+        InvalidInput: it is neither bytes nor something to iterate.
+    """
+    if isinstance(source, Data):
+        return
+    if isinstance(source, str):
+        raise InvalidInput("data is bytes, not str; encode it first")
+    if not isinstance(source, Iterable | AsyncIterable):
+        raise InvalidInput(f"data is bytes, or an iterator of bytes, not {type(source).__name__}")
+
+
+def _note(cause: BaseException, error: Error) -> None:
+    cause.add_note(f"and what was written could not be dropped: {error}")

@@ -1,0 +1,416 @@
+"""Listing directories: what is there, once, whatever lies in between."""
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from entrepot import EntryMode, Error, NotADirectory, Operator, PermissionDenied, Unexpected
+from entrepot.raw import Context, OpList
+from entrepot.services import Fs
+from entrepot.services.fs import lister
+from entrepot.services.fs.accessor import FsAccessor
+from entrepot.types import Entry
+
+from .conftest import Run, descriptors
+
+pytestmark = pytest.mark.usefixtures("confinement")
+
+
+@pytest.fixture
+def tree(root: Path) -> list[str]:
+    """A tree, and its paths but for the root."""
+    for path in ("a/b/c/deep", "a/b/file", "a/file", "file", "z/file"):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(path.encode())
+    (root / "empty").mkdir()
+    return sorted(["a/", "a/b/", "a/b/c/", "a/b/c/deep", "a/b/file", "a/file", "empty/", "file", "z/", "z/file"])
+
+
+@pytest.fixture
+def service(op: Operator, root: Path) -> FsAccessor:
+    return FsAccessor(op._context, str(root))
+
+
+def paths(entries: list[Entry]) -> list[str]:
+    listed = [entry.path for entry in entries]
+    assert len(listed) == len(set(listed))
+    return sorted(listed)
+
+
+def test_level_is_the_directory_and_what_lies_in_it(run: Run, op: Operator, tree: list[str]) -> None:
+    assert paths(run(op.list("/"))) == ["/", "a/", "empty/", "file", "z/"]
+    assert paths(run(op.list("a/"))) == ["a/", "a/b/", "a/file"]
+    assert paths(run(op.list("empty/"))) == ["empty/"]
+    assert run(op.list("a/"))[0].path == "a/"
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 1000, None])
+def test_all_beneath_is_given_once_whatever_the_size_of_a_page(
+    run: Run, op: Operator, tree: list[str], limit: int | None
+) -> None:
+    assert paths(run(op.list("/", recursive=True, limit=limit))) == ["/", *tree]
+    beneath = [path for path in tree if path.startswith("a/")]
+    assert paths(run(op.list("a/", recursive=True, limit=limit))) == beneath
+
+
+def test_pages_have_as_many_entries_as_asked_and_the_end_stays(run: Run, service: FsAccessor, tree: list[str]) -> None:
+    async def scenario() -> list[int]:
+        _, body = await service.list("/", OpList(recursive=True, limit=4))
+        sizes = []
+        while (page := await body.next()) is not None:
+            sizes.append(len(page))
+        assert await body.next() is None
+        await body.close()
+        return sizes
+
+    assert run(scenario()) == [4, 4, 3]
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+@pytest.mark.parametrize("path", ["missing/", "file/", "file/below/", "a/file/", "missing", "link/"])
+def test_what_is_no_directory_is_an_empty_listing(
+    run: Run, op: Operator, root: Path, tree: list[str], path: str, recursive: bool
+) -> None:
+    (root / "link").symlink_to("nowhere")
+    assert run(op.list(path, recursive=recursive)) == []
+
+
+def test_missing_root_is_empty_and_one_that_is_a_file_is_an_error(
+    run: Run, op_at: Callable[[object], Operator], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    assert [entry.path for entry in run(op_at(tmp_path / "missing").list("/"))] == ["/"]
+    with pytest.raises(NotADirectory, match="root") as raised:
+        run(op_at(tmp_path / "file").list("/"))
+    assert raised.value.operation == "list"
+
+
+def test_path_without_a_slash_is_a_prefix(run: Run, op: Operator, root: Path, tree: list[str]) -> None:
+    (root / "ab").touch()
+    assert paths(run(op.list("a"))) == ["a/", "ab"]
+    assert paths(run(op.list("a/f"))) == ["a/file"]
+    assert paths(run(op.list("a", recursive=True))) == [*(path for path in tree if path.startswith("a")), "ab"]
+
+
+def test_entries_tell_what_stat_tells(run: Run, op: Operator, tree: list[str]) -> None:
+    for entry in run(op.list("/", recursive=True)):
+        if entry.path != "/":
+            assert entry.metadata == run(op.stat(entry.path))
+            assert entry.metadata.last_modified is not None
+
+
+def test_other_things_are_of_unknown_mode(run: Run, op: Operator, root: Path) -> None:
+    os.mkfifo(root / "fifo")
+    (root / "dangling").symlink_to("missing")
+    (root / "outside").symlink_to("../secret")
+    (root / "absolute").symlink_to("/etc")
+    (root / "loop").symlink_to("loop")
+    with socket.socket(socket.AF_UNIX) as listening:
+        here = Path.cwd()
+        os.chdir(root)  # its address may have 107 bytes only
+        try:
+            listening.bind("socket")
+        finally:
+            os.chdir(here)
+        entries = {entry.path: entry.metadata for entry in run(op.list("/", recursive=True))}
+    del entries["/"]
+    assert sorted(entries) == ["absolute", "dangling", "fifo", "loop", "outside", "socket"]
+    assert all((one.mode, one.content_length) == (EntryMode.UNKNOWN, None) for one in entries.values())
+
+
+def test_links_are_told_as_what_they_lead_to_and_not_entered(run: Run, op: Operator, root: Path) -> None:
+    (root / "d").mkdir()
+    (root / "d" / "file").write_bytes(b"12345")
+    (root / "to-file").symlink_to("d/file")
+    (root / "to-dir").symlink_to("d")
+    (root / "d" / "round").symlink_to("..")
+    entries = {entry.path: entry.metadata for entry in run(op.list("/", recursive=True))}
+    assert sorted(entries) == ["/", "d/", "d/file", "d/round/", "to-dir/", "to-file"]
+    assert entries["to-file"].content_length == 5
+    assert entries["to-dir/"].is_dir
+    assert paths(run(op.list("to-dir/"))) == ["to-dir/", "to-dir/file", "to-dir/round/"]
+
+
+def test_link_that_leaves_the_root_is_not_listed_through(run: Run, op: Operator, root: Path) -> None:
+    (root / "out").symlink_to("../outside")
+    with pytest.raises(PermissionDenied) as raised:
+        run(op.list("out/"))
+    assert (raised.value.operation, raised.value.path) == ("list", "out/")
+
+
+def test_names_that_no_path_can_have_are_left_out_and_counted_once(
+    run: Run, op: Operator, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (root / "d").mkdir()
+    for name in (b"\xff", b"line\nbreak", b"d/return\r", "héé\u2028 ".encode(), b"back\\slash"):
+        (Path(os.fsdecode(os.fsencode(root) + b"/" + name))).touch()
+    with caplog.at_level(logging.WARNING, "entrepot"):
+        assert paths(run(op.list("/", recursive=True))) == ["/", "back\\slash", "d/", "héé\u2028 "]
+    assert [record.getMessage().partition(":")[2][:8] for record in caplog.records] == [" 3 names"]
+
+
+def test_files_without_a_size_have_none(run: Run, op_at: Callable[[object], Operator]) -> None:
+    entries = {entry.path: entry.metadata for entry in run(op_at("/proc").list("self/"))}
+    assert entries["self/status"].is_file
+    assert entries["self/status"].content_length is None
+
+
+def test_deep_tree_is_listed_with_few_files_open(run: Run, op: Operator, root: Path) -> None:
+    deep = "/".join(["d"] * 400)
+    (root / deep).mkdir(parents=True)
+    (root / deep / "file").touch()
+    seen: list[int] = []
+
+    async def scenario() -> list[Entry]:
+        entries = []
+        async with op.lister("/", recursive=True, limit=10) as listing:
+            async for entry in listing:
+                entries.append(entry)
+                seen.append(descriptors())
+        return entries
+
+    before = descriptors()
+    assert len(run(scenario())) == 402
+    assert max(seen) - before < 3 * lister._OPEN_LEVELS
+
+
+def test_directory_of_many_files_is_not_held_in_memory(run: Run, service: FsAccessor, root: Path) -> None:
+    for number in range(2500):
+        (root / str(number)).touch()
+
+    async def scenario() -> list[str]:
+        found, held = [], []
+        _, body = await service.list("/", OpList())
+        while (page := await body.next()) is not None:
+            found += [entry.path for entry in page]
+            held.append(len(body._walk._page or ()) + len(body._walk._found))
+        assert max(held) == 1000
+        await body.close()
+        return found
+
+    assert len(run(scenario())) == 2501
+
+
+@pytest.mark.parametrize("taken", [0, 1, 3])
+def test_listing_that_is_left_early_leaves_nothing_open(run: Run, op: Operator, tree: list[str], taken: int) -> None:
+    async def scenario() -> None:
+        await op.stat("/file")
+        before = descriptors()
+        async with op.lister("/", recursive=True, limit=1) as listing:
+            for _ in range(taken):
+                await listing.next()
+        assert descriptors() == before
+
+    run(scenario())
+
+
+@pytest.fixture
+def forbidding(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
+    """Lets one directory answer with an error when it is opened. Modes would not do: root may read all."""
+
+    def forbid(directory: str, code: int) -> None:
+        original = lister.open_beneath
+
+        def opened(root: int, path: str, flags: int) -> int:
+            if path == directory:
+                raise OSError(code, os.strerror(code))
+            return original(root, path, flags)
+
+        monkeypatch.setattr(lister, "open_beneath", opened)
+
+    return forbid
+
+
+@pytest.mark.parametrize(
+    ("code", "warned"),
+    [(errno.EACCES, True), (errno.EPERM, True), (errno.ENAMETOOLONG, True), (errno.ENOENT, False),
+     (errno.ENOTDIR, False), (errno.ELOOP, False)],
+)  # fmt: skip
+def test_directory_that_cannot_be_entered_is_passed_over(
+    run: Run, op: Operator, tree: list[str], forbidding: Callable[[str, int], None], code: int, warned: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    forbidding("a/b", code)
+    with caplog.at_level(logging.WARNING, "entrepot"):
+        listed = paths(run(op.list("/", recursive=True)))
+    assert listed == ["/", *(path for path in tree if not path.startswith("a/b/") or path == "a/b/")]
+    assert [record.name for record in caplog.records] == ["entrepot"] * warned
+    assert all("'a/b/'" in record.getMessage() for record in caplog.records)
+
+
+def test_listing_of_a_directory_that_may_not_be_entered_is_refused(
+    run: Run, op: Operator, tree: list[str], forbidding: Callable[[str, int], None]
+) -> None:
+    forbidding("a", errno.EACCES)
+    for recursive in (False, True):
+        with pytest.raises(PermissionDenied) as raised:
+            run(op.list("a/", recursive=recursive))
+        assert (raised.value.operation, raised.value.path) == ("list", "a/")
+
+
+def test_directory_that_shows_names_and_no_more_is_passed_over_but_at_the_top(
+    run: Run, op: Operator, tree: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def forbidden(level: lister._Level, *_: object) -> None:
+        if level.prefix == "a/b/":
+            raise PermissionError(errno.EACCES, "no search permission")
+        return original(level, *_)
+
+    original = lister._Level._described
+    monkeypatch.setattr(lister._Level, "_described", forbidden)
+    assert "a/b/" in paths(run(op.list("a/", recursive=True)))
+    assert "a/b/" in caplog.text
+    with pytest.raises(PermissionDenied):
+        run(op.list("a/b/"))
+
+
+@pytest.mark.parametrize("at", ["open", "scan", "look"])
+def test_after_an_error_that_passes_nothing_is_lost_and_nothing_twice(
+    run: Run, service: FsAccessor, tree: list[str], at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = iter([True, False, False, True, False, True, True, False])
+
+    def sometimes(original: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object) -> object:
+            if next(failures, False):
+                raise OSError(errno.EMFILE, "too many")
+            return original(*args)
+
+        return call
+
+    if at == "open":
+        monkeypatch.setattr(lister, "_open", sometimes(lister._open))
+    elif at == "look":
+        monkeypatch.setattr(lister._Level, "_described", sometimes(lister._Level._described))
+    else:
+        monkeypatch.setattr(lister, "describe", sometimes(lister.describe))
+
+    async def scenario() -> list[Entry]:
+        entries: list[Entry] = []
+        _, body = await service.list("/", OpList(recursive=True, limit=2))
+        while True:
+            try:
+                page = await body.next()
+            except Error as error:
+                assert error.is_temporary
+                continue
+            if page is None:
+                await body.close()
+                return entries
+            entries += page
+
+    assert paths(run(scenario())) == ["/", *tree]
+
+
+def test_directory_that_cannot_be_read_on_is_an_error_and_no_end(
+    run: Run, service: FsAccessor, tree: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def __init__(self, _: int) -> None: ...
+
+        def __next__(self) -> object:
+            raise OSError(errno.EIO, "broken")
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(os, "scandir", Broken)
+
+    async def scenario() -> None:
+        _, body = await service.list("a/", OpList())
+        for _ in range(2):
+            with pytest.raises(Unexpected, match="EIO"):
+                await body.next()
+        await body.close()
+
+    run(scenario())
+
+
+async def test_page_whose_caller_was_cancelled_is_given_again_and_none_twice(
+    root: Path, tree: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, may_go = threading.Event(), threading.Event()
+    original = lister.Walk._fill
+
+    def held(walk: lister.Walk) -> None:
+        entered.set()
+        assert may_go.wait(30)
+        original(walk)
+
+    _, body = await FsAccessor(Context(), str(root)).list("/", OpList(recursive=True, limit=3))
+    entries = [*(await body.next() or ())]
+    monkeypatch.setattr(lister.Walk, "_fill", held)
+    taking = asyncio.create_task(body.next())
+    while not entered.is_set():
+        await asyncio.sleep(0.001)
+    taking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    may_go.set()
+    while (page := await body.next()) is not None:
+        entries += page
+    await body.close()
+    assert paths(entries) == ["/", *tree]
+
+
+async def test_listing_that_is_closed_while_a_thread_is_at_it_leaves_nothing_open(
+    root: Path, tree: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, may_go = threading.Event(), threading.Event()
+    original = lister._Level._described
+
+    def held(level: lister._Level, raw: os.DirEntry[str]) -> object:
+        entered.set()
+        assert may_go.wait(30)
+        return original(level, raw)
+
+    op = Operator(Fs(str(root)))
+    await op.stat("file")
+    before = descriptors()
+    monkeypatch.setattr(lister._Level, "_described", held)
+    _, body = await FsAccessor(Context(), str(root)).list("/", OpList(recursive=True))
+    taking = asyncio.create_task(body.next())
+    while not entered.is_set():
+        await asyncio.sleep(0.001)
+    taking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    await body.close()
+    assert descriptors() > before
+    may_go.set()
+    while descriptors() > before:
+        await asyncio.sleep(0.001)
+    with pytest.raises(Error, match="closed"):
+        await body.next()
+
+
+@pytest.fixture
+def churn(root: Path, tree: list[str]) -> Iterator[None]:
+    """Somebody who makes and removes files and directories all the time."""
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.is_set():
+            (root / "a" / "come").mkdir()
+            (root / "a" / "come" / "file").touch()
+            (root / "a" / "come" / "file").unlink()
+            (root / "a" / "come").rmdir()
+
+    working = threading.Thread(target=work)
+    working.start()
+    yield
+    done.set()
+    working.join()
+
+
+@pytest.mark.usefixtures("churn")
+def test_what_stays_is_listed_once_while_other_things_come_and_go(run: Run, op: Operator, tree: list[str]) -> None:
+    for _ in range(100):
+        listed = paths(run(op.list("/", recursive=True, limit=3)))
+        assert [path for path in listed if not path.startswith("a/come")] == ["/", *tree]

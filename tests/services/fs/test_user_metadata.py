@@ -1,0 +1,147 @@
+"""User metadata as extended attributes: given back, replaced, copied, and honest about where there are none."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from entrepot import Error, InvalidInput, Operator, StorageFull, Unsupported
+from entrepot.services.fs import user_metadata
+from entrepot.services.fs.user_metadata import has_user_metadata
+
+from .conftest import Run, names_in
+
+
+@pytest.fixture(autouse=True)
+def needs_attributes(root: Path) -> None:
+    if not has_user_metadata(str(root)):
+        pytest.skip("the file system of the temporary directory has no extended attributes in the namespace user")
+
+
+def failing(code: int) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+def test_what_was_stored_is_given_back_everywhere_but_in_listings(run: Run, op: Operator, root: Path) -> None:
+    kept = {"author": "héé", "empty": "", "x-y": "a b"}
+    assert run(op.write("file", b"data", user_metadata=kept)).user_metadata == kept
+    assert run(op.stat("file")).user_metadata == kept
+    assert os.getxattr(root / "file", "user.author") == "héé".encode()
+    [_, entry] = run(op.list("/"))
+    assert entry.metadata.user_metadata == {}
+
+    async def of_reader() -> object:
+        async with op.reader("file") as reader:
+            return (await reader.metadata()).user_metadata
+
+    assert run(of_reader()) == kept
+
+
+@pytest.mark.parametrize("new", [{}, {"b": "2"}])
+def test_replacing_replaces_it(run: Run, op: Operator, new: dict[str, str]) -> None:
+    run(op.write("file", b"data", user_metadata={"a": "1"}))
+    run(op.write("file", b"data", user_metadata=new or None))
+    assert run(op.stat("file")).user_metadata == new
+
+
+def test_appending_and_renaming_keep_it(run: Run, op: Operator) -> None:
+    run(op.write("file", b"data", user_metadata={"a": "1"}))
+    assert run(op.write("file", b"more", append=True)).user_metadata == {"a": "1"}
+    run(op.rename("file", "other"))
+    assert run(op.stat("other")).user_metadata == {"a": "1"}
+
+
+def test_copying_keeps_it_and_what_is_no_text_besides(run: Run, op: Operator, root: Path) -> None:
+    run(op.write("file", b"data", user_metadata={"a": "1"}))
+    os.setxattr(root / "file", "user.binary", b"\xff")
+    assert run(op.copy("file", "copy")).user_metadata == {"a": "1"}
+    assert os.getxattr(root / "copy", "user.binary") == b"\xff"
+
+
+def test_attributes_of_others_are_left_out(run: Run, op: Operator, root: Path) -> None:
+    (root / "file").touch()
+    for name, value in (("user.Capital", b"x"), ("user.binary", b"\xff"), (b"user.\xff", b"x"), ("user.mine", b"x")):
+        os.setxattr(root / "file", name, value)
+    assert run(op.stat("file")).user_metadata == {"mine": "x"}
+
+
+def test_read_only_file_is_replaced_by_one_with_metadata(run: Run, op: Operator, root: Path) -> None:
+    (root / "file").touch()
+    (root / "file").chmod(0o400)
+    run(op.write("file", b"data", user_metadata={"a": "1"}))
+    assert run(op.stat("file")).user_metadata == {"a": "1"}
+    assert (root / "file").stat().st_mode & 0o777 == 0o400
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(errno.EOPNOTSUPP, Unsupported), (errno.E2BIG, InvalidInput), (errno.ENOSPC, StorageFull), (errno.EIO, Error)],
+)
+def test_what_cannot_be_stored_is_an_error_before_anything_is_published(
+    run: Run, op: Operator, root: Path, code: int, kind: type[Error], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "file").write_bytes(b"old")
+    monkeypatch.setattr(os, "setxattr", failing(code))
+    with pytest.raises(kind) as raised:
+        run(op.write("file", b"new", user_metadata={"a": "1"}))
+    assert (raised.value.operation, raised.value.path, raised.value.is_temporary) == ("write", "file", False)
+    assert (root / "file").read_bytes() == b"old"
+    assert names_in(root) == ["file"]
+
+
+def test_more_than_the_file_system_takes_is_refused(run: Run, op: Operator, root: Path) -> None:
+    with pytest.raises((InvalidInput, StorageFull), match="user metadata"):
+        run(op.write("file", b"data", user_metadata={"a": "x" * 1_000_000}))
+    assert names_in(root) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "code"), [("listxattr", errno.EOPNOTSUPP), ("getxattr", errno.ENODATA), ("getxattr", errno.EACCES)]
+)
+def test_file_whose_attributes_cannot_be_had_has_none(
+    run: Run, op: Operator, call: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(op.write("file", b"data", user_metadata={"a": "1"}))
+    monkeypatch.setattr(os, call, failing(code))
+    assert run(op.stat("file")).user_metadata == {}
+    assert run(op.read("file")) == b"data"
+
+
+class TestCapability:
+    def test_it_is_that_of_the_nearest_directory_that_exists(
+        self, op_at: Callable[[object], Operator], tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").touch()
+        for root in (tmp_path, tmp_path / "not" / "there", tmp_path / "file" / "below"):
+            assert op_at(root).info.capability.write_with_user_metadata
+
+    def test_file_system_without_is_refused_before_any_io(
+        self, run: Run, op_at: Callable[[object], Operator], root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "getxattr", failing(errno.EOPNOTSUPP))
+        op = op_at(root)
+        assert not op.info.capability.write_with_user_metadata
+        with pytest.raises(Unsupported, match="user_metadata") as raised:
+            run(op.write("file", b"data", user_metadata={"a": "1"}))
+        assert (raised.value.operation, raised.value.path) == ("write", "file")
+        assert names_in(root) == []
+
+    def test_in_doubt_it_is_offered(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for code in (errno.ENODATA, errno.EACCES, errno.EIO):
+            monkeypatch.setattr(os, "getxattr", failing(code))
+            assert has_user_metadata(str(root))
+        monkeypatch.setattr(os, "getxattr", failing(errno.ENOENT))
+        assert has_user_metadata(str(root))
+
+    def test_python_without_the_calls_has_none(
+        self, run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run(op.write("file", b"data", user_metadata={"a": "1"}))
+        monkeypatch.setattr(user_metadata, "_IS_KNOWN", False)
+        assert not has_user_metadata(str(root))
+        assert run(op.stat("file")).user_metadata == {}

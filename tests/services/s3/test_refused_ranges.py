@@ -1,0 +1,52 @@
+"""A refused range (416) whose reply does not tell the size, as Ceph, Swift and MinIO answer it: the size is asked."""
+
+import pytest
+
+from entrepot import NotFound, Operator, RangeNotSatisfied
+from entrepot.raw import Context
+from entrepot.services import S3
+from entrepot.testing import MockTransport, reply
+
+SIZE = 10
+
+
+def operator_over(handler):
+    transport = MockTransport(handler)
+    config = S3(bucket="b", region="r", endpoint="http://s3.test", skip_signature=True)
+    return Operator(config, context=Context(http=transport)), transport
+
+
+def refuse(request):
+    if request.method == "HEAD":
+        return reply(200, headers=[("Content-Length", str(SIZE)), ("ETag", '"e"')])
+    return reply(416, b"<Error><Code>InvalidRange</Code></Error>")
+
+
+async def test_a_range_from_the_end_is_empty():
+    operator, transport = operator_over(refuse)
+    assert await operator.read("a", range=(SIZE, SIZE + 5), if_match='"e"') == b""
+    assert [request.method for request in transport.requests] == ["GET", "HEAD"]
+    assert ("If-Match", '"e"') in [(name.title(), value) for name, value in transport.requests[1].headers]
+    assert transport.open_bodies == 0
+
+
+async def test_a_range_behind_the_end_is_refused():
+    operator, transport = operator_over(refuse)
+    with pytest.raises(RangeNotSatisfied) as caught:
+        await operator.read("a", range=(SIZE + 1, SIZE + 5))
+    assert (caught.value.kind, caught.value.operation, caught.value.path) == ("RangeNotSatisfied", "read", "a")
+    assert transport.open_bodies == 0
+
+
+async def test_an_object_that_vanished_meanwhile_is_not_found():
+    operator, transport = operator_over(lambda request: refuse(request) if request.method == "GET" else reply(404))
+    with pytest.raises(NotFound) as caught:
+        await operator.read("a", range=(SIZE, None))
+    assert (caught.value.operation, caught.value.path) == ("read", "a")
+    assert transport.open_bodies == 0
+
+
+async def test_a_size_that_the_refusal_tells_is_not_asked_for():
+    operator, transport = operator_over(lambda request: reply(416, headers=[("Content-Range", f"bytes */{SIZE}")]))
+    assert await operator.read("a", range=(SIZE, None)) == b""
+    assert [request.method for request in transport.requests] == ["GET"]
