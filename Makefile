@@ -2,6 +2,9 @@
 #   make demo     reads one file through four services and prints what that took
 #   make test     runs the tests, with branch coverage
 #   make check    adds lint, types and import rules
+#   make behavior SERVICE=s3   runs the behaviour suite on a store of yours (docs/behavior-suite.md)
+#   make behavior-all          runs it on every server that we know how to start
+#   make soak     runs the tests that take minutes
 #   make docs     builds the documentation as web pages into site/
 #   make clean    removes all that the other commands made
 
@@ -12,7 +15,7 @@ venv := .venv
 bin := $(venv)/bin
 install := $(bin)/python -m pip install --quiet --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check behavior behavior-all soak docs clean
 .DELETE_ON_ERROR:
 
 demo: $(venv)/installed-demo
@@ -27,6 +30,16 @@ check: $(venv)/installed-dev
 	$(bin)/mypy
 	$(bin)/basedpyright --project tests/typing --pythonpath $(bin)/python
 	$(bin)/lint-imports --no-cache
+
+behavior: $(venv)/installed-test
+	@test -n "$(SERVICE)" || { echo "say which: make behavior SERVICE=s3 (docs/behavior-suite.md)"; exit 1; }
+	ENTREPOT_TEST=$(SERVICE) $(bin)/python -m pytest tests/behavior/test_real_store.py $(ARGS)
+
+behavior-all: $(venv)/installed-test $(venv)/installed-servers
+	$(bin)/python -m pytest -m "not soak" tests/behavior/test_suite.py $(ARGS)
+
+soak: $(venv)/installed-test
+	$(bin)/python -m pytest -m soak --timeout=1800 $(ARGS)
 
 docs: $(venv)/installed-docs
 	$(bin)/mkdocs build --strict --quiet

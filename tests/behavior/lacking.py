@@ -1,0 +1,125 @@
+"""What the servers that the suite runs on lack: the one table of it.
+
+Each case named here must fail on that server, and the day it passes the test fails, so that the line goes.
+Nothing here is lacking in entrepot. What a race decides may pass, but only on the servers of `make behavior-all`.
+"""
+
+_WEED_PATHS = "it keeps names as a tree of files: empty parts of a name and backslashes are not kept as they are"
+_WEED_DOTS = "it refuses parts of a name that are one or two dots"
+_WEED_MARKERS = "it makes no marker of a directory that something lies in already"
+_WEED_FOLDERS = "it lists directories whose last object is gone"
+_MOTO_CONDITIONS = "it ignores the condition"
+
+_NO_CONDITIONS = "it ignores conditions of writes and copies"
+_NO_VERSIONS = "it keeps no versions (501)"
+_NO_MARKERS = "it lists no markers of directories, and lets none be made where something lies"
+_TREE = "it keeps names as a tree of files: a name cannot be that of an object and of a directory"
+_TREE_PATHS = "it keeps names as a tree of files: empty parts and dots in a name are refused or lost"
+_IN_PLACE = "it overwrites in place, so that others meet half a content, or an error"
+
+
+class Sometimes(str):
+    """The reason of what a server lacks in a race, and so not each time."""
+
+    __slots__ = ()
+
+
+def all_of(room: str, reason: str, *names: str) -> dict[str, str]:
+    """Several cases of a room that are lacking for one reason."""
+    return {f"{room}.{name}": reason for name in names}
+
+
+_VERSIONS = all_of(
+    "versions",
+    _NO_VERSIONS,
+    *("stat_of_a_version", "stat_of_a_version_of_another_object"),
+    *("read_of_a_version", "read_of_a_version_of_another_object", "read_of_a_version_after_a_deletion"),
+    *("delete_of_a_version", "delete_of_a_version_of_another_object", "delete_of_many_versions"),
+    *("list_of_versions", "list_of_versions_in_pages", "list_of_versions_behind_a_path", "list_of_deletions"),
+    *("copy_of_a_version", "copy_of_a_version_over_itself"),
+)
+_CONDITIONS = {
+    **all_of("write", _NO_CONDITIONS, "if_not_exists", "if_not_exists_has_one_winner", "parts_if_not_exists"),
+    **all_of("write", _NO_CONDITIONS, "if_match", "if_match_of_what_is_missing", "parts_if_match"),
+    **all_of("copy", _NO_CONDITIONS, "if_not_exists_to_an_old_target", "if_match_that_fails"),
+}
+_PATHS = all_of(
+    "paths", _TREE_PATHS, "double_slash", "many_slashes", "dot", "only_a_dot", "two_dots", "two_dots_at_the_end"
+)
+_RACES = all_of(
+    "robustness",
+    Sometimes(_IN_PLACE),
+    *("cancelled_write_leaves_the_old_or_the_new", "cancelled_copy_leaves_the_old_or_the_new"),
+    "readers_never_see_half_a_write",
+)
+
+LACKING: dict[str, dict[str, str]] = {
+    "memory": {},
+    "memory_versioned": {},
+    "fs": {},
+    "http": {},
+    "seaweedfs": {
+        "create_dir.directory_outlives_its_contents": _WEED_MARKERS,
+        "create_dir.directory_with_contents_is_listed": _WEED_MARKERS,
+        "delete.directories_that_nobody_made_go_with_their_contents": _WEED_FOLDERS,
+        "paths.backslash": _WEED_PATHS,
+        "paths.double_slash": _WEED_PATHS,
+        "paths.many_slashes": _WEED_PATHS,
+        "paths.dot": _WEED_DOTS,
+        "paths.only_a_dot": _WEED_DOTS,
+        "paths.two_dots": _WEED_DOTS,
+        "paths.two_dots_at_the_end": _WEED_DOTS,
+        "paths.two_dots_between_backslashes": _WEED_DOTS,
+    },
+    "moto": {
+        "copy.if_match_that_fails": _MOTO_CONDITIONS,
+        "copy.if_not_exists_to_an_old_target": _MOTO_CONDITIONS,
+        "write.parts_if_match": _MOTO_CONDITIONS,
+    },
+    "rclone": {
+        **_VERSIONS,
+        **_CONDITIONS,
+        **_PATHS,
+        **_RACES,
+        **all_of("stat", _NO_MARKERS, "directory_is_found", "parent_of_a_file_is_a_directory"),
+        **all_of("list", _NO_MARKERS, "pages_hold_everything_once", "empty_directory_lists_itself"),
+        **all_of("list", _NO_MARKERS, "root_lists_directories", "nested_directories"),
+        **all_of("list", _NO_MARKERS, "tree_recursively", "tree_recursively_without_its_slash"),
+        **all_of("create_dir", _NO_MARKERS, "directory_is_there", "making_twice_is_no_error", "parents_are_made"),
+        **all_of("create_dir", _NO_MARKERS, "special_characters_are_characters", "contents_are_kept"),
+        **all_of("create_dir", _NO_MARKERS, "directory_outlives_its_contents", "directory_with_contents_is_listed"),
+        "read.directory_that_exists_is_refused": _NO_MARKERS,
+        "delete.recursive_with_directories": _NO_MARKERS,
+        "list.object_and_directory_of_one_name": _TREE,
+        "delete.recursive_with_an_object_of_the_same_name": _TREE,
+        "read.seek_sequences": "it refuses a suffix that is longer than the object",
+        "read.suffix_longer_than_the_object": "it refuses a suffix that is longer than the object",
+        "copy.user_metadata_is_copied": "it adds user metadata of its own to a copy",
+        "paths.longest_key": "it counts the name of the source of a copy as user metadata, which is too long then",
+    },
+    "juicefs": {
+        **_VERSIONS,
+        **_CONDITIONS,
+        **_PATHS,
+        **_RACES,
+        "delete.recursive_with_directories": "it keeps the markers of directories when many objects are deleted",
+        "list.object_and_directory_of_one_name": _TREE,
+        "delete.recursive_with_an_object_of_the_same_name": _TREE,
+        "read.seek_sequences": "it answers a suffix of an empty object with the bytes 0 to -1",
+        "write.content_encoding_is_kept": "it does not keep the content encoding",
+    },
+    "swift": {
+        **all_of("write", "it has no if_match (501)", "if_match", "if_match_of_what_is_missing", "parts_if_match"),
+        **all_of("copy", "it has no if_match of the target (501)", "if_match_that_holds", "if_match_that_fails"),
+        "write.if_not_exists_has_one_winner": Sometimes("it looks first and writes then, so that several win"),
+        "copy.if_not_exists_to_a_new_target": "it takes the condition for one on the source",
+    },
+    "radosgw": {
+        "write.if_match": "it refuses the right etag as well",
+        "write.parts_if_match": "it ignores conditions of an object in parts",
+        "write.parts_if_not_exists": "it ignores conditions of an object in parts",
+        **all_of(
+            "copy", "it ignores conditions on the target", "if_match_that_fails", "if_not_exists_to_an_old_target"
+        ),
+    },
+}
