@@ -302,6 +302,18 @@ class TestRename:
         assert (root / "other").is_symlink()
         assert names_in(root) == ["file", "other"]
 
+    def test_link_does_not_take_the_place_of_the_file_it_leads_to(self, run: Run, op: Operator, root: Path) -> None:
+        (root / "soft").symlink_to("file")
+        (root / "indirect").symlink_to("soft")
+        for link in ("soft", "indirect"):
+            with pytest.raises(IsSameFile) as raised:
+                run(op.rename(link, "file"))
+            assert (raised.value.operation, raised.value.path) == ("rename", link)
+        assert (root / "file").read_bytes() == CONTENT
+        run(op.rename("file", "soft"))  # the other way round the link is what goes
+        assert names_in(root) == ["indirect", "soft"]
+        assert (root / "soft").read_bytes() == CONTENT
+
     def test_other_file_system_is_unsupported_and_changes_nothing(
         self, run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

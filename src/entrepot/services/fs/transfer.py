@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -105,17 +106,17 @@ def rename_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, 
         fsync: whether the names are forced to the disk.
 
     Raises:
-        IsSameFile: both paths lead to one name of one file.
+        IsSameFile: both paths lead to one name of one file, or the source is a link to the target.
         Unsupported: they lie on different file systems.
     """
     with os_errors_as_ours():
-        _check_source(root, source)
+        file = _find_source(root, source)
         origin, old = open_parent(root, source)
         try:
             directory, new = make_parent(root, target, fsync=fsync)
             try:
                 withdrawal.check_wanted()
-                _Renaming(origin, old, directory, new).make(is_new=is_new)
+                _Renaming(origin, old, directory, new).make(file, is_new=is_new)
                 if fsync:
                     sync_directory(directory)
                     sync_directory(origin)
@@ -125,13 +126,16 @@ def rename_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, 
             os.close(origin)
 
 
-def _check_source(root: str, source: str) -> None:
+def _find_source(root: str, source: str) -> os.stat_result:
+    """The file that is renamed, or that the link leads to which is renamed."""
     check_may_exist(source)
     directory = open_root(root)
     try:
-        check_is_regular(attributes_beneath(directory, source))
+        file = attributes_beneath(directory, source)
     finally:
         os.close(directory)
+    check_is_regular(file)
+    return file
 
 
 class _Renaming:
@@ -143,8 +147,9 @@ class _Renaming:
         self._directory = directory
         self._new = new
 
-    def make(self, *, is_new: bool) -> None:
+    def make(self, file: os.stat_result, *, is_new: bool) -> None:
         self._check_is_another_name()
+        self._check_is_no_link_to_target(file)
         check_target(self._directory, self._new, is_new=is_new)
         if self._is_hard_link():
             self._replace_link()
@@ -160,14 +165,25 @@ class _Renaming:
         if self._old == self._new and os.path.samestat(os.fstat(self._origin), os.fstat(self._directory)):
             raise IsSameFile("source and target are one name")
 
+    def _check_is_no_link_to_target(self, file: os.stat_result) -> None:
+        """A link in the place of the file that it leads to would lead to itself, and the file be lost."""
+        source, target = self._source(), self._target()
+        if target is not None and stat.S_ISLNK(source.st_mode) and os.path.samestat(file, target):
+            raise IsSameFile("the source is a link to the target")
+
     def _is_hard_link(self) -> bool:
         """Whether both are names of one file. Where case says nothing, one name looks like two."""
-        source = os.stat(self._old, dir_fd=self._origin, follow_symlinks=False)
+        source, target = self._source(), self._target()
+        return target is not None and source.st_nlink > 1 and os.path.samestat(source, target)
+
+    def _source(self) -> os.stat_result:
+        return os.stat(self._old, dir_fd=self._origin, follow_symlinks=False)
+
+    def _target(self) -> os.stat_result | None:
         try:
-            target = os.stat(self._new, dir_fd=self._directory, follow_symlinks=False)
+            return os.stat(self._new, dir_fd=self._directory, follow_symlinks=False)
         except FileNotFoundError:
-            return False
-        return source.st_nlink > 1 and os.path.samestat(source, target)
+            return None
 
     def _replace_link(self) -> None:
         """Takes the source's name away: rename(2) leaves both names of one file.
