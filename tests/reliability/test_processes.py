@@ -3,10 +3,11 @@
 import asyncio
 import pickle
 import sys
+from pathlib import Path
 
 import pytest
 
-from entrepot.services import Memory
+from entrepot.services import Fs, Memory
 from tests.reliability.helpers import CONTENT, run_script
 
 STORAGES = pytest.mark.parametrize("storage", ["fs", "http", "s3"], indirect=True)
@@ -89,6 +90,18 @@ def test_the_parent_reads_on_whatever_a_forked_child_does(storage, where):
     ended = run_script(
         f"{FORKING}\nexpected = bytes(range(256)) * {len(CONTENT) // 256}\n{where}", storage.config, *FORK_WARNS
     )
+    outcomes = [("drops", 0), ("closes", 0), ("reads", 0), ("exits", 0)]
+    assert (ended.stderr, ended.stdout.strip(), ended.returncode) == ("", str(outcomes), 0)
+
+
+def test_a_loop_that_was_closed_before_the_fork_is_no_matter(tmp_path):
+    Path(tmp_path, "object").write_bytes(CONTENT)
+    closed = """
+loop = asyncio.new_event_loop()
+expected = loop.run_until_complete(operator.read("object"))
+loop.close()
+"""
+    ended = run_script(f"{FORKING}\n{closed}\n{BETWEEN}", Fs(tmp_path), *FORK_WARNS)
     outcomes = [("drops", 0), ("closes", 0), ("reads", 0), ("exits", 0)]
     assert (ended.stderr, ended.stdout.strip(), ended.returncode) == ("", str(outcomes), 0)
 

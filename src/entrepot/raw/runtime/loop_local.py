@@ -120,6 +120,8 @@ def _leak(inherited: object) -> None:
 
 def _leak_inherited() -> None:
     for loop in list(used_loops):
+        if loop.is_closed():
+            continue  # there is nothing of it left to share
         _leak(loop)
         if isinstance(loop, BaseSelectorEventLoop) and _has_all(loop, _SHARED):
             _detach(loop)
