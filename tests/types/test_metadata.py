@@ -1,8 +1,9 @@
 """When two descriptions can be of the same bytes."""
 
 import copy
+import inspect
 import pickle
-from dataclasses import asdict, replace
+from dataclasses import FrozenInstanceError, asdict, fields, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -57,3 +58,27 @@ def test_metadata_with_user_metadata_are_values() -> None:
     assert dict(asdict(metadata)["user_metadata"]) == {"a": "1", "b": "2"}
     assert repr(metadata).endswith("user_metadata={'a': '1', 'b': '2'})")
     assert repr(Metadata()).endswith("user_metadata={})")
+
+
+def test_every_field_can_be_given_by_name_and_by_place_and_has_its_default() -> None:
+    parameters = inspect.signature(Metadata).parameters.values()
+    assert [(one.name, one.default) for one in parameters] == [
+        (field.name, field.default) for field in fields(Metadata)
+    ]
+    values = {field.name: {"a": "1"} if field.name == "user_metadata" else field.name for field in fields(Metadata)}
+    for metadata in (Metadata(**values), Metadata(*values.values())):  # type: ignore[arg-type]
+        assert asdict(metadata) == values
+    assert asdict(Metadata()) == {field.name: field.default for field in fields(Metadata)}
+
+
+def test_metadata_cannot_be_changed() -> None:
+    metadata = Metadata(etag='"a"')
+    for name in [field.name for field in fields(Metadata)]:
+        with pytest.raises(FrozenInstanceError):
+            setattr(metadata, name, None)
+        with pytest.raises(FrozenInstanceError):
+            delattr(metadata, name)
+    with pytest.raises((FrozenInstanceError, TypeError)):
+        metadata.other = 1  # type: ignore[attr-defined]
+    assert metadata == Metadata(etag='"a"')
+    assert not hasattr(metadata, "__dict__")

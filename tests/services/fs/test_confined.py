@@ -1,8 +1,11 @@
 """Nothing outside of the root is reached, whatever links say and however they change."""
 
+import errno
+import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +15,7 @@ from entrepot import Error, NotADirectory, NotFound, Operator, PermissionDenied,
 from entrepot.raw import Context
 from entrepot.raw.runtime import inline
 from entrepot.services import Fs
+from entrepot.services.fs.confined import attributes_beneath, open_beneath
 
 from .conftest import Run, descriptors, names_in
 
@@ -47,6 +51,18 @@ def test_link_that_stays_inside_is_followed(
     (root / link).symlink_to(target)
     assert run(op.read(path)) == INSIDE
     assert run(op.stat(path)).content_length == len(INSIDE)
+
+
+@pytest.mark.parametrize("path", ["..", "../secret", "d/../../secret"])
+def test_way_back_out_of_the_root_is_refused_whoever_lets_such_a_path_through(root: Path, path: str) -> None:
+    directory = os.open(root, os.O_PATH)
+    before = descriptors()
+    for call in (attributes_beneath, partial(open_beneath, flags=os.O_RDONLY), partial(open_beneath, flags=os.O_PATH)):
+        with pytest.raises(OSError, match="cross-device") as raised:
+            call(directory, path)
+        assert raised.value.errno == errno.EXDEV
+    assert descriptors() == before
+    os.close(directory)
 
 
 def test_chain_of_links_is_followed(run: Run, op: Operator, root: Path) -> None:

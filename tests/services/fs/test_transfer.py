@@ -24,6 +24,8 @@ from entrepot import (
     StorageFull,
     Unsupported,
 )
+from entrepot.raw import Context
+from entrepot.raw.runtime import inline
 from entrepot.services import Fs
 from entrepot.services.fs import content, renameat2, transfer
 
@@ -295,6 +297,63 @@ class TestRename:
         monkeypatch.setattr(os, "stat", without_case)
         run(op.rename("file", "FILE"))
         assert names_in(root) == ["FILE", "third"]
+
+    def test_listing_meanwhile_takes_the_name_between_for_nothing_left_behind(
+        self, run: Run, op: Operator, root: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        os.link(file, root / "hard")
+        original, listed = os.rename, list[int]()
+
+        def rename_and_list(*args: object, **how: object) -> None:
+            original(*args, **how)  # type: ignore[arg-type]
+            listed.append(len(inline.run(loopless.list("/"))))
+
+        loopless = Operator(Fs(str(root)), context=Context(runtime=inline.InlineRuntime()))
+        monkeypatch.setattr(os, "rename", rename_and_list)
+        run(op.rename("file", "hard"))
+        assert listed[0] == 3  # the root and two names
+        assert names_in(root) == ["hard"]
+        assert (root / "hard").read_bytes() == CONTENT
+
+    def test_kill_between_leaves_the_file_to_be_seen(
+        self, run: Run, op: Operator, root: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On a file system that does not tell case apart it has no other name there by then."""
+        os.link(file, root.parent / "elsewhere")
+        original, done = os.rename, list[int]()
+
+        def killed(*args: object, **how: object) -> None:
+            if done:
+                raise SystemExit
+            done.append(1)
+            original(*args, **how)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(os, "rename", killed)
+        origin = os.open(root, os.O_PATH)
+        with pytest.raises(SystemExit):
+            transfer._Renaming(origin, "file", origin, "FILE")._replace_link()
+        os.close(origin)
+        (entry,) = [entry for entry in run(op.list("/")) if entry.metadata.is_file]
+        assert run(op.read(entry.path)) == CONTENT
+
+    @pytest.mark.parametrize("code", [errno.EXDEV, errno.EACCES])
+    def test_hard_link_that_cannot_be_given_its_new_name_keeps_the_old_one(
+        self, run: Run, op: Operator, root: Path, file: Path, monkeypatch: pytest.MonkeyPatch, code: int
+    ) -> None:
+        """A directory that may not be written to, or the same file system mounted a second time."""
+        os.link(file, root / "hard")
+        original = os.rename
+
+        def rename_unless_to_target(source: str, target: str, **how: object) -> None:
+            if target == "hard":
+                raise OSError(code, "no")
+            original(source, target, **how)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(os, "rename", rename_unless_to_target)
+        with pytest.raises(Unsupported if code == errno.EXDEV else PermissionDenied) as raised:
+            run(op.rename("file", "hard"))
+        assert (raised.value.operation, raised.value.path) == ("rename", "file")
+        assert names_in(root) == ["file", "hard"]
 
     def test_link_is_renamed_itself(self, run: Run, op: Operator, root: Path) -> None:
         (root / "soft").symlink_to("file")

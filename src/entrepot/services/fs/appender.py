@@ -4,7 +4,8 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import NotFound
@@ -12,7 +13,7 @@ from entrepot.raw import oio
 from entrepot.raw.os_errors import os_errors_as_ours
 from entrepot.types import Metadata
 
-from .confined import attributes_beneath, make_parent, open_beneath, open_root
+from .confined import attributes_beneath, open_beneath, open_root, put_in_parent
 from .content import describe_open
 from .core import check_is_regular
 from .placing import sync_directory
@@ -116,7 +117,7 @@ def open_to_append(root: str, relative: str, *, fsync: bool) -> int:
         try:
             return _open_existing(root, relative)
         except FileNotFoundError:
-            _create(root, relative, fsync)
+            put_in_parent(root, relative, partial(_create, fsync=fsync), fsync=fsync)
     raise NotFound("the path leads to nothing: a symbolic link, or a file that comes and goes")
 
 
@@ -135,17 +136,12 @@ def _open_existing(root: str, relative: str) -> int:
     return descriptor
 
 
-def _create(root: str, relative: str, fsync: bool) -> None:
-    directory, name = make_parent(root, relative, fsync=fsync)
-    try:
-        descriptor = os.open(name, _CREATE, _MODE, dir_fd=directory)
-        os.close(descriptor)
+def _create(directory: int, name: str, *, fsync: bool) -> None:
+    with suppress(FileExistsError):  # somebody else has made it
+        os.close(os.open(name, _CREATE, _MODE, dir_fd=directory))
         if fsync:
             sync_directory(directory)
-    except FileExistsError:  # somebody else has made it
-        return
-    finally:
-        os.close(directory)
+    os.close(directory)
 
 
 def append_whole(descriptor: int, data: bytes, check_wanted: Callable[[], None]) -> None:

@@ -10,13 +10,20 @@ import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
-from typing import Final
+from functools import cache, partial
+from typing import Final, TypeVar
+
+from entrepot.errors import Error, NotFound, Unexpected
 
 from .placing import sync_directory
 from .walk import walked
 
 _DIRECTORY: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+_BY_NAME: Final = os.O_NOFOLLOW | os.O_CLOEXEC
+_PERHAPS_A_LINK: Final = (errno.ELOOP, errno.ENOTDIR)
+_ATTEMPTS: Final = 8
+
+T = TypeVar("T")
 
 
 def open_root(root: str) -> int:
@@ -30,10 +37,21 @@ def open_root(root: str) -> int:
 
 def open_beneath(root: int, path: str, flags: int) -> int:
     """Opens what exists under a path and returns its descriptor."""
-    if kernel_confines():
-        return _by_kernel()(root, path, flags)
-    with walked(root, path) as (directory, name):
-        return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    if not kernel_confines():
+        with walked(root, path) as (directory, name):
+            return os.open(name, flags | _BY_NAME, dir_fd=directory)
+    if _is_in_root(path) and not flags & os.O_PATH:  # which would open the link itself
+        try:
+            return os.open(path, flags | _BY_NAME, dir_fd=root)
+        except OSError as error:
+            if error.errno not in _PERHAPS_A_LINK:
+                raise
+    return _by_kernel()(root, path, flags)
+
+
+def _is_in_root(path: str) -> bool:
+    """Whether a path is one name, which leads out of the root only if it is a link, and is cheaper to look at."""
+    return "/" not in path and path != ".."
 
 
 def attributes_beneath(root: int, path: str) -> os.stat_result:
@@ -41,7 +59,7 @@ def attributes_beneath(root: int, path: str) -> os.stat_result:
 
     It is not opened for reading, so a device or the other end of a FIFO notices nothing.
     """
-    if "/" not in path:  # such a name leads out of the root only if it is a link, and is cheaper to look at
+    if _is_in_root(path):
         attributes = os.stat(path, dir_fd=root, follow_symlinks=False)
         if not stat.S_ISLNK(attributes.st_mode):
             return attributes
@@ -83,16 +101,50 @@ def open_parent(root: str, relative: str) -> tuple[int, str]:
     """Opens the directory that holds what a relative path names, and gives the name in it."""
     parent, _, name = relative.rpartition("/")
     directory = open_root(root)
+    if not parent:
+        return directory, name
     try:
-        return open_directory(directory, parent or "."), name
+        return open_directory(directory, parent), name
     finally:
         os.close(directory)
 
 
-def make_parent(root: str, relative: str, *, fsync: bool) -> tuple[int, str]:
-    """The same; the directory and those above it, the root included, are made where they are missing."""
+def put_in_parent(root: str, relative: str, put: Callable[[int, str], T], *, fsync: bool) -> T:
+    """Puts something into the directory that a relative path lies in, which is made where it is missing.
+
+    Until something lies in it somebody may delete the directory, or one above it. Then it is made once more.
+
+    Arguments:
+        root: the root directory.
+        relative: the path, relative to it.
+        put: gets the open directory, which is its own unless it raises, and the name in it. What raises
+            `FileNotFoundError` is called again, so what is missing for another reason it raises as ours.
+        fsync: as `make_directory`.
+
+    Raises:
+        Unexpected: it was deleted each time. Temporary.
+    """
     parent, _, name = relative.rpartition("/")
-    return make_directory(root, parent or ".", fsync=fsync), name
+    return _unless_deleted(lambda: _put(_make_once(root, parent or ".", fsync), name, put))
+
+
+def _put(directory: int, name: str, put: Callable[[int, str], T]) -> T:
+    try:
+        return put(directory, name)
+    except BaseException:
+        os.close(directory)
+        raise
+
+
+def _unless_deleted(call: Callable[[], T]) -> T:
+    for _ in range(_ATTEMPTS):
+        try:
+            return call()
+        except Error:
+            raise
+        except FileNotFoundError:
+            continue
+    raise Unexpected("the directory is deleted again and again while it is made", is_temporary=True)
 
 
 def make_directory(root: str, relative: str, *, fsync: bool) -> int:
@@ -102,12 +154,22 @@ def make_directory(root: str, relative: str, *, fsync: bool) -> int:
         root: the root directory.
         relative: the directory, relative to it.
         fsync: whether the names of those that were made are forced to the disk.
+
+    Raises:
+        NotFound: there is a symbolic link to nothing.
+        Unexpected: somebody deleted each time what was made. Temporary.
     """
+    return _unless_deleted(lambda: _make_once(root, relative, fsync))
+
+
+def _make_once(root: str, relative: str, fsync: bool) -> int:
     try:
         directory = open_root(root)
     except FileNotFoundError:
         _make_root(root, fsync)
-        directory = open_root(root)
+        directory = _open_made(lambda: open_root(root), root, None)
+    if relative == ".":
+        return directory
     try:
         return make_directories(directory, relative, fsync=fsync)
     finally:
@@ -145,12 +207,23 @@ def _sync_path(path: str) -> None:
 def _make_each(root: int, names: list[str], fsync: bool) -> int:
     here = open_directory(root, ".")
     for depth, name in enumerate(names, 1):
+        path = "/".join(names[:depth])
         try:
             _make(name, here, fsync)
+            inner = _open_made(partial(open_directory, root, path), name, here)
         finally:
             os.close(here)
-        here = open_directory(root, "/".join(names[:depth]))
+        here = inner
     return here
+
+
+def _open_made(open_it: Callable[[], int], name: str, directory: int | None) -> int:
+    try:
+        return open_it()
+    except FileNotFoundError as error:
+        if stat.S_ISLNK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+            raise NotFound("there is a symbolic link to nothing in the path") from error
+        raise
 
 
 def _make(name: str, directory: int, fsync: bool) -> None:

@@ -151,6 +151,6 @@ def _etag(attributes: os.stat_result) -> str:
 def _moment(nanoseconds: int) -> datetime | None:
     """A time in whole microseconds, or None where it lies outside the years 1 to 9999."""
     try:
-        return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+        return _EPOCH + timedelta(0, 0, nanoseconds // 1000)
     except OverflowError:
         return None

@@ -62,7 +62,10 @@ def place(source: str, target: str, source_directory: int, target_directory: int
 
 def sync_directory(directory: int) -> None:
     """Forces the names in a directory to the disk, where the file system does that for directories."""
-    descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    except FileNotFoundError:  # somebody has deleted it, and with it what was put into it
+        return
     try:
         os.fsync(descriptor)
     except OSError as error:

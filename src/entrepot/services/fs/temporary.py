@@ -36,7 +36,7 @@ class Temporary:
     """A file that has not its name yet. It holds the directory that it lies in, and its lock.
 
     Arguments:
-        directory: a descriptor of the directory, which it closes.
+        directory: a descriptor of the directory, which it closes, unless it could not be made.
         target: the name that the file is to have there.
         mode: the permissions to make it with, of which the umask takes its part.
     """
@@ -44,14 +44,10 @@ class Temporary:
     __slots__ = ("_name", "descriptor", "directory", "is_placed")
 
     def __init__(self, directory: int, target: str, mode: int) -> None:
-        self.directory = directory
-        self.descriptor = -1
+        self.directory = self.descriptor = -1
         self.is_placed = False
-        try:
-            self.descriptor, self._name = _create(directory, target, mode)
-        except BaseException:
-            self.close()
-            raise
+        self.descriptor, self._name = _create(directory, target, mode)
+        self.directory = directory
 
     def place(self, target: str, *, is_new: bool) -> None:
         """Gives the file its name, in one step.
@@ -81,11 +77,6 @@ class Temporary:
     def __del__(self) -> None:
         """Closes what nobody closed. The file stays: a forked child must not remove that of its parent."""
         self.close()
-
-
-def random_name() -> str:
-    """A name that no listing shows."""
-    return f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}"
 
 
 def remove_leftover(directory: int, name: str) -> bool:
@@ -131,7 +122,7 @@ def _names(target: str) -> Iterator[str]:
     """First the one name that depends on the target alone, where a dead writer of the same target is met."""
     yield f"{TEMPORARY_PREFIX}{crc32(os.fsencode(target)):016x}{TEMPORARY_SUFFIX}"
     for _ in range(_ATTEMPTS):
-        yield random_name()
+        yield f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}"
 
 
 def _lock(descriptor: int) -> bool:

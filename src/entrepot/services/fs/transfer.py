@@ -11,17 +11,19 @@ from entrepot.errors import IsSameFile, Unsupported
 from entrepot.raw.os_errors import os_errors_as_ours
 from entrepot.types import Metadata
 
-from .confined import attributes_beneath, make_parent, open_beneath, open_parent, open_root
+from .confined import attributes_beneath, open_beneath, open_parent, open_root, put_in_parent
 from .content import copy_content, describe_open
 from .core import check_is_regular, check_may_exist
 from .placing import check_target, place, sync_directory
-from .temporary import Temporary, random_name
+from .temporary import Temporary
 from .user_metadata import copy_user_metadata
 from .withdrawal import Withdrawal
 
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _PRIVATE_MODE: Final = 0o600
 _PERMISSIONS: Final = 0o777
+_KEPT: Final = 32
+"""Characters of a name that is made longer, so few that no file system finds it too long."""
 
 
 def copy_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, is_new: bool, fsync: bool) -> Metadata:
@@ -39,17 +41,16 @@ def copy_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, is
         IsSameFile: both are one file, by whatever names.
     """
     with os_errors_as_ours(), _open_regular(root, source) as original:
-        directory, name = make_parent(root, target, fsync=fsync)
-        try:
+
+        def begin(directory: int, name: str) -> Temporary:
             check_target(directory, name, is_new=is_new)
             _check_is_another(root, target, os.fstat(original))
-        except BaseException:
-            os.close(directory)
-            raise
-        copy = Temporary(directory, name, _PRIVATE_MODE)
+            return Temporary(directory, name, _PRIVATE_MODE)
+
+        copy = put_in_parent(root, target, begin, fsync=fsync)
         try:
             _fill(withdrawal, original, copy.descriptor, fsync)
-            copy.place(name, is_new=is_new)
+            copy.place(target.rpartition("/")[2], is_new=is_new)
             if fsync:
                 sync_directory(copy.directory)
             return describe_open(copy.descriptor)
@@ -112,18 +113,26 @@ def rename_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, 
     with os_errors_as_ours():
         file = _find_source(root, source)
         origin, old = open_parent(root, source)
+
+        def rename(directory: int, new: str) -> int:
+            withdrawal.check_wanted()
+            _Renaming(origin, old, directory, new).make(file, is_new=is_new)
+            return directory
+
         try:
-            directory, new = make_parent(root, target, fsync=fsync)
-            try:
-                withdrawal.check_wanted()
-                _Renaming(origin, old, directory, new).make(file, is_new=is_new)
-                if fsync:
-                    sync_directory(directory)
-                    sync_directory(origin)
-            finally:
-                os.close(directory)
+            directory = put_in_parent(root, target, rename, fsync=fsync)
+            _sync_if(fsync, directory, origin)
         finally:
             os.close(origin)
+
+
+def _sync_if(fsync: bool, directory: int, origin: int) -> None:
+    try:
+        if fsync:
+            sync_directory(directory)
+            sync_directory(origin)
+    finally:
+        os.close(directory)
 
 
 def _find_source(root: str, source: str) -> os.stat_result:
@@ -151,11 +160,14 @@ class _Renaming:
         self._check_is_another_name()
         self._check_is_no_link_to_target(file)
         check_target(self._directory, self._new, is_new=is_new)
-        if self._is_hard_link():
-            self._replace_link()
-            return
         try:
-            place(self._old, self._new, self._origin, self._directory, is_new=is_new)
+            if self._is_hard_link():
+                self._replace_link()
+            else:
+                place(self._old, self._new, self._origin, self._directory, is_new=is_new)
+        except FileNotFoundError:  # of the target's directory, unless it is the source that is missing
+            self._source()
+            raise
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -177,7 +189,8 @@ class _Renaming:
         return target is not None and source.st_nlink > 1 and os.path.samestat(source, target)
 
     def _source(self) -> os.stat_result:
-        return os.stat(self._old, dir_fd=self._origin, follow_symlinks=False)
+        with os_errors_as_ours():  # without a source there is nothing to try again
+            return os.stat(self._old, dir_fd=self._origin, follow_symlinks=False)
 
     def _target(self) -> os.stat_result | None:
         try:
@@ -189,10 +202,15 @@ class _Renaming:
         """Takes the source's name away: rename(2) leaves both names of one file.
 
         By way of a third name, so that the file keeps one where source and target differ only in a case that
-        the file system does not tell apart.
+        the file system does not tell apart, and where somebody renames the target to the source meanwhile. It
+        may be the only name of the file for a moment. So it is one that nobody takes for something left behind.
         """
-        third = random_name()
+        third = f"{self._old[:_KEPT]}.{os.urandom(8).hex()}"
         os.rename(self._old, third, src_dir_fd=self._origin, dst_dir_fd=self._origin)
-        os.rename(third, self._new, src_dir_fd=self._origin, dst_dir_fd=self._directory)
+        try:
+            os.rename(third, self._new, src_dir_fd=self._origin, dst_dir_fd=self._directory)
+        except OSError:
+            os.rename(third, self._old, src_dir_fd=self._origin, dst_dir_fd=self._origin)
+            raise
         with suppress(FileNotFoundError):
             os.unlink(third, dir_fd=self._origin)

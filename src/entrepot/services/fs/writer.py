@@ -8,7 +8,7 @@ from entrepot.raw import OpWrite, oio
 from entrepot.raw.os_errors import os_errors_as_ours
 from entrepot.types import Metadata
 
-from .confined import make_parent
+from .confined import put_in_parent
 from .content import describe_open, write_all
 from .placing import check_target, sync_directory
 from .temporary import Temporary
@@ -91,14 +91,12 @@ class Replacement(oio.PositionedFile):
 
     def _opened(self) -> Temporary:
         if self._temporary is None:
-            directory, name = make_parent(self._root, self._relative, fsync=self._fsync)
-            try:
-                self._mode = check_target(directory, name, is_new=self._args.if_not_exists)
-            except BaseException:
-                os.close(directory)
-                raise
-            self._temporary = Temporary(directory, name, _DEFAULT_MODE if self._mode is None else _PRIVATE_MODE)
+            self._temporary = put_in_parent(self._root, self._relative, self._made_in, fsync=self._fsync)
         return self._temporary
+
+    def _made_in(self, directory: int, name: str) -> Temporary:
+        self._mode = check_target(directory, name, is_new=self._args.if_not_exists)
+        return Temporary(directory, name, _DEFAULT_MODE if self._mode is None else _PRIVATE_MODE)
 
     def _write(self, temporary: Temporary, offset: int, content: Sequence[bytes]) -> None:
         for part in content:
