@@ -2,7 +2,7 @@
 
 import asyncio
 import pickle
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from entrepot import (
     Capability,
     DeletionsFailed,
     Entry,
+    Error,
     InvalidInput,
     Metadata,
     NotFound,
@@ -19,6 +20,7 @@ from entrepot import (
     Unexpected,
     Unsupported,
 )
+from entrepot.deleter import delete_many
 from entrepot.raw import Accessor, AccessorInfo, Context, OpDelete, RpDelete, ServiceConfig, oio
 
 
@@ -137,6 +139,74 @@ async def test_a_request_that_fails_names_all_that_it_was_to_delete() -> None:
         await Operator(service).delete_many(["a", Entry("b", Metadata(version="v"))])
     assert [(one.path, one.context.get("version")) for one in caught.value.failures] == [("a", None), ("b", "v")]
     assert caught.value.is_temporary
+
+
+class Holding(Accessor):
+    """Its bodies hold back two deletions, whatever is declared. It refuses some, and whole requests."""
+
+    def __init__(self, declared: int | None) -> None:
+        self.info = AccessorInfo("holding", native_capability=Capability(delete=True, delete_max_size=declared))
+        self.refused: set[str] = set()
+        self.broken: set[str] = set()
+        self.there = {f"f{one}" for one in range(9)}
+        self.asked: list[str] = []
+
+    async def delete(self) -> tuple[RpDelete, oio.Delete]:
+        return RpDelete(), oio.BatchDeleter(self._delete_one, self._delete_many, 2)
+
+    async def _delete_one(self, path: str, args: OpDelete) -> None:
+        self.asked.append(path)
+        if path in self.refused | self.broken:
+            raise PermissionDenied("no")
+        self.there.remove(path)
+
+    async def _delete_many(self, deletions: Sequence[tuple[str, OpDelete]]) -> Sequence[Error]:
+        paths = [path for path, _ in deletions]
+        self.asked += paths
+        if not self.broken.isdisjoint(paths):
+            raise Unexpected("lost", is_temporary=True)
+        self.there -= {*paths} - self.refused
+        return [PermissionDenied("no", path=path) for path in paths if path in self.refused]
+
+
+@pytest.mark.parametrize("declared", [None, 1, 2, 3, 5, 9, 20])
+@pytest.mark.parametrize("refused", [{"f0"}, {"f1"}, {"f8"}, {"f0", "f1"}, {"f1", "f4", "f5", "f8"}])
+async def test_of_bodies_that_hold_back_fewer_than_a_batch_every_deletion_is_made_or_named_once(
+    declared: int | None, refused: set[str]
+) -> None:
+    service = Holding(declared)
+    service.refused = refused
+    asked = sorted(service.there)
+    with pytest.raises(DeletionsFailed) as caught:
+        await delete_many(service, Context(), asked, 1)
+    assert sorted(str(one.path) for one in caught.value.failures) == sorted(refused) == sorted(service.there)
+    assert sorted(service.asked) == asked
+
+
+@pytest.mark.parametrize("declared", [None, 3, 5, 9])
+async def test_of_requests_that_fail_as_a_whole_what_others_deleted_is_not_named(declared: int | None) -> None:
+    service = Holding(declared)
+    service.broken = {"f2", "f8"}
+    asked = sorted(service.there)
+    with pytest.raises(DeletionsFailed) as caught:
+        await delete_many(service, Context(), asked, 1)
+    assert sorted(str(one.path) for one in caught.value.failures) == sorted(service.there)
+    assert {"f2", "f8"} <= service.there < set(asked)
+    assert sorted(service.asked) == asked
+
+
+@pytest.mark.parametrize("error", [Unexpected("lost"), InvalidInput("too odd"), NotFound("bucket", path="elsewhere")])
+async def test_every_error_of_a_request_names_path_and_version_once(error: Error) -> None:
+    service = Bin()
+    service.error = error
+    entries = [Entry("a", Metadata(version="v1")), Entry("a", Metadata(version="v2")), Entry("b", Metadata())]
+    with pytest.raises(DeletionsFailed) as caught:
+        await Operator(service).delete_many(entries)
+    failures = caught.value.failures
+    assert [(one.path, one.context.get("version")) for one in failures] == [("a", "v1"), ("a", "v2"), ("b", None)]
+    for one in failures:
+        assert (str(one).count("path="), str(one).count("version=")) == (1, int(one.path == "a"))
+        assert getattr(one, "filename", one.path) == one.path
 
 
 def test_the_error_survives_pickling() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -165,6 +166,16 @@ async def test_leaving_a_loop_leaves_no_task_and_the_lister_can_be_used_on(op: O
         service.body.gate.set()
         assert [one.path async for one in lister] == ALL[1:]
     assert service.body.is_closed
+
+
+async def test_a_page_that_was_fetched_ahead_is_not_lost_when_a_loop_is_left(op: Operator) -> None:
+    async with op.lister("f") as lister:
+        async with aclosing(aiter(lister)) as entries:
+            async for one in entries:
+                assert one.path == "f0a"
+                await asyncio.sleep(0.01)  # the next page comes
+                break
+        assert [one.path async for one in lister] == ALL[1:]
 
 
 async def test_leaving_a_loop_over_the_builder_closes_the_body(op: Operator, service: PagesService) -> None:

@@ -135,6 +135,33 @@ class TestWriting:
             await writer.write(memoryview(buffer)[:2])
         assert service.body.received == [b"first", b"la"]
 
+    async def test_a_generator_that_has_ended_does_not_replace_an_object_by_nothing(self) -> None:
+        async def asynchronous() -> AsyncIterator[bytes]:
+            yield b"precious"
+
+        op = Operator(Memory())
+        for source in (asynchronous(), (data for data in [b"precious"])):
+            future = op.write_with("p", source)
+            await future
+            with pytest.raises(InvalidInput, match="generator has ended"):
+                await future
+            with pytest.raises(InvalidInput, match="generator has ended"):
+                await op.write("p", source)
+            assert await op.read("p") == b"precious"
+
+    async def test_a_view_with_gaps_is_stored_as_the_bytes_that_it_shows(self) -> None:
+        op = Operator(Memory())
+        await op.write("p", memoryview(b"a-b-c-")[::2])
+        await op.write("q", [memoryview(b"a-b-c-")[::2]])
+        assert await op.read("p") == await op.read("q") == b"abc"
+
+    def test_what_shows_a_builder_shows_no_data(self, op: Operator) -> None:
+        future = op.write_with("p", b"password=hunter2")
+        assert repr(future) == "<write_with('p', <bytes>)>"
+        with pytest.warns(RuntimeWarning, match="never awaited") as caught:
+            del future
+        assert "hunter2" not in str(caught[0].message)
+
     async def test_options_of_both_spellings_arrive(self, op: Operator, service: SlotService) -> None:
         await op.write("p", b"", append=True)
         await op.write_with("p", b"").append()

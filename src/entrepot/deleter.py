@@ -5,26 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from contextlib import aclosing
-from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import DeletionsFailed, Error, InvalidInput
 from entrepot.iterate import iterate
 from entrepot.options import Path
-from entrepot.raw import DEFAULT_DELETE, Accessor, Context, OpDelete, is_dir_path, normalize_path
+from entrepot.raw import DEFAULT_DELETE, Accessor, Context, OpDelete, is_dir_path, normalize_path, oio
+from entrepot.raw.oio.deletions import Deletion, make_deletions
 from entrepot.types import Entry
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Window
 
-Deletion = tuple[str, OpDelete]
 Targets = Iterable[Path | Entry] | AsyncIterable[Path | Entry]
 
 
 async def delete_one(accessor: Accessor, path: str, args: OpDelete) -> None:
     """Makes one deletion."""
-    _, body = await accessor.delete()
+    body = await _open_deleter(accessor)
     await body.delete(path, args)
     await body.close()
 
@@ -33,12 +32,12 @@ async def delete_many(accessor: Accessor, context: Context, targets: Targets, co
     """Makes many deletions, in batches as large as the service takes. Directories are deleted last, the deepest first.
 
     Raises:
-        DeletionsFailed: some failed; the others were made.
+        DeletionsFailed: some failed, each of which it names once; the others were made.
     """
     size = accessor.info.capability.delete_max_size or 1
     directories: list[Deletion] = []
     failures: list[Error] = []
-    batches: Window[list[Error]] = context.runtime.window(concurrent)
+    batches: Window[Sequence[Error]] = context.runtime.window(concurrent)
     try:
         async with aclosing(_in_batches(targets, size, directories)) as sized:
             async for batch in sized:
@@ -94,31 +93,10 @@ def _path_of(deletion: Deletion) -> str:
     return deletion[0]
 
 
-async def _delete_batch(accessor: Accessor, batch: Sequence[Deletion]) -> list[Error]:
-    """Makes deletions by one body, and returns the errors of those that failed."""
+async def _delete_batch(accessor: Accessor, batch: Sequence[Deletion]) -> Sequence[Error]:
+    return await make_deletions(partial(_open_deleter, accessor), batch)
+
+
+async def _open_deleter(accessor: Accessor) -> oio.Delete:
     _, body = await accessor.delete()
-    failures: list[Error] = []
-    taken: list[Deletion] = []
-    for path, args in batch:
-        try:
-            await body.delete(path, args)
-            taken.append((path, args))
-        except Error as error:
-            failures += _failures_of(error, [(path, args)])
-    try:
-        await body.close()
-    except Error as error:
-        failures += _failures_of(error, taken)
-    return failures
-
-
-def _failures_of(error: Error, asked: Sequence[Deletion]) -> Sequence[Error]:
-    """One error for each deletion that failed: those that the error names, or else all that were asked for."""
-    if isinstance(error, DeletionsFailed):
-        return error.failures
-    return [_about(copy(error), path, args) for path, args in asked]
-
-
-def _about(error: Error, path: str, args: OpDelete) -> Error:
-    error.path = path
-    return error if args.version is None else error.add_context(version=args.version)
+    return body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable
+from types import AsyncGeneratorType, GeneratorType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -20,6 +21,13 @@ async def iterate(source: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T, N
                 yield item
     finally:
         await _close(iterator)
+
+
+def is_used_up(source: object) -> bool:
+    """Whether it is a generator that has ended, and would give nothing without a word."""
+    if isinstance(source, GeneratorType):
+        return source.gi_frame is None
+    return isinstance(source, AsyncGeneratorType) and source.ag_frame is None
 
 
 async def _close(iterator: Any) -> None:

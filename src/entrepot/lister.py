@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from entrepot.errors import Error, InvalidInput
+from entrepot.exclusive import Exclusive
 from entrepot.raw import Context, oio
 from entrepot.types import Entry
 
@@ -26,28 +26,25 @@ class Lister:
     """
 
     def __init__(self, context: Context, scheme: str, path: str, body: oio.List) -> None:
-        self._scheme = scheme
-        self._path = path
+        self._calls = Exclusive("lister", scheme, path)
         self._body = body
-        self._ahead: Window[Sequence[Entry] | None] = context.runtime.window(1)
+        self._ahead: Window[None] = context.runtime.window(1)
+        self._fetched: list[Sequence[Entry] | None] = []
         self._page: Sequence[Entry] = ()
         self._taken = 0
-        self._uses = 0
-        self._is_busy = False
-        self._is_closed = False
 
     async def next(self) -> Entry | None:
         """The next entry; None is the end."""
-        return await self._use("next", self._next_entry)
+        return await self._calls.use("next", self._next_entry)
 
     async def next_page(self) -> Sequence[Entry] | None:
         """The entries that are left of the page at hand, or else the next page, never empty; None is the end."""
-        return await self._use("next_page", self._next_page)
+        return await self._calls.use("next_page", self._next_page)
 
     async def aclose(self) -> None:
         """Closes the lister. Closing twice is closing once."""
-        if not self._is_closed:
-            await self._use("aclose", self._close)
+        if not self._calls.is_closed:
+            await self._calls.use("aclose", self._close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -59,34 +56,17 @@ class Lister:
 
     async def __aiter__(self) -> AsyncIterator[Entry]:
         """The entries from the position on. The lister can be used on after the loop was left."""
-        last_use = self._uses + 1
+        last_use = self._calls.uses + 1
         try:
             while (entry := await self.next()) is not None:
                 yield entry
-                last_use = self._uses + 1
+                last_use = self._calls.uses + 1
         finally:
-            if self._uses == last_use:  # nobody has gone on with the lister since
+            if self._calls.uses == last_use:  # nobody has gone on with the lister since
                 await self._ahead.close()
 
     def __repr__(self) -> str:
-        return f"<Lister {self._scheme} {self._path!r}>"
-
-    async def _use(self, method: str, call: Callable[[], Awaitable[T]]) -> T:
-        """Makes a call, one at a time, whose errors name the method that was called."""
-        try:
-            if self._is_busy:
-                raise InvalidInput("the lister is in use by another task")
-            if self._is_closed:
-                raise InvalidInput("the lister is closed")
-            self._uses += 1
-            self._is_busy = True
-            try:
-                return await call()
-            finally:
-                self._is_busy = False
-        except Error as error:
-            error.of_call(f"lister.{method}", scheme=self._scheme, path=self._path)
-            raise
+        return f"<{self._calls!r}>"
 
     async def _next_entry(self) -> Entry | None:
         if self._taken == len(self._page) and not await self._turn_page():
@@ -102,25 +82,25 @@ class Lister:
 
     async def _turn_page(self) -> bool:
         """Takes the next page, and sends for the one after it; False at the end."""
-        page = await self._fetched()
+        if self._ahead:
+            await self._ahead.take()
+        if not self._fetched:
+            await self._fetch()
+        page = self._fetched.pop()
         if page is None:
             return False
         self._page, self._taken = page, 0
-        self._ahead.spawn(self._body.next)
+        self._ahead.spawn(self._fetch)
         return True
 
-    async def _fetched(self) -> Sequence[Entry] | None:
-        if not self._ahead:
-            return await self._body.next()
-        try:
-            return await self._ahead.take()
-        except Exception:
-            await self._ahead.close()  # what failed is asked for again by the next call
-            raise
+    async def _fetch(self) -> None:
+        """Fetches a page, and keeps it whoever waits: the body has gone on, and would not give it again."""
+        self._fetched.append(await self._body.next())
 
     async def _close(self) -> None:
-        self._is_closed = True
+        self._calls.is_closed = True
         self._page = ()
         self._taken = 0
+        self._fetched.clear()
         await self._ahead.close()
         await self._body.close()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar, TypeVarTuple
 
-from entrepot.errors import Error, InvalidInput
+from entrepot.errors import InvalidInput
+from entrepot.exclusive import Exclusive
 from entrepot.raw import Context, OpRead, RpRead, oio
 from entrepot.raw.oio.cursor import Cursor
 from entrepot.raw.oio.pinned_range import PinnedRange
@@ -51,9 +52,7 @@ class Reader:
         self._range = pinned
         self._args = args
         self._cursor = Cursor(pinned, partial(open_body, context, pinned, args), opened)
-        self._uses = 0
-        self._is_busy = False
-        self._is_closed = False
+        self._calls = Exclusive("reader", pinned.scheme, pinned.path)
 
     async def read(self, n: int = -1) -> bytes:
         """Reads `n` bytes, fewer only where the range ends; `b""` is the end.
@@ -61,7 +60,7 @@ class Reader:
         Arguments:
             n: how many bytes; -1 (the default) reads to the end.
         """
-        return await self._use("read", self._read, n)
+        return await self._calls.use("read", self._read, n)
 
     async def readexactly(self, n: int) -> bytes:
         """Reads `n` bytes.
@@ -69,11 +68,11 @@ class Reader:
         Raises:
             ContentIncomplete: the range ends before; the position stays where it was.
         """
-        return await self._use("readexactly", self._read_exactly, n)
+        return await self._calls.use("readexactly", self._read_exactly, n)
 
     async def readinto(self, buffer: WriteableBuffer) -> int:
         """Fills a writable buffer and returns how many bytes it got; fewer than its size only at the end."""
-        return await self._use("readinto", self._read_into, buffer)
+        return await self._calls.use("readinto", self._read_into, buffer)
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
         """Reads at least one and at most `max_bytes` bytes, as they come.
@@ -81,7 +80,7 @@ class Reader:
         Raises:
             anyio.EndOfStream: the range has ended.
         """
-        data = await self._use("receive", self._receive, max_bytes)
+        data = await self._calls.use("receive", self._receive, max_bytes)
         if data:
             return data
         from anyio import EndOfStream
@@ -90,7 +89,7 @@ class Reader:
 
     async def next(self) -> bytes | None:
         """The next chunk as the storage has it, never empty; None is the end."""
-        return await self._use("next", self._cursor.take_chunk) or None
+        return await self._calls.use("next", self._cursor.take_chunk) or None
 
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Moves the position and returns it. Only a seek from an end that nobody has seen yet does I/O.
@@ -103,7 +102,7 @@ class Reader:
             InvalidInput: the target lies left of the start; the position stays where it was.
             Unsupported: from the end of an object whose size the storage does not tell.
         """
-        return await self._use("seek", self._cursor.move, offset, whence)
+        return await self._calls.use("seek", self._cursor.move, offset, whence)
 
     def tell(self) -> int:
         """The position, in bytes from the start of the range."""
@@ -111,11 +110,11 @@ class Reader:
 
     async def size(self) -> int:
         """How many bytes the range has in this object. Asks the storage unless a reply has told."""
-        return await self._use("size", self._cursor.measure)
+        return await self._calls.use("size", self._cursor.measure)
 
     async def metadata(self) -> Metadata:
         """What the storage says of the whole object. Asks it unless a reply has told."""
-        return await self._use("metadata", self._range.describe)
+        return await self._calls.use("metadata", self._range.describe)
 
     async def fetch(self, ranges: Iterable[BytesRange | tuple[int, int | None]]) -> list[bytes]:
         """Reads many ranges at once and gives their bytes in the order of the ranges.
@@ -129,12 +128,12 @@ class Reader:
         Raises:
             RangeNotSatisfied: one starts behind the end.
         """
-        return await self._call("fetch", self._fetch, ranges)
+        return await self._calls.call("fetch", self._fetch, ranges)
 
     async def aclose(self) -> None:
         """Closes the reader. Closing twice is closing once, also at the same time."""
-        if not self._is_closed:
-            await self._use("aclose", self._close)
+        if not self._calls.is_closed:
+            await self._calls.use("aclose", self._close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -150,41 +149,17 @@ class Reader:
         Leaving the loop gives back what the reader holds, such as a connection. It can be used on:
         the next call asks anew, from the position on.
         """
-        last_use = self._uses + 1
+        last_use = self._calls.uses + 1
         try:
             while chunk := await self.next():
                 yield chunk
-                last_use = self._uses + 1
+                last_use = self._calls.uses + 1
         finally:
-            if self._uses == last_use:  # nobody has gone on with the reader since
+            if self._calls.uses == last_use:  # nobody has gone on with the reader since
                 await self._cursor.release()
 
     def __repr__(self) -> str:
-        return f"<Reader {self._range.scheme} {self._range.path!r} at {self.tell()}>"
-
-    async def _use(self, method: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        """Makes a call that uses the position, one at a time."""
-        if self._is_busy:
-            raise self._named(InvalidInput("the reader is in use by another task"), method)
-        self._uses += 1
-        self._is_busy = True
-        try:
-            return await self._call(method, call, *args)
-        finally:
-            self._is_busy = False
-
-    async def _call(self, method: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        """Makes a call whose errors name the method that was called."""
-        try:
-            if self._is_closed:
-                raise InvalidInput("the reader is closed")
-            return await call(*args)
-        except Error as error:
-            self._named(error, method)
-            raise
-
-    def _named(self, error: Error, method: str) -> Error:
-        return error.of_call(f"reader.{method}", scheme=self._range.scheme, path=self._range.path)
+        return f"<{self._calls!r} at {self.tell()}>"
 
     async def _read(self, n: int) -> bytes:
         count = as_integer("the number of bytes", n, -1)
@@ -212,5 +187,5 @@ class Reader:
         return await fetch_ranges(self._range, asked, args.gap, args.chunk, window)
 
     async def _close(self) -> None:
-        self._is_closed = True
+        self._calls.is_closed = True
         await self._cursor.release()

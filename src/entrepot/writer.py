@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple
 
 from entrepot.errors import ContentIncomplete, ContentTruncated, Error, InvalidInput, Unsupported
-from entrepot.iterate import iterate
+from entrepot.exclusive import Exclusive
+from entrepot.iterate import is_used_up, iterate
 from entrepot.raw import AccessorInfo, Context, OpWrite, oio
 from entrepot.types import Metadata
 
@@ -26,7 +27,8 @@ class Writer:
 
     The object appears when the writer is closed, and not before. `async with` closes it at the end, and
     aborts when the block is left by an exception or a cancellation: then nothing appears, and nothing is
-    left on the storage. After a temporary error or a timeout the same call can be made again.
+    left on the storage. Only a `close` that is cancelled, or whose reply is lost, may have published. After a
+    temporary error or a timeout the same call can be made again.
 
     One task at a time uses a writer. Every method may raise what the storage answers:
     `PermissionDenied`, `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`; and `InvalidInput`
@@ -35,10 +37,8 @@ class Writer:
 
     def __init__(self, context: Context, info: AccessorInfo, path: str, args: OpWrite, body: oio.Write) -> None:
         self._context = context
-        self._scheme = info.scheme
-        self._path = path
+        self._calls = Exclusive("writer", info.scheme, path)
         self._output = Output(info, args, body)
-        self._is_busy = False
         self._is_ended = False
 
     async def write(self, data: Data) -> None:
@@ -50,14 +50,14 @@ class Writer:
         Raises:
             InvalidInput: `data` is not bytes, or the object would be larger than the service takes.
         """
-        await self._use("write", self._output.write, data)
+        await self._calls.use("write", self._output.write, data)
 
     async def close(self) -> Metadata:
         """Publishes the object and returns what the storage says of it, its length at least.
 
         Closing twice is closing once.
         """
-        metadata = await self._use("close", self._output.close)
+        metadata = await self._calls.use("close", self._output.close)
         self._is_ended = True
         return metadata
 
@@ -66,7 +66,7 @@ class Writer:
 
         What an appending writer has already appended stays.
         """
-        await self._use("abort", self._context.runtime.shield, self._abort)
+        await self._calls.use("abort", self._context.runtime.shield, self._abort)
 
     def tell(self) -> int:
         """How many bytes were written by this writer."""
@@ -94,7 +94,7 @@ class Writer:
             warnings.warn(f"{self!r} was neither closed nor aborted", ResourceWarning, stacklevel=1, source=self)
 
     def __repr__(self) -> str:
-        return f"<Writer {self._scheme} {self._path!r} at {self.tell()}>"
+        return f"<{self._calls!r} at {self.tell()}>"
 
     async def _abort(self) -> None:
         await self._output.abort()
@@ -107,20 +107,6 @@ class Writer:
         except Error as error:
             self._is_ended = True
             _note(cause, error)
-
-    async def _use(self, method: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        """Makes a call, one at a time, whose errors name the method that was called."""
-        try:
-            if self._is_busy:
-                raise InvalidInput("the writer is in use by another task")
-            self._is_busy = True
-            try:
-                return await call(*args)
-            finally:
-                self._is_busy = False
-        except Error as error:
-            error.of_call(f"writer.{method}", scheme=self._scheme, path=self._path)
-            raise
 
 
 class Output:
@@ -147,7 +133,7 @@ class Output:
     async def write_all(self, source: Source) -> None:
         """Writes bytes, or all that an iterator gives. The iterator is closed in the end."""
         if isinstance(source, Data):
-            await self._pass_on(source)  # the caller waits until it is stored, so no copy is needed
+            await self._pass_on(_contiguous(source))  # the caller waits until it is stored, so no copy is needed
             return
         async with aclosing(iterate(source)) as pieces:
             async for data in pieces:
@@ -187,6 +173,11 @@ class Output:
         return size
 
 
+def _contiguous(data: Data) -> Data:
+    """The same bytes as a body can cut them."""
+    return bytes(data) if isinstance(data, memoryview) and not data.c_contiguous else data
+
+
 async def write_source(context: Context, output: Output, source: Source) -> Metadata:
     """Writes all of a source and publishes it; when that fails, nothing of it is left."""
     try:
@@ -212,6 +203,8 @@ def check_source(source: Any) -> None:
         raise InvalidInput("data is bytes, not str; encode it first")
     if not isinstance(source, Iterable | AsyncIterable):
         raise InvalidInput(f"data is bytes, or an iterator of bytes, not {type(source).__name__}")
+    if is_used_up(source):
+        raise InvalidInput("the generator has ended; a write that is made again needs one of its own")
 
 
 def _note(cause: BaseException, error: Error) -> None:

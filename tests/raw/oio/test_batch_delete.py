@@ -83,6 +83,20 @@ async def test_a_deletion_that_is_alone_fails_with_its_own_error_and_path() -> N
     assert requested(server) == ["a", "a"]
 
 
+async def test_the_last_one_fails_by_name_where_others_went_before() -> None:
+    server = Server()
+    server.forbidden = {("d", "v")}
+    deleter = server.deleter()
+    await delete_all(deleter, "abc")
+    await deleter.delete("d", OpDelete(version="v"))
+    for _ in range(2):
+        with pytest.raises(DeletionsFailed) as caught:
+            await deleter.close()
+        failures = [(one.kind, one.path, one.context) for one in caught.value.failures]
+        assert failures == [("PermissionDenied", "d", {"version": "v"})]
+    assert requested(server) == ["abc", "d", "d"]
+
+
 async def test_those_that_failed_are_named_and_tried_again_and_the_others_are_not() -> None:
     server = Server()
     server.forbidden = {("a", None), ("c", None)}
@@ -126,17 +140,33 @@ async def test_a_failure_that_does_not_say_whose_it_is_keeps_them_all() -> None:
     assert requested(server) == ["ab", "ab"]
 
 
-@pytest.mark.parametrize("paths", ["a", "abc"])
-async def test_a_request_that_broke_is_made_again_whole(paths: str) -> None:
+async def test_a_request_that_broke_names_all_that_it_was_to_delete_and_is_made_again_whole() -> None:
     server = Server()
     server.breaks = 1
     deleter = server.deleter()
-    await delete_all(deleter, paths)
+    await delete_all(deleter, "ab")
+    await deleter.delete("c", OpDelete(version="v"))
+    with pytest.raises(DeletionsFailed) as caught:
+        await deleter.delete("d", DEFAULT_DELETE)
+    assert caught.value.is_temporary
+    assert isinstance(caught.value.__cause__, Unexpected)
+    failures = [(one.kind, one.path, one.context) for one in caught.value.failures]
+    assert failures == [("Unexpected", "a", {}), ("Unexpected", "b", {}), ("Unexpected", "c", {"version": "v"})]
+    assert [one.filename for one in caught.value.failures if isinstance(one, OSError)] == ["a", "b", "c"]
+    await deleter.close()
+    assert requested(server) == ["abc"]
+
+
+async def test_a_request_for_one_that_broke_is_its_own_error_and_is_made_again() -> None:
+    server = Server()
+    server.breaks = 1
+    deleter = server.deleter()
+    await deleter.delete("a", OpDelete(version="v"))
     with pytest.raises(Unexpected) as caught:
         await deleter.close()
-    assert caught.value.is_temporary
+    assert (caught.value.is_temporary, caught.value.path, caught.value.context) == (True, "a", {"version": "v"})
     await deleter.close()
-    assert requested(server) == [paths]
+    assert requested(server) == ["a"]
 
 
 async def test_a_closed_deleter_refuses_and_sends_nothing() -> None:

@@ -28,7 +28,7 @@ def make(
     hint = more.pop("content_length_hint", None)
     service = Synthetic(CONTENT, read_can_seek=False, **more)  # type: ignore[arg-type]
     args = OpRead(range=range_, chunk=chunk, concurrent=concurrent, content_length_hint=hint)  # type: ignore[arg-type]
-    stack = CompleteLayer().wrap(service.build(Context()))
+    stack = CompleteLayer().wrap(service.build(Context()), Context())
     return service, ChunkedReader(PinnedRange(stack, path, args, RpRead()), args, AsyncioRuntime().window)
 
 
@@ -177,7 +177,7 @@ def test_works_without_a_loop() -> None:
     async def read() -> bytes:
         service = Synthetic(CONTENT, read_can_seek=False)
         runtime = InlineRuntime()
-        stack = CompleteLayer().wrap(service.build(Context(runtime)))
+        stack = CompleteLayer().wrap(service.build(Context(runtime)), Context())
         args = OpRead(chunk=100, concurrent=3)
         reader = ChunkedReader(PinnedRange(stack, "p", args, RpRead()), args, runtime.window)
         try:

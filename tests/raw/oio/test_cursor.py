@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from entrepot import ConditionNotMatch, Operator, Unexpected
-from entrepot.raw import Accessor, AroundAccessor, Layer, Operation
+from entrepot.raw import Accessor, AroundAccessor, Context, Layer, Operation
 from entrepot.services import Fs, Memory
 from entrepot.testing.synthetic import Synthetic
 
@@ -28,7 +28,7 @@ class AfterTheCall(Layer):
         self.operation = operation
         self.then: Callable[[], Awaitable[None]] | None = None
 
-    def wrap(self, accessor: Accessor) -> Accessor:
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
         return AfterTheCallAccessor(accessor, self)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import tracemalloc
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -46,10 +47,30 @@ class TestPartSizes:
     @pytest.mark.parametrize(
         ("chunk", "size"), [(1, 5 * MIB), (5 * MIB, 5 * MIB), (5 * MIB + 1, 5 * MIB + 1), (6 * GIB, 5 * GIB)]
     )
-    def test_a_chunk_is_exact_as_far_as_the_service_allows_it(self, chunk, size):
+    def test_a_chunk_is_exact_for_half_of_the_parts_as_far_as_the_service_allows_it(self, chunk, size):
         sizes = PartSizes(S3, OpWrite(chunk=chunk))
-        assert {sizes.size(number) for number in (1, 2, 1000, 1001, 10_000)} == {size}
-        assert sizes.capacity == 10_000 * size
+        assert {sizes.size(number) for number in (1, 2, 1000, 1001, 5000)} == {size}
+
+    @pytest.mark.parametrize("chunk", [1, 5 * MIB, 64 * MIB, 5 * TIB // 10_000])
+    def test_a_small_chunk_hinders_no_object_that_the_service_takes(self, chunk):
+        sizes = PartSizes(replace(S3, write_total_max_size=5 * TIB), OpWrite(chunk=chunk))
+        held = [sizes.size(number) for number in range(1, 10_001)]
+        assert sizes.capacity == 5 * TIB <= sum(held)
+        assert held == sorted(held)
+        assert len({after - before for before, after in pairwise(held[4999:])}) == 1
+        sizes.check_fits(5 * TIB)
+
+    def test_a_large_chunk_stays_as_it_is(self):
+        sizes = PartSizes(S3, OpWrite(chunk=GIB))
+        assert {sizes.size(number) for number in range(1, 10_001)} == {GIB}
+        assert sizes.capacity == 10_000 * GIB
+
+    def test_fewer_parts_are_equal_where_the_largest_would_not_hold_the_rest(self):
+        sizes = PartSizes(Capability(write_multi_max_size=100), OpWrite(chunk=10), max_parts=10)
+        assert sizes.capacity == 1000 == 10 * sizes.size(10)
+        limits = Capability(write_multi_max_size=100, write_total_max_size=700)
+        sizes = PartSizes(limits, OpWrite(chunk=10), max_parts=10)
+        assert [sizes.size(number) for number in range(1, 11)] == [10] * 3 + [100] * 7
 
     @given(
         chunk=st.none() | st.integers(1, 1 << 34),
@@ -67,25 +88,24 @@ class TestPartSizes:
         held = [sizes.size(number) for number in range(1, max_parts + 1)]
         assert (smallest or 1) <= min(held)
         assert max(held) <= (largest or max(held))
+        assert held == sorted(held)
         assert sizes.capacity == min(sum(held), total or sum(held))
-        if chunk is None and largest is None:
-            assert sizes.capacity >= (total or 5 * TIB)
+        assert sizes.capacity >= min(total or 5 * TIB, max_parts * (largest or 5 * TIB))
         sizes.check_fits(sizes.capacity)
         with pytest.raises(InvalidInput):
             sizes.check_fits(sizes.capacity + 1)
 
-    def test_an_object_of_more_parts_than_there_may_be_is_refused_by_name_of_the_chunk(self):
-        sizes = PartSizes(S3, OpWrite(chunk=5 * MIB))
-        with pytest.raises(InvalidInput, match="set a larger chunk") as caught:
-            sizes.check_fits(10_000 * 5 * MIB + 1)
-        assert caught.value.context == {"chunk": 5 * MIB, "max_parts": 10_000}
+    def test_an_object_that_the_largest_parts_cannot_hold_is_refused(self):
+        sizes = PartSizes(Capability(write_multi_max_size=10), OpWrite(), max_parts=3)
+        sizes.check_fits(30)
+        with pytest.raises(InvalidInput, match="more than 30 bytes, the most that 3 parts hold"):
+            sizes.check_fits(31)
 
     def test_an_object_over_the_limit_of_the_service_is_refused(self):
         sizes = PartSizes(Capability(write_total_max_size=100), OpWrite(chunk=10))
         sizes.check_fits(100)
-        with pytest.raises(InvalidInput, match="more than 100 bytes") as caught:
+        with pytest.raises(InvalidInput, match="more than 100 bytes, the most that the service takes"):
             sizes.check_fits(101)
-        assert "larger chunk" not in str(caught.value)
 
 
 @pytest.fixture
@@ -103,6 +123,17 @@ async def test_parts_grow_as_their_sizes_say(growing):
     await writer.close()
     assert store.content == CONTENT[:100]
     assert store.part_sizes == [8, 8, 13, 18, 23, 28, 2]
+
+
+async def test_parts_of_a_chunk_grow_only_behind_the_first_half(monkeypatch):
+    monkeypatch.setattr(multipart, "_STEP_UNIT", 1)
+    sizes = PartSizes(Capability(write_total_max_size=1000), OpWrite(chunk=10), max_parts=20)
+    store, writer = make(sizes=sizes)
+    for begin in range(0, 250, 7):
+        await writer.write(CONTENT[begin : min(250, begin + 7)])
+    await writer.close()
+    assert store.content == CONTENT
+    assert store.part_sizes == [*[10] * 10, 25, 40, 55, 30]
 
 
 @pytest.mark.parametrize(("size", "parts"), [(11, [10, 1]), (20, [10, 10]), (25, [10, 10, 5])])
@@ -134,11 +165,11 @@ async def test_a_full_part_is_on_its_way_when_the_write_that_filled_it_returns()
 
 
 async def test_what_cannot_fit_is_refused_and_nothing_of_it_is_sent():
-    sizes = PartSizes(Capability(), OpWrite(chunk=10), max_parts=3)
+    sizes = PartSizes(Capability(write_total_max_size=30), OpWrite(chunk=10), max_parts=3)
     store, writer = make(sizes=sizes)
     await writer.write(CONTENT[:25])
     for data in (CONTENT[:6], CONTENT):
-        with pytest.raises(InvalidInput, match="larger chunk"):
+        with pytest.raises(InvalidInput, match="the most that the service takes"):
             await writer.write(data)
     assert store.faults.calls == []
     await writer.write(CONTENT[25:30])

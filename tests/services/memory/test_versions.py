@@ -79,7 +79,7 @@ async def test_removing_the_mark_brings_the_object_back(op: Operator, versions: 
     ((_, mark, _, _),) = await told(op, deleted=True)
     await op.delete("a", version=mark)
     assert await op.stat("a") == versions[-1]
-    assert await told(op, deleted=True) == [("a", versions[-1].version, True, False)]
+    assert await told(op, deleted=True) == [("a", None, True, False)]
 
 
 async def test_a_version_that_is_deleted_is_gone_for_good(op: Operator, versions: list[Metadata]) -> None:
@@ -118,7 +118,7 @@ async def test_a_listing_tells_current_ones_or_all_or_marks_too(op: Operator, ve
     b = ("b", kept.version, True, False)
     old = [("a", three, False, False), ("a", two, False, False), ("a", one, False, False)]
     assert await told(op) == [("b", None, True, False)]
-    assert await told(op, deleted=True) == [("a", mark, True, True), b]
+    assert await told(op, deleted=True) == [("a", mark, True, True), ("b", None, True, False)]
     assert await told(op, versions=True) == [*old, b]
     assert await told(op, versions=True, deleted=True) == [("a", mark, True, True), *old, b]
 
@@ -215,3 +215,15 @@ async def test_only_listings_of_versions_tell_them_so_that_deleting_a_listing_de
     assert len(await op.list("a", versions=True)) == 2
     await op.delete_many(op.lister("a", versions=True, deleted=True))
     assert await op.list("a", versions=True, deleted=True) == []
+
+
+async def test_deleting_what_a_listing_of_marks_gave_removes_marks_and_objects_but_no_version() -> None:
+    op = Operator(Memory(versioned=True))
+    await op.write("gone", b"1")
+    await op.delete("gone")
+    await op.write("kept", b"1")
+    await op.write("kept", b"2")
+    await op.delete_many(op.lister("/", deleted=True))
+    assert await op.read("gone") == b"1"
+    kept = await op.list("kept", versions=True, deleted=True)
+    assert [one.metadata.is_deleted for one in kept] == [True, False, False]

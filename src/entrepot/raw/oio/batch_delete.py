@@ -8,9 +8,8 @@ from entrepot.errors import DeletionsFailed, Error
 from entrepot.raw.ops import OpDelete
 
 from .delete import Delete
+from .deletions import Deletion, failures_of, of_deletion
 from .read import check_not_closed
-
-Deletion = tuple[str, OpDelete]
 
 
 class BatchDeleter(Delete):
@@ -26,7 +25,7 @@ class BatchDeleter(Delete):
         max_size: how many deletions a request takes; with 1 none is held back.
     """
 
-    __slots__ = ("_delete_many", "_delete_one", "_is_closed", "_max_size", "_queue")
+    __slots__ = ("_delete_many", "_delete_one", "_is_closed", "_max_size", "_queue", "_taken")
 
     def __init__(
         self,
@@ -38,13 +37,14 @@ class BatchDeleter(Delete):
         self._delete_many = delete_many
         self._max_size = max_size
         self._queue: list[Deletion] = []
+        self._taken = 0
         self._is_closed = False
 
     async def delete(self, path: str, args: OpDelete) -> None:
         """Takes a deletion, after those before it were made if they fill a request.
 
         Raises:
-            DeletionsFailed: some of those before it failed; this one was not taken.
+            DeletionsFailed: some of those before it failed, or the request for all of them; this one was not taken.
         """
         check_not_closed(self._is_closed)
         if self._max_size <= 1:
@@ -53,31 +53,48 @@ class BatchDeleter(Delete):
         if len(self._queue) >= self._max_size:
             await self._flush()
         self._queue.append((path, args))
+        self._taken += 1
 
     async def close(self) -> None:
         """Makes the deletions that are left.
 
         Raises:
-            DeletionsFailed: some of them failed, and stay to be tried again.
+            DeletionsFailed: some of them failed, or the request for all of them, and stay to be tried again.
+            Error: of the only deletion that this body ever took, which stays too.
         """
         await self._flush()
         self._is_closed = True
 
     async def _flush(self) -> None:
         if len(self._queue) == 1:
-            await self._delete_alone(*self._queue[0])
+            await self._delete_last(*self._queue[0])
             self._queue.clear()
         elif self._queue:
-            failures = await self._delete_many(tuple(self._queue))
+            failures = await self._delete_together()
             self._queue = _left_of(self._queue, failures)
             if failures:
                 raise DeletionsFailed.of(failures)
+
+    async def _delete_together(self) -> Sequence[Error]:
+        """Makes a request. When it fails as a whole, only this body knows of which deletions it was."""
+        try:
+            return await self._delete_many(tuple(self._queue))
+        except Error as error:
+            raise DeletionsFailed.of(failures_of(error, self._queue)) from error
+
+    async def _delete_last(self, path: str, args: OpDelete) -> None:
+        try:
+            await self._delete_alone(path, args)
+        except Error as error:
+            if self._taken == 1:
+                raise
+            raise DeletionsFailed.of(failures_of(error, [(path, args)])) from error
 
     async def _delete_alone(self, path: str, args: OpDelete) -> None:
         try:
             await self._delete_one(path, args)
         except Error as error:
-            error.add_context(path=path)
+            of_deletion(error, path, args)
             raise
 
 

@@ -11,8 +11,9 @@ class Delete:
 
     Creating a body does no I/O. What is missing is no error: it is gone. A deletion leaves the body only
     after it succeeded, so that a verb that failed is called again and makes those that are left. When
-    some of many fail the error is `DeletionsFailed`, which names them, and else that of the one. One
-    task uses a body at a time.
+    some or all of those that were held back fail, the error is `DeletionsFailed`, which names them. Any other
+    error is that of the deletion that was asked for, and one of `close` that of all that the body took. One task
+    uses a body at a time.
     """
 
     __slots__ = ()

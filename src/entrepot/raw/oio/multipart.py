@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -80,10 +81,11 @@ class MultipartUpload:
 class PartSizes:
     """The size of each part of an object, known before the object is.
 
-    With `args.chunk` all parts have exactly that size, as far as the service allows it. Without it they have
-    8 MiB, the first tenth of them, because some stores want equal parts and most objects end there; then
+    They are equal at first: of `args.chunk` bytes half of them, as far as the service allows that size, and
+    without it of 8 MiB a tenth of them, because some stores want equal parts and most objects end there. Then
     each has a little more than the one before, a whole number of KiB, so that the object can have as many
-    bytes as the service takes, or 5 TiB where it names no limit. The last part has what is left.
+    bytes as the service takes, or 5 TiB where it names no limit. Where parts may not be that large, fewer of
+    them are equal. The last part has what is left.
 
     Arguments:
         capability: `write_multi_min_size`, `write_multi_max_size` and `write_total_max_size` of the service.
@@ -94,17 +96,19 @@ class PartSizes:
         capacity: how many bytes an object can have at most.
     """
 
-    __slots__ = ("_equal", "_first", "_is_chunk", "_max", "_max_parts", "_step", "_total", "capacity")
+    __slots__ = ("_equal", "_first", "_is_limited", "_max", "_max_parts", "_step", "capacity")
 
     def __init__(self, capability: Capability, args: OpWrite, *, max_parts: int = MAX_PARTS) -> None:
-        self._is_chunk = args.chunk is not None
         self._max_parts = max_parts
-        self._equal = max_parts // 10
         self._max = capability.write_multi_max_size
-        self._total = capability.write_total_max_size
         self._first = self._clamp(max(args.chunk or _FIRST_SIZE, capability.write_multi_min_size or 1))
-        self._step = 0 if self._is_chunk else self._step_to_hold(self._total or _DEFAULT_TOTAL)
-        self.capacity = min(self._most_in_parts(), self._total or self._most_in_parts())
+        total = capability.write_total_max_size
+        needed = self._holdable(total or _DEFAULT_TOTAL)
+        self._equal = self._equal_within(needed, max_parts // (10 if args.chunk is None else 2))
+        self._step = self._step_to_hold(needed)
+        held = self._held(self._step)
+        self._is_limited = total is not None and total <= held
+        self.capacity = min(held, total or held)
 
     def size(self, number: int) -> int:
         """How many bytes the part of this number has, from 1, if it is not the last one."""
@@ -117,28 +121,39 @@ class PartSizes:
             InvalidInput: it cannot.
         """
         if size > self.capacity:
-            hint = ": set a larger chunk" if self._is_chunk and self.capacity != self._total else ""
-            raise InvalidInput(
-                f"the object would have more than {self.capacity} bytes, the most that fit in it{hint}",
-                context={"chunk": self._first, "max_parts": self._max_parts},
-            )
+            limit = "the service takes" if self._is_limited else f"{self._max_parts} parts hold"
+            raise InvalidInput(f"the object would have more than {self.capacity} bytes, the most that {limit}")
 
     def _clamp(self, size: int) -> int:
         return size if self._max is None else min(size, self._max)
 
-    def _step_to_hold(self, total: int) -> int:
-        growing = self._max_parts - self._equal
-        missing = total - self._first * self._max_parts
-        units = -(-missing // (growing * (growing + 1) // 2 * _STEP_UNIT))
-        return max(0, units) * _STEP_UNIT
+    def _holdable(self, total: int) -> int:
+        return total if self._max is None else min(total, self._max * self._max_parts)
 
-    def _most_in_parts(self) -> int:
+    def _equal_within(self, needed: int, share: int) -> int:
+        """How many parts can be equal: so many, or fewer if the others could not hold the rest."""
+        if self._max is None or self._max == self._first:
+            return share
+        return min(share, (self._max * self._max_parts - needed) // (self._max - self._first))
+
+    def _step_to_hold(self, needed: int) -> int:
+        """The least step with which the parts hold so many bytes."""
+        growing = self._max_parts - self._equal
+        missing = max(0, needed - self._first * self._max_parts)
+        step = -(-missing // (growing * (growing + 1) // 2 * _STEP_UNIT)) * _STEP_UNIT
+        if self._max is None or self._held(step) >= needed:
+            return step
+        most = -(-(self._max - self._first) // _STEP_UNIT)  # some parts are the largest, so that others need more
+        return _STEP_UNIT * bisect_left(range(most), needed, key=lambda units: self._held(units * _STEP_UNIT))
+
+    def _held(self, step: int) -> int:
+        """How many bytes all parts hold if they grow by such a step: of those that grow, some are the largest."""
         growing = self._max_parts - self._equal
         below_max = growing
-        if self._step and self._max is not None:
-            below_max = min(growing, (self._max - self._first) // self._step)
-        more = self._step * (below_max * (below_max + 1) // 2)
-        more += (growing - below_max) * (self.size(self._max_parts) - self._first)
+        if step and self._max is not None:
+            below_max = min(growing, (self._max - self._first) // step)
+        more = step * (below_max * (below_max + 1) // 2)
+        more += (growing - below_max) * (self._clamp(self._first + step * growing) - self._first)
         return self._first * self._max_parts + more
 
 

@@ -8,7 +8,7 @@ so that an object that is overwritten meanwhile gives its old bytes or an error,
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import ConditionNotMatch, ContentIncomplete, ContentTruncated, Unsupported
 from entrepot.raw.rps import RpRead
@@ -51,6 +51,11 @@ class PinnedRange:
     def limit(self) -> int | None:
         """The most bytes that the range can have, as far as is known."""
         return self._args.range.length if self.size is None else self.size
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether later requests can name the object that the first reply showed, so that no other can come."""
+        return bool(self._mark())
 
     @property
     def scheme(self) -> str:
@@ -97,6 +102,7 @@ class PinnedRange:
         Raises:
             ConditionNotMatch: the object changed since the first reply.
         """
+        self.reply.is_whole |= reply.is_whole
         if reply.metadata is not None:
             self._note(reply.metadata)
         elif reply.size is not None:
@@ -147,15 +153,18 @@ class PinnedRange:
 
     def _pinned(self, part: BytesRange) -> OpRead:
         """What asks for a part of the object that the first reply showed, and of no other."""
+        return replace(self._args, range=part, **self._mark())
+
+    def _mark(self) -> dict[str, Any]:
+        """The option that finds that object and no other; none where there is no such."""
         seen, capability = self.reply.metadata, self._accessor.info.capability
-        args = replace(self._args, range=part)
         if seen is None:
-            return args
+            return {}
         if seen.version is not None and capability.read_with_version:
-            return replace(args, version=seen.version)
+            return {"version": seen.version}
         if seen.etag is not None and not seen.etag.startswith("W/") and capability.read_with_if_match:
-            return replace(args, if_match=seen.etag)
-        return args
+            return {"if_match": seen.etag}
+        return {}
 
     def _stat_args(self) -> OpStat:
         """What asks about the same object. A condition that only `read` can check stays with `read`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +10,7 @@ from entrepot.errors import DeletionsFailed, Error, InvalidInput, Unexpected
 from entrepot.raw.ops import DEFAULT_DELETE, OpDelete
 
 from .delete import Delete
+from .deletions import make_deletions
 from .in_window import take_all
 from .list import List
 
@@ -25,8 +26,8 @@ MAX_PASSES: Final = 32
 class RecursiveDeleter(Delete):
     """Deletes a tree by walking it. Other deletions go to the body of the service as they are.
 
-    Of `"a"` and of `"a/"` it deletes all beneath `"a/"`, then the directory itself, and on a flat store the
-    object `"a"`; never `"ab"`. The root stays. In memory is one page of the walk.
+    Of `"a/"` it deletes all beneath, then the directory itself, and never the object `"a"`. Of `"a"` it deletes
+    the same, and the object `"a"` too; never `"ab"`. The root stays. In memory is one page of the walk.
 
     A server may skip entries of a listing from which some were deleted meanwhile. So on a flat store the
     walk is repeated until it finds nothing.
@@ -48,7 +49,7 @@ class RecursiveDeleter(Delete):
         single: Delete,
         open_deleter: Callable[[], Awaitable[Delete]],
         walk: Callable[[str], Awaitable[List]],
-        open_window: Callable[[], Window[list[Error]]],
+        open_window: Callable[[], Window[Sequence[Error]]],
         *,
         batch: int | None,
         is_flat: bool,
@@ -65,7 +66,7 @@ class RecursiveDeleter(Delete):
         """Deletes one path, or all beneath it and itself.
 
         Raises:
-            DeletionsFailed: what could not be deleted; all others of the walk were.
+            DeletionsFailed: what could not be deleted, each once; all others of the walk were.
             Unexpected: the directory was still not empty after many walks; it is temporary.
             InvalidInput: a version was asked for as well, which is that of one object.
         """
@@ -80,7 +81,7 @@ class RecursiveDeleter(Delete):
     async def _delete_tree(self, path: str) -> None:
         directory = path if path.endswith("/") else f"{path}/"
         was_there = await self._empty(directory)
-        _raise_if_any(await self._delete_all(self._own_paths(directory, was_there), directory))
+        _raise_if_any(await self._delete_all(self._own_paths(path, directory, was_there)))
 
     async def _empty(self, directory: str) -> bool:
         """Deletes what lies in a directory, and tells whether there was one to be deleted itself."""
@@ -106,47 +107,29 @@ class RecursiveDeleter(Delete):
                 paths = [entry.path for entry in page if entry.path != directory]
                 has_itself = has_itself or len(paths) < len(page)
                 has_contents = has_contents or bool(paths)
-                failures += await self._delete_all(paths, directory)
+                failures += await self._delete_all(paths)
         finally:
             await lister.close()
         _raise_if_any(failures)
         return has_contents, has_itself
 
-    def _own_paths(self, directory: str, was_there: bool) -> Sequence[str]:
-        """What is to be deleted when all beneath is: the directory if there was one, the object of its name."""
+    def _own_paths(self, path: str, directory: str, was_there: bool) -> Sequence[str]:
+        """What goes when all beneath is gone: the directory if there was one, and the object if it is meant."""
         if directory == "/":
             return ()
-        name = directory[:-1]
-        objects = () if name.endswith("/") else (name,)  # that of "a//" would be the marker of "a/"
-        if self._is_flat and was_there:
-            return directory, *objects
-        return (directory,) if was_there else objects
+        directories = (directory,) if was_there else ()
+        is_object = path != directory and (self._is_flat or not was_there)
+        return (*directories, path) if is_object else directories
 
-    async def _delete_all(self, paths: Sequence[str], tree: str) -> Sequence[Error]:
+    async def _delete_all(self, paths: Sequence[str]) -> Sequence[Error]:
         size = self._batch or -(-len(paths) // CONCURRENT) or 1
         batches = (paths[start : start + size] for start in range(0, len(paths), size))
-        failures = list[list[Error]]()
-        calls = (partial(self._delete_batch, batch, tree) for batch in batches)
-        await take_all(calls, self._open_window(), failures)
+        failures = list[Sequence[Error]]()
+        await take_all((partial(self._delete_batch, batch) for batch in batches), self._open_window(), failures)
         return [failure for of_batch in failures for failure in of_batch]
 
-    async def _delete_batch(self, paths: Sequence[str], tree: str) -> list[Error]:
-        """Deletes some paths and returns what failed. A request that fails as a whole is put down to the tree."""
-        body = await self._open_deleter()
-        failures = list[Error]()
-        for path in paths:
-            failures += await _failures_of(body.delete(path, DEFAULT_DELETE), path)
-        return [*failures, *await _failures_of(body.close(), paths[0] if len(paths) == 1 else tree)]
-
-
-async def _failures_of(call: Awaitable[None], path: str) -> Sequence[Error]:
-    try:
-        await call
-    except DeletionsFailed as some:
-        return some.failures
-    except Error as error:
-        return (error.add_context(path=path),)
-    return ()
+    async def _delete_batch(self, paths: Iterable[str]) -> Sequence[Error]:
+        return await make_deletions(self._open_deleter, [(path, DEFAULT_DELETE) for path in paths])
 
 
 def _raise_if_any(failures: Sequence[Error]) -> None:

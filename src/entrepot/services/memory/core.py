@@ -121,9 +121,10 @@ class Table:
         history = self.objects.get(key, ())
         told = reversed(history) if args.versions else history[-1:]
         found = [one.metadata for one in told if args.deleted or not one.metadata.is_deleted]
-        if not self.versioned or args.versions or args.deleted:
+        if not self.versioned or args.versions:
             return found
-        return [replace(one, version=None) for one in found]  # it is the object that is listed, and not a version
+        # It is the object that is listed, and not its current version; a mark is one.
+        return [one if one.is_deleted else replace(one, version=None) for one in found]
 
     def _find(self, key: str, version: str | None = None) -> StoredObject | None:
         history = self.objects.get(key, ())

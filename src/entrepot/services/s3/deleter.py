@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from entrepot.errors import Error, NotFound
+from entrepot.errors import Error, NotFound, Unexpected
 from entrepot.raw import OpDelete, build_abs_path
+from entrepot.raw.oio.deletions import Deletion, of_deletion
 
 from .client import S3Client
 from .core import is_key
 from .deletion import can_join, delete_objects, deletion_failures
-
-Deletion = tuple[str, OpDelete]
+from .errors import error_of_version
 
 
 class S3Deletions:
@@ -35,6 +35,8 @@ class S3Deletions:
             await self._client.call(self._client.core.delete(key, args.version))
         except NotFound:
             return
+        except Unexpected as error:
+            raise error_of_version(error, args.version) from None
 
     async def delete_many(self, deletions: Sequence[Deletion]) -> list[Error]:
         """Deletes many paths, and returns the errors of those that failed: all that can go together go together."""
@@ -46,7 +48,7 @@ class S3Deletions:
             try:
                 await self.delete_one(path, args)
             except Error as error:
-                failures.append(_of(error, path, args))
+                failures.append(of_deletion(error, path, args))
         return failures
 
     async def _delete_jointly(self, deletions: Sequence[Deletion]) -> list[Error]:
@@ -54,7 +56,7 @@ class S3Deletions:
         doomed = [(build_abs_path(self._root, path), args.version) for path, args in deletions]
         headers, content = await self._client.call(delete_objects(core, doomed))
         failures = deletion_failures(core, headers, content, doomed)
-        return [_of(error, *deletions[index]) for index, error in failures]
+        return [_of_version(error, *deletions[index]) for index, error in failures]
 
     def _can_join(self, deletion: Deletion) -> bool:
         path, args = deletion
@@ -62,7 +64,5 @@ class S3Deletions:
         return is_key(key) and can_join(key, args.version)
 
 
-def _of(error: Error, path: str, args: OpDelete) -> Error:
-    """The error of one deletion, which says whose it is."""
-    error.add_context(path=path)
-    return error if args.version is None else error.add_context(version=args.version)
+def _of_version(error: Error, path: str, args: OpDelete) -> Error:
+    return of_deletion(error_of_version(error, args.version), path, args)

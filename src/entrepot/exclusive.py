@@ -1,0 +1,66 @@
+"""One call at a time on what is opened, each of whose errors names the method that was called."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, TypeVarTuple
+
+from entrepot.errors import Error, InvalidInput
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+
+class Exclusive:
+    """Makes the calls of a reader, writer or lister.
+
+    Arguments:
+        what: what it is, such as `"reader"`.
+        scheme: the scheme of its service.
+        path: the path that it was opened with.
+
+    Attributes:
+        uses: how many calls were made one at a time.
+        is_closed: whether calls are refused from now on.
+    """
+
+    __slots__ = ("_is_busy", "_path", "_scheme", "_what", "is_closed", "uses")
+
+    def __init__(self, what: str, scheme: str, path: str) -> None:
+        self._what = what
+        self._scheme = scheme
+        self._path = path
+        self._is_busy = False
+        self.uses = 0
+        self.is_closed = False
+
+    async def use(self, method: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        """Makes a call that no other may be beside.
+
+        Raises:
+            InvalidInput: there is another, or it is closed.
+        """
+        if self._is_busy:
+            raise self._named(InvalidInput(f"the {self._what} is in use by another task"), method)
+        self.uses += 1
+        self._is_busy = True
+        try:
+            return await self.call(method, call, *args)
+        finally:
+            self._is_busy = False
+
+    async def call(self, method: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        """Makes a call that others may be beside."""
+        try:
+            if self.is_closed:
+                raise InvalidInput(f"the {self._what} is closed")
+            return await call(*args)
+        except Error as error:
+            self._named(error, method)
+            raise
+
+    def _named(self, error: Error, method: str) -> Error:
+        return error.of_call(f"{self._what}.{method}", scheme=self._scheme, path=self._path)
+
+    def __repr__(self) -> str:
+        return f"{self._what.title()} {self._scheme} {self._path!r}"
