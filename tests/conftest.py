@@ -13,7 +13,7 @@ import pytest
 from entrepot import Operator
 from entrepot.raw import ServiceConfig
 from entrepot.services import S3, Fs, Http, Memory
-from entrepot.testing import Nginx, S3Server, SeaweedFS, moto, nginx, seaweedfs
+from entrepot.testing import Nginx, S3Server, SeaweedFS, juicefs, moto, nginx, seaweedfs
 
 SERVICES = ("fs", "memory", "http", "s3")
 _serial = count()
@@ -44,6 +44,12 @@ def seaweedfs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seawe
 @pytest.fixture(scope="session")
 def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with moto(tmp_path_factory.mktemp("moto")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def juicefs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with juicefs(tmp_path_factory.mktemp("juicefs")) as server:
         yield server
 
 

@@ -102,7 +102,7 @@ async def test_a_path_that_cannot_be_is_refused_everywhere(op: Operator, path: A
 
 async def test_exists_tells_absence_from_other_errors(op: Operator) -> None:
     class Locked(Layer):
-        def wrap(self, accessor: Accessor) -> Accessor:
+        def wrap(self, accessor: Accessor, context: Context) -> Accessor:
             return LockedAccessor(accessor)
 
     class LockedAccessor(LayeredAccessor):
@@ -138,7 +138,7 @@ async def test_an_option_that_the_service_lacks_is_unsupported(op: Operator) -> 
 
 async def test_layer_gives_a_new_operator_and_leaves_the_old_one(op: Operator) -> None:
     class Upper(Layer):
-        def wrap(self, accessor: Accessor) -> Accessor:
+        def wrap(self, accessor: Accessor, context: Context) -> Accessor:
             return UpperAccessor(accessor)
 
     class UpperAccessor(LayeredAccessor):
@@ -161,7 +161,7 @@ async def test_the_layer_added_last_is_outermost_and_contexts_are_wrapped_too(op
             order.append(f"context {self.name}")
             return context
 
-        def wrap(self, accessor: Accessor) -> Accessor:
+        def wrap(self, accessor: Accessor, context: Context) -> Accessor:
             return NamedAccessor(accessor, self.name)
 
     class NamedAccessor(LayeredAccessor):
@@ -221,9 +221,21 @@ async def test_builds_and_operations_log_at_debug(caplog: pytest.LogCaptureFixtu
     assert said == [f"built {Memory()!r} with 0 layers", "memory write 'a'", "memory read 'a'", "memory stat 'a'"]
 
 
+@pytest.mark.parametrize("operation", ["copy", "rename"])
+async def test_an_error_of_two_paths_names_both(op: Operator, operation: str) -> None:
+    await op.write("there", b"")
+    with pytest.raises(ConditionNotMatch) as caught:
+        await getattr(op, operation)("dir/file", "there", if_not_exists=True)
+    error = caught.value
+    assert (error.operation, error.path, error.context["target"]) == (operation, "dir/file", "there")
+    with pytest.raises(InvalidInput) as caught:
+        await getattr(op, operation)("dir/file", 5)
+    assert (caught.value.operation, caught.value.path) == (operation, "dir/file")
+
+
 async def test_check_tolerates_that_nothing_is_there_and_raises_the_rest(op: Operator) -> None:
     class Locked(Layer):
-        def wrap(self, accessor: Accessor) -> Accessor:
+        def wrap(self, accessor: Accessor, context: Context) -> Accessor:
             return LockedAccessor(accessor)
 
     class LockedAccessor(LayeredAccessor):
@@ -241,7 +253,7 @@ async def test_check_reads_where_there_is_no_listing(op: Operator) -> None:
         def __init__(self, error: Error | None) -> None:
             self.error = error
 
-        def wrap(self, accessor: Accessor) -> Accessor:
+        def wrap(self, accessor: Accessor, context: Context) -> Accessor:
             return ReadOnlyAccessor(accessor, self.error)
 
     class ReadOnlyAccessor(LayeredAccessor):
@@ -272,7 +284,7 @@ async def test_a_failed_write_is_aborted_and_publishes_nothing(op: Operator) -> 
     aborted: list[str] = []
 
     class Failing(Layer):
-        def wrap(self, accessor: Accessor) -> Accessor:
+        def wrap(self, accessor: Accessor, context: Context) -> Accessor:
             return FailingAccessor(accessor)
 
     class FailingAccessor(LayeredAccessor):
@@ -303,7 +315,7 @@ async def test_a_failed_write_is_aborted_and_publishes_nothing(op: Operator) -> 
 
 async def test_an_abort_that_fails_does_not_hide_why() -> None:
     class Broken(Layer):
-        def wrap(self, accessor: Accessor) -> Accessor:
+        def wrap(self, accessor: Accessor, context: Context) -> Accessor:
             return BrokenAccessor(accessor)
 
     class BrokenAccessor(LayeredAccessor):

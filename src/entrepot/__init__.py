@@ -9,6 +9,9 @@
 Services are in `entrepot.services`, layers in `entrepot.layers`, what authors of either need in `entrepot.raw`.
 """
 
+from typing import TYPE_CHECKING
+
+from ._lazy import lazy_names
 from .errors import (
     AlreadyExists,
     ConditionNotMatch,
@@ -33,19 +36,25 @@ from .errors import (
 from .lister import Lister
 from .operator import Operator
 from .reader import Reader
-from .types import BytesRange, Capability, Entry, EntryMode, Metadata, Scheme
+from .types import BytesRange, Capability, Entry, EntryMode, Metadata, PresignedRequest, Scheme
 from .writer import Writer
+
+if TYPE_CHECKING:
+    from .blocking import BlockingOperator
+    from .types import Copied, Upload
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AlreadyExists",
+    "BlockingOperator",
     "BytesRange",
     "Capability",
     "ConditionNotMatch",
     "ConfigInvalid",
     "ContentIncomplete",
     "ContentTruncated",
+    "Copied",
     "DeletionsFailed",
     "Entry",
     "EntryMode",
@@ -59,6 +68,7 @@ __all__ = [
     "NotFound",
     "Operator",
     "PermissionDenied",
+    "PresignedRequest",
     "RangeNotSatisfied",
     "RateLimited",
     "Reader",
@@ -67,6 +77,9 @@ __all__ = [
     "Timeout",
     "Unexpected",
     "Unsupported",
+    "Upload",
     "Writer",
     "__version__",
 ]
+
+__getattr__ = lazy_names(__name__, {"BlockingOperator": "blocking", "Copied": "types", "Upload": "types"})

@@ -224,7 +224,7 @@ class ContentTruncated(Error, OSError):
 
 
 class DeletionsFailed(Error, OSError):
-    """Some of many deletions failed. The others were made.
+    """Some of many deletions, or of uploads to abort, failed. The others were made.
 
     `failures` has the error of each that failed: its `path` says which, and the `version` in its context if
     one was asked for.

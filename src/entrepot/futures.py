@@ -7,6 +7,7 @@ coroutine that is never awaited.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from datetime import datetime
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from entrepot.errors import InvalidInput
 from entrepot.options import AskedRange, Path
-from entrepot.types import Entry, Metadata
+from entrepot.types import Entry, Metadata, PresignedRequest
 
 if TYPE_CHECKING:
     from entrepot.lister import Lister  # noqa: F401 - a base below names it
     from entrepot.reader import Reader  # noqa: F401 - a base below names it
+    from entrepot.types import Copied  # noqa: F401 - a base below names it
     from entrepot.writer import Writer  # noqa: F401 - a base below names it
 
 T = TypeVar("T")
@@ -54,12 +56,17 @@ class Future(Generic[T]):
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self._options.items())
-        about = ", ".join(f"{one!r:.80}" for one in self._about)
+        about = ", ".join(_shown(one) for one in self._about)
         return f"<{self._name}({about}{options})>"
 
     def __del__(self) -> None:
         if not self._used:
             warnings.warn(f"{self!r} was never awaited", RuntimeWarning, stacklevel=1, source=self)
+
+
+def _shown(about: object) -> str:
+    """What a call is about, in a word: a path as it is. Data is nobody's business, and can be large."""
+    return repr(about) if isinstance(about, str | os.PathLike) else f"<{type(about).__name__}>"
 
 
 class _Enterable(Protocol):
@@ -114,15 +121,31 @@ class _Conditions(Future[T]):
         return self._with(if_unmodified_since=moment)
 
 
-class FutureStat(_Conditions[Metadata]):
+class _Overrides(_Conditions[T]):
+    def override_content_type(self, media_type: str) -> Self:
+        """The Content-Type that the reply shall state. Requires `*_with_override_content_type`."""
+        return self._with(override_content_type=media_type)
+
+    def override_content_disposition(self, disposition: str) -> Self:
+        """The Content-Disposition that the reply shall state. Requires `*_with_override_content_disposition`."""
+        return self._with(override_content_disposition=disposition)
+
+    def override_cache_control(self, directives: str) -> Self:
+        """The Cache-Control that the reply shall state. Requires `*_with_override_cache_control`."""
+        return self._with(override_cache_control=directives)
+
+
+class FutureStat(_Overrides[Metadata]):
     """`stat` being described; awaiting it gives the `Metadata`."""
 
 
-class _Reading(_Conditions[T]):
+class _Ranged(_Overrides[T]):
     def range(self, start: int = 0, end: int | None = None, *, suffix: int | None = None) -> Self:
         """The bytes from `start` up to, not including, `end`; or the last `suffix` bytes."""
         return self._with(range=AskedRange(start, end, suffix))
 
+
+class _Reading(_Ranged[T]):
     def chunk(self, size: int) -> Self:
         """Hint: read in requests of `size` bytes. By default one stream."""
         return self._with(chunk=size)
@@ -153,11 +176,7 @@ class FutureReader(_Reading["Reader"], _Entered["Reader"]):
                 yield chunk
 
 
-class _Writing(Future[T]):
-    def append(self, append: bool = True) -> Self:  # noqa: FBT002 - the name of the step says what is true
-        """Write behind what the object has. Requires `write_with_append`."""
-        return self._with(append=append)
-
+class _Storing(Future[T]):
     def content_type(self, media_type: str) -> Self:
         """The media type to store. Requires `write_with_content_type`."""
         return self._with(content_type=media_type)
@@ -186,12 +205,18 @@ class _Writing(Future[T]):
         """Only if the object has another etag. Requires `write_with_if_none_match`."""
         return self._with(if_none_match=etag)
 
-    def if_not_exists(self, only: bool = True) -> Self:  # noqa: FBT002
+    def if_not_exists(self, only: bool = True) -> Self:  # noqa: FBT002 - the name of the step says what is true
         """Only if there is no such object. Requires `write_with_if_not_exists`."""
         return self._with(if_not_exists=only)
 
+
+class _Writing(_Storing[T]):
+    def append(self, append: bool = True) -> Self:  # noqa: FBT002
+        """Write behind what the object has. Requires `write_with_append`."""
+        return self._with(append=append)
+
     def chunk(self, size: int) -> Self:
-        """Hint: send in parts of exactly `size` bytes."""
+        """Hint: send in parts of `size` bytes, larger ones only where the object could not be held otherwise."""
         return self._with(chunk=size)
 
     def concurrent(self, parts: int) -> Self:
@@ -207,15 +232,17 @@ class FutureWriter(_Writing["Writer"], _Entered["Writer"]):
     """`writer` being described. It can be awaited, or entered with `async with`."""
 
 
-class FutureDelete(Future[None]):
-    """`delete` being described."""
-
+class _Deleting(Future[T]):
     def version(self, version: str) -> Self:
         """Remove this version, for good. Requires `delete_with_version`."""
         return self._with(version=version)
 
+
+class FutureDelete(_Deleting[None]):
+    """`delete` being described."""
+
     def recursive(self, recursive: bool = True) -> Self:  # noqa: FBT002
-        """What lies beneath as well. Requires `delete_with_recursive`."""
+        """What lies beneath as well: of `"a"` and of `"a/"` all beneath `a/`. Requires `delete_with_recursive`."""
         return self._with(recursive=recursive)
 
 
@@ -255,9 +282,7 @@ class FutureLister(_Listing["Lister"], _Entered["Lister"]):
                     yield entry
 
 
-class FutureCopy(Future[Metadata]):
-    """`copy` being described; awaiting it gives what the storage says of the target."""
-
+class _Copying(Future[T]):
     def if_not_exists(self, only: bool = True) -> Self:  # noqa: FBT002
         """Only if there is no object at the target. Requires `copy_with_if_not_exists`."""
         return self._with(if_not_exists=only)
@@ -270,6 +295,26 @@ class FutureCopy(Future[Metadata]):
         """The version of the source to copy. Requires `copy_with_source_version`."""
         return self._with(source_version=version)
 
+    def chunk(self, size: int) -> Self:
+        """Hint: copy in ranges of `size` bytes, where an object is copied in ranges."""
+        return self._with(chunk=size)
+
+    def concurrent(self, ranges: int) -> Self:
+        """Hint: keep so many ranges in flight."""
+        return self._with(concurrent=ranges)
+
+    def source_content_length_hint(self, size: int) -> Self:
+        """Hint: the source is believed to have `size` bytes, so that the right way to copy it is taken at once."""
+        return self._with(source_content_length_hint=size)
+
+
+class FutureCopy(_Copying[Metadata]):
+    """`copy` being described; awaiting it gives what the storage says of the target."""
+
+
+class FutureCopyTo(_Copying["Copied"]):
+    """`copy_to` being described; awaiting it gives `Copied`."""
+
 
 class FutureRename(Future[None]):
     """`rename` being described."""
@@ -277,3 +322,19 @@ class FutureRename(Future[None]):
     def if_not_exists(self, only: bool = True) -> Self:  # noqa: FBT002
         """Only if there is no object at the target. Requires `rename_with_if_not_exists`."""
         return self._with(if_not_exists=only)
+
+
+class FuturePresignRead(_Ranged[PresignedRequest]):
+    """`presign_read` being described; awaiting it gives the `PresignedRequest`."""
+
+
+class FuturePresignStat(_Overrides[PresignedRequest]):
+    """`presign_stat` being described; awaiting it gives the `PresignedRequest`."""
+
+
+class FuturePresignWrite(_Storing[PresignedRequest]):
+    """`presign_write` being described; awaiting it gives the `PresignedRequest`."""
+
+
+class FuturePresignDelete(_Deleting[PresignedRequest]):
+    """`presign_delete` being described; awaiting it gives the `PresignedRequest`."""

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, partial
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, TypeVarTuple, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, TypeVarTuple, Unpack
 
 from entrepot import layers as automatic
 from entrepot.deleter import Targets, check_targets, delete_many, delete_one
 from entrepot.errors import Error, InvalidInput, NotADirectory, NotFound
 from entrepot.futures import (
     FutureCopy,
+    FutureCopyTo,
     FutureDelete,
     FutureList,
     FutureLister,
+    FuturePresignDelete,
+    FuturePresignRead,
+    FuturePresignStat,
+    FuturePresignWrite,
     FutureRead,
     FutureReader,
     FutureRename,
@@ -27,13 +33,19 @@ from entrepot.lister import Lister
 from entrepot.options import (
     CopyOptions,
     DeleteOptions,
+    Expires,
     ListerOptions,
     Path,
+    PresignDeleteOptions,
+    Presigned,
+    PresignReadOptions,
+    PresignWriteOptions,
     ReaderOptions,
     RenameOptions,
     StatOptions,
     WriterOptions,
     checked,
+    checked_presign,
 )
 from entrepot.raw import (
     DEFAULT_COPY,
@@ -57,15 +69,24 @@ from entrepot.raw.oio.pinned_range import PinnedRange
 from entrepot.raw.oio.read import read_to_end
 from entrepot.reader import Reader, open_body
 from entrepot.registry import service_class
-from entrepot.types import BytesRange, Entry, Metadata
+from entrepot.types import BytesRange, Entry, Metadata, PresignedRequest
 from entrepot.types.integers import as_integer
 from entrepot.writer import Output, Source, Writer, check_source, write_source
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from entrepot.blocking import BlockingOperator
+    from entrepot.copying import Side
+    from entrepot.types import Copied, Upload
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
 Entries = list[Entry]
+Uploads = list["Upload"]
 
 DELETE_CONCURRENT: Final = 8
+ABORT_CONCURRENT: Final = 8
 _PROBE: Final = ".entrepot-check"
 
 
@@ -74,9 +95,9 @@ def assemble(config: ServiceConfig, layers: tuple[Layer, ...], context: Context)
     for layer in layers:
         context = layer.wrap_context(context)
     accessor = config.build(context)
-    inner = (automatic.CompleteLayer(context), automatic.CorrectnessCheckLayer(), automatic.ErrorContextLayer())
+    inner = (automatic.CompleteLayer(), automatic.CorrectnessCheckLayer(), automatic.ErrorContextLayer())
     for layer in (*inner, *layers, automatic.TypeEraseLayer()):
-        accessor = layer.wrap(accessor)
+        accessor = layer.wrap(accessor, context)
     _log_debug("built %r with %d layers", config, len(layers))
     return accessor
 
@@ -150,6 +171,16 @@ class Operator:
         """
         return Operator(self._config, layers=(*self._layers, layer), context=self._context)
 
+    def blocking(self) -> BlockingOperator:
+        """The same operations without `await`, with the same layers.
+
+        A service that needs no event loop, such as fs and memory, then runs without one, in the thread that
+        calls; others run on one event loop for the whole process, in a thread of its own.
+        """
+        from entrepot.blocking import BlockingOperator
+
+        return BlockingOperator(self)
+
     async def read(self, path: Path, **options: Unpack[ReaderOptions]) -> bytes:
         """Reads an object, or a range of it.
 
@@ -161,6 +192,11 @@ class Operator:
             if_none_match: only if it has another. Requires `read_with_if_none_match`.
             if_modified_since: only if written after this time. Requires `read_with_if_modified_since`.
             if_unmodified_since: only if not. Requires `read_with_if_unmodified_since`.
+            override_content_type: the Content-Type that the reply shall state, in place of what is stored. Requires
+                `read_with_override_content_type`.
+            override_content_disposition: likewise the Content-Disposition. Requires
+                `read_with_override_content_disposition`.
+            override_cache_control: likewise the Cache-Control. Requires `read_with_override_cache_control`.
             chunk: hint: bytes per request. By default one request for all.
             concurrent: hint: requests in flight, with `chunk`. By default 1.
             gap: hint: for `Reader.fetch`. By default 1 MiB.
@@ -200,6 +236,11 @@ class Operator:
             if_none_match: only if it has another. Requires `stat_with_if_none_match`.
             if_modified_since: only if written after this time. Requires `stat_with_if_modified_since`.
             if_unmodified_since: only if not. Requires `stat_with_if_unmodified_since`.
+            override_content_type: the Content-Type that the reply shall state, in place of what is stored. Requires
+                `stat_with_override_content_type`.
+            override_content_disposition: likewise the Content-Disposition. Requires
+                `stat_with_override_content_disposition`.
+            override_cache_control: likewise the Cache-Control. Requires `stat_with_override_cache_control`.
 
         Raises:
             NotFound: there is nothing of that name.
@@ -230,7 +271,7 @@ class Operator:
         """Replaces an object, all or nothing, and returns what the storage says of it. Requires `write`.
 
         Directories above it are made where the storage has such. When it fails or is cancelled, nothing of
-        the new content is left on the storage.
+        the new content is left on the storage, unless it was being published at that moment.
 
         Arguments:
             path: the object.
@@ -245,7 +286,8 @@ class Operator:
             if_match: only if the object has this etag. Requires `write_with_if_match`.
             if_none_match: only if it has another. Requires `write_with_if_none_match`.
             if_not_exists: only if there is no such object. By default False. Requires `write_with_if_not_exists`.
-            chunk: hint: send in parts of exactly so many bytes. By default what suits the service.
+            chunk: hint: send in parts of so many bytes, larger ones only behind many of them, where the object
+                could not be held otherwise. By default what suits the service.
             concurrent: hint: parts in flight. By default what suits the service.
 
         Raises:
@@ -278,8 +320,9 @@ class Operator:
         Arguments:
             path: the object; with a trailing slash, the directory.
             version: remove this version, for good. Requires `delete_with_version`.
-            recursive: the object and all that lies beneath: of `"a"` and of `"a/"` the object `a` and the
-                directory `a/`, but not `ab`. By default False. Requires `delete_with_recursive`.
+            recursive: all that lies beneath as well: of `"a/"` the directory `a/` with all in it, but not an
+                object `a`; of `"a"` that object too; of neither `ab`. By default False. Requires
+                `delete_with_recursive`.
 
         Raises:
             PermissionDenied: the storage refuses.
@@ -354,6 +397,10 @@ class Operator:
             if_match: only if the object at the target has this etag. Requires `copy_with_if_match`.
             source_version: the version to copy; then the target may be the source itself, which brings
                 that version back. Requires `copy_with_source_version`.
+            chunk: hint: bytes of a range, where an object is too large to be copied at once. By default what
+                suits the service.
+            concurrent: hint: such ranges in flight. By default what suits the service.
+            source_content_length_hint: hint: the size that the source is believed to have, in bytes.
 
         Raises:
             NotFound: there is no such source.
@@ -366,6 +413,42 @@ class Operator:
     def copy_with(self, source: Path, target: Path) -> FutureCopy:
         """The same as `copy`, described step by step: `await op.copy_with(source, target).if_not_exists()`."""
         return FutureCopy(self._caller("copy", self._copy), "copy_with", (source, target), {})
+
+    async def copy_to(self, other: Operator, source: Path, target: Path, **options: Unpack[CopyOptions]) -> Copied:
+        """Copies an object of this storage into another one, over what is at the target. Both may be one.
+
+        Where both operators are of one store and have equal layers, and the store can, it makes the copy
+        itself. Else the object is streamed through here: read in chunks, which cannot be of two contents, and
+        written as it comes. Requires `read` here and `write` there. When it fails or is cancelled, nothing of it is
+        left.
+
+        Arguments:
+            other: the operator of the target.
+            source: the object to copy.
+            target: its new path there. Directories above it are made where the storage has such.
+            if_not_exists: only if there is no object at the target. By default False. Requires
+                `write_with_if_not_exists` there.
+            if_match: only if the object at the target has this etag. Requires `write_with_if_match` there.
+            source_version: the version to copy. Requires `read_with_version` here.
+            chunk: hint: bytes per request of reading and of writing. By default 8 MiB, and what suits the target.
+            concurrent: hint: requests in flight, of reading and of writing. By default 4, and what suits the target.
+            source_content_length_hint: hint: the size that the source is believed to have, in bytes.
+
+        Returns:
+            What the target's storage says of the new object, what of the source's content headers and user
+            metadata it cannot keep, and whether the storage made the copy itself.
+
+        Raises:
+            NotFound: there is no such source.
+            IsADirectory: one of the paths names a directory.
+            IsSameFile: both are one object, and no version is given.
+            ConditionNotMatch: a condition does not hold, or the source changed meanwhile; the target is unchanged.
+        """
+        return await self._call("copy_to", self._copy_to, source, other, target, options)
+
+    def copy_to_with(self, other: Operator, source: Path, target: Path) -> FutureCopyTo:
+        """The same as `copy_to`, described step by step: `await op.copy_to_with(other, source, target).chunk(n)`."""
+        return FutureCopyTo(self._copy_to_later, "copy_to_with", (other, source, target), {})
 
     async def rename(self, source: Path, target: Path, **options: Unpack[RenameOptions]) -> None:
         """Moves an object within the storage, over what is at the target. Requires `rename`.
@@ -398,6 +481,111 @@ class Operator:
             NotADirectory: the path has no trailing slash, or leads through a file.
         """
         await self._call("create_dir", self._create_dir, path)
+
+    async def presign_read(
+        self, path: Path, expires: Expires, **options: Unpack[PresignReadOptions]
+    ) -> PresignedRequest:
+        """A request that reads the object, for whoever it is given to. Requires `presign_read`.
+
+        It is made without asking the storage: whether there is such an object shows when it is sent. Who has it
+        can use it until it expires, as often as they like.
+
+        Arguments:
+            path: the object.
+            expires: for how long it shall hold: a `timedelta`, or whole seconds; from 1 second to 7 days.
+            options: those of `read` that are no hints, signed with it. A condition and `range` are headers of the
+                request, and `override_*` and `version` are in its URL. Each requires what it requires of `read`.
+
+        Raises:
+            InvalidInput: `expires` cannot work, or the range is empty.
+            IsADirectory: the path names a directory.
+        """
+        return await self._call("presign_read", partial(self._presign, DEFAULT_READ), path, expires, options)
+
+    def presign_read_with(self, path: Path, expires: Expires) -> FuturePresignRead:
+        """The same as `presign_read`, described step by step: `await op.presign_read_with(path, 60).range(0, 8)`."""
+        return FuturePresignRead(self._presigner("read", DEFAULT_READ), "presign_read_with", (path, expires), {})
+
+    async def presign_stat(self, path: Path, expires: Expires, **options: Unpack[StatOptions]) -> PresignedRequest:
+        """A request that asks about the object, and whose reply has headers alone. Requires `presign_stat`.
+
+        Arguments and errors are those of `presign_read`, and options those of `stat`.
+        """
+        return await self._call("presign_stat", partial(self._presign, DEFAULT_STAT), path, expires, options)
+
+    def presign_stat_with(self, path: Path, expires: Expires) -> FuturePresignStat:
+        """The same as `presign_stat`, described step by step: `await op.presign_stat_with(path, 60).version(v)`."""
+        return FuturePresignStat(self._presigner("stat", DEFAULT_STAT), "presign_stat_with", (path, expires), {})
+
+    async def presign_write(
+        self, path: Path, expires: Expires, **options: Unpack[PresignWriteOptions]
+    ) -> PresignedRequest:
+        """A request that replaces the object by the content that it is sent with. Requires `presign_write`.
+
+        What the content may be is not signed. Until it expires the object can be replaced again and again, unless
+        `if_not_exists` or `if_match` is signed with it.
+
+        Arguments:
+            path: the object.
+            expires: for how long it shall hold, as of `presign_read`.
+            options: those of `write` but for `append` and its hints; they are headers of the request. Each requires
+                what it requires of `write`.
+
+        Raises:
+            InvalidInput: `expires` cannot work, or what is to be stored cannot be a header.
+            IsADirectory: the path names a directory.
+        """
+        return await self._call("presign_write", partial(self._presign, DEFAULT_WRITE), path, expires, options)
+
+    def presign_write_with(self, path: Path, expires: Expires) -> FuturePresignWrite:
+        """The same as `presign_write`, described step by step: `await op.presign_write_with(path, 60).if_match(e)`."""
+        return FuturePresignWrite(self._presigner("write", DEFAULT_WRITE), "presign_write_with", (path, expires), {})
+
+    async def presign_delete(
+        self, path: Path, expires: Expires, **options: Unpack[PresignDeleteOptions]
+    ) -> PresignedRequest:
+        """A request that deletes the object. Requires `presign_delete`.
+
+        Arguments and errors are those of `presign_read`; the only option is `version`, as of `delete`.
+        """
+        return await self._call("presign_delete", partial(self._presign, DEFAULT_DELETE), path, expires, options)
+
+    def presign_delete_with(self, path: Path, expires: Expires) -> FuturePresignDelete:
+        """The same as `presign_delete`, described step by step: `await op.presign_delete_with(path, 60).version(v)`."""
+        return FuturePresignDelete(
+            self._presigner("delete", DEFAULT_DELETE), "presign_delete_with", (path, expires), {}
+        )
+
+    async def list_uploads(self, path: Path = "/", *, older_than: timedelta | None = None) -> Uploads:
+        """The uploads in parts that were begun, and neither completed nor aborted. Requires `list_uploads`.
+
+        Those of writers that are at work are among them, here or elsewhere.
+
+        Arguments:
+            path: which: of objects whose path begins with this. By default all.
+            older_than: only those begun longer ago than this, by the clock of the storage. By default all.
+
+        Raises:
+            PermissionDenied: the storage refuses.
+        """
+        return await self._call("list_uploads", self._list_uploads, path, older_than)
+
+    async def abort_uploads(self, path: Path, *, older_than: timedelta, concurrent: int = ABORT_CONCURRENT) -> Uploads:
+        """Aborts uploads in parts that nobody will complete, and returns them. Requires `abort_upload`.
+
+        Whoever still writes one that is aborted fails, so `older_than` should be longer than any upload takes. What
+        is younger is never touched.
+
+        Arguments:
+            path: which: of objects whose path begins with this; `"/"` is all.
+            older_than: only those begun longer ago than this, by the clock of the storage.
+            concurrent: how many requests may be in flight.
+
+        Raises:
+            DeletionsFailed: some could not be aborted; its `failures` are the error of each. The others were.
+            PermissionDenied: the storage refuses.
+        """
+        return await self._call("abort_uploads", self._abort_uploads, path, older_than, concurrent)
 
     async def close(self) -> None:
         """Closes the connections of this event loop now. The operator can still be used: it makes new ones.
@@ -508,13 +696,64 @@ class Operator:
 
     async def _copy(self, source: str, target: Path, options: Mapping[str, Any]) -> Metadata:
         args = checked(DEFAULT_COPY, options)
-        return (await self._accessor.copy(source, normalize_path(target), args)).metadata
+        with _about_target(target):
+            return (await self._accessor.copy(source, normalize_path(target), args)).metadata
+
+    async def _copy_to_later(self, other: Operator, source: Path, target: Path, options: Mapping[str, Any]) -> Copied:
+        return await self._call("copy_to", self._copy_to, source, other, target, options)
+
+    async def _copy_to(self, source: str, other: Operator, target: Path, options: Mapping[str, Any]) -> Copied:
+        from entrepot.copying import copy_between
+
+        if not isinstance(other, Operator):
+            raise InvalidInput(f"the other operator is an Operator, not {other!r:.80}")
+        args = checked(DEFAULT_COPY, options)
+        return await copy_between(self._side(source), other._side(normalize_path(target)), args)
+
+    def _side(self, path: str) -> Side:
+        from entrepot.copying import Side
+
+        def with_config(config: ServiceConfig) -> Accessor:
+            return assemble(config, self._layers, self._context)
+
+        return Side(self._config, self._layers, self._context, self._accessor, path, with_config)
+
+    async def _list_uploads(self, path: str, older_than: Any) -> Uploads:
+        from entrepot.uploads import checked_age, list_uploads
+
+        return await list_uploads(self._accessor, path, None if older_than is None else checked_age(older_than))
+
+    async def _abort_uploads(self, path: str, older_than: Any, concurrent: int) -> Uploads:
+        from entrepot.uploads import abort_uploads, checked_age
+
+        age, window = checked_age(older_than), as_integer("concurrent", concurrent, 1)
+        return await abort_uploads(self._accessor, self._context, path, age, window)
 
     async def _rename(self, source: str, target: Path, options: Mapping[str, Any]) -> None:
-        await self._accessor.rename(source, normalize_path(target), checked(DEFAULT_RENAME, options))
+        args = checked(DEFAULT_RENAME, options)
+        with _about_target(target):
+            await self._accessor.rename(source, normalize_path(target), args)
+
+    def _presigner(self, name: str, default: Presigned) -> Callable[..., Awaitable[PresignedRequest]]:
+        return self._caller(f"presign_{name}", partial(self._presign, default))
+
+    async def _presign(
+        self, default: Presigned, path: str, expires: Any, options: Mapping[str, Any]
+    ) -> PresignedRequest:
+        return (await self._accessor.presign(path, checked_presign(default, expires, options))).request
 
     async def _create_dir(self, path: str) -> None:
         await self._accessor.create_dir(path, DEFAULT_CREATE_DIR)
+
+
+@contextmanager
+def _about_target(target: Path) -> Iterator[None]:
+    """Says in an error, whose path is the source, which target it is about."""
+    try:
+        yield
+    except Error as error:
+        error.add_context(target=str(target))
+        raise
 
 
 def _check_is_layer(layer: object) -> None:

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, TypedDict, TypeVar
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import normalize_path
-from entrepot.raw.ops import OpCopy, OpDelete, OpList, OpRead, OpRename, OpStat, OpWrite
+from entrepot.raw.ops import OpCopy, OpDelete, OpList, OpPresign, OpRead, OpRename, OpStat, OpWrite
 from entrepot.types import BytesRange
 from entrepot.types.integers import as_integer
 
 Arguments = TypeVar("Arguments")
 Path = str | os.PathLike[str]
 Range = BytesRange | tuple[int, int | None]
+Expires = timedelta | int
+Presigned = OpStat | OpRead | OpWrite | OpDelete
 
 
 class StatOptions(TypedDict, total=False):
@@ -32,6 +34,9 @@ class StatOptions(TypedDict, total=False):
     if_none_match: str | None
     if_modified_since: datetime | None
     if_unmodified_since: datetime | None
+    override_content_type: str | None
+    override_content_disposition: str | None
+    override_cache_control: str | None
 
 
 class ReaderOptions(StatOptions, total=False):
@@ -78,17 +83,45 @@ class ListerOptions(TypedDict, total=False):
 
 
 class CopyOptions(TypedDict, total=False):
-    """Options of `copy`; see `OpCopy`."""
+    """Options of `copy` and `copy_to`; see `OpCopy`."""
 
     if_not_exists: bool
     if_match: str | None
     source_version: str | None
+    chunk: int | None
+    concurrent: int | None
+    source_content_length_hint: int | None
 
 
 class RenameOptions(TypedDict, total=False):
     """Options of `rename`; see `OpRename`."""
 
     if_not_exists: bool
+
+
+class PresignReadOptions(StatOptions, total=False):
+    """Options of `presign_read`: those of `read` without its hints."""
+
+    range: Range
+
+
+class PresignWriteOptions(TypedDict, total=False):
+    """Options of `presign_write`: those of `write` that one request can say."""
+
+    content_type: str | None
+    content_disposition: str | None
+    content_encoding: str | None
+    cache_control: str | None
+    user_metadata: Mapping[str, str] | None
+    if_match: str | None
+    if_none_match: str | None
+    if_not_exists: bool
+
+
+class PresignDeleteOptions(TypedDict, total=False):
+    """Options of `presign_delete`: those of `delete` that one request can say."""
+
+    version: str | None
 
 
 class AskedRange(NamedTuple):
@@ -112,11 +145,39 @@ def checked(default: Arguments, options: Mapping[str, Any]) -> Arguments:
     """
     if not options:
         return default
-    known = _OPTIONS[type(default)]
+    _check_names(options, _OPTIONS[type(default)])
+    return type(default)(**{name: _CHECKS[name](name, value) for name, value in options.items()})
+
+
+def checked_presign(default: Presigned, expires: Any, options: Mapping[str, Any]) -> OpPresign:
+    """The arguments of a presign.
+
+    Arguments:
+        default: the arguments of the operation that ask nothing special, such as `DEFAULT_READ`.
+        expires: for how long the request shall hold: a `timedelta`, or whole seconds.
+        options: those of the operation.
+
+    Raises:
+        InvalidInput: a value cannot work.
+        TypeError: there is no such option.
+    """
+    _check_names(options, _PRESIGN_OPTIONS[type(default)])
+    return OpPresign(operation=checked(default, options), expires=_expires(expires))
+
+
+def _expires(value: Any) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    try:
+        return timedelta(seconds=as_integer("expires", value))
+    except OverflowError:
+        raise InvalidInput("expires is too long") from None
+
+
+def _check_names(options: Iterable[str], known: Iterable[str]) -> None:
     for name in options:
         if name not in known:
             raise TypeError(f"there is no option {name!r}; the options are {', '.join(known)}")
-    return type(default)(**{name: _CHECKS[name](name, value) for name, value in options.items()})
 
 
 def _range(name: str, value: Any) -> BytesRange:
@@ -190,6 +251,12 @@ def _metadata_text(key: str, text: Any) -> str:
 
 _RECORDS = (OpStat, OpRead, OpWrite, OpDelete, OpList, OpCopy, OpRename)
 _OPTIONS: dict[type, tuple[str, ...]] = {record: tuple(option.name for option in fields(record)) for record in _RECORDS}
+_PRESIGN_OPTIONS: Final[dict[type, list[str]]] = {
+    OpStat: sorted(StatOptions.__optional_keys__),
+    OpRead: sorted(PresignReadOptions.__optional_keys__),
+    OpWrite: sorted(PresignWriteOptions.__optional_keys__),
+    OpDelete: sorted(PresignDeleteOptions.__optional_keys__),
+}
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "range": _range,
     "version": _text,
@@ -199,10 +266,14 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "if_not_exists": _flag,
     "if_modified_since": _moment,
     "if_unmodified_since": _moment,
+    "override_content_type": _text,
+    "override_content_disposition": _text,
+    "override_cache_control": _text,
     "chunk": _positive,
     "concurrent": _positive,
     "gap": _gap,
     "content_length_hint": _size,
+    "source_content_length_hint": _size,
     "append": _flag,
     "content_type": _text,
     "content_disposition": _text,

@@ -9,6 +9,10 @@ _WEED_DOTS = "it refuses parts of a name that are one or two dots"
 _WEED_MARKERS = "it makes no marker of a directory that something lies in already"
 _WEED_FOLDERS = "it lists directories whose last object is gone"
 _MOTO_CONDITIONS = "it ignores the condition"
+_MOTO_UPLOADS = "it says of every upload that it was begun in 2010"
+
+_MOTO_HEAD = "it ignores what the headers of a reply to a HEAD shall say"
+_MOTO_QUERY = "it fails (500) on every request that is signed in its query"
 
 _NO_CONDITIONS = "it ignores conditions of writes and copies"
 _NO_VERSIONS = "it keeps no versions (501)"
@@ -16,6 +20,9 @@ _NO_MARKERS = "it lists no markers of directories, and lets none be made where s
 _TREE = "it keeps names as a tree of files: a name cannot be that of an object and of a directory"
 _TREE_PATHS = "it keeps names as a tree of files: empty parts and dots in a name are refused or lost"
 _IN_PLACE = "it overwrites in place, so that others meet half a content, or an error"
+
+
+_HEADERS = ("content_type", "content_disposition", "cache_control")
 
 
 class Sometimes(str):
@@ -36,7 +43,8 @@ _VERSIONS = all_of(
     *("read_of_a_version", "read_of_a_version_of_another_object", "read_of_a_version_after_a_deletion"),
     *("delete_of_a_version", "delete_of_a_version_of_another_object", "delete_of_many_versions"),
     *("list_of_versions", "list_of_versions_in_pages", "list_of_versions_behind_a_path", "list_of_deletions"),
-    *("copy_of_a_version", "copy_of_a_version_over_itself"),
+    *("copy_of_a_version", "copy_of_a_version_over_itself", "copy_of_a_version_of_another_object"),
+    *("malformed_version", "list_of_versions_and_deletions", "deletion_of_a_deletion_brings_the_object_back"),
 )
 _CONDITIONS = {
     **all_of("write", _NO_CONDITIONS, "if_not_exists", "if_not_exists_has_one_winner", "parts_if_not_exists"),
@@ -75,10 +83,18 @@ LACKING: dict[str, dict[str, str]] = {
         "copy.if_match_that_fails": _MOTO_CONDITIONS,
         "copy.if_not_exists_to_an_old_target": _MOTO_CONDITIONS,
         "write.parts_if_match": _MOTO_CONDITIONS,
+        "uploads.young_uploads_are_left": _MOTO_UPLOADS,
+        **all_of("presign", _MOTO_QUERY, "read", "read_of_a_range", "read_under_a_condition", "stat"),
+        **all_of("presign", _MOTO_QUERY, "write", "write_under_a_condition", "delete"),
+        **all_of("presign", _MOTO_QUERY, "missing_object_shows_when_it_is_asked_for"),
+        **all_of("overrides", _MOTO_HEAD, *(f"stat_{header}" for header in _HEADERS)),
+        **all_of("overrides", _MOTO_QUERY, *(f"presigned_stat_{header}" for header in _HEADERS)),
+        **all_of("overrides", _MOTO_QUERY, *(f"presigned_read_{header}" for header in _HEADERS)),
     },
     "rclone": {
         **_VERSIONS,
         **_CONDITIONS,
+        **all_of("presign", _NO_CONDITIONS, "read_under_a_condition", "write_under_a_condition"),
         **_PATHS,
         **_RACES,
         **all_of("stat", _NO_MARKERS, "directory_is_found", "parent_of_a_file_is_a_directory"),
@@ -92,6 +108,7 @@ LACKING: dict[str, dict[str, str]] = {
         "delete.recursive_with_directories": _NO_MARKERS,
         "list.object_and_directory_of_one_name": _TREE,
         "delete.recursive_with_an_object_of_the_same_name": _TREE,
+        "delete.recursive_with_the_slash_beside_an_object_of_the_same_name": _TREE,
         "read.seek_sequences": "it refuses a suffix that is longer than the object",
         "read.suffix_longer_than_the_object": "it refuses a suffix that is longer than the object",
         "copy.user_metadata_is_copied": "it adds user metadata of its own to a copy",
@@ -100,11 +117,13 @@ LACKING: dict[str, dict[str, str]] = {
     "juicefs": {
         **_VERSIONS,
         **_CONDITIONS,
+        "presign.write_under_a_condition": _NO_CONDITIONS,
         **_PATHS,
         **_RACES,
         "delete.recursive_with_directories": "it keeps the markers of directories when many objects are deleted",
         "list.object_and_directory_of_one_name": _TREE,
         "delete.recursive_with_an_object_of_the_same_name": _TREE,
+        "delete.recursive_with_the_slash_beside_an_object_of_the_same_name": _TREE,
         "read.seek_sequences": "it answers a suffix of an empty object with the bytes 0 to -1",
         "write.content_encoding_is_kept": "it does not keep the content encoding",
     },

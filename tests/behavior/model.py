@@ -41,8 +41,8 @@ class Model:
             self.directories.discard(path)
 
     def delete_recursively(self, path: str) -> None:
-        name = path.removesuffix("/")
-        gone = {one for one in self.keys() if one == name or one.startswith(f"{name}/")}
+        directory = path if path.endswith("/") else f"{path}/"
+        gone = {one for one in self.keys() if one == path or one.startswith(directory)}
         self.files = {one: content for one, content in self.files.items() if one not in gone}
         self.directories -= gone
 

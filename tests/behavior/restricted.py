@@ -36,4 +36,7 @@ class Wrapped(Layer):
     """A layer from a class of accessors."""
 
     def __init__(self, wrap: Callable[[Accessor], Accessor]) -> None:
-        self.wrap = wrap
+        self._wrap = wrap
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        return self._wrap(accessor)

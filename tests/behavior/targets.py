@@ -100,7 +100,7 @@ def started(name: str, folder: Path) -> Iterator[S3Server]:
         yield server
 
 
-_S3 = S3(bucket="sample", region="us-east-1", skip_signature=True)
+_S3 = S3(bucket="sample", region="us-east-1", access_key_id="key", secret_access_key="secret")
 SERVERS = ("rclone", "juicefs", "swift", "radosgw")
 TARGETS = {
     "memory": Target(Memory(), _memory),

@@ -50,6 +50,7 @@ class Broken(AroundAccessor):
 CHECKED_BEFORE_THE_SERVICE = {
     "read.range_that_cannot_be_is_refused",
     "paths.names_that_no_storage_can_have_are_refused",
+    "refusals.abort_upload",
 }
 """Cases that hold what is refused before a service is asked: a broken one passes them too."""
 
@@ -107,6 +108,15 @@ class DeletesWhatBeginsAlike(AroundAccessor):
         if operation == "deleter.delete":
             await call(f"{args[0]}2", *args[1:])
         return result
+
+
+class TakesADirectoryForItsName(AroundAccessor):
+    """Deletes `a` with `a/`."""
+
+    async def around(self, operation, path, call, *args):
+        if operation == "deleter.delete" and args[1].recursive:
+            return await call(args[0].rstrip("/"), args[1])
+        return await call(*args)
 
 
 class PublishesAtOnce(LayeredAccessor):
@@ -170,6 +180,8 @@ class ConfusesErrors(AroundAccessor):
         (GivesEntriesTwice, "list.file_itself list.tree_recursively list.empty_directory_lists_itself"),
         (KeepsWhatIsDeleted, "delete.object_is_gone delete.batch delete.many_paths delete.recursive paths.plus"),
         (DeletesWhatBeginsAlike, "delete.special_characters_are_characters"),
+        (TakesADirectoryForItsName, "delete.recursive_with_the_slash_of_a_file"),
+        (TakesADirectoryForItsName, "delete.recursive_with_the_slash_beside_an_object_of_the_same_name"),
         (PublishesAtOnce, "write.nothing_is_seen_before_close write.aborted_writer_leaves_nothing"),
         (PublishesAtOnce, "robustness.cancelled_writer_leaves_nothing write.failing_source_leaves_nothing"),
         (CopiesNothing, "copy.content_is_that_of_the_source copy.parents_are_made"),

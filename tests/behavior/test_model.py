@@ -79,7 +79,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def delete_recursively(self, data):
-        path = data.draw(st.sampled_from([*DIRECTORIES, "b", "x", "a", "nothing"]))
+        path = data.draw(st.sampled_from([*DIRECTORIES, "b", "x", "a", "a/", "nothing"]))
         self.call(self.operator.delete(path, recursive=True))
         self.model.delete_recursively(path)
 

@@ -81,6 +81,6 @@ def test_every_flag_has_a_case_that_it_is_refused_without():
 
 
 def test_every_case_says_what_it_is_about():
-    generated = ("conditions.", "read_only.", "refusals.", "paths.", "write.")
+    generated = ("conditions.", "read_only.", "refusals.", "paths.", "write.", "overrides.")
     silent = [case.name for case in CASES if not case.run.__doc__ and not case.name.startswith(generated)]
     assert not silent

@@ -17,9 +17,7 @@ class NotHere:
     reason: str
 
 
-NO_OVERRIDES = NotHere("what a reply's headers shall say is an option of presigned requests, which are not here yet")
 NO_COPIER = NotHere("a copy is one call; there is no object to step through it")
-NO_CHUNKED_COPY = NotHere("how a service copies what is large is its own business: there are no options for it")
 
 STAT = {
     "stat_file": "stat.file_has_mode_and_length stat.file_is_no_directory",
@@ -32,9 +30,9 @@ STAT = {
     "stat_with_if_none_match": "conditions.stat_if_none_match",
     "stat_with_if_modified_since": "conditions.stat_if_modified_since",
     "stat_with_if_unmodified_since": "conditions.stat_if_unmodified_since",
-    "stat_with_override_cache_control": NO_OVERRIDES,
-    "stat_with_override_content_disposition": NO_OVERRIDES,
-    "stat_with_override_content_type": NO_OVERRIDES,
+    "stat_with_override_cache_control": "overrides.presigned_stat_cache_control",
+    "stat_with_override_content_disposition": "overrides.presigned_stat_content_disposition",
+    "stat_with_override_content_type": "overrides.presigned_stat_content_type",
     "stat_root": "stat.root_is_a_directory",
     "stat_with_version": "versions.stat_of_a_version",
     "stat_with_not_existing_version": "versions.stat_of_a_version_of_another_object",
@@ -70,9 +68,9 @@ READ = {
     "read_with_if_unmodified_since": "conditions.read_if_unmodified_since",
     "read_with_dir_path": "read.directory_that_exists_is_refused",
     "read_with_special_chars": "read.special_characters_are_characters",
-    "read_with_override_cache_control": NO_OVERRIDES,
-    "read_with_override_content_disposition": NO_OVERRIDES,
-    "read_with_override_content_type": NO_OVERRIDES,
+    "read_with_override_cache_control": "overrides.presigned_read_cache_control",
+    "read_with_override_content_disposition": "overrides.presigned_read_content_disposition",
+    "read_with_override_content_type": "overrides.presigned_read_content_type",
     "read_with_version": "versions.read_of_a_version",
     "read_with_not_existing_version": "versions.read_of_a_version_of_another_object",
     "read_only_read_full": "read_only.read_of_a_file",
@@ -174,8 +172,8 @@ COPY = {
     "copy_self": "copy.onto_itself_is_refused",
     "copy_nested": "copy.parents_are_made",
     "copy_overwrite": "copy.target_is_replaced",
-    "copy_with_chunk": NO_CHUNKED_COPY,
-    "copy_with_chunk_and_concurrent": NO_CHUNKED_COPY,
+    "copy_with_chunk": "copy.hints_change_nothing",
+    "copy_with_chunk_and_concurrent": "copy.hints_change_nothing",
     "copier_file": NO_COPIER,
     "copier_completion": NO_COPIER,
     "copier_abort": NO_COPIER,
@@ -203,8 +201,10 @@ RENAME = {
 }
 
 PRESIGN = {
-    f"presign_{operation}": NotHere("presigned requests are not here yet")
-    for operation in ("write", "read", "stat", "delete")
+    "presign_write": "presign.write",
+    "presign_read": "presign.read",
+    "presign_stat": "presign.stat",
+    "presign_delete": "presign.delete",
 }
 
 UPSTREAM = {

@@ -10,6 +10,7 @@ import pytest
 
 PACKAGES = [
     "entrepot",
+    "entrepot.blocking",
     "entrepot.errors",
     "entrepot.types",
     "entrepot.services",

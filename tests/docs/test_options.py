@@ -2,7 +2,7 @@
 
 import inspect
 from dataclasses import Field, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, get_type_hints
 
@@ -11,9 +11,14 @@ import pytest
 from entrepot import BytesRange, Operator, raw
 from entrepot.futures import (
     FutureCopy,
+    FutureCopyTo,
     FutureDelete,
     FutureList,
     FutureLister,
+    FuturePresignDelete,
+    FuturePresignRead,
+    FuturePresignStat,
+    FuturePresignWrite,
     FutureRead,
     FutureReader,
     FutureRename,
@@ -26,14 +31,30 @@ from entrepot.options import (
     DeleteOptions,
     ListerOptions,
     Path,
+    PresignDeleteOptions,
+    PresignReadOptions,
+    PresignWriteOptions,
     Range,
     ReaderOptions,
     RenameOptions,
     StatOptions,
     WriterOptions,
     checked,
+    checked_presign,
 )
-from entrepot.raw import OpCopy, OpCreateDir, OpDelete, OpList, OpRead, OpRename, OpStat, OpWrite
+from entrepot.raw import (
+    OpAbortUpload,
+    OpCopy,
+    OpCreateDir,
+    OpDelete,
+    OpList,
+    OpListUploads,
+    OpPresign,
+    OpRead,
+    OpRename,
+    OpStat,
+    OpWrite,
+)
 
 RECORDS = {
     OpStat: (StatOptions, [FutureStat]),
@@ -41,7 +62,7 @@ RECORDS = {
     OpWrite: (WriterOptions, [FutureWrite, FutureWriter]),
     OpDelete: (DeleteOptions, [FutureDelete]),
     OpList: (ListerOptions, [FutureList, FutureLister]),
-    OpCopy: (CopyOptions, [FutureCopy]),
+    OpCopy: (CopyOptions, [FutureCopy, FutureCopyTo]),
     OpRename: (RenameOptions, [FutureRename]),
 }
 SPELLINGS = [
@@ -58,10 +79,14 @@ EXAMPLES: dict[str, Any] = {
     "if_none_match": '"b"',
     "if_modified_since": datetime(2024, 1, 1, tzinfo=UTC),
     "if_unmodified_since": datetime(2025, 1, 1, tzinfo=UTC),
+    "override_content_type": "text/csv",
+    "override_content_disposition": "attachment",
+    "override_cache_control": "no-cache",
     "chunk": 3,
     "concurrent": 4,
     "gap": 5,
     "content_length_hint": 6,
+    "source_content_length_hint": 9,
     "append": True,
     "content_type": "text/plain",
     "content_disposition": "inline",
@@ -82,7 +107,10 @@ def test_every_record_with_options_is_looked_at() -> None:
     records = {value for name, value in vars(raw).items() if name.startswith("Op") and hasattr(value, "__slots__")}
     assert {one for one in records if isinstance(one, type) and hasattr(one, "__dataclass_fields__")} == {
         *RECORDS,
+        OpAbortUpload,
         OpCreateDir,
+        OpListUploads,
+        OpPresign,
     }
     assert fields(OpCreateDir) == ()
 
@@ -135,11 +163,47 @@ async def test_both_spellings_arrive_as_the_same_record(record, options, builder
         assert by_builder == by_keyword == record(**{one.name: EXAMPLES[one.name]})
 
 
-@pytest.mark.parametrize(("record", "method"), METHODS.items())
+@pytest.mark.parametrize(("record", "method"), [*METHODS.items(), (OpCopy, "copy_to")])
 def test_the_docstring_of_the_operation_names_each_option(record: type, method: str) -> None:
     text = inspect.getdoc(getattr(Operator, method)) or ""
     silent = [one.name for one in fields(record) if f"{one.name}:" not in text]
     assert not silent, f"Operator.{method} does not describe {', '.join(silent)}"
+
+
+PRESIGNS: dict[type, tuple[Any, type, set[str]]] = {
+    OpRead: (PresignReadOptions, FuturePresignRead, {"chunk", "concurrent", "gap", "content_length_hint"}),
+    OpStat: (StatOptions, FuturePresignStat, set()),
+    OpWrite: (PresignWriteOptions, FuturePresignWrite, {"append", "chunk", "concurrent"}),
+    OpDelete: (PresignDeleteOptions, FuturePresignDelete, {"recursive"}),
+}
+"""By operation: the options of its presign, the builder, and which options one request cannot say."""
+
+
+@pytest.mark.parametrize("record", PRESIGNS)
+def test_the_options_of_a_presign_are_those_of_its_operation_that_one_request_can_say(record: type) -> None:
+    options, builder, left_out = PRESIGNS[record]
+    of_operation = get_type_hints(RECORDS[record][0])
+    steps = {name for name, _ in inspect.getmembers(builder, inspect.isfunction) if not name.startswith("_")}
+    assert get_type_hints(options) == {name: hint for name, hint in of_operation.items() if name not in left_out}
+    assert steps == set(get_type_hints(options))
+
+
+@pytest.mark.parametrize("record", PRESIGNS)
+async def test_both_spellings_of_a_presign_arrive_as_the_same_record(record: type) -> None:
+    _, builder, left_out = PRESIGNS[record]
+
+    async def call(path: str, expires: Any, options: Any) -> Any:
+        return checked_presign(record(), expires, options)
+
+    for one in fields(record):
+        if one.name not in left_out:
+            by_builder = await _step(builder(call, "test", ("path", 60), {}), one)
+            by_keyword = checked_presign(record(), timedelta(minutes=1), {one.name: EXAMPLES[one.name]})
+            operation = record(**{one.name: EXAMPLES[one.name]})
+            assert by_builder == by_keyword == OpPresign(operation=operation, expires=timedelta(minutes=1))
+    for unknown in left_out:
+        with pytest.raises(TypeError, match=unknown):
+            checked_presign(record(), 60, {unknown: EXAMPLES[unknown]})
 
 
 def _step(builder: Any, one: "Field[Any]") -> Any:

@@ -10,6 +10,7 @@ from entrepot.raw import DEFAULT_READ, DEFAULT_STAT, Context, OpRead, OpStat, oi
 from entrepot.raw.oio.read import read_to_end
 from entrepot.testing.synthetic import Synthetic
 
+CONTEXT = Context()
 CONTENT = bytes(range(100))
 CASES = [
     pytest.param(True, True, None, id="seek-next"),
@@ -25,7 +26,7 @@ class TestTheFourCases:
         self, can_seek: bool, can_next: bool, wrapper: type | None
     ) -> None:
         service = Synthetic(CONTENT, read_can_seek=can_seek, read_can_next=can_next).build(Context())
-        _, body = await CompleteLayer().wrap(service).read("p", DEFAULT_READ)
+        _, body = await CompleteLayer().wrap(service, CONTEXT).read("p", DEFAULT_READ)
         if wrapper is None:
             assert not isinstance(body, oio.StreamableReader | oio.ByRangeSeekableReader)
         else:
@@ -36,7 +37,9 @@ class TestTheFourCases:
 
     async def test_every_verb_works(self, can_seek: bool, can_next: bool, wrapper: type | None) -> None:
         service = Synthetic(CONTENT, read_can_seek=can_seek, read_can_next=can_next)
-        reply, body = await CompleteLayer().wrap(service.build(Context())).read("p", OpRead(range=BytesRange(10, 90)))
+        reply, body = (
+            await CompleteLayer().wrap(service.build(CONTEXT), CONTEXT).read("p", OpRead(range=BytesRange(10, 90)))
+        )
         assert service.script.opens == 0
         assert await body.seek(5) == 5
         first = await body.read(3)
@@ -60,7 +63,7 @@ class TestTheFourCases:
         self, can_seek: bool, can_next: bool, wrapper: type | None
     ) -> None:
         service = Synthetic(CONTENT, read_can_seek=can_seek, read_can_next=can_next, read_with_suffix=False)
-        info = CompleteLayer().wrap(service.build(Context())).info
+        info = CompleteLayer().wrap(service.build(CONTEXT), CONTEXT).info
         assert (info.native_capability.read_can_seek, info.native_capability.read_can_next) == (can_seek, can_next)
         assert info.capability.read_can_seek
         assert info.capability.read_can_next
@@ -70,7 +73,9 @@ class TestTheFourCases:
         self, can_seek: bool, can_next: bool, wrapper: type | None
     ) -> None:
         service = Synthetic(CONTENT, read_can_seek=can_seek, read_can_next=can_next, read_with_suffix=False)
-        _, body = await CompleteLayer().wrap(service.build(Context())).read("p", OpRead(range=BytesRange(suffix=7)))
+        _, body = (
+            await CompleteLayer().wrap(service.build(CONTEXT), CONTEXT).read("p", OpRead(range=BytesRange(suffix=7)))
+        )
         assert await read_to_end(body) == CONTENT[-7:]
         assert [call.operation for call in service.script.calls] == ["stat", "read"]
         await body.close()
@@ -87,7 +92,7 @@ async def test_both_native_gives_the_body_of_the_service_itself() -> None:
         return reply, body
 
     service.read = read  # type: ignore[method-assign, assignment]
-    _, body = await CompleteLayer().wrap(service).read("p", DEFAULT_READ)
+    _, body = await CompleteLayer().wrap(service, CONTEXT).read("p", DEFAULT_READ)
     assert body is given[0]
 
 
@@ -95,7 +100,7 @@ async def test_both_native_gives_the_body_of_the_service_itself() -> None:
 @pytest.mark.parametrize(("can_seek", "can_next"), list(product([True, False], repeat=2)))
 async def test_an_empty_range_is_answered_without_asking(range_: BytesRange, can_seek: bool, can_next: bool) -> None:
     service = Synthetic(CONTENT, read_can_seek=can_seek, read_can_next=can_next)
-    _, body = await CompleteLayer().wrap(service.build(Context())).read("missing", OpRead(range=range_))
+    _, body = await CompleteLayer().wrap(service.build(CONTEXT), CONTEXT).read("missing", OpRead(range=range_))
     assert await body.read(5) == b""
     assert await body.next() is None
     assert await body.seek(3) == 3
@@ -105,12 +110,12 @@ async def test_an_empty_range_is_answered_without_asking(range_: BytesRange, can
 
 async def test_the_root_is_a_directory_without_asking() -> None:
     service = Synthetic(CONTENT)
-    reply = await CompleteLayer().wrap(service.build(Context())).stat("/", DEFAULT_STAT)
+    reply = await CompleteLayer().wrap(service.build(CONTEXT), CONTEXT).stat("/", DEFAULT_STAT)
     assert reply.metadata.is_dir
     with pytest.raises(ConditionNotMatch):
-        await CompleteLayer().wrap(service.build(Context())).stat("/", OpStat(if_match='"nope"'))
+        await CompleteLayer().wrap(service.build(CONTEXT), CONTEXT).stat("/", OpStat(if_match='"nope"'))
     with pytest.raises(NotFound):
-        await CompleteLayer().wrap(service.build(Context())).stat("/", OpStat(version="v"))
+        await CompleteLayer().wrap(service.build(CONTEXT), CONTEXT).stat("/", OpStat(version="v"))
     assert service.script.calls == []
 
 
@@ -121,7 +126,7 @@ class TestLengths:
     async def test_a_short_body_is_incomplete_and_goes_on_when_asked_again(self, can_next: bool) -> None:
         service = Synthetic(CONTENT, read_can_seek=False, read_can_next=can_next)
         service.script.end_early(1, after=40)
-        _, body = await CompleteLayer().wrap(service.build(Context())).read("p", DEFAULT_READ)
+        _, body = await CompleteLayer().wrap(service.build(CONTEXT), CONTEXT).read("p", DEFAULT_READ)
         got = b""
         with pytest.raises(ContentIncomplete) as caught:
             while data := await body.read(10):
@@ -136,7 +141,9 @@ class TestLengths:
     async def test_a_long_body_is_truncated(self, can_next: bool) -> None:
         service = Synthetic(CONTENT, read_can_seek=False, read_can_next=can_next)
         service.script.run_over(1, surplus=b"more")
-        _, body = await CompleteLayer().wrap(service.build(Context())).read("p", OpRead(range=BytesRange(0, 100)))
+        _, body = (
+            await CompleteLayer().wrap(service.build(CONTEXT), CONTEXT).read("p", OpRead(range=BytesRange(0, 100)))
+        )
         got = b""
         with pytest.raises(ContentTruncated):
             while data := await body.read(10):
@@ -148,7 +155,9 @@ class TestLengths:
 
 @pytest.mark.parametrize(("can_seek", "can_next"), list(product([True, False], repeat=2)))
 async def test_what_is_missing_or_out_of_range_shows_at_the_first_verb(can_seek: bool, can_next: bool) -> None:
-    service = CompleteLayer().wrap(Synthetic(CONTENT, read_can_seek=can_seek, read_can_next=can_next).build(Context()))
+    service = CompleteLayer().wrap(
+        Synthetic(CONTENT, read_can_seek=can_seek, read_can_next=can_next).build(Context()), Context()
+    )
     for path, range_, expected in (("missing", BytesRange(), NotFound), ("p", BytesRange(101), RangeNotSatisfied)):
         _, body = await service.read(path, OpRead(range=range_))
         with pytest.raises(expected):

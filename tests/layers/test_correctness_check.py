@@ -6,7 +6,7 @@ checked from that day on.
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,29 +15,38 @@ from entrepot import (
     BytesRange,
     Capability,
     Entry,
+    InvalidInput,
     IsADirectory,
     IsSameFile,
     Metadata,
     NotADirectory,
     Operator,
+    PresignedRequest,
     Unsupported,
+    Upload,
 )
 from entrepot.raw import (
     HINTS,
     Accessor,
     AccessorInfo,
     Context,
+    OpAbortUpload,
     OpCopy,
     OpDelete,
     OpList,
+    OpListUploads,
+    OpPresign,
     OpRead,
     OpRename,
     OpStat,
     OpWrite,
+    RpAbortUpload,
     RpCopy,
     RpCreateDir,
     RpDelete,
     RpList,
+    RpListUploads,
+    RpPresign,
     RpRead,
     RpRename,
     RpStat,
@@ -46,6 +55,7 @@ from entrepot.raw import (
     oio,
 )
 
+LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
 EVERYTHING = Capability(**{flag.name: True for flag in fields(Capability)})
 VALUES: dict[str, Any] = {
     "range": BytesRange(1, 2),
@@ -54,10 +64,14 @@ VALUES: dict[str, Any] = {
     "if_none_match": '"e"',
     "if_modified_since": datetime(2026, 1, 1, tzinfo=UTC),
     "if_unmodified_since": datetime(2026, 1, 1, tzinfo=UTC),
+    "override_content_type": "text/plain",
+    "override_content_disposition": "inline",
+    "override_cache_control": "no-store",
     "chunk": 1,
     "concurrent": 2,
     "gap": 3,
     "content_length_hint": 4,
+    "source_content_length_hint": 5,
     "append": True,
     "content_type": "text/plain",
     "content_disposition": "inline",
@@ -131,6 +145,18 @@ class Recorder(Accessor):
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
         self.asked.append(args)
         return RpRename()
+
+    async def presign(self, path: str, args: OpPresign) -> RpPresign:
+        self.asked.append(args)
+        return RpPresign(request=PresignedRequest("GET", "http://h/p"))
+
+    async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
+        self.asked.append(args)
+        return RpListUploads(uploads=[Upload("p/a", "u", LONG_AGO)])
+
+    async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
+        self.asked.append(args)
+        return RpAbortUpload()
 
 
 class RecordingDeleter(oio.Delete):
@@ -212,6 +238,33 @@ async def test_an_operation_is_refused_before_any_io_where_its_flag_is_false(ope
     assert recorder.asked == []
 
 
+async def test_hints_of_a_copy_are_never_refused() -> None:
+    op, recorder = operator_with(Capability(copy=True))
+    await op.copy("p", "q", chunk=1, concurrent=2, source_content_length_hint=5)
+    assert recorder.asked == [OpCopy(chunk=1, concurrent=2, source_content_length_hint=5)]
+
+
+@pytest.mark.parametrize("flag", ["list_uploads", "abort_upload"])
+async def test_uploads_are_refused_before_any_io_where_the_flag_is_false(flag: str) -> None:
+    op, recorder = operator_with(replace(EVERYTHING, **{flag: False}))
+    with pytest.raises(Unsupported, match=f"the service recorder has no {flag}") as caught:
+        if flag == "list_uploads":
+            await op.list_uploads("p/")
+        else:
+            await op.abort_uploads("p/", older_than=timedelta())
+    assert (caught.value.operation, caught.value.path) == (
+        "list_uploads" if flag == "list_uploads" else "abort_uploads",
+        "p/",
+    )
+    assert recorder.asked == []
+
+
+async def test_uploads_arrive_where_the_flags_are_true() -> None:
+    op, recorder = operator_with(EVERYTHING)
+    assert await op.abort_uploads("p/", older_than=timedelta()) == [Upload("p/a", "u", LONG_AGO)]
+    assert recorder.asked == [OpListUploads(), OpAbortUpload(id="u")]
+
+
 @pytest.mark.parametrize("operation", ["copy", "rename"])
 async def test_an_object_is_not_copied_or_moved_onto_itself(operation: str) -> None:
     op, recorder = operator_with(EVERYTHING)
@@ -242,7 +295,89 @@ async def test_a_directory_is_made_by_a_path_with_a_slash_at_its_end() -> None:
     assert (caught.value.operation, caught.value.path, recorder.asked) == ("create_dir", "d", [])
 
 
-@pytest.mark.parametrize("hint", sorted(HINTS - {"chunk", "limit"}))
+PRESIGNED = ("stat", "read", "write", "delete")
+PRESIGNED_OPTIONS = [(operation, option) for operation, option in OPTIONS if operation in PRESIGNED]
+
+
+async def presign(op: Operator, operation: str, path: str = "p", **options: Any) -> object:
+    """Presigns by the accessor, as a layer could: more can be asked there than by the operator."""
+    args = OpPresign(operation=RECORDS[operation](**options), expires=timedelta(seconds=1))
+    return await op._accessor.presign(path, args)
+
+
+@pytest.mark.parametrize("operation", PRESIGNED)
+@pytest.mark.parametrize("flag", ["presign", "presign_{}"])
+async def test_a_presign_is_refused_where_its_flag_is_false(operation: str, flag: str) -> None:
+    op, recorder = operator_with(replace(EVERYTHING, **{flag.format(operation): False}))
+    with pytest.raises(Unsupported, match="has no presign") as caught:
+        await getattr(op, f"presign_{operation}")("p", 60)
+    assert (caught.value.operation, caught.value.path, recorder.asked) == (f"presign_{operation}", "p", [])
+
+
+@pytest.mark.parametrize("operation", PRESIGNED)
+async def test_a_presign_arrives_where_its_flags_are_true(operation: str) -> None:
+    op, recorder = operator_with(EVERYTHING)
+    await getattr(op, f"presign_{operation}")("p", timedelta(days=7))
+    assert recorder.asked == [OpPresign(operation=RECORDS[operation](), expires=timedelta(days=7))]
+
+
+@pytest.mark.parametrize(("operation", "option"), PRESIGNED_OPTIONS)
+async def test_an_option_of_what_is_presigned_is_refused_where_its_flag_is_false(operation: str, option: str) -> None:
+    """Also where the stack would complete it, since nobody is asked before a request that others send."""
+    op, recorder = operator_with(replace(EVERYTHING, **{f"{operation}_with_{option}": False}))
+    with pytest.raises(Unsupported, match=f"presign of a {operation} with {option}") as caught:
+        await presign(op, operation, **{option: VALUES[option]})
+    assert (caught.value.operation, caught.value.path, recorder.asked) == ("presign", "p", [])
+    await presign(op, operation)
+    assert len(recorder.asked) == 1
+
+
+@pytest.mark.parametrize(("operation", "option"), PRESIGNED_OPTIONS)
+async def test_an_option_of_what_is_presigned_arrives_where_its_flag_is_true(operation: str, option: str) -> None:
+    op, recorder = operator_with(EVERYTHING)
+    await presign(op, operation, **{option: VALUES[option]})
+    assert getattr(recorder.asked[0].operation, option) == VALUES[option]
+
+
+@pytest.mark.parametrize("operation", PRESIGNED)
+@pytest.mark.parametrize("path", ["d/", "/"])
+async def test_a_directory_is_not_presigned(operation: str, path: str) -> None:
+    op, recorder = operator_with(EVERYTHING)
+    with pytest.raises(IsADirectory) as caught:
+        await getattr(op, f"presign_{operation}")(path, 60)
+    assert (caught.value.operation, caught.value.path, recorder.asked) == (f"presign_{operation}", path, [])
+
+
+WEEK = 7 * 24 * 3600
+WRONG_EXPIRES = [0, -1, WEEK + 1, timedelta(0), timedelta(seconds=-1), timedelta(seconds=WEEK, microseconds=1), 10**20]
+WRONG_EXPIRES += [timedelta(milliseconds=999), -(10**20), 1.5, "60", None, True, datetime(2026, 1, 1, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("operation", PRESIGNED)
+@pytest.mark.parametrize("capability", [EVERYTHING, Capability()], ids=["everything", "nothing"])
+@pytest.mark.parametrize("expires", WRONG_EXPIRES, ids=repr)
+async def test_an_expiry_that_cannot_be_is_refused_first(operation: str, capability: Capability, expires: Any) -> None:
+    op, recorder = operator_with(capability)
+    with pytest.raises(InvalidInput, match=r"expires|holds from 1 second to 7 days") as caught:
+        await getattr(op, f"presign_{operation}")("p", expires)
+    assert (caught.value.operation, caught.value.path, recorder.asked) == (f"presign_{operation}", "p", [])
+
+
+async def test_an_empty_range_is_not_presigned() -> None:
+    op, recorder = operator_with(EVERYTHING)
+    with pytest.raises(InvalidInput, match="empty range"):
+        await op.presign_read("p", 60, range=(4, 4))
+    assert recorder.asked == []
+
+
+async def test_a_suffix_is_not_presigned_where_the_size_would_have_to_be_asked() -> None:
+    op, recorder = operator_with(replace(EVERYTHING, read_with_suffix=False))
+    with pytest.raises(Unsupported, match="presign of a read of a suffix"):
+        await op.presign_read("p", 60, range=BytesRange(suffix=3))
+    assert recorder.asked == []
+
+
+@pytest.mark.parametrize("hint", sorted(HINTS - {"chunk", "limit", "source_content_length_hint"}))
 async def test_a_hint_is_never_refused(hint: str) -> None:
     op, recorder = operator_with(Capability(read=True, read_can_seek=True, read_can_next=True))
     assert await op.read("p", **{hint: VALUES[hint]}) == b"abc"

@@ -4,6 +4,7 @@ A new layer gets a line in `LAYERS`, a new operation one in `CALLS`; the suite s
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from importlib import import_module
 from inspect import isclass
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from entrepot import Capability, Entry, EntryMode, Metadata, NotFound, layers
+from entrepot import Capability, Entry, EntryMode, Metadata, NotFound, PresignedRequest, layers
 from entrepot.layers import CompleteLayer, CorrectnessCheckLayer, ErrorContextLayer, TypeEraseLayer
 from entrepot.raw import (
     DEFAULT_COPY,
     DEFAULT_CREATE_DIR,
     DEFAULT_DELETE,
     DEFAULT_LIST,
+    DEFAULT_LIST_UPLOADS,
     DEFAULT_READ,
     DEFAULT_RENAME,
     DEFAULT_STAT,
@@ -27,21 +29,28 @@ from entrepot.raw import (
     Accessor,
     AccessorInfo,
     AroundAccessor,
+    Context,
     Layer,
     LayeredAccessor,
+    OpAbortUpload,
     OpCopy,
     OpCreateDir,
     OpDelete,
     Operation,
     OpList,
+    OpListUploads,
+    OpPresign,
     OpRead,
     OpRename,
     OpStat,
     OpWrite,
+    RpAbortUpload,
     RpCopy,
     RpCreateDir,
     RpDelete,
     RpList,
+    RpListUploads,
+    RpPresign,
     RpRead,
     RpRename,
     RpStat,
@@ -54,6 +63,8 @@ TARGET = "folder/other"
 DIRECTORY = "folder/new/"
 METADATA = Metadata(mode=EntryMode.FILE, content_length=7)
 PAGE = [Entry(PATH, METADATA)]
+ABORT = OpAbortUpload(id="u")
+PRESIGN = OpPresign(operation=DEFAULT_READ, expires=timedelta(minutes=1))
 EVERYTHING = Capability(**dict.fromkeys(Capability.__slots__, True))
 
 # Each layer as its users make it, and the operations that it changes. It leaves the others as they are.
@@ -149,6 +160,18 @@ async def _rename(accessor: Accessor) -> object:
     return await accessor.rename(PATH, TARGET, DEFAULT_RENAME)
 
 
+async def _presign(accessor: Accessor) -> object:
+    return await accessor.presign(PATH, PRESIGN)
+
+
+async def _list_uploads(accessor: Accessor) -> object:
+    return await accessor.list_uploads(PATH, DEFAULT_LIST_UPLOADS)
+
+
+async def _abort_upload(accessor: Accessor) -> object:
+    return await accessor.abort_upload(PATH, ABORT)
+
+
 # The path that a call is about, where that is not `PATH`.
 PATHS = {Operation.CREATE_DIR: DIRECTORY, Operation.DELETE: None, Operation.DELETER_CLOSE: None}
 
@@ -173,6 +196,9 @@ CALLS: dict[Operation, tuple[Callable[[Accessor], Awaitable[object]], tuple[obje
     Operation.LISTER_CLOSE: (_lister_close, (), None),
     Operation.COPY: (_copy, (PATH, TARGET, DEFAULT_COPY), RpCopy(metadata=METADATA)),
     Operation.RENAME: (_rename, (PATH, TARGET, DEFAULT_RENAME), RpRename()),
+    Operation.LIST_UPLOADS: (_list_uploads, (PATH, DEFAULT_LIST_UPLOADS), RpListUploads(uploads=())),
+    Operation.ABORT_UPLOAD: (_abort_upload, (PATH, ABORT), RpAbortUpload()),
+    Operation.PRESIGN: (_presign, (PATH, PRESIGN), RpPresign(request=PresignedRequest("GET", "http://h/p"))),
 }
 
 
@@ -213,6 +239,15 @@ class Service(Accessor):
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
         return self.answer(Operation.RENAME, source, target, args)
+
+    async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
+        return self.answer(Operation.LIST_UPLOADS, path, args)
+
+    async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
+        return self.answer(Operation.ABORT_UPLOAD, path, args)
+
+    async def presign(self, path: str, args: OpPresign) -> RpPresign:
+        return self.answer(Operation.PRESIGN, path, args)
 
 
 class _Reader(oio.Read):
@@ -298,7 +333,7 @@ def test_every_operation_is_in_this_suite() -> None:
 async def test_what_passes_through_is_unchanged(layer: type[Layer], operation: Operation) -> None:
     service = Service()
     call, arguments, answer = CALLS[operation]
-    assert await call(LAYERS[layer][0]().wrap(service)) is answer
+    assert await call(LAYERS[layer][0]().wrap(service, Context())) is answer
     assert [args for arrived, args in service.arrived if arrived is operation] == [arguments]
 
 
@@ -308,7 +343,7 @@ async def test_an_error_comes_out_typed_and_names_scheme_operation_and_path(
     layer: type[Layer], operation: Operation
 ) -> None:
     service = Service(fails_at=operation)
-    stack = LAYERS[layer][0]().wrap(ErrorContextLayer().wrap(service))
+    stack = LAYERS[layer][0]().wrap(ErrorContextLayer().wrap(service, Context()), Context())
     with pytest.raises(NotFound) as caught:
         await CALLS[operation][0](stack)
     error = caught.value
@@ -321,7 +356,7 @@ async def test_an_error_comes_out_typed_and_names_scheme_operation_and_path(
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_an_operation_that_is_not_changed_is_the_inner_bound_method(layer: type[Layer], operation: str) -> None:
     service = Service()
-    wrapped = LAYERS[layer][0]().wrap(service)
+    wrapped = LAYERS[layer][0]().wrap(service, Context())
     is_untouched = getattr(wrapped, operation) == getattr(service, operation)
     assert is_untouched == (operation not in LAYERS[layer][1])
 
@@ -329,7 +364,7 @@ def test_an_operation_that_is_not_changed_is_the_inner_bound_method(layer: type[
 @every_layer
 def test_the_scheme_root_and_name_stay(layer: type[Layer]) -> None:
     service = Service()
-    info = LAYERS[layer][0]().wrap(service).info
+    info = LAYERS[layer][0]().wrap(service, Context()).info
     assert (info.scheme, info.root, info.name) == (service.info.scheme, service.info.root, service.info.name)
     assert info.native_capability == EVERYTHING
 

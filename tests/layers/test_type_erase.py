@@ -2,7 +2,7 @@
 
 from entrepot import Operator
 from entrepot.layers import TypeEraseLayer
-from entrepot.raw import OPERATIONS
+from entrepot.raw import OPERATIONS, Context
 from entrepot.services import Memory
 
 
@@ -15,7 +15,7 @@ def test_what_an_operator_holds_is_the_operations_and_info() -> None:
 
 def test_the_operations_are_those_of_what_it_was_made_from() -> None:
     inner = Operator(Memory())._accessor
-    erased = TypeEraseLayer().wrap(inner)
+    erased = TypeEraseLayer().wrap(inner, Context())
     for operation in OPERATIONS:
         assert getattr(erased, operation) is getattr(inner, operation)
     assert erased.info is inner.info

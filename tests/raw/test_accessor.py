@@ -1,16 +1,18 @@
 """The interface and its two bases."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from entrepot import Entry, Metadata, Unsupported
+from entrepot import Entry, Metadata, PresignedRequest, Unsupported
 from entrepot.raw import (
     DEFAULT_COPY,
     DEFAULT_CREATE_DIR,
     DEFAULT_DELETE,
     DEFAULT_LIST,
+    DEFAULT_LIST_UPLOADS,
     DEFAULT_READ,
     DEFAULT_RENAME,
     DEFAULT_STAT,
@@ -20,12 +22,17 @@ from entrepot.raw import (
     AccessorInfo,
     AroundAccessor,
     LayeredAccessor,
+    OpAbortUpload,
     Operation,
+    OpPresign,
     OpStat,
+    RpAbortUpload,
     RpCopy,
     RpCreateDir,
     RpDelete,
     RpList,
+    RpListUploads,
+    RpPresign,
     RpRead,
     RpRename,
     RpStat,
@@ -42,6 +49,9 @@ ARGUMENTS = {
     "list": ("p", DEFAULT_LIST),
     "copy": ("p", "q", DEFAULT_COPY),
     "rename": ("p", "q", DEFAULT_RENAME),
+    "list_uploads": ("p", DEFAULT_LIST_UPLOADS),
+    "abort_upload": ("p", OpAbortUpload(id="u")),
+    "presign": ("p", OpPresign(operation=DEFAULT_STAT, expires=timedelta(seconds=1))),
 }
 
 
@@ -92,6 +102,15 @@ class Service(Accessor):
 
     async def rename(self, source: str, target: str, args: object) -> RpRename:
         return RpRename()
+
+    async def list_uploads(self, path: str, args: object) -> RpListUploads:
+        return RpListUploads(uploads=())
+
+    async def abort_upload(self, path: str, args: object) -> RpAbortUpload:
+        return RpAbortUpload()
+
+    async def presign(self, path: str, args: object) -> RpPresign:
+        return RpPresign(request=PresignedRequest("GET", "http://h/p"))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -176,6 +195,9 @@ async def _call_everything(accessor: Accessor) -> None:
     await lister.close()
     assert (await accessor.copy("p", "q", DEFAULT_COPY)).metadata.content_length == 2
     await accessor.rename("p", "q", DEFAULT_RENAME)
+    assert (await accessor.list_uploads("p", DEFAULT_LIST_UPLOADS)).uploads == ()
+    await accessor.abort_upload("p", OpAbortUpload(id="u"))
+    await accessor.presign(*ARGUMENTS["presign"])
 
 
 async def test_around_sees_every_operation_and_every_verb_once() -> None:

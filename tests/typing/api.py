@@ -1,7 +1,7 @@
 """The public surface as type checkers see it. Never run: `make check` has mypy and basedpyright read it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from types import TracebackType
 from typing import Any, TypeVar, TypeVarTuple, assert_type
@@ -12,6 +12,7 @@ from entrepot import (
     ConditionNotMatch,
     ConfigInvalid,
     ContentIncomplete,
+    Copied,
     DeletionsFailed,
     Entry,
     EntryMode,
@@ -22,10 +23,12 @@ from entrepot import (
     NotFound,
     Operator,
     PermissionDenied,
+    PresignedRequest,
     Reader,
     Scheme,
     Timeout,
     Unsupported,
+    Upload,
     Writer,
 )
 from entrepot.futures import FutureList, FutureLister, FutureRead, FutureReader, FutureStat, FutureWrite, FutureWriter
@@ -160,9 +163,44 @@ async def deleting_and_moving(op: Operator) -> None:
     assert_type(await op.delete_many(op.lister("a/", versions=True), concurrent=4), None)
     assert_type(await op.copy("a", "b", if_not_exists=True, source_version="v"), Metadata)
     assert_type(await op.copy_with("a", "b").if_match('"e"'), Metadata)
+    assert_type(await op.copy("a", "b", chunk=8, concurrent=2, source_content_length_hint=99), Metadata)
     assert_type(await op.rename("a", "b"), None)
     assert_type(await op.rename_with("a", "b").if_not_exists(), None)
     assert_type(await op.create_dir("a/"), None)
+
+
+async def copying_to(op: Operator, other: Operator) -> None:
+    assert_type(await op.copy_to(other, "a", PurePosixPath("b"), if_not_exists=True), Copied)
+    copied = await op.copy_to_with(other, "a", "b").source_version("v").if_match('"e"').chunk(8).concurrent(2)
+    assert_type(copied, Copied)
+    assert_type(copied.metadata, Metadata)
+    assert_type(copied.not_carried, tuple[str, ...])
+    assert_type(copied.is_server_side, bool)
+    await op.copy_to("memory://", "a", "b")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def dangling_uploads(op: Operator) -> None:
+    assert_type(await op.list_uploads(), list[Upload])
+    for upload in await op.list_uploads("a/", older_than=timedelta(days=1)):
+        assert_type(upload.path, str)
+        assert_type(upload.id, str)
+        assert_type(upload.initiated, datetime | None)
+    assert_type(await op.abort_uploads("a/", older_than=timedelta(days=1), concurrent=2), list[Upload])
+    await op.abort_uploads("a/")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+async def presigning(op: Operator) -> None:
+    request = await op.presign_read("a", timedelta(hours=1), range=(0, 8), override_content_type="text/plain")
+    assert_type(request, PresignedRequest)
+    assert_type(request.headers, Mapping[str, str])
+    assert_type(request.expires_at, datetime | None)
+    assert_type(await op.presign_read_with("a", 60).range(0, 8).if_match('"e"'), PresignedRequest)
+    assert_type(await op.presign_stat("a", 60, version="v"), PresignedRequest)
+    assert_type(await op.presign_stat_with("a", 60).override_cache_control("no-store"), PresignedRequest)
+    assert_type(await op.presign_write("a", 60, content_type="text/plain"), PresignedRequest)
+    assert_type(await op.presign_write_with("a", 60).if_not_exists(), PresignedRequest)
+    assert_type(await op.presign_delete("a", 60, version="v"), PresignedRequest)
+    assert_type(await op.presign_delete_with("a", 60).version("v"), PresignedRequest)
 
 
 def failures_are_errors(error: DeletionsFailed) -> None:
@@ -223,7 +261,7 @@ class Counted(Layer):
     def wrap_context(self, context: Context) -> Context:
         return context.replace(http=CountingTransport(context.http))
 
-    def wrap(self, accessor: Accessor) -> Accessor:
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
         return CountingAccessor(Narrow(accessor))
 
 

@@ -8,25 +8,34 @@ is `read_with_if_match`. Hints change no answer and are not looked at.
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import timedelta
 
-from entrepot.errors import IsADirectory, IsSameFile, NotADirectory, Unsupported
+from entrepot.errors import InvalidInput, IsADirectory, IsSameFile, NotADirectory, Unsupported
 from entrepot.raw import (
     HINTS,
+    MAX_EXPIRES,
     Accessor,
+    Context,
     Layer,
     LayeredAccessor,
+    OpAbortUpload,
     OpCopy,
     OpCreateDir,
     OpDelete,
     OpList,
+    OpListUploads,
+    OpPresign,
     OpRead,
     OpRename,
     OpStat,
     OpWrite,
+    RpAbortUpload,
     RpCopy,
     RpCreateDir,
     RpDelete,
     RpList,
+    RpListUploads,
+    RpPresign,
     RpRead,
     RpRename,
     RpStat,
@@ -40,7 +49,7 @@ from entrepot.types import Capability
 class CorrectnessCheckLayer(Layer):
     """Part of every stack, inside the error context."""
 
-    def wrap(self, accessor: Accessor) -> Accessor:
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
         return _CorrectnessCheckAccessor(accessor)
 
 
@@ -97,6 +106,34 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
             raise IsSameFile("source and target are the same")
         return await self.inner.rename(source, target, args)
 
+    async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
+        self._require("list_uploads", "list_uploads")
+        return await self.inner.list_uploads(path, args)
+
+    async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
+        self._require("abort_upload", "abort_upload")
+        return await self.inner.abort_upload(path, args)
+
+    async def presign(self, path: str, args: OpPresign) -> RpPresign:
+        _check_expires(args.expires)
+        self._require("presign", "presign")
+        self._require(f"presign_{args.name}", f"presign of a {args.name}")
+        self._check_presigned(args)
+        _check_is_file(path)
+        return await self.inner.presign(path, args)
+
+    def _check_presigned(self, args: OpPresign) -> None:
+        """Refuses what one request cannot say. What the stack would complete by more of them is among it."""
+        native = self.info.native_capability
+        for option, default in _refused_options(args.name, type(args.operation), native):
+            if getattr(args.operation, option) != default:
+                raise Unsupported(f"the service {self.info.scheme} has no presign of a {args.name} with {option}")
+        if isinstance(args.operation, OpRead):
+            if args.operation.range.is_empty:
+                raise InvalidInput("no request asks for an empty range")
+            if args.operation.range.suffix is not None and not native.read_with_suffix:
+                raise Unsupported(f"the service {self.info.scheme} has no presign of a read of a suffix")
+
     def check(self, operation: str, args: Arguments) -> None:
         """Refuses an operation, or an option of it, that the service does not have."""
         self._require(operation, operation)
@@ -144,6 +181,11 @@ def _refused_options(operation: str, arguments: type, capability: Capability) ->
         for option in fields(arguments)
         if option.name not in _NOT_OPTIONS and not getattr(capability, f"{operation}_with_{option.name}")
     ]
+
+
+def _check_expires(expires: timedelta) -> None:
+    if not timedelta(seconds=1) <= expires <= MAX_EXPIRES:
+        raise InvalidInput(f"a presigned request holds from 1 second to 7 days, not {expires}")
 
 
 def _check_is_file(path: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar, TypeVarTuple
 
 from entrepot.errors import Error
-from entrepot.raw import Accessor, AroundAccessor, Layer, Operation
+from entrepot.raw import Accessor, AroundAccessor, Context, Layer, Operation
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -15,7 +15,7 @@ Args = TypeVarTuple("Args")
 class ErrorContextLayer(Layer):
     """Part of every stack. Fills what an error does not say yet, whichever call of the inner stack raised it."""
 
-    def wrap(self, accessor: Accessor) -> Accessor:
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
         return _ErrorContextAccessor(accessor)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from entrepot.raw import OPERATIONS, Accessor, Layer
+from entrepot.raw import OPERATIONS, Accessor, Context, Layer
 
 
 class TypeEraseLayer(Layer):
     """Part of every stack, outermost."""
 
-    def wrap(self, accessor: Accessor) -> Accessor:
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
         return TypeErasedAccessor(accessor)
 
 

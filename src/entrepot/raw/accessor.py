@@ -19,8 +19,32 @@ from .oio.list import List
 from .oio.read import Read
 from .oio.write import Write
 from .operation import Operation
-from .ops import OpCopy, OpCreateDir, OpDelete, OpList, OpRead, OpRename, OpStat, OpWrite
-from .rps import RpCopy, RpCreateDir, RpDelete, RpList, RpRead, RpRename, RpStat, RpWrite
+from .ops import (
+    OpAbortUpload,
+    OpCopy,
+    OpCreateDir,
+    OpDelete,
+    OpList,
+    OpListUploads,
+    OpPresign,
+    OpRead,
+    OpRename,
+    OpStat,
+    OpWrite,
+)
+from .rps import (
+    RpAbortUpload,
+    RpCopy,
+    RpCreateDir,
+    RpDelete,
+    RpList,
+    RpListUploads,
+    RpPresign,
+    RpRead,
+    RpRename,
+    RpStat,
+    RpWrite,
+)
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -96,6 +120,21 @@ class Accessor:
         """Moves an object within the storage, over what is at the target. Requires `Capability.rename`."""
         raise Unsupported("the service has no rename")
 
+    async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
+        """One page of the uploads in parts that were begun, of all objects whose path begins with this one.
+
+        Requires `Capability.list_uploads`.
+        """
+        raise Unsupported("the service has no list_uploads")
+
+    async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
+        """Drops an upload in parts. One that is not there any more is no error. Requires `Capability.abort_upload`."""
+        raise Unsupported("the service has no abort_upload")
+
+    async def presign(self, path: str, args: OpPresign) -> RpPresign:
+        """A request that others can send. It needs no I/O. Requires `Capability.presign` and that of its operation."""
+        raise Unsupported("the service has no presign")
+
 
 class LayeredAccessor(Accessor):
     """An accessor around another. A subclass overrides what it changes and calls `self.inner`.
@@ -137,6 +176,15 @@ class LayeredAccessor(Accessor):
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
         return await self.inner.rename(source, target, args)
+
+    async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
+        return await self.inner.list_uploads(path, args)
+
+    async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
+        return await self.inner.abort_upload(path, args)
+
+    async def presign(self, path: str, args: OpPresign) -> RpPresign:
+        return await self.inner.presign(path, args)
 
 
 class AroundAccessor(LayeredAccessor):
@@ -195,6 +243,15 @@ class AroundAccessor(LayeredAccessor):
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
         return await self.around_named(Operation.RENAME, source, self.inner.rename, source, target, args)
+
+    async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
+        return await self.around_named(Operation.LIST_UPLOADS, path, self.inner.list_uploads, path, args)
+
+    async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
+        return await self.around_named(Operation.ABORT_UPLOAD, path, self.inner.abort_upload, path, args)
+
+    async def presign(self, path: str, args: OpPresign) -> RpPresign:
+        return await self.around_named(Operation.PRESIGN, path, self.inner.presign, path, args)
 
 
 def _verbs_of(body: str) -> frozenset[Operation]:

@@ -17,6 +17,11 @@ class Layer:
         """A context that the service is built with, for layers around HTTP requests or time."""
         return context
 
-    def wrap(self, accessor: Accessor) -> Accessor:
-        """An accessor around another, for layers around operations and bodies."""
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        """An accessor around another, for layers around operations and bodies.
+
+        Arguments:
+            accessor: what is wrapped.
+            context: what the service of this stack was built with: `context.runtime` waits.
+        """
         return accessor

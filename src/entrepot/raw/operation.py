@@ -26,6 +26,9 @@ class Operation(StrEnum):
     LISTER_CLOSE = "lister.close"
     COPY = "copy"
     RENAME = "rename"
+    LIST_UPLOADS = "list_uploads"
+    ABORT_UPLOAD = "abort_upload"
+    PRESIGN = "presign"
 
     @property
     def capability(self) -> str:

@@ -7,7 +7,7 @@ same types and defaults. Hints change how an answer is got, never what it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from entrepot.types import BytesRange
@@ -16,6 +16,7 @@ from .record import record
 
 FULL_RANGE: Final = BytesRange()
 DEFAULT_GAP: Final = 1024 * 1024
+MAX_EXPIRES: Final = timedelta(days=7)
 
 
 @record
@@ -28,6 +29,9 @@ class OpStat:
         if_none_match: only if it has another.
         if_modified_since: only if it was written after this time, which has a time zone.
         if_unmodified_since: only if it was not.
+        override_content_type: the Content-Type that the reply shall state instead of what is stored.
+        override_content_disposition: likewise the Content-Disposition.
+        override_cache_control: likewise the Cache-Control.
     """
 
     version: str | None = None
@@ -35,6 +39,9 @@ class OpStat:
     if_none_match: str | None = None
     if_modified_since: datetime | None = None
     if_unmodified_since: datetime | None = None
+    override_content_type: str | None = None
+    override_content_disposition: str | None = None
+    override_cache_control: str | None = None
 
 
 @record
@@ -48,6 +55,9 @@ class OpRead:
         if_none_match: only if it has another.
         if_modified_since: only if it was written after this time, which has a time zone.
         if_unmodified_since: only if it was not.
+        override_content_type: the Content-Type that the reply shall state instead of what is stored.
+        override_content_disposition: likewise the Content-Disposition.
+        override_cache_control: likewise the Cache-Control.
         chunk: hint: read in requests of this many bytes; None is one stream.
         concurrent: hint: how many requests may be in flight; None is 1 for a stream, 8 for `fetch`.
         gap: hint: `fetch` joins ranges that are at most this many bytes apart.
@@ -60,6 +70,9 @@ class OpRead:
     if_none_match: str | None = None
     if_modified_since: datetime | None = None
     if_unmodified_since: datetime | None = None
+    override_content_type: str | None = None
+    override_content_disposition: str | None = None
+    override_cache_control: str | None = None
     chunk: int | None = None
     concurrent: int | None = None
     gap: int = DEFAULT_GAP
@@ -73,6 +86,9 @@ class OpRead:
             if_none_match=self.if_none_match,
             if_modified_since=self.if_modified_since,
             if_unmodified_since=self.if_unmodified_since,
+            override_content_type=self.override_content_type,
+            override_content_disposition=self.override_content_disposition,
+            override_cache_control=self.override_cache_control,
         )
 
 
@@ -90,7 +106,8 @@ class OpWrite:
         if_match: only if the object has this etag.
         if_none_match: only if it has another, or there is none.
         if_not_exists: only if there is no such object.
-        chunk: hint: send in parts of exactly this many bytes; None is what suits the service.
+        chunk: hint: send in parts of this many bytes, larger ones only behind many of them, where the object could
+            not be held otherwise; None is what suits the service.
         concurrent: hint: how many parts may be in flight; None is what suits the service.
     """
 
@@ -132,8 +149,8 @@ class OpList:
     Arguments:
         recursive: all that lies beneath, not only what lies directly in it.
         start_after: only what comes after this path, in the order of the service.
-        versions: every version of each object, each as an entry. Other listings tell no versions, so that to
-            delete what they gave is to delete the objects.
+        versions: every version of each object, each as an entry. Other listings tell the versions of deletion
+            marks alone, so that to delete an entry that they gave is to delete the object.
         deleted: also the marks that deletions left; without `versions` those that are current.
         limit: hint: ask for so many entries at a time; it does not end the listing.
     """
@@ -153,11 +170,17 @@ class OpCopy:
         if_not_exists: only if there is no object at the target.
         if_match: only if the object at the target has this etag.
         source_version: the version of the source to copy; then the target may be the source itself.
+        chunk: hint: the bytes of a range, where an object is copied in ranges; None is what suits the service.
+        concurrent: hint: how many ranges may be in flight; None is what suits the service.
+        source_content_length_hint: hint: the size that the caller believes the source to have.
     """
 
     if_not_exists: bool = False
     if_match: str | None = None
     source_version: str | None = None
+    chunk: int | None = None
+    concurrent: int | None = None
+    source_content_length_hint: int | None = None
 
 
 @record
@@ -171,6 +194,49 @@ class OpRename:
     if_not_exists: bool = False
 
 
+@record
+class OpPresign:
+    """Arguments of `presign`: what to make a request of, and how long it shall hold.
+
+    Arguments:
+        operation: the arguments of the operation that the request makes, whose type says which one it is.
+        expires: for how long, from 1 second to `MAX_EXPIRES`; fractions of a second are dropped.
+    """
+
+    operation: OpStat | OpRead | OpWrite | OpDelete
+    expires: timedelta
+
+    @property
+    def name(self) -> str:
+        """The operation by its name, such as `"read"`."""
+        return _PRESIGNED[type(self.operation)]
+
+
+_PRESIGNED: Final[dict[type, str]] = {OpStat: "stat", OpRead: "read", OpWrite: "write", OpDelete: "delete"}
+
+
+@record
+class OpListUploads:
+    """Arguments of `list_uploads`.
+
+    Arguments:
+        token: asks for the next page, as the reply before told it; None is the first page.
+    """
+
+    token: str | None = None
+
+
+@record
+class OpAbortUpload:
+    """Arguments of `abort_upload`.
+
+    Arguments:
+        id: the upload, as the storage calls it.
+    """
+
+    id: str
+
+
 DEFAULT_STAT: Final = OpStat()
 DEFAULT_READ: Final = OpRead()
 DEFAULT_WRITE: Final = OpWrite()
@@ -179,4 +245,5 @@ DEFAULT_DELETE: Final = OpDelete()
 DEFAULT_LIST: Final = OpList()
 DEFAULT_COPY: Final = OpCopy()
 DEFAULT_RENAME: Final = OpRename()
-HINTS: Final = frozenset({"chunk", "concurrent", "gap", "content_length_hint", "limit"})
+DEFAULT_LIST_UPLOADS: Final = OpListUploads()
+HINTS: Final = frozenset({"chunk", "concurrent", "gap", "content_length_hint", "limit", "source_content_length_hint"})

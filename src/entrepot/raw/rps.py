@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from entrepot.types import Metadata
+from entrepot.types import Metadata, PresignedRequest
 
 from .record import record
+
+if TYPE_CHECKING:
+    from entrepot.types import Upload
 
 
 @record
@@ -24,10 +30,12 @@ class RpRead:
         metadata: what the storage said of the whole object in the first reply; None until the
             first verb of the body brought one.
         size: the size of the whole object in bytes, where a reply told nothing else of it.
+        is_whole: whether the storage sent the whole object, though a part of it was asked for.
     """
 
     metadata: Metadata | None = None
     size: int | None = None
+    is_whole: bool = False
 
 
 @record
@@ -60,3 +68,30 @@ class RpCopy:
 @record
 class RpRename:
     """Reply of `rename`."""
+
+
+@record
+class RpPresign:
+    """Reply of `presign`."""
+
+    request: PresignedRequest
+
+
+@record
+class RpListUploads:
+    """Reply of `list_uploads`: one page.
+
+    Arguments:
+        uploads: the uploads, possibly none.
+        next_token: what asks for the next page; None is the last page.
+        told_at: when the storage gave it, by its clock; None where it does not say.
+    """
+
+    uploads: Sequence[Upload]
+    next_token: str | None = None
+    told_at: datetime | None = None
+
+
+@record
+class RpAbortUpload:
+    """Reply of `abort_upload`."""

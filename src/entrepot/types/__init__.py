@@ -1,10 +1,31 @@
 """Values: what entrepot talks about. Nothing here does I/O."""
 
+from typing import TYPE_CHECKING
+
+from entrepot._lazy import lazy_names
+
 from .bytes_range import BytesRange
 from .capability import Capability
 from .entry import Entry
 from .entry_mode import EntryMode
 from .metadata import Metadata
+from .presigned_request import PresignedRequest
 from .scheme import Scheme
 
-__all__ = ["BytesRange", "Capability", "Entry", "EntryMode", "Metadata", "Scheme"]
+if TYPE_CHECKING:
+    from .copied import Copied
+    from .upload import Upload
+
+__all__ = [
+    "BytesRange",
+    "Capability",
+    "Copied",
+    "Entry",
+    "EntryMode",
+    "Metadata",
+    "PresignedRequest",
+    "Scheme",
+    "Upload",
+]
+
+__getattr__ = lazy_names(__name__, {"Copied": "copied", "Upload": "upload"})

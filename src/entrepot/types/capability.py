@@ -33,6 +33,9 @@ class Capability:
     stat_with_if_none_match: bool = False
     stat_with_if_modified_since: bool = False
     stat_with_if_unmodified_since: bool = False
+    stat_with_override_content_type: bool = False
+    stat_with_override_content_disposition: bool = False
+    stat_with_override_cache_control: bool = False
 
     read: bool = False
     read_can_seek: bool = False
@@ -43,6 +46,9 @@ class Capability:
     read_with_if_none_match: bool = False
     read_with_if_modified_since: bool = False
     read_with_if_unmodified_since: bool = False
+    read_with_override_content_type: bool = False
+    read_with_override_content_disposition: bool = False
+    read_with_override_cache_control: bool = False
 
     write: bool = False
     write_can_empty: bool = False
@@ -80,6 +86,15 @@ class Capability:
 
     rename: bool = False
     rename_with_if_not_exists: bool = False
+
+    list_uploads: bool = False
+    abort_upload: bool = False
+
+    presign: bool = False
+    presign_read: bool = False
+    presign_stat: bool = False
+    presign_write: bool = False
+    presign_delete: bool = False
 
     shared: bool = False
 

@@ -140,6 +140,8 @@ def test_keys_that_no_path_leads_to_are_left_out() -> None:
 def test_what_comes_after_is_without_the_path_itself() -> None:
     inside = "<CommonPrefixes><Prefix>root/d/</Prefix></CommonPrefixes>" + item("root/e")
     assert paths(page(inside, listing(start_after="d/"))) == ["e"]
+    assert paths(page(inside, listing(start_after="d/k"))) == ["e"]  # as SeaweedFS names the directory of `d/k`
+    assert paths(page(inside, listing(start_after="c"))) == ["d/", "e"]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +274,7 @@ HISTORY = (
             {"versions": True, "deleted": True},
             [("a", "v3", True, True), ("a", "v2", False, False), ("a", "v1", False, True), ("b", "null", True, False)],
         ),
-        ({"deleted": True}, [("a", "v3", True, True), ("b", "null", True, False)]),
+        ({"deleted": True}, [("a", "v3", True, True), ("b", None, True, False)]),
     ],
 )
 def test_versions_and_marks_of_deletions_are_entries(options: dict[str, Any], expected: list[object]) -> None:

@@ -22,7 +22,8 @@ Every service that lists gets:
 - the length of each file: asked by `stat` where the listing has none; files that are gone then are left out.
 - a path that is no directory as a prefix: the directory that holds it is listed and narrowed.
 - a recursive listing, by listing each directory.
-- with `delete`: a recursive deletion, by walking. On a flat store the walk is repeated until nothing is left.
+- with `delete`: a recursive deletion, by walking: of `"a/"` the directory and all beneath it, of `"a"` the object
+  `"a"` too. On a flat store the walk is repeated until nothing is left.
 
 Making the root is nothing to do, and where deletions are completed it is never deleted. No path leads to a
 name that begins with a slash, which some stores can hold: services leave it out of their listings.
@@ -30,7 +31,9 @@ name that begins with a slash, which some stores can hold: services leave it out
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from entrepot.raw import (
     Accessor,
@@ -64,25 +67,19 @@ CONCURRENT: Final = 8
 
 
 class CompleteLayer(Layer):
-    """Part of every stack, right around the service.
+    """Part of every stack, right around the service. The requests of one completion run 8 at a time."""
 
-    Arguments:
-        context: where the requests of a completion run ahead, 8 at a time; None is one at a time.
-    """
-
-    def __init__(self, context: Context | None = None) -> None:
-        self._context = context
-
-    def wrap(self, accessor: Accessor) -> Accessor:
-        return _CompleteAccessor(accessor, self._context)
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        return _CompleteAccessor(accessor, context)
 
 
 class _CompleteAccessor(LayeredAccessor):
-    def __init__(self, inner: Accessor, context: Context | None) -> None:
+    def __init__(self, inner: Accessor, context: Context) -> None:
         super().__init__(inner)
-        self._context = context
         self._native = inner.info.native_capability
         self._is_flat = is_flat(self._native)
+        # Not a method: a stack that is in no cycle goes with the last operator over it, connections included.
+        self._open_window: Callable[[], Window[Any]] = partial(_open_window, context)
         self._listing = Listing(inner, self._open_window)
         self.info = complete_capability(inner.info)
         for operation in operations_left_alone(self.info):
@@ -139,9 +136,6 @@ class _CompleteAccessor(LayeredAccessor):
         _, body = await self.inner.delete()
         return body
 
-    def _open_window(self) -> Window[T]:
-        if self._context is not None:
-            return self._context.runtime.window(CONCURRENT)
-        from entrepot.raw.runtime.inline import InlineRuntime
 
-        return InlineRuntime().window(1)
+def _open_window(context: Context) -> Window[T]:
+    return context.runtime.window(CONCURRENT)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 from entrepot.errors import ConditionNotMatch, NotFound
 from entrepot.raw import Accessor, OpList, OpStat, OpWrite, RpCreateDir, RpStat
@@ -22,7 +23,7 @@ def stat_root(args: OpStat) -> RpStat:
     if args.version is not None:
         raise NotFound("the root has no versions")
     check_conditions(DIRECTORY, args)
-    return RpStat(metadata=DIRECTORY)
+    return RpStat(metadata=_overridden(DIRECTORY, args))
 
 
 async def stat_directory(inner: Accessor, path: str, args: OpStat) -> RpStat:
@@ -38,7 +39,18 @@ async def stat_directory(inner: Accessor, path: str, args: OpStat) -> RpStat:
         return await inner.stat(path, args)
     metadata = await _find_directory(inner, path)
     check_conditions(metadata, args)
-    return RpStat(metadata=metadata)
+    return RpStat(metadata=_overridden(metadata, args))
+
+
+def _overridden(metadata: Metadata, args: OpStat) -> Metadata:
+    """What a reply would say: here there is none that could be told to say something else than what is stored."""
+    overrides: dict[str, Any] = {
+        "content_type": args.override_content_type,
+        "content_disposition": args.override_content_disposition,
+        "cache_control": args.override_cache_control,
+    }
+    stated = {name: value for name, value in overrides.items() if value is not None}
+    return replace(metadata, **stated) if stated else metadata
 
 
 async def _find_directory(inner: Accessor, path: str) -> Metadata:

@@ -77,6 +77,7 @@ class HttpReader(Read):
     def _placed_content(self, response: HttpResponse) -> "Placed":
         placed = place(response, self._asked)
         self._reply.metadata = self._describe(response.headers, placed.size)
+        self._reply.is_whole = placed.is_cut
         return placed
 
     def _placed_refused(self, response: HttpResponse) -> "Placed":

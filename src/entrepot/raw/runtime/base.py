@@ -1,9 +1,9 @@
 """What a runtime owes to services and layers."""
 
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeVar, TypeVarTuple
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -106,4 +106,24 @@ class Runtime(Protocol):
 
     def local(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None) -> Local[T]:
         """A value for each event loop; closed by `close` when its loop shuts down, leaked in a forked child."""
+        ...
+
+
+class Runner(Protocol):
+    """How a thread that does not await comes to the result of a coroutine."""
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine to its result."""
+        ...
+
+    def finish(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Runs a coroutine that gives back what is held, unless all is given back because the interpreter ends."""
+        ...
+
+    def bring(self, items: Iterable[T]) -> Iterable[T] | AsyncIterable[T]:
+        """An iterable of the calling thread, as a coroutine that is run can draw from it."""
+        ...
+
+    def drop(self, held: list[Any]) -> None:
+        """Empties a list of what coroutines that were run have made, where that may be collected."""
         ...

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar, TypeVarTuple
@@ -52,6 +53,33 @@ def _give_up(coroutine: Coroutine[Any, Any, T], message: str) -> T:
     except RuntimeError as error:  # it waits again while it is being closed
         raise stuck from error
     raise stuck
+
+
+class InlineRunner(base.Runner):
+    """Runs coroutines of the inline runtime, in the thread that calls."""
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine to its result.
+
+        Raises:
+            Unsupported: the interpreter takes its modules apart, and what they do then is not defined.
+        """
+        if sys.is_finalizing():
+            coroutine.close()
+            raise Unsupported("the interpreter ends")
+        return run(coroutine)
+
+    def finish(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Runs a coroutine."""
+        run(coroutine)
+
+    def bring(self, items: Iterable[T]) -> Iterable[T]:
+        """The same: whoever waits draws from it anyhow."""
+        return items
+
+    def drop(self, held: list[Any]) -> None:
+        """Empties the list."""
+        held.clear()
 
 
 class InlineRuntime(base.Runtime):

@@ -28,6 +28,7 @@ class Fs(ServiceConfig):
     """
 
     SCHEME: ClassVar[str] = Scheme.FS
+    NEEDS_LOOP: ClassVar[bool] = False
 
     root: str
     fsync: bool = False
@@ -48,6 +49,10 @@ class Fs(ServiceConfig):
         from .accessor import FsAccessor
 
         return FsAccessor(context, self.root, fsync=self.fsync)
+
+    def is_same_store(self, other: ServiceConfig) -> bool:
+        """Whether both are directories of this machine: always. Neither reaches out of its root, though."""
+        return isinstance(other, Fs)
 
     @classmethod
     def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:

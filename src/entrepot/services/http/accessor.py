@@ -1,17 +1,18 @@
 """The http service."""
 
 from collections.abc import Container
+from dataclasses import replace
 from typing import Final
 
-from entrepot.errors import IsADirectory
-from entrepot.raw import Accessor, AccessorInfo, OpRead, OpStat, RpRead, RpStat
+from entrepot.errors import IsADirectory, Unsupported
+from entrepot.raw import Accessor, AccessorInfo, OpPresign, OpRead, OpStat, RpPresign, RpRead, RpStat
 from entrepot.raw.http.conditions import check_honoured
 from entrepot.raw.http.errors import status_error
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.reader import HttpReader
 from entrepot.raw.http.redirects import send_following
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpResponse, HttpTransport
-from entrepot.types import Capability, EntryMode, Metadata, Scheme
+from entrepot.types import Capability, EntryMode, Metadata, PresignedRequest, Scheme
 
 from .core import HEAD_REFUSED, SUCCESS, Site, describe, is_directory_redirect, probed_size
 
@@ -30,6 +31,9 @@ CAPABILITY = Capability(
     read_with_if_unmodified_since=True,
 )
 
+OPEN_CAPABILITY: Final = replace(CAPABILITY, presign=True, presign_read=True, presign_stat=True)
+"""The same without credentials: then whoever has a URL can use it."""
+
 _WHOLE: Final = frozenset({200, 206})
 _RANGED: Final = frozenset({200, 206, 416})
 
@@ -44,7 +48,8 @@ class HttpAccessor(Accessor):
     """
 
     def __init__(self, site: Site, name: str, transport: HttpTransport) -> None:
-        self.info = AccessorInfo(scheme=Scheme.HTTP, root=site.root, name=name, native_capability=CAPABILITY)
+        capability = OPEN_CAPABILITY if site.is_open else CAPABILITY
+        self.info = AccessorInfo(scheme=Scheme.HTTP, root=site.root, name=name, native_capability=capability)
         self._site = site
         self._transport = transport
 
@@ -66,6 +71,16 @@ class HttpAccessor(Accessor):
             return metadata
 
         return reply, HttpReader(send, args.range, described, reply)
+
+    async def presign(self, path: str, args: OpPresign) -> RpPresign:
+        match args.operation:
+            case OpRead() as asked:
+                request = self._site.read_request(path, asked)
+            case OpStat() as asked:
+                request = self._site.stat_request(path, asked)
+            case _:
+                raise Unsupported(f"the service http has no presign of a {args.name}")
+        return RpPresign(request=PresignedRequest(request.method, request.url, dict(request.headers)))
 
     async def _head(self, path: str, args: OpStat) -> Metadata:
         request = self._site.stat_request(path, args)

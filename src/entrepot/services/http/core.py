@@ -41,6 +41,11 @@ class Site:
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether requests go without credentials."""
+        return not self._credentials()
+
     def read_request(self, path: str, args: OpRead) -> HttpRequest:
         """The request for a range of an object."""
         stated = range_header(args.range)

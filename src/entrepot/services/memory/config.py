@@ -24,6 +24,7 @@ class Memory(ServiceConfig):
     """
 
     SCHEME: ClassVar[str] = Scheme.MEMORY
+    NEEDS_LOOP: ClassVar[bool] = False
 
     root: str = "/"
     versioned: bool = False

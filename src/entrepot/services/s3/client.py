@@ -1,13 +1,14 @@
 """Sends requests to a bucket: signs them, reads replies, and raises what is no success."""
 
 from collections.abc import Callable, Container
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from entrepot.errors import Unexpected
 from entrepot.raw.http.errors import read_error_body
 from entrepot.raw.http.transport import HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.runtime import Runtime
+from entrepot.types import PresignedRequest
 
 from .core import S3Core
 from .errors import actual_size
@@ -55,6 +56,24 @@ class S3Client:
         self._signer = signer
         self._http = http
         self._now = now
+
+    @property
+    def is_signing(self) -> bool:
+        """Whether it has keys."""
+        return self._signer is not None
+
+    def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
+        """The request as others can send it, signed by its query if there are keys.
+
+        The Host header is not among what they must send: every client makes the same of the URL. The content is
+        not signed, since it is not known; and the time is that of this machine.
+        """
+        headers = {name: value for name, value in request.headers if name != "Host"}
+        if self._signer is None:
+            return PresignedRequest(request.method, request.url, headers)
+        moment, seconds = self._now().replace(microsecond=0), int(expires.total_seconds())
+        url = self._signer.presign(request, moment, seconds).url
+        return PresignedRequest(request.method, url, headers, moment + timedelta(seconds=seconds))
 
     async def open(self, request: HttpRequest) -> HttpResponse:
         """A reply with the content of an object, or a 416, which the reader knows how to take.

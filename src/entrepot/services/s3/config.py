@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
@@ -85,6 +85,14 @@ class S3(ServiceConfig):
         core = S3Core(*self._address(), bucket=self.bucket, region=self.region)
         client = S3Client(core, signer, context.http, context.runtime)
         return S3Accessor(client, normalize_root(self.root), is_list_v1=self.disable_list_objects_v2)
+
+    def is_same_store(self, other: ServiceConfig) -> bool:
+        """Whether both are one bucket, at one endpoint and with the same keys."""
+        return isinstance(other, S3) and replace(other, root=self.root) == self
+
+    def at_root(self) -> Self:
+        """The bucket."""
+        return replace(self, root="/")
 
     @classmethod
     def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:

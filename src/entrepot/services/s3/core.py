@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from entrepot.errors import Error, InvalidInput, Unexpected
-from entrepot.raw import OpCopy, OpRead, OpStat, OpWrite
+from entrepot.raw import OpCopy, OpDelete, OpRead, OpStat, OpWrite
 from entrepot.raw.http.conditions import check_honoured, check_version
 from entrepot.raw.http.headers import conditional_headers, parse_metadata
 from entrepot.raw.http.ranges import range_header
@@ -51,11 +51,11 @@ class S3Core:
         headers = conditional_headers(args)
         if asked is not None:
             headers.append(("Range", asked))
-        return self.on_object("GET", key, _version_query(args.version), headers)
+        return self.on_object("GET", key, _reading_query(args), headers)
 
     def head(self, key: str, args: OpStat) -> HttpRequest:
         """HeadObject."""
-        return self.on_object("HEAD", key, _version_query(args.version), conditional_headers(args))
+        return self.on_object("HEAD", key, _reading_query(args), conditional_headers(args))
 
     def put(self, key: str, content: bytes, args: OpWrite) -> HttpRequest:
         """PutObject."""
@@ -65,11 +65,26 @@ class S3Core:
         """DeleteObject."""
         return self.on_object("DELETE", key, _version_query(version))
 
+    def request(self, key: str, args: OpRead | OpStat | OpWrite | OpDelete) -> HttpRequest:
+        """The one request that makes an operation, whichever it is; that of a write without its content."""
+        match args:
+            case OpRead():
+                return self.get(key, args)
+            case OpStat():
+                return self.head(key, args)
+            case OpWrite():
+                return self.put(key, b"", args)
+            case OpDelete():
+                return self.delete(key, args.version)
+
     def copy(self, source: str, target: str, args: OpCopy) -> HttpRequest:
         """CopyObject. What is stored beside the source is copied with it."""
-        origin = f"/{self.bucket}/{_encoded_key(source)}{_encoded_query(_version_query(args.source_version))}"
-        headers: list[Header] = [("x-amz-copy-source", origin), *condition_headers(args)]
+        headers: list[Header] = [self.copy_source(source, args.source_version), *condition_headers(args)]
         return self.on_object("PUT", target, (), headers, b"")
+
+    def copy_source(self, key: str, version: str | None) -> Header:
+        """The header that says what is copied."""
+        return "x-amz-copy-source", f"/{self.bucket}/{_encoded_key(key)}{_encoded_query(_version_query(version))}"
 
     def on_object(
         self, method: str, key: str, query: Query = (), headers: Sequence[Header] = (), body: bytes | None = None
@@ -208,6 +223,17 @@ def _encoded_query(query: Query) -> str:
     if not query:
         return ""
     return "?" + "&".join(name if value is None else f"{name}={quote(value, safe='')}" for name, value in query)
+
+
+def _reading_query(args: OpRead | OpStat) -> Query:
+    """The version that is asked for, and what the headers of the reply shall say."""
+    overrides = {
+        "response-content-type": args.override_content_type,
+        "response-content-disposition": args.override_content_disposition,
+        "response-cache-control": args.override_cache_control,
+    }
+    stated = [(name, value) for name, value in overrides.items() if value is not None]
+    return (*_version_query(args.version), *stated)
 
 
 def _version_query(version: str | None) -> Query:

@@ -50,6 +50,13 @@ def code_error(code: str) -> Error:
     return error.add_context(code=_plain(code))
 
 
+def error_of_version(error: Error, version: str | None) -> Error:
+    """The error of a request about a version, which may be malformed: some servers call that an InvalidRequest."""
+    if version is None or error.context.get("code") != "InvalidRequest":
+        return error
+    return InvalidInput("the storage cannot make sense of the version", context=error.context)
+
+
 def actual_size(content: bytes) -> int | None:
     """The size of the object, which Amazon tells in the body of a 416 instead of in Content-Range."""
     found = _found(content, b"ActualObjectSize")

@@ -12,9 +12,13 @@ from typing import Final
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import OpCopy, OpWrite
-from entrepot.raw.http.transport import Header
+from entrepot.raw.http.transport import Header, HttpHeaders
 
 USER_METADATA: Final = "x-amz-meta-"
+
+_CARRIED: Final = frozenset(
+    {"content-type", "content-disposition", "content-encoding", "content-language", "cache-control", "expires"}
+)
 
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _VALUE: Final = re.compile(r"(?:[!-~](?:[ -~\t]*[!-~])?)?", re.ASCII)
@@ -34,6 +38,21 @@ def stored_headers(args: OpWrite) -> list[Header]:
     }
     headers = [(name, _checked(name, value)) for name, value in given.items() if value is not None]
     return [*headers, *_user_headers(args.user_metadata or {})]
+
+
+def carried_headers(headers: HttpHeaders) -> list[Header]:
+    """Of the headers of a reply to a HEAD those that an upload in parts must be told, to be a copy of the object.
+
+    They are the same that CopyObject copies by itself.
+
+    Raises:
+        InvalidInput: a value cannot be sent back as it came.
+    """
+    return [
+        (name, _checked(name, value))
+        for name, value in headers.items()
+        if name in _CARRIED or name.startswith(USER_METADATA)
+    ]
 
 
 def condition_headers(args: OpWrite | OpCopy) -> list[Header]:

@@ -34,7 +34,7 @@ class Api(Enum):
 _START_AFTER: Final = {Api.V1: "marker", Api.V2: "start-after", Api.VERSIONS: "key-marker"}
 _OWN_QUERY: Final[dict[Api, Query]] = {Api.V1: (), Api.V2: (("list-type", "2"),), Api.VERSIONS: (("versions", None),)}
 _ROWS: Final = frozenset({"Contents", "CommonPrefixes", "Version", "DeleteMarker"})
-_SEPARATOR: Final = "\n"
+SEPARATOR: Final = "\n"
 
 
 class Listing:
@@ -85,7 +85,7 @@ class Listing:
             return () if after is None else ((_START_AFTER[self._api], build_abs_path(f"/{self._root}", after)),)
         if self._api is not Api.VERSIONS:
             return (("continuation-token" if self._api is Api.V2 else "marker", token),)
-        key, _, version = token.rpartition(_SEPARATOR)  # a key may hold a line feed, a version none
+        key, _, version = token.rpartition(SEPARATOR)  # a key may hold a line feed, a version none
         return (("key-marker", key), *([("version-id-marker", version)] if version else []))
 
     def _keys(self, document: Document) -> Iterator[tuple[str, Row]]:
@@ -93,12 +93,12 @@ class Listing:
             key = row[1].get("Prefix" if row[0] == "CommonPrefixes" else "Key")
             if key is None:
                 raise Unexpected("the storage lists an object without a key")
-            yield _decoded(key, document), row
+            yield decoded(key, document), row
 
     def _entries(self, rows: list[tuple[str, Row]]) -> Iterator[Entry]:
         for key, (name, values) in rows:
             path = self._path(key)
-            if path is not None and self._is_asked(name, values):
+            if path is not None and self._is_asked(path, name, values):
                 yield Entry(path, self._metadata(path, name, values))
 
     def _path(self, key: str) -> str | None:
@@ -108,10 +108,12 @@ class Listing:
             return None
         return path or ("/" if self._root else None)
 
-    def _is_asked(self, name: str, values: dict[str, str]) -> bool:
+    def _is_asked(self, path: str, name: str, values: dict[str, str]) -> bool:
         if name == "DeleteMarker" and not self._args.deleted:
             return False
-        return self._args.versions or name in ("Contents", "CommonPrefixes") or _is_latest(values)
+        if name == "CommonPrefixes":  # some servers name the directory that `start_after` lies in
+            return self._args.start_after is None or path > self._args.start_after
+        return self._args.versions or name == "Contents" or _is_latest(values)
 
     def _metadata(self, path: str, name: str, values: dict[str, str]) -> Metadata:
         mode = EntryMode.DIR if is_dir_path(path) else EntryMode.FILE
@@ -123,7 +125,7 @@ class Listing:
             content_length=0 if is_deleted else parse_length(values.get("Size")),
             etag=quoted_etag(values.get("ETag")),
             last_modified=parse_moment(values.get("LastModified")),
-            version=values.get("VersionId") if is_versioned else None,
+            version=values.get("VersionId") if self._args.versions or is_deleted else None,
             is_current=_is_latest(values) if is_versioned else None,
             is_deleted=is_deleted,
         )
@@ -145,23 +147,23 @@ class Listing:
         if is_v1:
             return marker or max((key for key, _ in rows), key=str.encode, default=None)
         if marker:
-            return marker + _SEPARATOR + document.fields.get("NextVersionIdMarker", "")
-        return rows[-1][0] + _SEPARATOR + rows[-1][1][1].get("VersionId", "") if rows else None
+            return marker + SEPARATOR + document.fields.get("NextVersionIdMarker", "")
+        return rows[-1][0] + SEPARATOR + rows[-1][1][1].get("VersionId", "") if rows else None
 
 
 def _marker(stated: str, document: Document, rows: list[tuple[str, Row]]) -> str:
     """A marker as it is. It is a key that the page ends with; SeaweedFS encodes the keys, and not the marker."""
     last = {row[0] == "CommonPrefixes": key for key, row in rows}.values()
-    decoded = _decoded(stated, document)
-    return stated if stated in last and decoded not in last else decoded
+    key = decoded(stated, document)
+    return stated if stated in last and key not in last else key
 
 
 def _is_latest(values: dict[str, str]) -> bool:
     return values.get("IsLatest", "").strip().lower() == "true"
 
 
-def _decoded(text: str, document: Document) -> str:
-    """A key as it is.
+def decoded(text: str, document: Document) -> str:
+    """A key of a reply as it is.
 
     Raises:
         Unexpected: it is not UTF-8.

@@ -1,21 +1,21 @@
 """Objects that are sent in parts, pure.
 
-The source is the Amazon S3 API Reference: CreateMultipartUpload, UploadPart, CompleteMultipartUpload and
-AbortMultipartUpload.
+The source is the Amazon S3 API Reference: CreateMultipartUpload, UploadPart, UploadPartCopy,
+CompleteMultipartUpload and AbortMultipartUpload.
 """
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from entrepot.errors import Unexpected
 from entrepot.raw import OpWrite
-from entrepot.raw.http.transport import HttpHeaders, HttpRequest
-from entrepot.raw.oio.multipart import Part
+from entrepot.raw.http.transport import Header, HttpHeaders, HttpRequest
+from entrepot.raw.oio.multipart import MAX_PARTS, Part
 from entrepot.types import Metadata
 
-from .core import S3Core, quoted_etag, stated_version
+from .core import Query, S3Core, quoted_etag, stated_version
 from .headers import condition_headers, stored_headers
 from .xml import NAMESPACE, escaped
 
@@ -28,12 +28,20 @@ MAX_PART: Final = 5 * 1024**3
 MAX_TOTAL: Final = 5 * 1024**4
 """The most bytes of an object."""
 
+COPY_RANGE: Final = 128 * 1024**2
+"""How many bytes of an object one request copies, where it is copied in ranges."""
+
 _MD5: Final = re.compile('"?([0-9a-fA-F]{32})"?')
 
 
 def initiate(core: S3Core, key: str, args: OpWrite) -> HttpRequest:
     """CreateMultipartUpload. What is stored beside the object is told here, the conditions at the end."""
-    return core.on_object("POST", key, [("uploads", None)], stored_headers(args), b"")
+    return initiate_with(core, key, stored_headers(args))
+
+
+def initiate_with(core: S3Core, key: str, headers: Sequence[Header]) -> HttpRequest:
+    """CreateMultipartUpload with the headers of what is stored beside the object."""
+    return core.on_object("POST", key, [("uploads", None)], headers, b"")
 
 
 def upload_id(core: S3Core, headers: HttpHeaders, content: bytes) -> str:
@@ -50,7 +58,51 @@ def upload_id(core: S3Core, headers: HttpHeaders, content: bytes) -> str:
 
 def upload_part(core: S3Core, key: str, upload: str, number: int, content: bytes) -> HttpRequest:
     """UploadPart."""
-    return core.on_object("PUT", key, [("partNumber", str(number)), ("uploadId", upload)], (), content)
+    return core.on_object("PUT", key, _part_query(upload, number), (), content)
+
+
+def copy_part(core: S3Core, key: str, upload: str, number: int, source: Sequence[Header], part: range) -> HttpRequest:
+    """UploadPartCopy: the part is a range of another object.
+
+    Arguments:
+        core: the bucket.
+        key: the key of the new object.
+        upload: the id of its upload.
+        number: the place of the part in it, from 1.
+        source: the headers that say what is copied, and what must hold of it.
+        part: which bytes, at least one.
+    """
+    asked = ("x-amz-copy-source-range", f"bytes={part.start}-{part.stop - 1}")
+    return core.on_object("PUT", key, _part_query(upload, number), [*source, asked], b"")
+
+
+def copied_part(core: S3Core, headers: HttpHeaders, content: bytes, number: int, size: int) -> Part:
+    """The part that was copied.
+
+    Raises:
+        Error: the content says that it failed, in spite of the status.
+        Unexpected: it tells no etag, without which the upload cannot be completed.
+    """
+    etag = quoted_etag(core.document(headers, content, "CopyPart").fields.get("ETag"))
+    if etag is None:
+        raise Unexpected("the storage copied a part without naming its etag", is_temporary=True)
+    return Part(number, etag, size)
+
+
+def copy_ranges(size: int, chunk: int | None) -> Iterator[range]:
+    """The ranges in which an object is copied: all of one size but the last, and never more than fit in an upload.
+
+    Arguments:
+        size: the bytes of the object.
+        chunk: how many bytes a range should have; None is what suits.
+    """
+    least = max(MIN_PART, -(-size // MAX_PARTS))
+    step = min(max(chunk or COPY_RANGE, least), MAX_PART)
+    return (range(start, min(start + step, size)) for start in range(0, size, step))
+
+
+def _part_query(upload: str, number: int) -> Query:
+    return [("partNumber", str(number)), ("uploadId", upload)]
 
 
 def part_of(headers: HttpHeaders, number: int, size: int) -> Part:

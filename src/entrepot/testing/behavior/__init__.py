@@ -25,7 +25,8 @@ __all__ = ["CASES", "FIXTURES", "ROOMS", "Case", "IoRecorder", "Put", "Target", 
 
 ROOMS: Final = (
     *("stat", "read", "conditions", "read_only"),
-    *("write", "append", "list", "delete", "create_dir", "copy", "rename", "versions"),
+    *("write", "append", "list", "delete", "create_dir", "copy", "copy_to", "rename", "versions", "uploads"),
+    *("presign", "overrides"),
     *("paths", "robustness", "refusals"),
 )
 """The modules that hold cases; importing one registers its own."""

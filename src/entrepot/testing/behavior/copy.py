@@ -28,6 +28,17 @@ async def special_characters_are_characters(target: Target) -> None:
     await _copies(target, target.path(SPECIAL), target.path(SPECIAL))
 
 
+@case("copy", "read", "write", "delete")
+async def hints_change_nothing(target: Target) -> None:
+    """In whatever ranges it is to be copied, and however large it is said to be."""
+    source, copied = target.path("source"), target.path("target")
+    content = await target.put(source, target.content(100_000))
+    for chunk, size in ((1, 0), (30_000, 100_000), (None, 10 * 1024**3)):
+        await target.operator.copy(source, copied, chunk=chunk, concurrent=2, source_content_length_hint=size)
+        equal(await target.operator.read(copied), content, f"the content of the target, of {size} bytes as is said")
+        await target.operator.delete(copied)
+
+
 @case("copy", "read", "write", "write_can_empty")
 async def empty_object(target: Target) -> None:
     """An object without bytes can be copied."""

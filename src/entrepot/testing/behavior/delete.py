@@ -206,6 +206,28 @@ async def recursive_of_a_file(target: Target) -> None:
     await _is_gone(target, path)
 
 
+@case("delete", "delete_with_recursive", "write", "read")
+async def recursive_with_the_slash_of_a_file(target: Target) -> None:
+    """With a slash at its end a path is that of a directory, so an object of the name without it stays."""
+    path = target.path()
+    content = await target.put(path)
+    await target.operator.delete(f"{path}/", recursive=True)
+    equal(await target.operator.read(path), content, "the content of the object of the same name")
+
+
+@case("delete", "delete_with_recursive", "write", "read", "stat", "flat")
+async def recursive_with_the_slash_beside_an_object_of_the_same_name(target: Target) -> None:
+    """Where names are keys, the object `"k"` stays when all beneath `"k/"` goes."""
+    name = target.path("k")
+    content = await target.put(name)
+    paths = [f"{name}/a", f"{name}/a/b", f"{name}/c"]
+    await target.put_all(paths)
+    await target.operator.delete(f"{name}/", recursive=True)
+    for path in paths:
+        await _is_gone(target, path)
+    equal(await target.operator.read(name), content, "the content of the object of the same name")
+
+
 @case("delete", "delete_with_recursive")
 async def recursive_of_what_is_missing_is_no_error(target: Target) -> None:
     """There is nothing to delete."""

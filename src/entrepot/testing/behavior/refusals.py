@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import Field, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from entrepot.errors import Unsupported
@@ -38,6 +38,13 @@ async def _list_by_lister(operator: Operator, path: str, **options: Any) -> None
         await lister.next()
 
 
+_PRESIGNS: Final[dict[str, Call]] = {
+    "presign_read": lambda operator, path: operator.presign_read(path, 60),
+    "presign_stat": lambda operator, path: operator.presign_stat(path, 60),
+    "presign_write": lambda operator, path: operator.presign_write(path, 60),
+    "presign_delete": lambda operator, path: operator.presign_delete(path, 60),
+}
+
 _CALLS: Final[dict[str, dict[str, Call]]] = {
     "stat": {"stat": lambda operator, path, **options: operator.stat(path, **options)},
     "read": {
@@ -56,6 +63,10 @@ _CALLS: Final[dict[str, dict[str, Call]]] = {
     },
     "copy": {"copy": lambda operator, path, **options: operator.copy(path, f"{path}-2", **options)},
     "rename": {"rename": lambda operator, path, **options: operator.rename(path, f"{path}-2", **options)},
+    "list_uploads": {"list_uploads": lambda operator, path: operator.list_uploads(path)},
+    "abort_upload": {"abort_uploads": lambda operator, path: operator.abort_uploads(path, older_than=timedelta(1))},
+    "presign": _PRESIGNS,
+    **{name: {name: call} for name, call in _PRESIGNS.items()},
 }
 """By operation, each public call that makes it."""
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from entrepot.errors import NotFound
+from typing import Final
+
+from entrepot.errors import InvalidInput, NotFound
 from entrepot.types import Entry, Metadata
 
 from .case import case
 from .expect import check, equal
 from .target import Target
+
+MALFORMED: Final = "no/version at all+"
 
 
 @case("stat", "stat_with_version", "write")
@@ -154,6 +158,33 @@ async def list_of_deletions(target: Target) -> None:
     equal(await target.operator.list(path), [], "the listing without deletions")
 
 
+@case("stat", "write", "delete", "list", "list_with_versions", "list_with_deleted", "stat_with_version")
+async def list_of_versions_and_deletions(target: Target) -> None:
+    """The marks of deletions stand among the versions; one of all is current."""
+    path = target.path()
+    first = await _written(target, path, b"first")
+    await target.operator.delete(path)
+    told = [entry.metadata for entry in await target.operator.list(path, versions=True, deleted=True)]
+    states = {(one.is_deleted, one.is_current) for one in told}
+    equal((len(told), states), (2, {(True, True), (False, False)}), "how many entries, which deleted and current")
+    [kept] = [one.version for one in await _versions(target, path)]
+    equal(kept, first.version, "the version that is listed without the marks")
+    marks = [one.version for one in told if one.is_deleted]
+    with target.raises(NotFound, "stat", path=path):
+        await target.operator.stat(path, version=marks[0])
+
+
+@case("stat", "read", "write", "delete", "delete_with_version", "list", "list_with_deleted")
+async def deletion_of_a_deletion_brings_the_object_back(target: Target) -> None:
+    """The mark is a version of its own, which can be deleted for good."""
+    path = target.path()
+    await _written(target, path, b"content")
+    await target.operator.delete(path)
+    [mark] = await target.operator.list(path, deleted=True)
+    await target.operator.delete(path, version=mark.metadata.version)
+    equal(await target.operator.read(path), b"content", "the content")
+
+
 @case("stat", "read", "write", "copy", "copy_with_source_version")
 async def copy_of_a_version(target: Target) -> None:
     """An old version can be copied to another path."""
@@ -175,12 +206,41 @@ async def copy_of_a_version_over_itself(target: Target) -> None:
     equal(await target.operator.read(path), b"first", "the content")
 
 
+@case("stat", "read", "write", "copy", "copy_with_source_version")
+async def copy_of_a_version_of_another_object(target: Target) -> None:
+    """The id of a version means nothing to another object."""
+    path, other, copied = target.path(), target.path(), target.path()
+    await _written(target, path, b"content")
+    foreign = await _written(target, other, b"content of another")
+    with target.raises(NotFound, "copy", path=path):
+        await target.operator.copy(path, copied, source_version=foreign.version)
+    equal(await target.operator.exists(copied), expected=False, what="exists, of the target")
+
+
+@case("stat", "stat_with_version", "read", "read_with_version", "write")
+async def malformed_version(target: Target) -> None:
+    """What cannot be the id of a version is called so, or not found."""
+    path = target.path()
+    await _written(target, path, b"content")
+    for name in ("stat", "read"):
+        try:
+            await getattr(target.operator, name)(path, version=MALFORMED)
+        except (InvalidInput, NotFound) as error:
+            equal((error.operation, error.path), (name, path), f"what the {error.kind} names")
+        else:
+            raise AssertionError(f"{name} of the version {MALFORMED!r}: expected an error")
+
+
 async def _written(target: Target, path: str, content: bytes) -> Metadata:
     """What stat tells of an object just written; without a version the storage must be told to keep them."""
     await target.put(path, content)
     metadata = await target.operator.stat(path)
     check(metadata.version, "the service has versions, and this storage keeps none: it must be told to")
     return metadata
+
+
+async def _versions(target: Target, path: str) -> list[Metadata]:
+    return [entry.metadata for entry in await target.operator.list(path, versions=True)]
 
 
 async def _stat(target: Target, path: str, of: Metadata) -> Metadata:

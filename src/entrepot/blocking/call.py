@@ -1,0 +1,83 @@
+"""The second spelling of every operation without `await`: `op.read_with(path).range(0, 8).run()`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from entrepot.errors import InvalidInput
+
+T = TypeVar("T")
+
+
+class Call(Generic[T]):
+    """An operation that is still being described. `run()` makes the call.
+
+    Like the builders of the async facade these are immutable: each option gives a new one. One that is never run
+    warns.
+
+    Arguments:
+        call: makes the call, with what it is about and then the options.
+        name: what to call it in a warning.
+        about: what it is about: a path, a path and data, or two paths.
+        options: the options so far.
+    """
+
+    def __init__(
+        self, call: Callable[..., T], name: str, about: tuple[Any, ...], options: Mapping[str, Any] | None = None
+    ) -> None:
+        self._call = call
+        self._name = name
+        self._about = about
+        self._options = options or {}
+        self._used = False
+
+    def run(self) -> T:
+        """Makes the call and gives its result."""
+        self._used = True
+        return self._call(*self._about, **self._options)
+
+    def _with(self, **options: Any) -> Self:
+        self._used = True
+        return type(self)(self._call, self._name, self._about, {**self._options, **options})
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={value!r}" for name, value in self._options.items())
+        about = ", ".join(f"{one!r:.80}" for one in self._about)
+        return f"<{self._name}({about}{options})>"
+
+    def __del__(self) -> None:
+        if not self._used:
+            warnings.warn(f"{self!r} was never run", RuntimeWarning, stacklevel=1, source=self)
+
+
+class _Enterable(Protocol):
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+E = TypeVar("E", bound=_Enterable)
+
+
+class EnteredCall(Call[E]):
+    """One that gives something to be entered, and can be entered in its place."""
+
+    _entered: E | None = None
+
+    def __enter__(self) -> E:
+        if self._entered is not None:
+            raise InvalidInput("this has been entered already; each `with` needs one of its own")
+        self._entered = self.run()
+        return self._entered.__enter__()
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        entered, self._entered = self._entered, None
+        if entered is not None:
+            entered.__exit__(exc_type, exc, traceback)

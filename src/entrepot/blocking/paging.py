@@ -1,0 +1,59 @@
+"""Going through the pages of a listing without asking the loop for each entry."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any
+
+from entrepot.errors import Error
+from entrepot.lister import Lister
+from entrepot.raw.runtime import Runner
+from entrepot.types import Entry
+
+from .twin import BodyTwin
+
+
+class Pages(BodyTwin[Lister]):
+    """A lister that holds the page at hand itself."""
+
+    def __init__(self, inner: Lister, runner: Runner) -> None:
+        super().__init__(inner, runner)
+        self._page: Sequence[Entry] = ()
+        self._taken = 0
+
+    def next(self) -> Entry | None:
+        """The next entry; None is the end."""
+        if self._is_page_used_up() and not self._turn_page(_next_page(self._inner)):
+            return None
+        self._taken += 1
+        return self._page[self._taken - 1]
+
+    def next_page(self) -> Sequence[Entry] | None:
+        """The entries that are left of the page at hand, or else the next page, never empty; None is the end."""
+        if self._is_page_used_up() and not self._turn_page(self._inner.next_page()):
+            return None
+        taken, self._taken = self._taken, len(self._page)
+        return self._page[taken:] if taken else self._page
+
+    def __iter__(self) -> Iterator[Entry]:
+        """The entries from the position on. The lister can be used on after the loop was left."""
+        while (entry := self.next()) is not None:
+            yield entry
+
+    def _is_page_used_up(self) -> bool:
+        return self._taken == len(self._page) or self._inner._calls.is_closed  # then asking is refused
+
+    def _turn_page(self, asking: Coroutine[Any, Any, Sequence[Entry] | None]) -> bool:
+        page = self._run(asking)
+        if page is not None:
+            self._page, self._taken = page, 0
+        return page is not None
+
+
+async def _next_page(lister: Lister) -> Sequence[Entry] | None:
+    """The next page for `next`, which its errors name."""
+    try:
+        return await lister.next_page()
+    except Error as error:
+        error.operation = "lister.next"
+        raise

@@ -1,0 +1,173 @@
+"""What the generated classes stand on: an object of the async facade, and what runs its coroutines."""
+
+from __future__ import annotations
+
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+)
+from types import TracebackType
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
+
+from entrepot.errors import InvalidInput
+from entrepot.operator import Operator
+from entrepot.raw import AccessorInfo, Layer
+from entrepot.raw.runtime import Runner
+from entrepot.raw.runtime.inline import InlineRunner, InlineRuntime
+
+T = TypeVar("T")
+
+_END: Final[Any] = object()
+
+
+class Body(Protocol):
+    """What the async facade opens."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+B = TypeVar("B", bound=Body)
+
+
+class BodyTwin(Generic[B]):
+    """What is opened, without `await`.
+
+    Arguments:
+        inner: what the async facade opened.
+        runner: runs its coroutines.
+    """
+
+    def __init__(self, inner: B, runner: Runner) -> None:
+        self._inner = inner
+        self._runner = runner
+        self._run = runner.run
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        run = self._run if exc is None else self._runner.finish
+        run(self._inner.__aexit__(exc_type, exc, traceback))
+
+    def __del__(self) -> None:
+        held = [self.__dict__.pop("_inner", None)]
+        self._runner.drop(held)
+
+    def __repr__(self) -> str:
+        return f"<Blocking{repr(self._inner)[1:]}"
+
+    def _each(self, items: AsyncIterable[T]) -> Iterator[T]:
+        """What an async iterable gives. It is left as an `async for` leaves it, however the loop ends."""
+        iterator: Any = aiter(items)
+        try:
+            while (item := self._run(_next(iterator))) is not _END:
+                yield item
+        finally:
+            self._runner.finish(_close(iterator))
+
+
+class OperatorTwin:
+    """An operator without `await`: what of it is no operation.
+
+    Arguments:
+        operator: what to call. Where its service needs no event loop, its stack is built once more on a runtime
+            without one.
+    """
+
+    def __init__(self, operator: Operator) -> None:
+        if not isinstance(operator, Operator):
+            raise InvalidInput(f"a blocking operator is made from an Operator, not {operator!r:.80}")
+        self._operator = operator
+        self._runner = _runner_for(operator)
+        self._run = self._runner.run
+        self._inner = operator if _needs_loop(operator) else _without_loop(operator)
+
+    @property
+    def info(self) -> AccessorInfo:
+        """Scheme, root and name of the storage, and what it can do, natively and completed."""
+        return self._inner.info
+
+    def layer(self, layer: Layer) -> Self:
+        """A new operator with one more layer around everything. This one stays as it is.
+
+        It shares the connections of this one.
+        """
+        return type(self)(self._operator.layer(layer))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._run(self._inner.close())
+
+    def __repr__(self) -> str:
+        return f"Blocking{self._operator!r}"
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Operator]]:
+        return type(self), (self._operator,)
+
+    def _opened(self, opening: Awaitable[T]) -> T:
+        return self._run(_awaited(opening))
+
+    def _run_beside(
+        self, operation: str, other: object, call: Callable[[Operator, Operator], Coroutine[Any, Any, T]]
+    ) -> T:
+        """Runs what takes two operators: on the loop if one of them needs it, and both as they are there."""
+        if not isinstance(other, OperatorTwin):
+            refused = InvalidInput(f"the other operator must be a BlockingOperator, not {other!r:.80}")
+            raise refused.of_call(operation, scheme=self.info.scheme, path="/")
+        if _needs_loop(self._operator) == _needs_loop(other._operator):
+            return self._run(call(self._inner, other._inner))
+        runner = self._runner if _needs_loop(self._operator) else other._runner
+        return runner.run(call(self._operator, other._operator))
+
+    def _bring(self, operation: str, path: object, items: Any) -> Any:
+        """An argument that is iterated, as the coroutine of the operation can draw from it."""
+        if isinstance(items, AsyncIterable) and not isinstance(items, Iterable):
+            refused = InvalidInput("an async iterable needs an operator that is awaited")
+            raise refused.of_call(operation, scheme=self.info.scheme, path=str(path))
+        return self._runner.bring(items)
+
+
+def _needs_loop(operator: Operator) -> bool:
+    return operator._config.NEEDS_LOOP
+
+
+def _without_loop(operator: Operator) -> Operator:
+    context = operator._context.replace(runtime=InlineRuntime())
+    return Operator(operator._config, layers=operator._layers, context=context)
+
+
+def _runner_for(operator: Operator) -> Runner:
+    if not _needs_loop(operator):
+        return InlineRunner()
+    from entrepot.raw.runtime.background import BackgroundRunner
+
+    return BackgroundRunner()
+
+
+async def _next(iterator: AsyncIterator[T]) -> T:
+    """The next item, asked for on the loop, which notes there what it has to close in the end."""
+    return await anext(iterator, _END)
+
+
+async def _close(iterator: AsyncGenerator[Any, None]) -> None:
+    await iterator.aclose()
+
+
+async def _awaited(awaitable: Awaitable[T]) -> T:
+    return await awaitable

@@ -1,0 +1,77 @@
+"""Uploads in parts that were begun: finding them, and aborting those that are old."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import anyio
+
+from entrepot.errors import Error
+from entrepot.types import Upload
+from entrepot.writer import Writer
+
+from .case import case
+from .expect import equal
+from .target import Target
+
+
+@case("write", "list_uploads", "stat")
+async def begun_uploads_are_listed(target: Target) -> None:
+    """By the path of their object, below a directory or a prefix, until they end."""
+    parent = target.directory()
+    async with _begun(target, f"{parent}a b"):
+        for path in (parent, f"{parent}a", f"{parent}a b"):
+            equal(await _paths(target, path), [f"{parent}a b"], f"the uploads at {path!r}")
+        equal(await _paths(target, f"{parent}b"), [], "the uploads at another path")
+        equal(await target.operator.exists(f"{parent}a b"), expected=False, what="exists, before the upload ends")
+    equal(await _paths(target, parent), [], "the uploads after it was aborted")
+
+
+@case("write", "list_uploads", "abort_upload")
+async def old_uploads_are_aborted(target: Target) -> None:
+    """Those at the path, and no others."""
+    parent = target.directory()
+    async with _begun(target, f"{parent}a/1"), _begun(target, f"{parent}b/2"):
+        aborted = await target.operator.abort_uploads(f"{parent}a/", older_than=timedelta())
+        equal([one.path for one in aborted], [f"{parent}a/1"], "what was aborted")
+        equal(await _paths(target, parent), [f"{parent}b/2"], "the uploads that are left")
+
+
+@case("write", "list_uploads", "abort_upload")
+async def young_uploads_are_left(target: Target) -> None:
+    """What is younger than the age is no old upload, and is not aborted."""
+    parent = target.directory()
+    async with _begun(target, f"{parent}file"):
+        equal(await _paths(target, parent, timedelta(hours=1)), [], "the uploads that are older than an hour")
+        aborted = await target.operator.abort_uploads(parent, older_than=timedelta(hours=1))
+        equal(aborted, [], "what was aborted")
+        equal(await _paths(target, parent), [f"{parent}file"], "the uploads that are left")
+
+
+@asynccontextmanager
+async def _begun(target: Target, path: str) -> AsyncIterator[None]:
+    """An upload that is begun and not ended in the block, and aborted after it."""
+    writer = await target.operator.writer(path, chunk=target.part)
+    try:
+        for _ in range(3):  # the first part is kept until it is known that more come
+            await writer.write(target.content(target.part))
+        await anyio.sleep(0.1)  # so that parts on their way arrive: a server may trip over them when it is to abort
+        yield
+    finally:
+        await _abort(writer)
+
+
+async def _abort(writer: Writer) -> None:
+    try:
+        await writer.abort()
+    except Error as error:
+        if not error.is_temporary:
+            raise
+        await writer.abort()
+
+
+async def _paths(target: Target, path: str, older_than: timedelta | None = None) -> list[str]:
+    found: list[Upload] = await target.operator.list_uploads(path, older_than=older_than)
+    return [one.path for one in found]
