@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -286,3 +287,36 @@ def test_a_forked_child_stops_no_server_and_removes_none_of_its_files(tmp_path):
         [sys.executable, "-c", FORKING, tmp_path], capture_output=True, text=True, timeout=40, check=False
     )
     assert (ended.stdout, ended.stderr) == ("still there, whole\n", "")
+
+
+@pytest.mark.parametrize("failures", range(4))
+def test_a_server_that_does_not_start_is_tried_again_a_few_times(failures):
+    attempts = []
+
+    @contextmanager
+    def start():
+        attempts.append("start")
+        if len(attempts) <= failures:
+            raise ServerFailed("the port was taken")
+        yield "server"
+
+    if failures < process.STARTS:
+        with process.started(start) as server:
+            assert server == "server"
+    else:
+        with pytest.raises(ServerFailed, match="taken"), process.started(start):
+            raise AssertionError
+    assert len(attempts) == min(failures + 1, process.STARTS)
+
+
+def test_what_goes_wrong_with_a_server_that_runs_is_not_tried_again():
+    attempts = []
+
+    @contextmanager
+    def start():
+        attempts.append("start")
+        yield "server"
+
+    with pytest.raises(ServerFailed, match="later"), process.started(start):
+        raise ServerFailed("later")
+    assert attempts == ["start"]

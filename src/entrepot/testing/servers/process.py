@@ -16,9 +16,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+T = TypeVar("T")
 
 START_SECONDS: Final = 30.0
 """How long a server may take until it answers."""
@@ -28,6 +30,12 @@ STOP_SECONDS: Final = 2.0
 
 COMMAND_SECONDS: Final = 60.0
 """How long a command that prepares a server may take."""
+
+STARTS: Final = 3
+"""How often a server is started, on other ports each time, before it is given up."""
+
+EPHEMERAL: Final = 32_768
+"""The first port that Linux gives to outgoing connections."""
 
 
 class ServerFailed(RuntimeError):
@@ -117,11 +125,34 @@ def at_end(clean_up: Callable[[], object]) -> Iterator[None]:
             clean_up()
 
 
+@contextmanager
+def started(start: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
+    """What starts, tried a few times: a port that was free a moment ago may have been taken since.
+
+    Arguments:
+        start: starts a server on ports of its own.
+
+    Raises:
+        ServerFailed: it did not start the last time either.
+    """
+    with ExitStack() as running_servers:
+        for _ in range(STARTS - 1):
+            with suppress(ServerFailed):
+                server = running_servers.enter_context(start())
+                break
+        else:
+            server = running_servers.enter_context(start())
+        yield server
+
+
 def free_ports(count: int, *, also_above: int = 0) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on, and neither on those that lie `also_above` higher."""
+    """Ports of 127.0.0.1 that nobody listens on, and neither on those that lie `also_above` higher.
+
+    All lie below those that systems give to outgoing connections, of which one could come in between.
+    """
     found: list[int] = []
     while len(found) < count:
-        port = random.randrange(15_000, 32_000)
+        port = random.randrange(10_000, EPHEMERAL - also_above)
         if port not in found and _is_free(port) and _is_free(port + also_above):
             found.append(port)
     return found

