@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, match_args=False)
 class Capability:
     """What a service can do. A flag that is False is refused with `Unsupported` before any I/O.
 
