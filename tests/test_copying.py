@@ -182,6 +182,24 @@ async def test_a_server_that_ignores_ranges_or_tells_no_etag_is_read_as_one_stre
     assert web.transport.open_bodies == 0
 
 
+async def test_one_stream_is_written_with_what_its_own_reply_says_is_beside_it() -> None:
+    """Both replies could be of one object, as far as anybody can tell: there is no etag, and the size is the same."""
+    web, target = Web(etag=None), Operator(Memory())
+    answer = web.answer
+
+    def changing(request: HttpRequest) -> HttpResponse:
+        kind = "text/old" if "Range" in dict(request.headers) else "text/new"
+        response = answer(request)
+        response.headers["content-type"] = kind
+        return response
+
+    web.transport._handler = changing
+    await web.operator.copy_to(target, "s", "t", chunk=100 * KIB)
+    assert web.asked == ["bytes=0-102399", None]
+    assert (await target.stat("t")).content_type == "text/new"
+    assert await target.read("t") == CONTENT
+
+
 async def test_a_source_that_changes_meanwhile_is_no_splice_and_no_object() -> None:
     config = Synthetic(CONTENT)
     config.script.replace(b"x" * len(CONTENT), before=3)

@@ -24,6 +24,7 @@ from entrepot.raw import (
     OpCopy,
     OpRead,
     OpWrite,
+    RpRead,
     ServiceConfig,
     build_rooted_abs_path,
     oio,
@@ -99,7 +100,8 @@ def _common_store(source: Side, target: Side) -> Accessor | None:
     if source.root == target.root:
         return target.accessor
     config = target.config.at_root()
-    return None if config is None else target.with_config(config)
+    store = None if config is None else target.with_config(config)
+    return store if store is not None and store.info.root == "/" else None  # a layer may have moved the root
 
 
 def _can_copy(store: Accessor, args: OpCopy) -> bool:
@@ -143,9 +145,31 @@ class _Stream:
         await self._open(self._writing)  # refuses what the target cannot do, before anything is asked of the source
         first = await self._pinned.fetch(0, self._chunk)
         self._check_fits()
-        told = dict(_told(await self._describe()))
+        if self._is_all(first) or self._is_read_in_chunks():
+            return await self._put(self._pinned.reply, self._chunks(first))
+        return await self._copy_one_stream()
+
+    async def _copy_one_stream(self) -> Copied:
+        """By one more reply, which gives the content from its beginning, and says what is beside that content.
+
+        What the first reply said may be of another object, where no etag tells them apart.
+        """
+        whole = PinnedRange(
+            self._source.accessor, self._source.path, replace(self._reading, chunk=None, concurrent=None)
+        )
+        reply, body = await whole.open_as_asked()
+        try:
+            begun = await body.next()
+            self._pinned.note(reply)
+            return await self._put(reply, self._rest(reply, body, begun))
+        finally:
+            await body.close()
+
+    async def _put(self, reply: RpRead, pieces: AsyncGenerator[bytes, None]) -> Copied:
+        """Writes the pieces, and beside them what the reply says that is, from which they come."""
+        told = dict(_told(reply.metadata or await self._describe()))
         kept, output = await self._open_with_what_is_kept(told)
-        metadata = await write_source(self._target.context, output, self._checked_pieces(first))
+        metadata = await write_source(self._target.context, output, self._checked(pieces))
         return Copied(metadata, tuple(name for name in told if name not in kept))
 
     async def _open(self, args: OpWrite) -> oio.Write:
@@ -194,11 +218,11 @@ class _Stream:
         beside = checked(DEFAULT_WRITE, options)
         return replace(self._writing, **{name: getattr(beside, name) for name in options})
 
-    async def _checked_pieces(self, first: bytes) -> AsyncGenerator[bytes, None]:
+    async def _checked(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         """All of the source. When it ends at another place than it should, that is raised before anything appears."""
         size = 0
-        async with aclosing(self._pieces(first)) as pieces:
-            async for piece in pieces:
+        async with aclosing(pieces) as drawn:
+            async for piece in drawn:
                 yield piece
                 size += len(piece)
         expected = self._pinned.size
@@ -206,25 +230,26 @@ class _Stream:
             kind = ContentIncomplete if size < expected else ContentTruncated
             raise kind(f"{size} bytes were read of an object of {expected}")
 
-    async def _pieces(self, first: bytes) -> AsyncGenerator[bytes, None]:
+    async def _chunks(self, first: bytes) -> AsyncGenerator[bytes, None]:
         """The source, of which the first chunk is here already."""
-        if self._is_all(first) or self._is_read_in_chunks():
-            yield first
-            if self._is_all(first):
-                return
-            body: oio.Read = oio.ChunkedReader(self._pinned, self._reading, self._source.context.runtime.window)
-            await body.seek(len(first))
-            reply = self._pinned.reply
-        else:
-            reply, body = await PinnedRange(
-                self._source.accessor, self._source.path, replace(self._reading, chunk=None, concurrent=None)
-            ).open_as_asked()
+        yield first
+        if self._is_all(first):
+            return
+        body = oio.ChunkedReader(self._pinned, self._reading, self._source.context.runtime.window)
         try:
-            while piece := await body.next():
-                self._pinned.note(reply)
-                yield piece
+            await body.seek(len(first))
+            async with aclosing(self._rest(self._pinned.reply, body, await body.next())) as rest:
+                async for piece in rest:
+                    yield piece
         finally:
             await body.close()
+
+    async def _rest(self, reply: RpRead, body: oio.Read, piece: bytes | None) -> AsyncGenerator[bytes, None]:
+        """What an open body gives, of which the next piece is here already."""
+        while piece:
+            self._pinned.note(reply)
+            yield piece
+            piece = await body.next()
 
     def _is_all(self, first: bytes) -> bool:
         size = self._pinned.size

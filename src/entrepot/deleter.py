@@ -31,6 +31,8 @@ async def delete_one(accessor: Accessor, path: str, args: OpDelete) -> None:
 async def delete_many(accessor: Accessor, context: Context, targets: Targets, concurrent: int) -> None:
     """Makes many deletions, in batches as large as the service takes. Directories are deleted last, the deepest first.
 
+    An entry that names a version removes it. Of a mark that a deletion left that brings the object back.
+
     Raises:
         DeletionsFailed: some failed, each of which it names once; the others were made.
     """

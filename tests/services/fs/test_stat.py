@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,3 +172,32 @@ def test_name_too_long_is_invalid_and_its_error_shows_no_root(run: Run, op: Oper
     with pytest.raises(InvalidInput) as raised:
         run(op.stat("n" * 256))
     assert str(root) not in str(raised.value)
+
+
+def test_stat_of_a_name_in_the_root_opens_nothing(
+    run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "file").write_bytes(b"data")
+    (root / "empty").touch()
+    opened, original = list[object](), os.open
+
+    def noted(path: Any, *args: Any, **kwargs: Any) -> int:
+        opened.append(path)
+        return original(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", noted)
+    assert run(op.stat("file")).content_length == 4
+    assert run(op.stat("empty")).content_length == 0
+    assert opened == []
+
+
+def test_root_so_long_that_only_a_descriptor_leads_beyond_it(
+    run: Run, op_at: Callable[[object], Operator], root: Path
+) -> None:
+    deep = root
+    while len(str(deep)) < 3850:
+        deep /= "d" * 200
+    deep.mkdir(parents=True)
+    run(op_at(deep).write("n" * 255, b"data"))
+    assert len(f"{deep}/") < 4096 < len(f"{deep}/{'n' * 255}")
+    assert run(op_at(deep).stat("n" * 255)).content_length == 4

@@ -14,6 +14,7 @@ from entrepot.raw import OpWrite
 from entrepot.services.fs import temporary
 from entrepot.services.fs.accessor import FsAccessor
 from entrepot.services.fs.core import is_reserved, is_temporary_name
+from entrepot.services.fs.held import Held
 from entrepot.services.fs.temporary import Temporary, remove_leftover
 
 from .conftest import Run, descriptors, names_in
@@ -65,7 +66,7 @@ def test_name_is_refused_to_be_made_and_else_not_there(run: Run, op: Operator, r
 def test_leftover_is_removed_by_the_next_writer_of_that_file(
     run: Run, op: Operator, root: Path, directory: int
 ) -> None:
-    dead = Temporary(os.dup(directory), "file", 0o666)
+    dead = Temporary(Held(os.dup(directory)), "file", 0o666)
     dead.close()
     assert len(names_in(root)) == 1
     run(op.write("file", b"data"))
@@ -81,7 +82,7 @@ def test_leftover_is_removed_by_a_listing_and_not_shown(run: Run, op: Operator, 
 
 
 def test_file_of_a_living_writer_is_left_alone(run: Run, op: Operator, root: Path, directory: int) -> None:
-    alive = Temporary(os.dup(directory), "file", 0o666)
+    alive = Temporary(Held(os.dup(directory)), "file", 0o666)
     run(op.write("file", b"data"))
     assert [entry.path for entry in run(op.list("/"))] == ["/", "file"]
     assert len(names_in(root)) == 2
@@ -110,7 +111,7 @@ def test_file_that_was_met_before_it_was_locked_is_given_up_for_another(
         return original(descriptor)
 
     monkeypatch.setattr(temporary, "_lock", meet_first)
-    mine = Temporary(os.dup(directory), "file", 0o666)
+    mine = Temporary(Held(os.dup(directory)), "file", 0o666)
     os.close(removing[1])
     os.pwrite(mine.descriptor, b"mine", 0)
     mine.place("file", is_new=False)

@@ -16,6 +16,7 @@ from entrepot.types import Metadata
 from .confined import attributes_beneath, open_beneath, open_root, put_in_parent
 from .content import describe_open
 from .core import check_is_regular
+from .held import Held
 from .placing import sync_directory
 from .withdrawal import Withdrawal
 
@@ -44,14 +45,14 @@ class Appending(oio.PositionedFile):
         fsync: whether it is forced to the disk before the writer is closed.
     """
 
-    __slots__ = ("_descriptor", "_done", "_fsync", "_relative", "_root", "_runtime", "_withdrawal")
+    __slots__ = ("_done", "_file", "_fsync", "_relative", "_root", "_runtime", "_withdrawal")
 
     def __init__(self, runtime: "Runtime", root: str, relative: str, *, fsync: bool) -> None:
         self._runtime = runtime
         self._root = root
         self._relative = relative
         self._fsync = fsync
-        self._descriptor = -1
+        self._file = Held(-1)
         self._done = 0
         self._withdrawal = Withdrawal()
 
@@ -62,12 +63,8 @@ class Appending(oio.PositionedFile):
         return await self._runtime.blocking(self._finish, offset, content)
 
     async def abort(self) -> None:
-        if self._withdrawal.withdraw() or self._descriptor >= 0:
+        if self._withdrawal.withdraw() or self._file.number >= 0:
             await self._runtime.blocking(self._drop)
-
-    def __del__(self) -> None:
-        """Closes what nobody closed."""
-        self._close()
 
     def _append(self, offset: int, content: Sequence[bytes]) -> None:
         with self._withdrawal, os_errors_as_ours():
@@ -80,12 +77,12 @@ class Appending(oio.PositionedFile):
             if self._fsync:
                 os.fsync(descriptor)
             metadata = describe_open(descriptor)
-            self._close()
+            self._file.close()
             return metadata
 
     def _drop(self) -> None:
         self._withdrawal.wait()
-        self._close()
+        self._file.close()
 
     def _put(self, offset: int, content: Sequence[bytes]) -> None:
         """Appends what was not appended by a thread whose caller had gone."""
@@ -95,15 +92,10 @@ class Appending(oio.PositionedFile):
             self._done = offset + len(data)
 
     def _opened(self) -> int:
-        if self._descriptor < 0 or os.fstat(self._descriptor).st_nlink == 0:  # or it was replaced meanwhile
-            self._close()
-            self._descriptor = open_to_append(self._root, self._relative, fsync=self._fsync)
-        return self._descriptor
-
-    def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+        if self._file.number < 0 or os.fstat(self._file.number).st_nlink == 0:  # or it was replaced meanwhile
+            self._file.close()
+            self._file = Held(open_to_append(self._root, self._relative, fsync=self._fsync))
+        return self._file.number
 
 
 def open_to_append(root: str, relative: str, *, fsync: bool) -> int:
@@ -136,12 +128,12 @@ def _open_existing(root: str, relative: str) -> int:
     return descriptor
 
 
-def _create(directory: int, name: str, *, fsync: bool) -> None:
+def _create(directory: Held, name: str, *, fsync: bool) -> None:
     with suppress(FileExistsError):  # somebody else has made it
-        os.close(os.open(name, _CREATE, _MODE, dir_fd=directory))
+        os.close(os.open(name, _CREATE, _MODE, dir_fd=directory.number))
         if fsync:
-            sync_directory(directory)
-    os.close(directory)
+            sync_directory(directory.number)
+    directory.close()
 
 
 def append_whole(descriptor: int, data: bytes, check_wanted: Callable[[], None]) -> None:

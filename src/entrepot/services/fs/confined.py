@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from entrepot.errors import Error, NotFound, Unexpected
 
+from .held import Held
 from .placing import sync_directory
 from .walk import walked
 
@@ -40,7 +41,7 @@ def open_beneath(root: int, path: str, flags: int) -> int:
     if not kernel_confines():
         with walked(root, path) as (directory, name):
             return os.open(name, flags | _BY_NAME, dir_fd=directory)
-    if _is_in_root(path) and not flags & os.O_PATH:  # which would open the link itself
+    if is_in_root(path) and not flags & os.O_PATH:  # which would open the link itself
         try:
             return os.open(path, flags | _BY_NAME, dir_fd=root)
         except OSError as error:
@@ -49,7 +50,7 @@ def open_beneath(root: int, path: str, flags: int) -> int:
     return _by_kernel()(root, path, flags)
 
 
-def _is_in_root(path: str) -> bool:
+def is_in_root(path: str) -> bool:
     """Whether a path is one name, which leads out of the root only if it is a link, and is cheaper to look at."""
     return "/" not in path and path != ".."
 
@@ -59,7 +60,7 @@ def attributes_beneath(root: int, path: str) -> os.stat_result:
 
     It is not opened for reading, so a device or the other end of a FIFO notices nothing.
     """
-    if _is_in_root(path):
+    if is_in_root(path):
         attributes = os.stat(path, dir_fd=root, follow_symlinks=False)
         if not stat.S_ISLNK(attributes.st_mode):
             return attributes
@@ -109,7 +110,7 @@ def open_parent(root: str, relative: str) -> tuple[int, str]:
         os.close(directory)
 
 
-def put_in_parent(root: str, relative: str, put: Callable[[int, str], T], *, fsync: bool) -> T:
+def put_in_parent(root: str, relative: str, put: Callable[[Held, str], T], *, fsync: bool) -> T:
     """Puts something into the directory that a relative path lies in, which is made where it is missing.
 
     Until something lies in it somebody may delete the directory, or one above it. Then it is made once more.
@@ -117,7 +118,7 @@ def put_in_parent(root: str, relative: str, put: Callable[[int, str], T], *, fsy
     Arguments:
         root: the root directory.
         relative: the path, relative to it.
-        put: gets the open directory, which is its own unless it raises, and the name in it. What raises
+        put: gets the open directory, which it may keep unless it raises, and the name in it. What raises
             `FileNotFoundError` is called again, so what is missing for another reason it raises as ours.
         fsync: as `make_directory`.
 
@@ -128,11 +129,12 @@ def put_in_parent(root: str, relative: str, put: Callable[[int, str], T], *, fsy
     return _unless_deleted(lambda: _put(_make_once(root, parent or ".", fsync), name, put))
 
 
-def _put(directory: int, name: str, put: Callable[[int, str], T]) -> T:
+def _put(directory: int, name: str, put: Callable[[Held, str], T]) -> T:
+    held = Held(directory)
     try:
-        return put(directory, name)
+        return put(held, name)
     except BaseException:
-        os.close(directory)
+        held.close()
         raise
 
 

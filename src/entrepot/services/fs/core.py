@@ -32,9 +32,11 @@ def relative_path(path: str) -> str:
     Raises:
         InvalidInput: it holds a NUL or a `..` component.
     """
-    names = path.split("/")
     if "\0" in path:
         raise InvalidInput("a path must not hold a NUL", path=path)
+    if "/" not in path and path[:1] not in ("", "."):  # the most frequent
+        return path
+    names = path.split("/")
     if ".." in names:
         raise InvalidInput("a path on a file system must not have a component '..'", path=path)
     return "/".join(name for name in names if name not in ("", ".")) or "."

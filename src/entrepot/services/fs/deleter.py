@@ -20,6 +20,7 @@ from entrepot.raw.os_errors import os_errors_as_ours
 
 from .confined import attributes_beneath, open_parent, open_root
 from .core import is_reserved, is_temporary_name, names_directory, relative_path
+from .held import Held
 from .temporary import remove_leftover
 from .withdrawal import Withdrawal
 
@@ -157,22 +158,28 @@ def _empty(withdrawal: Withdrawal, directory: int) -> None:
 
     A file that is being written stays, and so do the directories above it: it comes after the deletion.
     """
-    emptying = _Emptying(directory, withdrawal.check_wanted)
     try:
-        emptying.run()
+        emptying = _Emptying(directory, withdrawal.check_wanted)
+        try:
+            emptying.run()
+        finally:
+            emptying.close()
     finally:
-        emptying.close()
         os.close(directory)
 
 
 class _Emptying:
     def __init__(self, directory: int, check_wanted: Callable[[], None]) -> None:
         self._top = directory
-        self._here = os.dup(directory)
+        self._opened = Held(os.dup(directory))
         self._check_wanted = check_wanted
         self._way: list[tuple[str, Identity]] = []
         self._kept: set[Identity] = set()
         self._tries: Counter[Identity] = Counter()
+
+    @property
+    def _here(self) -> int:
+        return self._opened.number
 
     def run(self) -> None:
         for _ in range(_RESTARTS):
@@ -193,7 +200,7 @@ class _Emptying:
                 return False
 
     def close(self) -> None:
-        os.close(self._here)
+        self._opened.close()
 
     def _clear(self) -> str | None:
         """Removes what is no directory until it meets a directory, of which it returns the name."""
@@ -242,8 +249,8 @@ class _Emptying:
         return True
 
     def _move_to(self, directory: int) -> None:
-        os.close(self._here)
-        self._here = directory
+        left, self._opened = self._opened, Held(directory)
+        left.close()
 
     def _remove_directory(self, name: str, inner: Identity, outer: Identity) -> None:
         try:

@@ -18,6 +18,7 @@ from entrepot.types import Entry, Metadata
 
 from .confined import attributes_beneath, open_beneath, open_root
 from .core import describe, is_reserved, is_temporary_name, may_misstate_size, unless_stored
+from .held import Held
 from .temporary import remove_leftover
 
 if TYPE_CHECKING:
@@ -177,13 +178,17 @@ class _Level:
         self._pending: os.DirEntry[str] | None = None
         self._failure: OSError | None = None
         self._read: deque[_Found] | None = None
-        self._descriptor = -1
-        self._descriptor = _open(root, relative, _READ if is_top else _READ | os.O_NOFOLLOW)
+        self._directory = Held(_open(root, relative, _READ if is_top else _READ | os.O_NOFOLLOW))
         self._names = os.scandir(self._descriptor)
 
+    @property
+    def _descriptor(self) -> int:
+        return self._directory.number
+
     def __del__(self) -> None:
-        """Closes what nobody closed."""
-        self.close()
+        """Closes what nobody closed, if it was opened."""
+        if hasattr(self, "_names"):
+            self.close()
 
     def itself(self) -> Entry:
         """The entry of the directory."""
@@ -203,10 +208,10 @@ class _Level:
         return self._scan()
 
     def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
+        try:
             self._names.close()
-            os.close(descriptor)
+        finally:
+            self._directory.close()
 
     def _scan(self) -> _Found | None:
         while (raw := self._raw()) is not None:

@@ -24,6 +24,7 @@ from contextlib import suppress
 from typing import Final
 
 from .core import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
+from .held import Held
 from .placing import place
 
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -36,18 +37,29 @@ class Temporary:
     """A file that has not its name yet. It holds the directory that it lies in, and its lock.
 
     Arguments:
-        directory: a descriptor of the directory, which it closes, unless it could not be made.
+        directory: the open directory, which it closes.
         target: the name that the file is to have there.
         mode: the permissions to make it with, of which the umask takes its part.
     """
 
-    __slots__ = ("_name", "descriptor", "directory", "is_placed")
+    __slots__ = ("_directory", "_file", "_maker", "_name", "is_placed")
 
-    def __init__(self, directory: int, target: str, mode: int) -> None:
-        self.directory = self.descriptor = -1
+    def __init__(self, directory: Held, target: str, mode: int) -> None:
+        self._directory = directory
+        self._file = Held(-1)
+        self._maker = os.getpid()
         self.is_placed = False
-        self.descriptor, self._name = _create(directory, target, mode)
-        self.directory = directory
+        self._file, self._name = _create(directory.number, target, mode)
+
+    @property
+    def descriptor(self) -> int:
+        """The open file."""
+        return self._file.number
+
+    @property
+    def directory(self) -> int:
+        """The open directory that it lies in."""
+        return self._directory.number
 
     def place(self, target: str, *, is_new: bool) -> None:
         """Gives the file its name, in one step.
@@ -62,21 +74,29 @@ class Temporary:
         """Removes the file, unless it has its name."""
         try:
             if not self.is_placed:
-                with suppress(FileNotFoundError):
-                    os.unlink(self._name, dir_fd=self.directory)
+                self._remove()
         finally:
             self.close()
 
     def close(self) -> None:
         """Lets go of the file, of its lock and of the directory."""
-        for opened in (self.descriptor, self.directory):
-            if opened >= 0:
-                os.close(opened)
-        self.descriptor = self.directory = -1
+        try:
+            self._file.close()
+        finally:
+            self._directory.close()
 
     def __del__(self) -> None:
-        """Closes what nobody closed. The file stays: a forked child must not remove that of its parent."""
-        self.close()
+        """Discards what nobody ended, as an interrupt does. A forked child must not remove that of its parent."""
+        if hasattr(self, "_name") and self.descriptor >= 0 and self._maker == os.getpid():
+            with suppress(OSError):  # it is a courtesy: whoever meets the file removes it
+                self.discard()
+
+    def _remove(self) -> None:
+        """Removes the file if it still has this name: one who was interrupted may have given it the other already."""
+        with suppress(FileNotFoundError):
+            named = os.stat(self._name, dir_fd=self.directory, follow_symlinks=False)
+            if os.path.samestat(named, os.fstat(self.descriptor)):
+                os.unlink(self._name, dir_fd=self.directory)
 
 
 def remove_leftover(directory: int, name: str) -> bool:
@@ -105,16 +125,16 @@ def _remove_if_free(descriptor: int, directory: int, name: str) -> bool:
     return True
 
 
-def _create(directory: int, target: str, mode: int) -> tuple[int, str]:
+def _create(directory: int, target: str, mode: int) -> tuple[Held, str]:
     for name in _names(target):
         try:
-            descriptor = os.open(name, _CREATE, mode, dir_fd=directory)
+            file = Held(os.open(name, _CREATE, mode, dir_fd=directory))
         except FileExistsError:
             remove_leftover(directory, name)
             continue
-        if _lock(descriptor):
-            return descriptor, name
-        os.close(descriptor)
+        if _lock(file.number):
+            return file, name
+        file.close()
     raise BlockingIOError(errno.EAGAIN, "every temporary file was taken for one that was left behind")
 
 

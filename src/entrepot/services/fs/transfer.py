@@ -14,6 +14,7 @@ from entrepot.types import Metadata
 from .confined import attributes_beneath, open_beneath, open_parent, open_root, put_in_parent
 from .content import copy_content, describe_open
 from .core import check_is_regular, check_may_exist
+from .held import Held
 from .placing import check_target, place, sync_directory
 from .temporary import Temporary
 from .user_metadata import copy_user_metadata
@@ -42,8 +43,8 @@ def copy_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, is
     """
     with os_errors_as_ours(), _open_regular(root, source) as original:
 
-        def begin(directory: int, name: str) -> Temporary:
-            check_target(directory, name, is_new=is_new)
+        def begin(directory: Held, name: str) -> Temporary:
+            check_target(directory.number, name, is_new=is_new)
             _check_is_another(root, target, os.fstat(original))
             return Temporary(directory, name, _PRIVATE_MODE)
 
@@ -114,9 +115,9 @@ def rename_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, 
         file = _find_source(root, source)
         origin, old = open_parent(root, source)
 
-        def rename(directory: int, new: str) -> int:
+        def rename(directory: Held, new: str) -> Held:
             withdrawal.check_wanted()
-            _Renaming(origin, old, directory, new).make(file, is_new=is_new)
+            _Renaming(origin, old, directory.number, new).make(file, is_new=is_new)
             return directory
 
         try:
@@ -126,13 +127,13 @@ def rename_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, 
             os.close(origin)
 
 
-def _sync_if(fsync: bool, directory: int, origin: int) -> None:
+def _sync_if(fsync: bool, directory: Held, origin: int) -> None:
     try:
         if fsync:
-            sync_directory(directory)
+            sync_directory(directory.number)
             sync_directory(origin)
     finally:
-        os.close(directory)
+        directory.close()
 
 
 def _find_source(root: str, source: str) -> os.stat_result:

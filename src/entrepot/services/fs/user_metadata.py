@@ -35,6 +35,14 @@ def has_user_metadata(root: str) -> bool:
     return False
 
 
+def may_have_user_metadata(path: str) -> bool:
+    """Whether a file may have some, asked without opening it or following a link. In doubt yes."""
+    try:
+        return any(name.startswith(_PREFIX) for name in os.listxattr(path, follow_symlinks=False))
+    except OSError as error:
+        return error.errno not in _NONE_HERE
+
+
 def user_metadata_of(descriptor: int) -> dict[str, str]:
     """The user metadata of an open file. What is no text, or has capitals in its name, is somebody else's."""
     found: dict[str, str] = {}

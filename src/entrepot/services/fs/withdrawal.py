@@ -6,7 +6,7 @@ is at it any more: afterwards nothing can happen.
 """
 
 from collections.abc import Callable
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from entrepot.errors import InvalidInput
@@ -27,7 +27,9 @@ class Withdrawal:
     __slots__ = ("_at_work", "_is_withdrawn")
 
     def __init__(self) -> None:
-        self._at_work = Lock()
+        self._at_work = (
+            RLock()
+        )  # one whose own thread was interrupted (Ctrl-C) while it took it must not wait for itself
         self._is_withdrawn = False
 
     def __enter__(self) -> None:
@@ -49,12 +51,15 @@ class Withdrawal:
             raise InvalidInput("it was aborted")
 
     def withdraw(self) -> bool:
-        """Nothing is wanted from now on. Returns whether a thread is still at it."""
+        """Nothing is wanted from now on. Returns whether another thread is still at it."""
         self._is_withdrawn = True
-        return self._at_work.locked()
+        is_free = self._at_work.acquire(blocking=False)
+        if is_free:
+            self._at_work.release()
+        return not is_free
 
     def wait(self) -> None:
-        """Returns when no thread is at it."""
+        """Returns when no other thread is at it."""
         with self._at_work:
             return
 

@@ -10,6 +10,7 @@ from entrepot.types import Metadata
 
 from .confined import put_in_parent
 from .content import describe_open, write_all
+from .held import Held
 from .placing import check_target, sync_directory
 from .temporary import Temporary
 from .user_metadata import set_user_metadata
@@ -94,8 +95,8 @@ class Replacement(oio.PositionedFile):
             self._temporary = put_in_parent(self._root, self._relative, self._made_in, fsync=self._fsync)
         return self._temporary
 
-    def _made_in(self, directory: int, name: str) -> Temporary:
-        self._mode = check_target(directory, name, is_new=self._args.if_not_exists)
+    def _made_in(self, directory: Held, name: str) -> Temporary:
+        self._mode = check_target(directory.number, name, is_new=self._args.if_not_exists)
         return Temporary(directory, name, _DEFAULT_MODE if self._mode is None else _PRIVATE_MODE)
 
     def _write(self, temporary: Temporary, offset: int, content: Sequence[bytes]) -> None:

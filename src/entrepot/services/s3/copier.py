@@ -3,7 +3,8 @@
 CopyObject takes up to 5 GiB. How large the source is need not be known: the storage refuses what is too large,
 and only then is it asked. In ranges, each request names the etag that the source had at the beginning, and the
 etag is looked at once more before the copy appears, since not every server heeds the first. So a source that
-changes meanwhile is an error, and no copy is made of two contents.
+changes meanwhile is an error, and no copy is made of two contents. What is stored beside the source goes along in both
+ways, but its tags only with CopyObject: a copy in ranges has none.
 """
 
 from collections.abc import Iterator

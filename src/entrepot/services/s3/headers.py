@@ -43,7 +43,8 @@ def stored_headers(args: OpWrite) -> list[Header]:
 def carried_headers(headers: HttpHeaders) -> list[Header]:
     """Of the headers of a reply to a HEAD those that an upload in parts must be told, to be a copy of the object.
 
-    They are the same that CopyObject copies by itself.
+    They are all that CopyObject copies by itself but for the tags of the object, which are no headers: a copy in ranges
+    has none.
 
     Raises:
         InvalidInput: a value cannot be sent back as it came.
