@@ -20,10 +20,12 @@ MARK: Final = "Generated from the async facade by `python tools/generate_blockin
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
 BODIES: Final = {"Reader": "ReadableFile", "Writer": "WritableFile", "Lister": "Pages"}
-BY_HAND: Final = {"blocking", "from_config", "from_uri", "info", "layer", "receive"}
+BY_HAND: Final = {"at", "blocking", "from_config", "from_uri", "info", "layer", "receive"}
 """What `OperatorTwin` and the bases of the bodies have instead."""
 
-BY_HAND_IN_LISTER: Final = {"next", "next_page", "__aiter__"}
+BY_HAND_IN: Final = {"Reader": {"read"}, "Writer": {"write"}, "Lister": {"next", "next_page", "__aiter__"}}
+"""What the bases of single classes have instead, because files or pages ask for more."""
+
 RENAMED: Final = {"aclose": "close"}
 TYPES: Final = {
     "Source": "Data | Iterable[Data]",
@@ -71,9 +73,9 @@ CLASSES: Final = {
     """,
     "Reader": """A range of an object, with a position. Made by `BlockingOperator.reader`; opening it does no I/O.
 
-    Positions are bytes from the start of the range that was asked for. After a temporary error, a timeout
-    or an interruption the position is where it was, and the same call can be made again. One thread at a
-    time uses the position; `fetch` does not use it. Every method may raise what the storage answers:
+    Positions are bytes from the start of the range that was asked for. After a temporary error or a timeout
+    the position is where it was, and the same call can be made again. One thread at a time uses the
+    position; `fetch` does not use it. Every method may raise what the storage answers:
     `NotFound`, `PermissionDenied`, `ConditionNotMatch`, `RangeNotSatisfied`, `ContentIncomplete`,
     `Timeout`, `Unexpected`; and `InvalidInput` when the reader is closed or in use.
 
@@ -164,7 +166,7 @@ def _twin(module: str) -> str:
     """A class whose methods run those of the class that it is the twin of."""
     (cls,) = (one for one in _classes(module) if one.name == module.capitalize())
     base = BODIES.get(cls.name, "OperatorTwin")
-    skipped = BY_HAND | (BY_HAND_IN_LISTER if cls.name == "Lister" else set())
+    skipped = BY_HAND | BY_HAND_IN.get(cls.name, set())
     methods = [_method(one) for one in cls.body if isinstance(one, FUNCTION) and _is_public(one.name, skipped)]
     return f'class Blocking{cls.name}({base}):\n    """{CLASSES[cls.name]}"""\n' + "\n".join(methods)
 

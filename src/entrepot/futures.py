@@ -56,7 +56,7 @@ class Future(Generic[T]):
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self._options.items())
-        about = ", ".join(_shown(one) for one in self._about)
+        about = ", ".join(shown(one) for one in self._about)
         return f"<{self._name}({about}{options})>"
 
     def __del__(self) -> None:
@@ -64,7 +64,7 @@ class Future(Generic[T]):
             warnings.warn(f"{self!r} was never awaited", RuntimeWarning, stacklevel=1, source=self)
 
 
-def _shown(about: object) -> str:
+def shown(about: object) -> str:
     """What a call is about, in a word: a path as it is. Data is nobody's business, and can be large."""
     return repr(about) if isinstance(about, str | os.PathLike) else f"<{type(about).__name__}>"
 

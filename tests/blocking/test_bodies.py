@@ -92,6 +92,13 @@ def test_what_a_file_can_do_is_said(op):
             reader.truncate(0)
         with pytest.raises(Unsupported):
             reader.truncate()
+    with op.reader("a") as reader:
+        assert (reader.read(None), reader.seek(0), reader.read1(-1), reader.read1(-1)) == (
+            b"content",
+            0,
+            b"content",
+            b"",
+        )
     with op.writer("b") as writer:
         assert (writer.readable(), writer.writable(), writer.seekable(), writer.closed) == (False, True, False, False)
     assert writer.closed
@@ -108,6 +115,17 @@ def test_a_writer_publishes_at_its_end(op):
     assert op.read("a") == b"content"
     assert writer.close().content_length == 7
     assert repr(writer).startswith("<BlockingWriter ")
+
+
+@STORAGES
+def test_a_writer_says_how_much_it_took_so_that_it_can_be_buffered(op):
+    with op.writer("a") as writer:
+        assert [writer.write(memoryview(b"abcd").cast("H")), writer.write(b"")] == [4, 0]
+        buffered = io.BufferedWriter(writer, 8)
+        assert (buffered.write(b"x" * 20), buffered.write(b"y")) == (20, 1)
+        buffered.flush()
+        buffered.detach()
+    assert op.read("a") == b"abcd" + b"x" * 20 + b"y"
 
 
 @STORAGES

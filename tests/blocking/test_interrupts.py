@@ -1,12 +1,17 @@
 """What is left of a call that is interrupted, and what several threads do with one operator on the loop."""
 
+import gc
+import sys
 import threading
+import time
 import weakref
 
 import pytest
 
 from entrepot import InvalidInput, Operator
+from entrepot.raw import AroundAccessor, Layer
 from entrepot.services import Memory
+from tests.reliability.helpers import census
 
 STORAGES = pytest.mark.parametrize("storage", ["fs", "memory", "s3"], indirect=True)
 PART = 5 << 20
@@ -76,6 +81,59 @@ def test_a_reader_that_is_dropped_is_collected_where_its_connection_lives(storag
         assert is_collected.wait(10)
         assert collected == ["entrepot"]
         assert op.read("a", range=(0, 1)) == b"\0"
+
+
+@pytest.mark.parametrize("storage", ["http", "s3"], indirect=True)
+def test_readers_that_are_dropped_half_read_keep_no_connection(storage):
+    storage.put("a", bytes(4 << 20))
+    with storage.operator.blocking() as op:
+        op.read("a", range=(0, 1))
+        before = census().sockets
+        for _ in range(10):
+            op.reader("a").read(1)
+        latest = time.monotonic() + 10
+        while (now := census().sockets) > before and time.monotonic() < latest:
+            time.sleep(0.01)
+        assert now <= before
+
+
+class Collecting(Layer):
+    """Collects garbage where requests are made."""
+
+    def wrap(self, accessor, context):
+        class Collected(AroundAccessor):
+            async def around(self, operation, path, call, *args):
+                gc.collect()
+                return await call(*args)
+
+        return Collected(accessor)
+
+
+@pytest.mark.parametrize("storage", ["http", "s3"], indirect=True)
+def test_an_iterator_that_is_collected_on_the_loop_gives_back_in_silence(storage, monkeypatch):
+    storage.put("a", bytes(4 << 20))
+    heard = []
+    monkeypatch.setattr(sys, "unraisablehook", heard.append)
+
+    def drop_in_a_cycle(op):
+        chunks = iter(op.reader("a"))
+        assert next(chunks)
+        cycle = [chunks]
+        cycle.append(cycle)
+
+    with storage.operator.blocking() as op:
+        op.read("a", range=(0, 1))
+        before = census().sockets
+        gc.disable()
+        try:
+            drop_in_a_cycle(op)
+            op.layer(Collecting()).stat("a")
+        finally:
+            gc.enable()
+        latest = time.monotonic() + 10
+        while (now := census().sockets) > before and time.monotonic() < latest:
+            time.sleep(0.01)
+        assert (heard, now <= before) == ([], True)
 
 
 @pytest.mark.parametrize("storage", ["fs", "s3"], indirect=True)

@@ -129,6 +129,15 @@ def test_a_builder_that_is_never_run_warns(op):
         op.read_with("a").chunk(2)
 
 
+def test_a_builder_shows_paths_and_no_data(op):
+    with pytest.warns(RuntimeWarning, match=r"^<write_with\('a', <bytes>\)> was never run$"):
+        op.write_with("a", b"password")
+    for data in (b"password", bytearray(b"password"), [b"password"], memoryview(b"password")):
+        call = op.write_with("a", data)
+        assert repr(call) == f"<write_with('a', <{type(data).__name__}>)>"
+        call.run()
+
+
 def test_a_builder_is_entered_once(op):
     opening = op.writer_with("a").content_type("text/plain")
     with opening as writer:

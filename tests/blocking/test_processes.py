@@ -169,6 +169,36 @@ def test_a_call_behind_the_end_works_or_is_refused(storage):
         assert (name, ended.returncode, ended.stdout.strip(), ended.stderr) == (name, 0, outcome, "")
 
 
+FIRST_CALL_AT_EXIT = """
+import atexit, dataclasses, sys
+from entrepot import Error, Operator
+
+if hasattr(argument, "endpoint"):
+    argument = dataclasses.replace(argument, endpoint=argument.endpoint.replace("127.0.0.1", "localhost"))
+op = Operator(argument).blocking()
+
+def attempt():
+    try:
+        op.write("large", bytes(2 << 20))
+        print(len(op.read("large")))
+    except Error as error:
+        print(error.kind, error.operation, error.path)
+
+atexit.register(attempt)
+"""
+
+
+@pytest.mark.parametrize("storage", ["fs", "s3"], indirect=True)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_handler_may_look_up_a_host_and_send_much(storage, is_first):
+    ended = run_script(FIRST_CALL_AT_EXIT + ("" if is_first else 'op.exists("large")\n'), storage.config)
+    outcomes = {str(2 << 20)}
+    if is_first and storage.scheme != "fs" and sys.version_info >= (3, 12):
+        outcomes = {"Unsupported None None"}
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.strip() in outcomes
+
+
 LATE_THREAD = """
 op = Operator(argument).blocking()
 def work():

@@ -58,7 +58,7 @@ def opened(op: BlockingOperator) -> None:
         assert_type(chunk, bytes)
     with op.writer("a") as writer:
         assert_type(writer, BlockingWriter)
-        assert_type(writer.write(b""), None)
+        assert_type(writer.write(b""), int)
         assert_type(writer.close(), Metadata)
     assert_type(op.lister_with("a/").recursive(), ListerCall)
     assert_type(op.lister("a/"), BlockingLister)

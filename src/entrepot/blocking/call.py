@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from entrepot.errors import InvalidInput
+from entrepot.futures import shown
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ class Call(Generic[T]):
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self._options.items())
-        about = ", ".join(f"{one!r:.80}" for one in self._about)
+        about = ", ".join(shown(one) for one in self._about)
         return f"<{self._name}({about}{options})>"
 
     def __del__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from entrepot.errors import Unsupported
 from entrepot.reader import Reader
-from entrepot.writer import Writer
+from entrepot.writer import Data, Writer
 
 from .twin import BodyTwin
 
@@ -29,9 +29,21 @@ class ReadableFile(BodyTwin[Reader]):
         """True: a seek does no I/O, and the next read asks from there."""
         return True
 
+    def read(self, n: int | None = -1) -> bytes:
+        """Reads `n` bytes, fewer only where the range ends; `b""` is the end.
+
+        Arguments:
+            n: how many bytes; -1 (the default) or None reads to the end.
+        """
+        return self._run(self._inner.read(-1 if n is None else n))
+
     def read1(self, n: int = 65536) -> bytes:
-        """Reads at least one and at most `n` bytes, as they come; `b""` is the end."""
-        return self._run(_receive(self._inner, n))
+        """Reads at least one and at most `n` bytes, as they come; `b""` is the end.
+
+        Arguments:
+            n: how many bytes; 65536 by default, and for -1.
+        """
+        return self._run(_receive(self._inner, 65536 if n == -1 else n))
 
     def flush(self) -> None:
         """Does nothing: there is nothing to be written."""
@@ -39,6 +51,10 @@ class ReadableFile(BodyTwin[Reader]):
     def truncate(self, size: int | None = None) -> int:
         """Raises `Unsupported`: it is there to be read."""
         raise Unsupported("a reader changes nothing")
+
+    @staticmethod
+    async def _let_go(inner: Reader) -> None:
+        await inner.aclose()
 
 
 class WritableFile(BodyTwin[Writer]):
@@ -60,6 +76,19 @@ class WritableFile(BodyTwin[Writer]):
     def seekable(self) -> bool:
         """False."""
         return False
+
+    def write(self, data: Data) -> int:
+        """Takes more bytes and returns how many, which is all. They are sent now or by `close` at the latest.
+
+        Arguments:
+            data: the bytes. What can be changed is copied, so a buffer can be used again at once.
+
+        Raises:
+            InvalidInput: `data` is not bytes, or the object would be larger than the service takes.
+        """
+        before = self._inner.tell()
+        self._run(self._inner.write(data))
+        return self._inner.tell() - before
 
     def flush(self) -> None:
         """Does nothing: the object appears when the writer is closed, and not before."""

@@ -222,7 +222,8 @@ class BlockingOperator(OperatorTwin):
 
         Arguments:
             paths: paths, or entries of a listing, in any iterable, such as
-                `op.lister("a/", recursive=True)`. Entries of a listing of versions delete their version.
+                `op.lister("a/", recursive=True)`. An entry that names a version removes that version, for good. So
+                does the mark of a deletion, which a listing with `deleted=True` gives: that brings the object back.
             concurrent: how many batches may be in flight.
 
         Raises:

@@ -40,6 +40,10 @@ class Pages(BodyTwin[Lister]):
         while (entry := self.next()) is not None:
             yield entry
 
+    @staticmethod
+    async def _let_go(inner: Lister) -> None:
+        await inner.aclose()
+
     def _is_page_used_up(self) -> bool:
         return self._taken == len(self._page) or self._inner._calls.is_closed  # then asking is refused
 

@@ -20,23 +20,15 @@ if TYPE_CHECKING:
 class BlockingReader(ReadableFile):
     """A range of an object, with a position. Made by `BlockingOperator.reader`; opening it does no I/O.
 
-    Positions are bytes from the start of the range that was asked for. After a temporary error, a timeout
-    or an interruption the position is where it was, and the same call can be made again. One thread at a
-    time uses the position; `fetch` does not use it. Every method may raise what the storage answers:
+    Positions are bytes from the start of the range that was asked for. After a temporary error or a timeout
+    the position is where it was, and the same call can be made again. One thread at a time uses the
+    position; `fetch` does not use it. Every method may raise what the storage answers:
     `NotFound`, `PermissionDenied`, `ConditionNotMatch`, `RangeNotSatisfied`, `ContentIncomplete`,
     `Timeout`, `Unexpected`; and `InvalidInput` when the reader is closed or in use.
 
     It stands where a binary file is wanted to be read: for `zipfile`, `tarfile`, `io.BufferedReader`. Only,
     iterating it gives chunks and not lines.
     """
-
-    def read(self, n: int = -1) -> bytes:
-        """Reads `n` bytes, fewer only where the range ends; `b""` is the end.
-
-        Arguments:
-            n: how many bytes; -1 (the default) reads to the end.
-        """
-        return self._run(self._inner.read(n))
 
     def readexactly(self, n: int) -> bytes:
         """Reads `n` bytes.

@@ -62,8 +62,11 @@ class BodyTwin(Generic[B]):
         run(self._inner.__aexit__(exc_type, exc, traceback))
 
     def __del__(self) -> None:
-        held = [self.__dict__.pop("_inner", None)]
-        self._runner.drop(held)
+        self._runner.drop([self.__dict__.pop("_inner")], self._let_go)
+
+    @staticmethod
+    async def _let_go(inner: B) -> None:
+        """Gives back what is held when nobody closes it: nothing, unless a class says otherwise."""
 
     def __repr__(self) -> str:
         return f"<Blocking{repr(self._inner)[1:]}"
@@ -105,6 +108,21 @@ class OperatorTwin:
         It shares the connections of this one.
         """
         return type(self)(self._operator.layer(layer))
+
+    def at(self, prefix: str) -> Self:
+        """A new operator whose root is a directory of this one. This one stays as it is.
+
+        Every path of it lies beneath that directory, and what comes back is relative to it; no path leads out.
+        The directory need not exist: the new operator shows it as its root anyway. `op.at("a/").at("b/")` is
+        `op.at("a/b/")`. The same as one more `PrefixLayer` around everything.
+
+        Arguments:
+            prefix: the directory, with a trailing slash.
+
+        Raises:
+            InvalidInput: it has no trailing slash, or cannot be a path.
+        """
+        return type(self)(self._operator.at(prefix))
 
     def __enter__(self) -> Self:
         return self

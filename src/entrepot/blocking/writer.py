@@ -6,7 +6,6 @@ Generated from the async facade by `python tools/generate_blocking.py`; do not e
 from __future__ import annotations
 
 from entrepot.types import Metadata
-from entrepot.writer import Data
 
 from .file_like import WritableFile
 
@@ -22,17 +21,6 @@ class BlockingWriter(WritableFile):
     `PermissionDenied`, `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`; and `InvalidInput`
     when the writer is closed, aborted or in use.
     """
-
-    def write(self, data: Data) -> None:
-        """Takes more bytes. They are sent now or by `close` at the latest.
-
-        Arguments:
-            data: the bytes. What can be changed is copied, so a buffer can be used again at once.
-
-        Raises:
-            InvalidInput: `data` is not bytes, or the object would be larger than the service takes.
-        """
-        self._run(self._inner.write(data))
 
     def close(self) -> Metadata:
         """Publishes the object and returns what the storage says of it, its length at least.

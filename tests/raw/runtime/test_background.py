@@ -4,12 +4,16 @@ import asyncio
 import gc
 import threading
 import time
+from collections.abc import Generator, Sequence
 from contextvars import ContextVar
+from queue import SimpleQueue
 
 import pytest
 
-from entrepot import Unsupported
+from entrepot import Unexpected, Unsupported
+from entrepot.raw.runtime import background
 from entrepot.raw.runtime.background import BackgroundRunner
+from tests.reliability.helpers import run_script
 
 runner = BackgroundRunner()
 flavour = ContextVar("flavour", default="none")
@@ -99,9 +103,42 @@ def test_an_iterable_may_have_coroutines_run_itself():
     assert runner.run(listed(runner.bring(runner.run(give(number)) for number in range(3)))) == [0, 1, 2]
 
 
-def test_a_sequence_is_left_as_it_is():
-    for sequence in ([1, 2], b"ab", "ab", memoryview(b"ab")):
-        assert runner.bring(sequence) is sequence
+def test_what_runs_no_code_is_left_as_it_is():
+    for plain in ([1, 2], (1, 2), b"ab", bytearray(b"ab"), "ab", memoryview(b"ab"), None):
+        assert runner.bring(plain) is plain
+
+
+@pytest.mark.parametrize("base", [Sequence, list])
+def test_a_sequence_of_the_caller_may_have_coroutines_run_itself(base):
+    class Lazy(base):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            if index >= 2:
+                raise IndexError
+            return runner.run(give(index))
+
+        def __iter__(self):
+            return (self[index] for index in range(2))
+
+    assert runner.run(listed(runner.bring(Lazy()))) == [0, 1]
+
+
+def test_an_iterator_that_cannot_be_closed_fails_the_call():
+    class Odd(Generator):
+        def send(self, value):
+            raise StopIteration
+
+        def throw(self, *exc_info):
+            raise StopIteration
+
+        def close(self):
+            raise StopIteration("odd")
+
+    with pytest.raises(RuntimeError, match="raised StopIteration when it was closed") as raised:
+        runner.run(listed(runner.bring(Odd())))
+    assert isinstance(raised.value.__cause__, StopIteration)
 
 
 @pytest.mark.parametrize("kind", [LookupError, StopIteration])
@@ -220,6 +257,162 @@ def test_what_is_dropped_is_collected_in_the_thread_of_the_loop():
         def __del__(self):
             collected.append(threading.current_thread())
 
-    runner.drop([Held()])
+    closed = []
+
+    async def close(held):
+        closed.append((type(held), threading.current_thread()))
+
+    runner.drop([Held()], close)
     loop_thread, _ = runner.run(thread_and_loop())
+    runner.run(give(None))
     assert collected == [loop_thread]
+    assert closed == [(Held, loop_thread)]
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("is_in_a_task", [False, True])
+def test_what_would_end_the_loop_ends_the_call_only(kind, is_in_a_task):
+    error = kind(3)
+
+    async def leave():
+        await asyncio.sleep(0)
+        raise error
+
+    async def wait():
+        await (asyncio.create_task(leave()) if is_in_a_task else leave())
+
+    thread, _ = runner.run(thread_and_loop())
+    with pytest.raises(kind) as raised:
+        runner.run(wait())
+    assert raised.value is error
+    assert runner.run(thread_and_loop())[0] is thread
+
+
+@pytest.fixture
+def shared(monkeypatch):
+    """A loop of the test's own in the place of that of the process."""
+    shared = background._Shared()
+    monkeypatch.setattr(background, "_shared", shared)
+    yield shared
+    shared.end()
+
+
+def refuse(*args, **options):
+    raise RuntimeError("can't start new thread")
+
+
+def test_a_thread_that_cannot_begin_fails_this_call_and_not_the_next(shared, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(Unexpected, match="cannot be started: can't start new thread") as raised:
+            runner.run(give(7))
+        with pytest.raises(Unexpected):
+            runner.finish(give(None))
+    assert (raised.value.kind, raised.value.is_temporary) == ("Unexpected", True)
+    assert (runner.run(give(7)), shared.is_over) == (7, False)
+
+
+def test_a_thread_that_cannot_begin_because_the_interpreter_ends_is_not_tried_again(shared, monkeypatch):
+    monkeypatch.setattr(background, "_is_interpreter_ending", lambda: True)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(Unsupported, match="the interpreter ends"):
+            runner.run(give(7))
+    with pytest.raises(Unsupported, match="the interpreter ends"):
+        runner.run(give(7))
+
+
+def test_a_loop_whose_thread_has_ended_is_replaced(shared):
+    first, loop = runner.run(thread_and_loop())
+    shared.running.stop()
+    second, _ = runner.run(thread_and_loop())
+    assert (loop.is_closed(), first.is_alive(), second.is_alive()) == (True, False, True)
+
+
+def test_a_loop_that_another_thread_ends_just_now_refuses_the_call(recwarn, monkeypatch):
+    closed = asyncio.new_event_loop()
+    closed.close()
+    monkeypatch.setattr(background, "_loop_for_waiting", lambda: closed)
+    with pytest.raises(Unsupported, match="the interpreter ends") as raised:
+        runner.run(give(7))
+    gc.collect()
+    assert (raised.value.kind, [str(one.message) for one in recwarn]) == ("Unsupported", [])
+
+
+def test_an_interruption_of_a_call_that_has_ended_waits_for_nothing(monkeypatch):
+    class Jobs(SimpleQueue):
+        def get(self, timeout=None):
+            assert timeout is None, "it waits for a task that has ended"
+            assert super().get() is None
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(background, "SimpleQueue", Jobs)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(give(7))
+
+
+def test_a_call_that_is_interrupted_before_it_begins_leaves_no_warning(recwarn, monkeypatch):
+    begun, is_held, go_on = [], threading.Event(), threading.Event()
+
+    async def begin():
+        begun.append(True)
+
+    class Jobs(SimpleQueue):
+        def get(self, timeout=None):
+            if timeout is None:
+                raise KeyboardInterrupt
+            go_on.set()
+            return super().get(timeout=timeout)
+
+    loop = runner.run(thread_and_loop())[1]
+    loop.call_soon_threadsafe(lambda: (is_held.set(), go_on.wait(10)))
+    assert is_held.wait(10)
+    monkeypatch.setattr(background, "SimpleQueue", Jobs)
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(begin())
+    gc.collect()
+    assert (begun, [str(one.message) for one in recwarn]) == ([], [])
+
+
+def test_the_thread_of_the_loop_gives_back_without_waiting():
+    given_back = threading.Event()
+
+    async def give_back():
+        await asyncio.sleep(0)
+        given_back.set()
+
+    async def collect():
+        runner.finish(give_back())
+        return given_back.is_set()
+
+    assert runner.run(collect()) is False
+    assert given_back.wait(10)
+
+
+AT_EXIT = """
+import asyncio, atexit, threading
+from entrepot.raw.runtime.background import BackgroundRunner
+
+def fail():
+    raise LookupError("no")
+
+async def block():
+    loop = asyncio.get_running_loop()
+    print((await loop.getaddrinfo("localhost", 80, family=2))[0][4][0])
+    print((await asyncio.to_thread(threading.current_thread)).name)
+    try:
+        await asyncio.to_thread(fail)
+    except LookupError as error:
+        print(error)
+
+async def nothing():
+    pass
+
+atexit.register(lambda: BackgroundRunner().run(block()))
+BackgroundRunner().run(nothing())
+"""
+
+
+def test_what_blocks_is_done_without_a_further_thread_when_the_interpreter_ends():
+    ended = run_script(AT_EXIT, None)
+    assert (ended.returncode, ended.stdout.split(), ended.stderr) == (0, ["127.0.0.1", "entrepot", "no"], "")

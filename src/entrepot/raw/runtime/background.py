@@ -12,13 +12,16 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
+from concurrent.futures import Future
+from concurrent.futures.thread import ThreadPoolExecutor  # in an atexit handler it would be too late to import this
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, TypeVar, TypeVarTuple
 
-from entrepot.errors import Unsupported
+from entrepot.errors import Unexpected, Unsupported
 
 from . import base
 from .loop_local import used_loops
@@ -29,7 +32,10 @@ Args = TypeVarTuple("Args")
 GRACE: Final = 5.0
 """How many seconds an interrupted call has to clean up, and what still runs when the interpreter ends."""
 
+_TOO_LATE: Final = "the interpreter ends, and the event loop that serves blocking calls has ended before"
 _END: Final[Any] = object()
+_PLAIN: Final = (list, tuple)
+_TEXT: Final = (str, bytes, bytearray, memoryview)
 
 
 class BackgroundRunner(base.Runner):
@@ -41,35 +47,58 @@ class BackgroundRunner(base.Runner):
         Raises:
             Unsupported: the interpreter has ended the loop; or it is the thread of the loop that calls, and would wait
                 for itself.
+            Unexpected: the system has no thread or no file left for the loop. Temporary.
         """
-        thread = _shared.get()
-        if thread is None:
+        try:
+            loop = _loop_for_waiting()
+        except BaseException:
             coroutine.close()
-            _stop_if_daemon()
-            raise Unsupported("the interpreter ends, and the event loop that serves blocking calls has ended before")
-        if thread.is_current():
-            coroutine.close()
-            raise Unsupported("a blocking call on the event loop that serves blocking calls would wait for itself")
-        return _Call(thread.loop, coroutine).result()
+            raise
+        return _Call(loop, coroutine).result()
 
     def finish(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Runs a coroutine that gives back what is held. When the loop has ended, it has closed all that was on it."""
-        if _shared.get() is None:
+        """Runs a coroutine that gives back what is held. When the loop has ended, it has closed all that was on it.
+
+        The thread of the loop, where garbage may be collected, does not wait for it.
+        """
+        thread = _shared.running
+        if thread is not None and thread.is_current():
+            thread.spawn(coroutine)
+        elif _shared.is_over:
             coroutine.close()
         else:
             self.run(coroutine)
 
     def bring(self, items: Iterable[T]) -> Iterable[T] | AsyncIterable[T]:
-        """The same items, drawn by the thread that waits. A sequence, which runs no code, is left as it is."""
-        if isinstance(items, Sequence) or not isinstance(items, Iterable):
+        """The same items, drawn by the thread that waits. What runs no code of anybody's is left as it is."""
+        if type(items) in _PLAIN or isinstance(items, _TEXT) or not isinstance(items, Iterable):
             return items
         return _drawn(iter(items))
 
-    def drop(self, held: list[Any]) -> None:
-        """Empties a list on the loop: what is collected with it may belong to that."""
+    def drop(self, held: list[T], close: Callable[[T], Awaitable[None]]) -> None:
+        """Closes and lets go on the loop: what is held, and what is collected with it, may belong to that."""
         thread = _shared.running
         if thread is not None and not thread.loop.is_closed():
-            thread.loop.call_soon_threadsafe(held.clear)
+            thread.loop.call_soon_threadsafe(lambda: thread.spawn(_closed_and_dropped(held, close)))
+
+
+def _loop_for_waiting() -> asyncio.AbstractEventLoop:
+    """The loop, for a thread that may wait for it."""
+    thread = _shared.get()
+    if thread is None:
+        _stop_if_daemon()
+        raise Unsupported(_TOO_LATE)
+    if thread.is_current():
+        raise Unsupported("a blocking call on the event loop that serves blocking calls would wait for itself")
+    return thread.loop
+
+
+async def _closed_and_dropped(held: list[T], close: Callable[[T], Awaitable[None]]) -> None:
+    try:
+        for one in held:
+            await close(one)
+    finally:
+        held.clear()
 
 
 class _Call(Generic[T]):
@@ -79,23 +108,27 @@ class _Call(Generic[T]):
         self._loop = loop
         self._coroutine = coroutine
         self._task: asyncio.Task[T] | None = None
+        self._exit: BaseException | None = None
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
 
     def result(self) -> T:
         """Waits for the result, and does the jobs that come meanwhile."""
         try:
-            self._loop.call_soon_threadsafe(self._start)
+            self._hand_over()
             while (job := self._jobs.get()) is not None:
                 job()
         except BaseException:
             self._interrupt()
             raise
         task, self._task = self._task, None
+        exit_, self._exit = self._exit, None
         assert task is not None
         try:
+            if exit_ is not None:
+                raise exit_
             return task.result()
         finally:
-            del task  # the traceback of its error would hold it, in a cycle
+            del task, exit_  # the traceback of an error would hold them, in a cycle
 
     async def in_waiting_thread(self, call: Callable[[*Args], T], *args: *Args) -> T:
         """Has the waiting thread make a call. What it raises that is no `Exception` interrupts that thread."""
@@ -103,27 +136,47 @@ class _Call(Generic[T]):
         self._jobs.put(partial(self._do, done, call, *args))
         return await done
 
+    def _hand_over(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._start)
+        except RuntimeError as error:  # another thread has ended the loop just now
+            raise Unsupported(_TOO_LATE) from error
+
     def _start(self) -> None:
         _current.set(self)
-        self._task = self._loop.create_task(self._coroutine)
+        self._task = self._loop.create_task(self._run())
         self._task.add_done_callback(self._finish)
 
+    async def _run(self) -> T:
+        """Runs the coroutine. What would end the loop is carried past it, to the waiting thread."""
+        try:
+            return await self._coroutine
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._exit = error
+            raise asyncio.CancelledError from None
+
     def _finish(self, task: asyncio.Task[T]) -> None:
+        self._coroutine.close()  # it may have been cancelled before it began
         if not task.cancelled():
             task.exception()  # looked at: nobody takes it when the waiting thread was interrupted
-        if _shared.get() is not None:  # else the interpreter ends, and the waiting thread ends with it in silence
+        if not _shared.is_over:  # else the interpreter ends, and the waiting thread ends with it in silence
             self._jobs.put(None)
 
     def _do(self, done: asyncio.Future[T], call: Callable[..., T], *args: Any) -> None:
         try:
             result = call(*args)
         except Exception as error:  # noqa: BLE001 - whatever it is, it goes to where the call was wanted
-            self._loop.call_soon_threadsafe(_settle, done.set_exception, done, error)
+            self._loop.call_soon_threadsafe(_settle, done.set_exception, done, _as_settled(error))
         else:
             self._loop.call_soon_threadsafe(_settle, done.set_result, done, result)
 
     def _interrupt(self) -> None:
-        """Cancels the coroutine and gives it some time to clean up."""
+        """Cancels the coroutine and gives it some time to clean up. One that has just ended has done that."""
+        if self._loop.is_closed():
+            self._coroutine.close()
+            return
+        if self._task is not None and self._task.done():
+            return
         self._loop.call_soon_threadsafe(self._cancel)
         latest = time.monotonic() + GRACE
         try:
@@ -147,6 +200,15 @@ def _settle(settle: Callable[[Any], None], done: asyncio.Future[Any], outcome: o
         settle(outcome)
 
 
+def _as_settled(error: Exception) -> Exception:
+    """An exception as a future takes it, which no `StopIteration` may be; a generator raises the same for it."""
+    if not isinstance(error, StopIteration):
+        return error
+    told = RuntimeError("the iterator raised StopIteration when it was closed")
+    told.__cause__ = error
+    return told
+
+
 async def _drawn(iterator: Iterator[T]) -> AsyncGenerator[T, None]:
     """What an iterator gives, drawn by the thread that waits for the call. A generator is closed in the end."""
     call = _current.get()
@@ -158,38 +220,95 @@ async def _drawn(iterator: Iterator[T]) -> AsyncGenerator[T, None]:
             await call.in_waiting_thread(iterator.close)
 
 
+class _Executor(ThreadPoolExecutor):
+    """Threads for what blocks, such as looking up a host. When the interpreter ends and refuses them, it goes without.
+
+    Then the loop is held up by the call; who calls in an `atexit` handler waits for it anyhow.
+    """
+
+    def submit(self, call: Callable[..., T], /, *args: Any, **options: Any) -> Future[T]:
+        try:
+            return super().submit(call, *args, **options)
+        except RuntimeError:
+            if not _is_interpreter_ending():
+                raise
+        return _made(call, *args, **options)
+
+
+def _made(call: Callable[..., T], *args: Any, **options: Any) -> Future[T]:
+    """A call that is made at once, as a future."""
+    made: Future[T] = Future()
+    try:
+        made.set_result(call(*args, **options))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it goes to where the call was wanted
+        made.set_exception(error)
+    return made
+
+
+def _is_interpreter_ending() -> bool:
+    """Whether its end has begun. `sys.is_finalizing` says so only behind the `atexit` handlers."""
+    return not threading.main_thread().is_alive()
+
+
 class _LoopThread:
     """A loop, and the thread that it runs in."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self.loop.set_default_executor(_Executor(thread_name_prefix="entrepot"))
         used_loops.add(self.loop)
         self._thread = threading.Thread(target=self._serve, name="entrepot", daemon=True)
+        self._spawned: set[asyncio.Task[None]] = set()
+        self._is_ending = False
 
-    def start(self) -> bool:
-        """Starts it; False when the interpreter ends and lets no thread begin."""
+    def start(self) -> None:
+        """Starts it.
+
+        Raises:
+            RuntimeError: the system lets no thread begin, or the interpreter that ends.
+        """
         try:
             self._thread.start()
         except RuntimeError:
             self.loop.close()
-            return False
-        return True
+            raise
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
 
     def is_current(self) -> bool:
         return threading.current_thread() is self._thread
 
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Has the loop run what nobody waits for. Called in its thread; it tells of an error by its handler."""
+        task = self.loop.create_task(coroutine)
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
+
     def stop(self) -> None:
         """Cancels what runs, closes what the loop holds, and waits for that."""
+        self._is_ending = True
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(GRACE)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
-        # Not what asyncio.Runner does: that starts a thread, which an interpreter that ends refuses
-        self.loop.run_until_complete(_cancel_all())
-        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
-        self.loop.close()
+        try:
+            while not self._is_ending:
+                self._run()
+        finally:
+            # Not what asyncio.Runner does: that starts a thread, which an interpreter that ends refuses
+            self.loop.run_until_complete(_cancel_all())
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.close()
+
+    def _run(self) -> None:
+        """Runs the loop until it is stopped, or a task within a call raises what stops it and no other call's.
+
+        Whoever awaits that task gets the exception as well, and so does the thread that waits for the call.
+        """
+        with suppress(SystemExit, KeyboardInterrupt):
+            self.loop.run_forever()
 
 
 def _stop_if_daemon() -> None:
@@ -210,22 +329,39 @@ class _Shared:
 
     def __init__(self) -> None:
         self.running: _LoopThread | None = None
-        self._is_over = False
+        self.is_over = False
         self._lock = threading.RLock()  # a collection of garbage on the way may make a call as well
 
     def get(self) -> _LoopThread | None:
-        """The loop; None when the interpreter has ended it."""
-        if self.running is None and not self._is_over:
+        """The loop; None when the interpreter has ended it.
+
+        Raises:
+            Unexpected: it cannot be started now. The next call tries again.
+        """
+        if not self.is_over and not self._is_running():
             with self._lock:
-                if self.running is None:
-                    self.running = _LoopThread()
-                    if not self.running.start():
-                        self.running, self._is_over = None, True
-        return None if self._is_over else self.running
+                if not self._is_running():
+                    self._start()
+        return None if self.is_over else self.running
+
+    def _is_running(self) -> bool:
+        return self.running is not None and self.running.is_alive()
+
+    def _start(self) -> None:
+        try:
+            thread = _LoopThread()
+            thread.start()
+        except (RuntimeError, OSError) as error:
+            if not _is_interpreter_ending():
+                told = f"the event loop that serves blocking calls cannot be started: {error}"
+                raise Unexpected(told, is_temporary=True) from error
+            self.is_over = True
+        else:
+            self.running = thread
 
     def end(self) -> None:
         """Ends the loop for good."""
-        self._is_over = True
+        self.is_over = True
         thread, self.running = self.running, None
         if thread is not None:
             thread.stop()

@@ -124,6 +124,6 @@ class Runner(Protocol):
         """An iterable of the calling thread, as a coroutine that is run can draw from it."""
         ...
 
-    def drop(self, held: list[Any]) -> None:
-        """Empties a list of what coroutines that were run have made, where that may be collected."""
+    def drop(self, held: list[T], close: Callable[[T], Awaitable[None]]) -> None:
+        """Closes what coroutines that were run have made, and empties the list of it, where that may be collected."""
         ...

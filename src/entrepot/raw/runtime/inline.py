@@ -77,8 +77,8 @@ class InlineRunner(base.Runner):
         """The same: whoever waits draws from it anyhow."""
         return items
 
-    def drop(self, held: list[Any]) -> None:
-        """Empties the list."""
+    def drop(self, held: list[T], close: Callable[[T], Awaitable[None]]) -> None:
+        """Empties the list. What is collected with it, such as a file, is closed by that."""
         held.clear()
 
 
