@@ -3,30 +3,24 @@
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.docs.markdown import PROJECT, SOURCES, Block, blocks
 from tests.docs.run_page import compiled
+from tests.strict import STRICT, warnings_of
 
-STRICT = [sys.executable, "-X", "dev", "-W", "error"]
 PAGES = sorted(PROJECT.glob("docs/*.md"))
 SERVICE_PAGES = sorted(SOURCES.glob("services/*/docs.md"))
 README_BLOCKS = blocks(PROJECT / "README.md")
-
-
-def warnings_of(stderr: str) -> list[str]:
-    """What stood on stderr, without asyncio's remark in development mode that this machine was busy for 0.1 s."""
-    return [line for line in stderr.splitlines() if not re.fullmatch(r"Executing <.* took \d+\.\d+ seconds", line)]
 
 
 def assert_runs_in_silence(command: list[str], folder: Path) -> str:
     """What it printed. Anything on stderr is a warning that nobody saw."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=50)
-    assert (done.returncode, warnings_of(done.stderr)) == (0, [])
+    assert (done.returncode, warnings_of(done.stderr)) == (0, "")
     return done.stdout
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.markdown import PROJECT
-from tests.docs.test_blocks import warnings_of
+from tests.strict import STRICT, warnings_of
 
 USE = """
 import asyncio
@@ -118,7 +118,6 @@ def test_it_does_what_every_service_does(installed: Path) -> None:
 def printed_by(script: str, installed: Path) -> str:
     """What a script prints in an interpreter that has the package. A warning is a failure."""
     environment = {**os.environ, "PYTHONPATH": str(installed)}
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", script]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50)
-    assert (done.returncode, warnings_of(done.stderr)) == (0, [])
+    done = subprocess.run([*STRICT, "-c", script], env=environment, capture_output=True, text=True, timeout=50)
+    assert (done.returncode, warnings_of(done.stderr)) == (0, "")
     return done.stdout

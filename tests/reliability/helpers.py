@@ -6,10 +6,11 @@ import asyncio
 import gc
 import pickle
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.strict import STRICT, warnings_of
 
 SIZE = 1 << 20
 CONTENT = bytes(range(256)) * (SIZE // 256)
@@ -49,10 +50,6 @@ async def until(condition) -> None:
 def run_script(source: str, argument: object, *options: str) -> subprocess.CompletedProcess[str]:
     """Runs a script that finds a pickled object as `argument`, with every warning an error."""
     script = f"import pickle\nargument = pickle.loads(bytes.fromhex({pickle.dumps(argument).hex()!r}))\n{source}"
-    return subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", *options, "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=40,
-        check=False,
-    )
+    ended = subprocess.run([*STRICT, *options, "-c", script], capture_output=True, text=True, timeout=40, check=False)
+    ended.stderr = warnings_of(ended.stderr)
+    return ended

@@ -6,7 +6,6 @@ import os
 import pickle
 import ssl
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -25,6 +24,7 @@ from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.raw.http.aiohttp.body import BUFFER
 from entrepot.raw.http.aiohttp.errors import translated
 from tests.misbehaving import CLOSE, PAUSE, RESET, STALL, Answer, Asked, MisbehavingServer, reply, whole
+from tests.strict import STRICT, warnings_of
 
 PROXY_VARIABLES = [
     f(name) for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy") for f in (str.lower, str.upper)
@@ -508,11 +508,11 @@ def test_a_loop_that_ends_leaves_nothing_open(
         return [STALL]
 
     with MisbehavingServer(script, server_tls if is_tls else None, takes_content=False) as server:
-        command = [sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM, f"{server.endpoint}/a"]
+        command = [*STRICT, "-c", PROGRAM, f"{server.endpoint}/a"]
         done = subprocess.run(
             [*command, ca_file if is_tls else "", loop, way], capture_output=True, text=True, timeout=30, check=False
         )
-        assert (done.returncode, done.stdout, done.stderr) == (0, "hello\nhello\n", "")
+        assert (done.returncode, done.stdout, warnings_of(done.stderr)) == (0, "hello\nhello\n", "")
         server.wait_until_left()
 
 
@@ -558,7 +558,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_a_parent_goes_on_whatever_its_forked_child_did(hello: MisbehavingServer, method: str) -> None:
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", FORKING_PROGRAM, f"{hello.endpoint}/a", method]
+    command = [*STRICT, "-c", FORKING_PROGRAM, f"{hello.endpoint}/a", method]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout) == (0, "fine\n")
     # The parent used one connection throughout, the child that read one of its own.
