@@ -94,7 +94,7 @@ def test_an_empty_path_is_known() -> None:
 
 
 def test_a_temporary_error_says_so() -> None:
-    assert str(errors.Timeout("slow")) == "Timeout (temporary): slow"
+    assert str(errors.Timeout("slow")) == "Timeout (temporary, see RetryLayer): slow"
     assert str(errors.NotFound("gone")) == "NotFound: gone"
 
 

@@ -107,8 +107,12 @@ class Error(Exception):
         facts = {"scheme": self.scheme, "operation": self.operation, "path": self.path}
         known = {name: value for name, value in (facts | self.context).items() if value is not None}
         where = ", ".join(f"{name}={_plain(value)!r}" for name, value in known.items())
-        kind = f"{self.kind} (temporary)" if self.is_temporary else self.kind
+        kind = f"{self.kind} ({self._hope()})" if self.is_temporary else self.kind
         return f"{kind}: {self.message} [{where}]" if where else f"{kind}: {self.message}"
+
+    def _hope(self) -> str:
+        """What a temporary error says of itself: one that `RetryLayer` gave up has its `attempts`, others a hint."""
+        return "temporary" if "attempts" in self.context else "temporary, see RetryLayer"
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {**self.__dict__, "context": dict(self.context)}  # a copy has a context of its own

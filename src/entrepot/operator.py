@@ -65,6 +65,7 @@ from entrepot.raw import (
     normalize_path,
 )
 from entrepot.raw.config import parse_uri
+from entrepot.raw.layer import warn_of_order
 from entrepot.raw.oio.pinned_range import PinnedRange
 from entrepot.raw.oio.read import read_to_end
 from entrepot.reader import Reader, open_body
@@ -125,6 +126,7 @@ class Operator:
             raise InvalidInput(f"an operator is made from a configuration such as Fs(root), not {config!r:.80}")
         for layer in layers:
             _check_is_layer(layer)
+        warn_of_order(layers)
         if context is not None and not isinstance(context, Context):
             raise InvalidInput(f"a context is a Context, not {context!r:.80}")
         self._config = config
@@ -170,6 +172,21 @@ class Operator:
         It shares the connections of this one.
         """
         return Operator(self._config, layers=(*self._layers, layer), context=self._context)
+
+    def at(self, prefix: str) -> Operator:
+        """A new operator whose root is a directory of this one. This one stays as it is.
+
+        Every path of it lies beneath that directory, and what comes back is relative to it; no path leads out.
+        The directory need not exist: the new operator shows it as its root anyway. `op.at("a/").at("b/")` is
+        `op.at("a/b/")`. The same as one more `PrefixLayer` around everything.
+
+        Arguments:
+            prefix: the directory, with a trailing slash.
+
+        Raises:
+            InvalidInput: it has no trailing slash, or cannot be a path.
+        """
+        return self.layer(automatic.PrefixLayer(prefix))
 
     def blocking(self) -> BlockingOperator:
         """The same operations without `await`, with the same layers.
@@ -341,7 +358,8 @@ class Operator:
 
         Arguments:
             paths: paths, or entries of a listing, in any iterable or async iterable, such as
-                `op.lister("a/", recursive=True)`. Entries of a listing of versions delete their version.
+                `op.lister("a/", recursive=True)`. An entry that names a version removes that version, for good. So
+                does the mark of a deletion, which a listing with `deleted=True` gives: that brings the object back.
             concurrent: how many batches may be in flight.
 
         Raises:

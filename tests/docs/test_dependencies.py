@@ -34,4 +34,4 @@ def test_nothing_has_an_upper_bound() -> None:
 
 
 def test_the_extras_are_those_that_were_promised() -> None:
-    assert set(EXTRAS) == {"all", "bench", "demo", "dev", "docs", "servers", "test"}
+    assert set(EXTRAS) == {"all", "bench", "demo", "dev", "docs", "metrics", "servers", "test", "tracing"}

@@ -12,9 +12,27 @@ from pkgutil import iter_modules
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from entrepot import Capability, Entry, EntryMode, Metadata, NotFound, PresignedRequest, layers
-from entrepot.layers import CompleteLayer, CorrectnessCheckLayer, ErrorContextLayer, TypeEraseLayer
+from entrepot.layers import (
+    CapabilityOverrideLayer,
+    ChaosLayer,
+    CompleteLayer,
+    ConcurrentLimitLayer,
+    CorrectnessCheckLayer,
+    ErrorContextLayer,
+    LoggingLayer,
+    MetricsLayer,
+    MimeGuessLayer,
+    PrefixLayer,
+    ReadOnlyLayer,
+    RetryLayer,
+    ThrottleLayer,
+    TimeoutLayer,
+    TracingLayer,
+    TypeEraseLayer,
+)
 from entrepot.raw import (
     DEFAULT_COPY,
     DEFAULT_CREATE_DIR,
@@ -69,11 +87,24 @@ EVERYTHING = Capability(**dict.fromkeys(Capability.__slots__, True))
 
 # Each layer as its users make it, and the operations that it changes. It leaves the others as they are.
 LAYERS: dict[type[Layer], tuple[Callable[[], Layer], set[str]]] = {
+    ChaosLayer: (lambda: ChaosLayer(error_ratio=0), set(OPERATIONS)),
     CompleteLayer: (CompleteLayer, {"stat", "read", "create_dir", "list"}),
+    ConcurrentLimitLayer: (lambda: ConcurrentLimitLayer(1), set(OPERATIONS) - {"presign"}),
     CorrectnessCheckLayer: (CorrectnessCheckLayer, set(OPERATIONS)),
     ErrorContextLayer: (ErrorContextLayer, set(OPERATIONS)),
+    RetryLayer: (RetryLayer, set(OPERATIONS)),
+    LoggingLayer: (LoggingLayer, set(OPERATIONS)),
+    MetricsLayer: (lambda: MetricsLayer(CollectorRegistry()), set(OPERATIONS)),
+    ThrottleLayer: (lambda: ThrottleLayer(bandwidth=1e9, requests=1e9), set(OPERATIONS) - {"presign"}),
+    TimeoutLayer: (TimeoutLayer, set(OPERATIONS)),
+    TracingLayer: (TracingLayer, set(OPERATIONS)),
     TypeEraseLayer: (TypeEraseLayer, set()),
+    CapabilityOverrideLayer: (CapabilityOverrideLayer, set()),
+    MimeGuessLayer: (MimeGuessLayer, {"stat", "write"}),
 }
+
+# Layers that are there to change what passes through. Their own tests go through all of `CALLS`.
+CHANGING: set[type[Layer]] = {PrefixLayer, ReadOnlyLayer}
 
 
 async def _reader(accessor: Accessor) -> oio.Read:
@@ -317,7 +348,7 @@ def _layer_classes() -> set[type[Layer]]:
 
 def test_every_layer_is_in_this_suite() -> None:
     names = {layer.__name__ for layer in _layer_classes()}
-    missing = names - {layer.__name__ for layer in LAYERS}
+    missing = names - {layer.__name__ for layer in {*LAYERS, *CHANGING}}
     assert not missing, f"not exercised by the suite of all layers: add {', '.join(missing)} to LAYERS in {__file__}"
     unlisted = names - set(layers.__all__)
     assert not unlisted, f"{', '.join(unlisted)} cannot be imported from entrepot.layers: add it to its __all__"

@@ -56,3 +56,12 @@ def test_a_pickle_holds_what_was_passed_in_and_not_what_was_made() -> None:
 def test_an_operator_pickles_with_its_layers() -> None:
     copy = pickle.loads(pickle.dumps(Operator(Fs("/data"))))
     assert repr(copy) == repr(Operator(Fs("/data")))
+
+
+def test_a_context_knows_whether_its_own_transport_was_asked_for() -> None:
+    shared = Context(http=Transport())
+    assert isinstance(shared.http, Transport)
+    derived = shared.around_http(lambda inner: inner)
+    assert (shared.uses_http, derived.uses_http, shared.replace().uses_http) == (True, False, False)
+    assert derived.http is shared.http
+    assert derived.uses_http

@@ -32,7 +32,7 @@ from entrepot import (
     Writer,
 )
 from entrepot.futures import FutureList, FutureLister, FutureRead, FutureReader, FutureStat, FutureWrite, FutureWriter
-from entrepot.layers import ErrorContextLayer
+from entrepot.layers import ErrorContextLayer, RetryLayer, TimeoutLayer
 from entrepot.raw import (
     Accessor,
     AccessorInfo,
@@ -66,6 +66,8 @@ def operators() -> None:
     assert_type(Operator.from_uri("s3://b/root?region=r"), Operator)
     op = Operator(Memory())
     assert_type(op.layer(ErrorContextLayer()), Operator)
+    assert_type(op.layer(RetryLayer(max_times=5)).layer(TimeoutLayer(timeout=5)), Operator)
+    assert_type(op.at("dir/"), Operator)
     assert_type(op.info, AccessorInfo)
     assert_type(op.info.capability, Capability)
     assert_type(op.info.capability.read_with_if_match, bool)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 from entrepot.errors import Unsupported
 from entrepot.types import Capability, Entry, Metadata
@@ -190,10 +190,11 @@ class LayeredAccessor(Accessor):
 class AroundAccessor(LayeredAccessor):
     """An accessor that puts the coroutine `around` about each call that it names.
 
-    Subclasses override `around` and, where they do not mean every call, narrow `operations`.
+    Subclasses override `around` and, where they do not mean every call, narrow `operations`: for all of the class, or
+    for one accessor before `super().__init__`.
     """
 
-    operations: ClassVar[frozenset[Operation]] = frozenset(Operation)
+    operations: frozenset[Operation] = frozenset(Operation)
 
     def _changes(self, operation: str) -> bool:
         if getattr(type(self), operation) is not getattr(AroundAccessor, operation):

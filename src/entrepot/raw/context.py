@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .http import HttpTransport
     from .runtime import Runtime
 
@@ -20,11 +22,12 @@ class Context:
         http: how to send a request; by default aiohttp. One that is passed in is never closed by us.
     """
 
-    __slots__ = ("_connections", "_runtime")
+    __slots__ = ("_connections", "_runtime", "_uses_http")
 
     def __init__(self, runtime: Runtime | None = None, http: HttpTransport | None = None) -> None:
         self._runtime = runtime
         self._connections = _Connections(http)
+        self._uses_http = False
 
     @property
     def runtime(self) -> Runtime:
@@ -38,13 +41,25 @@ class Context:
     @property
     def http(self) -> HttpTransport:
         """How to send a request. A network service asks for it in `build`, never in a coroutine."""
+        self._uses_http = True
         return self._connections.transport()
+
+    @property
+    def uses_http(self) -> bool:
+        """Whether `http` of this very context was asked for. It tells a layer that derived one what its service is."""
+        return self._uses_http
 
     def replace(self, *, runtime: Runtime | None = None, http: HttpTransport | None = None) -> Context:
         """A context with another runtime or transport, for layers."""
         context = Context(runtime or self._runtime, http)
         if http is None:
             context._connections = self._connections
+        return context
+
+    def around_http(self, wrap: Callable[[HttpTransport], HttpTransport]) -> Context:
+        """A context with something around the transport, for layers. Nothing is made before a service asks for it."""
+        context = Context(self._runtime)
+        context._connections = _Wrapped(self._connections, wrap)
         return context
 
     async def close(self) -> None:
@@ -76,3 +91,22 @@ class _Connections:
     async def close(self) -> None:
         if self.ours is not None:
             await self.ours.close()
+
+
+class _Wrapped(_Connections):
+    """Connections with something around their transport. They close as those do that they are made of."""
+
+    __slots__ = ("_inner", "_wrap")
+
+    def __init__(self, inner: _Connections, wrap: Callable[[HttpTransport], HttpTransport]) -> None:
+        super().__init__(None)
+        self._inner = inner
+        self._wrap = wrap
+
+    def transport(self) -> HttpTransport:
+        if self.given is None:
+            self.given = self._wrap(self._inner.transport())
+        return self.given
+
+    async def close(self) -> None:
+        await self._inner.close()

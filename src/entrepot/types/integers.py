@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import operator
+import sys
 from typing import Any
 
 from entrepot.errors import InvalidInput
@@ -28,3 +30,29 @@ def as_integer(name: str, value: Any, least: int | None = None) -> int:
     if least is not None and number < least:
         raise InvalidInput(f"{name} is at least {least}, so not {number}")
     return number
+
+
+def as_number(
+    name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf, most: float = math.inf
+) -> float:
+    """A finite number, whole or not; a bool is none.
+
+    Arguments:
+        name: what the number is, for the error.
+        value: what was passed.
+        least: the smallest that makes sense.
+        above: what it must exceed.
+        most: the largest that makes sense.
+
+    Raises:
+        InvalidInput: it is no number, or out of bounds.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+        raise InvalidInput(f"{name} is a number, not {value!r}")
+    if value < least:
+        raise InvalidInput(f"{name} is at least {least}, so not {value}")
+    if value <= above:
+        raise InvalidInput(f"{name} is more than {above}, so not {value}")
+    if value > most:
+        raise InvalidInput(f"{name} is at most {most}, so not {value}")
+    return value

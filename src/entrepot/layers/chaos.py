@@ -1,0 +1,231 @@
+"""Makes calls fail that would not, so that it can be tested what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
+from os import SEEK_CUR
+from random import Random
+from typing import Any, Final, TypeVar, TypeVarTuple
+
+from entrepot.errors import ContentIncomplete, Error, InvalidInput, Unexpected
+from entrepot.raw import (
+    Accessor,
+    AroundAccessor,
+    Context,
+    Layer,
+    Operation,
+    OpList,
+    OpRead,
+    RpList,
+    RpRead,
+    oio,
+)
+from entrepot.types import Entry
+from entrepot.types.integers import as_integer, as_number
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+_WITHOUT_REPLY: Final = frozenset({
+    Operation.READ, Operation.READER_SEEK, Operation.WRITE, Operation.WRITER_WRITE, Operation.DELETE, Operation.LIST,
+})  # fmt: skip
+"""Calls that need not ask the storage, so that there is no reply to lose. They fail before they are made."""
+
+_UNAVAILABLE: Final = 503
+_WHY: Final = ", as ChaosLayer wills"
+
+
+@dataclass(frozen=True, eq=False)
+class ChaosLayer(Layer):
+    """Makes some calls of operations and of body verbs fail, wait, or give only the beginning of what was asked for.
+
+    The errors are `Unexpected` and temporary. Some are raised before the call is made, others in the place of
+    its reply, when it has taken effect. Bodies keep their contract all the same: a verb that failed can be called
+    again and goes on where it was. No byte is ever wrong. A truncated read gives at least one byte, and the verb
+    after it raises `ContentIncomplete`.
+
+    The same seed and the same calls in the same order give the same faults. A copy of the layer in another
+    process begins anew.
+
+    Arguments:
+        seed: what chance begins with; None is another each time.
+        error_ratio: how many of the calls fail, from 0 to 1.
+        latency: the most seconds that a call waits before it is made; how long, chance says.
+        truncate_ratio: how many of the reads are truncated, from 0 to 1.
+        operations: which calls, such as `["stat", "reader.read"]`; None is all. The others cost nothing.
+        lost_ratio: how many of the errors come after the call has taken effect, from 0 to 1.
+
+    Raises:
+        InvalidInput: a value cannot work.
+    """
+
+    seed: int | None = None
+    error_ratio: float = 0.1
+    latency: float = 0.0
+    truncate_ratio: float = 0.0
+    operations: Iterable[Operation | str] | None = None
+    lost_ratio: float = 0.5
+    _chance: Random = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.seed is not None:
+            as_integer("seed", self.seed)
+        for name in ("error_ratio", "truncate_ratio", "lost_ratio"):
+            as_number(name, getattr(self, name), least=0, most=1)
+        as_number("latency", self.latency, least=0)
+        if self.operations is not None:
+            object.__setattr__(self, "operations", _named(self.operations))
+        object.__setattr__(self, "_chance", Random(self.seed))  # noqa: S311  (chance, no secret)
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        return _ChaosAccessor(accessor, self, self._chance, context)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        said = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
+        return partial(type(self), **said), ()
+
+
+def _named(operations: Any) -> tuple[Operation, ...]:
+    """The operations of these names, in the order of `Operation`."""
+    if isinstance(operations, str) or not isinstance(operations, Iterable):
+        raise InvalidInput(f"operations are names such as 'stat', in a list or the like, not {operations!r:.80}")
+    names = set(operations)
+    unknown = names - set(Operation)
+    if unknown or not names:
+        what = ", ".join(sorted(repr(name) for name in unknown)) or "none"
+        raise InvalidInput(f"operations are names such as 'stat' and 'reader.read', so not {what}")
+    return tuple(operation for operation in Operation if operation in names)
+
+
+class _ChaosAccessor(AroundAccessor):
+    def __init__(self, inner: Accessor, layer: ChaosLayer, chance: Random, context: Context) -> None:
+        if layer.operations is not None:
+            self.operations = frozenset(_named(layer.operations))
+        super().__init__(inner)
+        self._layer = layer
+        self._chance = chance
+        self._context = context
+
+    def _changes(self, operation: str) -> bool:
+        return any(named.capability == operation for named in self.operations)
+
+    async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        is_lost = await self.suffer(operation, path)
+        result = await call(*args)
+        if is_lost:
+            raise self.lost(operation, path)
+        return result
+
+    async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
+        reply, body = await self.around_named(Operation.READ, path, self.inner.read, path, args)
+        return reply, _ChaosReader(self, path, body)
+
+    async def list(self, path: str, args: OpList) -> tuple[RpList, oio.List]:
+        reply, body = await self.around_named(Operation.LIST, path, self.inner.list, path, args)
+        return reply, _ChaosLister(self, path, body)
+
+    async def suffer(self, operation: Operation, path: str) -> bool:
+        """What a call goes through before it is made. Tells whether its reply shall be lost.
+
+        Raises:
+            Unexpected: the call is refused.
+        """
+        if self._layer.latency:
+            await self._context.runtime.sleep(self._layer.latency * self._chance.random())
+        if not self._happens(self._layer.error_ratio):
+            return False
+        if operation in _WITHOUT_REPLY or not self._happens(self._layer.lost_ratio):
+            refused = Unexpected(f"the call was refused{_WHY}", is_temporary=True, context={"status": _UNAVAILABLE})
+            raise self._about(refused, operation, path)
+        return True
+
+    def lost(self, operation: Operation, path: str) -> Error:
+        """The error in the place of a reply."""
+        return self._about(Unexpected(f"the reply was lost{_WHY}", is_temporary=True), operation, path)
+
+    def cut(self, operation: Operation, path: str) -> Error:
+        """The error at the end of a read that was truncated."""
+        return self._about(ContentIncomplete(f"the content ended too early{_WHY}"), operation, path)
+
+    def truncates(self) -> bool:
+        """Whether the read at hand is truncated."""
+        return self._happens(self._layer.truncate_ratio)
+
+    def _happens(self, ratio: float) -> bool:
+        return self._chance.random() < ratio
+
+    def _about(self, error: Error, operation: Operation, path: str) -> Error:
+        return error.add_context(scheme=self.info.scheme, operation=operation.value, path=path or None)
+
+
+class _ChaosReader(oio.Read):
+    """Moves the body back behind what the caller was given, so that a verb that failed has moved nothing."""
+
+    def __init__(self, chaos: _ChaosAccessor, path: str, inner: oio.Read) -> None:
+        self._chaos = chaos
+        self._path = path
+        self._inner = inner
+        self._is_cut = False
+
+    async def read(self, n: int) -> bytes:
+        return await self._take(Operation.READER_READ, self._inner.read, n) or b""
+
+    async def next(self) -> bytes | None:
+        return await self._take(Operation.READER_NEXT, self._inner.next)
+
+    async def seek(self, offset: int, whence: int = 0) -> int:
+        call = self._inner.seek
+        return await self._chaos.around_named(Operation.READER_SEEK, self._path, call, offset, whence)
+
+    async def close(self) -> None:
+        await self._chaos.around_named(Operation.READER_CLOSE, self._path, self._inner.close)
+
+    async def _take(
+        self, operation: Operation, call: Callable[[*Args], Awaitable[bytes | None]], *args: *Args
+    ) -> bytes | None:
+        if operation not in self._chaos.operations:
+            return await call(*args)
+        if self._is_cut:
+            self._is_cut = False
+            raise self._chaos.cut(operation, self._path)
+        is_lost = await self._chaos.suffer(operation, self._path)
+        data = await call(*args)
+        if is_lost:
+            await self._give_back(len(data or b""))
+            raise self._chaos.lost(operation, self._path)
+        return await self._truncated(data) if data and self._chaos.truncates() else data
+
+    async def _truncated(self, data: bytes) -> bytes:
+        kept = (len(data) + 1) // 2
+        await self._give_back(len(data) - kept)
+        self._is_cut = True
+        return data[:kept]
+
+    async def _give_back(self, size: int) -> None:
+        if size:
+            await self._inner.seek(-size, SEEK_CUR)
+
+
+class _ChaosLister(oio.List):
+    """Keeps the page whose reply was lost, so that the verb gives it when it is called again."""
+
+    def __init__(self, chaos: _ChaosAccessor, path: str, inner: oio.List) -> None:
+        self._chaos = chaos
+        self._path = path
+        self._inner = inner
+        self._lost: Sequence[Entry] | None = None
+
+    async def next(self) -> Sequence[Entry] | None:
+        if Operation.LISTER_NEXT not in self._chaos.operations:
+            return await self._inner.next()
+        is_lost = await self._chaos.suffer(Operation.LISTER_NEXT, self._path)
+        page, self._lost = self._lost or await self._inner.next(), None
+        if is_lost:
+            self._lost = page
+            raise self._chaos.lost(Operation.LISTER_NEXT, self._path)
+        return page
+
+    async def close(self) -> None:
+        await self._chaos.around_named(Operation.LISTER_CLOSE, self._path, self._inner.close)

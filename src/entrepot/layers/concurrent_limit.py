@@ -1,0 +1,110 @@
+"""Limits how much is done at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+
+from entrepot.raw import Accessor, AroundAccessor, Context, Layer, Operation
+from entrepot.raw.http import HttpBody, HttpRequest, HttpResponse, HttpTransport
+from entrepot.types.integers import as_integer
+
+from .shared import Shared
+
+if TYPE_CHECKING:
+    from entrepot.raw.runtime import Local, Runtime
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+Permits = AbstractAsyncContextManager[object]
+
+_WITHOUT_IO = frozenset({
+    Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST, Operation.PRESIGN,
+    Operation.READER_CLOSE, Operation.LISTER_CLOSE,
+})  # fmt: skip
+
+
+class ConcurrentLimitLayer(Layer):
+    """Lets so many calls be made at a time; others wait their turn, in the order in which they came.
+
+    A permit covers one call of an operation or of a verb of a body, and is given back when that returns, raises or is
+    cancelled. Between its calls a reader, writer or lister holds none, so that none that is left open keeps
+    others waiting. What opens a body, closes a reader or a lister, or presigns does no I/O and needs none.
+
+    A writer sends parts ahead beyond the call that began them: `http_limit` counts these too. It covers one
+    request from its sending to the head of its reply, and each piece of content that is read.
+
+    All operators that are made with one layer share its permits, on each event loop; the blocking
+    operators of services without a loop share others, in all threads.
+
+    Arguments:
+        limit: how many calls, at least 1.
+        http_limit: how many requests and pieces of content, at least 1. By default None: no limit.
+
+    Raises:
+        InvalidInput: an argument cannot work.
+    """
+
+    def __init__(self, limit: int, http_limit: int | None = None) -> None:
+        self._calls = _permits(as_integer("limit", limit, least=1))
+        self._requests = None if http_limit is None else _permits(as_integer("http_limit", http_limit, least=1))
+
+    def wrap_context(self, context: Context) -> Context:
+        if self._requests is None:
+            return context
+        return context.around_http(partial(_LimitedTransport, self._requests.on(context.runtime)))
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        return _LimitedAccessor(accessor, self._calls.on(context.runtime))
+
+
+def _permits(count: int) -> Shared[Permits]:
+    return Shared(partial(_limiter, count))
+
+
+def _limiter(count: int, runtime: Runtime) -> Permits:
+    return runtime.limiter(count)
+
+
+class _LimitedAccessor(AroundAccessor):
+    operations = frozenset(Operation) - _WITHOUT_IO
+
+    def __init__(self, inner: Accessor, permits: Local[Permits]) -> None:
+        super().__init__(inner)
+        self._permits = permits
+
+    async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        async with await self._permits.get():
+            return await call(*args)
+
+
+class _LimitedTransport(HttpTransport):
+    def __init__(self, permits: Local[Permits], inner: HttpTransport) -> None:
+        self._permits = permits
+        self._inner = inner
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        async with await self._permits.get():
+            response = await self._inner.send(request)
+        response.body = _LimitedBody(self._permits, response.body)
+        return response
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class _LimitedBody(HttpBody):
+    __slots__ = ("_inner", "_permits")
+
+    def __init__(self, permits: Local[Permits], inner: HttpBody) -> None:
+        self._permits = permits
+        self._inner = inner
+
+    async def read(self, n: int) -> bytes:
+        async with await self._permits.get():
+            return await self._inner.read(n)
+
+    async def close(self) -> None:
+        await self._inner.close()

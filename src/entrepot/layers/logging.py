@@ -1,0 +1,156 @@
+"""Logs what an operator does, by the standard library."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, Final, TypeVar, TypeVarTuple
+
+from entrepot import errors
+from entrepot.errors import Error, InvalidInput
+from entrepot.raw import Accessor, AccessorInfo, AroundAccessor, Context, Layer, Operation
+
+from .observation import Observation, ObservedAccessor, kind_of, target_of
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+EXPECTED: Final = frozenset(
+    {
+        "AlreadyExists",
+        "ConditionNotMatch",
+        "InvalidInput",
+        "IsADirectory",
+        "IsSameFile",
+        "NotADirectory",
+        "NotFound",
+        "RangeNotSatisfied",
+        "Unsupported",
+    }
+)
+"""The kinds of errors that programs run into and go on from."""
+
+
+class LoggingLayer(Layer):
+    """Logs each operation when it begins and when it has ended, and each call that fails.
+
+    What failed as programs expect it (`NotFound`, `ConditionNotMatch` and the like) is logged at DEBUG, a temporary
+    error at WARNING, any other at ERROR. Paths are shown, as errors show them; contents and credentials never are.
+
+    Records carry their facts as attributes too, for a formatter that writes JSON: `scheme`, `namespace`, `operation`,
+    `call` (the operation or a verb of its body), `path`, `target`, `duration` (seconds); at the end of an operation
+    `size` (bytes) and `entries`; with a failure `error_kind`.
+
+    Arguments:
+        logger: the logger, or its name. By default `"entrepot.operations"`.
+        level: the level of beginnings, ends and cancellations. By default DEBUG.
+        levels: other levels for kinds of errors, such as `{"NotFound": logging.INFO}`.
+
+    Raises:
+        InvalidInput: an argument cannot work.
+    """
+
+    def __init__(
+        self,
+        logger: str | logging.Logger = "entrepot.operations",
+        *,
+        level: int = logging.DEBUG,
+        levels: Mapping[str, int] | None = None,
+    ) -> None:
+        if not isinstance(logger, str | logging.Logger):
+            raise InvalidInput(f"logger is a logger or its name, not {logger!r:.80}")
+        _check_level("level", level)
+        for kind, one in (levels or {}).items():
+            _check_level(f"levels[{kind!r}]", one)
+            if kind not in errors.__all__:
+                raise InvalidInput(f"levels has the unknown kind of error {kind!r}")
+        self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
+        self.level = level
+        self._levels = {**dict.fromkeys(EXPECTED, logging.DEBUG), **(levels or {})}
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        failures = _Failures(accessor, context, self)
+        observed = partial(_Logged, failures, context, self)
+        return ObservedAccessor(failures, lambda: observed() if self.is_enabled_for(self.level) else failures)
+
+    def is_enabled_for(self, level: int) -> bool:
+        """Whether anybody wants records of a level."""
+        return self._logger.isEnabledFor(level)
+
+    def log(self, level: int, message: str, values: tuple[object, ...], facts: dict[str, object]) -> None:
+        """Logs a record with facts as its attributes."""
+        self._logger.log(level, message, *values, extra=facts)
+
+    def level_of(self, error: BaseException) -> int:
+        """The level that an error is logged at."""
+        if not isinstance(error, Exception):
+            return self.level
+        named = self._levels.get(kind_of(error))
+        if named is not None:
+            return named
+        return logging.WARNING if isinstance(error, Error) and error.is_temporary else logging.ERROR
+
+
+def _check_level(name: str, level: Any) -> None:
+    if type(level) is not int or level < 1:
+        raise InvalidInput(f"{name} is a level of logging such as logging.INFO, not {level!r:.80}")
+
+
+def _facts(info: AccessorInfo, call: Operation, path: str, target: str) -> dict[str, object]:
+    """What every record says, by the names of its attributes."""
+    place = {"scheme": str(info.scheme), "namespace": info.name, "path": path, "target": target}
+    return {**place, "operation": call.capability, "call": call.value}
+
+
+def _place(path: str, target: str) -> str:
+    """What a message says of a place: nothing for a deleter as a whole."""
+    return (f" of {path!r} to {target!r}" if target else f" of {path!r}") if path else ""
+
+
+class _Failures(AroundAccessor):
+    """Logs calls that fail, and nothing else: all there is to do where nobody wants to read of the others."""
+
+    def __init__(self, inner: Accessor, context: Context, layer: LoggingLayer) -> None:
+        super().__init__(inner)
+        self._context = context
+        self._layer = layer
+
+    async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        now = self._context.runtime.now
+        started = now()
+        try:
+            return await call(*args)
+        except BaseException as error:
+            level = self._layer.level_of(error)
+            if self._layer.is_enabled_for(level):
+                self._log(level, error, now() - started, operation, path, target_of(operation, args))
+            raise
+
+    def _log(self, level: int, error: BaseException, seconds: float, call: Operation, path: str, target: str) -> None:
+        kind = kind_of(error)
+        what = str(error) if isinstance(error, Error) else kind
+        facts = {**_facts(self.info, call, path, target), "duration": seconds, "error_kind": kind}
+        values = (call.value, _place(path, target), seconds, what)
+        self._layer.log(level, "%s%s failed after %.6f s: %s", values, facts)
+
+
+class _Logged(Observation[None]):
+    """Logs the beginning and the end of an operation."""
+
+    def __init__(self, inner: Accessor, context: Context, layer: LoggingLayer) -> None:
+        super().__init__(inner, context)
+        self._layer = layer
+
+    def begun(self) -> None:
+        self._log("%s%s began", {})
+
+    def ended(self) -> None:
+        if self.failure is None:
+            facts: dict[str, object] = {"duration": self.seconds, "size": self.size, "entries": self.entries}
+            self._log("%s%s ended after %.6f s, with %d bytes and %d entries", facts)
+
+    def _log(self, message: str, measured: dict[str, object]) -> None:
+        facts = _facts(self.info, self.operation, self.path, self.target) | measured
+        values = (self.operation.value, _place(self.path, self.target), *measured.values())
+        self._layer.log(self._layer.level, message, values, facts)

@@ -1,0 +1,257 @@
+"""Counts and times what an operator does, for Prometheus or OpenTelemetry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
+
+from entrepot.errors import ConfigInvalid, InvalidInput
+from entrepot.raw import Accessor, Context, Layer, Operation
+
+from .observation import Observation, ObservedAccessor, kind_of
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import Meter
+    from prometheus_client import CollectorRegistry
+
+    from .retry import RetryEvent
+
+BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Seconds up to which durations are counted together."""
+
+Count = Callable[[float], object]
+CountKind = Callable[[str], object]
+
+
+class MetricsLayer(Layer):
+    """Counts operations, bytes, entries, errors by kind and retries, and times them.
+
+    Added before a `RetryLayer` it sees each attempt, after it what came out; `count_retry` counts the retries.
+    Labels are the scheme, the operation (`"read"`, never a verb of its body), the namespace (such as the bucket)
+    and the kind of an error; never a path. The documentation describes each metric.
+
+    Arguments:
+        registry: the Prometheus registry to put them in; None is the default one of `prometheus-client`. Layers
+            with the same registry share their metrics.
+        meter: the OpenTelemetry meter to report by, instead of Prometheus.
+        buckets: the upper bounds of the histograms of durations, in seconds, rising. By default from 1 ms to 5 min.
+
+    Raises:
+        ConfigInvalid: there is neither registry nor meter, and `prometheus-client` is not installed.
+        InvalidInput: an argument cannot work, or the registry or meter has these metrics with other buckets.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry | None = None,
+        *,
+        meter: Meter | None = None,
+        buckets: Sequence[float] = BUCKETS,
+    ) -> None:
+        if meter is not None and registry is not None:
+            raise InvalidInput("registry and meter exclude each other")
+        if registry is not None and not hasattr(registry, "register"):
+            raise InvalidInput(f"registry is a CollectorRegistry of prometheus-client, not {registry!r:.80}")
+        if meter is not None and not hasattr(meter, "create_histogram"):
+            raise InvalidInput(f"meter is a Meter of OpenTelemetry, not {meter!r:.80}")
+        self._registry = registry
+        self._meter = meter
+        self._buckets = _checked_buckets(buckets)
+        self._instruments()
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        meters = _MetersOfStack(self._instruments(), accessor)
+        return ObservedAccessor(accessor, partial(_Measured, accessor, context, meters))
+
+    def count_retry(self, event: RetryEvent) -> None:
+        """Counts a retry, as a `RetryLayer` tells of it: `RetryLayer(notify=metrics.count_retry)`.
+
+        No layer can see for itself that a call is a retry. The namespace is not among the labels of this metric.
+        """
+        error, operation = event.error, Operation(event.operation).capability
+        self._instruments().retry(str(error.scheme or ""), operation, error.kind)
+
+    def _instruments(self) -> Instruments:
+        if self._meter is not None:
+            return _instruments_in(self._meter, self._buckets, _opentelemetry_instruments)
+        registry = _default_registry() if self._registry is None else self._registry
+        return _instruments_in(registry, self._buckets, _prometheus_families)
+
+
+def _checked_buckets(buckets: Any) -> tuple[float, ...]:
+    bounds = tuple(buckets) if isinstance(buckets, Iterable) and not isinstance(buckets, str) else ()
+    numbers = [bound for bound in bounds if isinstance(bound, int | float) and not isinstance(bound, bool)]
+    if not bounds or len(numbers) < len(bounds) or bounds[0] <= 0 or sorted(set(bounds)) != list(bounds):
+        raise InvalidInput(f"buckets are numbers of seconds above 0 that rise, at least one, not {buckets!r:.80}")
+    return tuple(map(float, bounds))
+
+
+class Meters(NamedTuple):
+    """What is counted of one operation of one storage."""
+
+    begin: Count
+    fly: Count
+    move: Count
+    pass_entries: Count
+    time: Count
+    time_first_byte: Count
+    fail: CountKind
+
+
+class Instruments(NamedTuple):
+    """All metrics of one registry or meter.
+
+    Arguments:
+        of: the meters of a scheme, a namespace and an operation.
+        retry: counts a retry, by scheme, operation and kind of error.
+    """
+
+    of: Callable[[str, str, str], Meters]
+    retry: Callable[[str, str, str], object]
+
+
+class _MetersOfStack(dict[Operation, Meters]):
+    """The meters of one stack, looked up by operation and made on first use."""
+
+    def __init__(self, instruments: Instruments, accessor: Accessor) -> None:
+        super().__init__()
+        self._make = partial(instruments.of, str(accessor.info.scheme), accessor.info.name)
+
+    def __missing__(self, operation: Operation) -> Meters:
+        made = self[operation] = self._make(operation.value)
+        return made
+
+
+class _Measured(Observation[None]):
+    def __init__(self, inner: Accessor, context: Context, meters: _MetersOfStack) -> None:
+        super().__init__(inner, context)
+        self._of_stack = meters
+
+    def begun(self) -> None:
+        self._meters = self._of_stack[self.operation]
+        self._meters.begin(1)
+
+    def entered(self) -> None:
+        self._meters.fly(1)
+
+    def left(self, token: None) -> None:
+        self._meters.fly(-1)
+
+    def got_first_byte(self) -> None:
+        self._meters.time_first_byte(self.seconds)
+
+    def moved(self, size: int) -> None:
+        self._meters.move(size)
+
+    def passed(self, entries: int) -> None:
+        self._meters.pass_entries(entries)
+
+    def failed(self, call: Operation, path: str, error: BaseException) -> None:
+        self._meters.fail(kind_of(error))
+
+    def ended(self) -> None:
+        self._meters.time(self.seconds)
+
+
+class Metric(NamedTuple):
+    """A metric by its parts: `name` as Prometheus has it, `dotted` as OpenTelemetry has it."""
+
+    name: str
+    dotted: str
+    unit: str
+    text: str
+
+
+OPERATIONS: Final = Metric("operations", "operations", "{operation}", "Operations that began.")
+IN_FLIGHT: Final = Metric("calls_in_flight", "calls.in_flight", "{call}", "Calls that are being made now.")
+BYTES: Final = Metric("bytes", "bytes", "By", "Bytes of content that were read or written.")
+ENTRIES: Final = Metric("entries", "entries", "{entry}", "Entries listed, and deletions taken.")
+DURATION: Final = Metric("operation_duration_seconds", "operation.duration", "s", "Time in the calls of an operation.")
+FIRST_BYTE: Final = Metric("first_byte_seconds", "first_byte", "s", "Time in the calls of a read up to its first byte.")
+ERRORS: Final = Metric("errors", "errors", "{error}", "Calls that failed, by the kind of error.")
+RETRIES: Final = Metric("retries", "retries", "{call}", "Calls that a RetryLayer made again, by the kind of error.")
+
+_made: WeakKeyDictionary[Any, tuple[tuple[float, ...], Instruments]] = WeakKeyDictionary()
+_making = Lock()
+
+
+def _instruments_in(place: Any, buckets: tuple[float, ...], make: Callable[..., Instruments]) -> Instruments:
+    """The metrics of a registry or meter. They are made once: a registry takes each name once."""
+    with _making:
+        if place not in _made:
+            _made[place] = (buckets, make(place, buckets))
+        known, instruments = _made[place]
+    if known != buckets:
+        raise InvalidInput(f"buckets are {known} already in this registry or meter, not {buckets}")
+    return instruments
+
+
+def _default_registry() -> CollectorRegistry:
+    try:
+        from prometheus_client import REGISTRY
+    except ImportError as error:
+        raise ConfigInvalid("MetricsLayer needs prometheus-client: pip install 'entrepot[metrics]'") from error
+    return REGISTRY
+
+
+def _prometheus_families(registry: CollectorRegistry, buckets: tuple[float, ...]) -> Instruments:
+    from prometheus_client import Counter, Gauge, Histogram
+
+    labels = ("scheme", "namespace", "operation")
+
+    def family(make: Any, metric: Metric, *more: str, **options: Any) -> Any:
+        return make(f"entrepot_{metric.name}", metric.text, (*labels, *more), registry=registry, **options)
+
+    operations, in_flight = family(Counter, OPERATIONS), family(Gauge, IN_FLIGHT)
+    moved, entries = family(Counter, BYTES), family(Counter, ENTRIES)
+    duration, first_byte = (family(Histogram, one, buckets=buckets) for one in (DURATION, FIRST_BYTE))
+    errors = family(Counter, ERRORS, "error")
+    retries = Counter(f"entrepot_{RETRIES.name}", RETRIES.text, ("scheme", "operation", "error"), registry=registry)
+
+    def meters(*values: str) -> Meters:
+        return Meters(
+            begin=operations.labels(*values).inc,
+            fly=in_flight.labels(*values).inc,
+            move=lambda size: moved.labels(*values).inc(size),
+            pass_entries=lambda count: entries.labels(*values).inc(count),
+            time=duration.labels(*values).observe,
+            time_first_byte=lambda seconds: first_byte.labels(*values).observe(seconds),
+            fail=lambda kind: errors.labels(*values, kind).inc(),
+        )
+
+    def retry(*values: str) -> None:
+        retries.labels(*values).inc()
+
+    return Instruments(meters, retry)
+
+
+def _opentelemetry_instruments(meter: Meter, buckets: tuple[float, ...]) -> Instruments:
+    def made(make: Any, metric: Metric, **options: Any) -> Any:
+        return make(f"entrepot.{metric.dotted}", unit=metric.unit, description=metric.text, **options)
+
+    operations, in_flight = made(meter.create_counter, OPERATIONS), made(meter.create_up_down_counter, IN_FLIGHT)
+    moved, entries = made(meter.create_counter, BYTES), made(meter.create_counter, ENTRIES)
+    duration, first_byte = (
+        made(meter.create_histogram, one, explicit_bucket_boundaries_advisory=buckets) for one in (DURATION, FIRST_BYTE)
+    )
+    errors, retries = made(meter.create_counter, ERRORS), made(meter.create_counter, RETRIES)
+
+    def meters(scheme: str, namespace: str, operation: str) -> Meters:
+        labels = {"entrepot.scheme": scheme, "entrepot.namespace": namespace, "entrepot.operation": operation}
+        return Meters(
+            begin=partial(operations.add, attributes=labels),
+            fly=partial(in_flight.add, attributes=labels),
+            move=partial(moved.add, attributes=labels),
+            pass_entries=partial(entries.add, attributes=labels),
+            time=partial(duration.record, attributes=labels),
+            time_first_byte=partial(first_byte.record, attributes=labels),
+            fail=lambda kind: errors.add(1, attributes={**labels, "error.type": kind}),
+        )
+
+    def retry(scheme: str, operation: str, kind: str) -> None:
+        retries.add(1, attributes={"entrepot.scheme": scheme, "entrepot.operation": operation, "error.type": kind})
+
+    return Instruments(meters, retry)

@@ -1,0 +1,121 @@
+"""Says what kind of content an object has, by the extension of its path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from mimetypes import MimeTypes
+from posixpath import splitext
+from typing import Final
+
+from entrepot.errors import InvalidInput
+from entrepot.raw import Accessor, Context, Layer, LayeredAccessor, OpStat, OpWrite, RpStat, RpWrite, oio
+
+_TYPES: Final = {
+    ".avif": "image/avif",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".gz": "application/gzip",
+    ".heic": "image/heic",
+    ".js": "text/javascript",
+    ".jsonl": "application/jsonl",
+    ".md": "text/markdown",
+    ".mjs": "text/javascript",
+    ".ndjson": "application/x-ndjson",
+    ".ogg": "audio/ogg",
+    ".opus": "audio/opus",
+    ".parquet": "application/vnd.apache.parquet",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".rtf": "application/rtf",
+    ".tgz": "application/gzip",
+    ".toml": "application/toml",
+    ".wasm": "application/wasm",
+    ".webp": "image/webp",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".xz": "application/x-xz",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+    ".zst": "application/zstd",
+    ".bz2": "application/x-bzip2",
+    ".br": "application/x-brotli",
+}
+"""What the standard library does not know, or calls otherwise from version to version."""
+
+_ENCODINGS: Final = {".gz": "gzip", ".br": "br", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
+
+
+@dataclass(frozen=True)
+class MimeGuessLayer(Layer):
+    """Gives objects the media type that the extension of their path stands for.
+
+    A write that names none stores it, where the service can store one; one that appends does not, for the object
+    may have its own. `stat` tells it where the storage tells none. A type that was asked for, or that the storage
+    tells, stays. The table is fixed: no file of the system is looked into.
+
+    Of `"a.txt.gz"` the type is that of gzip, unless `content_encoding` says that the bytes are to be decoded.
+
+    Arguments:
+        types: more extensions, or other types for them: `{".foo": "application/x-foo"}`.
+
+    Raises:
+        InvalidInput: an extension in `types` has no dot at its head, or a type no slash.
+    """
+
+    types: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.types, Mapping):
+            raise InvalidInput(f"types is a mapping of extensions to media types, not {self.types!r:.80}")
+        for extension, media_type in self.types.items():
+            if not (isinstance(extension, str) and extension.startswith(".") and len(extension) > 1):
+                raise InvalidInput(
+                    f"an extension in types begins with a dot, as '.txt', and {extension!r:.80} does not"
+                )
+            if not (isinstance(media_type, str) and "/" in media_type):
+                raise InvalidInput(f"a type in types is a text such as 'text/plain', not {media_type!r:.80}")
+        object.__setattr__(self, "types", {name.lower(): value for name, value in self.types.items()})
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        return _MimeGuessAccessor(accessor, self)
+
+    def guess(self, path: str, content_encoding: str | None = None) -> str | None:
+        """The media type for a path, None where its extension says nothing.
+
+        Arguments:
+            path: the object.
+            content_encoding: the encodings of its bytes, which a reader is to undo.
+        """
+        stem, extension = splitext(path)
+        if content_encoding is not None and _ENCODINGS.get(extension.lower()) == content_encoding.lower():
+            extension = splitext(stem)[1]
+        extension = extension.lower()
+        return self.types.get(extension) or _known_types().get(extension)
+
+
+class _MimeGuessAccessor(LayeredAccessor):
+    def __init__(self, inner: Accessor, layer: MimeGuessLayer) -> None:
+        super().__init__(inner)
+        self._guess = layer.guess
+        if not inner.info.capability.write_with_content_type:
+            self.write = inner.write  # type: ignore[method-assign]
+
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
+        if args.content_type is None and not args.append:
+            guessed = self._guess(path, args.content_encoding)
+            args = args if guessed is None else replace(args, content_type=guessed)
+        return await self.inner.write(path, args)
+
+    async def stat(self, path: str, args: OpStat) -> RpStat:
+        reply = await self.inner.stat(path, args)
+        metadata = reply.metadata
+        if metadata.content_type is not None or not metadata.is_file:
+            return reply
+        guessed = self._guess(path, metadata.content_encoding)
+        return reply if guessed is None else RpStat(metadata=replace(metadata, content_type=guessed))
+
+
+@cache
+def _known_types() -> Mapping[str, str]:
+    return MimeTypes(filenames=()).types_map[True] | _TYPES

@@ -1,0 +1,81 @@
+"""Refuses all that changes anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+from entrepot.errors import Unsupported
+from entrepot.raw import (
+    Accessor,
+    Context,
+    Layer,
+    LayeredAccessor,
+    OpAbortUpload,
+    OpCopy,
+    OpCreateDir,
+    OpPresign,
+    OpRename,
+    OpWrite,
+    RpAbortUpload,
+    RpCopy,
+    RpCreateDir,
+    RpDelete,
+    RpPresign,
+    RpRename,
+    RpWrite,
+    oio,
+)
+from entrepot.types import Capability
+
+_CHANGES: Final = ("write", "create_dir", "delete", "copy", "rename", "abort_upload", "presign_write", "presign_delete")
+
+
+@dataclass(frozen=True)
+class ReadOnlyLayer(Layer):
+    """Refuses with `Unsupported`, before any I/O, all that would change the storage; the capability says so too.
+
+    Refused are `write`, `create_dir`, `delete`, `copy`, `rename`, `abort_uploads`, and the requests for others that
+    write or delete. What the credentials allow is not changed: who has those has more.
+    """
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        return _ReadOnlyAccessor(accessor)
+
+
+class _ReadOnlyAccessor(LayeredAccessor):
+    def __init__(self, inner: Accessor) -> None:
+        super().__init__(inner)
+        self.info = replace(inner.info, capability=_without_changes(inner.info.capability))
+
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
+        raise self._refused("write", path)
+
+    async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
+        raise self._refused("create_dir", path)
+
+    async def delete(self) -> tuple[RpDelete, oio.Delete]:
+        raise self._refused("delete")
+
+    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+        raise self._refused("copy", source)
+
+    async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
+        raise self._refused("rename", source)
+
+    async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
+        raise self._refused("abort_upload", path)
+
+    async def presign(self, path: str, args: OpPresign) -> RpPresign:
+        if args.name in {"write", "delete"}:
+            raise self._refused("presign", path)
+        return await self.inner.presign(path, args)
+
+    def _refused(self, operation: str, path: str | None = None) -> Unsupported:
+        message = f"the operator is read-only, and {operation} may change something"
+        return Unsupported(message, scheme=self.info.scheme, operation=operation, path=path)
+
+
+def _without_changes(capability: Capability) -> Capability:
+    off: dict[str, Any] = {flag.name: flag.default for flag in fields(capability) if flag.name.startswith(_CHANGES)}
+    return replace(capability, **off)

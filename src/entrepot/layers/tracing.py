@@ -1,0 +1,184 @@
+"""Traces what an operator does, by OpenTelemetry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import Token
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from entrepot.errors import ConfigInvalid, InvalidInput
+from entrepot.raw import Accessor, AccessorInfo, Context, Layer, Operation, build_abs_path, build_rooted_abs_path
+from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
+from entrepot.types import Scheme
+
+from .observation import Observation, ObservedAccessor
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context as TraceContext
+    from opentelemetry.propagators.textmap import TextMapPropagator
+    from opentelemetry.trace import Span, Tracer
+
+_SIGNED: Final = "x-amz-"
+_CONVENTIONS: Final[dict[str, tuple[str, Callable[[str, str], str]]]] = {
+    Scheme.S3: ("aws.s3.key", build_abs_path),
+    Scheme.FS: ("file.path", build_rooted_abs_path),
+}
+"""By scheme: how OpenTelemetry's conventions call the place of an object, and how it is told."""
+
+
+class TracingLayer(Layer):
+    """Makes a span of each operation, which lasts until its body is closed, and sends its trace along with requests.
+
+    The span is the current one in each call of the operation and of its body, so that what the calls do themselves
+    belongs to it. A failure is an event of the span, and its status unless the call was made again and
+    succeeded. A body that nobody closes has no end, and is not exported.
+
+    Arguments:
+        tracer: makes the spans; None takes the one named `"entrepot"` of the global provider.
+        propagator: what writes the trace into headers; None is the W3C's (`traceparent`, `tracestate`). Headers that
+            would have to be signed (`x-amz-`) are left out.
+        propagate: whether requests are sent with headers of the trace. By default True.
+
+    Raises:
+        ConfigInvalid: `opentelemetry-api` is not installed.
+        InvalidInput: an argument cannot work.
+    """
+
+    def __init__(
+        self,
+        tracer: Tracer | None = None,
+        *,
+        propagator: TextMapPropagator | None = None,
+        propagate: bool = True,
+    ) -> None:
+        if tracer is not None and not hasattr(tracer, "start_span"):
+            raise InvalidInput(f"tracer is a Tracer of OpenTelemetry, not {tracer!r:.80}")
+        if propagator is not None and not hasattr(propagator, "inject"):
+            raise InvalidInput(f"propagator is a TextMapPropagator of OpenTelemetry, not {propagator!r:.80}")
+        if not isinstance(propagate, bool):
+            raise InvalidInput(f"propagate is True or False, not {propagate!r:.80}")
+        self._tracer = tracer
+        self._propagator = propagator
+        self._propagate = propagate
+        _check_installed()
+
+    def wrap_context(self, context: Context) -> Context:
+        if not self._propagate:
+            return context
+        return context.around_http(partial(_Propagating, propagator=self._propagator or _w3c()))
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        from opentelemetry.trace import get_tracer
+
+        spans = _Spans(accessor.info, self._tracer or get_tracer("entrepot"), is_remote=context.uses_http)
+        return ObservedAccessor(accessor, partial(_Traced, accessor, context, spans))
+
+
+def _check_installed() -> None:
+    try:
+        import opentelemetry.trace  # noqa: F401 - only whether it is there
+    except ImportError as error:
+        raise ConfigInvalid("TracingLayer needs opentelemetry-api: pip install 'entrepot[tracing]'") from error
+
+
+def _w3c() -> TextMapPropagator:
+    """The trace and nothing else: the baggage of an application is not for a storage to see."""
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    return TraceContextTextMapPropagator()
+
+
+class _Propagating(HttpTransport):
+    """Adds the headers of the trace behind everything else, so that nothing that was signed changes."""
+
+    def __init__(self, inner: HttpTransport, propagator: TextMapPropagator) -> None:
+        self._inner = inner
+        self._propagator = propagator
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        carrier: dict[str, str] = {}
+        self._propagator.inject(carrier)
+        added = [one for one in carrier.items() if not one[0].lower().startswith(_SIGNED)]
+        return await self._inner.send(request.with_headers([*request.headers, *added]) if added else request)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class _Spans:
+    """Makes the spans of one stack. It holds what it needs of the API, which is imported when a stack is built."""
+
+    def __init__(self, info: AccessorInfo, tracer: Tracer, *, is_remote: bool) -> None:
+        from opentelemetry import context, trace
+
+        self.attach, self.detach = context.attach, context.detach
+        self.around = trace.set_span_in_context
+        self.error = trace.StatusCode.ERROR
+        kind = trace.SpanKind.CLIENT if is_remote else trace.SpanKind.INTERNAL
+        self._start = partial(tracer.start_span, kind=kind)
+        self._info = info
+        self._known = {"entrepot.scheme": str(info.scheme)} | ({"entrepot.namespace": info.name} if info.name else {})
+        if info.scheme == Scheme.S3:
+            self._known["aws.s3.bucket"] = info.name
+
+    def start(self, operation: Operation, path: str, target: str) -> Span:
+        """A span of an operation. Its name has no path: names are what spans are grouped by."""
+        name = f"{operation.value} {self._info.name}" if self._info.name else operation.value
+        attributes = self._known | {"entrepot.operation": operation.value} | self.place(path)
+        if target:
+            attributes["entrepot.target"] = _encodable(target)
+        return self._start(name, attributes=attributes)
+
+    def place(self, path: str) -> dict[str, str]:
+        """The attributes that say what an operation is about, by our name and by that of the conventions."""
+        if not path:
+            return {}
+        place = {"entrepot.path": _encodable(path)}
+        convention = _CONVENTIONS.get(self._info.scheme)
+        if convention is not None:
+            attribute, build = convention
+            place[attribute] = _encodable(build(self._info.root, path))
+        return place
+
+
+def _encodable(path: str) -> str:
+    """A path as UTF-8 can write it, which exporters do; names of local files may hold other bytes."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+class _Traced(Observation["Token[TraceContext]"]):
+    def __init__(self, inner: Accessor, context: Context, spans: _Spans) -> None:
+        super().__init__(inner, context)
+        self._spans = spans
+        self._is_fault = False
+
+    def begun(self) -> None:
+        self._span = self._spans.start(self.operation, self.path, self.target)
+
+    def entered(self) -> Token[TraceContext]:
+        return self._spans.attach(self._spans.around(self._span))
+
+    def left(self, token: Token[TraceContext]) -> None:
+        self._spans.detach(token)
+
+    def got_first_byte(self) -> None:
+        self._span.add_event("first byte")
+
+    def failed(self, call: Operation, path: str, error: BaseException) -> None:
+        self._is_fault = isinstance(error, Exception)
+        if isinstance(error, Exception):
+            self._span.record_exception(error, {"entrepot.call": call.value})
+        else:
+            self._span.add_event("cancelled", {"entrepot.call": call.value})
+
+    def ended(self) -> None:
+        counts = {"entrepot.bytes": self.size, "entrepot.entries": self.entries}
+        self._span.set_attributes({name: count for name, count in counts.items() if count})
+        if self.operation is Operation.DELETE:
+            self._span.set_attributes(self._spans.place(self.path))
+        if self.failure is not None:
+            self._span.set_attribute("error.type", self.failure)
+            if self._is_fault:
+                self._span.set_status(self._spans.error, self.failure)
+        self._span.end()
