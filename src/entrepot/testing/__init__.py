@@ -8,6 +8,7 @@ from entrepot._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .behavior import CASES, FIXTURES, Case, IoRecorder, Target, cases_for, run_case
+    from .faults import NO_FAULTS, Fault, FaultMix, FaultPlan, FaultProxy, FaultScript
     from .read_checker import TRAPS, BodyChecker, OracleViolation, ReaderChecker, Trap
     from .servers import (
         Nginx,
@@ -30,10 +31,16 @@ if TYPE_CHECKING:
 __all__ = [
     "CASES",
     "FIXTURES",
+    "NO_FAULTS",
     "TRAPS",
     "BodyChecker",
     "Call",
     "Case",
+    "Fault",
+    "FaultMix",
+    "FaultPlan",
+    "FaultProxy",
+    "FaultScript",
     "IoRecorder",
     "Misuse",
     "MockBody",
@@ -65,6 +72,7 @@ __all__ = [
 
 _ROOMS = {
     "behavior": ("CASES", "FIXTURES", "Case", "IoRecorder", "Target", "cases_for", "run_case"),
+    "faults": ("NO_FAULTS", "Fault", "FaultMix", "FaultPlan", "FaultProxy", "FaultScript"),
     "read_checker": ("TRAPS", "BodyChecker", "OracleViolation", "ReaderChecker", "Trap"),
     "servers": (
         *("Nginx", "S3Server", "SeaweedFS", "ServerFailed", "running"),
