@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import pickle
 import subprocess
 import sys
@@ -384,3 +385,45 @@ def test_arguments_that_cannot_work_are_refused_by_name(arguments: dict[str, Any
     with pytest.raises(InvalidInput, match=field) as caught:
         MetricsLayer(**arguments)
     assert caught.value.kind == "InvalidInput"
+
+
+FORKING = """
+import os, signal, threading
+from entrepot import Operator, Unexpected
+from entrepot.layers import MetricsLayer
+from entrepot.layers.retry import RetryEvent
+from entrepot.services import Memory
+
+layer = MetricsLayer()
+event = RetryEvent("stat", "a", Unexpected("lost", scheme="memory"), 1, 0.1)
+stop = threading.Event()
+
+def count():
+    while not stop.is_set():
+        layer.count_retry(event)
+        layer.wrap(Memory().build(context), context)
+
+from entrepot.raw import Context
+context = Context()
+threads = [threading.Thread(target=count) for _ in range(3)]
+for thread in threads:
+    thread.start()
+codes = []
+for _ in range(8):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(5)
+        Operator(Memory()).layer(layer)
+        os._exit(0)
+    codes.append(os.waitpid(child, 0)[1])
+stop.set()
+print(codes)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_is_not_left_with_a_lock_that_another_thread_held() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKING], capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (ended.stdout.strip(), ended.stderr, ended.returncode) == (str([0] * 8), "", 0)

@@ -156,6 +156,13 @@ class TestWhen:
             await stat(service, RetryLayer(), clock)
         assert (clock.waits, caught.value.context) == ([], {"retry_after": 61, "attempts": 1})
 
+    async def test_the_delay_that_some_of_many_deletions_ask_for_is_given_too(self) -> None:
+        refused = throttled(retry_after=7)
+        refused.path = "a"
+        clock, service = Clock(), Flaky(Operation.STAT, DeletionsFailed.of([refused]))
+        await stat(service, with_chance(RetryLayer(), lambda: 0.0), clock)
+        assert clock.waits == [7.0]
+
     async def test_no_attempt_begins_after_the_time_that_is_allowed(self) -> None:
         clock, service = Clock(), Flaky(Operation.STAT, *(lost() for _ in range(9)))
         with pytest.raises(Unexpected) as caught:

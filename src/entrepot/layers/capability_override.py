@@ -46,7 +46,7 @@ class CapabilityOverrideLayer(Layer):
     Arguments:
         change: gives the new capability for the old one, where flags do not say it.
         flags: fields of `Capability` and their values. A flag can be switched off. `delete_max_size` and
-            `write_total_max_size` can be lowered.
+            `write_total_max_size` can be lowered. The latter counts what one write brings, not what it is appended to.
 
     Raises:
         InvalidInput: both or an unknown flag were given, or a value of the wrong type. When it is put around a

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -175,15 +176,20 @@ ERRORS: Final = Metric("errors", "errors", "{error}", "Calls that failed, by the
 RETRIES: Final = Metric("retries", "retries", "{call}", "Calls that a RetryLayer made again, by the kind of error.")
 
 _made: WeakKeyDictionary[Any, tuple[tuple[float, ...], Instruments]] = WeakKeyDictionary()
-_making = Lock()
+_making: Final = RLock()
+"""Held while metrics are made. A fork waits for it, so that a child inherits no lock that nobody will give back."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_making.acquire, after_in_parent=_making.release, after_in_child=_making.release)
 
 
 def _instruments_in(place: Any, buckets: tuple[float, ...], make: Callable[..., Instruments]) -> Instruments:
     """The metrics of a registry or meter. They are made once: a registry takes each name once."""
-    with _making:
-        if place not in _made:
-            _made[place] = (buckets, make(place, buckets))
-        known, instruments = _made[place]
+    made = _made.get(place)
+    if made is None:
+        with _making:
+            made = _made.get(place) or _made.setdefault(place, (buckets, make(place, buckets)))
+    known, instruments = made
     if known != buckets:
         raise InvalidInput(f"buckets are {known} already in this registry or meter, not {buckets}")
     return instruments

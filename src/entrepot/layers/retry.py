@@ -88,6 +88,7 @@ class RetryLayer(Layer):
         max_elapsed: no attempt begins so many seconds after the first one of the same call; None is no limit.
         budget: how many tokens there are; None is any number.
         notify: a plain function that is called with a `RetryEvent` before each delay. What it raises ends the call.
+            Keep names and numbers of an event, not the event: its error holds on to what was being sent.
 
     Raises:
         InvalidInput: a value cannot work.
@@ -273,9 +274,9 @@ def _is_throttled(error: Error) -> bool:
 
 
 def _asked_delay(error: Error) -> float:
-    """How many seconds the storage wants to be left alone."""
-    seconds = error.context.get("retry_after")
-    return max(0.0, seconds) if isinstance(seconds, int | float) else 0.0
+    """How many seconds the storage wants to be left alone, as far as an error or one of its causes says."""
+    told = (one.context.get("retry_after") for one in (error, *_causes(error)))
+    return max((float(seconds) for seconds in told if isinstance(seconds, int | float) and seconds > 0), default=0.0)
 
 
 def _is_refusal(error: Error) -> bool:
