@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, TypeVarTuple, Unpack
 
@@ -66,6 +65,7 @@ from entrepot.raw import (
 )
 from entrepot.raw.config import parse_uri
 from entrepot.raw.layer import warn_of_order
+from entrepot.raw.log import DEBUG, log
 from entrepot.raw.oio.pinned_range import PinnedRange
 from entrepot.raw.oio.read import read_to_end
 from entrepot.reader import Reader, open_body
@@ -99,7 +99,7 @@ def assemble(config: ServiceConfig, layers: tuple[Layer, ...], context: Context)
     inner = (automatic.CompleteLayer(), automatic.CorrectnessCheckLayer(), automatic.ErrorContextLayer())
     for layer in (*inner, *layers, automatic.TypeEraseLayer()):
         accessor = layer.wrap(accessor, context)
-    _log_debug("built %r with %d layers", config, len(layers))
+    log(DEBUG, "built %r with %d layers", config, len(layers))
     return accessor
 
 
@@ -631,7 +631,7 @@ class Operator:
         """Makes a call on a path whose errors name the call, the scheme and the path."""
         try:
             normalized = normalize_path(path)
-            _log_debug("%s %s %r", self._accessor.info.scheme, operation, normalized)
+            log(DEBUG, "%s %s %r", self._accessor.info.scheme, operation, normalized)
             return await call(normalized, *args)
         except Error as error:
             error.of_call(operation, scheme=self._accessor.info.scheme, path=str(path))
@@ -777,19 +777,6 @@ def _about_target(target: Path) -> Iterator[None]:
 def _check_is_layer(layer: object) -> None:
     if not isinstance(layer, Layer):
         raise InvalidInput(f"a layer is an instance of Layer, not {layer!r:.80}")
-
-
-def _log_debug(message: str, *values: object) -> None:
-    """Logs under `entrepot`. A program that never imported `logging` has nowhere to log to and is spared it."""
-    logging = sys.modules.get("logging")
-    if logging is not None and (logger := _logger(logging)).isEnabledFor(logging.DEBUG):
-        logger.debug(message, *values)
-
-
-@cache
-def _logger(logging: Any) -> Any:
-    """The logger of that name. It is remembered: looking it up takes a lock, as long as the rest of a call."""
-    return logging.getLogger("entrepot")
 
 
 def _restore(cls: type[Operator], config: ServiceConfig, layers: tuple[Layer, ...], context: Context) -> Operator:

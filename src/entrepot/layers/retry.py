@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
 
 from entrepot.errors import DeletionsFailed, Error, InvalidInput, RateLimited
 from entrepot.raw import Accessor, AroundAccessor, Context, Layer, OpCopy, Operation, OpWrite, RpCopy, RpWrite, oio
+from entrepot.raw.log import INFO, log
 from entrepot.types.integers import as_integer, as_number
 
 T = TypeVar("T")
@@ -291,11 +291,9 @@ def _is_refusal(error: Error) -> bool:
 
 
 def _log_info(event: RetryEvent, scheme: str) -> None:
-    """Logs under `entrepot`. A program that never imported `logging` has nowhere to log to and is spared it."""
-    logging = sys.modules.get("logging")
-    if logging is not None and (logger := logging.getLogger("entrepot")).isEnabledFor(logging.INFO):
-        error = event.error
-        logger.info(
-            "%s %s %r failed in attempt %d and is made again in %.3f s: %s: %s",
-            scheme, event.operation, event.path, event.attempt, event.delay, error.kind, error.message,
-        )  # fmt: skip
+    error = event.error
+    log(
+        INFO,
+        "%s %s %r failed in attempt %d and is made again in %.3f s: %s: %s",
+        *(scheme, event.operation, event.path, event.attempt, event.delay, error.kind, error.message),
+    )

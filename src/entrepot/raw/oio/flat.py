@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
 from entrepot.errors import NotADirectory, NotFound, PermissionDenied
+from entrepot.raw.log import WARNING, log
 from entrepot.types import Entry
 
 from .list import List
@@ -128,6 +128,5 @@ class _Level:
 
 def _log_left_out(path: str, error: Exception) -> None:
     """Warns of a directory that may not be listed. One that is gone is no news: it was deleted meanwhile."""
-    logging = sys.modules.get("logging")
-    if logging is not None and isinstance(error, PermissionDenied):
-        logging.getLogger("entrepot").warning("left out the directory %r, which may not be listed: %s", path, error)
+    if isinstance(error, PermissionDenied):
+        log(WARNING, "left out the directory %r, which may not be listed: %s", path, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 
 from entrepot.errors import InvalidInput
@@ -10,7 +11,7 @@ from entrepot.types import Metadata
 from .write import Write
 
 
-class StagedWriter(Write):
+class StagedWriter(Write, ABC):
     """Keeps the rules of `Write` about how a body ends; a subclass says what its three steps do.
 
     Once `close` was called, `write` is refused, also when that close failed: some of the object may be
@@ -47,17 +48,17 @@ class StagedWriter(Write):
         await self._discard()
         self._is_discarded = True
 
+    @abstractmethod
     async def _take(self, content: bytes | memoryview) -> None:
         """Takes bytes, at least one. When it raises or is cancelled it has taken none of them."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _publish(self) -> Metadata:
         """Makes the object appear. Called again after it failed, it does what is left to do."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _discard(self) -> None:
         """Drops all there is. Called again after it failed."""
-        raise NotImplementedError
 
     def _check_not_aborted(self) -> None:
         if self._is_aborted:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from entrepot.errors import Error, InvalidInput, NotADirectory
 from entrepot.raw import normalize_path, oio
+from entrepot.raw.log import WARNING, log
 from entrepot.raw.oio.read import check_not_closed
 from entrepot.raw.os_errors import meaning_of, os_errors_as_ours
 from entrepot.types import Entry, Metadata
@@ -150,14 +151,18 @@ class Walk:
         """Leaves out a directory that may not be read, or raises what is another error, or befalls the listing."""
         if is_top or error.errno not in _CLOSED_TO_US:
             raise error
-        _warn("left out of the listing: %r: %s", prefix, meaning_of(error).message)
+        log(WARNING, "left out of the listing: %r: %s", prefix, meaning_of(error).message)
 
     def _ascend(self) -> None:
         level = self._levels.pop()
         level.close()
         self._left_out += level.left_out
         if not self._levels and self._left_out:
-            _warn("left out of the listing: %d names that no path can have: no UTF-8, or a line break", self._left_out)
+            log(
+                WARNING,
+                "left out of the listing: %d names that no path can have: no UTF-8, or a line break",
+                self._left_out,
+            )
 
 
 class _Found(NamedTuple):
@@ -288,9 +293,3 @@ def _can_be_in_a_path(name: str) -> bool:
         return normalize_path(name) == name
     except InvalidInput:
         return False
-
-
-def _warn(message: str, *facts: object) -> None:
-    import logging
-
-    logging.getLogger("entrepot").warning(message, *facts)
