@@ -162,10 +162,10 @@ def test_an_interim_reply_begins_no_exchange():
             client.sendall(b"PUT")
             accepted, _ = listening.accept()
             with accepted:
+                assert accepted.recv(100) == b"PUT"
                 accepted.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
                 assert client.recv(100).startswith(b"HTTP/1.1 100")
                 client.sendall(b"content")
-                assert accepted.recv(100) == b"PUT"
                 assert accepted.recv(100) == b"content"
             assert proxy.counts()["exchanges"] == 1
 
