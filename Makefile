@@ -5,6 +5,8 @@
 #   make behavior SERVICE=s3   runs the behaviour suite on a store of yours (docs/behavior-suite.md)
 #   make behavior-all          runs it on every server that we know how to start
 #   make soak     runs the tests that take minutes
+#   make bench    measures entrepot beside its peers: the better part of an hour (docs/performance.md)
+#   make bench-quick           measures a short part of that, in about a minute
 #   make docs     builds the documentation as web pages into site/
 #   make clean    removes all that the other commands made
 
@@ -13,9 +15,10 @@ JOBS ?= 2
 
 venv := .venv
 bin := $(venv)/bin
-install := $(bin)/python -m pip install --quiet --quiet --disable-pip-version-check --editable
+peers := .venv-bench
+install := -m pip install --quiet --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test check behavior behavior-all soak docs clean
+.PHONY: demo test check behavior behavior-all soak bench bench-quick docs clean
 .DELETE_ON_ERROR:
 
 demo: $(venv)/installed-demo
@@ -41,19 +44,30 @@ behavior-all: $(venv)/installed-test $(venv)/installed-servers
 soak: $(venv)/installed-test
 	$(bin)/python -m pytest -m soak --timeout=1800 $(ARGS)
 
+bench: $(peers)/installed
+	$(peers)/bin/python -m benchmarks $(ARGS)
+
+bench-quick: $(peers)/installed
+	$(peers)/bin/python -m benchmarks --quick $(ARGS)
+
 docs: $(venv)/installed-docs
 	$(bin)/mkdocs build --strict --quiet
 
 # An extra is installed again only when pyproject.toml changed.
 $(venv)/installed-%: pyproject.toml | $(bin)/python
-	$(install) ".[$*]"
+	$(bin)/python $(install) ".[$*]"
 	touch $@
 
-$(bin)/python:
+# The peers have an environment of their own: some pin what the tests use in other versions.
+$(peers)/installed: pyproject.toml | $(peers)/bin/python
+	$(peers)/bin/python $(install) ".[bench]"
+	touch $@
+
+%/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "entrepot needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."; exit 1; }
-	$(PYTHON) -m venv $(venv)
+	$(PYTHON) -m venv $*
 
 clean:
-	rm -rf $(venv) dist build site htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(venv) $(peers) dist build site htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	rm -rf .import_linter_cache

@@ -10,7 +10,7 @@ from .iam import moto
 from .openstack import swift
 from .process import ServerFailed, free_ports, running
 from .s3 import S3Server
-from .web import Nginx, nginx
+from .web import Nginx, nginx, nginx_program
 from .weed import SeaweedFS, seaweedfs
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "juicefs",
     "moto",
     "nginx",
+    "nginx_program",
     "radosgw",
     "rclone",
     "running",

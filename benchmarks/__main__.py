@@ -1,0 +1,81 @@
+"""The command: measures, and writes what it found as JSON, as Markdown tables and as a picture.
+
+python -m benchmarks [--quick] [--workloads 1,2,8] [--contenders entrepot,obstore] [--into build/benchmarks]
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from . import machine, plot, report
+from .contenders import names
+from .grounds import grounds
+from .rounds import Result, as_json, measure, participants
+from .workloads import FULL, OURS, QUICK, TITLES, Scale, cases
+
+
+def main() -> None:
+    arguments = _arguments()
+    scale = QUICK if arguments.quick else FULL
+    start = time.monotonic()
+    abilities, results = _measured(scale, arguments.workloads, arguments.contenders)
+    facts = machine.facts() | {"scale": "quick" if arguments.quick else "full", "server": abilities}
+    facts["minutes"] = round((time.monotonic() - start) / 60, 1)
+    _write(arguments.into, facts, results)
+    print(report.verdicts(results))
+    print(f"All figures: {arguments.into}")
+    if failures := report.failures(results):
+        raise SystemExit(failures)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="a short part of each workload, one round")
+    parser.add_argument("--workloads", type=_numbers, default=list(TITLES), help="their numbers, with commas")
+    parser.add_argument("--contenders", type=_names, default=names(), help="their names, with commas")
+    parser.add_argument("--into", type=Path, default=Path("build/benchmarks"), help="where the results are written")
+    return parser.parse_args()
+
+
+def _numbers(text: str) -> list[int]:
+    numbers = [int(part) for part in text.split(",")]
+    if unknown := set(numbers) - set(TITLES):
+        raise argparse.ArgumentTypeError(f"there is no workload {unknown.pop()}")
+    return numbers
+
+
+def _names(text: str) -> list[str]:
+    chosen = text.split(",")
+    if unknown := set(chosen) - set(names()):
+        raise argparse.ArgumentTypeError(f"there is no contender {unknown.pop()}; there are {', '.join(names())}")
+    return sorted({OURS, *chosen})
+
+
+def _measured(scale: Scale, workloads: list[int], chosen: list[str]) -> tuple[dict[str, int], list[Result]]:
+    results: list[Result] = []
+    with grounds(scale) as place:
+        for case in cases(scale):
+            if case.workload in workloads:
+                those = [name for name in participants(case) if name in chosen]
+                results.append(measure(case, place, scale, those, _tell))
+        return machine.abilities_of(place.server.url, scale.seconds), results
+
+
+def _tell(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+def _write(folder: Path, facts: dict[str, object], results: list[Result]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps({"facts": facts, "results": as_json(results)}, indent=1) + "\n")
+    (folder / "results.md").write_text(report.tables(facts, results))
+    plot.compared(results, folder / "compared.svg")
+    plot.growth(results, folder / "growth.svg")
+
+
+if __name__ == "__main__":
+    main()

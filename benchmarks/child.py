@@ -1,0 +1,209 @@
+"""The process that measures one contender at one case, once, and prints the figures as JSON.
+
+    python -m benchmarks.child '{"contender": ..., "loop": ..., "case": ..., "place": ..., "seconds": ...}'
+
+It imports nothing that a contender may be charged for.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from typing import Any
+
+Figures = dict[str, float]
+
+
+class Clock:
+    """Wall time, CPU time of all threads, and the peak of memory since it was made."""
+
+    def __init__(self) -> None:
+        gc.collect()
+        _reset_peak()
+        self._memory = _memory("VmRSS")
+        self.restart()
+
+    def restart(self) -> None:
+        """Begins the times anew. What memory was used before counts on."""
+        self._cpu = _cpu()
+        self._wall = time.perf_counter()
+
+    def is_over(self, seconds: float) -> bool:
+        return time.perf_counter() - self._wall > seconds
+
+    def figures(self, calls: int, returned: int) -> Figures:
+        wall, cpu = time.perf_counter() - self._wall, _cpu() - self._cpu
+        return {"wall": wall, "cpu": cpu, "calls": calls, "returned": returned, "peak": self.peak()}
+
+    def peak(self) -> float:
+        """Bytes that the process had more than at the start, at the most."""
+        return _memory("VmHWM") - self._memory
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _memory(field: str) -> int:
+    with open("/proc/self/status") as status:  # noqa: PTH123 - pathlib would be charged to the contenders
+        line = next(line for line in status if line.startswith(field))
+    return int(line.split()[1]) * 1024
+
+
+def _reset_peak() -> None:
+    with open("/proc/self/clear_refs", "w") as file:  # noqa: PTH123
+        file.write("5")
+
+
+class Task:
+    """One case for one contender in this process.
+
+    Arguments:
+        order: what is asked, as `rounds.py` writes it.
+    """
+
+    def __init__(self, order: dict[str, Any]) -> None:
+        self.case = order["case"]
+        self.seconds = order["seconds"]
+        self._module = f"benchmarks.contenders.{order['contender']}"
+        self._place = order["place"]
+
+    def imported(self) -> Figures:
+        """How long it takes to import the package of the contender."""
+        package = import_module(self._module).PACKAGE
+        clock = Clock()
+        import_module(package)
+        return clock.figures(1, 1)
+
+    def verb(self) -> Callable[[], Any]:
+        """What is called again and again."""
+        store = getattr(import_module(self._module), self.case["store"])(**self._place)
+        verb, arguments = getattr(store, self.case["verb"]), self.case["arguments"]
+        return lambda: verb(*arguments)
+
+    def check(self, returned: int) -> int:
+        if returned != self.case["expected"]:
+            raise AssertionError(f"{self.case['name']}: {returned} instead of {self.case['expected']}")
+        return returned
+
+
+async def rate(task: Task, verb: Callable[[], Awaitable[int]]) -> Figures:
+    """Calls for some seconds, so many at once."""
+    await _called_until(task, verb, task.seconds / 3)
+    clock = Clock()
+    calls, returned = await _called_until(task, verb, task.seconds)
+    return clock.figures(calls, returned)
+
+
+async def _called_until(task: Task, verb: Callable[[], Awaitable[int]], seconds: float) -> tuple[int, int]:
+    import asyncio
+
+    calls = returned = 0
+    until = time.perf_counter() + seconds
+
+    async def caller() -> None:
+        nonlocal calls, returned
+        while time.perf_counter() < until:
+            returned += task.check(await verb())
+            calls += 1
+
+    await asyncio.gather(*(caller() for _ in range(task.case["concurrency"])))
+    return calls, returned
+
+
+LONG = 3.0
+"""Seconds of work beside which it does not count what a first time costs, such as to connect."""
+
+
+async def work(task: Task, verb: Callable[[], Awaitable[int]]) -> Figures:
+    """So many calls at once, each once, after a first time to warm up; where that takes long, it is what counts."""
+    import asyncio
+
+    async def once() -> list[int]:
+        return await asyncio.gather(*(verb() for _ in range(task.case["concurrency"])))
+
+    clock = Clock()
+    done = await once()
+    if not clock.is_over(LONG):
+        clock.restart()
+        done = await once()
+    return clock.figures(len(done), sum(map(task.check, done)))
+
+
+async def first(task: Task, verb: Callable[[], Awaitable[int]]) -> Figures:
+    """One call. What came before it in the process is added by `main`."""
+    task.check(await verb())
+    return {}
+
+
+async def growth(task: Task, verb: Callable[[], Awaitable[int]]) -> Figures:
+    """How much more memory there is after many calls than after a tenth of them, or at most during one."""
+    repeat = task.case["repeat"]
+    if repeat == 1:
+        clock = Clock()
+        task.check(await verb())
+        return clock.figures(1, 1) | {"value": clock.peak()}
+    for _ in range(repeat // 10):
+        task.check(await verb())
+    gc.collect()
+    clock, before = Clock(), _memory("VmRSS")
+    for _ in range(repeat - repeat // 10):
+        task.check(await verb())
+    gc.collect()
+    return clock.figures(repeat, repeat) | {"value": max(0, _memory("VmRSS") - before)}
+
+
+MEASURES = {"rate": rate, "work": work, "first": first, "growth": growth}
+
+
+def measured_blocking(task: Task) -> Figures:
+    """The same as `rate` for a contender that blocks: one call after the other."""
+    verb = task.verb()
+    figures: Figures = {}
+    for seconds in (task.seconds / 3, task.seconds):
+        calls = returned = 0
+        clock, until = Clock(), time.perf_counter() + seconds
+        while time.perf_counter() < until:
+            returned += task.check(verb())
+            calls += 1
+        figures = clock.figures(calls, returned)
+    return figures
+
+
+def measured(task: Task, loop: str) -> Figures:
+    import asyncio
+
+    async def main() -> Figures:
+        return await MEASURES[task.case["measure"]](task, task.verb())
+
+    if loop == "uvloop":
+        import uvloop
+
+        return uvloop.run(main())
+    return asyncio.run(main())
+
+
+def main() -> None:
+    order = json.loads(sys.argv[1])
+    task, clock = Task(order), Clock()
+    if task.case["measure"] == "imported":
+        figures = task.imported()
+    elif order["loop"] == "none":
+        figures = measured_blocking(task)
+    else:
+        figures = measured(task, order["loop"])
+    if task.case["measure"] == "first":
+        figures = clock.figures(1, 1)
+    print(json.dumps(figures), flush=True)
+    os._exit(0)  # some contenders hang or abort when they are taken down; what they did is measured by now
+
+
+if __name__ == "__main__":
+    main()

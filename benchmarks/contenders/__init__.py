@@ -1,0 +1,116 @@
+"""Who is measured, a module each.
+
+A module has `PACKAGE`, the name of what is imported, and a class for each kind of store that it has: `S3`,
+`BlockingS3`, `Local`, `BlockingLocal`, `Memory`. They import what they need when they are made, so that a process
+that only looks at them does not pay for it. A class is made with what `Grounds.place` gives to its kind, and has those
+of these verbs that the contender can do, each of which gives how many bytes, keys or chunks there were:
+
+    get(key), read(path)        the whole, at once
+    whole(key)                  the same of an object of any size
+    stat(path)                  its size
+    put(key)                    of `CONTENT`
+    stream(key)                 in chunks, as large as the contender thinks best, or 4 MiB
+    ranges(key, size, n)        in ranges of 8 MiB, n at once
+    upload(key, size, n)        in parts of 8 MiB, n at once
+    write(path, size)           in pieces of 4 MiB
+    list()                      all keys, with their sizes
+    tables(count, columns)      of each Parquet file the footer, then its column chunks
+
+They are used as their own documentation says, with what it recommends for speed.
+"""
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any, Final
+
+from benchmarks.workloads import COLUMN, COLUMN_STEP, FOOTER, MIB
+
+CONTENT: Final = bytes(range(256)) * 16
+PART: Final = 8 * MIB
+PIECE: Final = 4 * MIB
+TABLES_AT_ONCE: Final = 8
+THREADS: Final = 32
+KEYS: Final = {"access_key_id": "AKIATEST0001", "secret_access_key": "secretsecret01", "region": "us-east-1"}
+AWS_KEYS: Final = {
+    "aws_access_key_id": KEYS["access_key_id"],
+    "aws_secret_access_key": KEYS["secret_access_key"],
+    "region_name": KEYS["region"],
+}
+
+
+def names() -> list[str]:
+    """The names of all contenders."""
+    return [module.name for module in iter_modules(__path__)]
+
+
+def contender(name: str) -> ModuleType:
+    """The module of a contender."""
+    return import_module(f"{__name__}.{name}")
+
+
+def ranges_of(size: int) -> list[tuple[int, int]]:
+    """An object of so many bytes, cut into ranges (begin, end)."""
+    return [(begin, min(size, begin + PART)) for begin in range(0, size, PART)]
+
+
+def columns_of(count: int) -> list[tuple[int, int]]:
+    """The ranges (begin, end) of so many column chunks of a Parquet file."""
+    return [(number * COLUMN_STEP, number * COLUMN_STEP + COLUMN) for number in range(count)]
+
+
+def pieces_of(size: int) -> Iterator[bytes]:
+    """So many bytes, in pieces as a program would have them that makes them one after the other."""
+    content = bytes(PIECE)
+    for begin in range(0, size, PIECE):
+        yield content[: size - begin]  # which is the same object, but for a last one that is shorter
+
+
+async def gathered(call: Callable[..., Any], arguments: Any, at_once: int) -> list[Any]:
+    """Calls with each of the arguments, so many at once, for contenders that leave that to their users."""
+    import asyncio
+
+    slots = asyncio.Semaphore(at_once)
+
+    async def one(argument: Any) -> Any:
+        async with slots:
+            return await call(*argument)
+
+    return await asyncio.gather(*map(one, arguments))
+
+
+async def tables(table: Callable[[str, int], Any], count: int, columns: int) -> int:
+    """The Parquet files, some at once."""
+    return sum(await gathered(table, [(f"table{number}", columns) for number in range(count)], TABLES_AT_ONCE))
+
+
+def footer_of(columns: int) -> tuple[int, int]:
+    """The range (begin, end) of the footer of a Parquet file."""
+    begin = columns * COLUMN_STEP
+    return begin, begin + FOOTER
+
+
+def threaded(blocking: type) -> type:
+    """A class with the verbs of one that blocks, each of which runs in a thread, as its users would do it."""
+
+    class Threaded:
+        def __init__(self, **place: str) -> None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self.blocking = blocking(**place)
+            self.threads = ThreadPoolExecutor(THREADS)
+
+    def in_thread(verb: str) -> Callable[..., Any]:
+        async def call(self: Threaded, *arguments: Any) -> Any:
+            import asyncio
+
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.threads, getattr(self.blocking, verb), *arguments)
+
+        return call
+
+    for verb in vars(blocking):
+        if not verb.startswith("_"):
+            setattr(Threaded, verb, in_thread(verb))
+    return Threaded

@@ -1,0 +1,145 @@
+"""nginx posing as S3, so that no server is what is measured.
+
+It gives objects out of files, and pages of listings that were made before, chosen by their token. It takes what is
+written and drops it. Its other replies are canned, and it checks no signature. That the requests of entrepot are
+right is what the tests are for, which run against real servers.
+"""
+
+from __future__ import annotations
+
+import http.client
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from entrepot.testing.servers import free_ports, nginx_program, running
+
+NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+
+@dataclass(frozen=True, slots=True)
+class NullS3:
+    """A running server.
+
+    Arguments:
+        url: its endpoint.
+        counting_url: the same, where every request is noted.
+        requests: the file that it is noted in, a line each.
+    """
+
+    url: str
+    counting_url: str
+    requests: Path
+
+
+@contextmanager
+def null_s3(root: Path, *, slow_rate: int) -> Iterator[NullS3]:
+    """Starts it.
+
+    Arguments:
+        root: a folder with a folder for each bucket. In that of a listing stands a file for each page, `p0` first.
+        slow_rate: bytes a second of each connection, for the bucket `slow`, which has what the bucket `bench` has.
+
+    Raises:
+        ServerFailed: nginx is not installed or did not start.
+    """
+    port, counting = free_ports(2)
+    with tempfile.TemporaryDirectory(prefix="entrepot-") as name:
+        own = Path(name)
+        (own / "root").symlink_to(root.absolute())
+        (own / "nginx.conf").write_text(_config(port, counting, slow_rate))
+        command = [nginx_program(), "-p", f"{own}/", "-c", "nginx.conf", "-e", "stderr"]
+
+        def is_ready() -> bool:
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+                connection.request("GET", "/bench/small")
+                return connection.getresponse().status == http.client.OK
+
+        with running(command, own / "nginx.log", is_ready):
+            yield NullS3(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{counting}", own / "requests.log")
+
+
+def listing_page(rows: Iterator[str], *, bucket: str, token: str, next_token: str | None) -> str:
+    """A page of ListObjectsV2.
+
+    Arguments:
+        rows: the objects, from `listing_row`.
+        bucket: what is listed.
+        token: of this page.
+        next_token: of the next one; None if this is the last.
+    """
+    contents = "".join(rows)
+    following = "" if next_token is None else f"<NextContinuationToken>{next_token}</NextContinuationToken>"
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="{NAMESPACE}"><Name>{bucket}</Name><Prefix>'
+        f"</Prefix><KeyCount>1000</KeyCount><MaxKeys>1000</MaxKeys><IsTruncated>{str(bool(following)).lower()}"
+        f"</IsTruncated><ContinuationToken>{token}</ContinuationToken>{following}{contents}</ListBucketResult>"
+    )
+
+
+def listing_row(number: int) -> str:
+    """An object of a listing, as Amazon writes it."""
+    return (
+        f"<Contents><Key>year=2026/month=11/part-{number:09}.parquet</Key><LastModified>2026-11-{1 + number % 28:02}T"
+        f"{number % 24:02}:{number % 60:02}:00.000Z</LastModified><ETag>&quot;{number:032x}&quot;</ETag><Size>{number}"
+        "</Size><StorageClass>STANDARD</StorageClass></Contents>"
+    )
+
+
+def _config(port: int, counting: int, slow_rate: int) -> str:
+    temporary = " ".join(f"{use}_temp_path temp-{use};" for use in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    return f"""
+        daemon off;
+        master_process off;
+        pid nginx.pid;
+        events {{ worker_connections 4096; multi_accept on; }}
+        http {{
+            {temporary}
+            types {{ }}
+            default_type application/octet-stream;
+            sendfile on;
+            tcp_nopush on;
+            tcp_nodelay on;
+            keepalive_timeout 300;
+            keepalive_requests 100000000;
+            client_max_body_size 0;
+            open_file_cache max=10000 inactive=60s;
+            log_format line "$request";
+            map $args $page {{ default p0; "~continuation-token=(?<token>p[0-9]+)" $token; }}
+            map $request_method$args $canned {{
+                default "";
+                "~^PUT" put;
+                "~^POSTuploads" begin;
+                "~^POST(.*&)?uploadId" complete;
+                "~^DELETE" delete;
+            }}
+            server {{ listen 127.0.0.1:{port} backlog=4096; access_log off; {_locations(slow_rate)} }}
+            server {{ listen 127.0.0.1:{counting}; access_log requests.log line; {_locations(slow_rate)} }}
+        }}
+    """
+
+
+def _locations(slow_rate: int) -> str:
+    begun = f"<InitiateMultipartUploadResult xmlns='{NAMESPACE}'><Bucket>b</Bucket><Key>k</Key><UploadId>u1</UploadId>"
+    ended = (
+        f"<CompleteMultipartUploadResult xmlns='{NAMESPACE}'><Bucket>b</Bucket><Key>k</Key><ETag>&quot;e-1&quot;</ETag>"
+    )
+    return f"""
+        root root;
+        merge_slashes off;
+        location / {{ if ($canned) {{ rewrite ^ /_canned/$canned last; }} }}
+        location /slow/ {{ alias root/bench/; limit_rate {slow_rate}; }}
+        location ~ ^/(?<bucket>list[0-9]+)/?$ {{ rewrite ^ /_pages/$bucket/$page last; }}
+        location /_pages/ {{ internal; default_type application/xml; alias root/; }}
+        location = /_canned/put {{ internal; add_header ETag '"0123456789abcdef0123456789abcdef"'; return 200; }}
+        location = /_canned/delete {{ internal; return 204; }}
+        location = /_canned/begin {{
+            internal; default_type application/xml; return 200 "{begun}</InitiateMultipartUploadResult>";
+        }}
+        location = /_canned/complete {{
+            internal; default_type application/xml; return 200 "{ended}</CompleteMultipartUploadResult>";
+        }}
+    """

@@ -1,0 +1,441 @@
+"""What is measured. A case is one verb of one kind of store, called in one way; a workload is a few of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+SMALL: Final = 4 * KIB
+BARE: Final = ("aiohttp",)
+RUST: Final = ("obstore", "opendal")
+LIMIT: Final = "limit"
+"""The contender that does the least that can be done: raw sockets, raw calls of the system."""
+OURS: Final = "entrepot"
+
+Store = Literal["S3", "BlockingS3", "Local", "BlockingLocal", "Memory", "LayeredMemory", "Package"]
+Measure = Literal["rate", "work", "imported", "first", "growth"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a figure counts.
+
+    Arguments:
+        name: how it is written behind the figure.
+        scale: what it is multiplied by.
+        counts: what there is so much of in a second: calls, or what the calls return.
+        is_cost: whether the figure is what one costs (in `name`), so that less is better.
+    """
+
+    name: str
+    scale: float = 1.0
+    counts: Literal["calls", "returned"] = "calls"
+    is_cost: bool = False
+
+
+CALLS: Final = Unit("calls/s")
+MEGABYTES: Final = Unit("MB/s", 1e-6, "returned")
+KEYS: Final = Unit("keys/s", 1.0, "returned")
+MICROSECONDS: Final = Unit("us", 1e6, is_cost=True)
+MICROSECONDS_EACH: Final = Unit("us", 1e6, "returned", is_cost=True)
+MILLISECONDS: Final = Unit("ms", 1e3, is_cost=True)
+MEBIBYTES: Final = Unit("MiB", 1 / MIB, is_cost=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What is to be reached: a figure of ours beside the best of some others, or by itself.
+
+    Arguments:
+        factor: how many times as good as the best of `of`, or, without those, the figure itself.
+        of: the contenders to be compared with; those that are not there do not count.
+        figure: the figure of the case, or the CPU time of each call, or the peak of memory.
+    """
+
+    factor: float
+    of: tuple[str, ...] = ()
+    figure: Literal["value", "cpu", "peak"] = "value"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One thing that is measured.
+
+    Arguments:
+        workload: the number of the workload.
+        name: says what is done; no two cases have the same.
+        store: the class of the contender that is used. A contender without it takes no part.
+        verb: its method. A contender whose class lacks it takes no part.
+        arguments: of the method.
+        bucket: which one, for an S3.
+        expected: what the method returns; anything else is an error.
+        concurrency: how many calls are in flight.
+        measure: how it is measured, the name of a function of `child.py`.
+        repeat: how many calls, where that does not depend on the time.
+        unit: what the figure counts.
+        loops: the event loops that it is measured on, of those of the scale; "none" is without one.
+        only: the contenders that take part, if not all.
+        counts_requests: whether the requests are counted as well.
+        aims: what is to be reached.
+    """
+
+    workload: int
+    name: str
+    store: Store
+    verb: str = ""
+    arguments: tuple[Any, ...] = ()
+    bucket: str = "bench"
+    expected: int | None = None
+    concurrency: int = 1
+    measure: Measure = "rate"
+    repeat: int = 1
+    unit: Unit = CALLS
+    loops: tuple[str, ...] = ("asyncio", "uvloop")
+    only: tuple[str, ...] = ()
+    counts_requests: bool = False
+    aims: tuple[Aim, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How much of everything.
+
+    Arguments:
+        rounds: how often everybody is measured.
+        seconds: how long a rate is measured, after a third of that to warm up.
+        loops: the event loops that are measured.
+        concurrencies: how many small requests are in flight.
+        object_size: bytes of the large object.
+        file_size: bytes of the large file.
+        long_stream: bytes of the object that is streamed to see whether memory grows.
+        requests: how many requests are made to see that.
+        key_counts: how many keys are listed.
+        files: how many files the folder has that is listed.
+        tables: how many Parquet files are read.
+        columns: how many column chunks of each.
+        connections: how many of the slow connections are used.
+        sizes: object sizes of the lines that show what grows with what.
+        counts: the same, of keys and files.
+        at_once: the same, of requests in flight.
+    """
+
+    rounds: int
+    seconds: float
+    loops: tuple[str, ...]
+    concurrencies: tuple[int, ...]
+    object_size: int
+    file_size: int
+    long_stream: int
+    requests: int
+    key_counts: tuple[int, ...]
+    files: int
+    tables: int
+    columns: int
+    connections: tuple[int, ...]
+    sizes: tuple[int, ...]
+    counts: tuple[int, ...]
+    at_once: tuple[int, ...]
+
+
+FULL: Final = Scale(
+    rounds=3,
+    seconds=1.5,
+    loops=("asyncio", "uvloop"),
+    concurrencies=(1, 32, 256),
+    object_size=GIB,
+    file_size=4 * GIB,
+    long_stream=10 * GIB,
+    requests=10_000,
+    key_counts=(100_000, 1_000_000),
+    files=100_000,
+    tables=50,
+    columns=200,
+    connections=(1, 2, 4, 8, 16),
+    sizes=(4 * KIB, 64 * KIB, MIB, 16 * MIB, 256 * MIB, GIB),
+    counts=(1_000, 10_000, 100_000, 1_000_000),
+    at_once=(1, 4, 16, 64, 256),
+)
+QUICK: Final = Scale(
+    rounds=1,
+    seconds=0.15,
+    loops=("asyncio",),
+    concurrencies=(32,),
+    object_size=32 * MIB,
+    file_size=64 * MIB,
+    long_stream=128 * MIB,
+    requests=200,
+    key_counts=(5_000,),
+    files=2_000,
+    tables=3,
+    columns=40,
+    connections=(1, 4),
+    sizes=(4 * KIB, 32 * MIB),
+    counts=(1_000, 5_000),
+    at_once=(1, 32),
+)
+
+TITLES: Final = {
+    1: "4 KiB S3 GET",
+    2: "4 KiB S3 PUT",
+    3: "A large S3 object in one stream, and eight at once",
+    4: "A large S3 object over slow connections",
+    5: "Multipart upload",
+    6: "Listing a bucket",
+    7: "The Parquet pattern",
+    8: "Local files: small reads, stats, a listing",
+    9: "Local files: a large one read and written",
+    10: "The cost of the stack",
+    11: "Start and memory",
+    12: "Without await",
+    13: "What grows with what",
+}
+
+SLOW_RATE: Final = 50 * 10**6
+"""Bytes a second that a slow connection brings."""
+COLUMN: Final = 64 * KIB
+"""Bytes of a column chunk."""
+COLUMN_STEP: Final = COLUMN + 16 * KIB
+"""Bytes from the start of one column chunk to that of the next that is read."""
+FOOTER: Final = 64 * KIB
+"""Bytes of the footer of a Parquet file."""
+MEMORY_CHUNK: Final = 16 * KIB
+"""Bytes of each chunk of a stream out of memory."""
+MEMORY_SIZE: Final = 16 * MIB
+"""Bytes of the object in memory that is streamed."""
+
+
+def table_size(scale: Scale) -> int:
+    """Bytes of a Parquet file: its columns, then its footer."""
+    return scale.columns * COLUMN_STEP + FOOTER
+
+
+def cases(scale: Scale) -> list[Case]:
+    """Everything that is measured, in order."""
+    return [
+        *_small_requests(scale),
+        *_streams(scale),
+        *_slow_connections(scale),
+        *_uploads(scale),
+        *_listings(scale),
+        *_tables(scale),
+        *_local_small(scale),
+        *_local_large(scale),
+        *_stack(),
+        *_start_and_memory(scale),
+        *_blocking(),
+        *_growth(scale),
+    ]
+
+
+def _small_requests(scale: Scale) -> Iterator[Case]:
+    aims = (Aim(0.9, BARE), Aim(0.75, RUST, "cpu"))
+    for workload, verb, word in ((1, "get", "GET"), (2, "put", "PUT")):
+        for n in scale.concurrencies:
+            yield Case(
+                workload=workload,
+                name=f"{word} 4 KiB, {n} at once",
+                store="S3",
+                verb=verb,
+                arguments=("small",),
+                expected=SMALL,
+                concurrency=n,
+                aims=aims,
+            )
+
+
+def _streams(scale: Scale) -> Iterator[Case]:
+    for name, key, n, size in (
+        ("one stream", "large", 1, scale.object_size),
+        ("eight streams at once, an eighth each", "eighth", 8, scale.object_size // 8),
+    ):
+        yield Case(
+            workload=3,
+            name=name,
+            store="S3",
+            verb="stream",
+            arguments=(key,),
+            expected=size,
+            concurrency=n,
+            measure="work",
+            unit=MEGABYTES,
+            aims=(Aim(0.95, BARE),),
+        )
+
+
+def _slow_connections(scale: Scale) -> Iterator[Case]:
+    for n in scale.connections:
+        yield Case(
+            workload=4,
+            name=f"50 MB/s each, {n} at once",
+            store="S3",
+            verb="ranges",
+            arguments=("large", scale.object_size, n),
+            bucket="slow",
+            expected=scale.object_size,
+            measure="work",
+            unit=MEGABYTES,
+            loops=("asyncio",),
+            aims=(Aim(0.95 * n * SLOW_RATE / 1e6),),
+        )
+
+
+def _uploads(scale: Scale) -> Iterator[Case]:
+    for n in (1, 4):
+        yield Case(
+            workload=5,
+            name=f"parts of 8 MiB, {n} at once",
+            store="S3",
+            verb="upload",
+            arguments=("new", scale.object_size, n),
+            expected=scale.object_size,
+            measure="work",
+            unit=MEGABYTES,
+            aims=(Aim(1.0, RUST),),
+        )
+
+
+def _listings(scale: Scale) -> Iterator[Case]:
+    for count in scale.key_counts:
+        yield Case(
+            workload=6,
+            name=f"{count:,} keys",
+            store="S3",
+            verb="list",
+            bucket=f"list{count}",
+            expected=count,
+            measure="work",
+            unit=KEYS,
+            aims=(Aim(1.0, RUST),),
+        )
+
+
+def _tables(scale: Scale) -> Iterator[Case]:
+    yield Case(
+        workload=7,
+        name=f"the footer, then {scale.columns} column chunks, of {scale.tables} files",
+        store="S3",
+        verb="tables",
+        arguments=(scale.tables, scale.columns),
+        expected=scale.tables * (FOOTER + scale.columns * COLUMN),
+        measure="work",
+        unit=MEGABYTES,
+        counts_requests=True,
+        aims=(Aim(1.2, RUST),),
+    )
+
+
+def _local_small(scale: Scale) -> Iterator[Case]:
+    for n in (1, 32):
+        for verb in ("read", "stat"):
+            yield Case(
+                workload=8,
+                name=f"{verb} 4 KiB files, {n} at once",
+                store="Local",
+                verb=verb,
+                arguments=("small",),
+                expected=SMALL,
+                concurrency=n,
+                aims=(Aim(2.0, RUST),),
+            )
+    yield Case(
+        workload=8,
+        name=f"list {scale.files:,} files",
+        store="Local",
+        verb="list",
+        arguments=("many",),
+        expected=scale.files,
+        measure="work",
+        unit=KEYS,
+        aims=(Aim(2.0, RUST),),
+    )
+
+
+def _local_large(scale: Scale) -> Iterator[Case]:
+    for verb in ("stream", "write"):
+        yield Case(
+            workload=9,
+            name=f"{verb} a large file",
+            store="Local",
+            verb=verb,
+            arguments=("large" if verb == "stream" else "new", scale.file_size),
+            expected=scale.file_size,
+            measure="work",
+            unit=MEGABYTES,
+            aims=(Aim(1.0, (*RUST, "aiofiles")), Aim(0.8, (LIMIT,))),
+        )
+
+
+def _stack() -> Iterator[Case]:
+    yield Case(
+        workload=10, name="read 1 byte from memory", store="Memory", verb="read", expected=1, unit=MICROSECONDS,
+        aims=(Aim(10),),
+    )  # fmt: skip
+    yield Case(
+        workload=10, name="the same with retry, timeout and metrics", store="LayeredMemory", verb="read", expected=1,
+        unit=MICROSECONDS, aims=(Aim(20),),
+    )  # fmt: skip
+    yield Case(
+        workload=10, name="each chunk of a stream from memory", store="Memory", verb="stream",
+        expected=MEMORY_SIZE // MEMORY_CHUNK, unit=MICROSECONDS_EACH, aims=(Aim(2),),
+    )  # fmt: skip
+
+
+def _start_and_memory(scale: Scale) -> Iterator[Case]:
+    yield Case(
+        workload=11, name="import", store="Package", measure="imported", unit=MILLISECONDS, loops=("asyncio",),
+        aims=(Aim(40),),
+    )  # fmt: skip
+    yield Case(
+        workload=11, name="import and first request of a process", store="S3", verb="get", arguments=("small",),
+        expected=SMALL, measure="first", unit=MILLISECONDS, loops=("asyncio",),
+    )  # fmt: skip
+    yield Case(
+        workload=11, name=f"memory after {scale.requests:,} requests", store="S3", verb="get", arguments=("small",),
+        expected=SMALL, measure="growth", repeat=scale.requests, unit=MEBIBYTES, aims=(Aim(2),),
+    )  # fmt: skip
+    yield Case(
+        workload=11, name=f"memory after streaming {scale.long_stream / GIB:g} GiB", store="S3", verb="stream",
+        arguments=("long",), expected=scale.long_stream, measure="growth", unit=MEBIBYTES, aims=(Aim(16),),
+    )  # fmt: skip
+
+
+def _blocking() -> Iterator[Case]:
+    for verb in ("read", "stat"):
+        yield Case(
+            workload=12, name=f"{verb} a 4 KiB file", store="BlockingLocal", verb=verb, arguments=("small",),
+            expected=SMALL, loops=("none",), aims=(Aim(2.0, RUST),),
+        )  # fmt: skip
+    yield Case(
+        workload=12, name="GET 4 KiB from S3", store="BlockingS3", verb="get", arguments=("small",), expected=SMALL,
+        loops=("none",), aims=(Aim(1.0, RUST),),
+    )  # fmt: skip
+
+
+def _growth(scale: Scale) -> Iterator[Case]:
+    """Ours alone: a line for each operation, against what it grows with. The names end with that."""
+    for size in scale.sizes:
+        for store, verb, arguments in (
+            ("S3", "whole", (f"size{size}",)),
+            ("S3", "stream", (f"size{size}",)),
+            ("S3", "upload", ("new", size, 4)),
+            ("Local", "whole", (f"size{size}",)),
+            ("Local", "stream", (f"size{size}", size)),
+            ("Local", "write", ("new", size)),
+        ):
+            yield _grown(store, verb, "bytes", size, arguments=arguments, expected=size)
+    for count in scale.counts:
+        yield _grown("S3", "list", "keys", count, bucket=f"list{count}", expected=count)
+    for n in scale.at_once:
+        yield _grown("S3", "get", "at once", n, arguments=("small",), expected=SMALL, concurrency=n, measure="rate")
+
+
+def _grown(store: Store, verb: str, variable: str, amount: int, **options: Any) -> Case:
+    """A point of a line."""
+    name = f"{verb} of {store}, {variable}: {amount}"
+    given = {"measure": "work", "unit": MILLISECONDS, "loops": ("asyncio",), "only": (OURS,), **options}
+    return Case(workload=13, name=name, store=store, verb=verb, **given)
