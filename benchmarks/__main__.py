@@ -4,7 +4,6 @@ python -m benchmarks [--quick] [--workloads 1,2,8] [--contenders entrepot,obstor
 """
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
@@ -71,7 +70,7 @@ def _tell(what: str) -> None:
 
 def _write(folder: Path, facts: dict[str, object], results: list[Result]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(json.dumps({"facts": facts, "results": as_json(results)}, indent=1) + "\n")
+    (folder / "results.json").write_text(as_json(facts, results))
     (folder / "results.md").write_text(report.tables(facts, results))
     plot.compared(results, folder / "compared.svg")
     plot.growth(results, folder / "growth.svg")

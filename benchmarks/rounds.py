@@ -71,6 +71,11 @@ def _can(name: str, case: Case) -> bool:
     return hasattr(getattr(module, case.store, None), case.verb)
 
 
+def _is_on(name: str, loop: str) -> bool:
+    """Whether it is measured on a loop: not on several where that makes no difference to it."""
+    return loop in getattr(contenders.contender(name), "LOOPS", (loop,))
+
+
 def measure(case: Case, grounds: Grounds, scale: Scale, names: list[str], tell: Callable[[str], None]) -> Result:
     """One case, everybody in turn, over and over: what disturbs the machine disturbs them all.
 
@@ -82,8 +87,8 @@ def measure(case: Case, grounds: Grounds, scale: Scale, names: list[str], tell: 
         tell: told of each process that is started.
     """
     loops = [loop for loop in case.loops if loop == "none" or loop in scale.loops]
-    rows = [Row(name, loop) for loop in loops for name in names]
-    for number in range(scale.rounds):
+    rows = [Row(name, loop) for loop in loops for name in names if _is_on(name, loop)]
+    for number in range(1 if case.is_steady else scale.rounds):
         for row in _in_turn(rows, number):
             tell(f"{case.workload} {case.name}: round {number + 1}, {row.contender} on {row.loop}")
             _run(row, case, grounds, scale)
@@ -144,6 +149,9 @@ def _count_requests(rows: list[Row], case: Case, grounds: Grounds, scale: Scale)
         row.requests = counted.get(row.contender)
 
 
-def as_json(results: list[Result]) -> list[dict[str, Any]]:
-    """All figures of all rounds, to be written down."""
-    return [{"case": asdict(one.case), "rows": [asdict(row) for row in one.rows]} for one in results]
+def as_json(facts: dict[str, Any], results: list[Result]) -> str:
+    """All figures of all rounds, a line for each case."""
+    lines = ",\n".join(
+        json.dumps({"case": asdict(one.case), "rows": [asdict(row) for row in one.rows]}) for one in results
+    )
+    return f'{{"facts": {json.dumps(facts)},\n"results": [\n{lines}\n]}}\n'

@@ -1,9 +1,10 @@
 """Who is measured, a module each.
 
-A module has `PACKAGE`, the name of what is imported, and a class for each kind of store that it has: `S3`,
-`BlockingS3`, `Local`, `BlockingLocal`, `Memory`. They import what they need when they are made, so that a process
-that only looks at them does not pay for it. A class is made with what `Grounds.place` gives to its kind, and has those
-of these verbs that the contender can do, each of which gives how many bytes, keys or chunks there were:
+A module has `PACKAGE`, the name of what is imported, `LOOPS` where it is not measured on all event loops, and a class
+for each kind of store that it has: `S3`, `BlockingS3`, `Local`, `BlockingLocal`, `Memory`. They import what they need
+when they are made, so that a process that only looks at them does not pay for it. A class is made with what
+`Grounds.place` gives to its kind, and has those of these verbs that the contender can do, each of which gives how many
+bytes, keys or chunks there were:
 
     get(key), read(path)        the whole, at once
     whole(key)                  the same of an object of any size

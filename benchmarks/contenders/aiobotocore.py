@@ -7,6 +7,7 @@ from benchmarks.workloads import FOOTER
 from . import AWS_KEYS, CONTENT, PART, PIECE, columns_of, gathered, pieces_of, ranges_of, tables
 
 PACKAGE = "aiobotocore.session"
+LOOPS = ("asyncio", "none")
 COLUMNS_AT_ONCE = 8
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from . import AWS_KEYS, CONTENT, PART, PIECE, THREADS, pieces_of, threaded
 
 PACKAGE = "boto3"
+LOOPS = ("asyncio", "none")
 
 
 class BlockingS3:

@@ -5,6 +5,7 @@ from typing import Any
 from . import AWS_KEYS, CONTENT, PIECE, columns_of, footer_of, tables
 
 PACKAGE = "s3fs"
+LOOPS = ("asyncio", "none")
 
 
 class S3:

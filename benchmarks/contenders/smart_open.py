@@ -5,6 +5,7 @@ from typing import Any
 from . import AWS_KEYS, PIECE, pieces_of, threaded
 
 PACKAGE = "smart_open"
+LOOPS = ("asyncio", "none")
 
 
 def _streamed(file: Any) -> int:
