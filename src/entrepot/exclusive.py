@@ -34,6 +34,11 @@ class Exclusive:
         self.uses = 0
         self.is_closed = False
 
+    @property
+    def is_free(self) -> bool:
+        """Whether a call would not be refused."""
+        return not (self._is_busy or self.is_closed)
+
     async def use(self, method: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         """Makes a call that no other may be beside.
 
@@ -45,19 +50,26 @@ class Exclusive:
         self.uses += 1
         self._is_busy = True
         try:
-            return await self.call(method, call, *args)
+            self._check_open()
+            return await call(*args)
+        except Error as error:
+            self._named(error, method)
+            raise
         finally:
             self._is_busy = False
 
     async def call(self, method: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         """Makes a call that others may be beside."""
         try:
-            if self.is_closed:
-                raise InvalidInput(f"the {self._what} is closed")
+            self._check_open()
             return await call(*args)
         except Error as error:
             self._named(error, method)
             raise
+
+    def _check_open(self) -> None:
+        if self.is_closed:
+            raise InvalidInput(f"the {self._what} is closed")
 
     def _named(self, error: Error, method: str) -> Error:
         return error.of_call(f"{self._what}.{method}", scheme=self._scheme, path=self._path)

@@ -35,6 +35,9 @@ class Lister:
 
     async def next(self) -> Entry | None:
         """The next entry; None is the end."""
+        if self._taken < len(self._page) and self._calls.is_free:  # most entries need no more than to be handed over
+            self._calls.uses += 1
+            return self._take_entry()
         return await self._calls.use("next", self._next_entry)
 
     async def next_page(self) -> Sequence[Entry] | None:
@@ -71,6 +74,9 @@ class Lister:
     async def _next_entry(self) -> Entry | None:
         if self._taken == len(self._page) and not await self._turn_page():
             return None
+        return self._take_entry()
+
+    def _take_entry(self) -> Entry:
         self._taken += 1
         return self._page[self._taken - 1]
 

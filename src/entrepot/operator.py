@@ -643,7 +643,10 @@ class Operator:
 
     async def _read(self, path: str, options: Mapping[str, Any]) -> bytes:
         args = checked(DEFAULT_READ, options)
-        _, body = await open_body(self._context, PinnedRange(self._accessor, path, args), args)
+        if args.chunk is None:
+            _, body = await self._accessor.read(path, args)
+        else:
+            _, body = await open_body(self._context, PinnedRange(self._accessor, path, args), args)
         try:
             return await read_to_end(body)
         finally:

@@ -29,9 +29,15 @@ FETCH_CONCURRENT: Final = 8
 
 
 async def open_body(context: Context, pinned: PinnedRange, args: OpRead) -> tuple[RpRead, oio.Read]:
-    """The body of a read: one stream, or chunks in flight where `args.chunk` says so. No I/O."""
+    """The body of a read: one stream, or chunks in flight where `args.chunk` says so. No I/O.
+
+    Of a snapshot chunks one after the other need no requests: one body gives them, and nothing can change.
+    """
     if args.chunk is None:
         return await pinned.open_as_asked()
+    if pinned.is_snapshot and args.concurrent in {None, 1}:
+        reply, body = await pinned.open_as_asked()
+        return reply, oio.StreamableReader(body, args.chunk)
     return pinned.reply, oio.ChunkedReader(pinned, args, context.runtime.window)
 
 
@@ -183,7 +189,7 @@ class Reader:
         from entrepot.raw.oio.fetch import fetch_ranges
 
         asked, args = [BytesRange.of(one) for one in ranges], self._args
-        window: Window[bytes] = self._context.runtime.window(args.concurrent or FETCH_CONCURRENT)
+        window: Window[None] = self._context.runtime.window(args.concurrent or FETCH_CONCURRENT)
         return await fetch_ranges(self._range, asked, args.gap, args.chunk, window)
 
     async def _close(self) -> None:

@@ -113,6 +113,18 @@ async def test_an_empty_object_is_stored(op: Operator, boto: Any) -> None:
     assert (stored(boto, op, "empty")["ContentLength"], told.content_length) == (0, 0)
 
 
+async def test_content_that_is_not_signed_is_taken_whole_and_in_parts(server: S3Server) -> None:
+    content = os.urandom(MIB) * 11
+    async with Operator(config(server, unsigned_payload=True)) as op:
+        for size in (0, 3, 2 * MIB, 11 * MIB):
+            told = await op.write("k", content[:size], chunk=5 * MIB)
+            assert told.content_length == size
+            assert await op.read("k") == content[:size]
+        await op.copy("k", "copied")
+        await op.delete_many(["k", "copied"])
+        assert not await op.exists("copied")
+
+
 async def test_a_large_object_goes_in_parts(op: Operator, boto: Any) -> None:
     content = os.urandom(MIB) * 17
     async with op.writer("large", chunk=5 * MIB, user_metadata={"k": "v"}) as writer:

@@ -19,6 +19,6 @@ def test_each_operation_has_a_capability_of_that_name() -> None:
 def test_operations_are_the_methods_of_an_accessor_and_the_verbs_of_its_bodies() -> None:
     expected = set(OPERATIONS)
     for prefix, body in _BODIES:
-        expected |= {f"{prefix}.{verb}" for verb in vars(body) if not verb.startswith("_")}
+        expected |= {f"{prefix}.{verb}" for verb, what in vars(body).items() if callable(what) and verb[0] != "_"}
     assert {operation.value for operation in Operation} == expected
     assert all(callable(getattr(Accessor, operation)) for operation in OPERATIONS)

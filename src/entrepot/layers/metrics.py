@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
@@ -221,10 +221,10 @@ def _prometheus_families(registry: CollectorRegistry, buckets: tuple[float, ...]
         return Meters(
             begin=operations.labels(*values).inc,
             fly=in_flight.labels(*values).inc,
-            move=lambda size: moved.labels(*values).inc(size),
-            pass_entries=lambda count: entries.labels(*values).inc(count),
+            move=_late(lambda: moved.labels(*values).inc),
+            pass_entries=_late(lambda: entries.labels(*values).inc),
             time=duration.labels(*values).observe,
-            time_first_byte=lambda seconds: first_byte.labels(*values).observe(seconds),
+            time_first_byte=_late(lambda: first_byte.labels(*values).observe),
             fail=lambda kind: errors.labels(*values, kind).inc(),
         )
 
@@ -232,6 +232,16 @@ def _prometheus_families(registry: CollectorRegistry, buckets: tuple[float, ...]
         retries.labels(*values).inc()
 
     return Instruments(meters, retry)
+
+
+def _late(make: Callable[[], Count]) -> Count:
+    """A meter that is made on first use, so that what never moves bytes shows none."""
+    made = cache(make)
+
+    def count(value: float) -> object:
+        return made()(value)
+
+    return count
 
 
 def _opentelemetry_instruments(meter: Meter, buckets: tuple[float, ...]) -> Instruments:

@@ -13,6 +13,8 @@ Args = TypeVarTuple("Args")
 Token = TypeVar("Token")
 
 _OPENING: Final = frozenset({Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST})
+_TO_A_TARGET: Final = frozenset({Operation.COPY, Operation.RENAME})
+_DELETION: Final = Operation.DELETER_DELETE
 _REPEATABLE: Final = frozenset(
     {
         Operation.READER_READ,
@@ -25,6 +27,9 @@ _REPEATABLE: Final = frozenset(
 )
 _GOING_ON: Final = (_OPENING | _REPEATABLE | {Operation.DELETER_DELETE}) - {Operation.WRITER_CLOSE}
 
+_OPERATIONS: Final = {call: Operation(call.capability) for call in Operation}
+"""Which operation a call is of."""
+
 
 def kind_of(error: BaseException) -> str:
     """The kind of an error of ours, else the name of its class, such as `"CancelledError"`."""
@@ -33,7 +38,7 @@ def kind_of(error: BaseException) -> str:
 
 def target_of(call: Operation, args: tuple[Any, ...]) -> str:
     """Where a copy or a rename leads, by what it is called with; empty for other calls."""
-    return args[1] if call is Operation.COPY or call is Operation.RENAME else ""
+    return args[1] if call in _TO_A_TARGET else ""
 
 
 class Observation(AroundAccessor, Generic[Token]):
@@ -93,7 +98,10 @@ class Observation(AroundAccessor, Generic[Token]):
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         if self._is_over:
             return await call(*args)
-        self._begin(operation, path, args)
+        if not self._is_begun:
+            self._begin(operation, path, args)
+        if operation is _DELETION:
+            self.path = "" if self.entries else path
         token, started = self.entered(), self._now()
         try:
             result = await call(*args)
@@ -116,14 +124,11 @@ class Observation(AroundAccessor, Generic[Token]):
         self.size = self.entries = 0
 
     def _begin(self, call: Operation, path: str, args: tuple[Any, ...]) -> None:
-        if not self._is_begun:
-            self._is_begun = True
-            self.operation = Operation(call.capability)
-            self.path = path
-            self.target = target_of(call, args)
-            self.begun()
-        if call is Operation.DELETER_DELETE:
-            self.path = "" if self.entries else path
+        self._is_begun = True
+        self.operation = _OPERATIONS[call]
+        self.path = path
+        self.target = target_of(call, args)
+        self.begun()
 
     def _fail(self, call: Operation, path: str, error: BaseException) -> None:
         self.failure = kind_of(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
+from copy import copy
 from functools import partial
 from types import MappingProxyType
 from typing import ClassVar, Final, TypeVar, TypeVarTuple
@@ -25,6 +26,7 @@ from entrepot.raw import (
     RpWrite,
     oio,
 )
+from entrepot.raw.accessor import Coming
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
 from entrepot.types.integers import as_number
 
@@ -91,11 +93,17 @@ class TimeoutLayer(Layer):
         return context.around_http(partial(_IdleTransport, self._io_timeout))
 
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:
-        return _TimeoutAccessor(accessor, self, context)
+        around = _HttpTimeoutAccessor if context.uses_http else _TimeoutAccessor
+        return around(accessor, self, context)
 
     def idle_limit(self, operation: Operation) -> float | None:
         """How many seconds a call may stand still."""
         return self._io_timeout if operation in _STREAMING else self._timeout
+
+    @property
+    def has_deadline(self) -> bool:
+        """Whether an operation has a time by which it must have ended."""
+        return self._deadline is not None
 
     def ends_at(self, now: float) -> float | None:
         """When what begins now must have ended."""
@@ -109,61 +117,61 @@ def _checked(name: str, value: float | None) -> float | None:
 class _TimeoutAccessor(AroundAccessor):
     operations = frozenset(Operation) - {Operation.READER_CLOSE, Operation.LISTER_CLOSE}  # these do not wait
 
-    def __init__(self, inner: Accessor, layer: TimeoutLayer, context: Context, *, is_for_body: bool = False) -> None:
+    def __init__(self, inner: Accessor, layer: TimeoutLayer, context: Context) -> None:
         super().__init__(inner)
         self._layer = layer
-        self._context = context
+        self._runtime = context.runtime
+        self._limits = {one: _limit(one, layer, context) for one in self.operations}
+        self._has_deadline = layer.has_deadline
         self._is_recursive = False
-        self._ends_at = layer.ends_at(context.runtime.now()) if is_for_body else None
+        self.ends_at: float | None = None
 
     def _for_body(self, *, is_deleter: bool = False) -> _TimeoutAccessor:
         """What remembers when a body was opened, and of a deleter what was asked of it."""
-        if not is_deleter and self._layer.ends_at(0) is None:
+        if not is_deleter and not self._has_deadline:
             return self
-        return _TimeoutAccessor(self.inner, self._layer, self._context, is_for_body=True)
+        body = copy(self)
+        body.ends_at = self._layer.ends_at(self._runtime.now())
+        return body
 
-    async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
-        return await AroundAccessor.read(self._for_body(), path, args)
+    def read(self, path: str, args: OpRead) -> Coming[tuple[RpRead, oio.Read]]:
+        return AroundAccessor.read(self._for_body(), path, args)
 
-    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
-        return await AroundAccessor.write(self._for_body(), path, args)
+    def write(self, path: str, args: OpWrite) -> Coming[tuple[RpWrite, oio.Write]]:
+        return AroundAccessor.write(self._for_body(), path, args)
 
-    async def delete(self) -> tuple[RpDelete, oio.Delete]:
-        return await AroundAccessor.delete(self._for_body(is_deleter=True))
+    def delete(self) -> Coming[tuple[RpDelete, oio.Delete]]:
+        return AroundAccessor.delete(self._for_body(is_deleter=True))
 
-    async def list(self, path: str, args: OpList) -> tuple[RpList, oio.List]:
-        return await AroundAccessor.list(self._for_body(), path, args)
+    def list(self, path: str, args: OpList) -> Coming[tuple[RpList, oio.List]]:
+        return AroundAccessor.list(self._for_body(), path, args)
 
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        limit = self._layer.idle_limit(operation)
-        seconds = limit if self._is_limited(operation, args) else None
-        left = None if operation is Operation.WRITER_ABORT else self._left()
-        token = _idle.set(_least(_idle.get(), limit))
+        seconds = self._limits[operation]
+        if operation in _DELETING and self._is_of_all(args):
+            seconds = None
+        left = self._left(operation) if self._has_deadline else None
         try:
             if left is not None and left <= 0:
                 raise TimeoutError
-            async with self._context.runtime.timeout(_least(seconds, left)):
-                return await call(*args)
+            limit = _least(seconds, left)
+            return await (call(*args) if limit is None else self._runtime.within(limit, call, *args))
         except TimeoutError as error:
             if isinstance(error, Error):
                 raise
             is_over = left is not None and (seconds is None or left < seconds)
             raise self._timeout(operation, path, seconds, is_over=is_over) from error
-        finally:
-            _idle.reset(token)
 
-    def _is_limited(self, operation: Operation, args: tuple[object, ...]) -> bool:
-        """Whether the limit is one for the whole call."""
-        if operation in _DELETING:
-            self._is_recursive |= any(isinstance(one, OpDelete) and one.recursive for one in args)
-            return not self._is_recursive
-        if operation in _CONTENT:
-            return not self._context.uses_http
-        return operation is not Operation.COPY
+    def _is_of_all(self, args: tuple[object, ...]) -> bool:
+        """Whether a deleter was asked for what lies beneath, which takes as long as there is to delete."""
+        self._is_recursive |= any(isinstance(one, OpDelete) and one.recursive for one in args)
+        return self._is_recursive
 
-    def _left(self) -> float | None:
-        now = self._context.runtime.now()
-        ends_at = self._layer.ends_at(now) if self._ends_at is None else self._ends_at
+    def _left(self, operation: Operation) -> float | None:
+        if operation is Operation.WRITER_ABORT:
+            return None
+        now = self._runtime.now()
+        ends_at = self._layer.ends_at(now) if self.ends_at is None else self.ends_at
         return None if ends_at is None else ends_at - now
 
     def _timeout(self, operation: Operation, path: str, seconds: float | None, *, is_over: bool) -> Timeout:
@@ -174,8 +182,28 @@ class _TimeoutAccessor(AroundAccessor):
         )
 
 
+class _HttpTimeoutAccessor(_TimeoutAccessor):
+    """Tells the requests of a call besides how long they may stand still."""
+
+    async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        token = _idle.set(_least(_idle.get(), self._layer.idle_limit(operation)))
+        try:
+            return await super().around(operation, path, call, *args)
+        finally:
+            _idle.reset(token)
+
+
+def _limit(operation: Operation, layer: TimeoutLayer, context: Context) -> float | None:
+    """How many seconds a call as a whole may take, as long as nobody asks for more than one thing by it."""
+    if operation is Operation.COPY or (operation in _CONTENT and context.uses_http):
+        return None
+    return layer.idle_limit(operation)
+
+
 def _least(one: float | None, other: float | None) -> float | None:
-    return min((limit for limit in (one, other) if limit is not None), default=None)
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 class _IdleTransport(HttpTransport):

@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 from entrepot.errors import Unsupported
 from entrepot.types import Capability, Entry, Metadata
@@ -49,6 +49,10 @@ from .rps import (
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
+Coming = Coroutine[Any, Any, T]
+"""What a call of an `async def` gives. A plain method that returns the one of another call spares a coroutine of its
+own, which would do nothing but wait for that."""
+
 OPERATIONS = tuple(operation.value for operation in Operation if "." not in operation.value)
 _AS_NATIVE = Capability()
 
@@ -63,6 +67,8 @@ class AccessorInfo:
         name: what the root lies in, such as the bucket or the host; empty where there is no such thing.
         native_capability: what the service itself can do.
         capability: what it can do with what the stack completes; by default what is native.
+        gives_snapshots: whether a body gives, without waiting, what the object was when it began, and never a splice
+            of two contents. Chunks of it then need no body each.
     """
 
     scheme: str
@@ -70,6 +76,7 @@ class AccessorInfo:
     name: str = ""
     native_capability: Capability = Capability()
     capability: Capability = _AS_NATIVE
+    gives_snapshots: bool = False
 
     def __post_init__(self) -> None:
         if self.capability is _AS_NATIVE:
@@ -210,55 +217,68 @@ class AroundAccessor(LayeredAccessor):
         return await call(*args)
 
     def around_named(
-        self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args
-    ) -> Awaitable[T]:
+        self, operation: Operation, path: str, call: Callable[[*Args], Coming[T]], *args: *Args
+    ) -> Coming[T]:
         """The call, inside `around` if it is one of those that this accessor names."""
         if operation in self.operations:
             return self.around(operation, path, call, *args)
         return call(*args)
 
-    async def stat(self, path: str, args: OpStat) -> RpStat:
-        return await self.around_named(Operation.STAT, path, self.inner.stat, path, args)
+    def stat(self, path: str, args: OpStat) -> Coming[RpStat]:
+        return self.around_named(_STAT, path, self.inner.stat, path, args)
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, Read]:
-        reply, body = await self.around_named(Operation.READ, path, self.inner.read, path, args)
-        return reply, _AroundReader(self, path, body) if self.operations & _READER_VERBS else body
+        reply, body = await self.around_named(_READ, path, self.inner.read, path, args)
+        return reply, body if self.operations.isdisjoint(_READER_VERBS) else _AroundReader(self, path, body)
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, Write]:
-        reply, body = await self.around_named(Operation.WRITE, path, self.inner.write, path, args)
-        return reply, _AroundWriter(self, path, body) if self.operations & _WRITER_VERBS else body
+        reply, body = await self.around_named(_WRITE, path, self.inner.write, path, args)
+        return reply, body if self.operations.isdisjoint(_WRITER_VERBS) else _AroundWriter(self, path, body)
 
-    async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
-        return await self.around_named(Operation.CREATE_DIR, path, self.inner.create_dir, path, args)
+    def create_dir(self, path: str, args: OpCreateDir) -> Coming[RpCreateDir]:
+        return self.around_named(_CREATE_DIR, path, self.inner.create_dir, path, args)
 
     async def delete(self) -> tuple[RpDelete, Delete]:
-        reply, body = await self.around_named(Operation.DELETE, "", self.inner.delete)
-        return reply, _AroundDeleter(self, body) if self.operations & _DELETER_VERBS else body
+        reply, body = await self.around_named(_DELETE, "", self.inner.delete)
+        return reply, body if self.operations.isdisjoint(_DELETER_VERBS) else _AroundDeleter(self, body)
 
     async def list(self, path: str, args: OpList) -> tuple[RpList, List]:
-        reply, body = await self.around_named(Operation.LIST, path, self.inner.list, path, args)
-        return reply, _AroundLister(self, path, body) if self.operations & _LISTER_VERBS else body
+        reply, body = await self.around_named(_LIST, path, self.inner.list, path, args)
+        return reply, body if self.operations.isdisjoint(_LISTER_VERBS) else _AroundLister(self, path, body)
 
-    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
-        return await self.around_named(Operation.COPY, source, self.inner.copy, source, target, args)
+    def copy(self, source: str, target: str, args: OpCopy) -> Coming[RpCopy]:
+        return self.around_named(_COPY, source, self.inner.copy, source, target, args)
 
-    async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
-        return await self.around_named(Operation.RENAME, source, self.inner.rename, source, target, args)
+    def rename(self, source: str, target: str, args: OpRename) -> Coming[RpRename]:
+        return self.around_named(_RENAME, source, self.inner.rename, source, target, args)
 
-    async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
-        return await self.around_named(Operation.LIST_UPLOADS, path, self.inner.list_uploads, path, args)
+    def list_uploads(self, path: str, args: OpListUploads) -> Coming[RpListUploads]:
+        return self.around_named(_LIST_UPLOADS, path, self.inner.list_uploads, path, args)
 
-    async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
-        return await self.around_named(Operation.ABORT_UPLOAD, path, self.inner.abort_upload, path, args)
+    def abort_upload(self, path: str, args: OpAbortUpload) -> Coming[RpAbortUpload]:
+        return self.around_named(_ABORT_UPLOAD, path, self.inner.abort_upload, path, args)
 
-    async def presign(self, path: str, args: OpPresign) -> RpPresign:
-        return await self.around_named(Operation.PRESIGN, path, self.inner.presign, path, args)
+    def presign(self, path: str, args: OpPresign) -> Coming[RpPresign]:
+        return self.around_named(_PRESIGN, path, self.inner.presign, path, args)
 
 
 def _verbs_of(body: str) -> frozenset[Operation]:
     return frozenset(verb for verb in Operation if verb.value.startswith(f"{body}."))
 
 
+# On Python 3.11 to look up a member of an enum takes as long as a call, and each call through here names some.
+_STAT, _READ, _WRITE, _DELETE, _LIST = (
+    Operation.STAT, Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST,
+)  # fmt: skip
+_COPY, _RENAME, _CREATE_DIR, _PRESIGN = Operation.COPY, Operation.RENAME, Operation.CREATE_DIR, Operation.PRESIGN
+_LIST_UPLOADS, _ABORT_UPLOAD = Operation.LIST_UPLOADS, Operation.ABORT_UPLOAD
+_READER_READ, _READER_SEEK = Operation.READER_READ, Operation.READER_SEEK
+_READER_NEXT, _READER_CLOSE = Operation.READER_NEXT, Operation.READER_CLOSE
+_WRITER_WRITE, _WRITER_CLOSE, _WRITER_ABORT = Operation.WRITER_WRITE, Operation.WRITER_CLOSE, Operation.WRITER_ABORT
+_DELETER_DELETE, _DELETER_CLOSE = Operation.DELETER_DELETE, Operation.DELETER_CLOSE
+_LISTER_NEXT, _LISTER_CLOSE = Operation.LISTER_NEXT, Operation.LISTER_CLOSE
+
+_METHODS = {verb: verb.value.partition(".")[2] for verb in Operation}
 _READER_VERBS = _verbs_of("reader")
 _WRITER_VERBS = _verbs_of("writer")
 _DELETER_VERBS = _verbs_of("deleter")
@@ -268,7 +288,7 @@ _LISTER_VERBS = _verbs_of("lister")
 def _bind_unnamed(body: object, inner: object, verbs: frozenset[Operation], layer: AroundAccessor) -> None:
     """Gives the body the inner body's own verbs where the layer does not name them."""
     for verb in verbs - layer.operations:
-        name = verb.value.partition(".")[2]
+        name = _METHODS[verb]
         setattr(body, name, getattr(inner, name))
 
 
@@ -277,19 +297,24 @@ class _AroundReader(Read):
         self._around = layer.around
         self._path = path
         self._inner = inner
-        _bind_unnamed(self, inner, _READER_VERBS, layer)
+        if not layer.operations >= _READER_VERBS:
+            _bind_unnamed(self, inner, _READER_VERBS, layer)
 
-    async def read(self, n: int) -> bytes:
-        return await self._around(Operation.READER_READ, self._path, self._inner.read, n)
+    @property
+    def is_at_end(self) -> bool:
+        return self._inner.is_at_end
 
-    async def seek(self, offset: int, whence: int = 0) -> int:
-        return await self._around(Operation.READER_SEEK, self._path, self._inner.seek, offset, whence)
+    def read(self, n: int) -> Coming[bytes]:
+        return self._around(_READER_READ, self._path, self._inner.read, n)
 
-    async def next(self) -> bytes | None:
-        return await self._around(Operation.READER_NEXT, self._path, self._inner.next)
+    def seek(self, offset: int, whence: int = 0) -> Coming[int]:
+        return self._around(_READER_SEEK, self._path, self._inner.seek, offset, whence)
 
-    async def close(self) -> None:
-        await self._around(Operation.READER_CLOSE, self._path, self._inner.close)
+    def next(self) -> Coming[bytes | None]:
+        return self._around(_READER_NEXT, self._path, self._inner.next)
+
+    def close(self) -> Coming[None]:
+        return self._around(_READER_CLOSE, self._path, self._inner.close)
 
 
 class _AroundWriter(Write):
@@ -297,29 +322,31 @@ class _AroundWriter(Write):
         self._around = layer.around
         self._path = path
         self._inner = inner
-        _bind_unnamed(self, inner, _WRITER_VERBS, layer)
+        if not layer.operations >= _WRITER_VERBS:
+            _bind_unnamed(self, inner, _WRITER_VERBS, layer)
 
-    async def write(self, data: bytes | bytearray | memoryview) -> None:
-        await self._around(Operation.WRITER_WRITE, self._path, self._inner.write, data)
+    def write(self, data: bytes | bytearray | memoryview) -> Coming[None]:
+        return self._around(_WRITER_WRITE, self._path, self._inner.write, data)
 
-    async def close(self) -> Metadata:
-        return await self._around(Operation.WRITER_CLOSE, self._path, self._inner.close)
+    def close(self) -> Coming[Metadata]:
+        return self._around(_WRITER_CLOSE, self._path, self._inner.close)
 
-    async def abort(self) -> None:
-        await self._around(Operation.WRITER_ABORT, self._path, self._inner.abort)
+    def abort(self) -> Coming[None]:
+        return self._around(_WRITER_ABORT, self._path, self._inner.abort)
 
 
 class _AroundDeleter(Delete):
     def __init__(self, layer: AroundAccessor, inner: Delete) -> None:
         self._around = layer.around
         self._inner = inner
-        _bind_unnamed(self, inner, _DELETER_VERBS, layer)
+        if not layer.operations >= _DELETER_VERBS:
+            _bind_unnamed(self, inner, _DELETER_VERBS, layer)
 
-    async def delete(self, path: str, args: OpDelete) -> None:
-        await self._around(Operation.DELETER_DELETE, path, self._inner.delete, path, args)
+    def delete(self, path: str, args: OpDelete) -> Coming[None]:
+        return self._around(_DELETER_DELETE, path, self._inner.delete, path, args)
 
-    async def close(self) -> None:
-        await self._around(Operation.DELETER_CLOSE, "", self._inner.close)
+    def close(self) -> Coming[None]:
+        return self._around(_DELETER_CLOSE, "", self._inner.close)
 
 
 class _AroundLister(List):
@@ -327,10 +354,11 @@ class _AroundLister(List):
         self._around = layer.around
         self._path = path
         self._inner = inner
-        _bind_unnamed(self, inner, _LISTER_VERBS, layer)
+        if not layer.operations >= _LISTER_VERBS:
+            _bind_unnamed(self, inner, _LISTER_VERBS, layer)
 
-    async def next(self) -> Sequence[Entry] | None:
-        return await self._around(Operation.LISTER_NEXT, self._path, self._inner.next)
+    def next(self) -> Coming[Sequence[Entry] | None]:
+        return self._around(_LISTER_NEXT, self._path, self._inner.next)
 
-    async def close(self) -> None:
-        await self._around(Operation.LISTER_CLOSE, self._path, self._inner.close)
+    def close(self) -> Coming[None]:
+        return self._around(_LISTER_CLOSE, self._path, self._inner.close)

@@ -73,7 +73,7 @@ class MockTransport(HttpTransport):
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         self.requests.append(request)
-        self.bodies.append(bytes(request.body or b""))
+        self.bodies.append(b"".join(request.pieces))
         given = self._handler(request)
         response = given if isinstance(given, HttpResponse) else await given
         response.url = response.url or request.url
@@ -108,7 +108,7 @@ class RecordingTransport(HttpTransport):
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         self.requests.append(request)
-        self.bodies.append(bytes(request.body or b""))
+        self.bodies.append(b"".join(request.pieces))
         response = await self._inner.send(request)
         self.open_bodies += 1
         response.body = _RecordedBody(self, response.body)

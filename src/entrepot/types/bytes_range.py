@@ -30,6 +30,9 @@ class BytesRange:
     suffix: int | None = None
 
     def __post_init__(self) -> None:
+        start, end = self.start, self.end
+        if type(start) is int is type(end) and 0 <= start <= end and self.suffix is None:
+            return  # what most ranges are: some readers make one for each request
         for name in ("start", "end", "suffix"):
             if name == "start" or getattr(self, name) is not None:
                 object.__setattr__(self, name, as_integer(f"the {name} of a range", getattr(self, name), 0))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from .metadata import Metadata
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Entry:
     """One name in a listing.
 
@@ -19,7 +19,15 @@ class Entry:
     path: str
     metadata: Metadata
 
+    def __init__(self, path: str, metadata: Metadata) -> None:
+        _set_path(self, path)
+        _set_metadata(self, metadata)
+
     @property
     def name(self) -> str:
         """The last name of the path, with the slash of a directory: of `"a/b/"` it is `"b/"`."""
         return self.path[self.path.rstrip("/").rfind("/") + 1 :] or "/"
+
+
+# The slots themselves, as for `Metadata`: a listing makes one for each name.
+_set_path, _set_metadata = (getattr(Entry, field.name).__set__ for field in fields(Entry))

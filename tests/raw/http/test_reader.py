@@ -193,3 +193,37 @@ async def test_a_description_that_fails_closes_the_body() -> None:
     with pytest.raises(Unexpected):
         await reader.read(1)
     assert server.body.is_closed
+
+
+class Known(Pieces):
+    """Content whose end is known once it was read."""
+
+    @property
+    def is_at_end(self) -> bool:
+        return not self._left
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "content", "headers", "is_at_end"),
+    [
+        (BytesRange(), 200, b"012", {"content_length": "3"}, True),
+        (BytesRange(0, 3), 206, b"012", {"content_range": "bytes 0-2/10"}, True),
+        (BytesRange(0, 3), 200, OBJECT, {"content_length": "10"}, True),
+        (BytesRange(), 200, b"0123", {"content_length": "3"}, False),
+        (BytesRange(), 200, b"012", {}, False),
+        (BytesRange(0, 6), 206, b"012", {"content_range": "bytes 0-2/10"}, False),
+        (BytesRange(), 200, b"012345", {"content_length": "6"}, False),
+    ],
+    ids=["whole", "range", "cut", "too long", "unknown length", "part", "half read"],
+)
+async def test_an_end_is_known_without_asking_where_all_that_was_promised_has_come(
+    asked: BytesRange, status: int, content: bytes, headers: dict[str, str], is_at_end: bool
+) -> None:
+    server = Server(status, content, **headers)
+    server._response.body = Known(content)
+    reader = server.reader(asked)
+    assert not reader.is_at_end
+    assert await reader.read(WHOLE) == b"012"
+    assert reader.is_at_end is is_at_end
+    await reader.close()
+    assert not reader.is_at_end

@@ -10,17 +10,19 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 import pytest
 import trustme
 import uvloop
+from hypothesis import given
+from hypothesis import strategies as st
 
 from entrepot.errors import Timeout, Unexpected
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.aiohttp import AiohttpTransport
+from entrepot.raw.http.aiohttp.content import PIECE, cut, send_first
 from entrepot.raw.http.aiohttp.handler import Handler
-from entrepot.raw.http.aiohttp.request import PIECE, Upload
 from tests.misbehaving import (
     CLOSE,
     END,
@@ -318,8 +320,8 @@ async def test_a_refusal_that_came_unseen_before_the_connection_broke_is_receive
         server.wait_until_left()
         time.sleep(0.02)
 
-    monkeypatch.setattr("entrepot.raw.http.aiohttp.request.PIECE", 1000)
-    monkeypatch.setattr("entrepot.raw.http.aiohttp.request._turn_of_the_loop", block_the_loop)
+    monkeypatch.setattr("entrepot.raw.http.aiohttp.content.PIECE", 1000)
+    monkeypatch.setattr("entrepot.raw.http.aiohttp.content._turn_of_the_loop", block_the_loop)
     script: Answer = [Take(10), whole(b"no", status="403 Forbidden"), RESET]
     with MisbehavingServer(lambda _: script, takes_content=False) as server:
         assert await send(transport, server, LARGE[:5000]) == (403, b"no")
@@ -335,36 +337,43 @@ async def test_a_connection_is_not_used_again_after_a_refusal_that_ended_the_sen
         head = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nno"
         return [whole(b"yes")] if asked.number else [Take(1000), head, PAUSE, PAUSE, b"no"]
 
-    monkeypatch.setattr("entrepot.raw.http.aiohttp.request.PIECE", 1000)
-    monkeypatch.setattr("entrepot.raw.http.aiohttp.request._turn_of_the_loop", pause)
+    monkeypatch.setattr("entrepot.raw.http.aiohttp.content.PIECE", 1000)
+    monkeypatch.setattr("entrepot.raw.http.aiohttp.content._turn_of_the_loop", pause)
     with MisbehavingServer(script, takes_content=False) as server:
         assert await send(transport, server, LARGE[:100_000]) == (403, b"nono")
         assert await send(transport, server, None, "GET") == (200, b"yes")
         assert [asked.connection for asked in server.asked] == [0, 1]
 
 
-class Writer:
-    """A connection that takes all at once, and brings a refusal after some pieces."""
+class Connection:
+    """One that takes all at once, and brings a refusal after some pieces."""
 
     def __init__(self, refused_after: int) -> None:
-        self.protocol, self.pieces, self._refused_after = self, list[bytes](), refused_after
+        self.pieces, self._refused_after = list[bytes](), refused_after
 
     @property
     def is_refused(self) -> bool:
         return len(self.pieces) >= self._refused_after
 
-    def begin_content(self) -> None:
-        assert self.pieces == []
-
     def note_content(self, size: int, *, is_last: bool) -> None:
         assert 0 < size <= PIECE
         assert is_last == (len(self.pieces) == 3)
 
+    def start_timeout(self) -> None:
+        assert self.pieces
+
+    @property
+    def writing_paused(self) -> bool:
+        return False
+
     def has_news(self) -> bool:
         return False
 
-    async def write(self, piece: memoryview) -> None:
-        self.pieces.append(bytes(piece))
+    def send(self, piece: bytes | memoryview) -> None:
+        self.pieces.append(bytes(piece).removeprefix(b"head"))
+
+    async def drain(self) -> None:
+        assert self.pieces
 
 
 @pytest.mark.parametrize(("refused_after", "sent"), [(9, 4), (2, 2)])
@@ -372,23 +381,63 @@ async def test_the_loop_has_its_turn_before_each_piece_however_fast_they_are_tak
     refused_after: int, sent: int
 ) -> None:
     content, turns = LARGE[: 3 * PIECE + 1], list[int]()
-    writer: Any = Writer(refused_after)
-    going = asyncio.ensure_future(Upload(content).write(writer))
+    connection: Any = Connection(refused_after)
+    going = send_first(connection, b"head", [content])
+    assert going is not None
+    turns.append(len(connection.pieces))
     while not going.done():
         await asyncio.sleep(0)
-        turns.append(len(writer.pieces))
+        turns.append(len(connection.pieces))
     assert set(turns) >= set(range(1, sent + 1))
-    assert b"".join(writer.pieces) == content[: sent * PIECE]
+    assert b"".join(connection.pieces) == content[: sent * PIECE]
+
+
+@given(st.lists(st.binary(max_size=7)), st.integers(1, 9))
+def test_content_in_pieces_is_cut_anew_and_nothing_is_lost(pieces: list[bytes], size: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("entrepot.raw.http.aiohttp.content.PIECE", size)
+        found = [bytes(one) for one in cut([memoryview(one) if len(one) % 2 else one for one in pieces])]
+    assert b"".join(found) == b"".join(pieces)
+    assert all(len(one) == size for one in found[:-1])
+    assert all(0 < len(one) <= size for one in found[-1:])
+
+
+def test_large_pieces_are_sent_without_a_copy() -> None:
+    content = bytes(3 * PIECE)
+    found = list(cut((content, content)))
+    assert all(isinstance(one, memoryview) and one.obj is content for one in found)
+    assert len(found) == 6
+
+
+async def test_content_in_pieces_is_sent_as_one(transport: AiohttpTransport) -> None:
+    content = (LARGE[:3], memoryview(LARGE)[3 : PIECE + 5], b"", bytes(PIECE), b"end")
+    whole_of_it = b"".join(content)
+    with MisbehavingServer(lambda _: [whole(b"yes")]) as server:
+        response = await transport.send(HttpRequest("PUT", f"{server.endpoint}/a", (), content))
+        assert (response.status, await response.body.read(10)) == (200, b"yes")
+        await response.body.close()
+        assert server.asked[0].headers["content-length"] == str(len(whole_of_it))
+        assert server.asked[0].content == whole_of_it
 
 
 async def test_a_timer_that_runs_when_a_reply_ends_does_not_break_the_idle_connection() -> None:
-    handler = Handler(asyncio.get_running_loop(), WeakKeyDictionary())
+    handler = Handler(asyncio.get_running_loop(), WeakSet())
     handler.connection_made(asyncio.Transport())
-    handler.set_response_params(read_timeout=0.01)
+    handler.expect(has_content=True, idle_timeout=0.01)
     handler.start_timeout()
     handler.rest()
     await asyncio.sleep(0.03)
     assert handler.exception() is None
+
+
+async def test_a_refusal_drops_what_the_connection_has_not_taken_of_the_only_piece(
+    transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrepot.raw.http.aiohttp.content.PIECE", SIZE)
+    with MisbehavingServer(refusing("403 Forbidden", HOLD, taken=10), takes_content=False) as server:
+        before = descriptors()
+        assert await send(transport, server, LARGE) == (403, b"no")
+        await nothing_left(server, before)
 
 
 async def test_a_refusal_ends_the_sending_also_while_its_own_content_is_awaited(transport: AiohttpTransport) -> None:

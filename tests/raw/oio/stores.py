@@ -124,7 +124,9 @@ class MultipartStore(MultipartUpload):
         return upload
 
     async def upload_part(self, upload, number, content):
-        assert type(content) is bytes
+        assert content
+        assert all(isinstance(piece, bytes | memoryview) and len(piece) for piece in content)
+        content = b"".join(content)
 
         def effect():
             self.uploads[upload][number] = content

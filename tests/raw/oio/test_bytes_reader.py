@@ -23,3 +23,16 @@ async def test_closed_reader_is_refused_and_loads_nothing(begun: bool) -> None:
         with pytest.raises(InvalidInput, match="closed"):
             await verb()
     assert len(loaded) == begun
+
+
+async def test_it_knows_when_it_is_at_its_end() -> None:
+    body = BytesReader(lambda: b"0123")
+    assert not body.is_at_end
+    assert await body.read(3) == b"012"
+    assert not body.is_at_end
+    assert await body.read(3) == b"3"
+    assert body.is_at_end
+    await body.seek(1)
+    assert not body.is_at_end
+    await body.close()
+    assert not body.is_at_end

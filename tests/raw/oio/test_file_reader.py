@@ -24,7 +24,7 @@ from entrepot import (
 )
 from entrepot.raw import RpRead
 from entrepot.raw.oio import FileReader, into_read_from_file
-from entrepot.raw.oio.file_reader import PREAD_LIMIT
+from entrepot.raw.oio.file_reader import PREAD_LIMIT, SMALL
 from entrepot.raw.ops import FULL_RANGE
 from entrepot.raw.runtime import Runtime, inline
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
@@ -434,3 +434,126 @@ class TestCancelled:
             while not opening.files[0].closed:
                 await asyncio.sleep(0.001)
         assert len(opening.files) == 1
+
+
+def test_a_small_window_that_is_read_whole_leaves_no_file_open_and_can_be_read_again(
+    run: Run, opening: Opening, body_of: Callable[..., FileReader]
+) -> None:
+    async def scenario() -> None:
+        body = body_of(opening, BytesRange(10, 90))
+        assert await body.read(WHOLE) == CONTENT[10:90]
+        assert opening.files[0].closed
+        opening.path.write_bytes(b"what was written meanwhile")
+        assert await body.seek(-10, os.SEEK_END) == 70
+        assert [await body.read(4), await body.read(WHOLE), await body.read(1)] == [CONTENT[80:84], CONTENT[84:90], b""]
+        await body.close()
+
+    run(scenario())
+    assert len(opening.files) == 1
+
+
+def test_a_file_that_is_large_or_read_in_part_stays_open_until_the_body_is_closed(
+    run: Run, tmp_path: Path, body_of: Callable[..., FileReader]
+) -> None:
+    async def scenario(size: int, first: int) -> None:
+        (tmp_path / "file").write_bytes(bytes(size))
+        opening = Opening(tmp_path / "file")
+        body = body_of(opening)
+        assert await body.read(first) == bytes(min(size, first))
+        assert not opening.files[0].closed
+        await body.close()
+        assert opening.files[0].closed
+
+    run(scenario(SMALL + 1, WHOLE))
+    run(scenario(SMALL, SMALL - 1))
+
+
+def test_a_body_knows_that_it_is_at_its_end_as_soon_as_all_has_come(
+    run: Run, opening: Opening, body_of: Callable[..., FileReader]
+) -> None:
+    async def scenario() -> None:
+        body = body_of(opening, BytesRange(10, 30))
+        seen = [body.is_at_end]
+        for n in (15, 5):
+            await body.read(n)
+            seen.append(body.is_at_end)
+        await body.seek(0)
+        assert [*seen, body.is_at_end] == [False, False, True, False]
+        await body.close()
+
+    run(scenario())
+
+
+class TestAtOnce:
+    """What can be had without blocking is not opened, where blocking holds up others."""
+
+    @pytest.fixture
+    def opening(self, tmp_path: Path) -> Opening:
+        (tmp_path / "file").write_bytes(CONTENT)
+        return Opening(tmp_path / "file")
+
+    @pytest.fixture
+    def asked(self) -> list[int]:
+        return []
+
+    @pytest.fixture
+    def at_once(self, asked: list[int]) -> Callable[[int], tuple[Metadata, bytes] | None]:
+        """Has the whole window, which is the first ten bytes."""
+
+        def attempt(most: int) -> tuple[Metadata, bytes] | None:
+            asked.append(most)
+            return (Metadata(content_length=len(CONTENT)), CONTENT[:10]) if most >= 10 else None
+
+        return attempt
+
+    async def test_the_first_read_of_all_opens_nothing(
+        self, opening: Opening, asked: list[int], at_once: Callable[[int], tuple[Metadata, bytes] | None]
+    ) -> None:
+        reply = RpRead()
+        body = into_read_from_file(AsyncioRuntime(), opening, BytesRange(0, 10), reply, at_once)
+        await body.seek(4)
+        assert [await body.read(WHOLE), await body.read(WHOLE), await body.seek(-1, os.SEEK_END)] == [
+            CONTENT[4:10], b"", 9,
+        ]  # fmt: skip
+        assert (reply.metadata, asked, opening.files) == (Metadata(content_length=100), [WHOLE], [])
+        await body.close()
+
+    async def test_what_cannot_be_had_at_once_is_opened(
+        self, opening: Opening, asked: list[int], at_once: Callable[[int], tuple[Metadata, bytes] | None]
+    ) -> None:
+        body = into_read_from_file(AsyncioRuntime(), opening, BytesRange(0, 10), RpRead(), at_once)
+        assert [await body.read(4), await body.read(WHOLE)] == [CONTENT[:4], CONTENT[4:10]]
+        assert (asked, len(opening.files)) == ([4], 1)
+        await body.close()
+
+    async def test_a_seek_from_the_end_opens(
+        self, opening: Opening, asked: list[int], at_once: Callable[[int], tuple[Metadata, bytes] | None]
+    ) -> None:
+        body = into_read_from_file(AsyncioRuntime(), opening, BytesRange(0, 10), RpRead(), at_once)
+        assert await body.seek(0, os.SEEK_END) == 10
+        assert (asked, len(opening.files)) == ([], 1)
+        await body.close()
+
+    async def test_a_cancellation_before_it_was_tried_loses_nothing(
+        self, opening: Opening, asked: list[int], at_once: Callable[[int], tuple[Metadata, bytes] | None]
+    ) -> None:
+        body = into_read_from_file(AsyncioRuntime(), opening, BytesRange(0, 10), RpRead(), at_once)
+        reading = asyncio.ensure_future(body.read(WHOLE))
+        await asyncio.sleep(0)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert asked == []
+        assert await body.read(WHOLE) == CONTENT[:10]
+        await body.close()
+
+    def test_where_blocking_holds_up_nobody_it_is_not_tried(
+        self, opening: Opening, asked: list[int], at_once: Callable[[int], tuple[Metadata, bytes] | None]
+    ) -> None:
+        async def scenario() -> None:
+            body = into_read_from_file(inline.InlineRuntime(), opening, BytesRange(0, 10), RpRead(), at_once)
+            assert await body.read(WHOLE) == CONTENT[:10]
+            await body.close()
+
+        inline.run(scenario())
+        assert (asked, len(opening.files)) == ([], 1)

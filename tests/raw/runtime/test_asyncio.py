@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import anyio
@@ -186,6 +187,106 @@ async def test_a_timeout_cancels_what_waits():
         async with runtime.timeout(0.01):
             await asyncio.Event().wait()
     assert asyncio.current_task().cancelling() == 0
+
+
+async def test_a_limit_cancels_the_call_and_nobody_else():
+    left = []
+
+    async def wait():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.append("by cancellation")
+
+    with pytest.raises(TimeoutError) as caught:
+        await runtime.within(0.01, wait)
+    assert left == ["by cancellation"]
+    assert asyncio.current_task().cancelling() == 0
+    assert isinstance(caught.value.__cause__, asyncio.CancelledError)
+
+
+async def test_a_call_that_does_not_wait_takes_no_timer(monkeypatch):
+    async def give():
+        return 7
+
+    monkeypatch.setattr(asyncio, "timeout", None)
+    assert await runtime.within(10, give) == 7
+    with pytest.raises(TypeError):
+        await runtime.within(10, asyncio.sleep, 0)
+
+
+async def test_a_limit_counts_from_the_beginning_of_the_call():
+    async def hold_up_and_wait():
+        time.sleep(0.02)
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(10):
+            await runtime.within(0.01, hold_up_and_wait)
+
+
+async def test_a_cancelled_call_within_a_limit_is_cancelled_and_not_late():
+    task = asyncio.ensure_future(runtime.within(10, asyncio.Event().wait))
+    await asyncio.sleep(0)
+    await cancelled(task)
+    assert task.cancelled()
+
+
+async def test_a_call_that_waits_on_when_it_is_cancelled_has_the_word():
+    gate = asyncio.Event()
+
+    async def end_in_peace():
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await gate.wait()
+            await asyncio.sleep(0)
+            return "ended in peace"
+
+    task = asyncio.ensure_future(runtime.within(10, end_in_peace))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    gate.set()
+    assert await task == "ended in peace"
+
+
+async def test_a_call_within_a_limit_that_ends_at_the_error_of_its_first_wait_gives_its_result():
+    async def fall_back():
+        try:
+            await runtime.blocking(io.FileIO, "/nowhere/at/all")
+        except FileNotFoundError:
+            return "nothing there"
+
+    async def stay_calm():
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "calm"
+
+    assert await runtime.within(10, fall_back) == "nothing there"
+    task = asyncio.ensure_future(runtime.within(10, stay_calm))
+    await asyncio.sleep(0)
+    task.cancel()
+    assert await task == "calm"
+    assert await runtime.within(0.01, stay_calm) == "calm"
+
+
+async def test_a_call_within_a_limit_is_closed_with_its_caller():
+    left = []
+
+    async def wait():
+        try:
+            await asyncio.Event().wait()
+        except GeneratorExit:
+            left.append("closed")
+            raise
+
+    coroutine = runtime.within(10, wait)
+    coroutine.send(None)
+    coroutine.close()
+    assert left == ["closed"]
 
 
 async def test_a_window_runs_its_calls_at_the_same_time():

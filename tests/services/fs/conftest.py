@@ -11,7 +11,7 @@ from entrepot import Operator
 from entrepot.raw import Context
 from entrepot.raw.runtime import inline
 from entrepot.services import Fs
-from entrepot.services.fs import confined
+from entrepot.services.fs import confined, openat2
 
 T = TypeVar("T")
 
@@ -61,6 +61,16 @@ def confinement(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     elif not confined.kernel_confines():
         pytest.skip("this kernel, or the sandbox around it, has no openat2")
     return name
+
+
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is asked of the kernel that it shall give without waiting, it would have to wait."""
+
+    def refuse(*_: object) -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr(openat2, "open_cached", refuse)
 
 
 @pytest.fixture

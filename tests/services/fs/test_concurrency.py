@@ -117,6 +117,7 @@ async def test_thread_whose_caller_has_gone_reads_its_own_file_although_others_a
     assert late == [content(1)[10:110]]
 
 
+@pytest.mark.usefixtures("cold")
 @pytest.mark.parametrize("options", [{}, {"chunk": 1000, "concurrent": 3}])
 async def test_reading_that_took_too_long_is_left_while_its_threads_still_hang(
     op: Operator, files: list[str], options: dict[str, int], monkeypatch: pytest.MonkeyPatch

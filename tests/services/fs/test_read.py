@@ -190,6 +190,7 @@ def test_fifo_is_refused_and_its_writer_not_disturbed(run: Run, op: Operator, ro
         os.close(both_ends)
 
 
+@pytest.mark.usefixtures("cold")
 def test_fifo_that_takes_the_place_of_a_file_meanwhile_does_not_block(
     run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -404,6 +405,9 @@ class _CountingRuntime:
         self.calls.append("blocking")
         return await self._inner.blocking(call, *args)  # type: ignore[attr-defined]
 
+    async def at_once(self, attempt: Callable[..., object], *args: object) -> object:
+        return await self._inner.at_once(attempt, *args)  # type: ignore[attr-defined]
+
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, object]]) -> tuple[object, object]:
         self.calls.append("open_file")
         file, learned = await self._inner.open_file(opener)  # type: ignore[attr-defined]
@@ -423,7 +427,7 @@ class _CountingFile:
         await self._inner.close()  # type: ignore[attr-defined]
 
 
-@pytest.mark.usefixtures("file")
+@pytest.mark.usefixtures("file", "cold")
 def test_small_read_and_stat_and_write_are_one_hop_each(run: Run, op: Operator, root: Path) -> None:
     counting = _CountingRuntime(op._context.runtime)
     service = accessor.FsAccessor(op._context.replace(runtime=counting), str(root))  # type: ignore[arg-type]

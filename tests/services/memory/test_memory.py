@@ -1,5 +1,7 @@
 """The template service."""
 
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +16,11 @@ from entrepot.raw import (
     DEFAULT_RENAME,
     DEFAULT_STAT,
     DEFAULT_WRITE,
+    Accessor,
+    AroundAccessor,
     Context,
+    Layer,
+    Operation,
 )
 from entrepot.raw.runtime.inline import InlineRuntime, run
 from entrepot.services import Memory
@@ -154,3 +160,46 @@ async def test_a_whole_read_is_not_copied() -> None:
     await op.write("a", content)
     assert await op.read("a") is content
     assert await op.read("a", range=BytesRange(0, 10)) == content[:10]
+
+
+class _Counting(Layer):
+    """Counts the calls of each name."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        return _CountingAccessor(accessor, self.calls)
+
+
+class _CountingAccessor(AroundAccessor):
+    def __init__(self, inner: Accessor, calls: Counter[str]) -> None:
+        super().__init__(inner)
+        self._calls = calls
+
+    async def around(self, operation: Operation, path: str, call: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        self._calls[operation] += 1
+        return await call(*args)
+
+
+async def test_a_whole_read_is_one_verb_of_one_body() -> None:
+    counting = _Counting()
+    op = Operator(Memory()).layer(counting)
+    await op.write("a", b"content")
+    counting.calls.clear()
+    assert await op.read("a") == b"content"
+    assert counting.calls == {"read": 1, "reader.read": 1, "reader.close": 1}
+
+
+@pytest.mark.parametrize("concurrent", [None, 1])
+async def test_chunks_are_cut_out_of_one_body_and_cannot_be_of_two_contents(concurrent: int | None) -> None:
+    counting = _Counting()
+    op = Operator(Memory()).layer(counting)
+    await op.write("a", b"0123456789")
+    found = []
+    async for chunk in op.reader("a", chunk=4, concurrent=concurrent):
+        found.append(chunk)
+        await op.write("a", b"something else of another length")
+    assert found == [b"0123", b"4567", b"89"]
+    assert counting.calls["read"] == 1
+    assert await op.read("a", range=(0, 9), chunk=4) == b"something"

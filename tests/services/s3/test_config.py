@@ -185,6 +185,19 @@ def test_aliases_mean_the_same_key(alias: str, name: str, value: str) -> None:
     assert S3.from_mapping({**base, alias: value}) == S3.from_mapping({**base, name: value})
 
 
+@pytest.mark.parametrize("name", ["unsigned_payload", "aws_unsigned_payload", "AWS_UNSIGNED_PAYLOAD"])
+def test_content_may_be_left_unsigned_by_mapping_and_by_uri(name: str) -> None:
+    config = s3(unsigned_payload=True, root="/")
+    assert S3.from_mapping({"bucket": "bucket", "region": "eu-west-1", **KEYS, name: "true"}) == config
+    assert S3.from_uri(f"s3://AKIDSECRET:the-secret@bucket/?region=eu-west-1&{name}=true") == config
+    assert not s3().unsigned_payload
+
+
+def test_what_is_signed_does_not_make_it_another_store() -> None:
+    assert s3(unsigned_payload=True).is_same_store(s3(root="other"))
+    assert not s3(unsigned_payload=True).is_same_store(s3(unsigned_payload=True, bucket="other"))
+
+
 @pytest.mark.parametrize("alias", ["skip_signature", "aws_skip_signature", "allow_anonymous", "anon"])
 def test_anonymous_access_has_many_names(alias: str) -> None:
     assert S3.from_mapping({"bucket": "b", "region": "r", alias: "yes"}) == S3("b", region="r", skip_signature=True)

@@ -35,7 +35,7 @@ def test_the_beginning_says_what_is_stored_beside_and_no_condition() -> None:
 
 
 def test_a_part_names_its_number_and_upload() -> None:
-    request = upload_part(CORE, "k", UPLOAD, 7, b"xyz")
+    request = upload_part(CORE, "k", UPLOAD, 7, [b"xyz"])
     url = f"https://h/bucket/k?partNumber=7&uploadId={ENCODED}"
     assert (request.method, request.url, request.body) == ("PUT", url, b"xyz")
     assert request.headers == [("Host", "h")]

@@ -19,7 +19,7 @@ from entrepot import (
     Unexpected,
 )
 from entrepot.errors import DeletionsFailed
-from entrepot.raw import OpCopy, OpDelete, OpList, OpWrite
+from entrepot.raw import OpCopy, OpDelete, OpList, OpStat, OpWrite
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services.s3.accessor import S3Accessor
@@ -216,6 +216,42 @@ async def test_long_contents_are_hashed_where_they_hold_up_nobody() -> None:
         await client.call(CORE.put("k", bytes(size), OpWrite()))
         assert headers(transport.requests[-1])["x-amz-content-sha256"] == sha256(bytes(size)).hexdigest()
     assert calls == [INLINE_HASH_LIMIT + 1]
+
+
+@pytest.mark.parametrize("size", [0, 7, INLINE_HASH_LIMIT + 1, 6 * MIB])
+async def test_the_content_of_objects_alone_can_be_left_unsigned(size: int) -> None:
+    class NoThreads(AsyncioRuntime):
+        async def blocking(self, call: Any, *args: Any) -> Any:
+            raise AssertionError("something is hashed")
+
+    bucket = Bucket()
+    client = S3Client(CORE, SIGNER, bucket.transport, NoThreads(), lambda: NOW, is_payload_signed=False)
+    content = bytes(size)
+    _, writer = await S3Accessor(client, "/root/").write("k", OpWrite(chunk=5 * MIB))
+    await writer.write(content)
+    await writer.close()
+    assert bucket.content == content
+    for one in bucket.transport.requests:
+        is_content = one.method == "PUT"
+        expected = "UNSIGNED-PAYLOAD" if is_content else sha256(one.body or b"").hexdigest()
+        assert headers(one)["x-amz-content-sha256"] == expected
+        bare = HttpRequest(one.method, one.url, [(k, v) for k, v in one.headers if k in {"Host", "If-Match"}], one.body)
+        assert headers(one) == headers(SIGNER.sign(bare, NOW, expected))
+    assert [one.method for one in bucket.transport.requests].count("PUT") == (2 if size == 6 * MIB else 1)
+
+
+async def test_what_is_no_object_stays_signed_whole() -> None:
+    transport = MockTransport(lambda request: reply(200, b"<DeleteResult/>" if request.method == "POST" else b""))
+    client = S3Client(CORE, SIGNER, transport, AsyncioRuntime(), lambda: NOW, is_payload_signed=False)
+    one = S3Accessor(client, "/root/")
+    await one.stat("k", OpStat())
+    _, deleter = await one.delete()
+    for path in ("a", "b"):
+        await deleter.delete(path, OpDelete())
+    await deleter.close()
+    assert [request.method for request in transport.requests] == ["HEAD", "POST"]
+    for request in transport.requests:
+        assert headers(request)["x-amz-content-sha256"] == sha256(request.body or b"").hexdigest()
 
 
 async def test_without_keys_nothing_is_hashed_or_signed() -> None:

@@ -7,12 +7,13 @@ from urllib.parse import quote
 
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from entrepot.raw.http import HttpRequest
-from entrepot.services.s3.signing import EMPTY_SHA256, Credentials, Signer, canonical_query
+from entrepot.services.s3.signing import EMPTY_SHA256, UNSIGNED_PAYLOAD, Credentials, Signer, canonical_query
 
 NOW = datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC)
 HOST = "bucket.example.com:9000"
@@ -92,6 +93,14 @@ def test_the_key_of_a_day_is_not_used_on_another() -> None:
     ]
 
 
+def test_a_second_ends_where_the_next_begins() -> None:
+    start = NOW.replace(microsecond=0)
+    moments = [start, start + timedelta(microseconds=999_999), start + timedelta(seconds=1), start - timedelta(0, 0, 1)]
+    signer = Signer(Credentials("AK", "secret"), "r")
+    stamps = [dict(signer.sign(HttpRequest("GET", "http://h/k", [("Host", "h")]), one).headers) for one in moments]
+    assert [one["x-amz-date"] for one in stamps] == [one.strftime("%Y%m%dT%H%M%SZ") for one in moments]
+
+
 def test_the_time_is_signed_in_utc_whatever_zone_it_comes_in() -> None:
     signer = Signer(Credentials("AK", "secret"), "r")
     assert signature_on(signer, NOW.astimezone(timezone(timedelta(hours=9)))) == signature_on(signer, NOW)
@@ -104,6 +113,38 @@ def test_the_hash_of_the_content_is_signed() -> None:
     assert without["x-amz-content-sha256"] == EMPTY_SHA256
     assert with_body["x-amz-content-sha256"] == hashlib.sha256(b"abc").hexdigest()
     assert without["Authorization"] != with_body["Authorization"]
+
+
+@given(keys, queries, headers, regions, visible, tokens, bodies)
+def test_leaves_content_unsigned_as_botocore_does(
+    key: str,
+    query: list[tuple[str, str]],
+    extra: dict[str, str],
+    region: str,
+    secret: str,
+    token: str | None,
+    body: bytes | None,
+) -> None:
+    request = HttpRequest("PUT", url_of(key, query), [("Host", HOST), *extra.items()], body)
+    theirs = AWSRequest("PUT", request.url, headers=dict(request.headers), data=body)
+    theirs.context["client_config"] = Config(s3={"payload_signing_enabled": False})
+    with mock.patch("botocore.auth.get_current_datetime", return_value=NOW):
+        S3SigV4Auth(BotocoreCredentials("AK", secret, token), "s3", region).add_auth(theirs)
+
+    signed = Signer(Credentials("AK", secret, token), region).sign(request, NOW, UNSIGNED_PAYLOAD)
+
+    assert {name.lower(): value for name, value in signed.headers} == {
+        name.lower(): value for name, value in theirs.headers.items()
+    }
+    assert dict(signed.headers)["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
+
+
+def test_content_in_pieces_is_signed_as_the_whole_of_it() -> None:
+    signer = Signer(Credentials("AK", "secret"), "r")
+    request = HttpRequest("PUT", "http://h/k", [("Host", "h")], b"abcdef")
+    pieces = request.with_content((b"ab", memoryview(b"cde"), b"f"))
+    assert signer.sign(pieces, NOW).headers == signer.sign(request, NOW).headers
+    assert pieces.size == request.size == 6
 
 
 def test_nothing_of_the_credentials_is_shown() -> None:

@@ -97,14 +97,10 @@ class _CompleteAccessor(LayeredAccessor):
             return RpRead(), oio.BytesReader(bytes)
         if args.range.suffix is not None and not self._native.read_with_suffix:
             return self._by_range(path, args)
-        match self._native.read_can_seek, self._native.read_can_next:
-            case True, True:
-                return await self.inner.read(path, args)
-            case True, False:
-                reply, body = await self.inner.read(path, args)
-                return reply, oio.StreamableReader(body)
-            case _:
-                return self._by_range(path, args)
+        if not self._native.read_can_seek:
+            return self._by_range(path, args)
+        reply, body = await self.inner.read(path, args)
+        return reply, body if self._native.read_can_next else oio.StreamableReader(body)
 
     async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
         if path == "/":

@@ -69,17 +69,20 @@ def parse_metadata(headers: HttpHeaders, **overrides: Any) -> Metadata:
 
     Arguments:
         headers: the headers.
-        overrides: fields that the caller knows better, such as `content_length` of a partial reply.
+        overrides: what the headers do not say, or say of something else: `content_length` of a partial reply, `mode`,
+            `version`, `user_metadata`.
     """
-    modified = headers.get("last-modified")
-    found = {
-        "content_length": parse_length(headers.get("content-length")),
-        "etag": headers.get("etag"),
-        "last_modified": None if modified is None else parse_http_date(modified),
-        "content_type": headers.get("content-type"),
-        "content_encoding": headers.get("content-encoding"),
-        "content_disposition": headers.get("content-disposition"),
-        "cache_control": headers.get("cache-control"),
-        "content_md5": headers.get("content-md5"),
-    }
-    return Metadata(**(found | overrides))
+    stated = headers.get
+    if "content_length" not in overrides:
+        overrides["content_length"] = parse_length(stated("content-length"))
+    modified = stated("last-modified")
+    return Metadata(
+        etag=stated("etag"),
+        last_modified=None if modified is None else parse_http_date(modified),
+        content_type=stated("content-type"),
+        content_encoding=stated("content-encoding"),
+        content_disposition=stated("content-disposition"),
+        cache_control=stated("cache-control"),
+        content_md5=stated("content-md5"),
+        **overrides,
+    )

@@ -45,6 +45,12 @@ class HttpReader(Read):
         self._skip = 0
         self._left: int | None = None
 
+    @property
+    def is_at_end(self) -> bool:
+        if self._left != 0 or self._body is None or self._placed.is_part:
+            return False
+        return self._placed.is_cut or self._body.is_at_end
+
     async def read(self, n: int) -> bytes:
         if n == 0:
             return b""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from entrepot.errors import Unsupported
 
 Header = tuple[str, str]
+Content = bytes | memoryview | tuple[bytes | memoryview, ...]
 
 
 @dataclass(slots=True)
@@ -18,8 +19,9 @@ class HttpRequest:
         method: such as `"GET"`.
         url: absolute and percent-encoded; sent as it stands.
         headers: names and values, in order.
-        body: the content, or None for a request without. A memoryview is contiguous, and what it shows stays as it
-            is until the reply. Its length is stated in the Content-Length, which a POST or PUT without content
+        body: the content, or None for a request without. A tuple is pieces of it that are sent one after the other,
+            so that nobody needs to join them. A memoryview is contiguous, and what it shows stays as it is until the
+            reply. Its length is stated in the Content-Length, which a POST or PUT without content
             states too; no other header is made from it.
         connect_timeout: seconds until a connection stands, above 0; None is what the transport does anyway.
         idle_timeout: seconds without a byte from the server, nor one of the content taken by it, above 0; likewise.
@@ -28,13 +30,31 @@ class HttpRequest:
     method: str
     url: str
     headers: Sequence[Header] = ()
-    body: bytes | memoryview | None = None
+    body: Content | None = None
     connect_timeout: float | None = None
     idle_timeout: float | None = None
 
     def with_headers(self, headers: Sequence[Header]) -> HttpRequest:
         """The same request with other headers. Signing makes one for every request, so it is made by hand."""
         return HttpRequest(self.method, self.url, headers, self.body, self.connect_timeout, self.idle_timeout)
+
+    @property
+    def pieces(self) -> tuple[bytes | memoryview, ...]:
+        """The content, in the pieces that it is given in."""
+        if isinstance(self.body, tuple):
+            return self.body
+        return () if self.body is None else (self.body,)
+
+    @property
+    def size(self) -> int:
+        """How many bytes the content has."""
+        if isinstance(self.body, bytes):
+            return len(self.body)
+        return sum(memoryview(piece).nbytes for piece in self.pieces)
+
+    def with_content(self, body: Content) -> HttpRequest:
+        """The same request with other content."""
+        return HttpRequest(self.method, self.url, self.headers, body, self.connect_timeout, self.idle_timeout)
 
 
 class HttpHeaders(dict[str, str]):
@@ -59,6 +79,11 @@ class HttpBody:
     """The content of a reply, as it arrives."""
 
     __slots__ = ()
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether all of the content has come and was read, as far as is known without asking. False says nothing."""
+        return False
 
     async def read(self, n: int) -> bytes:
         """Up to `n` bytes, at least one; `b""` is the end. Content that arrived is taken without waiting.

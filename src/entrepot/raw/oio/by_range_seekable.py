@@ -48,6 +48,11 @@ class ByRangeSeekableReader(Read):
         self._body_position = 0
         self._is_closed = False
 
+    @property
+    def is_at_end(self) -> bool:
+        is_all = self._position == self._body_position == self._range.size
+        return is_all and self._body is not None and self._body.is_at_end
+
     async def read(self, n: int) -> bytes:
         check_not_closed(self._is_closed)
         return await self._advance(lambda body: body.read(n)) if n else b""

@@ -37,11 +37,18 @@ class BytesReader(Read):
             self._buffer = self._load()
         return self._buffer
 
-    async def read(self, n: int) -> bytes:
+    def _take(self, n: int) -> bytes:
         self._check_open()
         data = bytes(self._bytes()[self._position : self._position + n])
         self._position += len(data)
         return data
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._buffer is not None and self._position >= len(self._buffer)
+
+    async def read(self, n: int) -> bytes:
+        return self._take(n)
 
     async def seek(self, offset: int, whence: int = 0) -> int:
         self._check_open()
@@ -50,7 +57,7 @@ class BytesReader(Read):
         return self._position
 
     async def next(self) -> bytes | None:
-        return await self.read(NEXT_SIZE) or None
+        return self._take(NEXT_SIZE) or None
 
     async def close(self) -> None:
         self._is_closed = True

@@ -53,9 +53,10 @@ class Cursor:
         """`n` bytes, fewer only where the range ends."""
         while (missing := n - self._unread_length()) > 0:
             data = await self._ask(lambda body: body.read(missing))
-            if not data:
+            if data:
+                self._unread.append(data)
+            if not data or (len(data) < missing and self._is_at_end()):
                 break
-            self._unread.append(data)
         return self._hand_over(n)
 
     async def take_exactly(self, n: int) -> bytes:
@@ -75,10 +76,11 @@ class Cursor:
 
     async def take_chunk(self) -> bytes:
         """The next chunk as the storage has it; `b""` is the end."""
-        if not self._unread:
-            chunk = await self._ask(lambda body: body.next())
-            self._unread = [chunk or b""]
-        return self._hand_over(WHOLE)
+        if self._unread:
+            return self._hand_over(WHOLE)
+        chunk = await self._ask(_next) or b""
+        self.position += len(chunk)
+        return chunk
 
     async def move(self, offset: int, whence: int) -> int:
         """Seeks, and returns the new position."""
@@ -118,12 +120,21 @@ class Cursor:
         self._is_adrift = True
         return self._body
 
+    def _is_at_end(self) -> bool:
+        return self._body is not None and self._body.is_at_end
+
     def _unread_length(self) -> int:
         return sum(map(len, self._unread))
 
     def _hand_over(self, n: int) -> bytes:
         data = self._unread[0] if len(self._unread) == 1 else b"".join(self._unread)
-        data, rest = data[:n], data[n:]
-        self._unread = [rest] if rest else []
+        self._unread = []
+        if len(data) > n:
+            data, rest = data[:n], data[n:]
+            self._unread.append(rest)
         self.position += len(data)
         return data
+
+
+def _next(body: Read) -> Awaitable[bytes | None]:
+    return body.next()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from entrepot.errors import RangeNotSatisfied
 from entrepot.types import BytesRange
 
+from .in_window import take_all
 from .pinned_range import PinnedRange
+from .read import Gathered
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Window
@@ -40,7 +42,7 @@ def split_span(span: Span, size: int | None) -> list[Span]:
 
 
 async def fetch_ranges(
-    pinned: PinnedRange, ranges: Sequence[BytesRange], gap: int, chunk: int | None, window: Window[bytes]
+    pinned: PinnedRange, ranges: Sequence[BytesRange], gap: int, chunk: int | None, window: Window[None]
 ) -> list[bytes]:
     """The bytes of each range, in the order of the ranges.
 
@@ -57,12 +59,10 @@ async def fetch_ranges(
     if not all(one.is_empty for one in ranges):
         await pinned.settle()
     spans = [await _concrete(pinned, one) for one in ranges]
-    merged = merge_spans(spans, gap)
-    pieces = [split_span(span, chunk) for span in merged]
-    fetched = iter(await _fetch_all(pinned, pieces, window))
-    data = [b"".join([next(fetched) for _ in split]) for split in pieces]
-    begins = [begin for begin, _ in merged]
-    return [_cut(span, begins, data, pinned.limit) for span in spans]
+    requests = _requests(spans, gap, chunk)
+    await take_all((partial(_fetch, pinned, one) for one in requests), window, [])
+    answers = _Answers(requests, pinned.limit)
+    return [answers.of(span) for span in spans]
 
 
 async def _concrete(pinned: PinnedRange, asked: BytesRange) -> Span:
@@ -76,39 +76,96 @@ async def _concrete(pinned: PinnedRange, asked: BytesRange) -> Span:
     return asked.start, asked.end if limit is None else max(asked.start, min(asked.end, limit))
 
 
-async def _fetch_all(pinned: PinnedRange, pieces: list[list[Span]], window: Window[bytes]) -> list[bytes]:
-    fetched = list[bytes]()
-    try:
-        for split in pieces:
-            for piece in split:
-                window.spawn(partial(_fetch, pinned, piece, is_first=piece is split[0]))
-                if window.is_full():
-                    fetched.append(await window.take())
-        while len(window):
-            fetched.append(await window.take())
-    finally:
-        await window.close()
-    return fetched
+class _Request:
+    """One request, and what is cut out of its bytes as they come. What lies between that is not kept.
+
+    Arguments:
+        span: what is asked for.
+        merged: where the merged span begins that it is a part of.
+        wanted: the spans to cut out, sorted, as far as they lie in it.
+
+    Attributes:
+        reached: the end of what came.
+    """
+
+    __slots__ = ("_passed", "cut", "merged", "reached", "span", "wanted")
+
+    def __init__(self, span: Span, merged: int, wanted: Sequence[Span]) -> None:
+        self.span = span
+        self.merged = merged
+        self.wanted = wanted
+        self.cut = [Gathered() for _ in wanted]
+        self.reached = span[0]
+        self._passed = 0
+
+    def take(self, piece: bytes) -> None:
+        """Cuts what is wanted out of the bytes that come next."""
+        begin, self.reached = self.reached, self.reached + len(piece)
+        while self._passed < len(self.wanted) and self.wanted[self._passed][1] <= begin:
+            self._passed += 1
+        for index in range(self._passed, len(self.wanted)):
+            low, high = self.wanted[index]
+            if low >= self.reached:
+                break
+            if high > begin:
+                self.cut[index].add(piece[max(0, low - begin) : high - begin])
 
 
-async def _fetch(pinned: PinnedRange, piece: Span, *, is_first: bool) -> bytes:
-    """A piece of a span. Where the object may have ended before, in an earlier piece, it is empty."""
+def _requests(spans: Iterable[Span], gap: int, chunk: int | None) -> list[_Request]:
+    wanted = sorted({span for span in spans if span[0] < span[1]})
+    requests, first = list[_Request](), 0
+    for merged in merge_spans(wanted, gap):
+        for begin, end in split_span(merged, chunk):
+            while wanted[first][1] <= begin:
+                first += 1
+            requests.append(_Request((begin, end), merged[0], wanted[first : bisect_left(wanted, (end,))]))
+    return requests
+
+
+async def _fetch(pinned: PinnedRange, request: _Request) -> None:
+    """Makes a request. Where the object may have ended before, in an earlier part of a span, nothing comes."""
+    begin, end = request.span
     try:
-        return await pinned.fetch(*piece)
+        await pinned.fetch_pieces(begin, end, request.take)
     except RangeNotSatisfied:
-        if is_first:
+        if begin == request.merged:
             raise
-        return b""
 
 
-def _cut(span: Span, begins: list[int], data: list[bytes], limit: int | None) -> bytes:
-    begin, end = span
-    if limit is not None and begin > limit:
-        raise RangeNotSatisfied(f"the range starts at {begin}, what can be read ends at {limit}")
-    if begin == end:
-        return b""
-    index = bisect_right(begins, begin) - 1
-    content, offset = data[index], begin - begins[index]
-    if offset > len(content):  # it came short, so the object has ended
-        raise RangeNotSatisfied(f"the range starts at {begin}, the object ends at {begins[index] + len(content)}")
-    return content if offset == 0 and len(content) <= end - begin else content[offset : end - begins[index]]
+class _Answers:
+    """What the replies to all requests give.
+
+    Arguments:
+        requests: the requests, sorted.
+        limit: how many bytes the range has, if that is known.
+    """
+
+    __slots__ = ("_begins", "_contents", "_ends", "_limit")
+
+    def __init__(self, requests: Iterable[_Request], limit: int | None) -> None:
+        self._limit = limit
+        self._contents: dict[Span, list[bytes]] = {}
+        ends: dict[int, int] = {}
+        for one in requests:
+            came = one.reached - one.span[0]
+            ends[one.merged] = ends.get(one.merged, one.merged) + came
+            for span, content in zip(one.wanted, one.cut, strict=True):
+                self._contents.setdefault(span, []).append(content.whole())
+        self._begins, self._ends = list(ends), list(ends.values())
+
+    def of(self, span: Span) -> bytes:
+        """The bytes of a span.
+
+        Raises:
+            RangeNotSatisfied: it starts behind the end.
+        """
+        begin, end = span
+        if self._limit is not None and begin > self._limit:
+            raise RangeNotSatisfied(f"the range starts at {begin}, what can be read ends at {self._limit}")
+        if begin == end:
+            return b""
+        reached = self._ends[bisect_right(self._begins, begin) - 1]
+        if begin > reached:  # it came short, so the object has ended
+            raise RangeNotSatisfied(f"the range starts at {begin}, the object ends at {reached}")
+        parts = self._contents[span]
+        return parts[0] if len(parts) == 1 else b"".join(parts)

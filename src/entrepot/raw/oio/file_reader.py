@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from entrepot.errors import ContentIncomplete, InvalidInput, Unsupported
@@ -25,8 +26,15 @@ SNAPSHOT_LIMIT: Final = 64 * 1024 * 1024
 """The most bytes of a file without a size, which has to be held in memory. `/proc/self/pagemap` has 256 GiB."""
 
 
+SMALL: Final = 64 * 1024
+"""A file of which no more bytes than these are read, all at once, is closed in the same hop; they are kept instead."""
+
+Opener = Callable[[], tuple[io.FileIO, Metadata]]
+AtOnce = Callable[[int], tuple[Metadata, bytes] | None]
+
+
 def into_read_from_file(
-    runtime: "Runtime", opener: Callable[[], tuple[io.FileIO, Metadata]], window: BytesRange, reply: "RpRead"
+    runtime: "Runtime", opener: Opener, window: BytesRange, reply: "RpRead", at_once: AtOnce | None = None
 ) -> "FileReader":
     """A body over a window of a file, with `read`, `seek` and suffixes native.
 
@@ -40,47 +48,54 @@ def into_read_from_file(
             when it is opened, whole, and what came then is what this body gives.
         window: which bytes; position 0 is its start.
         reply: receives the metadata that the opener found.
+        at_once: gives the metadata and the whole window, if it has at most so many bytes and they can be
+            had without blocking; else None, and the file is opened. By default nothing is tried.
     """
-    return FileReader(runtime, opener, window, reply)
+    return FileReader(runtime, opener, window, reply, at_once)
 
 
 class FileReader(Read):
     """Reads by position, so that nothing but this object says where the reader is."""
 
-    __slots__ = ("_content", "_file", "_is_closed", "_opener", "_position", "_reply", "_runtime", "_window")
+    __slots__ = ("_at_once", "_content", "_file", "_is_closed", "_opener", "_position", "_reply", "_runtime", "_window")
 
     def __init__(
-        self,
-        runtime: "Runtime",
-        opener: Callable[[], tuple[io.FileIO, Metadata]],
-        window: BytesRange,
-        reply: "RpRead",
+        self, runtime: "Runtime", opener: Opener, window: BytesRange, reply: "RpRead", at_once: AtOnce | None = None
     ) -> None:
         self._runtime = runtime
         self._opener = opener
         self._window = window
         self._reply = reply
+        self._at_once = at_once
         self._file: File | None = None
-        self._content = _Content(0, 0, None)
+        self._content: _Content | None = None
         self._position = 0
         self._is_closed = False
 
+    @property
+    def is_at_end(self) -> bool:
+        return self._content is not None and self._position >= self._content.size
+
     async def read(self, n: int) -> bytes:
         self._check_open()
-        if self._file is None:
+        content = self._content
+        if content is None:
             data = await self._open(n)
-        elif n == 0 or self._position >= self._content.size:
+        elif n == 0 or self._position >= content.size:
             return b""
+        elif content.snapshot is not None:
+            data = _read_kept(content.snapshot, content, self._position, n)
         else:
-            data = await self._file.run(_read, self._content, self._position, n)
+            assert self._file is not None
+            data = await self._file.run(_read, content, self._position, n)
         self._position += len(data)
         return data
 
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         self._check_open()
-        if whence == os.SEEK_END and self._file is None:
+        if whence == os.SEEK_END and self._content is None:
             await self._open(0)
-        self._position = seek_target(offset, whence, self._position, self._content.size)
+        self._position = seek_target(offset, whence, self._position, self._content.size if self._content else None)
         return self._position
 
     async def close(self) -> None:
@@ -93,20 +108,30 @@ class FileReader(Read):
             raise InvalidInput("the reader is closed")
 
     async def _open(self, n: int) -> bytes:
-        position = self._position
+        got = await self._runtime.at_once(self._at_once, n) if n and self._at_once is not None else None
+        if got is None:
+            opened = self._runtime.open_file(partial(self._open_and_read, self._position, n))
+            self._file, (self._reply.metadata, self._content, data) = await opened
+            return data
+        self._reply.metadata, whole = got
+        self._content = _Content(0, len(whole), whole)
+        return _read_kept(whole, self._content, self._position, n)
 
-        def open_and_read() -> tuple[io.FileIO, tuple[Metadata, _Content, bytes]]:
-            with os_errors_as_ours():
-                raw, metadata = self._opener()
-            try:
-                metadata, content = _locate(raw, metadata, self._window)
-                return raw, (metadata, content, _read(raw, content, position, n))
-            except BaseException:
+    def _open_and_read(self, position: int, n: int) -> tuple[io.FileIO, tuple[Metadata, "_Content", bytes]]:
+        """What is opened, closed again if all of it is in memory now. Blocks."""
+        with os_errors_as_ours():
+            raw, metadata = self._opener()
+        try:
+            metadata, content = _locate(raw, metadata, self._window)
+            data = _read(raw, content, position, n)
+            if len(data) == content.size <= SMALL:
+                content = _Content(0, len(data), data)
+            if content.snapshot is not None:
                 raw.close()
-                raise
-
-        self._file, (self._reply.metadata, self._content, data) = await self._runtime.open_file(open_and_read)
-        return data
+        except BaseException:
+            raw.close()
+            raise
+        return raw, (metadata, content, data)
 
 
 class _Content(NamedTuple):
@@ -140,13 +165,18 @@ def _read_whole(raw: io.FileIO) -> bytes:
     return b"".join(parts)
 
 
+def _read_kept(snapshot: bytes, content: _Content, position: int, n: int) -> bytes:
+    begin = content.start + position
+    return snapshot[begin : min(begin + n, content.end)]
+
+
 def _read(raw: io.FileIO, content: _Content, position: int, n: int) -> bytes:
     wanted = min(n, content.size - position, PREAD_LIMIT)
     begin = content.start + position
     if wanted <= 0:
         return b""
     if content.snapshot is not None:
-        return content.snapshot[begin : begin + wanted]
+        return _read_kept(content.snapshot, content, position, n)
     with os_errors_as_ours():
         data = os.pread(raw.fileno(), wanted, begin)
     if not data:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from entrepot.types import Entry, EntryMode, Metadata
 
 from .list import List
+
+_path_of = attrgetter("path")
 
 
 class ItselfFirstLister(List):
@@ -33,6 +36,8 @@ class ItselfFirstLister(List):
 
     async def next(self) -> Sequence[Entry] | None:
         while (page := await self._inner.next()) is not None:
+            if self._is_started and self._path not in map(_path_of, page):
+                return page
             itself = () if self._is_started else self._itself(page)
             self._is_started = True
             if entries := [*itself, *(entry for entry in page if self._is_content(entry, itself))]:

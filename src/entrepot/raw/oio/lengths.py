@@ -45,7 +45,7 @@ class LengthLister(List):
         while True:
             if self._page is None:
                 self._page = await self._inner.next()
-            if self._page is None or not (lacking := [entry for entry in self._page if _lacks_length(entry)]):
+            if self._page is None or not (lacking := _lacking(self._page)):
                 page, self._page = self._page, None
                 return page
             if entries := await self._complete(self._page, lacking):
@@ -57,6 +57,11 @@ class LengthLister(List):
         answers, self._answers, self._page = iter(self._answers), [], None
         completed = (next(answers) if _lacks_length(entry) else entry for entry in page)
         return [entry for entry in completed if entry is not None]
+
+
+def _lacking(page: Sequence[Entry]) -> list[Entry]:
+    without = [entry for entry in page if entry.metadata.content_length is None]  # most listings tell all lengths
+    return [entry for entry in without if _lacks_length(entry)]
 
 
 def _lacks_length(entry: Entry) -> bool:

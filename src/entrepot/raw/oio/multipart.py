@@ -59,13 +59,13 @@ class MultipartUpload:
         """Begins an upload in parts and returns its id."""
         raise Unsupported("this upload cannot be begun")
 
-    async def upload_part(self, upload: str, number: int, content: bytes) -> Part:
+    async def upload_part(self, upload: str, number: int, content: Sequence[bytes | memoryview]) -> Part:
         """Sends one part. Several calls run at a time, in any order; the same number again replaces the part.
 
         Arguments:
             upload: the id of the upload.
             number: the place of the part in the object, from 1.
-            content: the bytes of the part, at least one.
+            content: the bytes of the part, at least one, in any number of pieces, none of them empty.
         """
         raise Unsupported("this upload cannot send parts")
 
@@ -161,9 +161,9 @@ class MultipartWriter(StagedWriter):
     """Sends what is written in parts, several at a time, and makes the object of them on close.
 
     What fits in the first part is stored by one plain call on close. Each verb first sends what was
-    taken before and finds room; what it takes itself is kept as it is, and copied part by part when it
-    is sent. So in memory are the parts in flight (`MAX_IN_FLIGHT` bytes, or one part), less than
-    one part that is being collected, and the last write.
+    taken before and finds room; what it takes itself is kept and sent as it is, without a copy. So in
+    memory are the parts in flight (`MAX_IN_FLIGHT` bytes, or one part), less than one part that is being
+    collected, and the last write.
 
     A part that failed raises its error in the verb that waited for it. The next verb sends it again,
     it alone; the parts in flight stay there. A verb that was cancelled leaves all in flight too, and also the
@@ -243,13 +243,13 @@ class MultipartWriter(StagedWriter):
                 self._send(self._id, self._next_size())
 
     def _send(self, upload: str, size: int) -> None:
-        content = b"".join(self._content.first(size))
+        content = self._content.views(size)
         self._sending.spawn(partial(self._upload_part, upload, self._spawned + 1, content), size)
         self._content.drop(size)
         self._spawned += 1
         self._sent += size
 
-    async def _upload_part(self, upload: str, number: int, content: bytes) -> None:
+    async def _upload_part(self, upload: str, number: int, content: Sequence[bytes | memoryview]) -> None:
         self._parts[number] = await self._upload.upload_part(upload, number, content)
 
     async def _begin(self) -> str:

@@ -33,11 +33,15 @@ class Pieces:
 
     def first(self, size: int) -> list[bytes]:
         """The first bytes, at most so many, in as many pieces as they lie in. They stay in the queue."""
-        found: list[bytes] = []
+        return [bytes(view) for view in self.views(size)]
+
+    def views(self, size: int) -> list[bytes | memoryview]:
+        """The same without a copy: a piece that is not wanted whole is a view of it."""
+        found: list[bytes | memoryview] = []
         for piece in self._pieces:
             if size <= 0:
                 break
-            found.append(bytes(piece if len(piece) <= size else memoryview(piece)[:size]))
+            found.append(piece if len(piece) <= size else memoryview(piece)[:size])
             size -= len(piece)
         return found
 

@@ -7,6 +7,7 @@ so that an object that is overwritten meanwhile gives its old bytes or an error,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from entrepot.raw.rps import RpRead
 from entrepot.types import BytesRange, Metadata
 
 from .bytes_reader import BytesReader
-from .read import Read, read_to_end
+from .read import Gathered, Read, pass_on
 
 if TYPE_CHECKING:
     from entrepot.raw.accessor import Accessor
@@ -58,6 +59,11 @@ class PinnedRange:
         return bool(self._mark())
 
     @property
+    def is_snapshot(self) -> bool:
+        """Whether one body gives the range as it was when it began, so that chunks need none of their own."""
+        return self._accessor.info.gives_snapshots
+
+    @property
     def scheme(self) -> str:
         """The scheme of the service that has the object."""
         return self._accessor.info.scheme
@@ -83,18 +89,23 @@ class PinnedRange:
 
     async def fetch(self, begin: int, end: int) -> bytes:
         """The bytes from `begin` up to `end`, fewer only where the object ends."""
+        gathered = Gathered()
+        await self.fetch_pieces(begin, end, gathered.add)
+        return gathered.whole()
+
+    async def fetch_pieces(self, begin: int, end: int, take: Callable[[bytes], object]) -> None:
+        """Gives the same to a function, in the pieces that it comes in. An error can come after the last of them."""
         reply, body = await self.open(begin, end)
         try:
-            data = await read_to_end(body)
+            length = await pass_on(body, take)
         finally:
             await body.close()
         self.note(reply)
-        expected = len(data) if self.size is None else max(0, min(end, self.size) - begin)
-        if len(data) < expected:
-            raise ContentIncomplete(f"{len(data)} of {expected} bytes came")
-        if len(data) > end - begin:
-            raise ContentTruncated(f"{len(data)} bytes came where {end - begin} were asked for")
-        return data
+        expected = length if self.size is None else max(0, min(end, self.size) - begin)
+        if length < expected:
+            raise ContentIncomplete(f"{length} of {expected} bytes came")
+        if length > end - begin:
+            raise ContentTruncated(f"{length} bytes came where {end - begin} were asked for")
 
     def note(self, reply: RpRead) -> None:
         """Learns from a reply, or refuses it because it is of another object.
@@ -102,7 +113,7 @@ class PinnedRange:
         Raises:
             ConditionNotMatch: the object changed since the first reply.
         """
-        self.reply.is_whole |= reply.is_whole
+        self.reply.is_whole = self.reply.is_whole or reply.is_whole
         if reply.metadata is not None:
             self._note(reply.metadata)
         elif reply.size is not None:

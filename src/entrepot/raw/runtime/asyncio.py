@@ -5,14 +5,16 @@ import io
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Generator
 from contextlib import AbstractAsyncContextManager
+from types import coroutine
 from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
 
 from . import base
-from .loop_local import LoopLocal, used_loops
+from .hops import in_thread
+from .loop_local import LoopLocal
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -22,7 +24,11 @@ class AsyncioRuntime(base.Runtime):
     """Waits on the running asyncio loop; blocking calls go to its default executor."""
 
     async def blocking(self, call: Callable[[*Args], T], *args: *Args) -> T:
-        return await _in_thread(call, *args)
+        return await in_thread(call, *args)
+
+    async def at_once(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
+        await asyncio.sleep(0)  # else whoever only makes such calls would keep the loop to himself
+        return attempt(*args)
 
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[base.File, T]:
         file = _File()
@@ -35,11 +41,22 @@ class AsyncioRuntime(base.Runtime):
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    def now(self) -> float:
-        return time.monotonic()
+    now = staticmethod(time.monotonic)
 
     def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[object]:
         return asyncio.timeout(seconds)
+
+    async def within(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        begun = time.monotonic()
+        made = call(*args).__await__()
+        try:
+            awaited = next(made)
+        except StopIteration as done:
+            answer: T = done.value
+            return answer
+        left = seconds - (time.monotonic() - begun)
+        async with asyncio.timeout(left):  # not before: a call that never waits needs no timer
+            return await _going_on(made, awaited)
 
     def window(self, size: int) -> base.Window[T]:
         return _Window(size)
@@ -60,10 +77,20 @@ class AsyncioRuntime(base.Runtime):
         return LoopLocal(make, close)
 
 
-def _in_thread(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
-    loop = asyncio.get_running_loop()
-    used_loops.add(loop)
-    return loop.run_in_executor(None, call, *args)
+@coroutine
+def _going_on(made: Generator[Any, Any, T], awaited: object) -> Generator[Any, Any, T]:
+    """The rest of a call that was stepped to its first wait."""
+    while True:
+        try:
+            yield awaited
+        except BaseException as error:  # noqa: BLE001 - it is for the call, which raises it, waits once more or ends
+            try:
+                awaited = made.throw(error)
+            except StopIteration as done:
+                answer: T = done.value
+                return answer
+        else:
+            return (yield from made)
 
 
 class _File:
@@ -97,7 +124,7 @@ class _File:
     async def _in_turn(self, call: Callable[[*Args], T], *args: *Args) -> T:
         if self._running is not None and not self._running.done():
             await asyncio.wait([self._running])
-        running = self._running = _in_thread(self._use, call, *args)
+        running = self._running = in_thread(self._use, call, *args)
         return await asyncio.shield(running)
 
     def _open(self, opener: Callable[[], tuple[io.FileIO, T]]) -> T:

@@ -72,6 +72,14 @@ class Runtime(Protocol):
         """Makes a call that blocks, such as a system call, where it holds up nobody."""
         ...
 
+    async def at_once(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
+        """Makes a call that never blocks, and gives None where it would have to.
+
+        It spares the hop to a thread that a call that blocks takes where waiting holds up others, and gives those
+        others a turn before. Where waiting holds up nobody it is not made, and this is None.
+        """
+        ...
+
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[File, T]:
         """Opens a file by a call that blocks, which may return what else it learned on the way."""
         ...
@@ -86,6 +94,13 @@ class Runtime(Protocol):
 
     def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[object]:
         """A scope that is left with `TimeoutError` after so many seconds. Never held across a `yield`."""
+        ...
+
+    async def within(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        """Makes a call that ends with `TimeoutError` after so many seconds, as in a scope of `timeout` around it.
+
+        A call that does not wait costs little more than it does without.
+        """
         ...
 
     def window(self, size: int) -> Window[T]:

@@ -11,8 +11,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar, TypeVarTuple
 
@@ -89,6 +89,9 @@ class InlineRuntime(base.Runtime):
         _check_deadline()
         return call(*args)
 
+    async def at_once(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
+        return None
+
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[base.File, T]:
         _check_deadline()
         raw, learned = opener()
@@ -103,7 +106,11 @@ class InlineRuntime(base.Runtime):
         return time.monotonic()
 
     def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[object]:
-        return _timeout(seconds)
+        return _Limited(seconds)
+
+    async def within(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        async with _Limited(seconds):
+            return await call(*args)
 
     def window(self, size: int) -> base.Window[T]:
         return _Window(size)
@@ -132,15 +139,21 @@ def _check_deadline() -> float | None:
     return left
 
 
-@asynccontextmanager
-async def _timeout(seconds: float | None) -> AsyncIterator[None]:
-    outer = _deadline.get()
-    own = None if seconds is None else time.monotonic() + seconds
-    token = _deadline.set(own if outer is None else outer if own is None else min(outer, own))
-    try:
-        yield
-    finally:
-        _deadline.reset(token)
+class _Limited:
+    """A scope with a deadline, or with that of the scope around it where it comes first."""
+
+    __slots__ = ("_seconds", "_token")
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+
+    async def __aenter__(self) -> None:
+        outer = _deadline.get()
+        own = None if self._seconds is None else time.monotonic() + self._seconds
+        self._token = _deadline.set(own if outer is None else outer if own is None else min(outer, own))
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        _deadline.reset(self._token)
 
 
 class _File:

@@ -90,7 +90,7 @@ class LoopLocal(Generic[T]):
 
     def leak(self) -> None:
         """Lets go of every value without closing or collecting it. For the child of a fork."""
-        _leak(self._held)
+        leak(self._held)
         self._finalizer.detach()
         self._start_anew()
 
@@ -113,7 +113,7 @@ async def _keep(
             await close(value)
 
 
-def _leak(inherited: object) -> None:
+def leak(inherited: object) -> None:
     """Keeps an object alive beyond the end of the interpreter, so that no finalizer of it ever runs."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
 
@@ -122,7 +122,7 @@ def _leak_inherited() -> None:
     for loop in list(used_loops):
         if loop.is_closed():
             continue  # there is nothing of it left to share
-        _leak(loop)
+        leak(loop)
         if isinstance(loop, BaseSelectorEventLoop) and _has_all(loop, _SHARED):
             _detach(loop)
     used_loops.clear()
@@ -139,7 +139,7 @@ def _detach(loop: Any) -> None:
     would come in the middle of what the parent says.
     """
     for name in _SHARED:
-        _leak(getattr(loop, name))
+        leak(getattr(loop, name))
     for transport in list(loop._transports.values()):  # noqa: SLF001
         if _has_all(transport, _SHARED_BY_TRANSPORT):
             _cut_off(transport)
@@ -150,12 +150,12 @@ def _detach(loop: Any) -> None:
 
 def _cut_off(transport: Any) -> None:
     """Puts a socket whose other end nobody reads in the place of an inherited one."""
-    _leak(transport)
-    _leak(transport._sock)  # noqa: SLF001
+    leak(transport)
+    leak(transport._sock)  # noqa: SLF001
     transport._buffer.clear()  # noqa: SLF001  - closing would wait until it is sent
     transport._sock, unread = socket.socketpair()  # noqa: SLF001
     transport._sock.setblocking(False)  # noqa: SLF001
-    _leak(unread)
+    leak(unread)
 
 
 def _has_all(inherited: object, names: tuple[str, ...]) -> bool:

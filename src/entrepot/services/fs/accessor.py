@@ -36,7 +36,16 @@ from entrepot.raw.os_errors import os_errors_as_ours
 from entrepot.types import Capability, Metadata, Scheme
 
 from .appender import Appending
-from .confined import attributes_beneath, file_system_beneath, is_in_root, make_directory, open_beneath, open_root
+from .at_once import AtOnce
+from .confined import (
+    attributes_beneath,
+    attributes_without_links,
+    file_system_beneath,
+    is_in_root,
+    make_directory,
+    open_beneath,
+    open_root,
+)
 from .content import with_user_metadata
 from .core import (
     check_is_regular,
@@ -114,11 +123,15 @@ class FsAccessor(Accessor):
         self.info = AccessorInfo(scheme=Scheme.FS, root=normalize_root(root), native_capability=capability)
         self._context = context
         self._root = root
+        self._at_once = AtOnce(root, has_user_metadata=self._has_user_metadata)
         self._fsync = fsync
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         relative = relative_path(path)
-        metadata = await self._context.runtime.blocking(_stat, self._root, relative, self._has_user_metadata)
+        runtime, at_once = self._context.runtime, self._at_once
+        metadata = await runtime.at_once(at_once.stat, relative) if at_once.may_be_had() else None
+        if metadata is None:
+            metadata = await runtime.blocking(self._stat, relative)
         if names_directory(path) and not metadata.is_dir:
             raise NotFound("there is no such directory, but something else of that name")
         check_conditions(metadata, args)
@@ -128,9 +141,21 @@ class FsAccessor(Accessor):
         relative, reply = file_path(path), RpRead()
 
         def opener() -> tuple[io.FileIO, Metadata]:
-            return _open(self._root, relative, args)
+            opened = _open(self._root, relative, args)
+            self._at_once.learn()
+            return opened
 
-        return reply, oio.into_read_from_file(self._context.runtime, opener, args.range, reply)
+        def at_once(most: int) -> tuple[Metadata, bytes] | None:
+            return self._at_once.read(relative, args, most)
+
+        return reply, oio.into_read_from_file(
+            self._context.runtime, opener, args.range, reply, at_once if self._at_once.may_be_had() else None
+        )
+
+    def _stat(self, relative: str) -> Metadata:
+        metadata = _stat(self._root, relative, self._has_user_metadata)
+        self._at_once.learn()
+        return metadata
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.PositionWriter]:
         relative = file_path(path)
@@ -230,16 +255,20 @@ def _stat_name(root: str, name: str, has_user_metadata: bool) -> Metadata | None
 
 
 def _stat_path(root: str, relative: str, has_user_metadata: bool) -> Metadata:
+    """What a path means. Only what has user metadata is opened, or what a link leads to, which may have some."""
     directory = open_root(root)
     try:
-        attributes = attributes_beneath(directory, relative)
+        found = attributes_without_links(directory, relative)
+        attributes = attributes_beneath(directory, relative) if found is None else found
         metadata = describe(attributes)
         if not metadata.is_file:
             return metadata
         if may_misstate_size(attributes):
             metadata = unless_stored(metadata, file_system_beneath(directory, relative))
-        is_stored = metadata.content_length is not None
-        return _as_readers_see(metadata, directory, relative) if has_user_metadata and is_stored else metadata
+        if not has_user_metadata or metadata.content_length is None:
+            return metadata
+        may_have = found is None or may_have_user_metadata(f"{root}/{relative}")
+        return _as_readers_see(metadata, directory, relative) if may_have else metadata
     finally:
         os.close(directory)
 

@@ -74,6 +74,22 @@ def attributes_beneath(root: int, path: str) -> os.stat_result:
         os.close(descriptor)
 
 
+def attributes_without_links(root: int, path: str) -> os.stat_result | None:
+    """The same, of a path that goes through no symbolic link; None where it does, or the kernel does not tell."""
+    if not kernel_confines():
+        return None
+    try:
+        descriptor = _by_kernel_without_links()(root, path, os.O_PATH)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise
+    try:
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def file_system_beneath(root: int, path: str) -> os.statvfs_result:
     """What the file system that holds a file says of itself."""
     if not kernel_confines():
@@ -253,3 +269,11 @@ def _by_kernel() -> Callable[[int, str, int], int]:
     from . import openat2
 
     return openat2.open_beneath
+
+
+@cache
+def _by_kernel_without_links() -> Callable[[int, str, int], int]:
+    """The other function of `openat2`, likewise."""
+    from . import openat2
+
+    return openat2.open_beneath_without_links

@@ -8,7 +8,7 @@ import stat
 from collections import deque
 from collections.abc import Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import Error, InvalidInput, NotADirectory
 from entrepot.raw import normalize_path, oio
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
 
 _READ: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
+_STEP: Final = 256
+"""Entries that are found without looking whether the walk was closed meanwhile."""
 _OPEN_LEVELS: Final = 32
 """Directories that are held open on the way down. Those deeper are read at once, and closed."""
 _CLOSED_TO_US: Final = frozenset({errno.EACCES, errno.EPERM, errno.EXDEV, errno.ENAMETOOLONG})
@@ -119,12 +121,8 @@ class Walk:
                 self._ahead = None
             elif not self._levels:
                 break
-            elif (found := self._next_of(self._levels[-1])) is None:
-                self._ascend()
             else:
-                self._found.append(found.entry)
-                if self._is_recursive and found.directory is not None:
-                    self._ahead = found.directory, found.entry.path
+                self._find(self._levels[-1])
 
     def _descend(self, relative: str, prefix: str) -> None:
         is_top = (relative, prefix) == self._top
@@ -140,12 +138,19 @@ class Walk:
         self._found += [level.itself()] if is_top else []
         self._levels.append(level)
 
-    def _next_of(self, level: _Level) -> _Found | None:
+    def _find(self, level: _Level) -> None:
+        """Takes what is left of a directory, or as much of it as the page has room for, or up to where to descend."""
         try:
-            return level.next(at_once=len(self._levels) > _OPEN_LEVELS)
+            size = min(self._size, len(self._found) + _STEP)
+            directory = level.take(self._found, size, at_once=len(self._levels) > _OPEN_LEVELS)
         except OSError as error:
             self._pass_over(error, level.prefix, len(self._levels) == 1)
-            return None
+            level.is_over = True
+            directory = None
+        if directory is not None and self._is_recursive:
+            self._ahead = directory, self._found[-1].path
+        elif level.is_over:
+            self._ascend()
 
     def _pass_over(self, error: OSError, prefix: str, is_top: bool) -> None:
         """Leaves out a directory that may not be read, or raises what is another error, or befalls the listing."""
@@ -165,13 +170,6 @@ class Walk:
             )
 
 
-class _Found(NamedTuple):
-    """An entry, and where to look for more if it is a directory to descend into."""
-
-    entry: Entry
-    directory: str | None = None
-
-
 class _Level:
     """One directory that a walk is in."""
 
@@ -180,9 +178,12 @@ class _Level:
         self._relative = relative
         self.prefix = prefix
         self.left_out = 0
+        self.is_over = False
         self._pending: os.DirEntry[str] | None = None
         self._failure: OSError | None = None
-        self._read: deque[_Found] | None = None
+        self._inner: str | None = None
+        self._read: deque[tuple[Entry, str | None]] | None = None
+        self._stored: os.statvfs_result | None = None
         self._directory = Held(_open(root, relative, _READ if is_top else _READ | os.O_NOFOLLOW))
         self._names = os.scandir(self._descriptor)
 
@@ -199,18 +200,30 @@ class _Level:
         """The entry of the directory."""
         return Entry(self.prefix or "/", describe(os.fstat(self._descriptor)))
 
-    def next(self, *, at_once: bool) -> _Found | None:
-        """The next entry, or None at the end.
+    def take(self, found: list[Entry], size: int, *, at_once: bool) -> str | None:
+        """Adds entries until there are so many, or a directory is among them, or there are no more.
 
         Arguments:
+            found: what they are added to.
+            size: how long that is to become.
             at_once: whether to read the whole directory first, and close it.
+
+        Returns:
+            The directory that was added last, relative to the root; None where that is none, or none to descend into.
         """
         if at_once and self._read is None:
-            self._read = deque(iter(self._scan, None))
+            self._read = deque((entry, self._inner) for entry in iter(self._scan, None))
             self.close()
-        if self._read is not None:
-            return self._read.popleft() if self._read else None
-        return self._scan()
+        step = self._scan if self._read is None else self._next_read
+        while len(found) < size:
+            entry = step()
+            if entry is None:
+                self.is_over = True
+                break
+            found.append(entry)
+            if self._inner is not None:
+                return self._inner
+        return None
 
     def close(self) -> None:
         try:
@@ -218,13 +231,19 @@ class _Level:
         finally:
             self._directory.close()
 
-    def _scan(self) -> _Found | None:
+    def _next_read(self) -> Entry | None:
+        assert self._read is not None
+        entry, self._inner = self._read.popleft() if self._read else (None, None)
+        return entry
+
+    def _scan(self) -> Entry | None:
+        """The next entry, and in `_inner` where to look for more if it is a directory to descend into."""
         while (raw := self._raw()) is not None:
             self._pending = raw  # it stays so when it cannot be looked at, to be looked at again
-            found = self._described(raw)
+            entry = self._described(raw)
             self._pending = None
-            if found is not None:
-                return found
+            if entry is not None:
+                return entry
         return None
 
     def _raw(self) -> os.DirEntry[str] | None:
@@ -236,8 +255,8 @@ class _Level:
             self._failure = error
             raise
 
-    def _described(self, raw: os.DirEntry[str]) -> _Found | None:
-        name = raw.name
+    def _described(self, raw: os.DirEntry[str]) -> Entry | None:
+        self._inner, name = None, raw.name
         if is_temporary_name(name):
             remove_leftover(self._descriptor, name)
             return None
@@ -249,18 +268,23 @@ class _Level:
         except FileNotFoundError:
             return None
         if stat.S_ISLNK(attributes.st_mode):
-            return _Found(self._entry(name, self._of_link(name, attributes)))
-        metadata = self._of(attributes)
-        return _Found(self._entry(name, metadata), self._relative_to_root(name) if metadata.is_dir else None)
-
-    def _entry(self, name: str, metadata: Metadata) -> Entry:
+            metadata = self._of_link(name, attributes)
+        else:
+            metadata = self._of(attributes)
+            if metadata.is_dir:
+                self._inner = self._relative_to_root(name)
         return Entry(f"{self.prefix}{name}/" if metadata.is_dir else f"{self.prefix}{name}", metadata)
 
     def _of(self, attributes: os.stat_result) -> Metadata:
         metadata = describe(attributes)
         if metadata.is_file and may_misstate_size(attributes):
-            return unless_stored(metadata, os.fstatvfs(self._descriptor))
+            return unless_stored(metadata, self._file_system())
         return metadata
+
+    def _file_system(self) -> os.statvfs_result:
+        if self._stored is None:
+            self._stored = os.fstatvfs(self._descriptor)
+        return self._stored
 
     def _of_link(self, name: str, link: os.stat_result) -> Metadata:
         directory = open_root(self._root)

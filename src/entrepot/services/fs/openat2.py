@@ -13,8 +13,13 @@ from typing import Any, Final
 
 _NUMBER: Final = 437  # on every architecture but alpha, whose kernel answers ENOSYS to it
 _AT_FDCWD: Final = -100
+_RESOLVE_NO_XDEV: Final = 0x01
 _RESOLVE_NO_MAGICLINKS: Final = 0x02
+_RESOLVE_NO_SYMLINKS: Final = 0x04
 _RESOLVE_BENEATH: Final = 0x08
+_RESOLVE_CACHED: Final = 0x20
+_BENEATH: Final = _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS
+_BENEATH_CACHED: Final = _RESOLVE_CACHED | _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_XDEV
 _ATTEMPTS: Final = 128
 """A rename or mount anywhere makes the kernel give up on `..` in a link with EAGAIN. The next time it works."""
 
@@ -25,7 +30,8 @@ class _OpenHow(ctypes.Structure):
 
 _SIZE: Final = ctypes.sizeof(_OpenHow)
 
-_syscall = ctypes.CDLL(None, use_errno=True).syscall
+_library: Final = ctypes.CDLL(None, use_errno=True)
+_syscall = _library.syscall
 _syscall.restype = ctypes.c_long
 _syscall.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t]
 
@@ -36,7 +42,20 @@ def open_beneath(directory: int, path: str, flags: int) -> int:
     Raises:
         OSError: EXDEV where a link leads out of the directory, else as open(2).
     """
-    how, name, code = _how(flags), os.fsencode(path), errno.EAGAIN
+    return _open(directory, path, _how(flags, _BENEATH))
+
+
+def open_beneath_without_links(directory: int, path: str, flags: int) -> int:
+    """The same, of a path that goes through no symbolic link.
+
+    Raises:
+        OSError: ELOOP where there is one, else as open(2).
+    """
+    return _open(directory, path, _how(flags, _BENEATH | _RESOLVE_NO_SYMLINKS))
+
+
+def _open(directory: int, path: str, how: Any) -> int:
+    name, code = os.fsencode(path), errno.EAGAIN
     for _ in range(_ATTEMPTS):
         descriptor: int = _syscall(_NUMBER, directory, name, how, _SIZE)
         if descriptor >= 0:
@@ -47,10 +66,45 @@ def open_beneath(directory: int, path: str, flags: int) -> int:
     raise OSError(code, os.strerror(code), path)
 
 
+def open_cached(path: str, flags: int) -> int:
+    """Opens what exists under a path if the kernel has all of the path in memory, and returns its descriptor.
+
+    Raises:
+        OSError: EAGAIN where it has not; EINVAL where the kernel cannot tell (before Linux 5.12); else as open(2).
+    """
+    return _open_once(_AT_FDCWD, path, _how(flags, _RESOLVE_CACHED))
+
+
+def open_cached_beneath(directory: int, path: str, flags: int) -> int:
+    """Opens what exists beneath an open directory, likewise.
+
+    Raises:
+        OSError: as `open_cached`; ELOOP where there is a link in the path, EXDEV where another file system begins.
+    """
+    return _open_once(directory, path, _how(flags, _BENEATH_CACHED))
+
+
+def _open_once(directory: int, path: str, how: Any) -> int:
+    descriptor: int = _syscall(_NUMBER, directory, os.fsencode(path), how, _SIZE)
+    if descriptor < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), path)
+    return descriptor
+
+
 @cache
-def _how(flags: int) -> Any:
+def _how(flags: int, resolve: int) -> Any:
     """The argument that says how to open. The kernel only reads it, so threads share it."""
-    return ctypes.byref(_OpenHow(flags | os.O_CLOEXEC, 0, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS))
+    return ctypes.byref(_OpenHow(flags | os.O_CLOEXEC, 0, resolve))
+
+
+def kind_of_file_system(descriptor: int) -> int:
+    """The number of the kind of file system that an open file lies on (`f_type` of fstatfs(2))."""
+    known = (ctypes.c_long * 64)()  # struct statfs is less than half of that, and begins with it
+    if _library.fstatfs(descriptor, known):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return int(known[0])
 
 
 def works() -> bool:

@@ -110,18 +110,23 @@ class Table:
         """
         with _changing:
             keys = list(self.objects)
-        found = sorted(key for key in keys if key.startswith(prefix) and self._versions(key, args))
-        for name in found if args.recursive else _children(prefix, found):
+        found: Iterable[str] = sorted([key for key in keys if key.startswith(prefix)])
+        if not args.recursive:
+            found = _children(prefix, (key for key in found if self._versions(key, args)))
+        for name in found:
             if name > after:
-                is_level = is_dir_path(name) and not args.recursive
-                yield from ((name, metadata) for metadata in (_DIRECTORY if is_level else self._versions(name, args)))
+                is_level = not args.recursive and is_dir_path(name)
+                for metadata in _DIRECTORY if is_level else self._versions(name, args):
+                    yield name, metadata
 
     def _versions(self, key: str, args: OpList) -> Sequence[Metadata]:
         """What a listing tells of an object: its versions, newest first, or the current one."""
         history = self.objects.get(key, ())
+        if not self.versioned:
+            return [one.metadata for one in history]
         told = reversed(history) if args.versions else history[-1:]
         found = [one.metadata for one in told if args.deleted or not one.metadata.is_deleted]
-        if not self.versioned or args.versions:
+        if args.versions:
             return found
         # It is the object that is listed, and not its current version; a mark is one.
         return [one if one.is_deleted else replace(one, version=None) for one in found]
@@ -134,14 +139,19 @@ class Table:
     def _keep(self, key: str, content: bytes, described: Metadata) -> Metadata:
         """Makes a new version of an object."""
         revision = f"{next(self._revisions):x}"
-        metadata = replace(
-            described,
+        metadata = Metadata(
             mode=EntryMode.DIR if is_dir_path(key) else EntryMode.FILE,
             content_length=len(content),
             etag=f'"{revision}"',
             last_modified=datetime.now(UTC),
+            content_type=described.content_type,
+            content_encoding=described.content_encoding,
+            content_disposition=described.content_disposition,
+            cache_control=described.cache_control,
             version=revision if self.versioned else None,
             is_current=True,
+            is_deleted=described.is_deleted,
+            user_metadata=described.user_metadata,
         )
         older = self.objects.get(key, ()) if self.versioned else ()
         self._replace(key, [*older, StoredObject(content, metadata)])

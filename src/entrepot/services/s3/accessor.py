@@ -1,7 +1,7 @@
 """The s3 service."""
 
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from entrepot.errors import Unexpected
@@ -118,6 +118,11 @@ DEFAULT_CONCURRENT: Final = 4
 """How many parts of an object are in flight, unless `concurrent` says otherwise."""
 
 
+@lru_cache(maxsize=64)
+def _part_sizes(chunk: int | None) -> oio.PartSizes:
+    return oio.PartSizes(CAPABILITY, OpWrite(chunk=chunk))
+
+
 class S3Accessor(Accessor):
     """Objects in one bucket.
 
@@ -168,7 +173,7 @@ class S3Accessor(Accessor):
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.MultipartWriter]:
         upload = S3Upload(self._client, self._key(path), args)
         window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
-        return RpWrite(), oio.MultipartWriter(upload, oio.PartSizes(CAPABILITY, args), window)
+        return RpWrite(), oio.MultipartWriter(upload, _part_sizes(args.chunk), window)
 
     async def delete(self) -> tuple[RpDelete, oio.BatchDeleter]:
         deletions = S3Deletions(self._client, self.info.root)

@@ -12,7 +12,7 @@ from entrepot.types import PresignedRequest
 
 from .core import S3Core
 from .errors import actual_size
-from .signing import Signer, hash_payload
+from .signing import UNSIGNED_PAYLOAD, Signer, hash_payload
 
 REPLY_LIMIT: Final = 16 * 1024 * 1024
 """The most bytes of a reply that is read at once. A page of 1,000 keys as long as can be, all escaped, has 4 MiB."""
@@ -39,9 +39,10 @@ class S3Client:
         http: sends. Redirects are not followed: a signature holds for one host.
         runtime: hashes long contents where they hold up nobody.
         now: tells the time.
+        is_payload_signed: whether the content of objects is hashed and signed too, and not only what is asked.
     """
 
-    __slots__ = ("_http", "_now", "_signer", "core", "runtime")
+    __slots__ = ("_http", "_is_payload_signed", "_now", "_signer", "core", "runtime")
 
     def __init__(
         self,
@@ -50,12 +51,15 @@ class S3Client:
         http: HttpTransport,
         runtime: Runtime,
         now: Callable[[], datetime] = utc_now,
+        *,
+        is_payload_signed: bool = True,
     ) -> None:
         self.core = core
         self.runtime = runtime
         self._signer = signer
         self._http = http
         self._now = now
+        self._is_payload_signed = is_payload_signed
 
     @property
     def is_signing(self) -> bool:
@@ -90,26 +94,35 @@ class S3Client:
         Raises:
             Error: what any other reply means.
         """
-        response = await self._send(request, _SUCCESS)
-        try:
-            return response.headers, await _read_all(response.body)
-        finally:
-            await response.body.close()
+        return await _whole(await self._send(request, _SUCCESS))
 
-    async def _send(self, request: HttpRequest, expected: Container[int]) -> HttpResponse:
-        response = await self._http.send(await self._signed(request))
+    async def store(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
+        """The same of a request whose content is that of an object, or a part of it."""
+        payload_hash = None if self._is_payload_signed else UNSIGNED_PAYLOAD
+        return await _whole(await self._send(request, _SUCCESS, payload_hash))
+
+    async def _send(
+        self, request: HttpRequest, expected: Container[int], payload_hash: str | None = None
+    ) -> HttpResponse:
+        response = await self._http.send(await self._signed(request, payload_hash))
         if response.status in expected:
             return response
         raise self.core.error(response.status, response.headers, await read_error_body(response))
 
-    async def _signed(self, request: HttpRequest) -> HttpRequest:
+    async def _signed(self, request: HttpRequest, payload_hash: str | None) -> HttpRequest:
         """The request with its proof. The moment is taken last: hashing takes its time."""
         if self._signer is None:
             return request
-        payload_hash = None
-        if request.body is not None and len(request.body) > INLINE_HASH_LIMIT:
+        if payload_hash is None and request.size > INLINE_HASH_LIMIT:
             payload_hash = await self.runtime.blocking(hash_payload, request.body)
         return self._signer.sign(request, self._now(), payload_hash)
+
+
+async def _whole(response: HttpResponse) -> tuple[HttpHeaders, bytes]:
+    try:
+        return response.headers, await _read_all(response.body)
+    finally:
+        await response.body.close()
 
 
 async def _read_all(body: HttpBody) -> bytes:

@@ -36,6 +36,11 @@ class S3(ServiceConfig):
         secret_access_key: the secret half.
         session_token: the token of temporary credentials.
         skip_signature: send requests unsigned, for public buckets. By default they are signed.
+        unsigned_payload: leave the content of objects out of the signatures of the requests that write it
+            (PutObject and UploadPart; "UNSIGNED-PAYLOAD" in the Amazon S3 API Reference, "Authenticating Requests
+            (AWS Signature Version 4)"). It is not hashed then, which is most of the work of an upload, and a server
+            does not notice when it is changed on the way: set it only where TLS, or a network that is trusted, sees
+            to that. By default all content is signed.
         enable_virtual_host_style: put the bucket in the host name instead of the path. By default the path.
         disable_list_objects_v2: list by the first version of ListObjects, for servers without the second.
 
@@ -59,6 +64,7 @@ class S3(ServiceConfig):
         default=None, repr=False, metadata={"aliases": ("aws_session_token", "aws_token", "token")}
     )
     skip_signature: bool = field(default=False, metadata={"aliases": ("aws_skip_signature", "allow_anonymous", "anon")})
+    unsigned_payload: bool = field(default=False, metadata={"aliases": ("aws_unsigned_payload",)})
     enable_virtual_host_style: bool = field(
         default=False, metadata={"aliases": ("virtual_hosted_style_request", "aws_virtual_hosted_style_request")}
     )
@@ -83,12 +89,14 @@ class S3(ServiceConfig):
             credentials = Credentials(self.access_key_id, self.secret_access_key, self.session_token or None)
             signer = Signer(credentials, self.region)
         core = S3Core(*self._address(), bucket=self.bucket, region=self.region)
-        client = S3Client(core, signer, context.http, context.runtime)
+        client = S3Client(core, signer, context.http, context.runtime, is_payload_signed=not self.unsigned_payload)
         return S3Accessor(client, normalize_root(self.root), is_list_v1=self.disable_list_objects_v2)
 
     def is_same_store(self, other: ServiceConfig) -> bool:
         """Whether both are one bucket, at one endpoint and with the same keys."""
-        return isinstance(other, S3) and replace(other, root=self.root) == self
+        if not isinstance(other, S3):
+            return False
+        return replace(other, root=self.root, unsigned_payload=self.unsigned_payload) == self
 
     def at_root(self) -> Self:
         """The bucket."""

@@ -15,7 +15,7 @@ from entrepot.raw import OpCopy, OpDelete, OpRead, OpStat, OpWrite
 from entrepot.raw.http.conditions import check_honoured, check_version
 from entrepot.raw.http.headers import conditional_headers, parse_metadata
 from entrepot.raw.http.ranges import range_header
-from entrepot.raw.http.transport import Header, HttpHeaders, HttpRequest
+from entrepot.raw.http.transport import Content, Header, HttpHeaders, HttpRequest
 from entrepot.types import Metadata
 
 from .errors import reply_error
@@ -87,7 +87,7 @@ class S3Core:
         return "x-amz-copy-source", f"/{self.bucket}/{_encoded_key(key)}{_encoded_query(_version_query(version))}"
 
     def on_object(
-        self, method: str, key: str, query: Query = (), headers: Sequence[Header] = (), body: bytes | None = None
+        self, method: str, key: str, query: Query = (), headers: Sequence[Header] = (), body: Content | None = None
     ) -> HttpRequest:
         """A request about one object.
 
@@ -106,15 +106,10 @@ class S3Core:
 
     def describe(self, headers: HttpHeaders, **overrides: Any) -> Metadata:
         """What the headers of a reply say of the object; `overrides` are what the caller knows better."""
-        own = {
-            "version": stated_version(headers),
-            "user_metadata": {
-                name.removeprefix(USER_METADATA): value
-                for name, value in headers.items()
-                if name.startswith(USER_METADATA)
-            },
-        }
-        return parse_metadata(headers, **(own | overrides))
+        names = [name for name in headers if name.startswith(USER_METADATA)]
+        if names:
+            overrides["user_metadata"] = {name.removeprefix(USER_METADATA): headers[name] for name in names}
+        return parse_metadata(headers, version=stated_version(headers), **overrides)
 
     def describe_asked(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:
         """The same of a reply to a request, which must be of what was asked for.

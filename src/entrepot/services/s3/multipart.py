@@ -56,9 +56,10 @@ def upload_id(core: S3Core, headers: HttpHeaders, content: bytes) -> str:
     return found
 
 
-def upload_part(core: S3Core, key: str, upload: str, number: int, content: bytes) -> HttpRequest:
+def upload_part(core: S3Core, key: str, upload: str, number: int, content: Sequence[bytes | memoryview]) -> HttpRequest:
     """UploadPart."""
-    return core.on_object("PUT", key, _part_query(upload, number), (), content)
+    body = content[0] if len(content) == 1 else tuple(content)
+    return core.on_object("PUT", key, _part_query(upload, number), (), body)
 
 
 def copy_part(core: S3Core, key: str, upload: str, number: int, source: Sequence[Header], part: range) -> HttpRequest:

@@ -12,15 +12,18 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from entrepot.raw.http.transport import Header, HttpRequest
+from entrepot.raw.http.transport import Content, Header, HttpRequest
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 EMPTY_SHA256: Final = hashlib.sha256(b"").hexdigest()
 UNSIGNED_PAYLOAD: Final = "UNSIGNED-PAYLOAD"
+
+_A_SECOND: Final = timedelta(seconds=1)
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,22 @@ class Credentials:
     session_token: str | None = field(default=None, repr=False)
 
 
+class _Second(NamedTuple):
+    """A second as signatures write it."""
+
+    begin: datetime
+    end: datetime
+    stamp: str
+
+
+class _Day(NamedTuple):
+    """What is the same for all that is signed on a day. What its key signs is added to a copy of `keyed`."""
+
+    date: str
+    scope: str
+    keyed: hmac.HMAC
+
+
 class Signer:
     """Signs requests to one region with one set of credentials.
 
@@ -47,13 +66,14 @@ class Signer:
         service: the service that it goes to.
     """
 
-    __slots__ = ("_credentials", "_dated_key", "_region", "_service")
+    __slots__ = ("_credentials", "_day", "_region", "_second", "_service")
 
     def __init__(self, credentials: Credentials, region: str, service: str = "s3") -> None:
         self._credentials = credentials
         self._region = region
         self._service = service
-        self._dated_key = ("", b"")
+        self._day = _Day("", "", hmac.new(b"", digestmod="sha256"))
+        self._second = _Second(_NEVER, _NEVER, "")
 
     def sign(self, request: HttpRequest, moment: datetime, payload_hash: str | None = None) -> HttpRequest:
         """The request with the headers that prove who sends it. It must have its Host header already.
@@ -64,7 +84,7 @@ class Signer:
             payload_hash: the hash of the content if it is known, from `hash_payload`.
         """
         payload_hash = payload_hash or hash_payload(request.body)
-        stamp = _stamp(moment)
+        stamp = self._stamp(moment)
         headers = [*request.headers, ("x-amz-content-sha256", payload_hash), ("x-amz-date", stamp)]
         if self._credentials.session_token is not None:
             headers.append(("x-amz-security-token", self._credentials.session_token))
@@ -83,10 +103,10 @@ class Signer:
             expires: the length of that time, in seconds.
             payload_hash: the SHA-256 of the content, where that is settled already.
         """
-        stamp = _stamp(moment)
+        stamp = self._stamp(moment)
         proof = {
             "X-Amz-Algorithm": ALGORITHM,
-            "X-Amz-Credential": f"{self._credentials.access_key_id}/{self._scope(stamp)}",
+            "X-Amz-Credential": f"{self._credentials.access_key_id}/{self._on(stamp[:8]).scope}",
             "X-Amz-Date": stamp,
             "X-Amz-Expires": str(expires),
             "X-Amz-SignedHeaders": canonical_headers(request.headers)[1],
@@ -103,35 +123,48 @@ class Signer:
         """The Authorization header of a request that has all its other headers."""
         canonical = canonical_request(request, payload_hash)
         names = canonical.rsplit("\n", 2)[1]
-        credential = f"{self._credentials.access_key_id}/{self._scope(stamp)}"
+        credential = f"{self._credentials.access_key_id}/{self._on(stamp[:8]).scope}"
         signature = self.signature(stamp, canonical)
         return f"{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
 
     def signature(self, stamp: str, canonical: str) -> str:
         """The signature of a canonical request."""
-        return hmac.digest(self._signing_key(stamp[:8]), self.string_to_sign(stamp, canonical).encode(), "sha256").hex()
+        signing = self._on(stamp[:8]).keyed.copy()
+        signing.update(self.string_to_sign(stamp, canonical).encode())
+        return signing.hexdigest()
 
     def string_to_sign(self, stamp: str, canonical: str) -> str:
         """What the signing key signs: the time, the scope and the hash of a canonical request."""
-        return "\n".join((ALGORITHM, stamp, self._scope(stamp), hashlib.sha256(canonical.encode()).hexdigest()))
+        return "\n".join((ALGORITHM, stamp, self._on(stamp[:8]).scope, hashlib.sha256(canonical.encode()).hexdigest()))
 
-    def _scope(self, stamp: str) -> str:
-        return f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
-
-    def _signing_key(self, date: str) -> bytes:
-        """The key of a day, kept until another day is asked for. Date and key change as one: threads share this."""
-        kept_date, key = self._dated_key
-        if kept_date != date:
+    def _on(self, date: str) -> _Day:
+        """Scope and key of a day, kept until another day is asked for. They change as one: threads share this."""
+        day = self._day
+        if day.date != date:
             key = f"AWS4{self._credentials.secret_access_key}".encode()
             for part in (date, self._region, self._service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self._dated_key = (date, key)
-        return key
+            scope = f"{date}/{self._region}/{self._service}/aws4_request"
+            self._day = day = _Day(date, scope, hmac.new(key, digestmod="sha256"))
+        return day
+
+    def _stamp(self, moment: datetime) -> str:
+        """A moment to the second. The last one is kept, since many requests are signed within it."""
+        second = self._second
+        if not second.begin <= moment < second.end:
+            begin = moment.astimezone(UTC).replace(microsecond=0)
+            self._second = second = _Second(begin, begin + _A_SECOND, begin.strftime("%Y%m%dT%H%M%SZ"))
+        return second.stamp
 
 
-def hash_payload(content: bytes | memoryview | None) -> str:
+def hash_payload(content: Content | None) -> str:
     """The SHA-256 of the content, in hexadecimal. It takes about a millisecond for each MiB."""
-    return hashlib.sha256(content).hexdigest() if content else EMPTY_SHA256
+    if not isinstance(content, tuple):
+        return hashlib.sha256(content).hexdigest() if content else EMPTY_SHA256
+    joint = hashlib.sha256()
+    for piece in content:
+        joint.update(piece)
+    return joint.hexdigest()
 
 
 def canonical_request(request: HttpRequest, payload_hash: str) -> str:
@@ -148,7 +181,7 @@ def canonical_headers(headers: Iterable[Header]) -> tuple[str, str]:
         key, text = name.lower(), " ".join(value.split())
         values[key] = f"{values[key]},{text}" if key in values else text
     names = sorted(values)
-    return "".join(f"{name}:{values[name]}\n" for name in names), ";".join(names)
+    return "".join([f"{name}:{values[name]}\n" for name in names]), ";".join(names)
 
 
 def canonical_query(query: str) -> str:
@@ -163,7 +196,3 @@ def _target(url: str) -> tuple[str, str]:
     """Path and query of an absolute URL, as they stand."""
     target, _, query = url.partition("?")
     return "/" + target.partition("://")[2].partition("/")[2], query
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -6,7 +6,7 @@ that can be found out: its id is ours alone, and what the parts make has a known
 cannot, since another writer may have stored the same bytes; so that error stays, and says what it may mean.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from entrepot.errors import ConditionNotMatch, Error, NotFound, Unexpected
 from entrepot.raw import OpStat, OpWrite
@@ -16,9 +16,10 @@ from entrepot.types import Metadata
 
 from . import multipart
 from .client import S3Client
-from .core import check_key, stored_metadata
+from .core import stored_metadata
 from .errors import CONFLICT, NO_SUCH_UPLOAD
-from .headers import condition_headers, stored_headers
+
+Send = Callable[[HttpRequest], Awaitable[tuple[HttpHeaders, bytes]]]
 
 
 class S3Upload(MultipartUpload):
@@ -34,33 +35,31 @@ class S3Upload(MultipartUpload):
     """
 
     def __init__(self, client: S3Client, key: str, args: OpWrite) -> None:
-        check_key(key)
-        stored_headers(args)
-        condition_headers(args)
         self._client = client
         self._core = client.core
+        self._put = client.core.put(key, b"", args)
         self._key = key
         self._args = args
         self._is_unsure = False
 
     async def store(self, content: bytes) -> Metadata:
-        headers, _ = await self._publish(self._core.put(self._key, content, self._args))
+        headers, _ = await self._publish(self._client.store, self._put.with_content(content))
         return stored_metadata(headers, len(content))
 
     async def initiate(self) -> str:
         headers, content = await self._client.call(multipart.initiate(self._core, self._key, self._args))
         return multipart.upload_id(self._core, headers, content)
 
-    async def upload_part(self, upload: str, number: int, content: bytes) -> Part:
+    async def upload_part(self, upload: str, number: int, content: Sequence[bytes | memoryview]) -> Part:
         request = multipart.upload_part(self._core, self._key, upload, number, content)
-        headers, _ = await self._client.call(request)
-        return multipart.part_of(headers, number, len(content))
+        headers, _ = await self._client.store(request)
+        return multipart.part_of(headers, number, request.size)
 
     async def complete(self, upload: str, parts: Sequence[Part]) -> Metadata:
         request = multipart.complete(self._core, self._key, upload, parts, self._args)
         was_unsure = self._is_unsure
         try:
-            headers, content = await self._publish(request)
+            headers, content = await self._publish(self._client.call, request)
             return multipart.completed(self._core, headers, content, parts)
         except Error as error:
             if was_unsure and error.context.get("code") == NO_SUCH_UPLOAD:
@@ -76,11 +75,11 @@ class S3Upload(MultipartUpload):
             if error.context.get("code") != NO_SUCH_UPLOAD and not isinstance(error, NotFound):
                 raise
 
-    async def _publish(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
+    async def _publish(self, send: Send, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
         """Makes the request that lets the object appear, and remembers when it may have done so unseen."""
         was_unsure, self._is_unsure = self._is_unsure, True
         try:
-            return await self._client.call(request)
+            return await send(request)
         except Error as error:
             self._is_unsure = was_unsure or error.is_temporary
             raise self._meant(error, was_unsure) from None

@@ -57,18 +57,15 @@ def parse(content: bytes, rows: Container[str] = ()) -> Document:
         ContentIncomplete: it ends before its time. Temporary.
         Unexpected: it is no XML (temporary), declares a document type, or nests too deep.
     """
-    reader = _Reader(rows)
-    parser = expat.ParserCreate("utf-8")
+    document, parser = Document(), expat.ParserCreate("utf-8")
     parser.buffer_text = True
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text.append
     parser.StartDoctypeDeclHandler = _refuse_doctype
+    _fill(document, parser, rows)
     try:
         parser.Parse(content.lstrip(), True)  # blanks keep a connection alive until the answer is known
     except expat.ExpatError as error:
         raise _malformed(error.code) from None
-    return reader.document
+    return document
 
 
 def escaped(text: str) -> str:
@@ -81,43 +78,41 @@ def can_carry(text: str) -> bool:
     return _NOT_IN_XML.search(text) is None
 
 
-class _Reader:
-    """Takes what the parser finds. Texts count where they stand in a value, not between values."""
+def _fill(document: Document, parser: expat.XMLParserType, rows: Container[str]) -> None:
+    """Lets a parser put what it finds into a document. Texts count where they stand in a value, not between values.
 
-    __slots__ = ("_depth", "_row", "_rows", "document", "text")
+    The handlers are called several times for each row: what they share is in variables, which are reached quicker
+    than attributes.
+    """
+    depth, text = 0, list[str]()
+    row: dict[str, str] | None = None
 
-    def __init__(self, rows: Container[str]) -> None:
-        self.document = Document()
-        self.text: list[str] = []
-        self._rows = rows
-        self._row: dict[str, str] | None = None
-        self._depth = 0
-
-    def start(self, name: str, _: object) -> None:
-        self._depth += 1
-        self.text.clear()
-        if self._depth == 1:
-            self.document.root = _local(name)
-        elif self._depth == 2 and _local(name) in self._rows:
-            self._row = {}
-        elif self._depth > MAX_DEPTH:
+    def start(name: str, _: object) -> None:
+        nonlocal depth, row
+        depth += 1
+        if text:
+            text.clear()
+        if depth == 1:
+            document.root = _local(name)
+        elif depth == 2:
+            row = {} if _local(name) in rows else None
+        elif depth > MAX_DEPTH:
             raise Unexpected(f"the reply of the storage nests more than {MAX_DEPTH} elements")
 
-    def end(self, name: str) -> None:
-        self._depth -= 1
-        if self._depth == 2:
-            if self._row is not None:
-                self._row[_local(name)] = "".join(self.text)
-        elif self._depth == 1:
-            self._end_field(_local(name))
-        self.text.clear()
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        if depth == 2 and row is not None:
+            row[name if ":" not in name else _local(name)] = "".join(text)
+        elif depth == 1 and row is not None:
+            document.rows.append((_local(name), row))
+        elif depth == 1:
+            document.fields[_local(name)] = "".join(text)
+        text.clear()
 
-    def _end_field(self, name: str) -> None:
-        row, self._row = self._row, None
-        if row is None:
-            self.document.fields[name] = "".join(self.text)
-        else:
-            self.document.rows.append((name, row))
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = text.append
 
 
 def _local(name: str) -> str:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from entrepot.errors import Error
 
+T = TypeVar("T")
+
 MOMENTS: Final = (0, 1, 2, 3, 5, 8, 13, 0.001, 0.003, 0.01)
 """When to cancel: after so many turns of the event loop, or after so many seconds."""
+
+
+TRIES: Final = 3
+"""How often a call is made again that meets a server busy with itself."""
+
+PAUSE: Final = 0.1
+"""Seconds in between."""
 
 
 async def interrupt(call: Callable[[], Awaitable[object]], moment: float) -> bool:
@@ -38,6 +47,24 @@ async def interrupt(call: Callable[[], Awaitable[object]], moment: float) -> boo
         if error is not None:
             raise error
     return bool(outcome)
+
+
+async def again(call: Callable[[], Awaitable[T]]) -> T:
+    """Makes a call that was interrupted again.
+
+    A server may be busy with the interrupted one still, and say so by a temporary error.
+
+    Raises:
+        Error: it ended with it, and is not temporary or has been so each time.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return await call()
+        except Error as error:
+            if not error.is_temporary:
+                raise
+            await anyio.sleep(PAUSE)
+    return await call()
 
 
 async def together(*calls: Callable[[], Awaitable[object]]) -> list[object]:

@@ -57,6 +57,10 @@ class _RecordedRuntime:
         self._calls.append("blocking call")
         return await self._inner.blocking(call, *args)
 
+    async def at_once(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
+        self._calls.append("call at once")
+        return await self._inner.at_once(attempt, *args)
+
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[File, T]:
         self._calls.append("opening of a file")
         return await self._inner.open_file(opener)
@@ -69,6 +73,9 @@ class _RecordedRuntime:
 
     def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[object]:
         return self._inner.timeout(seconds)
+
+    async def within(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        return await self._inner.within(seconds, call, *args)
 
     def window(self, size: int) -> Window[T]:
         return self._inner.window(size)

@@ -11,7 +11,7 @@ from entrepot.errors import ConditionNotMatch, ContentIncomplete, NotFound
 
 from .case import case
 from .expect import check, equal, one_of
-from .interrupt import MOMENTS, interrupt, together
+from .interrupt import MOMENTS, again, interrupt, together
 from .target import Target
 
 
@@ -52,7 +52,7 @@ async def cancelled_close_can_be_made_again(target: Target) -> None:
         writer = await target.operator.writer(path)
         await writer.write(content)
         await interrupt(writer.close, moment)
-        metadata = await writer.close()
+        metadata = await again(writer.close)
         equal(metadata.content_length, len(content), f"the length, closed again after a cancellation at {moment}")
         equal(await target.operator.read(path), content, f"the content, after a cancellation at {moment}")
 
@@ -67,7 +67,7 @@ async def cancelled_close_of_parts_can_be_made_again(target: Target) -> None:
     await writer.write(content[target.part :])
     for moment in (0, 1, 3, 0.002):
         await interrupt(writer.close, moment)
-    await writer.close()
+    await again(writer.close)
     check(await target.operator.read(path) == content, "the content is what was written")
 
 

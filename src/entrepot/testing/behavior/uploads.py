@@ -8,12 +8,11 @@ from datetime import timedelta
 
 import anyio
 
-from entrepot.errors import Error
 from entrepot.types import Upload
-from entrepot.writer import Writer
 
 from .case import case
 from .expect import equal
+from .interrupt import again
 from .target import Target
 
 
@@ -60,16 +59,7 @@ async def _begun(target: Target, path: str) -> AsyncIterator[None]:
         await anyio.sleep(0.1)  # so that parts on their way arrive: a server may trip over them when it is to abort
         yield
     finally:
-        await _abort(writer)
-
-
-async def _abort(writer: Writer) -> None:
-    try:
-        await writer.abort()
-    except Error as error:
-        if not error.is_temporary:
-            raise
-        await writer.abort()
+        await again(writer.abort)
 
 
 async def _paths(target: Target, path: str, older_than: timedelta | None = None) -> list[str]:

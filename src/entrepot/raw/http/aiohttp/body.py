@@ -2,49 +2,54 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
+
+import aiohttp
 
 from entrepot.errors import ContentIncomplete
 from entrepot.raw.http.transport import HttpBody
 
-from .connection import Response
 from .errors import FOREIGN_ERRORS, is_cancelled, translated_in_content
-
-BUFFER: Final = 256 * 1024
-"""How many bytes of content may wait to be read before the server is held back (twice that at most)."""
+from .exchange import Exchange
+from .handler import BUFFER
 
 
 class AiohttpBody(HttpBody):
-    """The body of a response.
+    """The body of a reply.
 
     Arguments:
-        response: the response.
+        exchange: what brought the reply.
         has_length: whether its head tells how long the content is.
         note_use: called whenever something is done with the connection.
-        release: called when the body is closed.
+        settle: called when the body is closed.
     """
 
-    __slots__ = ("_ends_with_connection", "_is_read", "_note_use", "_release", "_response")
+    __slots__ = ("_ends_with_connection", "_exchange", "_is_read", "_note_use", "_settle")
 
     def __init__(
         self,
-        response: Response,
+        exchange: Exchange,
         *,
         has_length: bool,
         note_use: Callable[[], None],
-        release: Callable[[Response], Awaitable[None]],
+        settle: Callable[[], Awaitable[None]],
     ) -> None:
-        self._response = response
+        self._exchange = exchange
         self._note_use = note_use
-        self._release = release
+        self._settle = settle
         self._ends_with_connection = not has_length
         self._is_read = False
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._is_read or (not self._ends_with_connection and self._exchange.content.at_eof())
 
     async def read(self, n: int) -> bytes:
         if self._is_read or n == 0:
             return b""
+        content, limit = self._exchange.content, -1 if n >= 4 * BUFFER else min(n, BUFFER)
         try:
-            data = await self._arrived(n)
+            # What has all arrived is taken without a wait.
+            data = content.read_nowait(limit) if content.is_eof() else await _arrived(content, limit)
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
@@ -56,23 +61,24 @@ class AiohttpBody(HttpBody):
             self._finish()
         return data
 
-    async def _arrived(self, n: int) -> bytes:
-        """What has arrived, once anything has.
-
-        A large `n` is not passed on: aiohttp would buffer that much.
-        """
-        content = self._response.content
-        return await (content.readany() if n >= 4 * BUFFER else content.read(min(n, BUFFER)))
-
     def _finish(self) -> None:
-        if self._ends_with_connection and self._response.handler.was_reset:
+        if self._ends_with_connection and self._exchange.was_reset:
             raise ContentIncomplete("the connection broke, and only its end would have ended the content")
         self._is_read = True
 
     async def close(self) -> None:
         """Closes without waiting; TLS is cut off, since the peer's good-bye may never come."""
-        connection = self._response.connection
-        if connection is not None and connection.transport is not None:
-            connection.transport.abort()
-        self._response.close()
-        await self._release(self._response)
+        self._exchange.close()
+        await self._settle()
+
+    def __del__(self) -> None:
+        """Nobody has closed it. Its connection is not kept for ever."""
+        self._exchange.abandon()
+
+
+async def _arrived(content: aiohttp.StreamReader, limit: int) -> bytes:
+    """What has arrived, once anything has; all of it where the limit is -1.
+
+    A large number is not passed on: aiohttp would buffer that much.
+    """
+    return await (content.readany() if limit < 0 else content.read(limit))

@@ -1,58 +1,22 @@
-"""Connections: how they are pooled, and the replies that they bring."""
+"""How connections are made, pooled and closed."""
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 
-from .errors import NoConnectionFree, SuccessTooEarly
-from .handler import Handler, Transports
+from entrepot.errors import InvalidInput
 
-
-class KeptConnectionLost(aiohttp.ClientOSError):
-    """A connection that had brought a reply before brought none to this request."""
-
-
-class Response(aiohttp.ClientResponse):
-    """Remembers its connection, and tells a kept one that is lost from a new one."""
-
-    handler: Handler
-
-    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        handler = connection.protocol
-        assert isinstance(handler, Handler)
-        self.handler = handler
-        try:
-            await self._sent()
-            started = await super().start(connection)
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            raise (KeptConnectionLost(*error.args) if handler.has_answered else error) from None
-        handler.has_answered = True
-        self.content.on_eof(handler.rest)
-        return started
-
-    async def _sent(self) -> None:
-        """Waits until the content is sent, or refused: aiohttp sends no more once it has taken a reply.
-
-        Raises:
-            SuccessTooEarly: the reply is a success, and the rest of the content was not taken even so.
-        """
-        writer, handler = self._writer, self.handler
-        if writer is None or self._continue is not None:
-            return
-        handler.answer = self._loop.create_future()
-        if handler.status is None:
-            await asyncio.wait({writer, handler.answer}, return_when=asyncio.FIRST_COMPLETED)
-        if handler.status is None or handler.is_refused:
-            return
-        await asyncio.wait({writer}, timeout=handler.read_timeout)
-        if handler.is_sending:
-            raise SuccessTooEarly
+from .errors import NoConnectionFree
+from .handler import Handler, Handlers
 
 
 class Connector(aiohttp.TCPConnector):
@@ -74,22 +38,85 @@ class Connector(aiohttp.TCPConnector):
         super().__init__(ssl=ssl, limit=limit)
         self.used_at = self.now()
         self._patience = patience
-        self._made: Transports = WeakKeyDictionary()
+        self._made: Handlers = WeakSet()
         self._factory: partial[Handler] = partial(Handler, self._loop, self._made)  # type: ignore[assignment]
 
     def now(self) -> float:
         """The time on the clock of the loop."""
         return self._loop.time()
 
-    async def _get(self, key: Any, traces: Any) -> Connection | None:
+    def note_use(self) -> None:
+        """Notes that something is done with a connection, so that whoever waits for one goes on waiting."""
+        if self._waiters:
+            self.used_at = self.now()
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Calls something on the loop, if that is not closed, from any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether requests wait for their turn."""
+        return bool(self._waiters)
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether there is a connection whose reply has not ended, or one that is being made."""
+        return bool(self._acquired)
+
+    def kept(self, key: ConnectionKey) -> Handler | None:
         """A kept connection, but none that the server has closed, also where the event loop has not seen that yet."""
-        while (kept := await super()._get(key, traces)) is not None:
-            handler = kept.protocol
+        waiting = self._conns.get(key)
+        while waiting:
+            handler, since = waiting.popleft()
             assert isinstance(handler, Handler)
-            if not handler.has_news():
-                return kept
-            kept.close()
+            if not waiting:
+                del self._conns[key]
+            if self._is_fresh(since) and handler.is_connected() and not handler.has_news():
+                self._acquired.add(handler)
+                return handler
+            handler.close()
         return None
+
+    def _is_fresh(self, since: float) -> bool:
+        return self._keepalive_timeout is None or monotonic() - since <= self._keepalive_timeout
+
+    async def _get(self, key: ConnectionKey, traces: Any) -> Connection | None:
+        handler = self.kept(key)
+        return None if handler is None else Connection(self, key, handler, self._loop)
+
+    async def open(self, request: aiohttp.ClientRequest, timeout: aiohttp.ClientTimeout) -> Handler:  # noqa: ASYNC109
+        """A connection for such requests: a new one, or one that is given back meanwhile.
+
+        Raises:
+            aiohttp.ClientConnectionError: there is none, or not in time.
+            InvalidInput: there can be no host of that name.
+        """
+        if self.closed:
+            raise aiohttp.ClientConnectionError("the connections were closed")
+        if self.is_awaited:  # aiohttp lets those that come overtake those that wait
+            await self._wait_for_available_connection(request.connection_key, [])
+        try:
+            connection = await self.connect(request, [], timeout)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError from error
+        except UnicodeError:  # of a name that no resolver is asked for
+            raise InvalidInput("the URL cannot be used") from None
+        handler, connection._protocol = connection.protocol, None  # noqa: SLF001  (it gives back what is used further)
+        assert isinstance(handler, Handler)
+        return handler
+
+    def give_back(self, key: ConnectionKey, handler: Handler, *, is_broken: bool) -> None:
+        """Keeps a connection for the next request, or closes it where it cannot serve one."""
+        if not self._loop.is_closed():
+            self._release(key, handler, should_close=is_broken)
+        self.note_use()
+
+    def break_off(self) -> None:
+        """Wakes whoever waits for content: no more will come."""
+        for one in self._made:
+            one.break_off()
 
     async def close_idle(self) -> None:
         """Closes the connections that nothing was asked of since their last reply ended."""
@@ -100,9 +127,10 @@ class Connector(aiohttp.TCPConnector):
         await self._abort(list(self._made))
 
     async def _abort(self, handlers: "list[Handler]") -> None:
-        closing = [one.closed for one in handlers if one.closed is not None]
+        # uvloop closes a connection that is cancelled while it is made, and never tells: nobody would end such a wait.
+        closing = [one.closed for one in handlers if one.has_socket and one.closed is not None]
         for one in handlers:
-            self._made[one].abort()
+            one.cut_off()
         await asyncio.gather(*closing, return_exceptions=True)
 
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> ResponseHandler:  # noqa: ASYNC109
@@ -110,7 +138,22 @@ class Connector(aiohttp.TCPConnector):
         async with asyncio.timeout(timeout.sock_connect):
             return await super()._create_connection(req, traces, timeout)
 
+    async def _start_tls_connection(self, underlying_transport: asyncio.Transport, *args: Any, **kwargs: Any) -> Any:
+        """Forgets the connection to a proxy that becomes one of TLS through it: nobody will tell that it is closed."""
+        plain = underlying_transport.get_protocol()
+        assert isinstance(plain, Handler)
+        self._made.discard(plain)
+        return await super()._start_tls_connection(underlying_transport, *args, **kwargs)
+
     async def _wait_for_available_connection(self, key: Any, traces: Any) -> None:
+        """Passes its turn on when it is given up: aiohttp forgets whoever waits behind one that was just woken."""
+        try:
+            await self._wait_for_turn(key, traces)
+        except BaseException:
+            self._release_waiter()
+            raise
+
+    async def _wait_for_turn(self, key: Any, traces: Any) -> None:
         if self._patience is None:
             await super()._wait_for_available_connection(key, traces)
             return

@@ -3,22 +3,25 @@
 import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import lru_cache
 from typing import Final
-from weakref import WeakSet
 
 import aiohttp
-from multidict import CIMultiDict
+from aiohttp.http import RawResponseMessage
 from yarl import URL
 
 from entrepot.errors import Unexpected
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpResponse
 
-from .body import BUFFER, AiohttpBody
-from .connection import Connector, KeptConnectionLost, Response
-from .request import Request, Upload
+from .body import AiohttpBody
+from .connection import Connector
+from .exchange import Exchange, KeptConnectionLost
+from .head import head_of
+from .origin import Origin
 
-_HEADERS: Final = (("Accept-Encoding", "identity"), ("User-Agent", "entrepot"))
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
+_ORIGINS: Final = 256
+"""How many origins are remembered. One that was forgotten is made again."""
 
 
 class Pools:
@@ -75,64 +78,60 @@ class Pool:
     ) -> None:
         self._timeout = timeout
         self._connector = Connector(ssl=tls or True, limit=limit, patience=patience)
-        self._session = aiohttp.ClientSession(
-            connector=self._connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=_HEADERS,
-            skip_auto_headers=("Content-Type",),
-            auto_decompress=False,
-            read_bufsize=BUFFER,
-            request_class=Request,
-            response_class=Response,
-        )
-        self._session._retry_connection = False  # noqa: SLF001  (there is no public way to say so)
+        self._origin = lru_cache(maxsize=_ORIGINS)(Origin)
         self._sending = 0
-        self._open: WeakSet[Response] = WeakSet()
         self._is_retired = False
 
     @property
     def is_closed(self) -> bool:
         """Whether every connection is closed, and none can be made."""
-        return self._session.closed
+        return self._connector.closed
 
-    async def send(self, request: HttpRequest, url: URL, proxy: URL | None) -> HttpResponse:
-        """Sends a request and waits for the head of the reply. Raises what aiohttp raises, and ours."""
+    async def send(self, request: HttpRequest, origin: str, target: str, proxy: URL | None) -> HttpResponse:
+        """Sends a request and waits for the head of the reply. Raises what aiohttp raises, and ours.
+
+        Arguments:
+            request: the request.
+            origin: scheme, host and port of its URL.
+            target: the rest of that.
+            proxy: the proxy on the way, if any.
+        """
         self._sending += 1
         try:
-            return await self._reply(request, url, proxy)
+            return await self._reply(request, self._origin(origin, proxy), target)
         finally:
             self._sending -= 1
             await self._settle()
 
-    async def _reply(self, request: HttpRequest, url: URL, proxy: URL | None) -> HttpResponse:
+    async def _reply(self, request: HttpRequest, origin: Origin, target: str) -> HttpResponse:
+        head = head_of(request, origin.target(target), origin.headers)
         try:
-            response = await self._request(request, url, proxy)
+            exchange, message = await self._exchange(request, origin, head)
         except KeptConnectionLost:
             if request.method not in _REPEATABLE:
                 raise
-            response = await self._request(request, url, proxy)
-        self._open.add(response)
-        self.note_use()
-        headers = HttpHeaders(response.headers.items())
+            exchange, message = await self._exchange(request, origin, head)
+        self._connector.note_use()
+        headers = HttpHeaders(message.headers.items())
         has_length = "content-length" in headers
-        body = AiohttpBody(response, has_length=has_length, note_use=self.note_use, release=self.release)
+        body = AiohttpBody(exchange, has_length=has_length, note_use=self._connector.note_use, settle=self._settle)
         if headers.get("transfer-encoding", "chunked").strip().lower() != "chunked":
             await body.close()
             raise Unexpected("the content comes in a transfer coding that was not asked for")
-        return HttpResponse(response.status, headers, body, request.url)
+        return HttpResponse(message.code, headers, body, request.url)
 
-    async def _request(self, request: HttpRequest, url: URL, proxy: URL | None) -> "Response":
-        response = await self._session.request(
-            request.method,
-            url,
-            headers=CIMultiDict(request.headers),
-            data=None if request.body is None else Upload(request.body),
-            allow_redirects=False,
-            proxy=proxy,
-            timeout=self._timeout_of(request),
-        )
-        assert isinstance(response, Response)
-        return response
+    async def _exchange(self, request: HttpRequest, origin: Origin, head: bytes) -> tuple[Exchange, RawResponseMessage]:
+        timeout = self._timeout_of(request)
+        handler = None if self._connector.is_awaited else self._connector.kept(origin.key)
+        if handler is None:  # an idle one is false: it is also a queue of replies
+            handler = await self._connector.open(origin.request, timeout)
+        exchange = Exchange(self._connector, origin.key, handler)
+        try:
+            handler.expect(has_content=request.method != "HEAD", idle_timeout=timeout.sock_read)
+            return exchange, await exchange.reply_to(head, request.pieces)
+        except BaseException:
+            exchange.close()
+            raise
 
     def _timeout_of(self, request: HttpRequest) -> aiohttp.ClientTimeout:
         connect, idle = request.connect_timeout, request.idle_timeout
@@ -144,16 +143,6 @@ class Pool:
             sock_read=self._timeout.sock_read if idle is None else idle,
         )
 
-    def note_use(self) -> None:
-        """Notes that something is done with a connection, so that whoever waits for one goes on waiting."""
-        self._connector.used_at = self._connector.now()
-
-    async def release(self, response: "Response") -> None:
-        """Takes note that a response is closed."""
-        self._open.discard(response)
-        self.note_use()
-        await self._settle()
-
     async def retire(self) -> None:
         """Closes idle connections, and all that is left as soon as nothing is in flight."""
         self._is_retired = True
@@ -161,12 +150,11 @@ class Pool:
         await self._connector.close_idle()
 
     async def _settle(self) -> None:
-        if self._is_retired and not self._sending and not self._open:
+        if self._is_retired and not self._sending and not self._connector.is_in_use:
             await self.close()
 
     async def close(self) -> None:
         """Closes every connection, and waits until they are."""
-        for response in list(self._open):
-            response.close()
-        await self._session.close()
+        self._connector.break_off()
+        await self._connector.close()
         await self._connector.wait_closed()

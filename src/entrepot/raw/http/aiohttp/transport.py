@@ -14,6 +14,7 @@ from entrepot.raw.http.transport import HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.runtime.loop_local import LoopLocal
 
 from .errors import FOREIGN_ERRORS, is_cancelled, require_loop, translated
+from .origin import parse_origin, split_url
 from .pool import Pool, Pools
 
 
@@ -37,8 +38,9 @@ class AiohttpTransport(HttpTransport):
             waits for ever. By default 10.
         idle_timeout: seconds without a byte from the server while one is awaited, nor one of the content taken by
             it while some is sent (then up to twice as many); None waits for ever. By default 60.
-        max_connections: connections of one event loop at a time, those of bodies that are not yet
-            closed included; None is no limit. By default 256. Requests beyond them wait their turn.
+        max_connections: connections of one event loop that are in use at a time, those of bodies that are not
+            yet closed included; None is no limit. By default 256. Requests beyond them wait their turn. Those
+            that are kept for later requests do not count.
         pool_timeout: seconds that a request waits its turn while nothing is done with any of the
             connections: no reply comes, nothing is read, none is given back. However many requests
             wait, each has its turn as long as there is something done. None waits for ever. By default 120.
@@ -71,33 +73,34 @@ class AiohttpTransport(HttpTransport):
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=idle_timeout)
         make = partial(Pool, tls, timeout, max_connections or 0, pool_timeout)
         self._pools = LoopLocal(partial(Pools, make), Pools.close)
-        self._proxies: dict[tuple[str, str | None, int | None], URL | None] = {}
+        self._proxies: dict[tuple[str, str], URL | None] = {}
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         require_loop()
-        url = URL(request.url, encoded=True)
-        proxy = self._proxy(url)
+        origin, target = split_url(request.url)
+        proxy = self._proxy(origin)
         pools = await self._pools.get()
         try:
-            response = await pools.current().send(request, url, proxy)
+            return await pools.current().send(request, origin, target, proxy)
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
             raise Unexpected("the connections were closed meanwhile", is_temporary=True) from None
         except FOREIGN_ERRORS as error:
             raise translated(error) from None
-        return response
 
     async def close(self) -> None:
         """Closes the idle connections of the running loop, and each other one as soon as its request is done."""
         require_loop()
         await (await self._pools.get()).retire()
 
-    def _proxy(self, url: URL) -> URL | None:
-        origin = (url.scheme, url.raw_host, url.explicit_port)
-        if origin not in self._proxies:
-            self._proxies[origin] = find_proxy(url.scheme, url.raw_host or "")
-        return self._proxies[origin]
+    def _proxy(self, origin: str) -> URL | None:
+        scheme, _, place = origin.partition("://")
+        known = scheme, place.rpartition("@")[2]  # passwords are not kept
+        if known not in self._proxies:
+            url = parse_origin(origin)
+            self._proxies[known] = find_proxy(url.scheme, url.raw_host or "")
+        return self._proxies[known]
 
     def __repr__(self) -> str:
         return f"AiohttpTransport({', '.join(f'{k}={v!r}' for k, v in self._arguments.items() if v is not None)})"
