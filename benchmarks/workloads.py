@@ -148,7 +148,7 @@ class Scale:
 
 FULL: Final = Scale(
     rounds=3,
-    seconds=1.5,
+    seconds=1.0,
     loops=("asyncio", "uvloop"),
     concurrencies=(1, 32, 256),
     object_size=GIB,
@@ -290,12 +290,12 @@ def _slow_connections(scale: Scale) -> Iterator[Case]:
 
 
 def _uploads(scale: Scale) -> Iterator[Case]:
-    for n in (1, 4):
+    for verb, word, n in (("upload", "", 1), ("upload", "", 4), ("upload_unsigned", "content not signed, ", 4)):
         yield Case(
             workload=5,
-            name=f"parts of 8 MiB, {n} at once",
+            name=f"parts of 8 MiB, {word}{n} at once",
             store="S3",
-            verb="upload",
+            verb=verb,
             arguments=("new", scale.object_size, n),
             expected=scale.object_size,
             measure="work",

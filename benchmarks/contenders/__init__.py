@@ -13,6 +13,7 @@ bytes, keys or chunks there were:
     stream(key)                 in chunks, as large as the contender thinks best, or 4 MiB
     ranges(key, size, n)        in ranges of 8 MiB, n at once
     upload(key, size, n)        in parts of 8 MiB, n at once
+    upload_unsigned(key, size, n)   the same, with requests whose signature leaves out the content
     write(path, size)           in pieces of 4 MiB
     list()                      all keys, with their sizes
     tables(count, columns)      of each Parquet file the footer, then its column chunks

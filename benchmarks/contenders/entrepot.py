@@ -1,5 +1,8 @@
 """entrepot itself."""
 
+from dataclasses import replace
+from typing import Any
+
 from benchmarks.workloads import FOOTER, MEMORY_CHUNK, MEMORY_SIZE
 
 from . import CONTENT, KEYS, PART, columns_of, pieces_of, tables
@@ -12,7 +15,9 @@ class S3:
         from entrepot import Operator
         from entrepot.services import S3
 
-        self.op = Operator(S3(bucket=bucket, endpoint=url, **KEYS))
+        config = S3(bucket=bucket, endpoint=url, **KEYS)
+        self.op = Operator(config)
+        self.unsigned = Operator(replace(config, unsigned_payload=True))
 
     async def get(self, key: str) -> int:
         return len(await self.op.read(key))
@@ -35,10 +40,10 @@ class S3:
         return found
 
     async def upload(self, key: str, size: int, at_once: int) -> int:
-        async with self.op.writer(key, chunk=PART, concurrent=at_once) as writer:
-            for piece in pieces_of(size):
-                await writer.write(piece)
-        return size
+        return await _upload(self.op, key, size, at_once)
+
+    async def upload_unsigned(self, key: str, size: int, at_once: int) -> int:
+        return await _upload(self.unsigned, key, size, at_once)
 
     async def list(self) -> int:
         count = 0
@@ -54,6 +59,13 @@ class S3:
         async with self.op.reader(key) as reader:
             chunks = await reader.fetch(columns_of(columns))
         return len(footer) + sum(map(len, chunks))
+
+
+async def _upload(op: Any, key: str, size: int, at_once: int) -> int:
+    async with op.writer(key, chunk=PART, concurrent=at_once) as writer:
+        for piece in pieces_of(size):
+            await writer.write(piece)
+    return size
 
 
 class Local:

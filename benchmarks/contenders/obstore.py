@@ -9,10 +9,11 @@ from . import CONTENT, KEYS, PART, PIECE, columns_of, gathered, pieces_of, range
 PACKAGE = "obstore"
 
 
-def _s3(url: str, bucket: str) -> Any:
+def _s3(url: str, bucket: str, *, is_payload_signed: bool = True) -> Any:
     from obstore.store import S3Store
 
     options: dict[str, Any] = {"client_options": {"allow_http": True}, "virtual_hosted_style_request": False}
+    options["unsigned_payload"] = not is_payload_signed
     return S3Store(bucket, endpoint=url, **KEYS, **options)
 
 
@@ -51,12 +52,7 @@ class _Store:
         return sum(await gathered(one, ranges_of(size), at_once))
 
     async def upload(self, key: str, size: int, at_once: int) -> int:
-        import obstore
-
-        async with obstore.open_writer_async(self.store, key, buffer_size=PART, max_concurrency=at_once) as writer:
-            for piece in pieces_of(size):
-                await writer.write(piece)
-        return size
+        return await _upload(self.store, key, size, at_once)
 
     async def write(self, path: str, size: int) -> int:
         return await self.upload(path, size, 1)
@@ -77,9 +73,22 @@ class _Store:
         return len(footer) + sum(map(len, chunks))
 
 
+async def _upload(store: Any, key: str, size: int, at_once: int) -> int:
+    import obstore
+
+    async with obstore.open_writer_async(store, key, buffer_size=PART, max_concurrency=at_once) as writer:
+        for piece in pieces_of(size):
+            await writer.write(piece)
+    return size
+
+
 class S3(_Store):
     def __init__(self, url: str, bucket: str) -> None:
         super().__init__(_s3(url, bucket))
+        self.unsigned = _s3(url, bucket, is_payload_signed=False)
+
+    async def upload_unsigned(self, key: str, size: int, at_once: int) -> int:
+        return await _upload(self.unsigned, key, size, at_once)
 
 
 class Local(_Store):
