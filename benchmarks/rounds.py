@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from . import contenders
@@ -139,12 +139,13 @@ def _value(case: Case, figures: Figures) -> float:
 
 
 def _count_requests(rows: list[Row], case: Case, grounds: Grounds, scale: Scale) -> None:
-    """Once more by the server that notes every request; how long that takes is not looked at."""
+    """One call more, by the server that notes every request; how long that takes is not looked at."""
     counted: dict[str, int] = {}
+    once = replace(case, measure="first")
     for row in rows:
         if row.failure is None and row.contender not in counted:
             grounds.server.requests.write_text("")
-            _figures(row, case, grounds.place(case, is_counting=True), scale)
+            _figures(row, once, grounds.place(case, is_counting=True), scale)
             counted[row.contender] = len(grounds.server.requests.read_text().splitlines())
         row.requests = counted.get(row.contender)
 

@@ -22,7 +22,7 @@ from entrepot.errors import ConfigInvalid, ContentIncomplete, Error, InvalidInpu
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.raw.http.aiohttp.errors import translated
-from entrepot.raw.http.aiohttp.handler import BUFFER, MUCH, Handler
+from entrepot.raw.http.aiohttp.handler import _LITTLE, BUFFER, MUCH, Handler
 from tests.misbehaving import CLOSE, PAUSE, RESET, STALL, Answer, Asked, MisbehavingServer, reply, whole
 from tests.strict import STRICT, warnings_of
 
@@ -671,11 +671,11 @@ async def test_as_much_is_received_at_once_as_a_reply_shows_to_have(
         handler = await handler_of(transport, server)
         connection: Any = handler.transport
         receiver = connection._ssl_protocol if is_tls else connection
-        assert receiver.max_size == 64 * 1024
-        handler.data_received(b"HTTP/1.1 200 OK\r\n\r\n".ljust(64 * 1024))
+        assert receiver.max_size == _LITTLE
+        handler.data_received(b"HTTP/1.1 200 OK\r\n\r\n".ljust(_LITTLE))
         assert receiver.max_size == MUCH
         handler.expect(has_content=True, idle_timeout=None)
-        assert receiver.max_size == 64 * 1024
+        assert receiver.max_size == _LITTLE
         await transport.close()
 
 

@@ -23,7 +23,7 @@ MUCH: Final = 120 * 1024
 """How many bytes are received at once at most. What is larger than 128 KiB the usual allocator takes from the system
 and gives back each time, at first, and pages of new memory cost more than what is received into them."""
 
-_LITTLE: Final = 64 * 1024
+_LITTLE: Final = 32 * 1024
 """How many bytes are received at once as long as a reply shows no more. To allocate more costs more than to receive."""
 
 
@@ -156,6 +156,7 @@ class Handler(ResponseHandler):
             return
         if len(data) >= self._received_at_once < MUCH:
             self._receive_at_once(MUCH)
+            self._socket.acknowledge()
         if self._missing:
             self._receive_content(data)
             return

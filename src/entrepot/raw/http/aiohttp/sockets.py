@@ -2,6 +2,7 @@
 
 import os
 import select
+import socket
 import sys
 from asyncio import BaseTransport
 from collections.abc import Iterator
@@ -50,6 +51,15 @@ class Socket:
         """
         if hasattr(self._receiver, "max_size"):
             self._receiver.max_size = size
+
+    def acknowledge(self) -> None:
+        """Has the system tell the peer at once what came, where it can be told to (Linux).
+
+        It waits 40 ms for more otherwise. On loopback, whose segments are larger than what is received at once, a
+        peer may wait for that with the rest of its reply.
+        """
+        if hasattr(socket, "TCP_QUICKACK"):
+            self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def unsent(self) -> int:
         """How many bytes the system holds that the peer has not acknowledged; 0 on a system that does not tell.
