@@ -63,6 +63,7 @@ $(peers)/installed: pyproject.toml | $(peers)/bin/python
 	$(peers)/bin/python $(install) ".[bench]"
 	touch $@
 
+.PRECIOUS: %/bin/python
 %/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "entrepot needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..."; exit 1; }
