@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import pickle
+import socket
 import ssl
 import subprocess
 import threading
@@ -23,6 +24,7 @@ from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.raw.http.aiohttp.errors import translated
 from entrepot.raw.http.aiohttp.handler import _LITTLE, BUFFER, MUCH, Handler
+from entrepot.raw.http.aiohttp.sockets import Socket
 from tests.misbehaving import CLOSE, PAUSE, RESET, STALL, Answer, Asked, MisbehavingServer, reply, whole
 from tests.strict import STRICT, warnings_of
 
@@ -664,18 +666,38 @@ async def test_the_timer_is_ours_and_is_not_started_anew_for_each_piece(transpor
 
 @pytest.mark.parametrize("is_tls", [False, True])
 async def test_as_much_is_received_at_once_as_a_reply_shows_to_have(
-    server_tls: ssl.SSLContext, ca_file: str, is_tls: bool
+    server_tls: ssl.SSLContext, ca_file: str, is_tls: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    acknowledged: list[Socket] = []
+
+    def acknowledge(own: Socket) -> None:
+        acknowledged.append(own)
+
+    monkeypatch.setattr(Socket, "acknowledge", acknowledge)
     transport = AiohttpTransport(ca_file=ca_file)
     with MisbehavingServer(Held(), server_tls if is_tls else None) as server:
         handler = await handler_of(transport, server)
         connection: Any = handler.transport
         receiver = connection._ssl_protocol if is_tls else connection
         assert receiver.max_size == _LITTLE
+        assert acknowledged == []
         handler.data_received(b"HTTP/1.1 200 OK\r\n\r\n".ljust(_LITTLE))
         assert receiver.max_size == MUCH
+        assert acknowledged == [handler._socket]  # what comes next may wait for that
         handler.expect(has_content=True, idle_timeout=None)
         assert receiver.max_size == _LITTLE
+        await transport.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux can be told to acknowledge at once")
+async def test_what_came_is_acknowledged_at_once_where_that_is_asked_for(transport: AiohttpTransport) -> None:
+    with MisbehavingServer(Held()) as server:
+        handler = await handler_of(transport, server)
+        own = handler.transport.get_extra_info("socket")
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 0
+        handler._socket.acknowledge()
+        assert own.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 1
         await transport.close()
 
 
