@@ -225,6 +225,79 @@ async def test_a_kept_connection_that_the_server_closed_is_replaced(transport: A
         assert [asked.connection for asked in server.asked] == [0, 0, 1]
 
 
+async def _keep_connections(transport: AiohttpTransport, server: MisbehavingServer, count: int) -> None:
+    """Leaves so many connections to the server kept, after which it answers nothing more on any of them."""
+    await asyncio.gather(*(get(transport, f"{server.endpoint}/{number}") for number in range(count)))
+    assert server.connections == count
+
+
+@pytest.mark.parametrize("fault", [CLOSE, RESET])
+@pytest.mark.parametrize(("method", "tries"), [("GET", 1), ("HEAD", 1), ("PUT", 2), ("DELETE", 2)])
+async def test_one_dead_kept_connection_ends_all_that_were_kept_with_it(
+    transport: AiohttpTransport, fault: Any, method: str, tries: int
+) -> None:
+    """A balancer that restarted has forgotten all of them. Each would take one of the tries of a retry."""
+    kept = 8
+
+    def script(asked: Asked) -> Answer:
+        if kept <= asked.number and asked.connection < kept:
+            return [fault]
+        return [reply("200 OK", "Content-Length: 5")] if asked.method == "HEAD" else [PAUSE, whole(b"hello")]
+
+    with MisbehavingServer(script) as server:
+        await _keep_connections(transport, server, kept)
+        for attempt in range(1, tries + 1):
+            try:
+                response = await transport.send(HttpRequest(method, f"{server.endpoint}/a", body=b""))
+            except Unexpected as error:
+                assert error.is_temporary
+                assert attempt < tries
+        assert response.status == 200
+        await response.body.close()
+        dead, new = (asked.connection for asked in server.asked[kept:])
+        assert (dead < kept, new) == (True, kept)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_a_silent_kept_connection_ends_all_that_were_kept_with_it(
+    tls: bool, server_tls: ssl.SSLContext, authority: trustme.CA
+) -> None:
+    """A firewall that forgot them drops what is sent: each would take the idle timeout to find out."""
+    kept, client_tls = 4, ssl.create_default_context()
+    authority.configure_trust(client_tls)
+
+    def script(asked: Asked) -> Answer:
+        return [PAUSE, whole(b"hello")] if asked.number < kept or asked.connection >= kept else [STALL]
+
+    transport = AiohttpTransport(idle_timeout=0.3, ssl_context=client_tls if tls else None)
+    with MisbehavingServer(script, server_tls if tls else None) as server:
+        await _keep_connections(transport, server, kept)
+        with pytest.raises(Timeout) as caught:
+            await get(transport, f"{server.endpoint}/a")
+        assert caught.value.is_temporary
+        assert await get(transport, f"{server.endpoint}/a") == b"hello"
+        assert server.connections == kept + 1
+        await transport.close()
+
+
+async def test_a_silent_new_connection_leaves_the_kept_ones_alone() -> None:
+    """A request that takes long says nothing of connections that others keep."""
+
+    def script(asked: Asked) -> Answer:
+        return [STALL] if asked.target == "/slow" else [whole(b"hello")]
+
+    transport = AiohttpTransport(idle_timeout=0.3)
+    with MisbehavingServer(script) as server:
+        slow = asyncio.ensure_future(get(transport, f"{server.endpoint}/slow"))
+        await asyncio.sleep(0.1)
+        assert await get(transport, f"{server.endpoint}/fast") == b"hello"
+        with pytest.raises(Timeout):
+            await slow
+        assert await get(transport, f"{server.endpoint}/fast") == b"hello"
+        assert server.connections == 2
+        await transport.close()
+
+
 @pytest.mark.parametrize("fault", [CLOSE, RESET])
 async def test_a_request_on_a_new_connection_is_never_repeated(transport: AiohttpTransport, fault: Any) -> None:
     with MisbehavingServer(lambda _: [fault]) as server:

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 from weakref import WeakSet
 
 import aiohttp
@@ -17,6 +17,7 @@ from entrepot.errors import InvalidInput
 
 from .errors import NoConnectionFree
 from .handler import Handler, Handlers
+from .origin import Destination
 
 
 class Connector(aiohttp.TCPConnector):
@@ -79,6 +80,15 @@ class Connector(aiohttp.TCPConnector):
             handler.close()
         return None
 
+    def drop_kept(self, key: ConnectionKey) -> None:
+        """Closes the kept connections of a key, none of which was used since one of them turned out to be dead.
+
+        What cut that one off (a server that restarted, a balancer or a firewall that forgot it) has mostly cut off
+        all that were idle with it, and each would cost a request to find out.
+        """
+        for handler, _ in self._conns.pop(key, ()):
+            handler.close()
+
     def _is_fresh(self, since: float) -> bool:
         return self._keepalive_timeout is None or monotonic() - since <= self._keepalive_timeout
 
@@ -86,8 +96,8 @@ class Connector(aiohttp.TCPConnector):
         handler = self.kept(key)
         return None if handler is None else Connection(self, key, handler, self._loop)
 
-    async def open(self, request: aiohttp.ClientRequest, timeout: aiohttp.ClientTimeout) -> Handler:  # noqa: ASYNC109
-        """A connection for such requests: a new one, or one that is given back meanwhile.
+    async def open(self, destination: Destination, timeout: aiohttp.ClientTimeout) -> Handler:  # noqa: ASYNC109
+        """A connection to a destination: a new one, or one that another request gives back first.
 
         Raises:
             aiohttp.ClientConnectionError: there is none, or not in time.
@@ -96,9 +106,9 @@ class Connector(aiohttp.TCPConnector):
         if self.closed:
             raise aiohttp.ClientConnectionError("the connections were closed")
         if self.is_awaited:  # aiohttp lets those that come overtake those that wait
-            await self._wait_for_available_connection(request.connection_key, [])
+            await self._wait_for_available_connection(destination.connection_key, [])
         try:
-            connection = await self.connect(request, [], timeout)
+            connection = await self.connect(cast("aiohttp.ClientRequest", destination), [], timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError from error
         except UnicodeError:  # of a name that no resolver is asked for

@@ -1,7 +1,6 @@
 """What is the same for all requests to one origin."""
 
 import re
-from functools import cached_property
 from typing import Final
 
 import aiohttp
@@ -43,21 +42,54 @@ def parse_origin(text: str) -> URL:
     return url
 
 
-class Prototype(aiohttp.ClientRequest):
-    """A request to an origin that connections are made for, and that is never sent.
+class Destination:
+    """Where connections go: what aiohttp's connector reads of a request that it makes a connection for.
+
+    The connector takes any object with these attributes. A request of aiohttp would have many more, made by a
+    constructor whose arguments change between releases.
 
     Arguments:
         url: the origin.
         proxy: the proxy on the way there, if any.
+
+    Attributes:
+        url: the origin, without userinfo.
+        host: its host.
+        port: its port.
+        ssl: how to speak TLS: by the connector's own context.
+        server_hostname: the name to verify in the certificate; None is the host.
+        proxy: the proxy on the way there; its userinfo are the credentials that the connector sends it.
+        proxy_auth: None; they are nowhere else.
+        proxy_headers: the headers of a CONNECT request.
+        headers: the headers that the connector completes: it reads Host, and adds credentials of the proxy.
+        connection_key: the key under which the connector keeps the connections.
+        request_info: the destination itself; the connector reads its `url`.
     """
 
-    def __init__(self, url: URL, proxy: URL | None) -> None:
-        super().__init__("GET", url, proxy=proxy, proxy_headers=dict(_OWN))
+    ssl = True
+    server_hostname = None
+    proxy_auth = None
 
-    @cached_property
-    def connection_key(self) -> ConnectionKey:
-        """Under which the connector keeps its connections. aiohttp makes it anew each time, of what it changes."""
-        return super().connection_key
+    def __init__(self, url: URL, proxy: URL | None) -> None:
+        self.url = url.with_user(None)
+        self.host = self.url.raw_host or ""
+        self.port = self.url.port
+        self.proxy = proxy
+        self.proxy_headers = dict(_OWN)
+        self.headers = {"Host": self.url.host_port_subcomponent or ""}
+        self.connection_key = ConnectionKey(
+            host=self.host,
+            port=self.port,
+            is_ssl=self.is_ssl(),
+            ssl=True,
+            proxy=proxy,
+            **dict.fromkeys({"proxy_auth", "proxy_headers_hash"} & {*ConnectionKey._fields}),
+        )
+        self.request_info = self
+
+    def is_ssl(self) -> bool:
+        """Whether the origin is reached by TLS."""
+        return self.url.scheme == "https"
 
 
 class Origin:
@@ -68,23 +100,24 @@ class Origin:
         proxy: the proxy on the way there, if any.
 
     Attributes:
-        request: what the connector makes connections for.
+        destination: where the connector makes connections to.
         key: under which the connector keeps them.
         headers: those that a request has unless it names them itself, ready to be sent, by name in lower case.
     """
 
-    __slots__ = ("_prefix", "headers", "key", "request")
+    __slots__ = ("_prefix", "destination", "headers", "key")
 
     def __init__(self, text: str, proxy: URL | None) -> None:
-        self.request = Prototype(parse_origin(text), proxy)
-        self.key = self.request.connection_key
+        url = parse_origin(text)
+        self.destination = Destination(url, proxy)
+        self.key = self.destination.connection_key
         self.headers = {
-            name.lower(): f"{name}: {value}" for name, value in (("Host", self.request.headers["Host"]), *_OWN)
+            name.lower(): f"{name}: {value}" for name, value in (("Host", self.destination.headers["Host"]), *_OWN)
         }
-        if "Authorization" in self.request.headers:  # of the userinfo in the URL
-            self.headers["authorization"] = f"Authorization: {self.request.headers['Authorization']}"
+        if url.user is not None:
+            self.headers["authorization"] = f"Authorization: {_basic_auth(url)}"
         self._prefix = ""
-        if proxy is not None and not self.request.is_ssl():
+        if proxy is not None and not self.destination.is_ssl():
             self._prefix = f"http://{text.rpartition('/')[2].rpartition('@')[2]}"
             self.headers |= _proxy_headers(proxy)
 
@@ -94,7 +127,9 @@ class Origin:
 
 
 def _proxy_headers(proxy: URL) -> dict[str, str]:
-    if proxy.user is None:
-        return {}
-    credentials = aiohttp.encode_basic_auth(proxy.user, proxy.password or "")
-    return {"proxy-authorization": f"Proxy-Authorization: {credentials}"}
+    return {} if proxy.user is None else {"proxy-authorization": f"Proxy-Authorization: {_basic_auth(proxy)}"}
+
+
+def _basic_auth(url: URL) -> str:
+    """The credentials in the userinfo of a URL, as a header states them."""
+    return aiohttp.encode_basic_auth(url.user or "", url.password or "")

@@ -20,6 +20,9 @@ from .head import head_of
 from .origin import Origin
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
+_DEAD: Final = (KeptConnectionLost, aiohttp.ServerTimeoutError)
+"""The errors that show a kept connection to be dead: it was closed, or is silent since something forgot it."""
+
 _ORIGINS: Final = 256
 """How many origins are remembered. One that was forgotten is made again."""
 
@@ -124,13 +127,15 @@ class Pool:
         timeout = self._timeout_of(request)
         handler = None if self._connector.is_awaited else self._connector.kept(origin.key)
         if handler is None:  # an idle one is false: it is also a queue of replies
-            handler = await self._connector.open(origin.request, timeout)
+            handler = await self._connector.open(origin.destination, timeout)
         exchange = Exchange(self._connector, origin.key, handler)
         try:
             handler.expect(has_content=request.method != "HEAD", idle_timeout=timeout.sock_read)
             return exchange, await exchange.reply_to(head, request.pieces)
-        except BaseException:
+        except BaseException as error:
             exchange.close()
+            if handler.has_answered and isinstance(error, _DEAD):
+                self._connector.drop_kept(origin.key)
             raise
 
     def _timeout_of(self, request: HttpRequest) -> aiohttp.ClientTimeout:
