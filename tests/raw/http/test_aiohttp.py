@@ -19,12 +19,24 @@ import pytest
 import trustme
 import uvloop
 
-from entrepot.errors import ConfigInvalid, ContentIncomplete, Error, InvalidInput, Timeout, Unexpected, Unsupported
+from entrepot import Operator
+from entrepot.errors import (
+    ConfigInvalid,
+    ContentIncomplete,
+    Error,
+    InvalidInput,
+    PermissionDenied,
+    Timeout,
+    Unexpected,
+    Unsupported,
+)
+from entrepot.layers import RetryLayer
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.raw.http.aiohttp.errors import translated
 from entrepot.raw.http.aiohttp.handler import _LITTLE, BUFFER, MUCH, Handler
 from entrepot.raw.http.aiohttp.sockets import Socket
+from entrepot.services import Http
 from tests.misbehaving import CLOSE, PAUSE, RESET, STALL, Answer, Asked, MisbehavingServer, reply, whole
 from tests.strict import STRICT, warnings_of
 
@@ -1100,6 +1112,55 @@ async def test_the_limit_of_connections_holds_through_a_proxy(
             assert await asyncio.gather(*(get(transport, f"{server.endpoint}/a") for _ in range(6))) == [b"hello"] * 6
             await transport.close()
         assert server.connections == len(tunnel.heads) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "is_temporary"),
+    [
+        ("407 Proxy Authentication Required", PermissionDenied, False),
+        ("403 Forbidden", PermissionDenied, False),
+        ("404 Not Found", Unexpected, False),
+        ("429 Too Many Requests", Unexpected, True),
+        ("503 Service Unavailable", Unexpected, True),
+    ],
+)
+async def test_a_proxy_that_refuses_a_tunnel(
+    monkeypatch: pytest.MonkeyPatch, status: str, kind: type[Error], is_temporary: bool
+) -> None:
+    with MisbehavingServer(lambda _: [reply(status, "Content-Length: 0")]) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.endpoint.replace("//", "//user:secret@"))
+        transport = AiohttpTransport()
+        with pytest.raises(kind) as caught:
+            await get(transport, "https://storage.invalid/a?signature=secret")
+        assert type(caught.value) is kind
+        assert caught.value.is_temporary == is_temporary
+        assert caught.value.context["status"] == int(status[:3])
+        assert "secret" not in str(caught.value)
+        assert len(proxy.asked) == 1
+        await transport.close()
+
+
+async def test_a_proxy_that_wants_credentials_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with MisbehavingServer(lambda _: [reply("407 Proxy Authentication Required", "Content-Length: 0")]) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.endpoint)
+        op = Operator(Http("http://storage.invalid"), layers=(RetryLayer(max_times=3, min_delay=0.001),))
+        with pytest.raises(PermissionDenied, match="proxy") as caught:
+            await op.read("a")
+        assert (caught.value.is_temporary, caught.value.operation, caught.value.path) == (False, "read", "a")
+        assert len(proxy.asked) == 1
+        await op.close()
+
+
+async def test_a_malformed_proxy_variable_is_refused_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, hello: MisbehavingServer
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://user:secret@127.0.0.1:99999")
+    op = Operator(Http(hello.endpoint))
+    with pytest.raises(ConfigInvalid, match="http_proxy") as caught:
+        await op.read("a")
+    assert (caught.value.operation, caught.value.path) == ("read", "a")
+    assert "secret" not in str(caught.value)
+    assert hello.asked == []
 
 
 async def test_no_proxy_is_heeded(monkeypatch: pytest.MonkeyPatch, hello: MisbehavingServer) -> None:

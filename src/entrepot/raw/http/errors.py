@@ -39,6 +39,7 @@ _MEANINGS: Final = {
     401: _Meaning(PermissionDenied, "the server wants other credentials"),
     403: _Meaning(PermissionDenied, "the server refuses"),
     404: _Meaning(NotFound, "there is no such object"),
+    407: _Meaning(PermissionDenied, "the proxy requires other credentials: set them in the URL of the proxy variable"),
     408: _Meaning(Unexpected, "the server waited too long for the request", True),
     410: _Meaning(NotFound, "there is no such object any more"),
     412: _Meaning(ConditionNotMatch, "the condition does not hold"),

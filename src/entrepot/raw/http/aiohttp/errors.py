@@ -8,7 +8,15 @@ from typing import Final, NamedTuple
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
-from entrepot.errors import ContentIncomplete, Error, InvalidInput, Timeout, Unexpected, Unsupported
+from entrepot.errors import (
+    ContentIncomplete,
+    Error,
+    InvalidInput,
+    PermissionDenied,
+    Timeout,
+    Unexpected,
+    Unsupported,
+)
 
 
 class NoConnectionFree(aiohttp.ClientConnectionError):
@@ -48,7 +56,6 @@ _MEANINGS: Final = (
     _Meaning(aiohttp.ClientPayloadError, ContentIncomplete, "the connection ended before the content did", True),
     _Meaning(SuccessTooEarly, Unexpected, "the server reported success without having taken all content", True),
     _Meaning(aiohttp.ClientConnectionError, Unexpected, "the connection to the server was lost", True),
-    _Meaning(aiohttp.ClientHttpProxyError, Unexpected, "the proxy does not let the connection through", True),
     _Meaning(aiohttp.ClientResponseError, Unexpected, "the reply is not valid HTTP", True),
     _Meaning(HttpProcessingError, Unexpected, "the reply is not valid HTTP", True),
     _Meaning(aiohttp.InvalidURL, InvalidInput, "the URL cannot be used", False),
@@ -57,6 +64,9 @@ _MEANINGS: Final = (
     _Meaning(ssl.SSLError, Unexpected, "TLS with the server failed", False),
     _Meaning(OSError, Unexpected, "the connection to the server was lost", True),
 )
+
+_LATER: Final = (408, 425, 429)
+"""The refusals of a proxy that ask to come again."""
 
 FOREIGN_ERRORS: Final = (aiohttp.ClientError, HttpProcessingError, OSError)
 
@@ -67,8 +77,18 @@ def translated(error: BaseException) -> Error:
         return error
     if isinstance(error, NoConnectionFree):
         return Timeout(str(error))
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return _refused_by_proxy(error.status)
     meaning = next(one for one in _MEANINGS if isinstance(error, one.foreign))
     return meaning.ours(f"{meaning.message}{_reason(error)}", is_temporary=meaning.is_temporary)
+
+
+def _refused_by_proxy(status: int) -> Error:
+    """The error for a tunnel (CONNECT) that the proxy refused. Its status says nothing of the object behind it."""
+    kind = PermissionDenied if status in (403, 407) else Unexpected
+    is_temporary = status not in range(400, 500) or status in _LATER
+    message = f"the proxy does not let the connection through (status {status})"
+    return kind(message, context={"status": status}, is_temporary=is_temporary)
 
 
 def translated_in_content(error: BaseException) -> Error:

@@ -1,15 +1,16 @@
-"""What sends: the transport itself, its arguments, and the proxies that the environment names."""
+"""What sends: the transport itself, and its arguments."""
 
 import asyncio
+import os
 import ssl
 from functools import partial
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
-from entrepot.errors import ConfigInvalid, InvalidInput, Unexpected
+from entrepot.errors import InvalidInput, Unexpected
+from entrepot.raw.http.proxies import find_proxy
 from entrepot.raw.http.transport import HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.runtime.loop_local import LoopLocal
 
@@ -26,8 +27,9 @@ class AiohttpTransport(HttpTransport):
     out to have been closed by the server meanwhile (RFC 9112, 9.3.1); nothing else is ever repeated.
     Content is sent piece by piece, as fast as the server takes it; a server that refuses it before it has
     all is sent no more, and the connection is not used again.
-    Proxies come from the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`), looked up once for
-    each origin.
+    Proxies come from the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`; see
+    `raw/http/proxies.py`), looked up once for each origin. A variable that does not name an HTTP proxy is
+    `ConfigInvalid`.
 
     Whoever makes one closes it, or leaves that to the end of the loop: an operator closes only the one
     that its context made. So a layer that wants other timeouts sets those of `HttpRequest` on what
@@ -99,7 +101,8 @@ class AiohttpTransport(HttpTransport):
         known = scheme, place.rpartition("@")[2]  # passwords are not kept
         if known not in self._proxies:
             url = parse_origin(origin)
-            self._proxies[known] = find_proxy(url.scheme, url.raw_host or "")
+            proxy = find_proxy(url.scheme, url.raw_host or "", url.port, os.environ)
+            self._proxies[known] = None if proxy is None else URL(proxy)
         return self._proxies[known]
 
     def __repr__(self) -> str:
@@ -110,21 +113,6 @@ class AiohttpTransport(HttpTransport):
 
     def __setstate__(self, arguments: dict[str, Any]) -> None:
         self.__init__(**arguments)  # type: ignore[misc]
-
-
-def find_proxy(scheme: str, host: str) -> URL | None:
-    """The proxy that the environment names for a host, if any.
-
-    Raises:
-        ConfigInvalid: it is not an HTTP proxy.
-    """
-    named = getproxies().get(scheme)
-    if not named or proxy_bypass(host):
-        return None
-    proxy = URL(named if "://" in named else f"http://{named}")
-    if proxy.scheme not in ("http", "https") or not proxy.raw_host:
-        raise ConfigInvalid(f"the proxy that the environment names for {scheme} is no HTTP proxy")
-    return proxy
 
 
 def _checked_seconds(name: str, value: Any) -> float | None:
