@@ -4,6 +4,10 @@ What aiohttp does on its own is off: redirects, cookies, decoding, default heade
 environment on each request, and repeating whatever a reset hit. What is sent is what was asked for.
 """
 
-from .transport import AiohttpTransport
+from .private_names import check_private_names
+
+check_private_names()  # before the modules that use them are imported
+
+from .transport import AiohttpTransport  # noqa: E402
 
 __all__ = ["AiohttpTransport"]
