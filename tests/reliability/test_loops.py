@@ -7,7 +7,8 @@ import anyio
 import pytest
 import uvloop
 
-from entrepot import Operator
+from entrepot import InvalidInput, Operator, Unsupported
+from entrepot.layers import RetryLayer, TimeoutLayer
 from tests.reliability.helpers import CONTENT, census
 
 
@@ -88,6 +89,114 @@ def test_a_scope_of_anyio_cancels_a_read_and_the_next_one_works(operator):
     before = census()
     assert anyio.run(use) == CONTENT
     assert census() == before
+
+
+@pytest.mark.parametrize("hints", [{}, {"chunk": 10_000, "concurrent": 4}], ids=["stream", "chunks"])
+def test_a_reader_taken_to_another_loop_goes_on_or_says_so(operator, hints):
+    """The first loop took its connections and tasks with it. That must not look like a cancellation."""
+
+    async def opened():
+        reader = await operator.reader("object", **hints)
+        return reader, await reader.read(1000)
+
+    before = census()
+    reader, start = asyncio.run(opened())
+    rest = []
+    for _ in range(2):
+        try:
+            rest.append(asyncio.run(reader.read(1000)))
+        except InvalidInput as error:
+            assert "event loop" in error.message
+            assert (error.operation, error.path) == ("reader.read", "object")
+    assert start + b"".join(rest) == CONTENT[: 1000 * (1 + len(rest))]
+    assert rest
+    asyncio.run(reader.aclose())
+    assert census() == before
+
+
+def test_a_lister_taken_to_another_loop_goes_on_or_says_so(operator):
+    if not operator.info.capability.list:
+        pytest.skip("the service has no listing")
+
+    async def opened():
+        for number in range(20):
+            await operator.write(f"many/{number:02}", b"")
+        lister = await operator.lister("many/", limit=4)
+        return lister, await lister.next()
+
+    async def left(lister):
+        return [entry.path async for entry in lister]
+
+    before = census()
+    lister, first = asyncio.run(opened())
+    try:
+        assert len({first.path, *asyncio.run(left(lister))}) == 21
+    except InvalidInput as error:
+        assert "event loop" in error.message
+        assert (error.operation, error.path) == ("lister.next", "many/")
+    asyncio.run(lister.aclose())
+    assert census() == before
+
+
+def test_a_reader_can_be_closed_on_another_loop_while_its_own_runs(operator):
+    async def opened():
+        reader = await operator.reader("object", chunk=10_000, concurrent=4)
+        await reader.read(1000)
+        return reader
+
+    before = census()
+    with asyncio.Runner() as own:
+        reader = own.run(opened())
+        thread = threading.Thread(target=asyncio.run, args=(reader.aclose(),))
+        thread.start()
+        thread.join(30)
+        assert not thread.is_alive()
+        own.run(asyncio.sleep(0.05))
+    assert census() == before
+
+
+def _stepped(coroutine):
+    """Steps a coroutine to its end by hand, as a library with a loop of its own would."""
+    try:
+        for _ in range(1000):
+            coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("it never ends")
+
+
+@pytest.mark.parametrize(
+    "layers", [(), (TimeoutLayer(),), (RetryLayer(min_delay=0.01),)], ids=["bare", "timeout", "retry"]
+)
+def test_without_an_asyncio_loop_the_error_says_so(operator, layers):
+    for layer in layers:
+        operator = operator.layer(layer)
+    for call in (operator.read("object"), operator.stat("object"), operator.read("object", chunk=1000, concurrent=2)):
+        try:
+            _stepped(call)
+        except Unsupported as error:
+            assert "event loop" in error.message
+            assert error.path == "object"
+        else:
+            assert operator.info.scheme == "memory"  # which waits for nothing
+
+
+async def test_outside_of_a_task_the_error_says_so(operator):
+    outcomes = asyncio.get_running_loop().create_future()
+
+    def outside():
+        assert asyncio.current_task() is None
+        try:
+            outcomes.set_result(_stepped(operator.layer(TimeoutLayer()).read("object")))
+        except BaseException as error:
+            outcomes.set_exception(error)
+
+    asyncio.get_running_loop().call_soon(outside)
+    try:
+        assert await outcomes == CONTENT
+        assert operator.info.scheme == "memory"
+    except Unsupported as error:
+        assert "task" in error.message
 
 
 async def collect(operator):

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Generator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from types import coroutine
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -15,6 +15,7 @@ import anyio
 from . import base
 from .hops import in_thread
 from .loop_local import LoopLocal
+from .running import of_another_loop, require_task, running_loop
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -27,6 +28,7 @@ class AsyncioRuntime(base.Runtime):
         return await in_thread(call, *args)
 
     async def at_once(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
+        running_loop()
         await asyncio.sleep(0)  # else whoever only makes such calls would keep the loop to himself
         return attempt(*args)
 
@@ -39,11 +41,13 @@ class AsyncioRuntime(base.Runtime):
             raise
 
     async def sleep(self, seconds: float) -> None:
+        running_loop()
         await asyncio.sleep(seconds)
 
     now = staticmethod(time.monotonic)
 
     def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[object]:
+        require_task()
         return asyncio.timeout(seconds)
 
     async def within(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
@@ -55,6 +59,7 @@ class AsyncioRuntime(base.Runtime):
             answer: T = done.value
             return answer
         left = seconds - (time.monotonic() - begun)
+        require_task()
         async with asyncio.timeout(left):  # not before: a call that never waits needs no timer
             return await _going_on(made, awaited)
 
@@ -68,6 +73,7 @@ class AsyncioRuntime(base.Runtime):
         return asyncio.Semaphore(permits)
 
     async def shield(self, call: Callable[[], Awaitable[T]]) -> T:
+        running_loop()
         task = asyncio.ensure_future(call())
         task.add_done_callback(_retrieve)
         await _finish([task])
@@ -169,22 +175,39 @@ class _Window(base.Window[T]):
         return len(self._tasks) >= self._size
 
     def spawn(self, call: Callable[[], Awaitable[T]]) -> None:
+        running_loop()
         task = asyncio.ensure_future(call())
         task.add_done_callback(_retrieve)
         self._tasks.append(task)
 
     async def take(self) -> T:
         task = self._tasks[0]
-        if not task.done():
+        if not task.done() and not _is_foreign(task):
             await asyncio.wait([task])
+        if _is_foreign(task) and (task.cancelled() or not task.done()):
+            raise of_another_loop()
         self._tasks.popleft()
         return task.result()
 
     async def close(self) -> None:
         tasks, self._tasks = self._tasks, deque()
         for task in tasks:
-            task.cancel()
-        await _finish(tasks)
+            _cancel(task)
+        await _finish([task for task in tasks if not _is_foreign(task)])
+
+
+def _is_foreign(task: asyncio.Future[Any]) -> bool:
+    """Whether the task belongs to another loop, which may run in another thread or be closed."""
+    return task.get_loop() is not running_loop()
+
+
+def _cancel(task: asyncio.Future[Any]) -> None:
+    """Cancels a task of any loop. Where that loop is closed, the task has ended or never will."""
+    if not _is_foreign(task):
+        task.cancel()
+    else:
+        with suppress(RuntimeError):  # the loop is closed
+            task.get_loop().call_soon_threadsafe(task.cancel)
 
 
 async def _finish(tasks: Collection[asyncio.Future[Any]]) -> None:
@@ -192,6 +215,8 @@ async def _finish(tasks: Collection[asyncio.Future[Any]]) -> None:
 
     The scope keeps those of anyio off, which would cancel every wait anew.
     """
+    if not tasks:
+        return  # maybe without a loop, which the scope needs
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
         while pending := [task for task in tasks if not task.done()]:

@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 from weakref import WeakKeyDictionary
 
 from .loop_local import leak, used_loops
+from .running import running_loop
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -180,7 +181,7 @@ _of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Hops] = WeakKeyDictionar
 
 def in_thread(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
     """Has a thread of the running loop make a call."""
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     hops = _of_loops.get(loop)
     if hops is None:
         hops = _of_loops[loop] = Hops()

@@ -17,6 +17,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from selectors import DefaultSelector
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from .running import running_loop
+
 T = TypeVar("T")
 
 used_loops: "weakref.WeakSet[asyncio.AbstractEventLoop]" = weakref.WeakSet()
@@ -58,14 +60,14 @@ class LoopLocal(Generic[T]):
         self._finalizer.atexit = False
 
     async def get(self) -> T:
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         held = self._held.get(id(loop))
         if held is not None and held.loop is loop:
             return held.value
         return await self._hold(loop)
 
     async def close(self) -> None:
-        held = self._held.get(id(asyncio.get_running_loop()))
+        held = self._held.get(id(running_loop()))
         if held is not None:
             await held.keeper.aclose()
 

@@ -7,6 +7,7 @@ import aiohttp
 
 from entrepot.errors import ContentIncomplete
 from entrepot.raw.http.transport import HttpBody
+from entrepot.raw.runtime.running import of_another_loop
 
 from .errors import FOREIGN_ERRORS, is_cancelled, translated_in_content
 from .exchange import Exchange
@@ -46,6 +47,8 @@ class AiohttpBody(HttpBody):
     async def read(self, n: int) -> bytes:
         if self._is_read or n == 0:
             return b""
+        if not self._exchange.belongs_here():
+            raise of_another_loop()
         content, limit = self._exchange.content, -1 if n >= 4 * BUFFER else min(n, BUFFER)
         try:
             # What has all arrived is taken without a wait.
@@ -67,7 +70,13 @@ class AiohttpBody(HttpBody):
         self._is_read = True
 
     async def close(self) -> None:
-        """Closes without waiting; TLS is cut off, since the peer's good-bye may never come."""
+        """Closes without waiting; TLS is cut off, since the peer's good-bye may never come.
+
+        On another loop than the connection's, that one is asked to.
+        """
+        if not self._exchange.belongs_here():
+            self._exchange.abandon()
+            return
         self._exchange.close()
         await self._settle()
 

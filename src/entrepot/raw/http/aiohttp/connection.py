@@ -51,6 +51,10 @@ class Connector(aiohttp.TCPConnector):
         if self._waiters:
             self.used_at = self.now()
 
+    def is_of(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Whether the connections belong to a loop."""
+        return self._loop is loop
+
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Calls something on the loop, if that is not closed, from any thread."""
         if not self._loop.is_closed():

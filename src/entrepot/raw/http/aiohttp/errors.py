@@ -15,7 +15,6 @@ from entrepot.errors import (
     PermissionDenied,
     Timeout,
     Unexpected,
-    Unsupported,
 )
 
 
@@ -111,15 +110,3 @@ def is_cancelled() -> bool:
     """Whether it is the running task that was cancelled, not something that it waits for."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
-
-
-def require_loop() -> None:
-    """Refuses to go on where there is no event loop to send on.
-
-    Raises:
-        Unsupported: no asyncio loop runs here.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError as error:
-        raise Unsupported("HTTP needs a running asyncio event loop (asyncio, uvloop, or anyio on asyncio)") from error

@@ -8,6 +8,8 @@ import aiohttp
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http import RawResponseMessage
 
+from entrepot.raw.runtime.running import running_loop
+
 from .connection import Connector
 from .content import send_first
 from .errors import SuccessTooEarly
@@ -96,6 +98,10 @@ class Exchange:
         else:
             self.handler.rest()
             self._give_back(is_broken=False)
+
+    def belongs_here(self) -> bool:
+        """Whether the loop of the connection is the one that runs here."""
+        return self._connector.is_of(running_loop())
 
     def close(self) -> None:
         """Ends a connection whose reply has not ended, and wakes whoever waits for that."""

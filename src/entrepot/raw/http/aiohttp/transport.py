@@ -13,8 +13,9 @@ from entrepot.errors import InvalidInput, Unexpected
 from entrepot.raw.http.proxies import find_proxy
 from entrepot.raw.http.transport import HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.runtime.loop_local import LoopLocal
+from entrepot.raw.runtime.running import require_task
 
-from .errors import FOREIGN_ERRORS, is_cancelled, require_loop, translated
+from .errors import FOREIGN_ERRORS, is_cancelled, translated
 from .origin import parse_origin, split_url
 from .pool import Pool, Pools
 
@@ -78,7 +79,7 @@ class AiohttpTransport(HttpTransport):
         self._proxies: dict[tuple[str, str], URL | None] = {}
 
     async def send(self, request: HttpRequest) -> HttpResponse:
-        require_loop()
+        require_task()
         origin, target = split_url(request.url)
         proxy = self._proxy(origin)
         pools = await self._pools.get()
@@ -93,7 +94,6 @@ class AiohttpTransport(HttpTransport):
 
     async def close(self) -> None:
         """Closes the idle connections of the running loop, and each other one as soon as its request is done."""
-        require_loop()
         await (await self._pools.get()).retire()
 
     def _proxy(self, origin: str) -> URL | None:

@@ -1,0 +1,42 @@
+"""The running asyncio loop and task, or one clear error where there is none.
+
+Without these checks a coroutine that is stepped by hand or by another library (trio, curio) ends with whatever asyncio
+or that library raises at the first wait: RuntimeError, TypeError, or nothing at all.
+"""
+
+import asyncio
+
+from entrepot.errors import InvalidInput, Unsupported
+
+_ADVICE = "run it by asyncio, uvloop or anyio on asyncio, or call op.blocking()"
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The event loop that runs here.
+
+    Raises:
+        Unsupported: no asyncio loop does.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise Unsupported(f"this needs a running asyncio event loop: {_ADVICE}") from error
+
+
+def require_task() -> None:
+    """Refuses to wait outside of a task: a timer could not cancel the wait.
+
+    Raises:
+        Unsupported: no asyncio task runs here.
+    """
+    try:
+        task = asyncio.current_task()
+    except RuntimeError as error:
+        raise Unsupported(f"this needs a running asyncio event loop: {_ADVICE}") from error
+    if task is None:
+        raise Unsupported("this runs outside of a task: make one of it by asyncio.create_task")
+
+
+def of_another_loop() -> InvalidInput:
+    """The error for what was opened on one event loop and is used on another."""
+    return InvalidInput("this belongs to another event loop: open a reader, writer or lister on each loop")
