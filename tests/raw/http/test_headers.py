@@ -42,8 +42,52 @@ def test_a_time_that_cannot_be_read_is_unknown(value: str, moment: datetime | No
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        "Thu, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Thu, 29 Feb 2024 12:00:01 +99999999999999999999",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+    ],
+)
+def test_a_time_that_no_calendar_has_is_unknown(value: str) -> None:
+    assert parse_http_date(value) is None
+    assert parse_metadata(HttpHeaders([("Last-Modified", value)])).last_modified is None
+    assert parse_retry_after(HttpHeaders([("Retry-After", value), ("Date", WRITTEN)])) is None
+    assert parse_retry_after(HttpHeaders([("Retry-After", WRITTEN), ("Date", value)])) == 0
+
+
+def test_a_time_of_any_zone_is_told_in_utc() -> None:
+    found = parse_http_date("Thu, 29 Feb 2024 14:00:01 +0200")
+    assert found == MOMENT
+    assert found.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("moment", "hours", "written"),
+    [
+        (datetime.min, 9, "Mon, 01 Jan 0001 00:00:00 GMT"),
+        (datetime.min, -9, "Mon, 01 Jan 0001 09:00:00 GMT"),
+        (datetime.max, -9, "Fri, 31 Dec 9999 23:59:59 GMT"),
+    ],
+)
+def test_a_condition_at_the_end_of_time_is_the_end_of_time(moment: datetime, hours: int, written: str) -> None:
+    args = OpRead(if_modified_since=moment.replace(tzinfo=timezone(timedelta(hours=hours))))
+    assert conditional_headers(args) == [("If-Modified-Since", written)]
+
+
+@pytest.mark.parametrize(
     ("value", "length"),
-    [("5", 5), ("0", 0), (None, None), ("-5", None), ("5, 5", None), ("\u0665", None), ("9" * 30, None)],
+    [
+        ("5", 5),
+        ("0", 0),
+        (None, None),
+        ("-5", None),
+        ("5, 5", None),
+        ("\u0665", None),
+        ("9" * 30, None),
+        ("9" * 19, None),
+        (str(2**63 - 1), 2**63 - 1),
+    ],
 )
 def test_a_length_is_a_plain_number_or_unknown(value: str | None, length: int | None) -> None:
     assert parse_length(value) == length

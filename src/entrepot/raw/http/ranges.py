@@ -7,6 +7,8 @@ from typing import Final
 from entrepot.errors import ContentTruncated
 from entrepot.types import BytesRange
 
+from .headers import MAX_LENGTH
+
 _CONTENT_RANGE: Final = re.compile(r"bytes\s+(?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)", re.IGNORECASE | re.ASCII)
 
 
@@ -49,6 +51,8 @@ def parse_content_range(value: str) -> ContentRange:
         None if last is None else int(last) + 1,
         None if size == "*" else int(size),
     )
+    if max(found.end or 0, found.size or 0) > MAX_LENGTH:
+        raise ContentTruncated("the Content-Range of the response is larger than an object can be")
     if found.start is not None and found.end is not None and found.end <= found.start:
         raise ContentTruncated(f"the reply has a Content-Range that runs backwards: {value[:80]!r}")
     if found.end is not None and found.size is not None and found.end > found.size:

@@ -15,7 +15,7 @@ from typing import Final
 
 from entrepot.errors import ConditionNotMatch, Error, InvalidInput, NotFound, Unexpected
 from entrepot.raw import OpCopy, OpStat, OpWrite
-from entrepot.raw.http.headers import parse_length
+from entrepot.raw.http.headers import etag_header, parse_length
 from entrepot.raw.http.transport import Header, HttpHeaders
 from entrepot.raw.oio.in_window import take_all
 from entrepot.raw.oio.multipart import Part
@@ -142,7 +142,7 @@ class S3Copier:
         return _Source(
             size=metadata.content_length,
             asked=OpStat(version=version, if_match=metadata.etag),
-            headers=[named, ("x-amz-copy-source-if-match", metadata.etag)],
+            headers=[named, ("x-amz-copy-source-if-match", etag_header(metadata.etag))],
             carried=carried_headers(headers),
         )
 

@@ -6,14 +6,14 @@ Listings, deletions of many, objects sent in parts, and errors have modules of t
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 from entrepot.errors import Error, InvalidInput, Unexpected
 from entrepot.raw import OpCopy, OpDelete, OpRead, OpStat, OpWrite
 from entrepot.raw.http.conditions import check_honoured, check_version
-from entrepot.raw.http.headers import conditional_headers, parse_metadata
+from entrepot.raw.http.headers import conditional_headers, header_etag, header_text, in_utc, parse_metadata
 from entrepot.raw.http.ranges import range_header
 from entrepot.raw.http.transport import Content, Header, HttpHeaders, HttpRequest
 from entrepot.types import Metadata
@@ -108,7 +108,8 @@ class S3Core:
         """What the headers of a reply say of the object; `overrides` are what the caller knows better."""
         names = [name for name in headers if name.startswith(USER_METADATA)]
         if names:
-            overrides["user_metadata"] = {name.removeprefix(USER_METADATA): headers[name] for name in names}
+            texts = {name.removeprefix(USER_METADATA): header_text(headers, name) or "" for name in names}
+            overrides["user_metadata"] = texts
         return parse_metadata(headers, version=stated_version(headers), **overrides)
 
     def describe_asked(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:
@@ -117,7 +118,7 @@ class S3Core:
         Raises:
             ConditionNotMatch: it is of another version, or a condition does not hold.
         """
-        check_version(headers.get(VERSION), args)
+        check_version(header_text(headers, VERSION), args)
         metadata = self.describe(headers, **overrides)
         check_honoured(metadata, args)
         return metadata
@@ -167,12 +168,12 @@ class S3Core:
 
 def stored_metadata(headers: HttpHeaders, size: int) -> Metadata:
     """What the reply to a PUT says of the object that it made, of `size` bytes."""
-    return Metadata(content_length=size, etag=headers.get("etag"), version=stated_version(headers))
+    return Metadata(content_length=size, etag=header_etag(headers), version=stated_version(headers))
 
 
 def stated_version(headers: HttpHeaders) -> str | None:
     """The version that a reply names. "null" is no version of its own: it names what was written last without one."""
-    version = headers.get(VERSION)
+    version = header_text(headers, VERSION)
     return None if version == NULL_VERSION else version
 
 
@@ -184,12 +185,11 @@ def quoted_etag(text: str | None) -> str | None:
 
 
 def parse_moment(text: str | None) -> datetime | None:
-    """A time out of XML (ISO 8601); None where it cannot be read, since a wrong date is no reason to fail."""
+    """A time out of XML (ISO 8601), in UTC; None where it cannot be read, since a wrong date is no reason to fail."""
     try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
+        return in_utc(datetime.fromisoformat(text or ""))
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def is_key(key: str) -> bool:

@@ -21,6 +21,7 @@ from entrepot.errors import (
     Unsupported,
 )
 from entrepot.raw.http.errors import retry_context, status_error
+from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.transport import HttpHeaders
 
 NO_SUCH_UPLOAD: Final = "NoSuchUpload"
@@ -59,8 +60,7 @@ def error_of_version(error: Error, version: str | None) -> Error:
 
 def actual_size(content: bytes) -> int | None:
     """The size of the object, which Amazon tells in the body of a 416 instead of in Content-Range."""
-    found = _found(content, b"ActualObjectSize")
-    return int(found) if found is not None and found.isdigit() and len(found) < 20 else None
+    return parse_length(_found(content, b"ActualObjectSize"))
 
 
 _REGION_CODES: Final = frozenset(

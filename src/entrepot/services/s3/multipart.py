@@ -11,6 +11,7 @@ from typing import Final
 
 from entrepot.errors import Unexpected
 from entrepot.raw import OpWrite
+from entrepot.raw.http.headers import header_etag
 from entrepot.raw.http.transport import Header, HttpHeaders, HttpRequest
 from entrepot.raw.oio.multipart import MAX_PARTS, Part
 from entrepot.types import Metadata
@@ -112,7 +113,7 @@ def part_of(headers: HttpHeaders, number: int, size: int) -> Part:
     Raises:
         Unexpected: the reply has no etag, without which the upload cannot be completed.
     """
-    etag = headers.get("etag")
+    etag = header_etag(headers)
     if not etag:
         raise Unexpected("the storage took a part without naming its etag", is_temporary=True)
     return Part(number, etag, size)

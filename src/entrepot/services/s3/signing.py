@@ -135,7 +135,8 @@ class Signer:
 
     def string_to_sign(self, stamp: str, canonical: str) -> str:
         """What the signing key signs: the time, the scope and the hash of a canonical request."""
-        return "\n".join((ALGORITHM, stamp, self._on(stamp[:8]).scope, hashlib.sha256(canonical.encode()).hexdigest()))
+        sent = canonical.encode("utf-8", "surrogateescape")  # an etag may hold bytes that are not UTF-8
+        return "\n".join((ALGORITHM, stamp, self._on(stamp[:8]).scope, hashlib.sha256(sent).hexdigest()))
 
     def _on(self, date: str) -> _Day:
         """Scope and key of a day, kept until another day is asked for. They change as one: threads share this."""

@@ -37,7 +37,8 @@ def head_of(request: HttpRequest, target: str, common: Mapping[str, str]) -> byt
         lines.append(f"Content-Length: {request.size}")
     lines.append("\r\n")
     try:
-        return "\r\n".join(lines).encode()
+        # An etag goes back with the bytes that it came with, which need not be UTF-8
+        return "\r\n".join(lines).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise InvalidInput("the URL or a header of the request holds a lone surrogate") from None
 
