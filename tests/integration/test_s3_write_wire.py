@@ -113,9 +113,12 @@ async def test_an_empty_object_is_stored(op: Operator, boto: Any) -> None:
     assert (stored(boto, op, "empty")["ContentLength"], told.content_length) == (0, 0)
 
 
-async def test_content_that_is_not_signed_is_taken_whole_and_in_parts(server: S3Server) -> None:
+@pytest.mark.parametrize("options", [{"unsigned_payload": True}, {"checksum_algorithm": "md5"}])
+async def test_content_that_is_sent_otherwise_is_taken_whole_and_in_parts(
+    server: S3Server, options: dict[str, Any]
+) -> None:
     content = os.urandom(MIB) * 11
-    async with Operator(config(server, unsigned_payload=True)) as op:
+    async with Operator(config(server, **options)) as op:
         for size in (0, 3, 2 * MIB, 11 * MIB):
             told = await op.write("k", content[:size], chunk=5 * MIB)
             assert told.content_length == size

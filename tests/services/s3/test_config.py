@@ -185,6 +185,23 @@ def test_aliases_mean_the_same_key(alias: str, name: str, value: str) -> None:
     assert S3.from_mapping({**base, alias: value}) == S3.from_mapping({**base, name: value})
 
 
+@pytest.mark.parametrize("name", ["checksum_algorithm", "aws_checksum_algorithm", "AWS_CHECKSUM_ALGORITHM"])
+@pytest.mark.parametrize("value", ["md5", "MD5"])
+def test_a_checksum_can_be_asked_for_under_each_name(name: str, value: str) -> None:
+    config = s3(checksum_algorithm="md5", root="/")
+    assert S3.from_mapping({"bucket": "bucket", "region": "eu-west-1", **KEYS, name: value}) == config
+    assert S3.from_uri(f"s3://AKIDSECRET:the-secret@bucket/?region=eu-west-1&{name}={value}") == config
+    assert s3().checksum_algorithm is None
+    assert s3(checksum_algorithm="").checksum_algorithm is None
+    assert config.is_same_store(s3(root="other"))
+
+
+def test_a_checksum_that_is_not_known_is_refused_without_repeating_it() -> None:
+    with pytest.raises(ConfigInvalid, match="checksum_algorithm") as caught:
+        s3(checksum_algorithm="se-cret")
+    assert "se-cret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["unsigned_payload", "aws_unsigned_payload", "AWS_UNSIGNED_PAYLOAD"])
 def test_content_may_be_left_unsigned_by_mapping_and_by_uri(name: str) -> None:
     config = s3(unsigned_payload=True, root="/")

@@ -29,6 +29,13 @@ def test_the_request_lists_what_to_delete_and_has_two_digests() -> None:
     ]
 
 
+def test_the_checksum_header_can_be_left_out() -> None:
+    doomed = [("a", None), ("b", None)]
+    with_both, alone = delete_objects(CORE, doomed), delete_objects(CORE, doomed, has_checksum=False)
+    assert alone.body == with_both.body
+    assert alone.headers == [header for header in with_both.headers if header[0] != "x-amz-checksum-crc32"]
+
+
 @pytest.mark.parametrize("key", ["a\x01", "\x1f", "\uffff"])
 def test_what_xml_cannot_write_does_not_go_with_others(key: str) -> None:
     assert not can_join(key, None)
@@ -48,6 +55,7 @@ def failure(key: str, code: str, version: str = "") -> str:
 
 def test_what_is_not_named_was_deleted() -> None:
     assert failures("", ("a", None), ("b", None)) == {}
+    assert list(deletion_failures(CORE, HttpHeaders(), b"", [("a", None)])) == []
     assert failures("<Deleted><Key>a</Key></Deleted>", ("a", None)) == {}
 
 
@@ -94,7 +102,8 @@ def test_a_failure_of_nothing_that_was_asked_is_unexpected(inside: str) -> None:
         (b"<Error><Code>SlowDown</Code></Error>", RateLimited),
         (b"<Error><Code>NoSuchBucket</Code></Error>", ConfigInvalid),
         (b"<DeleteResult><Error><Key>a</Key>", ContentIncomplete),
-        (b"", ContentIncomplete),
+        (b"<?xml version='1.0'?>", ContentIncomplete),
+        (b" ", ContentIncomplete),
         (b"<html/>", Unexpected),
     ],
 )

@@ -1,6 +1,7 @@
 """Writing, deleting, listing and copying: what is sent, and what faults come to."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import md5, sha256
@@ -10,6 +11,7 @@ import pytest
 
 from entrepot import (
     ConditionNotMatch,
+    ConfigInvalid,
     ContentIncomplete,
     Error,
     InvalidInput,
@@ -501,7 +503,7 @@ async def test_what_failed_of_many_is_named_by_its_path_and_version() -> None:
     assert transport.open_bodies == 0
 
 
-@pytest.mark.parametrize("answer", [LOST, reply(200, b""), failure(200, "InternalError"), failure(503, "SlowDown")])
+@pytest.mark.parametrize("answer", [LOST, reply(200, b" "), failure(200, "InternalError"), failure(503, "SlowDown")])
 async def test_a_batch_that_failed_as_a_whole_is_made_again(answer: Answer) -> None:
     one = accessor(transport := script(answer, reply(200, b"<DeleteResult/>")))
     _, deleter = await one.delete()
@@ -512,6 +514,129 @@ async def test_a_batch_that_failed_as_a_whole_is_made_again(answer: Answer) -> N
     assert caught.value.is_temporary
     await deleter.close()
     assert transport.requests[0].body == transport.requests[1].body
+
+
+async def delete_many(one: S3Accessor, *paths: str) -> None:
+    _, deleter = await one.delete()
+    for path in paths:
+        await deleter.delete(path, OpDelete())
+    await deleter.close()
+
+
+@pytest.mark.parametrize("answer", [reply(200), reply(204)])
+async def test_a_batch_of_which_nothing_is_said_is_done(answer: HttpResponse) -> None:
+    one = accessor(transport := script(answer))
+    await delete_many(one, "a", "b")
+    assert asked(transport) == ["POST ?delete"]
+
+
+def batch_headers(transport: MockTransport) -> list[set[str]]:
+    digests = {"Content-MD5", "x-amz-checksum-crc32"}
+    return [digests & set(headers(request)) for request in transport.requests if request.method == "POST"]
+
+
+BOTH, MD5_ALONE = {"Content-MD5", "x-amz-checksum-crc32"}, {"Content-MD5"}
+DONE = b"<DeleteResult/>"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        failure(400, "InvalidRequest"),
+        failure(400, "InvalidArgument"),
+        failure(400, "NotImplemented"),
+        failure(400, "HeaderNotSupported"),
+        failure(501, "NotImplemented"),
+        reply(400),
+    ],
+)
+async def test_a_checksum_header_that_is_refused_is_left_out_from_then_on(refusal: HttpResponse) -> None:
+    one = accessor(transport := script(refusal, reply(200, DONE), reply(200, DONE)))
+    await delete_many(one, "a", "b")
+    await delete_many(one, "c", "d")
+    assert batch_headers(transport) == [BOTH, MD5_ALONE, MD5_ALONE]
+    assert len(transport.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind"),
+    [
+        (failure(403, "AccessDenied"), PermissionDenied),
+        (failure(400, "ExpiredToken"), PermissionDenied),
+        (failure(400, "NoSuchBucket"), ConfigInvalid),
+        (failure(503, "SlowDown"), RateLimited),
+        (failure(400, "BadDigest"), Unexpected),
+    ],
+)
+async def test_what_has_nothing_to_do_with_the_header_is_raised_at_once(
+    refusal: HttpResponse, kind: type[Error]
+) -> None:
+    one = accessor(transport := script(refusal))
+    with pytest.raises(DeletionsFailed) as caught:
+        await delete_many(one, "a", "b")
+    assert {type(failed) for failed in caught.value.failures} == {kind}
+    assert len(transport.requests) == 1
+
+
+async def test_a_refusal_that_stays_without_the_header_is_raised_and_nothing_is_remembered() -> None:
+    one = accessor(transport := script(failure(400, "MalformedXML"), failure(400, "MalformedXML"), reply(200, DONE)))
+    with pytest.raises(DeletionsFailed):
+        await delete_many(one, "a", "b")
+    await delete_many(one, "a", "b")
+    assert batch_headers(transport) == [BOTH, MD5_ALONE, BOTH]
+
+
+@pytest.mark.parametrize(
+    ("refusals", "posts"),
+    [
+        ([failure(405, "MethodNotAllowed")], 1),
+        ([reply(405)], 1),
+        ([reply(501), reply(501)], 2),
+        ([failure(501, "NotImplemented"), failure(501, "NotImplemented")], 2),
+        ([failure(400, "InvalidRequest"), reply(405)], 2),
+    ],
+)
+async def test_a_store_without_batches_is_asked_once_and_deletes_one_by_one(
+    refusals: list[HttpResponse], posts: int
+) -> None:
+    left = list(refusals)
+    transport = MockTransport(lambda request: left.pop(0) if request.method == "POST" else reply(204))
+    one = accessor(transport)
+    await delete_many(one, "a", "b", "c")
+    assert asked(transport) == ["POST ?delete"] * posts + ["DELETE /root/a", "DELETE /root/b", "DELETE /root/c"]
+    await delete_many(one, "d", "e")
+    assert asked(transport)[posts + 3 :] == ["DELETE /root/d", "DELETE /root/e"]
+    assert transport.open_bodies == 0
+
+
+async def test_without_batches_each_failure_is_of_its_path() -> None:
+    def answer(request: HttpRequest) -> HttpResponse:
+        if request.method == "POST":
+            return reply(405)
+        return failure(403, "AccessDenied") if request.url.endswith("/b") else reply(204)
+
+    with pytest.raises(DeletionsFailed) as caught:
+        await delete_many(accessor(MockTransport(answer)), "a", "b", "c")
+    assert [(type(failed), failed.path) for failed in caught.value.failures] == [(PermissionDenied, "b")]
+
+
+def md5_of(content: bytes) -> str:
+    return b64encode(md5(content, usedforsecurity=False).digest()).decode()
+
+
+@pytest.mark.parametrize("size", [0, 5, 6 * MIB])
+async def test_objects_and_parts_are_sent_with_their_md5_where_it_is_asked_for(size: int) -> None:
+    bucket = Bucket()
+    client = S3Client(CORE, SIGNER, bucket.transport, AsyncioRuntime(), lambda: NOW, has_content_md5=True)
+    await write(S3Accessor(client, "/root/"), b"x" * size, chunk=5 * MIB)
+    puts = [request for request in bucket.transport.requests if request.method == "PUT"]
+    assert len(puts) == (2 if size == 6 * MIB else 1)
+    for request in puts:
+        content = b"".join(bytes(piece) for piece in request.pieces)
+        assert headers(request)["Content-MD5"] == md5_of(content)
+        assert "content-md5" in headers(request)["Authorization"]
+    for request in bucket.transport.requests:
+        assert request in puts or "Content-MD5" not in headers(request)
 
 
 def listed(*keys: str, token: str | None = None) -> HttpResponse:

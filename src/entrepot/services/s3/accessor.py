@@ -140,6 +140,7 @@ class S3Accessor(Accessor):
         self._core = client.core
         self._is_list_v1 = is_list_v1
         self._max_copy = max_copy
+        self._deletions = S3Deletions(client, root)  # of the store, since it learns what the store takes
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         try:
@@ -176,8 +177,7 @@ class S3Accessor(Accessor):
         return RpWrite(), oio.MultipartWriter(upload, _part_sizes(args.chunk), window)
 
     async def delete(self) -> tuple[RpDelete, oio.BatchDeleter]:
-        deletions = S3Deletions(self._client, self.info.root)
-        return RpDelete(), oio.BatchDeleter(deletions.delete_one, deletions.delete_many, MAX_DELETIONS)
+        return RpDelete(), oio.BatchDeleter(self._deletions.delete_one, self._deletions.delete_many, MAX_DELETIONS)
 
     async def list(self, path: str, args: OpList) -> tuple[RpList, oio.PageLister]:
         listing = Listing(self._core, self.info.root, path, args, is_v1=self._is_list_v1)

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Container
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from entrepot.errors import Unexpected
 from entrepot.raw.http.errors import read_error_body
-from entrepot.raw.http.transport import HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpTransport
+from entrepot.raw.http.transport import Content, HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.runtime import Runtime
 from entrepot.types import PresignedRequest
 
 from .core import S3Core
+from .digests import content_md5
 from .errors import actual_size
 from .signing import UNSIGNED_PAYLOAD, Signer, hash_payload
+
+T = TypeVar("T")
 
 REPLY_LIMIT: Final = 16 * 1024 * 1024
 """The most bytes of a reply that is read at once. A page of 1,000 keys as long as can be, all escaped, has 4 MiB."""
@@ -40,9 +43,10 @@ class S3Client:
         runtime: hashes long contents where they hold up nobody.
         now: tells the time.
         is_payload_signed: whether the content of objects is hashed and signed too, and not only what is asked.
+        has_content_md5: whether the content of objects is sent with its MD5.
     """
 
-    __slots__ = ("_http", "_is_payload_signed", "_now", "_signer", "core", "runtime")
+    __slots__ = ("_has_content_md5", "_http", "_is_payload_signed", "_now", "_signer", "core", "runtime")
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class S3Client:
         now: Callable[[], datetime] = utc_now,
         *,
         is_payload_signed: bool = True,
+        has_content_md5: bool = False,
     ) -> None:
         self.core = core
         self.runtime = runtime
@@ -60,6 +65,7 @@ class S3Client:
         self._http = http
         self._now = now
         self._is_payload_signed = is_payload_signed
+        self._has_content_md5 = has_content_md5
 
     @property
     def is_signing(self) -> bool:
@@ -99,6 +105,8 @@ class S3Client:
     async def store(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
         """The same of a request whose content is that of an object, or a part of it."""
         payload_hash = None if self._is_payload_signed else UNSIGNED_PAYLOAD
+        if self._has_content_md5:
+            request = request.with_headers([*request.headers, await self._hashed(content_md5, request)])
         return await _whole(await self._send(request, _SUCCESS, payload_hash))
 
     async def _send(
@@ -113,9 +121,15 @@ class S3Client:
         """The request with its proof. The moment is taken last: hashing takes its time."""
         if self._signer is None:
             return request
-        if payload_hash is None and request.size > INLINE_HASH_LIMIT:
-            payload_hash = await self.runtime.blocking(hash_payload, request.body)
+        if payload_hash is None:
+            payload_hash = await self._hashed(hash_payload, request)
         return self._signer.sign(request, self._now(), payload_hash)
+
+    async def _hashed(self, digest: Callable[[Content | None], T], request: HttpRequest) -> T:
+        """A digest of the content of a request, made in a thread where it is long."""
+        if request.size > INLINE_HASH_LIMIT:
+            return await self.runtime.blocking(digest, request.body)
+        return digest(request.body)
 
 
 async def _whole(response: HttpResponse) -> tuple[HttpHeaders, bytes]:

@@ -15,6 +15,7 @@ _BUCKET: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}", re.
 _BUCKET_IN_HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _REGION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _CONTROL: Final = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
+_CHECKSUMS: Final = ("", "md5")
 _CREDENTIALS: Final = ("access_key_id", "secret_access_key", "session_token")
 
 
@@ -41,6 +42,8 @@ class S3(ServiceConfig):
             (AWS Signature Version 4)"). It is not hashed then, which is most of the work of an upload, and a server
             does not notice when it is changed on the way: set it only where TLS, or a network that is trusted, sees
             to that. By default all content is signed.
+        checksum_algorithm: the checksum that PutObject and UploadPart send of the content. `"md5"` is Content-MD5,
+            which Amazon requires in a bucket that locks objects (S3 Object Lock). By default none is sent.
         enable_virtual_host_style: put the bucket in the host name instead of the path. By default the path.
         disable_list_objects_v2: list by the first version of ListObjects, for servers without the second.
 
@@ -65,6 +68,7 @@ class S3(ServiceConfig):
     )
     skip_signature: bool = field(default=False, metadata={"aliases": ("aws_skip_signature", "allow_anonymous", "anon")})
     unsigned_payload: bool = field(default=False, metadata={"aliases": ("aws_unsigned_payload",)})
+    checksum_algorithm: str | None = field(default=None, metadata={"aliases": ("aws_checksum_algorithm",)})
     enable_virtual_host_style: bool = field(
         default=False, metadata={"aliases": ("virtual_hosted_style_request", "aws_virtual_hosted_style_request")}
     )
@@ -77,6 +81,7 @@ class S3(ServiceConfig):
         self._check_bucket()
         self._check_region()
         self._check_credentials()
+        self._check_checksum()
 
     def build(self, context: Context) -> Accessor:
         from .accessor import S3Accessor
@@ -89,14 +94,22 @@ class S3(ServiceConfig):
             credentials = Credentials(self.access_key_id, self.secret_access_key, self.session_token or None)
             signer = Signer(credentials, self.region)
         core = S3Core(*self._address(), bucket=self.bucket, region=self.region)
-        client = S3Client(core, signer, context.http, context.runtime, is_payload_signed=not self.unsigned_payload)
+        client = S3Client(
+            core,
+            signer,
+            context.http,
+            context.runtime,
+            is_payload_signed=not self.unsigned_payload,
+            has_content_md5=self.checksum_algorithm == "md5",
+        )
         return S3Accessor(client, normalize_root(self.root), is_list_v1=self.disable_list_objects_v2)
 
     def is_same_store(self, other: ServiceConfig) -> bool:
         """Whether both are one bucket, at one endpoint and with the same keys."""
         if not isinstance(other, S3):
             return False
-        return replace(other, root=self.root, unsigned_payload=self.unsigned_payload) == self
+        alike = replace(other, root=self.root, unsigned_payload=self.unsigned_payload)
+        return replace(alike, checksum_algorithm=self.checksum_algorithm) == self
 
     def at_root(self) -> Self:
         """The bucket."""
@@ -194,6 +207,12 @@ class S3(ServiceConfig):
                 f"{' and '.join(missing)} is missing: set access_key_id and secret_access_key, "
                 "or skip_signature=True for a public bucket"
             )
+
+    def _check_checksum(self) -> None:
+        algorithm = (self.checksum_algorithm or "").lower()
+        if algorithm not in _CHECKSUMS:
+            raise self.invalid("checksum_algorithm must be 'md5', or left out")
+        object.__setattr__(self, "checksum_algorithm", algorithm or None)
 
     def _set(self, name: str, value: str) -> None:
         object.__setattr__(self, name, value)

@@ -1,10 +1,10 @@
 """Deletions of many objects by one request, pure: DeleteObjects of the Amazon S3 API Reference.
 
 The digest of the content goes along twice, because each is required by some servers and unknown to others:
-Content-MD5 by the older ones, `x-amz-checksum-crc32` where MD5 is not used any more.
+Content-MD5 by the older ones, `x-amz-checksum-crc32` where MD5 is not used any more. Where the second is refused, the
+request is made again without it.
 """
 
-import hashlib
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -15,6 +15,7 @@ from entrepot.errors import Error, NotFound, Unexpected
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest
 
 from .core import NULL_VERSION, S3Core
+from .digests import content_md5
 from .errors import code_error
 from .xml import NAMESPACE, can_carry, escaped
 
@@ -30,14 +31,13 @@ def can_join(key: str, version: str | None) -> bool:
     return can_carry(key) and can_carry(version or "")
 
 
-def delete_objects(core: S3Core, doomed: Sequence[Doomed]) -> HttpRequest:
-    """The request. Its reply names only what failed."""
+def delete_objects(core: S3Core, doomed: Sequence[Doomed], *, has_checksum: bool = True) -> HttpRequest:
+    """The request, with or without the checksum header. Its response names only what failed."""
     objects = "".join(_object(key, version) for key, version in doomed)
     content = f'<Delete xmlns="{NAMESPACE}"><Quiet>true</Quiet>{objects}</Delete>'.encode()
-    headers = [
-        ("Content-MD5", _base64(hashlib.md5(content, usedforsecurity=False).digest())),
-        ("x-amz-checksum-crc32", _base64(crc32(content).to_bytes(4))),
-    ]
+    headers = [content_md5(content)]
+    if has_checksum:
+        headers.append(("x-amz-checksum-crc32", _base64(crc32(content).to_bytes(4))))
     return core.on_bucket("POST", [("delete", None)], headers, content)
 
 
@@ -46,12 +46,15 @@ def deletion_failures(
 ) -> Iterator[tuple[int, Error]]:
     """The deletions that failed, by their index among those that were asked for.
 
-    What the reply does not name was deleted. What was not there is no failure.
+    What the response does not name was deleted, so that all were where it is empty: some servers send nothing where
+    nothing failed. What was not there is no failure.
 
     Raises:
         Error: the reply is an error as a whole, or nothing that can be understood.
         Unexpected: a failure cannot be told to be of one that was asked for. Temporary: deleting twice is no harm.
     """
+    if not content:
+        return iter(())
     document = core.document(headers, content, "Delete", {"Error"})
     places = defaultdict[str | None, list[int]](list)
     for index, (key, _) in enumerate(doomed):

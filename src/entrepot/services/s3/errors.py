@@ -58,10 +58,26 @@ def error_of_version(error: Error, version: str | None) -> Error:
     return InvalidInput("the storage cannot make sense of the version", context=error.context)
 
 
+def is_missing_operation(error: Error) -> bool:
+    """Whether the storage does not have what it was asked for (405, 501)."""
+    return error.context.get("status") in _MISSING_STATUSES or error.context.get("code") == _NOT_IMPLEMENTED
+
+
+def may_be_of_a_header(error: Error) -> bool:
+    """Whether a request is refused for good, and perhaps for a header that the storage does not know."""
+    is_refusal = isinstance(error, Unexpected | InvalidInput | Unsupported) and not error.is_temporary
+    is_header = error.context.get("status") in _HEADER_STATUSES or error.context.get("code") == _NOT_IMPLEMENTED
+    return is_refusal and is_header
+
+
 def actual_size(content: bytes) -> int | None:
     """The size of the object, which Amazon tells in the body of a 416 instead of in Content-Range."""
     return parse_length(_found(content, b"ActualObjectSize"))
 
+
+_NOT_IMPLEMENTED: Final = "NotImplemented"
+_MISSING_STATUSES: Final = frozenset({405, 501})
+_HEADER_STATUSES: Final = frozenset({400, 501})
 
 _REGION_CODES: Final = frozenset(
     {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "InvalidRegion"}
@@ -125,7 +141,7 @@ _CODES: Final[dict[str, _Meaning]] = {
     "IncompleteBody": _DAMAGED,
     "InvalidRequest": (
         Unexpected,
-        "the storage refuses the request as it is, such as a copy of more than 5 GiB",
+        "the storage refuses the request, such as a copy of over 5 GiB, or to lock objects without checksum_algorithm",
         False,
     ),
     "QuotaExceeded": _FULL,
@@ -133,7 +149,7 @@ _CODES: Final[dict[str, _Meaning]] = {
     "StorageFull": _FULL,
     "XMinioStorageFull": _FULL,
     "XMinioAdminBucketQuotaExceeded": _FULL,
-    "NotImplemented": _NOT_THERE,
+    _NOT_IMPLEMENTED: _NOT_THERE,
     "SlowDown": _THROTTLED,
     "TooManyRequests": _THROTTLED,
     "RequestLimitExceeded": _THROTTLED,
