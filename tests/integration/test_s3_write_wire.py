@@ -128,6 +128,17 @@ async def test_content_that_is_sent_otherwise_is_taken_whole_and_in_parts(
         assert not await op.exists("copied")
 
 
+@pytest.mark.parametrize("is_v1", [True, False])
+async def test_directories_whose_names_are_encoded_in_listings_are_found(server: S3Server, is_v1: bool) -> None:
+    names = ["a b+c/", "100%/", "p%41q/", "m%2Fn/", "\u00fc \u00e9/"]
+    async with Operator(config(server, disable_list_objects_v2=is_v1)) as op:
+        for name in names:
+            await op.write(f"{name}d/k", b"")
+        assert {entry.path for entry in await op.list("/")} - {"/"} == set(names)
+        for name in names:
+            assert [entry.path for entry in await op.list(name)][-1:] == [f"{name}d/"]
+
+
 async def test_a_large_object_goes_in_parts(op: Operator, boto: Any) -> None:
     content = os.urandom(MIB) * 17
     async with op.writer("large", chunk=5 * MIB, user_metadata={"k": "v"}) as writer:

@@ -300,3 +300,45 @@ def test_what_is_no_listing_is_an_error(content: bytes, kind: type[Exception]) -
     with pytest.raises(kind) as caught:
         listing().page(HttpHeaders(), content)
     assert type(caught.value) is kind
+
+
+def prefixes(*texts: str) -> str:
+    return (
+        URL
+        + "<Delimiter>/</Delimiter>"
+        + "".join(f"<CommonPrefixes><Prefix>root/{text}</Prefix></CommonPrefixes>" for text in texts)
+    )
+
+
+@pytest.mark.parametrize("is_v1", [True, False])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a b+c/", "x+y/"],
+        ["\u00fc+\u00e9/", "x+y/"],
+        ["100%/", "x+y/", "p%2Bq/"],
+        ["p%41q/", "x+y/"],
+        ["m%2Fn/", "x+y/"],
+        ["%zz/"],
+    ],
+)
+def test_common_prefixes_that_are_not_encoded_are_kept_as_they_are(names: list[str], is_v1: bool) -> None:
+    found = page(prefixes(*names) + item("root/k%2Bl+m"), listing("/", is_v1=is_v1))
+    assert paths(found) == [*names, "k+l m"]
+
+
+@pytest.mark.parametrize("is_v1", [True, False])
+@pytest.mark.parametrize("directory", ["a b+c/", "x+y/", "p%41q/", "p%2Bq/", "\u00fc/"])
+def test_directories_in_one_whose_name_would_be_encoded_are_not_lost(directory: str, is_v1: bool) -> None:
+    found = page(prefixes(f"{directory}d/", f"{directory}e+f/"), listing(directory, is_v1=is_v1))
+    assert paths(found) == [f"{directory}d/", f"{directory}e+f/"]
+
+
+def test_common_prefixes_that_are_encoded_are_decoded() -> None:
+    found = page(prefixes("a+b%2Bc/", "m%252Fn/", "%C3%BC%20%25/"), listing("/"))
+    assert paths(found) == ["a b+c/", "m%2Fn/", "\u00fc %/"]
+
+
+def test_keys_that_are_not_encoded_in_spite_of_what_the_page_says_are_not_lost() -> None:
+    assert paths(page(URL + item("root/a+b/k"), listing("a+b/"))) == ["a+b/k"]
+    assert paths(page(URL + item("root/a%2Bb/k+l"), listing("a+b/"))) == ["a+b/k l"]

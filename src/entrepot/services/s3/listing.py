@@ -2,12 +2,16 @@
 
 Keys are asked for percent-encoded (`encoding-type=url`), since XML cannot write all of them, and decoded
 where the reply says that it did so: not every server does. A blank then is `+` or `%20`, and a plus always `%2B`.
+
+Some servers say so of a page and encode the keys in it, but not the common prefixes (moto, in V1). So keys and common
+prefixes are read apart, and the texts show whether they were encoded: see `Listing._decoded`.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Final
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 from entrepot.errors import Unexpected
 from entrepot.raw import OpList, build_abs_path, is_dir_path
@@ -34,7 +38,11 @@ class Api(Enum):
 _START_AFTER: Final = {Api.V1: "marker", Api.V2: "start-after", Api.VERSIONS: "key-marker"}
 _OWN_QUERY: Final[dict[Api, Query]] = {Api.V1: (), Api.V2: (("list-type", "2"),), Api.VERSIONS: (("versions", None),)}
 _FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR  # on Python 3.11 to look one up takes as long as a call
-_ROWS: Final = frozenset({"Contents", "CommonPrefixes", "Version", "DeleteMarker"})
+_PREFIXES: Final = "CommonPrefixes"
+_ROWS: Final = frozenset({"Contents", _PREFIXES, "Version", "DeleteMarker"})
+_NEVER_ENCODED: Final = re.compile("%(?:(?![0-9A-Fa-f]{2})|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])")
+"""What no encoder writes: a percent sign before something else than two digits, or before a letter or a figure."""
+_ALL_ENCODED: Final = re.compile("[!-~]*")
 SEPARATOR: Final = "\n"
 
 
@@ -91,11 +99,39 @@ class Listing:
         return (("key-marker", key), *([("version-id-marker", version)] if version else []))
 
     def _keys(self, document: Document) -> Iterator[tuple[str, Row]]:
-        for row in document.rows:
-            key = row[1].get("Prefix" if row[0] == "CommonPrefixes" else "Key")
-            if key is None:
+        texts: dict[bool, list[str]] = {True: [], False: []}
+        for name, values in document.rows:
+            is_prefix = name == _PREFIXES
+            text = values.get("Prefix" if is_prefix else "Key")
+            if text is None:
                 raise Unexpected("the storage lists an object without a key")
-            yield decoded(key, document), row
+            texts[is_prefix].append(text)
+        keys = {kind: iter(self._decoded(of_kind, document, is_prefix=kind)) for kind, of_kind in texts.items()}
+        return ((next(keys[row[0] == _PREFIXES]), row) for row in document.rows)
+
+    def _decoded(self, texts: Sequence[str], document: Document, *, is_prefix: bool) -> Sequence[str]:
+        """The keys, or the common prefixes, of a page as they are.
+
+        They are left as they stand where no encoder writes such a text, or where decoded they would not lie in what
+        is listed. Where a character stands that encoders replace, such as a blank, a plus is not one of them.
+
+        Raises:
+            Unexpected: one is not UTF-8.
+        """
+        joint = "/".join(texts)
+        if ("%" not in joint and "+" not in joint) or not _is_encoded(document) or _NEVER_ENCODED.search(joint):
+            return texts
+        decode = unquote_plus if _ALL_ENCODED.fullmatch(joint) else unquote
+        keys = [_strictly(decode, text) for text in texts]
+        end = document.fields.get("Delimiter") if is_prefix else None
+        return keys if self._are_below(keys, end) or not self._are_below(texts, end) else texts
+
+    def _are_below(self, keys: Iterable[str], end: str | None) -> bool:
+        """Whether all begin as was asked for; and if `end` is given, have that once behind it, at their end."""
+        start = self._prefix
+        return all(
+            key.startswith(start) and (not end or key.find(end, len(start)) + len(end) == len(key)) for key in keys
+        )
 
     def _entries(self, rows: list[tuple[str, Row]]) -> Iterator[Entry]:
         for key, (name, values) in rows:
@@ -115,12 +151,12 @@ class Listing:
             return True
         if name == "DeleteMarker" and not self._args.deleted:
             return False
-        if name == "CommonPrefixes":  # some servers name the directory that `start_after` lies in
+        if name == _PREFIXES:  # some servers name the directory that `start_after` lies in
             return self._args.start_after is None or path > self._args.start_after
         return self._args.versions or _is_latest(values)
 
     def _metadata(self, path: str, name: str, values: dict[str, str]) -> Metadata:
-        if name == "CommonPrefixes":
+        if name == _PREFIXES:
             return Metadata(mode=EntryMode.DIR)
         mode = _DIRECTORY if is_dir_path(path) else _FILE
         etag, modified = quoted_etag(values.get("ETag")), parse_moment(values.get("LastModified"))
@@ -160,7 +196,7 @@ class Listing:
 
 def _marker(stated: str, document: Document, rows: list[tuple[str, Row]]) -> str:
     """A marker as it is. It is a key that the page ends with; SeaweedFS encodes the keys, and not the marker."""
-    last = {row[0] == "CommonPrefixes": key for key, row in rows}.values()
+    last = {row[0] == _PREFIXES: key for key, row in rows}.values()
     key = decoded(stated, document)
     return stated if stated in last and key not in last else key
 
@@ -175,9 +211,17 @@ def decoded(text: str, document: Document) -> str:
     Raises:
         Unexpected: it is not UTF-8.
     """
-    if ("%" not in text and "+" not in text) or document.fields.get("EncodingType") != "url":
+    if ("%" not in text and "+" not in text) or not _is_encoded(document):
         return text
+    return _strictly(unquote_plus, text)
+
+
+def _is_encoded(document: Document) -> bool:
+    return document.fields.get("EncodingType") == "url"
+
+
+def _strictly(decode: Callable[..., str], text: str) -> str:
     try:
-        return unquote_plus(text, errors="strict")
+        return decode(text, errors="strict")
     except UnicodeDecodeError:
         raise Unexpected("the storage lists a key that is not UTF-8") from None
