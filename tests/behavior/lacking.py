@@ -70,6 +70,7 @@ LACKING: dict[str, dict[str, str]] = {
         "create_dir.directory_outlives_its_contents": _WEED_MARKERS,
         "create_dir.directory_with_contents_is_listed": _WEED_MARKERS,
         "delete.directories_that_nobody_made_go_with_their_contents": _WEED_FOLDERS,
+        "delete.removed_directory_is_not_listed": _WEED_FOLDERS,
         "paths.backslash": _WEED_PATHS,
         "paths.double_slash": _WEED_PATHS,
         "paths.many_slashes": _WEED_PATHS,

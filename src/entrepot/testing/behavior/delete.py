@@ -162,6 +162,15 @@ async def recursive(target: Target) -> None:
         await _is_gone(target, path)
 
 
+@case("delete", "delete_with_recursive", "write", "list")
+async def removed_directory_is_not_listed(target: Target) -> None:
+    """A directory that was deleted with all beneath it is not in the listing of its parent any more."""
+    parent = target.directory()
+    await target.put_all([f"{parent}{name}" for name in ("kept", "gone/a", "gone/b/c")])
+    await target.operator.delete(f"{parent}gone/", recursive=True)
+    equal(set(await target.listed(parent)), {parent, f"{parent}kept"}, "the listing of the parent")
+
+
 @case("delete", "delete_with_recursive", "write", "create_dir", "list")
 async def recursive_with_directories(target: Target) -> None:
     """Directories that were made go as well, full and empty ones."""
