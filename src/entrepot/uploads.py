@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 _RESOLUTION: Final = timedelta(seconds=1)
 """How much older an upload may look than it is: the storage tells whole seconds."""
+
+
+MAX_EMPTY: Final = 1_000
+"""How many pages in a row may be without uploads."""
 
 
 def checked_age(value: Any) -> timedelta:
@@ -34,9 +38,9 @@ async def list_uploads(accessor: Accessor, path: str, older_than: timedelta | No
     """All uploads at a path, or those that are older than an age, page by page.
 
     Raises:
-        Unexpected: the storage names a page as the next that was listed before.
+        Unexpected: the storage names a page as the next that was listed before, or its pages hold nothing new.
     """
-    found, seen = list[Upload](), set[str]()
+    found, progress = list[Upload](), _Progress()
     token: str | None = None
     while True:
         page = await accessor.list_uploads(path, OpListUploads(token=token))
@@ -44,9 +48,25 @@ async def list_uploads(accessor: Accessor, path: str, older_than: timedelta | No
         token = page.next_token
         if token is None:
             return found
-        if token in seen:
+        progress.check(page.uploads, token)
+
+
+class _Progress:
+    """What was listed so far, so that no server is listed for ever."""
+
+    def __init__(self) -> None:
+        self._tokens = set[str]()
+        self._uploads = set[tuple[str, str]]()
+        self._empty = 0
+
+    def check(self, uploads: Sequence[Upload], token: str) -> None:
+        """Raises where a page and the token of the next bring nothing new."""
+        new = {(one.path, one.id) for one in uploads} - self._uploads
+        self._empty = 0 if uploads else self._empty + 1
+        if token in self._tokens or (uploads and not new) or self._empty > MAX_EMPTY:
             raise Unexpected("the storage names a page of the uploads as the next that was listed before")
-        seen.add(token)
+        self._tokens.add(token)
+        self._uploads |= new
 
 
 async def abort_uploads(

@@ -123,3 +123,8 @@ def test_header_names_are_kept_in_lower_case_and_repeated_values_are_joined() ->
 )
 def test_when_to_try_again_is_seconds_or_a_time(headers: list[tuple[str, str]], seconds: float | None) -> None:
     assert parse_retry_after(HttpHeaders(headers)) == seconds
+
+
+@pytest.mark.parametrize("value", ["", '""', "W/", 'W/""'])
+def test_an_empty_etag_is_none(value: str) -> None:
+    assert parse_metadata(HttpHeaders([("ETag", value)])).etag is None

@@ -7,6 +7,7 @@ import pytest
 
 from entrepot import InvalidInput, Unexpected
 from entrepot.raw import oio
+from entrepot.types import Entry, Metadata
 from tests.raw.oio.listers import drain, entry, paths_of
 
 
@@ -94,6 +95,37 @@ async def test_tokens_that_go_round_in_a_circle_are_an_error(length: int, lead: 
     with pytest.raises(Unexpected):
         while await lister.next():
             assert len(server.asked) <= 4 * (lead + length)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize("lead", [0, 1, 5, 50])
+async def test_pages_that_go_round_in_a_circle_are_an_error_whatever_their_tokens(length: int, lead: int) -> None:
+    def rule(token: str | None) -> oio.Page:
+        number = int(token or 0)
+        return page([str(number if number < lead else lead + (number - lead) % length)], str(number + 1))
+
+    server = Server(rule)
+    lister = oio.PageLister(server.fetch)
+    with pytest.raises(Unexpected):
+        while await lister.next():
+            assert len(server.asked) <= 4 * (lead + length)
+    with pytest.raises(Unexpected):
+        await lister.next()
+
+
+async def test_a_page_that_is_given_again_as_the_last_one_is_an_error_too() -> None:
+    lister = oio.PageLister(Server(book({None: page(["a", "b"], "1"), "1": page(["a", "b"], None)})).fetch)
+    assert len(await lister.next() or ()) == 2
+    with pytest.raises(Unexpected):
+        await lister.next()
+
+
+async def test_a_page_of_the_same_names_whose_rest_differs_is_given() -> None:
+    def rule(token: str | None) -> oio.Page:
+        number = int(token or 0)
+        return oio.Page([Entry("a", Metadata(version=str(number)))], str(number + 1) if number < 50 else None)
+
+    assert len(await drain(oio.PageLister(Server(rule).fetch))) == 51
 
 
 async def test_too_many_empty_pages_in_a_row_are_an_error() -> None:

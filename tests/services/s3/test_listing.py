@@ -342,3 +342,16 @@ def test_common_prefixes_that_are_encoded_are_decoded() -> None:
 def test_keys_that_are_not_encoded_in_spite_of_what_the_page_says_are_not_lost() -> None:
     assert paths(page(URL + item("root/a+b/k"), listing("a+b/"))) == ["a+b/k"]
     assert paths(page(URL + item("root/a%2Bb/k+l"), listing("a+b/"))) == ["a+b/k l"]
+
+
+@pytest.mark.parametrize("stated", ["maybe", "tru", "2"])
+def test_what_cannot_be_read_is_not_taken_for_the_end(stated: str) -> None:
+    with pytest.raises(Unexpected) as caught:
+        page(item("root/k") + f"<IsTruncated>{stated}</IsTruncated>")
+    assert caught.value.is_temporary
+
+
+def test_true_can_be_written_as_a_figure() -> None:
+    token = "<NextContinuationToken>t</NextContinuationToken>"
+    assert page(item("root/k") + token + "<IsTruncated> 1 </IsTruncated>").next_token == "t"
+    assert page(item("root/k") + token + "<IsTruncated>0</IsTruncated>").next_token is None

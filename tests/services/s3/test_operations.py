@@ -620,6 +620,43 @@ async def test_without_batches_each_failure_is_of_its_path() -> None:
     assert [(type(failed), failed.path) for failed in caught.value.failures] == [(PermissionDenied, "b")]
 
 
+IN_CONTENT = b'<?xml version="1.0"?>\n<Error><Code>InternalError</Code></Error>'
+
+
+async def test_a_write_whose_success_holds_an_error_has_failed() -> None:
+    with pytest.raises(Unexpected) as caught:
+        await write(accessor(script(reply(200, IN_CONTENT))), b"content")
+    assert caught.value.context["code"] == "InternalError"
+    assert caught.value.is_temporary
+
+
+async def test_a_part_whose_success_holds_an_error_has_failed() -> None:
+    bucket = Bucket()
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        return reply(200, IN_CONTENT, [("ETag", '"e"')]) if "partNumber" in request.url else bucket.answer(request)
+
+    with pytest.raises(Unexpected):
+        await write(accessor(MockTransport(answer)), b"x" * 6 * MIB, chunk=5 * MIB)
+
+
+async def test_a_deletion_whose_success_holds_an_error_has_failed() -> None:
+    with pytest.raises(Unexpected) as caught:
+        await delete_many(accessor(script(reply(200, IN_CONTENT))), "a")
+    assert (caught.value.path, caught.value.context["code"]) == ("a", "InternalError")
+
+
+@pytest.mark.parametrize("etag", ["", '""'])
+async def test_a_part_with_an_empty_etag_was_not_stored(etag: str) -> None:
+    bucket = Bucket()
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        return reply(200, headers=[("ETag", etag)]) if "partNumber" in request.url else bucket.answer(request)
+
+    with pytest.raises(Unexpected, match="etag"):
+        await write(accessor(MockTransport(answer)), b"x" * 6 * MIB, chunk=5 * MIB)
+
+
 def md5_of(content: bytes) -> str:
     return b64encode(md5(content, usedforsecurity=False).digest()).decode()
 

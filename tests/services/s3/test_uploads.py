@@ -1,5 +1,6 @@
 """Listing and aborting uploads in parts: what is sent, and what the replies mean."""
 
+import itertools
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -203,3 +204,13 @@ async def test_a_listing_that_is_refused_aborts_nothing(status: int, kind: type[
     with pytest.raises(kind):
         await op.abort_uploads("a/", older_than=HOUR)
     assert len(transport.requests) == 1
+
+
+@pytest.mark.parametrize("uploads", [(), (("root/a", "u1", "2026-01-01T11:00:00Z"),)], ids=["empty", "the same"])
+async def test_pages_without_anything_new_end_in_an_error(uploads: tuple[tuple[str, str, str], ...]) -> None:
+    numbers = itertools.count()
+    transport = MockTransport(lambda _: page(*uploads, then=f"<NextKeyMarker>k{next(numbers)}</NextKeyMarker>"))
+    with pytest.raises(Unexpected) as caught:
+        await Operator(CONFIG, context=Context(http=transport)).list_uploads()
+    assert (caught.value.operation, caught.value.path) == ("list_uploads", "/")
+    assert len(transport.requests) <= 1_002

@@ -18,6 +18,7 @@ from .transport import Header, HttpHeaders
 MAX_LENGTH: Final = 2**63 - 1
 """The largest length that is believed: what an offset in a file, and a size in Python, can be."""
 
+_EMPTY_ETAGS: Final = frozenset({"", '""', "W/", 'W/""'})
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -80,9 +81,14 @@ def header_text(headers: HttpHeaders, name: str) -> str | None:
 
 
 def header_etag(headers: HttpHeaders) -> str | None:
-    """The etag of a response. Its bytes mean nothing (RFC 9110, 8.8.3), so each is the character of its number."""
+    """The etag of a response; None where it is missing or empty, which tells no object from another.
+
+    Its bytes mean nothing (RFC 9110, 8.8.3), so each is the character of its number.
+    """
     value = headers.get("etag")
-    return value if value is None or value.isascii() else _bytes_of(value).decode("latin-1")
+    if value is None or value in _EMPTY_ETAGS:
+        return None
+    return value if value.isascii() else _bytes_of(value).decode("latin-1")
 
 
 def etag_header(etag: str) -> str:

@@ -32,22 +32,30 @@ class Page:
 class PageLister(List):
     """Asks for one page after the other. The token moves only when a page is there, so a failed verb asks again.
 
-    A server whose tokens come round again would be listed for ever: that is `Unexpected`, at once where
-    a token names itself, and otherwise after a bounded number of turns.
+    A server whose tokens or pages come round again would be listed for ever: that is `Unexpected`, at once where
+    a token names itself or a page repeats the one before, and otherwise after a bounded number of turns.
+
+    Of what has passed, one token and one page are remembered, at distances that double, so that any circle meets them.
+    A page is compared by all that it holds. An empty page begins the count of pages anew: it is bounded by `max_empty`.
 
     Arguments:
         fetch: asks for the page of a token; None is the first.
         max_empty: how many empty pages in a row are put up with.
     """
 
-    __slots__ = ("_empty", "_fetch", "_is_closed", "_is_done", "_marked", "_max_empty", "_token", "_until_mark")
+    __slots__ = (
+        *("_empty", "_fetch", "_is_closed", "_is_done", "_marked", "_marked_page", "_max_empty", "_token"),
+        *("_until_mark", "_until_page_mark"),
+    )
 
     def __init__(self, fetch: Callable[[str | None], Awaitable[Page]], *, max_empty: int = MAX_EMPTY) -> None:
         self._fetch = fetch
         self._max_empty = max_empty
         self._token: str | None = None
         self._marked: str | None = None
+        self._marked_page: Sequence[Entry] = ()
         self._until_mark = _Doubling()
+        self._until_page_mark = _Doubling()
         self._empty = 0
         self._is_done = False
         self._is_closed = False
@@ -56,14 +64,14 @@ class PageLister(List):
         """The entries of the next page that has any.
 
         Raises:
-            Unexpected: a token came round again, or there were too many empty pages in a row.
+            Unexpected: a token or a page came round again, or there were too many empty pages in a row.
         """
         check_not_closed(self._is_closed)
         while not self._is_done:
             page = await self._fetch(self._token)
             self._check_leads_on(page)
             self._move_to(page.next_token)
-            self._empty = 0 if page.entries else self._empty + 1
+            self._remember(page.entries)
             if page.entries:
                 return page.entries
         return None
@@ -75,15 +83,25 @@ class PageLister(List):
         token = page.next_token
         if token is not None and token in (self._token, self._marked):
             raise Unexpected("the storage names a page of this listing as the next that was listed before")
+        if page.entries and page.entries == self._marked_page:
+            raise Unexpected("the storage gives a page of this listing that it gave before")
         if not page.entries and token is not None and self._empty >= self._max_empty:
             raise Unexpected(f"the storage gave more than {self._max_empty} empty pages in a row")
 
     def _move_to(self, token: str | None) -> None:
-        """Goes on. Of the tokens passed one is remembered, at distances that double: any circle meets it."""
         self._token = token
         self._is_done = token is None
         if self._until_mark.is_due():
             self._marked = token
+
+    def _remember(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            self._empty += 1
+            self._marked_page, self._until_page_mark = (), _Doubling()
+            return
+        self._empty = 0
+        if self._until_page_mark.is_due():
+            self._marked_page = entries
 
 
 class _Doubling:

@@ -102,12 +102,25 @@ class S3Client:
         """
         return await _whole(await self._send(request, _SUCCESS))
 
-    async def store(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
+    async def do(self, request: HttpRequest) -> HttpHeaders:
+        """The headers of the response to a request whose success has no content.
+
+        Raises:
+            Error: what any other response means, and a success whose content is an error.
+        """
+        return await self._done(await self._send(request, _SUCCESS))
+
+    async def store(self, request: HttpRequest) -> HttpHeaders:
         """The same of a request whose content is that of an object, or a part of it."""
         payload_hash = None if self._is_payload_signed else UNSIGNED_PAYLOAD
         if self._has_content_md5:
             request = request.with_headers([*request.headers, await self._hashed(content_md5, request)])
-        return await _whole(await self._send(request, _SUCCESS, payload_hash))
+        return await self._done(await self._send(request, _SUCCESS, payload_hash))
+
+    async def _done(self, response: HttpResponse) -> HttpHeaders:
+        headers, content = await _whole(response)
+        self.core.check_done(headers, content)
+        return headers
 
     async def _send(
         self, request: HttpRequest, expected: Container[int], payload_hash: str | None = None

@@ -18,7 +18,7 @@ from entrepot.raw.http.ranges import range_header
 from entrepot.raw.http.transport import Content, Header, HttpHeaders, HttpRequest
 from entrepot.types import Metadata
 
-from .errors import reply_error
+from .errors import is_error, reply_error
 from .headers import USER_METADATA, condition_headers, stored_headers
 from .xml import Document, parse
 
@@ -154,6 +154,15 @@ class S3Core:
         if not document.root.startswith(root):
             raise Unexpected(f"the storage answers with something else than to a {root}", is_temporary=True)
         return document
+
+    def check_done(self, headers: HttpHeaders, content: bytes) -> None:
+        """Passes if a response with a successful status has no error as its content.
+
+        Raises:
+            Error: it has. The storage began to answer before it knew.
+        """
+        if content and is_error(content):
+            raise self.error(200, headers, content)
 
     def error(self, status: int, headers: HttpHeaders, content: bytes) -> Error:
         """The error that a reply means.

@@ -46,7 +46,7 @@ class S3Deletions:
         if not key:
             return
         try:
-            await self._client.call(self._client.core.delete(key, args.version))
+            await self._client.do(self._client.core.delete(key, args.version))
         except NotFound:
             return
         except Unexpected as error:

@@ -58,6 +58,11 @@ def error_of_version(error: Error, version: str | None) -> Error:
     return InvalidInput("the storage cannot make sense of the version", context=error.context)
 
 
+def is_error(content: bytes) -> bool:
+    """Whether the content of a response is that of an error."""
+    return _ERROR_ROOT.match(content) is not None
+
+
 def is_missing_operation(error: Error) -> bool:
     """Whether the storage does not have what it was asked for (405, 501)."""
     return error.context.get("status") in _MISSING_STATUSES or error.context.get("code") == _NOT_IMPLEMENTED
@@ -78,6 +83,8 @@ def actual_size(content: bytes) -> int | None:
 _NOT_IMPLEMENTED: Final = "NotImplemented"
 _MISSING_STATUSES: Final = frozenset({405, 501})
 _HEADER_STATUSES: Final = frozenset({400, 501})
+
+_ERROR_ROOT: Final = re.compile(rb"\s*(?:<\?xml[^>]{0,200}>\s*)?<Error[\s>/]")
 
 _REGION_CODES: Final = frozenset(
     {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "InvalidRegion"}

@@ -42,6 +42,7 @@ _PREFIXES: Final = "CommonPrefixes"
 _ROWS: Final = frozenset({"Contents", _PREFIXES, "Version", "DeleteMarker"})
 _NEVER_ENCODED: Final = re.compile("%(?:(?![0-9A-Fa-f]{2})|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])")
 """What no encoder writes: a percent sign before something else than two digits, or before a letter or a figure."""
+_TRUNCATED: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
 _ALL_ENCODED: Final = re.compile("[!-~]*")
 SEPARATOR: Final = "\n"
 
@@ -174,10 +175,10 @@ class Listing:
         )
 
     def _next_token(self, document: Document, rows: list[tuple[str, Row]]) -> str | None:
-        fields = document.fields
-        if fields.get("IsTruncated", "").strip().lower() != "true":
+        if not is_truncated(document):
             return None
-        token = fields.get("NextContinuationToken") if self._api is Api.V2 else self._next_marker(document, rows)
+        is_v2 = self._api is Api.V2
+        token = document.fields.get("NextContinuationToken") if is_v2 else self._next_marker(document, rows)
         if not token:
             raise Unexpected("the storage has more to list and does not say how to ask for it")
         return token
@@ -203,6 +204,18 @@ def _marker(stated: str, document: Document, rows: list[tuple[str, Row]]) -> str
 
 def _is_latest(values: dict[str, str]) -> bool:
     return values.get("IsLatest", "").strip().lower() == "true"
+
+
+def is_truncated(document: Document) -> bool:
+    """Whether more is to be listed. A response that does not say so is the last page.
+
+    Raises:
+        Unexpected: what it says cannot be read. To take that for the end would lose entries.
+    """
+    stated = document.fields.get("IsTruncated", "").strip().lower()
+    if stated not in _TRUNCATED:
+        raise Unexpected("the storage does not say whether it has more to list", is_temporary=True)
+    return _TRUNCATED[stated]
 
 
 def decoded(text: str, document: Document) -> str:

@@ -14,7 +14,7 @@ from entrepot.raw.http.transport import HttpHeaders, HttpRequest
 from entrepot.types import Upload
 
 from .core import S3Core, parse_moment
-from .listing import SEPARATOR, decoded
+from .listing import SEPARATOR, decoded, is_truncated
 from .xml import Document
 
 _ROWS = frozenset({"Upload"})
@@ -67,12 +67,11 @@ def _path(root: str, prefix: str, key: str) -> str | None:
 
 def _next_token(document: Document, told: list[Upload]) -> str | None:
     """Where the next page begins: what the reply says, or else behind the last upload in it."""
-    fields = document.fields
-    if fields.get("IsTruncated", "").strip().lower() != "true":
+    if not is_truncated(document):
         return None
-    stated = fields.get("NextKeyMarker")
+    stated = document.fields.get("NextKeyMarker")
     if stated:
-        return decoded(stated, document) + SEPARATOR + fields.get("NextUploadIdMarker", "")
+        return decoded(stated, document) + SEPARATOR + document.fields.get("NextUploadIdMarker", "")
     if not told:
         raise Unexpected("the storage has more to list and does not say how to ask for it")
     return told[-1].path + SEPARATOR + told[-1].id

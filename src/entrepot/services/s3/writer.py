@@ -7,10 +7,11 @@ cannot, since another writer may have stored the same bytes; so that error stays
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from entrepot.errors import ConditionNotMatch, Error, NotFound, Unexpected
 from entrepot.raw import OpStat, OpWrite
-from entrepot.raw.http.transport import HttpHeaders, HttpRequest
+from entrepot.raw.http.transport import HttpRequest
 from entrepot.raw.oio.multipart import MultipartUpload, Part
 from entrepot.types import Metadata
 
@@ -19,7 +20,7 @@ from .client import S3Client
 from .core import stored_metadata
 from .errors import CONFLICT, NO_SUCH_UPLOAD
 
-Send = Callable[[HttpRequest], Awaitable[tuple[HttpHeaders, bytes]]]
+T = TypeVar("T")
 
 
 class S3Upload(MultipartUpload):
@@ -43,7 +44,7 @@ class S3Upload(MultipartUpload):
         self._is_unsure = False
 
     async def store(self, content: bytes) -> Metadata:
-        headers, _ = await self._publish(self._client.store, self._put.with_content(content))
+        headers = await self._publish(self._client.store, self._put.with_content(content))
         return stored_metadata(headers, len(content))
 
     async def initiate(self) -> str:
@@ -52,7 +53,7 @@ class S3Upload(MultipartUpload):
 
     async def upload_part(self, upload: str, number: int, content: Sequence[bytes | memoryview]) -> Part:
         request = multipart.upload_part(self._core, self._key, upload, number, content)
-        headers, _ = await self._client.store(request)
+        headers = await self._client.store(request)
         return multipart.part_of(headers, number, request.size)
 
     async def complete(self, upload: str, parts: Sequence[Part]) -> Metadata:
@@ -70,12 +71,12 @@ class S3Upload(MultipartUpload):
 
     async def abort(self, upload: str) -> None:
         try:
-            await self._client.call(multipart.abort(self._core, self._key, upload))
+            await self._client.do(multipart.abort(self._core, self._key, upload))
         except Error as error:
             if error.context.get("code") != NO_SUCH_UPLOAD and not isinstance(error, NotFound):
                 raise
 
-    async def _publish(self, send: Send, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
+    async def _publish(self, send: Callable[[HttpRequest], Awaitable[T]], request: HttpRequest) -> T:
         """Makes the request that lets the object appear, and remembers when it may have done so unseen."""
         was_unsure, self._is_unsure = self._is_unsure, True
         try:
