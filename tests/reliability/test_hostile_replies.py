@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from entrepot import BytesRange, Error, Metadata, Operator
 from entrepot.errors import ContentIncomplete, Unexpected
+from entrepot.layers import RetryLayer
 from entrepot.raw import Context
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.endpoint import parse_endpoint
@@ -26,6 +27,7 @@ from entrepot.raw.http.headers import parse_http_date, parse_length, parse_retry
 from entrepot.raw.http.ranges import parse_content_range
 from entrepot.raw.http.redirects import redirected
 from entrepot.raw.http.transport import HttpHeaders
+from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services import S3, Http
 from entrepot.services.s3.core import parse_moment, quoted_etag
 from entrepot.services.s3.errors import reply_error
@@ -213,6 +215,14 @@ CALLS: dict[str, Call] = {
 READING = ["stat", "read", "read of a range", "read of a suffix", "read in chunks", "read under a condition"]
 
 
+class Impatient(AsyncioRuntime):
+    """Waits for nothing, whatever a server says of when to try again."""
+
+    async def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        await asyncio.sleep(0)
+
+
 def transport(replies: list[Made]) -> MockTransport:
     """Answers with each reply in turn, and with the last one for as long as anything is asked."""
     left = list(replies)
@@ -226,7 +236,8 @@ def transport(replies: list[Made]) -> MockTransport:
 
 
 def check(service: S3 | Http, call: str, replies: list[Made]) -> None:
-    op = Operator(service, context=Context(http=transport(replies)))
+    context = Context(http=transport(replies), runtime=Impatient())
+    op = Operator(service, context=context, layers=(RetryLayer(max_times=1),))
 
     async def run() -> None:
         try:
