@@ -17,7 +17,7 @@ from entrepot import (
 )
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.services.s3.core import S3Core
-from entrepot.services.s3.errors import actual_size, code_error
+from entrepot.services.s3.errors import actual_size, code_error, is_error
 
 CORE = S3Core("https://h/bucket", "h", "bucket", "eu-west-1")
 
@@ -206,3 +206,15 @@ def test_a_code_that_is_no_name_is_not_shown(code: str) -> None:
     error = code_error(code)
     assert type(error) is Unexpected
     assert error.context == {"code": None}
+
+
+@pytest.mark.parametrize(
+    "content", [b"<Error/>", b" \n<?xml version='1.0'?>\n<Error xmlns='u'>", b"\xef\xbb\xbf<s3:Error><Code>"]
+)
+def test_the_content_of_an_error_is_known_by_its_root(content: bytes) -> None:
+    assert is_error(content)
+
+
+@pytest.mark.parametrize("content", [b"", b"<Errors/>", b"<Result><Error/></Result>", b"Error", b"<html>"])
+def test_other_content_is_no_error(content: bytes) -> None:
+    assert not is_error(content)

@@ -84,7 +84,7 @@ _NOT_IMPLEMENTED: Final = "NotImplemented"
 _MISSING_STATUSES: Final = frozenset({405, 501})
 _HEADER_STATUSES: Final = frozenset({400, 501})
 
-_ERROR_ROOT: Final = re.compile(rb"\s*(?:<\?xml[^>]{0,200}>\s*)?<Error[\s>/]")
+_ERROR_ROOT: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:[\w.-]{1,40}:)?Error[\s>/]")
 
 _REGION_CODES: Final = frozenset(
     {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "InvalidRegion"}
