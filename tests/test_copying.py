@@ -119,7 +119,9 @@ async def test_what_the_target_cannot_keep_is_reported() -> None:
 async def test_what_the_target_refuses_by_its_value_is_reported_and_the_rest_is_carried() -> None:
     source = await filled(cache_control="no-store", user_metadata={"colour": "grün", "size": "10 cm"})
     sent: list[HttpRequest] = []
-    target = Operator(S3_CONFIG, context=Context(http=MockTransport(lambda one: sent.append(one) or reply(200))))
+    target = Operator(
+        S3_CONFIG, context=Context(http=MockTransport(lambda one: sent.append(one) or reply(200))), resilient=False
+    )
     copied = await source.copy_to(target, "source", "t")
     assert copied.not_carried == ("user_metadata.colour",)
     [request] = sent
@@ -132,7 +134,8 @@ async def test_small_objects_are_one_request_of_each_side() -> None:
     transports = [MockTransport(lambda _: reply(200, b"content", [("content-length", "7"), ("etag", '"e"')]))]
     transports.append(MockTransport(lambda _: reply(200)))
     source, target = (
-        Operator(replace(S3_CONFIG, root=str(n)), context=Context(http=t)) for n, t in enumerate(transports)
+        Operator(replace(S3_CONFIG, root=str(n)), context=Context(http=t), resilient=False)
+        for n, t in enumerate(transports)
     )
     await source.layer(Recorder()).copy_to(target, "s", "t")
     assert [[one.method for one in transport.requests] for transport in transports] == [["GET"], ["PUT"]]
@@ -149,7 +152,7 @@ class Web:
         self.sized = sized
         self.asked: list[str | None] = []
         self.transport = MockTransport(self.answer)
-        self.operator = Operator(Http("http://h"), context=Context(http=self.transport))
+        self.operator = Operator(Http("http://h"), context=Context(http=self.transport), resilient=False)
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         asked = dict(request.headers).get("Range")
@@ -400,7 +403,9 @@ class TestInOneStore:
 
     async def test_two_roots_of_a_bucket_are_one_request(self) -> None:
         transport = MockTransport(lambda _: reply(200, b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"))
-        source, target = (Operator(replace(S3_CONFIG, root=root), context=Context(http=transport)) for root in "ab")
+        source, target = (
+            Operator(replace(S3_CONFIG, root=root), context=Context(http=transport), resilient=False) for root in "ab"
+        )
         assert (await source.copy_to(target, "s/1", "t")).is_server_side
         [request] = transport.requests
         assert (request.method, request.url) == ("PUT", "http://h/bucket/b/t")
@@ -408,7 +413,9 @@ class TestInOneStore:
 
     async def test_an_error_names_the_source_as_it_was_given(self) -> None:
         transport = MockTransport(lambda _: reply(404, b"<Error><Code>NoSuchKey</Code></Error>"))
-        source, target = (Operator(replace(S3_CONFIG, root=root), context=Context(http=transport)) for root in "ab")
+        source, target = (
+            Operator(replace(S3_CONFIG, root=root), context=Context(http=transport), resilient=False) for root in "ab"
+        )
         with pytest.raises(NotFound) as caught:
             await source.copy_to(target, "s", "t")
         assert (caught.value.operation, caught.value.path) == ("copy_to", "s")

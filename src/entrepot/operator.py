@@ -70,6 +70,7 @@ from entrepot.raw.oio.pinned_range import PinnedRange
 from entrepot.raw.oio.read import read_to_end
 from entrepot.reader import Reader, open_body
 from entrepot.registry import service_class
+from entrepot.resilience import Resilience
 from entrepot.types import BytesRange, Entry, Metadata, PresignedRequest
 from entrepot.types.integers import as_integer
 from entrepot.writer import Output, Source, Writer, check_source, write_source
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
 
     from entrepot.blocking import BlockingOperator
     from entrepot.copying import Side
+    from entrepot.raw.runtime import Runtime
     from entrepot.types import Copied, Upload
 
 T = TypeVar("T")
@@ -91,16 +93,31 @@ ABORT_CONCURRENT: Final = 8
 _PROBE: Final = ".entrepot-check"
 
 
-def assemble(config: ServiceConfig, layers: tuple[Layer, ...], context: Context) -> Accessor:
-    """The stack of an operator: the service, the automatic layers around it, the user's around those."""
+def assemble(
+    config: ServiceConfig, layers: tuple[Layer, ...], context: Context, resilience: Resilience | None = None
+) -> Accessor:
+    """The stack of an operator: the service, the automatic layers around it, the user's around those.
+
+    Arguments:
+        config: builds the service.
+        layers: the user's.
+        context: what the service is built with.
+        resilience: what is put among the user's layers where the service goes over a network.
+    """
     for layer in layers:
         context = layer.wrap_context(context)
     accessor = config.build(context)
-    inner = (automatic.CompleteLayer(), automatic.CorrectnessCheckLayer(), automatic.ErrorContextLayer())
-    for layer in (*inner, *layers, automatic.TypeEraseLayer()):
+    for layer in (automatic.CompleteLayer(), automatic.CorrectnessCheckLayer(), automatic.ErrorContextLayer()):
+        accessor = layer.wrap(accessor, context)
+    for layer in (*_with_defaults(layers, accessor.info, resilience), automatic.TypeEraseLayer()):
         accessor = layer.wrap(accessor, context)
     log(DEBUG, "built %r with %d layers", config, len(layers))
     return accessor
+
+
+def _with_defaults(layers: tuple[Layer, ...], info: AccessorInfo, resilience: Resilience | None) -> tuple[Layer, ...]:
+    """The layers of the user, and those that a service over a network has by default."""
+    return resilience.around(layers) if resilience is not None and info.is_remote else layers
 
 
 class Operator:
@@ -111,16 +128,31 @@ class Operator:
     method raises `InvalidInput` for a path that cannot work and `Unsupported` for what the service
     cannot do, before any I/O, and otherwise what the storage answers (see `entrepot.errors`).
 
+    Where the service goes over a network (`info.is_remote`), calls that fail for the moment are made again, and none
+    waits for ever: the stack has a `TimeoutLayer` and a `RetryLayer`, which `repr` shows. One that is added takes the
+    place of its kind.
+
     An operator can be pickled where its configuration and layers can; the pickle holds their secrets.
 
     Arguments:
         config: what to operate on, such as `Fs("/data")` or `S3(bucket="b", region="r")`.
         layers: what to put around it, the last one outermost.
         context: runtime and HTTP transport; by default asyncio and aiohttp.
+        resilient: whether a service over a network gets retries and timeouts; False leaves it bare. By default True.
     """
 
+    _config: ServiceConfig
+    _layers: tuple[Layer, ...]
+    _context: Context
+    _resilience: Resilience | None
+
     def __init__(
-        self, config: ServiceConfig, *, layers: tuple[Layer, ...] = (), context: Context | None = None
+        self,
+        config: ServiceConfig,
+        *,
+        layers: tuple[Layer, ...] = (),
+        context: Context | None = None,
+        resilient: bool = True,
     ) -> None:
         if not isinstance(config, ServiceConfig):
             raise InvalidInput(f"an operator is made from a configuration such as Fs(root), not {config!r:.80}")
@@ -129,37 +161,49 @@ class Operator:
         warn_of_order(layers)
         if context is not None and not isinstance(context, Context):
             raise InvalidInput(f"a context is a Context, not {context!r:.80}")
+        if not isinstance(resilient, bool):
+            raise InvalidInput(f"resilient must be True or False, not a {type(resilient).__name__}")
+        self._build(config, layers, context or Context(), Resilience() if resilient else None)
+
+    def _build(
+        self, config: ServiceConfig, layers: tuple[Layer, ...], context: Context, resilience: Resilience | None
+    ) -> None:
         self._config = config
         self._layers = layers
-        self._context = context or Context()
-        self._accessor = assemble(config, layers, self._context)
+        self._context = context
+        self._resilience = resilience
+        self._accessor = assemble(config, layers, context, resilience)
 
     @classmethod
-    def from_config(cls, scheme: str, options: Mapping[str, Any] | None = None, /, **values: Any) -> Self:
+    def from_config(
+        cls, scheme: str, options: Mapping[str, Any] | None = None, /, *, resilient: bool = True, **values: Any
+    ) -> Self:
         """An operator from a scheme and its configuration: `Operator.from_config("s3", bucket="b")`.
 
         Arguments:
             scheme: `"fs"`, `"memory"`, `"http"`, `"s3"` or that of an installed service.
             options: keys and values, as from a file; strings are converted.
+            resilient: as of the constructor.
             values: the same as keywords; they go before `options`.
 
         Raises:
             ConfigInvalid: the scheme or a key is unknown, or a value is missing or cannot work.
         """
-        return cls(service_class(scheme).from_mapping({**(options or {}), **values}))
+        return cls(service_class(scheme).from_mapping({**(options or {}), **values}), resilient=resilient)
 
     @classmethod
-    def from_uri(cls, uri: str, /, **values: Any) -> Self:
+    def from_uri(cls, uri: str, /, *, resilient: bool = True, **values: Any) -> Self:
         """An operator from a URI: `Operator.from_uri("s3://bucket/root?region=r")`.
 
         Arguments:
             uri: scheme, place and root of the storage, with its options as the query.
+            resilient: as of the constructor.
             values: further options; they go before those of the URI.
 
         Raises:
             ConfigInvalid: as `from_config`, or the text is no URI.
         """
-        return cls(service_class(parse_uri(uri).scheme).from_uri(uri, values))
+        return cls(service_class(parse_uri(uri).scheme).from_uri(uri, values), resilient=resilient)
 
     @property
     def info(self) -> AccessorInfo:
@@ -171,7 +215,20 @@ class Operator:
 
         It shares the connections of this one.
         """
-        return Operator(self._config, layers=(*self._layers, layer), context=self._context)
+        _check_is_layer(layer)
+        layers = (*self._layers, layer)
+        warn_of_order(layers)
+        return self._derived(layers, self._context)
+
+    def _derived(self, layers: tuple[Layer, ...], context: Context) -> Operator:
+        """An operator over the same storage, which shares the budget of the default retries with this one."""
+        derived = Operator.__new__(Operator)
+        derived._build(self._config, layers, context, self._resilience)  # noqa: SLF001
+        return derived
+
+    def _on(self, runtime: Runtime) -> Operator:
+        """The same operator, which waits by another runtime."""
+        return self._derived(self._layers, self._context.replace(runtime=runtime))
 
     def at(self, prefix: str) -> Operator:
         """A new operator whose root is a directory of this one. This one stays as it is.
@@ -621,11 +678,12 @@ class Operator:
         await self.close()
 
     def __repr__(self) -> str:
-        layers = "".join(f", {type(layer).__name__}" for layer in self._layers)
+        stack = _with_defaults(self._layers, self.info, self._resilience)
+        layers = "".join(f", {type(layer).__name__}" for layer in stack)
         return f"Operator({self._config!r}{layers})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self._config, self._layers, self._context)
+        return _restore, (type(self), self._config, self._layers, self._context, self._resilience is not None)
 
     async def _call(self, operation: str, call: Callable[[str, *Args], Awaitable[T]], path: Path, *args: *Args) -> T:
         """Makes a call on a path whose errors name the call, the scheme and the path."""
@@ -735,7 +793,7 @@ class Operator:
         from entrepot.copying import Side
 
         def with_config(config: ServiceConfig) -> Accessor:
-            return assemble(config, self._layers, self._context)
+            return assemble(config, self._layers, self._context, self._resilience)
 
         return Side(self._config, self._layers, self._context, self._accessor, path, with_config)
 
@@ -782,5 +840,7 @@ def _check_is_layer(layer: object) -> None:
         raise InvalidInput(f"a layer is an instance of Layer, not {layer!r:.80}")
 
 
-def _restore(cls: type[Operator], config: ServiceConfig, layers: tuple[Layer, ...], context: Context) -> Operator:
-    return cls(config, layers=layers, context=context)
+def _restore(
+    cls: type[Operator], config: ServiceConfig, layers: tuple[Layer, ...], context: Context, resilient: bool
+) -> Operator:
+    return cls(config, layers=layers, context=context, resilient=resilient)

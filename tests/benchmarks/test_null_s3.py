@@ -35,7 +35,7 @@ def place():
 
 
 def operator(place, bucket="bench"):
-    return Operator(S3(bucket=bucket, endpoint=place.server.url, **KEYS))
+    return Operator(S3(bucket=bucket, endpoint=place.server.url, **KEYS), resilient=False)
 
 
 async def test_objects_are_there_in_their_sizes(place):
@@ -67,7 +67,7 @@ async def test_what_is_written_is_taken(place):
 
 async def test_requests_are_noted_where_they_shall_be(place):
     place.server.requests.write_text("")
-    counted = Operator(S3(bucket="bench", endpoint=place.server.counting_url, **KEYS))
+    counted = Operator(S3(bucket="bench", endpoint=place.server.counting_url, **KEYS), resilient=False)
     for _ in range(3):
         await counted.read("small")
     await operator(place).read("small")

@@ -64,7 +64,7 @@ def server() -> Iterator[MisbehavingServer]:
 async def hasty(server: MisbehavingServer) -> AsyncIterator[Operator]:
     """An operator that does not wait long for servers that say nothing."""
     transport = AiohttpTransport(idle_timeout=SHORT_PATIENCE)
-    yield Operator(Http(server.endpoint, token="secret"), context=Context(http=transport))
+    yield Operator(Http(server.endpoint, token="secret"), context=Context(http=transport), resilient=False)
     await transport.close()
 
 
@@ -77,7 +77,7 @@ async def transport() -> AsyncIterator[AiohttpTransport]:
 
 @pytest.fixture
 def op(server: MisbehavingServer, transport: AiohttpTransport) -> Operator:
-    return Operator(Http(server.endpoint, token="secret"), context=Context(http=transport))
+    return Operator(Http(server.endpoint, token="secret"), context=Context(http=transport), resilient=False)
 
 
 # Ways to read, each with what it must give.
@@ -481,7 +481,7 @@ async def test_https_is_not_left_for_http(server: MisbehavingServer, tmp_path: P
     transport = AiohttpTransport(ca_file=str(tmp_path / "ca.pem"))
     moved = _always(whole(b"", f"Location: {server.endpoint}/b?secret", status="302 Found"))
     with MisbehavingServer(moved, tls) as secure:
-        op = Operator(Http(secure.endpoint), context=Context(http=transport))
+        op = Operator(Http(secure.endpoint), context=Context(http=transport), resilient=False)
         with pytest.raises(PermissionDenied) as caught:
             await op.read("a")
         assert (caught.value.kind, caught.value.operation, caught.value.path) == ("PermissionDenied", "read", "a")

@@ -61,7 +61,7 @@ async def transport() -> AsyncIterator[RecordingTransport]:
 
 @pytest.fixture
 def op(server: S3Server, transport: RecordingTransport) -> Operator:
-    return Operator(lowered(server), context=Context(http=transport))
+    return Operator(lowered(server), context=Context(http=transport), resilient=False)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ async def test_a_condition_of_the_target_holds_in_ranges(op: Operator, uploads: 
 
 
 async def test_if_match_of_the_target_holds_in_ranges(seaweedfs_server: SeaweedFS) -> None:
-    async with Operator(lowered(seaweedfs_server)) as op:
+    async with Operator(lowered(seaweedfs_server), resilient=False) as op:
         await op.write("s", CONTENT)
         old = await op.write("t", b"old")
         for etag in ('"00000000000000000000000000000000"', old.etag):
@@ -133,7 +133,7 @@ async def test_if_match_of_the_target_holds_in_ranges(seaweedfs_server: SeaweedF
 
 
 async def test_a_version_is_copied_in_ranges(seaweedfs_server: SeaweedFS) -> None:
-    async with Operator(lowered(seaweedfs_server, versioned_bucket(seaweedfs_server))) as op:
+    async with Operator(lowered(seaweedfs_server, versioned_bucket(seaweedfs_server)), resilient=False) as op:
         first = await op.write("s", CONTENT)
         await op.write("s", b"second")
         await op.copy("s", "s", source_version=first.version, **HINTS)
@@ -166,7 +166,7 @@ async def test_a_source_that_is_replaced_meanwhile_is_no_splice(
     async def replace() -> None:
         await op.write("s", bytes(len(CONTENT)))
 
-    meddled = Operator(op._config, context=Context(http=Before(transport, "partNumber=2", replace)))
+    meddled = Operator(op._config, context=Context(http=Before(transport, "partNumber=2", replace)), resilient=False)
     with pytest.raises(ConditionNotMatch, match="the source changed while it was copied"):
         await meddled.copy("s", "t", concurrent=1, **HINTS)
     assert not await op.exists("t")
@@ -183,7 +183,7 @@ async def test_a_copy_that_is_cancelled_leaves_no_upload(
         task.cancel()
         await asyncio.sleep(0)
 
-    interrupted = Operator(op._config, context=Context(http=Before(transport, moment, cancel)))
+    interrupted = Operator(op._config, context=Context(http=Before(transport, moment, cancel)), resilient=False)
     task = asyncio.ensure_future(interrupted.copy("s", "t", **HINTS))
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -193,7 +193,7 @@ async def test_a_copy_that_is_cancelled_leaves_no_upload(
 async def test_two_roots_of_one_bucket_are_copied_by_the_server(
     op: Operator, server: S3Server, transport: RecordingTransport
 ) -> None:
-    other = Operator(lowered(server), context=Context(http=transport))
+    other = Operator(lowered(server), context=Context(http=transport), resilient=False)
     await op.write("s", CONTENT, **BESIDE)
     transport.forget()
     for options in ({}, HINTS):
@@ -232,7 +232,7 @@ async def test_a_stream_that_is_cancelled_leaves_no_upload(
         task.cancel()
         await asyncio.sleep(0)
 
-    interrupted = Operator(op._config, context=Context(http=Before(transport, "partNumber=2", cancel)))
+    interrupted = Operator(op._config, context=Context(http=Before(transport, "partNumber=2", cancel)), resilient=False)
     task = asyncio.ensure_future(files.copy_to(interrupted, "s", "t", chunk=5 * MIB))
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -273,7 +273,7 @@ async def test_dangling_uploads_are_found_and_aborted(op: Operator, uploads: Cal
 
 
 async def test_what_is_young_is_never_aborted(seaweedfs_server: SeaweedFS) -> None:
-    async with Operator(s3_config(seaweedfs_server)) as op, op.writer("k", chunk=5 * MIB) as writer:
+    async with Operator(s3_config(seaweedfs_server), resilient=False) as op, op.writer("k", chunk=5 * MIB) as writer:
         await writer.write(bytes(6 * MIB))
         await writer.write(bytes(6 * MIB))
         [upload] = await op.list_uploads()

@@ -77,7 +77,7 @@ def config(server: SeaweedFS, **values: Any) -> S3:
 
 @pytest.fixture
 async def op(server: SeaweedFS) -> AsyncIterator[Operator]:
-    async with Operator(config(server)) as operator:
+    async with Operator(config(server), resilient=False) as operator:
         yield operator
 
 
@@ -105,7 +105,7 @@ async def test_a_key_with_an_odd_name_is_signed_and_found(server: SeaweedFS, op:
 
 async def test_a_root_with_an_odd_name_is_signed_and_found(server: SeaweedFS) -> None:
     put_signed(server, "röot +%2F/in side/k", b"below")
-    async with Operator(config(server, root="röot +%2F/in side")) as op:
+    async with Operator(config(server, root="röot +%2F/in side"), resilient=False) as op:
         assert await op.read("k") == b"below"
 
 
@@ -127,7 +127,7 @@ keys = st.lists(odd_parts | texts, min_size=1, max_size=6).map("".join)
 @given(key=keys, version=st.none() | st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1))
 def test_whatever_the_key_the_signature_is_good(server: SeaweedFS, key: str, version: str | None) -> None:
     async def statuses() -> list[object]:
-        async with Operator(config(server)) as op:
+        async with Operator(config(server), resilient=False) as op:
             options = {} if version is None else {"version": version}
             return [await status_of(op, call, key, options) for call in ("read", "stat")]
 
@@ -164,7 +164,7 @@ async def test_virtual_host_style_is_signed_and_found(server: SeaweedFS) -> None
     recorder = RecordingTransport()
     context = Context(http=OtherAddress(recorder, host, "127.0.0.1"))
     values = {"endpoint": f"http://s3.localhost:{port}", "enable_virtual_host_style": True}
-    op = Operator(config(server, **values), context=context)
+    op = Operator(config(server, **values), context=context, resilient=False)
     assert await op.read(PLAIN_KEY) == CONTENT
     request = recorder.requests[0]
     assert PLAIN_KEY in [entry.path for entry in await op.list("dir/")]
@@ -183,7 +183,7 @@ async def test_virtual_host_style_is_signed_and_found(server: SeaweedFS) -> None
     ],
 )
 async def test_wrong_or_no_keys_are_refused(server: SeaweedFS, values: dict[str, Any]) -> None:
-    async with Operator(config(server, **values)) as op:
+    async with Operator(config(server, **values), resilient=False) as op:
         for operation in ("read", "stat"):
             with pytest.raises(PermissionDenied) as caught:
                 await getattr(op, operation)(PLAIN_KEY)
@@ -193,7 +193,7 @@ async def test_wrong_or_no_keys_are_refused(server: SeaweedFS, values: dict[str,
 
 
 async def test_a_bucket_that_is_not_there_is_a_matter_of_configuration(server: SeaweedFS) -> None:
-    async with Operator(config(server, bucket="no-such-bucket")) as op:
+    async with Operator(config(server, bucket="no-such-bucket"), resilient=False) as op:
         with pytest.raises(ConfigInvalid, match="no-such-bucket"):
             await op.read("k")
         with pytest.raises(ConfigInvalid):
@@ -222,7 +222,7 @@ async def test_what_is_not_there_is_not_found(op: Operator) -> None:
 )
 async def test_a_range_is_the_slice_in_one_request(server: SeaweedFS, asked: BytesRange, expected: bytes) -> None:
     recorder = RecordingTransport()
-    op = Operator(config(server), context=Context(http=recorder))
+    op = Operator(config(server), context=Context(http=recorder), resilient=False)
     assert await op.read(PLAIN_KEY, range=asked) == expected
     assert len(recorder.requests) == 1
     assert recorder.open_bodies == 0
@@ -242,7 +242,7 @@ async def test_the_ranges_of_an_empty_object_are_empty(server: SeaweedFS, op: Op
 
 async def test_the_tail_is_two_requests(server: SeaweedFS) -> None:
     recorder = RecordingTransport()
-    async with Operator(config(server), context=Context(http=recorder)).reader(PLAIN_KEY) as reader:
+    async with Operator(config(server), context=Context(http=recorder), resilient=False).reader(PLAIN_KEY) as reader:
         assert await reader.seek(-8, 2) == len(CONTENT) - 8
         assert await reader.read(8) == CONTENT[-8:]
     assert [one.method for one in recorder.requests] == ["HEAD", "GET"]

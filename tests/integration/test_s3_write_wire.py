@@ -60,7 +60,7 @@ def config(server: S3Server, **values: Any) -> S3:
 
 @pytest.fixture
 async def op(server: S3Server) -> AsyncIterator[Operator]:
-    async with Operator(config(server)) as operator:
+    async with Operator(config(server), resilient=False) as operator:
         yield operator
 
 
@@ -118,7 +118,7 @@ async def test_content_that_is_sent_otherwise_is_taken_whole_and_in_parts(
     server: S3Server, options: dict[str, Any]
 ) -> None:
     content = os.urandom(MIB) * 11
-    async with Operator(config(server, **options)) as op:
+    async with Operator(config(server, **options), resilient=False) as op:
         for size in (0, 3, 2 * MIB, 11 * MIB):
             told = await op.write("k", content[:size], chunk=5 * MIB)
             assert told.content_length == size
@@ -230,7 +230,7 @@ async def test_a_listing_is_the_same_whatever_its_pages(server: S3Server, limit:
     names = ["a", "a b", "a+b", "b/c", "b/d/e", "b/é", "c%2F", "d/"]
     # moto repeats every prefix on every page of the first version
     for is_v1 in (False, True) if isinstance(server, SeaweedFS) else (False,):
-        async with Operator(config(server, disable_list_objects_v2=is_v1)) as op:
+        async with Operator(config(server, disable_list_objects_v2=is_v1), resilient=False) as op:
             await asyncio.gather(*(op.create_dir(one) if one == "d/" else op.write(one, b"x") for one in names))
             deep = await op.list("/", recursive=True, limit=limit)
             assert sorted(one.path for one in deep if one.metadata.is_file) == sorted(names[:-1])
@@ -289,7 +289,7 @@ async def test_a_condition_of_a_copy_leaves_the_target_alone(
     seaweedfs_server: S3Server, options: dict[str, Any]
 ) -> None:
     """moto ignores If-Match on a copy."""
-    async with Operator(config(seaweedfs_server)) as op:
+    async with Operator(config(seaweedfs_server), resilient=False) as op:
         await op.write("s", b"new")
         etag = (await op.write("t", b"old")).etag
         with pytest.raises(ConditionNotMatch):
@@ -304,7 +304,7 @@ async def test_versions_are_listed_read_restored_and_removed(server: S3Server, b
     bucket = f"versions-{os.getpid()}-{next(_serial)}"
     boto.create_bucket(Bucket=bucket)
     boto.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    async with Operator(config(server, bucket=bucket)) as op:
+    async with Operator(config(server, bucket=bucket), resilient=False) as op:
         first, second = await op.write("k", b"1"), await op.write("k", b"22")
         await op.write("other", b"x")
         await op.delete("k")
@@ -346,7 +346,7 @@ async def test_errors_are_typed_for_each_operation(
         ({"secret_access_key": "wrong"}, PermissionDenied),
     ]
     for values, kind in wrong:
-        async with Operator(config(moto_server, **values)) as op:
+        async with Operator(config(moto_server, **values), resilient=False) as op:
             with pytest.raises(kind) as caught:
                 await getattr(op, operation)(*arguments)
             error = caught.value
@@ -354,7 +354,7 @@ async def test_errors_are_typed_for_each_operation(
 
 
 async def test_many_deletions_with_wrong_keys_are_refused(server: S3Server) -> None:
-    async with Operator(config(server, secret_access_key="wrong")) as op:
+    async with Operator(config(server, secret_access_key="wrong"), resilient=False) as op:
         with pytest.raises(DeletionsFailed) as caught:
             await op.delete_many(["a", "b"])
     assert [(type(one), one.path) for one in caught.value.failures] == [
@@ -366,7 +366,7 @@ async def test_many_deletions_with_wrong_keys_are_refused(server: S3Server) -> N
 @pytest.mark.parametrize("key", [*UNNORMALIZED_KEYS, *CONTROL_KEYS, "back\\slash"])
 async def test_keys_that_servers_would_rather_change_are_kept(moto_server: S3Server, key: str) -> None:
     """SeaweedFS keeps none of these."""
-    async with Operator(config(moto_server)) as op:
+    async with Operator(config(moto_server), resilient=False) as op:
         await op.write(key, b"content")
         assert [one.path for one in await op.list("/", recursive=True) if one.metadata.is_file] == [key]
         assert await op.read(key) == b"content"

@@ -151,7 +151,7 @@ async def test_a_deadline_is_not_tried_again():
 
 def over_http(config, answer, **limits):
     transport = MockTransport(answer)
-    return transport, Operator(config, context=Context(http=transport)).layer(TimeoutLayer(**limits))
+    return transport, Operator(config, context=Context(http=transport), resilient=False).layer(TimeoutLayer(**limits))
 
 
 def ok(request):
@@ -194,7 +194,12 @@ async def test_a_shorter_limit_of_an_inner_layer_holds():
     assert transport.requests[-1].idle_timeout == 5
     _, op = over_http(Http("http://h"), ok, io_timeout=20)
     inner = MockTransport(ok)
-    op = Operator(Http("http://h"), context=Context(http=inner), layers=(TimeoutLayer(io_timeout=20), TimeoutLayer()))
+    op = Operator(
+        Http("http://h"),
+        context=Context(http=inner),
+        layers=(TimeoutLayer(io_timeout=20), TimeoutLayer()),
+        resilient=False,
+    )
     await op.read("a")
     assert inner.requests[-1].idle_timeout == 10
 
@@ -210,7 +215,7 @@ async def test_a_server_that_stalls_in_the_content_is_left_and_the_reader_goes_o
         ]
 
     with MisbehavingServer(answer) as server:
-        op = Operator(Http(server.endpoint)).layer(TimeoutLayer(io_timeout=0.5))
+        op = Operator(Http(server.endpoint), resilient=False).layer(TimeoutLayer(io_timeout=0.5))
         async with op.reader("a") as reader:
             with pytest.raises(Timeout) as caught:
                 await reader.read()

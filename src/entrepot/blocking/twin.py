@@ -166,8 +166,7 @@ def _needs_loop(operator: Operator) -> bool:
 
 
 def _without_loop(operator: Operator) -> Operator:
-    context = operator._context.replace(runtime=InlineRuntime())
-    return Operator(operator._config, layers=operator._layers, context=context)
+    return operator._on(InlineRuntime())
 
 
 def _runner_for(operator: Operator) -> Runner:

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from copy import copy
 from functools import partial
 from types import MappingProxyType
-from typing import ClassVar, Final, TypeVar, TypeVarTuple
+from typing import ClassVar, Final, Self, TypeVar, TypeVarTuple
 
 from entrepot.errors import Error, Timeout
 from entrepot.raw import (
@@ -38,6 +38,10 @@ _STREAMING: Final = frozenset({
 })  # fmt: skip
 _CONTENT: Final = _STREAMING | {Operation.WRITER_CLOSE}
 _DELETING: Final = frozenset({Operation.DELETER_DELETE, Operation.DELETER_CLOSE})
+_OPENING: Final = frozenset({Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST})
+
+DEFAULT_SECONDS: Final = 60.0
+"""The limit of a call, and of a body that stands still, where a stack over a network has no `TimeoutLayer` added."""
 
 _idle: ContextVar[float | None] = ContextVar("idle", default=None)
 """How long the requests of the call that is made may stand still. Calls that it lets run ahead inherit it."""
@@ -88,12 +92,26 @@ class TimeoutLayer(Layer):
         self._timeout = _checked("timeout", timeout)
         self._io_timeout = _checked("io_timeout", io_timeout)
         self._deadline = _checked("deadline", deadline)
+        self._limits_requests = True
+
+    @classmethod
+    def default(cls) -> Self:
+        """The layer of a stack over a network to which none is added.
+
+        Over HTTP it limits whole calls that move no content, and leaves it to the transport how long a request may
+        stand still: one that was passed in has limits that the caller chose. It then costs a reader nothing.
+        """
+        layer = cls(timeout=DEFAULT_SECONDS, io_timeout=DEFAULT_SECONDS)
+        layer._limits_requests = False
+        return layer
 
     def wrap_context(self, context: Context) -> Context:
-        return context.around_http(partial(_IdleTransport, self._io_timeout))
+        return context.around_http(partial(_IdleTransport, self._io_timeout)) if self._limits_requests else context
 
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:
-        around = _HttpTimeoutAccessor if context.uses_http else _TimeoutAccessor
+        if not context.uses_http:
+            return _TimeoutAccessor(accessor, self, context)
+        around = _HttpTimeoutAccessor if self._limits_requests else _WholeCallTimeoutAccessor
         return around(accessor, self, context)
 
     def idle_limit(self, operation: Operation) -> float | None:
@@ -193,6 +211,18 @@ class _HttpTimeoutAccessor(_TimeoutAccessor):
             _idle.reset(token)
 
 
+class _WholeCallTimeoutAccessor(_TimeoutAccessor):
+    """Leaves the requests and the verbs that move content as they are, so that a reader costs nothing more.
+
+    To open a body is no I/O. The accessor has no deadline, and so no body needs to know when it was opened.
+    """
+
+    operations = _TimeoutAccessor.operations - _CONTENT - _OPENING - {Operation.COPY, Operation.PRESIGN}
+
+    read = AroundAccessor.read
+    list = AroundAccessor.list
+
+
 def _limit(operation: Operation, layer: TimeoutLayer, context: Context) -> float | None:
     """How many seconds a call as a whole may take, as long as nobody asks for more than one thing by it."""
     if operation is Operation.COPY or (operation in _CONTENT and context.uses_http):
@@ -214,9 +244,8 @@ class _IdleTransport(HttpTransport):
         self._inner = inner
 
     async def send(self, request: HttpRequest) -> HttpResponse:
-        request.connect_timeout = _least(request.connect_timeout, self._connect_timeout)
-        request.idle_timeout = _least(request.idle_timeout, _idle.get())
-        return await self._inner.send(request)
+        connect = _least(request.connect_timeout, self._connect_timeout)
+        return await self._inner.send(request.with_timeouts(connect, _least(request.idle_timeout, _idle.get())))
 
     async def close(self) -> None:
         await self._inner.close()

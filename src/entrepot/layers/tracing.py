@@ -71,7 +71,7 @@ class TracingLayer(Layer):
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:
         from opentelemetry.trace import get_tracer
 
-        spans = _Spans(accessor.info, self._tracer or get_tracer("entrepot"), is_remote=context.uses_http)
+        spans = _Spans(accessor.info, self._tracer or get_tracer("entrepot"), is_remote=accessor.info.is_remote)
         return ObservedAccessor(accessor, partial(_Traced, accessor, context, spans))
 
 

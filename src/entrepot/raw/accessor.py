@@ -69,6 +69,8 @@ class AccessorInfo:
         capability: what it can do with what the stack completes; by default what is native.
         gives_snapshots: whether a body gives, without waiting, what the object was when it began, and never a splice
             of two contents. Chunks of it then need no body each.
+        is_remote: whether calls go over a network, where they are retried and timed by default. A service that sends
+            by `context.http` need not say so: the stack notices.
     """
 
     scheme: str
@@ -77,6 +79,7 @@ class AccessorInfo:
     native_capability: Capability = Capability()
     capability: Capability = _AS_NATIVE
     gives_snapshots: bool = False
+    is_remote: bool = False
 
     def __post_init__(self) -> None:
         if self.capability is _AS_NATIVE:

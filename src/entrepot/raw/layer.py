@@ -51,4 +51,4 @@ def warn_of_order(layers: Sequence[Layer]) -> None:
 @cache
 def _warn_once(outer: str, inner: str, reason: str) -> None:
     message = f"{outer} is outside {inner}: {reason}. The layer added last is the outermost: add {outer} before {inner}"
-    warnings.warn(message, UserWarning, stacklevel=5)  # where `Operator.layer` is called
+    warnings.warn(message, UserWarning, stacklevel=4)  # where `Operator.layer` is called

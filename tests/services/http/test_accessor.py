@@ -32,7 +32,7 @@ def server() -> Iterator[MisbehavingServer]:
 @pytest.fixture
 async def op(server: MisbehavingServer) -> AsyncIterator[Operator]:
     transport = AiohttpTransport(idle_timeout=5)
-    yield Operator(Http(server.endpoint), context=Context(http=transport))
+    yield Operator(Http(server.endpoint), context=Context(http=transport), resilient=False)
     await transport.close()
 
 
@@ -212,7 +212,7 @@ async def test_what_a_reply_says_of_the_time_to_try_again_is_in_the_error(
 async def test_leaving_a_derived_operator_leaves_the_reads_of_the_first_alone(server: MisbehavingServer) -> None:
     content = bytes(8 << 20)
     server.script = GoodScript(content)
-    op = Operator(Http(server.endpoint))
+    op = Operator(Http(server.endpoint), resilient=False)
     async with op.reader("a") as reader:
         assert await reader.read(10) == content[:10]
         async with op.layer(Layer()) as derived:
@@ -241,7 +241,7 @@ async def test_what_a_web_server_cannot_do_sends_nothing(op: Operator, server: M
 
 async def test_endpoint_root_and_credentials_reach_the_server(server: MisbehavingServer) -> None:
     endpoint = server.endpoint.replace("//", "//user:pass@") + "/base%20dir"
-    async with Operator(Http(endpoint, root="sub")) as op:
+    async with Operator(Http(endpoint, root="sub"), resilient=False) as op:
         assert await op.read("a b") == CONTENT
     assert server.asked[0].target == "/base%20dir/sub/a%20b"
     assert server.asked[0].headers["authorization"] == "Basic dXNlcjpwYXNz"

@@ -61,7 +61,7 @@ def serve(request: HttpRequest) -> HttpResponse:
 
 
 def operator(transport: MockTransport, config: S3 = CONFIG) -> Operator:
-    return Operator(config, context=Context(http=transport))
+    return Operator(config, context=Context(http=transport), resilient=False)
 
 
 def always(response: Callable[[], HttpResponse]) -> MockTransport:

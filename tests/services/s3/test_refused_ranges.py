@@ -13,7 +13,7 @@ SIZE = 10
 def operator_over(handler):
     transport = MockTransport(handler)
     config = S3(bucket="b", region="r", endpoint="http://s3.test", skip_signature=True)
-    return Operator(config, context=Context(http=transport)), transport
+    return Operator(config, context=Context(http=transport), resilient=False), transport
 
 
 def refuse(request):

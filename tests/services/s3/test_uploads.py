@@ -39,7 +39,7 @@ def malformed() -> HttpResponse:
 def script(*answers: HttpResponse) -> tuple[Operator, MockTransport]:
     left = list(answers)
     transport = MockTransport(lambda request: left.pop(0))
-    return Operator(CONFIG, context=Context(http=transport)), transport
+    return Operator(CONFIG, context=Context(http=transport), resilient=False), transport
 
 
 def asked(transport: MockTransport) -> list[str]:
@@ -113,7 +113,7 @@ async def test_markers_that_come_round_again_end_the_listing(period: int) -> Non
 
     transport = MockTransport(answer)
     with pytest.raises(Unexpected, match="listed before") as caught:
-        await Operator(CONFIG, context=Context(http=transport)).list_uploads("a/")
+        await Operator(CONFIG, context=Context(http=transport), resilient=False).list_uploads("a/")
     assert (caught.value.operation, caught.value.path, caught.value.scheme) == ("list_uploads", "a/", "s3")
     assert len(transport.requests) == period + 1
 
@@ -172,7 +172,7 @@ async def test_some_that_fail_leave_the_others_aborted_and_are_named() -> None:
 
     transport = MockTransport(answer)
     with pytest.raises(DeletionsFailed) as caught:
-        await Operator(CONFIG, context=Context(http=transport)).abort_uploads("/", older_than=HOUR)
+        await Operator(CONFIG, context=Context(http=transport), resilient=False).abort_uploads("/", older_than=HOUR)
     [failure] = caught.value.failures
     assert (type(failure), failure.path, failure.context["upload"]) == (PermissionDenied, "b", "ub")
     assert (caught.value.operation, caught.value.path) == ("abort_uploads", "/")

@@ -54,7 +54,7 @@ GET = ("GET", "http://h/b/p?versionId=v", "bytes=0-0")
 async def test_what_a_head_does_not_say_of_a_version_a_read_is_asked(status: int, code: str, kind: type[Error]) -> None:
     transport = refusing(status, code)
     with pytest.raises(kind) as caught:
-        await Operator(CONFIG, context=Context(http=transport)).stat("p", version="v")
+        await Operator(CONFIG, context=Context(http=transport), resilient=False).stat("p", version="v")
     error = caught.value
     assert (type(error), error.operation, error.path, error.context["code"]) == (kind, "stat", "p", code)
     assert asked(transport) == [HEAD, GET]
@@ -67,7 +67,7 @@ async def test_the_refusal_stays_where_a_read_is_not_refused() -> None:
         lambda request: reply(400) if request.method == "HEAD" else reply(206, b"x", headers),
     )
     with pytest.raises(Unexpected) as caught:
-        await Operator(CONFIG, context=Context(http=transport)).stat("p", version="v")
+        await Operator(CONFIG, context=Context(http=transport), resilient=False).stat("p", version="v")
     assert (caught.value.operation, caught.value.context["status"]) == ("stat", 400)
     assert asked(transport) == [HEAD, GET]
     assert transport.open_bodies == 0
@@ -77,7 +77,7 @@ async def test_the_refusal_stays_where_a_read_is_not_refused() -> None:
 async def test_nothing_more_is_asked_where_it_is_not_about_the_version(status: int, version: str | None) -> None:
     transport = refusing(status, "InvalidArgument")
     with pytest.raises(Error):
-        await Operator(CONFIG, context=Context(http=transport)).stat("p", version=version)
+        await Operator(CONFIG, context=Context(http=transport), resilient=False).stat("p", version=version)
     assert [method for method, *_ in asked(transport)] == ["HEAD"]
 
 
@@ -93,7 +93,7 @@ async def test_an_invalid_request_is_about_the_version_where_there_is_one(
 ) -> None:
     for call, kind in ((with_version, InvalidInput), (without, Unexpected)):
         with pytest.raises(kind) as caught:
-            await call(Operator(CONFIG, context=Context(http=refusing(400, "InvalidRequest"))))
+            await call(Operator(CONFIG, context=Context(http=refusing(400, "InvalidRequest")), resilient=False))
         error = caught.value
         named = (type(error), error.operation, error.path, error.context["status"])
         assert named == (kind, operation, "p", 400)
@@ -106,7 +106,7 @@ async def test_of_many_deletions_each_says_what_is_wrong_with_its_version() -> N
     transport = MockTransport(lambda request: reply(200, f"<DeleteResult>{rows}</DeleteResult>".encode()))
     entries = [Entry(path, Metadata(version="v")) for path in ("p", "q")]
     with pytest.raises(DeletionsFailed) as caught:
-        await Operator(CONFIG, context=Context(http=transport)).delete_many(entries)
+        await Operator(CONFIG, context=Context(http=transport), resilient=False).delete_many(entries)
     assert [(one.kind, one.path, one.context["version"]) for one in caught.value.failures] == [
         ("InvalidInput", "p", "v"),
         ("InvalidInput", "q", "v"),
@@ -116,5 +116,5 @@ async def test_of_many_deletions_each_says_what_is_wrong_with_its_version() -> N
 async def test_the_version_of_another_object_is_not_found() -> None:
     transport = refusing(404, "NoSuchVersion")
     with pytest.raises(NotFound, match="no such version") as caught:
-        await Operator(CONFIG, context=Context(http=transport)).copy("p", "q", source_version="v")
+        await Operator(CONFIG, context=Context(http=transport), resilient=False).copy("p", "q", source_version="v")
     assert (caught.value.operation, caught.value.path) == ("copy", "p")

@@ -25,6 +25,8 @@ Every service that lists gets:
 - with `delete`: a recursive deletion, by walking: of `"a/"` the directory and all beneath it, of `"a"` the object
   `"a"` too. On a flat store the walk is repeated until nothing is left.
 
+A service that sends by `context.http` goes over a network: `info.is_remote` says so, whatever the service declares.
+
 Making the root is nothing to do, and where deletions are completed it is never deleted. No path leads to a
 name that begins with a slash, which some stores can hold: services leave it out of their listings.
 """
@@ -32,6 +34,7 @@ name that begins with a slash, which some stores can hold: services leave it out
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -81,7 +84,7 @@ class _CompleteAccessor(LayeredAccessor):
         # Not a method: a stack that is in no cycle goes with the last operator over it, connections included.
         self._open_window: Callable[[], Window[Any]] = partial(_open_window, context)
         self._listing = Listing(inner, self._open_window)
-        self.info = complete_capability(inner.info)
+        self.info = replace(complete_capability(inner.info), is_remote=inner.info.is_remote or context.uses_http)
         for operation in operations_left_alone(self.info):
             setattr(self, operation, getattr(inner, operation))
 

@@ -38,6 +38,10 @@ class HttpRequest:
         """The same request with other headers. Signing makes one for every request, so it is made by hand."""
         return HttpRequest(self.method, self.url, headers, self.body, self.connect_timeout, self.idle_timeout)
 
+    def with_timeouts(self, connect: float | None, idle: float | None) -> HttpRequest:
+        """The same request with other limits."""
+        return HttpRequest(self.method, self.url, self.headers, self.body, connect, idle)
+
     @property
     def pieces(self) -> tuple[bytes | memoryview, ...]:
         """The content, in the pieces that it is given in."""
