@@ -242,7 +242,7 @@ def test_the_time_limit_is_not_in_the_way_of_a_read() -> None:
         ([ConcurrentLimitLayer(1), TimeoutLayer(), LoggingLayer()],
          "ConcurrentLimitLayer, TimeoutLayer, RetryLayer, LoggingLayer"),
     ],
-    ids=str,
+    ids=lambda one: one.replace(", ", " ") if isinstance(one, str) else "",
 )  # fmt: skip
 def test_a_layer_of_the_user_takes_the_place_of_its_kind(layers: list[Layer], expected: str) -> None:
     at_once = Operator(BUCKET, layers=tuple(layers))
