@@ -7,8 +7,10 @@ import pytest
 from entrepot import InvalidInput, NotFound, Operator
 from entrepot.layers import ConcurrentLimitLayer
 from entrepot.raw import Context, Operation
+from entrepot.raw.http import HttpResponse
+from entrepot.raw.http.transport import HttpHeaders
 from entrepot.services import S3, Fs, Http, Memory
-from entrepot.testing.transport import MockTransport, RecordingTransport, reply
+from entrepot.testing.transport import MockBody, MockTransport, RecordingTransport, reply
 from tests.conftest import s3_config
 from tests.layers.slow import Hanging, turns
 
@@ -173,6 +175,25 @@ async def test_a_reply_that_nobody_reads_holds_no_permit_of_http():
         assert transport.open_bodies == 1
         assert await op.read("b") == b"content"
     assert transport.open_bodies == 0
+
+
+async def test_content_that_is_known_to_be_all_is_not_read_once_more():
+    class AllHere(MockBody):
+        reads = 0
+
+        @property
+        def is_at_end(self):
+            return not any(self._pieces)
+
+        async def read(self, n):
+            AllHere.reads += 1
+            return await super().read(n)
+
+    headers = HttpHeaders([("content-length", "7")])
+    transport = MockTransport(lambda _: HttpResponse(200, headers, AllHere(b"content")))
+    op = Operator(Http("http://h"), layers=(ConcurrentLimitLayer(10, http_limit=1),), context=Context(http=transport))
+    assert await op.read("a") == b"content"
+    assert AllHere.reads == 1
 
 
 def test_what_does_no_io_is_not_touched():

@@ -4,6 +4,7 @@ A new layer gets a line in `LAYERS`, a new operation one in `CALLS`; the suite s
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
 from inspect import isclass
@@ -75,6 +76,8 @@ from entrepot.raw import (
     RpWrite,
     oio,
 )
+from entrepot.raw.http import HttpRequest
+from entrepot.testing.transport import MockTransport, reply
 
 PATH = "folder/file"
 TARGET = "folder/other"
@@ -89,7 +92,7 @@ EVERYTHING = Capability(**dict.fromkeys(Capability.__slots__, True))
 LAYERS: dict[type[Layer], tuple[Callable[[], Layer], set[str]]] = {
     ChaosLayer: (lambda: ChaosLayer(error_ratio=0), set(OPERATIONS)),
     CompleteLayer: (CompleteLayer, {"stat", "read", "create_dir", "list"}),
-    ConcurrentLimitLayer: (lambda: ConcurrentLimitLayer(1), set(OPERATIONS) - {"presign"}),
+    ConcurrentLimitLayer: (lambda: ConcurrentLimitLayer(1, http_limit=1), set(OPERATIONS) - {"presign"}),
     CorrectnessCheckLayer: (CorrectnessCheckLayer, set(OPERATIONS)),
     ErrorContextLayer: (ErrorContextLayer, set(OPERATIONS)),
     RetryLayer: (RetryLayer, set(OPERATIONS)),
@@ -398,6 +401,18 @@ def test_the_scheme_root_and_name_stay(layer: type[Layer]) -> None:
     info = LAYERS[layer][0]().wrap(service, Context()).info
     assert (info.scheme, info.root, info.name) == (service.info.scheme, service.info.root, service.info.name)
     assert info.native_capability == EVERYTHING
+
+
+@every_layer
+async def test_a_request_stays_what_its_sender_made(layer: type[Layer]) -> None:
+    transport = MockTransport(lambda _: reply(200, b"content"))
+    context = LAYERS[layer][0]().wrap_context(Context(http=transport))
+    request = HttpRequest("GET", "http://h/a", [("a", "b")], b"content")
+    before = replace(request, headers=list(request.headers))
+    for _ in range(2):
+        await (await context.http.send(request)).body.close()
+    assert request == before
+    assert len(transport.requests) == 2
 
 
 @pytest.mark.parametrize("base", [LayeredAccessor, AroundAccessor], ids=lambda base: base.__name__)

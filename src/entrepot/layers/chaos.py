@@ -169,6 +169,11 @@ class _ChaosReader(oio.Read):
         self._inner = inner
         self._is_cut = False
 
+    @property
+    def is_at_end(self) -> bool:
+        """False: the verb that finds the end is one more that can fail."""
+        return False
+
     async def read(self, n: int) -> bytes:
         return await self._take(Operation.READER_READ, self._inner.read, n) or b""
 

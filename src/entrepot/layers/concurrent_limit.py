@@ -102,6 +102,10 @@ class _LimitedBody(HttpBody):
         self._permits = permits
         self._inner = inner
 
+    @property
+    def is_at_end(self) -> bool:
+        return self._inner.is_at_end
+
     async def read(self, n: int) -> bytes:
         async with await self._permits.get():
             return await self._inner.read(n)

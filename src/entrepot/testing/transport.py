@@ -132,6 +132,10 @@ class _RecordedBody(HttpBody):
         self._inner = inner
         self._is_closed = False
 
+    @property
+    def is_at_end(self) -> bool:
+        return self._inner.is_at_end
+
     async def read(self, n: int) -> bytes:
         data = await self._inner.read(n)
         self._recorder.bytes_received += len(data)

@@ -126,6 +126,7 @@ class HttpTransport:
         """Sends a request and waits for the head of the reply. Redirects are not followed.
 
         A reply that refuses the content ends its sending. A cancelled call leaves no connection behind.
+        The request belongs to the caller, who may send it again: what changes it sends a copy (`with_headers` ...).
 
         Raises:
             Timeout: no connection or no reply in time, or the content was not taken. Temporary.
