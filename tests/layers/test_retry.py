@@ -128,6 +128,9 @@ class TestWhen:
             (lambda: throttled(retry_after=30), RetryLayer(2, jitter=False), [31, 32]),
             (lambda: throttled(retry_after=60.0), RetryLayer(1, jitter=False), [61]),
             (lambda: Timeout("slow"), RetryLayer(1, jitter=False), [0.05]),
+            (lost, RetryLayer(3, min_delay=0, jitter=False), [0, 0, 0]),
+            (lost, RetryLayer(2, min_delay=0, max_delay=0), [0, 0]),
+            (lost, RetryLayer(3, min_delay=1, max_delay=10**9, factor=1e308, jitter=False), [1, 10**9, 10**9]),
         ],
     )
     async def test_the_delays_grow_up_to_a_limit(
@@ -615,8 +618,8 @@ class TestTheObject:
         ("name", "value"),
         [
             *(("max_times", value) for value in (0, -1, 1.5, True, None, "3")),
-            *(("min_delay", value) for value in (0, -0.1, float("nan"), float("inf"), False, None, "1", 30)),
-            *(("max_delay", value) for value in (0, -1, 0.04, float("inf"), True, None, 10**400)),
+            *(("min_delay", value) for value in (-0.1, float("nan"), float("inf"), False, None, "1", 30, 1e30)),
+            *(("max_delay", value) for value in (0, -1, 0.04, float("inf"), True, None, 10**400, 1e30)),
             *(("factor", value) for value in (0, 0.5, -2, True, None)),
             *(("jitter", value) for value in (0, 1, None, "yes")),
             *(("max_elapsed", value) for value in (0, -1, True, float("nan"))),

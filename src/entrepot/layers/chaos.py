@@ -23,7 +23,7 @@ from entrepot.raw import (
     oio,
 )
 from entrepot.types import Entry
-from entrepot.types.integers import as_integer, as_number
+from entrepot.types.integers import as_integer, as_number, as_seconds
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -74,7 +74,7 @@ class ChaosLayer(Layer):
             as_integer("seed", self.seed)
         for name in ("error_ratio", "truncate_ratio", "lost_ratio"):
             as_number(name, getattr(self, name), least=0, most=1)
-        as_number("latency", self.latency, least=0)
+        as_seconds("latency", self.latency, least=0)
         if self.operations is not None:
             object.__setattr__(self, "operations", _named(self.operations))
         object.__setattr__(self, "_chance", Random(self.seed))  # noqa: S311  (chance, no secret)

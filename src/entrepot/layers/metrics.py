@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from threading import RLock
@@ -84,10 +86,15 @@ class MetricsLayer(Layer):
 
 def _checked_buckets(buckets: Any) -> tuple[float, ...]:
     bounds = tuple(buckets) if isinstance(buckets, Iterable) and not isinstance(buckets, str) else ()
-    numbers = [bound for bound in bounds if isinstance(bound, int | float) and not isinstance(bound, bool)]
+    numbers = [bound for bound in bounds if _is_bound(bound)]
     if not bounds or len(numbers) < len(bounds) or bounds[0] <= 0 or sorted(set(bounds)) != list(bounds):
         raise InvalidInput(f"buckets are numbers of seconds above 0 that rise, at least one, not {buckets!r:.80}")
     return tuple(map(float, bounds))
+
+
+def _is_bound(bound: object) -> bool:
+    is_number = isinstance(bound, int | float) and not isinstance(bound, bool)
+    return is_number and (bound == math.inf or 0 < bound <= sys.float_info.max)  # type: ignore[operator]
 
 
 class Meters(NamedTuple):

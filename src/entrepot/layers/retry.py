@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
 from entrepot.errors import DeletionsFailed, Error, InvalidInput, RateLimited
 from entrepot.raw import Accessor, AroundAccessor, Context, Layer, OpCopy, Operation, OpWrite, RpCopy, RpWrite, oio
 from entrepot.raw.log import INFO, log
-from entrepot.types.integers import as_integer, as_number
+from entrepot.types.integers import as_integer, as_number, as_seconds
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -81,6 +81,7 @@ class RetryLayer(Layer):
     Arguments:
         max_times: how many times a call is made again at most.
         min_delay: the delay before the first time, in seconds, before chance shortens it; 1 second after `RateLimited`.
+            With 0 there are no delays but after that.
         max_delay: the most seconds that we wait unasked.
         factor: how many times longer each delay is than the one before.
         jitter: whether a delay is anything between 0 and its length, by chance, so that clients that failed
@@ -119,14 +120,14 @@ class RetryLayer(Layer):
 
     def _check(self) -> None:
         as_integer("max_times", self.max_times, 1)
-        as_number("min_delay", self.min_delay, above=0)
-        if as_number("max_delay", self.max_delay, above=0) < self.min_delay:
+        as_seconds("min_delay", self.min_delay, least=0)
+        if as_seconds("max_delay", self.max_delay, least=0) < self.min_delay:
             raise InvalidInput(f"max_delay is at least min_delay ({self.min_delay}), so not {self.max_delay}")
         as_number("factor", self.factor, least=1)
         if not isinstance(self.jitter, bool):
             raise InvalidInput(f"jitter is True or False, not {self.jitter!r}")
         if self.max_elapsed is not None:
-            as_number("max_elapsed", self.max_elapsed, above=0)
+            as_seconds("max_elapsed", self.max_elapsed, above=0)
         if self.budget is not None:
             as_integer("budget", self.budget, TRANSIENT_COST)
         if self.notify is not None and not callable(self.notify):
@@ -276,7 +277,7 @@ def _is_throttled(error: Error) -> bool:
 def _asked_delay(error: Error) -> float:
     """How many seconds the storage wants to be left alone, as far as an error or one of its causes says."""
     told = (one.context.get("retry_after") for one in (error, *_causes(error)))
-    return max((float(seconds) for seconds in told if isinstance(seconds, int | float) and seconds > 0), default=0.0)
+    return max((seconds for seconds in told if isinstance(seconds, int | float) and seconds > 0), default=0.0)
 
 
 def _is_refusal(error: Error) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, AroundAccessor, Context, Layer, Operation
-from entrepot.types.integers import as_number
+from entrepot.types.integers import LONGEST, as_number
 
 from .shared import Shared
 
@@ -99,7 +99,7 @@ class Bucket:
         if level >= 0:
             return
         try:
-            await self._runtime.sleep(-level / self._rate)
+            await self._runtime.sleep(min(-level / self._rate, LONGEST))
         except BaseException:
             self.add(amount)
             raise

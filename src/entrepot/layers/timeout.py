@@ -28,7 +28,7 @@ from entrepot.raw import (
 )
 from entrepot.raw.accessor import Coming
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
-from entrepot.types.integers import as_number
+from entrepot.types.integers import as_seconds
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -129,7 +129,7 @@ class TimeoutLayer(Layer):
 
 
 def _checked(name: str, value: float | None) -> float | None:
-    return None if value is None else as_number(name, value, above=0)
+    return None if value is None else as_seconds(name, value, above=0)
 
 
 class _TimeoutAccessor(AroundAccessor):

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 import operator
 import sys
-from typing import Any
+from threading import TIMEOUT_MAX
+from typing import Any, Final
 
 from entrepot.errors import InvalidInput
+
+LONGEST: Final = TIMEOUT_MAX
+"""The most seconds that every event loop and the system can wait, some 292 years. More is an OverflowError on some."""
 
 
 def as_integer(name: str, value: Any, least: int | None = None) -> int:
@@ -56,3 +60,18 @@ def as_number(
     if value > most:
         raise InvalidInput(f"{name} is at most {most}, so not {value}")
     return value
+
+
+def as_seconds(name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf) -> float:
+    """A number of seconds that can be waited for.
+
+    Arguments:
+        name: what the number is, for the error.
+        value: what was passed.
+        least: the smallest that makes sense.
+        above: what it must exceed.
+
+    Raises:
+        InvalidInput: it is no number, out of bounds, or more than `LONGEST`.
+    """
+    return as_number(name, value, least=least, above=above, most=LONGEST)
