@@ -64,7 +64,14 @@ async def test_what_is_left_works_as_before():
 
 
 async def test_a_function_gives_the_capability_too():
-    op = Operator(Memory()).layer(CapabilityOverrideLayer(lambda capability: replace(capability, rename=False)))
+    def change(capability):
+        return replace(capability, rename=False)
+
+    for layer in (CapabilityOverrideLayer(change), CapabilityOverrideLayer(change=change)):
+        await _check_has_no_rename(Operator(Memory()).layer(layer))
+
+
+async def _check_has_no_rename(op):
     with pytest.raises(Unsupported):
         await op.rename("a", "b")
 

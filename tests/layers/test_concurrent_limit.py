@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from entrepot import InvalidInput, NotFound, Operator
-from entrepot.layers import ConcurrentLimitLayer
-from entrepot.raw import Context, Operation
+from entrepot.layers import ChaosLayer, ConcurrentLimitLayer, LoggingLayer, PrefixLayer, RetryLayer
+from entrepot.raw import Context, Layer, Operation
 from entrepot.raw.http import HttpResponse
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.services import S3, Fs, Http, Memory
@@ -194,6 +194,49 @@ async def test_content_that_is_known_to_be_all_is_not_read_once_more():
     op = Operator(Http("http://h"), layers=(ConcurrentLimitLayer(10, http_limit=1),), context=Context(http=transport))
     assert await op.read("a") == b"content"
     assert AllHere.reads == 1
+
+
+class Composed(Layer):
+    """A layer that is made of another."""
+
+    def __init__(self, part):
+        self.part = part
+
+    def wrap(self, accessor, context):
+        return self.part.wrap(accessor, context)
+
+
+@pytest.mark.parametrize("between", [(), (RetryLayer(),), (PrefixLayer("a/"), LoggingLayer(), ChaosLayer())], ids=len)
+@pytest.mark.parametrize("config", [Memory(), Http("http://h")], ids=lambda config: config.SCHEME)
+def test_the_same_layer_twice_is_refused_for_a_call_would_wait_for_itself(config, between):
+    limit = ConcurrentLimitLayer(1, http_limit=1)
+    op = Operator(config, layers=(limit, *between))
+    for again in (limit, Composed(limit)):
+        with pytest.raises(InvalidInput, match="twice") as caught:
+            op.layer(again)
+        assert (caught.value.scheme, caught.value.is_temporary) == (config.SCHEME, False)
+        with pytest.raises(InvalidInput, match="twice"):
+            op.blocking().layer(again)
+    op.layer(ConcurrentLimitLayer(1))
+
+
+async def test_two_equal_layers_are_two():
+    op = Operator(_filled(), layers=(ConcurrentLimitLayer(1), ConcurrentLimitLayer(1)))
+    assert await asyncio.wait_for(asyncio.gather(op.read("1"), op.read("2"), op.read("3")), 30) == [b"1", b"2", b"3"]
+
+
+async def test_one_permit_for_both_sides_of_a_copy_is_enough():
+    limit = ConcurrentLimitLayer(1)
+    source, target = Operator(Memory(), layers=(limit,)), Operator(Memory(), layers=(limit,))
+    content = bytes(100_000)
+    await source.write("a", content)
+    await asyncio.wait_for(source.copy_to(target, "a", "b", chunk=10_000, concurrent=4), 30)
+    assert await target.read("b") == content
+    async with source.reader("a", chunk=10_000, concurrent=4) as reader:
+        await asyncio.wait_for(source.write("c", reader), 30)
+    assert await source.read("c") == content
+    await asyncio.wait_for(source.delete("/", recursive=True), 30)
+    assert not await source.exists("a")
 
 
 def test_what_does_no_io_is_not_touched():

@@ -3,6 +3,7 @@
 A new layer gets a line in `LAYERS`, a new operation one in `CALLS`; the suite says so if they are missing.
 """
 
+from asyncio import wait_for
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -401,6 +402,18 @@ def test_the_scheme_root_and_name_stay(layer: type[Layer]) -> None:
     info = LAYERS[layer][0]().wrap(service, Context()).info
     assert (info.scheme, info.root, info.name) == (service.info.scheme, service.info.root, service.info.name)
     assert info.native_capability == EVERYTHING
+
+
+@pytest.mark.parametrize(
+    "layer", [one for one in LAYERS if one is not ConcurrentLimitLayer], ids=lambda one: one.__name__
+)
+@every_operation
+async def test_the_same_layer_twice_waits_for_nothing(layer: type[Layer], operation: Operation) -> None:
+    twice = LAYERS[layer][0]()
+    context = twice.wrap_context(twice.wrap_context(Context()))
+    stack = twice.wrap(twice.wrap(Service(), context), context)
+    call, _, answer = CALLS[operation]
+    assert await wait_for(call(stack), 30) is answer
 
 
 @every_layer

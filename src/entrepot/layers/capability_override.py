@@ -54,7 +54,7 @@ class CapabilityOverrideLayer(Layer):
             can: `read_can_seek`, `read_can_next`, `list_can_prefix`, and the sizes of parts (`chunk` asks for those).
     """
 
-    def __init__(self, change: Change | None = None, /, **flags: bool | int | None) -> None:
+    def __init__(self, change: Change | None = None, **flags: bool | int | None) -> None:
         if change is not None and (flags or not callable(change)):
             raise InvalidInput("a capability is changed by flags, or by one function that is given the old one")
         _check_flags(flags)

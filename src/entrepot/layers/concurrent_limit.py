@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
-from entrepot.raw import Accessor, AroundAccessor, Context, Layer, Operation
+from entrepot.errors import InvalidInput
+from entrepot.raw import Accessor, AroundAccessor, Context, Layer, LayeredAccessor, Operation
 from entrepot.raw.http import HttpBody, HttpRequest, HttpResponse, HttpTransport
 from entrepot.types.integers import as_integer
 
@@ -43,8 +44,11 @@ class ConcurrentLimitLayer(Layer):
         limit: how many calls, at least 1.
         http_limit: how many requests and pieces of content, at least 1. By default None: no limit.
 
+    Two layers that several operators share should be in the same order in each: else two calls may each hold the permit
+    that the other waits for.
+
     Raises:
-        InvalidInput: an argument cannot work.
+        InvalidInput: an argument cannot work. When it is put around a service also: it is in that stack already.
     """
 
     def __init__(self, limit: int, http_limit: int | None = None) -> None:
@@ -57,7 +61,22 @@ class ConcurrentLimitLayer(Layer):
         return context.around_http(partial(_LimitedTransport, self._requests.on(context.runtime)))
 
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:
-        return _LimitedAccessor(accessor, self._calls.on(context.runtime))
+        permits = self._calls.on(context.runtime)
+        if any(isinstance(one, _LimitedAccessor) and one.permits is permits for one in _inside(accessor)):
+            raise InvalidInput(
+                "the same ConcurrentLimitLayer is in the stack twice, where a call waits for a permit that it holds "
+                "itself: add it once, or make another one",
+                scheme=accessor.info.scheme,
+            )
+        return _LimitedAccessor(accessor, permits)
+
+
+def _inside(accessor: Accessor) -> Iterator[Accessor]:
+    """An accessor and those that it is around, as far as they are layered."""
+    yield accessor
+    while isinstance(accessor, LayeredAccessor):
+        accessor = accessor.inner
+        yield accessor
 
 
 def _permits(count: int) -> Shared[Permits]:
@@ -73,10 +92,10 @@ class _LimitedAccessor(AroundAccessor):
 
     def __init__(self, inner: Accessor, permits: Local[Permits]) -> None:
         super().__init__(inner)
-        self._permits = permits
+        self.permits = permits
 
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        async with await self._permits.get():
+        async with await self.permits.get():
             return await call(*args)
 
 
