@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from entrepot import Operator, Unsupported
-from entrepot.layers import ReadOnlyLayer
+from entrepot.layers import PrefixLayer, ReadOnlyLayer, RetryLayer, TimeoutLayer
 from entrepot.raw import (
     DEFAULT_DELETE,
     DEFAULT_STAT,
@@ -129,3 +129,21 @@ def test_the_blocking_twin_refuses_as_well(tmp_path):
 def test_it_is_pickled_with_its_operator(tmp_path):
     op = pickle.loads(pickle.dumps(Operator(Fs(tmp_path)).layer(ReadOnlyLayer())))
     assert not op.info.capability.write
+
+
+@pytest.mark.parametrize("others", [(), (TimeoutLayer(), RetryLayer()), (PrefixLayer("a/"),)], ids=len)
+def test_the_service_is_told_to_change_nothing_by_itself(others):
+    built = []
+
+    class Noting(Memory):
+        def build(self, context):
+            built.append(context.is_read_only)
+            return super().build(context)
+
+    op = Operator(Noting(), layers=others)
+    for place in range(len(others) + 1):
+        Operator(Noting(), layers=(*others[:place], ReadOnlyLayer(), *others[place:]))
+    op.layer(ReadOnlyLayer()).blocking()
+    op.layer(ReadOnlyLayer()).at("b/")
+    assert built[0] is False
+    assert set(built[1:]) == {True}

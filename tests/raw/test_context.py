@@ -65,3 +65,15 @@ def test_a_context_knows_whether_its_own_transport_was_asked_for() -> None:
     assert (shared.uses_http, derived.uses_http, shared.replace().uses_http) == (True, False, False)
     assert derived.http is shared.http
     assert derived.uses_http
+
+
+def test_a_context_is_read_only_once_a_layer_says_so_and_stays_it_in_those_derived_from_it() -> None:
+    context = Context(InlineRuntime(), Transport())
+    read_only = context.read_only()
+    assert (context.is_read_only, read_only.is_read_only) == (False, True)
+    assert read_only.http is context.http
+    assert read_only.runtime is context.runtime
+    assert read_only.replace(runtime=InlineRuntime()).is_read_only
+    assert read_only.replace(http=Transport()).is_read_only
+    assert read_only.around_http(lambda inner: inner).is_read_only
+    assert not context.replace().is_read_only

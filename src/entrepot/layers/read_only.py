@@ -36,8 +36,12 @@ class ReadOnlyLayer(Layer):
     """Refuses with `Unsupported`, before any I/O, all that would change the storage; the capability says so too.
 
     Refused are `write`, `create_dir`, `delete`, `copy`, `rename`, `abort_uploads`, and the requests for others that
-    write or delete. What the credentials allow is not changed: who has those has more.
+    write or delete. What the credentials allow is not changed: who has those has more. The service is told as well
+    (`Context.is_read_only`), so that it removes nothing by itself either, such as temporary files of others.
     """
+
+    def wrap_context(self, context: Context) -> Context:
+        return context.read_only()
 
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:
         return _ReadOnlyAccessor(accessor)

@@ -22,12 +22,13 @@ class Context:
         http: how to send a request; by default aiohttp. One that is passed in is never closed by us.
     """
 
-    __slots__ = ("_connections", "_runtime", "_uses_http")
+    __slots__ = ("_connections", "_is_read_only", "_runtime", "_uses_http")
 
     def __init__(self, runtime: Runtime | None = None, http: HttpTransport | None = None) -> None:
         self._runtime = runtime
         self._connections = _Connections(http)
         self._uses_http = False
+        self._is_read_only = False
 
     @property
     def runtime(self) -> Runtime:
@@ -49,17 +50,34 @@ class Context:
         """Whether `http` of this very context was asked for. It tells a layer that derived one what its service is."""
         return self._uses_http
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the stack must not change the storage. A service then leaves out changes that nobody asked for.
+
+        What is asked for is refused by the layer that says so; this is for what a service does by itself, such as the
+        removal of temporary files that were left behind.
+        """
+        return self._is_read_only
+
+    def read_only(self) -> Context:
+        """The same context for a stack that must not change the storage, for layers."""
+        context = self.replace()
+        context._is_read_only = True  # noqa: SLF001 - of this class
+        return context
+
     def replace(self, *, runtime: Runtime | None = None, http: HttpTransport | None = None) -> Context:
         """A context with another runtime or transport, for layers."""
         context = Context(runtime or self._runtime, http)
         if http is None:
             context._connections = self._connections
+        context._is_read_only = self._is_read_only
         return context
 
     def around_http(self, wrap: Callable[[HttpTransport], HttpTransport]) -> Context:
         """A context with something around the transport, for layers. Nothing is made before a service asks for it."""
         context = Context(self._runtime)
         context._connections = _Wrapped(self._connections, wrap)
+        context._is_read_only = self._is_read_only
         return context
 
     async def close(self) -> None:
