@@ -5,6 +5,7 @@ import errno
 import io
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -61,13 +62,22 @@ def service(context: Context, root: Path) -> accessor.FsAccessor:
 @pytest.fixture
 async def warm(service: accessor.FsAccessor, runtime: CountingRuntime) -> accessor.FsAccessor:
     """One that knows what its root lies on. The files were looked at."""
-    for path in ("file", "d/file"):
-        await read(service, path)
-        await service.stat(path, OpStat())
-    if not service._at_once.may_be_had() or service._at_once.stat("file") is None:
-        pytest.skip("this file system, or the kernel, does not tell what it has in memory")
+    await look_at(service, "file", "d/file")
     runtime.hops = 0
     return service
+
+
+async def look_at(service: accessor.FsAccessor, *paths: str) -> None:
+    """Reads files until they come at once, which they do not before the clock of the file system has gone on."""
+    for path in paths:
+        for _ in range(100):
+            await read(service, path)
+            await service.stat(path, OpStat())
+            if service._at_once.read(path, OpRead(range=BytesRange(0, 1)), 1) is not None:
+                break
+            await asyncio.sleep(0.02)
+        else:
+            pytest.skip("this file system, or the kernel, does not tell what it has in memory")
 
 
 async def read(service: accessor.FsAccessor, path: str, args: OpRead | None = None) -> bytes:
@@ -115,7 +125,7 @@ async def test_the_answer_is_the_same_with_a_hop_and_without(
     os.truncate(root / "empty", 0)
     (root / "sparse").touch()
     os.truncate(root / "sparse", 4096)
-    if warm.info.native_capability.write_with_user_metadata:
+    with suppress(OSError):  # where the file system has none
         os.setxattr(root / "with", "user.key", b"value")
     both: list[object] = []
     for _ in range(2):
@@ -143,6 +153,8 @@ async def test_a_range_of_a_large_file_comes_without_a_hop_and_the_whole_with_on
 ) -> None:
     (root / "large").write_bytes(CONTENT * 100)
     assert len(CONTENT) * 100 > at_once.LIMIT
+    await look_at(warm, "large")
+    runtime.hops = 0
     assert await read(warm, "large", OpRead(range=BytesRange(suffix=8))) == CONTENT[-8:]
     assert runtime.hops == 0
     assert await read(warm, "large") == CONTENT * 100
@@ -236,7 +248,7 @@ async def test_a_root_that_lies_on_something_else_now_is_looked_at_again(
 ) -> None:
     device, before = warm._at_once._device, descriptors()
     warm._at_once._device = device + 1
-    for hops in (1, 2, 2):  # nothing is tried, it is learned anew, and comes at once again
+    for hops in (1, 1):  # it is learned anew, and comes at once again
         assert await read(warm, "file") == CONTENT
         assert runtime.hops == hops
     assert (warm._at_once._device, descriptors()) == (device, before)

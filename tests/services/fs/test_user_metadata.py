@@ -9,14 +9,15 @@ import pytest
 
 from entrepot import Error, InvalidInput, Operator, StorageFull, Unsupported
 from entrepot.services.fs import user_metadata
-from entrepot.services.fs.user_metadata import has_user_metadata
 
 from .conftest import Run, names_in
 
 
 @pytest.fixture(autouse=True)
 def needs_attributes(root: Path) -> None:
-    if not has_user_metadata(str(root)):
+    try:
+        os.setxattr(root, "user.probe", b"")
+    except OSError:
         pytest.skip("the file system of the temporary directory has no extended attributes in the namespace user")
 
 
@@ -112,36 +113,30 @@ def test_file_whose_attributes_cannot_be_had_has_none(
     assert run(op.read("file")) == b"data"
 
 
-class TestCapability:
-    def test_it_is_that_of_the_nearest_directory_that_exists(
-        self, op_at: Callable[[object], Operator], tmp_path: Path
+class TestFileSystemWithout:
+    def test_nothing_is_asked_of_it_when_an_operator_is_built(
+        self, op_at: Callable[[object], Operator], root: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        (tmp_path / "file").touch()
-        for root in (tmp_path, tmp_path / "not" / "there", tmp_path / "file" / "below"):
-            assert op_at(root).info.capability.write_with_user_metadata
+        asked = list[str]()
+        for call in ("stat", "lstat", "open", "getxattr", "listxattr", "statvfs", "readlink"):
+            monkeypatch.setattr(os, call, lambda *_, call=call, **__: asked.append(call))
+        op = op_at(str(root))
+        assert op.info.capability.write_with_user_metadata
+        assert asked == []
 
-    def test_file_system_without_is_refused_before_any_io(
-        self, run: Run, op_at: Callable[[object], Operator], root: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(os, "getxattr", failing(errno.EOPNOTSUPP))
-        op = op_at(root)
-        assert not op.info.capability.write_with_user_metadata
-        with pytest.raises(Unsupported, match="user_metadata") as raised:
-            run(op.write("file", b"data", user_metadata={"a": "1"}))
-        assert (raised.value.operation, raised.value.path) == ("write", "file")
-        assert names_in(root) == []
-
-    def test_in_doubt_it_is_offered(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        for code in (errno.ENODATA, errno.EACCES, errno.EIO):
-            monkeypatch.setattr(os, "getxattr", failing(code))
-            assert has_user_metadata(str(root))
-        monkeypatch.setattr(os, "getxattr", failing(errno.ENOENT))
-        assert has_user_metadata(str(root))
-
-    def test_python_without_the_calls_has_none(
+    def test_a_write_is_refused_before_anything_is_published(
         self, run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        (root / "file").write_bytes(b"old")
+        monkeypatch.setattr(os, "setxattr", failing(errno.EOPNOTSUPP))
+        with pytest.raises(Unsupported, match="user metadata") as raised:
+            run(op.write("file", b"data", user_metadata={"a": "1"}))
+        assert (raised.value.operation, raised.value.path) == ("write", "file")
+        assert names_in(root) == ["file"]
+        assert (root / "file").read_bytes() == b"old"
+
+    def test_python_without_the_calls_has_none(self, run: Run, op: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
         run(op.write("file", b"data", user_metadata={"a": "1"}))
-        monkeypatch.setattr(user_metadata, "_IS_KNOWN", False)
-        assert not has_user_metadata(str(root))
+        monkeypatch.setattr(user_metadata, "CAN_BE_STORED", False)
         assert run(op.stat("file")).user_metadata == {}
+        assert run(op.read("file")) == b"data"

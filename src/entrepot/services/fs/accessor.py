@@ -61,7 +61,7 @@ from .core import (
 from .deleter import delete_many, delete_path
 from .lister import FsLister, Walk
 from .transfer import copy_file, rename_file
-from .user_metadata import has_user_metadata, may_have_user_metadata
+from .user_metadata import CAN_BE_STORED, may_have_user_metadata
 from .withdrawal import Withdrawal, all_or_withdrawn
 from .writer import Replacement
 
@@ -85,6 +85,7 @@ CAPABILITY = Capability(
     write_can_empty=True,
     write_with_append=True,
     write_with_if_not_exists=True,
+    write_with_user_metadata=CAN_BE_STORED,
     create_dir=True,
     delete=True,
     delete_with_recursive=True,
@@ -97,7 +98,7 @@ CAPABILITY = Capability(
     rename_with_if_not_exists=True,
     shared=True,
 )
-"""What the service can do on any file system."""
+"""What the service can do, on any file system but for user metadata: a write says where there is none."""
 
 BUFFER: Final = 4 * 1024 * 1024
 """Bytes that are collected for one write. What is no bigger is written, closed and renamed in one hop to a thread."""
@@ -118,12 +119,10 @@ class FsAccessor(Accessor):
     """
 
     def __init__(self, context: Context, root: str, *, fsync: bool = False) -> None:
-        self._has_user_metadata = has_user_metadata(root)
-        capability = replace(CAPABILITY, write_with_user_metadata=self._has_user_metadata)
-        self.info = AccessorInfo(scheme=Scheme.FS, root=normalize_root(root), native_capability=capability)
+        self.info = AccessorInfo(scheme=Scheme.FS, root=normalize_root(root), native_capability=CAPABILITY)
         self._context = context
         self._root = root
-        self._at_once = AtOnce(root, has_user_metadata=self._has_user_metadata)
+        self._at_once = AtOnce(root)
         self._fsync = fsync
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
@@ -142,19 +141,19 @@ class FsAccessor(Accessor):
 
         def opener() -> tuple[io.FileIO, Metadata]:
             opened = _open(self._root, relative, args)
-            self._at_once.learn()
+            self._at_once.learn(opened[0].fileno())
             return opened
 
         def at_once(most: int) -> tuple[Metadata, bytes] | None:
             return self._at_once.read(relative, args, most)
 
         return reply, oio.into_read_from_file(
-            self._context.runtime, opener, args.range, reply, at_once if self._at_once.may_be_had() else None
+            self._context.runtime, opener, args.range, reply, at_once if self._at_once.may_be_read() else None
         )
 
     def _stat(self, relative: str) -> Metadata:
-        metadata = _stat(self._root, relative, self._has_user_metadata)
-        self._at_once.learn()
+        metadata = _stat(self._root, relative)
+        self._at_once.learn(relative)
         return metadata
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.PositionWriter]:
@@ -221,13 +220,13 @@ def _two_paths(source: str, target: str) -> tuple[str, str]:
     return old, new
 
 
-def _stat(root: str, relative: str, has_user_metadata: bool) -> Metadata:
+def _stat(root: str, relative: str) -> Metadata:
     check_may_exist(relative)
     with os_errors_as_ours():
-        return _stat_name(root, relative, has_user_metadata) or _stat_path(root, relative, has_user_metadata)
+        return _stat_name(root, relative) or _stat_path(root, relative)
 
 
-def _stat_name(root: str, name: str, has_user_metadata: bool) -> Metadata | None:
+def _stat_name(root: str, name: str) -> Metadata | None:
     """What a name in the root means; only what has user metadata is opened. None where more is to be asked.
 
     It takes two system calls, or four for an empty file, where `_stat_path` takes seven and more. A name leads out of
@@ -245,7 +244,7 @@ def _stat_name(root: str, name: str, has_user_metadata: bool) -> Metadata | None
             return None
         metadata = unless_stored(metadata, os.statvfs(root))
     is_stored = metadata.content_length is not None
-    if not (is_stored and has_user_metadata and may_have_user_metadata(path)):
+    if not (is_stored and may_have_user_metadata(path)):
         return metadata
     directory = open_root(root)
     try:
@@ -254,7 +253,7 @@ def _stat_name(root: str, name: str, has_user_metadata: bool) -> Metadata | None
         os.close(directory)
 
 
-def _stat_path(root: str, relative: str, has_user_metadata: bool) -> Metadata:
+def _stat_path(root: str, relative: str) -> Metadata:
     """What a path means. Only what has user metadata is opened, or what a link leads to, which may have some."""
     directory = open_root(root)
     try:
@@ -265,7 +264,7 @@ def _stat_path(root: str, relative: str, has_user_metadata: bool) -> Metadata:
             return metadata
         if may_misstate_size(attributes):
             metadata = unless_stored(metadata, file_system_beneath(directory, relative))
-        if not has_user_metadata or metadata.content_length is None:
+        if metadata.content_length is None:
             return metadata
         may_have = found is None or may_have_user_metadata(f"{root}/{relative}")
         return _as_readers_see(metadata, directory, relative) if may_have else metadata

@@ -8,35 +8,18 @@ from typing import Final
 from entrepot.errors import InvalidInput, StorageFull, Unsupported
 
 _PREFIX: Final = "user."
-_PROBE: Final = "user.entrepot"
-_IS_KNOWN: Final = hasattr(os, "getxattr")
-"""Whether Python has the calls, which it has on Linux."""
+CAN_BE_STORED: Final = hasattr(os, "getxattr")
+"""Whether Python has the calls, which it has on Linux. The file system is only asked when a file is written."""
 _NONE_HERE: Final = (errno.EOPNOTSUPP, errno.ENOSYS)
 _NOT_FOR_US: Final = (errno.ENODATA, errno.EACCES, errno.EPERM)
 """It was removed since, or may be written to and not be read."""
 _TOO_LARGE: Final = (errno.E2BIG, errno.ERANGE)
 
 
-def has_user_metadata(root: str) -> bool:
-    """Whether the file system of a directory, or of the nearest one above it that exists, has such attributes.
-
-    One system call at a time and none that changes anything. In doubt yes: then a write says `Unsupported` later.
-    """
-    while _IS_KNOWN:
-        try:
-            os.getxattr(root, _PROBE)
-        except (FileNotFoundError, NotADirectoryError):
-            if root == (root := os.path.dirname(root)):  # noqa: PTH120 - as little is imported as possible
-                return True
-        except OSError as error:
-            return error.errno not in _NONE_HERE
-        else:
-            return True
-    return False
-
-
 def may_have_user_metadata(path: str) -> bool:
     """Whether a file may have some, asked without opening it or following a link. In doubt yes."""
+    if not CAN_BE_STORED:
+        return False
     try:
         return any(name.startswith(_PREFIX) for name in os.listxattr(path, follow_symlinks=False))
     except OSError as error:
@@ -86,7 +69,7 @@ def _attributes(descriptor: int) -> Iterator[tuple[str, bytes]]:
 
 def _names(descriptor: int) -> list[str]:
     try:
-        return os.listxattr(descriptor) if _IS_KNOWN else []
+        return os.listxattr(descriptor) if CAN_BE_STORED else []
     except OSError as error:
         if error.errno not in _NONE_HERE:
             raise

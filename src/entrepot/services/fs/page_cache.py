@@ -1,0 +1,52 @@
+"""What of a file the kernel has in memory (cachestat(2), Linux 6.5). It never waits for a disk.
+
+The C library may have no function for it. Importing this module loads ctypes, so it is imported on use.
+"""
+
+import ctypes
+import errno
+import os
+from typing import Any, Final
+
+_NUMBER: Final = 451  # on every architecture but alpha, whose kernel answers ENOSYS to it
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+_Asked: Final[Any] = ctypes.c_uint64 * 7
+"""A `struct cachestat_range` (offset, length), and a `struct cachestat`, of which the first number is that of the pages
+in memory."""
+_ANSWER: Final = 16
+"""Where that begins."""
+
+_syscall = ctypes.CDLL(None, use_errno=True).syscall
+_syscall.restype = ctypes.c_long
+_syscall.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ulong]
+
+
+def is_cached(descriptor: int, start: int, end: int) -> bool:
+    """Whether every page of a range of an open file is in memory. An empty range is.
+
+    Raises:
+        OSError: the kernel does not have the call, or does not let this process ask about this file.
+    """
+    first, last = start // _PAGE, -(-end // _PAGE)
+    if last <= first:
+        return True
+    return _cached_pages(descriptor, first * _PAGE, (last - first) * _PAGE) == last - first
+
+
+def works() -> bool:
+    """Whether the kernel has the call and lets this process make it. Sandboxes often do not."""
+    try:
+        _cached_pages(-1, 0, _PAGE)
+    except OSError as error:
+        return error.errno == errno.EBADF
+    return False
+
+
+def _cached_pages(descriptor: int, offset: int, length: int) -> int:
+    asked = _Asked(offset, length)
+    if _syscall(_NUMBER, descriptor, ctypes.byref(asked), ctypes.byref(asked, _ANSWER), 0):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return int(asked[2])
