@@ -299,6 +299,29 @@ def test_a_forked_child_that_goes_on_in_the_loop_makes_no_call_of_its_parent():
     assert (ended.stdout, ended.stderr) == ("made " * 3, "")
 
 
+async def test_calls_that_take_long_leave_threads_to_short_ones(gate):
+    long = [asyncio.create_task(runtime.blocking_long(gate.wait)) for _ in range(100)]
+    await asyncio.sleep(0.05)
+    for _ in range(3):
+        assert await runtime.blocking(len, "abc") == 3
+    assert not any(call.done() for call in long)
+    gate.set()
+    assert await asyncio.gather(*long) == [True] * 100
+
+
+async def test_a_call_that_takes_long_is_not_made_once_it_was_cancelled(gate):
+    made = []
+    long = [asyncio.create_task(runtime.blocking_long(gate.wait)) for _ in range(hops.LONG_THREADS)]
+    await asyncio.sleep(0.05)
+    waiting = asyncio.create_task(runtime.blocking_long(made.append, 1))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    gate.set()
+    await asyncio.gather(*long)
+    await asyncio.wait([waiting])
+    assert made == []
+
+
 def test_calls_are_made_on_uvloop_as_well():
     uvloop = pytest.importorskip("uvloop")
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 import resource
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,12 @@ from entrepot import (
     Operator,
     PermissionDenied,
     StorageFull,
+    Timeout,
     Unsupported,
 )
+from entrepot.layers import TimeoutLayer
 from entrepot.raw import Context, OpWrite
+from entrepot.services import Fs
 from entrepot.services.fs import appender
 from entrepot.services.fs.accessor import FsAccessor
 
@@ -199,10 +203,10 @@ async def test_append_whose_caller_was_cancelled_is_made_once(root: Path, monkey
     entered, may_go = threading.Event(), threading.Event()
     original = appender.append_whole
 
-    def held(descriptor: int, data: bytes, check_wanted: object) -> None:
+    def held(descriptor: int, data: bytes) -> None:
         entered.set()
         assert may_go.wait(30)
-        original(descriptor, data, check_wanted)  # type: ignore[arg-type]
+        original(descriptor, data)
 
     monkeypatch.setattr(appender, "append_whole", held)
     _, body = await FsAccessor(Context(), str(root)).write("log", OpWrite(append=True))
@@ -232,3 +236,84 @@ async def test_append_that_waits_for_a_lock_can_be_aborted(root: Path) -> None:
             await closing
         await body.abort()
     assert (root / "log").read_bytes() == b"old"
+
+
+async def test_appends_that_wait_for_a_lock_hold_no_thread(root: Path) -> None:
+    (root / "log").write_bytes(b"old ")
+    (root / "other").write_bytes(b"other")
+    op, loop = Operator(Fs(root)), asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    with (root / "log").open("rb") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        appends = [asyncio.create_task(op.write("log", b"new ", append=True)) for _ in range(20)]
+        for _ in range(5):
+            await asyncio.sleep(0.01)
+            assert await op.read("other") == b"other"
+            assert [entry.path async for entry in op.lister("/")]
+        assert not any(append.done() for append in appends)
+        appends[0].cancel()
+        await asyncio.wait([appends[0]])
+    await asyncio.gather(*appends[1:])
+    assert (root / "log").read_bytes() == b"old " + b"new " * 19
+
+
+async def test_append_that_waits_for_a_lock_ends_with_its_timeout(root: Path) -> None:
+    (root / "log").write_bytes(b"old")
+    with (root / "log").open("rb") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        blocking = Operator(Fs(root)).layer(TimeoutLayer(timeout=0.05)).blocking()
+        with pytest.raises(Timeout):
+            await asyncio.to_thread(blocking.write, "log", b"new", append=True)
+    assert (root / "log").read_bytes() == b"old"
+
+
+class TestRotated:
+    """A log file is renamed, or deleted, while a writer has it open. What comes then goes where the path leads."""
+
+    @pytest.mark.parametrize("is_made_anew", [True, False])
+    def test_between_two_buffers(self, run: Run, service: FsAccessor, root: Path, is_made_anew: bool) -> None:
+        async def append() -> None:
+            file = appender.Appending(service._context.runtime, str(root), "log", fsync=False)
+            await file.write_at(0, [b"one."])
+            (root / "log").rename(root / "log.1")
+            if is_made_anew:
+                (root / "log").write_bytes(b"new:")
+            await file.publish(4, [b"two."])
+
+        run(append())
+        assert (root / "log.1").read_bytes() == b"one."
+        assert (root / "log").read_bytes() == (b"new:two." if is_made_anew else b"two.")
+
+    def test_while_it_waits_for_the_lock(self, run: Run, op: Operator, root: Path) -> None:
+        (root / "log").write_bytes(b"old")
+        with (root / "log").open("rb") as holder:
+            fcntl.flock(holder, fcntl.LOCK_EX)
+            rotating = threading.Timer(0.1, (root / "log").rename, (root / "log.1",))
+            rotating.start()
+            run(op.write("log", b"new", append=True))  # the holder keeps the lock of the one that was renamed
+            rotating.join()
+        assert (root / "log.1").read_bytes() == b"old"
+        assert (root / "log").read_bytes() == b"new"
+
+    def test_right_before_the_lock(self, run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (root / "log").write_bytes(b"old")
+        original = appender._try_lock
+
+        def rotate(descriptor: int) -> bool:
+            if not (root / "log.1").exists():
+                (root / "log").rename(root / "log.1")
+            return original(descriptor)
+
+        monkeypatch.setattr(appender, "_try_lock", rotate)
+        before = descriptors()
+        assert run(op.write("log", b"new", append=True)).content_length == 3
+        assert (root / "log.1").read_bytes() == b"old"
+        assert (root / "log").read_bytes() == b"new"
+        assert descriptors() <= before + 1  # that of the event loop
+
+    def test_again_and_again(self, run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(appender, "_leads_to", lambda *_: False)
+        with pytest.raises(Error, match="again and again") as raised:
+            run(op.write("log", b"new", append=True))
+        assert (raised.value.path, raised.value.is_temporary) == ("log", True)
+        assert (root / "log").read_bytes() == b""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, TypeVarTuple
 import anyio
 
 from . import base
-from .hops import in_thread
+from .hops import in_thread, in_thread_for_long
 from .loop_local import LoopLocal
 from .running import of_another_loop, require_task, running_loop
 
@@ -26,6 +26,9 @@ class AsyncioRuntime(base.Runtime):
 
     async def blocking(self, call: Callable[[*Args], T], *args: *Args) -> T:
         return await in_thread(call, *args)
+
+    async def blocking_long(self, call: Callable[[*Args], T], *args: *Args) -> T:
+        return await in_thread_for_long(call, *args)
 
     async def at_once(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
         running_loop()

@@ -72,6 +72,10 @@ class Runtime(Protocol):
         """Makes a call that blocks, such as a system call, where it holds up nobody."""
         ...
 
+    async def blocking_long(self, call: Callable[[*Args], T], *args: *Args) -> T:
+        """The same, of a call that may take seconds. However many there are, they leave threads to `blocking`."""
+        return await self.blocking(call, *args)
+
     async def at_once(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
         """Makes a call that never blocks, and gives None where it would have to.
 

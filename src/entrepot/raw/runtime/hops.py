@@ -7,6 +7,9 @@ threads from standing in each other's way when the calls are short.
 So that a call that takes long holds up no other, the loop looks every few milliseconds whether calls wait that
 no thread has come to, and asks for more threads then; and it takes what has come of those before. Of what it knows
 to take long it expects nothing: the next call has a thread of its own at once, and until then nobody looks.
+
+Calls that may take seconds, such as a copy of a large file, are kept apart: they never have more than half of the
+threads, so that however many wait, a short call finds one.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import Any, Final, TypeVar, TypeVarTuple
+from typing import Any, Final, TypeAlias, TypeVar, TypeVarTuple
 from weakref import WeakKeyDictionary
 
 from .loop_local import leak, used_loops
@@ -35,6 +38,8 @@ TURN: Final = 256
 """Calls that one job makes. Then it lets others have the thread, who use the executor as well."""
 THREADS: Final = 32
 """The most jobs at a time: as many as the default executor has threads, at most."""
+LONG_THREADS: Final = max(1, min(THREADS, (os.cpu_count() or 1) + 4) // 2)
+"""The most jobs at a time of calls that take long: half of the threads that the default executor has."""
 
 
 class _Job:
@@ -55,11 +60,16 @@ class _Job:
 
 
 class Hops:
-    """The calls of one loop. It does not hold the loop, which it shall not outlive."""
+    """The calls of one loop, of one kind. It does not hold the loop, which it shall not outlive.
 
-    __slots__ = ("_is_watched", "_jobs", "_made", "_stuck", "_waiting")
+    Arguments:
+        threads: the most threads that they have at a time.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_is_watched", "_jobs", "_made", "_stuck", "_threads", "_waiting")
+
+    def __init__(self, threads: int = THREADS) -> None:
+        self._threads = threads
         self._waiting: deque[tuple[asyncio.Future[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
         self._made: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._jobs: set[_Job] = set()
@@ -151,7 +161,7 @@ class Hops:
 
     def _start_more(self, loop: asyncio.AbstractEventLoop, wanted: int) -> None:
         try:
-            for _ in range(min(wanted, THREADS - len(self._jobs))):
+            for _ in range(min(wanted, self._threads - len(self._jobs))):
                 self._start(loop)
         except RuntimeError as error:  # the executor was shut down, or the system has no thread left
             if not self._jobs:
@@ -176,7 +186,10 @@ def _outcome(call: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, Base
         return None, error
 
 
-_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Hops] = WeakKeyDictionary()
+_OfLoops: TypeAlias = WeakKeyDictionary[asyncio.AbstractEventLoop, Hops]
+
+_of_loops: _OfLoops = WeakKeyDictionary()
+_long_of_loops: _OfLoops = WeakKeyDictionary()
 
 
 def in_thread(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
@@ -189,13 +202,24 @@ def in_thread(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
     return hops.submit(loop, call, args)
 
 
+def in_thread_for_long(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
+    """The same, of a call that may take long."""
+    loop = asyncio.get_running_loop()
+    hops = _long_of_loops.get(loop)
+    if hops is None:
+        hops = _long_of_loops[loop] = Hops(LONG_THREADS)
+        used_loops.add(loop)
+    return hops.submit(loop, call, args)
+
+
 def _forget_inherited() -> None:
     """For the child of a fork: the threads are its parent's, and what they make is not for it."""
-    global _of_loops  # noqa: PLW0603 - emptied, it would end futures that the parent waits for
-    for inherited in list(_of_loops.values()):
-        inherited.forget()
-    leak(_of_loops)
-    _of_loops = WeakKeyDictionary()
+    global _of_loops, _long_of_loops  # emptied, they would end futures that the parent waits for
+    for of_loops in (_of_loops, _long_of_loops):
+        for inherited in list(of_loops.values()):
+            inherited.forget()
+        leak(of_loops)
+    _of_loops, _long_of_loops = WeakKeyDictionary(), WeakKeyDictionary()
 
 
 if hasattr(os, "register_at_fork"):

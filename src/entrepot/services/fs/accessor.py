@@ -62,7 +62,7 @@ from .deleter import delete_many, delete_path
 from .lister import FsLister, Walk
 from .transfer import copy_file, rename_file
 from .user_metadata import CAN_BE_STORED, may_have_user_metadata
-from .withdrawal import Withdrawal, all_or_withdrawn
+from .withdrawal import Withdrawal, all_or_withdrawn, long_or_withdrawn
 from .writer import Replacement
 
 DELETE_MAX_SIZE: Final = 1000
@@ -186,10 +186,12 @@ class FsAccessor(Accessor):
         return RpDelete(), oio.BatchDeleter(self._delete_one, self._delete_many, DELETE_MAX_SIZE)
 
     async def _delete_one(self, path: str, args: OpDelete) -> None:
-        await all_or_withdrawn(self._context.runtime, delete_path, self._root, path, args)
+        make = long_or_withdrawn if args.recursive else all_or_withdrawn
+        await make(self._context.runtime, delete_path, self._root, path, args)
 
     async def _delete_many(self, deletions: Sequence[tuple[str, OpDelete]]) -> Sequence[Error]:
-        return await all_or_withdrawn(self._context.runtime, delete_many, self._root, deletions)
+        make = long_or_withdrawn if any(args.recursive for _, args in deletions) else all_or_withdrawn
+        return await make(self._context.runtime, delete_many, self._root, deletions)
 
     async def list(self, path: str, args: OpList) -> tuple[RpList, FsLister]:
         prefix = "" if path == "/" else path if path.endswith("/") else f"{path}/"
@@ -197,7 +199,7 @@ class FsAccessor(Accessor):
         return RpList(), FsLister(self._context.runtime, walk)
 
     async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
-        metadata = await all_or_withdrawn(
+        metadata = await long_or_withdrawn(
             self._context.runtime, copy_file, self._root, *_two_paths(source, target),
             is_new=args.if_not_exists, fsync=self._fsync,
         )  # fmt: skip

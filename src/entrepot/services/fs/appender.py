@@ -2,13 +2,12 @@
 
 import fcntl
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from entrepot.errors import NotFound
+from entrepot.errors import NotFound, Unexpected
 from entrepot.raw import oio
 from entrepot.raw.os_errors import os_errors_as_ours
 from entrepot.types import Metadata
@@ -18,7 +17,8 @@ from .content import describe_open
 from .core import check_is_regular
 from .held import Held
 from .placing import sync_directory
-from .withdrawal import Withdrawal
+from .polling import poll
+from .withdrawal import Withdrawal, until_free
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
@@ -27,7 +27,6 @@ _APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY | os.O_
 _CREATE: Final = _APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _MODE: Final = 0o666
 _ATTEMPTS: Final = 8
-_PAUSE: Final = 0.001
 _MOST: Final = 1024 * 1024 * 1024
 """Linux takes a little less than 2 GiB in one call."""
 
@@ -36,7 +35,10 @@ class Appending(oio.PositionedFile):
     """What is put behind a file, one buffer after the other.
 
     Each buffer is written in one step under a lock of the file (flock(2)), so that those of several writers
-    never mix, and one that did not fit is taken back whole.
+    never mix, and one that did not fit is taken back whole. While somebody else has the lock, no thread waits for it.
+
+    Under the lock the path must still lead to the open file. Else it was renamed or deleted, as log files are that are
+    rotated, and the path is opened once more.
 
     Arguments:
         runtime: where the calls that block are made.
@@ -57,22 +59,25 @@ class Appending(oio.PositionedFile):
         self._withdrawal = Withdrawal()
 
     async def write_at(self, offset: int, content: Sequence[bytes]) -> None:
-        await self._runtime.blocking(self._append, offset, content)
+        await poll(self._runtime, partial(self._runtime.blocking, self._append, offset, content))
 
     async def publish(self, offset: int, content: Sequence[bytes]) -> Metadata:
-        return await self._runtime.blocking(self._finish, offset, content)
+        return await poll(self._runtime, partial(self._runtime.blocking, self._finish, offset, content))
 
     async def abort(self) -> None:
         if self._withdrawal.withdraw() or self._file.number >= 0:
-            await self._runtime.blocking(self._drop)
+            await until_free(self._runtime, self._withdrawal)
+            await self._runtime.blocking(self._file.close)
 
-    def _append(self, offset: int, content: Sequence[bytes]) -> None:
+    def _append(self, offset: int, content: Sequence[bytes]) -> bool | None:
+        """True, or None while somebody else has the lock."""
         with self._withdrawal, os_errors_as_ours():
-            self._put(offset, content)
+            return self._put_once(offset, content) or None
 
-    def _finish(self, offset: int, content: Sequence[bytes]) -> Metadata:
+    def _finish(self, offset: int, content: Sequence[bytes]) -> Metadata | None:
         with self._withdrawal, os_errors_as_ours():
-            self._put(offset, content)
+            if not self._put_once(offset, content):
+                return None
             descriptor = self._opened()
             if self._fsync:
                 os.fsync(descriptor)
@@ -80,22 +85,45 @@ class Appending(oio.PositionedFile):
             self._file.close()
             return metadata
 
-    def _drop(self) -> None:
-        self._withdrawal.wait()
-        self._file.close()
-
-    def _put(self, offset: int, content: Sequence[bytes]) -> None:
-        """Appends what was not appended by a thread whose caller had gone."""
+    def _put_once(self, offset: int, content: Sequence[bytes]) -> bool:
+        """Appends what was not appended by a thread whose caller had gone. False while somebody else has the lock."""
         data = content[0] if len(content) == 1 else b"".join(content)
         if data and offset >= self._done:
-            append_whole(self._opened(), data, self._withdrawal.check_wanted)
+            if not self._put(data):
+                return False
             self._done = offset + len(data)
+        return True
+
+    def _put(self, data: bytes) -> bool:
+        for _ in range(_ATTEMPTS):
+            descriptor = self._opened()
+            if not _try_lock(descriptor):
+                self._file.close()  # the path may lead to another file next time
+                return False
+            try:
+                if _leads_to(self._root, self._relative, descriptor):
+                    append_whole(descriptor, data)
+                    return True
+            finally:
+                _unlock(descriptor)
+            self._file.close()
+        raise Unexpected("the file is replaced again and again while it is appended to", is_temporary=True)
 
     def _opened(self) -> int:
-        if self._file.number < 0 or os.fstat(self._file.number).st_nlink == 0:  # or it was replaced meanwhile
-            self._file.close()
+        if self._file.number < 0:
             self._file = Held(open_to_append(self._root, self._relative, fsync=self._fsync))
         return self._file.number
+
+
+def _leads_to(root: str, relative: str, descriptor: int) -> bool:
+    """Whether a path leads to an open file."""
+    directory = open_root(root)
+    try:
+        return os.path.samestat(attributes_beneath(directory, relative), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+    finally:
+        os.close(directory)
 
 
 def open_to_append(root: str, relative: str, *, fsync: bool) -> int:
@@ -136,36 +164,23 @@ def _create(directory: Held, name: str, *, fsync: bool) -> None:
     directory.close()
 
 
-def append_whole(descriptor: int, data: bytes, check_wanted: Callable[[], None]) -> None:
-    """Puts all of the data behind a file, or nothing.
+def append_whole(descriptor: int, data: bytes) -> None:
+    """Puts all of the data behind a file whose lock is held, or nothing.
 
     Of a part that was written before an error, such as a full disk, the file is relieved again, unless somebody
     who does not ask for the lock has put something behind it meanwhile.
     """
-    with _locked(descriptor, check_wanted):
-        rest, start, end = memoryview(data), -1, -1
-        try:
-            while rest:
-                written = os.write(descriptor, rest[:_MOST])
-                end = os.lseek(descriptor, 0, os.SEEK_CUR)
-                start = end - written if start < 0 else start
-                rest = rest[written:]
-        except OSError:
-            if start >= 0 and os.fstat(descriptor).st_size == end:
-                os.ftruncate(descriptor, start)
-            raise
-
-
-@contextmanager
-def _locked(descriptor: int, check_wanted: Callable[[], None]) -> Iterator[None]:
-    """The file's lock, asked for again and again: a thread that waits for it in the kernel could not be called off."""
-    while not _try_lock(descriptor):
-        check_wanted()
-        time.sleep(_PAUSE)
+    rest, start, end = memoryview(data), -1, -1
     try:
-        yield
-    finally:
-        _unlock(descriptor)
+        while rest:
+            written = os.write(descriptor, rest[:_MOST])
+            end = os.lseek(descriptor, 0, os.SEEK_CUR)
+            start = end - written if start < 0 else start
+            rest = rest[written:]
+    except OSError:
+        if start >= 0 and os.fstat(descriptor).st_size == end:
+            os.ftruncate(descriptor, start)
+        raise
 
 
 def _try_lock(descriptor: int) -> bool:

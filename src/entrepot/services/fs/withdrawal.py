@@ -5,11 +5,13 @@ whether it is still wanted before it takes effect, and the one who takes it back
 is at it any more: afterwards nothing can happen.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from threading import RLock
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from entrepot.errors import InvalidInput
+
+from .polling import poll
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
@@ -53,15 +55,23 @@ class Withdrawal:
     def withdraw(self) -> bool:
         """Nothing is wanted from now on. Returns whether another thread is still at it."""
         self._is_withdrawn = True
+        return not self.is_free()
+
+    def is_free(self) -> bool:
+        """Whether no other thread is at it."""
         is_free = self._at_work.acquire(blocking=False)
         if is_free:
             self._at_work.release()
-        return not is_free
+        return is_free
 
-    def wait(self) -> None:
-        """Returns when no other thread is at it."""
-        with self._at_work:
-            return
+
+async def until_free(runtime: "Runtime", withdrawal: Withdrawal) -> None:
+    """Returns when no thread is at it. It takes none to wait."""
+
+    async def look() -> bool | None:
+        return withdrawal.is_free() or None
+
+    await poll(runtime, look)
 
 
 async def all_or_withdrawn(
@@ -69,14 +79,26 @@ async def all_or_withdrawn(
 ) -> T:
     """Makes `call(withdrawal, *args)` in a thread. When the caller is cancelled, nothing happens afterwards."""
     withdrawal = Withdrawal()
+    return await _unless_cancelled(runtime, withdrawal, runtime.blocking(_work, withdrawal, call, args, kwargs))
 
-    def work() -> T:
-        with withdrawal:
-            return call(withdrawal, *args, **kwargs)
 
+async def long_or_withdrawn(
+    runtime: "Runtime", call: Callable[Concatenate[Withdrawal, P], T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """The same, of a call that may take long. It leaves threads to short ones."""
+    withdrawal = Withdrawal()
+    return await _unless_cancelled(runtime, withdrawal, runtime.blocking_long(_work, withdrawal, call, args, kwargs))
+
+
+async def _unless_cancelled(runtime: "Runtime", withdrawal: Withdrawal, made: Awaitable[T]) -> T:
     try:
-        return await runtime.blocking(work)
+        return await made
     except BaseException:
         if withdrawal.withdraw():
-            await runtime.shield(lambda: runtime.blocking(withdrawal.wait))
+            await runtime.shield(lambda: until_free(runtime, withdrawal))
         raise
+
+
+def _work(withdrawal: Withdrawal, call: Callable[..., T], args: Any, kwargs: Any) -> T:
+    with withdrawal:
+        return call(withdrawal, *args, **kwargs)

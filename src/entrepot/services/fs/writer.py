@@ -14,7 +14,7 @@ from .held import Held
 from .placing import check_target, sync_directory
 from .temporary import Temporary
 from .user_metadata import set_user_metadata
-from .withdrawal import Withdrawal
+from .withdrawal import Withdrawal, until_free
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
@@ -57,6 +57,7 @@ class Replacement(oio.PositionedFile):
 
     async def abort(self) -> None:
         if self._withdrawal.withdraw() or self._temporary is not None:
+            await until_free(self._runtime, self._withdrawal)
             await self._runtime.blocking(self._drop)
 
     def fill(self, offset: int, content: Sequence[bytes]) -> None:
@@ -81,7 +82,6 @@ class Replacement(oio.PositionedFile):
             return self._published
 
     def _drop(self) -> None:
-        self._withdrawal.wait()
         with os_errors_as_ours():
             self._discard()
 

@@ -57,6 +57,10 @@ class _RecordedRuntime:
         self._calls.append("blocking call")
         return await self._inner.blocking(call, *args)
 
+    async def blocking_long(self, call: Callable[[*Args], T], *args: *Args) -> T:
+        self._calls.append("blocking call")
+        return await self._inner.blocking_long(call, *args)
+
     async def at_once(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
         self._calls.append("call at once")
         return await self._inner.at_once(attempt, *args)

@@ -1,0 +1,22 @@
+"""Waiting without a thread for what only repeated attempts show, such as a lock of another process."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from entrepot.raw.runtime import Runtime
+
+_FIRST_PAUSE: Final = 0.001
+_LONGEST_PAUSE: Final = 0.032
+
+
+T = TypeVar("T")
+
+
+async def poll(runtime: "Runtime", attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """Makes attempts until one returns something. The pauses between them, which the runtime waits for, grow."""
+    pause = _FIRST_PAUSE
+    while (result := await attempt()) is None:
+        await runtime.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+    return result
