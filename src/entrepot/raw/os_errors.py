@@ -48,6 +48,8 @@ _PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EIN
 class os_errors_as_ours:  # noqa: N801 - it is called like a function
     """Raises, in place of an `OSError` of the operating system, the `Error` that it means.
 
+    So it does for text that the encoding of the file system does not have, such as "é" under `LC_ALL=POSIX`.
+
     A class, because a generator takes as long as the system call that it stands around.
     """
 
@@ -59,6 +61,11 @@ class os_errors_as_ours:  # noqa: N801 - it is called like a function
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if isinstance(error, OSError) and not isinstance(error, Error):
             raise meaning_of(error) from error
+        if isinstance(error, UnicodeEncodeError):
+            raise InvalidInput(
+                f"the encoding {error.encoding!r}, by which this process names files, does not have all the characters:"
+                " a UTF-8 locale or PYTHONUTF8=1 has them"
+            ) from error
 
 
 def meaning_of(error: OSError) -> Error:

@@ -321,3 +321,31 @@ async def test_deletion_that_is_cancelled_stops_before_the_caller_goes_on(
     with pytest.raises(asyncio.CancelledError):
         await deleting
     assert len(names_in(root / "d")) == 99
+
+
+@pytest.mark.parametrize(("is_empty", "most"), [(True, 2), (False, 1030)])
+def test_a_wide_directory_is_not_read_once_for_each_directory_in_it(
+    run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch, is_empty: bool, most: int
+) -> None:
+    for number in range(1000):
+        (root / "d" / str(number)).mkdir(parents=True)
+        if not is_empty:
+            (root / "d" / str(number) / "file").touch()
+    read, original = list[object](), os.scandir
+    monkeypatch.setattr(os, "scandir", lambda directory: read.append(directory) or original(directory))
+    before = descriptors()
+    run(op.delete("d/", recursive=True))
+    assert not (root / "d").exists()
+    assert len(read) <= most
+    assert descriptors() <= before + 3  # those of the event loop
+
+
+def test_directories_below_those_whose_names_are_remembered(run: Run, op: Operator, root: Path) -> None:
+    here = root / "d"
+    for _ in range(100):
+        for name in ("a", "b"):
+            (here / name / "x").mkdir(parents=True)
+            (here / name / "file").touch()
+        here = here / "c"
+    run(op.delete("d/", recursive=True))
+    assert list(root.iterdir()) == []

@@ -414,3 +414,26 @@ def test_what_stays_is_listed_once_while_other_things_come_and_go(run: Run, op: 
     for _ in range(100):
         listed = paths(run(op.list("/", recursive=True, limit=3)))
         assert [path for path in listed if not path.startswith("a/come")] == ["/", *tree]
+
+
+def test_what_lies_deeper_than_a_path_can_be_is_named_in_a_warning(
+    run: Run, op: Operator, root: Path, caplog: pytest.LogCaptureFixture, confinement: str
+) -> None:
+    name, here = "n" * 250, os.open(root, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir(name, dir_fd=here)
+        inner = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    with caplog.at_level(logging.WARNING, "entrepot"):
+        paths = [entry.path for entry in run(op.list("/", recursive=True))]
+    left_out = [record.getMessage() for record in caplog.records]
+    if confinement == "walk":  # which goes name by name, and so deeper
+        assert (len(paths), left_out) == (1 + 20, [])
+    else:
+        deepest = max(paths, key=len)
+        assert len(paths) == 1 + 17
+        assert left_out == [f"left out of the listing: {deepest!r}: the path is longer than the file system takes"]
+    run(op.delete(f"{name}/", recursive=True))
+    assert list(root.iterdir()) == []

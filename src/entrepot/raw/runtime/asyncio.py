@@ -11,6 +11,7 @@ from types import coroutine
 from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
+import anyio._backends._asyncio  # else the first scope imports it, while something is cleaned up
 
 from . import base
 from .hops import in_thread, in_thread_for_long

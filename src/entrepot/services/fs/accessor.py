@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -32,9 +33,11 @@ from entrepot.raw import (
     oio,
 )
 from entrepot.raw.conditions import check_conditions
+from entrepot.raw.oio import chunked, fetch, in_window, itself_first, lengths, streamable
 from entrepot.raw.os_errors import os_errors_as_ours
 from entrepot.types import Capability, Metadata, Scheme
 
+from . import openat2, page_cache, renameat2
 from .appender import Appending
 from .at_once import AtOnce
 from .confined import (
@@ -64,6 +67,10 @@ from .transfer import copy_file, rename_file
 from .user_metadata import CAN_BE_STORED, may_have_user_metadata
 from .withdrawal import Withdrawal, all_or_withdrawn, long_or_withdrawn
 from .writer import Replacement
+
+NEEDED_LATER: Final = (chunked, fetch, in_window, itself_first, lengths, streamable, openat2, page_cache, renameat2)
+"""What is used by a later call only, and imported now: an import is I/O of its own, which fails where no descriptor is
+left or where the process may not read its own files any more."""
 
 DELETE_MAX_SIZE: Final = 1000
 """Deletions that share a hop to a thread."""
@@ -121,6 +128,8 @@ class FsAccessor(Accessor):
     def __init__(self, context: Context, root: str, *, fsync: bool = False) -> None:
         self.info = AccessorInfo(scheme=Scheme.FS, root=normalize_root(root), native_capability=CAPABILITY)
         self._context = context
+        if "asyncio" in sys.modules:  # else nobody awaits, and the modules of the runtime are not needed
+            context.runtime  # noqa: B018 - imports them now and not in the middle of the first call
         self._root = root
         self._at_once = AtOnce(root)
         self._fsync = fsync

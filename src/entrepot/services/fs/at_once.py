@@ -143,7 +143,7 @@ class AtOnce:
             metadata = describe(attributes)
             if metadata.is_file:
                 self._check_is_all(attributes)
-        except OSError:
+        except (OSError, UnicodeEncodeError):
             return None
         return metadata
 

@@ -9,7 +9,6 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache, partial
 from typing import Final, TypeVar
 
@@ -203,15 +202,26 @@ def make_directories(root: int, path: str, *, fsync: bool = False) -> int:
 
 
 def _make_root(path: str, fsync: bool) -> None:
-    parent = os.path.dirname(path)  # noqa: PTH120 - as little is imported as possible
-    with suppress(FileExistsError):
-        try:
-            os.mkdir(path)  # noqa: PTH102 - the same
-        except FileNotFoundError:
-            _make_root(parent, fsync)
-            os.mkdir(path)  # noqa: PTH102 - the same
-        if fsync:
-            _sync_path(parent)
+    """Makes a directory and those above it that are missing: up to the first that can be made, and down again."""
+    missing = [path]
+    while not _is_made(missing[-1], fsync):
+        missing.append(os.path.dirname(missing[-1]))  # noqa: PTH120 - as little is imported as possible
+    for directory in missing[-2::-1]:
+        if not _is_made(directory, fsync):  # somebody has deleted the one above it, or that is a link to nothing
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _is_made(path: str, fsync: bool) -> bool:
+    """Makes a directory unless there is something. False where the one above it is missing."""
+    try:
+        os.mkdir(path)  # noqa: PTH102 - the same
+    except FileExistsError:
+        return True
+    except FileNotFoundError:
+        return False
+    if fsync:
+        _sync_path(os.path.dirname(path))  # noqa: PTH120 - the same
+    return True
 
 
 def _sync_path(path: str) -> None:

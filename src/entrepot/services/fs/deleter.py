@@ -2,8 +2,9 @@
 
 A tree is removed from within: one directory is open at a time, entered by its name through no symbolic link
 and left by `..`, which must lead back to where it was entered from. So nobody can move the removal
-elsewhere by renaming what it passes through or putting a link there, and neither the depth of a tree nor the
-size of its directories takes memory.
+elsewhere by renaming what it passes through or putting a link there. An empty directory is removed by its name and
+not entered. Of the others, so many names are remembered that a wide directory is not read once for each, and no more,
+so that neither the depth of a tree nor the size of its directories takes memory.
 """
 
 import errno
@@ -30,6 +31,10 @@ _NOT_EMPTY_MESSAGE: Final = "the directory is not empty: recursive=True deletes 
 _NO_DIRECTORY_ANY_MORE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _TRIES: Final = 3
 _RESTARTS: Final = 1000
+_NAMES: Final = 256
+"""Directories of one directory that are remembered to be entered."""
+_WIDE_LEVELS: Final = 64
+"""Levels at which so many are remembered. Below them it is one."""
 
 Identity = tuple[int, int]
 
@@ -71,7 +76,10 @@ def delete_path(withdrawal: Withdrawal, root: str, path: str, args: OpDelete) ->
         except (FileNotFoundError, NotADirectoryError):
             return
         try:
-            if _is_directory(parent, name):
+            mode = _mode(parent, name)
+            if mode is None:  # where nothing may be deleted, asking for it would be an error
+                return
+            if stat.S_ISDIR(mode):
                 _delete_directory(withdrawal, parent, name, path, args)
             elif not names_directory(path) or _leads_to_directory(root, relative):
                 _unlink(parent, name)
@@ -79,11 +87,12 @@ def delete_path(withdrawal: Withdrawal, root: str, path: str, args: OpDelete) ->
             os.close(parent)
 
 
-def _is_directory(parent: int, name: str) -> bool:
+def _mode(parent: int, name: str) -> int | None:
+    """The mode of what has a name, or None where nothing has."""
     try:
-        return stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+        return os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
     except FileNotFoundError:
-        return False
+        return None
 
 
 def _unlink(directory: int, name: str) -> None:
@@ -174,6 +183,7 @@ class _Emptying:
         self._opened = Held(os.dup(directory))
         self._check_wanted = check_wanted
         self._way: list[tuple[str, Identity]] = []
+        self._ahead: list[list[str]] = [[]]
         self._kept: set[Identity] = set()
         self._tries: Counter[Identity] = Counter()
 
@@ -186,14 +196,16 @@ class _Emptying:
             if self._is_emptied():
                 return
             self._way.clear()
+            self._ahead = [[]]
             self._move_to(os.dup(self._top))
         raise Unexpected("directories are being moved while they are deleted", is_temporary=True)
 
     def _is_emptied(self) -> bool:
         """Goes through all. False where the way back is lost, for somebody moved or removed what it is in."""
         while True:
-            if (name := self._clear()) is not None:
-                self._enter(name)
+            if names := self._ahead[-1] or self._clear():
+                self._ahead[-1] = names
+                self._enter(names.pop())
             elif not self._way:
                 return True
             elif not self._leave():
@@ -202,19 +214,30 @@ class _Emptying:
     def close(self) -> None:
         self._opened.close()
 
-    def _clear(self) -> str | None:
-        """Removes what is no directory until it meets a directory, of which it returns the name."""
+    def _clear(self) -> list[str]:
+        """Removes what is no directory or an empty one, and returns the names of some others."""
+        names, most = list[str](), _NAMES if len(self._way) < _WIDE_LEVELS else 1
         with os.scandir(self._here) as entries:
             for entry in entries:
                 self._check_wanted()
                 if entry.is_dir(follow_symlinks=False):
-                    if not self._is_kept(entry):
-                        return entry.name
+                    if not self._is_kept(entry) and not self._is_removed_empty(entry.name):
+                        names.append(entry.name)
+                        if len(names) == most:
+                            break
                 elif is_temporary_name(entry.name) and entry.is_file(follow_symlinks=False):
                     self._remove_unless_written(entry.name)
                 else:
                     _unlink(self._here, entry.name)
-        return None
+        return names
+
+    def _is_removed_empty(self, name: str) -> bool:
+        """Removes a directory if nothing lies in it. What else is the matter is met when it is entered."""
+        try:
+            os.rmdir(name, dir_fd=self._here)
+        except OSError:
+            return False
+        return True
 
     def _is_kept(self, entry: os.DirEntry[str]) -> bool:
         try:
@@ -234,11 +257,13 @@ class _Emptying:
                 raise
             return
         self._way.append((name, _identity(os.fstat(self._here))))
+        self._ahead.append([])
         self._move_to(inner)
 
     def _leave(self) -> bool:
         inner = _identity(os.fstat(self._here))
         name, entered_from = self._way.pop()
+        self._ahead.pop()
         try:
             self._move_to(os.open("..", _ENTER, dir_fd=self._here))
         except FileNotFoundError:
