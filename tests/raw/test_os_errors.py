@@ -90,3 +90,9 @@ def test_our_errors_pass_as_they_are_although_they_are_os_errors() -> None:
 def test_what_is_no_os_error_passes_as_it_is() -> None:
     with pytest.raises(KeyError), os_errors_as_ours():
         raise KeyError("key")
+
+
+def test_text_that_the_file_system_cannot_spell_is_invalid_input() -> None:
+    with pytest.raises(InvalidInput, match=r"'ascii'.*PYTHONUTF8") as raised, os_errors_as_ours():
+        "é".encode("ascii")
+    assert isinstance(raised.value.__cause__, UnicodeEncodeError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ class Context:
 
             self._runtime = AsyncioRuntime()
         return self._runtime
+
+    @property
+    def is_about_to_wait(self) -> bool:
+        """Whether calls are to be expected in this process: a runtime was given, or asyncio is loaded."""
+        return self._runtime is not None or "asyncio" in sys.modules
 
     @property
     def http(self) -> HttpTransport:

@@ -3,7 +3,6 @@
 import io
 import os
 import stat
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -37,7 +36,6 @@ from entrepot.raw.oio import chunked, fetch, in_window, itself_first, lengths, s
 from entrepot.raw.os_errors import os_errors_as_ours
 from entrepot.types import Capability, Metadata, Scheme
 
-from . import openat2, page_cache, renameat2
 from .appender import Appending
 from .at_once import AtOnce
 from .confined import (
@@ -68,7 +66,7 @@ from .user_metadata import CAN_BE_STORED, may_have_user_metadata
 from .withdrawal import Withdrawal, all_or_withdrawn, long_or_withdrawn
 from .writer import Replacement
 
-NEEDED_LATER: Final = (chunked, fetch, in_window, itself_first, lengths, streamable, openat2, page_cache, renameat2)
+NEEDED_LATER: Final = (chunked, fetch, in_window, itself_first, lengths, streamable)
 """What is used by a later call only, and imported now: an import is I/O of its own, which fails where no descriptor is
 left or where the process may not read its own files any more."""
 
@@ -128,8 +126,8 @@ class FsAccessor(Accessor):
     def __init__(self, context: Context, root: str, *, fsync: bool = False) -> None:
         self.info = AccessorInfo(scheme=Scheme.FS, root=normalize_root(root), native_capability=CAPABILITY)
         self._context = context
-        if "asyncio" in sys.modules:  # else nobody awaits, and the modules of the runtime are not needed
-            context.runtime  # noqa: B018 - imports them now and not in the middle of the first call
+        if context.is_about_to_wait:
+            _import_what_calls_need(context)
         self._root = root
         self._at_once = AtOnce(root)
         self._fsync = fsync
@@ -220,6 +218,13 @@ class FsAccessor(Accessor):
             is_new=args.if_not_exists, fsync=self._fsync,
         )  # fmt: skip
         return RpRename()
+
+
+def _import_what_calls_need(context: Context) -> None:
+    """Imports what the first calls would, likewise. It loads ctypes and perhaps an event loop, so not without need."""
+    from . import openat2, page_cache, renameat2  # noqa: F401
+
+    context.runtime  # noqa: B018 - which is imported by that
 
 
 def _two_paths(source: str, target: str) -> tuple[str, str]:
