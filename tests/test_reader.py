@@ -97,14 +97,26 @@ async def test_readexactly_and_readinto(service: Synthetic, hints: dict[str, Any
 
 async def test_readinto_takes_every_writable_buffer() -> None:
     import array
+    import ctypes
 
-    numbers = array.array("I", [0] * 8)
-    async with Operator(Synthetic(CONTENT)).reader("p") as reader:
-        assert await reader.readinto(numbers) == 32
-        assert numbers.tobytes() == CONTENT[:32]
-        for wrong in (b"read only", memoryview(b"x" * 10)[::2]):
-            with pytest.raises(InvalidInput):
+    buffers: list[Any] = [array.array("I", [0] * 8), (ctypes.c_int * 8)(), (ctypes.c_uint8.__ctype_be__ * 32)()]
+    for buffer in buffers:  # the formats of the latter are not those that a memoryview can write to
+        async with Operator(Synthetic(CONTENT)).reader("p") as reader:
+            assert await reader.readinto(buffer) == 32
+            assert bytes(buffer) == CONTENT[:32]
+
+
+async def test_readinto_refuses_what_it_cannot_fill() -> None:
+    import ctypes
+
+    service = Synthetic(CONTENT)
+    gaps = memoryview(bytearray(10))[::2]
+    async with Operator(service).reader("p") as reader:
+        for wrong in (b"read only", gaps, memoryview(b"x" * 10)[::2], (ctypes.py_object * 2)(), "text", 5, None):
+            with pytest.raises(InvalidInput) as caught:
                 await reader.readinto(wrong)  # type: ignore[arg-type]
+            assert (caught.value.operation, caught.value.path) == ("reader.readinto", "p")
+    assert service.script.opens == 0
 
 
 @pytest.mark.parametrize("n", [-2, 1.5, "1", None, True])

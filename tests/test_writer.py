@@ -149,11 +149,12 @@ class TestWriting:
                 await op.write("p", source)
             assert await op.read("p") == b"precious"
 
-    async def test_a_view_with_gaps_is_stored_as_the_bytes_that_it_shows(self) -> None:
-        op = Operator(Memory())
-        await op.write("p", memoryview(b"a-b-c-")[::2])
-        await op.write("q", [memoryview(b"a-b-c-")[::2]])
-        assert await op.read("p") == await op.read("q") == b"abc"
+    async def test_a_view_with_gaps_is_refused_and_nothing_is_stored(self, op: Operator, service: SlotService) -> None:
+        for source in (memoryview(b"a-b-c-")[::2], [memoryview(b"a-b-c-")[::2]]):
+            with pytest.raises(InvalidInput, match="not contiguous") as caught:
+                await op.write("p", source)
+            assert (caught.value.operation, caught.value.path) == ("write", "p")
+        assert service.body.received == []
 
     def test_what_shows_a_builder_shows_no_data(self, op: Operator) -> None:
         future = op.write_with("p", b"password=hunter2")

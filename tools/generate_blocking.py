@@ -28,14 +28,14 @@ BY_HAND_IN: Final = {"Reader": {"read"}, "Writer": {"write"}, "Lister": {"next",
 
 RENAMED: Final = {"aclose": "close"}
 TYPES: Final = {
-    "Source": "Data | Iterable[Data]",
+    "Source": "BlockingSource",
     "Targets": "Iterable[Path | Entry]",
     "AsyncIterator": "Iterator",
     "Operator": "BlockingOperator",
     **{name: f"Blocking{name}" for name in BODIES},
 }
 ARGUMENTS: Final = {
-    "data: Source": "self._bring('{operation}', path, data)",
+    "data: Source": "self._bring_data('{operation}', path, data)",
     "paths: Targets": "self._bring('{operation}', '/', paths)",
     "ranges: Iterable[BytesRange | tuple[int, int | None]]": "list(ranges)",
 }
@@ -52,7 +52,8 @@ WORDS: Final = {
         r"Enter it with `with`, or iterate it with `for`."
     ),
     r"Await it for the `Writer`, or better enter it: ": "Enter it: ",
-    r"or an iterator or async iterator of bytes": "or an iterable of bytes",
+    r"an iterator or async iterator of bytes": "an iterable of bytes",
+    r"an open binary file, whose `read\(n\)` may be async, from": "an open binary file from",
     r"any iterable or async iterable": "any iterable",
     r"it fails or is cancelled": "it fails or is interrupted",
     r"awaiting it gives": "`run()` gives",
@@ -121,7 +122,7 @@ T = TypeVar("T")
 }
 HOMES: Final = {
     "Call": ".call",
-    "Data": "entrepot.writer",
+    "BlockingSource": "entrepot.sources",
     "EnteredCall": ".call",
     "Entry": "entrepot.types",
     "Iterable": "collections.abc",

@@ -71,9 +71,10 @@ from entrepot.raw.oio.read import read_to_end
 from entrepot.reader import Reader, open_body
 from entrepot.registry import service_class
 from entrepot.resilience import Resilience
+from entrepot.sources import Source, as_source
 from entrepot.types import BytesRange, Entry, Metadata, PresignedRequest
 from entrepot.types.integers import as_integer
-from entrepot.writer import Output, Source, Writer, check_source, write_source
+from entrepot.writer import Output, Writer, write_source
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -349,7 +350,9 @@ class Operator:
 
         Arguments:
             path: the object.
-            data: its new bytes, or an iterator or async iterator of bytes, which is streamed.
+            data: its new bytes: `bytes`, or any contiguous object with the buffer protocol. More is streamed from
+                an iterator or async iterator of bytes, from the `pathlib.Path` of a local file, or from
+                an open binary file, whose `read(n)` may be async, from its position on. The file stays open.
             append: put them behind what the object has. By default False. Requires `write_with_append`.
             content_type: the media type to store. Requires `write_with_content_type`.
             content_disposition: how a browser should present it. Requires `write_with_content_disposition`.
@@ -365,7 +368,7 @@ class Operator:
             concurrent: hint: parts in flight. By default what suits the service.
 
         Raises:
-            InvalidInput: `data` is not bytes, or more than the service takes.
+            InvalidInput: `data` is not bytes, or more than the service takes, or a file that gives text.
             IsADirectory: the path names a directory.
             ConditionNotMatch: a condition does not hold.
             PermissionDenied, StorageFull: the storage refuses.
@@ -743,9 +746,9 @@ class Operator:
 
     async def _write(self, path: str, data: Source, options: Mapping[str, Any]) -> Metadata:
         args = checked(DEFAULT_WRITE, options)
-        check_source(data)
+        source = as_source(data)
         _, body = await self._accessor.write(path, args)
-        return await write_source(self._context, Output(self._accessor.info, args, body), data)
+        return await write_source(self._context, Output(self._accessor.info, args, body), source)
 
     async def _writer(self, path: str, options: Mapping[str, Any]) -> Writer:
         args = checked(DEFAULT_WRITE, options)

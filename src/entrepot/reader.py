@@ -8,7 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar, TypeVarTuple
 
-from entrepot.errors import InvalidInput
+from entrepot.buffers import fill, writable_size
 from entrepot.exclusive import Exclusive
 from entrepot.raw import Context, OpRead, RpRead, oio
 from entrepot.raw.oio.cursor import Cursor
@@ -175,12 +175,8 @@ class Reader:
         return await self._cursor.take_exactly(as_integer("the number of bytes", n, 0))
 
     async def _read_into(self, buffer: WriteableBuffer) -> int:
-        view = memoryview(buffer)
-        if view.readonly or not view.c_contiguous:
-            raise InvalidInput("the buffer must be writable and contiguous")
-        data = await self._cursor.take(view.nbytes)
-        view.cast("B")[: len(data)] = data
-        return len(data)
+        data = await self._cursor.take(writable_size(buffer))
+        return fill(buffer, data)
 
     async def _receive(self, max_bytes: int) -> bytes:
         return await self._cursor.take_some(as_integer("the number of bytes", max_bytes, 1))

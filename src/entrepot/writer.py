@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterable, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypeVar, TypeVarTuple
+from typing import Any, Self
 
+from entrepot.buffers import Bytes, bytes_of
 from entrepot.errors import ContentIncomplete, ContentTruncated, Error, InvalidInput, Unsupported
 from entrepot.exclusive import Exclusive
-from entrepot.iterate import is_used_up, iterate
 from entrepot.raw import AccessorInfo, Context, OpWrite, oio
+from entrepot.raw.runtime import Runtime
+from entrepot.sources import Data, pieces_of
 from entrepot.types import Metadata
-
-T = TypeVar("T")
-Args = TypeVarTuple("Args")
-
-Data = bytes | bytearray | memoryview
-Source = Data | Iterable[Data] | AsyncIterable[Data]
 
 
 class Writer:
@@ -45,7 +40,8 @@ class Writer:
         """Takes more bytes. They are sent now or by `close` at the latest.
 
         Arguments:
-            data: the bytes. What can be changed is copied, so a buffer can be used again at once.
+            data: the bytes: `bytes`, or any contiguous object with the buffer protocol. What can be changed is
+                copied, so a buffer can be used again at once.
 
         Raises:
             InvalidInput: `data` is not bytes, or the object would be larger than the service takes.
@@ -128,14 +124,14 @@ class Output:
 
     async def write(self, data: Data) -> None:
         """Writes bytes. What can be changed is copied, for the caller may change it at once."""
-        await self._pass_on(bytes(data) if isinstance(data, bytearray | memoryview) else data)
+        await self._pass_on(bytes_of(data))
 
-    async def write_all(self, source: Source) -> None:
-        """Writes bytes, or all that an iterator gives. The iterator is closed in the end."""
-        if isinstance(source, Data):
-            await self._pass_on(_contiguous(source))  # the caller waits until it is stored, so no copy is needed
+    async def write_all(self, source: Any, runtime: Runtime) -> None:
+        """Writes all of a source that `as_source` gave. An iterator is closed in the end."""
+        if isinstance(source, Bytes):
+            await self._pass_on(source)  # the caller waits until it is stored, so no copy is needed
             return
-        async with aclosing(iterate(source)) as pieces:
+        async with aclosing(pieces_of(source, runtime)) as pieces:
             async for data in pieces:
                 await self.write(data)
 
@@ -155,33 +151,20 @@ class Output:
         """Drops what was written."""
         await self._body.abort()
 
-    async def _pass_on(self, data: Data) -> None:
-        size = self._check(data)
+    async def _pass_on(self, data: Bytes) -> None:
+        size = len(data)
+        limit = self._capability.write_total_max_size
+        if limit is not None and self.size + size > limit:
+            raise InvalidInput(f"the object would have more than {limit} bytes, the most that the service takes")
         if size:
             await self._body.write(data)
             self.size += size
 
-    def _check(self, data: Data) -> int:
-        """The size of data that may be written next."""
-        if not isinstance(data, Data):
-            hint = "; encode it first" if isinstance(data, str) else ""
-            raise InvalidInput(f"data is bytes, not {type(data).__name__}{hint}")
-        size = data.nbytes if isinstance(data, memoryview) else len(data)
-        limit = self._capability.write_total_max_size
-        if limit is not None and self.size + size > limit:
-            raise InvalidInput(f"the object would have more than {limit} bytes, the most that the service takes")
-        return size
 
-
-def _contiguous(data: Data) -> Data:
-    """The same bytes as a body can cut them."""
-    return bytes(data) if isinstance(data, memoryview) and not data.c_contiguous else data
-
-
-async def write_source(context: Context, output: Output, source: Source) -> Metadata:
-    """Writes all of a source and publishes it; when that fails, nothing of it is left."""
+async def write_source(context: Context, output: Output, source: Any) -> Metadata:
+    """Writes all of a source that `as_source` gave and publishes it; when that fails, nothing of it is left."""
     try:
-        await output.write_all(source)
+        await output.write_all(source, context.runtime)
         return await output.close()
     except BaseException as cause:
         try:
@@ -189,22 +172,6 @@ async def write_source(context: Context, output: Output, source: Source) -> Meta
         except Error as error:
             _note(cause, error)
         raise
-
-
-def check_source(source: Any) -> None:
-    """Refuses what cannot be a source of bytes.
-
-    Raises:
-        InvalidInput: it is neither bytes nor something to iterate.
-    """
-    if isinstance(source, Data):
-        return
-    if isinstance(source, str):
-        raise InvalidInput("data is bytes, not str; encode it first")
-    if not isinstance(source, Iterable | AsyncIterable):
-        raise InvalidInput(f"data is bytes, or an iterator of bytes, not {type(source).__name__}")
-    if is_used_up(source):
-        raise InvalidInput("the generator has ended; a write that is made again needs one of its own")
 
 
 def _note(cause: BaseException, error: Error) -> None:

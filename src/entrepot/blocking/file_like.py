@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from entrepot.errors import Unsupported
 from entrepot.reader import Reader
-from entrepot.writer import Data, Writer
+from entrepot.sources import Data
+from entrepot.writer import Writer
 
 from .twin import BodyTwin
 
@@ -81,7 +82,8 @@ class WritableFile(BodyTwin[Writer]):
         """Takes more bytes and returns how many, which is all. They are sent now or by `close` at the latest.
 
         Arguments:
-            data: the bytes. What can be changed is copied, so a buffer can be used again at once.
+            data: the bytes: `bytes`, or any contiguous object with the buffer protocol. What can be changed is
+                copied, so a buffer can be used again at once.
 
         Raises:
             InvalidInput: `data` is not bytes, or the object would be larger than the service takes.

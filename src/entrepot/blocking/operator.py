@@ -24,8 +24,8 @@ from entrepot.options import (
     StatOptions,
     WriterOptions,
 )
+from entrepot.sources import BlockingSource
 from entrepot.types import Copied, Entry, Metadata, PresignedRequest
-from entrepot.writer import Data
 
 from .calls import (
     CopyCall,
@@ -141,7 +141,7 @@ class BlockingOperator(OperatorTwin):
         """
         self._run(self._inner.check())
 
-    def write(self, path: Path, data: Data | Iterable[Data], **options: Unpack[WriterOptions]) -> Metadata:
+    def write(self, path: Path, data: BlockingSource, **options: Unpack[WriterOptions]) -> Metadata:
         """Replaces an object, all or nothing, and returns what the storage says of it. Requires `write`.
 
         Directories above it are made where the storage has such. When it fails or is interrupted, nothing of
@@ -149,7 +149,9 @@ class BlockingOperator(OperatorTwin):
 
         Arguments:
             path: the object.
-            data: its new bytes, or an iterable of bytes, which is streamed.
+            data: its new bytes: `bytes`, or any contiguous object with the buffer protocol. More is streamed from
+                an iterable of bytes, from the `pathlib.Path` of a local file, or from
+                an open binary file from its position on. The file stays open.
             append: put them behind what the object has. By default False. Requires `write_with_append`.
             content_type: the media type to store. Requires `write_with_content_type`.
             content_disposition: how a browser should present it. Requires `write_with_content_disposition`.
@@ -165,14 +167,14 @@ class BlockingOperator(OperatorTwin):
             concurrent: hint: parts in flight. By default what suits the service.
 
         Raises:
-            InvalidInput: `data` is not bytes, or more than the service takes.
+            InvalidInput: `data` is not bytes, or more than the service takes, or a file that gives text.
             IsADirectory: the path names a directory.
             ConditionNotMatch: a condition does not hold.
             PermissionDenied, StorageFull: the storage refuses.
         """
-        return self._run(self._inner.write(path, self._bring("write", path, data), **options))
+        return self._run(self._inner.write(path, self._bring_data("write", path, data), **options))
 
-    def write_with(self, path: Path, data: Data | Iterable[Data]) -> WriteCall:
+    def write_with(self, path: Path, data: BlockingSource) -> WriteCall:
         """The same as `write`, described step by step: `op.write_with(path, data).if_not_exists().run()`."""
         return WriteCall(
             self.write,

@@ -20,6 +20,7 @@ from entrepot.operator import Operator
 from entrepot.raw import AccessorInfo, Layer
 from entrepot.raw.runtime import Runner
 from entrepot.raw.runtime.inline import InlineRunner, InlineRuntime
+from entrepot.sources import as_source, blocks, is_async_file, is_file
 
 T = TypeVar("T")
 
@@ -153,12 +154,29 @@ class OperatorTwin:
         runner = self._runner if _needs_loop(self._operator) else other._runner
         return runner.run(call(self._operator, other._operator))
 
+    def _bring_data(self, operation: str, path: object, data: Any) -> Any:
+        """The data of a write. An open file is read by the calling thread, as it is without a loop."""
+        try:
+            source = as_source(data)
+            if is_file(source):
+                source = _blocks(source)
+        except InvalidInput as refused:
+            refused.of_call(operation, scheme=self.info.scheme, path=str(path))
+            raise
+        return self._bring(operation, path, source)
+
     def _bring(self, operation: str, path: object, items: Any) -> Any:
         """An argument that is iterated, as the coroutine of the operation can draw from it."""
         if isinstance(items, AsyncIterable) and not isinstance(items, Iterable):
             refused = InvalidInput("an async iterable needs an operator that is awaited")
             raise refused.of_call(operation, scheme=self.info.scheme, path=str(path))
         return self._runner.bring(items)
+
+
+def _blocks(file: Any) -> Iterator[Any]:
+    if is_async_file(file):
+        raise InvalidInput("a file whose read is awaited needs an operator that is awaited")
+    return blocks(file)
 
 
 def _needs_loop(operator: Operator) -> bool:

@@ -1,0 +1,94 @@
+"""The buffer protocol: the bytes of arrays, mappings of memory and other objects, to be stored or filled."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from entrepot.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+Bytes = bytes | bytearray | memoryview
+
+
+def buffer_of(value: object) -> Bytes | None:
+    """The bytes of an object that has the buffer protocol, without a copy where possible; None for other objects.
+
+    A `memoryview` in the result has one dimension and items of one byte, so that its length is its size in bytes.
+
+    Raises:
+        InvalidInput: the memory is not contiguous, holds references to objects, or cannot be read.
+    """
+    if isinstance(value, bytes | bytearray):
+        return value
+    try:
+        view = memoryview(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    except (BufferError, ValueError) as error:  # such as a memoryview that is released, or an mmap that is closed
+        raise InvalidInput(f"the memory of the {type(value).__name__} cannot be read") from error
+    return _by_bytes(view)
+
+
+def bytes_of(data: object) -> bytes:
+    """A piece of data as bytes. Memory that can be changed is copied, since the caller may change it at once.
+
+    Raises:
+        InvalidInput: it is not bytes.
+    """
+    if isinstance(data, bytes):
+        return data
+    return bytes(required_buffer(data))
+
+
+def writable_size(buffer: WriteableBuffer) -> int:
+    """How many bytes it takes to fill a buffer.
+
+    Raises:
+        InvalidInput: it cannot be filled.
+    """
+    try:
+        view = memoryview(buffer)
+    except (TypeError, BufferError, ValueError) as error:
+        raise InvalidInput(f"a writable buffer is needed, not {type(buffer).__name__}") from error
+    if view.readonly or not view.c_contiguous or _has_references(view):
+        raise InvalidInput("the buffer must be writable and contiguous, and must not hold references to objects")
+    return view.nbytes
+
+
+def fill(buffer: WriteableBuffer, data: bytes) -> int:
+    """Puts data at the start of a buffer, whatever the type of its items, and returns how many bytes those are."""
+    return BytesIO(data).readinto(buffer)
+
+
+def required_buffer(data: object, hint_for_text: str = "; encode it first") -> Bytes:
+    """The same of an object that must have the buffer protocol.
+
+    Raises:
+        InvalidInput: it has not, or its memory cannot be stored.
+    """
+    buffer = buffer_of(data)
+    if buffer is None:
+        hint = hint_for_text if isinstance(data, str) else ""
+        raise InvalidInput(f"data is bytes, not {type(data).__name__}{hint}")
+    return buffer
+
+
+def _by_bytes(view: memoryview) -> Bytes:
+    if not view.c_contiguous:
+        raise InvalidInput("data is not contiguous in memory: copy it first, such as with bytes(data)")
+    if view.format == "B" and view.ndim == 1:
+        return view
+    if _has_references(view):
+        raise InvalidInput("data is bytes, not references to Python objects")
+    try:
+        return view.cast("B")
+    except TypeError:  # a format such as "<i" or that of a record, or a shape with a zero in it
+        return view.tobytes()
+
+
+def _has_references(view: memoryview) -> bool:
+    """Whether there is an `O` in a format, such as that of an array of objects; the names of fields may have one."""
+    return "O" in "".join(view.format.split(":")[::2])
