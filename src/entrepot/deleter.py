@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -63,8 +63,8 @@ def check_targets(targets: Any) -> None:
     Raises:
         InvalidInput: it is a single one, or one of them cannot work.
     """
-    if isinstance(targets, str | os.PathLike | Entry) or not isinstance(targets, Iterable | AsyncIterable):
-        raise InvalidInput(f"many paths or entries are needed, in a list or another iterable, not {targets!r:.80}")
+    if isinstance(targets, str | os.PathLike | Entry | Mapping) or not isinstance(targets, Iterable | AsyncIterable):
+        raise InvalidInput(f"many paths or entries are needed, in an iterable, not {type(targets).__name__}")
     if isinstance(targets, Sequence):
         for target in targets:
             _deletion_of(target)

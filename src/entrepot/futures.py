@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 from entrepot.errors import InvalidInput
 from entrepot.options import AskedRange, Path
 from entrepot.types import Entry, Metadata, PresignedRequest
+from entrepot.types.shown import shown
 
 if TYPE_CHECKING:
     from entrepot.lister import Lister  # noqa: F401 - a base below names it
@@ -55,18 +56,26 @@ class Future(Generic[T]):
         return self._call(*self._about, self._options).__await__()
 
     def __repr__(self) -> str:
-        options = "".join(f", {name}={value!r}" for name, value in self._options.items())
-        about = ", ".join(shown(one) for one in self._about)
-        return f"<{self._name}({about}{options})>"
+        return described(self._name, self._about, self._options)
 
     def __del__(self) -> None:
         if not self._used:
             warnings.warn(f"{self!r} was never awaited", RuntimeWarning, stacklevel=1, source=self)
 
 
-def shown(about: object) -> str:
-    """What a call is about, in a word: a path as it is. Data is nobody's business, and can be large."""
-    return repr(about) if isinstance(about, str | os.PathLike) else f"<{type(about).__name__}>"
+def described(name: str, about: tuple[Any, ...], options: Mapping[str, Any]) -> str:
+    """The repr of a call that is still being described: its paths, numbers and ranges, and the types of other values."""
+    paths = [repr(one) if isinstance(one, str | os.PathLike) else f"<{type(one).__name__}>" for one in about]
+    named = [f"{option}={_shown_option(value)}" for option, value in options.items()]
+    return f"<{name}({', '.join([*paths, *named])})>"
+
+
+def _shown_option(value: object) -> str:
+    if isinstance(value, AskedRange):
+        return f"AskedRange(start={shown(value.start)}, end={shown(value.end)}, suffix={shown(value.suffix)})"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(shown, value))})"
+    return shown(value)
 
 
 class _Enterable(Protocol):

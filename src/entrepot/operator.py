@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
@@ -45,6 +45,7 @@ from entrepot.options import (
     WriterOptions,
     checked,
     checked_presign,
+    shown_path,
 )
 from entrepot.raw import (
     DEFAULT_COPY,
@@ -156,12 +157,11 @@ class Operator:
         resilient: bool = True,
     ) -> None:
         if not isinstance(config, ServiceConfig):
-            raise InvalidInput(f"an operator is made from a configuration such as Fs(root), not {config!r:.80}")
-        for layer in layers:
-            _check_is_layer(layer)
+            raise InvalidInput(f"an operator is made from a configuration such as Fs(root), {_wrong_config(config)}")
+        layers = _checked_layers(layers)
         warn_of_order(layers)
         if context is not None and not isinstance(context, Context):
-            raise InvalidInput(f"a context is a Context, not {context!r:.80}")
+            raise InvalidInput(f"a context is a Context, not {type(context).__name__}")
         if not isinstance(resilient, bool):
             raise InvalidInput(f"resilient must be True or False, not a {type(resilient).__name__}")
         self._build(config, layers, context or Context(), Resilience() if resilient else None)
@@ -190,7 +190,10 @@ class Operator:
         Raises:
             ConfigInvalid: the scheme or a key is unknown, or a value is missing or cannot work.
         """
-        return cls(service_class(scheme).from_mapping({**(options or {}), **values}), resilient=resilient)
+        service = service_class(scheme)
+        if not isinstance(options, Mapping | None):
+            raise service.invalid(f"the options are a mapping of keys to values, not {type(options).__name__}")
+        return cls(service.from_mapping({**(options or {}), **values}), resilient=resilient)
 
     @classmethod
     def from_uri(cls, uri: str, /, *, resilient: bool = True, **values: Any) -> Self:
@@ -216,8 +219,7 @@ class Operator:
 
         It shares the connections of this one.
         """
-        _check_is_layer(layer)
-        layers = (*self._layers, layer)
+        layers = (*self._layers, _checked_layer(layer))
         warn_of_order(layers)
         return self._derived(layers, self._context)
 
@@ -695,7 +697,7 @@ class Operator:
             log(DEBUG, "%s %s %r", self._accessor.info.scheme, operation, normalized)
             return await call(normalized, *args)
         except Error as error:
-            error.of_call(operation, scheme=self._accessor.info.scheme, path=str(path))
+            error.of_call(operation, scheme=self._accessor.info.scheme, path=shown_path(path))
             raise
 
     def _caller(self, operation: str, call: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
@@ -788,7 +790,7 @@ class Operator:
         from entrepot.copying import copy_between
 
         if not isinstance(other, Operator):
-            raise InvalidInput(f"the other operator is an Operator, not {other!r:.80}")
+            raise InvalidInput(f"the other operator is an Operator, not {type(other).__name__}")
         args = checked(DEFAULT_COPY, options)
         return await copy_between(self._side(source), other._side(normalize_path(target)), args)
 
@@ -834,13 +836,32 @@ def _about_target(target: Path) -> Iterator[None]:
     try:
         yield
     except Error as error:
-        error.add_context(target=str(target))
+        error.add_context(target=shown_path(target))
         raise
 
 
-def _check_is_layer(layer: object) -> None:
-    if not isinstance(layer, Layer):
-        raise InvalidInput(f"a layer is an instance of Layer, not {layer!r:.80}")
+def _wrong_config(config: object) -> str:
+    """What was passed in place of a configuration: its type alone, for a URI or a mapping may hold a secret."""
+    hint = ""
+    if isinstance(config, str):
+        hint = "; Operator.from_uri takes a URI"
+    elif isinstance(config, Mapping):
+        hint = "; Operator.from_config takes a scheme and a mapping"
+    elif isinstance(config, type) and issubclass(config, ServiceConfig):
+        hint = "; make an instance of it"
+    return f"not {type(config).__name__}{hint}"
+
+
+def _checked_layers(layers: object) -> tuple[Layer, ...]:
+    if not isinstance(layers, Iterable):
+        raise InvalidInput(f"layers are a tuple of layers, not {type(layers).__name__}")
+    return tuple(map(_checked_layer, layers))
+
+
+def _checked_layer(layer: object) -> Layer:
+    if isinstance(layer, Layer):
+        return layer
+    raise InvalidInput(f"a layer is an instance of Layer, not {type(layer).__name__}")
 
 
 def _restore(

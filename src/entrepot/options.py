@@ -17,6 +17,7 @@ from entrepot.raw import normalize_path
 from entrepot.raw.ops import OpCopy, OpDelete, OpList, OpPresign, OpRead, OpRename, OpStat, OpWrite
 from entrepot.types import BytesRange
 from entrepot.types.integers import as_integer
+from entrepot.types.shown import shown
 
 Arguments = TypeVar("Arguments")
 Path = str | os.PathLike[str]
@@ -123,6 +124,11 @@ class PresignDeleteOptions(TypedDict, total=False):
     version: str | None
 
 
+def shown_path(path: object) -> str:
+    """A path as an error names it; of what cannot be one only its type, since it may hold a secret."""
+    return str(path) if isinstance(path, str | os.PathLike) else f"<{type(path).__name__}>"
+
+
 class AskedRange(NamedTuple):
     """A range as a builder was given it, to be checked when the call is made."""
 
@@ -187,13 +193,15 @@ def _text(name: str, value: Any) -> str | None:
     """Text that can stand in a header or a query."""
     if value is None or (isinstance(value, str) and value.isprintable() and value.isascii() and value):
         return value
-    raise InvalidInput(f"{name} is printable ASCII text and not empty, not {value!r}")
+    wrong = "" if isinstance(value, str) else f", not {shown(value)}"
+    raise InvalidInput(f"{name} is printable ASCII text that is not empty{wrong}")
 
 
 def _moment(name: str, value: Any) -> datetime | None:
     if value is None or (isinstance(value, datetime) and value.tzinfo is not None):
         return value
-    raise InvalidInput(f"{name} is a datetime with a time zone, not {value!r}")
+    wrong = "; this one has none" if isinstance(value, datetime) else f", not {shown(value)}"
+    raise InvalidInput(f"{name} is a datetime with a time zone{wrong}")
 
 
 def _positive(name: str, value: Any) -> int | None:
@@ -211,7 +219,7 @@ def _gap(name: str, value: Any) -> int:
 def _flag(name: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    raise InvalidInput(f"{name} is True or False, not {value!r}")
+    raise InvalidInput(f"{name} is True or False, not {shown(value)}")
 
 
 def _path(name: str, value: Any) -> str | None:
@@ -227,7 +235,7 @@ def _user_metadata(name: str, value: Any) -> Mapping[str, str] | None:
     if value is None:
         return None
     if not isinstance(value, Mapping):
-        raise InvalidInput(f"{name} is a mapping of names to texts, not {type(value).__name__}")
+        raise InvalidInput(f"{name} is a mapping of names to texts, not {shown(value)}")
     lowered: dict[str, str] = {}
     for key, text in value.items():
         lowered[_metadata_name(key, lowered)] = _metadata_text(key, text)
@@ -237,7 +245,9 @@ def _user_metadata(name: str, value: Any) -> Mapping[str, str] | None:
 def _metadata_name(key: Any, known: Mapping[str, str]) -> str:
     lowered = key.lower() if isinstance(key, str) else ""
     if not 0 < len(lowered) <= _LONGEST_NAME or not _TOKEN.issuperset(lowered):
-        raise InvalidInput(f"a name of user metadata is made of ASCII letters, digits and signs like '-', not {key!r}")
+        raise InvalidInput(
+            f"a name of user metadata is ASCII letters, digits and signs like '-', and number {len(known) + 1} is not"
+        )
     if lowered in known:
         raise InvalidInput(f"user metadata has the name {lowered!r} twice")
     return lowered
@@ -246,7 +256,8 @@ def _metadata_name(key: Any, known: Mapping[str, str]) -> str:
 def _metadata_text(key: str, text: Any) -> str:
     if isinstance(text, str) and (text.isprintable() or not text) and text.strip() == text:
         return text
-    raise InvalidInput(f"the user metadata {key!r} is printable text without blanks around it, not {text!r:.80}")
+    wrong = "" if isinstance(text, str) else f", not {shown(text)}"
+    raise InvalidInput(f"the user metadata {key.lower()!r} is printable text without blanks around it{wrong}")
 
 
 _RECORDS = (OpStat, OpRead, OpWrite, OpDelete, OpList, OpCopy, OpRename)

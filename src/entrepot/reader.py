@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar, TypeVarTuple
 
 from entrepot.buffers import fill, writable_size
+from entrepot.errors import InvalidInput
 from entrepot.exclusive import Exclusive
 from entrepot.raw import Context, OpRead, RpRead, oio
 from entrepot.raw.oio.cursor import Cursor
@@ -16,6 +17,7 @@ from entrepot.raw.oio.pinned_range import PinnedRange
 from entrepot.raw.oio.read import WHOLE
 from entrepot.types import BytesRange, Metadata
 from entrepot.types.integers import as_integer
+from entrepot.types.shown import shown
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -184,6 +186,8 @@ class Reader:
     async def _fetch(self, ranges: Iterable[BytesRange | tuple[int, int | None]]) -> list[bytes]:
         from entrepot.raw.oio.fetch import fetch_ranges
 
+        if not isinstance(ranges, Iterable):
+            raise InvalidInput(f"the ranges are an iterable of ranges, not {shown(ranges)}")
         asked, args = [BytesRange.of(one) for one in ranges], self._args
         window: Window[None] = self._context.runtime.window(args.concurrent or FETCH_CONCURRENT)
         return await fetch_ranges(self._range, asked, args.gap, args.chunk, window)

@@ -41,7 +41,7 @@ def service_class(scheme: str) -> type[ServiceConfig]:
         return built_in
     if (entry := _installed().get(lowered)) is not None:
         return _loaded(entry)
-    raise _invalid(f"there is no scheme {scheme!r}; the known ones are {', '.join(schemes())}")
+    raise _invalid(f"there is no such scheme; the known ones are {', '.join(schemes())}")
 
 
 def schemes() -> list[str]:

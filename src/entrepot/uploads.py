@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from entrepot.errors import DeletionsFailed, Error, InvalidInput, Unexpected, Unsupported
 from entrepot.raw import Accessor, Context, OpAbortUpload, OpListUploads, RpListUploads
 from entrepot.types import Upload
+from entrepot.types.shown import shown
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Window
@@ -30,7 +31,7 @@ def checked_age(value: Any) -> timedelta:
         InvalidInput: it is no `timedelta`, or a negative one.
     """
     if not isinstance(value, timedelta) or value < timedelta():
-        raise InvalidInput(f"older_than is a timedelta that is not negative, not {value!r:.80}")
+        raise InvalidInput(f"older_than is a timedelta that is not negative, not {shown(value)}")
     return value
 
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from entrepot.errors import InvalidInput
-from entrepot.futures import shown
+from entrepot.futures import described
 
 T = TypeVar("T")
 
@@ -45,9 +45,7 @@ class Call(Generic[T]):
         return type(self)(self._call, self._name, self._about, {**self._options, **options})
 
     def __repr__(self) -> str:
-        options = "".join(f", {name}={value!r}" for name, value in self._options.items())
-        about = ", ".join(shown(one) for one in self._about)
-        return f"<{self._name}({about}{options})>"
+        return described(self._name, self._about, self._options)
 
     def __del__(self) -> None:
         if not self._used:

@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from entrepot.errors import InvalidInput
 from entrepot.operator import Operator
+from entrepot.options import shown_path
 from entrepot.raw import AccessorInfo, Layer
 from entrepot.raw.runtime import Runner
 from entrepot.raw.runtime.inline import InlineRunner, InlineRuntime
@@ -92,7 +93,7 @@ class OperatorTwin:
 
     def __init__(self, operator: Operator) -> None:
         if not isinstance(operator, Operator):
-            raise InvalidInput(f"a blocking operator is made from an Operator, not {operator!r:.80}")
+            raise InvalidInput(f"a blocking operator is made from an Operator, not {type(operator).__name__}")
         self._operator = operator
         self._runner = _runner_for(operator)
         self._run = self._runner.run
@@ -147,7 +148,7 @@ class OperatorTwin:
     ) -> T:
         """Runs what takes two operators: on the loop if one of them needs it, and both as they are there."""
         if not isinstance(other, OperatorTwin):
-            refused = InvalidInput(f"the other operator must be a BlockingOperator, not {other!r:.80}")
+            refused = InvalidInput(f"the other operator must be a BlockingOperator, not {type(other).__name__}")
             raise refused.of_call(operation, scheme=self.info.scheme, path="/")
         if _needs_loop(self._operator) == _needs_loop(other._operator):
             return self._run(call(self._inner, other._inner))
@@ -161,7 +162,7 @@ class OperatorTwin:
             if is_file(source):
                 source = _blocks(source)
         except InvalidInput as refused:
-            refused.of_call(operation, scheme=self.info.scheme, path=str(path))
+            refused.of_call(operation, scheme=self.info.scheme, path=shown_path(path))
             raise
         return self._bring(operation, path, source)
 
@@ -169,7 +170,7 @@ class OperatorTwin:
         """An argument that is iterated, as the coroutine of the operation can draw from it."""
         if isinstance(items, AsyncIterable) and not isinstance(items, Iterable):
             refused = InvalidInput("an async iterable needs an operator that is awaited")
-            raise refused.of_call(operation, scheme=self.info.scheme, path=str(path))
+            raise refused.of_call(operation, scheme=self.info.scheme, path=shown_path(path))
         return self._runner.bring(items)
 
 

@@ -21,6 +21,7 @@ from entrepot.raw import (
     oio,
 )
 from entrepot.types import Capability
+from entrepot.types.shown import shown
 
 from .complete import CONCURRENT
 from .complete.capability import is_flat
@@ -64,7 +65,7 @@ class CapabilityOverrideLayer(Layer):
         info = accessor.info
         capability = self._change(info.capability)
         if not isinstance(capability, Capability):
-            raise InvalidInput(f"the function gives a Capability, not {capability!r:.80}")
+            raise InvalidInput(f"the function gives a Capability, not {shown(capability)}")
         _check_only_takes_away(info, capability)
         if capability == info.capability:
             return accessor
@@ -131,9 +132,9 @@ def _check_flags(flags: Mapping[str, object]) -> None:
             nearest = get_close_matches(name, kinds, n=1)
             raise InvalidInput(f"there is no capability {name!r}{f'; did you mean {nearest[0]!r}?' if nearest else ''}")
         if kinds[name] == "bool" and not isinstance(value, bool):
-            raise InvalidInput(f"{name} is True or False, not {value!r:.80}")
+            raise InvalidInput(f"{name} is True or False, not {shown(value)}")
         if kinds[name] != "bool" and (isinstance(value, bool) or not (value is None or _is_positive(value))):
-            raise InvalidInput(f"{name} is a number from 1, or None, not {value!r:.80}")
+            raise InvalidInput(f"{name} is a number from 1, or None, not {shown(value)}")
 
 
 def _is_positive(value: object) -> bool:

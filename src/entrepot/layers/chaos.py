@@ -90,12 +90,12 @@ class ChaosLayer(Layer):
 def _named(operations: Any) -> tuple[Operation, ...]:
     """The operations of these names, in the order of `Operation`."""
     if isinstance(operations, str) or not isinstance(operations, Iterable):
-        raise InvalidInput(f"operations are names such as 'stat', in a list or the like, not {operations!r:.80}")
+        raise InvalidInput(f"operations are names such as 'stat', in a list, not {type(operations).__name__}")
     names = set(operations)
     unknown = names - set(Operation)
     if unknown or not names:
-        what = ", ".join(sorted(repr(name) for name in unknown)) or "none"
-        raise InvalidInput(f"operations are names such as 'stat' and 'reader.read', so not {what}")
+        known = ", ".join(Operation)
+        raise InvalidInput(f"operations are one or more of {known}, and {len(unknown)} of these are not")
     return tuple(operation for operation in Operation if operation in names)
 
 

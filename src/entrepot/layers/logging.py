@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 from entrepot import errors
 from entrepot.errors import Error, InvalidInput
 from entrepot.raw import Accessor, AccessorInfo, AroundAccessor, Context, Layer, Operation
+from entrepot.types.shown import shown, shown_name
 
 from .observation import Observation, ObservedAccessor, kind_of, target_of
 
@@ -59,12 +60,14 @@ class LoggingLayer(Layer):
         levels: Mapping[str, int] | None = None,
     ) -> None:
         if not isinstance(logger, str | logging.Logger):
-            raise InvalidInput(f"logger is a logger or its name, not {logger!r:.80}")
+            raise InvalidInput(f"logger is a logger or its name, not {shown(logger)}")
         _check_level("level", level)
+        if not isinstance(levels, Mapping | None):
+            raise InvalidInput(f"levels is a mapping of kinds of errors to levels, not {shown(levels)}")
         for kind, one in (levels or {}).items():
-            _check_level(f"levels[{kind!r}]", one)
             if kind not in errors.__all__:
-                raise InvalidInput(f"levels has the unknown kind of error {kind!r}")
+                raise InvalidInput(f"levels: there is no kind of error {shown_name(kind)}")
+            _check_level(f"levels[{kind!r}]", one)
         self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
         self.level = level
         self._levels = {**dict.fromkeys(EXPECTED, logging.DEBUG), **(levels or {})}
@@ -94,7 +97,7 @@ class LoggingLayer(Layer):
 
 def _check_level(name: str, level: Any) -> None:
     if type(level) is not int or level < 1:
-        raise InvalidInput(f"{name} is a level of logging such as logging.INFO, not {level!r:.80}")
+        raise InvalidInput(f"{name} is a level of logging such as logging.INFO, not {shown(level)}")
 
 
 def _facts(info: AccessorInfo, call: Operation, path: str, target: str) -> dict[str, object]:

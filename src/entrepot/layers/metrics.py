@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.raw import Accessor, Context, Layer, Operation
+from entrepot.types.shown import shown
 
 from .observation import Observation, ObservedAccessor, kind_of
 
@@ -57,9 +58,9 @@ class MetricsLayer(Layer):
         if meter is not None and registry is not None:
             raise InvalidInput("registry and meter exclude each other")
         if registry is not None and not hasattr(registry, "register"):
-            raise InvalidInput(f"registry is a CollectorRegistry of prometheus-client, not {registry!r:.80}")
+            raise InvalidInput(f"registry is a CollectorRegistry of prometheus-client, not {shown(registry)}")
         if meter is not None and not hasattr(meter, "create_histogram"):
-            raise InvalidInput(f"meter is a Meter of OpenTelemetry, not {meter!r:.80}")
+            raise InvalidInput(f"meter is a Meter of OpenTelemetry, not {shown(meter)}")
         self._registry = registry
         self._meter = meter
         self._buckets = _checked_buckets(buckets)
@@ -88,7 +89,7 @@ def _checked_buckets(buckets: Any) -> tuple[float, ...]:
     bounds = tuple(buckets) if isinstance(buckets, Iterable) and not isinstance(buckets, str) else ()
     numbers = [bound for bound in bounds if _is_bound(bound)]
     if not bounds or len(numbers) < len(bounds) or bounds[0] <= 0 or sorted(set(bounds)) != list(bounds):
-        raise InvalidInput(f"buckets are numbers of seconds above 0 that rise, at least one, not {buckets!r:.80}")
+        raise InvalidInput(f"buckets are numbers of seconds above 0 that rise, at least one, not {shown(buckets)}")
     return tuple(map(float, bounds))
 
 

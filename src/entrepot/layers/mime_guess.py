@@ -11,6 +11,7 @@ from typing import Final
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, Context, Layer, LayeredAccessor, OpStat, OpWrite, RpStat, RpWrite, oio
+from entrepot.types.shown import shown
 
 _TYPES: Final = {
     ".avif": "image/avif",
@@ -67,14 +68,12 @@ class MimeGuessLayer(Layer):
 
     def __post_init__(self) -> None:
         if not isinstance(self.types, Mapping):
-            raise InvalidInput(f"types is a mapping of extensions to media types, not {self.types!r:.80}")
+            raise InvalidInput(f"types is a mapping of extensions to media types, not {shown(self.types)}")
         for extension, media_type in self.types.items():
             if not (isinstance(extension, str) and extension.startswith(".") and len(extension) > 1):
-                raise InvalidInput(
-                    f"an extension in types begins with a dot, as '.txt', and {extension!r:.80} does not"
-                )
+                raise InvalidInput("an extension in types is text that begins with a dot, such as '.txt'")
             if not (isinstance(media_type, str) and "/" in media_type):
-                raise InvalidInput(f"a type in types is a text such as 'text/plain', not {media_type!r:.80}")
+                raise InvalidInput(f"the type of {extension!r:.80} in types is not text such as 'text/plain'")
         object.__setattr__(self, "types", {name.lower(): value for name, value in self.types.items()})
 
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:

@@ -52,7 +52,7 @@ class PrefixLayer(Layer):
     def __post_init__(self) -> None:
         prefix = normalize_path(self.prefix)
         if not (is_dir_path(prefix) and str(self.prefix)):
-            raise InvalidInput(f"the prefix is a directory, with a slash at its end, not {prefix!r:.80}")
+            raise InvalidInput("the prefix is a directory, with a slash at its end")
         object.__setattr__(self, "prefix", prefix)
 
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:

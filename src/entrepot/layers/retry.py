@@ -12,6 +12,7 @@ from entrepot.errors import DeletionsFailed, Error, InvalidInput, RateLimited
 from entrepot.raw import Accessor, AroundAccessor, Context, Layer, OpCopy, Operation, OpWrite, RpCopy, RpWrite, oio
 from entrepot.raw.log import INFO, log
 from entrepot.types.integers import as_integer, as_number, as_seconds
+from entrepot.types.shown import shown
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -125,13 +126,13 @@ class RetryLayer(Layer):
             raise InvalidInput(f"max_delay is at least min_delay ({self.min_delay}), so not {self.max_delay}")
         as_number("factor", self.factor, least=1)
         if not isinstance(self.jitter, bool):
-            raise InvalidInput(f"jitter is True or False, not {self.jitter!r}")
+            raise InvalidInput(f"jitter is True or False, not {shown(self.jitter)}")
         if self.max_elapsed is not None:
             as_seconds("max_elapsed", self.max_elapsed, above=0)
         if self.budget is not None:
             as_integer("budget", self.budget, TRANSIENT_COST)
         if self.notify is not None and not callable(self.notify):
-            raise InvalidInput(f"notify is a function, not {self.notify!r:.80}")
+            raise InvalidInput(f"notify is a function, not {shown(self.notify)}")
 
 
 class _Tokens:

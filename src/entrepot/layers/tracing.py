@@ -11,6 +11,7 @@ from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.raw import Accessor, AccessorInfo, Context, Layer, Operation, build_abs_path, build_rooted_abs_path
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
 from entrepot.types import Scheme
+from entrepot.types.shown import shown
 
 from .observation import Observation, ObservedAccessor
 
@@ -53,11 +54,11 @@ class TracingLayer(Layer):
         propagate: bool = True,
     ) -> None:
         if tracer is not None and not hasattr(tracer, "start_span"):
-            raise InvalidInput(f"tracer is a Tracer of OpenTelemetry, not {tracer!r:.80}")
+            raise InvalidInput(f"tracer is a Tracer of OpenTelemetry, not {shown(tracer)}")
         if propagator is not None and not hasattr(propagator, "inject"):
-            raise InvalidInput(f"propagator is a TextMapPropagator of OpenTelemetry, not {propagator!r:.80}")
+            raise InvalidInput(f"propagator is a TextMapPropagator of OpenTelemetry, not {shown(propagator)}")
         if not isinstance(propagate, bool):
-            raise InvalidInput(f"propagate is True or False, not {propagate!r:.80}")
+            raise InvalidInput(f"propagate is True or False, not {shown(propagate)}")
         self._tracer = tracer
         self._propagator = propagator
         self._propagate = propagate

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
-from typing import Any, ClassVar, Self, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_type_hints
 
 from entrepot.errors import ConfigInvalid
+from entrepot.types.shown import shown_name
 
 from .accessor import Accessor
 from .context import Context
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 _TRUE, _FALSE = frozenset({"true", "on", "yes", "1"}), frozenset({"false", "off", "no", "0"})
 
@@ -89,19 +93,20 @@ class ServiceConfig:
             ConfigInvalid: a key is unknown (the nearest known one is named) or given twice, or a
                 value is missing or cannot work.
         """
+        if not isinstance(mapping, Mapping):
+            raise cls.invalid(f"a configuration is a mapping of keys to values, not {type(mapping).__name__}")
         known, values = _fields_by_key(cls), dict[str, Any]()
         for key, value in mapping.items():
             found = known.get(str(key).lower())
             if found is None:
-                raise cls.invalid(f"there is no key {key!r}{_nearest(str(key), known)}")
+                raise cls.invalid(f"there is no key {shown_name(key)}{_nearest(str(key), known)}")
             if found.name in values:
                 raise cls.invalid(f"{found.name} is given twice")
             values[found.name] = _converted(cls, found.name, value)
-        try:
-            return cls(**values)
-        except TypeError:
-            missing = [one.name for one in known.values() if one.name not in values and _is_required(one)]
-            raise cls.invalid(f"{', '.join(dict.fromkeys(missing))} is missing") from None
+        missing = [one.name for one in known.values() if one.name not in values and _is_required(one)]
+        if missing:
+            raise cls.invalid(f"{', '.join(dict.fromkeys(missing))} is missing")
+        return cls(**values)
 
     @classmethod
     def from_uri(cls, uri: str, options: Mapping[str, Any] | None = None) -> Self:
@@ -130,16 +135,14 @@ def parse_uri(uri: str) -> ServiceUri:
     Raises:
         ConfigInvalid: it cannot be read as a URI. The message does not repeat it: it may hold a secret.
     """
-    from urllib.parse import parse_qsl, unquote, urlsplit
+    from urllib.parse import unquote
 
     if not isinstance(uri, str):
         raise ConfigInvalid(f"a URI is text, not {type(uri).__name__}", operation="configure")
-
-    try:
-        parts = urlsplit(uri if "://" in uri else f"{uri}://")
-        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
-    except ValueError:
-        raise ConfigInvalid("this cannot be read as a URI", operation="configure") from None
+    split = _split(uri if "://" in uri else f"{uri}://")
+    if split is None:  # raised here, for the error of urllib, which names parts of the URI, is not to be its context
+        raise ConfigInvalid("this cannot be read as a URI", operation="configure")
+    parts, options = split
     if parts.fragment:
         raise ConfigInvalid("a URI of a service has no fragment", operation="configure")
     userinfo, _, authority = parts.netloc.rpartition("@")
@@ -148,6 +151,17 @@ def parse_uri(uri: str) -> ServiceUri:
     credentials |= {"password": unquote(password)} if colon else {}
     lowered = {key.lower(): value for key, value in options.items()}
     return ServiceUri(parts.scheme.lower(), authority, unquote(parts.path), credentials | lowered)
+
+
+def _split(uri: str) -> tuple[SplitResult, dict[str, str]] | None:
+    """The parts of a URI and the options in its query; None where it cannot be read."""
+    from urllib.parse import parse_qsl, urlsplit
+
+    try:
+        parts = urlsplit(uri)
+        return parts, dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    except ValueError:
+        return None
 
 
 def _accepted_types(cls: type[ServiceConfig]) -> dict[str, tuple[type, ...]]:

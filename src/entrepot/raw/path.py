@@ -35,10 +35,16 @@ def _check_characters(text: str) -> None:
     for character, name in _FORBIDDEN.items():
         if character in text:
             raise InvalidInput(f"a path must not hold {name}", path=text)
+    if not _is_unicode(text):
+        raise InvalidInput("a path must be valid Unicode, without lone surrogates", path=text)
+
+
+def _is_unicode(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidInput("a path must be valid Unicode, without lone surrogates", path=text) from None
+        return False
+    return True
 
 
 def normalize_root(root: str) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from entrepot.errors import InvalidInput, RangeNotSatisfied
 
-from .integers import as_integer
+from .integers import LARGEST, as_integer
+from .shown import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class BytesRange:
         suffix: how many bytes from the end; excludes the other two.
 
     Raises:
-        InvalidInput: a value is negative or not an integer, or `end` lies before `start`.
+        InvalidInput: a value is negative, above 2^63 - 1 or not an integer, or `end` lies before `start`.
     """
 
     start: int = 0
@@ -31,7 +32,7 @@ class BytesRange:
 
     def __post_init__(self) -> None:
         start, end = self.start, self.end
-        if type(start) is int is type(end) and 0 <= start <= end and self.suffix is None:
+        if type(start) is int is type(end) and 0 <= start <= end <= LARGEST and self.suffix is None:
             return  # what most ranges are: some readers make one for each request
         for name in ("start", "end", "suffix"):
             if name == "start" or getattr(self, name) is not None:
@@ -39,7 +40,7 @@ class BytesRange:
         if self.suffix is not None and (self.start or self.end is not None):
             raise InvalidInput("a range has a start and an end, or a suffix, not both")
         if self.end is not None and self.end < self.start:
-            raise InvalidInput(f"the range ends at {self.end}, before its start at {self.start}")
+            raise InvalidInput(f"the range ends at {shown(self.end)}, before its start at {shown(self.start)}")
 
     @classmethod
     def of(cls, value: BytesRange | tuple[int, int | None]) -> BytesRange:
@@ -48,7 +49,7 @@ class BytesRange:
             return value
         if isinstance(value, tuple) and len(value) == 2:
             return cls(value[0], value[1])
-        raise InvalidInput(f"a range is a BytesRange or a (start, end) pair, not {value!r}")
+        raise InvalidInput(f"a range is a BytesRange or a (start, end) pair, not {shown(value)}")
 
     @property
     def is_full(self) -> bool:

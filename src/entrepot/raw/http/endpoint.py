@@ -1,6 +1,7 @@
 """The address of a server as users write it."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -58,11 +59,10 @@ def parse_endpoint(text: str) -> Endpoint:
     """
     if not text.isprintable() or " " in text:
         raise _invalid("the endpoint holds blanks or control characters")
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise _invalid("the endpoint cannot be read as a URL") from None
+    split = _split(text)
+    if split is None:  # raised here, for the error of urllib, which names parts of the text, is not to be its context
+        raise _invalid("the endpoint cannot be read as a URL")
+    parts, port = split
     if parts.scheme not in DEFAULT_PORTS or port == 0:
         raise _invalid("the endpoint starts with http:// or https:// and a host")
     if "?" in text or "#" in text:
@@ -77,6 +77,16 @@ def parse_endpoint(text: str) -> Endpoint:
     )
 
 
+def _split(text: str) -> tuple[SplitResult, int | None] | None:
+    """The parts of a URL and its port; None where it cannot be read."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return None
+    return parts, port
+
+
 def _host(host: str) -> str:
     if ":" in host:
         return _ipv6(host)
@@ -88,11 +98,10 @@ def _host(host: str) -> str:
 def _ipv6(host: str) -> str:
     from ipaddress import IPv6Address
 
-    try:
+    with suppress(ValueError):
         # A zone, after '%', means something to this machine alone.
         return IPv6Address(host.replace("%", " ")).compressed
-    except ValueError:
-        raise _invalid("the host of the endpoint is no IPv6 address") from None
+    raise _invalid("the host of the endpoint is no IPv6 address")
 
 
 def _path(parts: SplitResult) -> str:

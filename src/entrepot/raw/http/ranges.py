@@ -44,7 +44,7 @@ def parse_content_range(value: str) -> ContentRange:
     """
     match = _CONTENT_RANGE.fullmatch(value.strip())
     if match is None:
-        raise ContentTruncated(f"the reply has a Content-Range that cannot be read: {value[:80]!r}")
+        raise ContentTruncated("the reply has a Content-Range that cannot be read")
     first, last, size = match.groups()
     found = ContentRange(
         None if first is None else int(first),

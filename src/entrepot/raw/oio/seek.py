@@ -6,6 +6,7 @@ import os
 
 from entrepot.errors import InvalidInput
 from entrepot.types.integers import as_integer
+from entrepot.types.shown import shown
 
 
 def seek_target(offset: int, whence: int, position: int, size: int | None) -> int:
@@ -28,7 +29,7 @@ def seek_target(offset: int, whence: int, position: int, size: int | None) -> in
     elif whence == os.SEEK_END and size is not None:
         target = size + offset
     else:
-        raise InvalidInput(f"whence is 0 (start), 1 (position) or 2 (end), not {whence!r}")
+        raise InvalidInput(f"whence is 0 (start), 1 (position) or 2 (end), not {shown(whence)}")
     if target < 0:
         raise InvalidInput(f"the seek leads {-target} bytes left of the start")
     return target

@@ -37,7 +37,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     except StopIteration as done:
         result: T = done.value
         return result
-    return _give_up(coroutine, f"a coroutine suspended under the inline runtime: it waits for {awaited!r}")
+    return _give_up(coroutine, f"a coroutine suspended under the inline runtime: it waits for {type(awaited).__name__}")
 
 
 def _give_up(coroutine: Coroutine[Any, Any, T], message: str) -> T:

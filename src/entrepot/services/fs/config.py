@@ -37,13 +37,15 @@ class Fs(ServiceConfig):
         if not self.root:
             raise self.invalid("root must not be empty; the root of the file system is '/'")
         try:
-            absolute = self.root if self.root.startswith("/") else f"{os.getcwd()}/{self.root}"  # noqa: PTH109
-            named = "/".join(name for name in absolute.split("/") if name != ".")
-            object.__setattr__(self, "root", normalize_root(named)[:-1] or "/")
+            absolute = _absolute(self.root)
         except InvalidInput as error:
-            raise self.invalid(f"root cannot be used: {error.message}") from None
+            reason = error.message
         except FileNotFoundError:
-            raise self.invalid("root is relative to a working directory that is gone") from None
+            reason = "it is relative to a working directory that is gone"
+        else:
+            object.__setattr__(self, "root", absolute)
+            return
+        raise self.invalid(f"root cannot be used: {reason}")  # not within: the other error names the root
 
     def build(self, context: Context) -> Accessor:
         from .accessor import FsAccessor
@@ -59,3 +61,9 @@ class Fs(ServiceConfig):
         if uri.authority.lower() not in ("", "localhost"):
             raise cls.invalid("a URI of this service names no host: a path follows three slashes, as in fs:///data")
         return {"root": uri.path} if uri.path else {}
+
+
+def _absolute(root: str) -> str:
+    absolute = root if root.startswith("/") else f"{os.getcwd()}/{root}"  # noqa: PTH109
+    named = "/".join(name for name in absolute.split("/") if name != ".")
+    return normalize_root(named)[:-1] or "/"

@@ -92,7 +92,10 @@ class Http(ServiceConfig):
         try:
             check_segments(self._full_root(endpoint))
         except InvalidInput as error:
-            raise self.invalid(f"the root cannot be used: {error.message}") from None
+            reason = error.message
+        else:
+            return
+        raise self.invalid(f"the root cannot be used: {reason}")  # not within: the other error names the root
 
     def _full_root(self, endpoint: Endpoint) -> str:
         return normalize_root(f"{unquote(endpoint.path)}/{self.root}")

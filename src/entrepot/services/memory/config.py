@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, NoReturn
 
+from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 from entrepot.types import Scheme
 
@@ -21,6 +22,9 @@ class Memory(ServiceConfig):
     Arguments:
         root: the directory that paths are relative to.
         versioned: keep what is replaced or deleted, as versions.
+
+    Raises:
+        ConfigInvalid: the root is not valid Unicode text without NUL, CR and LF.
     """
 
     SCHEME: ClassVar[str] = Scheme.MEMORY
@@ -33,6 +37,15 @@ class Memory(ServiceConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "table", Table(self.versioned))
+
+    def validate(self) -> None:
+        try:
+            normalize_root(self.root)
+        except InvalidInput as error:
+            reason = error.message
+        else:
+            return
+        raise self.invalid(f"root cannot be used: {reason}")  # not within: the other error names the root
 
     def build(self, context: Context) -> Accessor:
         from .accessor import MemoryAccessor

@@ -180,7 +180,7 @@ class S3(ServiceConfig):
     def _check_virtual_host(self) -> None:
         if not _BUCKET_IN_HOST.fullmatch(self.bucket):
             raise self.invalid(
-                f"bucket {self.bucket!r} cannot be part of a host name: set enable_virtual_host_style to False"
+                "bucket cannot be part of a host name as it stands: set enable_virtual_host_style to False"
             )
         host = (self.endpoint or "").partition("://")[2].partition("/")[0]
         if host.startswith("[") or re.fullmatch(r"[0-9.]+(:[0-9]+)?", host):
@@ -193,7 +193,7 @@ class S3(ServiceConfig):
         if not self.region and not (self.skip_signature and self.endpoint):
             raise self.invalid("region is missing: set it to the region of the bucket, such as 'us-east-1'")
         if self.region and not _REGION.fullmatch(self.region):
-            raise self.invalid(f"region cannot be {self.region!r}: it has letters, digits, '-' and '_'")
+            raise self.invalid("region must consist of letters, digits, '-' and '_'")
 
     def _check_credentials(self) -> None:
         given = [name for name in _CREDENTIALS if getattr(self, name)]

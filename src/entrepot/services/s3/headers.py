@@ -75,7 +75,7 @@ def _user_headers(user_metadata: Mapping[str, str]) -> Iterator[Header]:
     for name, value in user_metadata.items():
         key = name.lower()
         if not _NAME.fullmatch(name):
-            raise InvalidInput(f"user_metadata cannot have the name {name!r}: a name is ASCII letters, digits and '-'")
+            raise InvalidInput(f"user_metadata cannot have the name {key!r}: a name is ASCII letters, digits and '-'")
         if key in seen:
             raise InvalidInput(f"user_metadata has the name {key!r} twice: names do not differ by case")
         seen.add(key)

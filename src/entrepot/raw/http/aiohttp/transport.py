@@ -14,6 +14,7 @@ from entrepot.raw.http.proxies import find_proxy
 from entrepot.raw.http.transport import HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.runtime.loop_local import LoopLocal
 from entrepot.raw.runtime.running import require_task
+from entrepot.types.shown import shown
 
 from .errors import FOREIGN_ERRORS, is_cancelled, translated
 from .origin import parse_origin, split_url
@@ -119,13 +120,13 @@ def _checked_seconds(name: str, value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise InvalidInput(f"{name} is a number of seconds above 0, or None, not {value!r}")
+        raise InvalidInput(f"{name} is a number of seconds above 0, or None, not {shown(value)}")
     return float(value)
 
 
 def _checked_connections(value: Any) -> int | None:
     if value is not None and (type(value) is not int or value < 1):
-        raise InvalidInput(f"max_connections is an integer above 0, or None, not {value!r}")
+        raise InvalidInput(f"max_connections is an integer above 0, or None, not {shown(value)}")
     return value
 
 
@@ -134,9 +135,15 @@ def _tls(ca_file: str | None, context: ssl.SSLContext | None) -> ssl.SSLContext 
         return context
     if context is not None:
         raise InvalidInput("ca_file and ssl_context exclude each other")
+    if not isinstance(ca_file, str | os.PathLike):
+        raise InvalidInput(f"ca_file is the path of a file, not {shown(ca_file)}")
     try:
         made = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         raise InvalidInput(f"the certificates of ca_file cannot be read: {error.strerror or error}") from error
+    except ValueError:
+        made = None
+    if made is None:  # raised here, for the other error holds the whole text
+        raise InvalidInput("the path of ca_file holds what no path can")
     made.set_alpn_protocols(["http/1.1"])
     return made
