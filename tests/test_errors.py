@@ -3,12 +3,15 @@
 import errno
 import io
 import pickle
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 import entrepot
-from entrepot import errors
-from entrepot.errors import Error
+from entrepot import Operator, errors
+from entrepot.errors import Error, ObjectExists
+from entrepot.services import Memory
+from tests.conftest import Storage
 
 KINDS = [getattr(errors, name) for name in errors.__all__ if name != "Error"]
 
@@ -74,6 +77,41 @@ class TestEveryKind:
             assert isinstance(error.errno, int)
             copy = pickle.loads(pickle.dumps(error))
             assert (copy.errno, copy.filename) == (error.errno, "a/b")
+
+
+@pytest.mark.parametrize("operation", ["write", "copy", "rename", "copy_to", "writer"])
+@pytest.mark.parametrize("storage", ["fs", "memory", "s3"], indirect=True)
+async def test_if_not_exists_raises_what_open_raises_for_a_file_that_exists(storage: Storage, operation: str) -> None:
+    if storage.scheme == "s3" and operation == "rename":
+        return  # s3 cannot rename
+    op, elsewhere = storage.operator, Operator(Memory())
+    await op.write("a", b"old")
+    for one in (op, elsewhere):
+        await one.write("b", b"new")
+
+    async def by_writer() -> None:
+        async with op.writer("a", if_not_exists=True) as writer:
+            await writer.write(b"new")
+
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "write": lambda: op.write("a", b"new", if_not_exists=True),
+        "copy": lambda: op.copy("b", "a", if_not_exists=True),
+        "rename": lambda: op.rename("b", "a", if_not_exists=True),
+        "copy_to": lambda: elsewhere.copy_to(op, "b", "a", if_not_exists=True),
+        "writer": by_writer,
+    }
+    with pytest.raises(FileExistsError) as caught:
+        await calls[operation]()
+    error = caught.value
+    assert isinstance(error, errors.ConditionNotMatch)
+    assert isinstance(error, errors.AlreadyExists)
+    assert type(error) is ObjectExists
+    assert (error.kind, error.errno, error.scheme) == ("ConditionNotMatch", errno.EEXIST, storage.scheme)
+    assert not error.is_temporary
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), copy.errno, copy.filename) == (type(error), str(error), error.errno, error.filename)
+    assert await op.read("a") == b"old"
+    await op.close()
 
 
 def test_not_found_is_caught_by_errno_as_well() -> None:

@@ -21,6 +21,7 @@ written against the standard library keeps working (`except FileNotFoundError` c
         ├── ContentTruncated                        more bytes than promised
         ├── StorageFull
         ├── ConditionNotMatch                       if_match and its siblings
+        │                                           (of if_not_exists AlreadyExists and FileExistsError too)
         ├── DeletionsFailed                         some of many; temporary where all of them are
         └── Unexpected                              anything else; temporary where the cause is
 
@@ -212,6 +213,16 @@ class ConditionNotMatch(Error, OSError):
     """A condition such as `if_match` does not hold, or the object changed while it was read."""
 
     default_errno = _errno.ESTALE
+
+
+class ObjectExists(ConditionNotMatch, AlreadyExists):
+    """`if_not_exists` does not hold: there is an object at the path, or at the target of a copy or rename.
+
+    Services raise it. Programs catch either of what it is, so its kind is that of the condition.
+    """
+
+    kind = ConditionNotMatch.kind
+    default_errno = _errno.EEXIST
 
 
 class ContentIncomplete(Error, OSError):

@@ -64,7 +64,7 @@ class Future(Generic[T]):
 
 
 def described(name: str, about: tuple[Any, ...], options: Mapping[str, Any]) -> str:
-    """The repr of a call that is still being described: its paths, numbers and ranges, and the types of other values."""
+    """The repr of a call that is still being described: its paths, numbers and ranges, and the types of the rest."""
     paths = [repr(one) if isinstance(one, str | os.PathLike) else f"<{type(one).__name__}>" for one in about]
     named = [f"{option}={_shown_option(value)}" for option, value in options.items()]
     return f"<{name}({', '.join([*paths, *named])})>"

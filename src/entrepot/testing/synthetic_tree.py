@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from entrepot.errors import ConditionNotMatch, Error, NotFound, PermissionDenied, Unexpected
+from entrepot.errors import Error, NotFound, ObjectExists, PermissionDenied, Unexpected
 from entrepot.raw import (
     Accessor,
     AccessorInfo,
@@ -172,7 +172,7 @@ class SyntheticTreeAccessor(Accessor):
     async def _store(self, path: str, args: OpWrite, content: bytes) -> Metadata:
         self._script.enter_verb()
         if args.if_not_exists and path in self._tree.objects:
-            raise ConditionNotMatch("there is such an object")
+            raise ObjectExists("there is such an object")
         self._tree.put(path, content)
         return self._tree.metadata(path)
 

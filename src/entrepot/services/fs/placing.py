@@ -6,7 +6,7 @@ import stat
 import sys
 from typing import Final
 
-from entrepot.errors import ConditionNotMatch, IsADirectory, Unsupported
+from entrepot.errors import IsADirectory, ObjectExists, Unsupported
 
 from .core import check_is_regular
 
@@ -25,7 +25,7 @@ def check_target(directory: int, name: str, *, is_new: bool) -> int | None:
 
     Raises:
         IsADirectory, Unsupported: there is something that must not be replaced by a file.
-        ConditionNotMatch: there is something, and must not be.
+        ObjectExists: there is something, and must not be.
     """
     try:
         attributes = os.stat(name, dir_fd=directory, follow_symlinks=False)
@@ -45,7 +45,7 @@ def place(source: str, target: str, source_directory: int, target_directory: int
     """Gives a file another name in one step.
 
     Raises:
-        ConditionNotMatch: there is something at the target, and must not be.
+        ObjectExists: there is something at the target, and must not be.
         Unsupported: there must not be, and the file system has no way to see to that.
         OSError: as rename(2).
     """
@@ -93,5 +93,5 @@ def _link(source: str, target: str, source_directory: int, target_directory: int
         raise Unsupported("this file system cannot make a file only where there is none") from error
 
 
-def _exists() -> ConditionNotMatch:
-    return ConditionNotMatch("if_not_exists does not hold: there is something at the path")
+def _exists() -> ObjectExists:
+    return ObjectExists("if_not_exists does not hold: there is something at the path")

@@ -65,7 +65,7 @@ class Temporary:
         """Gives the file its name, in one step.
 
         Raises:
-            ConditionNotMatch: it must be new, and something has that name.
+            ObjectExists: it must be new, and something has that name.
         """
         place(self._name, target, self.directory, self.directory, is_new=is_new)
         self.is_placed = True

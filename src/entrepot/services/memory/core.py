@@ -10,7 +10,7 @@ from itertools import count
 from threading import RLock
 from typing import Final
 
-from entrepot.errors import ConditionNotMatch, NotFound
+from entrepot.errors import ConditionNotMatch, NotFound, ObjectExists
 from entrepot.raw.conditions import check_conditions
 from entrepot.raw.ops import DEFAULT_WRITE, OpCopy, OpList, OpRename, OpStat, OpWrite
 from entrepot.raw.path import is_dir_path
@@ -181,7 +181,7 @@ def _check_target(
 ) -> None:
     if found is not None:
         if if_not_exists:
-            raise ConditionNotMatch("if_not_exists does not hold: there is such an object")
+            raise ObjectExists("if_not_exists does not hold: there is such an object")
         check_conditions(found.metadata, OpStat(if_match=if_match, if_none_match=if_none_match))
     elif if_match is not None:
         raise ConditionNotMatch("if_match does not hold: there is no such object")

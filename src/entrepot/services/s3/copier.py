@@ -25,7 +25,7 @@ from . import multipart
 from .client import S3Client
 from .headers import carried_headers
 from .multipart import MAX_PART, MAX_TOTAL
-from .writer import S3Upload
+from .writer import S3Upload, object_exists
 
 MAX_COPY: Final = MAX_PART
 """The most bytes of an object that CopyObject copies."""
@@ -95,6 +95,10 @@ class S3Copier:
             if self._args.if_match is None or not await self._is_source_there():
                 raise
             raise ConditionNotMatch("if_match does not hold: there is no target", context=error.context) from None
+        except ConditionNotMatch as error:
+            if error.is_temporary or not self._args.if_not_exists:
+                raise
+            raise object_exists(error) from None
 
     async def _is_source_there(self) -> bool:
         """Whether there is a source: of a copy S3 says only that something is missing, not what."""

@@ -9,7 +9,7 @@ cannot, since another writer may have stored the same bytes; so that error stays
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from entrepot.errors import ConditionNotMatch, Error, NotFound, Unexpected
+from entrepot.errors import ConditionNotMatch, Error, NotFound, ObjectExists, Unexpected
 from entrepot.raw import OpStat, OpWrite
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.raw.oio.multipart import MultipartUpload, Part
@@ -89,10 +89,13 @@ class S3Upload(MultipartUpload):
         """What the refusal means here: S3 calls it not found when `if_match` meets no object."""
         if isinstance(error, NotFound) and self._args.if_match is not None:
             return ConditionNotMatch("if_match does not hold: there is no object", context=error.context)
-        if isinstance(error, ConditionNotMatch) and was_unsure and not error.is_temporary:
+        if not isinstance(error, ConditionNotMatch) or error.is_temporary:
+            return error
+        refused = object_exists(error) if self._args.if_not_exists else error
+        if was_unsure:
             doubt = "a condition does not hold any more; an attempt before, whose reply was lost, may have stored this"
-            return ConditionNotMatch(doubt, context=error.context)
-        return error
+            return type(refused)(doubt, context=error.context)
+        return refused
 
     async def _recognized(self, parts: Sequence[Part], error: Error) -> Metadata:
         """The object that a completion made although its reply was lost.
@@ -106,6 +109,11 @@ class S3Upload(MultipartUpload):
             lost = "the upload is gone, and the object is not what it makes: it may have been stored and replaced since"
             raise Unexpected(lost, context=error.context)
         return Metadata(content_length=found.content_length, etag=found.etag, version=found.version)
+
+
+def object_exists(error: ConditionNotMatch) -> ObjectExists:
+    """The refusal of a request whose only condition is that there is no object."""
+    return ObjectExists("if_not_exists does not hold: there is such an object", context=error.context)
 
 
 def _spent(error: Error) -> Error:

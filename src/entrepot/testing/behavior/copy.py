@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entrepot.errors import ConditionNotMatch, IsADirectory, IsSameFile, NotFound
+from entrepot.errors import ConditionNotMatch, IsADirectory, IsSameFile, NotFound, ObjectExists
 
 from .case import case
 from .conditions import OTHER_ETAG
@@ -146,7 +146,7 @@ async def if_not_exists_to_an_old_target(target: Target) -> None:
     """Where something is, it stays."""
     source, copied = target.path("source"), target.path("target")
     contents = await target.put_all([source, copied])
-    with target.raises(ConditionNotMatch, "copy", path=source):
+    with target.raises(ObjectExists, "copy", path=source):
         await target.operator.copy(source, copied, if_not_exists=True)
     equal(await target.operator.read(copied), contents[copied], "the content of the target")
 

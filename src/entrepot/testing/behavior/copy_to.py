@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entrepot.errors import ConditionNotMatch, IsSameFile, NotFound
+from entrepot.errors import IsSameFile, NotFound, ObjectExists
 from entrepot.operator import Operator
 from entrepot.services import Memory
 
@@ -114,7 +114,7 @@ async def if_not_exists_to_an_old_target(target: Target) -> None:
     source, copied = target.path("source"), target.path("target")
     contents = await target.put_all([source, copied])
     there = target.operator.layer(IoRecorder())
-    with target.raises(ConditionNotMatch, "copy_to", path=copied):
+    with target.raises(ObjectExists, "copy_to", path=copied):
         await target.operator.copy_to(there, source, copied, if_not_exists=True)
     equal(await target.operator.read(copied), contents[copied], "the content of the target")
 

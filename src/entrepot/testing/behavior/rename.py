@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from entrepot.errors import ConditionNotMatch, IsADirectory, IsSameFile, NotFound
+from entrepot.errors import IsADirectory, IsSameFile, NotFound, ObjectExists
 
 from .case import case
 from .expect import equal
@@ -91,7 +91,7 @@ async def if_not_exists_to_an_old_target(target: Target) -> None:
     """Where something is, both stay."""
     source, renamed = target.path("source"), target.path("target")
     contents = await target.put_all([source, renamed])
-    with target.raises(ConditionNotMatch, "rename", path=source):
+    with target.raises(ObjectExists, "rename", path=source):
         await target.operator.rename(source, renamed, if_not_exists=True)
     for path, content in contents.items():
         equal(await target.operator.read(path), content, f"the content of {path!r}")
