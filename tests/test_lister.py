@@ -1,6 +1,8 @@
 """The public lister: entries one by one, with one page on its way, whatever happens in between."""
 
 import asyncio
+import gc
+import warnings
 from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 
 from entrepot import Capability, Entry, InvalidInput, Lister, Metadata, Operator, Unexpected
 from entrepot.raw import Accessor, AccessorInfo, Context, OpList, RpList, ServiceConfig, oio
+from entrepot.services import Memory
 
 
 def entry(path: str) -> Entry:
@@ -229,3 +232,38 @@ async def test_check_asks_for_one_entry(op: Operator, service: PagesService) -> 
 def test_the_name_of_an_entry_is_the_last_of_its_path() -> None:
     names = {"a": "a", "a/b": "b", "a/b/": "b/", "/": "/", "a//": "a//"}
     assert {path: entry(path).name for path in names} == names | {"a//": "a//"}
+
+
+async def test_a_lister_that_is_dropped_midway_warns_and_names_its_path() -> None:
+    op = Operator(Memory())
+    await op.write("some/path/a", b"")
+    lister = await op.lister("some/path/")
+    await lister.next()
+    await asyncio.sleep(0.01)  # until the next page is there: while it comes, a task holds the lister
+    with pytest.warns(ResourceWarning, match=r"^<Lister memory 'some/path/'> was not closed$"):
+        del lister
+        gc.collect()
+
+
+@pytest.mark.parametrize("how", ["unused", "closed", "at its end", "left loop", "left loop of a builder"])
+async def test_a_lister_that_holds_nothing_does_not_warn(how: str) -> None:
+    op = Operator(Memory())
+    await op.write("d/a", b"")
+    lister = await op.lister("d/")
+    if how == "closed":
+        await lister.next()
+        await lister.aclose()
+    elif how == "at its end":
+        while await lister.next() is not None:
+            pass
+    elif how == "left loop":
+        async for _ in lister:
+            break
+    elif how == "left loop of a builder":
+        async for _ in op.lister("d/"):
+            break
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        del lister
+        gc.collect()
+        await asyncio.sleep(0)

@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import io
+import os
+import warnings
 from typing import Any
 
 import anyio
@@ -402,3 +404,39 @@ async def test_repr_says_where_it_is() -> None:
     async with Operator(Synthetic(CONTENT)).reader("p") as reader:
         await reader.read(5)
         assert repr(reader) == "<Reader synthetic 'p' at 5>"
+
+
+async def test_a_reader_that_is_dropped_midway_warns_and_names_its_path() -> None:
+    reader = await Operator(Synthetic(CONTENT)).reader("some/path")
+    await reader.read(10)
+    with pytest.warns(ResourceWarning, match=r"^<Reader .* 'some/path'> was not closed$"):
+        del reader
+        gc.collect()
+
+
+@pytest.mark.parametrize(
+    "how", ["unused", "closed", "read to its end", "read exactly", "left loop", "fetched", "ended"]
+)
+async def test_a_reader_that_holds_nothing_does_not_warn(how: str, hints: dict[str, Any]) -> None:
+    service = Synthetic(CONTENT)
+    reader = await Operator(service).reader("p", **hints)
+    if how == "closed":
+        await reader.read(10)
+        await reader.aclose()
+    elif how == "read to its end":
+        await reader.read()
+    elif how == "read exactly":
+        assert len(await reader.read(await reader.size())) == len(CONTENT)
+    elif how == "left loop":
+        async for _ in reader:
+            break
+    elif how == "fetched":
+        await reader.fetch([(0, 5)])
+    elif how == "ended":
+        await reader.read(10)
+        await reader.seek(0, os.SEEK_END)
+        assert await reader.read(1) == b""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        del reader
+        gc.collect()

@@ -80,6 +80,9 @@ CLASSES: Final = {
     `NotFound`, `PermissionDenied`, `ConditionNotMatch`, `RangeNotSatisfied`, `ContentIncomplete`,
     `Timeout`, `Unexpected`; and `InvalidInput` when the reader is closed or in use.
 
+    Close it, best by `with`: one that is dropped midway warns (`ResourceWarning`), for what it holds, such as a
+    connection, is then given back only when it is collected.
+
     It stands where a binary file is wanted to be read: for `zipfile`, `tarfile`, `io.BufferedReader`. Only,
     iterating it gives chunks and not lines.
     """,
@@ -98,6 +101,8 @@ CLASSES: Final = {
     It holds one page in memory while the next one is fetched. After a temporary error or a timeout the same
     call goes on at the same place. One thread at a time uses it. Every method may raise what the storage
     answers: `PermissionDenied`, `Timeout`, `Unexpected`; and `InvalidInput` when the lister is closed or in use.
+
+    Close it, best by `with`: one that is dropped while a page is on its way warns (`ResourceWarning`).
     """,
 }
 HEADS: Final = {

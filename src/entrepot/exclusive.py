@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, TypeVarTuple
 
@@ -21,17 +22,20 @@ class Exclusive:
 
     Attributes:
         uses: how many calls were made one at a time.
+        loops: how many loops over it are under way, each of which gives back what is held when it is left.
         is_closed: whether calls are refused from now on.
     """
 
-    __slots__ = ("_is_busy", "_path", "_scheme", "_what", "is_closed", "uses")
+    __slots__ = ("_has_warned", "_is_busy", "_path", "_scheme", "_what", "is_closed", "loops", "uses")
 
     def __init__(self, what: str, scheme: str, path: str) -> None:
         self._what = what
         self._scheme = scheme
         self._path = path
         self._is_busy = False
+        self._has_warned = False
         self.uses = 0
+        self.loops = 0
         self.is_closed = False
 
     @property
@@ -66,6 +70,12 @@ class Exclusive:
         except Error as error:
             self._named(error, method)
             raise
+
+    def warn_of_left_open(self, dropped: object) -> None:
+        """Warns that what was opened is collected and was not closed. Once: the blocking twin asks for it first."""
+        if not (self.is_closed or self.loops or self._has_warned):
+            self._has_warned = True
+            warnings.warn(f"<{self!r}> was not closed", ResourceWarning, stacklevel=3, source=dropped)
 
     def _check_open(self) -> None:
         if self.is_closed:

@@ -23,6 +23,8 @@ class Lister:
     cancellation the same call goes on at the same place. One task at a time uses it. Every method may
     raise what the storage answers: `PermissionDenied`, `Timeout`, `Unexpected`; and `InvalidInput` when
     the lister is closed or in use.
+
+    Close it, best by `async with`: one that is dropped while a page is on its way warns (`ResourceWarning`).
     """
 
     def __init__(self, context: Context, scheme: str, path: str, body: oio.List) -> None:
@@ -60,13 +62,18 @@ class Lister:
     async def __aiter__(self) -> AsyncIterator[Entry]:
         """The entries from the position on. The lister can be used on after the loop was left."""
         last_use = self._calls.uses + 1
+        self._calls.loops += 1
         try:
             while (entry := await self.next()) is not None:
                 yield entry
                 last_use = self._calls.uses + 1
         finally:
+            self._calls.loops -= 1
             if self._calls.uses == last_use:  # nobody has gone on with the lister since
-                await self._ahead.close()
+                await self._release()
+
+    def __del__(self) -> None:
+        self._warn_if_left_open(self)
 
     def __repr__(self) -> str:
         return f"<{self._calls!r}>"
@@ -102,6 +109,14 @@ class Lister:
     async def _fetch(self) -> None:
         """Fetches a page, and keeps it whoever waits: the body has gone on, and would not give it again."""
         self._fetched.append(await self._body.next())
+
+    async def _release(self) -> None:
+        """Gives up the page that is on its way. The next call fetches it again."""
+        await self._ahead.close()
+
+    def _warn_if_left_open(self, dropped: object) -> None:
+        if self._ahead:
+            self._calls.warn_of_left_open(dropped)
 
     async def _close(self) -> None:
         self._calls.is_closed = True

@@ -47,6 +47,7 @@ from entrepot.options import (
     checked_presign,
     shown_path,
 )
+from entrepot.preload import preload
 from entrepot.raw import (
     DEFAULT_COPY,
     DEFAULT_CREATE_DIR,
@@ -169,6 +170,7 @@ class Operator:
     def _build(
         self, config: ServiceConfig, layers: tuple[Layer, ...], context: Context, resilience: Resilience | None
     ) -> None:
+        preload(needs_loop=config.NEEDS_LOOP)
         self._config = config
         self._layers = layers
         self._context = context

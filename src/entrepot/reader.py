@@ -52,6 +52,9 @@ class Reader:
     storage answers: `NotFound`, `PermissionDenied`, `ConditionNotMatch`, `RangeNotSatisfied`,
     `ContentIncomplete`, `Timeout`, `Unexpected`; and `InvalidInput` when the reader is closed or in use.
 
+    Close it, best by `async with`: one that is dropped midway warns (`ResourceWarning`), for what it holds, such as a
+    connection, is then given back only when it is collected.
+
     It is a byte stream for anyio as well (`receive`, `aclose`).
     """
 
@@ -158,13 +161,18 @@ class Reader:
         the next call asks anew, from the position on.
         """
         last_use = self._calls.uses + 1
+        self._calls.loops += 1
         try:
             while chunk := await self.next():
                 yield chunk
                 last_use = self._calls.uses + 1
         finally:
+            self._calls.loops -= 1
             if self._calls.uses == last_use:  # nobody has gone on with the reader since
                 await self._cursor.release()
+
+    def __del__(self) -> None:
+        self._warn_if_left_open(self)
 
     def __repr__(self) -> str:
         return f"<{self._calls!r} at {self.tell()}>"
@@ -191,6 +199,10 @@ class Reader:
         asked, args = [BytesRange.of(one) for one in ranges], self._args
         window: Window[None] = self._context.runtime.window(args.concurrent or FETCH_CONCURRENT)
         return await fetch_ranges(self._range, asked, args.gap, args.chunk, window)
+
+    def _warn_if_left_open(self, dropped: object) -> None:
+        if self._cursor.is_midway:
+            self._calls.warn_of_left_open(dropped)
 
     async def _close(self) -> None:
         self._calls.is_closed = True

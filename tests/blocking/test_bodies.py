@@ -4,6 +4,7 @@ import gc
 import io
 import os
 import tarfile
+import warnings
 import zipfile
 
 import pytest
@@ -213,3 +214,49 @@ def test_what_is_dropped_half_read_says_nothing(op, recwarn):
     gc.collect()
     assert [str(one.message) for one in recwarn] == []
     assert op.read("a", range=(0, 5)) == CONTENT[:5]
+
+
+@STORAGES
+def test_a_reader_or_lister_that_is_dropped_midway_warns_and_names_its_path(op):
+    op.write("d/a", CONTENT)
+    reader, lister = op.reader("d/a"), op.lister("d/")
+    reader.read(10)
+    lister.next()
+    with pytest.warns(ResourceWarning, match="was not closed") as caught:
+        del reader, lister
+        gc.collect()
+    messages = sorted(str(one.message) for one in caught)
+    assert [message.split()[0] for message in messages] == ["<Lister", "<Reader"]
+    assert "'d/'" in messages[0] and "'d/a'" in messages[1]
+
+
+@STORAGES
+def test_those_that_hold_nothing_do_not_warn(op):
+    op.write("d/a", CONTENT)
+    op.write("d/b", CONTENT)
+    unused, ended, left = op.reader("d/a"), op.reader("d/a"), op.reader("d/a")
+    assert ended.read() == CONTENT
+    for _ in left:
+        break
+    for _ in op.reader("d/a"):
+        break
+    lister = op.lister("d/")
+    for _ in lister:
+        break
+    for _ in op.lister("d/"):
+        break
+    listed = op.lister("d/")
+    assert {entry.path for entry in listed} >= {"d/a", "d/b"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        del unused, ended, left, lister, listed
+        gc.collect()
+
+
+@STORAGES
+def test_a_lister_is_used_on_after_its_loop_was_left(op):
+    for name in "abc":
+        op.write(f"d/{name}", b"")
+    with op.lister("d/", limit=1) as lister:
+        first = next(iter(lister))
+        assert [first.path, *(entry.path for entry in lister)] == [entry.path for entry in op.list("d/", limit=1)]

@@ -77,7 +77,8 @@ def test_a_reader_that_is_dropped_is_collected_where_its_connection_lives(storag
         reader = op.reader("a")
         reader.read(1)
         weakref.finalize(reader._inner, lambda: (collected.append(threading.current_thread().name), is_collected.set()))
-        del reader
+        with pytest.warns(ResourceWarning, match="'a'> was not closed"):
+            del reader
         assert is_collected.wait(10)
         assert collected == ["entrepot"]
         assert op.read("a", range=(0, 1)) == b"\0"
@@ -90,7 +91,8 @@ def test_readers_that_are_dropped_half_read_keep_no_connection(storage):
         op.read("a", range=(0, 1))
         before = census().sockets
         for _ in range(10):
-            op.reader("a").read(1)
+            with pytest.warns(ResourceWarning, match="'a'> was not closed"):
+                op.reader("a").read(1)
         latest = time.monotonic() + 10
         while (now := census().sockets) > before and time.monotonic() < latest:
             time.sleep(0.01)

@@ -73,7 +73,9 @@ def test_a_file_that_is_left_open_is_warned_of_as_every_file_of_python(tmp_path)
 
 
 @pytest.mark.parametrize("storage", ["http", "s3"], indirect=True)
-def test_a_reader_that_is_left_open_gives_its_connection_back_when_the_loop_ends(storage):
+def test_a_reader_that_is_left_open_is_warned_of_and_gives_its_connection_back_when_the_loop_ends(storage):
     storage.put("object", CONTENT)
     ended = run_script(f"{OPERATOR}\nSIZE = {len(CONTENT)}\n{LEFT_OPEN}", storage.config)
-    assert (ended.returncode, ended.stdout.strip(), ended.stderr) == (0, str(len(CONTENT)), "")
+    assert (ended.returncode, ended.stdout.strip()) == (0, str(len(CONTENT)))
+    warned = [line for line in ended.stderr.splitlines() if "Warning" in line]
+    assert warned == [f"ResourceWarning: <Reader {storage.scheme} 'object'> was not closed"], ended.stderr

@@ -98,6 +98,7 @@ def test_a_reader_whose_reads_are_cancelled_goes_on_where_it_was(operator, optio
     leaves_nothing(use())
 
 
+@pytest.mark.filterwarnings("ignore:.*was not closed")  # what is looked at is what stays open all the same
 @pytest.mark.filterwarnings("ignore:.*unclosed file")  # of fs, as of every file of Python
 @pytest.mark.filterwarnings("ignore:.*FileIO:pytest.PytestUnraisableExceptionWarning")
 def test_an_operator_and_a_reader_that_nobody_closes(storage, leaves_nothing):

@@ -53,6 +53,9 @@ class ReadableFile(BodyTwin[Reader]):
         """Raises `Unsupported`: it is there to be read."""
         raise Unsupported("a reader changes nothing")
 
+    def _warn_if_left_open(self, inner: Reader) -> None:
+        inner._warn_if_left_open(self)
+
     @staticmethod
     async def _let_go(inner: Reader) -> None:
         await inner.aclose()

@@ -14,6 +14,8 @@ class BlockingLister(Pages):
     It holds one page in memory while the next one is fetched. After a temporary error or a timeout the same
     call goes on at the same place. One thread at a time uses it. Every method may raise what the storage
     answers: `PermissionDenied`, `Timeout`, `Unexpected`; and `InvalidInput` when the lister is closed or in use.
+
+    Close it, best by `with`: one that is dropped while a page is on its way warns (`ResourceWarning`).
     """
 
     def close(self) -> None:

@@ -37,8 +37,20 @@ class Pages(BodyTwin[Lister]):
 
     def __iter__(self) -> Iterator[Entry]:
         """The entries from the position on. The lister can be used on after the loop was left."""
-        while (entry := self.next()) is not None:
-            yield entry
+        inner = self._inner
+        inner._calls.loops += 1
+        try:
+            while (entry := self.next()) is not None:
+                yield entry
+        except GeneratorExit:
+            if inner._calls.is_free:  # else another call has gone on with the lister
+                self._runner.finish(inner._release())
+            raise
+        finally:
+            inner._calls.loops -= 1
+
+    def _warn_if_left_open(self, inner: Lister) -> None:
+        inner._warn_if_left_open(self)
 
     @staticmethod
     async def _let_go(inner: Lister) -> None:

@@ -26,6 +26,9 @@ class BlockingReader(ReadableFile):
     `NotFound`, `PermissionDenied`, `ConditionNotMatch`, `RangeNotSatisfied`, `ContentIncomplete`,
     `Timeout`, `Unexpected`; and `InvalidInput` when the reader is closed or in use.
 
+    Close it, best by `with`: one that is dropped midway warns (`ResourceWarning`), for what it holds, such as a
+    connection, is then given back only when it is collected.
+
     It stands where a binary file is wanted to be read: for `zipfile`, `tarfile`, `io.BufferedReader`. Only,
     iterating it gives chunks and not lines.
     """

@@ -18,6 +18,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 from entrepot.errors import InvalidInput
 from entrepot.operator import Operator
 from entrepot.options import shown_path
+from entrepot.preload import preload_helpers
 from entrepot.raw import AccessorInfo, Layer
 from entrepot.raw.runtime import Runner
 from entrepot.raw.runtime.inline import InlineRunner, InlineRuntime
@@ -64,7 +65,14 @@ class BodyTwin(Generic[B]):
         run(self._inner.__aexit__(exc_type, exc, traceback))
 
     def __del__(self) -> None:
-        self._runner.drop([self.__dict__.pop("_inner")], self._let_go)
+        held = [self.__dict__.pop("_inner")]  # in a list alone, which the loop empties: it is collected there
+        try:
+            self._warn_if_left_open(held[0])
+        finally:
+            self._runner.drop(held, self._let_go)
+
+    def _warn_if_left_open(self, inner: B) -> None:
+        """Warns in the thread that drops it; a class whose inner object does so by itself has nothing to do."""
 
     @staticmethod
     async def _let_go(inner: B) -> None:
@@ -94,6 +102,7 @@ class OperatorTwin:
     def __init__(self, operator: Operator) -> None:
         if not isinstance(operator, Operator):
             raise InvalidInput(f"a blocking operator is made from an Operator, not {type(operator).__name__}")
+        preload_helpers()
         self._operator = operator
         self._runner = _runner_for(operator)
         self._run = self._runner.run

@@ -33,7 +33,7 @@ class Cursor:
         opened: the first one, with its reply.
     """
 
-    __slots__ = ("_body", "_is_adrift", "_open_body", "_range", "_reply", "_unread", "position")
+    __slots__ = ("_body", "_has_more", "_is_adrift", "_open_body", "_range", "_reply", "_unread", "position")
 
     def __init__(
         self,
@@ -46,13 +46,21 @@ class Cursor:
         self._reply = opened[0]
         self._body: Read | None = opened[1]
         self._is_adrift = False
+        self._has_more = False
         self._unread: list[bytes] = []
         self.position = 0
+
+    @property
+    def is_midway(self) -> bool:
+        """Whether bytes were read and the end was not: then the body holds a connection or a file."""
+        is_at_end = self._is_at_end() or self.position == self._range.limit
+        return self._has_more and self._body is not None and not is_at_end
 
     async def take(self, n: int) -> bytes:
         """`n` bytes, fewer only where the range ends."""
         while (missing := n - self._unread_length()) > 0:
             data = await self._ask(lambda body: body.read(missing))
+            self._has_more = bool(data)
             if data:
                 self._unread.append(data)
             if not data or (len(data) < missing and self._is_at_end()):
@@ -72,6 +80,7 @@ class Cursor:
         """At least one byte and at most `n`, as they come; `b""` is the end."""
         if not self._unread:
             self._unread = [await self._ask(lambda body: body.read(n))]
+            self._has_more = bool(self._unread[0])
         return self._hand_over(n)
 
     async def take_chunk(self) -> bytes:
@@ -79,6 +88,7 @@ class Cursor:
         if self._unread:
             return self._hand_over(WHOLE)
         chunk = await self._ask(_next) or b""
+        self._has_more = bool(chunk)
         self.position += len(chunk)
         return chunk
 

@@ -78,8 +78,15 @@ class InlineRunner(base.Runner):
         return items
 
     def drop(self, held: list[T], close: Callable[[T], Awaitable[None]]) -> None:
-        """Empties the list. What is collected with it, such as a file, is closed by that."""
+        """Closes what is in the list, such as a reader with its file, and empties it."""
+        if not sys.is_finalizing():
+            for one in held:
+                run(_closed(one, close))
         held.clear()
+
+
+async def _closed(held: T, close: Callable[[T], Awaitable[None]]) -> None:
+    await close(held)
 
 
 class InlineRuntime(base.Runtime):
