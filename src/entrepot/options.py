@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, TypedDict, TypeVar
 
 from entrepot.errors import InvalidInput
@@ -198,10 +198,20 @@ def _text(name: str, value: Any) -> str | None:
 
 
 def _moment(name: str, value: Any) -> datetime | None:
-    if value is None or (isinstance(value, datetime) and value.tzinfo is not None):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, datetime) and value.utcoffset() is not None:
+        return _in_utc(name, value)
     wrong = "; this one has none" if isinstance(value, datetime) else f", not {shown(value)}"
     raise InvalidInput(f"{name} is a datetime with a time zone{wrong}")
+
+
+def _in_utc(name: str, value: datetime) -> datetime:
+    """The same time in UTC, so that no service meets one that it cannot compute with."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(f"{name} lies outside the years 1 to 9999 in UTC") from None
 
 
 def _positive(name: str, value: Any) -> int | None:
