@@ -1,8 +1,10 @@
 """The public surface as type checkers see it. Never run: `make check` has mypy and basedpyright read it."""
 
+from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import PurePosixPath
+from io import BytesIO
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, TypeVar, TypeVarTuple, assert_type
 
@@ -130,6 +132,10 @@ async def built_step_by_step(op: Operator) -> None:
 async def writing(op: Operator, pieces: Iterator[bytes], stream: AsyncIterator[bytes]) -> None:
     assert_type(await op.write("a", b"data"), Metadata)
     assert_type(await op.write("a", memoryview(b"data"), append=True), Metadata)
+    assert_type(await op.write("a", array("d", [1.5])), Metadata)
+    assert_type(await op.write("a", [array("d", [1.5])]), Metadata)
+    assert_type(await op.write("a", BytesIO(b"data")), Metadata)
+    assert_type(await op.write("a", Path("file")), Metadata)
     assert_type(await op.write("a", pieces, content_type="text/plain", user_metadata={"k": "v"}), Metadata)
     assert_type(await op.write("a", stream, if_not_exists=True, chunk=8, concurrent=2), Metadata)
     assert_type(await op.write("a", op.reader("b"), if_match='"e"', if_none_match='"f"'), Metadata)
