@@ -121,7 +121,7 @@ def test_configuration_is_a_frozen_value_that_pickles() -> None:
     assert pickle.loads(pickle.dumps(config)) == config
     assert hash(config) == hash(Fs("/data/"))
     assert config != Fs("/other")
-    assert repr(config) == "Fs(root='/data', fsync=False)"
+    assert repr(config) == "Fs(root='/data', fsync=False, abandoned_after=86400)"
     with pytest.raises(FrozenInstanceError):
         config.root = "/other"  # type: ignore[misc]
 

@@ -121,10 +121,12 @@ class FsAccessor(Accessor):
         context: where the calls are made.
         root: the directory.
         fsync: whether what is written, copied, renamed and made is forced to the disk.
+        abandoned_after: seconds after which a listing removes an abandoned temporary file; 0 is never.
     """
 
-    def __init__(self, context: Context, root: str, *, fsync: bool = False) -> None:
+    def __init__(self, context: Context, root: str, *, fsync: bool = False, abandoned_after: int = 0) -> None:
         self.info = AccessorInfo(scheme=Scheme.FS, root=normalize_root(root), native_capability=CAPABILITY)
+        self._abandoned_after = 0 if context.is_read_only else abandoned_after
         self._context = context
         if context.is_about_to_wait:
             _import_what_calls_need(context)
@@ -202,7 +204,10 @@ class FsAccessor(Accessor):
 
     async def list(self, path: str, args: OpList) -> tuple[RpList, FsLister]:
         prefix = "" if path == "/" else path if path.endswith("/") else f"{path}/"
-        walk = Walk(self._root, relative_path(path), prefix, is_recursive=args.recursive, size=args.limit or PAGE)
+        walk = Walk(
+            self._root, relative_path(path), prefix,
+            is_recursive=args.recursive, size=args.limit or PAGE, abandoned_after=self._abandoned_after,
+        )  # fmt: skip
         return RpList(), FsLister(self._context.runtime, walk)
 
     async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:

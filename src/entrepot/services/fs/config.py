@@ -22,9 +22,13 @@ class Fs(ServiceConfig):
             exist: the first write makes it.
         fsync: whether what is written, copied, renamed and made is forced to the disk, file and directory, before
             the operation returns. That takes milliseconds; without it a power failure may undo it.
+        abandoned_after: seconds. A listing removes a temporary file of a writer that died: one whose lock is free and
+            to which nothing was done for so long. By default a day, since some file systems know the locks of one host
+            alone. 0 is never. In a stack that is read-only nothing is removed.
 
     Raises:
-        ConfigInvalid: the root is missing, empty, or no valid Unicode text without NUL, CR and LF.
+        ConfigInvalid: the root is missing, empty, or no valid Unicode text without NUL, CR and LF; or the age is
+            negative.
     """
 
     SCHEME: ClassVar[str] = Scheme.FS
@@ -32,8 +36,11 @@ class Fs(ServiceConfig):
 
     root: str
     fsync: bool = False
+    abandoned_after: int = 86_400
 
     def validate(self) -> None:
+        if self.abandoned_after < 0:
+            raise self.invalid("abandoned_after is a number of seconds, or 0 for never")
         if not self.root:
             raise self.invalid("root must not be empty; the root of the file system is '/'")
         try:
@@ -50,7 +57,7 @@ class Fs(ServiceConfig):
     def build(self, context: Context) -> Accessor:
         from .accessor import FsAccessor
 
-        return FsAccessor(context, self.root, fsync=self.fsync)
+        return FsAccessor(context, self.root, fsync=self.fsync, abandoned_after=self.abandoned_after)
 
     def is_same_store(self, other: ServiceConfig) -> bool:
         """Whether both are directories of this machine: always. Neither reaches out of its root, though."""

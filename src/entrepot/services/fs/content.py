@@ -1,7 +1,8 @@
 """The bytes of open files, and what is known of them."""
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fcntl import ioctl
 from typing import Final
@@ -37,7 +38,7 @@ def with_user_metadata(metadata: Metadata, descriptor: int) -> Metadata:
 
 
 def copy_content(source: int, target: int, check_wanted: Callable[[], None]) -> None:
-    """Fills an empty open file with the bytes of another.
+    """Fills an empty open file with the bytes of another. Holes of a sparse file stay holes.
 
     The file system shares them between both if it can, else the kernel copies them if it can, else they
     go through memory.
@@ -49,8 +50,38 @@ def copy_content(source: int, target: int, check_wanted: Callable[[], None]) -> 
     """
     if _shared(source, target):
         return
-    offset = _copied_by_kernel(source, target, check_wanted)
-    while data := os.pread(source, _BUFFER, offset):
+    size = os.fstat(source).st_size
+    for begin, end in _data_of(source):
+        offset = _copied_by_kernel(source, target, begin, end, check_wanted)
+        _copy_through_memory(source, target, offset, end, check_wanted)
+    if os.fstat(target).st_size < size:
+        os.ftruncate(target, size)  # a hole at the end
+    _copy_through_memory(source, target, size, None, check_wanted)  # what files of `/proc` hold, whose size is 0
+
+
+def _data_of(source: int) -> Iterator[tuple[int, int]]:
+    """Where an open file has data (lseek(2), SEEK_DATA): the spans between its holes, half-open."""
+    attributes = os.fstat(source)
+    offset, size = 0, attributes.st_size
+    if attributes.st_blocks * 512 >= size:  # it has no holes
+        yield 0, size
+        return
+    while offset < size:
+        try:
+            begin = os.lseek(source, offset, os.SEEK_DATA)
+            offset = min(os.lseek(source, begin, os.SEEK_HOLE), size)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # the file system does not know
+                yield offset, size
+            return
+        yield begin, offset
+
+
+def _copy_through_memory(
+    source: int, target: int, offset: int, end: int | None, check_wanted: Callable[[], None]
+) -> None:
+    """Copies from an offset on, up to the end of the file where no other is given."""
+    while data := os.pread(source, _BUFFER if end is None else min(_BUFFER, end - offset), offset):
         check_wanted()
         write_all(target, data, offset)
         offset += len(data)
@@ -65,13 +96,12 @@ def _shared(source: int, target: int) -> bool:
     return os.fstat(target).st_size > 0
 
 
-def _copied_by_kernel(source: int, target: int, check_wanted: Callable[[], None]) -> int:
-    """How many bytes it copied: none where it cannot do that between these two, or the files tell no size."""
-    offset = 0
-    while hasattr(os, "copy_file_range"):
+def _copied_by_kernel(source: int, target: int, offset: int, end: int, check_wanted: Callable[[], None]) -> int:
+    """How far it copied: to `offset` where it cannot do that between these two, or the files tell no size."""
+    while hasattr(os, "copy_file_range") and offset < end:
         check_wanted()
         try:
-            copied = os.copy_file_range(source, target, _STEP, offset, offset)
+            copied = os.copy_file_range(source, target, min(_STEP, end - offset), offset, offset)
         except OSError:  # the same
             break
         if not copied:

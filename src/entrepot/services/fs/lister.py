@@ -70,10 +70,15 @@ class Walk:
         prefix: what the paths of its entries begin with.
         is_recursive: whether what lies in its directories is listed as well.
         size: how many entries a page has, but for the last one.
+        abandoned_after: seconds after which a temporary file that nothing was done to is removed, if its lock is free;
+            0 is never.
     """
 
-    def __init__(self, root: str, relative: str, prefix: str, *, is_recursive: bool, size: int) -> None:
+    def __init__(
+        self, root: str, relative: str, prefix: str, *, is_recursive: bool, size: int, abandoned_after: int
+    ) -> None:
         self._root = root
+        self._abandoned_after = abandoned_after
         self._is_recursive = is_recursive
         self._size = size
         self._in_use = Lock()
@@ -127,7 +132,7 @@ class Walk:
     def _descend(self, relative: str, prefix: str) -> None:
         is_top = (relative, prefix) == self._top
         try:
-            level = _Level(self._root, relative, prefix, is_top=is_top)
+            level = _Level(self._root, relative, prefix, is_top=is_top, abandoned_after=self._abandoned_after)
         except Error:
             raise
         except OSError as error:
@@ -173,8 +178,9 @@ class Walk:
 class _Level:
     """One directory that a walk is in."""
 
-    def __init__(self, root: str, relative: str, prefix: str, *, is_top: bool) -> None:
+    def __init__(self, root: str, relative: str, prefix: str, *, is_top: bool, abandoned_after: int) -> None:
         self._root = root
+        self._abandoned_after = abandoned_after
         self._relative = relative
         self.prefix = prefix
         self.left_out = 0
@@ -258,7 +264,8 @@ class _Level:
     def _described(self, raw: os.DirEntry[str]) -> Entry | None:
         self._inner, name = None, raw.name
         if is_temporary_name(name):
-            remove_leftover(self._descriptor, name)
+            if self._abandoned_after:
+                remove_leftover(self._descriptor, name, unused_for=self._abandoned_after)
             return None
         if not _can_be_in_a_path(name):
             self.left_out += 1

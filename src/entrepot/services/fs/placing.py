@@ -9,13 +9,13 @@ from typing import Final
 from entrepot.errors import IsADirectory, ObjectExists, Unsupported
 
 from .core import check_is_regular
+from .permissions import Permissions, permissions_at
 
-_PERMISSIONS: Final = 0o777
 _NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-_NO_FSYNC: Final = (errno.EINVAL, errno.EOPNOTSUPP)
+_NO_FSYNC: Final = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES)
 
 
-def check_target(directory: int, name: str, *, is_new: bool) -> int | None:
+def check_target(directory: int, name: str, *, is_new: bool) -> Permissions | None:
     """The permissions of the file that is to be replaced, or None where there is none.
 
     Arguments:
@@ -38,7 +38,7 @@ def check_target(directory: int, name: str, *, is_new: bool) -> int | None:
     if stat.S_ISLNK(attributes.st_mode):
         return None
     check_is_regular(attributes)
-    return attributes.st_mode & _PERMISSIONS
+    return permissions_at(directory, name, attributes)
 
 
 def place(source: str, target: str, source_directory: int, target_directory: int, *, is_new: bool) -> None:
@@ -46,18 +46,25 @@ def place(source: str, target: str, source_directory: int, target_directory: int
 
     Raises:
         ObjectExists: there is something at the target, and must not be.
-        Unsupported: there must not be, and the file system has no way to see to that.
+        Unsupported: there must not be, and the file system has no way to see to that; or the target is a mount point.
         OSError: as rename(2).
     """
-    if not is_new:
-        os.rename(source, target, src_dir_fd=source_directory, dst_dir_fd=target_directory)
-        return
     try:
+        if not is_new:
+            os.rename(source, target, src_dir_fd=source_directory, dst_dir_fd=target_directory)
+            return
         if not _by_kernel(source, target, source_directory, target_directory):
             _link(source, target, source_directory, target_directory)
             os.unlink(source, dir_fd=source_directory)
     except FileExistsError:
         raise _exists() from None
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        raise Unsupported(
+            "the file is a mount point (a file that is bind-mounted by itself), which cannot be replaced in one step: "
+            "mount its directory instead"
+        ) from error
 
 
 def sync_directory(directory: int) -> None:

@@ -12,16 +12,22 @@ Between making the file and locking it there is a moment in which it looks left 
 
 A file that has been locked by its writer can be locked by nobody else. File systems without locks keep
 what was left.
+
+Some file systems know the locks of one host alone (NFS with `local_lock`, virtiofs, 9p, FUSE): there the lock of a
+writer on another host looks free. So a listing, which was not asked to delete anything, removes only what nothing
+was done to for a long time (`Fs.abandoned_after`), and nothing in a stack that is read-only. A writer whose file was
+removed all the same finds that out before it publishes: it compares the name with the file that it holds.
 """
 
 import errno
 import fcntl
 import os
 import stat
-from binascii import crc32
-from collections.abc import Iterator
 from contextlib import suppress
+from time import time
 from typing import Final
+
+from entrepot.errors import Unexpected
 
 from .core import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 from .held import Held
@@ -38,18 +44,17 @@ class Temporary:
 
     Arguments:
         directory: the open directory, which it closes.
-        target: the name that the file is to have there.
         mode: the permissions to make it with, of which the umask takes its part.
     """
 
     __slots__ = ("_directory", "_file", "_maker", "_name", "is_placed")
 
-    def __init__(self, directory: Held, target: str, mode: int) -> None:
+    def __init__(self, directory: Held, mode: int) -> None:
         self._directory = directory
         self._file = Held(-1)
         self._maker = os.getpid()
         self.is_placed = False
-        self._file, self._name = _create(directory.number, target, mode)
+        self._file, self._name = _create(directory.number, mode)
 
     @property
     def descriptor(self) -> int:
@@ -66,7 +71,10 @@ class Temporary:
 
         Raises:
             ObjectExists: it must be new, and something has that name.
+            Unexpected: another process has removed the file, or put another in its place.
         """
+        if not self._is_named():
+            raise Unexpected("another process has removed the temporary file that was written", is_temporary=True)
         place(self._name, target, self.directory, self.directory, is_new=is_new)
         self.is_placed = True
 
@@ -94,15 +102,30 @@ class Temporary:
     def _remove(self) -> None:
         """Removes the file if it still has this name: one who was interrupted may have given it the other already."""
         with suppress(FileNotFoundError):
-            named = os.stat(self._name, dir_fd=self.directory, follow_symlinks=False)
-            if os.path.samestat(named, os.fstat(self.descriptor)):
+            if self._is_named():
                 os.unlink(self._name, dir_fd=self.directory)
 
+    def _is_named(self) -> bool:
+        """Whether the name still means this file. A name is not an identity: a cleaner may have freed it."""
+        try:
+            named = os.stat(self._name, dir_fd=self.directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(named, os.fstat(self.descriptor))
 
-def remove_leftover(directory: int, name: str) -> bool:
-    """Removes a temporary file if its writer is dead. Returns whether it did."""
+
+def remove_leftover(directory: int, name: str, *, unused_for: float = 0.0) -> bool:
+    """Removes a temporary file if its writer is dead. Returns whether it did.
+
+    Arguments:
+        directory: the open directory that it lies in.
+        name: its name there.
+        unused_for: seconds that nothing must have been done to it. A free lock alone is no proof of death where locks
+            are known to one host alone, so what was not asked to delete anything demands an age too.
+    """
     try:
-        if not stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+        attributes = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if not stat.S_ISREG(attributes.st_mode) or time() - _last_use(attributes) < unused_for:
             return False
         descriptor = os.open(name, _LOOK, dir_fd=directory)
     except OSError:  # it is gone, or belongs to somebody else: to remove it is a courtesy, and no duty
@@ -111,6 +134,10 @@ def remove_leftover(directory: int, name: str) -> bool:
         return _remove_if_free(descriptor, directory, name)
     finally:
         os.close(descriptor)
+
+
+def _last_use(attributes: os.stat_result) -> float:
+    return max(attributes.st_mtime, attributes.st_ctime)
 
 
 def _remove_if_free(descriptor: int, directory: int, name: str) -> bool:
@@ -125,24 +152,17 @@ def _remove_if_free(descriptor: int, directory: int, name: str) -> bool:
     return True
 
 
-def _create(directory: int, target: str, mode: int) -> tuple[Held, str]:
-    for name in _names(target):
+def _create(directory: int, mode: int) -> tuple[Held, str]:
+    for _ in range(_ATTEMPTS):
+        name = f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}"
         try:
             file = Held(os.open(name, _CREATE, mode, dir_fd=directory))
         except FileExistsError:
-            remove_leftover(directory, name)
             continue
         if _lock(file.number):
             return file, name
         file.close()
     raise BlockingIOError(errno.EAGAIN, "every temporary file was taken for one that was left behind")
-
-
-def _names(target: str) -> Iterator[str]:
-    """First the one name that depends on the target alone, where a dead writer of the same target is met."""
-    yield f"{TEMPORARY_PREFIX}{crc32(os.fsencode(target)):016x}{TEMPORARY_SUFFIX}"
-    for _ in range(_ATTEMPTS):
-        yield f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}"
 
 
 def _lock(descriptor: int) -> bool:

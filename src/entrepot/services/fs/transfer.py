@@ -15,6 +15,7 @@ from .confined import attributes_beneath, open_beneath, open_parent, open_root, 
 from .content import copy_content, describe_open
 from .core import check_is_regular, check_may_exist
 from .held import Held
+from .permissions import give_permissions, permissions_of
 from .placing import check_target, place, sync_directory
 from .temporary import Temporary
 from .user_metadata import copy_user_metadata
@@ -22,7 +23,6 @@ from .withdrawal import Withdrawal
 
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _PRIVATE_MODE: Final = 0o600
-_PERMISSIONS: Final = 0o777
 _KEPT: Final = 32
 """Characters of a name that is made longer, so few that no file system finds it too long."""
 
@@ -46,7 +46,7 @@ def copy_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, is
         def begin(directory: Held, name: str) -> Temporary:
             check_target(directory.number, name, is_new=is_new)
             _check_is_another(root, target, os.fstat(original))
-            return Temporary(directory, name, _PRIVATE_MODE)
+            return Temporary(directory, _PRIVATE_MODE)
 
         copy = put_in_parent(root, target, begin, fsync=fsync)
         try:
@@ -62,7 +62,7 @@ def copy_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, is
 def _fill(withdrawal: Withdrawal, original: int, copy: int, fsync: bool) -> None:
     copy_content(original, copy, withdrawal.check_wanted)
     copy_user_metadata(original, copy)
-    os.fchmod(copy, os.fstat(original).st_mode & _PERMISSIONS)
+    give_permissions(copy, permissions_of(original), keeps_owner=False)
     if fsync:
         os.fsync(copy)
     os.close(os.dup(copy))  # a network file system may say only on closing that it has no room

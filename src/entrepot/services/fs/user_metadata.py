@@ -11,6 +11,8 @@ _PREFIX: Final = "user."
 CAN_BE_STORED: Final = hasattr(os, "getxattr")
 """Whether Python has the calls, which it has on Linux. The file system is only asked when a file is written."""
 _NONE_HERE: Final = (errno.EOPNOTSUPP, errno.ENOSYS)
+_NOT_LISTED: Final = (*_NONE_HERE, errno.EPERM, errno.EACCES, errno.EINVAL)
+"""How file systems without attributes, or that keep them to themselves (CIFS, FUSE), refuse to list them."""
 _NOT_FOR_US: Final = (errno.ENODATA, errno.EACCES, errno.EPERM)
 """It was removed since, or may be written to and not be read."""
 _TOO_LARGE: Final = (errno.E2BIG, errno.ERANGE)
@@ -71,7 +73,7 @@ def _names(descriptor: int) -> list[str]:
     try:
         return os.listxattr(descriptor) if CAN_BE_STORED else []
     except OSError as error:
-        if error.errno not in _NONE_HERE:
+        if error.errno not in _NOT_LISTED:
             raise
         return []
 

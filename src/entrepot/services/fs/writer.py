@@ -11,6 +11,7 @@ from entrepot.types import Metadata
 from .confined import put_in_parent
 from .content import describe_open, write_all
 from .held import Held
+from .permissions import Permissions, give_permissions
 from .placing import check_target, sync_directory
 from .temporary import Temporary
 from .user_metadata import set_user_metadata
@@ -34,7 +35,7 @@ class Replacement(oio.PositionedFile):
         fsync: whether it is forced to the disk before it is published.
     """
 
-    __slots__ = ("_args", "_fsync", "_mode", "_name", "_published", "_relative", "_root", "_runtime", "_temporary",
+    __slots__ = ("_args", "_fsync", "_name", "_published", "_relative", "_replaced", "_root", "_runtime", "_temporary",
                  "_withdrawal")  # fmt: skip
 
     def __init__(self, runtime: "Runtime", root: str, relative: str, args: OpWrite, *, fsync: bool) -> None:
@@ -44,7 +45,7 @@ class Replacement(oio.PositionedFile):
         self._args = args
         self._fsync = fsync
         self._name = relative.rpartition("/")[2]
-        self._mode: int | None = None
+        self._replaced: Permissions | None = None
         self._temporary: Temporary | None = None
         self._published: Metadata | None = None
         self._withdrawal = Withdrawal()
@@ -96,8 +97,8 @@ class Replacement(oio.PositionedFile):
         return self._temporary
 
     def _made_in(self, directory: Held, name: str) -> Temporary:
-        self._mode = check_target(directory.number, name, is_new=self._args.if_not_exists)
-        return Temporary(directory, name, _DEFAULT_MODE if self._mode is None else _PRIVATE_MODE)
+        self._replaced = check_target(directory.number, name, is_new=self._args.if_not_exists)
+        return Temporary(directory, _DEFAULT_MODE if self._replaced is None else _PRIVATE_MODE)
 
     def _write(self, temporary: Temporary, offset: int, content: Sequence[bytes]) -> None:
         for part in content:
@@ -109,7 +110,7 @@ class Replacement(oio.PositionedFile):
         temporary = self._opened()
         if not temporary.is_placed:
             if offset:  # some time has passed since it was looked at
-                self._mode = check_target(temporary.directory, self._name, is_new=self._args.if_not_exists)
+                self._replaced = check_target(temporary.directory, self._name, is_new=self._args.if_not_exists)
             self._write(temporary, offset, content)
             self._finish(temporary.descriptor)
             self._withdrawal.check_wanted()
@@ -122,8 +123,8 @@ class Replacement(oio.PositionedFile):
 
     def _finish(self, descriptor: int) -> None:
         set_user_metadata(descriptor, self._args.user_metadata or {})
-        if self._mode is not None:
-            os.fchmod(descriptor, self._mode)
+        if self._replaced is not None:
+            give_permissions(descriptor, self._replaced, keeps_owner=True)
         if self._fsync:
             os.fsync(descriptor)
         os.close(os.dup(descriptor))  # a network file system may say only on closing that it has no room
