@@ -31,11 +31,14 @@ class RpRead:
             first verb of the body brought one.
         size: the size of the whole object in bytes, where a reply told nothing else of it.
         is_whole: whether the storage sent the whole object, though a part of it was asked for.
+        is_from_stat: whether the metadata came from a `stat` beside the read, and not with content. It may lack what
+            comes with content.
     """
 
     metadata: Metadata | None = None
     size: int | None = None
     is_whole: bool = False
+    is_from_stat: bool = False
 
 
 @record

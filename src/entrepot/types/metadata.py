@@ -89,11 +89,21 @@ class Metadata:
         return self.mode is _DIRECTORY
 
     def is_same_content(self, other: Metadata) -> bool:
-        """Whether both can describe the same bytes: by version or etag, else by what else both know."""
-        for decisive in ("version", "etag"):
-            if (same := _same_mark(self, other, decisive)) is not None:
-                return same
-        return all(_same_mark(self, other, mark) is not False for mark in ("last_modified", "content_length"))
+        """Whether both can describe the same bytes, by what both know.
+
+        An equal version or strong etag decides more than a time: the same content may be stored again. A weak etag
+        does not (RFC 9110, 8.8.1).
+        """
+        if any(_same_mark(self, other, mark) is False for mark in ("content_length", "version", "etag")):
+            return False
+        if _same_mark(self, other, "version") or (_same_mark(self, other, "etag") and not self.has_weak_etag):
+            return True
+        return _same_mark(self, other, "last_modified") is not False
+
+    @property
+    def has_weak_etag(self) -> bool:
+        """Whether there is an etag that two contents may share."""
+        return self.etag is not None and self.etag.startswith("W/")
 
 
 # The slots themselves, set once by `__init__`: what `dataclass` writes for frozen ones takes twice the time, and a

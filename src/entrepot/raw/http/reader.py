@@ -4,6 +4,9 @@ What counts is the Content-Range (RFC 9110, 14.4), with whichever status it come
 the whole object, out of which the range is cut; it is never passed off as the range. A reply that holds
 only the start of the range is read, and then ends with `ContentIncomplete`, not with the end. A 416 says
 how large the object is: a range that starts right at its end is empty, one that starts behind it is an error.
+
+A response is described before the range is looked for in it, and also if the range is not there, so that
+a reader that needs several responses sees first whether they are of the same object.
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,7 +28,7 @@ class HttpReader(Read):
     """Has `read` and `next`; it cannot seek. Every byte it gives belongs to the range that was asked for.
 
     Arguments:
-        send: sends the request. It returns a reply with status 200, 206 or 416 and raises for any other.
+        send: sends the request. It returns a reply with status 200, 203, 204, 206 or 416 and raises for any other.
         asked: the range that the request asks for, not empty.
         describe: what the headers of a reply say of the object, given its size in bytes if that is known.
         reply: receives that.
@@ -81,8 +84,9 @@ class HttpReader(Read):
         return response.body
 
     def _placed_content(self, response: HttpResponse) -> "Placed":
-        placed = place(response, self._asked)
-        self._reply.metadata = self._describe(response.headers, placed.size)
+        content = stated_content(response)
+        self._reply.metadata = self._describe(response.headers, content.size)
+        placed = place(content, self._asked)
         self._reply.is_whole = placed.is_cut
         return placed
 
@@ -97,6 +101,7 @@ class HttpReader(Read):
             if not dropped and self._placed.size is not None:
                 raise ContentIncomplete(f"the content ends {self._skip} bytes before the range starts")
             if not dropped:
+                self._reply.size = self._placed.skip - self._skip
                 raise RangeNotSatisfied(f"the object ends {self._skip} bytes before the range starts")
             self._skip -= len(dropped)
 
@@ -145,7 +150,41 @@ class Placed(NamedTuple):
         return self.size is not None or not self.is_cut
 
 
-def place(response: HttpResponse, asked: BytesRange) -> Placed:
+class StatedContent(NamedTuple):
+    """What a reply says of its content.
+
+    Attributes:
+        part: which part of the object it is; None for all of it.
+        length: how many bytes it has, if that is told.
+        size: how many bytes the object has, if that is told.
+        unplaced: the content type of a partial reply that does not say which part it is; None for all others.
+    """
+
+    part: ContentRange | None
+    length: int | None
+    size: int | None
+    unplaced: str | None = None
+
+
+def stated_content(response: HttpResponse) -> StatedContent:
+    """What a reply says of its content.
+
+    Raises:
+        ContentTruncated: its Content-Range cannot be read.
+    """
+    if response.status == 204:
+        return StatedContent(None, 0, 0)
+    length = parse_length(response.headers.get("content-length"))
+    stated = response.headers.get("content-range")
+    if stated is not None:
+        part = parse_content_range(stated)
+        return StatedContent(part, length, part.size)
+    if response.status == 206:
+        return StatedContent(None, length, None, response.headers.get("content-type", ""))
+    return StatedContent(None, length, length)
+
+
+def place(content: StatedContent, asked: BytesRange) -> Placed:
     """Where the range is in the content of a reply.
 
     Raises:
@@ -153,14 +192,12 @@ def place(response: HttpResponse, asked: BytesRange) -> Placed:
         RangeNotSatisfied: the range starts behind the end of the object.
         Unsupported: a suffix of an object whose size the server does not tell.
     """
-    length = parse_length(response.headers.get("content-length"))
-    stated = response.headers.get("content-range")
-    if stated is not None:
-        return _place_partial(parse_content_range(stated), length, asked)
-    if response.status == 206:
-        kind = response.headers.get("content-type", "")
+    if content.part is not None:
+        return _place_partial(content.part, content.length, asked)
+    if content.unplaced is not None:
+        kind = content.unplaced
         raise ContentTruncated(f"the partial reply does not say which part it is (it is {kind[:80]!r})")
-    return _place_whole(length, asked)
+    return _place_whole(content.length, asked)
 
 
 def refused_size(response: HttpResponse) -> int | None:

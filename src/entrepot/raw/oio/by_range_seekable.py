@@ -13,7 +13,7 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from entrepot.errors import ContentIncomplete, ContentTruncated, RangeNotSatisfied
+from entrepot.errors import ContentTruncated, Error, RangeNotSatisfied
 
 from .pinned_range import PinnedRange
 from .read import Read, check_not_closed
@@ -77,7 +77,14 @@ class ByRangeSeekableReader(Read):
         try:
             return self._take(await verb(await self._body_here()) or b"")
         except RangeNotSatisfied as error:
-            return await self._nothing_here(error)
+            await self._drop()
+            self._note_reply()
+            await self._range.judge_refusal(self._position, error)
+            return b""
+        except Error:
+            await self._drop()
+            self._note_reply()  # that it is of another object says more than the error
+            raise
         except BaseException:
             await self._drop()
             raise
@@ -124,18 +131,12 @@ class ByRangeSeekableReader(Read):
         position, limit = self._position + len(data), self._range.limit
         if data and limit is not None and position > limit:
             raise ContentTruncated(f"{position} bytes came where the range has {limit}")
-        if not data and self._range.size is not None and position < self._range.size:
-            raise ContentIncomplete(f"{position} of {self._range.size} bytes came")
+        if not data:
+            self._range.check_end(position)
         self._position = self._body_position = position
+        if data and position > self._range.reached:
+            self._range.reached = position
         return data
-
-    async def _nothing_here(self, refusal: RangeNotSatisfied) -> bytes:
-        """Tells a position right of the end, which reads empty, from a range that is not in the object."""
-        await self._drop()
-        self._note_reply()
-        if self._position == 0 or self._position < await self._range.learn_size():
-            raise refusal
-        return b""
 
     def _note_reply(self) -> None:
         if self._body_reply is not None:

@@ -25,6 +25,10 @@ class ChunkedReader(Read):
     only as much is asked for ahead as the length hint promises. After an error or a cancellation
     everything in flight is dropped, and the next verb starts again at the position.
 
+    The chunks in flight follow each other, and the first of them follows the chunk at hand. A chunk that
+    comes short breaks that, so what is in flight behind it is dropped. Only `PinnedRange` decides where the
+    object ends; a short chunk or a refused one shows the end only where the storage does not tell the size.
+
     Arguments:
         pinned: the window, position 0 its start, and what is known of its object.
         args: what was asked, with `chunk` set.
@@ -40,7 +44,6 @@ class ChunkedReader(Read):
         "_is_closed",
         "_position",
         "_range",
-        "_seen",
         "_size",
     )
 
@@ -54,7 +57,6 @@ class ChunkedReader(Read):
         self._ahead = 0
         self._chunk = b""
         self._chunk_begin = 0
-        self._seen = 0
 
     async def read(self, n: int) -> bytes:
         check_not_closed(self._is_closed)
@@ -84,16 +86,14 @@ class ChunkedReader(Read):
 
     async def _chunk_here(self) -> bool:
         """Sees to it that the chunk at hand holds the position; False right of the end."""
-        while not self._chunk_begin <= self._position < self._chunk_end:
-            try:
-                await self._range.settle()
-                if self._is_past_end():
-                    return False
-                await self._take_chunk()
-            except BaseException:
-                await self._drop()
-                raise
-        return True
+        if self._chunk_begin <= self._position < self._chunk_end:
+            return True
+        try:
+            await self._range.settle()
+            return not self._is_past_end() and await self._take_chunk()
+        except BaseException:
+            await self._drop()
+            raise
 
     @property
     def _chunk_end(self) -> int:
@@ -103,39 +103,38 @@ class ChunkedReader(Read):
         limit = self._range.limit
         return limit is not None and self._position >= limit
 
-    async def _take_chunk(self) -> None:
-        begin = self._chunk_end
-        if begin != self._position or not self._in_flight:
+    async def _take_chunk(self) -> bool:
+        """Takes the chunk that begins at the position. False if nothing is in it, because the object has ended."""
+        if self._chunk_end != self._position or not self._in_flight:
             await self._drop()
-            begin = self._ahead = self._position
+            self._ahead = self._position
         self._fill()
-        self._chunk = await self._in_flight.take()
-        self._chunk_begin = begin
-        if len(self._chunk) < self._size and self._range.size is None:
+        self._chunk_begin, self._chunk = self._position, b""
+        try:
+            self._chunk = await self._in_flight.take()
+        except RangeNotSatisfied as refusal:
+            self._range.size = await self._range.end_before(self._position, refusal)
+        if len(self._chunk) < self._size:
             await self._find_end()
-        self._seen = max(self._seen, self._chunk_end)
+            await self._in_flight.close()
+            self._ahead = self._chunk_end
         self._fill()
+        return bool(self._chunk)
 
     async def _find_end(self) -> None:
         """A short chunk shows the end where no reply told it; an empty one only right behind bytes that came."""
-        if self._chunk or self._chunk_begin == self._seen:
+        if self._range.size is None and (self._chunk or self._position == self._range.reached):
             self._range.size = self._chunk_end
-        else:
+        elif self._range.size is None:
             await self._range.learn_size()
+        if not self._chunk:
+            self._range.check_end(self._position)
 
     def _fill(self) -> None:
         while not self._in_flight.is_full() and self._may_ask_ahead():
             begin, self._ahead = self._ahead, self._ahead + self._size
-            self._in_flight.spawn(partial(self._fetch, begin, self._ahead))
+            self._in_flight.spawn(partial(self._range.fetch, begin, self._ahead))
 
     def _may_ask_ahead(self) -> bool:
         limit = self._range.limit if self._range.size is not None else None
         return self._ahead < (max(self._hint, self._position + 1) if limit is None else limit)
-
-    async def _fetch(self, begin: int, end: int) -> bytes:
-        try:
-            return await self._range.fetch(begin, end)
-        except RangeNotSatisfied:
-            if begin == 0:
-                raise
-            return b""

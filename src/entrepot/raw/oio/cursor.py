@@ -60,7 +60,7 @@ class Cursor:
         """`n` bytes, fewer only where the range ends."""
         while (missing := n - self._unread_length()) > 0:
             data = await self._ask(lambda body: body.read(missing))
-            self._has_more = bool(data)
+            self._note_arrival(data)
             if data:
                 self._unread.append(data)
             if not data or (len(data) < missing and self._is_at_end()):
@@ -80,7 +80,7 @@ class Cursor:
         """At least one byte and at most `n`, as they come; `b""` is the end."""
         if not self._unread:
             self._unread = [await self._ask(lambda body: body.read(n))]
-            self._has_more = bool(self._unread[0])
+            self._note_arrival(self._unread[0])
         return self._hand_over(n)
 
     async def take_chunk(self) -> bytes:
@@ -88,7 +88,7 @@ class Cursor:
         if self._unread:
             return self._hand_over(WHOLE)
         chunk = await self._ask(_next) or b""
-        self._has_more = bool(chunk)
+        self._note_arrival(chunk)
         self.position += len(chunk)
         return chunk
 
@@ -132,6 +132,12 @@ class Cursor:
 
     def _is_at_end(self) -> bool:
         return self._body is not None and self._body.is_at_end
+
+    def _note_arrival(self, data: bytes) -> None:
+        """Holds an end to the size. A body that was opened later does not know how much the first one promised."""
+        if not data:
+            self._range.check_end(self.position + self._unread_length())
+        self._has_more = bool(data)
 
     def _unread_length(self) -> int:
         return sum(map(len, self._unread))

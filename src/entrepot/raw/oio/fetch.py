@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from entrepot.errors import RangeNotSatisfied
+from entrepot.errors import ContentIncomplete, RangeNotSatisfied
 from entrepot.types import BytesRange
 
 from .in_window import take_all
@@ -55,14 +55,17 @@ async def fetch_ranges(
 
     Raises:
         RangeNotSatisfied: a range starts behind the end.
+        ContentIncomplete: fewer bytes came than the object has.
     """
     if not all(one.is_empty for one in ranges):
         await pinned.settle()
     spans = [await _concrete(pinned, one) for one in ranges]
     requests = _requests(spans, gap, chunk)
     await take_all((partial(_fetch, pinned, one) for one in requests), window, [])
-    answers = _Answers(requests, pinned.limit)
-    return [answers.of(span) for span in spans]
+    end = await _end(pinned, requests)
+    _check_complete(requests, end)
+    contents, limit = _contents(requests), pinned.limit if end is None else end
+    return [_answer(span, contents, limit) for span in spans]
 
 
 async def _concrete(pinned: PinnedRange, asked: BytesRange) -> Span:
@@ -81,21 +84,21 @@ class _Request:
 
     Arguments:
         span: what is asked for.
-        merged: where the merged span begins that it is a part of.
         wanted: the spans to cut out, sorted, as far as they lie in it.
 
     Attributes:
         reached: the end of what came.
+        refusal: the error, where the range was refused.
     """
 
-    __slots__ = ("_passed", "cut", "merged", "reached", "span", "wanted")
+    __slots__ = ("_passed", "cut", "reached", "refusal", "span", "wanted")
 
-    def __init__(self, span: Span, merged: int, wanted: Sequence[Span]) -> None:
+    def __init__(self, span: Span, wanted: Sequence[Span]) -> None:
         self.span = span
-        self.merged = merged
         self.wanted = wanted
         self.cut = [Gathered() for _ in wanted]
         self.reached = span[0]
+        self.refusal: RangeNotSatisfied | None = None
         self._passed = 0
 
     def take(self, piece: bytes) -> None:
@@ -118,54 +121,60 @@ def _requests(spans: Iterable[Span], gap: int, chunk: int | None) -> list[_Reque
         for begin, end in split_span(merged, chunk):
             while wanted[first][1] <= begin:
                 first += 1
-            requests.append(_Request((begin, end), merged[0], wanted[first : bisect_left(wanted, (end,))]))
+            requests.append(_Request((begin, end), wanted[first : bisect_left(wanted, (end,))]))
     return requests
 
 
 async def _fetch(pinned: PinnedRange, request: _Request) -> None:
-    """Makes a request. Where the object may have ended before, in an earlier part of a span, nothing comes."""
-    begin, end = request.span
+    """Makes a request. What a refusal means shows when all the others are there."""
     try:
-        await pinned.fetch_pieces(begin, end, request.take)
-    except RangeNotSatisfied:
-        if begin == request.merged:
-            raise
+        await pinned.fetch_pieces(*request.span, request.take)
+    except RangeNotSatisfied as refusal:
+        request.refusal = refusal
 
 
-class _Answers:
-    """What the replies to all requests give.
+async def _end(pinned: PinnedRange, requests: Iterable[_Request]) -> int | None:
+    """Where the object ends: known by now, or shown by the first request that came short; None if none did.
 
-    Arguments:
-        requests: the requests, sorted.
-        limit: how many bytes the range has, if that is known.
+    Raises:
+        RangeNotSatisfied: a range was refused, and nothing shows that the object ends before it.
     """
+    end = pinned.size
+    for one in requests:
+        if one.refusal is not None and (end is None or one.span[0] < end):
+            end = await pinned.end_before(one.span[0], one.refusal)
+        elif end is None and one.reached < one.span[1]:
+            end = one.reached
+    return end
 
-    __slots__ = ("_begins", "_contents", "_ends", "_limit")
 
-    def __init__(self, requests: Iterable[_Request], limit: int | None) -> None:
-        self._limit = limit
-        self._contents: dict[Span, list[bytes]] = {}
-        ends: dict[int, int] = {}
-        for one in requests:
-            came = one.reached - one.span[0]
-            ends[one.merged] = ends.get(one.merged, one.merged) + came
-            for span, content in zip(one.wanted, one.cut, strict=True):
-                self._contents.setdefault(span, []).append(content.whole())
-        self._begins, self._ends = list(ends), list(ends.values())
+def _check_complete(requests: Iterable[_Request], end: int | None) -> None:
+    """Holds what came to where the object ends, which may have shown later.
 
-    def of(self, span: Span) -> bytes:
-        """The bytes of a span.
+    Raises:
+        ContentIncomplete: bytes are missing that the object has, or came from where it has ended.
+    """
+    for one in requests:
+        begin, stop = one.span
+        limit = one.reached if end is None else max(begin, end)
+        if not min(stop, limit) <= one.reached <= limit:
+            raise ContentIncomplete(f"bytes {begin} to {one.reached} came of {begin} to {min(stop, limit)}")
 
-        Raises:
-            RangeNotSatisfied: it starts behind the end.
-        """
-        begin, end = span
-        if self._limit is not None and begin > self._limit:
-            raise RangeNotSatisfied(f"the range starts at {begin}, what can be read ends at {self._limit}")
-        if begin == end:
-            return b""
-        reached = self._ends[bisect_right(self._begins, begin) - 1]
-        if begin > reached:  # it came short, so the object has ended
-            raise RangeNotSatisfied(f"the range starts at {begin}, the object ends at {reached}")
-        parts = self._contents[span]
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+def _contents(requests: Iterable[_Request]) -> dict[Span, list[bytes]]:
+    """The parts of each span that was wanted."""
+    contents: dict[Span, list[bytes]] = {}
+    for one in requests:
+        for span, content in zip(one.wanted, one.cut, strict=True):
+            contents.setdefault(span, []).append(content.whole())
+    return contents
+
+
+def _answer(span: Span, contents: Mapping[Span, Sequence[bytes]], limit: int | None) -> bytes:
+    begin, end = span
+    if limit is not None and begin > limit:
+        raise RangeNotSatisfied(f"the range starts at {begin}, what can be read ends at {limit}")
+    if begin == end:
+        return b""
+    parts = contents[span]
+    return parts[0] if len(parts) == 1 else b"".join(parts)

