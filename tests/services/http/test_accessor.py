@@ -3,10 +3,21 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 
 import pytest
 
-from entrepot import EntryMode, Error, IsADirectory, NotFound, Operator, PermissionDenied, Unsupported
+from entrepot import (
+    BytesRange,
+    EntryMode,
+    Error,
+    IsADirectory,
+    Metadata,
+    NotFound,
+    Operator,
+    PermissionDenied,
+    Unsupported,
+)
 from entrepot.errors import ConditionNotMatch, InvalidInput, RangeNotSatisfied, RateLimited, Unexpected
 from entrepot.raw import Context, Layer
 from entrepot.raw.http.aiohttp import AiohttpTransport
@@ -124,6 +135,75 @@ async def test_where_head_is_refused_the_first_byte_tells_the_size(
     server.script = lambda asked: [reply(status, "Content-Length: 0")] if asked.method == "HEAD" else answer
     assert (await op.stat("a")).content_length == size
     assert [(asked.method, asked.range) for asked in server.asked] == [("HEAD", None), ("GET", "bytes=0-0")]
+
+
+@pytest.mark.parametrize("size", [("Content-Range: bytes */0",), ()], ids=["size", "no size"])
+async def test_the_page_of_a_refused_range_does_not_describe_the_object(
+    op: Operator, server: MisbehavingServer, size: tuple[str, ...]
+) -> None:
+    page = (*size, "Content-Type: text/html", 'ETag: "page"', f"Last-Modified: {WRITTEN}", "Content-Encoding: gzip")
+    refused = whole(b"<h1>416</h1>", *page, "Cache-Control: no-store", status="416 Range Not Satisfiable")
+    server.script = lambda asked: [reply("405 No", "Content-Length: 0")] if asked.method == "HEAD" else [refused]
+    assert await op.stat("a") == Metadata(mode=EntryMode.FILE, content_length=0 if size else None)
+
+
+@pytest.mark.parametrize("status", ["200 OK", "203 Non-Authoritative Information"])
+async def test_a_probe_that_is_answered_with_all_tells_the_size(
+    op: Operator, server: MisbehavingServer, status: str
+) -> None:
+    answer = [whole(b"content", 'ETag: "e"', status=status)]
+    server.script = lambda asked: [reply("405 No", "Content-Length: 0")] if asked.method == "HEAD" else answer
+    found = await op.stat("a")
+    assert (found.content_length, found.etag) == (7, '"e"')
+
+
+@pytest.mark.parametrize("chunk", [None, 1000])
+@pytest.mark.parametrize("head", ["200 OK", "204 No Content", "405 Method Not Allowed"])
+async def test_where_head_tells_no_length_a_range_tells_the_size(
+    op: Operator, server: MisbehavingServer, head: str, chunk: int | None
+) -> None:
+    good = GoodScript(CONTENT)
+    server.script = lambda asked: [reply(head, 'ETag: "1"')] if asked.method == "HEAD" else good(asked)
+    async with op.reader("a", chunk=chunk) as reader:
+        assert await reader.size() == len(CONTENT)
+        assert await reader.seek(-8, io.SEEK_END) == len(CONTENT) - 8
+        assert await reader.read() == CONTENT[-8:]
+        assert await reader.fetch([(len(CONTENT) - 3, None)]) == [CONTENT[-3:]]
+    assert await op.read("a", range=BytesRange(suffix=5), chunk=chunk) == CONTENT[-5:]
+
+
+async def test_where_nothing_tells_the_size_nothing_is_sought_from_the_end(
+    op: Operator, server: MisbehavingServer
+) -> None:
+    chunks = reply("200 OK", "Transfer-Encoding: chunked", content=b"1\r\nx\r\n0\r\n\r\n")
+    server.script = lambda asked: [reply("200 OK")] if asked.method == "HEAD" else [chunks]
+    async with op.reader("a") as reader:
+        for call in (reader.size, partial(reader.seek, 0, io.SEEK_END)):
+            with pytest.raises(Unsupported) as caught:
+                await call()
+            assert caught.value.path == "a"
+        assert (reader.tell(), await reader.read()) == (0, b"x")
+
+
+@pytest.mark.parametrize("chunk", [None, 4])
+async def test_a_proxy_that_changed_something_gives_content_too(
+    op: Operator, server: MisbehavingServer, chunk: int | None
+) -> None:
+    server.script = lambda asked: [whole(b"content", status="203 Non-Authoritative Information")]
+    assert await op.read("a", chunk=chunk) == b"content"
+    assert await op.read("a", range=(1, 4), chunk=chunk) == b"ont"
+
+
+@pytest.mark.parametrize("chunk", [None, 4])
+async def test_no_content_is_an_empty_object(op: Operator, server: MisbehavingServer, chunk: int | None) -> None:
+    server.script = lambda asked: [reply("204 No Content")]
+    assert await op.read("a", chunk=chunk) == b""
+    assert await op.read("a", range=(0, 10), chunk=chunk) == b""
+    with pytest.raises(RangeNotSatisfied) as caught:
+        await op.read("a", range=(1, 10), chunk=chunk)
+    assert (caught.value.operation, caught.value.path) == ("read", "a")
+    async with op.reader("a", chunk=chunk) as reader:
+        assert (await reader.read(), await reader.size()) == (b"", 0)
 
 
 async def test_a_refusal_of_both_is_a_refusal(op: Operator, server: MisbehavingServer) -> None:

@@ -50,3 +50,24 @@ async def test_a_size_that_the_refusal_tells_is_not_asked_for():
     operator, transport = operator_over(lambda request: reply(416, headers=[("Content-Range", f"bytes */{SIZE}")]))
     assert await operator.read("a", range=(SIZE, None)) == b""
     assert [request.method for request in transport.requests] == ["GET"]
+
+
+@pytest.mark.parametrize(("status", "content"), [(203, b"0123456789"), (204, b"")])
+async def test_other_statuses_of_success_have_content(status, content):
+    operator, transport = operator_over(lambda request: reply(status, content))
+    assert await operator.read("a") == content
+    assert await operator.read("a", range=(0, 4)) == content[:4]
+    assert transport.open_bodies == 0
+
+
+async def test_where_head_tells_no_length_a_range_tells_the_size():
+    def handle(request):
+        if request.method == "HEAD":
+            return reply(200, headers=[("ETag", '"e"')])
+        assert ("If-Match", '"e"') in request.headers
+        return reply(206, b"0", [("Content-Range", f"bytes 0-0/{SIZE}"), ("ETag", '"e"')])
+
+    operator, transport = operator_over(handle)
+    async with operator.reader("a") as reader:
+        assert await reader.size() == SIZE
+    assert [request.method for request in transport.requests] == ["HEAD", "GET"]

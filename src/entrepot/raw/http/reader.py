@@ -10,7 +10,7 @@ a reader that needs several responses sees first whether they are of the same ob
 """
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from entrepot.errors import ContentIncomplete, ContentTruncated, RangeNotSatisfied, Unexpected, Unsupported
 from entrepot.raw.oio.read import WHOLE, Read
@@ -23,12 +23,19 @@ from .transport import HttpBody, HttpHeaders, HttpResponse
 
 Describe = Callable[[HttpHeaders, int | None], Metadata]
 
+CONTENT_STATUSES: Final = frozenset({200, 203, 204, 206})
+"""The statuses of responses with the content of an object: 203 comes from a proxy that changed something, 204 is
+empty."""
+
+RANGE_STATUSES: Final = CONTENT_STATUSES | {416}
+"""The same of responses to a request for a range, which may be refused."""
+
 
 class HttpReader(Read):
     """Has `read` and `next`; it cannot seek. Every byte it gives belongs to the range that was asked for.
 
     Arguments:
-        send: sends the request. It returns a reply with status 200, 203, 204, 206 or 416 and raises for any other.
+        send: sends the request. It returns a reply with one of `RANGE_STATUSES` and raises for any other.
         asked: the range that the request asks for, not empty.
         describe: what the headers of a reply say of the object, given its size in bytes if that is known.
         reply: receives that.

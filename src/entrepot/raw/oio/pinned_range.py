@@ -77,11 +77,11 @@ class PinnedRange:
     @property
     def limit(self) -> int | None:
         """The most bytes that the range can have, as far as is known."""
-        return self._args.range.length if self.size is None or self._is_size_of_nothing else self.size
+        return self._args.range.length if self.size is None or self._is_size_loose else self.size
 
     @property
-    def _is_size_of_nothing(self) -> bool:
-        """Whether the size came with a refusal, when nothing was known of the object. It may change until something is."""
+    def _is_size_loose(self) -> bool:
+        """Whether the size came with a refusal before anything else was known, and so is not pinned."""
         return self.reply.metadata is None and self.reply.size is not None
 
     @property
@@ -207,7 +207,7 @@ class PinnedRange:
         Raises:
             Unsupported: the service does not tell how large the object is.
         """
-        if self.size is None or self._is_size_of_nothing:
+        if self.size is None or self._is_size_loose:
             self._locate((await self.describe()).content_length)
         if self.size is None:
             await self._probe()

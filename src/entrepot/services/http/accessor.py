@@ -9,12 +9,12 @@ from entrepot.raw import Accessor, AccessorInfo, OpPresign, OpRead, OpStat, RpPr
 from entrepot.raw.http.conditions import check_honoured
 from entrepot.raw.http.errors import status_error
 from entrepot.raw.http.headers import parse_length
-from entrepot.raw.http.reader import HttpReader
+from entrepot.raw.http.reader import CONTENT_STATUSES, RANGE_STATUSES, HttpReader
 from entrepot.raw.http.redirects import send_following
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpResponse, HttpTransport
 from entrepot.types import Capability, EntryMode, Metadata, PresignedRequest, Scheme
 
-from .core import HEAD_REFUSED, SUCCESS, Site, describe, is_directory_redirect, probed_size
+from .core import HEAD_REFUSED, SUCCESS, Site, describe, describe_probed, is_directory_redirect
 
 CAPABILITY = Capability(
     stat=True,
@@ -33,9 +33,6 @@ CAPABILITY = Capability(
 
 OPEN_CAPABILITY: Final = replace(CAPABILITY, presign=True, presign_read=True, presign_stat=True)
 """The same without credentials: then whoever has a URL can use it."""
-
-_WHOLE: Final = frozenset({200, 206})
-_RANGED: Final = frozenset({200, 206, 416})
 
 
 class HttpAccessor(Accessor):
@@ -62,7 +59,7 @@ class HttpAccessor(Accessor):
         reply, request = RpRead(), self._site.read_request(path, args)
 
         async def send() -> HttpResponse:
-            response = await self._send(request, _WHOLE if args.range.is_full else _RANGED)
+            response = await self._send(request, CONTENT_STATUSES if args.range.is_full else RANGE_STATUSES)
             return await _refuse_directory(request, response)
 
         def described(headers: HttpHeaders, size: int | None) -> Metadata:
@@ -95,11 +92,11 @@ class HttpAccessor(Accessor):
     async def _probe(self, path: str, args: OpStat) -> Metadata:
         """Asks for the first byte where HEAD is refused, and does not wait for more than the head of the reply."""
         request = self._site.probe_request(path, args)
-        response = await self._send(request, SUCCESS | {416})
+        response = await self._send(request, RANGE_STATUSES)
         await response.body.close()
         if is_directory_redirect(request, response):
             return Metadata(mode=EntryMode.DIR)
-        return describe(path, response.headers, probed_size(response))
+        return describe_probed(path, response)
 
     async def _send(self, request: HttpRequest, expected: Container[int]) -> HttpResponse:
         """Sends a request. The content of an error is closed unread: it is written for people, and may never end."""

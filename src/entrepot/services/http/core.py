@@ -8,8 +8,9 @@ from urllib.parse import quote, urlsplit
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import OpRead, OpStat, build_rooted_abs_path
-from entrepot.raw.http.headers import conditional_headers, parse_length, parse_metadata
-from entrepot.raw.http.ranges import parse_content_range, range_header
+from entrepot.raw.http.headers import conditional_headers, parse_metadata
+from entrepot.raw.http.ranges import range_header
+from entrepot.raw.http.reader import refused_size, stated_content
 from entrepot.raw.http.transport import Header, HttpHeaders, HttpRequest, HttpResponse
 from entrepot.raw.path import is_dir_path
 from entrepot.types import BytesRange, EntryMode, Metadata
@@ -100,12 +101,14 @@ def describe(path: str, headers: HttpHeaders, size: int | None) -> Metadata:
     return parse_metadata(headers, mode=mode, content_length=None if mode is EntryMode.DIR else size)
 
 
-def probed_size(response: HttpResponse) -> int | None:
-    """The size of an object, from the reply to the request for its first byte."""
-    stated = response.headers.get("content-range")
-    if stated is not None:
-        return parse_content_range(stated).size
-    return parse_length(response.headers.get("content-length")) if response.status == 200 else None
+def describe_probed(path: str, response: HttpResponse) -> Metadata:
+    """What the reply to the request for the first byte says of an object.
+
+    A 416 tells its size. The other headers of that are of the error's page.
+    """
+    if response.status == 416:
+        return describe(path, HttpHeaders(), refused_size(response))
+    return describe(path, response.headers, stated_content(response).size)
 
 
 def is_directory_redirect(request: HttpRequest, response: HttpResponse) -> bool:

@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 from entrepot.errors import Unexpected
 from entrepot.raw.http.errors import read_error_body
+from entrepot.raw.http.reader import RANGE_STATUSES
 from entrepot.raw.http.transport import Content, HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.runtime import Runtime
 from entrepot.types import PresignedRequest
@@ -23,7 +24,6 @@ REPLY_LIMIT: Final = 16 * 1024 * 1024
 INLINE_HASH_LIMIT: Final = 1024 * 1024
 """The most bytes that are hashed where they hold up everybody, for less than a millisecond."""
 
-_TO_A_READ: Final = frozenset({200, 206, 416})
 _SUCCESS: Final = range(200, 300)
 _PIECE: Final = 256 * 1024
 
@@ -91,7 +91,7 @@ class S3Client:
         Raises:
             Error: what any other reply means.
         """
-        response = await self._send(request, _TO_A_READ)
+        response = await self._send(request, RANGE_STATUSES)
         return with_size(response, actual_size(await read_error_body(response))) if response.status == 416 else response
 
     async def call(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
