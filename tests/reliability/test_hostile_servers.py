@@ -1,6 +1,7 @@
 """Objects that are replaced, cut short or refused while they are read: one version, or an error, in few requests."""
 
 import asyncio
+import contextlib
 import os
 import time
 
@@ -358,3 +359,60 @@ def test_a_read_gives_one_version_or_an_error_in_few_requests(server, way, chunk
 def is_of(content, found):
     """Whether all that was found is of one content: data, where it begins, and how many bytes were asked for."""
     return all(data == content[begin : begin + size] for data, begin, size in found)
+
+
+STEP = st.one_of(
+    st.tuples(st.just("seek"), st.integers(0, 1300)),
+    st.tuples(st.just("seek from the end"), st.integers(0, 200)),
+    st.tuples(st.just("read"), st.integers(1, 500) | st.just(-1)),
+    st.tuples(st.just("next"), st.none()),
+    st.tuples(st.just("fetch"), st.tuples(st.integers(0, 1100), st.integers(1, 300))),
+    st.tuples(st.just("size"), st.none()),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    servers(),
+    st.lists(STEP, max_size=12),
+    st.none() | st.integers(70, 400),
+    st.none() | st.integers(1, 4),
+    st.booleans(),
+)
+def test_all_that_a_reader_gives_is_of_one_version_whatever_fails_between(server, steps, chunk, concurrent, layers):
+    async def main():
+        op, transport = operator_over(server, layers=layers)
+        reader = await op.reader("object", chunk=chunk, concurrent=concurrent)
+        candidates = list(server.versions)
+        for name, argument in steps:
+            with contextlib.suppress(Error):
+                fits = await given_by(reader, name, argument)
+                candidates = [one for one in candidates if fits(one.content)]
+        await reader.aclose()
+        assert transport.open_bodies == 0
+        assert candidates, "what came is of no version"
+
+    asyncio.run(main())
+
+
+async def given_by(reader, name, argument):
+    """Makes a step. Returns a function that says whether a content can have given what came."""
+    begin = reader.tell()
+    match name:
+        case "seek":
+            await reader.seek(argument)
+        case "seek from the end":
+            await reader.seek(-argument, os.SEEK_END)
+        case "read":
+            data = await reader.read(argument)
+            size = ALL if argument == -1 else argument
+            return lambda content: data == content[begin : begin + size]
+        case "next":
+            chunk = await reader.next()
+            return lambda content: content[begin:].startswith(chunk) if chunk else begin >= len(content)
+        case "fetch":
+            [fetched] = await reader.fetch([(argument[0], sum(argument))])
+            return lambda content: fetched == content[argument[0] : sum(argument)]
+        case "size":
+            await reader.size()  # of a HEAD, perhaps, which need not have the validators that come with content
+    return lambda content: True
