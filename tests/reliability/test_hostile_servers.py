@@ -176,6 +176,32 @@ async def test_an_object_without_lengths_that_is_replaced_by_a_shorter_one_is_no
             await reader.read(100)
 
 
+@pytest.mark.parametrize("chunk", [None, 100])
+async def test_a_reader_that_was_left_and_goes_on_notices_that_the_object_is_shorter(chunk, layers):
+    versions = [Version(OLD), Version(varied(250, 7000))]
+    server = HostileServer(versions, replaced_before=[99], has_ranges=False, has_lengths=False, head_has_length=False)
+    op, transport = operator_over(server, layers=layers)
+    async with op.reader("object", chunk=chunk) as reader:
+        assert await reader.read(300) == OLD[:300]
+        async with contextlib.aclosing(aiter(reader)) as parts:
+            assert OLD[300:].startswith(await anext(parts))
+        server.replaced_before = [0]
+        await reader.seek(350)
+        with pytest.raises(ConditionNotMatch):
+            await reader.read(10)
+    assert transport.open_bodies == 0
+
+
+async def test_a_refused_read_at_the_end_asks_nothing_ahead(layers):
+    server = HostileServer([Version(OLD)])
+    op, transport = operator_over(server, layers=layers)
+    async with op.reader("object", chunk=100, concurrent=3) as reader:
+        await reader.seek(1000)
+        assert await reader.read(10) == b""
+        await asyncio.sleep(0)
+        assert len(transport.requests) == 1
+
+
 async def test_a_size_that_only_a_refusal_told_is_not_kept(layers):
     server = HostileServer([Version(OLD[:300]), Version(OLD)], replaced_before=[1])
     op, _ = operator_over(server, layers=layers)
@@ -245,6 +271,20 @@ async def test_the_same_strong_etag_is_the_same_content_whenever_it_was_stored(t
     server = HostileServer(versions, replaced_before=[2])
     op, _ = operator_over(server, layers=layers)
     assert await op.read("object", chunk=100) == OLD
+
+
+async def test_bytes_that_are_encoded_otherwise_are_not_combined(layers):
+    server = HostileServer([Version(OLD, '"1"')])
+
+    def handle(request):
+        response = server(request)
+        if server.requests > 1:
+            response.headers["content-encoding"] = "gzip"
+        return response
+
+    op, _ = operator_over(handle, layers=layers)
+    with pytest.raises(ConditionNotMatch):
+        await op.read("object", chunk=500)
 
 
 @pytest.mark.parametrize("head", [(None, None), (None, OLD_TIME)])

@@ -131,11 +131,11 @@ class ByRangeSeekableReader(Read):
         position, limit = self._position + len(data), self._range.limit
         if data and limit is not None and position > limit:
             raise ContentTruncated(f"{position} bytes came where the range has {limit}")
-        if not data:
+        if data:
+            self._range.reach(position)
+        else:
             self._range.check_end(position)
         self._position = self._body_position = position
-        if data and position > self._range.reached:
-            self._range.reached = position
         return data
 
     def _note_reply(self) -> None:

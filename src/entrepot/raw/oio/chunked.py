@@ -118,7 +118,8 @@ class ChunkedReader(Read):
             await self._find_end()
             await self._in_flight.close()
             self._ahead = self._chunk_end
-        self._fill()
+        if self._chunk:
+            self._fill()
         return bool(self._chunk)
 
     async def _find_end(self) -> None:

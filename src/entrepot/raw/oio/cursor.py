@@ -90,6 +90,7 @@ class Cursor:
         chunk = await self._ask(_next) or b""
         self._note_arrival(chunk)
         self.position += len(chunk)
+        self._range.reach(self.position)
         return chunk
 
     async def move(self, offset: int, whence: int) -> int:
@@ -149,6 +150,8 @@ class Cursor:
             data, rest = data[:n], data[n:]
             self._unread.append(rest)
         self.position += len(data)
+        if data:
+            self._range.reach(self.position)
         return data
 
 

@@ -145,7 +145,7 @@ class PinnedRange:
         if length > end - begin:
             raise ContentTruncated(f"{length} bytes came where {end - begin} were asked for")
         if length:
-            self.reached = max(self.reached, begin + length)
+            self.reach(begin + length)
 
     def note(self, reply: RpRead) -> None:
         """Learns from a reply, or refuses it because it is of another object.
@@ -160,6 +160,10 @@ class PinnedRange:
             self._note_content(reply.metadata)
         if reply.size is not None:
             self._note_size(reply.size)
+
+    def reach(self, position: int) -> None:
+        """Notes that bytes were read up to the position."""
+        self.reached = max(self.reached, position)
 
     def check_end(self, position: int) -> None:
         """Refuses an end that comes too early.
@@ -324,8 +328,9 @@ def _is_combinable(first: Metadata, later: Metadata) -> bool:
 
     Responses with content of one object have the same validators. One that has a validator that the other lacks is
     of another object, or of another server that cannot show that it is not, unless an etag that is strong is the same.
+    Bytes that were encoded otherwise do not fit together, even if the server forgot to give them another etag.
     """
-    if not first.is_same_content(later):
+    if first.content_encoding != later.content_encoding or not first.is_same_content(later):
         return False
     if first.etag is not None and first.etag == later.etag and not first.has_weak_etag:
         return True
