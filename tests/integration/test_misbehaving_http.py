@@ -434,7 +434,8 @@ async def test_stored_gzip_is_given_back_as_stored(op: Operator, server: Misbeha
 
 async def test_a_reader_goes_on_after_the_connection_broke(op: Operator, server: MisbehavingServer) -> None:
     def script(asked: Asked) -> Answer:
-        return [_PROMISE, PAUSE, RESET] if asked.number == 0 else GoodScript(CONTENT)(asked)
+        begun = reply("200 OK", 'ETag: "1"', f"Content-Length: {len(CONTENT)}", content=CONTENT[:5])
+        return [begun, PAUSE, RESET] if asked.number == 0 else GoodScript(CONTENT)(asked)
 
     server.script = script
     async with op.reader("a") as reader:
