@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from entrepot import ConditionNotMatch, Operator, Unexpected
-from entrepot.raw import Accessor, AroundAccessor, Context, Layer, Operation
+from entrepot import ConditionNotMatch, ContentIncomplete, Metadata, Operator, Unexpected
+from entrepot.raw import DEFAULT_READ, Accessor, AroundAccessor, Context, Layer, Operation, RpRead
+from entrepot.raw.oio import BytesReader, Read
+from entrepot.raw.oio.cursor import Cursor
+from entrepot.raw.oio.pinned_range import PinnedRange
 from entrepot.services import Fs, Memory
 from entrepot.testing.synthetic import Synthetic
 
@@ -122,3 +125,20 @@ async def test_a_released_body_is_opened_again_at_the_position(service: Syntheti
         service.script.replace(bytes(len(CONTENT)))
         with pytest.raises(ConditionNotMatch):
             await reader.read(7)
+
+
+@pytest.mark.parametrize("verb", ["take", "take_some", "take_chunk"])
+async def test_a_body_that_was_opened_later_and_ends_early_is_no_end(verb: str) -> None:
+    async def open_body() -> tuple[RpRead, Read]:
+        return RpRead(metadata=Metadata(content_length=4)), BytesReader(lambda: contents.pop(0))
+
+    contents = [b"012", b"012", b"0123"]
+    cursor = Cursor(PinnedRange(Accessor(), "p", DEFAULT_READ), open_body, await open_body())
+    assert await cursor.take(3) == b"012"
+    for _ in range(2):
+        with pytest.raises(ContentIncomplete):
+            await (cursor.take_chunk() if verb == "take_chunk" else getattr(cursor, verb)(9))
+        assert cursor.position == 3
+        await cursor.release()
+    assert contents == [b"0123"]
+    assert await (cursor.take_chunk() if verb == "take_chunk" else getattr(cursor, verb)(9)) == b"3"

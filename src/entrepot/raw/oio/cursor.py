@@ -79,8 +79,9 @@ class Cursor:
     async def take_some(self, n: int) -> bytes:
         """At least one byte and at most `n`, as they come; `b""` is the end."""
         if not self._unread:
-            self._unread = [await self._ask(lambda body: body.read(n))]
-            self._note_arrival(self._unread[0])
+            data = await self._ask(lambda body: body.read(n))
+            self._note_arrival(data)
+            self._unread = [data]
         return self._hand_over(n)
 
     async def take_chunk(self) -> bytes:
@@ -90,7 +91,8 @@ class Cursor:
         chunk = await self._ask(_next) or b""
         self._note_arrival(chunk)
         self.position += len(chunk)
-        self._range.reach(self.position)
+        if chunk:
+            self._range.reach(self.position)
         return chunk
 
     async def move(self, offset: int, whence: int) -> int:
