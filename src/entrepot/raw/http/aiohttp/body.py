@@ -19,7 +19,7 @@ class AiohttpBody(HttpBody):
 
     Arguments:
         exchange: what brought the reply.
-        has_length: whether its head tells how long the content is.
+        ends_with_connection: whether only the end of the connection ends the content.
         note_use: called whenever something is done with the connection.
         settle: called when the body is closed.
     """
@@ -30,14 +30,14 @@ class AiohttpBody(HttpBody):
         self,
         exchange: Exchange,
         *,
-        has_length: bool,
+        ends_with_connection: bool,
         note_use: Callable[[], None],
         settle: Callable[[], Awaitable[None]],
     ) -> None:
         self._exchange = exchange
         self._note_use = note_use
         self._settle = settle
-        self._ends_with_connection = not has_length
+        self._ends_with_connection = ends_with_connection
         self._is_read = False
 
     @property

@@ -16,6 +16,8 @@ from entrepot.errors import (
     Timeout,
     Unexpected,
 )
+from entrepot.raw.http.framing import MalformedResponse
+from entrepot.raw.http.response_head import HeadTooLarge, UnknownCoding
 
 
 class NoConnectionFree(aiohttp.ClientConnectionError):
@@ -57,6 +59,9 @@ _MEANINGS: Final = (
     _Meaning(aiohttp.ClientConnectionError, Unexpected, "the connection to the server was lost", True),
     _Meaning(aiohttp.ClientResponseError, Unexpected, "the reply is not valid HTTP", True),
     _Meaning(HttpProcessingError, Unexpected, "the reply is not valid HTTP", True),
+    _Meaning(UnknownCoding, Unexpected, "the content comes in a transfer coding that was not asked for", False),
+    _Meaning(HeadTooLarge, Unexpected, "the head of the reply is too large", False),
+    _Meaning(MalformedResponse, Unexpected, "the reply is not valid HTTP", True),
     _Meaning(aiohttp.InvalidURL, InvalidInput, "the URL cannot be used", False),
     _Meaning(aiohttp.ClientError, Unexpected, "the request failed", True),
     _Meaning(TimeoutError, Timeout, "the server did not answer in time", True),
@@ -67,7 +72,7 @@ _MEANINGS: Final = (
 _LATER: Final = (408, 425, 429)
 """The refusals of a proxy that ask to come again."""
 
-FOREIGN_ERRORS: Final = (aiohttp.ClientError, HttpProcessingError, OSError)
+FOREIGN_ERRORS: Final = (aiohttp.ClientError, HttpProcessingError, MalformedResponse, OSError)
 
 
 def translated(error: BaseException) -> Error:
@@ -94,11 +99,15 @@ def translated_in_content(error: BaseException) -> Error:
     """The same for an error between the head of a reply and the end of its content."""
     if isinstance(error, TimeoutError):
         return translated(error)
+    if isinstance(error, MalformedResponse):
+        return ContentIncomplete(f"the content is not valid HTTP{_reason(error)}")
     return ContentIncomplete(f"the connection ended before the content did{_reason(error)}")
 
 
 def _reason(error: BaseException) -> str:
-    """The words of the system, as far as they are its own: those of aiohttp can repeat the URL."""
+    """The words of the system and of our parsers, as far as they are their own: those of aiohttp can repeat the URL."""
+    if isinstance(error, MalformedResponse):
+        return f" ({error})" if error.args else ""
     if isinstance(error, aiohttp.ClientOSError) and not isinstance(error, aiohttp.ClientConnectorError):
         return f" ({os.strerror(error.errno)})" if error.errno else ""
     cause = getattr(error, "os_error", error)

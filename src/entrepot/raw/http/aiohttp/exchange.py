@@ -2,21 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 import aiohttp
 from aiohttp.client_reqrep import ConnectionKey
-from aiohttp.http import RawResponseMessage
 
+from entrepot.raw.http.response_head import NotHttp, ResponseHead
 from entrepot.raw.runtime.running import running_loop
 
 from .connection import Connector
 from .content import send_first
 from .errors import SuccessTooEarly
 from .handler import Handler
-
-_ANNOUNCING: Final = frozenset(range(100, 200)) - {101}
-"""What only announces the reply that counts (RFC 9110, 15.2). After 101 there is no other."""
 
 
 class KeptConnectionLost(aiohttp.ClientOSError):
@@ -49,7 +45,7 @@ class Exchange:
         self.handler = handler
         self.was_reset = False
 
-    async def reply_to(self, head: bytes, content: Sequence[bytes | memoryview]) -> RawResponseMessage:
+    async def reply_to(self, head: bytes, content: Sequence[bytes | memoryview]) -> ResponseHead:
         """Sends a request, for which the connection is ready, and waits for the head of its reply.
 
         Raises:
@@ -61,22 +57,14 @@ class Exchange:
             self._sending = send_first(handler, head, content)
             if self._sending is not None:
                 await self._sent(self._sending)
-            message, self.content = await self._final_reply()
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            response, self.content = await handler.response()
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, NotHttp) as error:
+            # What is not HTTP may be content behind the response before, which has none.
             raise (KeptConnectionLost(*error.args) if handler.has_answered else error) from None
         handler.has_answered = True
         handler.content = self.content
         self.content.on_eof(self._end)
-        return message
-
-    async def _final_reply(self) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
-        """The reply after all those that only announce it."""
-        while True:
-            message, content = await self.handler.read()
-            if message.code not in _ANNOUNCING:
-                return message, content
-            # aiohttp takes it for the end, and would wait for the next one for ever.
-            self.handler.start_timeout()
+        return response
 
     async def _sent(self, sending: "asyncio.Task[None]") -> None:
         """Waits until the content is sent, or refused."""

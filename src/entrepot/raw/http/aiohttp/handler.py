@@ -1,20 +1,34 @@
-"""The protocol of a connection."""
+"""The protocol of a connection.
+
+Theory of operation. A connection serves one exchange at a time: `expect`, `send`, the head, the content, `rest`. What
+it receives goes to a `HeadReader`, then to the `Framing` that the head asks for, and the content in it to a stream.
+aiohttp parses nothing here but the response of a proxy to CONNECT, which comes before the first `expect`.
+
+`should_close` alone decides whether the connection serves another request: only if its response ended exactly at the
+last byte received, nothing came after it, all of the request was sent before it, and its end was not ambiguous. Bytes
+that come after the end, in the same receive or later, would be taken for the next response: the connection is closed.
+
+Time: the idle timeout starts when a piece of the request is taken, when the head is complete, and with every byte of
+content. Nothing else moves it, so a head or a trailer that comes byte by byte, or informational responses without
+end, time out. What they may hold is bounded in `response_head` and `framing`.
+"""
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any, Final, cast
 from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http import RawResponseMessage
 
-from entrepot.raw.http.headers import parse_length
+from entrepot.raw.http.framing import Framing, MalformedResponse
+from entrepot.raw.http.response_head import HeadReader, ResponseHead
 
 from .errors import SendingStalled
 from .sockets import Socket
 
-Reply = tuple[RawResponseMessage, aiohttp.StreamReader]
+Response = tuple[ResponseHead, aiohttp.StreamReader]
 
 BUFFER: Final = 256 * 1024
 """How many bytes of content may wait to be read before the server is held back (twice that at most)."""
@@ -56,8 +70,9 @@ class Handler(ResponseHandler):
     _received_at_once = 0
     _handed = 0
     _taken = 0
-    _missing = 0
-    _reply: Reply | None = None
+    _head_reader: HeadReader | None = None
+    _framing: Framing | None = None
+    _may_keep = False
     _alarm: asyncio.TimerHandle | None = None
     _silence_ends: float | None = None
 
@@ -78,20 +93,23 @@ class Handler(ResponseHandler):
         Arguments:
             has_content: whether it can have content. That to a HEAD has none, whatever it says.
             idle_timeout: for how many seconds the server may be silent; None is for ever.
+
+        Raises:
+            aiohttp.ClientOSError: the server sent something before it was asked.
         """
-        self.is_idle = self.is_sending = False
-        self.status = self.answer = self._reply = None
-        self._missing = 0
+        if self._tail:
+            raise aiohttp.ClientOSError("the server sent something before it was asked")
+        self.is_idle = self.is_sending = self._may_keep = False
+        self.status = self.answer = self._framing = self._payload = None
+        self._head_reader = HeadReader(has_content=has_content)
+        self._read_timeout = idle_timeout
         self._handed = self._taken = 0
         if self._received_at_once != _LITTLE:
             self._receive_at_once(_LITTLE)
-        self.set_response_params(
-            skip_payload=not has_content,
-            read_until_eof=True,
-            auto_decompress=False,
-            read_timeout=idle_timeout,
-            read_bufsize=BUFFER,
-        )
+
+    def response(self) -> Awaitable[Response]:
+        """Waits for the head of the response, informational ones passed over."""
+        return cast("Awaitable[Response]", self.read())
 
     def send(self, data: bytes | memoryview) -> None:
         """Hands bytes to the connection, which may buffer them.
@@ -127,6 +145,14 @@ class Handler(ResponseHandler):
         self._handed += size
         self.is_sending = not is_last
 
+    @property
+    def should_close(self) -> bool:
+        """Whether the connection must not serve another request. Nothing else decides that."""
+        return super().should_close or not self._may_keep or not self._has_ended()
+
+    def _has_ended(self) -> bool:
+        return self._framing is not None and self._framing.is_at_end and self._framing.is_exact
+
     def rest(self) -> None:
         """Notes that a reply has ended."""
         self.is_idle = True
@@ -138,53 +164,99 @@ class Handler(ResponseHandler):
         if self.content is not None and not self.content.is_eof() and self.content.exception() is None:
             self.content.set_exception(aiohttp.ClientConnectionError("the connection was closed"))
 
-    def feed_data(self, data: Reply, size: int = 0) -> None:
-        """Takes note of a reply. A connection whose reply came before all was sent is not used again."""
-        if data[0].code >= 200:
-            self._reply = data
-            self.status = data[0].code
-            if self.is_sending or self._unsent():
-                self.force_close()
-            if self.answer is not None and not self.answer.done():
-                self.answer.set_result(None)
-        super().feed_data(data, size)
-
     def data_received(self, data: bytes) -> None:
-        """Ends a connection on which something comes unasked: it would be taken for the next reply."""
-        if self.is_idle and data:
+        """Ends a connection on which something comes unasked: it would be taken for the next response."""
+        if self._head_reader is None:
+            super().data_received(data)
+        elif self.is_idle and data:
             self.abort()
-            return
+        elif data and not isinstance(self.exception(), MalformedResponse):
+            self._receive(bytes(data))  # which is no copy, but for a bytearray, as it comes on Windows
+
+    def _receive(self, data: bytes) -> None:
         if len(data) >= self._received_at_once < MUCH:
             self._receive_at_once(MUCH)
             self._socket.acknowledge()
-        if self._missing:
-            self._receive_content(data)
-            return
-        super().data_received(data)
-        if self._reply is not None:
-            reply, self._reply = self._reply, None
-            # If reading is paused, the parser may keep content that has come.
-            self._missing = 0 if self._reading_paused else missing_content(*reply)
+        try:
+            if self._framing is None:
+                self._receive_head(data)
+            else:
+                self._receive_content(self._framing, data)
+        except MalformedResponse as error:
+            self._fail(error)
 
-    def _receive_content(self, data: bytes) -> None:
-        """Passes on content whose length is known, past the parser: that finds nothing in it, and copies it."""
-        content = self._payload
-        if not data or content is None:
-            return  # not received: aiohttp asks its parser to go on
-        self._reschedule_timeout()
-        if len(data) > self._missing:
-            self.force_close()  # more came than was promised
-            data = data[: self._missing]
-        self._missing -= len(data)
-        content.feed_data(bytes(data))  # which is no copy, but for a bytearray, as it comes on Windows
-        if not self._missing:
-            self._payload = None  # the parser has not seen the end, and would take that of the connection for a failure
-            self.resume_reading(resume_parser=False)  # else the next reply would wait until this one is read
-            content.feed_eof()
+    def _receive_head(self, data: bytes) -> None:
+        assert self._head_reader is not None
+        received = self._head_reader.take(data)
+        if received is None:
+            return
+        head, data = received
+        framing = head.framing()
+        content = framing.take(data) if data else b""
+        self._framing, self._may_keep = framing, head.may_keep
+        self._answer(head, aiohttp.EMPTY_PAYLOAD if framing.is_at_end and not content else self._stream())
+        if self._payload is not None:
+            self._reschedule_timeout()
+            self._pass_on(framing, self._payload, content)
+
+    def _stream(self) -> aiohttp.StreamReader:
+        self._payload = aiohttp.StreamReader(self, BUFFER, loop=self._loop)
+        return self._payload
+
+    def _answer(self, head: ResponseHead, content: aiohttp.StreamReader) -> None:
+        """Hands out the response. A connection whose response comes before all was sent is not used again."""
+        self.status = head.status
+        if self.is_sending or self._unsent():
+            self.force_close()
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_result(None)
+        self._drop_timeout()
+        self.feed_data((head, content))  # type: ignore[arg-type]
+
+    def _receive_content(self, framing: Framing, data: bytes) -> None:
+        """Passes on content. Without any, such as in a trailer, the server has made no progress."""
+        content = framing.take(data)
+        if self._payload is None:
+            return  # it has ended: this only makes the framing inexact
+        if content:
+            self._reschedule_timeout()
+        self._pass_on(framing, self._payload, content)
+
+    def _pass_on(self, framing: Framing, stream: aiohttp.StreamReader, content: bytes) -> None:
+        stream.feed_data(content)
+        if not framing.is_at_end:
+            return
+        if self._reading_paused:
+            # TLS may hold bytes that it has received. They come first, since they may be past the end.
+            self.resume_reading()
+            self._loop.call_soon(self._end, stream)
+        else:
+            self._end(stream)
+
+    def _end(self, stream: aiohttp.StreamReader) -> None:
+        if self._payload is stream:
+            self._payload = None
+            stream.feed_eof()
+
+    def _fail(self, error: MalformedResponse) -> None:
+        """Ends a connection whose response is malformed."""
+        self.set_exception(error)
+        if self._payload is not None and self._payload.exception() is None:
+            self._payload.set_exception(error)
+        self.cut_off()
 
     def _receive_at_once(self, size: int) -> None:
         self._received_at_once = size
         self._socket.receive_at_once(size)
+
+    def pause_reading(self) -> None:
+        """Holds the server back. aiohttp would pause its parser."""
+        if self._parser is not None:
+            super().pause_reading()
+            return
+        self._reading_paused = True
+        self._pause_transport_reading()
+        self._drop_timeout()
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT002  (it is called so)
         """Goes on to receive, if that was held up: aiohttp asks for it at every read, and parses what is not there."""
@@ -206,11 +278,13 @@ class Handler(ResponseHandler):
         """Wakes whoever waits for content also where the parser had given up on it, which aiohttp forgets."""
         if exc is not None and self._handed and self.status is None:
             self._receive_rest()
-        content, self.was_reset = self._payload, exc is not None
+        stream, framing, self.was_reset = self._payload, self._framing, exc is not None
+        if stream is not None and framing is not None and (framing.is_at_end or type(framing) is Framing):
+            self._end(stream)
         super().connection_lost(exc)
         self._stop_alarm()
-        if content is not None and not content.is_eof() and content.exception() is None:
-            content.set_exception(aiohttp.ClientPayloadError("the content is malformed"))
+        if stream is not None and not stream.is_eof() and stream.exception() is None:
+            stream.set_exception(aiohttp.ClientPayloadError("the connection ended before the content did"))
 
     def _receive_rest(self) -> None:
         """Receives what came before the connection broke: a server that refuses content answers, then breaks it.
@@ -289,13 +363,6 @@ class Handler(ResponseHandler):
         if not self._handed or self._wire.is_closing():
             return 0
         return self._wire.get_write_buffer_size() + self._socket.unsent()
-
-
-def missing_content(message: RawResponseMessage, content: aiohttp.StreamReader) -> int:
-    """How many bytes of content are still to come; 0 also where only the parser can know (RFC 9112, 6.3)."""
-    if content.is_eof() or "Transfer-Encoding" in message.headers:
-        return 0
-    return (parse_length(message.headers.get("Content-Length")) or content.total_bytes) - content.total_bytes
 
 
 Handlers = WeakSet[Handler]

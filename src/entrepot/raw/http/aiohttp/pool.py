@@ -7,11 +7,10 @@ from functools import lru_cache
 from typing import Final
 
 import aiohttp
-from aiohttp.http import RawResponseMessage
 from yarl import URL
 
-from entrepot.errors import Unexpected
-from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpResponse
+from entrepot.raw.http.response_head import ResponseHead
+from entrepot.raw.http.transport import HttpRequest, HttpResponse
 
 from .body import AiohttpBody
 from .connection import Connector
@@ -109,21 +108,21 @@ class Pool:
     async def _reply(self, request: HttpRequest, origin: Origin, target: str) -> HttpResponse:
         head = head_of(request, origin.target(target), origin.headers)
         try:
-            exchange, message = await self._exchange(request, origin, head)
+            exchange, received = await self._exchange(request, origin, head)
         except KeptConnectionLost:
             if request.method not in _REPEATABLE:
                 raise
-            exchange, message = await self._exchange(request, origin, head)
+            exchange, received = await self._exchange(request, origin, head)
         self._connector.note_use()
-        headers = HttpHeaders(message.headers.items())
-        has_length = "content-length" in headers
-        body = AiohttpBody(exchange, has_length=has_length, note_use=self._connector.note_use, settle=self._settle)
-        if headers.get("transfer-encoding", "chunked").strip().lower() != "chunked":
-            await body.close()
-            raise Unexpected("the content comes in a transfer coding that was not asked for")
-        return HttpResponse(message.code, headers, body, request.url)
+        body = AiohttpBody(
+            exchange,
+            ends_with_connection=received.ends_with_connection,
+            note_use=self._connector.note_use,
+            settle=self._settle,
+        )
+        return HttpResponse(received.status, received.headers, body, request.url)
 
-    async def _exchange(self, request: HttpRequest, origin: Origin, head: bytes) -> tuple[Exchange, RawResponseMessage]:
+    async def _exchange(self, request: HttpRequest, origin: Origin, head: bytes) -> tuple[Exchange, ResponseHead]:
         timeout = self._timeout_of(request)
         handler = None if self._connector.is_awaited else self._connector.kept(origin.key)
         if handler is None:  # an idle one is false: it is also a queue of replies

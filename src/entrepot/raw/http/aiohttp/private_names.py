@@ -50,17 +50,19 @@ PRIVATE_NAMES: Final = (
     PrivateName("aiohttp.connector", "Connection", "", "what the connector hands out: the holder of a protocol"),
     PrivateName("aiohttp.connector", "Connection", "_protocol", "takes the protocol out of its holder"),
     PrivateName("aiohttp.client_reqrep", "ConnectionKey", "", "the key under which connections are kept"),
-    PrivateName("aiohttp.http_exceptions", "HttpProcessingError", "", "the error of a malformed response"),
-    PrivateName("aiohttp.http", "RawResponseMessage", "", "the head of a response, as it was parsed"),
+    PrivateName("aiohttp.http_exceptions", "HttpProcessingError", "", "the error of a malformed response of a proxy"),
     PrivateName(*_HANDLER, "", "the protocol of a connection"),
     PrivateName(*_HANDLER, "_drain_helper", "waits until the connection takes more of a request"),
     PrivateName(*_HANDLER, "_drop_timeout", "the timer of silence is ours: one for many requests"),
     PrivateName(*_HANDLER, "_loop", "the event loop, for its clock and its timers"),
     PrivateName(*_HANDLER, "_on_read_timeout", "waits on while the server takes content"),
-    PrivateName(*_HANDLER, "_payload", "the content of the response, which is fed past the parser"),
+    PrivateName(*_HANDLER, "_parser", "whether aiohttp parses: the response of a proxy to CONNECT, and nothing else"),
+    PrivateName(*_HANDLER, "_pause_transport_reading", "holds the server back without a parser"),
+    PrivateName(*_HANDLER, "_payload", "the content of the response, as long as it has not ended"),
     PrivateName(*_HANDLER, "_read_timeout", "how long the server may be silent"),
     PrivateName(*_HANDLER, "_reading_paused", "whether receiving is held up"),
     PrivateName(*_HANDLER, "_reschedule_timeout", "the timer of silence is ours: one for many requests"),
+    PrivateName(*_HANDLER, "_tail", "what came before anything was asked"),
 )
 
 

@@ -1,0 +1,159 @@
+"""Where the content of a response ends (RFC 9112, 6 and 7).
+
+A framing takes what a connection receives after the head and gives back the content in it. It ends at a known length,
+with the last chunk of the chunked coding, or with the connection. Bytes past the end are dropped, and `is_exact`
+becomes False: such a connection must not serve another request, since those bytes would be taken for its response.
+"""
+
+import re
+from enum import Enum, auto
+from typing import Final
+
+FIELD_NAME: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+"""The name of a header (RFC 9110, 5.6.2)."""
+
+_MAX_LINE: Final = 8 * 1024
+"""The longest line of a chunk's size with its extensions, or of a trailer, in bytes."""
+
+_MAX_TRAILERS: Final = 64 * 1024
+"""How many bytes of trailers may follow the last chunk."""
+
+_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n\0]*)?")
+_TRAILER: Final = re.compile(FIELD_NAME.encode() + rb":[^\r\n\0]*")
+
+
+class MalformedResponse(Exception):
+    """The response breaks the rules of HTTP. The message repeats nothing of it."""
+
+
+class Framing:
+    """Finds the end of the content. By itself it is that of a response whose content ends with the connection.
+
+    Attributes:
+        is_at_end: whether all of the content was received.
+        is_exact: whether the content ends at the last byte received, and every recipient would find the same end.
+    """
+
+    __slots__ = ("is_at_end", "is_exact")
+
+    def __init__(self) -> None:
+        self.is_at_end = False
+        self.is_exact = False
+
+    def take(self, data: bytes) -> bytes:
+        """Takes bytes from the connection and returns the content in them.
+
+        Raises:
+            MalformedResponse: the content is not framed as the head says.
+        """
+        return data
+
+
+class ByLength(Framing):
+    """Content of a known length.
+
+    Arguments:
+        length: in bytes.
+    """
+
+    __slots__ = ("_left",)
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self.is_at_end = not length
+        self.is_exact = True
+
+    def take(self, data: bytes) -> bytes:
+        size = len(data)
+        if size < self._left:
+            self._left -= size
+            return data
+        content, self._left = data[: self._left], 0
+        self.is_at_end = True
+        self.is_exact = self.is_exact and len(content) == size
+        return content
+
+
+class _Line(Enum):
+    """What the next line of the chunked coding is."""
+
+    SIZE = auto()
+    CHUNK_END = auto()
+    TRAILER = auto()
+
+
+class Chunked(Framing):
+    """Content in the chunked coding. Chunk extensions and trailers are dropped.
+
+    A line that ends with a bare LF is taken, but another recipient might not take it, so that is not exact.
+    """
+
+    __slots__ = ("_chunk_left", "_held", "_line", "_trailers")
+
+    def __init__(self) -> None:
+        self.is_at_end = False
+        self.is_exact = True
+        self._line = _Line.SIZE
+        self._held = b""
+        self._chunk_left = 0
+        self._trailers = 0
+
+    def take(self, data: bytes) -> bytes:
+        if self._held:
+            data, self._held = self._held + data, b""
+        content, position, size = list[bytes](), 0, len(data)
+        while position < size and not self.is_at_end:
+            if self._chunk_left:
+                content.append(data[position : position + self._chunk_left])
+                position += len(content[-1])
+                self._chunk_left -= len(content[-1])
+            else:
+                position = self._take_line(data, position)
+        if position < size:
+            self.is_exact = False
+        return content[0] if len(content) == 1 else b"".join(content)
+
+    def _take_line(self, data: bytes, start: int) -> int:
+        """Takes the line that starts there, or keeps its start. Returns where the next one starts."""
+        end = data.find(b"\n", start) + 1
+        line = data[start : end or len(data)]
+        if len(line) > _MAX_LINE:
+            raise MalformedResponse("a line of the chunked coding is too long")
+        if not end:
+            self._hold(line)
+            return len(data)
+        if not line.endswith(b"\r\n"):
+            self.is_exact = False
+        self._interpret(line[:-2] if line.endswith(b"\r\n") else line[:-1])
+        return end
+
+    def _hold(self, start: bytes) -> None:
+        if self._line is _Line.CHUNK_END and start != b"\r":
+            raise MalformedResponse("a chunk is longer than its size")
+        self._held = start
+
+    def _interpret(self, line: bytes) -> None:
+        if self._line is _Line.SIZE:
+            self._chunk_left = _chunk_size(line)
+            self._line = _Line.CHUNK_END if self._chunk_left else _Line.TRAILER
+        elif self._line is _Line.TRAILER:
+            self._interpret_trailer(line)
+        elif line:
+            raise MalformedResponse("a chunk is longer than its size")
+        else:
+            self._line = _Line.SIZE
+
+    def _interpret_trailer(self, line: bytes) -> None:
+        self._trailers += len(line)
+        if self._trailers > _MAX_TRAILERS:
+            raise MalformedResponse("the trailers are too long")
+        if line and not _TRAILER.fullmatch(line):
+            raise MalformedResponse("a trailer is not a header")
+        self.is_at_end = not line
+
+
+def _chunk_size(line: bytes) -> int:
+    found = _SIZE.fullmatch(line)
+    if found is None:
+        raise MalformedResponse("the size of a chunk is not a number")
+    return int(found[1], 16)
