@@ -1,6 +1,7 @@
 # The commands of this project. They need Python 3.11 or newer and make, nothing else:
 #   make demo     reads one file through four services and prints what that took
 #   make test     runs the tests, with branch coverage
+#   make test-pure             runs those of HTTP without the C extension of aiohttp
 #   make check    adds lint, types and import rules
 #   make behavior SERVICE=s3   runs the behaviour suite on a store of yours (docs/behavior-suite.md)
 #   make behavior-all          runs it on every server that we know how to start
@@ -18,7 +19,7 @@ bin := $(venv)/bin
 peers := .venv-bench
 install := -m pip install --quiet --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test check behavior behavior-all soak bench bench-quick docs clean
+.PHONY: demo test test-pure check behavior behavior-all soak bench bench-quick docs clean
 .DELETE_ON_ERROR:
 
 demo: $(venv)/installed-demo
@@ -26,6 +27,10 @@ demo: $(venv)/installed-demo
 
 test: $(venv)/installed-test
 	$(bin)/python -m pytest --numprocesses=$(JOBS) --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+test-pure: $(venv)/installed-test
+	AIOHTTP_NO_EXTENSIONS=1 $(bin)/python -m pytest --numprocesses=$(JOBS) \
+		tests/raw/http tests/integration/test_misbehaving_http.py $(ARGS)
 
 check: $(venv)/installed-dev
 	$(bin)/ruff check .

@@ -1,6 +1,7 @@
 """What comes on a connection and was not asked for, in every place: never the bytes of another response, no hang."""
 
 import asyncio
+import itertools
 import random
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,6 +18,8 @@ from entrepot.layers import TimeoutLayer
 from entrepot.raw import Context
 from entrepot.raw.http import HttpRequest
 from entrepot.raw.http.aiohttp import AiohttpTransport
+from entrepot.raw.http.framing import MalformedResponse
+from entrepot.raw.http.response_head import HeadReader
 from entrepot.services import S3, Http
 from tests.misbehaving import CLOSE, PAUSE, STALL, Answer, Asked, MisbehavingServer, chunked, reply, whole
 
@@ -106,13 +109,22 @@ BEYOND: Final = {
 }
 
 
+# How many bytes from the end of the response comes the receive that also holds what is past it.
+LAST_RECEIVES: Final = {"all": 1000, "the end of the content": 7, "the last byte": 1}
+
+
 @pytest.mark.parametrize("beyond", BEYOND)
+@pytest.mark.parametrize("last", LAST_RECEIVES)
 @pytest.mark.parametrize("end", ENDS)
 def test_what_comes_past_the_end_is_never_the_next_response(
-    tls: ssl.SSLContext | None, use: Callable[[MisbehavingServer, Use], None], end: str, beyond: str
+    tls: ssl.SSLContext | None, use: Callable[[MisbehavingServer, Use], None], end: str, last: str, beyond: str
 ) -> None:
+    first, rest = ENDS[end][: -LAST_RECEIVES[last]], ENDS[end][-LAST_RECEIVES[last] :]
+
     def script(asked: Asked) -> Answer:
-        return [ENDS[end] + BEYOND[beyond]] if asked.target.endswith("first") else [whole(b"second")]
+        if asked.target.endswith("second"):
+            return [whole(b"second")]
+        return [first, PAUSE, rest + BEYOND[beyond]] if first else [rest + BEYOND[beyond]]
 
     async def body(op: Operator) -> None:
         assert await op.read("first") == RIGHT
@@ -406,6 +418,32 @@ def mutated(message: bytes, chance: random.Random) -> bytes:
         put_in = chance.choice([b"", bytes([chance.randrange(256)]), message[at:end] * 2, chance.choice(INSERTED)])
         message = message[:at] + put_in + message[end if chance.random() < 0.5 else at :]
     return message + chance.choice([b"", b"", WRONG, b"\r\n", b"more"])
+
+
+def outcome(pieces: list[bytes]) -> object:
+    """What a response is taken for that comes in such pieces."""
+    reader, framing, content, received = HeadReader(has_content=True), None, b"", None
+    try:
+        for piece in filter(None, pieces):
+            data = piece
+            if framing is None:
+                received = reader.take(piece)
+                framing, data = (received[0].framing(), received[1]) if received else (None, b"")
+            content += framing.take(data) if framing is not None else b""
+    except MalformedResponse as error:
+        return type(error)
+    return received and (received[0], content, framing and framing.is_at_end, framing and framing.is_exact)
+
+
+def test_how_a_mutated_response_is_cut_changes_nothing() -> None:
+    chance = random.Random(12)
+    for _ in range(5000):
+        message = mutated(chance.choice(SEEDS), chance)
+        cuts = sorted(chance.randrange(len(message) + 1) for _ in range(chance.randint(1, 4)))
+        pieces = [message[a:b] for a, b in itertools.pairwise([0, *cuts, len(message)])]
+        expected = outcome([message])
+        assert outcome(pieces) == expected, pieces
+        assert outcome([bytes([byte]) for byte in message]) == expected, message
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -26,9 +26,11 @@ MAX_INFORMATIONAL: Final = 16
 """How many informational responses (1xx) may come before the final one."""
 
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
-_STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) +([0-9]{3})(?:[ \t][^\n]*)?")
-_FIELDS: Final = re.compile(rf"(?:\n{FIELD_NAME}:[^\n]*+)*+")
-_FOLD: Final = re.compile(r"[ \t]*\n[ \t]+")
+_STATUS_LINE: Final = r"HTTP/1\.([0-9]) +([0-9]{3})(?:[ \t][^\r\n\0]*+)?"
+_STATUS: Final = re.compile(rf"{_STATUS_LINE}\r?\n")
+_TIDY: Final = re.compile(rf"{_STATUS_LINE}((?:\r\n{FIELD_NAME}:[^\r\n\0]*+)*+)\r\n\r\n")
+_FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
+_BLANKS: Final = " \t"
 _START: Final = b"HTTP/1."
 
 
@@ -147,49 +149,41 @@ def parse_head(raw: bytes, *, has_content: bool = True) -> ResponseHead:
         MalformedResponse: a header is not valid, or contradicts another.
     """
     text = raw.decode("utf-8", "surrogateescape")
-    lines = text.replace("\r\n", "\n")
-    is_tidy = len(text) - len(lines) == lines.count("\n")
-    if "\n " in lines or "\n\t" in lines:
-        lines, is_tidy = _unfolded(lines), False
-    status_line, *fields = lines[:-2].split("\n")
-    status, minor_version = _parse_status_line(status_line)
-    _check_fields(lines[len(status_line) : -2], len(fields))
-    return _judged(status, minor_version, _parse_fields(fields), is_tidy=is_tidy, has_content=has_content)
-
-
-def _unfolded(lines: str) -> str:
-    """Joins a folded header (RFC 9112, 5.2). What is folded to the status line could be anything."""
-    if lines[lines.index("\n") + 1] in " \t":
-        raise MalformedResponse("white space before the first header")
-    return _FOLD.sub(" ", lines[:-2]) + "\n\n"
-
-
-def _parse_status_line(line: str) -> tuple[int, int]:
-    found = _STATUS_LINE.fullmatch(line)
+    found = _TIDY.fullmatch(text)
+    is_tidy = found is not None
     if found is None:
-        raise NotHttp("it does not start with a status line")
-    return int(found[2]), int(found[1])
-
-
-def _check_fields(lines: str, count: int) -> None:
-    if count > MAX_FIELDS:
-        raise HeadTooLarge(f"more than {MAX_FIELDS} headers")
-    if "\r" in lines or "\0" in lines:
-        raise MalformedResponse("a control character in a header")
-    if not _FIELDS.fullmatch(lines):
+        found = _TIDY.fullmatch(_tidied(text))
+    if found is None:
         raise MalformedResponse("a line of the head is not a header")
+    minor_version, status, fields = found.groups()
+    headers = _parse_fields(fields.split("\r\n"))
+    return _judged(int(status), minor_version, headers, is_tidy=is_tidy, has_content=has_content)
+
+
+def _tidied(text: str) -> str:
+    """Gives every line its CRLF, and joins a folded header (RFC 9112, 2.2 and 5.2)."""
+    status_line = _STATUS.match(text)
+    if status_line is None:
+        raise NotHttp("it does not start with a status line")
+    if text[status_line.end()] in " \t":  # folded to the status line, it could be anything
+        raise MalformedResponse("white space before the first header")
+    lines = text.replace("\r\n", "\n").replace("\n", "\r\n")
+    return _FOLD.sub(" ", lines[:-4]) + "\r\n\r\n"
 
 
 def _parse_fields(lines: list[str]) -> HttpHeaders:
+    """Parses headers; the first line is empty."""
+    if len(lines) > MAX_FIELDS + 1:
+        raise HeadTooLarge(f"more than {MAX_FIELDS} headers")
     headers = HttpHeaders()
-    for line in lines:
+    for line in lines[1:]:
         name, _, value = line.partition(":")
-        key, value = name.lower(), value.strip(" \t")
-        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value.strip(_BLANKS)}" if key in headers else value.strip(_BLANKS)
     return headers
 
 
-def _judged(status: int, minor_version: int, headers: HttpHeaders, *, is_tidy: bool, has_content: bool) -> ResponseHead:
+def _judged(status: int, minor_version: str, headers: HttpHeaders, *, is_tidy: bool, has_content: bool) -> ResponseHead:
     """Decides how long the content is, and whether the connection can be kept (RFC 9112, 6.3 and 9.3)."""
     if 100 <= status < 200:
         return ResponseHead(status, headers, 0, is_chunked=False, may_keep=False)
@@ -220,10 +214,10 @@ def _stated_length(headers: HttpHeaders) -> int | None:
     return length
 
 
-def _persists(minor_version: int, headers: HttpHeaders, *, is_chunked: bool) -> bool:
+def _persists(minor_version: str, headers: HttpHeaders, *, is_chunked: bool) -> bool:
     """Whether the server keeps the connection. HTTP 1.0 has no chunked coding, so its end there is doubtful."""
-    stated = headers.get("connection")
-    options = {option.strip(" \t") for option in stated.lower().split(",")} if stated else ()
-    if minor_version == 0 and (is_chunked or "keep-alive" not in options):
+    stated = headers.get("connection", "")
+    options = [option.strip(_BLANKS) for option in stated.lower().split(",")] if stated else ()
+    if minor_version == "0" and (is_chunked or "keep-alive" not in options):
         return False
     return "close" not in options

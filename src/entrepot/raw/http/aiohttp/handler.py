@@ -196,7 +196,8 @@ class Handler(ResponseHandler):
         self._framing, self._may_keep = framing, head.may_keep
         self._answer(head, aiohttp.EMPTY_PAYLOAD if framing.is_at_end and not content else self._stream())
         if self._payload is not None:
-            self._reschedule_timeout()
+            if not framing.is_at_end:
+                self._reschedule_timeout()
             self._pass_on(framing, self._payload, content)
 
     def _stream(self) -> aiohttp.StreamReader:

@@ -41,7 +41,9 @@ class AiohttpTransport(HttpTransport):
         connect_timeout: seconds until a connection stands, looking up the name and TLS included; None
             waits for ever. By default 10.
         idle_timeout: seconds without a byte from the server while one is awaited, nor one of the content taken by
-            it while some is sent (then up to twice as many); None waits for ever. By default 60.
+            it while some is sent (then up to twice as many); None waits for ever. By default 60. The head of a
+            response must be complete by then, informational responses (1xx) before it included; of its content,
+            each byte counts, but not the lines of the chunked coding.
         max_connections: connections of one event loop that are in use at a time, those of bodies that are not
             yet closed included; None is no limit. By default 256. Requests beyond them wait their turn. Those
             that are kept for later requests do not count.
