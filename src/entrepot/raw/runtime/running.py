@@ -23,6 +23,14 @@ def running_loop() -> asyncio.AbstractEventLoop:
         raise Unsupported(f"this needs a running asyncio event loop: {_ADVICE}") from error
 
 
+def is_another_loop_running(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a loop other than this one runs here. None does in a forked child that leaves an inherited loop."""
+    try:
+        return asyncio.get_running_loop() is not loop
+    except RuntimeError:
+        return False
+
+
 def require_task() -> None:
     """Refuses to wait outside of a task: a timer could not cancel the wait.
 

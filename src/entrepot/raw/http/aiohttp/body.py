@@ -47,7 +47,7 @@ class AiohttpBody(HttpBody):
     async def read(self, n: int) -> bytes:
         if self._is_read or n == 0:
             return b""
-        if not self._exchange.belongs_here():
+        if self._exchange.is_elsewhere:
             raise of_another_loop()
         content, limit = self._exchange.content, -1 if n >= 4 * BUFFER else min(n, BUFFER)
         try:
@@ -74,7 +74,7 @@ class AiohttpBody(HttpBody):
 
         On another loop than the connection's, that one is asked to.
         """
-        if not self._exchange.belongs_here():
+        if self._exchange.is_elsewhere:
             self._exchange.abandon()
             return
         self._exchange.close()

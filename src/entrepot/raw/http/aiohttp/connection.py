@@ -14,6 +14,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 
 from entrepot.errors import InvalidInput
+from entrepot.raw.runtime.running import is_another_loop_running
 
 from .errors import NoConnectionFree
 from .handler import Handler, Handlers
@@ -51,9 +52,10 @@ class Connector(aiohttp.TCPConnector):
         if self._waiters:
             self.used_at = self.now()
 
-    def is_of(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether the connections belong to a loop."""
-        return self._loop is loop
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another loop runs here than that of the connections."""
+        return is_another_loop_running(self._loop)
 
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Calls something on the loop, if that is not closed, from any thread."""

@@ -7,7 +7,6 @@ import aiohttp
 from aiohttp.client_reqrep import ConnectionKey
 
 from entrepot.raw.http.response_head import NotHttp, ResponseHead
-from entrepot.raw.runtime.running import running_loop
 
 from .connection import Connector
 from .content import send_first
@@ -87,9 +86,10 @@ class Exchange:
             self.handler.rest()
             self._give_back(is_broken=False)
 
-    def belongs_here(self) -> bool:
-        """Whether the loop of the connection is the one that runs here."""
-        return self._connector.is_of(running_loop())
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another loop runs here than that of the connection."""
+        return self._connector.is_elsewhere
 
     def close(self) -> None:
         """Ends a connection whose reply has not ended, and wakes whoever waits for that."""
