@@ -64,9 +64,9 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
 
 def operator(service: str, server: MisbehavingServer, transport: AiohttpTransport) -> Operator:
     if service == "http":
-        return Operator(Http(server.endpoint), context=Context(http=transport))
+        return Operator(Http(server.endpoint), context=Context(http=transport), resilient=False)
     s3 = S3(bucket="b", endpoint=server.endpoint, region="us-east-1", access_key_id="a", secret_access_key="secret")
-    return Operator(s3, context=Context(http=transport))
+    return Operator(s3, context=Context(http=transport), resilient=False)
 
 
 Use = Callable[[Operator], Awaitable[None]]
