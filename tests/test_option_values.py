@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from entrepot import BytesRange, Error, InvalidInput, Operator
-from entrepot.options import _CHECKS
+from entrepot.facade.options import _CHECKS
 from entrepot.services import Fs, Memory
 
 EAST, WEST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))

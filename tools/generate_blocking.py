@@ -21,7 +21,7 @@ FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
 BODIES: Final = {"Reader": "ReadableFile", "Writer": "WritableFile", "Lister": "Pages"}
 BY_HAND: Final = {"at", "blocking", "from_config", "from_uri", "info", "layer", "receive"}
-"""What `OperatorTwin` and the bases of the bodies have instead."""
+"""What `BlockingBase` and the bases of the bodies have instead."""
 
 BY_HAND_IN: Final = {"Reader": {"read"}, "Writer": {"write"}, "Lister": {"next", "next_page", "__aiter__"}}
 """What the bases of single classes have instead, because files or pages ask for more."""
@@ -127,12 +127,12 @@ T = TypeVar("T")
 }
 HOMES: Final = {
     "Call": ".call",
-    "BlockingSource": "entrepot.sources",
+    "BlockingSource": "entrepot.facade.sources",
     "EnteredCall": ".call",
     "Entry": "entrepot.types",
     "Iterable": "collections.abc",
     "Iterator": "collections.abc",
-    "OperatorTwin": ".twin",
+    "BlockingBase": ".twin",
     "Pages": ".paging",
     "ReadableFile": ".file_like",
     "WritableFile": ".file_like",
@@ -160,18 +160,24 @@ def _imports(source: str, body: str) -> list[str]:
 
 def _homes(source: str) -> dict[str, str]:
     """Where the names of a module of the facade are from: those it imports, and those it defines."""
-    tree = ast.parse((SOURCES / f"{source}.py").read_text())
+    tree = ast.parse((SOURCES / "facade" / f"{source}.py").read_text())
     imports = [one for one in ast.walk(tree) if isinstance(one, ast.ImportFrom) and one.module != "_typeshed"]
-    imported = {name.name: str(one.module) for one in imports for name in one.names}
+    imported = {
+        name.name: (f"entrepot.facade.{one.module}" if one.level else str(one.module))
+        for one in imports
+        for name in one.names
+    }
     values = [one for one in tree.body if isinstance(one, ast.Assign | ast.AnnAssign)]
     targets = [one.target if isinstance(one, ast.AnnAssign) else one.targets[0] for one in values]
-    return {one.id: f"entrepot.{source}" for one in targets if isinstance(one, ast.Name) and one.id != "T"} | imported
+    return {
+        one.id: f"entrepot.facade.{source}" for one in targets if isinstance(one, ast.Name) and one.id != "T"
+    } | imported
 
 
 def _twin(module: str) -> str:
     """A class whose methods run those of the class that it is the twin of."""
     (cls,) = (one for one in _classes(module) if one.name == module.capitalize())
-    base = BODIES.get(cls.name, "OperatorTwin")
+    base = BODIES.get(cls.name, "BlockingBase")
     skipped = BY_HAND | BY_HAND_IN.get(cls.name, set())
     methods = [_method(one) for one in cls.body if isinstance(one, FUNCTION) and _is_public(one.name, skipped)]
     return f'class Blocking{cls.name}({base}):\n    """{CLASSES[cls.name]}"""\n' + "\n".join(methods)
@@ -266,7 +272,7 @@ def _step(function: FUNCTION) -> str:
 
 
 def _classes(module: str) -> list[ast.ClassDef]:
-    tree = ast.parse((SOURCES / f"{module}.py").read_text())
+    tree = ast.parse((SOURCES / "facade" / f"{module}.py").read_text())
     return [one for one in tree.body if isinstance(one, ast.ClassDef)]
 
 

@@ -33,11 +33,11 @@ from .errors import (
     Unexpected,
     Unsupported,
 )
-from .lister import Lister
-from .operator import Operator
-from .reader import Reader
+from .facade.lister import Lister
+from .facade.operator import Operator
+from .facade.reader import Reader
+from .facade.writer import Writer
 from .types import BytesRange, Capability, Entry, EntryMode, Metadata, PresignedRequest, Scheme
-from .writer import Writer
 
 if TYPE_CHECKING:
     from .blocking import BlockingOperator

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from entrepot import BytesRange, Operator, RangeNotSatisfied, Unexpected
-from entrepot.operator import assemble
+from entrepot.facade.operator import assemble
+from entrepot.facade.reader import open_body
 from entrepot.raw import Context, OpRead
-from entrepot.raw.oio import by_range_seekable
-from entrepot.raw.oio.pinned_range import PinnedRange
+from entrepot.raw.oio.read import by_range_seekable
+from entrepot.raw.oio.read.pinned_range import PinnedRange
 from entrepot.raw.runtime.inline import InlineRuntime, run
-from entrepot.reader import open_body
 from entrepot.testing import BodyChecker, ReaderChecker, Synthetic
 
 INJECTED = "injected by the test"

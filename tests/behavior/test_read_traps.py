@@ -3,11 +3,11 @@
 import pytest
 
 from entrepot import Operator
-from entrepot.operator import assemble
+from entrepot.facade.operator import assemble
+from entrepot.facade.reader import open_body
 from entrepot.raw import Context, OpRead
-from entrepot.raw.oio.pinned_range import PinnedRange
+from entrepot.raw.oio.read.pinned_range import PinnedRange
 from entrepot.raw.runtime.inline import InlineRuntime, run
-from entrepot.reader import open_body
 from entrepot.testing import TRAPS, BodyChecker, ReaderChecker, Synthetic
 
 CHUNKINGS = [(None, None), (1, 1), (3, 2), (64, 8)]

@@ -6,8 +6,9 @@ import inspect
 import pytest
 
 import entrepot
-from entrepot import blocking, futures
+from entrepot import blocking
 from entrepot.blocking import calls
+from entrepot.facade import futures
 from tests.docs.markdown import SOURCES
 from tools import generate_blocking
 

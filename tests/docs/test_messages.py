@@ -18,7 +18,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from entrepot import BytesRange, ConfigInvalid, Error, InvalidInput, Operator, Reader, layers
-from entrepot.options import _CHECKS
+from entrepot.facade.options import _CHECKS
 from entrepot.raw import Context, ServiceConfig
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.services import S3, Fs, Http, Memory

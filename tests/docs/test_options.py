@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from entrepot import BytesRange, Operator, raw
-from entrepot.futures import (
+from entrepot.facade.futures import (
     FutureCopy,
     FutureCopyTo,
     FutureDelete,
@@ -26,7 +26,7 @@ from entrepot.futures import (
     FutureWrite,
     FutureWriter,
 )
-from entrepot.options import (
+from entrepot.facade.options import (
     CopyOptions,
     DeleteOptions,
     ListerOptions,

@@ -15,7 +15,7 @@ from tests.strict import STRICT, warnings_of
 USE = """
 import asyncio
 from entrepot import ConfigInvalid, NotFound, Operator, StorageFull, Unsupported
-from entrepot.registry import schemes
+from entrepot.services.registry import schemes
 
 async def use():
     op = Operator.from_uri("duck://park/mallards?capacity=20")

@@ -429,16 +429,16 @@ class Versioned(Accessor):
 class TestItselfFirst:
     async def test_marks_of_deletions_alone_make_no_directory(self) -> None:
         gone = Entry("d/x", Metadata(is_deleted=True, version="1"))
-        assert await drain(oio.ItselfFirstLister(Pages([[gone]]), "d/", keeps_versions=True)) == [gone]
+        assert await drain(oio.SelfEntryLister(Pages([[gone]]), "d/", keeps_versions=True)) == [gone]
 
     async def test_of_a_markers_versions_one_leads_and_the_others_stay(self) -> None:
         markers = [entry("d/", version="1", is_deleted=True), entry("d/", version="2"), entry("d/", version="3")]
-        found = await drain(oio.ItselfFirstLister(Pages([[*markers, entry("d/x")]]), "d/", keeps_versions=True))
+        found = await drain(oio.SelfEntryLister(Pages([[*markers, entry("d/x")]]), "d/", keeps_versions=True))
         assert found == [markers[1], markers[0], markers[2], entry("d/x")]
 
     async def test_a_page_of_nothing_but_itself_on_the_way_is_passed_over(self) -> None:
         pages = Pages([[entry("d/x")], [entry("d/")], [entry("d/y")]])
-        assert await paths_of(oio.ItselfFirstLister(pages, "d/")) == ["d/", "d/x", "d/y"]
+        assert await paths_of(oio.SelfEntryLister(pages, "d/")) == ["d/", "d/x", "d/y"]
 
 
 @every_service

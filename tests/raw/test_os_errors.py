@@ -18,7 +18,7 @@ from entrepot import (
     Unexpected,
     Unsupported,
 )
-from entrepot.raw.os_errors import meaning_of, os_errors_as_ours
+from entrepot.raw.os_errors import meaning_of, translate_os_errors
 
 MEANINGS = [
     (errno.ENOENT, NotFound, False),
@@ -56,7 +56,7 @@ MEANINGS = [
 @pytest.mark.parametrize(("code", "kind", "is_temporary"), MEANINGS)
 def test_each_code_has_a_meaning_and_its_path_is_not_repeated(code: int, kind: type[Error], is_temporary: bool) -> None:
     cause = OSError(code, "text of the system", "/home/somebody/private")
-    with pytest.raises(Error) as raised, os_errors_as_ours():
+    with pytest.raises(Error) as raised, translate_os_errors():
         raise cause
     assert type(raised.value) is kind
     assert raised.value.is_temporary is is_temporary
@@ -81,18 +81,18 @@ def test_error_without_a_code_is_unexpected() -> None:
 def test_our_errors_pass_as_they_are_although_they_are_os_errors() -> None:
     ours = NotFound("ours")
     assert isinstance(ours, OSError)
-    with pytest.raises(NotFound) as raised, os_errors_as_ours():
+    with pytest.raises(NotFound) as raised, translate_os_errors():
         raise ours
     assert raised.value is ours
     assert raised.value.__cause__ is None
 
 
 def test_what_is_no_os_error_passes_as_it_is() -> None:
-    with pytest.raises(KeyError), os_errors_as_ours():
+    with pytest.raises(KeyError), translate_os_errors():
         raise KeyError("key")
 
 
 def test_text_that_the_file_system_cannot_spell_is_invalid_input() -> None:
-    with pytest.raises(InvalidInput, match=r"'ascii'.*PYTHONUTF8") as raised, os_errors_as_ours():
+    with pytest.raises(InvalidInput, match=r"'ascii'.*PYTHONUTF8") as raised, translate_os_errors():
         "é".encode("ascii")
     assert isinstance(raised.value.__cause__, UnicodeEncodeError)

@@ -198,7 +198,7 @@ def resident(name):
 
 
 def assert_no_part_is_left(config, server):
-    """An upload whose beginning was lost with its reply may be left, without parts (raw/oio/multipart.py)."""
+    """An upload whose beginning was lost with its reply may be left, without parts (raw/oio/write/multipart.py)."""
     for upload in asyncio.run(Operator(config).list_uploads()):
         key = quote(f"{config.root.strip('/')}/{upload.path}")
         reply = ask_signed(server, "GET", f"/{server.bucket}/{key}?uploadId={quote(upload.id)}")

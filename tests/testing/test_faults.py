@@ -45,7 +45,7 @@ def take_reply(client):
     return received.partition(b"\r\n\r\n")[2]
 
 
-def take_all(client):
+def gather(client):
     """All that comes, and how it ended."""
     received = b""
     try:
@@ -73,7 +73,7 @@ def until(condition):
 def outcome_of(server, fault, *, timeout=10.0):
     with FaultProxy(server.endpoint, FaultScript([fault])) as proxy, connected(proxy, timeout=timeout) as client:
         client.sendall(ASK)
-        return *take_all(client), proxy.counts()[fault.kind]
+        return *gather(client), proxy.counts()[fault.kind]
 
 
 def test_without_a_plan_everything_passes_and_is_counted(server):
@@ -106,7 +106,7 @@ def test_a_stalled_reply_stays_open_until_the_client_leaves(server):
     with FaultProxy(server.endpoint, FaultScript([Fault("stall", after=1000)])) as proxy:
         with connected(proxy, timeout=0.2) as client:
             client.sendall(ASK)
-            received, how = take_all(client)
+            received, how = gather(client)
             assert (len(received), how) == (1000, TimeoutError)
             assert proxy.counts()["open"] == 1
         until(lambda: proxy.counts()["open"] == 0)
@@ -121,7 +121,7 @@ def test_a_request_that_is_truncated_ends_for_the_server_and_its_answer_comes_ba
             client.sendall(b"request that is long")
             accepted, _ = listening.accept()
             with accepted:
-                assert take_all(accepted) == (b"request", None)
+                assert gather(accepted) == (b"request", None)
                 accepted.sendall(b"answer")
             assert client.recv(100) == b"answer"
 
@@ -194,7 +194,7 @@ def test_a_cut_resets_what_is_open(server):
     with FaultProxy(server.endpoint) as proxy, connected(proxy) as client:
         assert ask(client) == CONTENT
         proxy.cut()
-        assert take_all(client) == (b"", ConnectionResetError)
+        assert gather(client) == (b"", ConnectionResetError)
         until(lambda: proxy.counts()["open"] == 0)
 
 
@@ -209,7 +209,7 @@ def test_in_the_end_all_is_closed(server):
     with FaultProxy(server.endpoint) as proxy, connected(proxy) as client:
         assert ask(client) == CONTENT
         proxy.__exit__()
-        assert take_all(client)[0] == b""
+        assert gather(client)[0] == b""
         with pytest.raises(ConnectionRefusedError), connected(proxy):
             pass
     server.wait_until_left()

@@ -33,7 +33,15 @@ from entrepot import (
     Upload,
     Writer,
 )
-from entrepot.futures import FutureList, FutureLister, FutureRead, FutureReader, FutureStat, FutureWrite, FutureWriter
+from entrepot.facade.futures import (
+    FutureList,
+    FutureLister,
+    FutureRead,
+    FutureReader,
+    FutureStat,
+    FutureWrite,
+    FutureWriter,
+)
 from entrepot.layers import ErrorContextLayer, RetryLayer, TimeoutLayer
 from entrepot.raw import (
     Accessor,

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from entrepot.errors import InvalidInput
-from entrepot.futures import described
+from entrepot.facade.futures import described
 
 T = TypeVar("T")
 

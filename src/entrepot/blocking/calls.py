@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from entrepot.options import AskedRange, Path
+from entrepot.facade.options import AskedRange, Path
 from entrepot.types import Entry, Metadata, PresignedRequest
 
 from .call import Call, EnteredCall

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from entrepot.errors import Unsupported
-from entrepot.reader import Reader
-from entrepot.sources import Data
-from entrepot.writer import Writer
+from entrepot.facade.reader import Reader
+from entrepot.facade.sources import Data
+from entrepot.facade.writer import Writer
 
-from .twin import BodyTwin
+from .twin import BlockingBody
 
 
-class ReadableFile(BodyTwin[Reader]):
+class ReadableFile(BlockingBody[Reader]):
     """A file to be read, as `zipfile`, `tarfile` and `io.BufferedReader` want one."""
 
     @property
@@ -61,7 +61,7 @@ class ReadableFile(BodyTwin[Reader]):
         await inner.aclose()
 
 
-class WritableFile(BodyTwin[Writer]):
+class WritableFile(BlockingBody[Writer]):
     """A file to be written from its start to its end, as `zipfile` and `tarfile` want one."""
 
     @property

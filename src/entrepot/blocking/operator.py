@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Unpack
 
-from entrepot.operator import ABORT_CONCURRENT, DELETE_CONCURRENT, Entries, Uploads
-from entrepot.options import (
+from entrepot.facade.operator import ABORT_CONCURRENT, DELETE_CONCURRENT, Entries, Uploads
+from entrepot.facade.options import (
     CopyOptions,
     DeleteOptions,
     Expires,
@@ -24,7 +24,7 @@ from entrepot.options import (
     StatOptions,
     WriterOptions,
 )
-from entrepot.sources import BlockingSource
+from entrepot.facade.sources import BlockingSource
 from entrepot.types import Copied, Entry, Metadata, PresignedRequest
 
 from .calls import (
@@ -46,11 +46,11 @@ from .calls import (
 )
 from .lister import BlockingLister
 from .reader import BlockingReader
-from .twin import OperatorTwin
+from .twin import BlockingBase
 from .writer import BlockingWriter
 
 
-class BlockingOperator(OperatorTwin):
+class BlockingOperator(BlockingBase):
     """One storage, whatever it is, without `await`. Immutable, cheap, and safe to share between threads.
 
     Made by `Operator.blocking`, and means the same in all it does: `op.read(path, range=(0, 8))` and

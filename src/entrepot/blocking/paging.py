@@ -6,14 +6,14 @@ from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any
 
 from entrepot.errors import Error
-from entrepot.lister import Lister
+from entrepot.facade.lister import Lister
 from entrepot.raw.runtime import Runner
 from entrepot.types import Entry
 
-from .twin import BodyTwin
+from .twin import BlockingBody
 
 
-class Pages(BodyTwin[Lister]):
+class Pages(BlockingBody[Lister]):
     """A lister that holds the page at hand itself."""
 
     def __init__(self, inner: Lister, runner: Runner) -> None:

@@ -16,13 +16,13 @@ from types import TracebackType
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from entrepot.errors import InvalidInput
-from entrepot.operator import Operator
-from entrepot.options import shown_path
-from entrepot.preload import preload_helpers
+from entrepot.facade.operator import Operator
+from entrepot.facade.options import shown_path
+from entrepot.facade.preload import preload_helpers
+from entrepot.facade.sources import as_source, blocks, is_async_file, is_file
 from entrepot.raw import AccessorInfo, Layer
 from entrepot.raw.runtime import Runner
 from entrepot.raw.runtime.inline import InlineRunner, InlineRuntime
-from entrepot.sources import as_source, blocks, is_async_file, is_file
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Body(Protocol):
 B = TypeVar("B", bound=Body)
 
 
-class BodyTwin(Generic[B]):
+class BlockingBody(Generic[B]):
     """What is opened, without `await`.
 
     Arguments:
@@ -91,7 +91,7 @@ class BodyTwin(Generic[B]):
             self._runner.finish(_close(iterator))
 
 
-class OperatorTwin:
+class BlockingBase:
     """An operator without `await`: what of it is no operation.
 
     Arguments:
@@ -156,7 +156,7 @@ class OperatorTwin:
         self, operation: str, other: object, call: Callable[[Operator, Operator], Coroutine[Any, Any, T]]
     ) -> T:
         """Runs what takes two operators: on the loop if one of them needs it, and both as they are there."""
-        if not isinstance(other, OperatorTwin):
+        if not isinstance(other, BlockingBase):
             refused = InvalidInput(f"the other operator must be a BlockingOperator, not {type(other).__name__}")
             raise refused.of_call(operation, scheme=self.info.scheme, path="/")
         if _needs_loop(self._operator) == _needs_loop(other._operator):

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 from entrepot._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .always.complete import CompleteLayer
+    from .always.correctness_check import CorrectnessCheckLayer
+    from .always.error_context import ErrorContextLayer
+    from .always.type_erase import TypeEraseLayer
     from .capability_override import CapabilityOverrideLayer
     from .chaos import ChaosLayer
-    from .complete import CompleteLayer
     from .concurrent_limit import ConcurrentLimitLayer
-    from .correctness_check import CorrectnessCheckLayer
-    from .error_context import ErrorContextLayer
     from .logging import LoggingLayer
     from .metrics import MetricsLayer
     from .mime_guess import MimeGuessLayer
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from .throttle import ThrottleLayer
     from .timeout import TimeoutLayer
     from .tracing import TracingLayer
-    from .type_erase import TypeEraseLayer
 
 __all__ = [
     "CapabilityOverrideLayer",
@@ -46,10 +46,10 @@ __getattr__ = lazy_names(
     __name__,
     {
         "ChaosLayer": "chaos",
-        "CompleteLayer": "complete",
+        "CompleteLayer": "always.complete",
         "ConcurrentLimitLayer": "concurrent_limit",
-        "CorrectnessCheckLayer": "correctness_check",
-        "ErrorContextLayer": "error_context",
+        "CorrectnessCheckLayer": "always.correctness_check",
+        "ErrorContextLayer": "always.error_context",
         "CapabilityOverrideLayer": "capability_override",
         "LoggingLayer": "logging",
         "MetricsLayer": "metrics",
@@ -61,6 +61,6 @@ __getattr__ = lazy_names(
         "ThrottleLayer": "throttle",
         "TimeoutLayer": "timeout",
         "TracingLayer": "tracing",
-        "TypeEraseLayer": "type_erase",
+        "TypeEraseLayer": "always.type_erase",
     },
 )

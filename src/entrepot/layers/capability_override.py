@@ -23,9 +23,9 @@ from entrepot.raw import (
 from entrepot.types import Capability
 from entrepot.types.shown import shown
 
-from .complete import CONCURRENT
-from .complete.capability import is_flat
-from .correctness_check import CorrectnessCheckLayer
+from .always.complete import CONCURRENT
+from .always.complete.capability import is_flat
+from .always.correctness_check import CorrectnessCheckLayer
 
 Change = Callable[[Capability], Capability]
 

@@ -23,7 +23,7 @@ from entrepot.raw import (
     oio,
 )
 from entrepot.types import Entry
-from entrepot.types.integers import as_integer, as_number, as_seconds
+from entrepot.types.numbers import as_integer, as_number, as_seconds
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, AroundAccessor, Context, Layer, LayeredAccessor, Operation
 from entrepot.raw.http import HttpBody, HttpRequest, HttpResponse, HttpTransport
-from entrepot.types.integers import as_integer
-
-from .shared import Shared
+from entrepot.raw.per_runtime import PerRuntime
+from entrepot.types.numbers import as_integer
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Local, Runtime
@@ -79,8 +78,8 @@ def _inside(accessor: Accessor) -> Iterator[Accessor]:
         yield accessor
 
 
-def _permits(count: int) -> Shared[Permits]:
-    return Shared(partial(_limiter, count))
+def _permits(count: int) -> PerRuntime[Permits]:
+    return PerRuntime(partial(_limiter, count))
 
 
 def _limiter(count: int, runtime: Runtime) -> Permits:

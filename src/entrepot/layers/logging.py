@@ -10,9 +10,8 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 from entrepot import errors
 from entrepot.errors import Error, InvalidInput
 from entrepot.raw import Accessor, AccessorInfo, AroundAccessor, Context, Layer, Operation
+from entrepot.raw.observation import Observation, ObservedAccessor, kind_of, target_of
 from entrepot.types.shown import shown, shown_name
-
-from .observation import Observation, ObservedAccessor, kind_of, target_of
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")

@@ -13,9 +13,8 @@ from weakref import WeakKeyDictionary
 
 from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.raw import Accessor, Context, Layer, Operation
+from entrepot.raw.observation import Observation, ObservedAccessor, kind_of
 from entrepot.types.shown import shown
-
-from .observation import Observation, ObservedAccessor, kind_of
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter

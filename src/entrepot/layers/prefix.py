@@ -25,7 +25,7 @@ from entrepot.raw import (
 )
 from entrepot.types import Entry
 
-from .complete.directories import stat_root
+from .always.complete.directories import stat_root
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -87,7 +87,7 @@ class _PrefixAccessor(AroundAccessor):
         reply, entries = await super().list(path, args)
         body: oio.List = _RelativeLister(entries, self.relative)
         if path == "/" and args.start_after is None:
-            body = oio.ItselfFirstLister(body, path, keeps_versions=args.versions or args.deleted)
+            body = oio.SelfEntryLister(body, path, keeps_versions=args.versions or args.deleted)
         return reply, body
 
     async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
 from entrepot.errors import DeletionsFailed, Error, InvalidInput, RateLimited
 from entrepot.raw import Accessor, AroundAccessor, Context, Layer, OpCopy, Operation, OpWrite, RpCopy, RpWrite, oio
 from entrepot.raw.log import INFO, log
-from entrepot.types.integers import as_integer, as_number, as_seconds
+from entrepot.types.numbers import as_integer, as_number, as_seconds
 from entrepot.types.shown import shown
 
 T = TypeVar("T")

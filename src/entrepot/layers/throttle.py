@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, AroundAccessor, Context, Layer, Operation
-from entrepot.types.integers import LONGEST, as_number
-
-from .shared import Shared
+from entrepot.raw.per_runtime import PerRuntime
+from entrepot.types.numbers import LONGEST, as_number
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Local, Runtime
@@ -67,10 +66,10 @@ class ThrottleLayer(Layer):
         return accessor
 
 
-def _bucket(name: str, rate: float, burst: float | None = None) -> Shared[Bucket]:
+def _bucket(name: str, rate: float, burst: float | None = None) -> PerRuntime[Bucket]:
     rate = as_number(name, rate, above=0)
     capacity = max(rate, 1.0) if burst is None else as_number("burst", burst, above=0)
-    return Shared(partial(Bucket, rate, capacity))
+    return PerRuntime(partial(Bucket, rate, capacity))
 
 
 class Bucket:

@@ -26,9 +26,9 @@ from entrepot.raw import (
     RpWrite,
     oio,
 )
-from entrepot.raw.accessor import Coming
+from entrepot.raw.accessor import Coro
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
-from entrepot.types.integers import as_seconds
+from entrepot.types.numbers import as_seconds
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -152,16 +152,16 @@ class _TimeoutAccessor(AroundAccessor):
         body.ends_at = self._layer.ends_at(self._runtime.now())
         return body
 
-    def read(self, path: str, args: OpRead) -> Coming[tuple[RpRead, oio.Read]]:
+    def read(self, path: str, args: OpRead) -> Coro[tuple[RpRead, oio.Read]]:
         return AroundAccessor.read(self._for_body(), path, args)
 
-    def write(self, path: str, args: OpWrite) -> Coming[tuple[RpWrite, oio.Write]]:
+    def write(self, path: str, args: OpWrite) -> Coro[tuple[RpWrite, oio.Write]]:
         return AroundAccessor.write(self._for_body(), path, args)
 
-    def delete(self) -> Coming[tuple[RpDelete, oio.Delete]]:
+    def delete(self) -> Coro[tuple[RpDelete, oio.Delete]]:
         return AroundAccessor.delete(self._for_body(is_deleter=True))
 
-    def list(self, path: str, args: OpList) -> Coming[tuple[RpList, oio.List]]:
+    def list(self, path: str, args: OpList) -> Coro[tuple[RpList, oio.List]]:
         return AroundAccessor.list(self._for_body(), path, args)
 
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
@@ -173,7 +173,7 @@ class _TimeoutAccessor(AroundAccessor):
             if left is not None and left <= 0:
                 raise TimeoutError
             limit = _least(seconds, left)
-            return await (call(*args) if limit is None else self._runtime.within(limit, call, *args))
+            return await (call(*args) if limit is None else self._runtime.with_timeout(limit, call, *args))
         except TimeoutError as error:
             if isinstance(error, Error):
                 raise

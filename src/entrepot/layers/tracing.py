@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Final
 from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.raw import Accessor, AccessorInfo, Context, Layer, Operation, build_abs_path, build_rooted_abs_path
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
+from entrepot.raw.observation import Observation, ObservedAccessor
 from entrepot.types import Scheme
 from entrepot.types.shown import shown
-
-from .observation import Observation, ObservedAccessor
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context as TraceContext

@@ -14,10 +14,10 @@ from typing import Any, TypeVar, TypeVarTuple
 from entrepot.errors import Unsupported
 from entrepot.types import Capability, Entry, Metadata
 
-from .oio.delete import Delete
-from .oio.list import List
-from .oio.read import Read
-from .oio.write import Write
+from .oio.delete.api import Delete
+from .oio.list.api import List
+from .oio.read.api import Read
+from .oio.write.api import Write
 from .operation import Operation
 from .ops import (
     OpAbortUpload,
@@ -49,7 +49,7 @@ from .rps import (
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
-Coming = Coroutine[Any, Any, T]
+Coro = Coroutine[Any, Any, T]
 """What a call of an `async def` gives. A plain method that returns the one of another call spares a coroutine of its
 own, which would do nothing but wait for that."""
 
@@ -219,15 +219,13 @@ class AroundAccessor(LayeredAccessor):
         """
         return await call(*args)
 
-    def around_named(
-        self, operation: Operation, path: str, call: Callable[[*Args], Coming[T]], *args: *Args
-    ) -> Coming[T]:
+    def around_named(self, operation: Operation, path: str, call: Callable[[*Args], Coro[T]], *args: *Args) -> Coro[T]:
         """The call, inside `around` if it is one of those that this accessor names."""
         if operation in self.operations:
             return self.around(operation, path, call, *args)
         return call(*args)
 
-    def stat(self, path: str, args: OpStat) -> Coming[RpStat]:
+    def stat(self, path: str, args: OpStat) -> Coro[RpStat]:
         return self.around_named(_STAT, path, self.inner.stat, path, args)
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, Read]:
@@ -238,7 +236,7 @@ class AroundAccessor(LayeredAccessor):
         reply, body = await self.around_named(_WRITE, path, self.inner.write, path, args)
         return reply, body if self.operations.isdisjoint(_WRITER_VERBS) else _AroundWriter(self, path, body)
 
-    def create_dir(self, path: str, args: OpCreateDir) -> Coming[RpCreateDir]:
+    def create_dir(self, path: str, args: OpCreateDir) -> Coro[RpCreateDir]:
         return self.around_named(_CREATE_DIR, path, self.inner.create_dir, path, args)
 
     async def delete(self) -> tuple[RpDelete, Delete]:
@@ -249,19 +247,19 @@ class AroundAccessor(LayeredAccessor):
         reply, body = await self.around_named(_LIST, path, self.inner.list, path, args)
         return reply, body if self.operations.isdisjoint(_LISTER_VERBS) else _AroundLister(self, path, body)
 
-    def copy(self, source: str, target: str, args: OpCopy) -> Coming[RpCopy]:
+    def copy(self, source: str, target: str, args: OpCopy) -> Coro[RpCopy]:
         return self.around_named(_COPY, source, self.inner.copy, source, target, args)
 
-    def rename(self, source: str, target: str, args: OpRename) -> Coming[RpRename]:
+    def rename(self, source: str, target: str, args: OpRename) -> Coro[RpRename]:
         return self.around_named(_RENAME, source, self.inner.rename, source, target, args)
 
-    def list_uploads(self, path: str, args: OpListUploads) -> Coming[RpListUploads]:
+    def list_uploads(self, path: str, args: OpListUploads) -> Coro[RpListUploads]:
         return self.around_named(_LIST_UPLOADS, path, self.inner.list_uploads, path, args)
 
-    def abort_upload(self, path: str, args: OpAbortUpload) -> Coming[RpAbortUpload]:
+    def abort_upload(self, path: str, args: OpAbortUpload) -> Coro[RpAbortUpload]:
         return self.around_named(_ABORT_UPLOAD, path, self.inner.abort_upload, path, args)
 
-    def presign(self, path: str, args: OpPresign) -> Coming[RpPresign]:
+    def presign(self, path: str, args: OpPresign) -> Coro[RpPresign]:
         return self.around_named(_PRESIGN, path, self.inner.presign, path, args)
 
 
@@ -307,16 +305,16 @@ class _AroundReader(Read):
     def is_at_end(self) -> bool:
         return self._inner.is_at_end
 
-    def read(self, n: int) -> Coming[bytes]:
+    def read(self, n: int) -> Coro[bytes]:
         return self._around(_READER_READ, self._path, self._inner.read, n)
 
-    def seek(self, offset: int, whence: int = 0) -> Coming[int]:
+    def seek(self, offset: int, whence: int = 0) -> Coro[int]:
         return self._around(_READER_SEEK, self._path, self._inner.seek, offset, whence)
 
-    def next(self) -> Coming[bytes | None]:
+    def next(self) -> Coro[bytes | None]:
         return self._around(_READER_NEXT, self._path, self._inner.next)
 
-    def close(self) -> Coming[None]:
+    def close(self) -> Coro[None]:
         return self._around(_READER_CLOSE, self._path, self._inner.close)
 
 
@@ -328,13 +326,13 @@ class _AroundWriter(Write):
         if not layer.operations >= _WRITER_VERBS:
             _bind_unnamed(self, inner, _WRITER_VERBS, layer)
 
-    def write(self, data: bytes | bytearray | memoryview) -> Coming[None]:
+    def write(self, data: bytes | bytearray | memoryview) -> Coro[None]:
         return self._around(_WRITER_WRITE, self._path, self._inner.write, data)
 
-    def close(self) -> Coming[Metadata]:
+    def close(self) -> Coro[Metadata]:
         return self._around(_WRITER_CLOSE, self._path, self._inner.close)
 
-    def abort(self) -> Coming[None]:
+    def abort(self) -> Coro[None]:
         return self._around(_WRITER_ABORT, self._path, self._inner.abort)
 
 
@@ -345,10 +343,10 @@ class _AroundDeleter(Delete):
         if not layer.operations >= _DELETER_VERBS:
             _bind_unnamed(self, inner, _DELETER_VERBS, layer)
 
-    def delete(self, path: str, args: OpDelete) -> Coming[None]:
+    def delete(self, path: str, args: OpDelete) -> Coro[None]:
         return self._around(_DELETER_DELETE, path, self._inner.delete, path, args)
 
-    def close(self) -> Coming[None]:
+    def close(self) -> Coro[None]:
         return self._around(_DELETER_CLOSE, "", self._inner.close)
 
 
@@ -360,8 +358,8 @@ class _AroundLister(List):
         if not layer.operations >= _LISTER_VERBS:
             _bind_unnamed(self, inner, _LISTER_VERBS, layer)
 
-    def next(self) -> Coming[Sequence[Entry] | None]:
+    def next(self) -> Coro[Sequence[Entry] | None]:
         return self._around(_LISTER_NEXT, self._path, self._inner.next)
 
-    def close(self) -> Coming[None]:
+    def close(self) -> Coro[None]:
         return self._around(_LISTER_CLOSE, self._path, self._inner.close)

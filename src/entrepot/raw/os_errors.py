@@ -45,7 +45,7 @@ _MEANINGS: Final[dict[int, tuple[type[Error], str]]] = {
 _PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.ENOLCK})
 
 
-class os_errors_as_ours:  # noqa: N801 - it is called like a function
+class translate_os_errors:  # noqa: N801 - it is called like a function
     """Raises, in place of an `OSError` of the operating system, the `Error` that it means.
 
     So it does for text that the encoding of the file system does not have, such as "é" under `LC_ALL=POSIX`.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 
-from entrepot.testing.faults import Fault, FaultPlan, Way
+from .faults import Fault, FaultPlan, Way
 
 _PIECE: Final = 1 << 16
 _DRIPS_A_SECOND: Final = 20

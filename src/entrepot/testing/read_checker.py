@@ -24,8 +24,8 @@ from entrepot.errors import ContentIncomplete, InvalidInput, RangeNotSatisfied
 from entrepot.types import BytesRange
 
 if TYPE_CHECKING:
+    from entrepot.facade.reader import Reader
     from entrepot.raw import oio
-    from entrepot.reader import Reader
 
 Step = tuple[Any, ...]
 """The name of a method of the checker, and its arguments: `("seek", -1, os.SEEK_END)`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from entrepot.errors import InvalidInput, RangeNotSatisfied
 
-from .integers import LARGEST, as_integer
+from .numbers import LARGEST, as_integer
 from .shown import shown
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 from .entry_mode import EntryMode
-from .unchanging import NOTHING, Unchanging
+from .frozen_mapping import EMPTY, FrozenMapping
 
 # On Python 3.11 to look up a member of an enum takes as long as a call.
 _FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR
@@ -45,7 +45,7 @@ class Metadata:
     version: str | None = None
     is_current: bool | None = None
     is_deleted: bool = False
-    user_metadata: Mapping[str, str] = NOTHING
+    user_metadata: Mapping[str, str] = EMPTY
 
     def __init__(  # noqa: PLR0913, PLR0917 - the fields, as `dataclass` would have them
         self,
@@ -61,7 +61,7 @@ class Metadata:
         version: str | None = None,
         is_current: bool | None = None,
         is_deleted: bool = False,  # noqa: FBT002 - the same
-        user_metadata: Mapping[str, str] = NOTHING,
+        user_metadata: Mapping[str, str] = EMPTY,
     ) -> None:
         _set_mode(self, mode)
         _set_content_length(self, content_length)
@@ -75,7 +75,7 @@ class Metadata:
         _set_version(self, version)
         _set_is_current(self, is_current)
         _set_is_deleted(self, is_deleted)
-        kept = user_metadata if type(user_metadata) is Unchanging else Unchanging(user_metadata)
+        kept = user_metadata if type(user_metadata) is FrozenMapping else FrozenMapping(user_metadata)
         _set_user_metadata(self, kept)
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from .unchanging import NOTHING, Unchanging
+from .frozen_mapping import EMPTY, FrozenMapping
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -25,12 +25,12 @@ class PresignedRequest:
 
     method: str
     url: str
-    headers: Mapping[str, str] = NOTHING
+    headers: Mapping[str, str] = EMPTY
     expires_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        if type(self.headers) is not Unchanging:
-            object.__setattr__(self, "headers", Unchanging(self.headers))
+        if type(self.headers) is not FrozenMapping:
+            object.__setattr__(self, "headers", FrozenMapping(self.headers))
 
     def __repr__(self) -> str:
         address, mark, _ = self.url.partition("?")

@@ -4,9 +4,9 @@ import pytest
 
 from entrepot.errors import InvalidInput
 from entrepot.raw.http import HttpRequest
-from entrepot.raw.http.aiohttp.head import head_of
 from entrepot.raw.http.aiohttp.origin import parse_origin, split_url
 from entrepot.raw.http.transport import Header
+from entrepot.raw.http.wire.request_head import head_of
 
 COMMON = {"host": "Host: h", "user-agent": "User-Agent: entrepot"}
 

@@ -7,7 +7,7 @@ from entrepot.raw import RpRead
 from entrepot.raw.http.headers import parse_metadata
 from entrepot.raw.http.reader import HttpReader
 from entrepot.raw.http.transport import HttpBody, HttpHeaders, HttpResponse
-from entrepot.raw.oio.read import WHOLE
+from entrepot.raw.oio.read.api import WHOLE
 from entrepot.types import BytesRange
 
 OBJECT = b"0123456789"

@@ -18,8 +18,8 @@ from entrepot.layers import TimeoutLayer
 from entrepot.raw import Context
 from entrepot.raw.http import HttpRequest
 from entrepot.raw.http.aiohttp import AiohttpTransport
-from entrepot.raw.http.framing import MalformedResponse
-from entrepot.raw.http.response_head import HeadReader
+from entrepot.raw.http.wire.framing import MalformedResponse
+from entrepot.raw.http.wire.response_head import HeadReader
 from entrepot.services import S3, Http
 from tests.misbehaving import CLOSE, PAUSE, STALL, Answer, Asked, MisbehavingServer, chunked, reply, whole
 

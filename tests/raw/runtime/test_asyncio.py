@@ -199,7 +199,7 @@ async def test_a_limit_cancels_the_call_and_nobody_else():
             left.append("by cancellation")
 
     with pytest.raises(TimeoutError) as caught:
-        await runtime.within(0.01, wait)
+        await runtime.with_timeout(0.01, wait)
     assert left == ["by cancellation"]
     assert asyncio.current_task().cancelling() == 0
     assert isinstance(caught.value.__cause__, asyncio.CancelledError)
@@ -210,9 +210,9 @@ async def test_a_call_that_does_not_wait_takes_no_timer(monkeypatch):
         return 7
 
     monkeypatch.setattr(asyncio, "timeout", None)
-    assert await runtime.within(10, give) == 7
+    assert await runtime.with_timeout(10, give) == 7
     with pytest.raises(TypeError):
-        await runtime.within(10, asyncio.sleep, 0)
+        await runtime.with_timeout(10, asyncio.sleep, 0)
 
 
 async def test_a_limit_counts_from_the_beginning_of_the_call():
@@ -222,11 +222,11 @@ async def test_a_limit_counts_from_the_beginning_of_the_call():
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(10):
-            await runtime.within(0.01, hold_up_and_wait)
+            await runtime.with_timeout(0.01, hold_up_and_wait)
 
 
 async def test_a_cancelled_call_within_a_limit_is_cancelled_and_not_late():
-    task = asyncio.ensure_future(runtime.within(10, asyncio.Event().wait))
+    task = asyncio.ensure_future(runtime.with_timeout(10, asyncio.Event().wait))
     await asyncio.sleep(0)
     await cancelled(task)
     assert task.cancelled()
@@ -243,7 +243,7 @@ async def test_a_call_that_waits_on_when_it_is_cancelled_has_the_word():
             await asyncio.sleep(0)
             return "ended in peace"
 
-    task = asyncio.ensure_future(runtime.within(10, end_in_peace))
+    task = asyncio.ensure_future(runtime.with_timeout(10, end_in_peace))
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.sleep(0)
@@ -265,12 +265,12 @@ async def test_a_call_within_a_limit_that_ends_at_the_error_of_its_first_wait_gi
         except asyncio.CancelledError:
             return "calm"
 
-    assert await runtime.within(10, fall_back) == "nothing there"
-    task = asyncio.ensure_future(runtime.within(10, stay_calm))
+    assert await runtime.with_timeout(10, fall_back) == "nothing there"
+    task = asyncio.ensure_future(runtime.with_timeout(10, stay_calm))
     await asyncio.sleep(0)
     task.cancel()
     assert await task == "calm"
-    assert await runtime.within(0.01, stay_calm) == "calm"
+    assert await runtime.with_timeout(0.01, stay_calm) == "calm"
 
 
 async def test_a_call_within_a_limit_is_closed_with_its_caller():
@@ -283,7 +283,7 @@ async def test_a_call_within_a_limit_is_closed_with_its_caller():
             left.append("closed")
             raise
 
-    coroutine = runtime.within(10, wait)
+    coroutine = runtime.with_timeout(10, wait)
     coroutine.send(None)
     coroutine.close()
     assert left == ["closed"]

@@ -38,7 +38,7 @@ def test_blocking_gives_the_result_and_the_error_of_the_call(driver):
 def test_what_is_tried_at_once_is_made_only_where_blocking_holds_up_others(driver):
     runtime, step = driver
     expected = [32, None] if isinstance(runtime, AsyncioRuntime) else [None, None]
-    assert [step(runtime.at_once(pow, 2, 5)), step(runtime.at_once({}.get, "missing"))] == expected
+    assert [step(runtime.try_nonblocking(pow, 2, 5)), step(runtime.try_nonblocking({}.get, "missing"))] == expected
 
 
 def test_open_file_gives_the_file_and_what_its_opener_learned(driver, tmp_path):
@@ -123,17 +123,17 @@ def test_no_timeout_is_no_limit(driver):
 
 def test_within_a_limit_a_call_gives_its_result_and_its_error(driver):
     runtime, step = driver
-    assert step(runtime.within(1000, give, 7)) == 7
-    assert step(runtime.within(1000, runtime.blocking, pow, 2, 5)) == 32
+    assert step(runtime.with_timeout(1000, give, 7)) == 7
+    assert step(runtime.with_timeout(1000, runtime.blocking, pow, 2, 5)) == 32
     with pytest.raises(LookupError):
-        step(runtime.within(1000, fail))
+        step(runtime.with_timeout(1000, fail))
 
 
 def test_within_a_limit_a_call_that_takes_longer_ends(driver):
     runtime, step = driver
     before = runtime.now()
     with pytest.raises(TimeoutError):
-        step(runtime.within(0.01, runtime.sleep, 1000))
+        step(runtime.with_timeout(0.01, runtime.sleep, 1000))
     assert runtime.now() - before < 500
     assert step(runtime.blocking(len, "abc")) == 3
 
@@ -141,9 +141,9 @@ def test_within_a_limit_a_call_that_takes_longer_ends(driver):
 def test_of_two_limits_the_nearer_one_counts(driver):
     runtime, step = driver
     with pytest.raises(TimeoutError):
-        step(runtime.within(0.01, runtime.within, 1000, runtime.sleep, 1000))
+        step(runtime.with_timeout(0.01, runtime.with_timeout, 1000, runtime.sleep, 1000))
     with pytest.raises(TimeoutError):
-        step(runtime.within(1000, runtime.within, 0.01, runtime.sleep, 1000))
+        step(runtime.with_timeout(1000, runtime.with_timeout, 0.01, runtime.sleep, 1000))
 
 
 def test_a_window_gives_results_in_the_order_of_its_calls(driver):

@@ -11,7 +11,7 @@ from entrepot import Operator
 from entrepot.raw import Context
 from entrepot.raw.runtime import inline
 from entrepot.services import Fs
-from entrepot.services.fs import confined, openat2
+from entrepot.services.fs.kernel import beneath, openat2
 
 T = TypeVar("T")
 
@@ -57,8 +57,8 @@ def confinement(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """Both ways to keep inside the root."""
     name: str = request.param
     if name == "walk":
-        monkeypatch.setattr(confined, "kernel_confines", lambda: False)
-    elif not confined.kernel_confines():
+        monkeypatch.setattr(beneath, "kernel_confines", lambda: False)
+    elif not beneath.kernel_confines():
         pytest.skip("this kernel, or the sandbox around it, has no openat2")
     return name
 

@@ -13,8 +13,8 @@ import pytest
 
 from entrepot import BlockingOperator, Operator
 from entrepot.services import Fs, fs
-from entrepot.services.fs.held import Held
-from entrepot.services.fs.temporary import Temporary
+from entrepot.services.fs.kernel.descriptor import Descriptor
+from entrepot.services.fs.kernel.temporary import Temporary
 
 from .conftest import descriptors, names_in
 
@@ -110,7 +110,7 @@ def test_interrupt_at_any_bytecode_closes_nothing_twice(root: Path, name: str, c
 
 def test_temporary_file_of_an_interrupted_writer_goes_with_the_writer(root: Path) -> None:
     before = descriptors()
-    dropped = Temporary(Held(os.open(root, os.O_RDONLY)), 0o666)
+    dropped = Temporary(Descriptor(os.open(root, os.O_RDONLY)), 0o666)
     assert len(names_in(root)) == 1
     del dropped
     assert names_in(root) == []
@@ -118,7 +118,7 @@ def test_temporary_file_of_an_interrupted_writer_goes_with_the_writer(root: Path
 
 
 def test_temporary_file_stays_when_a_forked_child_drops_its_writer(root: Path) -> None:
-    mine = Temporary(Held(os.open(root, os.O_RDONLY)), 0o666)
+    mine = Temporary(Descriptor(os.open(root, os.O_RDONLY)), 0o666)
     child = os.fork()
     if child == 0:
         del mine
@@ -130,7 +130,7 @@ def test_temporary_file_stays_when_a_forked_child_drops_its_writer(root: Path) -
 
 
 def test_writer_that_was_interrupted_after_placing_removes_no_file_of_another(root: Path) -> None:
-    mine = Temporary(Held(os.open(root, os.O_RDONLY)), 0o666)
+    mine = Temporary(Descriptor(os.open(root, os.O_RDONLY)), 0o666)
     (name,) = names_in(root)
     (root / name).rename(root / "file")
     (root / name).write_bytes(b"of another writer of the same target")
@@ -139,7 +139,7 @@ def test_writer_that_was_interrupted_after_placing_removes_no_file_of_another(ro
 
 
 def test_descriptor_is_closed_once(root: Path) -> None:
-    held = Held(os.open(root, os.O_RDONLY))
+    held = Descriptor(os.open(root, os.O_RDONLY))
     number = held.number
     held.close()
     reused = os.open(root, os.O_RDONLY)

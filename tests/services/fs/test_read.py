@@ -23,7 +23,7 @@ from entrepot import (
     Unsupported,
 )
 from entrepot.raw import OpRead, OpStat, OpWrite, oio
-from entrepot.raw.oio.read import read_to_end
+from entrepot.raw.oio.read.api import read_to_end
 from entrepot.services.fs import accessor
 
 from .conftest import Run, descriptors
@@ -276,7 +276,7 @@ def test_sys_files_read_right_although_they_say_one_page(run: Run, op_at: Callab
 def test_file_that_never_ends_and_tells_no_size_is_refused(
     run: Run, op_at: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("entrepot.raw.oio.file_reader.SNAPSHOT_LIMIT", 1024 * 1024)
+    monkeypatch.setattr("entrepot.raw.oio.read.file_reader.SNAPSHOT_LIMIT", 1024 * 1024)
     with pytest.raises(Unsupported, match="tells no size") as raised:
         run(op_at("/proc").read("self/pagemap"))
     assert (raised.value.operation, raised.value.path) == ("read", "self/pagemap")
@@ -405,8 +405,8 @@ class _CountingRuntime:
         self.calls.append("blocking")
         return await self._inner.blocking(call, *args)  # type: ignore[attr-defined]
 
-    async def at_once(self, attempt: Callable[..., object], *args: object) -> object:
-        return await self._inner.at_once(attempt, *args)  # type: ignore[attr-defined]
+    async def try_nonblocking(self, attempt: Callable[..., object], *args: object) -> object:
+        return await self._inner.try_nonblocking(attempt, *args)  # type: ignore[attr-defined]
 
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, object]]) -> tuple[object, object]:
         self.calls.append("open_file")

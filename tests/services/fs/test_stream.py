@@ -12,8 +12,10 @@ import pytest
 from entrepot import ConditionNotMatch, Error, InvalidInput, IsADirectory, Operator, StorageFull, Unsupported
 from entrepot.raw import Context, OpWrite
 from entrepot.services import Fs
-from entrepot.services.fs import placing, renameat2, writer
+from entrepot.services.fs import writer
 from entrepot.services.fs.accessor import BUFFER, FsAccessor
+from entrepot.services.fs.kernel import publish as placing
+from entrepot.services.fs.kernel import renameat2
 
 from .conftest import Run, descriptors, names_in
 
@@ -236,7 +238,7 @@ class TestIfNotExists:
             assert may_go.wait(30)
             original(*args, is_new=is_new)  # type: ignore[arg-type]
 
-        monkeypatch.setattr("entrepot.services.fs.temporary.place", held)
+        monkeypatch.setattr("entrepot.services.fs.kernel.temporary.place", held)
 
         async def scenario() -> None:
             _, body = await FsAccessor(Context(), str(root)).write("file", OpWrite(if_not_exists=True))

@@ -27,7 +27,8 @@ from entrepot import (
 from entrepot.raw import Context
 from entrepot.raw.runtime import inline
 from entrepot.services import Fs
-from entrepot.services.fs import content, renameat2, transfer
+from entrepot.services.fs import transfer
+from entrepot.services.fs.kernel import content, renameat2
 
 from .conftest import Run, descriptors, names_in
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from entrepot import NotADirectory, NotFound, Operator, PermissionDenied, Unexpected
-from entrepot.services.fs import confined, openat2, walk
+from entrepot.services.fs.kernel import beneath, openat2
+from entrepot.services.fs.kernel import beneath_by_walking as walk
 
 from .conftest import Run
 
@@ -24,9 +25,9 @@ def asked_anew(root: Path) -> Iterator[None]:
     (root / "inside").symlink_to("d/../file")
     (root / "outside").symlink_to("../secret")
     (root / "dir").symlink_to("../outside")
-    confined.kernel_confines.cache_clear()
+    beneath.kernel_confines.cache_clear()
     yield
-    confined.kernel_confines.cache_clear()
+    beneath.kernel_confines.cache_clear()
 
 
 def check_confined(run: Run, op: Operator) -> None:
@@ -68,7 +69,7 @@ def test_kernel_or_sandbox_that_refuses_openat2_is_asked_once_and_then_paths_are
 def test_openat2_is_asked_again_when_a_rename_came_between_but_not_for_ever(
     run: Run, op: Operator, refusing: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confined, "kernel_confines", lambda: True)
+    monkeypatch.setattr(beneath, "kernel_confines", lambda: True)
     asked = refusing(errno.EAGAIN)
     with pytest.raises(Unexpected, match="EAGAIN") as raised:
         run(op.stat("d/file"))
@@ -81,16 +82,16 @@ def test_other_systems_are_not_asked(run: Run, op: Operator, monkeypatch: pytest
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(sys, "platform", "darwin")
         elsewhere.setattr(openat2, "works", lambda: pytest.fail("it was asked"))
-        assert not confined.kernel_confines()
+        assert not beneath.kernel_confines()
     check_confined(run, op)
 
 
 def test_walking_needs_nothing_that_only_linux_has(run: Run, op: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     """`O_PATH` is of Linux; elsewhere directories are opened for reading."""
     plain = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    monkeypatch.setattr(confined, "kernel_confines", lambda: False)
+    monkeypatch.setattr(beneath, "kernel_confines", lambda: False)
     monkeypatch.setattr(walk, "_DIRECTORY", plain | os.O_NOFOLLOW)
-    monkeypatch.setattr(confined, "_DIRECTORY", plain)
+    monkeypatch.setattr(beneath, "_DIRECTORY", plain)
     check_confined(run, op)
     run(op.write("new/dir/file", b"new"))
     assert run(op.read("new/dir/file")) == b"new"
@@ -101,7 +102,7 @@ def test_walking_needs_nothing_that_only_linux_has(run: Run, op: Operator, monke
 def test_name_that_becomes_a_link_after_the_walk_is_refused(
     run: Run, op: Operator, root: Path, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confined, "kernel_confines", lambda: False)
+    monkeypatch.setattr(beneath, "kernel_confines", lambda: False)
     original = walk._Walk.to_last_name
     (root / "d" / "file").write_bytes(INSIDE)
 
@@ -119,7 +120,7 @@ def test_name_that_becomes_a_link_after_the_walk_is_refused(
 def test_file_that_becomes_a_link_before_it_is_opened_is_refused(
     run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confined, "kernel_confines", lambda: False)
+    monkeypatch.setattr(beneath, "kernel_confines", lambda: False)
     original = os.open
 
     def swapped(path: str, flags: int, *args: int, dir_fd: int | None = None) -> int:
@@ -136,7 +137,7 @@ def test_file_that_becomes_a_link_before_it_is_opened_is_refused(
 def test_directory_that_becomes_a_link_before_it_is_walked_is_refused(
     run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(confined, "kernel_confines", lambda: False)
+    monkeypatch.setattr(beneath, "kernel_confines", lambda: False)
     original = os.open
 
     def swapped(path: str, flags: int, *args: int, dir_fd: int | None = None) -> int:

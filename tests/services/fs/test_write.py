@@ -271,8 +271,8 @@ from entrepot.services import Fs
 
 root, walks = sys.argv[1], sys.argv[2] == "walk"
 if walks:
-    from entrepot.services.fs import confined
-    confined.kernel_confines = lambda: False
+    from entrepot.services.fs.kernel import beneath
+    beneath.kernel_confines = lambda: False
 op = Operator(Fs(root), context=Context(runtime=inline.InlineRuntime()))
 inline.run(op.read("search/file"))  # imports what is imported on use: afterwards that may not be permitted
 if os.geteuid() == 0:

@@ -17,7 +17,7 @@ from entrepot.services import S3
 from entrepot.services.s3.accessor import S3Accessor
 from entrepot.services.s3.client import S3Client
 from entrepot.services.s3.core import S3Core
-from entrepot.services.s3.signing import Credentials, Signer
+from entrepot.signing.aws import Credentials, Signer
 from entrepot.testing.transport import MockTransport, reply
 
 NOW = datetime(2024, 2, 29, 23, 59, 58, 999_999, tzinfo=UTC)

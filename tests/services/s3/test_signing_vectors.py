@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote
 import pytest
 
 from entrepot.raw.http import HttpRequest
-from entrepot.services.s3.signing import EMPTY_SHA256, Credentials, Signer, canonical_request
+from entrepot.signing.aws import EMPTY_SHA256, Credentials, Signer, canonical_request
 
 VECTORS = Path(__file__).parents[4] / "shared" / "data" / "aws-sigv4"
 CASES = sorted(folder.name for folder in VECTORS.iterdir()) if VECTORS.is_dir() else []

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from entrepot.errors import ContentIncomplete, ContentTruncated, RangeNotSatisfied, Unexpected, Unsupported
-from entrepot.raw.oio.read import WHOLE, Read
+from entrepot.raw.oio.read.api import WHOLE, Read
 from entrepot.raw.rps import RpRead
 from entrepot.types import BytesRange, Metadata
 

@@ -4,31 +4,31 @@ from typing import TYPE_CHECKING
 
 from entrepot._lazy import lazy_names
 
-from .delete import Delete
-from .list import List
-from .read import Read
-from .write import Write
+from .delete.api import Delete
+from .list.api import List
+from .read.api import Read
+from .write.api import Write
 
 if TYPE_CHECKING:
-    from .append import AppendWriter
-    from .batch_delete import BatchDeleter
-    from .by_range_seekable import ByRangeSeekableReader
-    from .bytes_reader import BytesReader
-    from .chunked import ChunkedReader
-    from .file_reader import FileReader, into_read_from_file
-    from .flat import FlatLister
-    from .hierarchy import HierarchyLister
-    from .itself_first import ItselfFirstLister
-    from .lengths import LengthLister
-    from .multipart import MultipartUpload, MultipartWriter, Part, PartSizes
-    from .one_shot import OneShotWriter
-    from .page import Page, PageLister
-    from .position import PositionedFile, PositionWriter
-    from .prefix import PrefixLister
-    from .recursive_delete import RecursiveDeleter
-    from .seek import seek_target
-    from .staged import StagedWriter
-    from .streamable import StreamableReader
+    from .delete.batch_delete import BatchDeleter
+    from .delete.recursive_delete import RecursiveDeleter
+    from .list.flat import FlatLister
+    from .list.hierarchy import HierarchyLister
+    from .list.lengths import LengthLister
+    from .list.page import Page, PageLister
+    from .list.prefix import PrefixLister
+    from .list.self_entry import SelfEntryLister
+    from .read.by_range_seekable import ByRangeSeekableReader
+    from .read.bytes_reader import BytesReader
+    from .read.chunked import ChunkedReader
+    from .read.file_reader import FileReader, into_read_from_file
+    from .read.seek import seek_target
+    from .read.streamable import StreamableReader
+    from .write.append import AppendWriter
+    from .write.multipart import MultipartUpload, MultipartWriter, Part, PartSizes
+    from .write.one_shot import OneShotWriter
+    from .write.position import PositionedFile, PositionWriter
+    from .write.staged import StagedWriter
 
 __all__ = [
     "AppendWriter",
@@ -40,7 +40,6 @@ __all__ = [
     "FileReader",
     "FlatLister",
     "HierarchyLister",
-    "ItselfFirstLister",
     "LengthLister",
     "List",
     "MultipartUpload",
@@ -55,6 +54,7 @@ __all__ = [
     "PrefixLister",
     "Read",
     "RecursiveDeleter",
+    "SelfEntryLister",
     "StagedWriter",
     "StreamableReader",
     "Write",
@@ -65,30 +65,30 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "AppendWriter": "append",
-        "BatchDeleter": "batch_delete",
-        "ByRangeSeekableReader": "by_range_seekable",
-        "BytesReader": "bytes_reader",
-        "ChunkedReader": "chunked",
-        "FileReader": "file_reader",
-        "FlatLister": "flat",
-        "HierarchyLister": "hierarchy",
-        "ItselfFirstLister": "itself_first",
-        "LengthLister": "lengths",
-        "MultipartUpload": "multipart",
-        "MultipartWriter": "multipart",
-        "OneShotWriter": "one_shot",
-        "Page": "page",
-        "PageLister": "page",
-        "Part": "multipart",
-        "PartSizes": "multipart",
-        "PositionWriter": "position",
-        "PositionedFile": "position",
-        "PrefixLister": "prefix",
-        "RecursiveDeleter": "recursive_delete",
-        "StagedWriter": "staged",
-        "StreamableReader": "streamable",
-        "into_read_from_file": "file_reader",
-        "seek_target": "seek",
+        "AppendWriter": "write.append",
+        "BatchDeleter": "delete.batch_delete",
+        "ByRangeSeekableReader": "read.by_range_seekable",
+        "BytesReader": "read.bytes_reader",
+        "ChunkedReader": "read.chunked",
+        "FileReader": "read.file_reader",
+        "FlatLister": "list.flat",
+        "HierarchyLister": "list.hierarchy",
+        "SelfEntryLister": "list.self_entry",
+        "LengthLister": "list.lengths",
+        "MultipartUpload": "write.multipart",
+        "MultipartWriter": "write.multipart",
+        "OneShotWriter": "write.one_shot",
+        "Page": "list.page",
+        "PageLister": "list.page",
+        "Part": "write.multipart",
+        "PartSizes": "write.multipart",
+        "PositionWriter": "write.position",
+        "PositionedFile": "write.position",
+        "PrefixLister": "list.prefix",
+        "RecursiveDeleter": "delete.recursive_delete",
+        "StagedWriter": "write.staged",
+        "StreamableReader": "read.streamable",
+        "into_read_from_file": "read.file_reader",
+        "seek_target": "read.seek",
     },
 )

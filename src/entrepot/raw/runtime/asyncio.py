@@ -14,9 +14,9 @@ import anyio
 import anyio._backends._asyncio  # else the first scope imports it, while something is cleaned up
 
 from . import base
-from .hops import in_thread, in_thread_for_long
 from .loop_local import LoopLocal
 from .running import of_another_loop, require_task, running_loop
+from .threads import in_thread, in_thread_for_long
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -31,7 +31,7 @@ class AsyncioRuntime(base.Runtime):
     async def blocking_long(self, call: Callable[[*Args], T], *args: *Args) -> T:
         return await in_thread_for_long(call, *args)
 
-    async def at_once(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
+    async def try_nonblocking(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
         running_loop()
         await asyncio.sleep(0)  # else whoever only makes such calls would keep the loop to himself
         return attempt(*args)
@@ -54,7 +54,7 @@ class AsyncioRuntime(base.Runtime):
         require_task()
         return asyncio.timeout(seconds)
 
-    async def within(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+    async def with_timeout(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         begun = time.monotonic()
         made = call(*args).__await__()
         try:

@@ -76,7 +76,7 @@ class Runtime(Protocol):
         """The same, of a call that may take seconds. However many there are, they leave threads to `blocking`."""
         return await self.blocking(call, *args)
 
-    async def at_once(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
+    async def try_nonblocking(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
         """Makes a call that never blocks, and gives None where it would have to.
 
         It spares the hop to a thread that a call that blocks takes where waiting holds up others, and gives those
@@ -100,7 +100,7 @@ class Runtime(Protocol):
         """A scope that is left with `TimeoutError` after so many seconds. Never held across a `yield`."""
         ...
 
-    async def within(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+    async def with_timeout(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         """Makes a call that ends with `TimeoutError` after so many seconds, as in a scope of `timeout` around it.
 
         A call that does not wait costs little more than it does without.

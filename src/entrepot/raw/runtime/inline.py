@@ -96,7 +96,7 @@ class InlineRuntime(base.Runtime):
         _check_deadline()
         return call(*args)
 
-    async def at_once(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
+    async def try_nonblocking(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
         return None
 
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[base.File, T]:
@@ -115,7 +115,7 @@ class InlineRuntime(base.Runtime):
     def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[object]:
         return _Limited(seconds)
 
-    async def within(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+    async def with_timeout(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         async with _Limited(seconds):
             return await call(*args)
 

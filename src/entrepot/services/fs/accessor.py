@@ -32,22 +32,15 @@ from entrepot.raw import (
     oio,
 )
 from entrepot.raw.conditions import check_conditions
-from entrepot.raw.oio import chunked, fetch, in_window, itself_first, lengths, streamable
-from entrepot.raw.os_errors import os_errors_as_ours
+from entrepot.raw.oio import windowed as in_window
+from entrepot.raw.oio.list import lengths
+from entrepot.raw.oio.list import self_entry as itself_first
+from entrepot.raw.oio.read import chunked, fetch, streamable
+from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import Capability, Metadata, Scheme
 
 from .appender import Appending
-from .at_once import AtOnce
-from .confined import (
-    attributes_beneath,
-    attributes_without_links,
-    file_system_beneath,
-    is_in_root,
-    make_directory,
-    open_beneath,
-    open_root,
-)
-from .content import with_user_metadata
+from .cached import AtOnce
 from .core import (
     check_is_regular,
     check_may_be_made,
@@ -60,10 +53,20 @@ from .core import (
     unless_stored,
 )
 from .deleter import delete_many, delete_path
+from .kernel.beneath import (
+    attributes_beneath,
+    attributes_without_links,
+    file_system_beneath,
+    is_in_root,
+    make_directory,
+    open_beneath,
+    open_root,
+)
+from .kernel.content import with_user_metadata
+from .kernel.xattrs import CAN_BE_STORED, may_have_user_metadata
 from .lister import FsLister, Walk
+from .revocable import Revocable, all_or_withdrawn, long_or_withdrawn
 from .transfer import copy_file, rename_file
-from .user_metadata import CAN_BE_STORED, may_have_user_metadata
-from .withdrawal import Withdrawal, all_or_withdrawn, long_or_withdrawn
 from .writer import Replacement
 
 NEEDED_LATER: Final = (chunked, fetch, in_window, itself_first, lengths, streamable)
@@ -137,7 +140,7 @@ class FsAccessor(Accessor):
     async def stat(self, path: str, args: OpStat) -> RpStat:
         relative = relative_path(path)
         runtime, at_once = self._context.runtime, self._at_once
-        metadata = await runtime.at_once(at_once.stat, relative) if at_once.may_be_had() else None
+        metadata = await runtime.try_nonblocking(at_once.stat, relative) if at_once.may_be_had() else None
         if metadata is None:
             metadata = await runtime.blocking(self._stat, relative)
         if names_directory(path) and not metadata.is_dir:
@@ -187,8 +190,8 @@ class FsAccessor(Accessor):
         await all_or_withdrawn(self._context.runtime, self._make_directory, relative)
         return RpCreateDir()
 
-    def _make_directory(self, _: Withdrawal, relative: str) -> None:
-        with os_errors_as_ours():
+    def _make_directory(self, _: Revocable, relative: str) -> None:
+        with translate_os_errors():
             os.close(make_directory(self._root, relative, fsync=self._fsync))
 
     async def delete(self) -> tuple[RpDelete, oio.BatchDeleter]:
@@ -227,7 +230,7 @@ class FsAccessor(Accessor):
 
 def _import_what_calls_need(context: Context) -> None:
     """Imports what the first calls would, likewise. It loads ctypes and perhaps an event loop, so not without need."""
-    from . import openat2, page_cache, renameat2  # noqa: F401
+    from .kernel import openat2, page_cache, renameat2  # noqa: F401
 
     context.runtime  # noqa: B018 - which is imported by that
 
@@ -243,7 +246,7 @@ def _two_paths(source: str, target: str) -> tuple[str, str]:
 
 def _stat(root: str, relative: str) -> Metadata:
     check_may_exist(relative)
-    with os_errors_as_ours():
+    with translate_os_errors():
         return _stat_name(root, relative) or _stat_path(root, relative)
 
 

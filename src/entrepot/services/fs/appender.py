@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import NotFound, Unexpected
 from entrepot.raw import oio
-from entrepot.raw.os_errors import os_errors_as_ours
+from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import Metadata
 
-from .confined import attributes_beneath, open_beneath, open_root, put_in_parent
-from .content import describe_open
 from .core import check_is_regular
-from .held import Held
-from .placing import sync_directory
+from .kernel.beneath import attributes_beneath, open_beneath, open_root, put_in_parent
+from .kernel.content import describe_open
+from .kernel.descriptor import Descriptor
+from .kernel.publish import sync_directory
 from .polling import poll
-from .withdrawal import Withdrawal, until_free
+from .revocable import Revocable, until_free
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
@@ -47,16 +47,16 @@ class Appending(oio.PositionedFile):
         fsync: whether it is forced to the disk before the writer is closed.
     """
 
-    __slots__ = ("_done", "_file", "_fsync", "_relative", "_root", "_runtime", "_withdrawal")
+    __slots__ = ("_done", "_file", "_fsync", "_relative", "_revocable", "_root", "_runtime")
 
     def __init__(self, runtime: "Runtime", root: str, relative: str, *, fsync: bool) -> None:
         self._runtime = runtime
         self._root = root
         self._relative = relative
         self._fsync = fsync
-        self._file = Held(-1)
+        self._file = Descriptor(-1)
         self._done = 0
-        self._withdrawal = Withdrawal()
+        self._revocable = Revocable()
 
     async def write_at(self, offset: int, content: Sequence[bytes]) -> None:
         await poll(self._runtime, partial(self._runtime.blocking, self._append, offset, content))
@@ -65,17 +65,17 @@ class Appending(oio.PositionedFile):
         return await poll(self._runtime, partial(self._runtime.blocking, self._finish, offset, content))
 
     async def abort(self) -> None:
-        if self._withdrawal.withdraw() or self._file.number >= 0:
-            await until_free(self._runtime, self._withdrawal)
+        if self._revocable.withdraw() or self._file.number >= 0:
+            await until_free(self._runtime, self._revocable)
             await self._runtime.blocking(self._file.close)
 
     def _append(self, offset: int, content: Sequence[bytes]) -> bool | None:
         """True, or None while somebody else has the lock."""
-        with self._withdrawal, os_errors_as_ours():
+        with self._revocable, translate_os_errors():
             return self._put_once(offset, content) or None
 
     def _finish(self, offset: int, content: Sequence[bytes]) -> Metadata | None:
-        with self._withdrawal, os_errors_as_ours():
+        with self._revocable, translate_os_errors():
             if not self._put_once(offset, content):
                 return None
             descriptor = self._opened()
@@ -111,7 +111,7 @@ class Appending(oio.PositionedFile):
 
     def _opened(self) -> int:
         if self._file.number < 0:
-            self._file = Held(open_to_append(self._root, self._relative, fsync=self._fsync))
+            self._file = Descriptor(open_to_append(self._root, self._relative, fsync=self._fsync))
         return self._file.number
 
 
@@ -156,7 +156,7 @@ def _open_existing(root: str, relative: str) -> int:
     return descriptor
 
 
-def _create(directory: Held, name: str, *, fsync: bool) -> None:
+def _create(directory: Descriptor, name: str, *, fsync: bool) -> None:
     with suppress(FileExistsError):  # somebody else has made it
         os.close(os.open(name, _CREATE, _MODE, dir_fd=directory.number))
         if fsync:

@@ -17,13 +17,13 @@ from typing import Final
 
 from entrepot.errors import Error, IsADirectory, Unexpected
 from entrepot.raw import OpDelete
-from entrepot.raw.os_errors import os_errors_as_ours
+from entrepot.raw.os_errors import translate_os_errors
 
-from .confined import attributes_beneath, open_parent, open_root
 from .core import is_reserved, is_temporary_name, names_directory, relative_path
-from .held import Held
-from .temporary import remove_leftover
-from .withdrawal import Withdrawal
+from .kernel.beneath import attributes_beneath, open_parent, open_root
+from .kernel.descriptor import Descriptor
+from .kernel.temporary import remove_leftover
+from .revocable import Revocable
 
 _ENTER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NOT_EMPTY: Final = (errno.ENOTEMPTY, errno.EEXIST)
@@ -39,23 +39,23 @@ _WIDE_LEVELS: Final = 64
 Identity = tuple[int, int]
 
 
-def delete_many(withdrawal: Withdrawal, root: str, deletions: Sequence[tuple[str, OpDelete]]) -> list[Error]:
+def delete_many(revocable: Revocable, root: str, deletions: Sequence[tuple[str, OpDelete]]) -> list[Error]:
     """Deletes many paths and returns the errors of those that could not be deleted. Blocks."""
     failures: list[Error] = []
     for path, args in deletions:
-        withdrawal.check_wanted()
+        revocable.check_wanted()
         try:
-            delete_path(withdrawal, root, path, args)
+            delete_path(revocable, root, path, args)
         except Error as error:
             failures.append(error.add_context(path=path))
     return failures
 
 
-def delete_path(withdrawal: Withdrawal, root: str, path: str, args: OpDelete) -> None:
+def delete_path(revocable: Revocable, root: str, path: str, args: OpDelete) -> None:
     """Deletes what a path names, a symbolic link itself; what is missing is no error. Blocks.
 
     Arguments:
-        withdrawal: says between two steps whether it is still wanted.
+        revocable: says between two steps whether it is still wanted.
         root: the root directory.
         path: the path; with a slash at its end it means a directory and nothing else.
         args: whether a directory is deleted with all that lies in it.
@@ -67,9 +67,9 @@ def delete_path(withdrawal: Withdrawal, root: str, path: str, args: OpDelete) ->
     relative = relative_path(path)
     if is_reserved(relative):
         return
-    with os_errors_as_ours():
+    with translate_os_errors():
         if relative == ".":
-            _delete_in_root(withdrawal, root, args)
+            _delete_in_root(revocable, root, args)
             return
         try:
             parent, name = open_parent(root, relative)
@@ -80,7 +80,7 @@ def delete_path(withdrawal: Withdrawal, root: str, path: str, args: OpDelete) ->
             if mode is None:  # where nothing may be deleted, asking for it would be an error
                 return
             if stat.S_ISDIR(mode):
-                _delete_directory(withdrawal, parent, name, path, args)
+                _delete_directory(revocable, parent, name, path, args)
             elif not names_directory(path) or _leads_to_directory(root, relative):
                 _unlink(parent, name)
         finally:
@@ -110,12 +110,12 @@ def _leads_to_directory(root: str, relative: str) -> bool:
         os.close(directory)
 
 
-def _delete_directory(withdrawal: Withdrawal, parent: int, name: str, path: str, args: OpDelete) -> None:
+def _delete_directory(revocable: Revocable, parent: int, name: str, path: str, args: OpDelete) -> None:
     if not (args.recursive or names_directory(path)):
         raise IsADirectory("the path names a directory: with a slash at its end it is deleted")
     try:
         if args.recursive:
-            _empty(withdrawal, os.open(name, _ENTER, dir_fd=parent))
+            _empty(revocable, os.open(name, _ENTER, dir_fd=parent))
         os.rmdir(name, dir_fd=parent)
     except FileNotFoundError:  # somebody else has deleted it
         return
@@ -147,14 +147,14 @@ def _check_shows_nothing(directory: int) -> None:
             remove_leftover(directory, entry.name)
 
 
-def _delete_in_root(withdrawal: Withdrawal, root: str, args: OpDelete) -> None:
+def _delete_in_root(revocable: Revocable, root: str, args: OpDelete) -> None:
     """The root itself is kept."""
     try:
         directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return
     if args.recursive:
-        _empty(withdrawal, directory)
+        _empty(revocable, directory)
         return
     try:
         _check_shows_nothing(directory)
@@ -162,13 +162,13 @@ def _delete_in_root(withdrawal: Withdrawal, root: str, args: OpDelete) -> None:
         os.close(directory)
 
 
-def _empty(withdrawal: Withdrawal, directory: int) -> None:
+def _empty(revocable: Revocable, directory: int) -> None:
     """Removes all that lies in an open directory, and closes it.
 
     A file that is being written stays, and so do the directories above it: it comes after the deletion.
     """
     try:
-        emptying = _Emptying(directory, withdrawal.check_wanted)
+        emptying = _Emptying(directory, revocable.check_wanted)
         try:
             emptying.run()
         finally:
@@ -180,7 +180,7 @@ def _empty(withdrawal: Withdrawal, directory: int) -> None:
 class _Emptying:
     def __init__(self, directory: int, check_wanted: Callable[[], None]) -> None:
         self._top = directory
-        self._opened = Held(os.dup(directory))
+        self._opened = Descriptor(os.dup(directory))
         self._check_wanted = check_wanted
         self._way: list[tuple[str, Identity]] = []
         self._ahead: list[list[str]] = [[]]
@@ -274,7 +274,7 @@ class _Emptying:
         return True
 
     def _move_to(self, directory: int) -> None:
-        left, self._opened = self._opened, Held(directory)
+        left, self._opened = self._opened, Descriptor(directory)
         left.close()
 
     def _remove_directory(self, name: str, inner: Identity, outer: Identity) -> None:

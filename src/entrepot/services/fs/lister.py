@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 from entrepot.errors import Error, InvalidInput, NotADirectory
 from entrepot.raw import normalize_path, oio
 from entrepot.raw.log import WARNING, log
-from entrepot.raw.oio.read import check_not_closed
-from entrepot.raw.os_errors import meaning_of, os_errors_as_ours
+from entrepot.raw.oio.read.api import check_not_closed
+from entrepot.raw.os_errors import meaning_of, translate_os_errors
 from entrepot.types import Entry, Metadata
 
-from .confined import attributes_beneath, open_beneath, open_root
 from .core import describe, is_reserved, is_temporary_name, may_misstate_size, unless_stored
-from .held import Held
-from .temporary import remove_leftover
+from .kernel.beneath import attributes_beneath, open_beneath, open_root
+from .kernel.descriptor import Descriptor
+from .kernel.temporary import remove_leftover
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
@@ -94,7 +94,7 @@ class Walk:
     def page(self, number: int) -> list[Entry] | None:
         """The page of that number, counted from 1, or None behind the last. Asked again, it is the same page."""
         try:
-            with self._in_use, os_errors_as_ours():
+            with self._in_use, translate_os_errors():
                 if number > self._made:
                     self._fill()
                     self._page, self._found = self._found or None, []
@@ -190,7 +190,7 @@ class _Level:
         self._inner: str | None = None
         self._read: deque[tuple[Entry, str | None]] | None = None
         self._stored: os.statvfs_result | None = None
-        self._directory = Held(_open(root, relative, _READ if is_top else _READ | os.O_NOFOLLOW))
+        self._directory = Descriptor(_open(root, relative, _READ if is_top else _READ | os.O_NOFOLLOW))
         self._names = os.scandir(self._descriptor)
 
     @property

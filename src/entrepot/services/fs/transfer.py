@@ -8,18 +8,18 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from entrepot.errors import IsSameFile, Unsupported
-from entrepot.raw.os_errors import os_errors_as_ours
+from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import Metadata
 
-from .confined import attributes_beneath, open_beneath, open_parent, open_root, put_in_parent
-from .content import copy_content, describe_open
 from .core import check_is_regular, check_may_exist
-from .held import Held
-from .permissions import give_permissions, permissions_of
-from .placing import check_target, place, sync_directory
-from .temporary import Temporary
-from .user_metadata import copy_user_metadata
-from .withdrawal import Withdrawal
+from .kernel.beneath import attributes_beneath, open_beneath, open_parent, open_root, put_in_parent
+from .kernel.content import copy_content, describe_open
+from .kernel.descriptor import Descriptor
+from .kernel.permissions import give_permissions, permissions_of
+from .kernel.publish import check_target, place, sync_directory
+from .kernel.temporary import Temporary
+from .kernel.xattrs import copy_user_metadata
+from .revocable import Revocable
 
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _PRIVATE_MODE: Final = 0o600
@@ -27,11 +27,11 @@ _KEPT: Final = 32
 """Characters of a name that is made longer, so few that no file system finds it too long."""
 
 
-def copy_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, is_new: bool, fsync: bool) -> Metadata:
+def copy_file(revocable: Revocable, root: str, source: str, target: str, *, is_new: bool, fsync: bool) -> Metadata:
     """Copies a file with its permissions and its user metadata, over what is at the target. Blocks.
 
     Arguments:
-        withdrawal: says between two steps whether the copy is still wanted.
+        revocable: says between two steps whether the copy is still wanted.
         root: the root directory.
         source: the file, relative to it.
         target: the path of the copy, relative to it.
@@ -41,16 +41,16 @@ def copy_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, is
     Raises:
         IsSameFile: both are one file, by whatever names.
     """
-    with os_errors_as_ours(), _open_regular(root, source) as original:
+    with translate_os_errors(), _open_regular(root, source) as original:
 
-        def begin(directory: Held, name: str) -> Temporary:
+        def begin(directory: Descriptor, name: str) -> Temporary:
             check_target(directory.number, name, is_new=is_new)
             _check_is_another(root, target, os.fstat(original))
             return Temporary(directory, _PRIVATE_MODE)
 
         copy = put_in_parent(root, target, begin, fsync=fsync)
         try:
-            _fill(withdrawal, original, copy.descriptor, fsync)
+            _fill(revocable, original, copy.descriptor, fsync)
             copy.place(target.rpartition("/")[2], is_new=is_new)
             if fsync:
                 sync_directory(copy.directory)
@@ -59,14 +59,14 @@ def copy_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, is
             copy.discard()
 
 
-def _fill(withdrawal: Withdrawal, original: int, copy: int, fsync: bool) -> None:
-    copy_content(original, copy, withdrawal.check_wanted)
+def _fill(revocable: Revocable, original: int, copy: int, fsync: bool) -> None:
+    copy_content(original, copy, revocable.check_wanted)
     copy_user_metadata(original, copy)
     give_permissions(copy, permissions_of(original), keeps_owner=False)
     if fsync:
         os.fsync(copy)
     os.close(os.dup(copy))  # a network file system may say only on closing that it has no room
-    withdrawal.check_wanted()
+    revocable.check_wanted()
 
 
 @contextmanager
@@ -96,11 +96,11 @@ def _check_is_another(root: str, target: str, source: os.stat_result) -> None:
         os.close(directory)
 
 
-def rename_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, is_new: bool, fsync: bool) -> None:
+def rename_file(revocable: Revocable, root: str, source: str, target: str, *, is_new: bool, fsync: bool) -> None:
     """Gives a file another path, over what is there. A symbolic link is renamed itself. Blocks.
 
     Arguments:
-        withdrawal: says whether it is still wanted.
+        revocable: says whether it is still wanted.
         root: the root directory.
         source: the file, relative to it.
         target: its new path, relative to it.
@@ -111,12 +111,12 @@ def rename_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, 
         IsSameFile: both paths lead to one name of one file, or the source is a link to the target.
         Unsupported: they lie on different file systems.
     """
-    with os_errors_as_ours():
+    with translate_os_errors():
         file = _find_source(root, source)
         origin, old = open_parent(root, source)
 
-        def rename(directory: Held, new: str) -> Held:
-            withdrawal.check_wanted()
+        def rename(directory: Descriptor, new: str) -> Descriptor:
+            revocable.check_wanted()
             _Renaming(origin, old, directory.number, new).make(file, is_new=is_new)
             return directory
 
@@ -127,7 +127,7 @@ def rename_file(withdrawal: Withdrawal, root: str, source: str, target: str, *, 
             os.close(origin)
 
 
-def _sync_if(fsync: bool, directory: Held, origin: int) -> None:
+def _sync_if(fsync: bool, directory: Descriptor, origin: int) -> None:
     try:
         if fsync:
             sync_directory(directory.number)
@@ -190,7 +190,7 @@ class _Renaming:
         return target is not None and source.st_nlink > 1 and os.path.samestat(source, target)
 
     def _source(self) -> os.stat_result:
-        with os_errors_as_ours():  # without a source there is nothing to try again
+        with translate_os_errors():  # without a source there is nothing to try again
             return os.stat(self._old, dir_fd=self._origin, follow_symlinks=False)
 
     def _target(self) -> os.stat_result | None:

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from entrepot.raw import OpWrite, oio
-from entrepot.raw.os_errors import os_errors_as_ours
+from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import Metadata
 
-from .confined import put_in_parent
-from .content import describe_open, write_all
-from .held import Held
-from .permissions import Permissions, give_permissions
-from .placing import check_target, sync_directory
-from .temporary import Temporary
-from .user_metadata import set_user_metadata
-from .withdrawal import Withdrawal, until_free
+from .kernel.beneath import put_in_parent
+from .kernel.content import describe_open, write_all
+from .kernel.descriptor import Descriptor
+from .kernel.permissions import Permissions, give_permissions
+from .kernel.publish import check_target, sync_directory
+from .kernel.temporary import Temporary
+from .kernel.xattrs import set_user_metadata
+from .revocable import Revocable, until_free
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
@@ -35,8 +35,18 @@ class Replacement(oio.PositionedFile):
         fsync: whether it is forced to the disk before it is published.
     """
 
-    __slots__ = ("_args", "_fsync", "_name", "_published", "_relative", "_replaced", "_root", "_runtime", "_temporary",
-                 "_withdrawal")  # fmt: skip
+    __slots__ = (
+        "_args",
+        "_fsync",
+        "_name",
+        "_published",
+        "_relative",
+        "_replaced",
+        "_revocable",
+        "_root",
+        "_runtime",
+        "_temporary",
+    )  # fmt: skip
 
     def __init__(self, runtime: "Runtime", root: str, relative: str, args: OpWrite, *, fsync: bool) -> None:
         self._runtime = runtime
@@ -48,7 +58,7 @@ class Replacement(oio.PositionedFile):
         self._replaced: Permissions | None = None
         self._temporary: Temporary | None = None
         self._published: Metadata | None = None
-        self._withdrawal = Withdrawal()
+        self._revocable = Revocable()
 
     async def write_at(self, offset: int, content: Sequence[bytes]) -> None:
         await self._runtime.blocking(self.fill, offset, content)
@@ -57,13 +67,13 @@ class Replacement(oio.PositionedFile):
         return await self._runtime.blocking(self.take_effect, offset, content)
 
     async def abort(self) -> None:
-        if self._withdrawal.withdraw() or self._temporary is not None:
-            await until_free(self._runtime, self._withdrawal)
+        if self._revocable.withdraw() or self._temporary is not None:
+            await until_free(self._runtime, self._revocable)
             await self._runtime.blocking(self._drop)
 
     def fill(self, offset: int, content: Sequence[bytes]) -> None:
         """Writes into the temporary file, which is made first if there is none. Blocks."""
-        with self._withdrawal, os_errors_as_ours():
+        with self._revocable, translate_os_errors():
             if self._published is None:
                 self._write(self._opened(), offset, content)
 
@@ -72,7 +82,7 @@ class Replacement(oio.PositionedFile):
 
         One whose caller had gone meanwhile took effect already, and does not a second time.
         """
-        with self._withdrawal, os_errors_as_ours():
+        with self._revocable, translate_os_errors():
             if self._published is None:
                 try:
                     self._published = self._placed(offset, content)
@@ -83,7 +93,7 @@ class Replacement(oio.PositionedFile):
             return self._published
 
     def _drop(self) -> None:
-        with os_errors_as_ours():
+        with translate_os_errors():
             self._discard()
 
     def _discard(self) -> None:
@@ -96,13 +106,13 @@ class Replacement(oio.PositionedFile):
             self._temporary = put_in_parent(self._root, self._relative, self._made_in, fsync=self._fsync)
         return self._temporary
 
-    def _made_in(self, directory: Held, name: str) -> Temporary:
+    def _made_in(self, directory: Descriptor, name: str) -> Temporary:
         self._replaced = check_target(directory.number, name, is_new=self._args.if_not_exists)
         return Temporary(directory, _DEFAULT_MODE if self._replaced is None else _PRIVATE_MODE)
 
     def _write(self, temporary: Temporary, offset: int, content: Sequence[bytes]) -> None:
         for part in content:
-            self._withdrawal.check_wanted()
+            self._revocable.check_wanted()
             write_all(temporary.descriptor, part, offset)
             offset += len(part)
 
@@ -113,7 +123,7 @@ class Replacement(oio.PositionedFile):
                 self._replaced = check_target(temporary.directory, self._name, is_new=self._args.if_not_exists)
             self._write(temporary, offset, content)
             self._finish(temporary.descriptor)
-            self._withdrawal.check_wanted()
+            self._revocable.check_wanted()
             temporary.place(self._name, is_new=self._args.if_not_exists)
         if self._fsync:
             sync_directory(temporary.directory)

@@ -29,7 +29,7 @@ from entrepot.raw import (
     oio,
 )
 from entrepot.raw.conditions import check_conditions
-from entrepot.raw.oio.read import check_not_closed
+from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.types import Capability, Entry, Metadata, Scheme
 
 from .core import Table

@@ -9,12 +9,12 @@ from entrepot.raw.http.errors import read_error_body
 from entrepot.raw.http.reader import RANGE_STATUSES
 from entrepot.raw.http.transport import Content, HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.runtime import Runtime
+from entrepot.signing.aws import UNSIGNED_PAYLOAD, Signer, hash_payload
 from entrepot.types import PresignedRequest
 
 from .core import S3Core
 from .digests import content_md5
 from .errors import actual_size
-from .signing import UNSIGNED_PAYLOAD, Signer, hash_payload
 
 T = TypeVar("T")
 

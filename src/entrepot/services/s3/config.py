@@ -84,10 +84,11 @@ class S3(ServiceConfig):
         self._check_checksum()
 
     def build(self, context: Context) -> Accessor:
+        from entrepot.signing.aws import Credentials, Signer
+
         from .accessor import S3Accessor
         from .client import S3Client
         from .core import S3Core
-        from .signing import Credentials, Signer
 
         signer = None
         if self.access_key_id and self.secret_access_key and self.region:

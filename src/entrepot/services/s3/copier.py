@@ -17,8 +17,8 @@ from entrepot.errors import ConditionNotMatch, Error, InvalidInput, NotFound, Un
 from entrepot.raw import OpCopy, OpStat, OpWrite
 from entrepot.raw.http.headers import etag_header, parse_length
 from entrepot.raw.http.transport import Header, HttpHeaders
-from entrepot.raw.oio.in_window import take_all
-from entrepot.raw.oio.multipart import Part
+from entrepot.raw.oio.windowed import gather
+from entrepot.raw.oio.write.multipart import Part
 from entrepot.types import Metadata
 
 from . import multipart
@@ -122,7 +122,7 @@ class S3Copier:
             await runtime.shield(upload.begin)  # or a cancellation would lose the id, and with it the upload
             parts = list[Part]()
             calls = (partial(upload.copy_part, source.headers, *one) for one in self._numbered(source.size))
-            await take_all(calls, runtime.window(self._args.concurrent or DEFAULT_CONCURRENT), parts)
+            await gather(calls, runtime.window(self._args.concurrent or DEFAULT_CONCURRENT), parts)
             await self._check_unchanged(source)
             return await upload.finish(parts)
         except BaseException as cause:

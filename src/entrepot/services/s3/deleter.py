@@ -11,8 +11,8 @@ from typing import Any, Final
 from entrepot.errors import Error, NotFound, Unexpected
 from entrepot.raw import OpDelete, build_abs_path
 from entrepot.raw.http.transport import HttpHeaders
-from entrepot.raw.oio.deletions import Deletion, of_deletion
-from entrepot.raw.oio.in_window import take_all
+from entrepot.raw.oio.delete.deletions import Deletion, of_deletion
+from entrepot.raw.oio.windowed import gather
 from entrepot.raw.runtime import Window
 
 from .client import S3Client
@@ -63,7 +63,7 @@ class S3Deletions:
     async def _delete_one_by_one(self, deletions: Sequence[Deletion]) -> list[Error]:
         outcomes = list[Error | None]()
         window: Window[Any] = self._client.runtime.window(CONCURRENT)
-        await take_all((partial(self._failure_of, *deletion) for deletion in deletions), window, outcomes)
+        await gather((partial(self._failure_of, *deletion) for deletion in deletions), window, outcomes)
         return [outcome for outcome in outcomes if outcome is not None]
 
     async def _failure_of(self, path: str, args: OpDelete) -> Error | None:

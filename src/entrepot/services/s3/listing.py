@@ -17,7 +17,7 @@ from entrepot.errors import Unexpected
 from entrepot.raw import OpList, build_abs_path, is_dir_path
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest
-from entrepot.raw.oio.page import Page
+from entrepot.raw.oio.list.page import Page
 from entrepot.types import Entry, EntryMode, Metadata
 
 from .core import Query, S3Core, parse_moment, quoted_etag

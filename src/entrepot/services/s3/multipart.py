@@ -13,7 +13,7 @@ from entrepot.errors import Unexpected
 from entrepot.raw import OpWrite
 from entrepot.raw.http.headers import header_etag
 from entrepot.raw.http.transport import Header, HttpHeaders, HttpRequest
-from entrepot.raw.oio.multipart import MAX_PARTS, Part
+from entrepot.raw.oio.write.multipart import MAX_PARTS, Part
 from entrepot.types import Metadata
 
 from .core import Query, S3Core, quoted_etag, stated_version

@@ -12,7 +12,7 @@ from typing import TypeVar
 from entrepot.errors import ConditionNotMatch, Error, NotFound, ObjectExists, Unexpected
 from entrepot.raw import OpStat, OpWrite
 from entrepot.raw.http.transport import HttpRequest
-from entrepot.raw.oio.multipart import MultipartUpload, Part
+from entrepot.raw.oio.write.multipart import MultipartUpload, Part
 from entrepot.types import Metadata
 
 from . import multipart

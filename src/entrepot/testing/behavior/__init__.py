@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Final
 
-from entrepot.operator import Operator
+from entrepot.facade.operator import Operator
 from entrepot.raw import AccessorInfo
 
 from .case import Case, registered

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from entrepot.errors import ConditionNotMatch
-from entrepot.operator import Operator
+from entrepot.facade.operator import Operator
 
 from .case import Run, register
 from .expect import check, equal

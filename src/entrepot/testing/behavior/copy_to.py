@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from entrepot.errors import IsSameFile, NotFound, ObjectExists
-from entrepot.operator import Operator
+from entrepot.facade.operator import Operator
 from entrepot.services import Memory
 
 from .case import case

@@ -61,9 +61,9 @@ class _RecordedRuntime:
         self._calls.append("blocking call")
         return await self._inner.blocking_long(call, *args)
 
-    async def at_once(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
+    async def try_nonblocking(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
         self._calls.append("call at once")
-        return await self._inner.at_once(attempt, *args)
+        return await self._inner.try_nonblocking(attempt, *args)
 
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[File, T]:
         self._calls.append("opening of a file")
@@ -78,8 +78,8 @@ class _RecordedRuntime:
     def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[object]:
         return self._inner.timeout(seconds)
 
-    async def within(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        return await self._inner.within(seconds, call, *args)
+    async def with_timeout(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        return await self._inner.with_timeout(seconds, call, *args)
 
     def window(self, size: int) -> Window[T]:
         return self._inner.window(size)

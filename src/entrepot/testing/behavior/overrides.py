@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from entrepot.operator import Operator
+from entrepot.facade.operator import Operator
 from entrepot.types import Metadata
 
 from .case import Run, register

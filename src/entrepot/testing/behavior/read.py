@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from entrepot.errors import InvalidInput, IsADirectory, NotFound, RangeNotSatisfied
-from entrepot.reader import Reader
+from entrepot.facade.reader import Reader
 from entrepot.testing.read_checker import TRAPS, ReaderChecker, Step
 from entrepot.types import BytesRange
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from entrepot.errors import Unsupported
-from entrepot.operator import Operator
+from entrepot.facade.operator import Operator
 from entrepot.raw import HINTS, OpCopy, OpDelete, OpList, OpRead, OpRename, OpStat, OpWrite
 from entrepot.types import BytesRange
 

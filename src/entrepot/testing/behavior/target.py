@@ -9,7 +9,7 @@ from typing import Final
 from uuid import uuid4
 
 from entrepot.errors import Error
-from entrepot.operator import Operator
+from entrepot.facade.operator import Operator
 from entrepot.raw import AccessorInfo
 from entrepot.types import Entry
 

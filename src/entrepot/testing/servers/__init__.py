@@ -10,8 +10,8 @@ from .iam import moto
 from .openstack import swift
 from .process import ServerFailed, free_ports, running
 from .s3 import S3Server
+from .seaweedfs import SeaweedFS, seaweedfs
 from .web import Nginx, nginx, nginx_program
-from .weed import SeaweedFS, seaweedfs
 
 __all__ = [
     "Nginx",

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from entrepot.raw.http import HttpRequest
-from entrepot.services.s3.signing import Credentials, Signer
+from entrepot.signing.aws import Credentials, Signer
 
 from .request import Reply, ask, connection_to
 

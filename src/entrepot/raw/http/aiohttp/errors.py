@@ -16,8 +16,8 @@ from entrepot.errors import (
     Timeout,
     Unexpected,
 )
-from entrepot.raw.http.framing import MalformedResponse
-from entrepot.raw.http.response_head import HeadTooLarge, UnknownCoding
+from entrepot.raw.http.wire.framing import MalformedResponse
+from entrepot.raw.http.wire.response_head import HeadTooLarge, UnknownCoding
 
 
 class NoConnectionFree(aiohttp.ClientConnectionError):

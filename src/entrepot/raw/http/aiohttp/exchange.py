@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import aiohttp
 from aiohttp.client_reqrep import ConnectionKey
 
-from entrepot.raw.http.response_head import NotHttp, ResponseHead
+from entrepot.raw.http.wire.response_head import NotHttp, ResponseHead
 
 from .connection import Connector
 from .content import send_first

@@ -22,8 +22,8 @@ from weakref import WeakSet
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-from entrepot.raw.http.framing import Framing, MalformedResponse
-from entrepot.raw.http.response_head import HeadReader, ResponseHead
+from entrepot.raw.http.wire.framing import Framing, MalformedResponse
+from entrepot.raw.http.wire.response_head import HeadReader, ResponseHead
 
 from .errors import SendingStalled
 from .sockets import Socket

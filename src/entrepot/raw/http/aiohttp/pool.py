@@ -9,13 +9,13 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from entrepot.raw.http.response_head import ResponseHead
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
+from entrepot.raw.http.wire.request_head import head_of
+from entrepot.raw.http.wire.response_head import ResponseHead
 
 from .body import AiohttpBody
 from .connection import Connector
 from .exchange import Exchange, KeptConnectionLost
-from .head import head_of
 from .origin import Origin
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})

@@ -10,8 +10,8 @@ import aiohttp
 from yarl import URL
 
 from entrepot.errors import InvalidInput, Unexpected
-from entrepot.raw.http.proxies import find_proxy
 from entrepot.raw.http.transport import HttpRequest, HttpResponse, HttpTransport
+from entrepot.raw.http.wire.proxies import find_proxy
 from entrepot.raw.runtime.loop_local import LoopLocal
 from entrepot.raw.runtime.running import require_task
 from entrepot.types.shown import shown
@@ -30,7 +30,7 @@ class AiohttpTransport(HttpTransport):
     Content is sent piece by piece, as fast as the server takes it; a server that refuses it before it has
     all is sent no more, and the connection is not used again.
     Proxies come from the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`; see
-    `raw/http/proxies.py`), looked up once for each origin. A variable that does not name an HTTP proxy is
+    `raw/http/wire/proxies.py`), looked up once for each origin. A variable that does not name an HTTP proxy is
     `ConfigInvalid`.
 
     Whoever makes one closes it, or leaves that to the end of the loop: an operator closes only the one

@@ -1,0 +1,105 @@
+"""Deletions: of one path, and of many with a bounded number of requests in flight."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from entrepot.errors import DeletionsFailed, Error, InvalidInput
+from entrepot.raw import DEFAULT_DELETE, Accessor, Context, OpDelete, is_dir_path, normalize_path, oio
+from entrepot.raw.oio.delete.deletions import Deletion, make_deletions
+from entrepot.types import Entry
+
+from .iterate import iterate
+from .options import Path
+
+if TYPE_CHECKING:
+    from entrepot.raw.runtime import Window
+
+Targets = Iterable[Path | Entry] | AsyncIterable[Path | Entry]
+
+
+async def delete_one(accessor: Accessor, path: str, args: OpDelete) -> None:
+    """Makes one deletion."""
+    body = await _open_deleter(accessor)
+    await body.delete(path, args)
+    await body.close()
+
+
+async def delete_many(accessor: Accessor, context: Context, targets: Targets, concurrent: int) -> None:
+    """Makes many deletions, in batches as large as the service takes. Directories are deleted last, the deepest first.
+
+    An entry that names a version removes it. Of a mark that a deletion left that brings the object back.
+
+    Raises:
+        DeletionsFailed: some failed, each of which it names once; the others were made.
+    """
+    size = accessor.info.capability.delete_max_size or 1
+    directories: list[Deletion] = []
+    failures: list[Error] = []
+    batches: Window[Sequence[Error]] = context.runtime.window(concurrent)
+    try:
+        async with aclosing(_in_batches(targets, size, directories)) as sized:
+            async for batch in sized:
+                if batches.is_full():
+                    failures += await batches.take()
+                batches.spawn(partial(_delete_batch, accessor, batch))
+        while batches:
+            failures += await batches.take()
+    finally:
+        await batches.close()
+    directories.sort(key=_path_of, reverse=True)
+    for start in range(0, len(directories), size):
+        failures += await _delete_batch(accessor, directories[start : start + size])
+    if failures:
+        raise DeletionsFailed.of(failures)
+
+
+def check_targets(targets: Any) -> None:
+    """Refuses what cannot be many targets, and looks at all of those that are at hand.
+
+    Raises:
+        InvalidInput: it is a single one, or one of them cannot work.
+    """
+    if isinstance(targets, str | os.PathLike | Entry | Mapping) or not isinstance(targets, Iterable | AsyncIterable):
+        raise InvalidInput(f"many paths or entries are needed, in an iterable, not {type(targets).__name__}")
+    if isinstance(targets, Sequence):
+        for target in targets:
+            _deletion_of(target)
+
+
+def _deletion_of(target: Path | Entry) -> Deletion:
+    if not isinstance(target, Entry):
+        return normalize_path(target), DEFAULT_DELETE
+    version = target.metadata.version
+    return normalize_path(target.path), DEFAULT_DELETE if version is None else OpDelete(version=version)
+
+
+async def _in_batches(targets: Targets, size: int, directories: list[Deletion]) -> AsyncGenerator[list[Deletion], None]:
+    """The deletions of files by batches; those of directories are put aside, since their contents may come later."""
+    batch: list[Deletion] = []
+    async with aclosing(iterate(targets)) as items:
+        async for target in items:
+            deletion = _deletion_of(target)
+            (directories if is_dir_path(deletion[0]) else batch).append(deletion)
+            if len(batch) == size:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
+def _path_of(deletion: Deletion) -> str:
+    return deletion[0]
+
+
+async def _delete_batch(accessor: Accessor, batch: Sequence[Deletion]) -> Sequence[Error]:
+    return await make_deletions(partial(_open_deleter, accessor), batch)
+
+
+async def _open_deleter(accessor: Accessor) -> oio.Delete:
+    _, body = await accessor.delete()
+    return body

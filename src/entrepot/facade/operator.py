@@ -1,0 +1,874 @@
+"""What people call: one operator over one storage."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, TypeVarTuple, Unpack
+
+from entrepot import layers as automatic
+from entrepot.errors import Error, InvalidInput, NotADirectory, NotFound
+from entrepot.raw import (
+    DEFAULT_COPY,
+    DEFAULT_CREATE_DIR,
+    DEFAULT_DELETE,
+    DEFAULT_LIST,
+    DEFAULT_READ,
+    DEFAULT_RENAME,
+    DEFAULT_STAT,
+    DEFAULT_WRITE,
+    Accessor,
+    AccessorInfo,
+    Context,
+    Layer,
+    OpList,
+    ServiceConfig,
+    normalize_path,
+)
+from entrepot.raw.config import parse_uri
+from entrepot.raw.layer import warn_of_order
+from entrepot.raw.log import DEBUG, log
+from entrepot.raw.oio.read.api import read_to_end
+from entrepot.raw.oio.read.pinned_range import PinnedRange
+from entrepot.services.registry import service_class
+from entrepot.types import BytesRange, Entry, Metadata, PresignedRequest
+from entrepot.types.numbers import as_integer
+
+from .deleting import Targets, check_targets, delete_many, delete_one
+from .futures import (
+    FutureCopy,
+    FutureCopyTo,
+    FutureDelete,
+    FutureList,
+    FutureLister,
+    FuturePresignDelete,
+    FuturePresignRead,
+    FuturePresignStat,
+    FuturePresignWrite,
+    FutureRead,
+    FutureReader,
+    FutureRename,
+    FutureStat,
+    FutureWrite,
+    FutureWriter,
+)
+from .lister import Lister
+from .options import (
+    CopyOptions,
+    DeleteOptions,
+    Expires,
+    ListerOptions,
+    Path,
+    PresignDeleteOptions,
+    Presigned,
+    PresignReadOptions,
+    PresignWriteOptions,
+    ReaderOptions,
+    RenameOptions,
+    StatOptions,
+    WriterOptions,
+    checked,
+    checked_presign,
+    shown_path,
+)
+from .preload import preload
+from .reader import Reader, open_body
+from .resilience import Resilience
+from .sources import Source, as_source
+from .writer import Output, Writer, write_source
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from entrepot.blocking import BlockingOperator
+    from entrepot.raw.runtime import Runtime
+    from entrepot.types import Copied, Upload
+
+    from .copying import Side
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+Entries = list[Entry]
+Uploads = list["Upload"]
+
+DELETE_CONCURRENT: Final = 8
+ABORT_CONCURRENT: Final = 8
+_PROBE: Final = ".entrepot-check"
+
+
+def assemble(
+    config: ServiceConfig, layers: tuple[Layer, ...], context: Context, resilience: Resilience | None = None
+) -> Accessor:
+    """The stack of an operator: the service, the automatic layers around it, the user's around those.
+
+    Arguments:
+        config: builds the service.
+        layers: the user's.
+        context: what the service is built with.
+        resilience: what is put among the user's layers where the service goes over a network.
+    """
+    for layer in layers:
+        context = layer.wrap_context(context)
+    accessor = config.build(context)
+    for layer in (automatic.CompleteLayer(), automatic.CorrectnessCheckLayer(), automatic.ErrorContextLayer()):
+        accessor = layer.wrap(accessor, context)
+    for layer in (*_with_defaults(layers, accessor.info, resilience), automatic.TypeEraseLayer()):
+        accessor = layer.wrap(accessor, context)
+    log(DEBUG, "built %r with %d layers", config, len(layers))
+    return accessor
+
+
+def _with_defaults(layers: tuple[Layer, ...], info: AccessorInfo, resilience: Resilience | None) -> tuple[Layer, ...]:
+    """The layers of the user, and those that a service over a network has by default."""
+    return resilience.around(layers) if resilience is not None and info.is_remote else layers
+
+
+class Operator:
+    """One storage, whatever it is. Immutable, cheap, and safe to share between tasks, loops and threads.
+
+    `await op.read(path, range=(0, 8))` and `await op.read_with(path).range(0, 8)` mean the same.
+    Paths are relative to the root of the configuration; a trailing slash names a directory. Every
+    method raises `InvalidInput` for a path that cannot work and `Unsupported` for what the service
+    cannot do, before any I/O, and otherwise what the storage answers (see `entrepot.errors`).
+
+    Where the service goes over a network (`info.is_remote`), calls that fail for the moment are made again, and none
+    waits for ever: the stack has a `TimeoutLayer` and a `RetryLayer`, which `repr` shows. One that is added takes the
+    place of its kind.
+
+    An operator can be pickled where its configuration and layers can; the pickle holds their secrets.
+
+    Arguments:
+        config: what to operate on, such as `Fs("/data")` or `S3(bucket="b", region="r")`.
+        layers: what to put around it, the last one outermost.
+        context: runtime and HTTP transport; by default asyncio and aiohttp.
+        resilient: whether a service over a network gets retries and timeouts; False leaves it bare. By default True.
+    """
+
+    _config: ServiceConfig
+    _layers: tuple[Layer, ...]
+    _context: Context
+    _resilience: Resilience | None
+
+    def __init__(
+        self,
+        config: ServiceConfig,
+        *,
+        layers: tuple[Layer, ...] = (),
+        context: Context | None = None,
+        resilient: bool = True,
+    ) -> None:
+        if not isinstance(config, ServiceConfig):
+            raise InvalidInput(f"an operator is made from a configuration such as Fs(root), {_wrong_config(config)}")
+        layers = _checked_layers(layers)
+        warn_of_order(layers)
+        if context is not None and not isinstance(context, Context):
+            raise InvalidInput(f"a context is a Context, not {type(context).__name__}")
+        if not isinstance(resilient, bool):
+            raise InvalidInput(f"resilient must be True or False, not a {type(resilient).__name__}")
+        self._build(config, layers, context or Context(), Resilience() if resilient else None)
+
+    def _build(
+        self, config: ServiceConfig, layers: tuple[Layer, ...], context: Context, resilience: Resilience | None
+    ) -> None:
+        preload(needs_loop=config.NEEDS_LOOP)
+        self._config = config
+        self._layers = layers
+        self._context = context
+        self._resilience = resilience
+        self._accessor = assemble(config, layers, context, resilience)
+
+    @classmethod
+    def from_config(
+        cls, scheme: str, options: Mapping[str, Any] | None = None, /, *, resilient: bool = True, **values: Any
+    ) -> Self:
+        """An operator from a scheme and its configuration: `Operator.from_config("s3", bucket="b")`.
+
+        Arguments:
+            scheme: `"fs"`, `"memory"`, `"http"`, `"s3"` or that of an installed service.
+            options: keys and values, as from a file; strings are converted.
+            resilient: as of the constructor.
+            values: the same as keywords; they go before `options`.
+
+        Raises:
+            ConfigInvalid: the scheme or a key is unknown, or a value is missing or cannot work.
+        """
+        service = service_class(scheme)
+        if not isinstance(options, Mapping | None):
+            raise service.invalid(f"the options are a mapping of keys to values, not {type(options).__name__}")
+        return cls(service.from_mapping({**(options or {}), **values}), resilient=resilient)
+
+    @classmethod
+    def from_uri(cls, uri: str, /, *, resilient: bool = True, **values: Any) -> Self:
+        """An operator from a URI: `Operator.from_uri("s3://bucket/root?region=r")`.
+
+        Arguments:
+            uri: scheme, place and root of the storage, with its options as the query.
+            resilient: as of the constructor.
+            values: further options; they go before those of the URI.
+
+        Raises:
+            ConfigInvalid: as `from_config`, or the text is no URI.
+        """
+        return cls(service_class(parse_uri(uri).scheme).from_uri(uri, values), resilient=resilient)
+
+    @property
+    def info(self) -> AccessorInfo:
+        """Scheme, root and name of the storage, and what it can do, natively and completed."""
+        return self._accessor.info
+
+    def layer(self, layer: Layer) -> Operator:
+        """A new operator with one more layer around everything. This one stays as it is.
+
+        It shares the connections of this one.
+        """
+        layers = (*self._layers, _checked_layer(layer))
+        warn_of_order(layers)
+        return self._derived(layers, self._context)
+
+    def _derived(self, layers: tuple[Layer, ...], context: Context) -> Operator:
+        """An operator over the same storage, which shares the budget of the default retries with this one."""
+        derived = Operator.__new__(Operator)
+        derived._build(self._config, layers, context, self._resilience)  # noqa: SLF001
+        return derived
+
+    def _on(self, runtime: Runtime) -> Operator:
+        """The same operator, which waits by another runtime."""
+        return self._derived(self._layers, self._context.replace(runtime=runtime))
+
+    def at(self, prefix: str) -> Operator:
+        """A new operator whose root is a directory of this one. This one stays as it is.
+
+        Every path of it lies beneath that directory, and what comes back is relative to it; no path leads out.
+        The directory need not exist: the new operator shows it as its root anyway. `op.at("a/").at("b/")` is
+        `op.at("a/b/")`. The same as one more `PrefixLayer` around everything.
+
+        Arguments:
+            prefix: the directory, with a trailing slash.
+
+        Raises:
+            InvalidInput: it has no trailing slash, or cannot be a path.
+        """
+        return self.layer(automatic.PrefixLayer(prefix))
+
+    def blocking(self) -> BlockingOperator:
+        """The same operations without `await`, with the same layers.
+
+        A service that needs no event loop, such as fs and memory, then runs without one, in the thread that
+        calls; others run on one event loop for the whole process, in a thread of its own.
+        """
+        from entrepot.blocking import BlockingOperator
+
+        return BlockingOperator(self)
+
+    async def read(self, path: Path, **options: Unpack[ReaderOptions]) -> bytes:
+        """Reads an object, or a range of it.
+
+        Arguments:
+            path: the object.
+            range: which bytes; `(start, end)`, half-open, or a `BytesRange`. By default all.
+            version: the version to read. Requires `read_with_version`.
+            if_match: only if the object has this etag. Requires `read_with_if_match`.
+            if_none_match: only if it has another. Requires `read_with_if_none_match`.
+            if_modified_since: only if written after this time. Requires `read_with_if_modified_since`.
+            if_unmodified_since: only if not. Requires `read_with_if_unmodified_since`.
+            override_content_type: the Content-Type that the reply shall state, in place of what is stored. Requires
+                `read_with_override_content_type`.
+            override_content_disposition: likewise the Content-Disposition. Requires
+                `read_with_override_content_disposition`.
+            override_cache_control: likewise the Cache-Control. Requires `read_with_override_cache_control`.
+            chunk: hint: bytes per request. By default one request for all.
+            concurrent: hint: requests in flight, with `chunk`. By default 1.
+            gap: hint: for `Reader.fetch`. By default 1 MiB.
+            content_length_hint: hint: the size that the object is believed to have, in bytes.
+
+        Raises:
+            NotFound: there is no such object.
+            IsADirectory: the path names a directory.
+            RangeNotSatisfied: the range starts behind the end of the object.
+            ConditionNotMatch: a condition does not hold.
+        """
+        return await self._call("read", self._read, path, options)
+
+    def read_with(self, path: Path) -> FutureRead:
+        """The same as `read`, described step by step: `await op.read_with(path).range(0, 8)`."""
+        return FutureRead(self._caller("read", self._read), "read_with", (path,), {})
+
+    def reader(self, path: Path, **options: Unpack[ReaderOptions]) -> FutureReader:
+        """A `Reader` over an object or a range of it. Opening it does no I/O; its first use does.
+
+        Await it for the `Reader`, enter it with `async with`, or iterate it by chunks with `async for`.
+        Options are those of `read`.
+        """
+        return FutureReader(self._caller("reader", self._reader), "reader", (path,), options)
+
+    def reader_with(self, path: Path) -> FutureReader:
+        """The same as `reader`, described step by step: `async for chunk in op.reader_with(path).chunk(n)`."""
+        return FutureReader(self._caller("reader", self._reader), "reader_with", (path,), {})
+
+    async def stat(self, path: Path, **options: Unpack[StatOptions]) -> Metadata:
+        """What the storage knows of an object or a directory.
+
+        Arguments:
+            path: the object; with a trailing slash, the directory.
+            version: the version to ask about. Requires `stat_with_version`.
+            if_match: only if the object has this etag. Requires `stat_with_if_match`.
+            if_none_match: only if it has another. Requires `stat_with_if_none_match`.
+            if_modified_since: only if written after this time. Requires `stat_with_if_modified_since`.
+            if_unmodified_since: only if not. Requires `stat_with_if_unmodified_since`.
+            override_content_type: the Content-Type that the reply shall state, in place of what is stored. Requires
+                `stat_with_override_content_type`.
+            override_content_disposition: likewise the Content-Disposition. Requires
+                `stat_with_override_content_disposition`.
+            override_cache_control: likewise the Cache-Control. Requires `stat_with_override_cache_control`.
+
+        Raises:
+            NotFound: there is nothing of that name.
+            ConditionNotMatch: a condition does not hold.
+        """
+        return await self._call("stat", self._stat, path, options)
+
+    def stat_with(self, path: Path) -> FutureStat:
+        """The same as `stat`, described step by step: `await op.stat_with(path).if_match(etag)`."""
+        return FutureStat(self._caller("stat", self._stat), "stat_with", (path,), {})
+
+    async def exists(self, path: Path) -> bool:
+        """Whether there is anything of that name. Only its absence is False; other errors are raised."""
+        try:
+            await self._call("exists", self._stat, path, {})
+        except (NotFound, NotADirectory):
+            return False
+        return True
+
+    async def check(self) -> None:
+        """Raises what keeps this operator from working: no such bucket, no permission, no connection.
+
+        It lists the root, or reads one byte of an object that need not exist where there is no listing.
+        """
+        await self._call("check", self._check, "/")
+
+    async def write(self, path: Path, data: Source, **options: Unpack[WriterOptions]) -> Metadata:
+        """Replaces an object, all or nothing, and returns what the storage says of it. Requires `write`.
+
+        Directories above it are made where the storage has such. When it fails or is cancelled, nothing of
+        the new content is left on the storage, unless it was being published at that moment.
+
+        Arguments:
+            path: the object.
+            data: its new bytes: `bytes`, or any contiguous object with the buffer protocol. More is streamed from
+                an iterator or async iterator of bytes, from the `pathlib.Path` of a local file, or from
+                an open binary file, whose `read(n)` may be async, from its position on. The file stays open.
+            append: put them behind what the object has. By default False. Requires `write_with_append`.
+            content_type: the media type to store. Requires `write_with_content_type`.
+            content_disposition: how a browser should present it. Requires `write_with_content_disposition`.
+            content_encoding: the encodings of the bytes, stored as given. Requires `write_with_content_encoding`.
+            cache_control: how long others may keep it. Requires `write_with_cache_control`.
+            user_metadata: names and values to store beside it; names are lower-cased. Requires
+                `write_with_user_metadata`.
+            if_match: only if the object has this etag. Requires `write_with_if_match`.
+            if_none_match: only if it has another. Requires `write_with_if_none_match`.
+            if_not_exists: only if there is no such object. By default False. Requires `write_with_if_not_exists`.
+            chunk: hint: send in parts of so many bytes, larger ones only behind many of them, where the object
+                could not be held otherwise. By default what suits the service.
+            concurrent: hint: parts in flight. By default what suits the service.
+
+        Raises:
+            InvalidInput: `data` is not bytes, or more than the service takes, or a file that gives text.
+            IsADirectory: the path names a directory.
+            ConditionNotMatch: a condition does not hold.
+            PermissionDenied, StorageFull: the storage refuses.
+        """
+        return await self._call("write", self._write, path, data, options)
+
+    def write_with(self, path: Path, data: Source) -> FutureWrite:
+        """The same as `write`, described step by step: `await op.write_with(path, data).if_not_exists()`."""
+        return FutureWrite(self._caller("write", self._write), "write_with", (path, data), {})
+
+    def writer(self, path: Path, **options: Unpack[WriterOptions]) -> FutureWriter:
+        """A `Writer` of an object, which appears when the writer is closed. Opening it does no I/O.
+
+        Await it for the `Writer`, or better enter it: `async with op.writer(path) as writer`. Options are
+        those of `write`.
+        """
+        return FutureWriter(self._caller("writer", self._writer), "writer", (path,), options)
+
+    def writer_with(self, path: Path) -> FutureWriter:
+        """The same as `writer`, described step by step: `async with op.writer_with(path).chunk(n) as writer`."""
+        return FutureWriter(self._caller("writer", self._writer), "writer_with", (path,), {})
+
+    async def delete(self, path: Path, **options: Unpack[DeleteOptions]) -> None:
+        """Deletes an object or an empty directory. What is missing is gone already. Requires `delete`.
+
+        Arguments:
+            path: the object; with a trailing slash, the directory.
+            version: remove this version, for good. Requires `delete_with_version`.
+            recursive: all that lies beneath as well: of `"a/"` the directory `a/` with all in it, but not an
+                object `a`; of `"a"` that object too; of neither `ab`. By default False. Requires
+                `delete_with_recursive`.
+
+        Raises:
+            PermissionDenied: the storage refuses.
+            DeletionsFailed: some of many deletions of a recursive one failed; the others were made.
+        """
+        await self._call("delete", self._delete, path, options)
+
+    def delete_with(self, path: Path) -> FutureDelete:
+        """The same as `delete`, described step by step: `await op.delete_with(path).recursive()`."""
+        return FutureDelete(self._caller("delete", self._delete), "delete_with", (path,), {})
+
+    async def delete_many(self, paths: Targets, *, concurrent: int = DELETE_CONCURRENT) -> None:
+        """Deletes many objects, in batches as large as the service takes. Requires `delete`.
+
+        Directories come last, the deepest first, so that a listing can be deleted in whatever order it came.
+
+        Arguments:
+            paths: paths, or entries of a listing, in any iterable or async iterable, such as
+                `op.lister("a/", recursive=True)`. An entry that names a version removes that version, for good. So
+                does the mark of a deletion, which a listing with `deleted=True` gives: that brings the object back.
+            concurrent: how many batches may be in flight.
+
+        Raises:
+            DeletionsFailed: some failed; its `failures` are the error of each. The others were made.
+            InvalidInput: an item is no path. Of an iterator, what came before it may have been deleted.
+        """
+        await self._call("delete_many", self._delete_many, "/", paths, concurrent)
+
+    async def list(self, path: Path, **options: Unpack[ListerOptions]) -> Entries:
+        """All entries of a listing. Requires `list`.
+
+        A path with a trailing slash lists the directory, itself included; `"/"` is the root. Any other
+        path lists what begins with it: `"a/b"` gives `a/b`, `a/bc` and `a/b/`. What does not exist gives
+        nothing. The order is that of the storage.
+
+        Arguments:
+            path: what to list.
+            recursive: all that lies beneath. By default False. Requires `list_with_recursive`.
+            start_after: only what comes after this path. Requires `list_with_start_after`.
+            versions: every version of each object. By default False. Requires `list_with_versions`.
+            deleted: also the marks that deletions left. By default False. Requires `list_with_deleted`.
+            limit: hint: entries per request. By default what suits the service.
+
+        Raises:
+            PermissionDenied: the storage refuses.
+        """
+        return await self._call("list", self._list, path, options)
+
+    def list_with(self, path: Path) -> FutureList:
+        """The same as `list`, described step by step: `await op.list_with(path).recursive()`."""
+        return FutureList(self._caller("list", self._list), "list_with", (path,), {})
+
+    def lister(self, path: Path, **options: Unpack[ListerOptions]) -> FutureLister:
+        """A `Lister`, which gives the entries of a listing as they come. Opening it does no I/O.
+
+        Await it for the `Lister`, enter it with `async with`, or iterate it with `async for`. Options are
+        those of `list`.
+        """
+        return FutureLister(self._caller("lister", self._lister), "lister", (path,), options)
+
+    def lister_with(self, path: Path) -> FutureLister:
+        """The same as `lister`, described step by step: `async for entry in op.lister_with(path).recursive()`."""
+        return FutureLister(self._caller("lister", self._lister), "lister_with", (path,), {})
+
+    async def copy(self, source: Path, target: Path, **options: Unpack[CopyOptions]) -> Metadata:
+        """Copies an object within the storage, over what is at the target. Requires `copy`.
+
+        Arguments:
+            source: the object to copy.
+            target: its new path. Directories above it are made where the storage has such.
+            if_not_exists: only if there is no object at the target. By default False. Requires
+                `copy_with_if_not_exists`.
+            if_match: only if the object at the target has this etag. Requires `copy_with_if_match`.
+            source_version: the version to copy; then the target may be the source itself, which brings
+                that version back. Requires `copy_with_source_version`.
+            chunk: hint: bytes of a range, where an object is too large to be copied at once. By default what
+                suits the service.
+            concurrent: hint: such ranges in flight. By default what suits the service.
+            source_content_length_hint: hint: the size that the source is believed to have, in bytes.
+
+        Raises:
+            NotFound: there is no such source.
+            IsADirectory: one of the paths names a directory.
+            IsSameFile: both are the same.
+            ConditionNotMatch: a condition does not hold; the target is unchanged.
+        """
+        return await self._call("copy", self._copy, source, target, options)
+
+    def copy_with(self, source: Path, target: Path) -> FutureCopy:
+        """The same as `copy`, described step by step: `await op.copy_with(source, target).if_not_exists()`."""
+        return FutureCopy(self._caller("copy", self._copy), "copy_with", (source, target), {})
+
+    async def copy_to(self, other: Operator, source: Path, target: Path, **options: Unpack[CopyOptions]) -> Copied:
+        """Copies an object of this storage into another one, over what is at the target. Both may be one.
+
+        Where both operators are of one store and have equal layers, and the store can, it makes the copy
+        itself. Else the object is streamed through here: read in chunks, which cannot be of two contents, and
+        written as it comes. Requires `read` here and `write` there. When it fails or is cancelled, nothing of it is
+        left.
+
+        Arguments:
+            other: the operator of the target.
+            source: the object to copy.
+            target: its new path there. Directories above it are made where the storage has such.
+            if_not_exists: only if there is no object at the target. By default False. Requires
+                `write_with_if_not_exists` there.
+            if_match: only if the object at the target has this etag. Requires `write_with_if_match` there.
+            source_version: the version to copy. Requires `read_with_version` here.
+            chunk: hint: bytes per request of reading and of writing. By default 8 MiB, and what suits the target.
+            concurrent: hint: requests in flight, of reading and of writing. By default 4, and what suits the target.
+            source_content_length_hint: hint: the size that the source is believed to have, in bytes.
+
+        Returns:
+            What the target's storage says of the new object, what of the source's content headers and user
+            metadata it cannot keep, and whether the storage made the copy itself.
+
+        Raises:
+            NotFound: there is no such source.
+            IsADirectory: one of the paths names a directory.
+            IsSameFile: both are one object, and no version is given.
+            ConditionNotMatch: a condition does not hold, or the source changed meanwhile; the target is unchanged.
+        """
+        return await self._call("copy_to", self._copy_to, source, other, target, options)
+
+    def copy_to_with(self, other: Operator, source: Path, target: Path) -> FutureCopyTo:
+        """The same as `copy_to`, described step by step: `await op.copy_to_with(other, source, target).chunk(n)`."""
+        return FutureCopyTo(self._copy_to_later, "copy_to_with", (other, source, target), {})
+
+    async def rename(self, source: Path, target: Path, **options: Unpack[RenameOptions]) -> None:
+        """Moves an object within the storage, over what is at the target. Requires `rename`.
+
+        Arguments:
+            source: the object to move.
+            target: its new path. Directories above it are made where the storage has such.
+            if_not_exists: only if there is no object at the target. By default False. Requires
+                `rename_with_if_not_exists`.
+
+        Raises:
+            NotFound: there is no such source.
+            IsADirectory: one of the paths names a directory.
+            IsSameFile: both are the same.
+            ConditionNotMatch: the condition does not hold; both objects are unchanged.
+        """
+        await self._call("rename", self._rename, source, target, options)
+
+    def rename_with(self, source: Path, target: Path) -> FutureRename:
+        """The same as `rename`, described step by step: `await op.rename_with(source, target).if_not_exists()`."""
+        return FutureRename(self._caller("rename", self._rename), "rename_with", (source, target), {})
+
+    async def create_dir(self, path: Path) -> None:
+        """Makes a directory and those above it; one that exists is left as it is. Requires `create_dir`.
+
+        Arguments:
+            path: the directory, with a trailing slash.
+
+        Raises:
+            NotADirectory: the path has no trailing slash, or leads through a file.
+        """
+        await self._call("create_dir", self._create_dir, path)
+
+    async def presign_read(
+        self, path: Path, expires: Expires, **options: Unpack[PresignReadOptions]
+    ) -> PresignedRequest:
+        """A request that reads the object, for whoever it is given to. Requires `presign_read`.
+
+        It is made without asking the storage: whether there is such an object shows when it is sent. Who has it
+        can use it until it expires, as often as they like.
+
+        Arguments:
+            path: the object.
+            expires: for how long it shall hold: a `timedelta`, or whole seconds; from 1 second to 7 days.
+            options: those of `read` that are no hints, signed with it. A condition and `range` are headers of the
+                request, and `override_*` and `version` are in its URL. Each requires what it requires of `read`.
+
+        Raises:
+            InvalidInput: `expires` cannot work, or the range is empty.
+            IsADirectory: the path names a directory.
+        """
+        return await self._call("presign_read", partial(self._presign, DEFAULT_READ), path, expires, options)
+
+    def presign_read_with(self, path: Path, expires: Expires) -> FuturePresignRead:
+        """The same as `presign_read`, described step by step: `await op.presign_read_with(path, 60).range(0, 8)`."""
+        return FuturePresignRead(self._presigner("read", DEFAULT_READ), "presign_read_with", (path, expires), {})
+
+    async def presign_stat(self, path: Path, expires: Expires, **options: Unpack[StatOptions]) -> PresignedRequest:
+        """A request that asks about the object, and whose reply has headers alone. Requires `presign_stat`.
+
+        Arguments and errors are those of `presign_read`, and options those of `stat`.
+        """
+        return await self._call("presign_stat", partial(self._presign, DEFAULT_STAT), path, expires, options)
+
+    def presign_stat_with(self, path: Path, expires: Expires) -> FuturePresignStat:
+        """The same as `presign_stat`, described step by step: `await op.presign_stat_with(path, 60).version(v)`."""
+        return FuturePresignStat(self._presigner("stat", DEFAULT_STAT), "presign_stat_with", (path, expires), {})
+
+    async def presign_write(
+        self, path: Path, expires: Expires, **options: Unpack[PresignWriteOptions]
+    ) -> PresignedRequest:
+        """A request that replaces the object by the content that it is sent with. Requires `presign_write`.
+
+        What the content may be is not signed. Until it expires the object can be replaced again and again, unless
+        `if_not_exists` or `if_match` is signed with it.
+
+        Arguments:
+            path: the object.
+            expires: for how long it shall hold, as of `presign_read`.
+            options: those of `write` but for `append` and its hints; they are headers of the request. Each requires
+                what it requires of `write`.
+
+        Raises:
+            InvalidInput: `expires` cannot work, or what is to be stored cannot be a header.
+            IsADirectory: the path names a directory.
+        """
+        return await self._call("presign_write", partial(self._presign, DEFAULT_WRITE), path, expires, options)
+
+    def presign_write_with(self, path: Path, expires: Expires) -> FuturePresignWrite:
+        """The same as `presign_write`, described step by step: `await op.presign_write_with(path, 60).if_match(e)`."""
+        return FuturePresignWrite(self._presigner("write", DEFAULT_WRITE), "presign_write_with", (path, expires), {})
+
+    async def presign_delete(
+        self, path: Path, expires: Expires, **options: Unpack[PresignDeleteOptions]
+    ) -> PresignedRequest:
+        """A request that deletes the object. Requires `presign_delete`.
+
+        Arguments and errors are those of `presign_read`; the only option is `version`, as of `delete`.
+        """
+        return await self._call("presign_delete", partial(self._presign, DEFAULT_DELETE), path, expires, options)
+
+    def presign_delete_with(self, path: Path, expires: Expires) -> FuturePresignDelete:
+        """The same as `presign_delete`, described step by step: `await op.presign_delete_with(path, 60).version(v)`."""
+        return FuturePresignDelete(
+            self._presigner("delete", DEFAULT_DELETE), "presign_delete_with", (path, expires), {}
+        )
+
+    async def list_uploads(self, path: Path = "/", *, older_than: timedelta | None = None) -> Uploads:
+        """The uploads in parts that were begun, and neither completed nor aborted. Requires `list_uploads`.
+
+        Those of writers that are at work are among them, here or elsewhere.
+
+        Arguments:
+            path: which: of objects whose path begins with this. By default all.
+            older_than: only those begun longer ago than this, by the clock of the storage. By default all.
+
+        Raises:
+            PermissionDenied: the storage refuses.
+        """
+        return await self._call("list_uploads", self._list_uploads, path, older_than)
+
+    async def abort_uploads(self, path: Path, *, older_than: timedelta, concurrent: int = ABORT_CONCURRENT) -> Uploads:
+        """Aborts uploads in parts that nobody will complete, and returns them. Requires `abort_upload`.
+
+        Whoever still writes one that is aborted fails, so `older_than` should be longer than any upload takes. What
+        is younger is never touched.
+
+        Arguments:
+            path: which: of objects whose path begins with this; `"/"` is all.
+            older_than: only those begun longer ago than this, by the clock of the storage.
+            concurrent: how many requests may be in flight.
+
+        Raises:
+            DeletionsFailed: some could not be aborted; its `failures` are the error of each. The others were.
+            PermissionDenied: the storage refuses.
+        """
+        return await self._call("abort_uploads", self._abort_uploads, path, older_than, concurrent)
+
+    async def close(self) -> None:
+        """Closes the connections of this event loop now. The operator can still be used: it makes new ones.
+
+        They close by themselves when their loop ends. A transport that was passed in is left alone.
+        """
+        await self._context.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        stack = _with_defaults(self._layers, self.info, self._resilience)
+        layers = "".join(f", {type(layer).__name__}" for layer in stack)
+        return f"Operator({self._config!r}{layers})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self._config, self._layers, self._context, self._resilience is not None)
+
+    async def _call(self, operation: str, call: Callable[[str, *Args], Awaitable[T]], path: Path, *args: *Args) -> T:
+        """Makes a call on a path whose errors name the call, the scheme and the path."""
+        try:
+            normalized = normalize_path(path)
+            log(DEBUG, "%s %s %r", self._accessor.info.scheme, operation, normalized)
+            return await call(normalized, *args)
+        except Error as error:
+            error.of_call(operation, scheme=self._accessor.info.scheme, path=shown_path(path))
+            raise
+
+    def _caller(self, operation: str, call: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+        """The same, to be made later."""
+        return partial(self._call, operation, call)
+
+    async def _read(self, path: str, options: Mapping[str, Any]) -> bytes:
+        args = checked(DEFAULT_READ, options)
+        if args.chunk is None:
+            _, body = await self._accessor.read(path, args)
+        else:
+            _, body = await open_body(self._context, PinnedRange(self._accessor, path, args), args)
+        try:
+            return await read_to_end(body)
+        finally:
+            await body.close()
+
+    async def _reader(self, path: str, options: Mapping[str, Any]) -> Reader:
+        args = checked(DEFAULT_READ, options)
+        pinned = PinnedRange(self._accessor, path, args)
+        opened = await open_body(self._context, pinned, args)
+        return Reader(self._context, pinned, args, opened)
+
+    async def _stat(self, path: str, options: Mapping[str, Any]) -> Metadata:
+        return (await self._accessor.stat(path, checked(DEFAULT_STAT, options))).metadata
+
+    async def _check(self, path: str) -> None:
+        if self.info.capability.list:
+            await self._peek(path)
+        else:
+            await self._probe(path)
+
+    async def _peek(self, path: str) -> None:
+        _, body = await self._accessor.list(path, OpList(limit=1))
+        try:
+            await body.next()
+        finally:
+            await body.close()
+
+    async def _probe(self, path: str) -> None:
+        try:
+            await self._read(_PROBE, {"range": BytesRange(0, 1)})
+        except NotFound:
+            return
+        except Error as error:
+            error.path = path
+            raise
+
+    async def _write(self, path: str, data: Source, options: Mapping[str, Any]) -> Metadata:
+        args = checked(DEFAULT_WRITE, options)
+        source = as_source(data)
+        _, body = await self._accessor.write(path, args)
+        return await write_source(self._context, Output(self._accessor.info, args, body), source)
+
+    async def _writer(self, path: str, options: Mapping[str, Any]) -> Writer:
+        args = checked(DEFAULT_WRITE, options)
+        _, body = await self._accessor.write(path, args)
+        return Writer(self._context, self._accessor.info, path, args, body)
+
+    async def _delete(self, path: str, options: Mapping[str, Any]) -> None:
+        await delete_one(self._accessor, path, checked(DEFAULT_DELETE, options))
+
+    async def _delete_many(self, path: str, paths: Targets, concurrent: int) -> None:
+        check_targets(paths)
+        await delete_many(self._accessor, self._context, paths, as_integer("concurrent", concurrent, 1))
+
+    async def _list(self, path: str, options: Mapping[str, Any]) -> Entries:
+        _, body = await self._accessor.list(path, checked(DEFAULT_LIST, options))
+        entries: Entries = []
+        try:
+            while page := await body.next():
+                entries += page
+        finally:
+            await body.close()
+        return entries
+
+    async def _lister(self, path: str, options: Mapping[str, Any]) -> Lister:
+        _, body = await self._accessor.list(path, checked(DEFAULT_LIST, options))
+        return Lister(self._context, self._accessor.info.scheme, path, body)
+
+    async def _copy(self, source: str, target: Path, options: Mapping[str, Any]) -> Metadata:
+        args = checked(DEFAULT_COPY, options)
+        with _about_target(target):
+            return (await self._accessor.copy(source, normalize_path(target), args)).metadata
+
+    async def _copy_to_later(self, other: Operator, source: Path, target: Path, options: Mapping[str, Any]) -> Copied:
+        return await self._call("copy_to", self._copy_to, source, other, target, options)
+
+    async def _copy_to(self, source: str, other: Operator, target: Path, options: Mapping[str, Any]) -> Copied:
+        from .copying import copy_between
+
+        if not isinstance(other, Operator):
+            raise InvalidInput(f"the other operator is an Operator, not {type(other).__name__}")
+        args = checked(DEFAULT_COPY, options)
+        return await copy_between(self._side(source), other._side(normalize_path(target)), args)
+
+    def _side(self, path: str) -> Side:
+        from .copying import Side
+
+        def with_config(config: ServiceConfig) -> Accessor:
+            return assemble(config, self._layers, self._context, self._resilience)
+
+        return Side(self._config, self._layers, self._context, self._accessor, path, with_config)
+
+    async def _list_uploads(self, path: str, older_than: Any) -> Uploads:
+        from .uploads import checked_age, list_uploads
+
+        return await list_uploads(self._accessor, path, None if older_than is None else checked_age(older_than))
+
+    async def _abort_uploads(self, path: str, older_than: Any, concurrent: int) -> Uploads:
+        from .uploads import abort_uploads, checked_age
+
+        age, window = checked_age(older_than), as_integer("concurrent", concurrent, 1)
+        return await abort_uploads(self._accessor, self._context, path, age, window)
+
+    async def _rename(self, source: str, target: Path, options: Mapping[str, Any]) -> None:
+        args = checked(DEFAULT_RENAME, options)
+        with _about_target(target):
+            await self._accessor.rename(source, normalize_path(target), args)
+
+    def _presigner(self, name: str, default: Presigned) -> Callable[..., Awaitable[PresignedRequest]]:
+        return self._caller(f"presign_{name}", partial(self._presign, default))
+
+    async def _presign(
+        self, default: Presigned, path: str, expires: Any, options: Mapping[str, Any]
+    ) -> PresignedRequest:
+        return (await self._accessor.presign(path, checked_presign(default, expires, options))).request
+
+    async def _create_dir(self, path: str) -> None:
+        await self._accessor.create_dir(path, DEFAULT_CREATE_DIR)
+
+
+@contextmanager
+def _about_target(target: Path) -> Iterator[None]:
+    """Says in an error, whose path is the source, which target it is about."""
+    try:
+        yield
+    except Error as error:
+        error.add_context(target=shown_path(target))
+        raise
+
+
+def _wrong_config(config: object) -> str:
+    """What was passed in place of a configuration: its type alone, for a URI or a mapping may hold a secret."""
+    hint = ""
+    if isinstance(config, str):
+        hint = "; Operator.from_uri takes a URI"
+    elif isinstance(config, Mapping):
+        hint = "; Operator.from_config takes a scheme and a mapping"
+    elif isinstance(config, type) and issubclass(config, ServiceConfig):
+        hint = "; make an instance of it"
+    return f"not {type(config).__name__}{hint}"
+
+
+def _checked_layers(layers: object) -> tuple[Layer, ...]:
+    if not isinstance(layers, Iterable):
+        raise InvalidInput(f"layers are a tuple of layers, not {type(layers).__name__}")
+    return tuple(map(_checked_layer, layers))
+
+
+def _checked_layer(layer: object) -> Layer:
+    if isinstance(layer, Layer):
+        return layer
+    raise InvalidInput(f"a layer is an instance of Layer, not {type(layer).__name__}")
+
+
+def _restore(
+    cls: type[Operator], config: ServiceConfig, layers: tuple[Layer, ...], context: Context, resilient: bool
+) -> Operator:
+    return cls(config, layers=layers, context=context, resilient=resilient)

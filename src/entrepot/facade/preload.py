@@ -1,0 +1,55 @@
+"""The modules that operations need, imported when an operator is built.
+
+An import reads files. Out of descriptors it fails with an `OSError` of its own in place of the error that was to be
+raised, and after a change of user or root with a `ModuleNotFoundError`. So no operation imports anything, least of all
+on its way to an error or while it cleans up. `import entrepot` imports none of these, and neither does an operator that
+is built before the program has an event loop, unless its service needs one: its blocking twin does so then.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from functools import cache
+from importlib import import_module
+from typing import Final
+
+_FACADE: Final = ("blocking", "facade.copying", "facade.uploads")
+_HELPERS: Final = {
+    "read": "by_range_seekable bytes_reader chunked fetch file_reader streamable",
+    "write": "append byte_queue multipart one_shot parts_in_flight position staged",
+    "list": "flat hierarchy lengths page prefix self_entry",
+    "delete": "batch_delete recursive_delete",
+}
+
+
+def preload(*, needs_loop: bool) -> None:
+    """Imports the modules that operations need, if there is or will be an event loop.
+
+    Arguments:
+        needs_loop: whether the service needs one, also for calls that do not await.
+    """
+    if needs_loop or "asyncio" in sys.modules:
+        preload_helpers()
+        _import_runtime()
+    if needs_loop:
+        import_module("entrepot.raw.runtime.background")
+
+
+@cache
+def preload_helpers() -> None:
+    """Imports the modules that operations need with and without an event loop."""
+    for name in _FACADE:
+        import_module(f"entrepot.{name}")
+    import_module("entrepot.raw.oio.windowed")
+    for room, names in _HELPERS.items():
+        for name in names.split():
+            import_module(f"entrepot.raw.oio.{room}.{name}")
+
+
+@cache
+def _import_runtime() -> None:
+    import_module("entrepot.raw.runtime.asyncio")
+    import_module("concurrent.futures.thread")  # the event loop imports it for its first thread
+    with suppress(ImportError):  # anyio imports it for its first scope; a later anyio may keep it elsewhere
+        import_module("anyio._backends._asyncio")

@@ -1,0 +1,178 @@
+"""The data that a write takes: bytes in any form, and objects that give bytes piece by piece.
+
+A source is looked at in this order: whatever has the buffer protocol is bytes, even where it could be iterated too
+(a NumPy array); a path is a local file; what has a `read` method is an open file; anything else is iterated.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from inspect import isawaitable, iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+
+from entrepot.errors import Error, InvalidInput
+from entrepot.raw.os_errors import translate_os_errors
+from entrepot.raw.runtime import Runtime
+
+from .buffers import Bytes, buffer_of, required_buffer
+from .iterate import is_used_up, iterate
+from .reader import Reader
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+BLOCK: Final = 1024 * 1024
+"""Bytes per read of a file. One block is in memory at a time, besides what the writer holds."""
+
+
+class BinaryFile(Protocol):
+    """An open binary file, such as `open(path, "rb")` gives. It is read in a thread."""
+
+    def read(self, n: int, /) -> ReadableBuffer:
+        """Reads at most `n` bytes; no bytes are the end."""
+        ...
+
+
+class AsyncBinaryFile(Protocol):
+    """An open binary file whose `read` is awaited, such as those of aiofiles, anyio and Starlette."""
+
+    def read(self, n: int, /) -> Awaitable[ReadableBuffer]:
+        """Reads at most `n` bytes; no bytes are the end."""
+        ...
+
+
+Data: TypeAlias = "ReadableBuffer"
+BlockingSource: TypeAlias = "Data | Iterable[Data] | BinaryFile | os.PathLike[str]"
+Source: TypeAlias = "BlockingSource | AsyncIterable[Data] | AsyncBinaryFile"
+
+
+def as_source(data: Any) -> Any:
+    """Checks what a caller passes as the data of a write, and turns buffers into bytes. No I/O.
+
+    Raises:
+        InvalidInput: it is not bytes, a path, a file or an iterable of bytes.
+    """
+    buffer = buffer_of(data)
+    if buffer is not None:
+        return buffer
+    if is_file(data):
+        _check_file(data)
+    elif not isinstance(data, os.PathLike):
+        _check_iterable(data)
+    return data
+
+
+def is_file(source: object) -> bool:
+    """Whether it is read by blocks. A `Reader` is not: its chunks are those of the storage."""
+    return callable(getattr(source, "read", None)) and not isinstance(source, Reader)
+
+
+def is_async_file(source: Any) -> bool:
+    """Whether the `read` of a file is awaited, as far as can be seen without calling it."""
+    return iscoroutinefunction(source.read) or (isinstance(source, AsyncIterable) and not isinstance(source, Iterable))
+
+
+def pieces_of(source: Any, runtime: Runtime) -> AsyncGenerator[Any, None]:
+    """The pieces of a source that is not bytes itself. Close the generator: it closes what it opened."""
+    if isinstance(source, os.PathLike) and not is_file(source):
+        return _blocks_of_path(source, runtime)
+    return _blocks_of_file(source, runtime) if is_file(source) else iterate(source)
+
+
+def blocks(file: BinaryFile) -> Generator[Bytes, None, None]:
+    """The blocks of an open file, read in the calling thread. The file stays open."""
+    while block := _block(_read(file)):
+        yield block
+
+
+async def _blocks_of_file(file: Any, runtime: Runtime) -> AsyncGenerator[Bytes, None]:
+    """The blocks of an open file, which stays open.
+
+    A cancelled read in a thread is waited for: the caller closes the file next, and the descriptor's number would be
+    given to another file while the thread still reads from it.
+    """
+    read: Callable[[], Awaitable[Any]] = partial(file.read, BLOCK)
+    if not is_async_file(file):
+        read = partial(runtime.shield, partial(runtime.blocking, _read, file))
+    while block := _block(await _awaited(file, read)):
+        yield block
+
+
+async def _awaited(file: object, read: Callable[[], Awaitable[Any]]) -> Any:
+    """A block, also of a `read` that returns an awaitable without being a coroutine function."""
+    with _refusal_of(file):
+        block = await read()
+        return await block if isawaitable(block) else block
+
+
+async def _blocks_of_path(path: os.PathLike[str], runtime: Runtime) -> AsyncGenerator[bytes, None]:
+    """The blocks of a local file."""
+    with _errors_of(path):
+        file, _ = await runtime.open_file(lambda: (io.FileIO(path), None))
+    try:
+        while block := await _read_block(path, file.run):
+            yield block
+    finally:
+        await file.close()
+
+
+async def _read_block(path: os.PathLike[str], run: Callable[..., Awaitable[bytes]]) -> bytes:
+    with _errors_of(path):
+        return await run(io.FileIO.read, BLOCK)
+
+
+def _errors_of(path: os.PathLike[str]) -> AbstractContextManager[None]:
+    return _named(os.fspath(path))
+
+
+@contextmanager
+def _named(source: str) -> Generator[None, None, None]:
+    """Errors of the operating system as ours, with the local file that they are about beside the object's path."""
+    try:
+        with translate_os_errors():
+            yield
+    except Error as error:
+        error.add_context(source=source)
+        raise
+
+
+def _read(file: BinaryFile) -> Any:
+    with _refusal_of(file):
+        return file.read(BLOCK)
+
+
+@contextmanager
+def _refusal_of(file: object) -> Generator[None, None, None]:
+    """The error of a file that is open for writing only, as ours. Others of a source reach the caller as they are."""
+    try:
+        yield
+    except io.UnsupportedOperation as error:
+        if isinstance(error, Error):
+            raise
+        raise InvalidInput(f"the {type(file).__name__} is not open for reading") from error
+
+
+def _block(data: object) -> Bytes:
+    """A block as a file gave it. An empty one is its end; so the type is checked before that."""
+    return required_buffer(data, "; open the file in binary mode")
+
+
+def _check_file(file: Any) -> None:
+    if isinstance(file, io.TextIOBase):
+        raise InvalidInput(f"data is bytes, and a {type(file).__name__} gives text; open the file in binary mode")
+    if getattr(file, "closed", False) is True:
+        raise InvalidInput(f"the {type(file).__name__} is closed")
+
+
+def _check_iterable(data: Any) -> None:
+    if isinstance(data, str):
+        raise InvalidInput("data is bytes, not str; encode it first")
+    if isinstance(data, Mapping | AbstractSet) or not isinstance(data, Iterable | AsyncIterable):
+        raise InvalidInput(f"data is bytes, a file, or an iterator of bytes, not {type(data).__name__}")
+    if is_used_up(data):
+        raise InvalidInput("the generator has ended; a write that is made again needs one of its own")

@@ -1,0 +1,1 @@
+"""The layers of every stack: error context, correctness checks, completion and type erasure."""

@@ -1,0 +1,218 @@
+"""Refuses, before any I/O, what the service cannot do.
+
+An option that changes the answer is either honoured or refused, never ignored. Which options a
+service honours is data (`Capability`), and so is the check: the flag of option `if_match` of `read`
+is `read_with_if_match`. Hints change no answer and are not looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import timedelta
+
+from entrepot.errors import InvalidInput, IsADirectory, IsSameFile, NotADirectory, Unsupported
+from entrepot.raw import (
+    DEFAULT_COPY,
+    DEFAULT_DELETE,
+    DEFAULT_LIST,
+    DEFAULT_READ,
+    DEFAULT_RENAME,
+    DEFAULT_STAT,
+    DEFAULT_WRITE,
+    HINTS,
+    MAX_EXPIRES,
+    Accessor,
+    Context,
+    Layer,
+    LayeredAccessor,
+    OpAbortUpload,
+    OpCopy,
+    OpCreateDir,
+    OpDelete,
+    OpList,
+    OpListUploads,
+    OpPresign,
+    OpRead,
+    OpRename,
+    OpStat,
+    OpWrite,
+    RpAbortUpload,
+    RpCopy,
+    RpCreateDir,
+    RpDelete,
+    RpList,
+    RpListUploads,
+    RpPresign,
+    RpRead,
+    RpRename,
+    RpStat,
+    RpWrite,
+    oio,
+)
+from entrepot.raw.accessor import Coro
+from entrepot.raw.path import is_dir_path
+from entrepot.types import Capability
+
+
+class CorrectnessCheckLayer(Layer):
+    """Part of every stack, inside the error context. What it lets pass it hands on, without a coroutine of its own."""
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        return _CorrectnessCheckAccessor(accessor)
+
+
+class _CorrectnessCheckAccessor(LayeredAccessor):
+    def __init__(self, inner: Accessor) -> None:
+        super().__init__(inner)
+        self._refused = {
+            operation: _refused_options(operation, arguments, self.info.capability)
+            for operation, arguments in _ARGUMENTS.items()
+        }
+
+    def stat(self, path: str, args: OpStat) -> Coro[RpStat]:
+        self.check("stat", args)
+        return self.inner.stat(path, args)
+
+    def read(self, path: str, args: OpRead) -> Coro[tuple[RpRead, oio.Read]]:
+        self.check("read", args)
+        if args.range.suffix is not None:
+            self._require("read_with_suffix", "read of a suffix")
+        _check_is_file(path)
+        return self.inner.read(path, args)
+
+    def write(self, path: str, args: OpWrite) -> Coro[tuple[RpWrite, oio.Write]]:
+        self.check("write", args)
+        _check_is_file(path)
+        return self.inner.write(path, args)
+
+    def create_dir(self, path: str, args: OpCreateDir) -> Coro[RpCreateDir]:
+        self._require("create_dir", "create_dir")
+        if not is_dir_path(path):
+            raise NotADirectory("the path names a file; a directory has a slash at its end")
+        return self.inner.create_dir(path, args)
+
+    async def delete(self) -> tuple[RpDelete, oio.Delete]:
+        self._require("delete", "delete")
+        reply, body = await self.inner.delete()
+        return reply, _CheckedDeleter(self, body) if self._refused["delete"] else body
+
+    def list(self, path: str, args: OpList) -> Coro[tuple[RpList, oio.List]]:
+        self.check("list", args)
+        return self.inner.list(path, args)
+
+    def copy(self, source: str, target: str, args: OpCopy) -> Coro[RpCopy]:
+        self.check("copy", args)
+        _check_are_files(source, target)
+        if source == target and args.source_version is None:
+            raise IsSameFile("source and target are the same")
+        return self.inner.copy(source, target, args)
+
+    def rename(self, source: str, target: str, args: OpRename) -> Coro[RpRename]:
+        self.check("rename", args)
+        _check_are_files(source, target)
+        if source == target:
+            raise IsSameFile("source and target are the same")
+        return self.inner.rename(source, target, args)
+
+    def list_uploads(self, path: str, args: OpListUploads) -> Coro[RpListUploads]:
+        self._require("list_uploads", "list_uploads")
+        return self.inner.list_uploads(path, args)
+
+    def abort_upload(self, path: str, args: OpAbortUpload) -> Coro[RpAbortUpload]:
+        self._require("abort_upload", "abort_upload")
+        return self.inner.abort_upload(path, args)
+
+    def presign(self, path: str, args: OpPresign) -> Coro[RpPresign]:
+        _check_expires(args.expires)
+        self._require("presign", "presign")
+        self._require(f"presign_{args.name}", f"presign of a {args.name}")
+        self._check_presigned(args)
+        _check_is_file(path)
+        return self.inner.presign(path, args)
+
+    def _check_presigned(self, args: OpPresign) -> None:
+        """Refuses what one request cannot say. What the stack would complete by more of them is among it."""
+        native = self.info.native_capability
+        for option, default in _refused_options(args.name, type(args.operation), native):
+            if getattr(args.operation, option) != default:
+                raise Unsupported(f"the service {self.info.scheme} has no presign of a {args.name} with {option}")
+        if isinstance(args.operation, OpRead):
+            if args.operation.range.is_empty:
+                raise InvalidInput("no request asks for an empty range")
+            if args.operation.range.suffix is not None and not native.read_with_suffix:
+                raise Unsupported(f"the service {self.info.scheme} has no presign of a read of a suffix")
+
+    def check(self, operation: str, args: Arguments) -> None:
+        """Refuses an operation, or an option of it, that the service does not have."""
+        self._require(operation, operation)
+        if args is _ASKING_NOTHING[operation]:  # most calls, and there are services that lack many options
+            return
+        for option, default in self._refused[operation]:
+            if getattr(args, option) != default:
+                self._require(f"{operation}_with_{option}", f"{operation} with {option}")
+
+    def _require(self, flag: str, what: str) -> None:
+        if not getattr(self.info.capability, flag):
+            raise Unsupported(f"the service {self.info.scheme} has no {what}")
+
+
+class _CheckedDeleter(oio.Delete):
+    """Refuses the deletions whose options the service does not have."""
+
+    def __init__(self, checker: _CorrectnessCheckAccessor, inner: oio.Delete) -> None:
+        self._checker = checker
+        self._inner = inner
+
+    def delete(self, path: str, args: OpDelete) -> Coro[None]:
+        self._checker.check("delete", args)
+        return self._inner.delete(path, args)
+
+    def close(self) -> Coro[None]:
+        return self._inner.close()
+
+
+Arguments = OpStat | OpRead | OpWrite | OpDelete | OpList | OpCopy | OpRename
+_ARGUMENTS = {
+    "stat": OpStat,
+    "read": OpRead,
+    "write": OpWrite,
+    "delete": OpDelete,
+    "list": OpList,
+    "copy": OpCopy,
+    "rename": OpRename,
+}
+_ASKING_NOTHING: dict[str, Arguments] = {
+    "stat": DEFAULT_STAT,
+    "read": DEFAULT_READ,
+    "write": DEFAULT_WRITE,
+    "delete": DEFAULT_DELETE,
+    "list": DEFAULT_LIST,
+    "copy": DEFAULT_COPY,
+    "rename": DEFAULT_RENAME,
+}
+_NOT_OPTIONS = HINTS | {"range"}
+
+
+def _refused_options(operation: str, arguments: type, capability: Capability) -> list[tuple[str, object]]:
+    """The options of an operation that the service does not have, with the default that asks nothing."""
+    return [
+        (option.name, option.default)
+        for option in fields(arguments)
+        if option.name not in _NOT_OPTIONS and not getattr(capability, f"{operation}_with_{option.name}")
+    ]
+
+
+def _check_expires(expires: timedelta) -> None:
+    if not timedelta(seconds=1) <= expires <= MAX_EXPIRES:
+        raise InvalidInput(f"a presigned request holds from 1 second to 7 days, not {expires}")
+
+
+def _check_is_file(path: str) -> None:
+    if is_dir_path(path):
+        raise IsADirectory("the path names a directory; a file has no slash at its end")
+
+
+def _check_are_files(source: str, target: str) -> None:
+    _check_is_file(source)
+    if is_dir_path(target):
+        raise IsADirectory("the target names a directory; a file has no slash at its end")

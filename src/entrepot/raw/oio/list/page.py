@@ -1,0 +1,121 @@
+"""A listing that comes in pages, each of which names the next."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from entrepot.errors import Unexpected
+from entrepot.raw.oio.read.api import check_not_closed
+from entrepot.types import Entry
+
+from .api import List
+
+MAX_EMPTY: Final = 1_000
+"""How many empty pages in a row a server may give. What it filters out leaves some; a loop has no end of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one request for entries brought.
+
+    Arguments:
+        entries: the entries, possibly none.
+        next_token: what asks for the next page; None is the last page.
+    """
+
+    entries: Sequence[Entry]
+    next_token: str | None
+
+
+class PageLister(List):
+    """Asks for one page after the other. The token moves only when a page is there, so a failed verb asks again.
+
+    A server whose tokens or pages come round again would be listed for ever: that is `Unexpected`, at once where
+    a token names itself or a page repeats the one before, and otherwise after a bounded number of turns.
+
+    Of what has passed, one token and one page are remembered, at distances that double, so that any circle meets them.
+    A page is compared by all that it holds. An empty page begins the count of pages anew: it is bounded by `max_empty`.
+
+    Arguments:
+        fetch: asks for the page of a token; None is the first.
+        max_empty: how many empty pages in a row are put up with.
+    """
+
+    __slots__ = (
+        *("_empty", "_fetch", "_is_closed", "_is_done", "_marked", "_marked_page", "_max_empty", "_token"),
+        *("_until_mark", "_until_page_mark"),
+    )
+
+    def __init__(self, fetch: Callable[[str | None], Awaitable[Page]], *, max_empty: int = MAX_EMPTY) -> None:
+        self._fetch = fetch
+        self._max_empty = max_empty
+        self._token: str | None = None
+        self._marked: str | None = None
+        self._marked_page: Sequence[Entry] = ()
+        self._until_mark = _Doubling()
+        self._until_page_mark = _Doubling()
+        self._empty = 0
+        self._is_done = False
+        self._is_closed = False
+
+    async def next(self) -> Sequence[Entry] | None:
+        """The entries of the next page that has any.
+
+        Raises:
+            Unexpected: a token or a page came round again, or there were too many empty pages in a row.
+        """
+        check_not_closed(self._is_closed)
+        while not self._is_done:
+            page = await self._fetch(self._token)
+            self._check_leads_on(page)
+            self._move_to(page.next_token)
+            self._remember(page.entries)
+            if page.entries:
+                return page.entries
+        return None
+
+    async def close(self) -> None:
+        self._is_closed = True
+
+    def _check_leads_on(self, page: Page) -> None:
+        token = page.next_token
+        if token is not None and token in (self._token, self._marked):
+            raise Unexpected("the storage names a page of this listing as the next that was listed before")
+        if page.entries and page.entries == self._marked_page:
+            raise Unexpected("the storage gives a page of this listing that it gave before")
+        if not page.entries and token is not None and self._empty >= self._max_empty:
+            raise Unexpected(f"the storage gave more than {self._max_empty} empty pages in a row")
+
+    def _move_to(self, token: str | None) -> None:
+        self._token = token
+        self._is_done = token is None
+        if self._until_mark.is_due():
+            self._marked = token
+
+    def _remember(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            self._empty += 1
+            self._marked_page, self._until_page_mark = (), _Doubling()
+            return
+        self._empty = 0
+        if self._until_page_mark.is_due():
+            self._marked_page = entries
+
+
+class _Doubling:
+    """Is due at the first call, the second, the fourth, the eighth, ..."""
+
+    __slots__ = ("_calls", "_due")
+
+    def __init__(self) -> None:
+        self._calls = 0
+        self._due = 1
+
+    def is_due(self) -> bool:
+        self._calls += 1
+        if self._calls < self._due:
+            return False
+        self._due *= 2
+        return True

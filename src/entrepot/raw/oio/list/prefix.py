@@ -1,0 +1,31 @@
+"""A listing of a directory, narrowed to a prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from entrepot.types import Entry
+
+from .api import List
+
+
+class PrefixLister(List):
+    """Keeps what begins with a prefix: `"a/b"` keeps `"a/b"`, `"a/bc"`, `"a/b/"` and `"a/b/c"`.
+
+    Arguments:
+        inner: the listing, usually that of the directory that holds the prefix.
+        prefix: how a path must begin; `"/"` keeps all.
+    """
+
+    __slots__ = ("_inner", "_prefix", "close")
+
+    def __init__(self, inner: List, prefix: str) -> None:
+        self._inner = inner
+        self._prefix = "" if prefix == "/" else prefix
+        self.close = inner.close  # type: ignore[method-assign]
+
+    async def next(self) -> Sequence[Entry] | None:
+        while (page := await self._inner.next()) is not None:
+            if kept := [entry for entry in page if entry.path.startswith(self._prefix)]:
+                return kept
+        return None

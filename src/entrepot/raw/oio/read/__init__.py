@@ -1,0 +1,1 @@
+"""Bodies of reads: the interface (`api`) first, then the readers that complete it."""

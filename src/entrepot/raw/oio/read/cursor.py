@@ -1,0 +1,161 @@
+"""A position in a range, over bodies that come and go.
+
+A body keeps its own position, which is right as long as every verb came back. One that did not (an
+error, a cancellation, also in a layer between) leaves it anywhere. So the position that counts is
+here: it moves when bytes are handed over, and before the next verb a body that may be adrift is put
+where it must stand. What a body gives is compared with what is known of the object before it counts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from entrepot.errors import ContentIncomplete
+
+from .api import WHOLE, Read
+from .pinned_range import PinnedRange
+from .seek import seek_target
+
+if TYPE_CHECKING:
+    from entrepot.raw.rps import RpRead
+
+T = TypeVar("T")
+
+
+class Cursor:
+    """Reads a range from a position on. What came before an error is kept and not asked for again.
+
+    Arguments:
+        pinned: the range, and what is known of its object.
+        open_body: opens another body at the start of the range, without I/O.
+        opened: the first one, with its reply.
+    """
+
+    __slots__ = ("_body", "_has_more", "_is_adrift", "_open_body", "_range", "_reply", "_unread", "position")
+
+    def __init__(
+        self,
+        pinned: PinnedRange,
+        open_body: Callable[[], Awaitable[tuple[RpRead, Read]]],
+        opened: tuple[RpRead, Read],
+    ) -> None:
+        self._range = pinned
+        self._open_body = open_body
+        self._reply = opened[0]
+        self._body: Read | None = opened[1]
+        self._is_adrift = False
+        self._has_more = False
+        self._unread: list[bytes] = []
+        self.position = 0
+
+    @property
+    def is_midway(self) -> bool:
+        """Whether bytes were read and the end was not: then the body holds a connection or a file."""
+        is_at_end = self._is_at_end() or self.position == self._range.limit
+        return self._has_more and self._body is not None and not is_at_end
+
+    async def take(self, n: int) -> bytes:
+        """`n` bytes, fewer only where the range ends."""
+        while (missing := n - self._unread_length()) > 0:
+            data = await self._ask(lambda body: body.read(missing))
+            self._note_arrival(data)
+            if data:
+                self._unread.append(data)
+            if not data or (len(data) < missing and self._is_at_end()):
+                break
+        return self._hand_over(n)
+
+    async def take_exactly(self, n: int) -> bytes:
+        """`n` bytes, or an error at an unchanged position."""
+        data = await self.take(n)
+        if len(data) < n:
+            self._unread.insert(0, data)
+            self.position -= len(data)
+            raise ContentIncomplete(f"the range ends after {len(data)} of {n} bytes", is_temporary=False)
+        return data
+
+    async def take_some(self, n: int) -> bytes:
+        """At least one byte and at most `n`, as they come; `b""` is the end."""
+        if not self._unread:
+            data = await self._ask(lambda body: body.read(n))
+            self._note_arrival(data)
+            self._unread = [data]
+        return self._hand_over(n)
+
+    async def take_chunk(self) -> bytes:
+        """The next chunk as the storage has it; `b""` is the end."""
+        if self._unread:
+            return self._hand_over(WHOLE)
+        chunk = await self._ask(_next) or b""
+        self._note_arrival(chunk)
+        self.position += len(chunk)
+        if chunk:
+            self._range.reach(self.position)
+        return chunk
+
+    async def move(self, offset: int, whence: int) -> int:
+        """Seeks, and returns the new position."""
+        if whence == os.SEEK_END:
+            target = await self._ask(lambda body: body.seek(offset, whence))
+        else:
+            target = seek_target(offset, whence, self.position, None)
+        self._unread = []
+        self.position = target
+        self._is_adrift = True
+        return target
+
+    async def measure(self) -> int:
+        """The size of the range, wherever the position is."""
+        size = await self._ask(lambda body: body.seek(0, os.SEEK_END))
+        self._is_adrift = True
+        return size
+
+    async def release(self) -> None:
+        """Gives back what the body holds. The next verb opens another."""
+        body, self._body = self._body, None
+        if body is not None:
+            await body.close()
+
+    async def _ask(self, verb: Callable[[Read], Awaitable[T]]) -> T:
+        body = self._body or await self._reopen()
+        if self._is_adrift:
+            await body.seek(self.position + self._unread_length())
+        self._is_adrift = True
+        answer = await verb(body)
+        self._range.note(self._reply)
+        self._is_adrift = False
+        return answer
+
+    async def _reopen(self) -> Read:
+        self._reply, self._body = await self._open_body()
+        self._is_adrift = True
+        return self._body
+
+    def _is_at_end(self) -> bool:
+        return self._body is not None and self._body.is_at_end
+
+    def _note_arrival(self, data: bytes) -> None:
+        """Holds an end to the size. A body that was opened later does not know how much the first one promised."""
+        if not data:
+            self._range.check_end(self.position + self._unread_length())
+        self._has_more = bool(data)
+
+    def _unread_length(self) -> int:
+        return sum(map(len, self._unread))
+
+    def _hand_over(self, n: int) -> bytes:
+        data = self._unread[0] if len(self._unread) == 1 else b"".join(self._unread)
+        self._unread = []
+        if len(data) > n:
+            data, rest = data[:n], data[n:]
+            self._unread.append(rest)
+        self.position += len(data)
+        if data:
+            self._range.reach(self.position)
+        return data
+
+
+def _next(body: Read) -> Awaitable[bytes | None]:
+    return body.next()

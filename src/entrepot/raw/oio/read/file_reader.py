@@ -1,0 +1,187 @@
+"""A reader over a window of a local file."""
+
+import io
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from entrepot.errors import ContentIncomplete, InvalidInput, Unsupported
+from entrepot.raw.os_errors import translate_os_errors
+from entrepot.types import BytesRange, Metadata
+
+from .api import Read
+from .seek import seek_target
+
+if TYPE_CHECKING:
+    from entrepot.raw.rps import RpRead
+    from entrepot.raw.runtime import File, Runtime
+
+PREAD_LIMIT: Final = 0x7FFFF000
+"""The most bytes that Linux gives in one call (read(2)). More is not asked for: room for it would be taken."""
+
+SNAPSHOT_STEP: Final = 256 * 1024
+SNAPSHOT_LIMIT: Final = 64 * 1024 * 1024
+"""The most bytes of a file without a size, which has to be held in memory. `/proc/self/pagemap` has 256 GiB."""
+
+
+SMALL: Final = 64 * 1024
+"""A file of which no more bytes than these are read, all at once, is closed in the same hop; they are kept instead."""
+
+Opener = Callable[[], tuple[io.FileIO, Metadata]]
+AtOnce = Callable[[int], tuple[Metadata, bytes] | None]
+
+
+def into_read_from_file(
+    runtime: "Runtime", opener: Opener, window: BytesRange, reply: "RpRead", at_once: AtOnce | None = None
+) -> "FileReader":
+    """A body over a window of a file, with `read`, `seek` and suffixes native.
+
+    The window's end is clamped to the size that the file has when it is opened: what is appended
+    later is not read, and a file that shrinks is `ContentIncomplete`.
+
+    Arguments:
+        runtime: where the calls that block are made.
+        opener: opens the file; called by the first verb, in one hop together with the first read.
+            Where the metadata has no `content_length`, as for files of `/proc`, the file is read
+            when it is opened, whole, and what came then is what this body gives.
+        window: which bytes; position 0 is its start.
+        reply: receives the metadata that the opener found.
+        at_once: gives the metadata and the whole window, if it has at most so many bytes and they can be
+            had without blocking; else None, and the file is opened. By default nothing is tried.
+    """
+    return FileReader(runtime, opener, window, reply, at_once)
+
+
+class FileReader(Read):
+    """Reads by position, so that nothing but this object says where the reader is."""
+
+    __slots__ = ("_at_once", "_content", "_file", "_is_closed", "_opener", "_position", "_reply", "_runtime", "_window")
+
+    def __init__(
+        self, runtime: "Runtime", opener: Opener, window: BytesRange, reply: "RpRead", at_once: AtOnce | None = None
+    ) -> None:
+        self._runtime = runtime
+        self._opener = opener
+        self._window = window
+        self._reply = reply
+        self._at_once = at_once
+        self._file: File | None = None
+        self._content: _Content | None = None
+        self._position = 0
+        self._is_closed = False
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._content is not None and self._position >= self._content.size
+
+    async def read(self, n: int) -> bytes:
+        self._check_open()
+        content = self._content
+        if content is None:
+            data = await self._open(n)
+        elif n == 0 or self._position >= content.size:
+            return b""
+        elif content.snapshot is not None:
+            data = _read_kept(content.snapshot, content, self._position, n)
+        else:
+            assert self._file is not None
+            data = await self._file.run(_read, content, self._position, n)
+        self._position += len(data)
+        return data
+
+    async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._check_open()
+        if whence == os.SEEK_END and self._content is None:
+            await self._open(0)
+        self._position = seek_target(offset, whence, self._position, self._content.size if self._content else None)
+        return self._position
+
+    async def close(self) -> None:
+        self._is_closed = True
+        if self._file is not None:
+            await self._file.close()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise InvalidInput("the reader is closed")
+
+    async def _open(self, n: int) -> bytes:
+        got = await self._runtime.try_nonblocking(self._at_once, n) if n and self._at_once is not None else None
+        if got is None:
+            opened = self._runtime.open_file(partial(self._open_and_read, self._position, n))
+            self._file, (self._reply.metadata, self._content, data) = await opened
+            return data
+        self._reply.metadata, whole = got
+        self._content = _Content(0, len(whole), whole)
+        return _read_kept(whole, self._content, self._position, n)
+
+    def _open_and_read(self, position: int, n: int) -> tuple[io.FileIO, tuple[Metadata, "_Content", bytes]]:
+        """What is opened, closed again if all of it is in memory now. Blocks."""
+        with translate_os_errors():
+            raw, metadata = self._opener()
+        try:
+            metadata, content = _locate(raw, metadata, self._window)
+            data = _read(raw, content, position, n)
+            if len(data) == content.size <= SMALL:
+                content = _Content(0, len(data), data)
+            if content.snapshot is not None:
+                raw.close()
+        except BaseException:
+            raw.close()
+            raise
+        return raw, (metadata, content, data)
+
+
+class _Content(NamedTuple):
+    """Where a window lies in a file, or in what was read of it when it was opened."""
+
+    start: int
+    end: int
+    snapshot: bytes | None
+
+    @property
+    def size(self) -> int:
+        return self.end - self.start
+
+
+def _locate(raw: io.FileIO, metadata: Metadata, window: BytesRange) -> tuple[Metadata, _Content]:
+    if metadata.content_length is not None:
+        return metadata, _Content(*window.resolve(metadata.content_length), None)
+    snapshot = _read_whole(raw)
+    start, end = window.resolve(len(snapshot))
+    return replace(metadata, content_length=len(snapshot)), _Content(start, end, snapshot)
+
+
+def _read_whole(raw: io.FileIO) -> bytes:
+    parts, size = list[bytes](), 0
+    with translate_os_errors():
+        while part := os.pread(raw.fileno(), SNAPSHOT_STEP, size):
+            parts.append(part)
+            size += len(part)
+            if size > SNAPSHOT_LIMIT:
+                raise Unsupported(f"the file tells no size and does not end within {SNAPSHOT_LIMIT} bytes")
+    return b"".join(parts)
+
+
+def _read_kept(snapshot: bytes, content: _Content, position: int, n: int) -> bytes:
+    begin = content.start + position
+    return snapshot[begin : min(begin + n, content.end)]
+
+
+def _read(raw: io.FileIO, content: _Content, position: int, n: int) -> bytes:
+    wanted = min(n, content.size - position, PREAD_LIMIT)
+    begin = content.start + position
+    if wanted <= 0:
+        return b""
+    if content.snapshot is not None:
+        return _read_kept(content.snapshot, content, position, n)
+    with translate_os_errors():
+        data = os.pread(raw.fileno(), wanted, begin)
+    if not data:
+        raise ContentIncomplete(
+            f"the file shrank while it was read: {content.size} bytes were there, {position} came",
+            is_temporary=False,
+        )
+    return data

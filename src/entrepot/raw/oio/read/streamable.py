@@ -1,0 +1,35 @@
+"""Gives `next` to a body that can only be read."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .api import Read
+
+CHUNK: Final = 4 * 1024 * 1024
+"""How many bytes a chunk has: a hop to another thread then costs little beside the bytes that it brings."""
+
+
+class StreamableReader(Read):
+    """Adds `next`: one read of up to so many bytes. The other verbs are the inner body's own.
+
+    Arguments:
+        inner: a body with `read` and `seek`.
+        chunk: how many bytes a chunk has, at most.
+    """
+
+    __slots__ = ("chunk", "close", "inner", "read", "seek")
+
+    def __init__(self, inner: Read, chunk: int = CHUNK) -> None:
+        self.inner = inner
+        self.chunk = chunk
+        self.read = inner.read  # type: ignore[method-assign]
+        self.seek = inner.seek  # type: ignore[method-assign]
+        self.close = inner.close  # type: ignore[method-assign]
+
+    @property
+    def is_at_end(self) -> bool:
+        return self.inner.is_at_end
+
+    async def next(self) -> bytes | None:
+        return await self.inner.read(self.chunk) or None

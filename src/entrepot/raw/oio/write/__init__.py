@@ -1,0 +1,1 @@
+"""Bodies of writes: the interface (`api`) first, then the writers that complete it."""

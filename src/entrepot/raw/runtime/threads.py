@@ -1,0 +1,226 @@
+"""ThreadCalls to threads: the calls of an event loop that block, made in the threads of its default executor.
+
+A job of the executor takes a queue place, two futures and a wake-up of the loop. Here the calls that wait share a
+job: its thread makes one after the other, and hands over together what came of them. That is also what keeps
+threads from standing in each other's way when the calls are short.
+
+So that a call that takes long holds up no other, the loop looks every few milliseconds whether calls wait that
+no thread has come to, and asks for more threads then; and it takes what has come of those before. Of what it knows
+to take long it expects nothing: the next call has a thread of its own at once, and until then nobody looks.
+
+Calls that may take seconds, such as a copy of a large file, are kept apart: they never have more than half of the
+threads, so that however many wait, a short call finds one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from time import monotonic
+from typing import Any, Final, TypeAlias, TypeVar, TypeVarTuple
+from weakref import WeakKeyDictionary
+
+from .loop_local import leak, used_loops
+from .running import running_loop
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+PATIENCE: Final = 0.002
+"""Seconds that a call waits behind others before more threads are asked for."""
+TOGETHER: Final = 0.0001
+"""Seconds of work whose results are handed over together: what takes longer than a wake-up of the loop is worth one."""
+TURN: Final = 256
+"""Calls that one job makes. Then it lets others have the thread, who use the executor as well."""
+THREADS: Final = 32
+"""The most jobs at a time: as many as the default executor has threads, at most."""
+LONG_THREADS: Final = max(1, min(THREADS, (os.cpu_count() or 1) + 4) // 2)
+"""The most jobs at a time of calls that take long: half of the threads that the default executor has."""
+
+
+class _Job:
+    """What the loop knows of a job: how many calls it has begun, and whether none since the last look."""
+
+    __slots__ = ("_seen", "begun", "is_stuck")
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self._seen = -1
+        self.is_stuck = False
+
+    def look(self) -> bool:
+        """Whether it has begun none since this was asked last."""
+        self.is_stuck = self._seen == self.begun
+        self._seen = self.begun
+        return self.is_stuck
+
+
+class ThreadCalls:
+    """The calls of one loop, of one kind. It does not hold the loop, which it shall not outlive.
+
+    Arguments:
+        threads: the most threads that they have at a time.
+    """
+
+    __slots__ = ("_is_watched", "_jobs", "_made", "_stuck", "_threads", "_waiting")
+
+    def __init__(self, threads: int = THREADS) -> None:
+        self._threads = threads
+        self._waiting: deque[tuple[asyncio.Future[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._made: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._jobs: set[_Job] = set()
+        self._stuck = 0
+        self._is_watched = False
+
+    def submit(
+        self, loop: asyncio.AbstractEventLoop, call: Callable[[*Args], T], args: tuple[*Args]
+    ) -> asyncio.Future[T]:
+        """Has a thread make a call. Cancelled before a thread has begun it, it is not made."""
+        future: asyncio.Future[T] = loop.create_future()
+        self._waiting.append((future, call, args))
+        if not self._jobs:
+            try:
+                self._start(loop)
+            except BaseException:
+                self._waiting.pop()
+                raise
+        else:
+            self._watch(loop)
+            self._start_unless_one_moves(loop)
+        return future
+
+    def forget(self) -> None:
+        """Lets go of the calls that wait. For the child of a fork: it would make those of its parent once more."""
+        leak(self._waiting)
+        self._waiting = deque()
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        job = _Job()
+        loop.run_in_executor(None, self._work, loop, job).add_done_callback(partial(self._end, job))
+        self._jobs.add(job)
+        self._watch(loop)
+
+    def _work(self, loop: asyncio.AbstractEventLoop, job: _Job) -> None:
+        """Makes calls that wait, in a thread."""
+        told = monotonic()
+        for _ in range(TURN):
+            try:
+                future, call, args = self._waiting.popleft()
+            except IndexError:
+                return
+            job.begun += 1
+            if not future.cancelled():
+                self._made.append((future, *_outcome(call, args)))
+            del future, call, args  # what belongs to a call goes with it, and not when the next one has ended
+            if (now := monotonic()) - told > TOGETHER:
+                told = now
+                with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+                    loop.call_soon_threadsafe(self._hand_over)
+
+    def _end(self, job: _Job, ended: asyncio.Future[None]) -> None:
+        self._jobs.remove(job)
+        self._stuck -= job.is_stuck
+        self._hand_over()
+        if self._waiting:
+            self._start_unless_one_moves(asyncio.get_running_loop())
+        if not ended.cancelled():  # as a job is that waits when its executor is shut down
+            ended.result()
+
+    def _hand_over(self) -> None:
+        while self._made:
+            future, result, error = self._made.popleft()
+            if future.done():  # its caller has gone
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._is_watched:
+            self._is_watched = True
+            loop.call_later(PATIENCE, self._look_after, loop)  # its handle is not kept: that holds the loop
+
+    def _look_after(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_watched = False
+        self._hand_over()
+        self._stuck = sum([job.look() for job in self._jobs])
+        moves = self._stuck < len(self._jobs)
+        if self._waiting:
+            self._start_more(loop, 1 if moves else len(self._waiting))
+        if moves or (self._waiting and self._jobs):
+            self._watch(loop)
+
+    def _start_unless_one_moves(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._stuck == len(self._jobs):
+            self._start_more(loop, 1)
+
+    def _start_more(self, loop: asyncio.AbstractEventLoop, wanted: int) -> None:
+        try:
+            for _ in range(min(wanted, self._threads - len(self._jobs))):
+                self._start(loop)
+        except RuntimeError as error:  # the executor was shut down, or the system has no thread left
+            if not self._jobs:
+                self._refuse(error)
+
+    def _refuse(self, error: RuntimeError) -> None:
+        while self._waiting:
+            future, _, _ = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(error)
+
+
+def _outcome(call: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, BaseException | None]:
+    """The result of a call, or its error. On its own, so that no traceback holds the error or who waits for it."""
+    try:
+        return call(*args), None
+    except StopIteration as error:  # which no future takes
+        told = RuntimeError("a call in a thread raised StopIteration")
+        told.__cause__ = error
+        return None, told
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it goes to where the call was wanted
+        return None, error
+
+
+_OfLoops: TypeAlias = WeakKeyDictionary[asyncio.AbstractEventLoop, ThreadCalls]
+
+_of_loops: _OfLoops = WeakKeyDictionary()
+_long_of_loops: _OfLoops = WeakKeyDictionary()
+
+
+def in_thread(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
+    """Has a thread of the running loop make a call."""
+    loop = running_loop()
+    hops = _of_loops.get(loop)
+    if hops is None:
+        hops = _of_loops[loop] = ThreadCalls()
+        used_loops.add(loop)
+    return hops.submit(loop, call, args)
+
+
+def in_thread_for_long(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
+    """The same, of a call that may take long."""
+    loop = asyncio.get_running_loop()
+    hops = _long_of_loops.get(loop)
+    if hops is None:
+        hops = _long_of_loops[loop] = ThreadCalls(LONG_THREADS)
+        used_loops.add(loop)
+    return hops.submit(loop, call, args)
+
+
+def _forget_inherited() -> None:
+    """For the child of a fork: the threads are its parent's, and what they make is not for it."""
+    global _of_loops, _long_of_loops  # emptied, they would end futures that the parent waits for
+    for of_loops in (_of_loops, _long_of_loops):
+        for inherited in list(of_loops.values()):
+            inherited.forget()
+        leak(of_loops)
+    _of_loops, _long_of_loops = WeakKeyDictionary(), WeakKeyDictionary()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_inherited)

@@ -1,0 +1,1 @@
+"""System calls of the fs service: confined opens, temporary files, publishing, extended attributes."""

@@ -1,0 +1,104 @@
+"""Giving a file its name: over what has it, or only where nothing does."""
+
+import errno
+import os
+import stat
+import sys
+from typing import Final
+
+from entrepot.errors import IsADirectory, ObjectExists, Unsupported
+from entrepot.services.fs.core import check_is_regular
+
+from .permissions import Permissions, permissions_at
+
+_NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+_NO_FSYNC: Final = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES)
+
+
+def check_target(directory: int, name: str, *, is_new: bool) -> Permissions | None:
+    """The permissions of the file that is to be replaced, or None where there is none.
+
+    Arguments:
+        directory: the open directory that it lies in.
+        name: its name there.
+        is_new: whether there must be none.
+
+    Raises:
+        IsADirectory, Unsupported: there is something that must not be replaced by a file.
+        ObjectExists: there is something, and must not be.
+    """
+    try:
+        attributes = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(attributes.st_mode):
+        raise IsADirectory("the path names a directory")
+    if is_new:
+        raise _exists()
+    if stat.S_ISLNK(attributes.st_mode):
+        return None
+    check_is_regular(attributes)
+    return permissions_at(directory, name, attributes)
+
+
+def place(source: str, target: str, source_directory: int, target_directory: int, *, is_new: bool) -> None:
+    """Gives a file another name in one step.
+
+    Raises:
+        ObjectExists: there is something at the target, and must not be.
+        Unsupported: there must not be, and the file system has no way to see to that; or the target is a mount point.
+        OSError: as rename(2).
+    """
+    try:
+        if not is_new:
+            os.rename(source, target, src_dir_fd=source_directory, dst_dir_fd=target_directory)
+            return
+        if not _by_kernel(source, target, source_directory, target_directory):
+            _link(source, target, source_directory, target_directory)
+            os.unlink(source, dir_fd=source_directory)
+    except FileExistsError:
+        raise _exists() from None
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        raise Unsupported(
+            "the file is a mount point (a file that is bind-mounted by itself), which cannot be replaced in one step: "
+            "mount its directory instead"
+        ) from error
+
+
+def sync_directory(directory: int) -> None:
+    """Forces the names in a directory to the disk, where the file system does that for directories."""
+    try:
+        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+    except FileNotFoundError:  # somebody has deleted it, and with it what was put into it
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _by_kernel(source: str, target: str, source_directory: int, target_directory: int) -> bool:
+    if sys.platform != "linux":
+        return False
+    from .renameat2 import rename_new
+
+    return rename_new(source, target, source_directory, target_directory)
+
+
+def _link(source: str, target: str, source_directory: int, target_directory: int) -> None:
+    """A second name, which link(2) gives only where there is none. Whoever dies now leaves both to the same file."""
+    try:
+        os.link(source, target, src_dir_fd=source_directory, dst_dir_fd=target_directory, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        raise Unsupported("this file system cannot make a file only where there is none") from error
+
+
+def _exists() -> ObjectExists:
+    return ObjectExists("if_not_exists does not hold: there is something at the path")

@@ -1,0 +1,234 @@
+"""The head of a response and the framing that it asks for, without a network."""
+
+import pytest
+
+from entrepot.raw.http.wire.framing import ByLength, Chunked, Framing, MalformedResponse
+from entrepot.raw.http.wire.response_head import (
+    MAX_FIELDS,
+    MAX_HEAD,
+    MAX_INFORMATIONAL,
+    HeadReader,
+    HeadTooLarge,
+    NotHttp,
+    ResponseHead,
+    UnknownCoding,
+    parse_head,
+)
+from tests.misbehaving import reply
+
+
+def head_of(*headers: str, status: str = "200 OK", has_content: bool = True) -> ResponseHead:
+    return parse_head(reply(status, *headers), has_content=has_content)
+
+
+def test_a_head_is_its_status_and_headers() -> None:
+    head = head_of('ETag:  "1"\t ', "X-a: 1", "x-A:2", "Empty:", "Content-Length: 5")
+    assert (head.status, head.length, head.is_chunked, head.may_keep) == (200, 5, False, True)
+    assert head.headers == {"etag": '"1"', "x-a": "1, 2", "empty": "", "content-length": "5"}
+    assert not head.ends_with_connection
+
+
+def test_a_value_is_utf8_or_keeps_its_bytes() -> None:
+    head = parse_head("HTTP/1.1 200 OK\r\nA: ä\r\n".encode() + b"B: \xe4\r\n\r\n")
+    assert head.headers["a"] == "ä"
+    assert head.headers["b"].encode("utf-8", "surrogateescape") == b"\xe4"
+
+
+@pytest.mark.parametrize("line", ["HTTP/1.1 200", "HTTP/1.1 200 ", "HTTP/1.1 200 A: b", "HTTP/1.1  200 OK"])
+def test_the_reason_is_of_no_consequence(line: str) -> None:
+    assert parse_head(f"{line}\r\nContent-Length: 5\r\n\r\n".encode()).status == 200
+
+
+# Which framing.
+
+
+@pytest.mark.parametrize("coding", ["chunked", "Chunked", "chunked\t", " chunked ", "\tchunked"])
+def test_chunked_is_chunked(coding: str) -> None:
+    head = head_of(f"Transfer-Encoding:{coding}")
+    assert isinstance(head.framing(), Chunked)
+    assert head.may_keep
+    assert not head.ends_with_connection
+
+
+CODINGS = ["\x0bchunked", "chunked\x0c", "chunked,", ",chunked", "gzip, chunked", "chunked, chunked", "identity", ""]
+
+
+@pytest.mark.parametrize("coding", [*CODINGS, "chun\u212aed", "x", "chunked;q=1", '"chunked"', "\xa0chunked"])
+def test_any_other_coding_is_refused(coding: str) -> None:
+    with pytest.raises(UnknownCoding):
+        parse_head(f"HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n".encode())
+
+
+def test_two_codings_are_refused() -> None:
+    with pytest.raises(UnknownCoding):
+        head_of("Transfer-Encoding: chunked", "transfer-encoding: chunked")
+
+
+@pytest.mark.parametrize("has_content", [True, False])
+def test_a_length_beside_a_coding_is_refused(has_content: bool) -> None:
+    for headers in (("Transfer-Encoding: chunked", "Content-Length: 5"), ("Content-Length: 5", "Transfer-Encoding: x")):
+        with pytest.raises(MalformedResponse):
+            head_of(*headers, has_content=has_content)
+
+
+LENGTHS = ["-5", "+5", "5 5", "5, 5", "5,5", "5;", "0x5", "5_0", "5.0", "", "\x0b5", "5\x0c", "\u0665", "9" * 20, "a"]
+
+
+@pytest.mark.parametrize("has_content", [True, False])
+@pytest.mark.parametrize("length", LENGTHS)
+def test_a_length_that_is_no_number_is_refused(length: str, has_content: bool) -> None:
+    raw = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode()
+    with pytest.raises(MalformedResponse, match="Content-Length"):
+        parse_head(raw, has_content=has_content)
+
+
+@pytest.mark.parametrize("second", ["5", "6", ""])
+def test_two_lengths_are_refused(second: str) -> None:
+    with pytest.raises(MalformedResponse):
+        head_of("Content-Length: 5", f"Content-Length: {second}")
+
+
+def test_without_length_and_coding_the_connection_ends_the_content() -> None:
+    head = head_of()
+    assert type(head.framing()) is Framing
+    assert head.ends_with_connection
+    assert not head.may_keep
+
+
+@pytest.mark.parametrize("headers", [(), ("Content-Length: 5",), ("Transfer-Encoding: chunked",)])
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified", "101 Switching Protocols", "200 OK"])
+def test_what_has_no_content_ends_with_its_head(status: str, headers: tuple[str, ...]) -> None:
+    head = head_of(*headers, status=status, has_content=status != "200 OK")
+    framing = head.framing()
+    assert isinstance(framing, ByLength)
+    assert framing.is_at_end
+    assert head.may_keep == (status[0] != "1" and (status[:3] != "204" or not headers))
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "is_kept"),
+    [
+        ("1.1", ("Content-Length: 5",), True),
+        ("1.1", ("Content-Length: 5", "Connection: close"), False),
+        ("1.1", ("Content-Length: 5", "Connection: x, CLOSE ,keep-alive"), False),
+        ("1.1", ("Content-Length: 5", "Connection: keep-alive", "connection: close"), False),
+        ("1.0", ("Content-Length: 5",), False),
+        ("1.0", ("Content-Length: 5", "Connection: Keep-Alive"), True),
+        ("1.0", ("Transfer-Encoding: chunked", "Connection: keep-alive"), False),
+        ("1.1", ("Content-Length: 5", "X: a", " b"), False),
+    ],
+)
+def test_what_is_kept(version: str, headers: tuple[str, ...], is_kept: bool) -> None:
+    raw = reply("200 OK", *headers).replace(b"HTTP/1.1", b"HTTP/" + version.encode())
+    assert parse_head(raw).may_keep == is_kept
+
+
+# Untidy heads.
+
+
+def test_bare_line_feeds_are_taken_and_not_kept() -> None:
+    head = parse_head(b"HTTP/1.1 200 OK\nContent-Length: 5\r\nX: 1\n\r\n")
+    assert (head.length, head.headers["x"], head.may_keep) == (5, "1", False)
+
+
+def test_a_folded_header_is_joined_and_not_kept() -> None:
+    head = head_of("X: a", "\t b", " c", "Transfer-Encoding: ", " chunked")
+    assert head.headers == {"x": "a b c", "transfer-encoding": "chunked"}
+    assert not head.may_keep
+    with pytest.raises(MalformedResponse, match="Content-Length"):
+        head_of("Content-Length: 1", " 2")
+
+
+BAD_LINES = ["X : 1", "X\t: 1", ": 1", "X", "X Y: 1", "X\0: 1", "X: \0", "X: a\rb", "\rX: 1", "K\xe4se: 1", "X;: 1"]
+
+
+@pytest.mark.parametrize("line", BAD_LINES)
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_is_no_header_is_refused(line: str, place: int) -> None:
+    lines = ["Content-Length: 5"]
+    lines.insert(place, line)
+    with pytest.raises(MalformedResponse) as caught:
+        head_of(*lines)
+    assert line not in str(caught.value)
+
+
+def test_what_is_folded_to_the_status_line_is_refused() -> None:
+    with pytest.raises(MalformedResponse):
+        head_of(" Content-Length: 5")
+
+
+STARTS = ["SSH-2.0-x", "hello", "HTTP/2 200", "http/1.1 200 OK", "HTTP/1.1 20", "HTTP/1.1 2000 OK", "HTTP/1.1 -20 OK"]
+
+
+@pytest.mark.parametrize("start", [*STARTS, "HTTP/1.1200 OK", "HTTP/1.1\t200 OK", "HTTP/1.10 200 OK", " HTTP/1.1 200"])
+def test_what_is_no_status_line_is_not_http(start: str) -> None:
+    with pytest.raises(NotHttp):
+        HeadReader(has_content=True).take(f"{start}\r\n\r\n".encode())
+
+
+def test_what_cannot_become_a_status_line_is_not_waited_for() -> None:
+    for start in (b"S", b"HTTQ", b"\r\nhello"):
+        with pytest.raises(NotHttp):
+            HeadReader(has_content=True).take(start)
+
+
+# As it arrives.
+
+INFORMED = reply("100 Continue") + reply("103 Early Hints", "Content-Length: 3") + reply("200 OK", "Content-Length: 5")
+
+
+@pytest.mark.parametrize("cut", range(1, len(INFORMED)))
+def test_a_head_is_found_wherever_it_is_cut(cut: int) -> None:
+    reader = HeadReader(has_content=True)
+    assert reader.take(INFORMED[:cut]) is None
+    found = reader.take(INFORMED[cut:] + b"hello")
+    assert found is not None
+    assert (found[0].length, found[0].may_keep, found[1]) == (5, True, b"hello")
+
+
+@pytest.mark.parametrize("message", [INFORMED, INFORMED.replace(b"\r\n", b"\n")])
+def test_a_head_can_come_byte_by_byte(message: bytes) -> None:
+    reader = HeadReader(has_content=True)
+    for byte in message[:-1]:
+        assert reader.take(bytes([byte])) is None
+    found = reader.take(message[-1:])
+    assert found is not None
+    assert (found[0].length, found[1]) == (5, b"")
+
+
+@pytest.mark.parametrize("before", [b"\r\n", b"\n", b"\r\n\r\n"])
+def test_an_empty_line_before_a_head_is_passed_over_and_that_is_not_kept(before: bytes) -> None:
+    message = before + reply("200 OK", "Content-Length: 5")
+    for pieces in ((message,), (before, message[len(before) :]), tuple(bytes([byte]) for byte in message)):
+        reader = HeadReader(has_content=True)
+        found = [reader.take(piece) for piece in pieces][-1]
+        assert found is not None
+        assert (found[0].length, found[0].may_keep) == (5, False)
+
+
+# Bounds.
+
+
+def test_long_and_many_headers_are_read() -> None:
+    head = head_of(f"Content-Security-Policy: {'x' * 40_000}", *(f"X-{n}: {n}" for n in range(900)))
+    assert len(head.headers["content-security-policy"]) == 40_000
+    assert head.headers["x-899"] == "899"
+
+
+ENDLESS = [
+    reply("200 OK", f"X: {'x' * MAX_HEAD}"),
+    reply("200 OK", *(f"X-{n}: x" for n in range(MAX_FIELDS + 1))),
+    reply("103 Early Hints") * (MAX_INFORMATIONAL + 1) + reply("200 OK"),
+    (reply("103 Early Hints", f"X: {'x' * 10_000}") * 7) + reply("200 OK"),
+    b"HTTP/1.1 200 " + b"x" * MAX_HEAD,
+    b"\r\n" * MAX_HEAD,
+]
+
+
+@pytest.mark.parametrize("message", ENDLESS, ids=range(len(ENDLESS)))
+@pytest.mark.parametrize("step", [1000, 1 << 20])
+def test_a_head_is_bounded(message: bytes, step: int) -> None:
+    reader = HeadReader(has_content=True)
+    with pytest.raises(HeadTooLarge):
+        for start in range(0, len(message), step):
+            reader.take(message[start : start + step])

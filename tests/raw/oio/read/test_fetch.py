@@ -1,0 +1,111 @@
+"""Which requests answer many ranges, and that the answers are cut out of them rightly."""
+
+import asyncio
+import itertools
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from entrepot import BytesRange
+from entrepot.raw import DEFAULT_READ, Accessor
+from entrepot.raw.oio.read.fetch import fetch_ranges, merge_spans, split_span
+from entrepot.raw.oio.read.pinned_range import PinnedRange
+from entrepot.raw.runtime.asyncio import AsyncioRuntime
+
+MIB = 1024**2
+
+SPANS = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 30)).map(lambda one: (one[0], one[0] + one[1])))
+
+
+@pytest.mark.parametrize(
+    ("spans", "gap", "expected"),
+    [
+        ([], 0, []),
+        ([(5, 5)], 0, []),
+        ([(0, 5), (5, 9)], 0, [(0, 9)]),
+        ([(0, 5), (6, 9)], 0, [(0, 5), (6, 9)]),
+        ([(0, 5), (6, 9)], 1, [(0, 9)]),
+        ([(6, 9), (0, 5)], 1, [(0, 9)]),
+        ([(0, 100), (10, 20), (30, 110)], 0, [(0, 110)]),
+        ([(0, 5), (0, 5)], 0, [(0, 5)]),
+    ],
+)
+def test_merge(spans: list[tuple[int, int]], gap: int, expected: list[tuple[int, int]]) -> None:
+    assert merge_spans(spans, gap) == expected
+
+
+@given(SPANS, st.integers(0, 40))
+def test_merged_spans_cover_all_are_sorted_and_lie_more_than_the_gap_apart(
+    spans: list[tuple[int, int]], gap: int
+) -> None:
+    merged = merge_spans(spans, gap)
+    for begin, end in spans:
+        assert begin == end or any(low <= begin and end <= high for low, high in merged)
+    assert all(after[0] - before[1] > gap for before, after in itertools.pairwise(merged))
+    edges = {begin for begin, _ in spans} | {end for _, end in spans}
+    assert {edge for span in merged for edge in span} <= edges
+
+
+@given(st.integers(0, 100), st.integers(1, 100), st.one_of(st.none(), st.integers(1, 40)))
+def test_pieces_follow_each_other_and_none_is_larger_than_asked(begin: int, length: int, size: int | None) -> None:
+    pieces = split_span((begin, begin + length), size)
+    assert pieces[0][0] == begin
+    assert pieces[-1][1] == begin + length
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(pieces))
+    assert all(0 < high - low <= (size or length) for low, high in pieces)
+
+
+CONTENT = bytes(range(200))
+
+
+class Known(PinnedRange):
+    """A range whose bytes come in pieces of some size."""
+
+    def __init__(self, piece: int) -> None:
+        super().__init__(Accessor(), "p", DEFAULT_READ)
+        self.size = len(CONTENT)
+        self.piece = piece
+        self.asked: list[tuple[int, int]] = []
+
+    async def fetch_pieces(self, begin: int, end: int, take: Callable[[bytes], object]) -> None:
+        self.asked.append((begin, end))
+        for offset in range(begin, end, self.piece):
+            take(CONTENT[offset : min(end, offset + self.piece)])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 200), st.integers(0, 60)).map(lambda one: (one[0], one[0] + one[1]))),
+    st.integers(0, 20),
+    st.none() | st.integers(1, 50),
+    st.integers(1, 70),
+)
+def test_every_range_is_cut_out_of_the_pieces_that_come(
+    asked: list[tuple[int, int]], gap: int, chunk: int | None, piece: int
+) -> None:
+    async def fetched() -> list[bytes]:
+        ranges = [BytesRange(begin, end) for begin, end in asked]
+        return await fetch_ranges(Known(piece), ranges, gap, chunk, AsyncioRuntime().window(3))
+
+    assert asyncio.run(fetched()) == [CONTENT[begin:end] for begin, end in asked]
+
+
+async def test_what_lies_between_the_ranges_is_not_kept() -> None:
+    class Long(Known):
+        async def fetch_pieces(self, begin: int, end: int, take: Callable[[bytes], object]) -> None:
+            for _ in range(begin, end, self.piece):
+                take(bytes(self.piece))
+
+    pinned = Long(MIB)
+    pinned.size = 64 * MIB
+    tracemalloc.start()
+    try:
+        ranges = [BytesRange(begin, begin + 10) for begin in range(0, 64 * MIB, MIB)]
+        found = await fetch_ranges(pinned, ranges, MIB, None, AsyncioRuntime().window(1))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found == [bytes(10)] * 64
+    assert peak < 4 * MIB

@@ -1,0 +1,332 @@
+"""Calls that share the threads of a loop: none waits for another for long, none is lost, and none is made in vain."""
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from entrepot.raw.runtime import threads as hops
+from entrepot.raw.runtime.asyncio import AsyncioRuntime
+
+runtime = AsyncioRuntime()
+
+
+class CountingExecutor(ThreadPoolExecutor):
+    """Counts the jobs that it was given."""
+
+    def __init__(self, threads):
+        super().__init__(threads)
+        self.jobs = 0
+
+    def submit(self, *args, **options):
+        self.jobs += 1
+        return super().submit(*args, **options)
+
+
+@pytest.fixture
+def gate():
+    """What a call in a thread waits for. It is open when the test has ended."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+async def nobody_looks():
+    """Waits until the loop knows that all calls hang, and looks after them no more."""
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while hops._of_loops[asyncio.get_running_loop()]._is_watched:
+            await asyncio.sleep(0.001)
+
+
+def calls_of(call, *args):
+    return [asyncio.ensure_future(runtime.blocking(call, *args)) for _ in range(3)]
+
+
+async def test_calls_that_come_together_share_a_job_and_each_gets_its_own_result():
+    executor = CountingExecutor(4)
+    asyncio.get_running_loop().set_default_executor(executor)
+    async with asyncio.timeout(10):
+        results = await asyncio.gather(*(runtime.blocking(pow, 2, exponent) for exponent in range(2000)))
+    assert results == [2**exponent for exponent in range(2000)]
+    assert executor.jobs < 200
+
+
+async def test_a_call_that_hangs_holds_up_neither_those_before_nor_those_behind_it(gate):
+    before = calls_of(len, "abc")
+    hung = asyncio.ensure_future(runtime.blocking(gate.wait, 30))
+    behind = calls_of(len, "abcd")
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*before, *behind) == [3] * 3 + [4] * 3
+    assert not hung.done()
+    gate.set()
+    assert await hung is True
+
+
+async def test_calls_beside_one_that_is_known_to_hang_wait_for_no_look_of_the_loop(gate, monkeypatch):
+    hung = asyncio.ensure_future(runtime.blocking(gate.wait, 30))
+    await nobody_looks()
+    monkeypatch.setattr(hops, "PATIENCE", 30)
+    async with asyncio.timeout(10):
+        for _ in range(5):
+            assert await runtime.blocking(len, "abc") == 3
+    assert not hung.done()
+    gate.set()
+    assert await hung is True
+
+
+async def test_a_loop_looks_again_when_calls_come_beside_one_that_hangs(gate):
+    hung = asyncio.ensure_future(runtime.blocking(gate.wait, 30))
+    await nobody_looks()
+    meeting = threading.Barrier(3)
+    async with asyncio.timeout(10):
+        assert sorted(await asyncio.gather(*calls_of(meeting.wait, 10))) == [0, 1, 2]
+    gate.set()
+    assert await hung is True
+
+
+async def test_as_many_calls_hang_at_once_as_the_executor_has_threads():
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(6))
+    meeting = threading.Barrier(6)
+    async with asyncio.timeout(10):
+        met = await asyncio.gather(*(runtime.blocking(meeting.wait, 10) for _ in range(6)))
+    assert sorted(met) == list(range(6))
+
+
+async def test_calls_without_end_leave_the_only_thread_to_others_of_the_executor():
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    is_over = False
+
+    async def call_on_and_on():
+        while not is_over:
+            await runtime.blocking(len, "")
+
+    callers = [asyncio.ensure_future(call_on_and_on()) for _ in range(50)]
+    async with asyncio.timeout(10):
+        for _ in range(5):
+            assert await asyncio.to_thread(len, "abc") == 3
+    is_over = True
+    await asyncio.gather(*callers)
+
+
+async def test_what_is_cancelled_before_a_thread_has_begun_it_is_not_made(gate):
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    made = []
+    hung = asyncio.ensure_future(runtime.blocking(gate.wait, 30))
+    waiting = calls_of(made.append, "made")
+    await asyncio.sleep(0.01)
+    for one in waiting:
+        one.cancel()
+    await asyncio.wait(waiting)
+    gate.set()
+    await hung
+    assert await runtime.blocking(len, made) == 0
+
+
+async def test_the_error_of_one_call_is_that_of_no_other():
+    failing = asyncio.ensure_future(runtime.blocking(divmod, 1, 0))
+    others = calls_of(len, "abc")
+    with pytest.raises(ZeroDivisionError):
+        await failing
+    assert await asyncio.gather(*others) == [3, 3, 3]
+
+
+async def test_stop_iteration_of_a_call_is_told_and_not_waited_for_without_end():
+    async with asyncio.timeout(10):
+        with pytest.raises(RuntimeError, match="StopIteration") as raised:
+            await runtime.blocking(next, iter(()))
+    assert isinstance(raised.value.__cause__, StopIteration)
+
+
+async def test_an_interruption_in_a_thread_comes_to_the_caller():
+    async def interrupted():
+        with pytest.raises(SystemExit):
+            await runtime.blocking(os.sys.exit, 3)
+        return "caught"
+
+    assert await interrupted() == "caught"
+
+
+async def test_an_executor_that_was_shut_down_refuses_the_call():
+    executor = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(executor)
+    executor.shutdown()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="shutdown"):
+            await runtime.blocking(len, "abc")
+
+
+async def test_calls_that_wait_when_their_executor_is_shut_down_are_refused_or_made(gate):
+    executor = ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(executor)
+    made = []
+    hung = asyncio.ensure_future(runtime.blocking(gate.wait, 30))
+    waiting = [asyncio.ensure_future(runtime.blocking(made.append, number)) for number in range(3 * hops.TURN)]
+    await asyncio.sleep(0.01)
+    executor.shutdown(wait=False)
+    gate.set()
+    async with asyncio.timeout(10):
+        outcomes = await asyncio.gather(hung, *waiting, return_exceptions=True)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, RuntimeError)]
+    assert (outcomes[0], len(made) + len(refused)) == (True, len(waiting))
+    assert made == list(range(len(made)))
+
+
+async def test_calls_whose_jobs_are_cancelled_with_their_executor_do_not_wait_without_end(caplog):
+    executor, may_end = ThreadPoolExecutor(1), threading.Event()
+    asyncio.get_running_loop().set_default_executor(executor)
+    executor.submit(may_end.wait, 30)
+    waiting = calls_of(len, "abc")
+    await asyncio.sleep(0)
+    executor.shutdown(wait=False, cancel_futures=True)
+    async with asyncio.timeout(10):
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    may_end.set()
+    assert [type(outcome) for outcome in outcomes] == [RuntimeError] * 3
+    assert caplog.records == []
+
+
+async def test_a_result_is_not_held_by_the_thread_that_made_it():
+    class Result:
+        pass
+
+    held = weakref.ref(await runtime.blocking(Result))
+    await asyncio.sleep(0)  # the loop itself holds it until then
+    gc.collect()
+    assert held() is None
+
+
+async def test_an_error_that_came_from_a_thread_is_in_no_cycle():
+    class Failure(Exception):
+        pass
+
+    def fail():
+        raise Failure
+
+    async def failed():
+        try:
+            await runtime.blocking(fail)
+        except Failure as error:
+            return weakref.ref(error)
+
+    gc.disable()
+    try:
+        error = await failed()
+        await asyncio.sleep(0)  # the loop itself holds it until then
+        assert error() is None
+    finally:
+        gc.enable()
+
+
+def test_a_loop_that_has_ended_is_held_by_nothing():
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(runtime.blocking(len, ""))
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    ended = weakref.ref(loop)
+    del loop
+    gc.collect()
+    assert ended() is None
+
+
+def test_a_loop_that_was_closed_while_a_thread_worked_is_not_told(caplog):
+    may_end, ended = threading.Event(), []
+
+    def work():
+        may_end.wait(10)
+        ended.append(True)
+
+    loop, executor = asyncio.new_event_loop(), ThreadPoolExecutor(1)
+    loop.set_default_executor(executor)
+    with pytest.raises(TimeoutError):
+        loop.run_until_complete(asyncio.wait_for(runtime.blocking(work), 0.01))
+    loop._default_executor = None  # closing the loop waits for no thread of it then
+    loop.close()
+    may_end.set()
+    executor.shutdown()
+    assert (ended, caplog.records) == ([True], [])
+
+
+async def test_a_forked_child_makes_its_calls_in_threads_of_its_own(gate):
+    hung = asyncio.ensure_future(runtime.blocking(gate.wait, 30))
+    await asyncio.sleep(0.01)
+    child = os.fork()
+    if child == 0:
+        asyncio._set_running_loop(None)
+        os._exit(asyncio.run(runtime.blocking(len, "abc")))
+    async with asyncio.timeout(10):
+        _, status = await asyncio.to_thread(os.waitpid, child, 0)
+    gate.set()
+    assert (os.waitstatus_to_exitcode(status), await hung) == (3, True)
+
+
+MADE_ONCE = """
+import asyncio, os, sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from entrepot.raw.runtime.asyncio import AsyncioRuntime
+
+async def main():
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    runtime, gate = AsyncioRuntime(), threading.Event()
+    hung = asyncio.ensure_future(runtime.blocking(gate.wait, 30))
+    await asyncio.sleep(0.01)
+    calls = [asyncio.ensure_future(runtime.blocking(os.write, 1, b"made ")) for _ in range(3)]
+    await asyncio.sleep(0)
+    child = os.fork()
+    if child == 0:
+        for call in calls:
+            call.cancel = lambda message=None: None
+        asyncio._set_running_loop(asyncio.get_event_loop_policy().get_event_loop())
+        await asyncio.sleep(0.1)
+        os._exit(0)
+    os.waitpid(child, 0)
+    gate.set()
+    await asyncio.gather(hung, *calls)
+
+asyncio.run(main())
+"""
+
+
+def test_a_forked_child_that_goes_on_in_the_loop_makes_no_call_of_its_parent():
+    script = [sys.executable, "-c", MADE_ONCE]
+    ended = subprocess.run(script, capture_output=True, text=True, timeout=30, check=True)
+    assert (ended.stdout, ended.stderr) == ("made " * 3, "")
+
+
+async def test_calls_that_take_long_leave_threads_to_short_ones(gate):
+    long = [asyncio.create_task(runtime.blocking_long(gate.wait)) for _ in range(100)]
+    await asyncio.sleep(0.05)
+    for _ in range(3):
+        assert await runtime.blocking(len, "abc") == 3
+    assert not any(call.done() for call in long)
+    gate.set()
+    assert await asyncio.gather(*long) == [True] * 100
+
+
+async def test_a_call_that_takes_long_is_not_made_once_it_was_cancelled(gate):
+    made = []
+    long = [asyncio.create_task(runtime.blocking_long(gate.wait)) for _ in range(hops.LONG_THREADS)]
+    await asyncio.sleep(0.05)
+    waiting = asyncio.create_task(runtime.blocking_long(made.append, 1))
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    gate.set()
+    await asyncio.gather(*long)
+    await asyncio.wait([waiting])
+    assert made == []
+
+
+def test_calls_are_made_on_uvloop_as_well():
+    uvloop = pytest.importorskip("uvloop")
+
+    async def use():
+        return await asyncio.gather(*(runtime.blocking(len, "abc") for _ in range(100)))
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(use()) == [3] * 100

@@ -1,0 +1,323 @@
+"""What comes from the memory of the kernel without a hop: the same as what comes with one, or nothing."""
+
+import asyncio
+import errno
+import io
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple
+
+import pytest
+
+from entrepot import BytesRange, ConditionNotMatch, Error, NotFound, Operator, Unsupported
+from entrepot.raw import Context, OpRead, OpStat
+from entrepot.raw.oio.read.api import WHOLE, read_to_end
+from entrepot.raw.runtime import File
+from entrepot.raw.runtime.asyncio import AsyncioRuntime
+from entrepot.services.fs import accessor
+from entrepot.services.fs import cached as at_once
+from entrepot.services.fs.kernel import beneath, openat2
+
+from .conftest import descriptors
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+CONTENT = bytes(range(250)) * 4
+
+
+class CountingRuntime(AsyncioRuntime):
+    """Counts the hops."""
+
+    def __init__(self) -> None:
+        self.hops = 0
+
+    async def blocking(self, call: Callable[[*Args], T], *args: *Args) -> T:
+        self.hops += 1
+        return await super().blocking(call, *args)
+
+    async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[File, T]:
+        self.hops += 1
+        return await super().open_file(opener)
+
+
+@pytest.fixture
+def runtime() -> CountingRuntime:
+    return CountingRuntime()
+
+
+@pytest.fixture
+def context(runtime: CountingRuntime) -> Context:
+    return Context(runtime=runtime)
+
+
+@pytest.fixture
+def service(context: Context, root: Path) -> accessor.FsAccessor:
+    (root / "d").mkdir()
+    (root / "file").write_bytes(CONTENT)
+    (root / "d" / "file").write_bytes(CONTENT)
+    return accessor.FsAccessor(context, str(root))
+
+
+@pytest.fixture
+async def warm(service: accessor.FsAccessor, runtime: CountingRuntime) -> accessor.FsAccessor:
+    """One that knows what its root lies on. The files were looked at."""
+    await look_at(service, "file", "d/file")
+    runtime.hops = 0
+    return service
+
+
+async def look_at(service: accessor.FsAccessor, *paths: str) -> None:
+    """Reads files until they come at once, which they do not before the clock of the file system has gone on."""
+    for path in paths:
+        for _ in range(100):
+            await read(service, path)
+            await service.stat(path, OpStat())
+            if service._at_once.read(path, OpRead(range=BytesRange(0, 1)), 1) is not None:
+                break
+            await asyncio.sleep(0.02)
+        else:
+            pytest.skip("this file system, or the kernel, does not tell what it has in memory")
+
+
+async def read(service: accessor.FsAccessor, path: str, args: OpRead | None = None) -> bytes:
+    _, body = await service.read(path, args or OpRead())
+    try:
+        return await read_to_end(body)
+    finally:
+        await body.close()
+
+
+async def outcome(call: Awaitable[object]) -> object:
+    """What a call gives, or all that its error says."""
+    try:
+        return await call
+    except Error as error:
+        return type(error), str(error)
+
+
+async def test_reads_and_stats_of_what_is_in_memory_take_no_hop(
+    warm: accessor.FsAccessor, runtime: CountingRuntime
+) -> None:
+    for path in ("file", "d/file"):
+        assert await read(warm, path) == CONTENT
+        assert (await warm.stat(path, OpStat())).metadata.content_length == len(CONTENT)
+    assert (await warm.stat("d/", OpStat())).metadata.is_dir
+    assert runtime.hops == 0
+
+
+@pytest.mark.parametrize(
+    "path", ["file", "d/file", "d", "d/", "file/", "empty", "linked", "link", "outside", "missing", "file/x", "with",
+             "fifo", "sparse", "none", ".entrepot-0123456789abcdef.tmp"]
+)  # fmt: skip
+async def test_the_answer_is_the_same_with_a_hop_and_without(
+    warm: accessor.FsAccessor, root: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "empty").touch()
+    (root / "linked").symlink_to("d/file")
+    (root / "link").symlink_to("d")
+    (root / "outside").symlink_to("../secret")
+    (root / "with").write_bytes(b"with")
+    (root / "none").write_bytes(b"none")
+    (root / "none").chmod(0)
+    (root / ".entrepot-0123456789abcdef.tmp").write_bytes(b"temporary")
+    os.mkfifo(root / "fifo")
+    os.truncate(root / "empty", 0)
+    (root / "sparse").touch()
+    os.truncate(root / "sparse", 4096)
+    with suppress(OSError):  # where the file system has none
+        os.setxattr(root / "with", "user.key", b"value")
+    both: list[object] = []
+    for _ in range(2):
+        _, body = await warm.read(path.rstrip("/"), OpRead())
+        both.append((await outcome(warm.stat(path, OpStat())), await outcome(body.read(WHOLE)), body._reply.metadata))
+        await body.close()
+        monkeypatch.setattr(warm._at_once, "_device", at_once._NEVER)
+    assert both[0] == both[1]
+
+
+@pytest.mark.parametrize(
+    "window", [BytesRange(), BytesRange(10), BytesRange(10, 20), BytesRange(990, 5000), BytesRange(1000),
+               BytesRange(suffix=7), BytesRange(suffix=5000)]
+)  # fmt: skip
+async def test_ranges_come_without_a_hop(
+    warm: accessor.FsAccessor, runtime: CountingRuntime, window: BytesRange
+) -> None:
+    start, end = window.resolve(len(CONTENT))
+    assert await read(warm, "file", OpRead(range=window)) == CONTENT[start:end]
+    assert runtime.hops == 0
+
+
+async def test_a_range_of_a_large_file_comes_without_a_hop_and_the_whole_with_one(
+    warm: accessor.FsAccessor, runtime: CountingRuntime, root: Path
+) -> None:
+    (root / "large").write_bytes(CONTENT * 100)
+    assert len(CONTENT) * 100 > at_once.LIMIT
+    await look_at(warm, "large")
+    runtime.hops = 0
+    assert await read(warm, "large", OpRead(range=BytesRange(suffix=8))) == CONTENT[-8:]
+    assert runtime.hops == 0
+    assert await read(warm, "large") == CONTENT * 100
+    assert runtime.hops == 1
+
+
+async def test_a_piece_at_a_time_is_read_from_the_open_file(
+    warm: accessor.FsAccessor, runtime: CountingRuntime
+) -> None:
+    _, body = await warm.read("file", OpRead())
+    assert [await body.read(600), await body.read(600), await body.read(600)] == [CONTENT[:600], CONTENT[600:], b""]
+    await body.close()
+    assert runtime.hops == 1  # that opened it; those of the open file are not counted
+
+
+async def test_a_body_that_came_at_once_can_be_sought_and_read_again(
+    warm: accessor.FsAccessor, runtime: CountingRuntime, root: Path
+) -> None:
+    _, body = await warm.read("file", OpRead(range=BytesRange(10, 30)))
+    assert await body.seek(5) == 5
+    assert await body.read(WHOLE) == CONTENT[15:30]
+    (root / "file").write_bytes(b"something else that was written meanwhile")
+    assert await body.seek(-3, os.SEEK_END) == 17
+    assert await body.read(2) == CONTENT[27:29]
+    assert (await body.seek(100), await body.read(1)) == (100, b"")
+    await body.close()
+    assert runtime.hops == 0
+
+
+async def test_conditions_are_checked(warm: accessor.FsAccessor) -> None:
+    etag = (await warm.stat("file", OpStat())).metadata.etag
+    assert await read(warm, "file", OpRead(if_match=etag)) == CONTENT
+    with pytest.raises(ConditionNotMatch):
+        await read(warm, "file", OpRead(if_none_match=etag))
+    with pytest.raises(ConditionNotMatch):
+        await warm.stat("file", OpStat(if_none_match=etag))
+
+
+async def test_what_is_written_and_removed_meanwhile_is_seen(warm: accessor.FsAccessor, root: Path) -> None:
+    (root / "file").write_bytes(b"new")
+    assert await read(warm, "file") == b"new"
+    (root / "file").unlink()
+    with pytest.raises(NotFound):
+        await read(warm, "file")
+    with pytest.raises(NotFound):
+        await warm.stat("file", OpStat())
+
+
+@pytest.mark.usefixtures("warm")
+async def test_what_is_not_in_memory_takes_a_hop(
+    warm: accessor.FsAccessor, runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise BlockingIOError(errno.EAGAIN, "not in memory")
+
+    monkeypatch.setattr(os, "preadv", refuse)
+    assert await read(warm, "file") == CONTENT
+    assert runtime.hops == 1
+    monkeypatch.setattr(openat2, "open_cached_beneath", refuse)
+    assert (await warm.stat("file", OpStat())).metadata.is_file
+    assert runtime.hops == 2
+
+
+async def test_fewer_bytes_than_the_size_promises_are_never_passed_off_as_the_file(
+    warm: accessor.FsAccessor, runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "preadv", lambda descriptor, buffers, offset, flags: len(buffers[0]) - 1)
+    assert await read(warm, "file") == CONTENT
+    assert runtime.hops == 1
+
+
+async def test_fifo_that_takes_the_place_of_a_file_meanwhile_does_not_block(
+    warm: accessor.FsAccessor, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, before = at_once._attributes_beneath, descriptors()
+
+    def swapped(directory: int, relative: str) -> os.stat_result:
+        found = original(directory, relative)
+        (root / "file").unlink()
+        os.mkfifo(root / "file")
+        return found
+
+    monkeypatch.setattr(at_once, "_attributes_beneath", swapped)
+    with pytest.raises(Unsupported, match="FIFO"):
+        await read(warm, "file")
+    assert descriptors() == before
+
+
+async def test_a_root_that_lies_on_something_else_now_is_looked_at_again(
+    warm: accessor.FsAccessor, runtime: CountingRuntime
+) -> None:
+    device, before = warm._at_once._device, descriptors()
+    warm._at_once._device = device + 1
+    for hops in (1, 1):  # it is learned anew, and comes at once again
+        assert await read(warm, "file") == CONTENT
+        assert runtime.hops == hops
+    assert (warm._at_once._device, descriptors()) == (device, before)
+
+
+async def test_on_a_file_system_that_may_wait_for_others_nothing_is_tried(
+    service: accessor.FsAccessor, runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nfs = 0x6969
+    monkeypatch.setattr(openat2, "kind_of_file_system", lambda _: nfs)
+    await service.stat("file", OpStat())
+    monkeypatch.setattr(openat2, "open_cached", None)
+    assert not service._at_once.may_be_had()
+    assert (await service.stat("file", OpStat())).metadata.is_file
+    assert await read(service, "file") == CONTENT
+    assert runtime.hops == 3
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.EPERM])
+async def test_a_kernel_that_does_not_know_what_is_in_memory_is_asked_once(
+    service: accessor.FsAccessor, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    asked = list[str]()
+
+    def refuse(path: str, _: int) -> int:
+        asked.append(path)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(openat2, "open_cached", refuse)
+    for _ in range(3):
+        assert (await service.stat("file", OpStat())).metadata.is_file
+    assert len(asked) == (1 if beneath.kernel_confines() else 0)
+
+
+async def test_a_root_that_comes_later_is_found(runtime: CountingRuntime, context: Context, root: Path) -> None:
+    service = accessor.FsAccessor(context, str(root / "later"))
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            await service.stat("file", OpStat())
+    (root / "later").mkdir()
+    (root / "later" / "file").write_bytes(CONTENT)
+    for _ in range(3):
+        assert await read(service, "file") == CONTENT
+    assert runtime.hops in (3, 5)  # the latter where nothing comes without a hop
+
+
+@pytest.mark.usefixtures("file")
+async def test_who_asks_without_end_can_be_timed_out_and_keeps_nobody_from_his_turn(op: Operator) -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    other = asyncio.ensure_future(take_turns())
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            while True:
+                await op.stat("file")
+                await op.read("file")
+    other.cancel()
+    await asyncio.wait([other])
+    assert turns > 10
+
+
+@pytest.fixture
+def file(root: Path) -> None:
+    (root / "file").write_bytes(CONTENT)

@@ -1,0 +1,155 @@
+"""Signing agrees with botocore, whose S3 signer is the one that the world uses."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta, timezone
+from unittest import mock
+from urllib.parse import quote
+
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials as BotocoreCredentials
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from entrepot.raw.http import HttpRequest
+from entrepot.signing.aws import EMPTY_SHA256, UNSIGNED_PAYLOAD, Credentials, Signer, canonical_query
+
+NOW = datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC)
+HOST = "bucket.example.com:9000"
+
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
+odd_parts = st.sampled_from(["//", ".", "..", "%2F", "+", "~", " ", "é", "鴨", "🦆", "%", "&=?#", "a/b", "*'()!"])
+keys = st.lists(st.one_of(odd_parts, texts), min_size=1, max_size=6).map("".join)
+visible = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
+header_names = st.sampled_from(["Range", "If-Match", "If-None-Match", "x-amz-meta-a", "X-Amz-Meta-B", "Content-MD5"])
+headers = st.dictionaries(header_names, st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30))
+queries = st.lists(st.tuples(texts.filter(bool), texts), max_size=4)
+regions = st.sampled_from(["us-east-1", "eu-central-2", "cn-north-1", "auto"])
+tokens = st.none() | visible
+bodies = st.none() | st.binary(min_size=1, max_size=50)
+
+
+def url_of(key: str, query: list[tuple[str, str]]) -> str:
+    encoded = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
+    return f"http://{HOST}/prefix/{quote(key, safe='/')}" + (f"?{encoded}" if encoded else "")
+
+
+def botocore_headers(request: HttpRequest, keys: BotocoreCredentials, region: str) -> dict[str, str]:
+    theirs = AWSRequest(request.method, request.url, headers=dict(request.headers), data=request.body)
+    with mock.patch("botocore.auth.get_current_datetime", return_value=NOW):
+        S3SigV4Auth(keys, "s3", region).add_auth(theirs)
+    return {name.lower(): value for name, value in theirs.headers.items()}
+
+
+@given(st.sampled_from(["GET", "HEAD", "PUT"]), keys, queries, headers, regions, visible, visible, tokens, bodies)
+@example(
+    "GET", "a//b/./../c%2Fd+~ é🦆", [("versionId", "a/b+c=")], {"Range": "bytes=0-1"}, "auto", "AK", "s/+", "t", None
+)
+def test_signs_as_botocore_does(
+    method: str,
+    key: str,
+    query: list[tuple[str, str]],
+    extra: dict[str, str],
+    region: str,
+    access_key_id: str,
+    secret: str,
+    token: str | None,
+    body: bytes | None,
+) -> None:
+    request = HttpRequest(method, url_of(key, query), [("Host", HOST), *extra.items()], body)
+    expected = botocore_headers(request, BotocoreCredentials(access_key_id, secret, token), region)
+
+    signed = Signer(Credentials(access_key_id, secret, token), region).sign(request, NOW)
+
+    assert {name.lower(): value for name, value in signed.headers} == expected
+    assert (signed.method, signed.url, signed.body) == (request.method, request.url, request.body)
+
+
+@given(keys, queries, regions, visible, tokens, st.integers(1, 604800))
+def test_presigns_as_botocore_does(
+    key: str, query: list[tuple[str, str]], region: str, secret: str, token: str | None, expires: int
+) -> None:
+    request = HttpRequest("GET", url_of(key, list(dict(query).items())), [("Host", HOST)])
+    theirs = AWSRequest("GET", request.url)
+    with mock.patch("botocore.auth.get_current_datetime", return_value=NOW):
+        S3SigV4QueryAuth(BotocoreCredentials("AK", secret, token), "s3", region, expires).add_auth(theirs)
+
+    signed = Signer(Credentials("AK", secret, token), region).presign(request, NOW, expires)
+
+    assert signed.url.partition("&X-Amz-Signature=")[2] == theirs.url.partition("&X-Amz-Signature=")[2] != ""
+    assert canonical_query(signed.url.partition("?")[2]) == canonical_query(theirs.url.partition("?")[2])
+
+
+def signature_on(signer: Signer, moment: datetime) -> str:
+    return dict(signer.sign(HttpRequest("GET", "http://h/k", [("Host", "h")]), moment).headers)["Authorization"]
+
+
+def test_the_key_of_a_day_is_not_used_on_another() -> None:
+    kept = Signer(Credentials("AK", "secret"), "r")
+    moments = [NOW, NOW + timedelta(seconds=2), NOW, NOW + timedelta(days=1)]
+    assert [signature_on(kept, moment) for moment in moments] == [
+        signature_on(Signer(Credentials("AK", "secret"), "r"), moment) for moment in moments
+    ]
+
+
+def test_a_second_ends_where_the_next_begins() -> None:
+    start = NOW.replace(microsecond=0)
+    moments = [start, start + timedelta(microseconds=999_999), start + timedelta(seconds=1), start - timedelta(0, 0, 1)]
+    signer = Signer(Credentials("AK", "secret"), "r")
+    stamps = [dict(signer.sign(HttpRequest("GET", "http://h/k", [("Host", "h")]), one).headers) for one in moments]
+    assert [one["x-amz-date"] for one in stamps] == [one.strftime("%Y%m%dT%H%M%SZ") for one in moments]
+
+
+def test_the_time_is_signed_in_utc_whatever_zone_it_comes_in() -> None:
+    signer = Signer(Credentials("AK", "secret"), "r")
+    assert signature_on(signer, NOW.astimezone(timezone(timedelta(hours=9)))) == signature_on(signer, NOW)
+
+
+def test_the_hash_of_the_content_is_signed() -> None:
+    signer = Signer(Credentials("AK", "secret"), "r")
+    without = dict(signer.sign(HttpRequest("PUT", "http://h/k", [("Host", "h")]), NOW).headers)
+    with_body = dict(signer.sign(HttpRequest("PUT", "http://h/k", [("Host", "h")], b"abc"), NOW).headers)
+    assert without["x-amz-content-sha256"] == EMPTY_SHA256
+    assert with_body["x-amz-content-sha256"] == hashlib.sha256(b"abc").hexdigest()
+    assert without["Authorization"] != with_body["Authorization"]
+
+
+@given(keys, queries, headers, regions, visible, tokens, bodies)
+def test_leaves_content_unsigned_as_botocore_does(
+    key: str,
+    query: list[tuple[str, str]],
+    extra: dict[str, str],
+    region: str,
+    secret: str,
+    token: str | None,
+    body: bytes | None,
+) -> None:
+    request = HttpRequest("PUT", url_of(key, query), [("Host", HOST), *extra.items()], body)
+    theirs = AWSRequest("PUT", request.url, headers=dict(request.headers), data=body)
+    theirs.context["client_config"] = Config(s3={"payload_signing_enabled": False})
+    with mock.patch("botocore.auth.get_current_datetime", return_value=NOW):
+        S3SigV4Auth(BotocoreCredentials("AK", secret, token), "s3", region).add_auth(theirs)
+
+    signed = Signer(Credentials("AK", secret, token), region).sign(request, NOW, UNSIGNED_PAYLOAD)
+
+    assert {name.lower(): value for name, value in signed.headers} == {
+        name.lower(): value for name, value in theirs.headers.items()
+    }
+    assert dict(signed.headers)["x-amz-content-sha256"] == "UNSIGNED-PAYLOAD"
+
+
+def test_content_in_pieces_is_signed_as_the_whole_of_it() -> None:
+    signer = Signer(Credentials("AK", "secret"), "r")
+    request = HttpRequest("PUT", "http://h/k", [("Host", "h")], b"abcdef")
+    pieces = request.with_content((b"ab", memoryview(b"cde"), b"f"))
+    assert signer.sign(pieces, NOW).headers == signer.sign(request, NOW).headers
+    assert pieces.size == request.size == 6
+
+
+def test_nothing_of_the_credentials_is_shown() -> None:
+    credentials = Credentials("AKIDSECRET", "the-secret", "the-token")
+    signer = Signer(credentials, "r")
+    signature_on(signer, NOW)
+    shown = f"{credentials!r} {signer!r} {credentials} {signer}"
+    assert not any(secret in shown for secret in ("AKIDSECRET", "the-secret", "the-token"))
