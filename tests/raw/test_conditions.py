@@ -48,3 +48,24 @@ def test_holds(conditions: dict[str, Any]) -> None:
 def test_does_not_hold_and_says_which(conditions: dict[str, Any], named: str) -> None:
     with pytest.raises(ConditionNotMatch, match=f"{named} does not hold"):
         check_conditions(OBJECT, OpRead(**conditions))
+
+
+@pytest.mark.parametrize("named", ['W/"a"', '"a"', '"b", W/"a"', '"b","a"'])
+@pytest.mark.parametrize("etag", ['W/"a"', '"a"'])
+def test_if_match_compares_strongly_and_if_none_match_weakly(named: str, etag: str) -> None:
+    """RFC 9110, 8.8.3.2: two contents may share a weak etag."""
+    described = Metadata(etag=etag, last_modified=NOW)
+    with pytest.raises(ConditionNotMatch, match="if_none_match does not hold"):
+        check_conditions(described, OpRead(if_none_match=named))
+    if named.endswith(' W/"a"') or 'W/"a"' in (named, etag):
+        with pytest.raises(ConditionNotMatch, match="if_match does not hold"):
+            check_conditions(described, OpRead(if_match=named))
+    else:
+        check_conditions(described, OpRead(if_match=named))
+
+
+def test_any_etag_is_matched_by_an_asterisk_and_none_by_nothing() -> None:
+    check_conditions(Metadata(etag='W/"a"'), OpRead(if_match="*"))
+    check_conditions(Metadata(), OpRead(if_none_match='"a"'))
+    with pytest.raises(ConditionNotMatch):
+        check_conditions(Metadata(), OpRead(if_match='"a"'))

@@ -125,6 +125,12 @@ class Metadata:
 ) = (getattr(Metadata, field.name).__set__ for field in fields(Metadata))
 
 
+_WEAK = "W/"
+
+
 def _same_mark(one: Metadata, other: Metadata, mark: str) -> bool | None:
+    """Whether both have a mark and it is the same; an etag that was weak can be strong by now."""
     mine, theirs = getattr(one, mark), getattr(other, mark)
-    return None if mine is None or theirs is None else bool(mine == theirs)
+    if mine is None or theirs is None:
+        return None
+    return bool(mine == theirs or (mark == "etag" and mine.removeprefix(_WEAK) == theirs.removeprefix(_WEAK)))

@@ -45,7 +45,6 @@ from .core import (
     check_is_regular,
     check_may_be_made,
     check_may_exist,
-    describe,
     file_path,
     may_misstate_size,
     names_directory,
@@ -55,7 +54,8 @@ from .core import (
 from .deleter import delete_many, delete_path
 from .kernel.beneath import (
     attributes_beneath,
-    attributes_without_links,
+    described_beneath,
+    described_without_links,
     file_system_beneath,
     is_in_root,
     make_directory,
@@ -63,6 +63,7 @@ from .kernel.beneath import (
     open_root,
 )
 from .kernel.content import with_user_metadata
+from .kernel.described import AT_FDCWD, described
 from .kernel.xattrs import CAN_BE_STORED, may_have_user_metadata
 from .lister import FsLister, Walk
 from .revocable import Revocable, all_or_withdrawn, long_or_withdrawn
@@ -230,7 +231,7 @@ class FsAccessor(Accessor):
 
 def _import_what_calls_need(context: Context) -> None:
     """Imports what the first calls would, likewise. It loads ctypes and perhaps an event loop, so not without need."""
-    from .kernel import openat2, page_cache, renameat2  # noqa: F401
+    from .kernel import handles, openat2, page_cache, renameat2  # noqa: F401
 
     context.runtime  # noqa: B018 - which is imported by that
 
@@ -262,7 +263,7 @@ def _stat_name(root: str, name: str) -> Metadata | None:
     attributes = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - it would be most of the time
     if stat.S_ISLNK(attributes.st_mode):
         return None
-    metadata = describe(attributes)
+    metadata = described(attributes, AT_FDCWD, path)
     if metadata.is_file and may_misstate_size(attributes):
         if os.stat(root).st_dev != attributes.st_dev:  # noqa: PTH116 - the same
             return None
@@ -279,19 +280,20 @@ def _stat_name(root: str, name: str) -> Metadata | None:
 
 def _stat_path(root: str, relative: str) -> Metadata:
     """What a path means. Only what has user metadata is opened, or what a link leads to, which may have some."""
+    found = described_without_links(root, relative)
+    if found is not None:
+        attributes, metadata = found
+        if not metadata.is_file or not (may_misstate_size(attributes) or may_have_user_metadata(f"{root}/{relative}")):
+            return metadata
     directory = open_root(root)
     try:
-        found = attributes_without_links(directory, relative)
-        attributes = attributes_beneath(directory, relative) if found is None else found
-        metadata = describe(attributes)
+        attributes, metadata = found or described_beneath(directory, relative)
         if not metadata.is_file:
             return metadata
         if may_misstate_size(attributes):
             metadata = unless_stored(metadata, file_system_beneath(directory, relative))
-        if metadata.content_length is None:
-            return metadata
-        may_have = found is None or may_have_user_metadata(f"{root}/{relative}")
-        return _as_readers_see(metadata, directory, relative) if may_have else metadata
+        is_stored = metadata.content_length is not None
+        return _as_readers_see(metadata, directory, relative) if is_stored else metadata
     finally:
         os.close(directory)
 
@@ -326,7 +328,7 @@ def _open(root: str, relative: str, args: OpRead) -> tuple[io.FileIO, Metadata]:
 def _described(descriptor: int, args: OpRead) -> Metadata:
     attributes = os.fstat(descriptor)
     check_is_regular(attributes)
-    metadata = with_user_metadata(describe(attributes), descriptor)
+    metadata = with_user_metadata(described(attributes, descriptor), descriptor)
     if may_misstate_size(attributes):
         metadata = replace(unless_stored(metadata, os.fstatvfs(descriptor)), content_length=None)
     check_conditions(metadata, args)

@@ -2,7 +2,8 @@
 
 Theory of operation. Each system call that is made here answers from memory, or not at all:
 
-- The names of a path and the attributes of what they lead to: openat2(2) with RESOLVE_CACHED and O_PATH, fstat(2).
+- The names of a path and the attributes of what they lead to: openat2(2) with RESOLVE_CACHED and O_PATH, fstat(2),
+  name_to_handle_at(2).
 - Extended attributes are never asked for, because they may lie in a block of their own. Only a file that a thread
   found to have none that matter (`plain_files`) is answered for. It has no access list either, which opening
   would read.
@@ -35,8 +36,9 @@ from entrepot.raw import OpRead
 from entrepot.raw.conditions import check_conditions
 from entrepot.types import Metadata
 
-from .core import describe, is_reserved, may_misstate_size
+from .core import is_reserved, may_misstate_size
 from .kernel import beneath
+from .kernel.described import described
 from .kernel.plain_files import PlainFiles
 
 LIMIT: Final = 64 * 1024
@@ -137,10 +139,9 @@ class AtOnce:
         try:
             root = self._opened_root(relative)
             try:
-                attributes = _attributes_beneath(root, relative)
+                attributes, metadata = _described_beneath(root, relative)
             finally:
                 os.close(root)
-            metadata = describe(attributes)
             if metadata.is_file:
                 self._check_is_all(attributes)
         except (OSError, UnicodeEncodeError):
@@ -188,7 +189,7 @@ class AtOnce:
         start, end = args.range.resolve(size)
         if end - start > most or self._sets_access_time(attributes):
             raise BlockingIOError
-        metadata = describe(attributes)
+        metadata = described(attributes, descriptor)
         check_conditions(metadata, args)
         data = bytearray(end - start)
         if not _page_cache().is_cached(descriptor, start, min(end + self._read_ahead, size)):
@@ -213,6 +214,15 @@ def _read_ahead_of(device: int) -> int:
             return int(file.read()) * 1024
     except (OSError, ValueError):
         return _READ_AHEAD
+
+
+def _described_beneath(root: int, relative: str) -> tuple[os.stat_result, Metadata]:
+    descriptor = _kernel().open_cached_beneath(root, relative, _LOOK)
+    try:
+        attributes = os.fstat(descriptor)
+        return attributes, described(attributes, descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _attributes_beneath(root: int, relative: str) -> os.stat_result:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -17,6 +18,8 @@ _HEXADECIMAL: Final = frozenset("0123456789abcdef")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FILE: Final = EntryMode.FILE  # looked up once: on Python 3.11 that takes as long as a call
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_LONGEST_TICK: Final = 2_000_000_000
+"""Nanoseconds between two times that a file system can tell apart: a second on some, or two, and mostly far less."""
 _SPECIAL: Final = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
@@ -96,11 +99,16 @@ def check_may_be_made(relative: str) -> None:
         raise InvalidInput("such names are kept for files that are being written")
 
 
-def describe(attributes: os.stat_result) -> Metadata:
-    """The metadata that attributes of the file system (inode(7)) amount to."""
+def describe(attributes: os.stat_result, handle: str | None = None) -> Metadata:
+    """The metadata that attributes of the file system (inode(7)) amount to.
+
+    Arguments:
+        attributes: the attributes.
+        handle: what tells the inode from others that have its number at other times (`handles`), if that is known.
+    """
     moment = _moment(attributes.st_mtime_ns)
     if stat.S_ISREG(attributes.st_mode):
-        return Metadata(_FILE, attributes.st_size, _etag(attributes), moment)
+        return Metadata(_FILE, attributes.st_size, _etag(attributes, handle), moment)
     mode = EntryMode.DIR if stat.S_ISDIR(attributes.st_mode) else EntryMode.UNKNOWN
     return Metadata(mode, last_modified=moment)
 
@@ -133,13 +141,18 @@ def check_is_regular(attributes: os.stat_result) -> None:
     raise Unsupported(f"only regular files can be read and written, and this is {special}")
 
 
-def _etag(attributes: os.stat_result) -> str:
+def _etag(attributes: os.stat_result, handle: str | None) -> str:
     """What tells one content of a file from every other.
 
-    A file that was renamed over another has another inode, and whatever is done to a file sets the time
-    of its last change, which nobody can set back as they can the time of its last modification.
+    A file that is renamed over another has another inode, and whatever is done to a file sets the time of its last
+    change, which nobody can set back as they can the time of its last modification. But the number of an inode is soon
+    given to another file, and its handle is not. Without a handle the etag is weak, until the clock that stamps files
+    has gone on: then no other file can get the number and the time.
     """
-    return f'"{attributes.st_ino:x}-{attributes.st_size:x}-{attributes.st_ctime_ns:x}"'
+    changed = attributes.st_ctime_ns
+    identity = f"{attributes.st_ino:x}" if handle is None else handle
+    etag = f'"{identity}-{attributes.st_size:x}-{changed:x}"'
+    return etag if handle is not None or time.time_ns() - changed > _LONGEST_TICK else f"W/{etag}"
 
 
 def _moment(nanoseconds: int) -> datetime | None:

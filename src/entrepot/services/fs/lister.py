@@ -18,7 +18,8 @@ from entrepot.raw.os_errors import meaning_of, translate_os_errors
 from entrepot.types import Entry, Metadata
 
 from .core import describe, is_reserved, is_temporary_name, may_misstate_size, unless_stored
-from .kernel.beneath import attributes_beneath, open_beneath, open_root
+from .kernel.beneath import described_beneath, open_beneath, open_root
+from .kernel.described import described
 from .kernel.descriptor import Descriptor
 from .kernel.temporary import remove_leftover
 
@@ -277,13 +278,12 @@ class _Level:
         if stat.S_ISLNK(attributes.st_mode):
             metadata = self._of_link(name, attributes)
         else:
-            metadata = self._of(attributes)
+            metadata = self._of(attributes, described(attributes, self._descriptor, name))
             if metadata.is_dir:
                 self._inner = self._relative_to_root(name)
         return Entry(f"{self.prefix}{name}/" if metadata.is_dir else f"{self.prefix}{name}", metadata)
 
-    def _of(self, attributes: os.stat_result) -> Metadata:
-        metadata = describe(attributes)
+    def _of(self, attributes: os.stat_result, metadata: Metadata) -> Metadata:
         if metadata.is_file and may_misstate_size(attributes):
             return unless_stored(metadata, self._file_system())
         return metadata
@@ -296,7 +296,7 @@ class _Level:
     def _of_link(self, name: str, link: os.stat_result) -> Metadata:
         directory = open_root(self._root)
         try:
-            return self._of(attributes_beneath(directory, self._relative_to_root(name)))
+            return self._of(*described_beneath(directory, self._relative_to_root(name)))
         except OSError:  # it leads to nothing, or out of the root
             return describe(link)
         finally:

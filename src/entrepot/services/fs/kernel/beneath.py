@@ -13,14 +13,17 @@ from functools import cache, partial
 from typing import Final, TypeVar
 
 from entrepot.errors import Error, NotFound, Unexpected
+from entrepot.types import Metadata
 
 from .beneath_by_walking import walked
+from .described import described
 from .descriptor import Descriptor
 from .publish import sync_directory
 
 _DIRECTORY: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _BY_NAME: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 _PERHAPS_A_LINK: Final = (errno.ELOOP, errno.ENOTDIR)
+_NOT_BY_PATH: Final = (errno.ELOOP, errno.ENAMETOOLONG)
 _ATTEMPTS: Final = 8
 
 T = TypeVar("T")
@@ -59,34 +62,56 @@ def attributes_beneath(root: int, path: str) -> os.stat_result:
 
     It is not opened for reading, so a device or the other end of a FIFO notices nothing.
     """
-    if is_in_root(path):
-        attributes = os.stat(path, dir_fd=root, follow_symlinks=False)
-        if not stat.S_ISLNK(attributes.st_mode):
-            return attributes
-    if not kernel_confines():
-        with walked(root, path) as (directory, name):
-            return _attributes_of(name, directory)
-    descriptor = open_beneath(root, path, os.O_PATH)
-    try:
-        return os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
+    return _looked_at(root, path, _attributes)
 
 
-def attributes_without_links(root: int, path: str) -> os.stat_result | None:
-    """The same, of a path that goes through no symbolic link; None where it does, or the kernel does not tell."""
+def described_beneath(root: int, path: str) -> tuple[os.stat_result, Metadata]:
+    """The same, and the metadata that they amount to."""
+    return _looked_at(root, path, _described)
+
+
+def described_without_links(root: str, relative: str) -> tuple[os.stat_result, Metadata] | None:
+    """The same beneath a root that is not open, if no symbolic link leads there, be it above the root.
+
+    None where one does, or the kernel does not tell. Without links and `..` no path leaves the root, so that opening
+    the root, a quarter of what this takes, can be left out.
+    """
     if not kernel_confines():
         return None
     try:
-        descriptor = _by_kernel_without_links()(root, path, os.O_PATH)
+        descriptor = _by_kernel_without_links()(f"{root}/{relative}", os.O_PATH)
     except OSError as error:
-        if error.errno == errno.ELOOP:
+        if error.errno in _NOT_BY_PATH:
             return None
         raise
     try:
-        return os.fstat(descriptor)
+        return _described(os.fstat(descriptor), descriptor, "")
     finally:
         os.close(descriptor)
+
+
+def _looked_at(root: int, path: str, seen: Callable[[os.stat_result, int, str], T]) -> T:
+    """What a function makes of the attributes of what exists under a path, and of where it was found."""
+    if is_in_root(path):
+        attributes = os.stat(path, dir_fd=root, follow_symlinks=False)
+        if not stat.S_ISLNK(attributes.st_mode):
+            return seen(attributes, root, path)
+    if not kernel_confines():
+        with walked(root, path) as (directory, name):
+            return seen(_attributes_of(name, directory), directory, name)
+    descriptor = open_beneath(root, path, os.O_PATH)
+    try:
+        return seen(os.fstat(descriptor), descriptor, "")
+    finally:
+        os.close(descriptor)
+
+
+def _attributes(attributes: os.stat_result, _directory: int, _name: str) -> os.stat_result:
+    return attributes
+
+
+def _described(attributes: os.stat_result, directory: int, name: str) -> tuple[os.stat_result, Metadata]:
+    return attributes, described(attributes, directory, name)
 
 
 def file_system_beneath(root: int, path: str) -> os.statvfs_result:
@@ -282,8 +307,8 @@ def _by_kernel() -> Callable[[int, str, int], int]:
 
 
 @cache
-def _by_kernel_without_links() -> Callable[[int, str, int], int]:
+def _by_kernel_without_links() -> Callable[[str, int], int]:
     """The other function of `openat2`, likewise."""
     from . import openat2
 
-    return openat2.open_beneath_without_links
+    return openat2.open_without_links

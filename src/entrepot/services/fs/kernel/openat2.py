@@ -45,13 +45,13 @@ def open_beneath(directory: int, path: str, flags: int) -> int:
     return _open(directory, path, _how(flags, _BENEATH))
 
 
-def open_beneath_without_links(directory: int, path: str, flags: int) -> int:
-    """The same, of a path that goes through no symbolic link.
+def open_without_links(path: str, flags: int) -> int:
+    """Opens what exists under an absolute path that goes through no symbolic link, so that it leads nowhere else.
 
     Raises:
         OSError: ELOOP where there is one, else as open(2).
     """
-    return _open(directory, path, _how(flags, _BENEATH | _RESOLVE_NO_SYMLINKS))
+    return _open(_AT_FDCWD, path, _how(flags, _RESOLVE_NO_SYMLINKS))
 
 
 def _open(directory: int, path: str, how: Any) -> int:

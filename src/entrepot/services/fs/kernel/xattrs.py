@@ -23,9 +23,10 @@ def may_have_user_metadata(path: str) -> bool:
     if not CAN_BE_STORED:
         return False
     try:
-        return any(name.startswith(_PREFIX) for name in os.listxattr(path, follow_symlinks=False))
+        names = os.listxattr(path, follow_symlinks=False)
     except OSError as error:
         return error.errno not in _NONE_HERE
+    return bool(names) and any(name.startswith(_PREFIX) for name in names)  # most have none at all
 
 
 def user_metadata_of(descriptor: int) -> dict[str, str]:
