@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import threading
 import time
+from base64 import b64decode
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -1121,20 +1122,21 @@ async def test_the_limit_of_connections_holds_through_a_proxy(
         ("403 Forbidden", PermissionDenied, False),
         ("404 Not Found", Unexpected, False),
         ("429 Too Many Requests", Unexpected, True),
+        ("501 Not Implemented", Unexpected, False),
         ("503 Service Unavailable", Unexpected, True),
     ],
 )
 async def test_a_proxy_that_refuses_a_tunnel(
     monkeypatch: pytest.MonkeyPatch, status: str, kind: type[Error], is_temporary: bool
 ) -> None:
-    with MisbehavingServer(lambda _: [reply(status, "Content-Length: 0")]) as proxy:
+    with MisbehavingServer(lambda _: [reply(status, "Content-Length: 0", "Retry-After: 3")]) as proxy:
         monkeypatch.setenv("https_proxy", proxy.endpoint.replace("//", "//user:secret@"))
         transport = AiohttpTransport()
         with pytest.raises(kind) as caught:
             await get(transport, "https://storage.invalid/a?signature=secret")
         assert type(caught.value) is kind
         assert caught.value.is_temporary == is_temporary
-        assert caught.value.context["status"] == int(status[:3])
+        assert caught.value.context == {"status": int(status[:3]), "retry_after": 3.0}
         assert "secret" not in str(caught.value)
         assert len(proxy.asked) == 1
         await transport.close()
@@ -1177,6 +1179,25 @@ async def test_a_proxy_that_is_not_http_is_refused(
     monkeypatch.setenv("http_proxy", "socks5://user:secret@127.0.0.1:1")
     with pytest.raises(ConfigInvalid) as caught:
         await get(transport, "http://storage.invalid/")
+    assert "secret" not in str(caught.value)
+
+
+async def test_credentials_of_a_proxy_may_have_any_character(
+    monkeypatch: pytest.MonkeyPatch, transport: AiohttpTransport
+) -> None:
+    with MisbehavingServer(lambda _: [whole(b"", status="502 Bad Gateway")]) as proxy:
+        monkeypatch.setenv("all_proxy", proxy.endpoint.replace("//", "//u%C4%80%40:p%3A%2F%E2%82%AC@"))
+        for scheme in ("http", "https"):
+            with suppress(Unexpected):
+                await get(transport, f"{scheme}://storage.invalid/")
+        sent = [asked.headers["proxy-authorization"].removeprefix("Basic ") for asked in proxy.asked]
+        assert [b64decode(one).decode() for one in sent] == ["u\u0100@:p:/\u20ac"] * 2
+
+
+@pytest.mark.parametrize("origin", ["http://us%3Aer:secret@127.0.0.1:1", "https://us%3Aer:secret@127.0.0.1:1"])
+async def test_a_user_name_with_a_colon_is_refused(transport: AiohttpTransport, origin: str) -> None:
+    with pytest.raises(InvalidInput, match="the URL cannot be used") as caught:
+        await get(transport, f"{origin}/")
     assert "secret" not in str(caught.value)
 
 

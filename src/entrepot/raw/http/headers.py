@@ -5,6 +5,7 @@ a byte that is not UTF-8 as a lone surrogate, so that nothing is lost. A lone su
 encoded, so none leaves this module: `header_text` decodes for readers, and `header_etag` for sending back.
 """
 
+from base64 import b64encode
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
@@ -35,6 +36,12 @@ def conditional_headers(args: OpRead | OpStat) -> list[Header]:
     if args.if_unmodified_since is not None:
         headers.append(("If-Unmodified-Since", http_date(args.if_unmodified_since)))
     return headers
+
+
+def basic_credentials(username: str | None, password: str | None) -> str:
+    """The value of an Authorization or Proxy-Authorization header (RFC 7617), in UTF-8."""
+    pair = f"{username or ''}:{password or ''}"
+    return f"Basic {b64encode(pair.encode()).decode()}"
 
 
 def http_date(moment: datetime) -> str:

@@ -1,14 +1,13 @@
 """What is asked of a web server, and what it answers, pure."""
 
 import re
-from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import OpRead, OpStat, build_rooted_abs_path
-from entrepot.raw.http.headers import conditional_headers, parse_metadata
+from entrepot.raw.http.headers import basic_credentials, conditional_headers, parse_metadata
 from entrepot.raw.http.ranges import range_header
 from entrepot.raw.http.reader import refused_size, stated_content
 from entrepot.raw.http.transport import Header, HttpHeaders, HttpRequest, HttpResponse
@@ -78,8 +77,7 @@ class Site:
             return [("Authorization", f"Bearer {self.token}")]
         if not self.username and not self.password:
             return []
-        pair = f"{self.username or ''}:{self.password or ''}"
-        return [("Authorization", f"Basic {b64encode(pair.encode()).decode()}")]
+        return [("Authorization", basic_credentials(self.username, self.password))]
 
 
 def check_segments(path: str) -> None:

@@ -16,6 +16,8 @@ from entrepot.errors import (
     Timeout,
     Unexpected,
 )
+from entrepot.raw.http.errors import status_error
+from entrepot.raw.http.transport import HttpHeaders
 from entrepot.raw.http.wire.framing import MalformedResponse
 from entrepot.raw.http.wire.response_head import HeadTooLarge, UnknownCoding
 
@@ -69,9 +71,6 @@ _MEANINGS: Final = (
     _Meaning(OSError, Unexpected, "the connection to the server was lost", True),
 )
 
-_LATER: Final = (408, 425, 429)
-"""The refusals of a proxy that ask to come again."""
-
 FOREIGN_ERRORS: Final = (aiohttp.ClientError, HttpProcessingError, MalformedResponse, OSError)
 
 
@@ -82,17 +81,17 @@ def translated(error: BaseException) -> Error:
     if isinstance(error, NoConnectionFree):
         return Timeout(str(error))
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return _refused_by_proxy(error.status)
+        return _refused_by_proxy(error)
     meaning = next(one for one in _MEANINGS if isinstance(error, one.foreign))
     return meaning.ours(f"{meaning.message}{_reason(error)}", is_temporary=meaning.is_temporary)
 
 
-def _refused_by_proxy(status: int) -> Error:
+def _refused_by_proxy(error: aiohttp.ClientHttpProxyError) -> Error:
     """The error for a tunnel (CONNECT) that the proxy refused. Its status says nothing of the object behind it."""
-    kind = PermissionDenied if status in (403, 407) else Unexpected
-    is_temporary = status not in range(400, 500) or status in _LATER
-    message = f"the proxy does not let the connection through (status {status})"
-    return kind(message, context={"status": status}, is_temporary=is_temporary)
+    meaning = status_error(error.status, HttpHeaders((error.headers or {}).items()))
+    kind = PermissionDenied if isinstance(meaning, PermissionDenied) else Unexpected
+    message = f"the proxy does not let the connection through (status {error.status})"
+    return kind(message, context=meaning.context, is_temporary=meaning.is_temporary)
 
 
 def translated_in_content(error: BaseException) -> Error:

@@ -3,13 +3,15 @@
 import re
 from typing import Final
 
-import aiohttp
 from aiohttp.client_reqrep import ConnectionKey
 from yarl import URL
 
 from entrepot.errors import InvalidInput
+from entrepot.raw.http.endpoint import Endpoint
+from entrepot.raw.http.headers import basic_credentials
+from entrepot.raw.http.transport import Header
 
-_OWN: Final = (("Accept-Encoding", "identity"), ("User-Agent", "entrepot"))
+_OWN: Final[tuple[Header, ...]] = (("Accept-Encoding", "identity"), ("User-Agent", "entrepot"))
 _URL: Final = re.compile(r"((?i:https?)://[^/?#]+)([^#]*)")
 
 
@@ -30,14 +32,14 @@ def parse_origin(text: str) -> URL:
     """An origin as the library knows it. No message repeats it: it may hold a password.
 
     Raises:
-        InvalidInput: its host or port cannot be used.
+        InvalidInput: its host, port or user name cannot be used.
     """
     try:
         url = URL(f"{text}/", encoded=True)
         port = url.port
     except ValueError:
         raise InvalidInput("the URL cannot be used") from None
-    if not url.raw_host or not port:
+    if not url.raw_host or not port or ":" in (url.user or ""):  # a colon ends the name in basic authentication
         raise InvalidInput("the URL cannot be used")
     return url
 
@@ -58,10 +60,10 @@ class Destination:
         port: its port.
         ssl: how to speak TLS: by the connector's own context.
         server_hostname: the name to verify in the certificate; None is the host.
-        proxy: the proxy on the way there; its userinfo are the credentials that the connector sends it.
-        proxy_auth: None; they are nowhere else.
+        proxy: the proxy on the way there, without credentials: aiohttp refuses some that it finds in a URL.
+        proxy_auth: None; `proxy_headers` have them.
         proxy_headers: the headers of a CONNECT request.
-        headers: the headers that the connector completes: it reads Host, and adds credentials of the proxy.
+        headers: the headers that the connector reads, which is Host.
         connection_key: the key under which the connector keeps the connections.
         request_info: the destination itself; the connector reads its `url`.
     """
@@ -70,19 +72,19 @@ class Destination:
     server_hostname = None
     proxy_auth = None
 
-    def __init__(self, url: URL, proxy: URL | None) -> None:
+    def __init__(self, url: URL, proxy: Endpoint | None) -> None:
         self.url = url.with_user(None)
         self.host = self.url.raw_host or ""
         self.port = self.url.port
-        self.proxy = proxy
-        self.proxy_headers = dict(_OWN)
+        self.proxy = None if proxy is None else URL(f"{proxy.origin}/", encoded=True)
+        self.proxy_headers = dict((*_OWN, *_proxy_headers(proxy)))
         self.headers = {"Host": self.url.host_port_subcomponent or ""}
         self.connection_key = ConnectionKey(
             host=self.host,
             port=self.port,
             is_ssl=self.is_ssl(),
             ssl=True,
-            proxy=proxy,
+            proxy=self.proxy,
             **dict.fromkeys({"proxy_auth", "proxy_headers_hash"} & {*ConnectionKey._fields}),
         )
         self.request_info = self
@@ -103,33 +105,32 @@ class Origin:
         destination: where the connector makes connections to.
         key: under which the connector keeps them.
         headers: those that a request has unless it names them itself, ready to be sent, by name in lower case.
+
+    Raises:
+        InvalidInput: the origin cannot be used.
     """
 
     __slots__ = ("_prefix", "destination", "headers", "key")
 
-    def __init__(self, text: str, proxy: URL | None) -> None:
+    def __init__(self, text: str, proxy: Endpoint | None) -> None:
         url = parse_origin(text)
         self.destination = Destination(url, proxy)
         self.key = self.destination.connection_key
-        self.headers = {
-            name.lower(): f"{name}: {value}" for name, value in (("Host", self.destination.headers["Host"]), *_OWN)
-        }
+        headers = [("Host", self.destination.headers["Host"]), *_OWN]
         if url.user is not None:
-            self.headers["authorization"] = f"Authorization: {_basic_auth(url)}"
+            headers.append(("Authorization", basic_credentials(url.user, url.password)))
         self._prefix = ""
         if proxy is not None and not self.destination.is_ssl():
             self._prefix = f"http://{text.rpartition('/')[2].rpartition('@')[2]}"
-            self.headers |= _proxy_headers(proxy)
+            headers += _proxy_headers(proxy)
+        self.headers = {name.lower(): f"{name}: {value}" for name, value in headers}
 
     def target(self, target: str) -> str:
         """A target as it is asked for: a proxy that sees it is told all of the URL (RFC 9112, 3.2.2)."""
         return f"{self._prefix}{target}"
 
 
-def _proxy_headers(proxy: URL) -> dict[str, str]:
-    return {} if proxy.user is None else {"proxy-authorization": f"Proxy-Authorization: {_basic_auth(proxy)}"}
-
-
-def _basic_auth(url: URL) -> str:
-    """The credentials in the userinfo of a URL, as a header states them."""
-    return aiohttp.encode_basic_auth(url.user or "", url.password or "")
+def _proxy_headers(proxy: Endpoint | None) -> list[Header]:
+    if proxy is None or (proxy.username is None and proxy.password is None):
+        return []
+    return [("Proxy-Authorization", basic_credentials(proxy.username, proxy.password))]

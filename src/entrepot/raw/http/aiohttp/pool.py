@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Final
 
 import aiohttp
-from yarl import URL
 
+from entrepot.raw.http.endpoint import Endpoint
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
 from entrepot.raw.http.wire.request_head import head_of
 from entrepot.raw.http.wire.response_head import ResponseHead
@@ -89,7 +89,7 @@ class Pool:
         """Whether every connection is closed, and none can be made."""
         return self._connector.closed
 
-    async def send(self, request: HttpRequest, origin: str, target: str, proxy: URL | None) -> HttpResponse:
+    async def send(self, request: HttpRequest, origin: str, target: str, proxy: Endpoint | None) -> HttpResponse:
         """Sends a request and waits for the head of the reply. Raises what aiohttp raises, and ours.
 
         Arguments:

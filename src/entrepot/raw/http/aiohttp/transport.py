@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 import aiohttp
-from yarl import URL
 
 from entrepot.errors import InvalidInput, Unexpected
+from entrepot.raw.http.endpoint import Endpoint
 from entrepot.raw.http.transport import HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.http.wire.proxies import find_proxy
 from entrepot.raw.runtime.loop_local import LoopLocal
@@ -79,7 +79,7 @@ class AiohttpTransport(HttpTransport):
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=idle_timeout)
         make = partial(Pool, tls, timeout, max_connections or 0, pool_timeout)
         self._pools = LoopLocal(partial(Pools, make), Pools.close)
-        self._proxies: dict[tuple[str, str], URL | None] = {}
+        self._proxies: dict[tuple[str, str], Endpoint | None] = {}
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         require_task()
@@ -99,13 +99,12 @@ class AiohttpTransport(HttpTransport):
         """Closes the idle connections of the running loop, and each other one as soon as its request is done."""
         await (await self._pools.get()).retire()
 
-    def _proxy(self, origin: str) -> URL | None:
+    def _proxy(self, origin: str) -> Endpoint | None:
         scheme, _, place = origin.partition("://")
         known = scheme, place.rpartition("@")[2]  # passwords are not kept
         if known not in self._proxies:
             url = parse_origin(origin)
-            proxy = find_proxy(url.scheme, url.raw_host or "", url.port, os.environ)
-            self._proxies[known] = None if proxy is None else URL(proxy)
+            self._proxies[known] = find_proxy(url.scheme, url.raw_host or "", url.port, os.environ)
         return self._proxies[known]
 
     def __repr__(self) -> str:

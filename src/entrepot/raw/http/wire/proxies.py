@@ -1,8 +1,9 @@
 """The proxies that the environment names, judged as curl, Go and Python's urllib agree to judge them.
 
 `<scheme>_proxy` names the proxy of a scheme, `all_proxy` that of every scheme without one. The name in lower case goes
-first. `HTTP_PROXY` counts only in lower case where `REQUEST_METHOD` is set: a CGI server makes it of the header
-`Proxy` that any client can send. `no_proxy` lists, separated by commas or blanks, what is reached without a proxy:
+first; empty, it hides the other, as if neither was set. `HTTP_PROXY` counts only in lower case where `REQUEST_METHOD`
+is set: a CGI server makes it of the header `Proxy` that any client can send. `no_proxy` lists, separated by commas or
+blanks, what is reached without a proxy:
 
 | Entry | Matches |
 |---|---|
@@ -17,15 +18,19 @@ Names are not resolved: an address matches only a host that is written as one. A
 nothing.
 """
 
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
 
 from entrepot.errors import ConfigInvalid
-from entrepot.raw.http.endpoint import DEFAULT_PORTS, parse_endpoint
+from entrepot.raw.http.endpoint import DEFAULT_PORTS, Endpoint, parse_endpoint
+
+_WITH_PORT: Final = re.compile(r"(\[[^\[\]]*\](?:/[0-9]+)?|[^:\[\]]*):([0-9]*)")
 
 
-def find_proxy(scheme: str, host: str, port: int | None, environment: Mapping[str, str]) -> str | None:
-    """The URL of the proxy on the way to a host, with its userinfo; None where there is none.
+def find_proxy(scheme: str, host: str, port: int | None, environment: Mapping[str, str]) -> Endpoint | None:
+    """The proxy on the way to a host; None where there is none.
 
     Arguments:
         scheme: that of the request: `"http"` or `"https"`.
@@ -38,37 +43,40 @@ def find_proxy(scheme: str, host: str, port: int | None, environment: Mapping[st
             password.
     """
     for name in (f"{scheme}_proxy", "all_proxy"):
-        if (found := _variable(name, environment)) is not None:
-            variable, value = found
-            if not value or _is_excepted(host, port or DEFAULT_PORTS.get(scheme), environment):
-                return None
-            return _checked(variable, value)
+        variable, value = _variable(name, environment)
+        if value:
+            is_direct = _is_excepted(host, port or DEFAULT_PORTS.get(scheme), environment)
+            return None if is_direct else _parsed(variable, value)
     return None
 
 
-def _variable(name: str, environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """The spelling and the value of a variable. One that is empty counts: it says that there is no proxy."""
+def _variable(name: str, environment: Mapping[str, str]) -> tuple[str, str]:
+    """The spelling and the value of a variable; the value is empty where it is not set."""
     is_cgi = "REQUEST_METHOD" in environment
-    spellings = (name,) if name == "http_proxy" and is_cgi else (name, name.upper())
-    return next(((one, environment[one].strip()) for one in spellings if one in environment), None)
+    is_lower = name in environment or (name == "http_proxy" and is_cgi)
+    spelling = name if is_lower else name.upper()
+    return spelling, environment.get(spelling, "").strip()
 
 
-def _checked(variable: str, value: str) -> str:
-    url = value if "://" in value else f"http://{value}"
+def _parsed(variable: str, value: str) -> Endpoint:
     try:
-        parse_endpoint(url)
+        proxy = parse_endpoint(value if "://" in value else f"http://{value}")
     except ConfigInvalid as error:
-        raise ConfigInvalid(
-            f"the variable {variable} does not name an HTTP proxy ({error.message}): "
-            "set it to http://host:port, or unset it",
-            operation="configure",
-        ) from None
-    return url
+        raise _refused(variable, error.message) from None
+    if ":" in (proxy.username or ""):
+        raise _refused(variable, "its user name holds a colon, which ends it in basic authentication")
+    return proxy
+
+
+def _refused(variable: str, reason: str) -> ConfigInvalid:
+    return ConfigInvalid(
+        f"the variable {variable} does not name an HTTP proxy ({reason}): set it to http://host:port, or unset it",
+        operation="configure",
+    )
 
 
 def _is_excepted(host: str, port: int | None, environment: Mapping[str, str]) -> bool:
-    found = _variable("no_proxy", environment)
-    entries = found[1].replace(",", " ").split() if found else ()
+    entries = _variable("no_proxy", environment)[1].replace(",", " ").split()
     name = host.strip("[]").rstrip(".").lower()
     address = _address(name)
     return any(_matches(entry.lower(), name, address, port) for entry in entries)
@@ -76,27 +84,24 @@ def _is_excepted(host: str, port: int | None, environment: Mapping[str, str]) ->
 
 def _matches(entry: str, name: str, address: IPv4Address | IPv6Address | None, port: int | None) -> bool:
     place, entry_port = _split_port(entry)
-    if entry_port is not None and entry_port != str(port):
+    if entry_port not in ("", str(port)):
         return False
     if place == "*":
         return True
     return _is_name_in(name, place) if address is None else _is_address_in(address, place)
 
 
-def _split_port(entry: str) -> tuple[str, str | None]:
-    """Host and port of an entry. An IPv6 address needs brackets before a port."""
-    if entry.startswith("["):
-        place, _, rest = entry[1:].partition("]")
-        return place, rest.removeprefix(":") or None
-    place, colon, port = entry.partition(":")
-    return (place, port) if colon and ":" not in port else (entry, None)
+def _split_port(entry: str) -> tuple[str, str]:
+    """The host and the port of an entry, which is empty where any will do. An IPv6 address needs brackets before it."""
+    match = _WITH_PORT.fullmatch(entry)
+    place, port = match.groups() if match else (entry, "")
+    return place.replace("[", "").replace("]", ""), port.lstrip("0")
 
 
 def _is_name_in(name: str, place: str) -> bool:
-    if place.startswith("*."):
-        return name.endswith(place[1:].rstrip("."))
-    domain = place.strip(".")
-    return bool(domain) and (name == domain or name.endswith(f".{domain}"))
+    domain = place.removeprefix("*.").strip(".")
+    is_itself = name == domain and not place.startswith("*.")
+    return bool(domain) and (is_itself or name.endswith(f".{domain}"))
 
 
 def _is_address_in(address: IPv4Address | IPv6Address, place: str) -> bool:
