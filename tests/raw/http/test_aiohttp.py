@@ -293,6 +293,101 @@ async def test_a_silent_kept_connection_ends_all_that_were_kept_with_it(
         await transport.close()
 
 
+async def _until_open(server: MisbehavingServer, count: int) -> None:
+    async with asyncio.timeout(10):
+        while server.open_connections != count:
+            await asyncio.sleep(0.005)
+
+
+class SilentOnceKept:
+    """Answers on each connection until so many requests came; those that stood by then are silent."""
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+
+    def __call__(self, asked: Asked) -> Answer:
+        if asked.number < self._kept or asked.connection >= self._kept:
+            return [PAUSE, whole(b"hello")]
+        return [STALL]
+
+
+async def test_silence_that_the_caller_does_not_wait_out_ends_the_kept_connections_too(
+    transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A timeout of the caller's own cancels the request. Each of its attempts would meet another silent connection."""
+    monkeypatch.setattr("entrepot.raw.http.aiohttp.pool._SILENCE", 0.1)
+    with MisbehavingServer(SilentOnceKept(4)) as server:
+        await _keep_connections(transport, server, 4)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await get(transport, f"{server.endpoint}/a")
+        assert await get(transport, f"{server.endpoint}/a") == b"hello"
+        await _until_open(server, 1)
+
+
+async def test_a_request_that_is_cancelled_at_once_ends_its_own_connection_only(transport: AiohttpTransport) -> None:
+    with MisbehavingServer(SilentOnceKept(4)) as server:
+        await _keep_connections(transport, server, 4)
+        asking = asyncio.ensure_future(get(transport, f"{server.endpoint}/a"))
+        while len(server.asked) == 4:
+            await asyncio.sleep(0.005)
+        asking.cancel()
+        await asyncio.wait([asking])
+        await _until_open(server, 3)
+        await asyncio.sleep(0.05)
+        assert server.open_connections == 3
+
+
+async def test_a_response_that_is_not_http_on_a_kept_connection_ends_those_kept_with_it(
+    transport: AiohttpTransport,
+) -> None:
+    def script(asked: Asked) -> Answer:
+        return [b"no HTTP\r\n\r\n"] if asked.number == 4 else [PAUSE, whole(b"hello")]
+
+    with MisbehavingServer(script) as server:
+        await _keep_connections(transport, server, 4)
+        with pytest.raises(Unexpected) as caught:
+            await transport.send(HttpRequest("PUT", f"{server.endpoint}/a?secret=1", body=b"x"))
+        assert caught.value.is_temporary
+        assert "secret" not in str(caught.value)
+        await _until_open(server, 0)
+
+
+async def test_kept_connections_to_another_origin_stay(hello: MisbehavingServer, transport: AiohttpTransport) -> None:
+    await get(transport, f"{hello.endpoint}/a")
+    with MisbehavingServer(lambda asked: [RESET] if asked.number == 1 else [whole(b"hello")]) as server:
+        for _ in range(2):
+            await get(transport, f"{server.endpoint}/a")
+    await get(transport, f"{hello.endpoint}/a")
+    assert hello.connections == 1
+
+
+def _descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts the descriptors of the process")
+async def test_dead_kept_connections_of_tls_do_not_wait_for_the_peer(server_tls: ssl.SSLContext, ca_file: str) -> None:
+    transport, hold = AiohttpTransport(idle_timeout=0.3, ca_file=ca_file), threading.Event()
+
+    def script(asked: Asked) -> Answer:
+        if asked.number < 4:
+            return [PAUSE, whole(b"hello")]
+        hold.wait(10)  # the thread of the server: it answers nothing at all, like a network that drops packets
+        return [CLOSE]
+
+    with MisbehavingServer(script, server_tls) as server:
+        await _keep_connections(transport, server, 4)
+        before = _descriptors()
+        with pytest.raises(Timeout):
+            await get(transport, f"{server.endpoint}/a")
+        async with asyncio.timeout(5):
+            while _descriptors() > before - 4:
+                await asyncio.sleep(0.01)
+        hold.set()
+        await transport.close()
+
+
 async def test_a_silent_new_connection_leaves_the_kept_ones_alone() -> None:
     """A request that takes long says nothing of connections that others keep."""
 

@@ -87,13 +87,15 @@ class Connector(aiohttp.TCPConnector):
         return None
 
     def drop_kept(self, key: ConnectionKey) -> None:
-        """Closes the kept connections of a key, none of which was used since one of them turned out to be dead.
+        """Cuts the kept connections of a key off, none of which was used since one of them turned out to be dead.
 
         What cut that one off (a server that restarted, a balancer or a firewall that forgot it) has mostly cut off
-        all that were idle with it, and each would cost a request to find out.
+        all that were idle with it, and each would cost a request to find out. They are not closed by the rules of TLS,
+        which would wait for the peer.
         """
         for handler, _ in self._conns.pop(key, ()):
-            handler.close()
+            assert isinstance(handler, Handler)
+            handler.cut_off()
 
     def _is_fresh(self, since: float) -> bool:
         return self._keepalive_timeout is None or monotonic() - since <= self._keepalive_timeout

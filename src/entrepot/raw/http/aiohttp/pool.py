@@ -1,5 +1,6 @@
 """The pools of connections: one in use for each event loop, and those that were closed with requests in flight."""
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -19,8 +20,9 @@ from .exchange import Exchange, KeptConnectionLost
 from .origin import Origin
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
-_DEAD: Final = (KeptConnectionLost, aiohttp.ServerTimeoutError)
-"""The errors that show a kept connection to be dead: it was closed, or is silent since something forgot it."""
+_SILENCE: Final = 1.0
+"""Seconds without a response after which a kept connection whose request is cancelled counts as dead. Callers with a
+timeout of their own end so. Those that hedge requests cancel much earlier, and would lose good connections."""
 
 _ORIGINS: Final = 256
 """How many origins are remembered. One that was forgotten is made again."""
@@ -127,15 +129,19 @@ class Pool:
         handler = None if self._connector.is_awaited else self._connector.kept(origin.key)
         if handler is None:  # an idle one is false: it is also a queue of replies
             handler = await self._connector.open(origin.destination, timeout)
-        exchange = Exchange(self._connector, origin.key, handler)
+        exchange, begun = Exchange(self._connector, origin.key, handler), self._connector.now()
         try:
             handler.expect(has_content=request.method != "HEAD", idle_timeout=timeout.sock_read)
             return exchange, await exchange.reply_to(head, request.pieces)
         except BaseException as error:
             exchange.close()
-            if handler.has_answered and isinstance(error, _DEAD):
+            if handler.has_answered and handler.status is None and not self._is_early(error, begun):
                 self._connector.drop_kept(origin.key)
             raise
+
+    def _is_early(self, error: BaseException, begun: float) -> bool:
+        """Whether a request was cancelled so soon that the missing response says nothing about the connection."""
+        return isinstance(error, asyncio.CancelledError) and self._connector.now() - begun < _SILENCE
 
     def _timeout_of(self, request: HttpRequest) -> aiohttp.ClientTimeout:
         connect, idle = request.connect_timeout, request.idle_timeout
