@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Generator
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from types import coroutine
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -15,7 +15,7 @@ import anyio._backends._asyncio  # else the first scope imports it, while someth
 
 from . import base
 from .loop_local import LoopLocal
-from .running import of_another_loop, require_task, running_loop
+from .running import is_running, of_another_loop, require_task, running_loop
 from .threads import in_thread, in_thread_for_long
 
 T = TypeVar("T")
@@ -128,12 +128,12 @@ class _File:
     async def close(self) -> None:
         self._is_closed = True
         if self._running is not None:
-            self._running.cancel()  # what no thread has begun is not begun any more
+            _cancel(self._running)  # what no thread has begun is not begun any more
         self._close_unless_in_use()
 
     async def _in_turn(self, call: Callable[[*Args], T], *args: *Args) -> T:
         if self._running is not None and not self._running.done():
-            await asyncio.wait([self._running])
+            await _ended(self._running)
         running = self._running = in_thread(self._use, call, *args)
         return await asyncio.shield(running)
 
@@ -202,7 +202,7 @@ class _Window(base.Window[T]):
 
 def _is_foreign(task: asyncio.Future[Any]) -> bool:
     """Whether the task belongs to another loop, which may run in another thread or be closed."""
-    return task.get_loop() is not running_loop()
+    return not is_running(task.get_loop())
 
 
 def _cancel(task: asyncio.Future[Any]) -> None:
@@ -214,15 +214,24 @@ def _cancel(task: asyncio.Future[Any]) -> None:
             task.get_loop().call_soon_threadsafe(task.cancel)
 
 
+async def _ended(call: asyncio.Future[Any]) -> None:
+    """Waits for a call in a thread. A closed loop is not told of its end: the next call waits for the file's lock."""
+    if not _is_foreign(call):
+        await asyncio.wait([call])
+    elif not call.get_loop().is_closed():
+        raise of_another_loop()
+
+
 async def _finish(tasks: Collection[asyncio.Future[Any]]) -> None:
     """Waits until all are done, also when the caller is cancelled meanwhile; that is raised afterwards.
 
-    The scope keeps those of anyio off, which would cancel every wait anew.
+    The scope keeps those of anyio off, which would cancel every wait anew. Outside of a task there are none, and it
+    cannot be made.
     """
     if not tasks:
-        return  # maybe without a loop, which the scope needs
+        return  # maybe without a loop
     cancelled: asyncio.CancelledError | None = None
-    with anyio.CancelScope(shield=True):
+    with nullcontext() if asyncio.current_task() is None else anyio.CancelScope(shield=True):
         while pending := [task for task in tasks if not task.done()]:
             try:
                 await asyncio.wait(pending)

@@ -23,6 +23,14 @@ def running_loop() -> asyncio.AbstractEventLoop:
         raise Unsupported(f"this needs a running asyncio event loop: {_ADVICE}") from error
 
 
+def is_running(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether this loop runs here."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
 def is_another_loop_running(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether a loop other than this one runs here. None does in a forked child that leaves an inherited loop."""
     try:

@@ -204,7 +204,7 @@ def in_thread(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
 
 def in_thread_for_long(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
     """The same, of a call that may take long."""
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     hops = _long_of_loops.get(loop)
     if hops is None:
         hops = _long_of_loops[loop] = ThreadCalls(LONG_THREADS)
