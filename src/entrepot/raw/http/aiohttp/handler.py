@@ -256,7 +256,8 @@ class Handler(ResponseHandler):
             super().pause_reading()
             return
         self._reading_paused = True
-        self._pause_transport_reading()
+        with suppress(RuntimeError):  # uvloop raises it of a connection that is closed
+            self._wire.pause_reading()
         self._drop_timeout()
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT002  (it is called so)

@@ -57,7 +57,6 @@ PRIVATE_NAMES: Final = (
     PrivateName(*_HANDLER, "_loop", "the event loop, for its clock and its timers"),
     PrivateName(*_HANDLER, "_on_read_timeout", "waits on while the server takes content"),
     PrivateName(*_HANDLER, "_parser", "whether aiohttp parses: the response of a proxy to CONNECT, and nothing else"),
-    PrivateName(*_HANDLER, "_pause_transport_reading", "holds the server back without a parser"),
     PrivateName(*_HANDLER, "_payload", "the content of the response, as long as it has not ended"),
     PrivateName(*_HANDLER, "_read_timeout", "how long the server may be silent"),
     PrivateName(*_HANDLER, "_reading_paused", "whether receiving is held up"),
