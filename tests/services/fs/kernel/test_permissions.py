@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from entrepot import Operator, Unsupported
+from entrepot import Operator, PermissionDenied, Unsupported
 from entrepot.services import Fs
-from entrepot.services.fs.kernel import permissions
+from entrepot.services.fs.kernel import permissions, publish
 from tests.services.fs.conftest import Run, names_in
 
 ACL = "system.posix_acl_access"
@@ -251,3 +251,62 @@ def test_a_file_of_nothing_but_a_hole_is_copied(run: Run, op: Operator, root: Pa
         file.truncate(1024 * 1024)
     run(op.copy("hole", "copy"))
     assert (root / "copy").read_bytes() == bytes(1024 * 1024)
+
+
+@pytest.mark.parametrize("number", [1, 38, 95])
+def test_a_copy_to_where_no_attributes_can_be_stored_goes_without_them_and_says_so(
+    run: Run, op: Operator, root: Path, number: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, "refused")
+
+    (root / "file").write_bytes(b"data")
+    set_or_skip(root / "file", "user.color", b"blue")
+    monkeypatch.setattr(os, "setxattr", refuse)
+    run(op.copy("file", "copy"))
+    assert (root / "copy").read_bytes() == b"data"
+    assert "user metadata is not copied" in caplog.text
+
+
+@pytest.fixture
+def by_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel without a rename that replaces nothing."""
+    monkeypatch.setattr(publish, "_by_kernel", lambda *_: False)
+
+
+@pytest.mark.usefixtures("by_link")
+def test_a_rename_by_link_takes_no_file_away_that_came_to_the_old_name(
+    run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "file").write_bytes(b"data")
+    link = os.link
+
+    def and_replaced(*args: object, **kwargs: object) -> None:
+        link(*args, **kwargs)  # type: ignore[arg-type]
+        (root / "other").write_bytes(b"newer")
+        (root / "other").replace(root / "file")
+
+    monkeypatch.setattr(os, "link", and_replaced)
+    run(op.rename("file", "renamed", if_not_exists=True))
+    assert (root / "file").read_bytes() == b"newer"
+    assert (root / "renamed").read_bytes() == b"data"
+
+
+@pytest.mark.usefixtures("by_link")
+def test_a_rename_by_link_that_may_not_take_the_old_name_away_changes_nothing(
+    run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a directory with the sticky bit, where anybody may add names and only the owner remove them."""
+    (root / "file").write_bytes(b"data")
+    unlink = os.unlink
+
+    def sticky(name: str, *, dir_fd: int) -> None:
+        if name == "file":
+            raise PermissionError(1, "sticky")
+        unlink(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", sticky)
+    with pytest.raises(PermissionDenied) as raised:
+        run(op.rename("file", "renamed", if_not_exists=True))
+    assert (raised.value.operation, raised.value.path) == ("rename", "file")
+    assert names_in(root) == ["file"]

@@ -259,3 +259,48 @@ def test_writer_that_nobody_ended_is_closed_and_its_file_removed_in_the_end(
     a_day_later(monkeypatch)
     run(op.list("/"))
     assert names_in(root) == []
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_file_that_is_swapped_right_before_it_is_renamed_is_no_success(
+    root: Path, directory: int, is_new: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was published is not what was written, and the writer says so."""
+    original = temporary.place
+
+    def swapped(source: str, target: str, source_directory: int, target_directory: int, *, is_new: bool) -> None:
+        (root / source).unlink()
+        (root / source).write_bytes(b"of another")
+        original(source, target, source_directory, target_directory, is_new=is_new)
+
+    monkeypatch.setattr(temporary, "place", swapped)
+    mine = Temporary(Descriptor(os.dup(directory)), 0o666)
+    with pytest.raises(Unexpected, match="replaced the temporary file") as caught:
+        mine.place("file", is_new=is_new)
+    assert caught.value.is_temporary
+    mine.discard()
+    assert names_in(root) == ["file"]
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+@pytest.mark.parametrize("then", ["replaced", "renamed", "deleted"])
+def test_a_file_that_another_replaces_right_after_it_was_published_is_a_success(
+    root: Path, directory: int, is_new: bool, then: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = temporary.place
+
+    def and_then(source: str, target: str, source_directory: int, target_directory: int, *, is_new: bool) -> None:
+        original(source, target, source_directory, target_directory, is_new=is_new)
+        if then == "replaced":
+            (root / "other").write_bytes(b"of another")
+            (root / "other").replace(root / target)
+        elif then == "renamed":
+            (root / target).rename(root / "elsewhere")
+        else:
+            (root / target).unlink()
+
+    monkeypatch.setattr(temporary, "place", and_then)
+    mine = Temporary(Descriptor(os.dup(directory)), 0o666)
+    mine.place("file", is_new=is_new)
+    mine.discard()
+    assert names_in(root) == {"replaced": ["file"], "renamed": ["elsewhere"], "deleted": []}[then]

@@ -55,7 +55,7 @@ def place(source: str, target: str, source_directory: int, target_directory: int
             return
         if not _by_kernel(source, target, source_directory, target_directory):
             _link(source, target, source_directory, target_directory)
-            os.unlink(source, dir_fd=source_directory)
+            _unlink_linked(source, target, source_directory, target_directory)
     except FileExistsError:
         raise _exists() from None
     except OSError as error:
@@ -98,6 +98,31 @@ def _link(source: str, target: str, source_directory: int, target_directory: int
         if error.errno not in _NO_LINKS:
             raise
         raise Unsupported("this file system cannot make a file only where there is none") from error
+
+
+def _unlink_linked(source: str, target: str, source_directory: int, target_directory: int) -> None:
+    """Takes the first name of a file away that has two now, if both still mean that file.
+
+    Where it may not be taken away, as in a directory with the sticky bit, the second one is.
+    """
+    if not _is_one_file(source, target, source_directory, target_directory):
+        return
+    try:
+        os.unlink(source, dir_fd=source_directory)
+    except FileNotFoundError:  # another process has deleted or renamed it
+        return
+    except OSError:
+        if _is_one_file(source, target, source_directory, target_directory):
+            os.unlink(target, dir_fd=target_directory)
+        raise
+
+
+def _is_one_file(source: str, target: str, source_directory: int, target_directory: int) -> bool:
+    try:
+        first = os.stat(source, dir_fd=source_directory, follow_symlinks=False)
+        return os.path.samestat(first, os.stat(target, dir_fd=target_directory, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def _exists() -> ObjectExists:

@@ -9,8 +9,9 @@ import os
 from typing import Final
 
 _NOREPLACE: Final = 1
-_MISSING: Final = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP)
-"""The kernel does not have the call, or the file system does not have this kind of it."""
+_MISSING: Final = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM)
+"""The kernel does not have the call, or the file system does not have this kind of it, or a sandbox forbids it. Where
+the file may not be renamed at all, the other way says so too."""
 
 _call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
 if _call is not None:

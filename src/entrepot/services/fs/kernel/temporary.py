@@ -37,6 +37,8 @@ _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEX
 _LOOK: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _LOCK: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
 _ATTEMPTS: Final = 16
+_REMOVED: Final = " (deleted)"
+"""What the kernel puts behind the name of a file that has been removed (proc(5))."""
 
 
 class Temporary:
@@ -73,9 +75,11 @@ class Temporary:
             ObjectExists: it must be new, and something has that name.
             Unexpected: another process has removed the file, or put another in its place.
         """
-        if not self._is_named():
+        if not self._is_at(self._name):
             raise Unexpected("another process has removed the temporary file that was written", is_temporary=True)
         place(self._name, target, self.directory, self.directory, is_new=is_new)
+        if not self._is_at(target) and self._never_left_its_name():
+            raise Unexpected("another process has replaced the temporary file that was written", is_temporary=True)
         self.is_placed = True
 
     def discard(self) -> None:
@@ -102,16 +106,28 @@ class Temporary:
     def _remove(self) -> None:
         """Removes the file if it still has this name: one who was interrupted may have given it the other already."""
         with suppress(FileNotFoundError):
-            if self._is_named():
+            if self._is_at(self._name):
                 os.unlink(self._name, dir_fd=self.directory)
 
-    def _is_named(self) -> bool:
-        """Whether the name still means this file. A name is not an identity: a cleaner may have freed it."""
+    def _is_at(self, name: str) -> bool:
+        """Whether a name means this file. A name is not an identity: a cleaner may have freed it."""
         try:
-            named = os.stat(self._name, dir_fd=self.directory, follow_symlinks=False)
+            named = os.stat(name, dir_fd=self.directory, follow_symlinks=False)
         except FileNotFoundError:
             return False
         return os.path.samestat(named, os.fstat(self.descriptor))
+
+    def _never_left_its_name(self) -> bool:
+        """Whether the file lost its temporary name without getting another, so that something else was renamed.
+
+        That is asked of a file that is not at its target: mostly the next writer has replaced it already. The kernel
+        remembers the last name of a file that is open and has none any more. Where it does not tell, it is no.
+        """
+        try:
+            last = os.readlink(f"/proc/self/fd/{self.descriptor}")  # noqa: PTH115 - it would be imported for that
+        except OSError:
+            return False
+        return last.endswith(f"/{self._name}{_REMOVED}")
 
 
 def remove_leftover(directory: int, name: str, *, unused_for: float = 0.0) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from entrepot.errors import InvalidInput, StorageFull, Unsupported
+from entrepot.raw.log import WARNING, log
 
 _PREFIX: Final = "user."
 CAN_BE_STORED: Final = hasattr(os, "getxattr")
@@ -55,9 +56,13 @@ def set_user_metadata(descriptor: int, metadata: Mapping[str, str]) -> None:
 
 
 def copy_user_metadata(source: int, target: int) -> None:
-    """Stores all that one open file has, text or not, beside another."""
+    """Stores all that one open file has, text or not, beside another, or logs that the file system refuses."""
     for name, value in _attributes(source):
-        _set(target, name, value)
+        try:
+            _set(target, name, value)
+        except (Unsupported, PermissionError):
+            log(WARNING, "user metadata is not copied: the file system refuses it")
+            return
 
 
 def _attributes(descriptor: int) -> Iterator[tuple[str, bytes]]:
