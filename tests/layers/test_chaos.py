@@ -123,10 +123,10 @@ async def test_a_reader_that_persists_has_every_byte_once(
     assert await persist(lambda: reader.seek(-5, 2), errors) == len(CONTENT) - 5
     assert await persist(reader.read, errors) == CONTENT[-5:]
     await persist(reader.aclose, errors)
-    assert {error.message.partition(",")[0] for error in errors} == {
+    assert {error.message.partition(" (")[0] for error in errors} == {
         "the call was refused",
-        "the reply was lost",
-        "the content ended too early",
+        "the response was lost",
+        "the content is truncated",
     }
 
 
@@ -180,7 +180,7 @@ async def _fates(layer: ChaosLayer) -> list[str]:
         try:
             await accessor.stat(PATH, DEFAULT_STAT)
         except Unexpected as error:
-            fates.append(error.message.partition(",")[0])
+            fates.append(error.message.partition(" (")[0])
         else:
             fates.append("")
     return fates
@@ -196,7 +196,7 @@ async def test_a_seed_gives_the_same_faults_again() -> None:
 @pytest.mark.parametrize(("error_ratio", "lost_ratio"), [(0.1, 0.5), (0.3, 0.5), (0.5, 0.2), (0, 1), (1, 0)])
 async def test_there_are_as_many_as_the_ratios_say(error_ratio: float, lost_ratio: float) -> None:
     fates = await _fates(ChaosLayer(3, error_ratio, lost_ratio=lost_ratio))
-    lost, refused = fates.count("the reply was lost"), fates.count("the call was refused")
+    lost, refused = fates.count("the response was lost"), fates.count("the call was refused")
     assert abs(lost - 1000 * error_ratio * lost_ratio) <= 50 * bool(error_ratio * lost_ratio)
     assert abs(refused - 1000 * error_ratio * (1 - lost_ratio)) <= 50 * (0 < error_ratio < 1)
 

@@ -69,10 +69,10 @@ async def test_an_operation_is_logged_when_it_begins_and_when_it_has_ended(recor
     await op.write("a", b"bytes")
     await op.copy("a", "b")
     began, ended, copying, copied = records
-    assert began.getMessage() == "write of 'a' began"
+    assert began.getMessage() == "write of 'a' started"
     assert ended.getMessage().startswith("write of 'a' ended after 0.")
     assert ended.getMessage().endswith(" s, with 5 bytes and 0 entries")
-    assert copying.getMessage() == "copy of 'a' to 'b' began"
+    assert copying.getMessage() == "copy of 'a' to 'b' started"
     assert _facts(ended, "scheme", "namespace", "operation", "call", "path", "target") == [
         *("memory", "", "write", "write", "a", "")
     ]
@@ -96,7 +96,7 @@ async def test_a_listing_and_deletions_tell_how_many_entries_there_were(records)
         ["delete", "a", 1],
         ["delete", "b", 1],
     ]
-    assert records[2].getMessage() == "delete began"
+    assert records[2].getMessage() == "delete started"
 
 
 async def test_a_deleter_of_several_paths_is_about_none_of_them(records) -> None:

@@ -566,10 +566,8 @@ class TestTelling:
     async def test_each_retry_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.INFO, "entrepot"):
             await stat(Flaky(Operation.STAT, lost(), throttled(retry_after=2)), RetryLayer(jitter=False))
-        first = (
-            f"test stat {PATH!r} failed in attempt 1 and is made again in 0.050 s: Unexpected: the connection was lost"
-        )
-        second = f"test stat {PATH!r} failed in attempt 2 and is made again in 4.000 s: RateLimited: too many requests"
+        first = f"test stat {PATH!r} failed in attempt 1 and is retried in 0.050 s: Unexpected: the connection was lost"
+        second = f"test stat {PATH!r} failed in attempt 2 and is retried in 4.000 s: RateLimited: too many requests"
         assert [(record.name, record.levelname, record.getMessage()) for record in caplog.records] == [
             ("entrepot", "INFO", first),
             ("entrepot", "INFO", second),

@@ -1,4 +1,4 @@
-"""What wraps a service: the layers that are part of every stack, and those that users add with `Operator.layer`."""
+"""Layers: those of every stack (`always`), and those that users add with `Operator.layer`."""
 
 from typing import TYPE_CHECKING
 

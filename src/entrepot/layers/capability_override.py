@@ -1,4 +1,4 @@
-"""Takes away from what a service can do."""
+"""Switches off capabilities of a service."""
 
 from __future__ import annotations
 
@@ -33,31 +33,32 @@ _LIMITS: Final = frozenset({"delete_max_size", "write_total_max_size"})
 _FIXED: Final = frozenset(
     {"read_can_seek", "read_can_next", "list_can_prefix", "write_multi_min_size", "write_multi_max_size"}
 )
-"""How the stack works inside, which no layer around it changes."""
+"""Internals of the stack, which an outer layer cannot change."""
 
 
 class CapabilityOverrideLayer(Layer):
-    """Takes away from what an operator can do, for a server that lies, or to try what a program does without it.
+    """Switches off capabilities, for a server that does not honour them, or to test a program without them.
 
-    `CapabilityOverrideLayer(write_with_if_match=False, delete_max_size=100)`. What is switched off is refused with
-    `Unsupported` before any I/O, as what the service does not have; a limit that is lowered is kept, also by
-    recursive deletions. What the stack inside completes by other means stays: a suffix is read by asking the size.
-    `info.native_capability` still says what the service itself can.
+    `CapabilityOverrideLayer(write_with_if_match=False, delete_max_size=100)`. An operation or option that is switched
+    off is refused with `Unsupported` before any I/O; a lowered limit also holds for recursive deletions. The inner
+    stack still completes by other means: a suffix is read after a request for the size. `info.native_capability` has
+    the flags that the service and this layer both allow.
 
     Arguments:
-        change: gives the new capability for the old one, where flags do not say it.
+        change: a function from the old capability to the new one, instead of flags.
         flags: fields of `Capability` and their values. A flag can be switched off. `delete_max_size` and
-            `write_total_max_size` can be lowered. The latter counts what one write brings, not what it is appended to.
+            `write_total_max_size` can be lowered. The latter limits the bytes of one write, without the bytes that an
+            append finds in the object.
 
     Raises:
-        InvalidInput: both or an unknown flag were given, or a value of the wrong type. When it is put around a
-            service also: it would switch on what the service does not have, raise a limit, or change what no layer
-            can: `read_can_seek`, `read_can_next`, `list_can_prefix`, and the sizes of parts (`chunk` asks for those).
+        InvalidInput: both `change` and flags, an unknown flag, or a value of the wrong type; or, when a service is
+            wrapped: a flag that the service does not have is switched on, a limit is raised, or an internal is
+            changed (`read_can_seek`, `read_can_next`, `list_can_prefix`, and part sizes, which `chunk` sets).
     """
 
     def __init__(self, change: Change | None = None, **flags: bool | int | None) -> None:
         if change is not None and (flags or not callable(change)):
-            raise InvalidInput("a capability is changed by flags, or by one function that is given the old one")
+            raise InvalidInput("pass either flags, or one function from the old capability to the new one")
         _check_flags(flags)
         self._change: Change = change or partial(_replaced, flags)
 
@@ -65,7 +66,7 @@ class CapabilityOverrideLayer(Layer):
         info = accessor.info
         capability = self._change(info.capability)
         if not isinstance(capability, Capability):
-            raise InvalidInput(f"the function gives a Capability, not {shown(capability)}")
+            raise InvalidInput(f"change must return a Capability, not {shown(capability)}")
         _check_only_takes_away(info, capability)
         if capability == info.capability:
             return accessor
@@ -77,7 +78,7 @@ class CapabilityOverrideLayer(Layer):
 
 
 class _SmallBatches(LayeredAccessor):
-    """Makes the recursive deletions that the stack inside completes, in batches of the size that is left."""
+    """Completes recursive deletions once more, in batches of the lowered size."""
 
     def __init__(self, inner: Accessor, size: int, context: Context) -> None:
         super().__init__(inner)
@@ -107,7 +108,7 @@ class _SmallBatches(LayeredAccessor):
 
 
 def _lowered(accessor: Accessor, capability: Capability, context: Context) -> LayeredAccessor:
-    """An accessor that keeps the limits which are not kept by those who ask it."""
+    """An accessor that enforces the lowered limits that outer layers do not enforce."""
     size, info = capability.delete_max_size, accessor.info
     is_completed = info.capability.delete_with_recursive and not info.native_capability.delete_with_recursive
     if size is None or size == info.capability.delete_max_size or not is_completed:
@@ -119,10 +120,10 @@ def _replaced(flags: Mapping[str, Any], capability: Capability) -> Capability:
     return replace(capability, **flags)
 
 
-def _both(one: Capability, other: Capability) -> Capability:
-    """The flags that both have."""
-    flags = [flag.name for flag in fields(one) if flag.type == "bool"]
-    return replace(one, **{flag: getattr(one, flag) and getattr(other, flag) for flag in flags})
+def _both(first: Capability, second: Capability) -> Capability:
+    """The first capability with only the flags that both have."""
+    flags = [flag.name for flag in fields(first) if flag.type == "bool"]
+    return replace(first, **{flag: getattr(first, flag) and getattr(second, flag) for flag in flags})
 
 
 def _check_flags(flags: Mapping[str, object]) -> None:
@@ -147,11 +148,11 @@ def _check_only_takes_away(info: AccessorInfo, capability: Capability) -> None:
         if name in _FIXED:
             raise InvalidInput(f"{name} cannot be changed by a layer", scheme=info.scheme)
         if name not in _LIMITS and new:
-            raise InvalidInput(f"the service {info.scheme} has no {name} that could be switched on", scheme=info.scheme)
+            raise InvalidInput(f"the service {info.scheme} has no {name} to switch on", scheme=info.scheme)
         if name in _LIMITS and (new is None or (old is not None and new > old)):
             raise InvalidInput(f"{name} can be lowered from {old}, not raised to {new}", scheme=info.scheme)
 
 
 def _changes(before: Capability, after: Capability) -> Iterator[tuple[str, Any, Any]]:
     values = ((flag.name, getattr(before, flag.name), getattr(after, flag.name)) for flag in fields(before))
-    return (one for one in values if one[1] != one[2])
+    return (change for change in values if change[1] != change[2])

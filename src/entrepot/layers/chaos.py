@@ -1,4 +1,4 @@
-"""Makes calls fail that would not, so that it can be tested what becomes of them."""
+"""Injects faults, to test how a program handles them."""
 
 from __future__ import annotations
 
@@ -28,34 +28,33 @@ from entrepot.types.numbers import as_integer, as_number, as_seconds
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
-_WITHOUT_REPLY: Final = frozenset({
+_WITHOUT_RESPONSE: Final = frozenset({
     Operation.READ, Operation.READER_SEEK, Operation.WRITE, Operation.WRITER_WRITE, Operation.DELETE, Operation.LIST,
 })  # fmt: skip
-"""Calls that need not ask the storage, so that there is no reply to lose. They fail before they are made."""
+"""Calls that may send no request, so that there is no response to lose. They fail before they are made."""
 
 _UNAVAILABLE: Final = 503
-_WHY: Final = ", as ChaosLayer wills"
+_WHY: Final = " (injected by ChaosLayer)"
 
 
 @dataclass(frozen=True, eq=False)
 class ChaosLayer(Layer):
-    """Makes some calls of operations and of body verbs fail, wait, or give only the beginning of what was asked for.
+    """Makes some calls of operations and of body verbs fail, wait, or return only the beginning of the bytes.
 
-    The errors are `Unexpected` and temporary. Some are raised before the call is made, others in the place of
-    its reply, when it has taken effect. Bodies keep their contract all the same: a verb that failed can be called
-    again and goes on where it was. No byte is ever wrong. A truncated read gives at least one byte, and the verb
-    after it raises `ContentIncomplete`.
+    The errors are `Unexpected` and temporary. Some are raised before the call, others instead of its result, after it
+    took effect. Bodies keep their contract: a failed verb can be called again and continues at its position. No byte
+    is ever wrong. A truncated read returns at least one byte, and the next verb raises `ContentIncomplete`.
 
-    The same seed and the same calls in the same order give the same faults. A copy of the layer in another
-    process begins anew.
+    The same seed and the same calls in the same order produce the same faults. A copy of the layer in another
+    process starts from the seed.
 
     Arguments:
-        seed: what chance begins with; None is another each time.
-        error_ratio: how many of the calls fail, from 0 to 1.
-        latency: the most seconds that a call waits before it is made; how long, chance says.
-        truncate_ratio: how many of the reads are truncated, from 0 to 1.
-        operations: which calls, such as `["stat", "reader.read"]`; None is all. The others cost nothing.
-        lost_ratio: how many of the errors come after the call has taken effect, from 0 to 1.
+        seed: the seed of the random numbers; None is a random one.
+        error_ratio: the share of calls that fail, from 0 to 1.
+        latency: the longest random delay before a call, in seconds.
+        truncate_ratio: the share of reads that are truncated, from 0 to 1.
+        operations: the affected calls, such as `["stat", "reader.read"]`; None is all. The others cost nothing.
+        lost_ratio: the share of errors that are raised after the call took effect, from 0 to 1.
 
     Raises:
         InvalidInput: a value cannot work.
@@ -77,18 +76,18 @@ class ChaosLayer(Layer):
         as_seconds("latency", self.latency, least=0)
         if self.operations is not None:
             object.__setattr__(self, "operations", _named(self.operations))
-        object.__setattr__(self, "_chance", Random(self.seed))  # noqa: S311  (chance, no secret)
+        object.__setattr__(self, "_chance", Random(self.seed))  # noqa: S311  (not for secrets)
 
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:
         return _ChaosAccessor(accessor, self, self._chance, context)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        said = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
-        return partial(type(self), **said), ()
+        arguments = {argument.name: getattr(self, argument.name) for argument in fields(self) if argument.init}
+        return partial(type(self), **arguments), ()
 
 
 def _named(operations: Any) -> tuple[Operation, ...]:
-    """The operations of these names, in the order of `Operation`."""
+    """The operations with these names, in the order of `Operation`."""
     if isinstance(operations, str) or not isinstance(operations, Iterable):
         raise InvalidInput(f"operations are names such as 'stat', in a list, not {type(operations).__name__}")
     names = set(operations)
@@ -127,7 +126,7 @@ class _ChaosAccessor(AroundAccessor):
         return reply, _ChaosLister(self, path, body)
 
     async def suffer(self, operation: Operation, path: str) -> bool:
-        """What a call goes through before it is made. Tells whether its reply shall be lost.
+        """Delays a call and maybe refuses it. Returns whether its result must be lost afterwards.
 
         Raises:
             Unexpected: the call is refused.
@@ -136,21 +135,21 @@ class _ChaosAccessor(AroundAccessor):
             await self._context.runtime.sleep(self._layer.latency * self._chance.random())
         if not self._happens(self._layer.error_ratio):
             return False
-        if operation in _WITHOUT_REPLY or not self._happens(self._layer.lost_ratio):
+        if operation in _WITHOUT_RESPONSE or not self._happens(self._layer.lost_ratio):
             refused = Unexpected(f"the call was refused{_WHY}", is_temporary=True, context={"status": _UNAVAILABLE})
             raise self._about(refused, operation, path)
         return True
 
     def lost(self, operation: Operation, path: str) -> Error:
-        """The error in the place of a reply."""
-        return self._about(Unexpected(f"the reply was lost{_WHY}", is_temporary=True), operation, path)
+        """The error instead of a result."""
+        return self._about(Unexpected(f"the response was lost{_WHY}", is_temporary=True), operation, path)
 
     def cut(self, operation: Operation, path: str) -> Error:
-        """The error at the end of a read that was truncated."""
-        return self._about(ContentIncomplete(f"the content ended too early{_WHY}"), operation, path)
+        """The error at the end of a truncated read."""
+        return self._about(ContentIncomplete(f"the content is truncated{_WHY}"), operation, path)
 
     def truncates(self) -> bool:
-        """Whether the read at hand is truncated."""
+        """Whether the current read is truncated."""
         return self._happens(self._layer.truncate_ratio)
 
     def _happens(self, ratio: float) -> bool:
@@ -161,7 +160,7 @@ class _ChaosAccessor(AroundAccessor):
 
 
 class _ChaosReader(oio.Read):
-    """Moves the body back behind what the caller was given, so that a verb that failed has moved nothing."""
+    """Seeks the body back to the end of the bytes that the caller received, so that a failed verb has moved nothing."""
 
     def __init__(self, chaos: _ChaosAccessor, path: str, inner: oio.Read) -> None:
         self._chaos = chaos
@@ -171,7 +170,7 @@ class _ChaosReader(oio.Read):
 
     @property
     def is_at_end(self) -> bool:
-        """False: the verb that finds the end is one more that can fail."""
+        """False: the verb that finds the end can fail too."""
         return False
 
     async def read(self, n: int) -> bytes:
@@ -214,7 +213,7 @@ class _ChaosReader(oio.Read):
 
 
 class _ChaosLister(oio.List):
-    """Keeps the page whose reply was lost, so that the verb gives it when it is called again."""
+    """Keeps a lost page, and returns it when the verb is called again."""
 
     def __init__(self, chaos: _ChaosAccessor, path: str, inner: oio.List) -> None:
         self._chaos = chaos

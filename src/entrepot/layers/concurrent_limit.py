@@ -1,4 +1,4 @@
-"""Limits how much is done at a time."""
+"""Limits the number of calls and requests at a time."""
 
 from __future__ import annotations
 
@@ -27,27 +27,25 @@ _WITHOUT_IO = frozenset({
 
 
 class ConcurrentLimitLayer(Layer):
-    """Lets so many calls be made at a time; others wait their turn, in the order in which they came.
+    """Limits the number of concurrent calls; further calls wait in order of arrival.
 
-    A permit covers one call of an operation or of a verb of a body, and is given back when that returns, raises or is
-    cancelled. Between its calls a reader, writer or lister holds none, so that none that is left open keeps
-    others waiting. What opens a body, closes a reader or a lister, or presigns does no I/O and needs none.
+    A permit covers one call of an operation or of a verb of a body, and is released when that returns, raises or is
+    cancelled. Between its calls a reader, writer or lister holds no permit, so an open one does not block others.
+    Opening a body, closing a reader or lister, and presigning do no I/O and need no permit.
 
-    A writer sends parts ahead beyond the call that began them: `http_limit` counts these too. It covers one
-    request from its sending to the head of its reply, and each piece of content that is read.
+    A writer sends parts that outlive the call that started them: `http_limit` counts these too. It covers a request
+    until the head of its response has arrived, and each read of content.
 
-    All operators that are made with one layer share its permits, on each event loop; the blocking
-    operators of services without a loop share others, in all threads.
+    All operators with the same layer object share its permits on one event loop. The blocking operators of services
+    without a loop share other permits, in all threads. Two layers that several operators share must be in the same
+    order in each of them: otherwise two calls may each hold the permit that the other waits for.
 
     Arguments:
-        limit: how many calls, at least 1.
-        http_limit: how many requests and pieces of content, at least 1. By default None: no limit.
-
-    Two layers that several operators share should be in the same order in each: else two calls may each hold the permit
-    that the other waits for.
+        limit: the number of calls, at least 1.
+        http_limit: the number of requests and reads of content, at least 1. By default None: no limit.
 
     Raises:
-        InvalidInput: an argument cannot work. When it is put around a service also: it is in that stack already.
+        InvalidInput: an argument cannot work; or, when a service is wrapped, the layer is in its stack already.
     """
 
     def __init__(self, limit: int, http_limit: int | None = None) -> None:
@@ -61,7 +59,7 @@ class ConcurrentLimitLayer(Layer):
 
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:
         permits = self._calls.on(context.runtime)
-        if any(isinstance(one, _LimitedAccessor) and one.permits is permits for one in _inside(accessor)):
+        if any(isinstance(inner, _LimitedAccessor) and inner.permits is permits for inner in _inside(accessor)):
             raise InvalidInput(
                 "the same ConcurrentLimitLayer is in the stack twice, where a call waits for a permit that it holds "
                 "itself: add it once, or make another one",
@@ -71,7 +69,7 @@ class ConcurrentLimitLayer(Layer):
 
 
 def _inside(accessor: Accessor) -> Iterator[Accessor]:
-    """An accessor and those that it is around, as far as they are layered."""
+    """An accessor and the accessors that it wraps, as far as they are layered."""
     yield accessor
     while isinstance(accessor, LayeredAccessor):
         accessor = accessor.inner

@@ -1,4 +1,4 @@
-"""Logs what an operator does, by the standard library."""
+"""Logs operations with the standard library's logging."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ EXPECTED: Final = frozenset(
         "Unsupported",
     }
 )
-"""The kinds of errors that programs run into and go on from."""
+"""The kinds of errors that programs expect and handle."""
 
 
 class LoggingLayer(Layer):
-    """Logs each operation when it begins and when it has ended, and each call that fails.
+    """Logs the start and the end of each operation, and each failed call.
 
-    What failed as programs expect it (`NotFound`, `ConditionNotMatch` and the like) is logged at DEBUG, a temporary
-    error at WARNING, any other at ERROR. Paths are shown, as errors show them; contents and credentials never are.
+    Errors that programs expect (`NotFound`, `ConditionNotMatch` and the like) are logged at DEBUG, temporary errors
+    at WARNING, all others at ERROR. Paths are logged, as in errors; contents and credentials never are.
 
-    Records carry their facts as attributes too, for a formatter that writes JSON: `scheme`, `namespace`, `operation`,
+    Records have the same values as attributes, for a formatter that writes JSON: `scheme`, `namespace`, `operation`,
     `call` (the operation or a verb of its body), `path`, `target`, `duration` (seconds); at the end of an operation
     `size` (bytes) and `entries`; with a failure `error_kind`.
 
     Arguments:
         logger: the logger, or its name. By default `"entrepot.operations"`.
-        level: the level of beginnings, ends and cancellations. By default DEBUG.
+        level: the level of starts, ends and cancellations. By default DEBUG.
         levels: other levels for kinds of errors, such as `{"NotFound": logging.INFO}`.
 
     Raises:
@@ -77,15 +77,15 @@ class LoggingLayer(Layer):
         return ObservedAccessor(failures, lambda: observed() if self.is_enabled_for(self.level) else failures)
 
     def is_enabled_for(self, level: int) -> bool:
-        """Whether anybody wants records of a level."""
+        """Whether the logger takes records of a level."""
         return self._logger.isEnabledFor(level)
 
     def log(self, level: int, message: str, values: tuple[object, ...], facts: dict[str, object]) -> None:
-        """Logs a record with facts as its attributes."""
+        """Logs a record with values as its attributes."""
         self._logger.log(level, message, *values, extra=facts)
 
     def level_of(self, error: BaseException) -> int:
-        """The level that an error is logged at."""
+        """The level of an error."""
         if not isinstance(error, Exception):
             return self.level
         named = self._levels.get(kind_of(error))
@@ -100,18 +100,18 @@ def _check_level(name: str, level: Any) -> None:
 
 
 def _facts(info: AccessorInfo, call: Operation, path: str, target: str) -> dict[str, object]:
-    """What every record says, by the names of its attributes."""
+    """The attributes of every record."""
     place = {"scheme": str(info.scheme), "namespace": info.name, "path": path, "target": target}
     return {**place, "operation": call.capability, "call": call.value}
 
 
 def _place(path: str, target: str) -> str:
-    """What a message says of a place: nothing for a deleter as a whole."""
+    """The paths in a message; empty for a deleter as a whole."""
     return (f" of {path!r} to {target!r}" if target else f" of {path!r}") if path else ""
 
 
 class _Failures(AroundAccessor):
-    """Logs calls that fail, and nothing else: all there is to do where nobody wants to read of the others."""
+    """Logs only failed calls: enough if the logger takes no other records."""
 
     def __init__(self, inner: Accessor, context: Context, layer: LoggingLayer) -> None:
         super().__init__(inner)
@@ -138,14 +138,14 @@ class _Failures(AroundAccessor):
 
 
 class _Logged(Observation[None]):
-    """Logs the beginning and the end of an operation."""
+    """Logs the start and the end of an operation."""
 
     def __init__(self, inner: Accessor, context: Context, layer: LoggingLayer) -> None:
         super().__init__(inner, context)
         self._layer = layer
 
     def begun(self) -> None:
-        self._log("%s%s began", {})
+        self._log("%s%s started", {})
 
     def ended(self) -> None:
         if self.failure is None:

@@ -1,4 +1,4 @@
-"""Counts and times what an operator does, for Prometheus or OpenTelemetry."""
+"""Counts and times operations, for Prometheus or OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
     from .retry import RetryEvent
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-"""Seconds up to which durations are counted together."""
+"""Upper bounds of the duration histograms, in seconds."""
 
 Count = Callable[[float], object]
 CountKind = Callable[[str], object]
 
 
 class MetricsLayer(Layer):
-    """Counts operations, bytes, entries, errors by kind and retries, and times them.
+    """Counts operations, bytes, entries, retries, and errors by kind, and measures durations.
 
-    Added before a `RetryLayer` it sees each attempt, after it what came out; `count_retry` counts the retries.
+    Added before a `RetryLayer` it sees each attempt, added after it the final results; `count_retry` counts retries.
     Labels are the scheme, the operation (`"read"`, never a verb of its body), the namespace (such as the bucket)
     and the kind of an error; never a path. The documentation describes each metric.
 
     Arguments:
-        registry: the Prometheus registry to put them in; None is the default one of `prometheus-client`. Layers
+        registry: the Prometheus registry; None is the default one of `prometheus-client`. Layers
             with the same registry share their metrics.
-        meter: the OpenTelemetry meter to report by, instead of Prometheus.
+        meter: the OpenTelemetry meter, instead of Prometheus.
         buckets: the upper bounds of the histograms of durations, in seconds, rising. By default from 1 ms to 5 min.
 
     Raises:
-        ConfigInvalid: there is neither registry nor meter, and `prometheus-client` is not installed.
+        ConfigInvalid: neither registry nor meter is given, and `prometheus-client` is not installed.
         InvalidInput: an argument cannot work, or the registry or meter has these metrics with other buckets.
     """
 
@@ -70,9 +70,9 @@ class MetricsLayer(Layer):
         return ObservedAccessor(accessor, partial(_Measured, accessor, context, meters))
 
     def count_retry(self, event: RetryEvent) -> None:
-        """Counts a retry, as a `RetryLayer` tells of it: `RetryLayer(notify=metrics.count_retry)`.
+        """Counts a retry that a `RetryLayer` reports: `RetryLayer(notify=metrics.count_retry)`.
 
-        No layer can see for itself that a call is a retry. The namespace is not among the labels of this metric.
+        A layer cannot see that a call is a retry. The namespace is not a label of this metric.
         """
         error, operation = event.error, Operation(event.operation).capability
         self._instruments().retry(str(error.scheme or ""), operation, error.kind)
@@ -98,7 +98,7 @@ def _is_bound(bound: object) -> bool:
 
 
 class Meters(NamedTuple):
-    """What is counted of one operation of one storage."""
+    """The meters of one operation of one storage."""
 
     begin: Count
     fly: Count
@@ -173,18 +173,18 @@ class Metric(NamedTuple):
     text: str
 
 
-OPERATIONS: Final = Metric("operations", "operations", "{operation}", "Operations that began.")
-IN_FLIGHT: Final = Metric("calls_in_flight", "calls.in_flight", "{call}", "Calls that are being made now.")
-BYTES: Final = Metric("bytes", "bytes", "By", "Bytes of content that were read or written.")
-ENTRIES: Final = Metric("entries", "entries", "{entry}", "Entries listed, and deletions taken.")
+OPERATIONS: Final = Metric("operations", "operations", "{operation}", "Operations started.")
+IN_FLIGHT: Final = Metric("calls_in_flight", "calls.in_flight", "{call}", "Calls in flight.")
+BYTES: Final = Metric("bytes", "bytes", "By", "Bytes of content read or written.")
+ENTRIES: Final = Metric("entries", "entries", "{entry}", "Entries listed, and deletions accepted.")
 DURATION: Final = Metric("operation_duration_seconds", "operation.duration", "s", "Time in the calls of an operation.")
 FIRST_BYTE: Final = Metric("first_byte_seconds", "first_byte", "s", "Time in the calls of a read up to its first byte.")
-ERRORS: Final = Metric("errors", "errors", "{error}", "Calls that failed, by the kind of error.")
-RETRIES: Final = Metric("retries", "retries", "{call}", "Calls that a RetryLayer made again, by the kind of error.")
+ERRORS: Final = Metric("errors", "errors", "{error}", "Failed calls, by the kind of error.")
+RETRIES: Final = Metric("retries", "retries", "{call}", "Retries by a RetryLayer, by the kind of error.")
 
 _made: WeakKeyDictionary[Any, tuple[tuple[float, ...], Instruments]] = WeakKeyDictionary()
 _making: Final = RLock()
-"""Held while metrics are made. A fork waits for it, so that a child inherits no lock that nobody will give back."""
+"""Held while metrics are made. A fork waits for it, so that a child inherits no lock that is never released."""
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_making.acquire, after_in_parent=_making.release, after_in_child=_making.release)
@@ -198,7 +198,7 @@ def _instruments_in(place: Any, buckets: tuple[float, ...], make: Callable[..., 
             made = _made.get(place) or _made.setdefault(place, (buckets, make(place, buckets)))
     known, instruments = made
     if known != buckets:
-        raise InvalidInput(f"buckets are {known} already in this registry or meter, not {buckets}")
+        raise InvalidInput(f"this registry or meter has these metrics with buckets {known}, not {buckets}")
     return instruments
 
 
@@ -220,7 +220,7 @@ def _prometheus_families(registry: CollectorRegistry, buckets: tuple[float, ...]
 
     operations, in_flight = family(Counter, OPERATIONS), family(Gauge, IN_FLIGHT)
     moved, entries = family(Counter, BYTES), family(Counter, ENTRIES)
-    duration, first_byte = (family(Histogram, one, buckets=buckets) for one in (DURATION, FIRST_BYTE))
+    duration, first_byte = (family(Histogram, metric, buckets=buckets) for metric in (DURATION, FIRST_BYTE))
     errors = family(Counter, ERRORS, "error")
     retries = Counter(f"entrepot_{RETRIES.name}", RETRIES.text, ("scheme", "operation", "error"), registry=registry)
 
@@ -242,7 +242,7 @@ def _prometheus_families(registry: CollectorRegistry, buckets: tuple[float, ...]
 
 
 def _late(make: Callable[[], Count]) -> Count:
-    """A meter that is made on first use, so that what never moves bytes shows none."""
+    """A meter that is made on first use, so that an operation that moves no bytes shows no such metric."""
     made = cache(make)
 
     def count(value: float) -> object:
@@ -258,7 +258,8 @@ def _opentelemetry_instruments(meter: Meter, buckets: tuple[float, ...]) -> Inst
     operations, in_flight = made(meter.create_counter, OPERATIONS), made(meter.create_up_down_counter, IN_FLIGHT)
     moved, entries = made(meter.create_counter, BYTES), made(meter.create_counter, ENTRIES)
     duration, first_byte = (
-        made(meter.create_histogram, one, explicit_bucket_boundaries_advisory=buckets) for one in (DURATION, FIRST_BYTE)
+        made(meter.create_histogram, metric, explicit_bucket_boundaries_advisory=buckets)
+        for metric in (DURATION, FIRST_BYTE)
     )
     errors, retries = made(meter.create_counter, ERRORS), made(meter.create_counter, RETRIES)
 

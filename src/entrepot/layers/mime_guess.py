@@ -1,4 +1,4 @@
-"""Says what kind of content an object has, by the extension of its path."""
+"""Guesses the media type of an object by the extension of its path."""
 
 from __future__ import annotations
 
@@ -42,26 +42,26 @@ _TYPES: Final = {
     ".bz2": "application/x-bzip2",
     ".br": "application/x-brotli",
 }
-"""What the standard library does not know, or calls otherwise from version to version."""
+"""Types that the standard library does not know, or that differ between its versions."""
 
 _ENCODINGS: Final = {".gz": "gzip", ".br": "br", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
 
 
 @dataclass(frozen=True)
 class MimeGuessLayer(Layer):
-    """Gives objects the media type that the extension of their path stands for.
+    """Sets the media type of objects by the extension of their path.
 
-    A write that names none stores it, where the service can store one; one that appends does not, for the object
-    may have its own. `stat` tells it where the storage tells none. A type that was asked for, or that the storage
-    tells, stays. The table is fixed: no file of the system is looked into.
+    A write without `content_type` stores the guessed type if the service can store one; an append does not, because
+    the object may have a type. `stat` returns the guessed type if the storage has none. A type that the caller or the
+    storage states is kept. The table is fixed: no file of the system is read.
 
-    Of `"a.txt.gz"` the type is that of gzip, unless `content_encoding` says that the bytes are to be decoded.
+    The type of `"a.txt.gz"` is gzip's, unless `content_encoding` says that readers decode the bytes.
 
     Arguments:
-        types: more extensions, or other types for them: `{".foo": "application/x-foo"}`.
+        types: further extensions, or other types for known ones: `{".foo": "application/x-foo"}`.
 
     Raises:
-        InvalidInput: an extension in `types` has no dot at its head, or a type no slash.
+        InvalidInput: an extension in `types` does not begin with a dot, or a type has no slash.
     """
 
     types: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -80,11 +80,11 @@ class MimeGuessLayer(Layer):
         return _MimeGuessAccessor(accessor, self)
 
     def guess(self, path: str, content_encoding: str | None = None) -> str | None:
-        """The media type for a path, None where its extension says nothing.
+        """The media type for a path; None if its extension is unknown.
 
         Arguments:
             path: the object.
-            content_encoding: the encodings of its bytes, which a reader is to undo.
+            content_encoding: the encodings of its bytes, which a reader decodes.
         """
         stem, extension = splitext(path)
         if content_encoding is not None and _ENCODINGS.get(extension.lower()) == content_encoding.lower():

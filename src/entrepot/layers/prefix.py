@@ -1,4 +1,4 @@
-"""Makes a directory the root."""
+"""Makes a directory the root of an operator."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ Args = TypeVarTuple("Args")
 
 @dataclass(frozen=True)
 class PrefixLayer(Layer):
-    """Makes a directory the root: every path lies beneath it, and what comes back is relative to it.
+    """Makes a directory the root: every path is below it, and returned paths are relative to it.
 
-    What `op.at("dir/")` adds. The directory need not exist: the root is always there, and what is written makes it.
-    No path leads out of it: one that would if `..` were resolved is refused on every service, also where it is a
-    name like any other, for some servers resolve it. On fs a symbolic link in it that leads elsewhere below the root
-    of the configuration is followed as anywhere else.
+    `op.at("dir/")` adds this layer. The directory need not exist: the root always exists, and the first write creates
+    it. No path leads out of it: a path that would if `..` were resolved is refused on every service, even where `..` is
+    an ordinary name, because some servers resolve it. On fs, a symbolic link below it that leads elsewhere below the
+    root of the configuration is followed.
 
     Arguments:
-        prefix: the directory, with a slash at its end; `"/"` changes nothing.
+        prefix: the directory, with a trailing slash; `"/"` changes nothing.
 
     Raises:
-        InvalidInput: the prefix has no slash at its end, or cannot be a path.
+        InvalidInput: the prefix has no trailing slash, or cannot be a path.
     """
 
     prefix: str
@@ -52,7 +52,7 @@ class PrefixLayer(Layer):
     def __post_init__(self) -> None:
         prefix = normalize_path(self.prefix)
         if not (is_dir_path(prefix) and str(self.prefix)):
-            raise InvalidInput("the prefix is a directory, with a slash at its end")
+            raise InvalidInput("the prefix is not a directory: end it with a slash")
         object.__setattr__(self, "prefix", prefix)
 
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:
@@ -66,7 +66,7 @@ class _PrefixAccessor(AroundAccessor):
         self._prefix = prefix
 
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        arguments: Any = [self._beneath(one) if isinstance(one, str) else one for one in args]  # each text is a path
+        arguments: Any = [self._below(arg) if isinstance(arg, str) else arg for arg in args]  # each string is a path
         try:
             return await call(*arguments)
         except Error as error:
@@ -83,7 +83,7 @@ class _PrefixAccessor(AroundAccessor):
 
     async def list(self, path: str, args: OpList) -> tuple[RpList, oio.List]:
         if args.start_after is not None:
-            args = replace(args, start_after=self._beneath(args.start_after))
+            args = replace(args, start_after=self._below(args.start_after))
         reply, entries = await super().list(path, args)
         body: oio.List = _RelativeLister(entries, self.relative)
         if path == "/" and args.start_after is None:
@@ -96,22 +96,22 @@ class _PrefixAccessor(AroundAccessor):
         return replace(reply, uploads=[replace(upload, path=path) for path, upload in relative if path is not None])
 
     def relative(self, path: str) -> str | None:
-        """A path as it is called from the prefix; None where no path leads to it from there."""
+        """A path relative to the prefix; None if no path leads to it from there."""
         if not path.startswith(self._prefix):
             return None
         relative = path[len(self._prefix) :]
         return None if relative.startswith("/") or _leads_out(relative) else relative or "/"
 
-    def _beneath(self, path: str) -> str:
+    def _below(self, path: str) -> str:
         if _leads_out(path):
             raise InvalidInput("the path leads out of the directory by '..'", scheme=self.info.scheme, path=path)
         return self._prefix if path == "/" else self._prefix + path
 
     def _make_relative(self, error: Error, called: str | None) -> None:
-        """Calls everything in an error as it is called from the prefix. What lies above is told as the path called."""
-        told = error.path
-        error.path = called if told is None else self.relative(told) or called
-        if isinstance(error, OSError) and error.filename == told:
+        """Makes the paths in an error relative. A path outside of the prefix becomes the path of the call."""
+        path = error.path
+        error.path = called if path is None else self.relative(path) or called
+        if isinstance(error, OSError) and error.filename == path:
             error.filename = error.path
         if isinstance(target := error.context.get("target"), str):
             error.context["target"] = self.relative(target) or target
@@ -123,7 +123,7 @@ class _PrefixAccessor(AroundAccessor):
 
 
 def _leads_out(path: str) -> bool:
-    """Whether some server would go above the start of the path: to some a backslash is a slash, two are one."""
+    """Whether a server could resolve the path above its start. Some take a backslash for a slash, or two for one."""
     depth = 0
     for name in path.replace("\\", "/").split("/") if ".." in path else ():
         depth += -1 if name == ".." else name not in {"", "."}
@@ -133,7 +133,7 @@ def _leads_out(path: str) -> bool:
 
 
 class _RelativeLister(oio.List):
-    """Entries as they are called from the prefix."""
+    """Makes the paths of entries relative to the prefix."""
 
     __slots__ = ("_inner", "_relative", "close")
 

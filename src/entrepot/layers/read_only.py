@@ -1,4 +1,4 @@
-"""Refuses all that changes anything."""
+"""Refuses every operation that changes the storage."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _CHANGES: Final = ("write", "create_dir", "delete", "copy", "rename", "abort_upl
 
 @dataclass(frozen=True)
 class ReadOnlyLayer(Layer):
-    """Refuses with `Unsupported`, before any I/O, all that would change the storage; the capability says so too.
+    """Refuses with `Unsupported`, before any I/O, every operation that would change the storage.
 
-    Refused are `write`, `create_dir`, `delete`, `copy`, `rename`, `abort_uploads`, and the requests for others that
-    write or delete. What the credentials allow is not changed: who has those has more. The service is told as well
-    (`Context.is_read_only`), so that it removes nothing by itself either, such as temporary files of others.
+    Refused are `write`, `create_dir`, `delete`, `copy`, `rename`, `abort_uploads`, and presigned requests that write
+    or delete; the capability has none of them. The credentials still allow more to a program that has them. The
+    service knows it too (`Context.is_read_only`), and removes nothing on its own, such as abandoned temporary files.
     """
 
     def wrap_context(self, context: Context) -> Context:
@@ -76,7 +76,7 @@ class _ReadOnlyAccessor(LayeredAccessor):
         return await self.inner.presign(path, args)
 
     def _refused(self, operation: str, path: str | None = None) -> Unsupported:
-        message = f"the operator is read-only, and {operation} may change something"
+        message = f"the operator is read-only, and {operation} may change the storage"
         return Unsupported(message, scheme=self.info.scheme, operation=operation, path=path)
 
 

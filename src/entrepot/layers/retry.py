@@ -1,4 +1,12 @@
-"""Makes calls again that failed for the moment."""
+"""Retries calls that failed with a temporary error.
+
+Theory of operation. One retry is one call of an operation or of one verb of a body, made again with the same arguments
+in the caller's task. That is enough because bodies move only after success: the same verb of a reader, writer, lister
+or deleter goes on at the same position. `_Policy` decides whether and when: by the number of attempts, the elapsed
+time, the storage's Retry-After and a budget of tokens shared by every stack of one layer. Calls that may have taken
+effect although their response was lost, and that would do something else the second time (`_ONCE*`), are made again
+only after a response that says the storage refused them. A cancellation ends the call or the delay and is not retried.
+"""
 
 from __future__ import annotations
 
@@ -18,22 +26,22 @@ T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
 RETRY_AFTER_LIMIT: Final = 60.0
-"""The longest wait, in seconds, that a storage may ask for. Where it asks for more, the error is raised at once."""
+"""The longest Retry-After, in seconds, that is honoured. After a longer one the error is raised at once."""
 
 THROTTLED_DELAY: Final = 1.0
 """The first delay, in seconds, after `RateLimited`, unless `min_delay` is more or `max_delay` is less."""
 
 TRANSIENT_COST: Final = 14
-"""What a retry takes from the budget."""
+"""The tokens that a retry takes from the budget."""
 
 THROTTLED_COST: Final = 5
-"""What it takes after `RateLimited`: a storage that says so is well."""
+"""The tokens that a retry takes after `RateLimited`: a storage that answers so is healthy."""
 
-_UNASKED: Final = frozenset({
+_WITHOUT_REQUEST: Final = frozenset({
     Operation.READ, Operation.READER_SEEK, Operation.READER_CLOSE, Operation.WRITE, Operation.DELETE,
     Operation.LIST, Operation.LISTER_CLOSE, Operation.PRESIGN,
 })  # fmt: skip
-"""Calls that ask the storage nothing, so that their success says nothing of its health."""
+"""Calls that send nothing, so that their success is no sign of the storage's health."""
 
 _ONCE: Final = frozenset({Operation.RENAME})
 _ONCE_IF_CONDITIONAL: Final = _ONCE | {Operation.COPY, Operation.WRITER_CLOSE}
@@ -44,14 +52,14 @@ _CLIENT_GONE: Final = 499
 
 
 class RetryEvent(NamedTuple):
-    """A call that failed and will be made again.
+    """A call that failed and will be retried.
 
     Arguments:
-        operation: what was called, such as `"reader.read"`.
-        path: the path that it is about; empty for a deleter as a whole.
-        error: what it failed with.
-        attempt: how many times it was made so far.
-        delay: in how many seconds it is made again.
+        operation: the call, such as `"reader.read"`.
+        path: its path; empty for a deleter as a whole.
+        error: the error of this attempt.
+        attempt: the number of attempts so far.
+        delay: seconds until the next attempt.
     """
 
     operation: str
@@ -63,34 +71,33 @@ class RetryEvent(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class RetryLayer(Layer):
-    """Makes a call again that failed with a temporary error, after a delay that grows and is random.
+    """Retries a call that failed with a temporary error, with exponential backoff and jitter.
 
-    What is made again is one operation or one verb of a body, and never more: a reader goes on at its position, a
-    writer sends the part again that failed, a listing asks for the same page, a deleter deletes what is left. A
-    call that may have taken effect although its reply was lost, and that would do something else the second time,
-    is made again only when the storage has surely refused it: `rename`, `copy` and the end of a write with a
-    condition, and what is appended.
+    A retry repeats one operation or one verb of a body, never more: a reader continues at its position, a writer sends
+    the failed part again, a listing requests the same page, a deleter deletes the rest. Some calls may have taken
+    effect although their response was lost, and would do something else the second time: `rename`, `copy` and the
+    end of a write with a condition, and appends. These are retried only after the storage refused them.
 
-    The error that is raised in the end is that of the last attempt, with the number of `attempts` in its context.
-    A storage that asks for a delay (Retry-After) is given it, on top of our own, up to 60 s: where it asks for
-    more, or for more than `max_elapsed` leaves, the error is raised at once.
+    The error of the last attempt is raised, with the number of `attempts` in its context. A delay that the storage
+    requests (Retry-After) is added to our own, up to 60 s. If it requests more, or more than `max_elapsed` leaves, the
+    error is raised at once.
 
-    All that this object wraps shares one budget of tokens, so that a storage that is sick is not stormed. A retry
-    costs 14, or 5 after `RateLimited`, and each success of a call that asks the storage gives 1 back. What is not
-    affordable is not tried again. A copy of the layer in another process has a budget of its own.
+    Every stack that this object wraps shares one budget of tokens, so that retries do not overload a storage that
+    fails. A retry costs 14 tokens, or 5 after `RateLimited`, and each successful request returns 1. Without enough
+    tokens the error is raised. A copy of the layer in another process has its own budget.
 
     Arguments:
-        max_times: how many times a call is made again at most.
-        min_delay: the delay before the first time, in seconds, before chance shortens it; 1 second after `RateLimited`.
-            With 0 there are no delays but after that.
-        max_delay: the most seconds that we wait unasked.
-        factor: how many times longer each delay is than the one before.
-        jitter: whether a delay is anything between 0 and its length, by chance, so that clients that failed
-            together do not come back together.
-        max_elapsed: no attempt begins so many seconds after the first one of the same call; None is no limit.
-        budget: how many tokens there are; None is any number.
-        notify: a plain function that is called with a `RetryEvent` before each delay. What it raises ends the call.
-            Keep names and numbers of an event, not the event: its error holds on to what was being sent.
+        max_times: the most retries of one call.
+        min_delay: the first delay in seconds, before jitter; at least 1 second after `RateLimited`. With 0 there are
+            no delays except after `RateLimited`.
+        max_delay: the longest delay in seconds, apart from Retry-After.
+        factor: the ratio of each delay to the previous one.
+        jitter: whether a delay is random between 0 and its length, so that clients that failed together do not retry
+            together.
+        max_elapsed: seconds after the first attempt of a call beyond which no attempt starts; None is no limit.
+        budget: the number of tokens; None is no limit.
+        notify: a plain function, called with a `RetryEvent` before each delay. An exception that it raises ends the
+            call. Keep names and numbers of an event, not the event: its error refers to the data being sent.
 
     Raises:
         InvalidInput: a value cannot work.
@@ -116,8 +123,8 @@ class RetryLayer(Layer):
         return _RetryAccessor(accessor, _Policy(self, self._tokens, self._random), context)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        said = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
-        return partial(type(self), **said), ()
+        arguments = {argument.name: getattr(self, argument.name) for argument in fields(self) if argument.init}
+        return partial(type(self), **arguments), ()
 
     def _check(self) -> None:
         as_integer("max_times", self.max_times, 1)
@@ -136,9 +143,9 @@ class RetryLayer(Layer):
 
 
 class _Tokens:
-    """A budget. Threads that change it in the same moment may miscount by a token, and nothing worse.
+    """The budget. Threads that change it at the same time may miscount by one token.
 
-    It has no lock, for a child that was forked while one is held would wait for ever.
+    It has no lock: a child process forked while another thread holds one would deadlock.
     """
 
     __slots__ = ("_left", "_most")
@@ -155,13 +162,13 @@ class _Tokens:
         self._left -= cost
         return True
 
-    def give_one(self) -> None:
+    def refund(self) -> None:
         if self._most is not None and self._left < self._most:
             self._left += 1
 
 
 class _Policy:
-    """When a call is made again, as far as the error, the time and the budget say."""
+    """Decides whether and when a call is retried, by the error, the time and the budget."""
 
     __slots__ = ("_layer", "_random", "_tokens", "is_timed", "notify", "refund")
 
@@ -171,19 +178,19 @@ class _Policy:
         self._random = chance
         self.is_timed = layer.max_elapsed is not None
         self.notify = layer.notify
-        self.refund = tokens.give_one
+        self.refund = tokens.refund
 
     def delay(self, error: Error, attempt: int, elapsed: float) -> float | None:
-        """How many seconds to wait after that many attempts, the last of which failed so; None is for ever."""
-        asked = _asked_delay(error)
-        if attempt > self._layer.max_times or asked > RETRY_AFTER_LIMIT:
+        """The delay in seconds after an attempt that failed with the error; None if there is no further attempt."""
+        requested = _requested_delay(error)
+        if attempt > self._layer.max_times or requested > RETRY_AFTER_LIMIT:
             return None
-        delay = self._own_delay(error, attempt) + asked
+        delay = self._backoff(error, attempt) + requested
         if self._layer.max_elapsed is not None and elapsed + delay >= self._layer.max_elapsed:
             return None
         return delay if self._tokens.take(THROTTLED_COST if _is_throttled(error) else TRANSIENT_COST) else None
 
-    def _own_delay(self, error: Error, attempt: int) -> float:
+    def _backoff(self, error: Error, attempt: int) -> float:
         first = max(self._layer.min_delay, THROTTLED_DELAY) if _is_throttled(error) else self._layer.min_delay
         longest = min(self._layer.max_delay, first)
         for _ in range(attempt - 1):
@@ -192,13 +199,13 @@ class _Policy:
 
 
 class _RepeatingAccessor(AroundAccessor):
-    """Makes calls again.
+    """Retries calls.
 
     Arguments:
-        inner: what is wrapped.
-        policy: says when.
-        context: waits.
-        once: calls that are made again only when they have surely taken no effect.
+        inner: the wrapped accessor.
+        policy: decides when.
+        context: has the clock and the timer.
+        once: calls that are retried only if they certainly had no effect.
     """
 
     def __init__(self, inner: Accessor, policy: _Policy, context: Context, once: frozenset[Operation]) -> None:
@@ -208,36 +215,36 @@ class _RepeatingAccessor(AroundAccessor):
         self._once = once
 
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        begun = self._context.runtime.now() if self._policy.is_timed else 0.0
+        started = self._context.runtime.now() if self._policy.is_timed else 0.0
         attempt = 0
         while True:
             attempt += 1
             try:
                 result = await call(*args)
             except Error as error:
-                elapsed = self._context.runtime.now() - begun if self._policy.is_timed else 0.0
+                elapsed = self._context.runtime.now() - started if self._policy.is_timed else 0.0
                 delay = self._delay(operation, error, attempt, elapsed)
                 if delay is None:
                     raise
-                self._tell(RetryEvent(operation.value, path, error, attempt, delay))
+                self._report(RetryEvent(operation.value, path, error, attempt, delay))
             else:
-                if operation not in _UNASKED:
+                if operation not in _WITHOUT_REQUEST:
                     self._policy.refund()
                 return result
             await self._context.runtime.sleep(delay)
 
     def _delay(self, operation: Operation, error: Error, attempt: int, elapsed: float) -> float | None:
-        """How many seconds to wait for the next attempt; None where there is none, and then the error tells."""
-        is_passing, delay = _may_pass(error), None
-        if is_passing and operation in self._once and not _is_refusal(error):
+        """The delay in seconds before the next attempt; None if there is none. The error's context then says why."""
+        is_transient, delay = _is_transient(error), None
+        if is_transient and operation in self._once and not _is_refusal(error):
             error.context["may_have_taken_effect"] = True
-        elif is_passing:
+        elif is_transient:
             delay = self._policy.delay(error, attempt, elapsed)
-        if delay is None and (is_passing or attempt > 1):
+        if delay is None and (is_transient or attempt > 1):
             error.context["attempts"] = attempt
         return delay
 
-    def _tell(self, event: RetryEvent) -> None:
+    def _report(self, event: RetryEvent) -> None:
         _log_info(event, self.info.scheme)
         if self._policy.notify is not None:
             self._policy.notify(event)
@@ -263,11 +270,11 @@ class _RetryAccessor(_RepeatingAccessor):
 
 
 def _causes(error: Error) -> tuple[Error, ...]:
-    """The errors that an error stands for."""
+    """The individual errors of a batch, or the error itself."""
     return error.failures if isinstance(error, DeletionsFailed) else (error,)
 
 
-def _may_pass(error: Error) -> bool:
+def _is_transient(error: Error) -> bool:
     return error.is_temporary or any(cause.is_temporary for cause in _causes(error))
 
 
@@ -275,16 +282,16 @@ def _is_throttled(error: Error) -> bool:
     return any(isinstance(cause, RateLimited) for cause in _causes(error))
 
 
-def _asked_delay(error: Error) -> float:
-    """How many seconds the storage wants to be left alone, as far as an error or one of its causes says."""
-    told = (one.context.get("retry_after") for one in (error, *_causes(error)))
-    return max((seconds for seconds in told if isinstance(seconds, int | float) and seconds > 0), default=0.0)
+def _requested_delay(error: Error) -> float:
+    """The longest Retry-After, in seconds, of an error and its causes; 0 without one."""
+    delays = (cause.context.get("retry_after") for cause in (error, *_causes(error)))
+    return max((seconds for seconds in delays if isinstance(seconds, int | float) and seconds > 0), default=0.0)
 
 
 def _is_refusal(error: Error) -> bool:
-    """Whether the storage said that it did not do what it was asked. No reply, and most of 5xx, may mean that it did.
+    """Whether the response says that the call had no effect. After no response, and most of 5xx, it may have had one.
 
-    The source is RFC 9110, 15.5 and 15.6.4; 499 is what some proxies say when it was the client that went.
+    The source is RFC 9110, 15.5 and 15.6.4; some proxies answer 499 when the client closed the connection.
     """
     if isinstance(error, RateLimited):
         return True
@@ -296,6 +303,6 @@ def _log_info(event: RetryEvent, scheme: str) -> None:
     error = event.error
     log(
         INFO,
-        "%s %s %r failed in attempt %d and is made again in %.3f s: %s: %s",
+        "%s %s %r failed in attempt %d and is retried in %.3f s: %s: %s",
         *(scheme, event.operation, event.path, event.attempt, event.delay, error.kind, error.message),
     )

@@ -1,4 +1,4 @@
-"""Limits how fast bytes are moved and calls are made."""
+"""Limits the rate of bytes and of calls."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
 _MOVES_BYTES: Final = frozenset({Operation.READER_READ, Operation.READER_NEXT, Operation.WRITER_WRITE})
-_ASKS: Final = frozenset({
+_COUNTED: Final = frozenset({
     Operation.STAT, Operation.READ, Operation.WRITE, Operation.CREATE_DIR, Operation.DELETER_CLOSE,
     Operation.LISTER_NEXT, Operation.COPY, Operation.RENAME, Operation.LIST_UPLOADS, Operation.ABORT_UPLOAD,
 })  # fmt: skip
 
 
 class ThrottleLayer(Layer):
-    """Moves so many bytes a second, and makes so many calls, on the average; what is too early waits its turn.
+    """Limits bytes per second and calls per second with a token bucket each; a call over the limit waits its turn.
 
-    Bytes are counted where they are read and written; a copy within the storage moves none. What is read is counted
-    when it has come, and delays the call after it. A write that is larger than the burst waits in proportion.
-    A call that is cancelled while it waits counts for nothing, and no bytes are lost.
+    Bytes are counted in reads and writes; a server-side copy moves none. A read is counted when its bytes have arrived,
+    and delays the next call. A write larger than the burst waits in proportion to its size. A call that is cancelled
+    while it waits is not counted, and no bytes are lost.
 
-    A call is a stat, a reader, a writer, a page of a listing, a batch of deletions and so on, however many requests
-    the service makes of it: a writer that sends parts is one.
+    A call is a stat, a reader, a writer, a page of a listing, a batch of deletions and so on, whatever the number of
+    its requests: a writer that sends parts is one call.
 
-    All operators that are made with one layer share its rates, on each event loop; the blocking operators of
-    services without a loop share others, in all threads.
+    All operators with the same layer object share its rates on one event loop. The blocking operators of services
+    without a loop share another pair of buckets, in all threads.
 
     Arguments:
-        bandwidth: bytes a second, above 0. By default None: no limit.
-        burst: how many bytes may be moved at once after a pause, above 0; by default those of one second.
-        requests: calls a second, above 0, of which those of one second may be made at once. By default None: no limit.
+        bandwidth: bytes per second, above 0. By default None: no limit.
+        burst: bytes that may be moved at once after a pause, above 0; by default one second's worth.
+        requests: calls per second, above 0; one second's worth may be made at once. By default None: no limit.
 
     Raises:
         InvalidInput: an argument cannot work, or there is neither `bandwidth` nor `requests`.
@@ -51,9 +51,9 @@ class ThrottleLayer(Layer):
         self, bandwidth: float | None = None, burst: float | None = None, requests: float | None = None
     ) -> None:
         if bandwidth is None and burst is not None:
-            raise InvalidInput("burst is one of bandwidth, which is not given")
+            raise InvalidInput("burst needs bandwidth: set it too")
         if bandwidth is None and requests is None:
-            raise InvalidInput("bandwidth or requests is needed, for there is nothing to limit otherwise")
+            raise InvalidInput("ThrottleLayer needs bandwidth, requests, or both")
         self._bytes = None if bandwidth is None else _bucket("bandwidth", bandwidth, burst)
         self._calls = None if requests is None else _bucket("requests", requests)
 
@@ -73,15 +73,15 @@ def _bucket(name: str, rate: float, burst: float | None = None) -> PerRuntime[Bu
 
 
 class Bucket:
-    """Fills with so much a second. Whoever takes more than there is waits until it would be there.
+    """A token bucket. A caller that takes more tokens than there are waits until they would have been added.
 
-    What is taken is taken at once, before the wait, so that those who come later wait for longer: each has its turn in
-    the order in which they came.
+    Tokens are taken before the wait, so the level may be negative and later callers wait longer: calls proceed in
+    order of arrival.
 
     Arguments:
-        rate: how much it fills with in a second.
-        capacity: how much it holds, and has at first.
-        runtime: tells the time, and waits.
+        rate: tokens added per second.
+        capacity: the most tokens it holds, and its first level.
+        runtime: the clock and the timer.
     """
 
     def __init__(self, rate: float, capacity: float, runtime: Runtime) -> None:
@@ -90,10 +90,10 @@ class Bucket:
         self._runtime = runtime
         self._level = capacity
         self._filled_at = runtime.now()
-        self._lock = Lock()  # without a loop it is shared by threads
+        self._lock = Lock()  # threads share it where the stack has no event loop
 
     async def take(self, amount: float) -> None:
-        """Takes so much, perhaps nothing, and waits until all that was taken so far is paid."""
+        """Takes tokens, maybe 0, and waits until the level is no longer negative."""
         level = self.add(-amount)
         if level >= 0:
             return
@@ -104,7 +104,7 @@ class Bucket:
             raise
 
     def add(self, amount: float) -> float:
-        """Puts so much in, or takes it without a wait where it is negative. Returns what there is now."""
+        """Adds tokens, or takes them without a wait if negative. Returns the level."""
         with self._lock:
             now = self._runtime.now()
             filled = self._level + (now - self._filled_at) * self._rate
@@ -125,13 +125,13 @@ class _BandwidthAccessor(_ThrottledAccessor):
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         bucket = await self._bucket.get()
         await bucket.take(sum(map(_size, args)))
-        answer = await call(*args)
-        bucket.add(-_size(answer))
-        return answer
+        result = await call(*args)
+        bucket.add(-_size(result))
+        return result
 
 
 class _RequestsAccessor(_ThrottledAccessor):
-    operations = _ASKS
+    operations = _COUNTED
 
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         await (await self._bucket.get()).take(1)
@@ -139,7 +139,7 @@ class _RequestsAccessor(_ThrottledAccessor):
 
 
 def _size(data: object) -> int:
-    """How many bytes an argument or an answer moves: data that is written, or that was read."""
+    """The number of bytes of an argument or a result: data to write, or data that was read."""
     if isinstance(data, memoryview):
         return data.nbytes
     return len(data) if isinstance(data, bytes | bytearray) else 0

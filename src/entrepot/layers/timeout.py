@@ -1,4 +1,4 @@
-"""Limits how long a call may take, and how long a body may stand still."""
+"""Limits the duration of calls, and the time that a body may receive or send nothing."""
 
 from __future__ import annotations
 
@@ -41,38 +41,38 @@ _DELETING: Final = frozenset({Operation.DELETER_DELETE, Operation.DELETER_CLOSE}
 _OPENING: Final = frozenset({Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST})
 
 DEFAULT_SECONDS: Final = 60.0
-"""The limit of a call, and of a body that stands still, where a stack over a network has no `TimeoutLayer` added."""
+"""The limit of a call, and of an idle body, in a stack over a network to which no `TimeoutLayer` was added."""
 
 _idle: ContextVar[float | None] = ContextVar("idle", default=None)
-"""How long the requests of the call that is made may stand still. Calls that it lets run ahead inherit it."""
+"""The idle limit of the requests of the current call. The tasks that it starts inherit it."""
 
 
 class TimeoutLayer(Layer):
-    """Raises `Timeout`, which is temporary, where the storage is too slow. It goes inside `RetryLayer`.
+    """Raises `Timeout`, which is temporary, if the storage is too slow. It belongs inside `RetryLayer`.
 
-    - A call that moves no content takes `timeout` at most: stat, create_dir, rename, presign, deletions, uploads that
-      are listed or aborted, the opening of a body, and the abort of a writer.
-    - A call that moves content is never limited as a whole where the service speaks HTTP. There a connection, and
-      every request of a reader, writer or lister, may stand still for `io_timeout`: no byte comes, and none is taken.
-      A writer that is closed may for `timeout`, since to make a large object of its parts takes the storage a while.
-      Where the service does its I/O in another way, each verb of a body takes `io_timeout` at most, and the
-      closing of a writer `timeout`.
-    - A copy and a recursive deletion take as long as there is to copy or delete. Over HTTP none of their requests
-      stands still for `timeout`.
+    - A call that moves no content takes `timeout` at most: stat, create_dir, rename, presign, deletions, listing and
+      aborting uploads, opening a body, and aborting a writer.
+    - A call that moves content has no limit as a whole if the service speaks HTTP. There, connecting and every request
+      of a reader, writer or lister may be idle for `io_timeout`: no byte arrives and none is taken. Closing a writer
+      may be idle for `timeout`, because the storage needs time to assemble a large object from its parts. If the
+      service does its I/O in another way, each verb of a body takes `io_timeout` at most, and closing a writer
+      `timeout`.
+    - A copy and a recursive deletion take as long as they need. Over HTTP none of their requests may be idle for
+      `timeout`.
     - With `deadline`, an operation takes that long at most, whatever it moves, and so does a body from its opening to
-      its last verb, the time between its verbs included. Only the abort of a writer is still made afterwards. This
-      `Timeout` is not temporary: the same call cannot succeed any more. A read with `chunk` opens a body for each
+      its last verb, including the time between its verbs. Only the abort of a writer still runs afterwards. This
+      `Timeout` is not temporary: the same call can no longer succeed. A read with `chunk` opens a body for each
       chunk.
 
-    After a `Timeout` the same verb of a body can be called again. A system call cannot be interrupted, so on a local
-    disk that hangs the thread goes on. Whoever reads or writes is let go, and a write that is then given up does not
-    appear later. A rename, a deletion or a create_dir returns when its thread has ended, late but certain that
-    nothing happens afterwards. In the blocking operator without an event loop (fs, memory) the time is looked at before
-    each system call: what hangs in one hangs.
+    After a `Timeout` the same verb of a body can be called again. A system call cannot be interrupted: if a local disk
+    hangs, its thread continues. The caller of a read or write returns, and a write that is then given up does not
+    appear later. A rename, a deletion or a create_dir returns when its thread has ended: late, but nothing happens
+    afterwards. The blocking operator without an event loop (fs, memory) checks the time before each system call, so it
+    hangs with a system call that hangs.
 
     Arguments:
-        timeout: seconds, above 0; None is no limit but what the transport has of its own. By default 60.
-        io_timeout: seconds, above 0; None is likewise. By default 10.
+        timeout: seconds, above 0; None leaves the limits of the transport. By default 60.
+        io_timeout: seconds, above 0; None leaves the limits of the transport. By default 10.
         deadline: seconds, above 0. By default None: no limit.
 
     Raises:
@@ -81,8 +81,8 @@ class TimeoutLayer(Layer):
 
     goes_inside: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
-            "RetryLayer": "one limit would hold for all attempts and the waits between them",
-            "ThrottleLayer": "waiting for one's turn would count as slowness of the storage",
+            "RetryLayer": "one limit would cover all attempts and the delays between them",
+            "ThrottleLayer": "the wait for a turn would count as slowness of the storage",
         }
     )
 
@@ -96,10 +96,10 @@ class TimeoutLayer(Layer):
 
     @classmethod
     def default(cls) -> Self:
-        """The layer of a stack over a network to which none is added.
+        """The layer of a stack over a network to which the caller adds none.
 
-        Over HTTP it limits whole calls that move no content, and leaves it to the transport how long a request may
-        stand still: one that was passed in has limits that the caller chose. It then costs a reader nothing.
+        Over HTTP it limits calls that move no content, and leaves the idle time of requests to the transport: a
+        transport that the caller passed in has limits that the caller chose. So it costs a reader nothing.
         """
         layer = cls(timeout=DEFAULT_SECONDS, io_timeout=DEFAULT_SECONDS)
         layer._limits_requests = False
@@ -115,16 +115,16 @@ class TimeoutLayer(Layer):
         return around(accessor, self, context)
 
     def idle_limit(self, operation: Operation) -> float | None:
-        """How many seconds a call may stand still."""
+        """Seconds that a call may be idle."""
         return self._io_timeout if operation in _STREAMING else self._timeout
 
     @property
     def has_deadline(self) -> bool:
-        """Whether an operation has a time by which it must have ended."""
+        """Whether operations have a deadline."""
         return self._deadline is not None
 
     def ends_at(self, now: float) -> float | None:
-        """When what begins now must have ended."""
+        """The deadline of an operation that starts now."""
         return None if self._deadline is None else now + self._deadline
 
 
@@ -139,13 +139,13 @@ class _TimeoutAccessor(AroundAccessor):
         super().__init__(inner)
         self._layer = layer
         self._runtime = context.runtime
-        self._limits = {one: _limit(one, layer, context) for one in self.operations}
+        self._limits = {operation: _limit(operation, layer, context) for operation in self.operations}
         self._has_deadline = layer.has_deadline
         self._is_recursive = False
         self.ends_at: float | None = None
 
     def _for_body(self, *, is_deleter: bool = False) -> _TimeoutAccessor:
-        """What remembers when a body was opened, and of a deleter what was asked of it."""
+        """The accessor of one body, with its deadline, and for a deleter whether it deletes recursively."""
         if not is_deleter and not self._has_deadline:
             return self
         body = copy(self)
@@ -166,7 +166,7 @@ class _TimeoutAccessor(AroundAccessor):
 
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         seconds = self._limits[operation]
-        if operation in _DELETING and self._is_of_all(args):
+        if operation in _DELETING and self._deletes_recursively(args):
             seconds = None
         left = self._left(operation) if self._has_deadline else None
         try:
@@ -180,9 +180,9 @@ class _TimeoutAccessor(AroundAccessor):
             is_over = left is not None and (seconds is None or left < seconds)
             raise self._timeout(operation, path, seconds, is_over=is_over) from error
 
-    def _is_of_all(self, args: tuple[object, ...]) -> bool:
-        """Whether a deleter was asked for what lies beneath, which takes as long as there is to delete."""
-        self._is_recursive |= any(isinstance(one, OpDelete) and one.recursive for one in args)
+    def _deletes_recursively(self, args: tuple[object, ...]) -> bool:
+        """Whether a deletion of this deleter is recursive, which has no time limit."""
+        self._is_recursive |= any(isinstance(arg, OpDelete) and arg.recursive for arg in args)
         return self._is_recursive
 
     def _left(self, operation: Operation) -> float | None:
@@ -193,15 +193,15 @@ class _TimeoutAccessor(AroundAccessor):
         return None if ends_at is None else ends_at - now
 
     def _timeout(self, operation: Operation, path: str, seconds: float | None, *, is_over: bool) -> Timeout:
-        waited = "the time that the service itself sets" if seconds is None else f"{seconds:g} seconds"
-        message = "the deadline has passed" if is_over else f"no answer came within {waited}"
+        waited = "the time limit of the service" if seconds is None else f"{seconds:g} seconds"
+        message = "the deadline has passed" if is_over else f"no response within {waited}"
         return Timeout(
             message, scheme=self.info.scheme, operation=operation.value, path=path or None, is_temporary=not is_over
         )
 
 
 class _HttpTimeoutAccessor(_TimeoutAccessor):
-    """Tells the requests of a call besides how long they may stand still."""
+    """Sets the idle limit of the requests of a call as well."""
 
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         token = _idle.set(_least(_idle.get(), self._layer.idle_limit(operation)))
@@ -212,9 +212,9 @@ class _HttpTimeoutAccessor(_TimeoutAccessor):
 
 
 class _WholeCallTimeoutAccessor(_TimeoutAccessor):
-    """Leaves the requests and the verbs that move content as they are, so that a reader costs nothing more.
+    """Limits only calls that move no content, and does not touch requests, so that a reader costs nothing.
 
-    To open a body is no I/O. The accessor has no deadline, and so no body needs to know when it was opened.
+    Opening a body does no I/O. The accessor has no deadline, so no body needs the time of its opening.
     """
 
     operations = _TimeoutAccessor.operations - _CONTENT - _OPENING - {Operation.COPY, Operation.PRESIGN}
@@ -224,20 +224,20 @@ class _WholeCallTimeoutAccessor(_TimeoutAccessor):
 
 
 def _limit(operation: Operation, layer: TimeoutLayer, context: Context) -> float | None:
-    """How many seconds a call as a whole may take, as long as nobody asks for more than one thing by it."""
+    """Seconds that a call as a whole may take, unless it is a recursive deletion; None is no limit."""
     if operation is Operation.COPY or (operation in _CONTENT and context.uses_http):
         return None
     return layer.idle_limit(operation)
 
 
-def _least(one: float | None, other: float | None) -> float | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)
+def _least(first: float | None, second: float | None) -> float | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return min(first, second)
 
 
 class _IdleTransport(HttpTransport):
-    """Says in each request of a call how long it may stand still. A request that says less keeps that."""
+    """Sets the idle limit of each request of a call. A request with a lower limit keeps it."""
 
     def __init__(self, connect_timeout: float | None, inner: HttpTransport) -> None:
         self._connect_timeout = connect_timeout

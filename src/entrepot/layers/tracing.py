@@ -1,4 +1,4 @@
-"""Traces what an operator does, by OpenTelemetry."""
+"""Traces operations with OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _CONVENTIONS: Final[dict[str, tuple[str, Callable[[str, str], str]]]] = {
 
 
 class TracingLayer(Layer):
-    """Makes a span of each operation, which lasts until its body is closed, and sends its trace along with requests.
+    """Makes a span for each operation, which lasts until its body is closed, and propagates its trace in requests.
 
-    The span is the current one in each call of the operation and of its body, so that what the calls do themselves
-    belongs to it. A failure is an event of the span, and its status unless the call was made again and
-    succeeded. A body that nobody closes has no end, and is not exported.
+    The span is the current span in each call of the operation and of its body, so the spans that these calls make are
+    its children. A failure is an event of the span, and sets its status unless a retry of the call succeeds. The span
+    of a body that is never closed does not end, and is not exported.
 
     Arguments:
-        tracer: makes the spans; None takes the one named `"entrepot"` of the global provider.
-        propagator: what writes the trace into headers; None is the W3C's (`traceparent`, `tracestate`). Headers that
-            would have to be signed (`x-amz-`) are left out.
-        propagate: whether requests are sent with headers of the trace. By default True.
+        tracer: the tracer; None is the tracer `"entrepot"` of the global provider.
+        propagator: writes the trace into headers; None is the W3C's (`traceparent`, `tracestate`). Headers that would
+            have to be signed (`x-amz-`) are left out.
+        propagate: whether requests have trace headers. By default True.
 
     Raises:
         ConfigInvalid: `opentelemetry-api` is not installed.
@@ -83,14 +83,14 @@ def _check_installed() -> None:
 
 
 def _w3c() -> TextMapPropagator:
-    """The trace and nothing else: the baggage of an application is not for a storage to see."""
+    """Propagates the trace alone: an application's baggage must not reach a storage."""
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     return TraceContextTextMapPropagator()
 
 
 class _Propagating(HttpTransport):
-    """Adds the headers of the trace behind everything else, so that nothing that was signed changes."""
+    """Adds the trace headers after all others, so that signed headers do not change."""
 
     def __init__(self, inner: HttpTransport, propagator: TextMapPropagator) -> None:
         self._inner = inner
@@ -99,7 +99,7 @@ class _Propagating(HttpTransport):
     async def send(self, request: HttpRequest) -> HttpResponse:
         carrier: dict[str, str] = {}
         self._propagator.inject(carrier)
-        added = [one for one in carrier.items() if not one[0].lower().startswith(_SIGNED)]
+        added = [header for header in carrier.items() if not header[0].lower().startswith(_SIGNED)]
         return await self._inner.send(request.with_headers([*request.headers, *added]) if added else request)
 
     async def close(self) -> None:
@@ -107,7 +107,7 @@ class _Propagating(HttpTransport):
 
 
 class _Spans:
-    """Makes the spans of one stack. It holds what it needs of the API, which is imported when a stack is built."""
+    """Makes the spans of one stack. It holds the parts of the API, which is imported when a stack is built."""
 
     def __init__(self, info: AccessorInfo, tracer: Tracer, *, is_remote: bool) -> None:
         from opentelemetry import context, trace
@@ -123,7 +123,7 @@ class _Spans:
             self._known["aws.s3.bucket"] = info.name
 
     def start(self, operation: Operation, path: str, target: str) -> Span:
-        """A span of an operation. Its name has no path: names are what spans are grouped by."""
+        """A span of an operation. Its name has no path, because spans are grouped by name."""
         name = f"{operation.value} {self._info.name}" if self._info.name else operation.value
         attributes = self._known | {"entrepot.operation": operation.value} | self.place(path)
         if target:
@@ -131,7 +131,7 @@ class _Spans:
         return self._start(name, attributes=attributes)
 
     def place(self, path: str) -> dict[str, str]:
-        """The attributes that say what an operation is about, by our name and by that of the conventions."""
+        """The attributes for the path, by our name and by the semantic conventions."""
         if not path:
             return {}
         place = {"entrepot.path": _encodable(path)}
@@ -143,7 +143,7 @@ class _Spans:
 
 
 def _encodable(path: str) -> str:
-    """A path as UTF-8 can write it, which exporters do; names of local files may hold other bytes."""
+    """A path that exporters can encode as UTF-8; names of local files may have other bytes."""
     return path.encode("utf-8", "backslashreplace").decode()
 
 

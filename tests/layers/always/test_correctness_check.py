@@ -358,7 +358,7 @@ WRONG_EXPIRES += [timedelta(milliseconds=999), -(10**20), 1.5, "60", None, True,
 @pytest.mark.parametrize("expires", WRONG_EXPIRES, ids=repr)
 async def test_an_expiry_that_cannot_be_is_refused_first(operation: str, capability: Capability, expires: Any) -> None:
     op, recorder = operator_with(capability)
-    with pytest.raises(InvalidInput, match=r"expires|holds from 1 second to 7 days") as caught:
+    with pytest.raises(InvalidInput, match=r"expires|valid for 1 second to 7 days") as caught:
         await getattr(op, f"presign_{operation}")("p", expires)
     assert (caught.value.operation, caught.value.path, recorder.asked) == (f"presign_{operation}", "p", [])
 

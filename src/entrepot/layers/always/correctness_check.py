@@ -1,8 +1,8 @@
-"""Refuses, before any I/O, what the service cannot do.
+"""Refuses unsupported operations and options before any I/O.
 
-An option that changes the answer is either honoured or refused, never ignored. Which options a
-service honours is data (`Capability`), and so is the check: the flag of option `if_match` of `read`
-is `read_with_if_match`. Hints change no answer and are not looked at.
+An option that changes the result is either honoured or refused, never ignored. The supported options are data
+(`Capability`), and so is the check: the flag of option `if_match` of `read` is `read_with_if_match`. Hints change no
+result and are not checked.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from entrepot.types import Capability
 
 
 class CorrectnessCheckLayer(Layer):
-    """Part of every stack, inside the error context. What it lets pass it hands on, without a coroutine of its own."""
+    """Part of every stack, inside the error context. An allowed call costs no extra coroutine."""
 
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:
         return _CorrectnessCheckAccessor(accessor)
@@ -88,7 +88,7 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
     def create_dir(self, path: str, args: OpCreateDir) -> Coro[RpCreateDir]:
         self._require("create_dir", "create_dir")
         if not is_dir_path(path):
-            raise NotADirectory("the path names a file; a directory has a slash at its end")
+            raise NotADirectory("the path names a file; a directory ends with a slash")
         return self.inner.create_dir(path, args)
 
     async def delete(self) -> tuple[RpDelete, oio.Delete]:
@@ -131,21 +131,21 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
         return self.inner.presign(path, args)
 
     def _check_presigned(self, args: OpPresign) -> None:
-        """Refuses what one request cannot say. What the stack would complete by more of them is among it."""
+        """Refuses options that one request cannot express, also if the stack completes them by more requests."""
         native = self.info.native_capability
         for option, default in _refused_options(args.name, type(args.operation), native):
             if getattr(args.operation, option) != default:
                 raise Unsupported(f"the service {self.info.scheme} has no presign of a {args.name} with {option}")
         if isinstance(args.operation, OpRead):
             if args.operation.range.is_empty:
-                raise InvalidInput("no request asks for an empty range")
+                raise InvalidInput("an empty range cannot be presigned")
             if args.operation.range.suffix is not None and not native.read_with_suffix:
                 raise Unsupported(f"the service {self.info.scheme} has no presign of a read of a suffix")
 
     def check(self, operation: str, args: Arguments) -> None:
-        """Refuses an operation, or an option of it, that the service does not have."""
+        """Refuses an operation, or an option of it, that the service does not support."""
         self._require(operation, operation)
-        if args is _ASKING_NOTHING[operation]:  # most calls, and there are services that lack many options
+        if args is _DEFAULTS[operation]:  # the common case; some services lack many options
             return
         for option, default in self._refused[operation]:
             if getattr(args, option) != default:
@@ -157,7 +157,7 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
 
 
 class _CheckedDeleter(oio.Delete):
-    """Refuses the deletions whose options the service does not have."""
+    """Refuses deletions with options that the service does not support."""
 
     def __init__(self, checker: _CorrectnessCheckAccessor, inner: oio.Delete) -> None:
         self._checker = checker
@@ -181,7 +181,7 @@ _ARGUMENTS = {
     "copy": OpCopy,
     "rename": OpRename,
 }
-_ASKING_NOTHING: dict[str, Arguments] = {
+_DEFAULTS: dict[str, Arguments] = {
     "stat": DEFAULT_STAT,
     "read": DEFAULT_READ,
     "write": DEFAULT_WRITE,
@@ -194,7 +194,7 @@ _NOT_OPTIONS = HINTS | {"range"}
 
 
 def _refused_options(operation: str, arguments: type, capability: Capability) -> list[tuple[str, object]]:
-    """The options of an operation that the service does not have, with the default that asks nothing."""
+    """The options of an operation that the service does not support, with their defaults."""
     return [
         (option.name, option.default)
         for option in fields(arguments)
@@ -204,15 +204,15 @@ def _refused_options(operation: str, arguments: type, capability: Capability) ->
 
 def _check_expires(expires: timedelta) -> None:
     if not timedelta(seconds=1) <= expires <= MAX_EXPIRES:
-        raise InvalidInput(f"a presigned request holds from 1 second to 7 days, not {expires}")
+        raise InvalidInput(f"a presigned request is valid for 1 second to 7 days, not {expires}")
 
 
 def _check_is_file(path: str) -> None:
     if is_dir_path(path):
-        raise IsADirectory("the path names a directory; a file has no slash at its end")
+        raise IsADirectory("the path names a directory; a file does not end with a slash")
 
 
 def _check_are_files(source: str, target: str) -> None:
     _check_is_file(source)
     if is_dir_path(target):
-        raise IsADirectory("the target names a directory; a file has no slash at its end")
+        raise IsADirectory("the target names a directory; a file does not end with a slash")

@@ -1,4 +1,4 @@
-"""Says in every error which service, operation and path it is about."""
+"""Adds scheme, operation and path to every error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Args = TypeVarTuple("Args")
 
 
 class ErrorContextLayer(Layer):
-    """Part of every stack. Fills what an error does not say yet, whichever call of the inner stack raised it."""
+    """Part of every stack. Fills the empty fields of each error that a call of the inner stack raises."""
 
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:
         return _ErrorContextAccessor(accessor)

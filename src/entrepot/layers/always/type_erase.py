@@ -1,4 +1,4 @@
-"""Ends every stack: what an operator holds is the operations and `info`, and nothing else of a service."""
+"""Ends every stack: an operator holds the operations and `info`, and no other attribute of a service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class TypeEraseLayer(Layer):
 
 
 class TypeErasedAccessor(Accessor):
-    """A record of bound operations. It has no attribute of the accessor that it was made from."""
+    """A record of bound operations. It refers to no other attribute of the accessor."""
 
     __slots__ = ("info", *OPERATIONS)
 

@@ -1,34 +1,34 @@
-"""Gives every service what an operator promises, from what the service has.
+"""Completes every service: adds what an operator promises and the service lacks.
 
-Readers come in four cases, by which verbs the bodies of the service have natively:
+Readers come in four cases, by the verbs that the bodies of the service have natively:
 
-    seek   next   what is given
+    seek   next   body
     yes    yes    the body itself
     yes    no     StreamableReader(body)
     no     yes    ByRangeSeekableReader(service)
     no     no     StreamableReader(ByRangeSeekableReader(service))
 
-Besides: an empty range is answered without asking, since the request for it would fetch everything;
-a suffix is read by asking the size first where the service has no suffix; the root is a directory.
+In addition: an empty range is read without a request, since a request for it would fetch everything; a suffix is read
+after a request for the size if the service has no suffix ranges; the root is a directory.
 
-A service is flat if it has `list` and no native `create_dir`: directories are only names there. It gets:
+A service is flat if it has `list` and no native `create_dir`: its directories are only names. It gets:
 
-- `stat("x/")`: the marker, which is the object `"x/"`, or that something is listed beneath.
-- `create_dir("x/")`: the marker is written, as an empty object, where the service can hold one.
+- `stat("x/")`: the metadata of the marker, the object `"x/"`, or a directory if anything is listed below it.
+- `create_dir("x/")`: writes the marker, an empty object, if the service can hold one.
 
 Every service that lists gets:
 
-- the directory itself as the first entry, if it exists, and the root always; not behind a `start_after`.
-- the length of each file: asked by `stat` where the listing has none; files that are gone then are left out.
-- a path that is no directory as a prefix: the directory that holds it is listed and narrowed.
+- the directory itself as the first entry, if it exists, and the root always; not with `start_after`.
+- the length of each file, by `stat` if the listing has none; files that are gone by then are left out.
+- a path without a trailing slash as a prefix: its parent directory is listed and filtered.
 - a recursive listing, by listing each directory.
-- with `delete`: a recursive deletion, by walking: of `"a/"` the directory and all beneath it, of `"a"` the object
+- with `delete`: a recursive deletion, by walking: of `"a/"` the directory and everything below it, of `"a"` the object
   `"a"` too. On a flat store the walk is repeated until nothing is left.
 
-A service that sends by `context.http` goes over a network: `info.is_remote` says so, whatever the service declares.
+A service that uses `context.http` goes over a network: `info.is_remote` is then True, whatever the service declares.
 
-Making the root is nothing to do, and where deletions are completed it is never deleted. No path leads to a
-name that begins with a slash, which some stores can hold: services leave it out of their listings.
+Creating the root does nothing, and completed deletions never delete it. A name that begins with a slash, which some
+stores can hold, has no path: services leave it out of their listings.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONCURRENT: Final = 8
-"""How many requests of one completion are in flight."""
+"""The number of requests of one completion in flight."""
 
 
 class CompleteLayer(Layer):
@@ -81,7 +81,7 @@ class _CompleteAccessor(LayeredAccessor):
         super().__init__(inner)
         self._native = inner.info.native_capability
         self._is_flat = is_flat(self._native)
-        # Not a method: a stack that is in no cycle goes with the last operator over it, connections included.
+        # Not a method, so that the stack has no reference cycle and is freed, connections included, with its operator.
         self._open_window: Callable[[], Window[Any]] = partial(_open_window, context)
         self._listing = Listing(inner, self._open_window)
         self.info = replace(complete_capability(inner.info), is_remote=inner.info.is_remote or context.uses_http)

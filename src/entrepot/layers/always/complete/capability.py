@@ -1,4 +1,4 @@
-"""What a service can do once it is completed."""
+"""The capability of a completed service."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from entrepot.types import Capability
 
 
 def is_flat(native: Capability) -> bool:
-    """Whether directories are only names there: it lists, and has no directories to be made."""
+    """Whether directories are only names: the service lists, and cannot create directories."""
     return native.list and not native.create_dir
 
 
 def complete_capability(info: AccessorInfo) -> AccessorInfo:
-    """The same with what is completed, where it really can be."""
+    """The info with the completed capability: only what the service makes possible."""
     native, capability = info.native_capability, info.capability
     if native.read:
         suffix = native.read_with_suffix or native.stat
@@ -30,7 +30,7 @@ def complete_capability(info: AccessorInfo) -> AccessorInfo:
 
 
 def operations_left_alone(info: AccessorInfo) -> Iterator[str]:
-    """The operations that nothing is added to, though other services get something there."""
+    """The operations that need no completion for this service, though others need it."""
     native, completed = info.native_capability, info.capability
     if not native.read:
         yield "read"

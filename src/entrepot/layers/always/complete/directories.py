@@ -1,4 +1,4 @@
-"""The directories of flat stores, where a directory is the object `"x/"` or only the beginning of other names."""
+"""Directories of flat stores: the object `"x/"`, called the marker, or only a common beginning of names."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ DIRECTORY: Final = Metadata(mode=EntryMode.DIR)
 
 
 def stat_root(args: OpStat) -> RpStat:
-    """The root is a directory without asking, and nothing more is known of it.
+    """The metadata of the root: it is a directory, without a request and without further metadata.
 
     Raises:
-        NotFound: a version was asked for; it has none.
-        ConditionNotMatch: a condition was set that needs to know more.
+        NotFound: a version was requested; the root has none.
+        ConditionNotMatch: a condition needs metadata that the root does not have.
     """
     if args.version is not None:
         raise NotFound("the root has no versions")
@@ -27,13 +27,13 @@ def stat_root(args: OpStat) -> RpStat:
 
 
 async def stat_directory(inner: Accessor, path: str, args: OpStat) -> RpStat:
-    """What is known of a directory: what its marker has, if that is listed first, else that it is one.
+    """The metadata of a directory: that of its marker if the listing begins with it, otherwise only its mode.
 
-    A version is that of the marker, which the service is asked for.
+    A version means a version of the marker, and goes to the service.
 
     Raises:
-        NotFound: nothing lies beneath, not even a marker.
-        ConditionNotMatch: a condition does not hold for what is known.
+        NotFound: the directory has no entries and no marker.
+        ConditionNotMatch: a condition does not hold for this metadata.
     """
     if args.version is not None:
         return await inner.stat(path, args)
@@ -43,7 +43,7 @@ async def stat_directory(inner: Accessor, path: str, args: OpStat) -> RpStat:
 
 
 def _overridden(metadata: Metadata, args: OpStat) -> Metadata:
-    """What a reply would say: here there is none that could be told to say something else than what is stored."""
+    """The metadata with the overrides that a response would state. There is no response here to state them."""
     overrides: dict[str, Any] = {
         "content_type": args.override_content_type,
         "content_disposition": args.override_content_disposition,
@@ -61,12 +61,12 @@ async def _find_directory(inner: Accessor, path: str) -> Metadata:
     finally:
         await lister.close()
     if page is None:
-        raise NotFound("there is no such directory, and nothing beneath it")
+        raise NotFound("there is no such directory, and nothing below it")
     return next((entry.metadata for entry in page if entry.path == path), DIRECTORY)
 
 
 async def write_marker(inner: Accessor, path: str) -> RpCreateDir:
-    """Makes the empty object that stands for a directory. One that exists is left alone where that can be asked."""
+    """Writes the empty object that stands for a directory, if possible only if it does not exist."""
     args = OpWrite(if_not_exists=inner.info.native_capability.write_with_if_not_exists)
     _, body = await inner.write(path, args)
     try:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Listing:
-    """What a service lists, with what it lacks. Opening does no I/O.
+    """The listings of a service, completed. Opening one does no I/O.
 
     Arguments:
         inner: the service.
-        open_window: gives a window for the questions about one page.
+        open_window: returns a window for the stat calls of one page.
     """
 
     def __init__(self, inner: Accessor, open_window: Callable[[], Window[Entry | None]]) -> None:
@@ -31,10 +31,10 @@ class Listing:
         self._open_window = open_window
 
     async def open(self, path: str, args: OpList) -> tuple[RpList, oio.List]:
-        """What is at a path, with the directory itself first and with the lengths of files.
+        """The entries at a path, the directory itself first, with the lengths of files.
 
         Raises:
-            Unsupported: a recursive listing by walking was asked to start after a path; a walk has no order.
+            Unsupported: `start_after` with a recursive listing by walking; a walk has no order.
         """
         reply, body = await self._entries(path, args)
         if is_dir_path(path) and args.start_after is None:
@@ -44,7 +44,7 @@ class Listing:
         return reply, body
 
     async def walk(self, directory: str) -> oio.List:
-        """All beneath a directory, in an order in which it can be deleted."""
+        """Everything below a directory, in an order in which it can be deleted."""
         if is_flat(self._native) and self._native.list_with_recursive:
             _, body = await self._inner.list(directory, OpList(recursive=True))
             return body
@@ -62,7 +62,7 @@ class Listing:
         return reply, oio.PrefixLister(body, path)
 
     def _walk(self, path: str, start: str, args: OpList) -> oio.List:
-        """Lists each directory by itself, of the one where the walk starts only what belongs to the path."""
+        """Lists one directory after another; in the first one only entries that begin with the path."""
 
         async def list_directory(directory: str) -> oio.List:
             _, body = await self._inner.list(directory, args)
@@ -71,7 +71,7 @@ class Listing:
         return oio.FlatLister(list_directory, start)
 
     async def _with_length(self, is_of_versions: bool, entry: Entry) -> Entry | None:
-        """The entry with its length, None if the file is gone. An old version that cannot be asked about stays."""
+        """The entry with its length; None if the file is gone. A version is kept if the service cannot stat it."""
         version = entry.metadata.version if is_of_versions else None
         if version is not None and not self._native.stat_with_version:
             return entry
