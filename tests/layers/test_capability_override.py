@@ -13,7 +13,7 @@ from entrepot.testing import CASES, run_case
 from entrepot.testing.behavior import IoRecorder
 from tests.behavior.targets import TARGETS
 from tests.conftest import s3_config
-from tests.layers.test_every_layer import PATH, Service
+from tests.layers.calls import PATH, Service
 
 FIXED = {"read_can_seek", "read_can_next", "list_can_prefix", "write_multi_min_size", "write_multi_max_size"}
 REFUSALS = {case.name.removeprefix("refusals."): case for case in CASES if case.name.startswith("refusals.")}

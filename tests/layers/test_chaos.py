@@ -16,7 +16,7 @@ from entrepot.layers import ChaosLayer
 from entrepot.raw import DEFAULT_LIST, DEFAULT_READ, DEFAULT_STAT, OPERATIONS, Accessor, Context, Operation
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services import Fs, Memory
-from tests.layers.test_every_layer import CALLS, DIRECTORY, PATH, PATHS, Service
+from tests.layers.calls import CALLS, DIRECTORY, PATH, PATHS, Service
 
 T = TypeVar("T")
 

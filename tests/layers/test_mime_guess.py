@@ -10,7 +10,7 @@ from entrepot.layers import CapabilityOverrideLayer, MimeGuessLayer
 from entrepot.raw import AccessorInfo, Context
 from entrepot.services import Fs, Memory
 from tests.conftest import s3_config
-from tests.layers.test_every_layer import Service
+from tests.layers.calls import Service
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from entrepot.services import S3, Fs, Http, Memory
 from entrepot.testing import cases_for, run_case
 from tests.behavior.targets import TARGETS
 from tests.conftest import s3_config
-from tests.layers.test_every_layer import CALLS, DIRECTORY, PATH, PATHS, TARGET, Service
+from tests.layers.calls import CALLS, DIRECTORY, PATH, PATHS, TARGET, Service
 
 SUITE = [
     pytest.param(target, case, id=f"{target}-{case.name}")
@@ -252,8 +252,8 @@ async def test_what_would_lead_out_arrives_nowhere(operation, path, monkeypatch)
     """Some servers that have flat names by their protocol resolve `..` nevertheless, such as JuiceFS in a copy."""
     service = Service()
     call, arguments, _ = CALLS[operation]
-    monkeypatch.setattr("tests.layers.test_every_layer.PATH", path)
-    monkeypatch.setattr("tests.layers.test_every_layer.DIRECTORY", f"{path}/")
+    monkeypatch.setattr("tests.layers.calls.PATH", path)
+    monkeypatch.setattr("tests.layers.calls.DIRECTORY", f"{path}/")
     if operation in {Operation.DELETE, Operation.DELETER_CLOSE}:
         await call(wrapped(service))
         assert service.arrived[-1] == (operation, arguments)

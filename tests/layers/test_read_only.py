@@ -22,7 +22,7 @@ from entrepot.testing import cases_for, run_case
 from entrepot.testing.behavior import IoRecorder
 from tests.behavior.targets import TARGETS
 from tests.conftest import s3_config
-from tests.layers.test_every_layer import CALLS, PATH, Service
+from tests.layers.calls import CALLS, PATH, Service
 
 CHANGES = {"write", "create_dir", "delete", "copy", "rename", "abort_upload"}
 FAKE_S3 = TARGETS["seaweedfs"].sample

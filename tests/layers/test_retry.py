@@ -45,7 +45,7 @@ from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services import Fs, Memory
 from entrepot.testing import Synthetic, SyntheticTree
 from tests.docs.markdown import PROJECT, table
-from tests.layers.test_every_layer import CALLS, PATH, TARGET, Service
+from tests.layers.calls import CALLS, PATH, TARGET, Service
 from tests.raw.oio.stores import BUFFER, Faults, MultipartStore
 
 TABLE = table(

@@ -21,8 +21,8 @@ from entrepot.services.fs import writer as fs_writer
 from entrepot.testing import Synthetic
 from entrepot.testing.transport import MockTransport, reply
 from entrepot.types import Metadata
+from tests.layers.calls import CALLS, DIRECTORY, PATH, PATHS, Service
 from tests.layers.slow import Hanging
-from tests.layers.test_every_layer import CALLS, DIRECTORY, PATH, PATHS, Service
 from tests.misbehaving import STALL, MisbehavingServer
 from tests.misbehaving import reply as raw_reply
 
