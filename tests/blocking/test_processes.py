@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -188,12 +189,20 @@ atexit.register(attempt)
 """
 
 
+@cache
+def starts_threads_at_exit() -> bool:
+    """Whether this Python starts a thread in an `atexit` handler: 3.11 does, 3.12.1 does not, 3.13.0 does again."""
+    handler = "import atexit, threading; atexit.register(lambda: threading.Thread(target=print, args=['yes']).start())"
+    ended = subprocess.run([sys.executable, "-c", handler], capture_output=True, text=True, timeout=30)
+    return ended.stdout.strip() == "yes"
+
+
 @pytest.mark.parametrize("storage", ["fs", "s3"], indirect=True)
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_handler_may_look_up_a_host_and_send_much(storage, is_first):
     ended = run_script(FIRST_CALL_AT_EXIT + ("" if is_first else 'op.exists("large")\n'), storage.config)
     outcomes = {str(2 << 20)}
-    if is_first and storage.scheme != "fs" and sys.version_info >= (3, 12):
+    if is_first and storage.scheme != "fs" and not starts_threads_at_exit():
         outcomes = {"Unsupported None None"}
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.strip() in outcomes
@@ -219,7 +228,14 @@ def test_a_first_call_behind_the_main_thread_works_where_python_lets_a_thread_be
     assert ended.stdout.strip() in outcomes
 
 
-INTERRUPTED = """
+# A shell starts its background jobs with SIGINT ignored, and the tests may be such a job.
+HEARS_CTRL_C = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+
+INTERRUPTED = f"""
+{HEARS_CTRL_C}
 import sys
 from entrepot import Operator
 from entrepot.raw import AroundAccessor, Layer
@@ -255,18 +271,18 @@ def test_ctrl_c_cancels_the_call_and_the_operator_can_be_used_again():
             stderr=subprocess.PIPE,
             text=True,
         )
-        try:
-            with server.accept()[0] as connection:
-                assert connection.recv(4096).startswith(b"GET /object")
-                child.send_signal(signal.SIGINT)
-                assert connection.recv(4096) == b""  # it hangs up
-            with server.accept()[0] as connection:
-                assert connection.recv(4096).startswith(b"GET /object")
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-                out, err = child.communicate(timeout=20)
-        finally:
-            child.kill()
-            child.wait()
+        with child:
+            try:
+                with server.accept()[0] as connection:
+                    assert connection.recv(4096).startswith(b"GET /object")
+                    child.send_signal(signal.SIGINT)
+                    assert connection.recv(4096) == b""  # it hangs up
+                with server.accept()[0] as connection:
+                    assert connection.recv(4096).startswith(b"GET /object")
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                    out, err = child.communicate(timeout=20)
+            finally:
+                child.kill()
     assert (child.returncode, out.split("\n"), err) == (
         0,
         ["reader.read CancelledError", "interrupted", "b'ok'", ""],
@@ -301,5 +317,5 @@ try:
 except KeyboardInterrupt:
     print("interrupted", time.monotonic() - begin < 3)
 """
-    ended = run_script(source, Http("http://127.0.0.1:1"))
+    ended = run_script(HEARS_CTRL_C + source, Http("http://127.0.0.1:1"))
     assert (ended.returncode, ended.stdout.strip(), ended.stderr) == (0, "interrupted True", "")

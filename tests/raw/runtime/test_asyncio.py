@@ -571,9 +571,10 @@ class TestLocals:
 
 
 AWAY_FROM_A_LOOP = """
-import asyncio, os, socket, sys
+import asyncio, logging, os, socket, sys
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.raw.runtime import loop_local
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # ignores the warning that a callback was slow
 
 async def say_at_the_end(ours, connected):
     _, writer = await asyncio.open_connection(sock=ours)

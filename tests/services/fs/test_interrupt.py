@@ -63,6 +63,7 @@ def _is_finalizer(frame: FrameType | None) -> bool:
 def is_interrupted(call: Callable[[], object], after: int) -> bool:
     """Makes a call that is interrupted after so many bytecodes, unless it has ended by then."""
     interrupt, tracing = Interrupt(after), sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 traces bytecodes only if a frame wanted that before `settrace`
     sys.settrace(interrupt)
     try:
         call()
