@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, TypedDict, TypeVar
 
@@ -17,6 +16,7 @@ from entrepot.raw import normalize_path
 from entrepot.raw.ops import OpCopy, OpDelete, OpList, OpPresign, OpRead, OpRename, OpStat, OpWrite
 from entrepot.types import BytesRange
 from entrepot.types.numbers import as_integer
+from entrepot.types.records import field_names
 from entrepot.types.shown import shown
 
 Arguments = TypeVar("Arguments")
@@ -271,7 +271,7 @@ def _metadata_text(key: str, text: Any) -> str:
 
 
 _RECORDS = (OpStat, OpRead, OpWrite, OpDelete, OpList, OpCopy, OpRename)
-_OPTIONS: dict[type, tuple[str, ...]] = {record: tuple(option.name for option in fields(record)) for record in _RECORDS}
+_OPTIONS: dict[type, tuple[str, ...]] = {record: field_names(record) for record in _RECORDS}
 _PRESIGN_OPTIONS: Final[dict[type, list[str]]] = {
     OpStat: sorted(StatOptions.__optional_keys__),
     OpRead: sorted(PresignReadOptions.__optional_keys__),

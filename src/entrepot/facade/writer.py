@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from contextlib import aclosing
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +11,7 @@ from entrepot.errors import ContentIncomplete, ContentTruncated, Error, InvalidI
 from entrepot.raw import AccessorInfo, Context, OpWrite, oio
 from entrepot.raw.runtime import Runtime
 from entrepot.types import Metadata
+from entrepot.types.records import replace
 
 from .buffers import Bytes, bytes_of
 from .exclusive import Exclusive

@@ -8,8 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 from entrepot.errors import Unsupported
 from entrepot.types import Capability, Entry, Metadata
@@ -45,6 +44,11 @@ from .rps import (
     RpStat,
     RpWrite,
 )
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")

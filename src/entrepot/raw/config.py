@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_type_hints
 
 from entrepot.errors import ConfigInvalid
@@ -14,7 +13,10 @@ from .accessor import Accessor
 from .context import Context
 
 if TYPE_CHECKING:
+    from dataclasses import Field, dataclass
     from urllib.parse import SplitResult
+else:
+    from entrepot.types.records import dataclass
 
 _TRUE, _FALSE = frozenset({"true", "on", "yes", "1"}), frozenset({"false", "off", "no", "0"})
 
@@ -170,6 +172,8 @@ def _accepted_types(cls: type[ServiceConfig]) -> dict[str, tuple[type, ...]]:
 
 
 def _init_fields(cls: type[ServiceConfig]) -> list[Field[Any]]:
+    from dataclasses import fields  # a class of configuration imported it
+
     return [one for one in fields(cls) if one.init]  # type: ignore[arg-type]
 
 

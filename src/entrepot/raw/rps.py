@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,11 @@ from entrepot.types import Metadata, PresignedRequest
 from .record import record
 
 if TYPE_CHECKING:
+    from dataclasses import dataclass
+
     from entrepot.types import Upload
+else:
+    from entrepot.types.records import dataclass
 
 
 @record

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from entrepot.errors import InvalidInput, RangeNotSatisfied
 
 from .numbers import LARGEST, as_integer
 from .shown import shown
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from .records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from .records import dataclass
 
 
 @dataclass(frozen=True, slots=True, repr=False, match_args=False)
@@ -99,5 +104,5 @@ class Capability:
     shared: bool = False
 
     def __repr__(self) -> str:
-        said = ((flag.name, getattr(self, flag.name)) for flag in fields(self))
+        said = ((flag, getattr(self, flag)) for flag in Capability.__slots__)
         return f"Capability({', '.join(name if value is True else f'{name}={value}' for name, value in said if value)})"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from .metadata import Metadata
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from .records import dataclass
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -30,4 +35,4 @@ class Entry:
 
 
 # The slots themselves, as for `Metadata`: a listing makes one for each name.
-_set_path, _set_metadata = (getattr(Entry, field.name).__set__ for field in fields(Entry))
+_set_path, _set_metadata = (getattr(Entry, name).__set__ for name in Entry.__slots__)

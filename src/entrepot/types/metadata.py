@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from .entry_mode import EntryMode
 from .frozen_mapping import EMPTY, FrozenMapping
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from .records import dataclass
 
 # On Python 3.11 to look up a member of an enum takes as long as a call.
 _FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR
@@ -122,7 +127,7 @@ class Metadata:
     _set_is_current,
     _set_is_deleted,
     _set_user_metadata,
-) = (getattr(Metadata, field.name).__set__ for field in fields(Metadata))
+) = (getattr(Metadata, name).__set__ for name in Metadata.__slots__)
 
 
 _WEAK = "W/"

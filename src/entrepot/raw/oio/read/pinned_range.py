@@ -24,7 +24,6 @@ single request, which is what a read without `chunk` and without seeks makes, gi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import (
@@ -37,6 +36,7 @@ from entrepot.errors import (
 )
 from entrepot.raw.rps import RpRead
 from entrepot.types import BytesRange, Metadata
+from entrepot.types.records import field_names, replace
 
 from .api import Joiner, Read, pass_on
 from .bytes_reader import BytesReader
@@ -319,7 +319,7 @@ class PinnedRange:
     def _stat_args(self) -> OpStat:
         """What asks about the same object. A condition that only `read` can check stays with `read`."""
         args, capability = self._args.to_stat(), self._accessor.info.capability
-        beyond = [one.name for one in fields(args) if not getattr(capability, f"stat_with_{one.name}")]
+        beyond = [name for name in field_names(type(args)) if not getattr(capability, f"stat_with_{name}")]
         return replace(args, **dict.fromkeys(beyond))
 
 

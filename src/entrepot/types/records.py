@@ -1,0 +1,184 @@
+"""A cheaper `dataclass` for the classes that `import entrepot` makes.
+
+The standard decorator compiles up to six methods for each class and imports `inspect`. This one compiles `__init__`
+alone; the other methods are shared, or closures over the names of the fields. To other code the result is a dataclass:
+`dataclasses.fields`, `replace`, `asdict` and `is_dataclass`, `copy.replace`, `match`, pickling, comparing, hashing and
+`repr` work as with the standard decorator. Type checkers see the standard decorator:
+
+    if TYPE_CHECKING:
+        from dataclasses import dataclass
+    else:
+        from entrepot.types.records import dataclass
+
+Theory of operation: like the standard decorator, this one makes the class a second time, with `__slots__`. The
+attributes that the functions of `dataclasses` read, `__dataclass_fields__` and `__dataclass_params__`, are descriptors.
+On first use they let the standard decorator describe a class with the same fields, and replace themselves by the
+result. Threads may do so at the same time: the results are equal.
+
+Refused, since nothing here needs it: base classes, `field(...)`, mutable defaults, and classes without slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def dataclass(
+    *,
+    slots: bool,
+    frozen: bool = False,
+    init: bool = True,
+    repr: bool = True,  # noqa: A002 - the name that the standard decorator has for it
+    match_args: bool = True,
+    kw_only: bool = False,
+) -> Callable[[type], type]:
+    """Makes a dataclass with slots. The arguments mean the same as in the standard decorator.
+
+    Raises:
+        TypeError: the class needs the standard decorator.
+    """
+
+    def decorate(cls: type) -> type:
+        annotations = cls.__annotations__  # of this class: it has no base
+        names = tuple(annotations)
+        defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
+        if not slots or cls.__bases__ != (object,) or any(value.__hash__ is None for value in defaults.values()):
+            raise TypeError(f"{cls.__qualname__} needs the standard decorator: see {__name__}")
+        left_out = {*defaults, "__dict__", "__weakref__"}
+        attributes = {name: value for name, value in cls.__dict__.items() if name not in left_out}
+        for special in ("fields", "params"):
+            attributes[f"__dataclass_{special}__"] = _Described(annotations, defaults, frozen=frozen, kw_only=kw_only)
+        if match_args:
+            attributes["__match_args__"] = () if kw_only else names
+        if repr:
+            attributes["__repr__"] = _repr(names)
+        attributes |= {
+            "__replace__": replace,
+            "__slots__": names,
+            "__qualname__": cls.__qualname__,
+            **_comparison(names, is_hashable=frozen),
+        }
+        made = type(cls.__name__, (), attributes)
+        if init:
+            made.__init__ = _init(made, annotations, defaults, frozen=frozen, kw_only=kw_only)  # type: ignore[misc]
+        if frozen:
+            _freeze(made)
+        return made
+
+    return decorate
+
+
+class _Described:
+    """`__dataclass_fields__` or `__dataclass_params__` of a class, made by the standard decorator on first use."""
+
+    def __init__(self, annotations: dict[str, Any], defaults: dict[str, Any], *, frozen: bool, kw_only: bool) -> None:
+        self._annotations = annotations
+        self._defaults = defaults
+        self._options = {"frozen": frozen, "kw_only": kw_only}
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._owner = owner
+        self._name = name
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        import dataclasses
+
+        attributes = {
+            **self._defaults,
+            "__annotations__": self._annotations,
+            "__module__": self._owner.__module__,
+            "__doc__": "",
+        }
+        described: type = dataclasses.dataclass(**self._options)(type(self._owner.__name__, (), attributes))
+        value = getattr(described, self._name)
+        setattr(self._owner, self._name, value)
+        return value
+
+
+def _init(
+    cls: type, annotations: dict[str, Any], defaults: dict[str, Any], *, frozen: bool, kw_only: bool
+) -> Callable[..., None]:
+    """The `__init__` of a class whose arguments are the fields."""
+    arguments = "".join(f", {name}=None" if name in defaults else f", {name}" for name in annotations)
+    star = ", *" if kw_only and annotations else ""
+    # The setter of a slot takes half of the time of `object.__setattr__`, which the standard decorator uses.
+    body = [f"_set_{name}(self, {name})" if frozen else f"self.{name} = {name}" for name in annotations]
+    if hasattr(cls, "__post_init__"):
+        body.append("self.__post_init__()")
+    namespace = {f"_set_{name}": getattr(cls, name).__set__ for name in annotations} if frozen else {}
+    exec(f"def __init__(self{star}{arguments}): {'; '.join(body) or 'pass'}", namespace)  # noqa: S102 - see above
+    init: Any = namespace["__init__"]
+    init.__qualname__ = f"{cls.__qualname__}.__init__"
+    init.__module__ = cls.__module__
+    init.__annotations__ = {**annotations, "return": None}
+    if kw_only:
+        init.__kwdefaults__ = defaults
+    else:
+        init.__defaults__ = tuple(defaults.values())
+    return init  # type: ignore[no-any-return]
+
+
+def _comparison(names: tuple[str, ...], *, is_hashable: bool) -> dict[str, Any]:
+    """`__eq__` and `__hash__` by the values of all fields."""
+    values = attrgetter(*names) if names else lambda _: ()
+
+    def __eq__(self: object, other: object) -> bool:  # noqa: N807 - becomes a method
+        return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
+
+    def __hash__(self: object) -> int:  # noqa: N807 - becomes a method
+        return hash(values(self))
+
+    return {"__eq__": __eq__, "__hash__": __hash__ if is_hashable else None}
+
+
+def _freeze(cls: type) -> None:
+    """Refuses to set and delete fields, and pickles them as the standard decorator does."""
+    names = field_names(cls)
+    setters = [getattr(cls, name).__set__ for name in names]
+
+    def __setattr__(self: object, name: str, value: Any) -> None:  # noqa: N807 - becomes a method
+        if type(self) is cls or name in names:
+            raise _frozen("assign to", name)
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self: object, name: str) -> None:  # noqa: N807 - becomes a method
+        if type(self) is cls or name in names:
+            raise _frozen("delete", name)
+        object.__delattr__(self, name)
+
+    def __getstate__(self: object) -> list[Any]:  # noqa: N807 - becomes a method
+        return [getattr(self, name) for name in names]
+
+    def __setstate__(self: object, state: list[Any]) -> None:  # noqa: N807 - becomes a method
+        for setter, value in zip(setters, state, strict=True):
+            setter(self, value)
+
+    for method in (__setattr__, __delattr__, __getstate__, __setstate__):
+        setattr(cls, method.__name__, method)
+
+
+def _frozen(verb: str, name: str) -> AttributeError:
+    from dataclasses import FrozenInstanceError
+
+    return FrozenInstanceError(f"cannot {verb} field {name!r}")
+
+
+def _repr(names: tuple[str, ...]) -> Callable[[object], str]:
+    def __repr__(self: object) -> str:  # noqa: N807 - becomes a method
+        return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+    return __repr__
+
+
+def replace(value: T, /, **changes: Any) -> T:
+    """`dataclasses.replace` for instances of the classes that are made here, in less time and without an import."""
+    return type(value)(**({name: getattr(value, name) for name in field_names(type(value))} | changes))
+
+
+def field_names(cls: type) -> tuple[str, ...]:
+    """The names of the fields of a class that is made here, in their order."""
+    return cls.__slots__  # type: ignore[attr-defined, no-any-return]
