@@ -1,7 +1,9 @@
 # The commands of this project. They need Python 3.11 or newer and make, nothing else:
 #   make demo     reads one file through four services and prints what that took
-#   make test     runs the tests, with branch coverage
-#   make test-pure             runs those of HTTP without the C extension of aiohttp
+#   make test     runs the tests that are not slow: what to run between two edits
+#   make test-all runs the slow tests as well, with branch coverage and its gate
+#   make test-rest             runs the slow tests alone, and then checks the gate over them and `make test COV=1`
+#   make test-pure             runs the tests of HTTP without the C extension of aiohttp
 #   make check    adds lint, types and import rules
 #   make behavior SERVICE=s3   runs the behaviour suite on a store of yours (docs/behavior-suite.md)
 #   make behavior-all          runs it on every server that we know how to start
@@ -9,27 +11,45 @@
 #   make bench    measures entrepot beside its peers: the better part of an hour (docs/performance.md)
 #   make bench-quick           measures a short part of that, in about a minute
 #   make docs     builds the documentation as web pages into site/
-#   make clean    removes all that the other commands made
+#   make clean    removes everything that the other commands made
+#
+# `make test PYTHON=python3.13` and the like use another interpreter, with an environment of its own (.venv-python3.13).
 
 PYTHON ?= python3
 JOBS ?= 2
 
-venv := .venv
+# The default interpreter has the plain name. Another one has an environment with its name in it: /usr/bin/python3.13 and
+# python3.13 share one.
+venv := .venv$(if $(filter-out python3,$(notdir $(PYTHON))),-$(notdir $(PYTHON)))
 bin := $(venv)/bin
 peers := .venv-bench
 install := -m pip install --quiet --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test test-pure check behavior behavior-all soak bench bench-quick docs clean
+pytest := $(bin)/python -m pytest --numprocesses=$(JOBS)
+coverage := --cov --cov-report=term-missing:skip-covered
+shipped := not servers and not soak
+
+.PHONY: demo test test-all test-rest test-pure quick check behavior behavior-all soak bench bench-quick docs clean
 .DELETE_ON_ERROR:
 
 demo: $(venv)/installed-demo
 	$(bin)/python examples/quickstart.py $(ARGS)
 
 test: $(venv)/installed-test
-	$(bin)/python -m pytest --numprocesses=$(JOBS) --cov --cov-report=term-missing:skip-covered $(ARGS)
+	$(pytest) $(if $(COV),--cov --cov-report= --cov-fail-under=0) -m "not slow and $(shipped)" $(ARGS)
+
+test-all: $(venv)/installed-test
+	$(pytest) $(coverage) -m "$(shipped)" $(ARGS)
+
+test-rest: $(venv)/installed-test
+	$(pytest) $(coverage) --cov-append -m "slow and $(shipped)" $(ARGS)
+
+# A part that differs most between releases of Python: values, event loops, the blocking API.
+quick: $(venv)/installed-test
+	$(pytest) -m "not slow and $(shipped)" tests/types tests/raw tests/layers tests/blocking $(ARGS)
 
 test-pure: $(venv)/installed-test
-	AIOHTTP_NO_EXTENSIONS=1 $(bin)/python -m pytest --numprocesses=$(JOBS) \
+	AIOHTTP_NO_EXTENSIONS=1 $(pytest) -m "not slow and $(shipped)" \
 		tests/raw/http tests/integration/test_misbehaving_http.py $(ARGS)
 
 check: $(venv)/installed-dev
@@ -75,5 +95,5 @@ $(peers)/installed: pyproject.toml | $(peers)/bin/python
 	$(PYTHON) -m venv $*
 
 clean:
-	rm -rf $(venv) $(peers) dist build site htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* $(peers) dist build site htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	rm -rf .import_linter_cache

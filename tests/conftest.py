@@ -14,9 +14,16 @@ from entrepot import Operator
 from entrepot.raw import ServiceConfig
 from entrepot.services import S3, Fs, Http, Memory
 from entrepot.testing import Nginx, S3Server, SeaweedFS, juicefs, moto, nginx, seaweedfs
+from tests.slow import is_slow
 
 SERVICES = ("fs", "memory", "http", "s3")
 _serial = count()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_slow(item.nodeid):
+            item.add_marker("slow")
 
 
 @dataclass(frozen=True)
