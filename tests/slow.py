@@ -11,6 +11,9 @@ SLOW = {
     r"tests/blocking/test_interrupts\.py": "the same for the event loop's thread",
     r"tests/blocking/test_processes\.py": "starts an interpreter for each way to end one",
     r"tests/(behavior|blocking)/test_suite\.py::test_case\[(seaweedfs|moto|juicefs).*-uploads\.": "sends many MiB",
+    r"tests/(behavior|blocking)/test_suite\.py::test_case\[seaweedfs.*one_winner": "has many writers",
+    r"tests/facade/test_preload\.py::test_no_operation_imports_anything\[s3\]": "calls all in new interpreters",
+    r"tests/integration/test_presigned\.py::test_one_that_has_expired_is_refused": "waits until a second has passed",
     r"tests/docs/test_third_party\.py": "builds and installs a package",
     r"tests/docs/test_import_cost\.py": "starts 90 interpreters to find the cheapest",
 }
