@@ -192,8 +192,15 @@ atexit.register(attempt)
 @cache
 def starts_threads_at_exit() -> bool:
     """Whether this Python starts a thread in an `atexit` handler: 3.11 does, 3.12.1 does not, 3.13.0 does again."""
-    handler = "import atexit, threading; atexit.register(lambda: threading.Thread(target=print, args=['yes']).start())"
-    ended = subprocess.run([sys.executable, "-c", handler], capture_output=True, text=True, timeout=30)
+    program = """
+import atexit, threading
+def attempt():
+    thread = threading.Thread(target=print, args=["yes"])
+    thread.start()
+    thread.join()
+atexit.register(attempt)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
     return ended.stdout.strip() == "yes"
 
 

@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from inspect import isawaitable, iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from entrepot.errors import Error, InvalidInput
@@ -74,6 +73,8 @@ def is_file(source: object) -> bool:
 
 def is_async_file(source: Any) -> bool:
     """Whether the `read` of a file is awaited, as far as can be seen without calling it."""
+    from inspect import iscoroutinefunction  # 6 ms of `import entrepot`; the configuration of a service imports it
+
     return iscoroutinefunction(source.read) or (isinstance(source, AsyncIterable) and not isinstance(source, Iterable))
 
 
@@ -105,6 +106,8 @@ async def _blocks_of_file(file: Any, runtime: Runtime) -> AsyncGenerator[Bytes, 
 
 async def _awaited(file: object, read: Callable[[], Awaitable[Any]]) -> Any:
     """A block, also of a `read` that returns an awaitable without being a coroutine function."""
+    from inspect import isawaitable
+
     with _refusal_of(file):
         block = await read()
         return await block if isawaitable(block) else block
