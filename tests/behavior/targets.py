@@ -1,27 +1,23 @@
-"""What the suite runs on: each service as a configuration that says what it can, and a way to get one of it."""
+"""What the suite runs on: the targets that the services declare, and how a test opens one."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from importlib import import_module
+from itertools import count
 
 import pytest
 
 from entrepot import Operator
-from entrepot import testing as entrepot_testing
 from entrepot.raw import AccessorInfo, ServiceConfig
-from entrepot.services import S3, Fs, Http, Memory
-from entrepot.testing import Case, S3Server
+from entrepot.raw.suite import Place, Store, SuiteTarget
+from entrepot.services.registry import SCHEMES, service_class
+from entrepot.testing import Case
 from entrepot.testing.behavior import Put
-from entrepot.testing.servers.s3 import ask_signed
-from tests.conftest import http_storage, s3_config
 
-VERSIONED_BUCKET = "entrepot-versions"
-VERSIONING = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+_serial = count()
 
 
 @dataclass(frozen=True)
@@ -34,80 +30,56 @@ class Storage:
 
 @dataclass(frozen=True)
 class Target:
-    """A service, with the server it is on.
+    """One declared target."""
 
-    Arguments:
-        sample: a configuration of it, for what it says of itself.
-        make: a storage of it, empty.
-        can_put: whether its storage has a way of its own to put objects there.
-        needs_servers: whether it needs what only `make behavior-all` installs.
-    """
+    declared: SuiteTarget
 
-    sample: ServiceConfig
-    make: Callable[[pytest.FixtureRequest, Case], Storage]
-    can_put: bool = False
-    needs_servers: bool = False
+    @property
+    def sample(self) -> ServiceConfig:
+        return self.declared.sample
 
     @property
     def info(self) -> AccessorInfo:
         return Operator(self.sample).info
 
+    @property
+    def can_put(self) -> bool:
+        """Whether objects are put there by other means than the service: where it cannot write."""
+        return not self.info.capability.write
 
-def _memory(request: pytest.FixtureRequest, case: Case) -> Storage:
-    return Storage(Operator(Memory()))
+    @property
+    def needs_servers(self) -> bool:
+        return self.declared.needs_extra
 
+    def make(self, request: pytest.FixtureRequest, case: Case) -> Storage:
+        """An empty storage."""
+        store = opened(self.declared, request, is_versioned=case.name.startswith("versions."))
 
-def _versioned_memory(request: pytest.FixtureRequest, case: Case) -> Storage:
-    return Storage(Operator(Memory(versioned=True)))
+        async def put(path: str, content: bytes) -> None:
+            await asyncio.to_thread(store.put, path, content)
 
-
-def _fs(request: pytest.FixtureRequest, case: Case) -> Storage:
-    return Storage(Operator(Fs(request.getfixturevalue("tmp_path"))))
-
-
-def _http(request: pytest.FixtureRequest, case: Case) -> Storage:
-    storage = http_storage(request.getfixturevalue("nginx_server"))
-
-    async def put(path: str, content: bytes) -> None:
-        await asyncio.to_thread(storage.put, path, content)
-
-    return Storage(storage.operator, put)
+        return Storage(Operator(store.config), put if self.can_put else None)
 
 
-def _s3(server_fixture: str) -> Callable[[pytest.FixtureRequest, Case], Storage]:
-    def make(request: pytest.FixtureRequest, case: Case) -> Storage:
-        server = request.getfixturevalue(server_fixture)
-        bucket = versioned_bucket(server) if case.name.startswith("versions.") else None
-        return Storage(Operator(s3_config(server, bucket)))
-
-    return make
+def new_root() -> str:
+    """The name of a directory that no other test uses, in this process or another."""
+    return f"root-{os.getpid()}-{next(_serial)}"
 
 
-@cache
-def versioned_bucket(server: S3Server) -> str:
-    """A bucket of the server that keeps versions, made when it is first asked for."""
-    for target, body in ((f"/{VERSIONED_BUCKET}", b""), (f"/{VERSIONED_BUCKET}?versioning=", VERSIONING)):
-        reply = ask_signed(server, "PUT", target, body)
-        if reply.status not in {200, 409}:
-            raise OSError(f"{server.endpoint} answered {reply.status} to PUT {target}: {reply.content!r:.300}")
-    return VERSIONED_BUCKET
+def opened(target: SuiteTarget, request: pytest.FixtureRequest, *, is_versioned: bool = False) -> Store:
+    """The storage of a target in an empty place. The server is started once in a session."""
+    server = request.getfixturevalue(f"{target.server}_server") if target.server else None
+    return target.open(Place(request.getfixturevalue("tmp_path"), new_root(), server, is_versioned))
 
 
-@contextmanager
-def started(name: str, folder: Path) -> Iterator[S3Server]:
-    """One of the servers that `entrepot.testing` can start, by its name."""
-    with getattr(entrepot_testing, name)(folder) as server:
-        yield server
-
-
-_S3 = S3(bucket="sample", region="us-east-1", access_key_id="key", secret_access_key="secret")
-SERVERS = ("rclone", "juicefs", "swift", "radosgw")
-TARGETS = {
-    "memory": Target(Memory(), _memory),
-    "memory_versioned": Target(Memory(versioned=True), _versioned_memory),
-    "fs": Target(Fs("/tmp"), _fs),
-    "http": Target(Http("http://127.0.0.1"), _http, can_put=True),
-    "seaweedfs": Target(_S3, _s3("seaweedfs_server")),
-    "moto": Target(_S3, _s3("moto_server")),
-    **{name: Target(_S3, _s3(f"{name}_server"), needs_servers=True) for name in SERVERS},
+DECLARED: dict[str, tuple[SuiteTarget, ...]] = {
+    str(config.SCHEME): import_module(f"{config.__module__.rpartition('.')[0]}.behavior").TARGETS
+    for config in dict.fromkeys(map(service_class, SCHEMES))
 }
+"""The targets of each service, by its scheme."""
+
+TARGETS = {target.name: Target(target) for targets in DECLARED.values() for target in targets}
+"""The targets of all services, by name."""
+
+SERVERS = tuple(dict.fromkeys(target.declared.server for target in TARGETS.values() if target.declared.server))
+"""The functions of `entrepot.testing` that start the servers of the targets."""

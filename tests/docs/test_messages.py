@@ -22,15 +22,19 @@ from entrepot.facade.options import _CHECKS
 from entrepot.raw import Context, ServiceConfig
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.services import S3, Fs, Http, Memory
+from tests.behavior.targets import DECLARED
 from tests.docs.test_config_tables import CONFIGS
 
 SECRET = "hUnter2/Secret+7"
 VALID: dict[str, dict[str, Any]] = {
-    "fs": {"root": "/nowhere"},
-    "http": {"endpoint": "http://127.0.0.1:1"},
-    "memory": {},
-    "s3": {"bucket": "b", "region": "r", "access_key_id": "k", "secret_access_key": "s"},
+    scheme: {
+        field.name: value
+        for field in fields(targets[0].sample)
+        if field.init and (value := getattr(targets[0].sample, field.name)) != field.default
+    }
+    for scheme, targets in DECLARED.items()
 }
+"""The values of a configuration of each service that works."""
 
 
 REQUIRED: dict[type, dict[str, Any]] = {

@@ -18,7 +18,6 @@ from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
 from entrepot.services import S3, Fs, Memory
 from entrepot.testing import S3Server, SeaweedFS
 from entrepot.testing.transport import RecordingTransport
-from tests.behavior.targets import versioned_bucket
 from tests.conftest import s3_config
 
 MIB = 1024**2
@@ -133,7 +132,7 @@ async def test_if_match_of_the_target_holds_in_ranges(seaweedfs_server: SeaweedF
 
 
 async def test_a_version_is_copied_in_ranges(seaweedfs_server: SeaweedFS) -> None:
-    async with Operator(lowered(seaweedfs_server, versioned_bucket(seaweedfs_server)), resilient=False) as op:
+    async with Operator(lowered(seaweedfs_server, seaweedfs_server.versioned_bucket()), resilient=False) as op:
         first = await op.write("s", CONTENT)
         await op.write("s", b"second")
         await op.copy("s", "s", source_version=first.version, **HINTS)

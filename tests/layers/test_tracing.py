@@ -26,6 +26,7 @@ from entrepot.raw import (
     OpStat,
     RpRead,
     RpStat,
+    ServiceConfig,
     oio,
 )
 from entrepot.services import S3, Fs, Http, Memory
@@ -256,9 +257,9 @@ async def test_the_headers_of_a_request_stay_as_they_are_but_for_those_behind_th
     assert await _headers_of(TracingLayer(traced.tracer, propagate=False)) == plain
 
 
-async def _headers_of(layer: TracingLayer | None) -> list[tuple[str, str]]:
+async def _headers_of(layer: TracingLayer | None, config: ServiceConfig | None = None) -> list[tuple[str, str]]:
     transport = MockTransport(lambda request: reply(200, b"", [("Content-Length", "0")]))
-    op = Operator(Http("http://h/", token="t"), context=Context(http=transport))
+    op = Operator(config or Http("http://h/", token="t"), context=Context(http=transport))
     await (op.layer(layer) if layer is not None else op).stat("a")
     return list(transport.requests[0].headers)
 
@@ -286,9 +287,16 @@ class _Inventing(TextMapPropagator):
 
 
 async def test_another_propagator_writes_other_headers_but_none_that_would_have_to_be_signed(traced: Traced) -> None:
-    headers = dict(await _headers_of(TracingLayer(traced.tracer, propagator=_Inventing())))
+    layer = TracingLayer(traced.tracer, propagator=_Inventing())
+    s3 = S3(bucket="b", region="r", endpoint="http://h", access_key_id="k", secret_access_key="s")
+    headers = dict(await _headers_of(layer, s3))
     assert headers["b3"] == "0"
     assert not {"traceparent", "X-Amz-Trace"} & set(headers)
+
+
+async def test_a_service_that_signs_no_headers_gets_all_of_them(traced: Traced) -> None:
+    headers = dict(await _headers_of(TracingLayer(traced.tracer, propagator=_Inventing())))
+    assert (headers["b3"], headers["X-Amz-Trace"]) == ("0", "1")
 
 
 def test_a_local_operator_makes_no_transport(tmp_path: Any) -> None:

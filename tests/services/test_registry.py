@@ -54,7 +54,7 @@ def test_an_entry_point_may_name_a_class_inside_another_thing(install: Any) -> N
 @pytest.mark.parametrize("value", ["entrepot:Operator", "entrepot.services.memory", "builtins:str", "json:dumps"])
 def test_an_entry_point_must_be_a_configuration(install: Any, value: str) -> None:
     install(value)
-    with pytest.raises(ConfigInvalid, match="no subclass of ServiceConfig") as caught:
+    with pytest.raises(ConfigInvalid, match="is not a subclass of ServiceConfig") as caught:
         service_class("duck4")
     assert value in caught.value.message
     assert caught.value.operation == "configure"

@@ -109,6 +109,7 @@ def assemble(
         context: what the service is built with.
         resilience: what is put among the user's layers where the service goes over a network.
     """
+    context = context.with_telemetry(config.TELEMETRY)
     for layer in layers:
         context = layer.wrap_context(context)
     accessor = config.build(context)

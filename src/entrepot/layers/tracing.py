@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextvars import Token
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.raw import Accessor, AccessorInfo, Context, Layer, Operation, build_abs_path, build_rooted_abs_path
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.observation import Observation, ObservedAccessor
-from entrepot.types import Scheme
+from entrepot.raw.telemetry import Telemetry
 from entrepot.types.shown import shown
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context as TraceContext
     from opentelemetry.propagators.textmap import TextMapPropagator
     from opentelemetry.trace import Span, Tracer
-
-_SIGNED: Final = "x-amz-"
-_CONVENTIONS: Final[dict[str, tuple[str, Callable[[str, str], str]]]] = {
-    Scheme.S3: ("aws.s3.key", build_abs_path),
-    Scheme.FS: ("file.path", build_rooted_abs_path),
-}
-"""By scheme: how OpenTelemetry's conventions call the place of an object, and how it is told."""
 
 
 class TracingLayer(Layer):
@@ -36,8 +28,8 @@ class TracingLayer(Layer):
 
     Arguments:
         tracer: the tracer; None is the tracer `"entrepot"` of the global provider.
-        propagator: writes the trace into headers; None is the W3C's (`traceparent`, `tracestate`). Headers that would
-            have to be signed (`x-amz-`) are left out.
+        propagator: writes the trace into headers; None is the W3C's (`traceparent`, `tracestate`). Headers that the
+            service would have to sign are left out.
         propagate: whether requests have trace headers. By default True.
 
     Raises:
@@ -66,12 +58,13 @@ class TracingLayer(Layer):
     def wrap_context(self, context: Context) -> Context:
         if not self._propagate:
             return context
-        return context.around_http(partial(_Propagating, propagator=self._propagator or _w3c()))
+        signed = context.telemetry.signed_headers
+        return context.around_http(partial(_Propagating, propagator=self._propagator or _w3c(), signed=signed))
 
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:
         from opentelemetry.trace import get_tracer
 
-        spans = _Spans(accessor.info, self._tracer or get_tracer("entrepot"), is_remote=accessor.info.is_remote)
+        spans = _Spans(accessor.info, context.telemetry, self._tracer or get_tracer("entrepot"))
         return ObservedAccessor(accessor, partial(_Traced, accessor, context, spans))
 
 
@@ -92,14 +85,15 @@ def _w3c() -> TextMapPropagator:
 class _Propagating(HttpTransport):
     """Adds the trace headers after all others, so that signed headers do not change."""
 
-    def __init__(self, inner: HttpTransport, propagator: TextMapPropagator) -> None:
+    def __init__(self, inner: HttpTransport, propagator: TextMapPropagator, signed: tuple[str, ...]) -> None:
         self._inner = inner
         self._propagator = propagator
+        self._signed = signed
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         carrier: dict[str, str] = {}
         self._propagator.inject(carrier)
-        added = [header for header in carrier.items() if not header[0].lower().startswith(_SIGNED)]
+        added = [header for header in carrier.items() if not header[0].lower().startswith(self._signed)]
         return await self._inner.send(request.with_headers([*request.headers, *added]) if added else request)
 
     async def close(self) -> None:
@@ -109,18 +103,20 @@ class _Propagating(HttpTransport):
 class _Spans:
     """Makes the spans of one stack. It holds the parts of the API, which is imported when a stack is built."""
 
-    def __init__(self, info: AccessorInfo, tracer: Tracer, *, is_remote: bool) -> None:
+    def __init__(self, info: AccessorInfo, telemetry: Telemetry, tracer: Tracer) -> None:
         from opentelemetry import context, trace
 
         self.attach, self.detach = context.attach, context.detach
         self.around = trace.set_span_in_context
         self.error = trace.StatusCode.ERROR
-        kind = trace.SpanKind.CLIENT if is_remote else trace.SpanKind.INTERNAL
+        kind = trace.SpanKind.CLIENT if info.is_remote else trace.SpanKind.INTERNAL
         self._start = partial(tracer.start_span, kind=kind)
         self._info = info
+        self._path_attribute = telemetry.path
+        self._full_path = build_rooted_abs_path if telemetry.is_rooted else build_abs_path
         self._known = {"entrepot.scheme": str(info.scheme)} | ({"entrepot.namespace": info.name} if info.name else {})
-        if info.scheme == Scheme.S3:
-            self._known["aws.s3.bucket"] = info.name
+        if telemetry.name:
+            self._known[telemetry.name] = info.name
 
     def start(self, operation: Operation, path: str, target: str) -> Span:
         """A span of an operation. Its name has no path, because spans are grouped by name."""
@@ -135,10 +131,8 @@ class _Spans:
         if not path:
             return {}
         place = {"entrepot.path": _encodable(path)}
-        convention = _CONVENTIONS.get(self._info.scheme)
-        if convention is not None:
-            attribute, build = convention
-            place[attribute] = _encodable(build(self._info.root, path))
+        if self._path_attribute:
+            place[self._path_attribute] = _encodable(self._full_path(self._info.root, path))
         return place
 
 

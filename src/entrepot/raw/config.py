@@ -6,11 +6,13 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_type_hints
 
-from entrepot.errors import ConfigInvalid
+from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.types.shown import shown_name
 
 from .accessor import Accessor
 from .context import Context
+from .path import normalize_root
+from .telemetry import Telemetry
 
 if TYPE_CHECKING:
     from dataclasses import Field, dataclass
@@ -47,11 +49,17 @@ class ServiceConfig:
 
     Attributes:
         SCHEME: the scheme of the service.
+        ALIASES: more schemes that mean the service.
+        URI: the form of its URIs, such as `"s3://bucket/root?region=..."`.
+        TELEMETRY: how traces name its objects, and which headers it signs.
         NEEDS_LOOP: whether the service needs an event loop. One that waits only by the verbs of `context.runtime`,
             and uses no `context.http`, needs none: it says False, and `op.blocking()` is ten times as fast.
     """
 
     SCHEME: ClassVar[str]
+    ALIASES: ClassVar[tuple[str, ...]] = ()
+    URI: ClassVar[str] = ""
+    TELEMETRY: ClassVar[Telemetry] = Telemetry()
     NEEDS_LOOP: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -67,6 +75,16 @@ class ServiceConfig:
 
     def validate(self) -> None:
         """Raises `ConfigInvalid` where the values cannot work. No I/O."""
+
+    def check_root(self, root: str) -> None:
+        """Raises `ConfigInvalid` for a root that paths cannot be relative to. No part of the error shows the root."""
+        try:
+            normalize_root(root)
+        except InvalidInput as error:
+            reason = error.message
+        else:
+            return
+        raise self.invalid(f"root cannot be used: {reason}")  # here, since the handled error names the root
 
     def is_same_store(self, other: ServiceConfig) -> bool:
         """Whether objects of both lie in one store, which this configuration reaches as far as the other.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Self
 
+from .telemetry import Telemetry
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,13 +25,14 @@ class Context:
         http: how to send a request; by default aiohttp. One that is passed in is never closed by us.
     """
 
-    __slots__ = ("_connections", "_is_read_only", "_runtime", "_uses_http")
+    __slots__ = ("_connections", "_is_read_only", "_runtime", "_telemetry", "_uses_http")
 
     def __init__(self, runtime: Runtime | None = None, http: HttpTransport | None = None) -> None:
         self._runtime = runtime
         self._connections = _Connections(http)
         self._uses_http = False
         self._is_read_only = False
+        self._telemetry = Telemetry()
 
     @property
     def runtime(self) -> Runtime:
@@ -65,6 +68,17 @@ class Context:
         """
         return self._is_read_only
 
+    @property
+    def telemetry(self) -> Telemetry:
+        """How traces name the objects of the service that is built, and which headers it signs."""
+        return self._telemetry
+
+    def with_telemetry(self, telemetry: Telemetry) -> Context:
+        """The same context for a service that declares these names."""
+        context = self.replace()
+        context._telemetry = telemetry  # noqa: SLF001 - of this class
+        return context
+
     def read_only(self) -> Context:
         """The same context for a stack that must not change the storage, for layers."""
         context = self.replace()
@@ -77,6 +91,7 @@ class Context:
         if http is None:
             context._connections = self._connections
         context._is_read_only = self._is_read_only
+        context._telemetry = self._telemetry
         return context
 
     def around_http(self, wrap: Callable[[HttpTransport], HttpTransport]) -> Context:
@@ -84,6 +99,7 @@ class Context:
         context = Context(self._runtime)
         context._connections = _Wrapped(self._connections, wrap)
         context._is_read_only = self._is_read_only
+        context._telemetry = self._telemetry
         return context
 
     async def close(self) -> None:

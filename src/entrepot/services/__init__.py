@@ -1,4 +1,7 @@
-"""What stores: the configuration class of each built-in service, imported on use."""
+"""The configuration class of each built-in service, imported on first use.
+
+Written by `python tools/generate_services.py`; edits are lost.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -10,6 +13,19 @@ if TYPE_CHECKING:
     from .memory import Memory
     from .s3 import S3
 
-__all__ = ["S3", "Fs", "Http", "Memory"]
+__all__ = [
+    "S3",
+    "Fs",
+    "Http",
+    "Memory",
+]
 
-__getattr__ = lazy_names(__name__, {"Fs": "fs", "Http": "http", "Memory": "memory", "S3": "s3"})
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Fs": "fs",
+        "Http": "http",
+        "Memory": "memory",
+        "S3": "s3",
+    },
+)

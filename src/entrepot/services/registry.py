@@ -1,4 +1,4 @@
-"""Which services there are, by scheme. It holds strings: a service is imported when it is asked for."""
+"""The services by scheme. The registry holds strings; a service is imported when its class is requested."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw import ServiceConfig
+from entrepot.types.scheme import ENTRY_POINT_GROUP
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-ENTRY_POINT_GROUP: Final = "entrepot.services"
-
-_BUILT_IN: Final = {
-    "file": "entrepot.services.fs:Fs",
-    "fs": "entrepot.services.fs:Fs",
-    "http": "entrepot.services.http:Http",
-    "https": "entrepot.services.http:Http",
-    "memory": "entrepot.services.memory:Memory",
-    "s3": "entrepot.services.s3:S3",
+SCHEMES: Final = {
+    # Written by `python tools/generate_services.py`
+    "file": "Fs",
+    "fs": "Fs",
+    "http": "Http",
+    "https": "Http",
+    "memory": "Memory",
+    "s3": "S3",
+    # until here
 }
+"""The name in `entrepot.services` of the class of each built-in scheme and alias."""
 
 
 def service_class(scheme: str) -> type[ServiceConfig]:
@@ -29,15 +31,14 @@ def service_class(scheme: str) -> type[ServiceConfig]:
     Packages add theirs as an entry point of the group `entrepot.services`, named after the scheme.
 
     Raises:
-        ConfigInvalid: there is no such scheme (the known ones are listed), or the package that has it cannot be
-            imported or gives something else.
+        ConfigInvalid: no service has the scheme (the known ones are listed), or the package that registers it cannot
+            be imported or registers something else.
     """
     if not isinstance(scheme, str):
         raise _invalid(f"a scheme is str, not {type(scheme).__name__}")
     lowered = scheme.lower()
-    if (target := _BUILT_IN.get(lowered)) is not None:
-        module, _, name = target.partition(":")
-        built_in: type[ServiceConfig] = getattr(import_module(module), name)
+    if (name := SCHEMES.get(lowered)) is not None:
+        built_in: type[ServiceConfig] = getattr(import_module("entrepot.services"), name)
         return built_in
     if (entry := _installed().get(lowered)) is not None:
         return _loaded(entry)
@@ -45,27 +46,27 @@ def service_class(scheme: str) -> type[ServiceConfig]:
 
 
 def schemes() -> list[str]:
-    """The schemes that can be used, sorted."""
-    return sorted({*_BUILT_IN, *_installed()})
+    """The schemes and aliases of all installed services, sorted."""
+    return sorted({*SCHEMES, *_installed()})
 
 
 def _installed() -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points
 
-    return {one.name.lower(): one for one in entry_points(group=ENTRY_POINT_GROUP)}
+    return {entry.name.lower(): entry for entry in entry_points(group=ENTRY_POINT_GROUP)}
 
 
 def _loaded(entry: EntryPoint) -> type[ServiceConfig]:
     try:
-        found = entry.load()
-    except Exception as error:  # whatever the import of somebody else's package raises
-        raise _invalid(f"{_named(entry)} cannot be loaded") from error
-    if not (isinstance(found, type) and issubclass(found, ServiceConfig)):
-        raise _invalid(f"{_named(entry)} is no subclass of ServiceConfig")
-    return found
+        loaded = entry.load()
+    except Exception as error:  # the import of a package may raise any error
+        raise _invalid(f"{_described(entry)} cannot be loaded") from error
+    if not (isinstance(loaded, type) and issubclass(loaded, ServiceConfig)):
+        raise _invalid(f"{_described(entry)} is not a subclass of ServiceConfig")
+    return loaded
 
 
-def _named(entry: EntryPoint) -> str:
+def _described(entry: EntryPoint) -> str:
     package = "an installed package" if entry.dist is None else f"the package {entry.dist.name}"
     return f"the scheme {entry.name!r} of {package} ({entry.value})"
 

@@ -1,12 +1,49 @@
-"""The names of the built-in services."""
+"""The schemes of services."""
 
 from enum import StrEnum
+from typing import Final
+
+ENTRY_POINT_GROUP: Final = "entrepot.services"
+"""The group of the entry points by which a package adds a service, each named after its scheme."""
 
 
 class Scheme(StrEnum):
-    """The schemes that come with entrepot. Those of other packages are plain strings."""
+    """The scheme of an installed service.
 
+    The members are the services that come with entrepot. `Scheme("duck")` is the scheme of a package that is
+    installed; a plain `str` serves as well wherever a scheme is expected.
+
+    Raises:
+        ValueError: no installed service has the scheme.
+    """
+
+    # Written by `python tools/generate_services.py`
     FS = "fs"
     HTTP = "http"
     MEMORY = "memory"
     S3 = "s3"
+    # until here
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Scheme | None":
+        """The scheme of a package, or a built-in one in other letters; made once, so that `is` compares it."""
+        if not isinstance(value, str):
+            return None
+        lowered = value.lower()
+        if lowered in cls._value2member_map_:
+            return cls(lowered)
+        return cls._add(lowered) if _is_installed(lowered) else None
+
+    @classmethod
+    def _add(cls, scheme: str) -> "Scheme":
+        member = str.__new__(cls, scheme)
+        member._name_ = scheme.upper()
+        member._value_ = scheme
+        cls._value2member_map_[scheme] = member
+        return member
+
+
+def _is_installed(scheme: str) -> bool:
+    from importlib.metadata import entry_points
+
+    return any(entry.name.lower() == scheme for entry in entry_points(group=ENTRY_POINT_GROUP))

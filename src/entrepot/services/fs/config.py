@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 from entrepot.raw.config import ServiceUri
-from entrepot.types import Scheme
+from entrepot.raw.telemetry import Telemetry
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,10 @@ class Fs(ServiceConfig):
             negative.
     """
 
-    SCHEME: ClassVar[str] = Scheme.FS
+    SCHEME: ClassVar[str] = "fs"
+    ALIASES: ClassVar[tuple[str, ...]] = ("file",)
+    URI: ClassVar[str] = "fs:///some/root"
+    TELEMETRY: ClassVar[Telemetry] = Telemetry(path="file.path", is_rooted=True)
     NEEDS_LOOP: ClassVar[bool] = False
 
     root: str

@@ -9,7 +9,6 @@ from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 from entrepot.raw.config import ServiceUri
 from entrepot.raw.http.endpoint import Endpoint, parse_endpoint
-from entrepot.types import Scheme
 
 from .core import check_segments
 
@@ -36,7 +35,9 @@ class Http(ServiceConfig):
             be sent or exclude each other, or the root leaves itself by `..`.
     """
 
-    SCHEME: ClassVar[str] = Scheme.HTTP
+    SCHEME: ClassVar[str] = "http"
+    ALIASES: ClassVar[tuple[str, ...]] = ("https",)
+    URI: ClassVar[str] = "https://host/some/root"
 
     endpoint: str
     root: str = "/"

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, NoReturn
 
-from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
-from entrepot.types import Scheme
 
 from .core import Table
 
@@ -27,7 +25,8 @@ class Memory(ServiceConfig):
         ConfigInvalid: the root is not valid Unicode text without NUL, CR and LF.
     """
 
-    SCHEME: ClassVar[str] = Scheme.MEMORY
+    SCHEME: ClassVar[str] = "memory"
+    URI: ClassVar[str] = "memory:///some/root"
     NEEDS_LOOP: ClassVar[bool] = False
 
     root: str = "/"
@@ -39,13 +38,7 @@ class Memory(ServiceConfig):
         object.__setattr__(self, "table", Table(self.versioned))
 
     def validate(self) -> None:
-        try:
-            normalize_root(self.root)
-        except InvalidInput as error:
-            reason = error.message
-        else:
-            return
-        raise self.invalid(f"root cannot be used: {reason}")  # not within: the other error names the root
+        self.check_root(self.root)
 
     def build(self, context: Context) -> Accessor:
         from .accessor import MemoryAccessor

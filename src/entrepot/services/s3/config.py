@@ -9,7 +9,7 @@ from entrepot.errors import ConfigInvalid
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 from entrepot.raw.config import ServiceUri
 from entrepot.raw.http.endpoint import parse_endpoint
-from entrepot.types import Scheme
+from entrepot.raw.telemetry import Telemetry
 
 _BUCKET: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}", re.ASCII)
 _BUCKET_IN_HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
@@ -51,7 +51,9 @@ class S3(ServiceConfig):
         ConfigInvalid: a value is missing, or they cannot work together. Nothing is sent.
     """
 
-    SCHEME: ClassVar[str] = Scheme.S3
+    SCHEME: ClassVar[str] = "s3"
+    URI: ClassVar[str] = "s3://bucket/some/root?region=r"
+    TELEMETRY: ClassVar[Telemetry] = Telemetry("aws.s3.bucket", "aws.s3.key", signed_headers=("x-amz-",))
 
     bucket: str = field(default="", metadata={"aliases": ("aws_bucket", "aws_bucket_name", "bucket_name")})
     root: str = "/"

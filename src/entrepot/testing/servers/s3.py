@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from http.client import HTTPConnection
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,6 +16,10 @@ from .request import Reply, ask, connection_to
 
 PROBE_SECONDS: Final = 10.0
 """How long one request of those that find out whether a server is ready may take."""
+
+VERSIONED: Final = "entrepot-versions"
+VERSIONING: Final = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+"""What makes a bucket keep versions."""
 
 PROBE: Final = ".entrepot-is-ready"
 """The key of the object that is put, read and removed to find that out."""
@@ -40,6 +45,15 @@ class S3Server:
     access_key_id: str = "AKIATEST0001"
     secret_access_key: str = field(default="secretsecret01", repr=False)
 
+    def versioned_bucket(self) -> str:
+        """The name of a bucket that keeps versions of objects. It is made unless it exists.
+
+        Raises:
+            OSError: the server does not answer, or refuses.
+        """
+        _make_versioned_bucket(self)
+        return VERSIONED
+
 
 def is_serving(server: S3Server) -> bool:
     """Makes the bucket, and sees an object put, read and removed, and refused to those who do not sign.
@@ -55,6 +69,14 @@ def is_serving(server: S3Server) -> bool:
         and 400 <= ask(_connection(server), "GET", key).status < 500
         and ask_signed(server, "DELETE", key).status == 204
     )
+
+
+@cache
+def _make_versioned_bucket(server: S3Server) -> None:
+    for target, body in ((f"/{VERSIONED}", b""), (f"/{VERSIONED}?versioning=", VERSIONING)):
+        response = ask_signed(server, "PUT", target, body)
+        if response.status not in {200, 409}:
+            raise OSError(f"{server.endpoint} answered {response.status} to PUT {target}: {response.content!r:.300}")
 
 
 def ask_signed(

@@ -1,0 +1,161 @@
+"""Where the behaviour suite runs on the s3 service, and what each server lacks.
+
+A case that a server lacks must fail there; once it passes the test fails, so that the line is removed. Nothing here is
+lacking in entrepot.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from entrepot.raw.suite import Place, Sometimes, Store, SuiteTarget, all_of
+
+from .config import S3
+
+_WEED_PATHS = "it keeps names as a tree of files: empty parts of a name and backslashes are not kept as they are"
+_WEED_DOTS = "it refuses parts of a name that are one or two dots"
+_WEED_MARKERS = "it makes no marker of a directory that something lies in already"
+_WEED_FOLDERS = "it lists directories whose last object is gone"
+_MOTO_CONDITIONS = "it ignores the condition"
+_MOTO_UPLOADS = "it says of every upload that it was begun in 2010"
+
+_MOTO_HEAD = "it ignores what the headers of a reply to a HEAD shall say"
+_MOTO_QUERY = "it fails (500) on every request that is signed in its query"
+
+_NO_CONDITIONS = "it ignores conditions of writes and copies"
+_NO_VERSIONS = "it keeps no versions (501)"
+_NO_MARKERS = "it lists no markers of directories, and lets none be made where something lies"
+_TREE = "it keeps names as a tree of files: a name cannot be that of an object and of a directory"
+_TREE_PATHS = "it keeps names as a tree of files: empty parts and dots in a name are refused or lost"
+_IN_PLACE = "it overwrites in place, so that others meet half a content, or an error"
+
+
+_HEADERS = ("content_type", "content_disposition", "cache_control")
+
+
+_VERSIONS = all_of(
+    "versions",
+    _NO_VERSIONS,
+    *("stat_of_a_version", "stat_of_a_version_of_another_object"),
+    *("read_of_a_version", "read_of_a_version_of_another_object", "read_of_a_version_after_a_deletion"),
+    *("delete_of_a_version", "delete_of_a_version_of_another_object", "delete_of_many_versions"),
+    *("list_of_versions", "list_of_versions_in_pages", "list_of_versions_behind_a_path", "list_of_deletions"),
+    *("copy_of_a_version", "copy_of_a_version_over_itself", "copy_of_a_version_of_another_object"),
+    *("malformed_version", "list_of_versions_and_deletions", "deletion_of_a_deletion_brings_the_object_back"),
+)
+_CONDITIONS = {
+    **all_of("write", _NO_CONDITIONS, "if_not_exists", "if_not_exists_has_one_winner", "parts_if_not_exists"),
+    **all_of("write", _NO_CONDITIONS, "if_match", "if_match_of_what_is_missing", "parts_if_match"),
+    **all_of("copy", _NO_CONDITIONS, "if_not_exists_to_an_old_target", "if_match_that_fails"),
+}
+_PATHS = all_of(
+    "paths", _TREE_PATHS, "double_slash", "many_slashes", "dot", "only_a_dot", "two_dots", "two_dots_at_the_end"
+)
+_RACES = all_of(
+    "robustness",
+    Sometimes(_IN_PLACE),
+    *("cancelled_write_leaves_the_old_or_the_new", "cancelled_copy_leaves_the_old_or_the_new"),
+    "readers_never_see_half_a_write",
+)
+
+_LACKS: Final[dict[str, dict[str, str]]] = {
+    "seaweedfs": {
+        "create_dir.directory_outlives_its_contents": _WEED_MARKERS,
+        "create_dir.directory_with_contents_is_listed": _WEED_MARKERS,
+        "delete.directories_that_nobody_made_go_with_their_contents": _WEED_FOLDERS,
+        "delete.removed_directory_is_not_listed": _WEED_FOLDERS,
+        "paths.backslash": _WEED_PATHS,
+        "paths.double_slash": _WEED_PATHS,
+        "paths.many_slashes": _WEED_PATHS,
+        "paths.dot": _WEED_DOTS,
+        "paths.only_a_dot": _WEED_DOTS,
+        "paths.two_dots": _WEED_DOTS,
+        "paths.two_dots_at_the_end": _WEED_DOTS,
+        "paths.two_dots_between_backslashes": _WEED_DOTS,
+    },
+    "moto": {
+        "copy.if_match_that_fails": _MOTO_CONDITIONS,
+        "copy.if_not_exists_to_an_old_target": _MOTO_CONDITIONS,
+        "write.parts_if_match": _MOTO_CONDITIONS,
+        "uploads.young_uploads_are_left": _MOTO_UPLOADS,
+        **all_of("presign", _MOTO_QUERY, "read", "read_of_a_range", "read_under_a_condition", "stat"),
+        **all_of("presign", _MOTO_QUERY, "write", "write_under_a_condition", "delete"),
+        **all_of("presign", _MOTO_QUERY, "missing_object_shows_when_it_is_asked_for"),
+        **all_of("overrides", _MOTO_HEAD, *(f"stat_{header}" for header in _HEADERS)),
+        **all_of("overrides", _MOTO_QUERY, *(f"presigned_stat_{header}" for header in _HEADERS)),
+        **all_of("overrides", _MOTO_QUERY, *(f"presigned_read_{header}" for header in _HEADERS)),
+    },
+    "rclone": {
+        **_VERSIONS,
+        **_CONDITIONS,
+        **all_of("presign", _NO_CONDITIONS, "read_under_a_condition", "write_under_a_condition"),
+        **_PATHS,
+        **_RACES,
+        **all_of("stat", _NO_MARKERS, "directory_is_found", "parent_of_a_file_is_a_directory"),
+        **all_of("list", _NO_MARKERS, "pages_hold_everything_once", "empty_directory_lists_itself"),
+        **all_of("list", _NO_MARKERS, "root_lists_directories", "nested_directories"),
+        **all_of("list", _NO_MARKERS, "tree_recursively", "tree_recursively_without_its_slash"),
+        **all_of("create_dir", _NO_MARKERS, "directory_is_there", "making_twice_is_no_error", "parents_are_made"),
+        **all_of("create_dir", _NO_MARKERS, "special_characters_are_characters", "contents_are_kept"),
+        **all_of("create_dir", _NO_MARKERS, "directory_outlives_its_contents", "directory_with_contents_is_listed"),
+        "read.directory_that_exists_is_refused": _NO_MARKERS,
+        "delete.recursive_with_directories": _NO_MARKERS,
+        "list.object_and_directory_of_one_name": _TREE,
+        "delete.recursive_with_an_object_of_the_same_name": _TREE,
+        "delete.recursive_with_the_slash_beside_an_object_of_the_same_name": _TREE,
+        "read.seek_sequences": "it refuses a suffix that is longer than the object",
+        "read.suffix_longer_than_the_object": "it refuses a suffix that is longer than the object",
+        "copy.user_metadata_is_copied": "it adds user metadata of its own to a copy",
+        "paths.longest_key": "it counts the name of the source of a copy as user metadata, which is too long then",
+    },
+    "juicefs": {
+        **_VERSIONS,
+        **_CONDITIONS,
+        "presign.write_under_a_condition": _NO_CONDITIONS,
+        **_PATHS,
+        **_RACES,
+        "delete.recursive_with_directories": "it keeps the markers of directories when many objects are deleted",
+        "list.object_and_directory_of_one_name": _TREE,
+        "delete.recursive_with_an_object_of_the_same_name": _TREE,
+        "delete.recursive_with_the_slash_beside_an_object_of_the_same_name": _TREE,
+        "read.seek_sequences": "it answers a suffix of an empty object with the bytes 0 to -1",
+        "write.content_encoding_is_kept": "it does not keep the content encoding",
+    },
+    "swift": {
+        **all_of("write", "it has no if_match (501)", "if_match", "if_match_of_what_is_missing", "parts_if_match"),
+        **all_of("copy", "it has no if_match of the target (501)", "if_match_that_holds", "if_match_that_fails"),
+        "write.if_not_exists_has_one_winner": Sometimes("it looks first and writes then, so that several win"),
+        "copy.if_not_exists_to_a_new_target": "it takes the condition for one on the source",
+    },
+    "radosgw": {
+        "write.if_match": "it refuses the right etag as well",
+        "write.parts_if_match": "it ignores conditions of an object in parts",
+        "write.parts_if_not_exists": "it ignores conditions of an object in parts",
+        **all_of(
+            "copy", "it ignores conditions on the target", "if_match_that_fails", "if_not_exists_to_an_old_target"
+        ),
+    },
+}
+
+_SAMPLE: Final = S3(bucket="sample", region="us-east-1", access_key_id="key", secret_access_key="secret")  # noqa: S106
+_EXTRA: Final = ("rclone", "juicefs", "swift", "radosgw")
+"""The servers that come with the extra `servers`."""
+
+
+def _open(place: Place) -> Store:
+    server = place.server
+    config = S3(
+        bucket=server.versioned_bucket() if place.is_versioned else server.bucket,
+        root=place.root,
+        endpoint=server.endpoint,
+        region=server.region,
+        access_key_id=server.access_key_id,
+        secret_access_key=server.secret_access_key,
+    )
+    return Store(config, lambda path, content: server.put(f"{place.root}/{path}", content))
+
+
+TARGETS: Final = tuple(
+    SuiteTarget(name, _SAMPLE, _open, server=name, needs_extra=name in _EXTRA, lacks=lacks)
+    for name, lacks in _LACKS.items()
+)

@@ -1,0 +1,208 @@
+"""Writes what follows from the declarations of the services: their public names, their schemes, and tables of the docs.
+
+    python tools/generate_services.py
+
+A service declares itself by its configuration class (`config.py`) and by the targets of the behaviour suite
+(`behavior.py`). Run this after a change of one; a test compares the files.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import MISSING, fields
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+PROJECT: Final = Path(__file__).parents[1]
+SOURCES: Final = PROJECT / "src" / "entrepot"
+sys.path.insert(0, str(PROJECT / "src"))  # the tree that this file is part of, whatever is installed
+
+from entrepot.raw import OPERATIONS, ServiceConfig  # noqa: E402
+from entrepot.types import Capability  # noqa: E402
+
+if TYPE_CHECKING:
+    from entrepot.raw.suite import SuiteTarget
+
+START: Final = "Written by `python tools/generate_services.py`"
+END: Final = "until here"
+FLAGS: Final = [flag.name for flag in fields(Capability) if flag.name in OPERATIONS or "_with_" in flag.name]
+"""The fields of a capability that are operations or options of them."""
+
+PACKAGE: Final = '''"""The configuration class of each built-in service, imported on first use.
+
+{start}; edits are lost.
+"""
+
+from typing import TYPE_CHECKING
+
+from entrepot._lazy import lazy_names
+
+if TYPE_CHECKING:
+{imports}
+
+__all__ = [
+{names}
+]
+
+__getattr__ = lazy_names(
+    __name__,
+    {{
+{folders}
+    }},
+)
+'''
+
+
+class Service(NamedTuple):
+    """One service and its declarations.
+
+    Arguments:
+        folder: the name of its folder.
+        config: its configuration class.
+        targets: where the behaviour suite runs on it.
+    """
+
+    folder: str
+    config: type[ServiceConfig]
+    targets: tuple[SuiteTarget, ...]
+
+
+def services() -> list[Service]:
+    """All services, by the names of their folders."""
+    return [_service(file.parent.name) for file in sorted((SOURCES / "services").glob("*/config.py"))]
+
+
+def generated() -> dict[Path, str]:
+    """The content of each file that follows from the declarations."""
+    declared = services()
+    scheme = SOURCES / "types" / "scheme.py"
+    registry = SOURCES / "services" / "registry.py"
+    readme = PROJECT / "README.md"
+    return {
+        SOURCES / "services" / "__init__.py": package(declared),
+        scheme: with_block(scheme, "    # ", "", members(declared)),
+        registry: with_block(registry, "    # ", "", classes(declared)),
+        readme: with_block(readme, "<!-- ", " -->", table(declared)),
+    }
+
+
+def package(declared: list[Service]) -> str:
+    """The module `entrepot.services`."""
+    names = {service.config.__name__: service for service in declared}
+    return PACKAGE.format(
+        start=START,
+        imports="\n".join(f"    from .{service.folder} import {name}" for name, service in names.items()),
+        names="\n".join(f'    "{name}",' for name in sorted(names, key=_as_ruff_sorts)),
+        folders="\n".join(f'        "{name}": "{service.folder}",' for name, service in names.items()),
+    )
+
+
+def members(declared: list[Service]) -> list[str]:
+    """The members of `Scheme`."""
+    return [f'    {service.config.SCHEME.upper()} = "{service.config.SCHEME}"' for service in declared]
+
+
+def classes(declared: list[Service]) -> list[str]:
+    """The class of each scheme and alias, in the registry."""
+    schemes = (
+        (scheme, service.config) for service in declared for scheme in (service.config.SCHEME, *service.config.ALIASES)
+    )
+    return sorted(f'    "{scheme}": "{config.__name__}",' for scheme, config in schemes)
+
+
+def table(declared: list[Service]) -> list[str]:
+    """The table of services in the README."""
+    rows = [
+        row(service.config, f"src/entrepot/services/{service.folder}/docs.md", cannot(service)) for service in declared
+    ]
+    return ["", "| Service | Made by | URI | Holds | Cannot |", "|---|---|---|---|---|", *rows, ""]
+
+
+def row(config: type[ServiceConfig], page: str, left_out: str) -> str:
+    """The row of a service in that table."""
+    holds = (config.__doc__ or "").partition("\n")[0]
+    return f"| [{config.SCHEME}]({page}) | `{made_by(config)}` | `{config.URI}` | {holds} | {left_out} |"
+
+
+def made_by(config: type[ServiceConfig]) -> str:
+    """How a configuration is made: `Fs(root, ...)`. What it names first is what every user gives."""
+    settings = [field for field in fields(config) if field.init]  # type: ignore[arg-type]
+    names = [field.name for field in settings if field.default is MISSING and field.default_factory is MISSING]
+    names = names or [field.name for field in settings[:1] if field.name != "root"]
+    more = ["..."] if names and len(settings) > len(names) else []
+    return f"{config.__name__}({', '.join(names + more)})"
+
+
+def cannot(service: Service) -> str:
+    """The operations and options that no target of a service has."""
+    missing = _missing(service)
+    operations = [f"`{name}`" for name in OPERATIONS if name in missing]
+    lacking: dict[str, list[str]] = {}
+    for option, names in _operations_by_option().items():
+        possible = [name for name in names if name not in missing]
+        left_out = [name for name in possible if f"{name}_with_{option}" in missing]
+        if left_out:
+            where = "" if left_out == possible else f" of {' and '.join(left_out)}"
+            lacking.setdefault(where, []).append(f"`{option}`")
+    options = [f"{', '.join(_folded(names))}{where}" for where, names in sorted(lacking.items())]
+    return "; ".join([", ".join(operations), *options])
+
+
+def with_block(file: Path, before: str, after: str, lines: list[str]) -> str:
+    """The text of a file with other lines between its two marks."""
+    head, start, rest = file.read_text().partition(f"{before}{START}{after}\n")
+    _, stop, tail = rest.partition(f"{before}{END}{after}\n")
+    if not (start and stop):
+        raise SystemExit(f"{file} has no block that starts with {before}{START!r}{after} and ends with {END!r}")
+    return "".join([head, start, *(f"{line}\n" for line in lines), stop, tail])
+
+
+def _service(folder: str) -> Service:
+    package = import_module(f"entrepot.services.{folder}")
+    return Service(folder, _config_of(package), import_module(f"{package.__name__}.behavior").TARGETS)
+
+
+def _config_of(package: ModuleType) -> type[ServiceConfig]:
+    [name] = package.__all__
+    config: type[ServiceConfig] = getattr(package, name)
+    return config
+
+
+def _missing(service: Service) -> set[str]:
+    """The flags that are False for each target."""
+    from entrepot import Operator
+
+    capabilities = [Operator(target.sample).info.capability for target in service.targets]
+    return {flag for flag in FLAGS if not any(getattr(capability, flag) for capability in capabilities)}
+
+
+def _operations_by_option() -> dict[str, list[str]]:
+    """The operations that may have an option, in the order of `Capability`."""
+    operations: dict[str, list[str]] = {}
+    for operation, option in (flag.split("_with_") for flag in FLAGS if "_with_" in flag):
+        operations.setdefault(option, []).append(operation)
+    return operations
+
+
+def _folded(names: list[str]) -> list[str]:
+    """The names, with one for all overrides."""
+    return list(dict.fromkeys("`override_*`" if name.startswith("`override_") else name for name in names))
+
+
+def _as_ruff_sorts(name: str) -> tuple[bool, str]:
+    """Constants, such as `S3`, before classes."""
+    return not name.isupper(), name
+
+
+def main() -> None:
+    """Writes the files that differ."""
+    for file, text in generated().items():
+        if file.read_text() != text:
+            file.write_text(text)
+            sys.stdout.write(f"wrote {file.relative_to(PROJECT)}\n")
+
+
+if __name__ == "__main__":
+    main()
