@@ -10,6 +10,7 @@
 #   make soak     runs the tests that take minutes
 #   make bench    measures entrepot beside its peers: the better part of an hour (docs/performance.md)
 #   make bench-quick           measures a short part of that, in about a minute
+#   make new-service NAME=duck   makes the folder of a new service (docs/write-your-own-service.md)
 #   make docs     builds the documentation as web pages into site/
 #   make clean    removes everything that the other commands made
 #
@@ -29,7 +30,7 @@ pytest := $(bin)/python -m pytest --numprocesses=$(JOBS)
 coverage := --cov --cov-report=term-missing:skip-covered
 shipped := not servers and not soak
 
-.PHONY: demo test test-all test-rest test-pure quick check behavior behavior-all soak bench bench-quick docs clean
+.PHONY: demo test test-all test-rest test-pure quick check behavior behavior-all soak bench bench-quick new-service docs clean
 .DELETE_ON_ERROR:
 
 demo: $(venv)/installed-demo
@@ -74,6 +75,9 @@ bench: $(peers)/installed
 
 bench-quick: $(peers)/installed
 	$(peers)/bin/python -m benchmarks --quick $(ARGS)
+
+new-service: $(venv)/installed-test
+	@$(bin)/python tools/new_service.py $(NAME)
 
 docs: $(venv)/installed-docs
 	$(bin)/mkdocs build --strict --quiet
