@@ -17,8 +17,8 @@ from entrepot.facade.operator import Operator
 from entrepot.raw import AccessorInfo
 
 from .case import Case, registered
+from .fixtures import FIXTURES
 from .io_recorder import IoRecorder
-from .read_only import FIXTURES
 from .target import Put, Target
 
 __all__ = ["CASES", "FIXTURES", "ROOMS", "Case", "IoRecorder", "Put", "Target", "cases_for", "run_case"]

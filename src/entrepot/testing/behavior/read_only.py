@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import random
-from typing import Final
-
 from entrepot.errors import IsADirectory, NotFound
 from entrepot.types import BytesRange
 
 from .case import case
 from .expect import check, equal
+from .fixtures import CONTENT, FIXTURES, SPECIAL_DIR, SPECIAL_FILE
 from .target import Target
-
-_SPECIAL: Final = "special_file  !@#$%^&()_+-=;',.txt"
-_SPECIAL_DIR: Final = "special_dir  !@#$%^&()_+-=;',/"
-_CONTENT: Final = random.Random(30482).randbytes(30482)
-
-FIXTURES: Final = {
-    "normal_file.txt": _CONTENT,
-    _SPECIAL: _CONTENT,
-    "normal_dir/index.html": b"inside",
-    f"{_SPECIAL_DIR}index.html": b"inside",
-}
-"""The objects, by path, that the cases of `read_only` read. A web server shows a directory that has an index."""
 
 
 @case("stat")
@@ -34,7 +20,7 @@ async def stat_of_a_file(target: Target) -> None:
 @case("stat")
 async def stat_of_special_characters(target: Target) -> None:
     """Odd signs in a name are found."""
-    await _is_the_file(target, _SPECIAL, _SPECIAL)
+    await _is_the_file(target, SPECIAL_FILE, SPECIAL_FILE)
 
 
 @case("stat")
@@ -46,7 +32,7 @@ async def stat_with_leading_slashes(target: Target) -> None:
 @case("stat")
 async def stat_of_directories(target: Target) -> None:
     """A directory is one, whatever its name."""
-    for name in ("normal_dir/", _SPECIAL_DIR):
+    for name in ("normal_dir/", SPECIAL_DIR):
         await target.fixture(f"{name}index.html")
         metadata = await target.operator.stat(name)
         check(metadata.is_dir, f"{name!r} is {metadata.mode}, and it is a directory")
@@ -74,7 +60,7 @@ async def read_of_a_file(target: Target) -> None:
 @case("read")
 async def read_of_special_characters(target: Target) -> None:
     """The whole content comes, whatever the name."""
-    await _has_its_content(target, _SPECIAL)
+    await _has_its_content(target, SPECIAL_FILE)
 
 
 @case("read")
@@ -114,10 +100,10 @@ async def list_of_the_root(target: Target) -> None:
     for name in FIXTURES:
         await target.fixture(name)
     entries = await target.listed("/")
-    for name in ("normal_file.txt", _SPECIAL):
+    for name in ("normal_file.txt", SPECIAL_FILE):
         check(name in entries and entries[name].metadata.is_file, f"{name!r} is a file in the root")
-        equal(entries[name].metadata.content_length, len(_CONTENT), f"the length of {name!r} in the listing")
-    for name in ("normal_dir/", _SPECIAL_DIR):
+        equal(entries[name].metadata.content_length, len(CONTENT), f"the length of {name!r} in the listing")
+    for name in ("normal_dir/", SPECIAL_DIR):
         check(name in entries and entries[name].metadata.is_dir, f"{name!r} is a directory in the root")
 
 

@@ -14,12 +14,13 @@ from entrepot.raw import AccessorInfo
 from entrepot.types import Entry
 
 from .expect import check, one_of
+from .fixtures import FIXTURES, SPECIAL_FILE
 
 Put = Callable[[str, bytes], Awaitable[object]]
 """Puts an object into the storage, by a path relative to the root of the operator."""
 
-SPECIAL: Final = "special_file  !@#$%^&()_+-=;',.txt"
-"""A name of signs that URLs, shells or headers give a meaning to."""
+SPECIAL: Final = SPECIAL_FILE
+"""A name of characters that mean something in URLs, shells or headers."""
 
 KIB: Final = 1024
 
@@ -86,8 +87,6 @@ class Target:
 
     async def fixture(self, name: str) -> bytes:
         """One of `FIXTURES`: it is put there, or, where nothing can be put, it lies there already."""
-        from .read_only import FIXTURES
-
         if self._put is not None or self.info.capability.write:
             await self.put(name, FIXTURES[name])
         return FIXTURES[name]
