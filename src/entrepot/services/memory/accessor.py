@@ -1,4 +1,8 @@
-"""The memory service. It is the template for others: copy it and replace the table by your storage."""
+"""The memory service: the model for other services, with nearly every option that an object store has.
+
+`make new-service` starts one with fewer options. Each method takes a path relative to the root and a record of
+arguments. Opening a body does no I/O: a body works when its first verb is called.
+"""
 
 from __future__ import annotations
 
@@ -101,16 +105,16 @@ class MemoryAccessor(Accessor):
         return RpStat(metadata=metadata)
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.BytesReader]:
-        reply = RpRead()
+        response = RpRead()
 
         def load() -> bytes | memoryview:
             stored = self._table.get(self._key(path), args.version)
             check_conditions(stored.metadata, args)
-            begin, end = args.range.resolve(len(stored.content))
-            reply.metadata = stored.metadata
-            return stored.content if args.range.is_full else memoryview(stored.content)[begin:end]
+            start, end = args.range.resolve(len(stored.content))
+            response.metadata = stored.metadata
+            return stored.content if args.range.is_full else memoryview(stored.content)[start:end]
 
-        return reply, oio.BytesReader(load)
+        return response, oio.BytesReader(load)
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.OneShotWriter]:
         async def store(content: bytes) -> Metadata:
@@ -138,7 +142,7 @@ class MemoryAccessor(Accessor):
 
 
 class MemoryLister(oio.List):
-    """Gives entries by pages. They are looked up when their page is asked for."""
+    """Yields the entries in pages. A page is looked up when it is requested."""
 
     __slots__ = ("_entries", "_is_closed", "_page_size")
 
@@ -156,7 +160,7 @@ class MemoryLister(oio.List):
 
 
 class MemoryDeleter(oio.Delete):
-    """Deletes at once."""
+    """Deletes each object when it is named."""
 
     __slots__ = ("_is_closed", "_root", "_table")
 

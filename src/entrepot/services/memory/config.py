@@ -14,12 +14,12 @@ from .core import Table
 class Memory(ServiceConfig):
     """Objects in the memory of this process.
 
-    The objects belong to this configuration: every operator over the same `Memory()` sees them, and
-    they go when it goes. So it cannot be pickled.
+    The configuration holds the objects: every operator over one `Memory()` sees them, and they are freed with it. It
+    cannot be pickled, since the copy would not see them.
 
     Arguments:
         root: the directory that paths are relative to.
-        versioned: keep what is replaced or deleted, as versions.
+        versioned: keep replaced and deleted objects as versions. By default they are gone.
 
     Raises:
         ConfigInvalid: the root is not valid Unicode text without NUL, CR and LF.

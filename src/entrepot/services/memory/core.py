@@ -1,4 +1,9 @@
-"""The table of objects and their versions, pure."""
+"""The table of objects and their versions. Pure: no I/O and no waiting.
+
+A table maps each key to the versions of its object, oldest first. Each change replaces the tuple of versions by one
+assignment, so that a reader in another thread sees the old versions or the new ones. Changes that look first, such as
+a write under a condition, hold the lock from the look to the assignment.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +22,8 @@ from entrepot.raw.path import is_dir_path
 from entrepot.types import EntryMode, Metadata
 
 _changing: Final = RLock()
-"""Held while a table is changed: for a few operations on a dict, so one does for all tables. A fork waits for it, so
-that a child inherits neither a table that another thread was changing nor a lock that nobody will give back."""
+"""Held during a change of any table, which is a few operations on a dict. A fork waits for it: a child inherits neither
+a half-changed table nor a lock that no thread of its own will release."""
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_changing.acquire, after_in_parent=_changing.release, after_in_child=_changing.release)
@@ -28,23 +33,23 @@ _DESCRIPTIONS: Final = ("content_type", "content_disposition", "content_encoding
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One version of an object: its content and what is known of it. A mark of a deletion is a version too."""
+    """One version of an object: its content and metadata. The marker of a deletion is a version as well."""
 
     content: bytes
     metadata: Metadata
 
 
-_NEW: Final = StoredObject(b"", Metadata())
+_EMPTY: Final = StoredObject(b"", Metadata())
 _DIRECTORY: Final = (Metadata(mode=EntryMode.DIR),)
 
 
 @dataclass(slots=True)
 class Table:
-    """Objects by key. One assignment replaces all versions of an object, so a reader has the old or the new ones.
+    """Objects by key.
 
     Arguments:
-        versioned: keep what is replaced or deleted.
-        objects: the versions of each key, the newest last. Without `versioned` there is one.
+        versioned: keep replaced and deleted objects as versions.
+        objects: the versions of each key, oldest first. Without `versioned` each key has one.
     """
 
     versioned: bool = False
@@ -52,92 +57,91 @@ class Table:
     _revisions: count[int] = field(default_factory=lambda: count(1))
 
     def get(self, key: str, version: str | None = None) -> StoredObject:
-        """The object of a key, or that version of it.
+        """The current version of an object, or the named one.
 
         Raises:
-            NotFound: there is none, or it is the mark of a deletion.
+            NotFound: the object or the version does not exist, or is the marker of a deletion.
         """
-        found = self._find(key, version)
-        if found is None:
+        stored = self._find(key, version)
+        if stored is None:
             raise NotFound("there is no such object" if version is None else "the object has no such version")
-        return found
+        return stored
 
     def put(self, key: str, content: bytes, args: OpWrite = DEFAULT_WRITE) -> Metadata:
-        """Stores content under a key and returns what is known of it.
+        """Stores an object and returns its metadata.
 
         Raises:
-            ConditionNotMatch: a condition does not hold for what is there.
+            ConditionNotMatch: the current object does not meet a condition.
         """
         with _changing:
-            found = self._find(key)
-            _check_target(found, args.if_not_exists, args.if_match, args.if_none_match)
-            begun = found if args.append and found is not None else _NEW
-            return self._keep(key, begun.content + content, _described(begun.metadata, args))
+            current = self._find(key)
+            _check_target(current, args.if_not_exists, args.if_match, args.if_none_match)
+            base = current if args.append and current is not None else _EMPTY
+            return self._add_version(key, base.content + content, _described(base.metadata, args))
 
     def copy(self, source: str, target: str, args: OpCopy) -> Metadata:
-        """Stores the object of one key, or that version of it, under another.
+        """Stores the object of one key, or its named version, under another key.
 
         Raises:
-            NotFound: there is nothing to copy.
-            ConditionNotMatch: a condition does not hold for what is at the target.
+            NotFound: the object or the version does not exist.
+            ConditionNotMatch: the object at the target does not meet a condition.
         """
         with _changing:
-            found = self.get(source, args.source_version)
+            stored = self.get(source, args.source_version)
             _check_target(self._find(target), args.if_not_exists, args.if_match)
-            return self._keep(target, found.content, found.metadata)
+            return self._add_version(target, stored.content, stored.metadata)
 
     def rename(self, source: str, target: str, args: OpRename) -> None:
-        """Stores the object of one key under another and deletes it there. Errors are those of `copy`."""
+        """Moves an object to another key. Raises the errors of `copy`."""
         with _changing:
             self.copy(source, target, OpCopy(if_not_exists=args.if_not_exists))
             self.delete(source)
 
     def delete(self, key: str, version: str | None = None) -> None:
-        """Deletes an object, of which a versioned table keeps the versions, or removes one version for good."""
+        """Deletes an object, or one version for good. A versioned table adds a marker and keeps the older versions."""
         with _changing:
             if version is not None:
-                self._replace(key, [one for one in self.objects.get(key, ()) if one.metadata.version != version])
+                self._replace(key, [old for old in self.objects.get(key, ()) if old.metadata.version != version])
             elif not self.versioned:
                 self._replace(key, ())
             elif self._find(key) is not None:
-                self._keep(key, b"", Metadata(is_deleted=True))
+                self._add_version(key, b"", Metadata(is_deleted=True))
 
     def list(self, prefix: str, after: str, args: OpList) -> Iterator[tuple[str, Metadata]]:
-        """What begins with the prefix and comes after a key, in the order of the keys.
+        """The entries that start with the prefix and follow a key, in the order of their keys.
 
-        The keys are taken and sorted when the first is asked for, and what they hold is looked up when it is their
-        turn: what appears meanwhile is not seen, what vanishes is left out, and it ends.
+        The keys are collected and sorted with the first entry, their objects looked up one by one. An object that is
+        written later is not listed, one that is deleted by then is left out.
         """
         with _changing:
             keys = list(self.objects)
-        found: Iterable[str] = sorted([key for key in keys if key.startswith(prefix)])
+        names: Iterable[str] = sorted([key for key in keys if key.startswith(prefix)])
         if not args.recursive:
-            found = _children(prefix, (key for key in found if self._versions(key, args)))
-        for name in found:
+            names = _children(prefix, (key for key in names if self._listed(key, args)))
+        for name in names:
             if name > after:
-                is_level = not args.recursive and is_dir_path(name)
-                for metadata in _DIRECTORY if is_level else self._versions(name, args):
+                is_directory = not args.recursive and is_dir_path(name)
+                for metadata in _DIRECTORY if is_directory else self._listed(name, args):
                     yield name, metadata
 
-    def _versions(self, key: str, args: OpList) -> Sequence[Metadata]:
-        """What a listing tells of an object: its versions, newest first, or the current one."""
+    def _listed(self, key: str, args: OpList) -> Sequence[Metadata]:
+        """The metadata that a listing has for an object: of all versions, newest first, or of the current one."""
         history = self.objects.get(key, ())
         if not self.versioned:
-            return [one.metadata for one in history]
-        told = reversed(history) if args.versions else history[-1:]
-        found = [one.metadata for one in told if args.deleted or not one.metadata.is_deleted]
+            return [stored.metadata for stored in history]
+        versions = reversed(history) if args.versions else history[-1:]
+        listed = [stored.metadata for stored in versions if args.deleted or not stored.metadata.is_deleted]
         if args.versions:
-            return found
-        # It is the object that is listed, and not its current version; a mark is one.
-        return [one if one.is_deleted else replace(one, version=None) for one in found]
+            return listed
+        # Such an entry stands for the object, not for its current version. A marker has no object to stand for.
+        return [metadata if metadata.is_deleted else replace(metadata, version=None) for metadata in listed]
 
     def _find(self, key: str, version: str | None = None) -> StoredObject | None:
         history = self.objects.get(key, ())
-        asked = history[-1:] if version is None else (one for one in history if one.metadata.version == version)
-        return next((one for one in asked if not one.metadata.is_deleted), None)
+        matching = history[-1:] if version is None else (old for old in history if old.metadata.version == version)
+        return next((stored for stored in matching if not stored.metadata.is_deleted), None)
 
-    def _keep(self, key: str, content: bytes, described: Metadata) -> Metadata:
-        """Makes a new version of an object."""
+    def _add_version(self, key: str, content: bytes, described: Metadata) -> Metadata:
         revision = f"{next(self._revisions):x}"
         metadata = Metadata(
             mode=EntryMode.DIR if is_dir_path(key) else EntryMode.FILE,
@@ -159,35 +163,35 @@ class Table:
 
     def _replace(self, key: str, history: Sequence[StoredObject]) -> None:
         if history:
-            self.objects[key] = (*(_placed(one, False) for one in history[:-1]), _placed(history[-1], True))
+            self.objects[key] = (*(_with_current(old, False) for old in history[:-1]), _with_current(history[-1], True))
         else:
             self.objects.pop(key, None)
 
 
-def _placed(version: StoredObject, is_current: bool) -> StoredObject:
-    if version.metadata.is_current is is_current:
-        return version
-    return replace(version, metadata=replace(version.metadata, is_current=is_current))
+def _with_current(stored: StoredObject, is_current: bool) -> StoredObject:
+    if stored.metadata.is_current is is_current:
+        return stored
+    return replace(stored, metadata=replace(stored.metadata, is_current=is_current))
 
 
-def _described(known: Metadata, args: OpWrite) -> Metadata:
-    """What was known before the write, with what the write says."""
-    said = {name: value for name in _DESCRIPTIONS if (value := getattr(args, name)) is not None}
-    return replace(known, **said) if said else known
+def _described(metadata: Metadata, args: OpWrite) -> Metadata:
+    """The metadata, with each description that the write sets."""
+    set_by_write = {name: value for name in _DESCRIPTIONS if (value := getattr(args, name)) is not None}
+    return replace(metadata, **set_by_write) if set_by_write else metadata
 
 
 def _check_target(
-    found: StoredObject | None, if_not_exists: bool, if_match: str | None, if_none_match: str | None = None
+    current: StoredObject | None, if_not_exists: bool, if_match: str | None, if_none_match: str | None = None
 ) -> None:
-    if found is not None:
+    if current is not None:
         if if_not_exists:
-            raise ObjectExists("if_not_exists does not hold: there is such an object")
-        check_conditions(found.metadata, OpStat(if_match=if_match, if_none_match=if_none_match))
+            raise ObjectExists("if_not_exists does not hold: the object exists")
+        check_conditions(current.metadata, OpStat(if_match=if_match, if_none_match=if_none_match))
     elif if_match is not None:
         raise ConditionNotMatch("if_match does not hold: there is no such object")
 
 
 def _children(prefix: str, keys: Iterable[str]) -> Iterable[str]:
-    """The keys, those that lie deeper folded into the directories that they lie in, each once."""
+    """The keys of one level, each once. A deeper key becomes the directory of this level that contains it."""
     ends = ((key, key.find("/", len(prefix)) + 1) for key in keys)
     return dict.fromkeys(key[:end] if end else key for key, end in ends)
