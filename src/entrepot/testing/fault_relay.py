@@ -1,6 +1,12 @@
-"""The process of a `FaultProxy`: passes bytes on, and breaks what the plan says.
+"""The process of a `FaultProxy`: passes bytes on, and breaks connections by plan.
 
-It takes commands as lines of JSON on its standard input and answers each by a line. It ends with its input.
+It takes commands as lines of JSON on its standard input and answers each by a line. It ends when its input ends.
+
+Theory of operation. Each connection of a client has a `Link`, with a second connection to the server. Two tasks pump
+the bytes, one in each direction. The link counts the bytes of the current exchange; a new exchange, with the next fault
+of the plan, starts when the client sends after the server has answered. The pump that reaches the byte of the fault
+makes it: it resets, closes, ends one direction, slows down, or waits until the client has left. A link ends when both
+pumps have ended or one raises `Broken`; then the other is cancelled, and both connections are closed.
 """
 
 import asyncio
@@ -32,9 +38,9 @@ class Relay:
     """Listens, and has one `Link` for each connection.
 
     Arguments:
-        host: where the server is.
-        port: on which port.
-        plan: what happens to which exchange.
+        host: the host of the server.
+        port: its port.
+        plan: decides about the faults.
     """
 
     def __init__(self, host: str, port: int, plan: FaultPlan) -> None:
@@ -49,12 +55,12 @@ class Relay:
         self._exchanges, self._connections = count(), count()
 
     def next_fault(self, connection: int) -> Fault | None:
-        """The fault of the exchange that begins."""
+        """The fault of the exchange that starts."""
         self.counts["exchanges"] += 1
         return self._plan.fault(next(self._exchanges), connection)
 
     async def listen(self) -> int:
-        """Begins to listen, and gives the port."""
+        """Starts to listen, and returns the port."""
         self._listening = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=1024)
         port: int = self._listening.sockets[0].getsockname()[1]
         return port
@@ -65,7 +71,7 @@ class Relay:
             link.reset()
 
     def report(self) -> dict[str, int]:
-        """What was done."""
+        """A record of the connections and faults."""
         return {**self.counts, "open": len(self._links)}
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -93,7 +99,7 @@ class Side:
         await self.writer.drain()
 
     def end(self) -> None:
-        """Says that no more comes."""
+        """Ends the direction to the other end."""
         with suppress(OSError):
             self.writer.write_eof()
 
@@ -105,7 +111,7 @@ class Side:
         self.writer.transport.abort()
 
     def has_left(self) -> bool:
-        """Whether the other end has closed, though nothing is read here. Only Linux tells; elsewhere False."""
+        """Whether the other end has closed, found out without reading. Works on Linux; elsewhere it is False."""
         if not hasattr(socket, "TCP_INFO"):
             return False
         connection = self.writer.get_extra_info("socket")
@@ -113,12 +119,12 @@ class Side:
 
 
 class Link:
-    """A connection of a client, and ours to the server for it.
+    """A connection of a client, and the connection to the server for it.
 
     Arguments:
-        relay: gives the faults and counts.
+        relay: has the faults and the counts.
         client: the connection of the client.
-        number: how many came before.
+        number: the number of connections before it.
     """
 
     def __init__(self, relay: Relay, client: Side, number: int) -> None:
@@ -158,7 +164,7 @@ class Link:
             self._server.writer.transport.abort()
 
     def _begin(self) -> None:
-        """Begins an exchange."""
+        """Starts an exchange."""
         self._fault = self._relay.next_fault(self._number)
         self._passed: Counter[Way] = Counter()
         self._has_answered = False
@@ -172,7 +178,7 @@ class Link:
             raise
 
     async def _start_faults(self) -> None:
-        """What happens to an exchange before any byte of it is passed."""
+        """Makes the faults that come before the first byte of an exchange."""
         if self._fault is None or self._fault.kind not in {"refuse", "silent"}:
             return
         self._relay.counts[self._fault.kind] += 1
@@ -237,7 +243,7 @@ class Link:
             await self._send(fault.way, rest[start : start + size], target)
 
     async def _swallow(self, way: Way, target: Side) -> None:
-        """Ends one way, and drops what else comes that way until its source ends."""
+        """Ends one direction, and drops the bytes that follow until their source ends."""
         target.end()
         source = self._client if way == "up" else self._server
         assert source is not None
@@ -247,7 +253,7 @@ class Link:
 
     async def _stay(self) -> None:
         """Reads nothing more, until the client has left."""
-        while not self._client.has_left():  # noqa: ASYNC110 - no event tells, since nothing is read
+        while not self._client.has_left():  # noqa: ASYNC110 - there is no event for it, since nothing is read
             await asyncio.sleep(_LOOK_SECONDS)
         raise Broken
 

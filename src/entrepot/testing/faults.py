@@ -3,12 +3,12 @@
     with FaultProxy(server.endpoint, FaultScript([None, Fault("reset", after=1000)])) as proxy:
         op = Operator(S3(endpoint=proxy.endpoint, ...))
 
-It is a process of its own: what it holds open is not counted with what the process under test holds, a client that
+The proxy runs in another process: its descriptors are not counted with those of the process under test, a client that
 blocks cannot stop it, and a forked child that leaves the `with` block does not end it.
 
-What a plan is asked about is an exchange: one request with its reply. A connection that is kept has one after the
-other; a new one begins where the client sends after the server has. (That holds for HTTP/1.1 without pipelining. An
-interim reply such as 100 does not begin a new one.)
+A plan decides about exchanges. An exchange is one request with its response; a kept connection has one after the
+other. A new exchange starts where the client sends after the server has sent. (That holds for HTTP/1.1 without
+pipelining. An interim response such as 100 does not start a new exchange.)
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ Kind = Literal["reset", "close", "stall", "truncate", "drip", "refuse", "silent"
 Way = Literal["up", "down"]
 
 START_SECONDS: Final = 30.0
-"""How long the process may take to come up or to end."""
+"""Seconds that the process may take to start or to end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens to one exchange, or one connection.
+    """A fault of one exchange, or of one connection.
 
     Arguments:
         kind: `"reset"` breaks the connection (RST) and `"close"` ends it (FIN), both on both sides; `"stall"` passes
-            nothing more and stays open until the client leaves; `"truncate"` ends this way only and drops the rest
-            of it, so that a server answers to half a request; `"drip"` passes the rest slowly; `"refuse"` resets
-            before anything is passed, for the first exchange as soon as the connection stands; `"silent"` takes
-            everything and never answers, and the server hears of nothing.
-        after: how many bytes of this exchange pass before that.
-        way: in which direction they are counted: `"down"` is from the server to the client. `Fault("reset")` so
-            happens to a request that the server has answered.
-        rate: of `"drip"`: bytes a second.
+            nothing more and stays open until the client leaves; `"truncate"` ends one direction and drops the rest
+            of it, so that a server answers half a request; `"drip"` passes the rest slowly; `"refuse"` resets
+            before anything is passed, for the first exchange as soon as the connection is made; `"silent"` takes
+            everything and never answers, and nothing reaches the server.
+        after: bytes of this exchange that pass before the fault.
+        way: the direction in which they are counted: `"down"` is from the server to the client. So `Fault("reset")`
+            hits a request that the server has answered.
+        rate: bytes per second of `"drip"`.
 
     Raises:
         InvalidInput: an argument cannot work.
@@ -68,26 +68,26 @@ class Fault:
 
 
 class FaultPlan(Protocol):
-    """Says what happens to which exchange. It is pickled into the process of the proxy."""
+    """Decides about the fault of each exchange. It is pickled into the process of the proxy."""
 
     def fault(self, exchange: int, connection: int) -> Fault | None:
         """The fault of an exchange, if any.
 
         Arguments:
-            exchange: how many began before it since the plan was set, on all connections.
-            connection: how many connections came before its own.
+            exchange: the number of exchanges before it since the plan was set, on all connections.
+            connection: the number of connections before its own.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FaultScript(FaultPlan):
-    """One fault after the other.
+    """Faults in order.
 
     Arguments:
-        faults: what happens to each; None is nothing, and so is all that comes after the last one.
-        per: whether they are given to the exchanges in turn, or to the connections: then every exchange of a
-            connection has the fault of its connection.
+        faults: the fault of each exchange or connection; None is no fault. After the last one there are none.
+        per: whether the faults are for exchanges in turn, or for connections: then every exchange of a connection has
+            the fault of the connection.
     """
 
     faults: Sequence[Fault | None] = ()
@@ -100,13 +100,13 @@ class FaultScript(FaultPlan):
 
 @dataclass(frozen=True, slots=True)
 class FaultMix(FaultPlan):
-    """Faults at random. The same seed gives the same fault to the exchange of the same number.
+    """Random faults. With the same seed, the exchange with the same number has the same fault.
 
     Arguments:
-        seed: where the random numbers start.
-        share: how many of the exchanges have a fault, from 0 to 1.
-        faults: which, each as likely as the others. Their `after` is drawn from 0 to `most`, small ones as likely as
-            large ones, unless it is set; an exchange with fewer bytes than that passes unharmed.
+        seed: the seed of the random numbers.
+        share: the share of the exchanges that have a fault, from 0 to 1.
+        faults: the faults, equally likely. Their `after` is drawn from 0 to `most`, small numbers as likely as
+            large ones, unless it is set; an exchange with fewer bytes has no fault.
         most: the largest `after`, in bytes.
 
     Raises:
@@ -138,14 +138,14 @@ NO_FAULTS: Final = FaultScript()
 
 
 class FaultProxy:
-    """A proxy on a free port of 127.0.0.1, up while it is entered.
+    """A proxy on a free port of 127.0.0.1, running while its `with` block does.
 
     Arguments:
-        server: the URL of the server, such as `"http://127.0.0.1:8000"`; what is passed on may be TLS.
-        plan: what happens to which exchange; by default nothing.
+        server: the URL of the server, such as `"http://127.0.0.1:8000"`. The bytes that pass may be TLS.
+        plan: decides about the faults; by default there are none.
 
     Attributes:
-        endpoint: the URL of the server as it is reached through the proxy.
+        endpoint: the URL of the server through the proxy.
     """
 
     def __init__(self, server: str, plan: FaultPlan = NO_FAULTS) -> None:
@@ -156,14 +156,14 @@ class FaultProxy:
         self.endpoint = ""
 
     def plan(self, plan: FaultPlan) -> None:
-        """Sets another plan. Its exchanges and connections are counted from 0; one that goes on keeps its fault."""
+        """Sets another plan. Exchanges and connections are counted from 0; an exchange in progress keeps its fault."""
         self._ask("plan", pickle.dumps(plan).hex())
 
     def counts(self) -> Counter[str]:
-        """What the proxy has done since it was entered.
+        """Counts since the proxy was started.
 
-        How often each kind of fault took effect, by its name; how many `connections` and `exchanges` there were,
-        how many connections are `open`, and how many bytes were passed `up` and `down`.
+        For each kind of fault, how often it took effect; the number of `connections` and `exchanges`, of connections
+        that are `open`, and of bytes that were passed `up` and `down`.
         """
         return Counter(self._ask("counts", None))
 
@@ -200,7 +200,7 @@ class FaultProxy:
         return json.loads(answer)
 
     def _end(self) -> None:
-        """Ends the process, which closes all that it opened."""
+        """Ends the process, which closes its sockets."""
         process, self._process = self._process, None
         if process is not None:
             with process:  # closes the pipes and waits

@@ -1,6 +1,6 @@
-"""The read oracle: does a reader give what it must, whatever is done to it and in whatever order?
+"""The read oracle: checks that a reader returns the right bytes, for any verbs in any order.
 
-A checker knows the content and keeps a position of its own. It does each step to the reader, compares,
+A checker knows the content and tracks the position itself. It makes each step on the reader, compares the result,
 and raises `OracleViolation` where the reader differs. It needs no test framework:
 
     for trap in TRAPS:
@@ -8,9 +8,9 @@ and raises `OracleViolation` where the reader differs. It needs no test framewor
         checker = ReaderChecker(await op.reader("trap", range=trap.range), trap.expected)
         await checker.check(trap.steps)
 
-What it holds readers to: data equals the slice of the content; `read(0)` is empty; empty is the end
-otherwise; a seek to the left of the start raises `InvalidInput` and moves nothing; right of the end
-is allowed and reads empty; `next` gives None at the end only, and never an empty chunk.
+The contract of a reader: data equals the slice of the content; `read(0)` is empty, and any other empty result is the
+end; a seek before the start raises `InvalidInput` and leaves the position; a seek past the end is allowed, and
+reads there are empty; `next` returns None at the end only, and never an empty chunk.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ Step = tuple[Any, ...]
 
 
 class OracleViolation(AssertionError):
-    """A reader gave what no reader may give."""
+    """A reader broke the contract."""
 
 
 class BodyChecker:
-    """Checks a raw body, as an accessor gives it: `read`, `seek` and `next`.
+    """Checks a raw body, as an accessor returns it: `read`, `seek` and `next`.
 
     Arguments:
-        body: what to check, not used yet.
+        body: the body, not used yet.
         content: the bytes of the range that it was opened for.
     """
 
@@ -49,16 +49,16 @@ class BodyChecker:
         self.position = 0
 
     async def check(self, steps: Iterable[Step]) -> None:
-        """Does the steps, in order.
+        """Makes the steps, in order.
 
         Raises:
-            OracleViolation: one gave something else than it must.
+            OracleViolation: a step had a wrong result.
         """
         for name, *arguments in steps:
             await getattr(self, name)(*arguments)
 
     async def read(self, n: int) -> None:
-        """Reads at most `n` bytes; -1 reads as much as the body gives at once."""
+        """Reads at most `n` bytes; -1 reads as much as the body returns by one call."""
         data = await self.body.read(len(self.content) + 1 if n == -1 else n)
         if n != -1:
             _require(len(data) <= n, f"read({n}) gave {len(data)} bytes")
@@ -73,7 +73,7 @@ class BodyChecker:
         self._advance(data or b"", "next")
 
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> None:
-        """Moves the position, or is refused where it would lie left of the start."""
+        """Moves the position. A position before the start must be refused."""
         target = self._target(offset, whence)
         try:
             position = await self.body.seek(offset, whence)
@@ -103,7 +103,7 @@ class ReaderChecker(BodyChecker):
     """Checks a `Reader`, with all of its methods.
 
     Arguments:
-        reader: what to check, not used yet.
+        reader: the reader, not used yet.
         content: the bytes of the range that it was opened for.
     """
 
@@ -127,11 +127,11 @@ class ReaderChecker(BodyChecker):
         """Fills a buffer of `n` bytes."""
         buffer = bytearray(b"\xaa" * n)
         count = await self.reader.readinto(buffer)
-        _require(buffer[count:] == b"\xaa" * (n - count), "readinto wrote behind what it reports")
+        _require(buffer[count:] == b"\xaa" * (n - count), "readinto wrote more than it reports")
         self._is_exactly(bytes(buffer[:count]), n, f"readinto({n})")
 
     async def readexactly(self, n: int) -> None:
-        """Reads `n` bytes, or is refused where there are fewer, and moves nothing then."""
+        """Reads `n` bytes. Where fewer are left it must be refused and leave the position."""
         try:
             data = await self.reader.readexactly(n)
         except ContentIncomplete:
@@ -141,7 +141,7 @@ class ReaderChecker(BodyChecker):
         _require(len(data) == n, f"readexactly({n}) gave {len(data)} bytes")
 
     async def next(self) -> None:
-        """Receives what comes next; the end is `anyio.EndOfStream`."""
+        """Receives the next bytes; the end is `anyio.EndOfStream`."""
         await self.receive(1 << 20)
 
     async def receive(self, n: int) -> None:
@@ -157,7 +157,7 @@ class ReaderChecker(BodyChecker):
         self._advance(data, f"receive({n})")
 
     async def iterate(self) -> bool:
-        """Takes the next chunk of the iteration. At its end, which closes the reader, the answer is False."""
+        """Takes the next chunk of the iteration. Returns False at its end, which closes the reader."""
         self._chunks = self._chunks or self.reader.__aiter__()  # type: ignore[assignment]
         data = await anext(self._chunks, None)  # type: ignore[arg-type]
         _require(data != b"", "the iteration gave an empty chunk")
@@ -166,7 +166,7 @@ class ReaderChecker(BodyChecker):
         return data is not None
 
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> None:
-        """Moves the position, or is refused where it would lie left of the start."""
+        """Moves the position. A position before the start must be refused."""
         target = self._target(offset, whence)
         try:
             position = await self.reader.seek(offset, whence)
@@ -177,30 +177,30 @@ class ReaderChecker(BodyChecker):
         self.position = target
 
     def tell(self) -> None:
-        """Asks for the position."""
+        """Compares the position."""
         position = self.reader.tell()
         _require(position == self.position, f"tell() gave {position}, not {self.position}")
 
     async def size(self) -> None:
-        """Asks for the size, which moves nothing."""
+        """Compares the size, which leaves the position."""
         size = await self.reader.size()
         _require(size == len(self.content), f"size() gave {size}, not {len(self.content)}")
 
     async def fetch(self, ranges: Sequence[BytesRange | tuple[int, int | None]]) -> None:
-        """Fetches ranges, which moves nothing; one that starts behind the end is refused, unless it is empty."""
-        asked = [BytesRange.of(one) for one in ranges]
-        is_behind = any(one.start > len(self.content) and not one.is_empty for one in asked)
+        """Fetches ranges, which leaves the position. A range that starts past the end is refused unless it is empty."""
+        parts = [BytesRange.of(part) for part in ranges]
+        is_past_end = any(part.start > len(self.content) and not part.is_empty for part in parts)
         try:
-            fetched = await self.reader.fetch(asked)
+            fetched = await self.reader.fetch(parts)
         except RangeNotSatisfied:
-            _require(is_behind, f"fetch({ranges}) was refused")
+            _require(is_past_end, f"fetch({ranges}) was refused")
             return
-        _require(not is_behind, f"fetch({ranges}) gave bytes from behind the end")
-        expected = [self._slice(one) for one in asked]
-        _require(fetched == expected, f"fetch({ranges}) gave something else than the slices")
+        _require(not is_past_end, f"fetch({ranges}) returned bytes from past the end")
+        expected = [self._slice(part) for part in parts]
+        _require(fetched == expected, f"fetch({ranges}) returned other bytes than the slices")
 
     async def close(self) -> None:
-        """Closes the iteration, if one began, and the reader."""
+        """Closes the iteration, if it was started, and the reader."""
         if self._chunks is not None:
             await self._chunks.aclose()
         await self.reader.aclose()
@@ -216,13 +216,13 @@ class ReaderChecker(BodyChecker):
 
 @dataclass(frozen=True, slots=True)
 class Trap:
-    """A sequence of steps that some reader got wrong once.
+    """A sequence of steps at which some reader failed once.
 
     Arguments:
-        name: what it is about.
+        name: a description.
         content: the object.
-        range: which part of it is opened.
-        steps: what is done; each is a method of both checkers.
+        range: the range that is opened.
+        steps: the steps; each is a method of both checkers.
     """
 
     name: str
@@ -233,8 +233,8 @@ class Trap:
     @property
     def expected(self) -> bytes:
         """The bytes of the range."""
-        begin, end = self.range.resolve(len(self.content))
-        return self.content[begin:end]
+        start, end = self.range.resolve(len(self.content))
+        return self.content[start:end]
 
 
 _SET, _CUR, _END = os.SEEK_SET, os.SEEK_CUR, os.SEEK_END
@@ -291,7 +291,7 @@ TRAPS: Final = (
         (("seek", 0, _END), ("read", 4), ("seek", 1, _SET), *_READ_ALL),
     ),
     Trap(
-        "the window ends behind the object",
+        "the window ends past the object",
         _TEXT,
         BytesRange(15, 99),
         (("seek", -2, _END), ("next",), ("seek", 0, _SET), *_READ_ALL),

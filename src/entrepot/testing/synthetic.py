@@ -1,4 +1,4 @@
-"""A service made for tests: it has what you say it has, fails when you say so, and remembers what it was asked.
+"""A service for tests, with the capability you choose. It fails on command and records its calls.
 
     synthetic = Synthetic(b"content", read_can_seek=False, read_can_next=True)
     synthetic.script.fail_next(Unexpected("reset", is_temporary=True))
@@ -20,11 +20,11 @@ from entrepot.raw.conditions import check_conditions
 from entrepot.types import Capability, Metadata
 
 ODD_SIZES: Final = (1, 3, 2, 7, 1, 13, 5)
-"""The sizes in which a synthetic service hands out its bytes, over and over."""
+"""The sizes of the pieces in which a synthetic service returns its bytes, repeated."""
 
 
 class Misuse(AssertionError):
-    """The stack did what no service has to bear: a bug of the stack, never of its caller."""
+    """The stack broke the contract with the service: a bug of the stack, never of its caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,18 @@ class Call:
 
 
 class Script:
-    """What a synthetic service shall do, and what was done to it.
+    """The commands to a synthetic service, and the record of its calls.
 
-    Verbs and opens count from 1 over the life of the service: an open is the first verb of a body,
-    where the service would send its request.
+    Verbs and opens are numbered from 1 over the life of the service. An open is the first verb of a body,
+    at which a real service sends its request.
 
     Attributes:
         calls: the operations that arrived, with their arguments.
-        opens: how many bodies came to their first verb.
-        verbs: how many verbs of bodies were called, `close` not among them.
-        open_bodies: how many bodies found their object and were not closed since.
-        sizes: in which pieces bytes are handed out.
-        pause: how many seconds each verb waits before it does anything.
+        opens: the number of bodies that were opened by their first verb.
+        verbs: the number of calls of verbs of bodies, without `close`.
+        open_bodies: the number of bodies that found their object and are not closed.
+        sizes: the sizes of the pieces in which bytes are returned.
+        pause: seconds that each verb waits before it does anything.
     """
 
     def __init__(self) -> None:
@@ -66,23 +66,23 @@ class Script:
         self._replacements: dict[int, bytes] = {}
 
     def fail(self, verb: int, error: Exception) -> None:
-        """The verb of that number raises the error and moves nothing."""
+        """Lets the verb with the number raise the error. The position does not move."""
         self._failures[verb] = error
 
     def fail_next(self, error: Exception) -> None:
-        """The next verb raises the error and moves nothing."""
+        """Lets the next verb raise the error. The position does not move."""
         self.fail(self.verbs + 1, error)
 
     def end_early(self, opened: int, after: int) -> None:
-        """The body of that open ends after so many bytes."""
+        """Lets the body with the number of the open end after `after` bytes."""
         self._early[opened] = after
 
     def run_over(self, opened: int, surplus: bytes) -> None:
-        """The body of that open gives more bytes after those of its range."""
+        """Lets the body with the number of the open return surplus bytes after its range."""
         self._surplus[opened] = surplus
 
     def replace(self, content: bytes, *, before: int | None = None) -> None:
-        """Overwrites the object, now or right before that open; it gets another etag."""
+        """Overwrites the object, now or right before the open with the number. It gets a new etag."""
         if before is not None:
             self._replacements[before] = content
             return
@@ -90,42 +90,42 @@ class Script:
         self.revision += 1
 
     def content_over(self, original: bytes) -> bytes:
-        """What the object holds now."""
+        """The current content of the object."""
         return original if self._content is None else self._content
 
     def record(self, operation: str, path: str, args: object) -> None:
-        """Notes an operation that arrived."""
+        """Records an operation that arrived."""
         self.calls.append(Call(operation, path, args))
 
     def enter_open(self) -> int:
-        """Counts an open, after whatever shall happen right before it."""
+        """Counts an open. A replacement of the object that is due comes first."""
         self.opens += 1
         if (content := self._replacements.pop(self.opens, None)) is not None:
             self.replace(content)
         return self.opens
 
     def enter_verb(self) -> None:
-        """Counts a verb, or raises what it shall raise."""
+        """Counts a verb. Raises the error that was set for it."""
         self.verbs += 1
         if (error := self._failures.pop(self.verbs, None)) is not None:
             raise error
 
     def bent(self, content: bytes, opened: int) -> bytes:
-        """The bytes of a range as the body of that open shall give them."""
+        """The bytes of a range, cut or extended as was set for the open."""
         return content[: self._early.get(opened)] + self._surplus.get(opened, b"")
 
 
 @dataclass(frozen=True)
 class Synthetic(ServiceConfig):
-    """One object, which every path but `missing` names, behind a service with or without the native verbs.
+    """A service with one object, which has every path except `missing`, with or without native verbs.
 
     Arguments:
         content: the bytes of the object.
-        read_can_seek: whether bodies seek natively. Those that do not give up after their first error.
-        read_can_next: whether bodies have chunks of their own.
+        read_can_seek: whether bodies seek natively. A body without seek is broken after its first error.
+        read_can_next: whether bodies have native chunks.
         read_with_suffix: whether the service understands a range from the end.
-        read_with_if_match: whether it checks `if_match`, so that reading on can pin the object.
-        tells_size: whether it says how large the object is.
+        read_with_if_match: whether it checks `if_match`, so that a resumed read can pin the object.
+        tells_size: whether the metadata has the size of the object.
     """
 
     SCHEME: ClassVar[str] = "synthetic"
@@ -142,12 +142,12 @@ class Synthetic(ServiceConfig):
         return SyntheticAccessor(self, context)
 
     def metadata(self) -> Metadata:
-        """What the service says of the object now."""
+        """The current metadata of the object."""
         size = len(self.script.content_over(self.content)) if self.tells_size else None
         return Metadata(content_length=size, etag=f'"{self.script.revision}"')
 
     def capability(self) -> Capability:
-        """What the service has natively."""
+        """The native capability."""
         return Capability(
             stat=True,
             stat_with_if_match=self.read_with_if_match,
@@ -160,7 +160,7 @@ class Synthetic(ServiceConfig):
 
 
 class SyntheticAccessor(Accessor):
-    """Answers from a `Synthetic` and its script, and raises `Misuse` for what it need not bear."""
+    """The operations of a `Synthetic`. Raises `Misuse` for calls that the stack must not make."""
 
     def __init__(self, config: Synthetic, context: Context) -> None:
         self.info = AccessorInfo(scheme=config.SCHEME, native_capability=config.capability())
@@ -177,17 +177,17 @@ class SyntheticAccessor(Accessor):
         script.record("read", path, args)
         if args.range.is_empty or (args.range.suffix is not None and not self._config.read_with_suffix):
             raise Misuse(f"the range {args.range} must not reach this service")
-        reply = RpRead()
+        response = RpRead()
 
         def load() -> bytes:
             opened = script.enter_open()
             check_conditions(self._existing(path), args)
             content = script.content_over(self._config.content)
-            begin, end = args.range.resolve(len(content))
-            reply.metadata = self._config.metadata()
-            return script.bent(content[begin:end], opened)
+            start, end = args.range.resolve(len(content))
+            response.metadata = self._config.metadata()
+            return script.bent(content[start:end], opened)
 
-        return reply, SyntheticReader(self._config, self._context, load)
+        return response, SyntheticReader(self._config, self._context, load)
 
     def _existing(self, path: str) -> Metadata:
         if path == "missing":
@@ -196,7 +196,7 @@ class SyntheticAccessor(Accessor):
 
 
 class SyntheticReader(oio.Read):
-    """Hands out the bytes in odd pieces, with the verbs that the service has."""
+    """Returns the bytes in odd pieces, by the native verbs."""
 
     __slots__ = (
         "_content",
@@ -249,7 +249,7 @@ class SyntheticReader(oio.Read):
         self._content = None
 
     async def _enter(self) -> bytes:
-        """What every verb does first: it waits, then fails if it shall, then opens if nothing did."""
+        """The start of every verb: waits, raises the error that was set, and opens the body if it is the first verb."""
         if self._is_closed or self._is_broken:
             raise Misuse("a body was used after it was closed, or after an error that ended it")
         try:

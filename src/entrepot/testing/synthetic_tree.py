@@ -1,10 +1,10 @@
-"""A service made for tests that holds names: it can natively what you say, and the stack must complete the rest.
+"""A service for tests that stores names, with the native capability you choose. The stack must complete the rest.
 
     tree = SyntheticTree(FLAT, page_size=2)
     tree.fill({"a/b": b"1", "a/c/d": b"22"})
     op = Operator(tree)
 
-Without native `create_dir` it is flat, and a name is only a name; with it, directories are things of their own.
+Without native `create_dir` it is flat, and names are keys; with it, directories exist on their own.
 """
 
 from __future__ import annotations
@@ -51,22 +51,22 @@ FLAT: Final = Capability(
     list_with_recursive=True,
     list_with_start_after=True,
 )
-"""What an object store has."""
+"""The capability of an object store."""
 
 HIERARCHICAL: Final = Capability(stat=True, write=True, create_dir=True, delete=True, delete_max_size=1, list=True)
-"""What a file server has that only lists one directory at a time."""
+"""The capability of a file server that only lists one directory at a time."""
 
 
 @dataclass(frozen=True)
 class SyntheticTree(ServiceConfig):
-    """Names behind a service with the native abilities that you give it.
+    """A service that stores names, with the given native capability.
 
     Arguments:
-        native: what it can natively. It raises `Misuse` for all else.
-        page_size: how many entries a page of a listing has.
+        native: the native capability. The service raises `Misuse` for everything else.
+        page_size: the number of entries in a page of a listing.
         tells_lengths: whether a listing has the lengths of files.
-        pages_by_count: whether the next page starts behind so many entries, and not behind the last name, so
-            that deleting while listing makes it skip some.
+        pages_by_count: whether the next page starts after a number of entries instead of after the last name, so
+            that a listing skips entries when others are deleted during it.
     """
 
     SCHEME: ClassVar[str] = "synthetic-tree"
@@ -90,34 +90,34 @@ class SyntheticTree(ServiceConfig):
         return not self.native.create_dir
 
     def sort_by(self, order: Callable[[str], Any]) -> None:
-        """Lists in the order of these keys from now on. At first it is that of the names."""
+        """Sets the sort key of listings. By default they are sorted by name."""
         self._order[:] = [order]
 
     def order(self, name: str) -> Any:
-        """Where a name stands in a listing."""
+        """The sort key of a name."""
         return self._order[0](name)
 
     def fill(self, objects: Mapping[str, bytes]) -> None:
-        """Stores objects, and makes the directories that hold them if it has such things."""
+        """Stores objects, and creates the directories above them where the service has directories."""
         for path, content in objects.items():
             self.put(path, content)
 
     def put(self, path: str, content: bytes) -> None:
-        """Stores one object; of a service with directories a path with a slash at its end makes one."""
+        """Stores one object. Where the service has directories, a path with a trailing slash creates one."""
         if not self.is_flat:
             self._make_directories(path if is_dir_path(path) else get_parent(path))
         if self.is_flat or not is_dir_path(path):
             self.objects[path] = content
 
     def names(self) -> Iterable[str]:
-        """Every object and every directory there is."""
+        """The names of all objects and directories."""
         return {*self.objects, *self.directories}
 
     def metadata(self, path: str) -> Metadata:
-        """What it knows of a name.
+        """The metadata of a name.
 
         Raises:
-            NotFound: there is no such name.
+            NotFound: no object or directory has the name.
         """
         if path in self.objects:
             mode = EntryMode.DIR if is_dir_path(path) else EntryMode.FILE
@@ -133,7 +133,7 @@ class SyntheticTree(ServiceConfig):
 
 
 class SyntheticTreeAccessor(Accessor):
-    """Answers from a `SyntheticTree`, and raises `Misuse` for what it need not bear."""
+    """The operations of a `SyntheticTree`. Raises `Misuse` for calls that the stack must not make."""
 
     def __init__(self, tree: SyntheticTree) -> None:
         self.info = AccessorInfo(scheme=tree.SCHEME, native_capability=tree.native)

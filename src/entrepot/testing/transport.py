@@ -1,4 +1,4 @@
-"""HTTP transports for tests: one that remembers what passes, and one that makes its replies up."""
+"""HTTP transports for tests: one that records requests, and one that answers them by a function."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from entrepot.raw.http.transport import Header, HttpHeaders
 
 
 class MockBody(HttpBody):
-    """The content of a reply that was made up.
+    """The content of a response that was made up.
 
     Arguments:
         content: the bytes, or the pieces in which they arrive; a piece that is an exception is raised.
 
     Attributes:
-        is_closed: whether whoever got the reply has closed it.
+        is_closed: whether the body was closed.
     """
 
     __slots__ = ("_pieces", "is_closed")
@@ -42,7 +42,7 @@ class MockBody(HttpBody):
 def reply(
     status: int, content: bytes | Iterable[bytes | Exception] = b"", headers: Iterable[Header] = ()
 ) -> HttpResponse:
-    """A reply for `MockTransport`, with exactly these headers.
+    """A response for `MockTransport`, with exactly these headers.
 
     Arguments:
         status: the status code.
@@ -53,16 +53,16 @@ def reply(
 
 
 class MockTransport(HttpTransport):
-    """Answers each request with what a function says, and sends nothing.
+    """Answers each request by a function, and sends nothing.
 
     Arguments:
-        handler: gives the reply to a request, or raises what `send` shall raise. It may be a coroutine function,
-            which can wait as a server would.
+        handler: returns the response to a request, or raises the error of `send`. It may be a coroutine function,
+            which can wait as a server does.
 
     Attributes:
-        requests: all that was asked, in order.
-        bodies: the content of each of them, as it was then; `b""` where there was none.
-        replies: all that was answered, in order.
+        requests: all requests, in order.
+        bodies: the content of each request when it was sent; `b""` without content.
+        replies: all responses, in order.
     """
 
     def __init__(self, handler: Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]) -> None:
@@ -82,21 +82,21 @@ class MockTransport(HttpTransport):
 
     @property
     def open_bodies(self) -> int:
-        """How many replies were not closed."""
-        return sum(isinstance(one.body, MockBody) and not one.body.is_closed for one in self.replies)
+        """The number of responses that were not closed."""
+        return sum(isinstance(response.body, MockBody) and not response.body.is_closed for response in self.replies)
 
 
 class RecordingTransport(HttpTransport):
-    """Passes every request on, and remembers what went and came.
+    """Passes every request on, and records it.
 
     Arguments:
         inner: the transport that sends; by default the one that operators use.
 
     Attributes:
-        requests: all that was sent, in order.
-        bodies: the content of each of them, as it was then; `b""` where there was none.
-        bytes_received: how many bytes of content were handed over.
-        open_bodies: how many replies were not closed.
+        requests: all requests, in order.
+        bodies: the content of each request when it was sent; `b""` without content.
+        bytes_received: the number of bytes of content that were read.
+        open_bodies: the number of responses that were not closed.
     """
 
     def __init__(self, inner: HttpTransport | None = None) -> None:
@@ -118,7 +118,7 @@ class RecordingTransport(HttpTransport):
         await self._inner.close()
 
     def forget(self) -> None:
-        """Starts counting anew."""
+        """Empties the record and sets the count of bytes to zero."""
         self.requests.clear()
         self.bodies.clear()
         self.bytes_received = 0

@@ -1,11 +1,10 @@
-"""The behaviour suite: what every service does alike, as cases that need no test framework.
+"""The behaviour suite: the behaviour that all services share, as cases that need no test framework.
 
     for case in cases_for(operator.info):
         await run_case(case, operator)
 
-A case states what it needs. Where the service has that, the case must pass; where it has not, the
-case is not applicable, and another one holds that what is missing is refused. `CASES` are all of them;
-each module here is a room of them.
+A case states its needs. Where the service meets them, the case must pass; otherwise it is not applicable, and another
+case checks that the missing operation or option is refused. `CASES` are all cases; each module here is one room.
 """
 
 from __future__ import annotations
@@ -42,23 +41,23 @@ def cases_for(info: AccessorInfo, *, can_put: bool = False) -> tuple[Case, ...]:
     """The cases that apply to a service.
 
     Arguments:
-        info: what the service is, `operator.info`.
-        can_put: whether `run_case` will be given a way to put objects there.
+        info: the service's `operator.info`.
+        can_put: whether `run_case` will get a function that puts objects into the storage.
     """
     return tuple(case for case in CASES if not case.unmet(info, can_put=can_put))
 
 
 async def run_case(case: Case, operator: Operator, put: Put | None = None) -> None:
-    """Runs one case. It makes objects of its own beneath the root and leaves them there.
+    """Runs one case. It creates its own objects below the root and leaves them there.
 
     Arguments:
-        case: what to run.
-        operator: what to run it on.
-        put: how to put an object into a storage that the operator cannot write to: a coroutine function of a
-            path and bytes. Without it, cases of a storage that can only be read find `FIXTURES` there.
+        case: the case.
+        operator: the operator to check.
+        put: a coroutine function of a path and bytes that stores an object, for an operator that cannot write.
+            Without it, the cases of a read-only storage expect `FIXTURES` in it.
 
     Raises:
-        AssertionError: the service does something else than every service does.
+        AssertionError: the service behaves differently.
         Error: the service fails.
     """
     await case.run(Target(operator, case.name, put))

@@ -35,7 +35,7 @@ async def append_goes_behind_what_was_written(target: Target) -> None:
 
 @case("write", "write_with_append", "stat")
 async def append_tells_what_stat_tells(target: Target) -> None:
-    """The metadata that an append gives is that of the whole object."""
+    """An append returns the metadata of the whole object."""
     path = target.path()
     await target.operator.write(path, b"one", append=True)
     told = await target.operator.write(path, b"two", append=True)
@@ -48,7 +48,7 @@ async def append_tells_what_stat_tells(target: Target) -> None:
 
 @case("write", "write_with_append", "read")
 async def writer_appends_piece_by_piece(target: Target) -> None:
-    """An appending writer puts all of its pieces behind what is there."""
+    """An appending writer adds all of its pieces after the existing content."""
     path = target.path()
     content = await target.put(path)
     pieces = [target.content(70_000) for _ in range(10)]

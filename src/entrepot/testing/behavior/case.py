@@ -1,4 +1,4 @@
-"""What a case is, and where all of them are kept."""
+"""The type of a case, and the list of all cases."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 Run = Callable[["Target"], Awaitable[None]]
 
 PUT: Final = "put"
-"""The need of a way to put objects there: `write`, or the function that `run_case` was given."""
+"""The need for a way to put objects into the storage: `write`, or the function that `run_case` got."""
 
 FLAT: Final = "flat"
-"""The need of a service whose names are keys, without directories of its own: any name can be one."""
+"""The need for a service whose names are keys and that has no native directories: any name can be a key."""
 
 _NOT: Final = "not "
 _KNOWN: Final = {PUT, FLAT, *(flag.name for flag in fields(Capability))}
@@ -26,13 +26,13 @@ _KNOWN: Final = {PUT, FLAT, *(flag.name for flag in fields(Capability))}
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thing that every service does alike.
+    """One behaviour that all services share.
 
     Arguments:
-        name: the room and what holds, such as `"read.range_is_clamped"`.
-        needs: what the service must have: names of flags of `Capability`; `"put"`, a way to put objects there;
+        name: the room and the behaviour, such as `"read.range_is_clamped"`.
+        needs: requirements on the service: names of flags of `Capability`; `"put"`, a way to put objects there;
             `"flat"`, names that are keys; and `"not read_with_version"`, a flag that must be False.
-        run: what is done. It raises `AssertionError` or an error of entrepot where the service differs.
+        run: checks it. Raises `AssertionError` or an error of entrepot where the service differs.
     """
 
     name: str
@@ -42,14 +42,14 @@ class Case:
     def __post_init__(self) -> None:
         for need in self.needs:
             if need.removeprefix(_NOT) not in _KNOWN:
-                raise ValueError(f"the case {self.name} needs {need!r}, which nothing is called")
+                raise ValueError(f"the case {self.name} has an unknown need: {need!r}")
 
     def unmet(self, info: AccessorInfo, *, can_put: bool = False) -> list[str]:
-        """The needs that a service does not meet. A case with any is not applicable: it is no pass.
+        """The needs that a service does not meet. A case with unmet needs is not applicable, which is not a pass.
 
         Arguments:
-            info: what the service is, `operator.info`.
-            can_put: whether there is another way than `write` to put objects there.
+            info: the service's `operator.info`.
+            can_put: whether objects can be put there by other means than `write`.
         """
         return [need for need in self.needs if not _is_met(need, info, can_put)]
 

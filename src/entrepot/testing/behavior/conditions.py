@@ -1,4 +1,4 @@
-"""Reading under conditions: the same four, of `stat`, of `read` and of a reader."""
+"""Conditional reads: the same four conditions of `stat`, `read` and readers."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ A_SECOND: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
-    """One way to ask about an object.
+class _Call:
+    """One call that takes conditions.
 
     Arguments:
-        name: what it is called.
+        name: its name.
         flags: the operation whose flags it needs.
-        operation: what its errors name.
-        length: asks, and gives the length of what it got.
+        operation: the operation that its errors name.
+        length: makes the call, and returns the length of the object.
     """
 
     name: str
@@ -48,23 +48,23 @@ async def _reader(operator: Operator, path: str, **options: Any) -> int:
         return len(await reader.read())
 
 
-_ASKINGS: Final = (
-    _Asking("stat", "stat", "stat", _stat),
-    _Asking("read", "read", "read", _read),
-    _Asking("reader", "read", "reader.read", _reader),
+_CALLS: Final = (
+    _Call("stat", "stat", "stat", _stat),
+    _Call("read", "read", "read", _read),
+    _Call("reader", "read", "reader.read", _reader),
 )
 
 
 async def _etags(target: Target, path: str) -> tuple[str, str]:
     etag = (await target.operator.stat(path)).etag
-    check(etag, f"stat of {path!r} tells no etag, and the service has conditions on it")
+    check(etag, f"stat of {path!r} has no etag, but the service has conditions on etags")
     return str(etag), OTHER_ETAG
 
 
 async def _times(target: Target, path: str) -> tuple[datetime, datetime]:
     """When the object was written, and one second earlier."""
     written = (await target.operator.stat(path)).last_modified
-    check(written, f"stat of {path!r} tells no time, and the service has conditions on it")
+    check(written, f"stat of {path!r} has no last_modified, but the service has conditions on it")
     assert written is not None
     return written, written - A_SECOND
 
@@ -96,32 +96,32 @@ _CONDITIONS: Final[dict[str, Callable[[Target, str], Awaitable[tuple[Any, Any]]]
 """By condition: the value that holds for an object, and one that does not."""
 
 
-async def _is_honoured(target: Target, asking: _Asking, condition: str, path: str, content: bytes) -> None:
+async def _is_honoured(target: Target, call: _Call, condition: str, path: str, content: bytes) -> None:
     holding, failing = await _CONDITIONS[condition](target, path)
-    length = await asking.length(target.operator, path, **{condition: holding})
-    equal(length, len(content), f"what came of {asking.name} with {condition}={holding}")
-    with target.raises(ConditionNotMatch, asking.operation, path=path):
-        await asking.length(target.operator, path, **{condition: failing})
+    length = await call.length(target.operator, path, **{condition: holding})
+    equal(length, len(content), f"the length by {call.name} with {condition}={holding}")
+    with target.raises(ConditionNotMatch, call.operation, path=path):
+        await call.length(target.operator, path, **{condition: failing})
 
 
-def _on_own_object(asking: _Asking, condition: str) -> Run:
+def _on_own_object(call: _Call, condition: str) -> Run:
     async def run(target: Target) -> None:
         path = target.path()
-        await _is_honoured(target, asking, condition, path, await target.put(path))
+        await _is_honoured(target, call, condition, path, await target.put(path))
 
     return run
 
 
-def _on_fixture(asking: _Asking, condition: str) -> Run:
+def _on_fixture(call: _Call, condition: str) -> Run:
     async def run(target: Target) -> None:
         path = "normal_file.txt"
-        await _is_honoured(target, asking, condition, path, await target.fixture(path))
+        await _is_honoured(target, call, condition, path, await target.fixture(path))
 
     return run
 
 
-for _asking in _ASKINGS:
+for _call in _CALLS:
     for _condition in _CONDITIONS:
-        _needs = tuple(dict.fromkeys(("stat", _asking.flags, f"{_asking.flags}_with_{_condition}")))
-        register(f"conditions.{_asking.name}_{_condition}", (*_needs, "put"), _on_own_object(_asking, _condition))
-        register(f"read_only.{_asking.name}_{_condition}", _needs, _on_fixture(_asking, _condition))
+        _needs = tuple(dict.fromkeys(("stat", _call.flags, f"{_call.flags}_with_{_condition}")))
+        register(f"conditions.{_call.name}_{_condition}", (*_needs, "put"), _on_own_object(_call, _condition))
+        register(f"read_only.{_call.name}_{_condition}", _needs, _on_fixture(_call, _condition))

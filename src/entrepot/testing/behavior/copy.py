@@ -50,7 +50,7 @@ async def empty_object(target: Target) -> None:
 
 @case("copy", "write", "stat")
 async def missing_source_is_not_found(target: Target) -> None:
-    """Without a source there is no copy, and no target."""
+    """A copy of a missing source fails and creates no target."""
     source, copied = target.path("source"), target.path("target")
     with target.raises(NotFound, "copy", path=source):
         await target.operator.copy(source, copied)
@@ -95,7 +95,7 @@ async def parents_are_made(target: Target) -> None:
 
 @case("copy", "read", "write")
 async def target_is_replaced(target: Target) -> None:
-    """What was at the target is replaced, also where it was longer."""
+    """The object at the target is replaced, also by a shorter one."""
     source, copied = target.path("source"), target.path("target")
     content = await target.put(source, target.content(3000))
     await target.put(copied, target.content(9000))
@@ -115,7 +115,7 @@ async def copy_is_an_object_of_its_own(target: Target) -> None:
 
 @case("copy", "write", "stat", "write_with_content_type")
 async def content_type_is_copied(target: Target) -> None:
-    """What is stored beside the source goes with it."""
+    """Metadata stored with the source is copied too."""
     source, copied = target.path("source"), target.path("target")
     await target.operator.write(source, b"{}", content_type="application/json")
     await target.operator.copy(source, copied)

@@ -8,7 +8,7 @@ from entrepot.services import Memory
 
 from .case import case
 from .expect import check, equal
-from .interrupt import MOMENTS, interrupt
+from .interrupt import CANCEL_TIMES, interrupt
 from .io_recorder import IoRecorder
 from .target import Target
 
@@ -47,7 +47,7 @@ async def empty_object(target: Target) -> None:
 
 @case("read", "stat")
 async def missing_source_is_not_found(target: Target) -> None:
-    """Without a source there is no copy, and nothing is made there."""
+    """A copy of a missing source fails and creates nothing at the target."""
     path, there = target.path(), Operator(Memory())
     with target.raises(NotFound, "copy_to", path=path):
         await target.operator.copy_to(there, path, "there")
@@ -121,16 +121,16 @@ async def if_not_exists_to_an_old_target(target: Target) -> None:
 
 @case("read", "write", "stat")
 async def cancelled_copy_leaves_nothing_or_all(target: Target) -> None:
-    """Whenever it is cancelled, there is no copy, or a whole one."""
+    """A cancelled copy leaves the whole target or none."""
     source = target.path("source")
     content = await target.put(source, target.content(200_000))
     there = target.operator.layer(IoRecorder())
-    for moment in MOMENTS:
+    for time in CANCEL_TIMES:
         copied = target.path("target")
 
         async def copy(copied: str = copied) -> None:
             await target.operator.copy_to(there, source, copied, chunk=50_000)
 
-        is_done = await interrupt(copy, moment)
+        is_done = await interrupt(copy, time)
         if is_done or await target.operator.exists(copied):
-            check(await target.operator.read(copied) == content, f"the copy that was cancelled at {moment} is whole")
+            check(await target.operator.read(copied) == content, f"the copy that was cancelled at {time} is whole")

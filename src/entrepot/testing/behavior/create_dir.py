@@ -11,7 +11,7 @@ from .target import SPECIAL, Target
 
 @case("create_dir", "stat")
 async def directory_is_there(target: Target) -> None:
-    """What was made is a directory."""
+    """A created directory is a directory."""
     path = target.directory()
     await target.operator.create_dir(path)
     await _is_directory(target, path)
@@ -54,7 +54,7 @@ async def contents_are_kept(target: Target) -> None:
 
 @case("create_dir", "write", "delete", "stat")
 async def directory_outlives_its_contents(target: Target) -> None:
-    """A directory that was made after what lies in it stays when that is deleted, and is listed."""
+    """A directory that was created after its contents stays when these are deleted, and is listed."""
     path = target.directory()
     await target.put(f"{path}a/file")
     await target.operator.create_dir(path)
@@ -65,7 +65,7 @@ async def directory_outlives_its_contents(target: Target) -> None:
 
 @case("create_dir", "write", "list")
 async def directory_with_contents_is_listed(target: Target) -> None:
-    """A directory that was made after what lies in it is listed among all that lies beneath its parent."""
+    """A directory that was created after its contents is in a recursive listing of its parent."""
     path = target.directory()
     await target.put(f"{path}a/file")
     await target.operator.create_dir(f"{path}a/")
@@ -74,7 +74,7 @@ async def directory_with_contents_is_listed(target: Target) -> None:
 
 @case("create_dir")
 async def name_without_a_slash_is_refused(target: Target) -> None:
-    """A path without a slash at its end is that of a file."""
+    """A path without a trailing slash names a file."""
     path = target.path()
     with target.raises(NotADirectory, "create_dir", path=path):
         await target.operator.create_dir(path)

@@ -13,7 +13,7 @@ from .target import SPECIAL, Target
 
 @case("delete", "write", "stat")
 async def object_is_gone(target: Target) -> None:
-    """After a deletion there is no object."""
+    """A deleted object does not exist."""
     path = target.path()
     await target.put(path)
     await target.operator.delete(path)
@@ -41,7 +41,7 @@ async def empty_directory_is_gone(target: Target) -> None:
 
 @case("delete")
 async def missing_object_is_no_error(target: Target) -> None:
-    """What is not there is gone: a file, a directory, and what would lie in a missing one."""
+    """Deleting a missing file, a missing directory or a file in one succeeds."""
     for path in (target.path(), target.directory(), f"{target.directory()}a/b"):
         await target.operator.delete(path)
 
@@ -58,7 +58,7 @@ async def deleting_twice_is_no_error(target: Target) -> None:
 
 @case("delete", "write", "read")
 async def directory_that_is_not_empty_keeps_its_contents(target: Target) -> None:
-    """Without `recursive` nothing beneath a directory is deleted, whether that is an error or not."""
+    """Without `recursive` the contents of a directory are not deleted, whether that is an error or not."""
     parent = target.directory()
     content = await target.put(f"{parent}file")
     try:
@@ -152,7 +152,7 @@ async def path_that_cannot_be_fails_before_anything_is_deleted(target: Target) -
 
 @case("delete", "delete_with_recursive", "write", "list", "stat")
 async def recursive(target: Target) -> None:
-    """All beneath a directory goes, and the directory."""
+    """A directory is deleted with all its contents."""
     parent = target.directory()
     paths = [f"{parent}{name}" for name in ("a", "b/c", "b/d/e", "b/d/f/g")]
     await target.put_all(paths)
@@ -164,7 +164,7 @@ async def recursive(target: Target) -> None:
 
 @case("delete", "delete_with_recursive", "write", "list")
 async def removed_directory_is_not_listed(target: Target) -> None:
-    """A directory that was deleted with all beneath it is not in the listing of its parent any more."""
+    """A directory that was deleted recursively is not in the listing of its parent any more."""
     parent = target.directory()
     await target.put_all([f"{parent}{name}" for name in ("kept", "gone/a", "gone/b/c")])
     await target.operator.delete(f"{parent}gone/", recursive=True)
@@ -197,7 +197,7 @@ async def recursive_without_the_slash(target: Target) -> None:
 
 @case("delete", "delete_with_recursive", "write", "stat", "flat")
 async def recursive_with_an_object_of_the_same_name(target: Target) -> None:
-    """Where names are keys, the object `"k"` goes with all beneath `"k/"`."""
+    """Where names are keys, a recursive deletion of `"k"` deletes the object `"k"` and all keys under `"k/"`."""
     name = target.path("k")
     paths = [name, f"{name}/a", f"{name}/a/b", f"{name}/a/c", f"{name}/a/b/e"]
     await target.put_all(paths)
@@ -217,7 +217,7 @@ async def recursive_of_a_file(target: Target) -> None:
 
 @case("delete", "delete_with_recursive", "write", "read")
 async def recursive_with_the_slash_of_a_file(target: Target) -> None:
-    """With a slash at its end a path is that of a directory, so an object of the name without it stays."""
+    """A path with a trailing slash names a directory, so that an object of the name without it stays."""
     path = target.path()
     content = await target.put(path)
     await target.operator.delete(f"{path}/", recursive=True)
@@ -226,7 +226,7 @@ async def recursive_with_the_slash_of_a_file(target: Target) -> None:
 
 @case("delete", "delete_with_recursive", "write", "read", "stat", "flat")
 async def recursive_with_the_slash_beside_an_object_of_the_same_name(target: Target) -> None:
-    """Where names are keys, the object `"k"` stays when all beneath `"k/"` goes."""
+    """Where names are keys, a recursive deletion of `"k/"` leaves the object `"k"`."""
     name = target.path("k")
     content = await target.put(name)
     paths = [f"{name}/a", f"{name}/a/b", f"{name}/c"]

@@ -1,4 +1,4 @@
-"""Cancelling a call on its way."""
+"""Calls that are cancelled while they run, calls that run together, and calls that are repeated."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from entrepot.errors import Error
 
 T = TypeVar("T")
 
-MOMENTS: Final = (0, 1, 2, 3, 5, 8, 13, 0.001, 0.003, 0.01)
-"""When to cancel: after so many turns of the event loop, or after so many seconds."""
+CANCEL_TIMES: Final = (0, 1, 2, 3, 5, 8, 13, 0.001, 0.003, 0.01)
+"""When to cancel: an int is a number of turns of the event loop, a float a number of seconds."""
 
 
 TRIES: Final = 3
-"""How often a call is made again that meets a server busy with itself."""
+"""How often a call is made that fails because the server is busy."""
 
 PAUSE: Final = 0.1
 """Seconds in between."""
 
 
-async def interrupt(call: Callable[[], Awaitable[object]], moment: float) -> bool:
-    """Makes a call and cancels it at a moment. Says whether it had ended by itself before.
+async def interrupt(call: Callable[[], Awaitable[object]], time: float) -> bool:
+    """Makes a call and cancels it at the given time. Returns whether the call had ended by itself before.
 
     Raises:
-        Error: the call ended with it.
+        Error: the call failed with it.
     """
     outcome: list[Exception | None] = []
 
@@ -41,7 +41,7 @@ async def interrupt(call: Callable[[], Awaitable[object]], moment: float) -> boo
 
     async with anyio.create_task_group() as group:
         group.start_soon(make)
-        await _wait(moment)
+        await _wait(time)
         group.cancel_scope.cancel()
     for error in outcome:
         if error is not None:
@@ -50,12 +50,12 @@ async def interrupt(call: Callable[[], Awaitable[object]], moment: float) -> boo
 
 
 async def again(call: Callable[[], Awaitable[T]]) -> T:
-    """Makes a call that was interrupted again.
+    """Repeats a call that was interrupted.
 
-    A server may be busy with the interrupted one still, and say so by a temporary error.
+    A server may still be busy with the interrupted call, and answer with a temporary error.
 
     Raises:
-        Error: it ended with it, and is not temporary or has been so each time.
+        Error: the call failed with an error that is not temporary, or failed each time.
     """
     for _ in range(TRIES - 1):
         try:
@@ -68,17 +68,17 @@ async def again(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def together(*calls: Callable[[], Awaitable[object]]) -> list[object]:
-    """The results of calls made at the same time, in order; where one failed with an error of ours, the error.
+    """The results of calls made at the same time, in order. The result of a call that failed is its `Error`.
 
     Raises:
-        Exception: one failed with another.
+        Exception: a call failed with another error.
     """
     results: list[object] = [None] * len(calls)
 
     async def make(index: int, call: Callable[[], Awaitable[object]]) -> None:
         try:
             results[index] = await call()
-        except Exception as error:  # noqa: BLE001  given or raised below, outside of the group
+        except Exception as error:  # noqa: BLE001  returned or raised below, outside of the group
             results[index] = error
 
     async with anyio.create_task_group() as group:
@@ -90,9 +90,9 @@ async def together(*calls: Callable[[], Awaitable[object]]) -> list[object]:
     return results
 
 
-async def _wait(moment: float) -> None:
-    if isinstance(moment, float):
-        await anyio.sleep(moment)
+async def _wait(time: float) -> None:
+    if isinstance(time, float):
+        await anyio.sleep(time)
         return
-    for _ in range(int(moment)):
+    for _ in range(int(time)):
         await checkpoint()

@@ -1,4 +1,4 @@
-"""Sees whether a call leads to any I/O."""
+"""Records whether a call leads to any I/O."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Args = TypeVarTuple("Args")
 
 
 class IoRecorder(Layer):
-    """A layer that notes every request that is sent and every blocking call that is made beneath it.
+    """A layer that records every request that is sent and every blocking call that is made below it.
 
     Attributes:
-        calls: what was done, in order. A service that keeps everything in memory does nothing of the kind.
+        calls: the requests and calls, in order. A service in memory makes none.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class IoRecorder(Layer):
 
 
 class _RecordedTransport(HttpTransport):
-    """Asks the context for its transport when something is sent, and not before."""
+    """Gets the transport of the context with the first request, and not before."""
 
     def __init__(self, context: Context, calls: list[str]) -> None:
         self._context = context
@@ -47,7 +47,7 @@ class _RecordedTransport(HttpTransport):
 
 
 class _RecordedRuntime:
-    """The runtime of a context, whose blocking calls are noted."""
+    """The runtime of a context, whose blocking calls are recorded."""
 
     def __init__(self, inner: Runtime, calls: list[str]) -> None:
         self._inner = inner
@@ -62,7 +62,7 @@ class _RecordedRuntime:
         return await self._inner.blocking_long(call, *args)
 
     async def try_nonblocking(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
-        self._calls.append("call at once")
+        self._calls.append("nonblocking attempt")
         return await self._inner.try_nonblocking(attempt, *args)
 
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[File, T]:

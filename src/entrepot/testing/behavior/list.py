@@ -1,4 +1,4 @@
-"""Listing what lies where."""
+"""Listings of prefixes and directories."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from entrepot.types import Entry
 
 from .case import case
 from .expect import check, equal
-from .interrupt import MOMENTS, interrupt
+from .interrupt import CANCEL_TIMES, interrupt
 from .target import SPECIAL, Target
 
 
@@ -80,14 +80,14 @@ async def empty_directory_lists_itself(target: Target) -> None:
 
 @case("list")
 async def missing_directory_is_empty(target: Target) -> None:
-    """What does not exist lists nothing, and it is no error."""
+    """The listing of a missing path is empty, not an error."""
     for path in (target.directory(), target.path()):
         equal(list(await target.listed(path)), [], f"the listing of {path!r}")
 
 
 @case("list")
 async def missing_directory_is_empty_recursively(target: Target) -> None:
-    """The same for all that lies beneath."""
+    """The same for a recursive listing."""
     for path in (target.directory(), target.path()):
         equal(list(await target.listed(path, recursive=True)), [], f"the listing of {path!r}")
 
@@ -106,7 +106,7 @@ async def root_lists_directories(target: Target) -> None:
 
 @case("list", "write", "create_dir")
 async def nested_directories(target: Target) -> None:
-    """Each directory lists itself and what lies directly in it."""
+    """Each directory lists itself and its direct contents."""
     parent = target.directory()
     inner = f"{parent}inner/"
     file, deeper = f"{inner}file", f"{inner}deeper/"
@@ -133,7 +133,7 @@ async def directories_that_nobody_made(target: Target) -> None:
 
 @case("list", "write")
 async def directory_without_its_slash(target: Target) -> None:
-    """Without the slash a directory lists itself, not what lies in it."""
+    """Without the trailing slash a directory lists itself, not its contents."""
     parent = target.directory()
     await target.put(f"{parent}file")
     entries = await target.listed(parent.removesuffix("/"))
@@ -161,7 +161,7 @@ async def start_after(target: Target) -> None:
 
 @case("list", "write", "create_dir")
 async def root_recursively(target: Target) -> None:
-    """All beneath the root, which is `"/"` and never empty text; it can be created like any directory."""
+    """A recursive listing of the root names it `"/"`, never empty text; the root can be created like any directory."""
     await target.operator.create_dir("/")
     path = f"{target.directory()}file"
     await target.put(path)
@@ -172,7 +172,7 @@ async def root_recursively(target: Target) -> None:
 
 @case("list", "write", "create_dir")
 async def tree_recursively(target: Target) -> None:
-    """All directories and files beneath, and the directory itself."""
+    """A recursive listing has the directory itself, and all directories and files below it."""
     parent, expected = await _tree(target)
     equal(set(await target.listed(parent, recursive=True)), expected, "all beneath the directory")
 
@@ -206,7 +206,7 @@ async def object_and_directory_of_one_name(target: Target) -> None:
 
 @case("list", "stat", "write")
 async def listing_agrees_with_stat(target: Target) -> None:
-    """What a listing tells of a file is what stat tells."""
+    """A listing and `stat` agree about the metadata of a file."""
     parent = target.directory()
     await target.put_all([f"{parent}{number}" for number in range(3)])
     for path, entry in (await target.listed(f"{parent}", recursive=True)).items():
@@ -255,7 +255,7 @@ async def cancelled_listing_goes_on_where_it_was(target: Target) -> None:
     parent = target.directory()
     paths = [f"{parent}{number}" for number in range(6)]
     await target.put_all(paths)
-    for moment in MOMENTS:
+    for time in CANCEL_TIMES:
         got: list[Entry | None] = []
         async with target.operator.lister(parent, limit=2) as lister:
 
@@ -263,15 +263,15 @@ async def cancelled_listing_goes_on_where_it_was(target: Target) -> None:
                 got.append(await lister.next())  # noqa: B023  the call ends in this turn
 
             for _ in range(4):
-                await interrupt(take, moment)
+                await interrupt(take, time)
             got += [entry async for entry in lister]
         found = sorted(entry.path for entry in got if entry is not None)
-        equal(found, sorted([parent, *paths]), f"all entries, cancelled at {moment}")
+        equal(found, sorted([parent, *paths]), f"all entries, cancelled at {time}")
 
 
 @case("list", "write", "delete")
 async def listing_while_objects_come_and_go(target: Target) -> None:
-    """Whatever comes and goes meanwhile: what was there all the time is given, and nothing twice."""
+    """Objects that exist during the whole listing are listed, and no object is listed twice."""
     parent = target.directory()
     stay = {f"{parent}stay-{number:02}" for number in range(12)}
     go = [f"{parent}go-{number:02}" for number in range(12)]
@@ -289,7 +289,7 @@ async def listing_while_objects_come_and_go(target: Target) -> None:
 
 @case("list", "write", "delete", "delete_with_recursive")
 async def tree_vanishing_while_it_is_listed(target: Target) -> None:
-    """Directories that vanish while all beneath them is listed are left out; the others are given."""
+    """Directories that are removed during a recursive listing are left out; the others are listed."""
     parent = target.directory()
     stay = {f"{parent}{number}/stay/file" for number in range(3)}
     await target.put_all([*stay, *(f"{parent}{number}/go/{name}" for number in range(3) for name in "ab")])

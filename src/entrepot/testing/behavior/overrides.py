@@ -1,4 +1,4 @@
-"""What the headers of a reply shall say in place of what is stored: of `stat`, a reader and presigned requests."""
+"""The `override_*` options of `stat`, readers and presigned requests: response headers that replace the stored ones."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ VALUES: Final = {
     "content_disposition": 'attachment; filename="a b+c.txt"',
     "cache_control": "no-cache, max-age=7",
 }
-"""By header, under the name that it has in `Metadata`, a value of signs that URLs give a meaning to."""
+"""A value for each header, by its name in `Metadata`, with characters that mean something in URLs."""
 
 _MINUTE: Final = 60
 Stated = Callable[[Operator, str, str, dict[str, Any]], Awaitable[str | None]]
 
 
 async def _by_stat(operator: Operator, path: str, header: str, options: dict[str, Any]) -> str | None:
-    return _told(await operator.stat(path, **options), header)
+    return _value_of(await operator.stat(path, **options), header)
 
 
 async def _by_reader(operator: Operator, path: str, header: str, options: dict[str, Any]) -> str | None:
     async with operator.reader(path, **options) as reader:
         await reader.read()
-        return _told(await reader.metadata(), header)
+        return _value_of(await reader.metadata(), header)
 
 
-def _told(metadata: Metadata, name: str) -> str | None:
+def _value_of(metadata: Metadata, name: str) -> str | None:
     value: str | None = getattr(metadata, name)
     return value
 
@@ -55,15 +55,15 @@ _WAYS: Final[dict[str, tuple[Stated, str, tuple[str, ...]]]] = {
     "presigned_stat": (_by_presigned_stat, "stat", ("stat", "presign_stat")),
     "presigned_read": (_by_presigned_read, "read", ("read", "presign_read")),
 }
-"""By name: how the header is seen, the operation whose flags it needs, and the flags besides."""
+"""By name: how the header is read, the operation whose flags it needs, and the other flags."""
 
 
 def _is_stated(stated: Stated, header: str) -> Run:
     async def run(target: Target) -> None:
         path = target.path()
         await target.put(path)
-        told = await stated(target.operator, path, header, {f"override_{header}": VALUES[header]})
-        equal(told, VALUES[header], f"the {header}")
+        value = await stated(target.operator, path, header, {f"override_{header}": VALUES[header]})
+        equal(value, VALUES[header], f"the {header}")
 
     return run
 

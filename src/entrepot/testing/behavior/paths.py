@@ -1,4 +1,4 @@
-"""Names that break what does not take names as they are: written, listed, asked about, read, copied, deleted."""
+"""Unusual names, which must be kept as they are by every operation: write, list, stat, read, copy, delete."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ODD_NAMES: Final = {
     "right_to_left": "שלום-مرحبا",
     "invisible_signs": "a\u200bb\u2028c\u00a0d\ufeff",
 }
-"""Names that any storage can have, by what is odd about them."""
+"""Names that any storage can have, by their peculiarity."""
 
 KEYS: Final = {
     "double_slash": "a//b",
@@ -139,7 +139,7 @@ async def case_of_letters_counts(target: Target) -> None:
 
 @case("stat", "read", "write")
 async def two_dots_lead_nowhere(target: Target) -> None:
-    """A path with `..` is refused, or is a name like any other: it never reaches what it would lead to."""
+    """A path with `..` is refused, or is a name like any other: it never reaches another path."""
     file = target.path()
     content = await target.put(file)
     for path in (f"x/../{file}", f"../{file}", f"x/../../{file}"):
@@ -158,7 +158,7 @@ async def two_dots_lead_nowhere(target: Target) -> None:
 
 @case("stat")
 async def names_that_no_storage_can_have_are_refused(target: Target) -> None:
-    """NUL, line ends and lone surrogates are no part of a name; what is no text is no path."""
+    """A name cannot contain NUL, line ends or lone surrogates; a path must be text."""
     for path in ("a\0b", "a\nb", "a\rb", "a\ud800b"):
         with target.raises(InvalidInput, "stat", path=path):
             await target.operator.stat(path)

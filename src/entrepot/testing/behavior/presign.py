@@ -45,7 +45,7 @@ async def read_under_a_condition(target: Target) -> None:
 
 @case("presign", "presign_stat", "stat", "put")
 async def stat(target: Target) -> None:
-    """A request that was made for a stat tells the length, and has no content."""
+    """The response to a presigned stat has the length and no content."""
     path = target.path()
     content = await target.put(path)
     sent = await send(await target.operator.presign_stat(path, MINUTE))
@@ -55,7 +55,7 @@ async def stat(target: Target) -> None:
 
 @case("presign", "presign_write", "write", "read")
 async def write(target: Target) -> None:
-    """What is sent with a request that was made for a write is stored."""
+    """The content that is sent with a presigned write is stored."""
     path, content = target.path(), target.content()
     options: dict[str, Any] = {"content_type": "text/x-presigned"} if target.has("write_with_content_type") else {}
     sent = await send(await target.operator.presign_write(path, MINUTE, **options), content)

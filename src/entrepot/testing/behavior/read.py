@@ -13,7 +13,7 @@ from entrepot.types import BytesRange
 
 from .case import case
 from .expect import check, equal
-from .interrupt import MOMENTS, interrupt, together
+from .interrupt import CANCEL_TIMES, interrupt, together
 from .target import KIB, SPECIAL, Target
 
 _OBJECT: Final = 8 * KIB
@@ -119,7 +119,7 @@ async def suffix_longer_than_the_object(target: Target) -> None:
 
 @case("read", "read_with_suffix", "put")
 async def suffix_of_no_bytes(target: Target) -> None:
-    """Nothing comes, and it is no error."""
+    """An empty range is read as empty, not an error."""
     path, _ = await _object(target)
     equal(await target.operator.read(path, range=BytesRange(suffix=0)), b"", "the last 0 bytes")
 
@@ -134,7 +134,7 @@ async def suffix_in_chunks(target: Target) -> None:
 
 @case("read")
 async def missing_object_is_not_found(target: Target) -> None:
-    """Reading what is missing is an error; of a reader it comes with the first verb."""
+    """Reading a missing object is an error; a reader raises it at its first verb."""
     path = target.path()
     with target.raises(NotFound, "read", path=path):
         await target.operator.read(path)
@@ -176,7 +176,7 @@ async def every_way_of_a_reader(target: Target) -> None:
 
 @case("read", "put")
 async def metadata_of_a_reader_is_of_the_whole_object(target: Target) -> None:
-    """A reader of a range tells the length of the object, and its own size."""
+    """A reader of a range knows the length of the object, and its own size."""
     await _tells_both_sizes(target, chunk=None, concurrent=None)
 
 
@@ -262,14 +262,14 @@ async def fetch_behind_the_end_is_refused(target: Target) -> None:
 async def cancelled_read_goes_on_where_it_was(target: Target) -> None:
     """A cancelled verb moves nothing: made again, it gives the same bytes."""
     path, content = await _object(target)
-    for moment in MOMENTS:
+    for time in CANCEL_TIMES:
         async with target.operator.reader(path) as reader:
             equal(await reader.read(100), content[:100], "the first bytes")
             before = reader.tell()
-            is_done = await interrupt(lambda: reader.read(3000), moment)
+            is_done = await interrupt(lambda: reader.read(3000), time)
             after = reader.tell()
             check(after == 3100 or (not is_done and after == before), f"a cancelled read moved to {after}")
-            equal(await reader.read(), content[after:], f"what is left after a cancellation at {moment}")
+            equal(await reader.read(), content[after:], f"what is left after a cancellation at {time}")
 
 
 @case("read", "put")

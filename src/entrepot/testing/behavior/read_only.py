@@ -1,4 +1,4 @@
-"""Services that can only be read. Where nothing can be put, these objects must lie there already."""
+"""Services that can only be read. Their storage must have the objects of `fixtures`, or a way to put them there."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ async def stat_of_a_file(target: Target) -> None:
 
 @case("stat")
 async def stat_of_special_characters(target: Target) -> None:
-    """Odd signs in a name are found."""
+    """A name with special characters is found."""
     await _is_the_file(target, SPECIAL_FILE, SPECIAL_FILE)
 
 
 @case("stat")
 async def stat_with_leading_slashes(target: Target) -> None:
-    """Leading slashes say nothing."""
+    """Leading slashes are ignored."""
     await _is_the_file(target, "normal_file.txt", "//normal_file.txt")
 
 
 @case("stat")
 async def stat_of_directories(target: Target) -> None:
-    """A directory is one, whatever its name."""
+    """A directory has the mode of one, whatever its name."""
     for name in ("normal_dir/", SPECIAL_DIR):
         await target.fixture(f"{name}index.html")
         metadata = await target.operator.stat(name)
@@ -40,7 +40,7 @@ async def stat_of_directories(target: Target) -> None:
 
 @case("stat")
 async def stat_of_what_is_missing(target: Target) -> None:
-    """What is not there is not found."""
+    """A missing file is `NotFound`."""
     with target.raises(NotFound, "stat", path="not_there.txt"):
         await target.operator.stat("not_there.txt")
 
@@ -53,19 +53,19 @@ async def stat_of_the_root(target: Target) -> None:
 
 @case("read")
 async def read_of_a_file(target: Target) -> None:
-    """The whole content comes."""
+    """The whole content is read."""
     await _has_its_content(target, "normal_file.txt")
 
 
 @case("read")
 async def read_of_special_characters(target: Target) -> None:
-    """The whole content comes, whatever the name."""
+    """The whole content is read, whatever the name."""
     await _has_its_content(target, SPECIAL_FILE)
 
 
 @case("read")
 async def read_of_a_range(target: Target) -> None:
-    """A range comes, and nothing else."""
+    """Exactly the range is read."""
     content = await target.fixture("normal_file.txt")
     got = await target.operator.read("normal_file.txt", range=(1024, 2048))
     equal(got, content[1024:2048], "the bytes from 1024 to 2048")
@@ -73,7 +73,7 @@ async def read_of_a_range(target: Target) -> None:
 
 @case("read", "read_with_suffix")
 async def read_of_a_suffix(target: Target) -> None:
-    """The last bytes come."""
+    """The last bytes are read."""
     content = await target.fixture("normal_file.txt")
     got = await target.operator.read("normal_file.txt", range=BytesRange(suffix=1024))
     equal(got, content[-1024:], "the last 1024 bytes")
@@ -81,7 +81,7 @@ async def read_of_a_suffix(target: Target) -> None:
 
 @case("read")
 async def read_of_what_is_missing(target: Target) -> None:
-    """What is not there is not found."""
+    """A missing file is `NotFound`."""
     with target.raises(NotFound, "read", path="not_there.txt"):
         await target.operator.read("not_there.txt")
 
@@ -96,7 +96,7 @@ async def read_of_a_directory(target: Target) -> None:
 
 @case("list")
 async def list_of_the_root(target: Target) -> None:
-    """The root holds the files and the directories, each as what it is."""
+    """The root lists files as files and directories as directories."""
     for name in FIXTURES:
         await target.fixture(name)
     entries = await target.listed("/")

@@ -1,4 +1,4 @@
-"""Every flag that is False: what it stands for is refused, before any I/O.
+"""Every flag that is False: its operation or option is refused before any I/O.
 
 The cases are made from the fields of the `Op*` records, so that a new option has its case.
 """
@@ -68,7 +68,7 @@ _CALLS: Final[dict[str, dict[str, Call]]] = {
     "presign": _PRESIGNS,
     **{name: {name: call} for name, call in _PRESIGNS.items()},
 }
-"""By operation, each public call that makes it."""
+"""The public calls of each operation."""
 
 _OPTIONS: Final = {
     "stat": OpStat,
@@ -81,7 +81,7 @@ _OPTIONS: Final = {
 }
 
 _SAMPLES: Final = {"str | None": "x", "bool": True, "datetime | None": datetime(2026, 1, 1, tzinfo=UTC)}
-"""By the type of an option, a value that asks for something."""
+"""A value by the type of an option that is not its default."""
 
 _REFUSED_BY_VALUE: Final = {"user_metadata": {"name": "value"}, "if_match": '"x"', "if_none_match": '"x"'}
 
@@ -114,8 +114,8 @@ for _operation, _record in _OPTIONS.items():
     for _option in fields(_record):
         if _option.name not in HINTS | {"range"}:
             _flag = f"{_operation}_with_{_option.name}"
-            _asked = {_option.name: _sample(_option)}
-            register(f"refusals.{_flag}", (_operation, f"not {_flag}"), _is_refused(_operation, **_asked))
+            _options = {_option.name: _sample(_option)}
+            register(f"refusals.{_flag}", (_operation, f"not {_flag}"), _is_refused(_operation, **_options))
 register(
     "refusals.read_with_suffix",
     ("read", "not read_with_suffix"),

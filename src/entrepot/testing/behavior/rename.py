@@ -29,7 +29,7 @@ async def parents_are_made(target: Target) -> None:
 
 @case("rename", "read", "write")
 async def target_is_replaced(target: Target) -> None:
-    """What was at the target is replaced."""
+    """The object at the target is replaced."""
     source, renamed = target.path("source"), target.path("target")
     await target.put(renamed, target.content(9000))
     await _moves(target, source, renamed)

@@ -11,23 +11,23 @@ from entrepot.errors import ConditionNotMatch, ContentIncomplete, NotFound
 
 from .case import case
 from .expect import check, equal, one_of
-from .interrupt import MOMENTS, again, interrupt, together
+from .interrupt import CANCEL_TIMES, again, interrupt, together
 from .target import Target
 
 
 @case("write", "read")
 async def cancelled_write_leaves_the_old_or_the_new(target: Target) -> None:
     """Whenever a write is cancelled, the content is the old or the new one, whole."""
-    for moment in MOMENTS:
+    for time in CANCEL_TIMES:
         path = target.path()  # another one each time: what a server has received it may store later
         old, new = await target.put(path), target.content(100_000)
 
         async def write(path: str = path, new: bytes = new) -> None:
             await target.operator.write(path, new)
 
-        is_done = await interrupt(write, moment)
+        is_done = await interrupt(write, time)
         content = await target.operator.read(path)
-        one_of(content, [new] if is_done else [old, new], f"the content after a cancellation at {moment}")
+        one_of(content, [new] if is_done else [old, new], f"the content after a cancellation at {time}")
 
 
 @case("write", "stat")
@@ -46,15 +46,15 @@ async def cancelled_writer_leaves_nothing(target: Target) -> None:
 @case("write", "read")
 async def cancelled_close_can_be_made_again(target: Target) -> None:
     """A close that was cancelled on its way can be made again, and stores the same content."""
-    for moment in MOMENTS:
+    for time in CANCEL_TIMES:
         path = target.path()
         content = target.content(50_000)
         writer = await target.operator.writer(path)
         await writer.write(content)
-        await interrupt(writer.close, moment)
+        await interrupt(writer.close, time)
         metadata = await again(writer.close)
-        equal(metadata.content_length, len(content), f"the length, closed again after a cancellation at {moment}")
-        equal(await target.operator.read(path), content, f"the content, after a cancellation at {moment}")
+        equal(metadata.content_length, len(content), f"the length, closed again after a cancellation at {time}")
+        equal(await target.operator.read(path), content, f"the content, after a cancellation at {time}")
 
 
 @case("write", "read")
@@ -65,8 +65,8 @@ async def cancelled_close_of_parts_can_be_made_again(target: Target) -> None:
     writer = await target.operator.writer(path, concurrent=2)
     await writer.write(content[: target.part])
     await writer.write(content[target.part :])
-    for moment in (0, 1, 3, 0.002):
-        await interrupt(writer.close, moment)
+    for time in (0, 1, 3, 0.002):
+        await interrupt(writer.close, time)
     await again(writer.close)
     check(await target.operator.read(path) == content, "the content is what was written")
 
@@ -74,37 +74,37 @@ async def cancelled_close_of_parts_can_be_made_again(target: Target) -> None:
 @case("write", "delete", "stat")
 async def cancelled_deletion_can_be_made_again(target: Target) -> None:
     """Whenever a deletion is cancelled, another one deletes."""
-    for moment in MOMENTS:
+    for time in CANCEL_TIMES:
         path = target.path()
         await target.put(path)
 
         async def delete(path: str = path) -> None:
             await target.operator.delete(path)
 
-        await interrupt(delete, moment)
+        await interrupt(delete, time)
         await target.operator.delete(path)
         equal(await target.operator.exists(path), expected=False, what="exists, after the second deletion")
 
 
 @case("write", "copy", "read")
 async def cancelled_copy_leaves_the_old_or_the_new(target: Target) -> None:
-    """Whenever a copy is cancelled, the target is what it was, or whole."""
+    """A cancelled copy leaves the old target or the whole new one."""
     source, copied = target.path(), target.path()
     new = await target.put(source, target.content(200_000))
-    for moment in MOMENTS:
+    for time in CANCEL_TIMES:
         old = await target.put(copied)
 
         async def copy() -> None:
             await target.operator.copy(source, copied)
 
-        is_done = await interrupt(copy, moment)
+        is_done = await interrupt(copy, time)
         content = await target.operator.read(copied)
-        one_of(content, [new] if is_done else [old, new], f"the target after a cancellation at {moment}")
+        one_of(content, [new] if is_done else [old, new], f"the target after a cancellation at {time}")
 
 
 @case("read", "write")
 async def overwritten_object_is_never_mixed(target: Target) -> None:
-    """A reader of an object that is overwritten meanwhile gives the old bytes, or says that it changed."""
+    """A reader of an object that is overwritten returns the old bytes, or raises that the object changed."""
     path = target.path()
     old = await target.put(path, target.content(300_000))
     async with target.operator.reader(path) as reader:
@@ -130,7 +130,7 @@ async def readers_never_see_half_a_write(target: Target) -> None:
 
     async def read() -> None:
         for _ in range(10):
-            one_of(await target.operator.read(path), contents, "what was read meanwhile")
+            one_of(await target.operator.read(path), contents, "the content that was read during the writes")
 
     for error in await together(write, read, read):
         if isinstance(error, Exception):

@@ -1,4 +1,4 @@
-"""Sends a presigned request as anyone could who was given it."""
+"""Sends a presigned request, as any program without entrepot can."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from entrepot.types import PresignedRequest
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What came back.
+    """A response.
 
     Arguments:
         status: the status code.
@@ -24,13 +24,13 @@ class Sent:
 
 
 async def send(request: PresignedRequest, content: bytes | None = None) -> Sent:
-    """Sends it on a connection of its own, with nothing but what it says."""
+    """Sends the request on a new connection, with no header but its own."""
     from entrepot.raw.http.aiohttp import AiohttpTransport
 
     transport = AiohttpTransport()
-    asked = HttpRequest(request.method, request.url, list(request.headers.items()), content)
+    http_request = HttpRequest(request.method, request.url, list(request.headers.items()), content)
     try:
-        response = await transport.send(asked)
+        response = await transport.send(http_request)
         try:
             pieces = []
             while piece := await response.body.read(64 * 1024):

@@ -1,4 +1,4 @@
-"""What is known of an object."""
+"""The metadata of files and directories."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def parents_that_nobody_made_are_directories(target: Target) -> None:
 
 @case("stat")
 async def missing_file_is_not_found(target: Target) -> None:
-    """What nobody put there is not there."""
+    """A file that was never written is not found."""
     path = target.path()
     with target.raises(NotFound, "stat", path=path):
         await target.operator.stat(path)
@@ -82,7 +82,7 @@ async def missing_file_is_not_found(target: Target) -> None:
 
 @case("stat", "create_dir")
 async def missing_directory_is_not_found(target: Target) -> None:
-    """A directory that nobody made and nothing lies in is not there."""
+    """A directory that was never created and has no contents is not found."""
     path = target.directory()
     with target.raises(NotFound, "stat", path=path):
         await target.operator.stat(path)

@@ -1,4 +1,4 @@
-"""What a case works on: one operator, and names and bytes that nobody else uses."""
+"""The operator that a case works on, with unique names and random content."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ KIB: Final = 1024
 
 
 class Target:
-    """What a case gets.
+    """The argument of a case: an operator, and helpers around it.
 
     Arguments:
-        operator: what to check. Its root may hold other objects; cases look at their own alone.
+        operator: the operator to check. Its root may contain other objects; a case looks only at its own.
         name: the name of the case. It seeds the random content, so that a failure can be repeated.
-        put: how to put an object there; by default `operator.write`.
+        put: stores an object; by default `operator.write`.
 
     Attributes:
-        operator: what to check.
+        operator: the operator to check.
     """
 
     def __init__(self, operator: Operator, name: str, put: Put | None = None) -> None:
@@ -46,12 +46,12 @@ class Target:
 
     @property
     def info(self) -> AccessorInfo:
-        """What the service is, and what it can do."""
+        """The scheme, root, name and capability of the service."""
         return self.operator.info
 
     @property
     def part(self) -> int:
-        """How many bytes a part of an object has at least, where it is sent in parts."""
+        """The smallest number of bytes of a part, where objects are sent in parts."""
         return self.info.capability.write_multi_min_size or 64 * KIB
 
     def has(self, *flags: str) -> bool:
@@ -59,16 +59,16 @@ class Target:
         return all(getattr(self.info.capability, flag) for flag in flags)
 
     def path(self, name: str = "file.bin") -> str:
-        """A path that nothing has, with this text as its end."""
+        """An unused path that ends with the name."""
         self._serial += 1
         return f"{self._directory}-{self._serial}-{name}"
 
     def directory(self) -> str:
-        """The path of a directory that nothing has, with its slash."""
+        """An unused path of a directory, with its slash."""
         return self.path("dir/")
 
     def content(self, size: int | None = None) -> bytes:
-        """Random bytes, as many as asked for; by default from 1 byte to 16 KiB."""
+        """Random bytes, `size` of them; by default from 1 byte to 16 KiB."""
         return self._random.randbytes(self._random.randint(1, 16 * KIB) if size is None else size)
 
     def number(self, lowest: int, highest: int) -> int:
@@ -76,35 +76,35 @@ class Target:
         return self._random.randint(lowest, highest)
 
     async def put(self, path: str, content: bytes | None = None) -> bytes:
-        """Puts an object there and gives its content, by default random."""
+        """Stores an object and returns its content, by default random."""
         content = self.content() if content is None else content
         await (self._put or self.operator.write)(path, content)
         return content
 
     async def put_all(self, paths: Iterable[str]) -> dict[str, bytes]:
-        """Puts objects with random content there and gives it by path."""
+        """Stores objects with random content and returns the content by path."""
         return {path: await self.put(path) for path in paths}
 
     async def fixture(self, name: str) -> bytes:
-        """One of `FIXTURES`: it is put there, or, where nothing can be put, it lies there already."""
+        """The content of one of `FIXTURES`, which is stored first unless nothing can be put."""
         if self._put is not None or self.info.capability.write:
             await self.put(name, FIXTURES[name])
         return FIXTURES[name]
 
     async def listed(self, path: str, *, recursive: bool = False, limit: int | None = None) -> dict[str, Entry]:
-        """The entries of a listing by path, each of which must stand in it once."""
+        """The entries of a listing by path. Each path must be listed once."""
         entries = await self.operator.list(path, recursive=recursive, limit=limit)
         by_path = {entry.path: entry for entry in entries}
-        check(len(by_path) == len(entries), f"a path stands twice in {[entry.path for entry in entries]}")
+        check(len(by_path) == len(entries), f"a path is listed twice in {[entry.path for entry in entries]}")
         return by_path
 
     @contextmanager
     def raises(self, kind: type[Error], *operations: str, path: str) -> Iterator[None]:
-        """The block ends with this error, and it says which operation on which path it ended.
+        """Checks that the block raises the error, and that it names the operation and the path.
 
         Arguments:
             kind: the type of the error.
-            operations: the operation that the error must name, or one of several.
+            operations: the operation that the error must name, or several of which it must name one.
             path: the path that it must name.
         """
         what = f"{operations[0]} of {path!r}"

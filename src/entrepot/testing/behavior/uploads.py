@@ -1,4 +1,4 @@
-"""Uploads in parts that were begun: finding them, and aborting those that are old."""
+"""Unfinished uploads in parts: listing them, and aborting old ones."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def old_uploads_are_aborted(target: Target) -> None:
 
 @case("write", "list_uploads", "abort_upload")
 async def young_uploads_are_left(target: Target) -> None:
-    """What is younger than the age is no old upload, and is not aborted."""
+    """An upload that is younger than the age is not aborted."""
     parent = target.directory()
     async with _begun(target, f"{parent}file"):
         equal(await _paths(target, parent, timedelta(hours=1)), [], "the uploads that are older than an hour")

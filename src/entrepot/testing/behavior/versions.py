@@ -72,7 +72,7 @@ async def read_of_a_version_after_a_deletion(target: Target) -> None:
 
 @case("stat", "stat_with_version", "write", "delete", "delete_with_version")
 async def delete_of_a_version(target: Target) -> None:
-    """A deletion keeps the versions; that of a version removes it for good."""
+    """The deletion of an object keeps its versions; the deletion of a version removes it for good."""
     path = target.path()
     first = await _written(target, path, b"first")
     await target.operator.delete(path)
@@ -84,7 +84,7 @@ async def delete_of_a_version(target: Target) -> None:
 
 @case("stat", "write", "delete", "delete_with_version")
 async def delete_of_a_version_of_another_object(target: Target) -> None:
-    """It deletes nothing, and it is no error."""
+    """It deletes nothing and raises nothing."""
     path, other = target.path(), target.path()
     for one in (path, other):
         await _written(target, one, b"content")
@@ -135,7 +135,7 @@ async def list_of_versions_in_pages(target: Target) -> None:
 
 @case("stat", "write", "list", "list_with_versions", "list_with_start_after")
 async def list_of_versions_behind_a_path(target: Target) -> None:
-    """The versions of what comes after a path, and of nothing else."""
+    """The versions of the objects after a path, and of no others."""
     parent = target.directory()
     paths = [f"{parent}file-{number}" for number in range(6)]
     for path in paths * 2:
@@ -176,7 +176,7 @@ async def list_of_versions_and_deletions(target: Target) -> None:
 
 @case("stat", "read", "write", "delete", "delete_with_version", "list", "list_with_deleted")
 async def deletion_of_a_deletion_brings_the_object_back(target: Target) -> None:
-    """The mark is a version of its own, which can be deleted for good."""
+    """The marker of a deletion is a version too, which can be deleted for good."""
     path = target.path()
     await _written(target, path, b"content")
     await target.operator.delete(path)
@@ -232,7 +232,7 @@ async def malformed_version(target: Target) -> None:
 
 
 async def _written(target: Target, path: str, content: bytes) -> Metadata:
-    """What stat tells of an object just written; without a version the storage must be told to keep them."""
+    """The version of an object that was just written. Without one, the storage must be configured to keep versions."""
     await target.put(path, content)
     metadata = await target.operator.stat(path)
     check(metadata.version, "the service has versions, and this storage keeps none: it must be told to")

@@ -31,7 +31,7 @@ _COMPARED: Final = (
 
 @case("write", "stat")
 async def stored_length(target: Target) -> None:
-    """What was written has its length."""
+    """A written object has the length of its content."""
     path = target.path()
     content = await _write(target, path)
     equal((await target.operator.stat(path)).content_length, len(content), "the length")
@@ -59,7 +59,7 @@ async def empty_object_is_refused(target: Target) -> None:
 
 @case("write")
 async def directory_is_refused(target: Target) -> None:
-    """A path with a slash at its end is no file."""
+    """A path with a trailing slash does not name a file."""
     path = target.directory()
     with target.raises(IsADirectory, "write", path=path):
         await target.operator.write(path, b"content")
@@ -67,7 +67,7 @@ async def directory_is_refused(target: Target) -> None:
 
 @case("write", "stat", "read")
 async def special_characters_are_characters(target: Target) -> None:
-    """A name of odd signs, beneath another, is the name that was written."""
+    """A name with special characters, in a directory, is kept as it was written."""
     path = target.directory() + SPECIAL
     content = await _write(target, path)
     equal((await target.operator.stat(path)).content_length, len(content), "the length")
@@ -113,7 +113,7 @@ async def everything_like_bytes(target: Target) -> None:
 
 @case("write", "stat")
 async def data_of_another_type_is_refused(target: Target) -> None:
-    """Text and numbers are no bytes, alone or in an iterator; nothing is written."""
+    """Text and numbers are refused, alone or in an iterator; nothing is written."""
     path = target.path()
     wrong: list[Any] = ["text", 7, None, ["text"], [b"fine", 7]]
     for data in wrong:
@@ -127,7 +127,7 @@ async def data_of_another_type_is_refused(target: Target) -> None:
 
 @case("write", "stat")
 async def write_tells_what_stat_tells(target: Target) -> None:
-    """The metadata that a write gives is that of the object."""
+    """A write returns the metadata of the object."""
     path = target.path()
     content = target.content()
     await _agrees_with_stat(target, path, await target.operator.write(path, content), len(content))
@@ -135,7 +135,7 @@ async def write_tells_what_stat_tells(target: Target) -> None:
 
 @case("write", "stat")
 async def close_tells_what_stat_tells(target: Target) -> None:
-    """The metadata that closing a writer gives is that of the object, and closing again gives the same."""
+    """Closing a writer returns the metadata of the object, and closing it again returns the same."""
     path = target.path()
     writer = await target.operator.writer(path)
     await writer.write(b"one")
@@ -147,7 +147,7 @@ async def close_tells_what_stat_tells(target: Target) -> None:
 
 @case("write", "read")
 async def writer_joins_its_pieces(target: Target) -> None:
-    """What is written piece by piece, of any size, is one content."""
+    """Pieces of any size become one content."""
     path = target.path()
     pieces = [target.content(size) for size in (1, 0, 3000, 17, 70_000, 1)]
     async with target.operator.writer(path) as writer:
@@ -227,19 +227,19 @@ async def nothing_is_seen_before_close(target: Target) -> None:
 
 @case("write", "stat")
 async def aborted_writer_leaves_nothing(target: Target) -> None:
-    """After an abort there is no object, whether little or much was written."""
+    """An aborted writer leaves no object, whether little or much was written."""
     await _leaves_nothing_after_abort(target, [100], concurrent=1)
 
 
 @case("write", "stat")
 async def aborted_parts_leave_nothing(target: Target) -> None:
-    """After an abort there is no object, also with parts on their way."""
+    """An aborted writer leaves no object, also while parts are in flight."""
     await _leaves_nothing_after_abort(target, [target.part + 1000, target.part + 1000], concurrent=2)
 
 
 @case("write", "read")
 async def aborted_writer_leaves_the_old_content(target: Target) -> None:
-    """An abort keeps what was there."""
+    """An aborted writer leaves the old object."""
     path = target.path()
     content = await _write(target, path)
     writer = await target.operator.writer(path)
@@ -250,7 +250,7 @@ async def aborted_writer_leaves_the_old_content(target: Target) -> None:
 
 @case("write", "read")
 async def abort_after_close_does_nothing(target: Target) -> None:
-    """What was published stays."""
+    """An abort after `close` leaves the published object."""
     path = target.path()
     writer = await target.operator.writer(path)
     await writer.write(b"content")
@@ -277,7 +277,7 @@ async def ended_writer_is_refused(target: Target) -> None:
 
 @case("write", "read")
 async def writer_that_is_left_by_an_exception_leaves_the_old_content(target: Target) -> None:
-    """An exception in the block passes, and what was written is dropped."""
+    """An exception in the block propagates, and the written content is dropped."""
     path = target.path()
     content = await _write(target, path)
     failure = RuntimeError("in the block")
@@ -292,7 +292,7 @@ async def writer_that_is_left_by_an_exception_leaves_the_old_content(target: Tar
 
 @case("write", "stat")
 async def failing_source_leaves_nothing(target: Target) -> None:
-    """The exception of an iterator passes, and there is no object."""
+    """The exception of an iterator propagates, and no object is written."""
     failure = RuntimeError("of the iterator")
 
     def broken() -> Iterator[bytes]:
@@ -331,7 +331,7 @@ async def writers_at_the_same_time_do_not_mix(target: Target) -> None:
 
 @case("write", "write_with_user_metadata", "stat")
 async def user_metadata_is_kept(target: Target) -> None:
-    """What the user says of an object is told by stat, names in lower case."""
+    """`stat` returns the user metadata of an object, names in lower case."""
     path = target.path()
     await target.operator.write(path, b"content", user_metadata={"Location": "everywhere", "some-key": "a value"})
     told = dict((await target.operator.stat(path)).user_metadata)
@@ -392,7 +392,7 @@ async def if_not_exists_has_one_winner(target: Target) -> None:
 
 @case("write", "write_with_if_match", "stat", "read")
 async def if_match(target: Target) -> None:
-    """The etag of the object holds, that of another does not."""
+    """The condition holds for the etag of the object, not for another etag."""
     path, other = target.path(), target.path()
     for one in (path, other):
         await _write(target, one)

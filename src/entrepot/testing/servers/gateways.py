@@ -37,7 +37,7 @@ def rclone(folder: Path) -> Iterator[S3Server]:
 
 @contextmanager
 def juicefs(folder: Path) -> Iterator[S3Server]:
-    """Starts the gateway of JuiceFS over a file system of its own: the strictest about what is signed.
+    """Starts the gateway of JuiceFS over a new file system: the strictest server about signatures.
 
     Arguments:
         folder: where it keeps its objects, its metadata and its logs (`juicefs.log`, `gateway.log`).

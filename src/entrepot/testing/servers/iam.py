@@ -21,7 +21,7 @@ ALLOW_ALL = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action
 
 @contextmanager
 def moto(folder: Path) -> Iterator[S3Server]:
-    """Starts moto, whose keys are made anew each time: an S3 server that keeps all in memory, ready after a second.
+    """Starts moto, with new keys each time: an S3 server that keeps all objects in memory, ready after a second.
 
     It checks header signatures, but neither the clock nor the hash of the content, and answers a presigned
     URL with status 500.

@@ -1,4 +1,4 @@
-"""Starting and stopping a server: wait until it answers, see that only loopback reaches it, leave nothing behind.
+"""Starting and stopping a server: wait until it answers, check that only loopback reaches it, remove its files.
 
 Only the process that started a server stops it and removes its files: a forked child that leaves the
 `with` block does neither.
@@ -23,16 +23,16 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 START_SECONDS: Final = 30.0
-"""How long a server may take until it answers."""
+"""Seconds until a server must answer."""
 
 STOP_SECONDS: Final = 2.0
-"""How long a server may take to end by itself before it is killed."""
+"""Seconds that a server has to end by itself before it is killed."""
 
 COMMAND_SECONDS: Final = 60.0
-"""How long a command that prepares a server may take."""
+"""Seconds until a command that prepares a server must end."""
 
 STARTS: Final = 3
-"""How often a server is started, on other ports each time, before it is given up."""
+"""The number of attempts to start a server, on other ports each time."""
 
 EPHEMERAL: Final = 32_768
 """The first port that Linux gives to outgoing connections."""
@@ -56,7 +56,7 @@ def running(
         command: the program and its arguments; it must stay in the foreground.
         log: the file that receives all that it prints.
         is_ready: makes a request and says whether it was answered well; an `OSError` means not yet.
-        environment: variables to set beside those of this process.
+        environment: variables to set in addition to the environment of this process.
 
     Raises:
         ServerFailed: it ended, did not answer within `START_SECONDS`, or listens on more than loopback.
@@ -80,7 +80,7 @@ def running(
 
 
 def run(command: Sequence[str | Path], *, folder: Path | None = None) -> str:
-    """Runs a command that prepares a server to its end, and gives what it printed.
+    """Runs a command that prepares a server, and returns its output.
 
     Arguments:
         command: the program and its arguments.
@@ -127,13 +127,13 @@ def at_end(clean_up: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def started(start: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
-    """What starts, tried a few times: a port that was free a moment ago may have been taken since.
+    """Starts a server, in a few attempts: a port that was free may have been taken in the meantime.
 
     Arguments:
-        start: starts a server on ports of its own.
+        start: starts a server on new ports.
 
     Raises:
-        ServerFailed: it did not start the last time either.
+        ServerFailed: the last attempt failed too.
     """
     with ExitStack() as running_servers:
         for _ in range(STARTS - 1):
@@ -146,9 +146,9 @@ def started(start: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
 
 
 def free_ports(count: int, *, also_above: int = 0) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on, and neither on those that lie `also_above` higher.
+    """Unused ports of 127.0.0.1, for which the ports `also_above` higher are unused too.
 
-    All lie below those that systems give to outgoing connections, of which one could come in between.
+    All are below the ports that systems use for outgoing connections, one of which could take them in between.
     """
     found: list[int] = []
     while len(found) < count:
@@ -166,7 +166,7 @@ def program(name: str, how: str) -> str:
         how: the command that installs it, for the error.
 
     Raises:
-        ServerFailed: there is no such program.
+        ServerFailed: the program is not installed.
     """
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
@@ -176,7 +176,7 @@ def program(name: str, how: str) -> str:
 
 
 def check_loopback(pid: int) -> None:
-    """Refuses a server that others can reach. Where there is no /proc, its configuration has the word.
+    """Refuses a server that other machines can reach. Without /proc its configuration is trusted.
 
     Arguments:
         pid: the process id of the server; its children are looked at as well.
@@ -191,7 +191,7 @@ def check_loopback(pid: int) -> None:
 
 
 def family(pid: int) -> dict[int, str]:
-    """A process and all that descend from it, each with the time it started, as the kernel writes it."""
+    """A process and its descendants, each with its start time as the kernel writes it."""
     everyone = {int(folder.name): _parent_and_start(int(folder.name)) for folder in Path("/proc").glob("[0-9]*")}
     found: dict[int, str] = {}
     wanted = {pid}
@@ -272,7 +272,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _kill_left(children: Mapping[int, str]) -> None:
-    """Kills the children that outlived their server. An id that another process has by now is left alone."""
+    """Kills children that outlived their server. A process id that was reused by another process is left alone."""
     latest = time.monotonic() + STOP_SECONDS
     while left := [pid for pid, started in children.items() if started and _parent_and_start(pid)[1] == started]:
         if time.monotonic() > latest:

@@ -1,4 +1,4 @@
-"""Plain requests to a server of ours, blocking, each on a connection of its own."""
+"""Plain blocking requests to a server of the tests, each on a new connection."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ask(connection: http.client.HTTPConnection, method: str, target: str, body: 
     """The reply to one request. The connection is closed.
 
     Raises:
-        OSError: there was no reply, or none that is HTTP.
+        OSError: the server sent no response, or something other than HTTP.
     """
     try:
         connection.request(method, target, body, headers)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What all S3 servers have in common: where they are, with which keys, and how it is known that they are ready."""
+"""The common part of all S3 servers: their address and keys, and the requests that find out whether they are ready."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from entrepot.signing.aws import Credentials, Signer
 from .request import Reply, ask, connection_to
 
 PROBE_SECONDS: Final = 10.0
-"""How long one request of those that find out whether a server is ready may take."""
+"""Seconds until a request that finds out whether a server is ready must be answered."""
 
 VERSIONED: Final = "entrepot-versions"
 VERSIONING: Final = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 """What makes a bucket keep versions."""
 
 PROBE: Final = ".entrepot-is-ready"
-"""The key of the object that is put, read and removed to find that out."""
+"""The key of the object that these requests put, read and remove."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class S3Server:
 
 
 def is_serving(server: S3Server) -> bool:
-    """Makes the bucket, and sees an object put, read and removed, and refused to those who do not sign.
+    """Creates the bucket, and checks that an object can be put, read and removed, and not read without a signature.
 
     Raises:
         OSError: the server does not answer.
@@ -82,10 +82,10 @@ def _make_versioned_bucket(server: S3Server) -> None:
 def ask_signed(
     server: S3Server, method: str, target: str, body: bytes = b"", *, service: str = "s3", **headers: str
 ) -> Reply:
-    """The reply to one signed request.
+    """The response to one signed request.
 
     Arguments:
-        server: whom to ask, and the keys.
+        server: the server, and the keys.
         method: such as `"GET"`.
         target: path and query, percent-encoded.
         body: the content.
@@ -93,7 +93,7 @@ def ask_signed(
         headers: more headers.
 
     Raises:
-        OSError: there was no reply.
+        OSError: the server sent no response.
     """
     url = urlsplit(server.endpoint + target)
     given = [("Host", url.netloc), *headers.items()]

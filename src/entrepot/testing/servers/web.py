@@ -20,7 +20,7 @@ class Nginx:
 
     Arguments:
         url: the URL of the folder, without a slash at its end.
-        folder: the folder that is served. What is put there can be read at once.
+        folder: the folder that is served. A new file can be read immediately.
         pid: the process id of the server.
     """
 
@@ -92,7 +92,7 @@ def nginx_program() -> str:
 
 
 def _config(port: int, *, is_tls: bool, asks_password: bool, has_etags: bool) -> str:
-    """Paths are relative to its own folder, where links lead to what it serves: nothing needs quoting."""
+    """Paths are relative to the folder of the server, where links lead to the files: nothing needs quoting."""
     tls = "ssl_certificate certificate; ssl_certificate_key key;" if is_tls else ""
     password = "auth_basic entrepot; auth_basic_user_file passwords;" if asks_password else ""
     temporary = " ".join(
