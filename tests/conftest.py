@@ -12,6 +12,7 @@ from entrepot import Operator
 from entrepot import testing as entrepot_testing
 from entrepot.raw.suite import Place, Store
 from entrepot.services import S3
+from entrepot.services.s3.behavior import config_for
 from entrepot.testing import Nginx, S3Server
 from tests.behavior.targets import DECLARED, SERVERS, new_root, opened
 from tests.slow import is_slow
@@ -57,18 +58,11 @@ def storage(request: pytest.FixtureRequest) -> Storage:
 
 
 def http_storage(server: Nginx) -> Storage:
-    """A root of its own on a web server."""
+    """A new root on a web server."""
     store = DECLARED["http"][0].open(Place(server.folder, new_root(), server))
     return Storage(store.config, store.put)
 
 
 def s3_config(server: S3Server, bucket: str | None = None) -> S3:
-    """A root of its own in a bucket of the server."""
-    return S3(
-        bucket=bucket or server.bucket,
-        root=new_root(),
-        endpoint=server.endpoint,
-        region=server.region,
-        access_key_id=server.access_key_id,
-        secret_access_key=server.secret_access_key,
-    )
+    """A new root in a bucket of the server."""
+    return config_for(server, bucket or server.bucket, new_root())

@@ -1,4 +1,4 @@
-"""Writes what follows from the declarations of the services: their public names, their schemes, and tables of the docs.
+"""Writes the files that follow from the declarations of the services: names, schemes, and the table of the README.
 
     python tools/generate_services.py
 
@@ -127,7 +127,7 @@ def row(config: type[ServiceConfig], page: str, left_out: str) -> str:
 
 
 def made_by(config: type[ServiceConfig]) -> str:
-    """How a configuration is made: `Fs(root, ...)`. What it names first is what every user gives."""
+    """The call that makes a configuration: `Fs(root, ...)`. It names the required settings, or the main one."""
     settings = [field for field in fields(config) if field.init]  # type: ignore[arg-type]
     names = [field.name for field in settings if field.default is MISSING and field.default_factory is MISSING]
     names = names or [field.name for field in settings[:1] if field.name != "root"]

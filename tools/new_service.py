@@ -2,7 +2,7 @@
 
     make new-service NAME=duck
 
-The files are those of `tools/service_templates/`: the service in `src/entrepot/services/duck/` and its test in
+The templates in `tools/service_templates/` become the service in `src/entrepot/services/duck/` and its tests in
 `tests/services/duck/`. Then `tools/generate_services.py` adds the service to the registry, to `Scheme` and to the
 table in the README. Replace the table in `core.py` by the calls of your storage.
 """

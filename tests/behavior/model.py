@@ -1,4 +1,4 @@
-"""What a storage must hold after any sequence of operations: a dictionary, and the rules of directories."""
+"""The expected contents of a storage after any sequence of operations: a dictionary, and the rules of directories."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ class Model:
     """Contents by path, and directories.
 
     Arguments:
-        is_flat: whether names are keys. Then a directory is there while something lies in it, or while its
-            marker does; `directories` are the markers. Else `directories` are all of them.
+        is_flat: whether names are keys. Then a directory exists while it has contents or a marker, and `directories`
+            are the markers. Otherwise `directories` are all directories.
     """
 
     def __init__(self, *, is_flat: bool) -> None:
@@ -37,42 +37,42 @@ class Model:
 
     def delete(self, path: str) -> None:
         self.files.pop(path, None)
-        if not self.beneath(path):
+        if not self.contents(path):
             self.directories.discard(path)
 
     def delete_recursively(self, path: str) -> None:
         directory = path if path.endswith("/") else f"{path}/"
-        gone = {one for one in self.keys() if one == path or one.startswith(directory)}
-        self.files = {one: content for one, content in self.files.items() if one not in gone}
+        gone = {key for key in self.keys() if key == path or key.startswith(directory)}
+        self.files = {name: content for name, content in self.files.items() if name not in gone}
         self.directories -= gone
 
     def keys(self) -> set[str]:
-        """All that a recursive listing of the root gives, but the root."""
+        """The paths of a recursive listing of the root, without the root."""
         return {*self.files, *self.directories}
 
-    def beneath(self, path: str) -> set[str]:
-        return {one for one in self.keys() if one.startswith(path) and one != path and path.endswith("/")}
+    def contents(self, path: str) -> set[str]:
+        return {key for key in self.keys() if key.startswith(path) and key != path and path.endswith("/")}
 
     def is_directory(self, path: str) -> bool:
-        return path == "/" or path in self.directories or bool(self.beneath(path))
+        return path == "/" or path in self.directories or bool(self.contents(path))
 
     def listing(self, path: str, *, recursive: bool) -> set[str]:
-        """What a listing of the path gives."""
+        """The paths of a listing of the path."""
         if path.endswith("/"):
             within = "" if path == "/" else path
-            itself = {path} if self.is_directory(path) else set()
-            return itself | (self._all_from(within) if recursive else self._level_from(within))
+            self_entry = {path} if self.is_directory(path) else set()
+            return self_entry | (self._all_from(within) if recursive else self._level_from(within))
         return self._all_from(path) if recursive else self._level_from(path)
 
     def _all_from(self, prefix: str) -> set[str]:
-        return {one for one in self.keys() if one.startswith(prefix)}
+        return {key for key in self.keys() if key.startswith(prefix)}
 
     def _level_from(self, prefix: str) -> set[str]:
-        """What begins with the prefix, directly in the directory that the prefix lies in."""
+        """The names that start with the prefix, directly in the directory of the prefix."""
         parent = prefix if prefix.endswith("/") or not prefix else get_parent(prefix).lstrip("/")
         level = set()
-        for one in self._all_from(prefix) - {parent}:
-            name, slash, _ = one[len(parent) :].partition("/")
+        for key in self._all_from(prefix) - {parent}:
+            name, slash, _ = key[len(parent) :].partition("/")
             level.add(parent + name + slash)
         return level
 

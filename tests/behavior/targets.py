@@ -1,4 +1,4 @@
-"""What the suite runs on: the targets that the services declare, and how a test opens one."""
+"""The targets of the behaviour suite, as the services declare them, and how a test opens one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _serial = count()
 
 @dataclass(frozen=True)
 class Storage:
-    """A storage to run a case on, and how to put objects there if not by its operator."""
+    """A storage to run a case on, and a way to put objects there where the operator cannot."""
 
     operator: Operator
     put: Put | None = None

@@ -18,7 +18,7 @@ COMPLETED = {
     "list_with_recursive": None,
     "read_with_suffix": {"stat"},
 }
-"""What the stack completes, and what it cannot do that without; a recursive listing it always can."""
+"""The options that the stack completes, with the operations that it needs; None is always completed."""
 
 REFUSED = {
     flag.name: COMPLETED.get(flag.name, set())
@@ -52,7 +52,7 @@ CHECKED_BEFORE_THE_SERVICE = {
     "paths.names_that_no_storage_can_have_are_refused",
     "refusals.abort_upload",
 }
-"""Cases that hold what is refused before a service is asked: a broken one passes them too."""
+"""Cases of calls that are refused before they reach a service, so that a broken service passes them too."""
 
 
 async def test_a_service_that_fails_at_everything_fails_every_case():
@@ -219,7 +219,7 @@ async def test_io_before_a_refusal_is_seen():
     await run_case(case, plain)
 
     class Recording(Operator):
-        """Adds the layer that asks above the one that records."""
+        """Adds the layer that does I/O above the recording layer."""
 
         def layer(self, layer):
             recorded = super().layer(layer)

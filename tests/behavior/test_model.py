@@ -73,7 +73,7 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def delete_directory(self, data):
         path = self.directory(data)
-        if not self.model.beneath(path):
+        if not self.model.contents(path):
             self.call(self.operator.delete(path))
             self.model.delete(path)
 
@@ -121,7 +121,7 @@ class Machine(RuleBasedStateMachine):
             assert self.call(self.operator.exists(directory)) == self.model.is_directory(directory)
 
     def is_directory_there(self, path):
-        """A directory without its slash is found where directories are more than names."""
+        """A directory without its slash is found where directories are not only names."""
         return not self.model.is_flat and self.model.is_directory(f"{path}/")
 
     @rule(data=st.data(), recursive=st.booleans(), limit=st.none() | st.integers(1, 3))
@@ -131,7 +131,7 @@ class Machine(RuleBasedStateMachine):
         paths = [entry.path for entry in entries]
         expected = self.model.listing(path, recursive=recursive)
         if not self.has_markers:
-            paths = [one for one in paths if one in expected or not one.endswith("/")]
+            paths = [name for name in paths if name in expected or not name.endswith("/")]
         assert sorted(paths) == sorted(expected), f"list({path!r}, {recursive=})"
 
     @invariant()
@@ -152,7 +152,7 @@ class Machine(RuleBasedStateMachine):
 
 
 def run_model(make_config, examples, *, is_remote=False, **traits):
-    """Tries so many sequences. One that fails is made smaller, but not over a server: that takes minutes."""
+    """Tries a number of sequences. A failing one is made smaller, but not over a server, where that takes minutes."""
     machine = type("ModelTest", (Machine,), {"make_config": staticmethod(make_config), **traits})
     budget = settings(
         max_examples=examples,
@@ -174,7 +174,7 @@ def test_fs_does_what_the_model_does(tmp_path_factory):
 
 
 def test_s3_does_what_the_model_does_on_seaweedfs(seaweedfs_server):
-    """As far as files go: what it does with directories stands in the table of what it lacks."""
+    """Only about files: its faults with directories are in the table of what it lacks."""
     assert "create_dir.directory_outlives_its_contents" in LACKING["seaweedfs"]
     assert "delete.directories_that_nobody_made_go_with_their_contents" in LACKING["seaweedfs"]
     run_model(lambda: s3_config(seaweedfs_server), 15, is_remote=True, has_markers=False)

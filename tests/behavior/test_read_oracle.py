@@ -1,6 +1,6 @@
 """The read oracle as a state machine: any verb in any order, on every service, with both runtimes.
 
-Faults come from the synthetic service: whichever verb meets one is made again and must go on where it was.
+Faults come from the synthetic service: a verb that meets one is called again and must continue at its position.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _serial = count()
 
 
 class ReadOracle(RuleBasedStateMachine):
-    """One object, opened once, and then used in every way. Subclasses say where it is and how to wait."""
+    """One object, opened once, and then used in every way. Subclasses choose the service and the runtime."""
 
     storage = None
     is_inline = False
@@ -80,7 +80,7 @@ class ReadOracle(RuleBasedStateMachine):
         return run(coroutine) if self.loop is None else self.loop.run(coroutine)
 
     def do(self, *step, fails=False):
-        """Makes the step, and makes it again after each temporary error, which must have moved nothing."""
+        """Makes the step, and repeats it after each temporary error, which must have left the position."""
         if fails:
             self.storage.fail_next()
         for _ in range(20):
@@ -132,7 +132,7 @@ class ReadOracle(RuleBasedStateMachine):
     @precondition(lambda self: self.is_reader)
     @rule(fails=st.booleans())
     def iterate(self, fails):
-        """The end of an iteration, and an error in it, close the reader: then another goes on from its position."""
+        """The end of an iteration, and an error in it, close the reader: then another continues at its position."""
         if fails:
             self.storage.fail_next()
         try:

@@ -1,7 +1,7 @@
-"""The behaviour suite on a store of yours: `make behavior SERVICE=s3`, configured by variables.
+"""The behaviour suite on your own store: `make behavior SERVICE=s3`, configured by variables.
 
 `ENTREPOT_TEST_S3_BUCKET` is the field `bucket` of the service `s3`, and so on. The root of each run is a
-random directory beneath the root that is configured; it is deleted at the end.
+random directory below the configured root, and is deleted at the end.
 """
 
 import asyncio

@@ -55,7 +55,7 @@ def test_a_case_is_not_applicable_exactly_where_the_capability_says_so(target):
 
 
 def test_every_case_runs_on_some_service_and_fails_on_no_service_of_ours():
-    """What none of ours refuses is taken away from one in `test_catches.py`."""
+    """Flags that all our services have are taken from one in `test_catches.py`, for the cases of their refusal."""
     run = {param.values[1].name for param in RUNS if not TARGETS[param.values[0]].needs_servers}
     never = {case.name for case in CASES} - run
     assert {name for name in never if not name.startswith("refusals.")} == {"write.empty_object_is_refused"}

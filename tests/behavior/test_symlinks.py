@@ -1,4 +1,4 @@
-"""Symbolic links, which only a file system has: followed within the root, never out of it, and never lost track of."""
+"""Symbolic links, which only a file system has: followed within the root, and never out of it."""
 
 from types import SimpleNamespace
 

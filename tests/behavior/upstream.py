@@ -1,6 +1,6 @@
-"""The behaviour cases of the project that the model comes from, and where each is held here.
+"""The behaviour cases of the project that is our model, and the cases here that check the same.
 
-Names are theirs, without what they have in common; values are ours, or a reason why there is none.
+Keys are their names, without the common prefix; values are our names, or a reason why there is no case.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class NotHere:
     reason: str
 
 
-NO_COPIER = NotHere("a copy is one call; there is no object to step through it")
+NO_COPIER = NotHere("a copy is one call; no copier object exists")
 
 STAT = {
     "stat_file": "stat.file_has_mode_and_length stat.file_is_no_directory",
@@ -137,7 +137,7 @@ LIST = {
     "remove_all": "delete.recursive_with_directories",
     "list_files_with_versions": "versions.list_of_versions",
     "list_with_versions_and_limit": "versions.list_of_versions_in_pages",
-    "list_with_versions_and_start_after": "versions.list_of_versions_behind_a_path",
+    "list_with_versions_and_start_after": "versions.list_of_versions_after_a_path",
     "list_files_with_deleted": "versions.list_of_deletions",
     "list_only": "read_only.list_of_the_root",
 }

@@ -14,17 +14,19 @@ from tests.strict import STRICT, warnings_of
 
 USE = """
 import asyncio
-from entrepot import ConfigInvalid, NotFound, Operator, StorageFull, Unsupported
+from entrepot import ConfigInvalid, NotFound, Operator, Scheme, StorageFull, Unsupported
 from entrepot.services.registry import schemes
 
 async def use():
-    op = Operator.from_uri("duck://park/mallards?capacity=20")
-    assert repr(op) == "Operator(Duck(pond='park', root='/mallards', capacity=20))"
-    assert "duck" in schemes()
+    op = Operator.from_uri("pond://park/mallards?capacity=20")
+    assert repr(op) == "Operator(Pond(name='park', root='/mallards', capacity=20))"
+    assert "pond" in schemes()
+    assert op.info.scheme == Scheme("pond") == Scheme("POND")
+    assert isinstance(Scheme("pond"), Scheme)
     assert (await op.write("donald", b"quack quack ")).content_length == 12
     assert await op.read("donald") == b"quack quack "
     assert await op.read("donald", range=(6, 11)) == b"quack"
-    same = Operator.from_config("DUCK", pond="park")
+    same = Operator.from_config("POND", name="park")
     assert await same.read("mallards/donald") == b"quack quack "
 
     await op.create_dir("ducklings/")
@@ -58,9 +60,10 @@ async def use():
 
 asyncio.run(use())
 try:
-    Operator.from_uri("goose://pond")
+    Operator.from_uri("goose://lake")
 except ConfigInvalid as error:
-    assert "duck, file, fs, http, https, memory, s3" in str(error), error
+    assert {"file", "fs", "http", "https", "memory", "pond", "s3"} <= set(schemes())
+    assert ", ".join(schemes()) in str(error), error
 else:
     raise AssertionError("goose is not installed")
 """
@@ -75,13 +78,13 @@ async def check(op):
         await run_case(case, op)
         print(case.name)
 
-asyncio.run(check(Operator.from_uri("duck://suite/some/root")))
+asyncio.run(check(Operator.from_uri("pond://suite/some/root")))
 """
 
-ERRORS = """StorageFull duck write one too many
-Unsupported duck copy donald
-Unsupported duck write daisy
-NotFound duck read nobody
+ERRORS = """StorageFull pond write one too many
+Unsupported pond copy donald
+Unsupported pond write daisy
+NotFound pond read nobody
 """
 
 
@@ -89,7 +92,7 @@ NotFound duck read nobody
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that pip installed the toy package into, without asking any network."""
     folder = tmp_path_factory.mktemp("third-party")
-    shutil.copytree(PROJECT / "tests" / "packages" / "entrepot-duck", folder / "source")
+    shutil.copytree(PROJECT / "tests" / "packages" / "entrepot-pond", folder / "source")
     options = [
         "--quiet",
         "--no-index",

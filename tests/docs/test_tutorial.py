@@ -3,12 +3,12 @@
 from tests.docs.markdown import PROJECT, blocks
 
 PAGE = PROJECT / "docs" / "write-your-own-service.md"
-PACKAGE = PROJECT / "tests" / "packages" / "entrepot-duck"
-MODULE = (PACKAGE / "src" / "entrepot_duck" / "__init__.py").read_text()
+PACKAGE = PROJECT / "tests" / "packages" / "entrepot-pond"
+MODULE = (PACKAGE / "src" / "entrepot_pond" / "__init__.py").read_text()
 
 
 def test_its_service_is_the_module_of_the_toy_package() -> None:
-    parts = [block.text for block in blocks(PAGE) if "duck" in block.words]
+    parts = [block.text for block in blocks(PAGE) if "pond" in block.words]
     assert "\n\n".join(parts) == MODULE
 
 

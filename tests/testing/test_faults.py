@@ -31,11 +31,11 @@ def connected(proxy, *, timeout=10.0):
 
 def ask(client):
     client.sendall(ASK)
-    return take_reply(client)
+    return take_response(client)
 
 
-def take_reply(client):
-    """The content of a whole reply; whatever comes short of that is an error of the socket."""
+def take_response(client):
+    """The content of a whole response; anything less is an error of the socket."""
     received = b""
     while b"\r\n\r\n" not in received or len(received.partition(b"\r\n\r\n")[2]) < len(CONTENT):
         data = client.recv(1 << 16)
@@ -46,7 +46,7 @@ def take_reply(client):
 
 
 def gather(client):
-    """All that comes, and how it ended."""
+    """All bytes that arrive, and how the connection ended."""
     received = b""
     try:
         while data := client.recv(1 << 16):
@@ -57,7 +57,7 @@ def gather(client):
 
 
 def send_and_listen(proxy):
-    """A reset may come as early as the connection stands."""
+    """A reset may arrive with the connection."""
     with connected(proxy) as client:
         client.sendall(ASK)
         client.recv(1)

@@ -39,7 +39,7 @@ def is_running(pid):
 
 
 def client_of(server, **options):
-    """The client of AWS, as it comes: what it does is what a server must understand."""
+    """The client of AWS, unmodified: a server must understand all that it sends."""
     keys = {"aws_access_key_id": server.access_key_id, "aws_secret_access_key": server.secret_access_key}
     return botocore.session.Session().create_client(
         "s3",

@@ -1,4 +1,4 @@
-"""What a stack makes of a service that fails by script, in each case of native verbs."""
+"""A stack over a service that fails by script, in each case of native verbs."""
 
 import pytest
 

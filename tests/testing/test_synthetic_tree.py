@@ -1,4 +1,4 @@
-"""The made-up service of names: what it has natively it does, and what it has not it refuses to the stack."""
+"""The synthetic service of names: it has its native operations, and refuses all others to the stack."""
 
 from dataclasses import replace
 

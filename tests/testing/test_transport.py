@@ -1,4 +1,4 @@
-"""Transports that make replies up or remember them."""
+"""Transports that make responses up or record them."""
 
 import asyncio
 

@@ -214,14 +214,14 @@ class SyntheticTreeAccessor(Accessor):
         return oio.Page([self._entry(name) for name in page], None if is_last else following)
 
     def _names_at(self, path: str, args: OpList) -> Sequence[str]:
-        beneath = [name for name in self._tree.names() if path == "/" or name.startswith(path)]
-        names = sorted(beneath if args.recursive else self._level(path), key=self._tree.order)
+        below = [name for name in self._tree.names() if path == "/" or name.startswith(path)]
+        names = sorted(below if args.recursive else self._level(path), key=self._tree.order)
         return [name for name in names if args.start_after is None or name > args.start_after]
 
     def _level(self, path: str) -> set[str]:
         prefix = "" if path == "/" else path
-        beneath = (name for name in self._tree.names() if name.startswith(prefix))
-        cuts = ((name, name.find("/", len(prefix))) for name in beneath)
+        below = (name for name in self._tree.names() if name.startswith(prefix))
+        cuts = ((name, name.find("/", len(prefix))) for name in below)
         return {name if cut < 0 else name[: cut + 1] for name, cut in cuts}
 
     def _start_of(self, names: Sequence[str], token: str | None) -> int:

@@ -6,52 +6,49 @@ lacking in entrepot.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from entrepot.raw.suite import Place, Sometimes, Store, SuiteTarget, all_of
 
 from .config import S3
 
-_WEED_PATHS = "it keeps names as a tree of files: empty parts of a name and backslashes are not kept as they are"
-_WEED_DOTS = "it refuses parts of a name that are one or two dots"
-_WEED_MARKERS = "it makes no marker of a directory that something lies in already"
-_WEED_FOLDERS = "it lists directories whose last object is gone"
-_MOTO_CONDITIONS = "it ignores the condition"
-_MOTO_UPLOADS = "it says of every upload that it was begun in 2010"
+_WEED_PATHS: Final = "it keeps names as a tree of files: empty parts of a name and backslashes are not kept as they are"
+_WEED_DOTS: Final = "it refuses parts of a name that are one or two dots"
+_WEED_MARKERS: Final = "it creates no marker of a directory that has contents already"
+_WEED_FOLDERS: Final = "it lists directories whose last object is gone"
+_MOTO_CONDITIONS: Final = "it ignores the condition"
+_MOTO_UPLOADS: Final = "it dates every upload to 2010"
+_MOTO_HEAD: Final = "it ignores overrides of the headers of a response to HEAD"
+_MOTO_QUERY: Final = "it fails (500) on every request that is signed in its query"
 
-_MOTO_HEAD = "it ignores what the headers of a reply to a HEAD shall say"
-_MOTO_QUERY = "it fails (500) on every request that is signed in its query"
+_NO_CONDITIONS: Final = "it ignores conditions of writes and copies"
+_NO_VERSIONS: Final = "it keeps no versions (501)"
+_NO_MARKERS: Final = "it lists no markers of directories, and refuses one where a directory has contents"
+_TREE: Final = "it keeps names as a tree of files: an object and a directory cannot share a name"
+_TREE_PATHS: Final = "it keeps names as a tree of files: empty parts and dots in a name are refused or lost"
+_IN_PLACE: Final = "it overwrites in place, so that readers see half a content, or an error"
 
-_NO_CONDITIONS = "it ignores conditions of writes and copies"
-_NO_VERSIONS = "it keeps no versions (501)"
-_NO_MARKERS = "it lists no markers of directories, and lets none be made where something lies"
-_TREE = "it keeps names as a tree of files: a name cannot be that of an object and of a directory"
-_TREE_PATHS = "it keeps names as a tree of files: empty parts and dots in a name are refused or lost"
-_IN_PLACE = "it overwrites in place, so that others meet half a content, or an error"
+_HEADERS: Final = ("content_type", "content_disposition", "cache_control")
 
-
-_HEADERS = ("content_type", "content_disposition", "cache_control")
-
-
-_VERSIONS = all_of(
+_VERSIONS: Final = all_of(
     "versions",
     _NO_VERSIONS,
     *("stat_of_a_version", "stat_of_a_version_of_another_object"),
     *("read_of_a_version", "read_of_a_version_of_another_object", "read_of_a_version_after_a_deletion"),
     *("delete_of_a_version", "delete_of_a_version_of_another_object", "delete_of_many_versions"),
-    *("list_of_versions", "list_of_versions_in_pages", "list_of_versions_behind_a_path", "list_of_deletions"),
+    *("list_of_versions", "list_of_versions_in_pages", "list_of_versions_after_a_path", "list_of_deletions"),
     *("copy_of_a_version", "copy_of_a_version_over_itself", "copy_of_a_version_of_another_object"),
     *("malformed_version", "list_of_versions_and_deletions", "deletion_of_a_deletion_brings_the_object_back"),
 )
-_CONDITIONS = {
+_CONDITIONS: Final = {
     **all_of("write", _NO_CONDITIONS, "if_not_exists", "if_not_exists_has_one_winner", "parts_if_not_exists"),
     **all_of("write", _NO_CONDITIONS, "if_match", "if_match_of_what_is_missing", "parts_if_match"),
     **all_of("copy", _NO_CONDITIONS, "if_not_exists_to_an_old_target", "if_match_that_fails"),
 }
-_PATHS = all_of(
+_PATHS: Final = all_of(
     "paths", _TREE_PATHS, "double_slash", "many_slashes", "dot", "only_a_dot", "two_dots", "two_dots_at_the_end"
 )
-_RACES = all_of(
+_RACES: Final = all_of(
     "robustness",
     Sometimes(_IN_PLACE),
     *("cancelled_write_leaves_the_old_or_the_new", "cancelled_copy_leaves_the_old_or_the_new"),
@@ -80,7 +77,7 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         "uploads.young_uploads_are_left": _MOTO_UPLOADS,
         **all_of("presign", _MOTO_QUERY, "read", "read_of_a_range", "read_under_a_condition", "stat"),
         **all_of("presign", _MOTO_QUERY, "write", "write_under_a_condition", "delete"),
-        **all_of("presign", _MOTO_QUERY, "missing_object_shows_when_it_is_asked_for"),
+        **all_of("presign", _MOTO_QUERY, "missing_object_is_found_out_by_the_request"),
         **all_of("overrides", _MOTO_HEAD, *(f"stat_{header}" for header in _HEADERS)),
         **all_of("overrides", _MOTO_QUERY, *(f"presigned_stat_{header}" for header in _HEADERS)),
         **all_of("overrides", _MOTO_QUERY, *(f"presigned_read_{header}" for header in _HEADERS)),
@@ -105,8 +102,8 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         "delete.recursive_with_the_slash_beside_an_object_of_the_same_name": _TREE,
         "read.seek_sequences": "it refuses a suffix that is longer than the object",
         "read.suffix_longer_than_the_object": "it refuses a suffix that is longer than the object",
-        "copy.user_metadata_is_copied": "it adds user metadata of its own to a copy",
-        "paths.longest_key": "it counts the name of the source of a copy as user metadata, which is too long then",
+        "copy.user_metadata_is_copied": "it adds user metadata to a copy",
+        "paths.longest_key": "it counts the name of the source of a copy as user metadata, which gets too long",
     },
     "juicefs": {
         **_VERSIONS,
@@ -124,11 +121,11 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
     "swift": {
         **all_of("write", "it has no if_match (501)", "if_match", "if_match_of_what_is_missing", "parts_if_match"),
         **all_of("copy", "it has no if_match of the target (501)", "if_match_that_holds", "if_match_that_fails"),
-        "write.if_not_exists_has_one_winner": Sometimes("it looks first and writes then, so that several win"),
-        "copy.if_not_exists_to_a_new_target": "it takes the condition for one on the source",
+        "write.if_not_exists_has_one_winner": Sometimes("it checks first and writes then, so that several win"),
+        "copy.if_not_exists_to_a_new_target": "it applies the condition to the source",
     },
     "radosgw": {
-        "write.if_match": "it refuses the right etag as well",
+        "write.if_match": "it refuses the right etag too",
         "write.parts_if_match": "it ignores conditions of an object in parts",
         "write.parts_if_not_exists": "it ignores conditions of an object in parts",
         **all_of(
@@ -142,16 +139,22 @@ _EXTRA: Final = ("rclone", "juicefs", "swift", "radosgw")
 """The servers that come with the extra `servers`."""
 
 
-def _open(place: Place) -> Store:
-    server = place.server
-    config = S3(
-        bucket=server.versioned_bucket() if place.is_versioned else server.bucket,
-        root=place.root,
+def config_for(server: Any, bucket: str, root: str) -> S3:
+    """The configuration of a root in a bucket of an `entrepot.testing.S3Server`."""
+    return S3(
+        bucket=bucket,
+        root=root,
         endpoint=server.endpoint,
         region=server.region,
         access_key_id=server.access_key_id,
         secret_access_key=server.secret_access_key,
     )
+
+
+def _open(place: Place) -> Store:
+    server = place.server
+    bucket = server.versioned_bucket() if place.is_versioned else server.bucket
+    config = config_for(server, bucket, place.root)
     return Store(config, lambda path, content: server.put(f"{place.root}/{path}", content))
 
 

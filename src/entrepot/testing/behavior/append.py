@@ -15,18 +15,18 @@ from .target import Target
 
 @case("write", "write_with_append", "read", "stat")
 async def appends_follow_each_other(target: Target) -> None:
-    """The first append makes the object, the second goes behind it."""
+    """The first append creates the object, the second adds to its end."""
     path = target.path()
-    one, two = target.content(), target.content()
-    await target.operator.write(path, one, append=True)
-    await target.operator.write(path, two, append=True)
-    equal((await target.operator.stat(path)).content_length, len(one) + len(two), "the length")
-    equal(await target.operator.read(path), one + two, "the content")
+    first, second = target.content(), target.content()
+    await target.operator.write(path, first, append=True)
+    await target.operator.write(path, second, append=True)
+    equal((await target.operator.stat(path)).content_length, len(first) + len(second), "the length")
+    equal(await target.operator.read(path), first + second, "the content")
 
 
 @case("write", "write_with_append", "read")
-async def append_goes_behind_what_was_written(target: Target) -> None:
-    """What a plain write made can be appended to."""
+async def append_extends_a_written_object(target: Target) -> None:
+    """An object that was written without append can be appended to."""
     path = target.path()
     content = await target.put(path)
     await target.operator.write(path, b"and more", append=True)
@@ -38,11 +38,11 @@ async def append_tells_what_stat_tells(target: Target) -> None:
     """An append returns the metadata of the whole object."""
     path = target.path()
     await target.operator.write(path, b"one", append=True)
-    told = await target.operator.write(path, b"two", append=True)
+    returned = await target.operator.write(path, b"two", append=True)
     metadata = await target.operator.stat(path)
-    equal((told.content_length, metadata.content_length), (6, 6), "the length told by the append, and by stat")
+    equal((returned.content_length, metadata.content_length), (6, 6), "the length by the append, and by stat")
     for name in ("etag", "last_modified", "version"):
-        if (value := getattr(told, name)) is not None:
+        if (value := getattr(returned, name)) is not None:
             equal(getattr(metadata, name), value, f"{name} of stat, beside that of the append")
 
 
@@ -60,7 +60,7 @@ async def writer_appends_piece_by_piece(target: Target) -> None:
 
 @case("write", "write_with_append", "read")
 async def append_of_nothing_changes_nothing(target: Target) -> None:
-    """No bytes behind an object leave it as it is."""
+    """Appending no bytes leaves the object unchanged."""
     path = target.path()
     content = await target.put(path)
     await target.operator.write(path, b"", append=True)
@@ -69,7 +69,7 @@ async def append_of_nothing_changes_nothing(target: Target) -> None:
 
 @case("write", "write_with_append", "read")
 async def concurrent_appends_lose_nothing(target: Target) -> None:
-    """Of appends at the same time each is there once and whole, or was refused."""
+    """Each of several concurrent appends is stored once and whole, or is refused."""
     path = target.path()
     records = [bytes([65 + index]) * 1000 for index in range(8)]
 
@@ -81,5 +81,5 @@ async def concurrent_appends_lose_nothing(target: Target) -> None:
     refusals = {type(result) for result in results if isinstance(result, Error)}
     check(refusals <= {ConditionNotMatch}, f"an append at the same time as others failed with {refusals}")
     content = await target.operator.read(path)
-    found = [content[start : start + 1000] for start in range(0, len(content), 1000)]
-    equal(sorted(found), sorted(made), "the records in the object")
+    records = [content[start : start + 1000] for start in range(0, len(content), 1000)]
+    equal(sorted(records), sorted(made), "the records in the object")

@@ -74,7 +74,7 @@ def register(name: str, needs: tuple[str, ...], run: Run) -> None:
 
 def registered() -> tuple[Case, ...]:
     """All cases, in the order of their modules."""
-    names = [one.name for one in _REGISTERED]
+    names = [case.name for case in _REGISTERED]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ValueError(f"cases share a name: {', '.join(sorted(twice))}")

@@ -93,7 +93,7 @@ _CONDITIONS: Final[dict[str, Callable[[Target, str], Awaitable[tuple[Any, Any]]]
     "if_modified_since": _if_modified_since,
     "if_unmodified_since": _if_unmodified_since,
 }
-"""By condition: the value that holds for an object, and one that does not."""
+"""For each condition, a function that returns a value that holds for an object, and one that does not."""
 
 
 async def _is_honoured(target: Target, call: _Call, condition: str, path: str, content: bytes) -> None:

@@ -18,24 +18,24 @@ async def content_is_that_of_the_source(target: Target) -> None:
 
 @case("copy", "read", "write")
 async def names_of_other_scripts(target: Target) -> None:
-    """Names that are not ASCII are names."""
+    """Names that are not ASCII are copied."""
     await _copies(target, target.path("🐂🍺中文.docx"), target.path("😈🐅Français.docx"))
 
 
 @case("copy", "read", "write")
 async def special_characters_are_characters(target: Target) -> None:
-    """Names of odd signs are names, of the source and of the target."""
+    """Names with special characters are copied, as source and as target."""
     await _copies(target, target.path(SPECIAL), target.path(SPECIAL))
 
 
 @case("copy", "read", "write", "delete")
 async def hints_change_nothing(target: Target) -> None:
-    """In whatever ranges it is to be copied, and however large it is said to be."""
+    """The content is the same for any chunk size and any stated length."""
     source, copied = target.path("source"), target.path("target")
     content = await target.put(source, target.content(100_000))
     for chunk, size in ((1, 0), (30_000, 100_000), (None, 10 * 1024**3)):
         await target.operator.copy(source, copied, chunk=chunk, concurrent=2, source_content_length_hint=size)
-        equal(await target.operator.read(copied), content, f"the content of the target, of {size} bytes as is said")
+        equal(await target.operator.read(copied), content, f"the content of the target, of a stated size of {size}")
         await target.operator.delete(copied)
 
 
@@ -68,7 +68,7 @@ async def directory_as_source_is_refused(target: Target) -> None:
 
 @case("copy", "write", "create_dir")
 async def directory_as_target_is_refused(target: Target) -> None:
-    """Nothing can be copied over a directory."""
+    """A directory cannot be the target."""
     source, copied = target.path(), target.directory()
     await target.put(source)
     await target.operator.create_dir(copied)
@@ -89,7 +89,7 @@ async def onto_itself_is_refused(target: Target) -> None:
 
 @case("copy", "read", "write")
 async def parents_are_made(target: Target) -> None:
-    """What the target lies in need not exist."""
+    """The directories above the target need not exist."""
     await _copies(target, f"{target.directory()}a/source", f"{target.directory()}b/c/target")
 
 
@@ -105,7 +105,7 @@ async def target_is_replaced(target: Target) -> None:
 
 @case("copy", "read", "write")
 async def copy_is_an_object_of_its_own(target: Target) -> None:
-    """What happens to the source afterwards does not change the copy."""
+    """Later changes of the source do not change the copy."""
     source, copied = target.path("source"), target.path("target")
     content = await target.put(source, target.content(3000))
     await target.operator.copy(source, copied)
@@ -124,17 +124,17 @@ async def content_type_is_copied(target: Target) -> None:
 
 @case("copy", "write", "stat", "write_with_user_metadata")
 async def user_metadata_is_copied(target: Target) -> None:
-    """What the user said of the source goes with it."""
+    """User metadata of the source is copied."""
     source, copied = target.path("source"), target.path("target")
     await target.operator.write(source, b"content", user_metadata={"location": "everywhere"})
     await target.operator.copy(source, copied)
-    told = dict((await target.operator.stat(copied)).user_metadata)
-    equal(told, {"location": "everywhere"}, "the user metadata of the target")
+    user_metadata = dict((await target.operator.stat(copied)).user_metadata)
+    equal(user_metadata, {"location": "everywhere"}, "the user metadata of the target")
 
 
 @case("copy", "copy_with_if_not_exists", "read", "write")
 async def if_not_exists_to_a_new_target(target: Target) -> None:
-    """Where nothing is, the copy is made."""
+    """With `if_not_exists`, a target that does not exist is created."""
     source, copied = target.path("source"), target.path("target")
     content = await target.put(source)
     await target.operator.copy(source, copied, if_not_exists=True)
@@ -143,7 +143,7 @@ async def if_not_exists_to_a_new_target(target: Target) -> None:
 
 @case("copy", "copy_with_if_not_exists", "read", "write")
 async def if_not_exists_to_an_old_target(target: Target) -> None:
-    """Where something is, it stays."""
+    """With `if_not_exists`, an existing target stays."""
     source, copied = target.path("source"), target.path("target")
     contents = await target.put_all([source, copied])
     with target.raises(ObjectExists, "copy", path=source):
@@ -153,7 +153,7 @@ async def if_not_exists_to_an_old_target(target: Target) -> None:
 
 @case("copy", "copy_with_if_match", "stat", "read", "write")
 async def if_match_that_holds(target: Target) -> None:
-    """With the etag of the target the copy is made."""
+    """With the etag of the target, the target is replaced."""
     source, copied = target.path("source"), target.path("target")
     contents = await target.put_all([source, copied])
     await target.operator.copy(source, copied, if_match=(await target.operator.stat(copied)).etag)
@@ -162,7 +162,7 @@ async def if_match_that_holds(target: Target) -> None:
 
 @case("copy", "copy_with_if_match", "read", "write")
 async def if_match_that_fails(target: Target) -> None:
-    """With another etag the target stays."""
+    """With another etag, the target stays."""
     source, copied = target.path("source"), target.path("target")
     contents = await target.put_all([source, copied])
     with target.raises(ConditionNotMatch, "copy", path=source):

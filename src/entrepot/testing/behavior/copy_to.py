@@ -15,7 +15,7 @@ from .target import Target
 
 @case("read", "put")
 async def another_storage_gets_the_content(target: Target) -> None:
-    """Whatever the size, and the source stays."""
+    """An object of any size is copied, and the source stays."""
     there = Operator(Memory())
     for size in (1, 1000, 300_000):
         path = target.path()
@@ -28,7 +28,7 @@ async def another_storage_gets_the_content(target: Target) -> None:
 
 @case("read", "put")
 async def chunks_make_the_same_content(target: Target) -> None:
-    """In however many requests it is read."""
+    """An object that is read by many requests is copied."""
     path, there = target.path(), Operator(Memory())
     content = await target.put(path, target.content(100_000))
     for chunk, concurrent in ((10_000, 1), (33_333, 3), (100_000, 2), (200_000, 4)):
@@ -56,14 +56,14 @@ async def missing_source_is_not_found(target: Target) -> None:
 
 @case("read", "write", "write_with_content_type", "write_with_user_metadata")
 async def what_is_beside_the_content_is_carried(target: Target) -> None:
-    """Content type and user metadata go along, and nothing is reported as left behind."""
+    """Content type and user metadata are copied, and nothing is reported as lost."""
     path, there = target.path(), Operator(Memory())
     await target.operator.write(path, b"{}", content_type="application/json", user_metadata={"location": "here"})
     copied = await target.operator.copy_to(there, path, "there")
-    found = await there.stat("there")
-    equal(found.content_type, "application/json", "the content type of the copy")
-    equal(dict(found.user_metadata), {"location": "here"}, "the user metadata of the copy")
-    equal(copied.not_carried, (), "what was not carried")
+    metadata = await there.stat("there")
+    equal(metadata.content_type, "application/json", "the content type of the copy")
+    equal(dict(metadata.user_metadata), {"location": "here"}, "the user metadata of the copy")
+    equal(copied.not_carried, (), "the metadata that was not copied")
 
 
 @case("read", "write", "not write_with_content_type")
@@ -72,28 +72,28 @@ async def what_is_not_there_is_not_reported(target: Target) -> None:
     path, there = target.path(), Operator(Memory())
     await target.put(path)
     copied = await target.operator.copy_to(there, path, "there")
-    equal([name for name in copied.not_carried if name == "content_type"], [], "what was not carried")
+    equal([name for name in copied.not_carried if name == "content_type"], [], "the metadata that was not copied")
 
 
 @case("read", "write")
 async def large_objects_are_streamed_into_it(target: Target) -> None:
-    """From a storage into itself by way of here: layers that differ are not gone around."""
+    """A copy between operators with different layers passes through both."""
     source, copied = target.path("source"), target.path("a/target")
     content = await target.put(source, target.content(target.part + 70_000))
     there = target.operator.layer(IoRecorder())
-    told = await target.operator.copy_to(there, source, copied, chunk=target.part)
-    check(not told.is_server_side, "the copy is streamed")
-    equal(told.metadata.content_length, len(content), "the length that is told")
+    result = await target.operator.copy_to(there, source, copied, chunk=target.part)
+    check(not result.is_server_side, "the copy is streamed")
+    equal(result.metadata.content_length, len(content), "the returned length")
     check(await target.operator.read(copied) == content, "the content of the copy is that of the source")
 
 
 @case("read", "write", "copy")
 async def one_storage_copies_by_itself(target: Target) -> None:
-    """Where both operators are of one storage it makes the copy."""
+    """Where both operators have one storage, the storage makes the copy."""
     source, copied = target.path("source"), target.path("target")
     content = await target.put(source)
-    told = await target.operator.copy_to(target.operator, source, copied)
-    check(told.is_server_side, "the storage makes the copy")
+    result = await target.operator.copy_to(target.operator, source, copied)
+    check(result.is_server_side, "the storage makes the copy")
     equal(await target.operator.read(copied), content, "the content of the copy")
 
 
@@ -110,7 +110,7 @@ async def onto_itself_is_refused(target: Target) -> None:
 
 @case("read", "write", "write_with_if_not_exists")
 async def if_not_exists_to_an_old_target(target: Target) -> None:
-    """Where something is, it stays."""
+    """With `if_not_exists`, an existing target stays."""
     source, copied = target.path("source"), target.path("target")
     contents = await target.put_all([source, copied])
     there = target.operator.layer(IoRecorder())

@@ -1,4 +1,4 @@
-"""Making directories."""
+"""Creating directories."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def directory_is_there(target: Target) -> None:
 
 @case("create_dir", "stat")
 async def making_twice_is_no_error(target: Target) -> None:
-    """A directory that exists is left as it is."""
+    """An existing directory is left unchanged."""
     path = target.directory()
     await target.operator.create_dir(path)
     await target.operator.create_dir(path)
@@ -28,16 +28,16 @@ async def making_twice_is_no_error(target: Target) -> None:
 
 @case("create_dir", "stat")
 async def parents_are_made(target: Target) -> None:
-    """Those above it need not exist."""
+    """The directories above it need not exist."""
     path = target.directory()
     await target.operator.create_dir(f"{path}a/b/")
-    for one in (path, f"{path}a/", f"{path}a/b/"):
-        await _is_directory(target, one)
+    for directory in (path, f"{path}a/", f"{path}a/b/"):
+        await _is_directory(target, directory)
 
 
 @case("create_dir", "stat")
 async def special_characters_are_characters(target: Target) -> None:
-    """A name of odd signs is the name of the directory."""
+    """A name with special characters is kept as the name of the directory."""
     path = target.path(f"{SPECIAL}/")
     await target.operator.create_dir(path)
     await _is_directory(target, path)
@@ -45,7 +45,7 @@ async def special_characters_are_characters(target: Target) -> None:
 
 @case("create_dir", "write", "read")
 async def contents_are_kept(target: Target) -> None:
-    """Making a directory that is not empty changes nothing in it."""
+    """Creating a directory that exists and is not empty leaves its contents."""
     path = target.directory()
     content = await target.put(f"{path}file")
     await target.operator.create_dir(path)

@@ -22,17 +22,17 @@ async def object_is_gone(target: Target) -> None:
 
 @case("delete", "write", "stat")
 async def special_characters_are_characters(target: Target) -> None:
-    """A name of odd signs is deleted, and no other."""
+    """An object with special characters in its name is deleted, and no other."""
     path = target.path(SPECIAL)
     await target.put_all([path, f"{path}2"])
     await target.operator.delete(path)
     await _is_gone(target, path)
-    equal(await target.operator.exists(f"{path}2"), expected=True, what="exists, of the one beside it")
+    equal(await target.operator.exists(f"{path}2"), expected=True, what="exists, of the similar name")
 
 
 @case("delete", "create_dir", "stat")
 async def empty_directory_is_gone(target: Target) -> None:
-    """A directory in which nothing lies can be deleted."""
+    """An empty directory can be deleted."""
     path = target.directory()
     await target.operator.create_dir(path)
     await target.operator.delete(path)
@@ -48,7 +48,7 @@ async def missing_object_is_no_error(target: Target) -> None:
 
 @case("delete", "write", "stat")
 async def deleting_twice_is_no_error(target: Target) -> None:
-    """The second deletion finds nothing."""
+    """A second deletion of an object succeeds."""
     path = target.path()
     await target.put(path)
     await target.operator.delete(path)
@@ -70,7 +70,7 @@ async def directory_that_is_not_empty_keeps_its_contents(target: Target) -> None
 
 @case("delete", "write", "list", "flat")
 async def directories_that_nobody_made_go_with_their_contents(target: Target) -> None:
-    """Where names are keys, a directory is there while something lies in it."""
+    """Where names are keys, a directory exists while it has contents."""
     parent = target.directory()
     await target.put_all([f"{parent}a/file", f"{parent}b/file"])
     await target.operator.delete(f"{parent}a/file")
@@ -80,7 +80,7 @@ async def directories_that_nobody_made_go_with_their_contents(target: Target) ->
 
 @case("delete", "write", "stat")
 async def leading_slash_says_nothing(target: Target) -> None:
-    """`"/a"` is `"a"`, alone and among many."""
+    """`"/a"` means `"a"`, in one deletion and in many."""
     path = target.path()
     await target.put(path)
     await target.operator.delete_many([path])
@@ -106,12 +106,12 @@ async def many_paths(target: Target) -> None:
 
     await target.operator.delete_many(trickle())
     left = await target.listed(parent, recursive=True)
-    equal([path for path in left if path != parent], [], "what is left")
+    equal([path for path in left if path != parent], [], "the remaining entries")
 
 
 @case("delete", "write", "list")
 async def many_entries(target: Target) -> None:
-    """What a lister gives can be deleted as it comes."""
+    """The entries of a lister can be deleted while it is iterated."""
     parent = target.directory()
     await target.put_all([f"{parent}{number}" for number in range(11)])
     keep = f"{parent}0-keep"
@@ -124,12 +124,12 @@ async def many_entries(target: Target) -> None:
 
     await target.operator.delete_many(entries())
     left = await target.listed(parent, recursive=True)
-    equal([path for path in left if path != parent], [keep], "what is left")
+    equal([path for path in left if path != parent], [keep], "the remaining entries")
 
 
 @case("delete", "write", "stat")
 async def batch(target: Target) -> None:
-    """Several at once, some of which are missing or named twice."""
+    """Several paths are deleted together, some of which are missing or named twice."""
     paths = [target.path() for _ in range(5)]
     await target.put_all(paths)
     await target.operator.delete_many([*paths, target.path(), paths[0]])
@@ -139,7 +139,7 @@ async def batch(target: Target) -> None:
 
 @case("delete", "write", "stat")
 async def path_that_cannot_be_fails_before_anything_is_deleted(target: Target) -> None:
-    """A list that holds an impossible path is refused as a whole."""
+    """A list with an invalid path is refused as a whole."""
     path = target.path()
     await target.put(path)
     try:
@@ -157,7 +157,7 @@ async def recursive(target: Target) -> None:
     paths = [f"{parent}{name}" for name in ("a", "b/c", "b/d/e", "b/d/f/g")]
     await target.put_all(paths)
     await target.operator.delete(parent, recursive=True)
-    equal(list(await target.listed(parent, recursive=True)), [], "what is left")
+    equal(list(await target.listed(parent, recursive=True)), [], "the remaining entries")
     for path in (*paths, parent):
         await _is_gone(target, path)
 
@@ -173,18 +173,18 @@ async def removed_directory_is_not_listed(target: Target) -> None:
 
 @case("delete", "delete_with_recursive", "write", "create_dir", "list")
 async def recursive_with_directories(target: Target) -> None:
-    """Directories that were made go as well, full and empty ones."""
+    """Created directories are deleted too, full and empty ones."""
     parent = target.directory()
     for name in ("", "x/", "x/x/", "y/"):
         await target.operator.create_dir(f"{parent}{name}")
     await target.put_all([f"{parent}x/x/file", f"{parent}file"])
     await target.operator.delete(parent, recursive=True)
-    equal(list(await target.listed(parent, recursive=True)), [], "what is left")
+    equal(list(await target.listed(parent, recursive=True)), [], "the remaining entries")
 
 
 @case("delete", "delete_with_recursive", "write", "stat")
 async def recursive_without_the_slash(target: Target) -> None:
-    """Without the slash the same goes, and nothing whose name only begins alike."""
+    """Without the trailing slash the same is deleted, and no name that only shares the prefix."""
     name = target.path("dir")
     paths = [f"{name}/b", f"{name}/c", f"{name}/d/e"]
     await target.put_all([*paths, f"{name}2", f"{name}2-dir/file"])
@@ -208,7 +208,7 @@ async def recursive_with_an_object_of_the_same_name(target: Target) -> None:
 
 @case("delete", "delete_with_recursive", "write", "stat")
 async def recursive_of_a_file(target: Target) -> None:
-    """A file alone goes as by a plain deletion."""
+    """A recursive deletion of a file deletes the file."""
     path = target.path()
     await target.put(path)
     await target.operator.delete(path, recursive=True)
@@ -239,7 +239,7 @@ async def recursive_with_the_slash_beside_an_object_of_the_same_name(target: Tar
 
 @case("delete", "delete_with_recursive")
 async def recursive_of_what_is_missing_is_no_error(target: Target) -> None:
-    """There is nothing to delete."""
+    """A recursive deletion of a missing path succeeds."""
     for path in (target.path(), target.directory()):
         await target.operator.delete(path, recursive=True)
 

@@ -23,18 +23,18 @@ async def file_has_mode_and_length(target: Target) -> None:
 
 @case("list", "write")
 async def file_itself(target: Target) -> None:
-    """The path of a file lists that file; with a slash behind it nothing."""
+    """The path of a file lists that file; with a trailing slash it lists nothing."""
     path = target.path()
     content = await target.put(path)
     entries = await target.listed(path)
     equal(list(entries), [path], "the listing of a file")
     _is_file(entries, path, len(content))
-    equal(list(await target.listed(f"{path}/")), [], "the listing of a file with a slash behind it")
+    equal(list(await target.listed(f"{path}/")), [], "the listing of a file with a trailing slash")
 
 
 @case("list", "write")
 async def special_characters_are_characters(target: Target) -> None:
-    """Names of odd signs are listed as they are."""
+    """Names with special characters are listed as they are."""
     parent = target.directory()
     paths = {f"{parent}{SPECIAL}", f"{parent}a {SPECIAL}/{SPECIAL}"}
     await target.put_all(paths)
@@ -43,7 +43,7 @@ async def special_characters_are_characters(target: Target) -> None:
 
 @case("list", "write", "create_dir")
 async def pages_hold_everything_once(target: Target) -> None:
-    """With a small limit, all that lies in a directory is given once, and the directory too."""
+    """With a small limit, the directory and its contents are listed once each."""
     parent = target.directory()
     await target.operator.create_dir(parent)
     paths = [f"{parent}file-{number}" for number in range(11)]
@@ -55,7 +55,7 @@ async def pages_hold_everything_once(target: Target) -> None:
 
 @case("list", "write")
 async def pages_split_directories_nowhere(target: Target) -> None:
-    """With a small limit, a directory of many files stands once in the listing of its parent."""
+    """With a small limit, a directory with many files is listed once by its parent."""
     parent = target.directory()
     paths = [f"{parent}{name}/{number}" for name in "abc" for number in range(4)]
     await target.put_all([*paths, f"{parent}b-file"])
@@ -63,7 +63,7 @@ async def pages_split_directories_nowhere(target: Target) -> None:
     expected = {parent, f"{parent}a/", f"{parent}b/", f"{parent}b-file", f"{parent}c/"}
     equal(set(entries), expected, "the listing in pages of 2")
     everything = await target.listed(parent, recursive=True, limit=3)
-    equal(_files(everything), {*paths, f"{parent}b-file"}, "the files beneath, in pages of 3")
+    equal(_files(everything), {*paths, f"{parent}b-file"}, "the files below it, in pages of 3")
 
 
 @case("list", "create_dir")
@@ -124,7 +124,7 @@ async def nested_directories(target: Target) -> None:
 
 @case("list", "write")
 async def directories_that_nobody_made(target: Target) -> None:
-    """What files lie in is listed as directories, once each."""
+    """The directories above files are listed, once each."""
     parent = target.directory()
     await target.put_all([f"{parent}a/1", f"{parent}a/2", f"{parent}b/c/3"])
     equal(set(await target.listed(parent)), {parent, f"{parent}a/", f"{parent}b/"}, "the listing of the parent")
@@ -143,7 +143,7 @@ async def directory_without_its_slash(target: Target) -> None:
 
 @case("list", "write")
 async def prefix_lists_all_that_begin_with_it(target: Target) -> None:
-    """A path without slash lists what begins with it, in its directory."""
+    """A path without trailing slash lists the names that start with it, in its directory."""
     parent = target.directory()
     await target.put_all([f"{parent}{name}" for name in ("ab", "abc", "abd/1", "a", "b/abc")])
     equal(set(await target.listed(f"{parent}ab")), {f"{parent}{name}" for name in ("ab", "abc", "abd/")}, "ab*")
@@ -151,7 +151,7 @@ async def prefix_lists_all_that_begin_with_it(target: Target) -> None:
 
 @case("list", "write", "list_with_start_after")
 async def start_after(target: Target) -> None:
-    """A listing can begin behind a path; the rest comes in order."""
+    """A listing can start after a path; the rest is listed in order."""
     parent = target.directory()
     paths = [f"{parent}file-{number}" for number in range(6)]
     await target.put_all(paths)
@@ -174,34 +174,34 @@ async def root_recursively(target: Target) -> None:
 async def tree_recursively(target: Target) -> None:
     """A recursive listing has the directory itself, and all directories and files below it."""
     parent, expected = await _tree(target)
-    equal(set(await target.listed(parent, recursive=True)), expected, "all beneath the directory")
+    equal(set(await target.listed(parent, recursive=True)), expected, "everything below the directory")
 
 
 @case("list", "write", "create_dir")
 async def tree_recursively_without_its_slash(target: Target) -> None:
-    """The same without the slash."""
+    """The same without the trailing slash."""
     parent, expected = await _tree(target)
     entries = await target.listed(parent.removesuffix("/"), recursive=True)
-    equal(set(entries), expected, "all beneath the directory without its slash")
+    equal(set(entries), expected, "everything below the directory without its slash")
 
 
 @case("list", "write")
 async def prefix_recursively(target: Target) -> None:
-    """A path without slash lists all that begin with it, at every depth."""
+    """A recursive listing of a path without trailing slash has all names that start with it."""
     parent = target.directory()
     paths = {f"{parent}{name}" for name in ("y", "yy", "yyy/1/2")}
     await target.put_all([*paths, f"{parent}x/y"])
-    equal(_files(await target.listed(f"{parent}y", recursive=True)), paths, "the files that begin with y")
+    equal(_files(await target.listed(f"{parent}y", recursive=True)), paths, "the files that start with y")
 
 
 @case("list", "write", "flat")
 async def object_and_directory_of_one_name(target: Target) -> None:
-    """Where names are keys, `"k"` and `"k/x"` can both be there, and each listing has both."""
+    """Where names are keys, `"k"` and `"k/x"` can both exist, and each listing has both."""
     parent = target.directory()
     await target.put_all([f"{parent}k", f"{parent}k/x", f"{parent}k-"])
     equal(set(await target.listed(parent)), {parent, f"{parent}k", f"{parent}k/", f"{parent}k-"}, "one level")
     files = _files(await target.listed(parent, recursive=True))
-    equal(files, {f"{parent}k", f"{parent}k/x", f"{parent}k-"}, "all files beneath")
+    equal(files, {f"{parent}k", f"{parent}k/x", f"{parent}k-"}, "all files")
 
 
 @case("list", "stat", "write")
@@ -219,7 +219,7 @@ async def listing_agrees_with_stat(target: Target) -> None:
 
 @case("list", "write")
 async def lister_gives_entries_one_by_one(target: Target) -> None:
-    """A lister can be asked, iterated, left and gone on with; its end stays the end."""
+    """A lister can be called, iterated, left and resumed; after its end it stays at the end."""
     parent = target.directory()
     paths = [f"{parent}{number}" for number in range(7)]
     await target.put_all(paths)
@@ -238,7 +238,7 @@ async def lister_gives_entries_one_by_one(target: Target) -> None:
 
 @case("list", "write")
 async def closed_lister_is_refused(target: Target) -> None:
-    """Closing twice is closing once; afterwards nothing comes."""
+    """Closing twice has no effect; a closed lister cannot be used."""
     parent = target.directory()
     await target.put(f"{parent}file")
     lister = await target.operator.lister(parent)
@@ -251,7 +251,7 @@ async def closed_lister_is_refused(target: Target) -> None:
 
 @case("list", "write")
 async def cancelled_listing_goes_on_where_it_was(target: Target) -> None:
-    """A cancelled verb loses no entry and gives none twice."""
+    """A cancelled verb loses no entry and repeats none."""
     parent = target.directory()
     paths = [f"{parent}{number}" for number in range(6)]
     await target.put_all(paths)
@@ -284,7 +284,7 @@ async def listing_while_objects_come_and_go(target: Target) -> None:
                 await target.operator.delete(go.pop())
                 await target.put(f"{parent}new-{len(go):02}")
     equal(len(got), len(set(got)), f"the number of different entries of {got}")
-    check(stay <= set(got), f"the listing lacks {sorted(stay - set(got))}, which were there all the time")
+    check(stay <= set(got), f"the listing lacks {sorted(stay - set(got))}, which existed all the time")
 
 
 @case("list", "write", "delete", "delete_with_recursive")
@@ -300,7 +300,7 @@ async def tree_vanishing_while_it_is_listed(target: Target) -> None:
             await target.operator.delete(f"{parent}{number}/go/", recursive=True)
         got += [entry async for entry in lister]
     found = {entry.path for entry in got if entry is not None}
-    check(stay <= found, f"the listing lacks {sorted(stay - found)}, which were there all the time")
+    check(stay <= found, f"the listing lacks {sorted(stay - found)}, which existed all the time")
 
 
 async def _tree(target: Target) -> tuple[str, set[str]]:
@@ -323,6 +323,6 @@ def _is_file(entries: dict[str, Entry], path: str, length: int) -> None:
     equal(entries[path].metadata.content_length, length, f"the length of {path!r} in the listing")
 
 
-def _agree(one: str | None, other: str | None, what: str) -> None:
-    if one is not None and other is not None:
-        equal(one, other, what)
+def _agree(listed: str | None, stated: str | None, what: str) -> None:
+    if listed is not None and stated is not None:
+        equal(listed, stated, what)

@@ -53,10 +53,10 @@ KEYS: Final = {
     "two_dots_at_the_end": "a/b/..",
     "two_dots_between_backslashes": "a\\..\\b",
 }
-"""Names that a storage of keys can have, where a tree of directories would resolve or refuse them."""
+"""Names that are possible where names are keys, and that a tree of directories would resolve or refuse."""
 
 LENGTH_OF_A_KEY: Final = 1024
-"""How many bytes of UTF-8 a key may have, the root of the operator included."""
+"""The most bytes of UTF-8 of a key, with the root of the operator."""
 
 
 def _round_trip(name: str) -> Callable[[Target], Awaitable[None]]:
@@ -82,10 +82,10 @@ async def _goes_round(target: Target, parent: str, path: str) -> None:
 
 async def _is_listed(target: Target, parent: str, path: str) -> None:
     entries = await target.listed(parent, recursive=True)
-    files = [one for one, entry in entries.items() if entry.metadata.is_file]
-    equal(files, [path], "the files beneath the directory")
+    files = [listed for listed, entry in entries.items() if entry.metadata.is_file]
+    equal(files, [path], "the files below the directory")
     level = parent
-    while level != path:  # from each directory the next one down is found
+    while level != path:  # each directory lists the next one down
         rest = path[len(level) :]
         below = level + (rest if "/" not in rest else rest[: rest.index("/") + 1])
         check(below in await target.listed(level), f"the listing of {level!r} has {below!r}")
@@ -109,7 +109,7 @@ for _odd, _name in KEYS.items():
 
 @case("stat", "read", "write")
 async def longest_key(target: Target) -> None:
-    """A key may have 1,024 bytes, in which letters are counted as UTF-8."""
+    """A key may have 1,024 bytes of UTF-8."""
     parent = target.directory()
     root = target.info.root.removeprefix("/")
     names = "/".join(["\u00e9" * 50 + "x" * 99] * 6)
@@ -120,7 +120,7 @@ async def longest_key(target: Target) -> None:
 
 @case("stat", "read", "write")
 async def both_forms_of_a_letter_are_two_names(target: Target) -> None:
-    """Composed and decomposed letters look alike, and are two names."""
+    """Composed and decomposed letters, which look alike, make two names."""
     parent = target.directory()
     names = [f"{parent}{unicodedata.normalize(form, 'é')}" for form in ("NFC", "NFD")]
     contents = await target.put_all(names)
@@ -130,7 +130,7 @@ async def both_forms_of_a_letter_are_two_names(target: Target) -> None:
 
 @case("stat", "read", "write")
 async def case_of_letters_counts(target: Target) -> None:
-    """Capital and small letters are two names."""
+    """Capital and small letters make two names."""
     parent = target.directory()
     contents = await target.put_all([f"{parent}name", f"{parent}NAME"])
     for path, content in contents.items():

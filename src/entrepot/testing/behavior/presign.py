@@ -1,4 +1,4 @@
-"""Requests that are made here and sent by others."""
+"""Presigned requests, sent by a plain HTTP client."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ MINUTE = 60
 
 @case("presign", "presign_read", "read", "put")
 async def read(target: Target) -> None:
-    """A request that was made for a read gives the content."""
+    """A presigned read returns the content."""
     path = target.path("special  !@#$%^&()_+-=;',.txt")
     content = await target.put(path)
     sent = await send(await target.operator.presign_read(path, MINUTE))
-    equal((sent.status, sent.content), (200, content), "the reply")
+    equal((sent.status, sent.content), (200, content), "the response")
 
 
 @case("presign", "presign_read", "read", "put")
 async def read_of_a_range(target: Target) -> None:
-    """A range is part of the request."""
+    """A presigned read of a range returns the range."""
     path = target.path()
     content = await target.put(path, target.content(100))
     sent = await send(await target.operator.presign_read(path, MINUTE, range=(10, 20)))
     one_of(sent.status, [200, 206], "the status")
-    equal(sent.content, content[10:20], "the content of the reply")
+    equal(sent.content, content[10:20], "the content of the response")
 
 
 @case("presign", "presign_read", "read", "read_with_if_match", "put")
 async def read_under_a_condition(target: Target) -> None:
-    """A condition is part of the request."""
+    """A presigned read under a condition that does not hold is refused."""
     path = target.path()
     await target.put(path)
     sent = await send(await target.operator.presign_read(path, MINUTE, if_match=OTHER_ETAG))
@@ -50,7 +50,7 @@ async def stat(target: Target) -> None:
     content = await target.put(path)
     sent = await send(await target.operator.presign_stat(path, MINUTE))
     expected = (200, str(len(content)), b"")
-    equal((sent.status, sent.headers.get("content-length"), sent.content), expected, "the reply")
+    equal((sent.status, sent.headers.get("content-length"), sent.content), expected, "the response")
 
 
 @case("presign", "presign_write", "write", "read")
@@ -60,24 +60,24 @@ async def write(target: Target) -> None:
     options: dict[str, Any] = {"content_type": "text/x-presigned"} if target.has("write_with_content_type") else {}
     sent = await send(await target.operator.presign_write(path, MINUTE, **options), content)
     check(200 <= sent.status < 300, f"the write was answered with {sent.status}")
-    equal(await target.operator.read(path), content, "what is stored")
+    equal(await target.operator.read(path), content, "the stored content")
     if options:
         equal((await target.operator.stat(path)).content_type, "text/x-presigned", "the content type")
 
 
 @case("presign", "presign_write", "write", "write_with_if_not_exists", "read")
 async def write_under_a_condition(target: Target) -> None:
-    """A condition is part of the request, so that it replaces nothing."""
+    """A presigned write under a condition that does not hold replaces nothing."""
     path = target.path()
     request = await target.operator.presign_write(path, MINUTE, if_not_exists=True)
     check(200 <= (await send(request, b"first")).status < 300, "the first write was refused")
     equal((await send(request, b"second")).status, 412, "the status of the second write")
-    equal(await target.operator.read(path), b"first", "what is stored")
+    equal(await target.operator.read(path), b"first", "the stored content")
 
 
 @case("presign", "presign_delete", "delete", "stat", "put")
 async def delete(target: Target) -> None:
-    """A request that was made for a deletion deletes."""
+    """A presigned deletion deletes."""
     path = target.path()
     await target.put(path)
     sent = await send(await target.operator.presign_delete(path, MINUTE))
@@ -86,15 +86,15 @@ async def delete(target: Target) -> None:
 
 
 @case("presign", "presign_read")
-async def missing_object_shows_when_it_is_asked_for(target: Target) -> None:
-    """Making a request asks the storage nothing."""
+async def missing_object_is_found_out_by_the_request(target: Target) -> None:
+    """Presigning makes no request: a missing object is found out when the request is sent."""
     sent = await send(await target.operator.presign_read(target.path(), MINUTE))
     equal(sent.status, 404, "the status")
 
 
 @case("presign", "presign_read")
 async def directory_is_refused(target: Target) -> None:
-    """A request is about an object."""
+    """A directory cannot be presigned."""
     for path in (target.directory(), "/"):
         with target.raises(IsADirectory, "presign_read", path=path):
             await target.operator.presign_read(path, MINUTE)
@@ -102,7 +102,7 @@ async def directory_is_refused(target: Target) -> None:
 
 @case("presign", "presign_read")
 async def expiry_that_cannot_be_is_refused(target: Target) -> None:
-    """It is at least a second and at most seven days."""
+    """The lifetime is at least a second and at most seven days."""
     path = target.path()
     for expires in (0, -1, 7 * 24 * 3600 + 1):
         with target.raises(InvalidInput, "presign_read", path=path):
@@ -111,7 +111,7 @@ async def expiry_that_cannot_be_is_refused(target: Target) -> None:
 
 @case("presign", "presign_read")
 async def empty_range_is_refused(target: Target) -> None:
-    """No request can ask for it; one without a range would ask for everything."""
+    """An empty range is refused: no request can express it, and one without a range would return everything."""
     path = target.path()
     with target.raises(InvalidInput, "presign_read", path=path):
         await target.operator.presign_read(path, MINUTE, range=(5, 5))

@@ -21,7 +21,7 @@ _OBJECT: Final = 8 * KIB
 
 @case("read", "put")
 async def whole_object(target: Target) -> None:
-    """The whole content comes."""
+    """The whole content is read."""
     path = target.path()
     content = await target.put(path)
     equal(await target.operator.read(path), content, "the content")
@@ -29,7 +29,7 @@ async def whole_object(target: Target) -> None:
 
 @case("read", "put")
 async def empty_object(target: Target) -> None:
-    """An object without bytes reads empty, in every way."""
+    """An empty object is read as empty, in every way."""
     path = target.path()
     await target.put(path, b"")
     equal(await target.operator.read(path), b"", "the content")
@@ -40,7 +40,7 @@ async def empty_object(target: Target) -> None:
 
 @case("read", "put")
 async def special_characters_are_characters(target: Target) -> None:
-    """A name of odd signs is read by that name."""
+    """An object with special characters in its name is read."""
     path = target.path(SPECIAL)
     content = await target.put(path)
     equal(await target.operator.read(path), content, "the content")
@@ -48,29 +48,29 @@ async def special_characters_are_characters(target: Target) -> None:
 
 @case("read", "put")
 async def ranges(target: Target) -> None:
-    """A range gives its bytes and no others, wherever it lies."""
+    """Exactly the bytes of a range are read, at any position."""
     path, content = await _object(target)
     edges = [0, 1, _OBJECT // 2, _OBJECT - 1, _OBJECT]
-    asked = [(start, end) for start in edges for end in edges if start <= end]
-    asked += [tuple(sorted((target.number(0, _OBJECT), target.number(0, _OBJECT)))) for _ in range(5)]  # type: ignore[misc]
+    ranges = [(start, end) for start in edges for end in edges if start <= end]
+    ranges += [tuple(sorted((target.number(0, _OBJECT), target.number(0, _OBJECT)))) for _ in range(5)]  # type: ignore[misc]
 
     def read(start: int, end: int) -> Callable[[], Awaitable[bytes]]:
         return lambda: target.operator.read(path, range=(start, end))
 
-    for (start, end), got in zip(asked, await together(*(read(*one) for one in asked)), strict=True):
+    for (start, end), got in zip(ranges, await together(*(read(*part) for part in ranges)), strict=True):
         equal(got, content[start:end], f"the bytes from {start} to {end}")
 
 
 @case("read", "put")
 async def range_without_an_end(target: Target) -> None:
-    """It goes to the end of the object."""
+    """A range without an end is read to the end of the object."""
     path, content = await _object(target)
     equal(await target.operator.read(path, range=(1000, None)), content[1000:], "the bytes from 1000")
 
 
 @case("read", "put")
 async def range_is_clamped(target: Target) -> None:
-    """An end behind the object is its end."""
+    """A range that ends past the end is read to the end of the object."""
     path, content = await _object(target)
     got = await target.operator.read(path, range=(_OBJECT - 10, _OBJECT + 10))
     equal(got, content[-10:], "the last ten bytes and ten more")
@@ -78,15 +78,15 @@ async def range_is_clamped(target: Target) -> None:
 
 @case("read", "put")
 async def range_from_the_end_is_empty(target: Target) -> None:
-    """A range that starts where the object ends has no bytes."""
+    """A range that starts at the end of the object is empty."""
     path, _ = await _object(target)
     for end in (_OBJECT, _OBJECT + 10, None):
         equal(await target.operator.read(path, range=(_OBJECT, end)), b"", f"the bytes from the end to {end}")
 
 
 @case("read", "put")
-async def range_behind_the_end_is_refused(target: Target) -> None:
-    """A range that starts behind the end cannot be satisfied."""
+async def range_past_the_end_is_refused(target: Target) -> None:
+    """A range that starts past the end cannot be satisfied."""
     path, _ = await _object(target)
     for end in (_OBJECT + 10, None):
         with target.raises(RangeNotSatisfied, "read", path=path):
@@ -104,7 +104,7 @@ async def range_that_cannot_be_is_refused(target: Target) -> None:
 
 @case("read", "read_with_suffix", "put")
 async def suffix(target: Target) -> None:
-    """The last bytes come."""
+    """The last bytes are read."""
     path, content = await _object(target)
     got = await target.operator.read(path, range=BytesRange(suffix=257))
     equal(got, content[-257:], "the last 257 bytes")
@@ -112,7 +112,7 @@ async def suffix(target: Target) -> None:
 
 @case("read", "read_with_suffix", "put")
 async def suffix_longer_than_the_object(target: Target) -> None:
-    """The whole object comes."""
+    """A suffix that is longer than the object is the whole object."""
     path, content = await _object(target)
     equal(await target.operator.read(path, range=BytesRange(suffix=2 * _OBJECT)), content, "twice its length")
 
@@ -126,7 +126,7 @@ async def suffix_of_no_bytes(target: Target) -> None:
 
 @case("read", "read_with_suffix", "put")
 async def suffix_in_chunks(target: Target) -> None:
-    """A reader of a suffix in concurrent chunks gives the same bytes."""
+    """A reader of a suffix returns the same bytes in concurrent chunks."""
     path, content = await _object(target)
     async with target.operator.reader(path, range=BytesRange(suffix=1025), chunk=257, concurrent=3) as reader:
         equal(await reader.read(), content[-1025:], "the last 1025 bytes, in chunks of 257")
@@ -145,7 +145,7 @@ async def missing_object_is_not_found(target: Target) -> None:
 
 @case("read")
 async def directory_is_refused(target: Target) -> None:
-    """A path with a slash at its end has no content."""
+    """A path with a trailing slash cannot be read."""
     path = target.directory()
     with target.raises(IsADirectory, "read", path=path):
         await target.operator.read(path)
@@ -153,7 +153,7 @@ async def directory_is_refused(target: Target) -> None:
 
 @case("read", "create_dir")
 async def directory_that_exists_is_refused(target: Target) -> None:
-    """A directory has no content; without its slash it is not found, or refused as well."""
+    """A directory cannot be read; without its slash it is not found, or refused too."""
     path = target.directory()
     await target.operator.create_dir(path)
     with target.raises(IsADirectory, "read", path=path):
@@ -167,7 +167,7 @@ async def directory_that_exists_is_refused(target: Target) -> None:
 
 @case("read", "put")
 async def every_way_of_a_reader(target: Target) -> None:
-    """Whatever verb a reader is read with, the same bytes come."""
+    """All verbs of a reader return the same bytes."""
     path, content = await _object(target)
     for way in (_by_read, _by_small_reads, _by_next, _by_receive, _by_readinto, _by_iteration):
         async with target.operator.reader(path) as reader:
@@ -200,13 +200,13 @@ async def iteration_of_a_range_in_chunks(target: Target) -> None:
 
 @case("read", "put")
 async def iteration_that_was_left_goes_on(target: Target) -> None:
-    """A loop over a reader that is left by `break` leaves the reader where it was."""
+    """A loop over a reader that ends by `break` leaves the reader at its position."""
     path, content = await _object(target)
     async with target.operator.reader(path, chunk=1000) as reader:
         async for _ in reader:
             break
         position = reader.tell()
-        equal(await reader.read(), content[position:], "what is left of the content")
+        equal(await reader.read(), content[position:], "the rest of the content")
 
 
 @case("read", "put")
@@ -230,19 +230,19 @@ async def random_seeks(target: Target) -> None:
 
 @case("read", "put")
 async def fetch_of_many_ranges(target: Target) -> None:
-    """Many ranges come in their order, whatever lies between them is joined or not."""
+    """Many ranges are returned in their order, whether or not near ones are joined into one request."""
     path, content = await _object(target)
-    asked = [(4000, 4100), (0, 10), (10, 20), (4050, 4200), (8000, None), (17, 17), (8190, 9999)]
+    ranges = [(4000, 4100), (0, 10), (10, 20), (4050, 4200), (8000, None), (17, 17), (8190, 9999)]
     for gap in (0, 100, 1 << 20):
         async with target.operator.reader(path, gap=gap, concurrent=3) as reader:
-            got = await reader.fetch(asked)
-            equal(got, [content[start:end] for start, end in asked], f"ranges joined over {gap} bytes")
+            got = await reader.fetch(ranges)
+            equal(got, [content[start:end] for start, end in ranges], f"ranges joined over {gap} bytes")
             equal(reader.tell(), 0, "the position after a fetch")
 
 
 @case("read", "put")
 async def fetch_within_a_range(target: Target) -> None:
-    """The ranges of a fetch count from the start of what the reader was opened for."""
+    """The ranges of a fetch are relative to the range of the reader."""
     path, content = await _object(target)
     async with target.operator.reader(path, range=(1000, 3000)) as reader:
         got = await reader.fetch([(0, 5), (1990, 5000)])
@@ -250,8 +250,8 @@ async def fetch_within_a_range(target: Target) -> None:
 
 
 @case("read", "put")
-async def fetch_behind_the_end_is_refused(target: Target) -> None:
-    """One range behind the end fails the fetch."""
+async def fetch_past_the_end_is_refused(target: Target) -> None:
+    """A range past the end fails the whole fetch."""
     path, _ = await _object(target)
     async with target.operator.reader(path, gap=0) as reader:
         with target.raises(RangeNotSatisfied, "reader.fetch", path=path):
@@ -260,7 +260,7 @@ async def fetch_behind_the_end_is_refused(target: Target) -> None:
 
 @case("read", "put")
 async def cancelled_read_goes_on_where_it_was(target: Target) -> None:
-    """A cancelled verb moves nothing: made again, it gives the same bytes."""
+    """A cancelled verb leaves the position: called again, it returns the same bytes."""
     path, content = await _object(target)
     for time in CANCEL_TIMES:
         async with target.operator.reader(path) as reader:
@@ -269,7 +269,7 @@ async def cancelled_read_goes_on_where_it_was(target: Target) -> None:
             is_done = await interrupt(lambda: reader.read(3000), time)
             after = reader.tell()
             check(after == 3100 or (not is_done and after == before), f"a cancelled read moved to {after}")
-            equal(await reader.read(), content[after:], f"what is left after a cancellation at {time}")
+            equal(await reader.read(), content[after:], f"the rest after a cancellation at {time}")
 
 
 @case("read", "put")
@@ -291,7 +291,7 @@ async def many_readers_at_once(target: Target) -> None:
 
 @case("read", "put")
 async def closed_reader_is_refused(target: Target) -> None:
-    """Closing twice is closing once; afterwards nothing can be read."""
+    """Closing twice has no effect; a closed reader cannot be used."""
     path, _ = await _object(target)
     reader = await target.operator.reader(path)
     await reader.read(1)

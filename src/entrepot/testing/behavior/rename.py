@@ -11,19 +11,19 @@ from .target import SPECIAL, Target
 
 @case("rename", "read", "write")
 async def content_moves(target: Target) -> None:
-    """The target has the content, the source is gone."""
+    """The target has the content, and the source does not exist."""
     await _moves(target, target.path("source"), target.path("target"))
 
 
 @case("rename", "read", "write")
 async def special_characters_are_characters(target: Target) -> None:
-    """Names of odd signs are names."""
+    """Names with special characters can be renamed."""
     await _moves(target, target.path(SPECIAL), target.path(SPECIAL))
 
 
 @case("rename", "read", "write")
 async def parents_are_made(target: Target) -> None:
-    """What the target lies in need not exist."""
+    """The directories above the target need not exist."""
     await _moves(target, f"{target.directory()}a/source", f"{target.directory()}b/c/target")
 
 
@@ -37,7 +37,7 @@ async def target_is_replaced(target: Target) -> None:
 
 @case("rename", "write", "read")
 async def missing_source_is_not_found(target: Target) -> None:
-    """Without a source nothing moves, and the target stays."""
+    """Renaming a missing source fails, and the target stays."""
     source, renamed = target.path("source"), target.path("target")
     content = await target.put(renamed)
     with target.raises(NotFound, "rename", path=source):
@@ -56,7 +56,7 @@ async def directory_as_source_is_refused(target: Target) -> None:
 
 @case("rename", "write", "create_dir")
 async def directory_as_target_is_refused(target: Target) -> None:
-    """Nothing can be moved over a directory."""
+    """A directory cannot be the target."""
     source, renamed = target.path(), target.directory()
     await target.put(source)
     await target.operator.create_dir(renamed)
@@ -76,7 +76,7 @@ async def onto_itself_is_refused(target: Target) -> None:
 
 @case("rename", "rename_with_if_not_exists", "read", "write")
 async def if_not_exists_to_a_new_target(target: Target) -> None:
-    """Where nothing is, the object moves."""
+    """With `if_not_exists`, an object moves to a target that does not exist."""
     await _moves(target, target.path("source"), target.path("target"), if_not_exists=True)
 
 
@@ -88,7 +88,7 @@ async def if_not_exists_into_missing_parents(target: Target) -> None:
 
 @case("rename", "rename_with_if_not_exists", "read", "write")
 async def if_not_exists_to_an_old_target(target: Target) -> None:
-    """Where something is, both stay."""
+    """With `if_not_exists` and an existing target, both objects stay."""
     source, renamed = target.path("source"), target.path("target")
     contents = await target.put_all([source, renamed])
     with target.raises(ObjectExists, "rename", path=source):

@@ -1,4 +1,4 @@
-"""What happens when a call is cancelled, made again, made many times at once, or made elsewhere."""
+"""Calls that are cancelled, repeated, made concurrently, or made by a pickled copy of the operator."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .target import Target
 
 @case("write", "read")
 async def cancelled_write_leaves_the_old_or_the_new(target: Target) -> None:
-    """Whenever a write is cancelled, the content is the old or the new one, whole."""
+    """A cancelled write leaves the whole old content or the whole new one."""
     for time in CANCEL_TIMES:
-        path = target.path()  # another one each time: what a server has received it may store later
+        path = target.path()  # a new path each time: a server may store later what it has received
         old, new = await target.put(path), target.content(100_000)
 
         async def write(path: str = path, new: bytes = new) -> None:
@@ -32,7 +32,7 @@ async def cancelled_write_leaves_the_old_or_the_new(target: Target) -> None:
 
 @case("write", "stat")
 async def cancelled_writer_leaves_nothing(target: Target) -> None:
-    """A block that is left by a cancellation leaves no object."""
+    """A cancelled `with` block leaves no object."""
     for size in (1000, target.part + 1000):
         path = target.path()
         with anyio.CancelScope() as scope:
@@ -45,7 +45,7 @@ async def cancelled_writer_leaves_nothing(target: Target) -> None:
 
 @case("write", "read")
 async def cancelled_close_can_be_made_again(target: Target) -> None:
-    """A close that was cancelled on its way can be made again, and stores the same content."""
+    """A cancelled close can be repeated, and stores the same content."""
     for time in CANCEL_TIMES:
         path = target.path()
         content = target.content(50_000)
@@ -73,7 +73,7 @@ async def cancelled_close_of_parts_can_be_made_again(target: Target) -> None:
 
 @case("write", "delete", "stat")
 async def cancelled_deletion_can_be_made_again(target: Target) -> None:
-    """Whenever a deletion is cancelled, another one deletes."""
+    """After a cancelled deletion, another one deletes."""
     for time in CANCEL_TIMES:
         path = target.path()
         await target.put(path)
@@ -108,18 +108,18 @@ async def overwritten_object_is_never_mixed(target: Target) -> None:
     path = target.path()
     old = await target.put(path, target.content(300_000))
     async with target.operator.reader(path) as reader:
-        begun = await reader.read(1000)
+        start = await reader.read(1000)
         await target.operator.write(path, target.content(300_000))
         try:
             rest = await reader.read()
         except (ConditionNotMatch, ContentIncomplete, NotFound):
             return
-    equal(begun + rest, old, "what a reader gave of an object that was overwritten")
+    equal(start + rest, old, "the content of an object that was overwritten during the read")
 
 
 @case("read", "write")
 async def readers_never_see_half_a_write(target: Target) -> None:
-    """While an object is overwritten again and again, each read gives one of the contents."""
+    """While an object is overwritten repeatedly, each read returns one of the contents."""
     path = target.path()
     contents = [bytes([65 + index]) * (20_000 + 1000 * index) for index in range(5)]
     await target.operator.write(path, contents[0])
@@ -151,29 +151,29 @@ async def many_calls_at_the_same_time(target: Target) -> None:
 
     contents = {target.path(): target.content() for _ in range(24)}
     results = await together(*(round_trip(path, content) for path, content in contents.items()))
-    equal(results, list(contents.values()), "what was read")
+    equal(results, list(contents.values()), "the contents")
 
 
 @case("read", "put", "shared")
 async def operator_can_be_pickled(target: Target) -> None:
-    """The copy reads the same objects."""
+    """A pickled copy of an operator reads the same objects."""
     path = target.path()
     content = await target.put(path)
     copied = pickle.loads(pickle.dumps(target.operator))  # noqa: S301  we made it a line above
     async with copied:
-        equal(copied.info, target.info, "what the copy says of itself")
-        equal(await copied.read(path), content, "what the copy reads")
+        equal(copied.info, target.info, "the info of the copy")
+        equal(await copied.read(path), content, "the content by the copy")
 
 
 @case("read")
 async def error_can_be_pickled(target: Target) -> None:
-    """An error that crosses to another process says the same there."""
+    """A pickled error says the same in another process."""
     path = target.path()
     try:
         await target.operator.read(path)
     except NotFound as error:
         copied = pickle.loads(pickle.dumps(error))  # noqa: S301  we made it a line above
         equal((type(copied), str(copied)), (type(error), str(error)), "the error")
-        equal((copied.operation, copied.path), ("read", path), "what the error names")
+        equal((copied.operation, copied.path), ("read", path), "the operation and the path of the error")
     else:
         raise AssertionError(f"read of {path!r}: expected NotFound, got no error")

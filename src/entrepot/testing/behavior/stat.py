@@ -17,13 +17,13 @@ async def file_has_mode_and_length(target: Target) -> None:
 
 @case("stat", "put")
 async def special_characters_are_characters(target: Target) -> None:
-    """A name of odd signs is found under that name."""
+    """A name with special characters is found."""
     await _is_file(target, target.path(SPECIAL))
 
 
 @case("stat", "put")
 async def leading_slashes_say_nothing(target: Target) -> None:
-    """`"//a"` is `"a"`."""
+    """Leading slashes are ignored: `"//a"` means `"a"`."""
     path = target.path()
     await target.put(path)
     expected = await target.operator.stat(path)
@@ -33,7 +33,7 @@ async def leading_slashes_say_nothing(target: Target) -> None:
 
 @case("stat", "put", "create_dir")
 async def file_is_no_directory(target: Target) -> None:
-    """A file is not found under its name with a slash."""
+    """A file is not found under its name with a trailing slash."""
     path = target.path()
     await target.put(path)
     with target.raises(NotFound, "stat", path=f"{path}/"):
@@ -42,7 +42,7 @@ async def file_is_no_directory(target: Target) -> None:
 
 @case("stat", "create_dir")
 async def directory_is_found(target: Target) -> None:
-    """A directory is one; without the slash it is one, or not found."""
+    """A directory is found as one; without its slash it is found as one, or not at all."""
     path = target.directory()
     await target.operator.create_dir(path)
     await _is_directory(target, path)
@@ -55,7 +55,7 @@ async def directory_is_found(target: Target) -> None:
 
 @case("stat", "write", "create_dir")
 async def parent_of_a_file_is_a_directory(target: Target) -> None:
-    """A directory that was made is one when a file lies in it, too."""
+    """A created directory is still a directory with a file in it."""
     parent = target.directory()
     await target.operator.create_dir(parent)
     await target.put(f"{parent}file")
@@ -64,7 +64,7 @@ async def parent_of_a_file_is_a_directory(target: Target) -> None:
 
 @case("stat", "write", "list")
 async def parents_that_nobody_made_are_directories(target: Target) -> None:
-    """What a file lies in is a directory, at every depth."""
+    """The parents of a file are directories, at every depth."""
     parent = target.directory()
     await target.put(f"{parent}a/b/file")
     for path in (parent, f"{parent}a/", f"{parent}a/b/"):
@@ -90,7 +90,7 @@ async def missing_directory_is_not_found(target: Target) -> None:
 
 @case("stat", "put", "list")
 async def prefix_of_a_name_is_not_found(target: Target) -> None:
-    """The beginning of a name is neither an object nor a directory."""
+    """A prefix of a name is neither an object nor a directory."""
     path = target.path("name-and-more")
     await target.put(path)
     beginning = path.removesuffix("-and-more")
@@ -101,14 +101,14 @@ async def prefix_of_a_name_is_not_found(target: Target) -> None:
 
 @case("stat")
 async def root_is_a_directory(target: Target) -> None:
-    """The root is there, however it is spelled."""
+    """The root is found in every spelling."""
     for path in ("", "/", "//"):
         await _is_directory(target, path)
 
 
 @case("stat", "put")
-async def exists_tells_what_is_there(target: Target) -> None:
-    """`exists` is True of an object and False of its neighbours."""
+async def exists_is_true_for_an_object_alone(target: Target) -> None:
+    """`exists` is True for an object and False for similar names."""
     path = target.path()
     await target.put(path)
     equal(await target.operator.exists(path), expected=True, what="exists, of an object")

@@ -18,7 +18,7 @@ from .target import Target
 
 @case("write", "list_uploads", "stat")
 async def begun_uploads_are_listed(target: Target) -> None:
-    """By the path of their object, below a directory or a prefix, until they end."""
+    """Uploads are listed by the path of their object, below a directory or a prefix, until they end."""
     parent = target.directory()
     async with _begun(target, f"{parent}a b"):
         for path in (parent, f"{parent}a", f"{parent}a b"):
@@ -30,11 +30,11 @@ async def begun_uploads_are_listed(target: Target) -> None:
 
 @case("write", "list_uploads", "abort_upload")
 async def old_uploads_are_aborted(target: Target) -> None:
-    """Those at the path, and no others."""
+    """Only uploads at the path are aborted."""
     parent = target.directory()
     async with _begun(target, f"{parent}a/1"), _begun(target, f"{parent}b/2"):
         aborted = await target.operator.abort_uploads(f"{parent}a/", older_than=timedelta())
-        equal([one.path for one in aborted], [f"{parent}a/1"], "what was aborted")
+        equal([upload.path for upload in aborted], [f"{parent}a/1"], "the aborted uploads")
         equal(await _paths(target, parent), [f"{parent}b/2"], "the uploads that are left")
 
 
@@ -45,13 +45,13 @@ async def young_uploads_are_left(target: Target) -> None:
     async with _begun(target, f"{parent}file"):
         equal(await _paths(target, parent, timedelta(hours=1)), [], "the uploads that are older than an hour")
         aborted = await target.operator.abort_uploads(parent, older_than=timedelta(hours=1))
-        equal(aborted, [], "what was aborted")
+        equal(aborted, [], "the aborted uploads")
         equal(await _paths(target, parent), [f"{parent}file"], "the uploads that are left")
 
 
 @asynccontextmanager
 async def _begun(target: Target, path: str) -> AsyncIterator[None]:
-    """An upload that is begun and not ended in the block, and aborted after it."""
+    """An upload that is unfinished in the block, and aborted after it."""
     writer = await target.operator.writer(path, chunk=target.part)
     try:
         for _ in range(3):  # the first part is kept until it is known that more come
@@ -63,5 +63,5 @@ async def _begun(target: Target, path: str) -> AsyncIterator[None]:
 
 
 async def _paths(target: Target, path: str, older_than: timedelta | None = None) -> list[str]:
-    found: list[Upload] = await target.operator.list_uploads(path, older_than=older_than)
-    return [one.path for one in found]
+    uploads: list[Upload] = await target.operator.list_uploads(path, older_than=older_than)
+    return [upload.path for upload in uploads]

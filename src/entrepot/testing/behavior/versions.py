@@ -16,20 +16,20 @@ MALFORMED: Final = "no/version at all+"
 
 @case("stat", "stat_with_version", "write")
 async def stat_of_a_version(target: Target) -> None:
-    """Each version can be asked for, the old one also after it was overwritten."""
+    """The metadata of each version is found, also after the object was overwritten."""
     path = target.path()
     first = await _written(target, path, b"first")
     equal(await _stat(target, path, first), first, "stat of the version that is current")
     second = await _written(target, path, b"the second")
     check(first.version != second.version, f"two versions share the id {first.version!r}")
     for metadata in (first, second):
-        told = await _stat(target, path, metadata)
-        equal((told.content_length, told.etag), (metadata.content_length, metadata.etag), "stat of a version")
+        stated = await _stat(target, path, metadata)
+        equal((stated.content_length, stated.etag), (metadata.content_length, metadata.etag), "stat of a version")
 
 
 @case("stat", "stat_with_version", "write")
 async def stat_of_a_version_of_another_object(target: Target) -> None:
-    """The id of a version means nothing to another object."""
+    """The version of another object is not found."""
     path, other = target.path(), target.path()
     await _written(target, path, b"content")
     foreign = await _written(target, other, b"content of another")
@@ -51,7 +51,7 @@ async def read_of_a_version(target: Target) -> None:
 
 @case("stat", "read", "read_with_version", "write")
 async def read_of_a_version_of_another_object(target: Target) -> None:
-    """The id of a version means nothing to another object."""
+    """The version of another object is not found."""
     path, other = target.path(), target.path()
     await _written(target, path, b"content")
     foreign = await _written(target, other, b"content of another")
@@ -86,17 +86,17 @@ async def delete_of_a_version(target: Target) -> None:
 async def delete_of_a_version_of_another_object(target: Target) -> None:
     """It deletes nothing and raises nothing."""
     path, other = target.path(), target.path()
-    for one in (path, other):
-        await _written(target, one, b"content")
+    for written in (path, other):
+        await _written(target, written, b"content")
     foreign = await target.operator.stat(other)
     await target.operator.delete(path, version=foreign.version)
-    for one in (path, other):
-        equal(await target.operator.exists(one), expected=True, what=f"exists, of {one!r}")
+    for kept in (path, other):
+        equal(await target.operator.exists(kept), expected=True, what=f"exists, of {kept!r}")
 
 
 @case("stat", "stat_with_version", "write", "delete", "delete_with_version", "list", "list_with_versions")
 async def delete_of_many_versions(target: Target) -> None:
-    """Entries of versions, deleted together, are all gone."""
+    """The listed versions of an object can be deleted together."""
     parent = target.directory()
     written = {(path, (await _written(target, path, b"x")).version) for path in [f"{parent}{n}" for n in range(5)] * 2}
     entries = [entry for entry in await target.operator.list(parent, versions=True) if entry.metadata.is_file]
@@ -116,15 +116,15 @@ async def list_of_versions(target: Target) -> None:
     entries = [entry for entry in await target.operator.list(parent, versions=True) if entry.path != parent]
     equal({entry.path for entry in entries}, {path}, "the paths of the entries")
     equal({entry.name for entry in entries}, {"file"}, "the names of the entries")
-    told = {entry.metadata.version: entry.metadata.content_length for entry in entries}
-    equal(told, {metadata.version: metadata.content_length for metadata in written}, "versions and their lengths")
+    listed = {entry.metadata.version: entry.metadata.content_length for entry in entries}
+    equal(listed, {metadata.version: metadata.content_length for metadata in written}, "versions and their lengths")
     current = [entry.metadata.version for entry in entries if entry.metadata.is_current]
     equal(current, [written[1].version], "the version that is current")
 
 
 @case("stat", "write", "list", "list_with_versions")
 async def list_of_versions_in_pages(target: Target) -> None:
-    """With a small limit each version is given once."""
+    """With a small limit each version is listed once."""
     parent = target.directory()
     paths = [f"{parent}file-{number}" for number in range(11)]
     for path in paths * 2:
@@ -134,7 +134,7 @@ async def list_of_versions_in_pages(target: Target) -> None:
 
 
 @case("stat", "write", "list", "list_with_versions", "list_with_start_after")
-async def list_of_versions_behind_a_path(target: Target) -> None:
+async def list_of_versions_after_a_path(target: Target) -> None:
     """The versions of the objects after a path, and of no others."""
     parent = target.directory()
     paths = [f"{parent}file-{number}" for number in range(6)]
@@ -146,7 +146,7 @@ async def list_of_versions_behind_a_path(target: Target) -> None:
 
 @case("stat", "write", "delete", "list", "list_with_deleted")
 async def list_of_deletions(target: Target) -> None:
-    """The mark that a deletion leaves is listed when it is asked for, and only then."""
+    """The marker of a deletion is listed with `deleted`, and only then."""
     path = target.path()
     await _written(target, path, b"first")
     before = await target.operator.list(path, deleted=True)
@@ -160,16 +160,16 @@ async def list_of_deletions(target: Target) -> None:
 
 @case("stat", "write", "delete", "list", "list_with_versions", "list_with_deleted", "stat_with_version")
 async def list_of_versions_and_deletions(target: Target) -> None:
-    """The marks of deletions stand among the versions; one of all is current."""
+    """The markers of deletions are listed among the versions; exactly one of all is current."""
     path = target.path()
     first = await _written(target, path, b"first")
     await target.operator.delete(path)
-    told = [entry.metadata for entry in await target.operator.list(path, versions=True, deleted=True)]
-    states = {(one.is_deleted, one.is_current) for one in told}
-    equal((len(told), states), (2, {(True, True), (False, False)}), "how many entries, which deleted and current")
-    [kept] = [one.version for one in await _versions(target, path)]
+    listed = [entry.metadata for entry in await target.operator.list(path, versions=True, deleted=True)]
+    states = {(metadata.is_deleted, metadata.is_current) for metadata in listed}
+    equal((len(listed), states), (2, {(True, True), (False, False)}), "how many entries, which deleted and current")
+    [kept] = [metadata.version for metadata in await _versions(target, path)]
     equal(kept, first.version, "the version that is listed without the marks")
-    marks = [one.version for one in told if one.is_deleted]
+    marks = [metadata.version for metadata in listed if metadata.is_deleted]
     with target.raises(NotFound, "stat", path=path):
         await target.operator.stat(path, version=marks[0])
 
@@ -198,7 +198,7 @@ async def copy_of_a_version(target: Target) -> None:
 
 @case("stat", "read", "write", "copy", "copy_with_source_version")
 async def copy_of_a_version_over_itself(target: Target) -> None:
-    """An old version copied over its own object brings it back."""
+    """An old version that is copied over its own object restores it."""
     path = target.path()
     first = await _written(target, path, b"first")
     await _written(target, path, b"second")
@@ -208,7 +208,7 @@ async def copy_of_a_version_over_itself(target: Target) -> None:
 
 @case("stat", "read", "write", "copy", "copy_with_source_version")
 async def copy_of_a_version_of_another_object(target: Target) -> None:
-    """The id of a version means nothing to another object."""
+    """The version of another object is not found."""
     path, other, copied = target.path(), target.path(), target.path()
     await _written(target, path, b"content")
     foreign = await _written(target, other, b"content of another")
@@ -219,14 +219,14 @@ async def copy_of_a_version_of_another_object(target: Target) -> None:
 
 @case("stat", "stat_with_version", "read", "read_with_version", "write")
 async def malformed_version(target: Target) -> None:
-    """What cannot be the id of a version is called so, or not found."""
+    """A malformed version is refused, or not found."""
     path = target.path()
     await _written(target, path, b"content")
     for name in ("stat", "read"):
         try:
             await getattr(target.operator, name)(path, version=MALFORMED)
         except (InvalidInput, NotFound) as error:
-            equal((error.operation, error.path), (name, path), f"what the {error.kind} names")
+            equal((error.operation, error.path), (name, path), f"the operation and the path of the {error.kind}")
         else:
             raise AssertionError(f"{name} of the version {MALFORMED!r}: expected an error")
 
@@ -235,7 +235,7 @@ async def _written(target: Target, path: str, content: bytes) -> Metadata:
     """The version of an object that was just written. Without one, the storage must be configured to keep versions."""
     await target.put(path, content)
     metadata = await target.operator.stat(path)
-    check(metadata.version, "the service has versions, and this storage keeps none: it must be told to")
+    check(metadata.version, "the service has versions, but this storage keeps none: configure it to keep them")
     return metadata
 
 
@@ -248,5 +248,5 @@ async def _stat(target: Target, path: str, of: Metadata) -> Metadata:
 
 
 def _count_of(entries: list[Entry], paths: list[str]) -> dict[str, int]:
-    found = [entry.path for entry in entries if entry.path in paths]
-    return {path: found.count(path) for path in found}
+    listed = [entry.path for entry in entries if entry.path in paths]
+    return {path: listed.count(path) for path in listed}

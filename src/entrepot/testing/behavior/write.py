@@ -15,7 +15,7 @@ from .interrupt import together
 from .target import KIB, SPECIAL, Target
 
 _VERBS: Final = ("writer", "writer.write", "writer.close")
-"""Where a condition may be found not to hold, as the service finds it."""
+"""The operations that may report a failed condition, depending on the service."""
 
 _COMPARED: Final = (
     "etag",
@@ -39,7 +39,7 @@ async def stored_length(target: Target) -> None:
 
 @case("write", "write_can_empty", "stat", "read")
 async def empty_object(target: Target) -> None:
-    """An object may have no bytes, by every way of writing."""
+    """An empty object can be written, in every way."""
     written, closed = target.path(), target.path()
     await target.operator.write(written, b"")
     async with target.operator.writer(closed):
@@ -51,7 +51,7 @@ async def empty_object(target: Target) -> None:
 
 @case("write", "not write_can_empty")
 async def empty_object_is_refused(target: Target) -> None:
-    """Where an object needs bytes, one without is refused."""
+    """Where objects cannot be empty, an empty one is refused."""
     path = target.path()
     with target.raises(Unsupported, "write", path=path):
         await target.operator.write(path, b"")
@@ -76,7 +76,7 @@ async def special_characters_are_characters(target: Target) -> None:
 
 @case("write", "read")
 async def parents_are_made(target: Target) -> None:
-    """What a path lies in need not exist."""
+    """The directories above a file need not exist."""
     path = f"{target.directory()}a/b/c/file"
     content = await _write(target, path)
     equal(await target.operator.read(path), content, "the content")
@@ -84,7 +84,7 @@ async def parents_are_made(target: Target) -> None:
 
 @case("write", "stat", "read")
 async def longer_and_shorter_contents_replace(target: Target) -> None:
-    """A new content replaces the old one whole, also a longer one."""
+    """New content replaces the whole old content, also longer content."""
     path = target.path()
     for size in (5000, 10, 9000):
         content = target.content(size)
@@ -153,13 +153,13 @@ async def writer_joins_its_pieces(target: Target) -> None:
     async with target.operator.writer(path) as writer:
         for piece in pieces:
             await writer.write(piece)
-        equal(writer.tell(), sum(map(len, pieces)), "what the writer tells")
+        equal(writer.tell(), sum(map(len, pieces)), "the position of the writer")
     equal(await target.operator.read(path), b"".join(pieces), "the content")
 
 
 @case("write", "read")
 async def buffer_can_be_used_again(target: Target) -> None:
-    """A writer keeps no hold of a buffer that the caller changes after the call."""
+    """A caller may change a buffer after it was written."""
     path = target.path()
     buffer = bytearray(b"a" * 1000)
     async with target.operator.writer(path) as writer:
@@ -184,7 +184,7 @@ async def parts_at_the_same_time(target: Target) -> None:
 
 @case("write", "read")
 async def parts_of_a_chunk_size(target: Target) -> None:
-    """Pieces that fit no part come out whole."""
+    """Pieces that do not fit parts are stored whole."""
     await _in_parts(target, [target.part - 1000, target.part + 2000, 10], chunk=target.part)
 
 
@@ -204,7 +204,7 @@ async def parts_of_a_chunk_size_at_the_same_time(target: Target) -> None:
 
 @case("write", "read")
 async def writer_replaces(target: Target) -> None:
-    """A second writer replaces what the first one wrote."""
+    """A second writer replaces the object of the first one."""
     path = target.path()
     for size in (9000, 4000):
         content = target.content(size)
@@ -215,7 +215,7 @@ async def writer_replaces(target: Target) -> None:
 
 @case("write", "read")
 async def nothing_is_seen_before_close(target: Target) -> None:
-    """Until a writer is closed the old content is there, whole."""
+    """Until a writer is closed, the whole old content is read."""
     path = target.path()
     old, new = await _write(target, path), target.content(100_000)
     async with target.operator.writer(path) as writer:
@@ -261,7 +261,7 @@ async def abort_after_close_does_nothing(target: Target) -> None:
 
 @case("write")
 async def ended_writer_is_refused(target: Target) -> None:
-    """Neither a closed nor an aborted writer takes more."""
+    """A closed or aborted writer cannot be written to."""
     path = target.path()
     closed, aborted = await target.operator.writer(path), await target.operator.writer(path)
     for writer in (closed, aborted):
@@ -314,7 +314,7 @@ async def failing_source_leaves_nothing(target: Target) -> None:
 
 @case("write", "read")
 async def writers_at_the_same_time_do_not_mix(target: Target) -> None:
-    """Of several writes to one path at the same time one wins, whole."""
+    """One of several concurrent writes to a path wins, whole."""
     path = target.path()
     contents = [target.content(50_000) for _ in range(5)]
 
@@ -325,7 +325,7 @@ async def writers_at_the_same_time_do_not_mix(target: Target) -> None:
     for result in results:
         is_refused_for_now = isinstance(result, Error) and result.is_temporary
         check(isinstance(result, Metadata) or is_refused_for_now, f"a write beside others failed: {result}")
-    check(any(isinstance(result, Metadata) for result in results), "of several writes at the same time one is made")
+    check(any(isinstance(result, Metadata) for result in results), "one of several concurrent writes succeeds")
     one_of(await target.operator.read(path), contents, "the content")
 
 
@@ -334,13 +334,13 @@ async def user_metadata_is_kept(target: Target) -> None:
     """`stat` returns the user metadata of an object, names in lower case."""
     path = target.path()
     await target.operator.write(path, b"content", user_metadata={"Location": "everywhere", "some-key": "a value"})
-    told = dict((await target.operator.stat(path)).user_metadata)
-    equal(told, {"location": "everywhere", "some-key": "a value"}, "the user metadata")
+    user_metadata = dict((await target.operator.stat(path)).user_metadata)
+    equal(user_metadata, {"location": "everywhere", "some-key": "a value"}, "the user metadata")
 
 
 @case("write", "write_with_user_metadata", "stat")
 async def user_metadata_is_replaced(target: Target) -> None:
-    """A write without user metadata leaves none of the old."""
+    """A write without user metadata removes the old user metadata."""
     path = target.path()
     await target.operator.write(path, b"content", user_metadata={"location": "everywhere"})
     await target.operator.write(path, b"content")
@@ -349,7 +349,7 @@ async def user_metadata_is_replaced(target: Target) -> None:
 
 @case("write", "write_with_if_none_match", "stat", "read")
 async def if_none_match(target: Target) -> None:
-    """The etag of the object does not hold, another does."""
+    """The condition fails for the etag of the object, and holds for another one."""
     path = target.path()
     content = await _write(target, path)
     own = await _etag(target, path)
@@ -362,7 +362,7 @@ async def if_none_match(target: Target) -> None:
 
 @case("write", "write_with_if_not_exists", "read")
 async def if_not_exists(target: Target) -> None:
-    """The first write makes the object, the second is refused and changes nothing."""
+    """The first write creates the object, the second is refused and changes nothing."""
     path = target.path()
     content = target.content()
     await target.operator.write(path, content, if_not_exists=True)
@@ -373,7 +373,7 @@ async def if_not_exists(target: Target) -> None:
 
 @case("write", "write_with_if_not_exists", "read")
 async def if_not_exists_has_one_winner(target: Target) -> None:
-    """Of several writers at the same time one makes the object, and its content is there."""
+    """One of several concurrent writers creates the object, and its content is stored."""
     for _ in range(5):
         path = target.path()
         contents = [target.content(2000) for _ in range(8)]
@@ -394,8 +394,8 @@ async def if_not_exists_has_one_winner(target: Target) -> None:
 async def if_match(target: Target) -> None:
     """The condition holds for the etag of the object, not for another etag."""
     path, other = target.path(), target.path()
-    for one in (path, other):
-        await _write(target, one)
+    for written in (path, other):
+        await _write(target, written)
     await target.operator.write(path, b"second", if_match=await _etag(target, path))
     with target.raises(ConditionNotMatch, "write", path=path):
         await target.operator.write(path, b"third", if_match=await _etag(target, other))
@@ -404,7 +404,7 @@ async def if_match(target: Target) -> None:
 
 @case("write", "write_with_if_match", "stat")
 async def if_match_of_what_is_missing(target: Target) -> None:
-    """No etag holds for an object that is not there, and none is made."""
+    """No etag holds for a missing object, and none is created."""
     path = target.path()
     with target.raises(ConditionNotMatch, "write", path=path):
         await target.operator.write(path, b"content", if_match=OTHER_ETAG)
@@ -413,7 +413,7 @@ async def if_match_of_what_is_missing(target: Target) -> None:
 
 @case("write", "write_with_if_not_exists", "read")
 async def parts_if_not_exists(target: Target) -> None:
-    """An object in parts does not replace one that is there."""
+    """An object in parts does not replace an existing one."""
     path = target.path()
     content = await _write(target, path)
     with target.raises(ConditionNotMatch, *_VERBS, path=path):
@@ -423,7 +423,7 @@ async def parts_if_not_exists(target: Target) -> None:
 
 @case("write", "write_with_if_none_match", "stat", "read")
 async def parts_if_none_match(target: Target) -> None:
-    """An object in parts does not replace one that has this etag."""
+    """An object in parts does not replace an object with this etag."""
     path = target.path()
     content = await _write(target, path)
     with target.raises(ConditionNotMatch, *_VERBS, path=path):
@@ -433,7 +433,7 @@ async def parts_if_none_match(target: Target) -> None:
 
 @case("write", "write_with_if_match", "stat", "read")
 async def parts_if_match(target: Target) -> None:
-    """An object in parts replaces one that has this etag, and no other."""
+    """An object in parts replaces an object with this etag, and no other."""
     path = target.path()
     content = await _write(target, path)
     with target.raises(ConditionNotMatch, *_VERBS, path=path):
@@ -477,11 +477,11 @@ async def _etag(target: Target, path: str) -> str:
     return str(etag)
 
 
-async def _agrees_with_stat(target: Target, path: str, told: Metadata, length: int) -> None:
+async def _agrees_with_stat(target: Target, path: str, returned: Metadata, length: int) -> None:
     metadata = await target.operator.stat(path)
-    equal((told.content_length, metadata.content_length), (length, length), "the length told by write, and by stat")
+    equal((returned.content_length, metadata.content_length), (length, length), "the length by the write, and by stat")
     for name in _COMPARED:
-        if (value := getattr(told, name)) is not None:
+        if (value := getattr(returned, name)) is not None:
             equal(getattr(metadata, name), value, f"{name} of stat, beside that of the write")
 
 
@@ -503,7 +503,7 @@ async def _write_parts(target: Target, path: str, **options: Any) -> bytes:
 
 
 def _same_content(actual: bytes, expected: bytes) -> None:
-    """Compares large contents, and says where they begin to differ."""
+    """Compares large contents, and reports the first difference."""
     equal(len(actual), len(expected), "the length of the content")
     if actual != expected:
         first = next(index for index, (a, b) in enumerate(zip(actual, expected, strict=True)) if a != b)

@@ -63,10 +63,10 @@ def _with_user(server: S3Server) -> S3Server:
 def _iam(server: S3Server, action: str, **values: str) -> str:
     form = urlencode({"Action": action, "Version": "2010-05-08", "UserName": USER, **values}).encode()
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    reply = ask_signed(server, "POST", "/", form, service="iam", **kind)
-    if reply.status != 200:
-        raise ServerFailed(f"moto answered {reply.status} to {action}")
-    return reply.content.decode()
+    response = ask_signed(server, "POST", "/", form, service="iam", **kind)
+    if response.status != 200:
+        raise ServerFailed(f"moto answered {response.status} to {action}")
+    return response.content.decode()
 
 
 def _check_signatures(server: S3Server) -> None:

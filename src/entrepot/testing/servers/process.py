@@ -150,12 +150,12 @@ def free_ports(count: int, *, also_above: int = 0) -> list[int]:
 
     All are below the ports that systems use for outgoing connections, one of which could take them in between.
     """
-    found: list[int] = []
-    while len(found) < count:
+    ports: list[int] = []
+    while len(ports) < count:
         port = random.randrange(10_000, EPHEMERAL - also_above)
-        if port not in found and _is_free(port) and _is_free(port + also_above):
-            found.append(port)
-    return found
+        if port not in ports and _is_free(port) and _is_free(port + also_above):
+            ports.append(port)
+    return ports
 
 
 def program(name: str, how: str) -> str:
@@ -169,10 +169,10 @@ def program(name: str, how: str) -> str:
         ServerFailed: the program is not installed.
     """
     beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if found is None:
+    path = str(beside) if beside.exists() else shutil.which(name)
+    if path is None:
         raise ServerFailed(f"{name} is not installed; it comes with `{how}`")
-    return found
+    return path
 
 
 def check_loopback(pid: int) -> None:
@@ -192,13 +192,13 @@ def check_loopback(pid: int) -> None:
 
 def family(pid: int) -> dict[int, str]:
     """A process and its descendants, each with its start time as the kernel writes it."""
-    everyone = {int(folder.name): _parent_and_start(int(folder.name)) for folder in Path("/proc").glob("[0-9]*")}
-    found: dict[int, str] = {}
+    processes = {int(folder.name): _parent_and_start(int(folder.name)) for folder in Path("/proc").glob("[0-9]*")}
+    members: dict[int, str] = {}
     wanted = {pid}
     while wanted:
-        found |= {one: everyone[one][1] for one in wanted if one in everyone}
-        wanted = {one for one, (parent, _) in everyone.items() if parent in wanted} - set(found)
-    return found
+        members |= {child: processes[child][1] for child in wanted if child in processes}
+        wanted = {child for child, (parent, _) in processes.items() if parent in wanted} - set(members)
+    return members
 
 
 def _parent_and_start(pid: int) -> tuple[int, str]:

@@ -35,7 +35,7 @@ def ask(connection: http.client.HTTPConnection, method: str, target: str, body: 
         response = connection.getresponse()
         return Reply(response.status, response.read())
     except http.client.HTTPException as error:
-        raise ConnectionError(f"{connection.host} gave no reply: {error!r}") from error
+        raise ConnectionError(f"{connection.host} sent no response: {error!r}") from error
     finally:
         connection.close()
 

@@ -1,4 +1,4 @@
-"""Ponds of ducks: what is put there can be read, listed and deleted for as long as this process lives."""
+"""Ponds of ducks. The ducks of a pond can be read, listed and deleted as long as this process lives."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,29 +11,29 @@ from entrepot.raw import oio
 from entrepot.raw.config import ServiceUri
 from entrepot.types import Capability, Entry, EntryMode, Metadata
 
-PONDS: defaultdict[str, dict[str, bytes]] = defaultdict(dict)  # stands for the servers that a real service asks
+PONDS: defaultdict[str, dict[str, bytes]] = defaultdict(dict)  # stands for the server of a real service
 
 
 @dataclass(frozen=True)
-class Duck(raw.ServiceConfig):
-    """The configuration of the service: what its users write."""
+class Pond(raw.ServiceConfig):
+    """The configuration of the service."""
 
-    SCHEME: ClassVar[str] = "duck"
+    SCHEME: ClassVar[str] = "pond"
 
-    pond: str
+    name: str
     root: str = "/"
     capacity: int = 1_000_000
 
     def validate(self) -> None:
-        if not self.pond:
-            raise self.invalid("pond must not be empty")
+        if not self.name:
+            raise self.invalid("name must not be empty")
 
     @classmethod
     def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:
-        return {"pond": uri.authority, "root": uri.path}
+        return {"name": uri.authority, "root": uri.path}
 
     def build(self, context: raw.Context) -> raw.Accessor:
-        return DuckAccessor(self)
+        return PondAccessor(self)
 
 
 PAGE_SIZE = 100
@@ -45,15 +45,15 @@ LISTING = ("list", "list_can_prefix", "list_with_recursive")
 CAPABILITY = Capability(**dict.fromkeys(READING + WRITING + LISTING, True), delete_max_size=BATCH_SIZE)
 
 
-class DuckAccessor(raw.Accessor):
-    def __init__(self, config: Duck) -> None:
+class PondAccessor(raw.Accessor):
+    def __init__(self, config: Pond) -> None:
         self.info = raw.AccessorInfo(
-            scheme=Duck.SCHEME,
+            scheme=Pond.SCHEME,
             root=raw.normalize_root(config.root),
-            name=config.pond,
+            name=config.name,
             native_capability=CAPABILITY,
         )
-        self._ducks = PONDS[config.pond]
+        self._ducks = PONDS[config.name]
         self._capacity = config.capacity
 
     def _key(self, path: str) -> str:
@@ -69,15 +69,15 @@ class DuckAccessor(raw.Accessor):
         return raw.RpStat(metadata=_metadata(path, self._find(self._key(path))))
 
     async def read(self, path: str, args: raw.OpRead) -> tuple[raw.RpRead, oio.Read]:
-        reply = raw.RpRead()
+        response = raw.RpRead()
 
         def load() -> bytes:
             content = self._find(self._key(path))
-            reply.metadata = _metadata(path, content)
+            response.metadata = _metadata(path, content)
             start, end = args.range.resolve(len(content))
             return content[start:end]
 
-        return reply, oio.BytesReader(load)
+        return response, oio.BytesReader(load)
 
     async def write(self, path: str, args: raw.OpWrite) -> tuple[raw.RpWrite, oio.Write]:
         async def store(content: bytes) -> Metadata:
@@ -95,7 +95,7 @@ class DuckAccessor(raw.Accessor):
         async def delete_many(deletions: Sequence[tuple[str, raw.OpDelete]]) -> Sequence[Error]:
             for path, args in deletions:
                 await delete_one(path, args)
-            return []  # the errors of those that failed
+            return []  # the errors of the deletions that failed
 
         return raw.RpDelete(), oio.BatchDeleter(delete_one, delete_many, BATCH_SIZE)
 
