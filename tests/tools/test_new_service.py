@@ -55,7 +55,6 @@ def test_the_files_are_few_and_short(checkout: Path) -> None:
     assert sum(len(file.read_text().splitlines()) for file in made_files(checkout)) < 200
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_the_service_passes_the_behavior_suite_and_the_tests_of_the_tables(checkout: Path) -> None:
     own_folder = f"--basetemp={checkout / 'tmp'}"
