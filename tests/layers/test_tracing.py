@@ -29,6 +29,7 @@ from entrepot.raw import (
     ServiceConfig,
     oio,
 )
+from entrepot.raw.telemetry import Telemetry
 from entrepot.services import S3, Fs, Http, Memory
 from entrepot.testing import MockTransport, RecordingTransport, reply
 from tests.conftest import Storage, s3_config
@@ -132,6 +133,18 @@ async def test_places_have_the_names_of_the_conventions_as_well(traced: Traced, 
     on_s3, on_fs = (dict(span.attributes or {}) for span in traced.spans())
     assert (on_s3["aws.s3.bucket"], on_s3["aws.s3.key"]) == ("b", "deep/a/b")
     assert on_fs["file.path"] == f"{tmp_path}/a b"
+
+
+class _Declaring(Memory):
+    """A service of another package, which declares its names."""
+
+    TELEMETRY = Telemetry(name="pond.name", path="pond.duck", is_rooted=True)
+
+
+async def test_any_service_may_declare_names_of_its_own(traced: Traced) -> None:
+    await Operator(_Declaring(root="/deep")).layer(traced.layer).write("a b", b"")
+    [attributes] = (dict(span.attributes or {}) for span in traced.spans())
+    assert (attributes["pond.name"], attributes["pond.duck"]) == ("", "/deep/a b")
 
 
 async def test_the_span_is_a_child_of_the_callers_and_the_current_one_in_each_call(traced: Traced) -> None:

@@ -196,7 +196,7 @@ class SyntheticAccessor(Accessor):
 
 
 class SyntheticReader(oio.Read):
-    """Returns the bytes in odd pieces, by the native verbs."""
+    """Returns the bytes in pieces of odd sizes, by the native verbs."""
 
     __slots__ = (
         "_content",

@@ -49,7 +49,7 @@ async def contents_are_kept(target: Target) -> None:
     path = target.directory()
     content = await target.put(f"{path}file")
     await target.operator.create_dir(path)
-    equal(await target.operator.read(f"{path}file"), content, "the content of what lies in it")
+    equal(await target.operator.read(f"{path}file"), content, "the content of the file in it")
 
 
 @case("create_dir", "write", "delete", "stat")

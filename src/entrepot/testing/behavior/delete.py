@@ -65,7 +65,7 @@ async def directory_that_is_not_empty_keeps_its_contents(target: Target) -> None
         await target.operator.delete(parent)
     except Error as error:
         equal(error.operation, "delete", "the operation that the error names")
-    equal(await target.operator.read(f"{parent}file"), content, "the content of what lies in it")
+    equal(await target.operator.read(f"{parent}file"), content, "the content of the file in it")
 
 
 @case("delete", "write", "list", "flat")

@@ -167,7 +167,7 @@ async def operator_can_be_pickled(target: Target) -> None:
 
 @case("read")
 async def error_can_be_pickled(target: Target) -> None:
-    """A pickled error says the same in another process."""
+    """A pickled error has the same text and fields in another process."""
     path = target.path()
     try:
         await target.operator.read(path)

@@ -142,7 +142,7 @@ async def close_tells_what_stat_tells(target: Target) -> None:
     await writer.write(b"two")
     metadata = await writer.close()
     await _agrees_with_stat(target, path, metadata, 6)
-    equal(await writer.close(), metadata, "what closing again gives")
+    equal(await writer.close(), metadata, "the result of closing again")
 
 
 @case("write", "read")

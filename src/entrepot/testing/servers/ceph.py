@@ -87,7 +87,7 @@ class _Cluster:
         return self._command("ceph-osd", "--id", "0", "--foreground")
 
     def is_store_up(self) -> bool:
-        """Whether the monitor says that the store is there."""
+        """Whether the monitor reports the store."""
         return bool(json.loads(self._administer("osd", "stat", "--format", "json"))["num_up_osds"] == 1)
 
     def add_user(self, server: S3Server) -> None:

@@ -35,7 +35,7 @@ for store, port in json.loads(sys.argv[1]).items():
     builder.rebalance()
     builder.get_ring().save(f"{store}.ring.gz")
 """
-"""A ring says where things are: each of these has one place, on the server of its kind."""
+"""A program that writes the rings of Swift. A ring maps names to servers: here each kind of server has one."""
 
 
 @contextmanager

@@ -35,7 +35,7 @@ STARTS: Final = 3
 """The number of attempts to start a server, on other ports each time."""
 
 EPHEMERAL: Final = 32_768
-"""The first port that Linux gives to outgoing connections."""
+"""The first port that Linux uses for outgoing connections."""
 
 
 class ServerFailed(RuntimeError):
@@ -55,7 +55,7 @@ def running(
     Arguments:
         command: the program and its arguments; it must stay in the foreground.
         log: the file that receives all that it prints.
-        is_ready: makes a request and says whether it was answered well; an `OSError` means not yet.
+        is_ready: makes a request and returns whether it succeeded; an `OSError` means not yet.
         environment: variables to set in addition to the environment of this process.
 
     Raises:

@@ -1,4 +1,4 @@
-"""SeaweedFS: an S3 server, with a second door through which objects come in without signing."""
+"""SeaweedFS: an S3 server, with a second port that takes objects without signatures."""
 
 from __future__ import annotations
 
