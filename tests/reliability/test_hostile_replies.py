@@ -22,15 +22,14 @@ from entrepot.raw import Context
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.endpoint import parse_endpoint
 from entrepot.raw.http.errors import status_error
-from entrepot.raw.http.headers import parse_http_date, parse_length, parse_retry_after
+from entrepot.raw.http.headers import parse_http_date, parse_iso_time, parse_length, parse_retry_after, quoted_etag
 from entrepot.raw.http.ranges import parse_content_range
 from entrepot.raw.http.redirects import redirected
 from entrepot.raw.http.transport import HttpHeaders
+from entrepot.raw.http.xml import parse
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services import S3, Http
-from entrepot.services.s3.core import parse_moment, quoted_etag
-from entrepot.services.s3.errors import reply_error
-from entrepot.services.s3.xml import parse
+from entrepot.services.s3.errors import response_error
 from entrepot.testing.transport import MockTransport, reply
 
 DATES = [
@@ -302,13 +301,13 @@ ANYTHING = VALUES.map(lambda value: value.decode("utf-8", "surrogateescape")) | 
 
 PARSERS: dict[str, Callable[[str], object]] = {
     "date": parse_http_date,
-    "date of XML": parse_moment,
+    "date of XML": parse_iso_time,
     "length": parse_length,
     "range": parse_content_range,
     "retry": lambda value: parse_retry_after(HttpHeaders([("retry-after", value), ("date", value)])),
     "redirect": lambda value: redirected(HttpRequest("GET", "http://h/a"), 302, value),
     "status": lambda value: status_error(503, HttpHeaders([("retry-after", value)])),
-    "error": lambda value: reply_error(
+    "error": lambda value: response_error(
         "b", "r", 301, HttpHeaders([("x-amz-bucket-region", value)]), value.encode("utf-8", "replace")
     ),
     "etag of XML": quoted_etag,

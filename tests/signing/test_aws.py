@@ -13,8 +13,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from entrepot.raw.http import HttpRequest
-from entrepot.signing.aws import EMPTY_SHA256, UNSIGNED_PAYLOAD, Credentials, Signer, canonical_query
+from entrepot.signing.aws import EMPTY_SHA256, Credentials, Signer, canonical_query
 
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 NOW = datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC)
 HOST = "bucket.example.com:9000"
 
@@ -60,7 +61,7 @@ def test_signs_as_botocore_does(
     request = HttpRequest(method, url_of(key, query), [("Host", HOST), *extra.items()], body)
     expected = botocore_headers(request, BotocoreCredentials(access_key_id, secret, token), region)
 
-    signed = Signer(Credentials(access_key_id, secret, token), region).sign(request, NOW)
+    signed = Signer(Credentials(access_key_id, secret, token), region, "s3").sign(request, NOW)
 
     assert {name.lower(): value for name, value in signed.headers} == expected
     assert (signed.method, signed.url, signed.body) == (request.method, request.url, request.body)
@@ -75,7 +76,7 @@ def test_presigns_as_botocore_does(
     with mock.patch("botocore.auth.get_current_datetime", return_value=NOW):
         S3SigV4QueryAuth(BotocoreCredentials("AK", secret, token), "s3", region, expires).add_auth(theirs)
 
-    signed = Signer(Credentials("AK", secret, token), region).presign(request, NOW, expires)
+    signed = Signer(Credentials("AK", secret, token), region, "s3").presign(request, NOW, expires, UNSIGNED_PAYLOAD)
 
     assert signed.url.partition("&X-Amz-Signature=")[2] == theirs.url.partition("&X-Amz-Signature=")[2] != ""
     assert canonical_query(signed.url.partition("?")[2]) == canonical_query(theirs.url.partition("?")[2])
@@ -86,28 +87,28 @@ def signature_on(signer: Signer, moment: datetime) -> str:
 
 
 def test_the_key_of_a_day_is_not_used_on_another() -> None:
-    kept = Signer(Credentials("AK", "secret"), "r")
+    kept = Signer(Credentials("AK", "secret"), "r", "s3")
     moments = [NOW, NOW + timedelta(seconds=2), NOW, NOW + timedelta(days=1)]
     assert [signature_on(kept, moment) for moment in moments] == [
-        signature_on(Signer(Credentials("AK", "secret"), "r"), moment) for moment in moments
+        signature_on(Signer(Credentials("AK", "secret"), "r", "s3"), moment) for moment in moments
     ]
 
 
 def test_a_second_ends_where_the_next_begins() -> None:
     start = NOW.replace(microsecond=0)
     moments = [start, start + timedelta(microseconds=999_999), start + timedelta(seconds=1), start - timedelta(0, 0, 1)]
-    signer = Signer(Credentials("AK", "secret"), "r")
+    signer = Signer(Credentials("AK", "secret"), "r", "s3")
     stamps = [dict(signer.sign(HttpRequest("GET", "http://h/k", [("Host", "h")]), one).headers) for one in moments]
     assert [one["x-amz-date"] for one in stamps] == [one.strftime("%Y%m%dT%H%M%SZ") for one in moments]
 
 
 def test_the_time_is_signed_in_utc_whatever_zone_it_comes_in() -> None:
-    signer = Signer(Credentials("AK", "secret"), "r")
+    signer = Signer(Credentials("AK", "secret"), "r", "s3")
     assert signature_on(signer, NOW.astimezone(timezone(timedelta(hours=9)))) == signature_on(signer, NOW)
 
 
 def test_the_hash_of_the_content_is_signed() -> None:
-    signer = Signer(Credentials("AK", "secret"), "r")
+    signer = Signer(Credentials("AK", "secret"), "r", "s3")
     without = dict(signer.sign(HttpRequest("PUT", "http://h/k", [("Host", "h")]), NOW).headers)
     with_body = dict(signer.sign(HttpRequest("PUT", "http://h/k", [("Host", "h")], b"abc"), NOW).headers)
     assert without["x-amz-content-sha256"] == EMPTY_SHA256
@@ -131,7 +132,7 @@ def test_leaves_content_unsigned_as_botocore_does(
     with mock.patch("botocore.auth.get_current_datetime", return_value=NOW):
         S3SigV4Auth(BotocoreCredentials("AK", secret, token), "s3", region).add_auth(theirs)
 
-    signed = Signer(Credentials("AK", secret, token), region).sign(request, NOW, UNSIGNED_PAYLOAD)
+    signed = Signer(Credentials("AK", secret, token), region, "s3").sign(request, NOW, UNSIGNED_PAYLOAD)
 
     assert {name.lower(): value for name, value in signed.headers} == {
         name.lower(): value for name, value in theirs.headers.items()
@@ -140,7 +141,7 @@ def test_leaves_content_unsigned_as_botocore_does(
 
 
 def test_content_in_pieces_is_signed_as_the_whole_of_it() -> None:
-    signer = Signer(Credentials("AK", "secret"), "r")
+    signer = Signer(Credentials("AK", "secret"), "r", "s3")
     request = HttpRequest("PUT", "http://h/k", [("Host", "h")], b"abcdef")
     pieces = request.with_content((b"ab", memoryview(b"cde"), b"f"))
     assert signer.sign(pieces, NOW).headers == signer.sign(request, NOW).headers
@@ -149,7 +150,7 @@ def test_content_in_pieces_is_signed_as_the_whole_of_it() -> None:
 
 def test_nothing_of_the_credentials_is_shown() -> None:
     credentials = Credentials("AKIDSECRET", "the-secret", "the-token")
-    signer = Signer(credentials, "r")
+    signer = Signer(credentials, "r", "s3")
     signature_on(signer, NOW)
     shown = f"{credentials!r} {signer!r} {credentials} {signer}"
     assert not any(secret in shown for secret in ("AKIDSECRET", "the-secret", "the-token"))

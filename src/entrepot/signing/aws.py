@@ -1,11 +1,12 @@
 """AWS Signature Version 4, pure: in the headers of a request, or in its query.
 
-The source is "AWS Signature Version 4 for API requests" in the AWS IAM User Guide, with what "Authenticating
-Requests" in the Amazon S3 API Reference says of S3: the path is signed as it is sent, neither normalized
-nor encoded again, and the hash of the content is a header of its own.
+The source is "AWS Signature Version 4 for API requests" in the AWS IAM User Guide. The signer does not know any
+service: its caller names the one that goes into the scope of the signature. Two choices suit S3 and do not hurt others:
+the path is signed as it is sent, neither normalized nor encoded again (other services expect a second encoding, which
+changes nothing in paths of unreserved characters), and the hash of the content is always sent in a header.
 
-What is signed here is what is sent: the path and query of the URL as they stand, and every header that
-the request has by then. What a transport adds later, such as Accept-Encoding, is not signed.
+The signature covers the path and query of the URL as they stand, and every header that the request has when it is
+signed. Headers that a transport adds later, such as Accept-Encoding, are not signed.
 """
 
 import hashlib
@@ -20,7 +21,6 @@ from entrepot.raw.http.transport import Content, Header, HttpRequest
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 EMPTY_SHA256: Final = hashlib.sha256(b"").hexdigest()
-UNSIGNED_PAYLOAD: Final = "UNSIGNED-PAYLOAD"
 
 _A_SECOND: Final = timedelta(seconds=1)
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -28,7 +28,7 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who signs. None of it is shown in a repr.
+    """The credentials of the caller. Their repr shows none of them.
 
     Arguments:
         access_key_id: the public half of the key.
@@ -42,15 +42,15 @@ class Credentials:
 
 
 class _Second(NamedTuple):
-    """A second as signatures write it."""
+    """One second of time, and its text in signatures."""
 
-    begin: datetime
+    start: datetime
     end: datetime
     stamp: str
 
 
 class _Day(NamedTuple):
-    """What is the same for all that is signed on a day. What its key signs is added to a copy of `keyed`."""
+    """The values that all signatures of one day share. `keyed` is copied for each signature."""
 
     date: str
     scope: str
@@ -61,30 +61,31 @@ class Signer:
     """Signs requests to one region with one set of credentials.
 
     Arguments:
-        credentials: who signs.
-        region: the region that the request goes to.
-        service: the service that it goes to.
+        credentials: the credentials.
+        region: the region that the requests go to.
+        service: the name of the service in signatures, such as `"s3"`.
     """
 
     __slots__ = ("_credentials", "_day", "_region", "_second", "_service")
 
-    def __init__(self, credentials: Credentials, region: str, service: str = "s3") -> None:
+    def __init__(self, credentials: Credentials, region: str, service: str) -> None:
         self._credentials = credentials
         self._region = region
         self._service = service
         self._day = _Day("", "", hmac.new(b"", digestmod="sha256"))
         self._second = _Second(_NEVER, _NEVER, "")
 
-    def sign(self, request: HttpRequest, moment: datetime, payload_hash: str | None = None) -> HttpRequest:
-        """The request with the headers that prove who sends it. It must have its Host header already.
+    def sign(self, request: HttpRequest, time: datetime, payload_hash: str | None = None) -> HttpRequest:
+        """Returns the request with the headers that authenticate it. It must have its Host header already.
 
         Arguments:
-            request: what is to be sent; its content is part of what is signed.
-            moment: when it is sent. Servers refuse one that is 15 minutes off their clock.
-            payload_hash: the hash of the content if it is known, from `hash_payload`.
+            request: the request; the signature covers its content.
+            time: when it is sent. Servers refuse a time that is 15 minutes off their clock.
+            payload_hash: the hash of the content if the caller has it, from `hash_payload`, or a constant that the
+                service accepts instead.
         """
         payload_hash = payload_hash or hash_payload(request.body)
-        stamp = self._stamp(moment)
+        stamp = self._stamp(time)
         headers = [*request.headers, ("x-amz-content-sha256", payload_hash), ("x-amz-date", stamp)]
         if self._credentials.session_token is not None:
             headers.append(("x-amz-security-token", self._credentials.session_token))
@@ -92,19 +93,17 @@ class Signer:
         headers.append(("Authorization", self.authorization(prepared, stamp, payload_hash)))
         return prepared
 
-    def presign(
-        self, request: HttpRequest, moment: datetime, expires: int, payload_hash: str = UNSIGNED_PAYLOAD
-    ) -> HttpRequest:
-        """The request with the proof in its query, so that whoever has the URL can send it.
+    def presign(self, request: HttpRequest, time: datetime, expires: int, payload_hash: str) -> HttpRequest:
+        """Returns the request with the signature in its query, so that anyone who has the URL can send it.
 
         Arguments:
-            request: what is to be sent; all of its headers must then be sent with it.
-            moment: the start of the time that it holds for.
-            expires: the length of that time, in seconds.
-            payload_hash: the SHA-256 of the content, where that is settled already.
+            request: the request; all of its headers must be sent with it.
+            time: the start of its validity.
+            expires: the length of its validity, in seconds.
+            payload_hash: the SHA-256 of the content, or a constant that the service accepts instead.
         """
-        stamp = self._stamp(moment)
-        proof = {
+        stamp = self._stamp(time)
+        parameters = {
             "X-Amz-Algorithm": ALGORITHM,
             "X-Amz-Credential": f"{self._credentials.access_key_id}/{self._on(stamp[:8]).scope}",
             "X-Amz-Date": stamp,
@@ -112,9 +111,9 @@ class Signer:
             "X-Amz-SignedHeaders": canonical_headers(request.headers)[1],
         }
         if self._credentials.session_token is not None:
-            proof["X-Amz-Security-Token"] = self._credentials.session_token
+            parameters["X-Amz-Security-Token"] = self._credentials.session_token
         joint = "&" if "?" in request.url else "?"
-        query = "&".join(f"{name}={quote(value, safe='')}" for name, value in proof.items())
+        query = "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
         prepared = replace(request, url=f"{request.url}{joint}{query}")
         signature = self.signature(stamp, canonical_request(prepared, payload_hash))
         return replace(prepared, url=f"{prepared.url}&X-Amz-Signature={signature}")
@@ -134,12 +133,12 @@ class Signer:
         return signing.hexdigest()
 
     def string_to_sign(self, stamp: str, canonical: str) -> str:
-        """What the signing key signs: the time, the scope and the hash of a canonical request."""
-        sent = canonical.encode("utf-8", "surrogateescape")  # an etag may hold bytes that are not UTF-8
-        return "\n".join((ALGORITHM, stamp, self._on(stamp[:8]).scope, hashlib.sha256(sent).hexdigest()))
+        """The text that the signing key signs: the time, the scope and the hash of a canonical request."""
+        content = canonical.encode("utf-8", "surrogateescape")  # an etag may hold bytes that are not UTF-8
+        return "\n".join((ALGORITHM, stamp, self._on(stamp[:8]).scope, hashlib.sha256(content).hexdigest()))
 
     def _on(self, date: str) -> _Day:
-        """Scope and key of a day, kept until another day is asked for. They change as one: threads share this."""
+        """Scope and key of a day, kept until another day is needed. Threads share them as one value."""
         day = self._day
         if day.date != date:
             key = f"AWS4{self._credentials.secret_access_key}".encode()
@@ -149,12 +148,12 @@ class Signer:
             self._day = day = _Day(date, scope, hmac.new(key, digestmod="sha256"))
         return day
 
-    def _stamp(self, moment: datetime) -> str:
-        """A moment to the second. The last one is kept, since many requests are signed within it."""
+    def _stamp(self, time: datetime) -> str:
+        """The text of a time, to the second. The last one is kept, since many requests are signed in one second."""
         second = self._second
-        if not second.begin <= moment < second.end:
-            begin = moment.astimezone(UTC).replace(microsecond=0)
-            self._second = second = _Second(begin, begin + _A_SECOND, begin.strftime("%Y%m%dT%H%M%SZ"))
+        if not second.start <= time < second.end:
+            start = time.astimezone(UTC).replace(microsecond=0)
+            self._second = second = _Second(start, start + _A_SECOND, start.strftime("%Y%m%dT%H%M%SZ"))
         return second.stamp
 
 
@@ -169,14 +168,14 @@ def hash_payload(content: Content | None) -> str:
 
 
 def canonical_request(request: HttpRequest, payload_hash: str) -> str:
-    """A request as it is signed. The names of its headers are the last line but one."""
+    """The canonical form of a request. The names of its headers are the last line but one."""
     path, query = _target(request.url)
     headers, names = canonical_headers(request.headers)
     return "\n".join((request.method, path, canonical_query(query), headers, names, payload_hash))
 
 
 def canonical_headers(headers: Iterable[Header]) -> tuple[str, str]:
-    """The headers as they are signed, a line each, and their names. Repeated ones are joined in order."""
+    """The canonical headers, a line each, and their names. Repeated headers are joined in order."""
     values: dict[str, str] = {}
     for name, value in headers:
         key, text = name.lower(), " ".join(value.split())
@@ -186,7 +185,7 @@ def canonical_headers(headers: Iterable[Header]) -> tuple[str, str]:
 
 
 def canonical_query(query: str) -> str:
-    """An encoded query as it is signed: sorted by name, then by value, each with an equals sign."""
+    """The canonical form of an encoded query: sorted by name, then by value, each with an equals sign."""
     if not query:
         return ""
     pairs = sorted(part.partition("=")[::2] for part in query.split("&"))

@@ -13,11 +13,11 @@ from entrepot.raw import OpCopy
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services.s3.accessor import S3Accessor
-from entrepot.services.s3.client import S3Client
 from entrepot.services.s3.copier import MAX_COPY
 from entrepot.services.s3.core import S3Core
 from entrepot.services.s3.multipart import COPY_RANGE, MAX_PART, MAX_TOTAL, MIN_PART, copy_ranges
 from entrepot.testing.transport import MockTransport, reply
+from tests.services.s3.clients import s3_client
 
 URL = "http://h/bucket"
 MIB = 1024**2
@@ -135,7 +135,7 @@ def _etag_of(part: range) -> str:
 
 
 def accessor(bucket: Bucket, **options: int) -> S3Accessor:
-    client = S3Client(
+    client = s3_client(
         S3Core(URL, "h", "bucket", None), None, bucket.transport, AsyncioRuntime(), lambda: datetime.now(UTC)
     )
     return S3Accessor(client, "/root/", **({"max_copy": 10 * MIB} | options))
@@ -215,7 +215,7 @@ async def test_a_wrong_hint_changes_nothing() -> None:
 async def test_by_default_one_request_copies_up_to_5_gib() -> None:
     assert MAX_COPY == 5 * GIB
     bucket = Bucket(5 * GIB + 1)
-    one = S3Accessor(S3Client(S3Core(URL, "h", "bucket", None), None, bucket.transport, AsyncioRuntime()), "/")
+    one = S3Accessor(s3_client(S3Core(URL, "h", "bucket", None), None, bucket.transport, AsyncioRuntime()), "/")
     await one.copy("a", "t", OpCopy(source_content_length_hint=5 * GIB + 1))
     assert bucket.asked.count("copy") == 0
     assert sum(map(len, bucket.target or ())) == 5 * GIB + 1

@@ -3,9 +3,10 @@ from datetime import UTC, datetime
 import pytest
 
 from entrepot import BytesRange, Error, InvalidInput, RateLimited, Unexpected
-from entrepot.raw import OpCopy, OpRead, OpStat, OpWrite
+from entrepot.raw import OpCopy, OpDelete, OpRead, OpStat, OpWrite
+from entrepot.raw.http.headers import parse_iso_time, quoted_etag
 from entrepot.raw.http.transport import HttpHeaders
-from entrepot.services.s3.core import S3Core, parse_moment, quoted_etag, stored_metadata
+from entrepot.services.s3.core import S3Core
 
 CORE = S3Core("https://h/bucket", "h", "bucket", "eu-west-1")
 MOMENT = datetime(2024, 2, 29, 12, 0, 0, tzinfo=UTC)
@@ -101,7 +102,7 @@ def test_no_object_has_an_empty_key_or_one_above_1024_bytes(key: str) -> None:
         lambda: CORE.get(key, OpRead()),
         lambda: CORE.head(key, OpStat()),
         lambda: CORE.put(key, b"", OpWrite()),
-        lambda: CORE.delete(key, None),
+        lambda: CORE.delete(key, OpDelete()),
         lambda: CORE.copy(key, "k", OpCopy()),
         lambda: CORE.copy("k", key, OpCopy()),
     ):
@@ -111,7 +112,7 @@ def test_no_object_has_an_empty_key_or_one_above_1024_bytes(key: str) -> None:
 
 def test_a_key_of_1024_bytes_is_sent() -> None:
     assert len(KEY_OF_1024_BYTES.encode()) == 1024
-    assert CORE.delete(KEY_OF_1024_BYTES, None).url == "https://h/bucket/k%C3%A4se/" + "k" * 1018
+    assert CORE.delete(KEY_OF_1024_BYTES, OpDelete()).url == "https://h/bucket/k%C3%A4se/" + "k" * 1018
 
 
 def test_a_put_has_what_is_stored_beside_and_the_conditions() -> None:
@@ -145,7 +146,7 @@ def test_a_plain_put_has_only_its_host_and_an_empty_content_is_content() -> None
 
 
 def test_a_deletion_names_its_version() -> None:
-    request = CORE.delete("a/../b", "v+1/")
+    request = CORE.delete("a/../b", OpDelete(version="v+1/"))
     assert (request.method, request.url) == ("DELETE", "https://h/bucket/a/../b?versionId=v%2B1%2F")
     assert (request.headers, request.body) == ([("Host", "h")], None)
 
@@ -174,7 +175,7 @@ def test_the_conditions_of_a_copy_are_of_the_target() -> None:
 
 def test_the_reply_to_a_put_describes_what_was_stored() -> None:
     headers = HttpHeaders([("etag", '"e"'), ("x-amz-version-id", "v1"), ("content-length", "0")])
-    found = stored_metadata(headers, 7)
+    found = CORE.describe_stored(headers, 7)
     assert (found.content_length, found.etag, found.version, found.content_type) == (7, '"e"', "v1", None)
 
 
@@ -238,4 +239,4 @@ def test_an_etag_has_quotes(text: str | None, etag: str | None) -> None:
     ],
 )
 def test_a_time_is_read_or_none(text: str | None, moment: datetime | None) -> None:
-    assert parse_moment(text) == moment
+    assert parse_iso_time(text) == moment

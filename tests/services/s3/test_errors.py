@@ -16,8 +16,9 @@ from entrepot import (
     Unsupported,
 )
 from entrepot.raw.http.transport import HttpHeaders
+from entrepot.raw.http.xml import is_error
 from entrepot.services.s3.core import S3Core
-from entrepot.services.s3.errors import actual_size, code_error, is_error
+from entrepot.services.s3.errors import actual_size, code_error
 
 CORE = S3Core("https://h/bucket", "h", "bucket", "eu-west-1")
 

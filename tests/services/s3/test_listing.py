@@ -1,5 +1,6 @@
 """Listings: what is asked, to the byte, and what replies hold, hostile ones included."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ URL = "<EncodingType>url</EncodingType>"
 
 
 def listing(path: str = "/", root: str = "/root/", *, is_v1: bool = False, **options: Any) -> Listing:
-    return Listing(CORE, root, path, OpList(**options), is_v1=is_v1)
+    return Listing(replace(CORE, is_list_v1=is_v1), root, path, OpList(**options))
 
 
 def query(asked: Listing, token: str | None = None) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import md5, sha256
 from typing import Any
@@ -23,25 +24,29 @@ from entrepot import (
 from entrepot.errors import DeletionsFailed
 from entrepot.raw import OpCopy, OpDelete, OpList, OpStat, OpWrite
 from entrepot.raw.http import HttpRequest, HttpResponse
+from entrepot.raw.http.client import RESPONSE_LIMIT
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services.s3.accessor import S3Accessor
-from entrepot.services.s3.client import INLINE_HASH_LIMIT, REPLY_LIMIT, S3Client
 from entrepot.services.s3.core import S3Core
+from entrepot.services.s3.signer import INLINE_HASH_LIMIT
 from entrepot.signing.aws import Credentials, Signer
 from entrepot.testing.transport import MockTransport, reply
+from tests.services.s3.clients import s3_client
 
 NOW = datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC)
 URL = "http://h/bucket"
 CORE = S3Core(URL, "h", "bucket", "eu-west-1")
-SIGNER = Signer(Credentials("AKIDEXAMPLE", "secret"), "eu-west-1")
+SIGNER = Signer(Credentials("AKIDEXAMPLE", "secret"), "eu-west-1", "s3")
 MIB = 1024**2
 LOST = Unexpected("the connection was lost", is_temporary=True)
 
 Answer = HttpResponse | Exception
 
 
-def accessor(transport: MockTransport, *, signer: Signer | None = SIGNER, **options: Any) -> S3Accessor:
-    return S3Accessor(S3Client(CORE, signer, transport, AsyncioRuntime(), lambda: NOW), "/root/", **options)
+def accessor(
+    transport: MockTransport, *, signer: Signer | None = SIGNER, core: S3Core = CORE, **options: Any
+) -> S3Accessor:
+    return S3Accessor(s3_client(core, signer, transport, AsyncioRuntime(), lambda: NOW), "/root/", **options)
 
 
 def script(*answers: Answer) -> MockTransport:
@@ -213,7 +218,7 @@ async def test_long_contents_are_hashed_where_they_hold_up_nobody() -> None:
             return await super().blocking(call, *args)
 
     transport = MockTransport(lambda request: reply(200))
-    client = S3Client(CORE, SIGNER, transport, Counting(), lambda: NOW)
+    client = s3_client(CORE, SIGNER, transport, Counting(), lambda: NOW)
     for size in (INLINE_HASH_LIMIT, INLINE_HASH_LIMIT + 1):
         await client.call(CORE.put("k", bytes(size), OpWrite()))
         assert headers(transport.requests[-1])["x-amz-content-sha256"] == sha256(bytes(size)).hexdigest()
@@ -227,7 +232,7 @@ async def test_the_content_of_objects_alone_can_be_left_unsigned(size: int) -> N
             raise AssertionError("something is hashed")
 
     bucket = Bucket()
-    client = S3Client(CORE, SIGNER, bucket.transport, NoThreads(), lambda: NOW, is_payload_signed=False)
+    client = s3_client(CORE, SIGNER, bucket.transport, NoThreads(), lambda: NOW, is_payload_signed=False)
     content = bytes(size)
     _, writer = await S3Accessor(client, "/root/").write("k", OpWrite(chunk=5 * MIB))
     await writer.write(content)
@@ -244,7 +249,7 @@ async def test_the_content_of_objects_alone_can_be_left_unsigned(size: int) -> N
 
 async def test_what_is_no_object_stays_signed_whole() -> None:
     transport = MockTransport(lambda request: reply(200, b"<DeleteResult/>" if request.method == "POST" else b""))
-    client = S3Client(CORE, SIGNER, transport, AsyncioRuntime(), lambda: NOW, is_payload_signed=False)
+    client = s3_client(CORE, SIGNER, transport, AsyncioRuntime(), lambda: NOW, is_payload_signed=False)
     one = S3Accessor(client, "/root/")
     await one.stat("k", OpStat())
     _, deleter = await one.delete()
@@ -266,7 +271,7 @@ async def test_a_part_that_failed_is_sent_again_and_signed_anew() -> None:
     failures = [LOST]
     bucket = Bucket(lose=lambda request: "partNumber=1" in request.url and bool(failures) and bool(failures.pop()))
     moments = iter(range(100))
-    client = S3Client(CORE, SIGNER, bucket.transport, AsyncioRuntime(), lambda: NOW.replace(microsecond=next(moments)))
+    client = s3_client(CORE, SIGNER, bucket.transport, AsyncioRuntime(), lambda: NOW.replace(microsecond=next(moments)))
     _, writer = await S3Accessor(client, "/root/").write("k", OpWrite(chunk=5 * MIB))
     await writer.write(bytes(6 * MIB))
     with pytest.raises(Unexpected) as caught:
@@ -307,7 +312,7 @@ async def test_an_abort_of_what_is_gone_is_done(answer: HttpResponse) -> None:
     from entrepot.services.s3.writer import S3Upload
 
     transport = script(answer)
-    await S3Upload(S3Client(CORE, SIGNER, transport, AsyncioRuntime()), "k", OpWrite()).abort("u")
+    await S3Upload(s3_client(CORE, SIGNER, transport, AsyncioRuntime()), "k", OpWrite()).abort("u")
     assert asked(transport) == ["DELETE /k?uploadId=u"]
 
 
@@ -316,7 +321,7 @@ async def test_an_abort_that_failed_is_an_error() -> None:
 
     transport = script(failure(403, "AccessDenied"))
     with pytest.raises(PermissionDenied):
-        await S3Upload(S3Client(CORE, SIGNER, transport, AsyncioRuntime()), "k", OpWrite()).abort("u")
+        await S3Upload(s3_client(CORE, SIGNER, transport, AsyncioRuntime()), "k", OpWrite()).abort("u")
 
 
 async def test_an_error_inside_a_completion_leaves_the_writer_open() -> None:
@@ -364,7 +369,7 @@ async def test_a_completion_whose_reply_was_lost_and_whose_object_is_another_is_
     with pytest.raises(Unexpected):
         await writer.close()
     bucket.parts[1] = b"of another writer"
-    with pytest.raises(Unexpected, match="may have been stored and replaced") as caught:
+    with pytest.raises(Unexpected, match="may have been stored and then replaced") as caught:
         await writer.close()
     assert (caught.value.is_temporary, caught.value.context["code"]) == (False, "NoSuchUpload")
 
@@ -375,7 +380,7 @@ async def test_an_upload_that_is_gone_at_once_is_no_success() -> None:
     await writer.write(bytes(6 * MIB))
     await writer.write(bytes(6 * MIB))  # sends what was taken before
     bucket.uploads.clear()
-    with pytest.raises(Unexpected, match="not there any more") as caught:
+    with pytest.raises(Unexpected, match="no longer exists") as caught:
         await writer.close()
     assert (caught.value.is_temporary, caught.value.context["code"]) == (False, "NoSuchUpload")
     assert not any(one.startswith("HEAD") for one in asked(bucket.transport))
@@ -403,7 +408,7 @@ async def test_a_condition_that_fails_after_a_lost_reply_says_so() -> None:
     with pytest.raises(Unexpected):
         await writer.close()
     for _ in range(2):
-        with pytest.raises(ConditionNotMatch, match="whose reply was lost") as caught:
+        with pytest.raises(ConditionNotMatch, match="whose response was lost") as caught:
             await writer.close()
         assert not caught.value.is_temporary
 
@@ -452,7 +457,7 @@ async def test_a_deletion_that_failed_stays_to_be_made() -> None:
 
 async def test_the_root_of_a_bucket_is_never_deleted() -> None:
     transport = script()
-    one = S3Accessor(S3Client(CORE, SIGNER, transport, AsyncioRuntime()), "/")
+    one = S3Accessor(s3_client(CORE, SIGNER, transport, AsyncioRuntime()), "/")
     for paths in (["/"], ["/", "/"]):
         _, deleter = await one.delete()
         for path in paths:
@@ -664,7 +669,7 @@ def md5_of(content: bytes) -> str:
 @pytest.mark.parametrize("size", [0, 5, 6 * MIB])
 async def test_objects_and_parts_are_sent_with_their_md5_where_it_is_asked_for(size: int) -> None:
     bucket = Bucket()
-    client = S3Client(CORE, SIGNER, bucket.transport, AsyncioRuntime(), lambda: NOW, has_content_md5=True)
+    client = s3_client(CORE, SIGNER, bucket.transport, AsyncioRuntime(), lambda: NOW, has_content_md5=True)
     await write(S3Accessor(client, "/root/"), b"x" * size, chunk=5 * MIB)
     puts = [request for request in bucket.transport.requests if request.method == "PUT"]
     assert len(puts) == (2 if size == 6 * MIB else 1)
@@ -728,7 +733,7 @@ async def test_a_reply_without_end_is_read_to_a_bound() -> None:
         return reply(200, [b"<ListBucketResult>", *[b" " * MIB] * 20, AssertionError("read on and on")])
 
     transport = MockTransport(answer)
-    with pytest.raises(Unexpected, match=str(REPLY_LIMIT)):
+    with pytest.raises(Unexpected, match=str(RESPONSE_LIMIT)):
         await all_paths(accessor(transport))
     assert transport.open_bodies == 0
 
@@ -737,7 +742,7 @@ async def test_the_first_version_of_listing_is_used_where_configured() -> None:
     first = (
         b"<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>root/a</Key></Contents></ListBucketResult>"
     )
-    one = accessor(transport := script(reply(200, first), listed("b")), is_list_v1=True)
+    one = accessor(transport := script(reply(200, first), listed("b")), core=replace(CORE, is_list_v1=True))
     assert await all_paths(one, "a", recursive=True) == ["a"]
     start = "GET ?encoding-type=url&prefix=root%2Fa"
     assert asked(transport) == [start, f"{start}&marker=root%2Fa"]

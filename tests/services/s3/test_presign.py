@@ -15,15 +15,15 @@ from entrepot import BytesRange, Error, InvalidInput, IsADirectory, Operator, Pr
 from entrepot.raw import Context, ServiceConfig
 from entrepot.services import S3
 from entrepot.services.s3.accessor import S3Accessor
-from entrepot.services.s3.client import S3Client
 from entrepot.services.s3.core import S3Core
 from entrepot.signing.aws import Credentials, Signer
 from entrepot.testing.transport import MockTransport, reply
+from tests.services.s3.clients import s3_client
 
 NOW = datetime(2024, 2, 29, 23, 59, 58, 999_999, tzinfo=UTC)
 KEYS = {"access_key_id": "AKIDSECRET", "secret_access_key": "the-secret", "session_token": "the/token+=="}
 CORE = S3Core("http://h:9000/bucket", "h:9000", "bucket", "eu-west-1")
-SIGNER = Signer(Credentials(*KEYS.values()), "eu-west-1")
+SIGNER = Signer(Credentials(*KEYS.values()), "eu-west-1", "s3")
 MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 LONG = "x" * 1020
 
@@ -38,7 +38,7 @@ class Fixed(ServiceConfig):
 
     def build(self, context: Context) -> S3Accessor:
         core, signer, now, root = self._given
-        return S3Accessor(S3Client(core, signer, context.http, context.runtime, lambda: now), root)
+        return S3Accessor(s3_client(core, signer, context.http, context.runtime, lambda: now), root)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def op(transport: MockTransport) -> Operator:
 async def test_the_example_of_the_s3_documentation(transport: MockTransport) -> None:
     """ "Authenticating Requests: Using Query Parameters" in the Amazon S3 API Reference."""
     host = "examplebucket.s3.amazonaws.com"
-    signer = Signer(Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"), "us-east-1")
+    signer = Signer(Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"), "us-east-1", "s3")
     core, now = S3Core(f"https://{host}", host, "examplebucket", "us-east-1"), datetime(2013, 5, 24, tzinfo=UTC)
     op = Operator(Fixed(core, signer, now, "/"), context=Context(http=transport))
     request = await op.presign_read("test.txt", timedelta(hours=24))

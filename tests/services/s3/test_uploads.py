@@ -100,7 +100,7 @@ async def test_without_a_marker_the_listing_goes_on_behind_the_last_upload() -> 
 
 async def test_a_storage_that_does_not_say_how_to_go_on_is_an_error() -> None:
     op, _ = script(page(then=" "), page(then=" "))
-    with pytest.raises(Unexpected, match="does not say how"):
+    with pytest.raises(Unexpected, match="does not state"):
         await op.list_uploads()
 
 

@@ -73,6 +73,14 @@ def in_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def parse_iso_time(text: str | None) -> datetime | None:
+    """A time of a document (ISO 8601), in UTC; None if it cannot be read, since a wrong date is no reason to fail."""
+    try:
+        return in_utc(datetime.fromisoformat(text or ""))
+    except (ValueError, OverflowError):
+        return None
+
+
 def parse_length(value: str | None) -> int | None:
     """A Content-Length; None where it is missing, not a number, or above `MAX_LENGTH`."""
     if value is None or not (value.isascii() and value.isdigit()) or len(value) > 19:
@@ -96,6 +104,13 @@ def header_etag(headers: HttpHeaders) -> str | None:
     if value is None or value in _EMPTY_ETAGS:
         return None
     return value if value.isascii() else _bytes_of(value).decode("latin-1")
+
+
+def quoted_etag(text: str | None) -> str | None:
+    """An etag of a document, with its quotes. Some servers leave them out there but not in headers."""
+    if not text or text == '""':
+        return None
+    return text if text.endswith('"') else f'"{text}"'
 
 
 def etag_header(etag: str) -> str:

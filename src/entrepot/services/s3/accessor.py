@@ -1,47 +1,36 @@
 """The s3 service."""
 
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Final
 
 from entrepot.errors import Unexpected
 from entrepot.raw import (
     DEFAULT_WRITE,
-    Accessor,
     AccessorInfo,
     OpAbortUpload,
     OpCopy,
-    OpList,
     OpListUploads,
-    OpPresign,
     OpRead,
     OpStat,
     OpWrite,
     RpAbortUpload,
     RpCopy,
-    RpDelete,
-    RpList,
     RpListUploads,
-    RpPresign,
-    RpRead,
     RpStat,
     RpWrite,
-    build_abs_path,
-    is_dir_path,
     oio,
 )
-from entrepot.raw.http.reader import HttpReader
-from entrepot.raw.http.transport import HttpHeaders, HttpResponse
+from entrepot.raw.http.client import HttpClient
+from entrepot.raw.http.store import HttpStore
 from entrepot.raw.runtime import Window
-from entrepot.types import BytesRange, Capability, EntryMode, Metadata, Scheme
+from entrepot.types import BytesRange, Capability, Scheme
 
 from . import uploads
-from .client import S3Client, with_size
-from .copier import MAX_COPY, S3Copier
+from .copier import MAX_COPY, S3Copy
+from .core import S3Core
 from .deleter import S3Deletions
 from .deletion import MAX_DELETIONS
-from .errors import error_of_version
-from .listing import Listing
 from .multipart import MAX_PART, MAX_TOTAL, MIN_PART
 from .writer import S3Upload
 
@@ -111,8 +100,8 @@ UNSIGNED_CAPABILITY: Final = replace(
     presign_write=False,
     presign_delete=False,
 )
-"""The same without keys. S3 lets only those who sign say what the headers of a reply shall be. A request that
-nobody signs is fair where it reads a public bucket; to let anyone write is not what presigning is for."""
+"""The same without keys. S3 honours overridden response headers only in signed requests. Presigning without keys is
+offered for reads of a public bucket; unsigned writes by anyone are not what presigning is for."""
 
 DEFAULT_CONCURRENT: Final = 4
 """How many parts of an object are in flight, unless `concurrent` says otherwise."""
@@ -123,75 +112,43 @@ def _part_sizes(chunk: int | None) -> oio.PartSizes:
     return oio.PartSizes(CAPABILITY, OpWrite(chunk=chunk))
 
 
-class S3Accessor(Accessor):
+class S3Accessor(HttpStore[S3Core]):
     """Objects in one bucket.
 
     Arguments:
         client: sends the requests.
         root: the prefix of every key, normalized.
-        is_list_v1: list by the first version of ListObjects.
         max_copy: how many bytes of an object one request copies, at most.
     """
 
-    def __init__(self, client: S3Client, root: str, *, is_list_v1: bool = False, max_copy: int = MAX_COPY) -> None:
-        capability = CAPABILITY if client.is_signing else UNSIGNED_CAPABILITY
-        self.info = AccessorInfo(scheme=Scheme.S3, root=root, name=client.core.bucket, native_capability=capability)
-        self._client = client
-        self._core = client.core
-        self._is_list_v1 = is_list_v1
+    def __init__(self, client: HttpClient[S3Core], root: str, *, max_copy: int = MAX_COPY) -> None:
+        capability = UNSIGNED_CAPABILITY if client.is_anonymous else CAPABILITY
+        info = AccessorInfo(scheme=Scheme.S3, root=root, name=client.dialect.bucket, native_capability=capability)
+        super().__init__(info, client, S3Deletions(client, root))  # kept, since they learn what the server supports
         self._max_copy = max_copy
-        self._deletions = S3Deletions(client, root)  # of the store, since it learns what the store takes
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         try:
-            headers, _ = await self._client.call(self._core.head(self._key(path), args))
+            return await super().stat(path, args)
         except Unexpected as error:
             if args.version is not None and error.context.get("status") == 400:
                 await self._explain(path, args.version)
             raise
-        mode = EntryMode.DIR if is_dir_path(path) else EntryMode.FILE
-        return RpStat(metadata=self._core.describe_asked(headers, args, mode=mode))
-
-    async def read(self, path: str, args: OpRead) -> tuple[RpRead, HttpReader]:
-        reply = RpRead()
-        request = self._core.get(self._key(path), args)
-
-        async def send() -> HttpResponse:
-            try:
-                response = await self._client.open(request)
-            except Unexpected as error:
-                raise error_of_version(error, args.version) from None
-            if response.status != 416 or "content-range" in response.headers:
-                return response
-            asked = await self.stat(path, args.to_stat())  # Ceph, Swift and MinIO do not tell the size with a refusal
-            return with_size(response, asked.metadata.content_length)
-
-        def describe(headers: HttpHeaders, size: int | None) -> Metadata:
-            return self._core.describe_asked(headers, args, content_length=size)
-
-        return reply, HttpReader(send, args.range, describe, reply)
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.MultipartWriter]:
         upload = S3Upload(self._client, self._key(path), args)
         window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
         return RpWrite(), oio.MultipartWriter(upload, _part_sizes(args.chunk), window)
 
-    async def delete(self) -> tuple[RpDelete, oio.BatchDeleter]:
-        return RpDelete(), oio.BatchDeleter(self._deletions.delete_one, self._deletions.delete_many, MAX_DELETIONS)
-
-    async def list(self, path: str, args: OpList) -> tuple[RpList, oio.PageLister]:
-        listing = Listing(self._core, self.info.root, path, args, is_v1=self._is_list_v1)
-        return RpList(), oio.PageLister(partial(self._page, listing))
-
     async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
-        copier = S3Copier(self._client, self._key(source), self._key(target), args, max_size=self._max_copy)
-        return RpCopy(metadata=await copier.copy())
+        copy = S3Copy(self._client, self._key(source), self._key(target), args, max_size=self._max_copy)
+        return RpCopy(metadata=await copy.copy())
 
     async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
         try:
             return await self._uploads(path, args, is_encoded=False)
         except Unexpected as error:
-            if error.context:  # the storage or the network has failed; else there is a key that XML cannot write
+            if error.context:  # the storage or the network failed; otherwise XML cannot write one of the keys
                 raise
             return await self._uploads(path, args, is_encoded=True)
 
@@ -200,23 +157,13 @@ class S3Accessor(Accessor):
         return RpAbortUpload()
 
     async def _explain(self, path: str, version: str) -> None:
-        """Raises why a version is refused, by reading of it: the reply to a HEAD does not say."""
+        """Raises the reason why a version is refused, by a read of it: the response to a HEAD does not state it."""
         _, body = await self.read(path, OpRead(version=version, range=BytesRange(0, 1)))
         try:
             await body.read(1)
         finally:
             await body.close()
 
-    async def presign(self, path: str, args: OpPresign) -> RpPresign:
-        request = self._core.request(self._key(path), args.operation)
-        return RpPresign(request=self._client.presign(request, args.expires))
-
-    async def _page(self, listing: Listing, token: str | None) -> oio.Page:
-        return listing.page(*await self._client.call(listing.request(token)))
-
     async def _uploads(self, path: str, args: OpListUploads, *, is_encoded: bool) -> RpListUploads:
-        request = uploads.list_uploads(self._core, self._key(path), args.token, is_encoded=is_encoded)
-        return uploads.listed_uploads(self._core, self.info.root, path, *await self._client.call(request))
-
-    def _key(self, path: str) -> str:
-        return build_abs_path(self.info.root, path)
+        request = uploads.list_uploads(self._dialect, self._key(path), args.token, is_encoded=is_encoded)
+        return uploads.listed_uploads(self._dialect, self.info.root, path, *await self._client.call(request))

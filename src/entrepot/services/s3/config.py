@@ -86,26 +86,25 @@ class S3(ServiceConfig):
         self._check_checksum()
 
     def build(self, context: Context) -> Accessor:
+        from entrepot.raw.http.client import HttpClient
         from entrepot.signing.aws import Credentials, Signer
 
         from .accessor import S3Accessor
-        from .client import S3Client
         from .core import S3Core
+        from .signer import S3Signer
 
         signer = None
         if self.access_key_id and self.secret_access_key and self.region:
             credentials = Credentials(self.access_key_id, self.secret_access_key, self.session_token or None)
-            signer = Signer(credentials, self.region)
-        core = S3Core(*self._address(), bucket=self.bucket, region=self.region)
-        client = S3Client(
-            core,
+            signer = Signer(credentials, self.region, "s3")
+        authorizer = S3Signer(
             signer,
-            context.http,
             context.runtime,
             is_payload_signed=not self.unsigned_payload,
             has_content_md5=self.checksum_algorithm == "md5",
         )
-        return S3Accessor(client, normalize_root(self.root), is_list_v1=self.disable_list_objects_v2)
+        core = S3Core(*self._address(), self.bucket, self.region, is_list_v1=self.disable_list_objects_v2)
+        return S3Accessor(HttpClient(core, authorizer, context.http, context.runtime), normalize_root(self.root))
 
     def is_same_store(self, other: ServiceConfig) -> bool:
         """Whether both are one bucket, at one endpoint and with the same keys."""

@@ -1,56 +1,65 @@
-"""The s3 service, pure: the requests for one object are built and the replies are read here. Nothing is sent.
+"""The dialect of S3, pure: the requests for one object are built and their responses read here. Nothing is sent.
 
-The source is the Amazon S3 API Reference: GetObject, HeadObject, PutObject, DeleteObject and CopyObject.
-Listings, deletions of many, objects sent in parts, and errors have modules of their own beside this one.
+The source is the Amazon S3 API Reference: GetObject, HeadObject, PutObject, DeleteObject and CopyObject. Listings,
+deletions of many objects, uploads in parts and errors have modules of their own in this folder.
 """
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote
 
-from entrepot.errors import Error, InvalidInput, Unexpected
-from entrepot.raw import OpCopy, OpDelete, OpRead, OpStat, OpWrite
-from entrepot.raw.http.conditions import check_honoured, check_version
-from entrepot.raw.http.headers import conditional_headers, header_etag, header_text, in_utc, parse_metadata
+from entrepot.errors import Error, Unexpected
+from entrepot.raw import OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
+from entrepot.raw.http.conditions import check_version
+from entrepot.raw.http.dialect import Dialect, ListRequests, ObjectArgs
+from entrepot.raw.http.headers import (
+    conditional_headers,
+    header_etag,
+    header_text,
+    parse_iso_time,
+    parse_metadata,
+    quoted_etag,
+)
 from entrepot.raw.http.ranges import range_header
+from entrepot.raw.http.stored_headers import StoredHeaders, write_conditions
 from entrepot.raw.http.transport import Content, Header, HttpHeaders, HttpRequest
+from entrepot.raw.http.url import Query, check_key, encode_key, encode_query
+from entrepot.raw.http.xml import Document, is_error, parse
 from entrepot.types import Metadata
 
-from .errors import is_error, reply_error
-from .headers import USER_METADATA, condition_headers, stored_headers
-from .xml import Document, parse
+from .errors import actual_size, response_error
 
+NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 NULL_VERSION: Final = "null"
 VERSION: Final = "x-amz-version-id"
 MAX_KEY_BYTES: Final = 1024
 
-Query = Sequence[tuple[str, str | None]]
+STORED: Final = StoredHeaders("x-amz-meta-")
 
 
 @dataclass(frozen=True, slots=True)
-class S3Core:
-    """What a bucket is asked and what it answers.
+class S3Core(Dialect):
+    """Builds the requests to one bucket and reads its responses.
 
     Arguments:
         url: the URL of the bucket, without a slash at its end.
         host: the value of the Host header.
         bucket: the name of the bucket.
         region: the region that requests are signed for, if they are.
+        is_list_v1: whether to list by the first version of ListObjects.
     """
 
     url: str
     host: str
     bucket: str
     region: str | None
+    is_list_v1: bool = False
 
     def get(self, key: str, args: OpRead) -> HttpRequest:
-        """GetObject. The range must not be empty: no header says so, and everything would come."""
-        asked = range_header(args.range)
+        """GetObject. The range must not be empty: no header can say so, and the whole object would be sent."""
         headers = conditional_headers(args)
-        if asked is not None:
-            headers.append(("Range", asked))
+        if (stated := range_header(args.range)) is not None:
+            headers.append(("Range", stated))
         return self.on_object("GET", key, _reading_query(args), headers)
 
     def head(self, key: str, args: OpStat) -> HttpRequest:
@@ -59,32 +68,27 @@ class S3Core:
 
     def put(self, key: str, content: bytes, args: OpWrite) -> HttpRequest:
         """PutObject."""
-        return self.on_object("PUT", key, (), [*stored_headers(args), *condition_headers(args)], content)
+        return self.on_object("PUT", key, (), [*STORED.to_store(args), *write_conditions(args)], content)
 
-    def delete(self, key: str, version: str | None) -> HttpRequest:
+    def delete(self, key: str, args: OpDelete) -> HttpRequest:
         """DeleteObject."""
-        return self.on_object("DELETE", key, _version_query(version))
+        return self.on_object("DELETE", key, _version_query(args.version))
 
-    def request(self, key: str, args: OpRead | OpStat | OpWrite | OpDelete) -> HttpRequest:
-        """The one request that makes an operation, whichever it is; that of a write without its content."""
-        match args:
-            case OpRead():
-                return self.get(key, args)
-            case OpStat():
-                return self.head(key, args)
-            case OpWrite():
-                return self.put(key, b"", args)
-            case OpDelete():
-                return self.delete(key, args.version)
+    def listing(self, root: str, path: str, args: OpList) -> ListRequests:
+        """ListObjectsV2, ListObjects or ListObjectVersions."""
+        from .listing import Listing
+
+        return Listing(self, root, path, args)
 
     def copy(self, source: str, target: str, args: OpCopy) -> HttpRequest:
-        """CopyObject. What is stored beside the source is copied with it."""
-        headers: list[Header] = [self.copy_source(source, args.source_version), *condition_headers(args)]
+        """CopyObject. The metadata of the source is copied with it."""
+        headers: list[Header] = [self.copy_source(source, args.source_version), *write_conditions(args)]
         return self.on_object("PUT", target, (), headers, b"")
 
     def copy_source(self, key: str, version: str | None) -> Header:
-        """The header that says what is copied."""
-        return "x-amz-copy-source", f"/{self.bucket}/{_encoded_key(key)}{_encoded_query(_version_query(version))}"
+        """The header that names the source of a copy."""
+        check_key(key, MAX_KEY_BYTES)
+        return "x-amz-copy-source", f"/{self.bucket}/{encode_key(key)}{encode_query(_version_query(version))}"
 
     def on_object(
         self, method: str, key: str, query: Query = (), headers: Sequence[Header] = (), body: Content | None = None
@@ -92,9 +96,10 @@ class S3Core:
         """A request about one object.
 
         Raises:
-            InvalidInput: there can be no object with this key.
+            InvalidInput: no object can have this key.
         """
-        url = f"{self.url}/{_encoded_key(key)}{_encoded_query(query)}"
+        check_key(key, MAX_KEY_BYTES)
+        url = f"{self.url}/{encode_key(key)}{encode_query(query)}"
         return HttpRequest(method, url, [("Host", self.host), *headers], body)
 
     def on_bucket(
@@ -102,135 +107,72 @@ class S3Core:
     ) -> HttpRequest:
         """A request about the bucket. Its query is never empty."""
         path = "" if "/" in self.url.partition("://")[2] else "/"
-        return HttpRequest(method, f"{self.url}{path}{_encoded_query(query)}", [("Host", self.host), *headers], body)
+        return HttpRequest(method, f"{self.url}{path}{encode_query(query)}", [("Host", self.host), *headers], body)
 
     def describe(self, headers: HttpHeaders, **overrides: Any) -> Metadata:
-        """What the headers of a reply say of the object; `overrides` are what the caller knows better."""
-        names = [name for name in headers if name.startswith(USER_METADATA)]
-        if names:
-            texts = {name.removeprefix(USER_METADATA): header_text(headers, name) or "" for name in names}
-            overrides["user_metadata"] = texts
+        if user_metadata := STORED.user_metadata(headers):
+            overrides["user_metadata"] = user_metadata
         return parse_metadata(headers, version=stated_version(headers), **overrides)
 
-    def describe_asked(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:
-        """The same of a reply to a request, which must be of what was asked for.
-
-        Raises:
-            ConditionNotMatch: it is of another version, or a condition does not hold.
-        """
+    def describe_requested(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:
         check_version(header_text(headers, VERSION), args)
-        metadata = self.describe(headers, **overrides)
-        check_honoured(metadata, args)
-        return metadata
+        return Dialect.describe_requested(self, headers, args, **overrides)
+
+    def describe_stored(self, headers: HttpHeaders, size: int) -> Metadata:
+        return Metadata(content_length=size, etag=header_etag(headers), version=stated_version(headers))
 
     def describe_copied(self, headers: HttpHeaders, content: bytes) -> Metadata:
-        """What the reply to a copy says of the target. Its length is not told.
+        """The metadata of the target in the response to a copy. Its length is not stated.
 
         Raises:
-            Error: the content says that the copy failed, in spite of the status.
+            Error: the content is an error in spite of the status.
         """
         fields = self.document(headers, content, "CopyObject").fields
         return Metadata(
             etag=quoted_etag(fields.get("ETag")),
-            last_modified=parse_moment(fields.get("LastModified")),
+            last_modified=parse_iso_time(fields.get("LastModified")),
             version=stated_version(headers),
         )
 
     def document(self, headers: HttpHeaders, content: bytes, root: str, rows: Container[str] = ()) -> Document:
-        """The content of a reply whose status is 200, which may be an error all the same.
+        """The content of a response whose status is 200, which may be an error all the same.
 
         Arguments:
-            headers: the headers of the reply.
+            headers: the headers of the response.
             content: its body.
-            root: what the name of its outermost element begins with. Some servers leave out "Result" at its end.
-            rows: the elements in that which are rows.
+            root: the start of the name of its outermost element. Some servers leave out "Result" at its end.
+            rows: the elements in it that are rows.
 
         Raises:
-            Error: it is an error, or nothing that can be understood.
+            Error: it is an error, or cannot be understood.
         """
         document = parse(content, rows)
         if document.root == "Error":
             raise self.error(200, headers, content)
         if not document.root.startswith(root):
-            raise Unexpected(f"the storage answers with something else than to a {root}", is_temporary=True)
+            raise Unexpected(f"the response of the storage is not one to {root}", is_temporary=True)
         return document
 
     def check_done(self, headers: HttpHeaders, content: bytes) -> None:
-        """Passes if a response with a successful status has no error as its content.
-
-        Raises:
-            Error: it has. The storage began to answer before it knew.
-        """
         if content and is_error(content):
             raise self.error(200, headers, content)
 
-    def error(self, status: int, headers: HttpHeaders, content: bytes) -> Error:
-        """The error that a reply means.
+    def error(self, status: int, headers: HttpHeaders, content: bytes, args: ObjectArgs | None = None) -> Error:
+        version = None if args is None or isinstance(args, OpWrite) else args.version
+        return response_error(self.bucket, self.region, status, headers, content, version)
 
-        Arguments:
-            status: its status.
-            headers: its headers.
-            content: its body, or the first part of it; empty in the reply to a HEAD.
-        """
-        return reply_error(self.bucket, self.region, status, headers, content)
-
-
-def stored_metadata(headers: HttpHeaders, size: int) -> Metadata:
-    """What the reply to a PUT says of the object that it made, of `size` bytes."""
-    return Metadata(content_length=size, etag=header_etag(headers), version=stated_version(headers))
+    def refused_size(self, content: bytes) -> int | None:
+        return actual_size(content)
 
 
 def stated_version(headers: HttpHeaders) -> str | None:
-    """The version that a reply names. "null" is no version of its own: it names what was written last without one."""
+    """The version in a response. "null" is not one: it names the object that was last written without a version."""
     version = header_text(headers, VERSION)
     return None if version == NULL_VERSION else version
 
 
-def quoted_etag(text: str | None) -> str | None:
-    """An etag out of XML, with its quotes: some servers leave them out there, and not in headers."""
-    if not text or text == '""':
-        return None
-    return text if text.endswith('"') else f'"{text}"'
-
-
-def parse_moment(text: str | None) -> datetime | None:
-    """A time out of XML (ISO 8601), in UTC; None where it cannot be read, since a wrong date is no reason to fail."""
-    try:
-        return in_utc(datetime.fromisoformat(text or ""))
-    except (ValueError, OverflowError):
-        return None
-
-
-def is_key(key: str) -> bool:
-    """Whether there can be an object with this key. An empty one would mean the bucket, in a DELETE too."""
-    return 0 < len(key) <= MAX_KEY_BYTES and (key.isascii() or len(key.encode()) <= MAX_KEY_BYTES)
-
-
-def check_key(key: str) -> None:
-    """Refuses what no object can be called.
-
-    Raises:
-        InvalidInput: the key is empty, or longer than S3 takes.
-    """
-    if not is_key(key):
-        raise InvalidInput(
-            f"a key, the root included, has 1 to {MAX_KEY_BYTES} bytes of UTF-8, not {len(key.encode())}"
-        )
-
-
-def _encoded_key(key: str) -> str:
-    check_key(key)
-    return quote(key, safe="/")
-
-
-def _encoded_query(query: Query) -> str:
-    if not query:
-        return ""
-    return "?" + "&".join(name if value is None else f"{name}={quote(value, safe='')}" for name, value in query)
-
-
 def _reading_query(args: OpRead | OpStat) -> Query:
-    """The version that is asked for, and what the headers of the reply shall say."""
+    """The requested version, and the headers that the response must have."""
     overrides = {
         "response-content-type": args.override_content_type,
         "response-content-disposition": args.override_content_disposition,

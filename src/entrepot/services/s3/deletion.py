@@ -1,8 +1,8 @@
 """Deletions of many objects by one request, pure: DeleteObjects of the Amazon S3 API Reference.
 
-The digest of the content goes along twice, because each is required by some servers and unknown to others:
-Content-MD5 by the older ones, `x-amz-checksum-crc32` where MD5 is not used any more. Where the second is refused, the
-request is made again without it.
+The request has two digests of its content, because each is required by some servers and unknown to others: Content-MD5
+by the older ones, `x-amz-checksum-crc32` where MD5 is no longer used. If the second is refused, the request is sent
+again without it.
 """
 
 from base64 import b64encode
@@ -13,28 +13,28 @@ from zlib import crc32
 
 from entrepot.errors import Error, NotFound, Unexpected
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest
+from entrepot.raw.http.xml import can_carry, escaped
 
-from .core import NULL_VERSION, S3Core
+from .core import NAMESPACE, NULL_VERSION, S3Core
 from .digests import content_md5
 from .errors import code_error
-from .xml import NAMESPACE, can_carry, escaped
 
 MAX_DELETIONS: Final = 1000
-"""How many objects one request can delete."""
+"""The most objects that one request deletes."""
 
-Doomed = tuple[str, str | None]
-"""A key and the version to remove; None is the object."""
+KeyVersion = tuple[str, str | None]
+"""A key and the version to delete; None is the object."""
 
 
 def can_join(key: str, version: str | None) -> bool:
-    """Whether a deletion can go with others. XML cannot write every key; those are deleted one by one."""
+    """Whether a deletion can share a request. XML cannot write every key; the others are deleted one by one."""
     return can_carry(key) and can_carry(version or "")
 
 
-def delete_objects(core: S3Core, doomed: Sequence[Doomed], *, has_checksum: bool = True) -> HttpRequest:
+def delete_objects(core: S3Core, objects: Sequence[KeyVersion], *, has_checksum: bool = True) -> HttpRequest:
     """The request, with or without the checksum header. Its response names only what failed."""
-    objects = "".join(_object(key, version) for key, version in doomed)
-    content = f'<Delete xmlns="{NAMESPACE}"><Quiet>true</Quiet>{objects}</Delete>'.encode()
+    listed = "".join(_object(key, version) for key, version in objects)
+    content = f'<Delete xmlns="{NAMESPACE}"><Quiet>true</Quiet>{listed}</Delete>'.encode()
     headers = [content_md5(content)]
     if has_checksum:
         headers.append(("x-amz-checksum-crc32", _base64(crc32(content).to_bytes(4))))
@@ -42,37 +42,37 @@ def delete_objects(core: S3Core, doomed: Sequence[Doomed], *, has_checksum: bool
 
 
 def deletion_failures(
-    core: S3Core, headers: HttpHeaders, content: bytes, doomed: Sequence[Doomed]
+    core: S3Core, headers: HttpHeaders, content: bytes, objects: Sequence[KeyVersion]
 ) -> Iterator[tuple[int, Error]]:
-    """The deletions that failed, by their index among those that were asked for.
+    """The deletions that failed, by their index in the request.
 
-    What the response does not name was deleted, so that all were where it is empty: some servers send nothing where
-    nothing failed. What was not there is no failure.
+    An object that the response does not name was deleted. An empty response therefore means that all were deleted:
+    some servers send nothing when nothing failed. An object that did not exist is not a failure.
 
     Raises:
-        Error: the reply is an error as a whole, or nothing that can be understood.
-        Unexpected: a failure cannot be told to be of one that was asked for. Temporary: deleting twice is no harm.
+        Error: the response is an error as a whole, or cannot be understood.
+        Unexpected: a failure is of an object that was not in the request. Temporary: deleting twice does no harm.
     """
     if not content:
         return iter(())
     document = core.document(headers, content, "Delete", {"Error"})
     places = defaultdict[str | None, list[int]](list)
-    for index, (key, _) in enumerate(doomed):
+    for index, (key, _) in enumerate(objects):
         places[key].append(index)
     failed = dict[int, Error]()
     for _, values in document.rows:
         error = code_error(values.get("Code", ""))
         if not isinstance(error, NotFound):
-            failed |= dict.fromkeys(_meant(values, places.get(values.get("Key"), ()), doomed), error)
+            failed |= dict.fromkeys(_matching(values, places.get(values.get("Key"), ()), objects), error)
     return ((index, _copy(error)) for index, error in sorted(failed.items()))
 
 
-def _meant(values: dict[str, str], of_key: Sequence[int], doomed: Sequence[Doomed]) -> Sequence[int]:
-    """Which deletions of a key a failure is of: that of its version, or all if none has that."""
+def _matching(values: dict[str, str], of_key: Sequence[int], objects: Sequence[KeyVersion]) -> Sequence[int]:
+    """The deletions of a key that a failure is about: the one of its version, or all if none has that version."""
     if not of_key:
-        raise Unexpected("the storage names a deletion as failed that was not asked for", is_temporary=True)
+        raise Unexpected("the storage states that a deletion failed which was not requested", is_temporary=True)
     version = values.get("VersionId") or None
-    exact = [index for index in of_key if doomed[index][1] in (version, version or NULL_VERSION)]
+    exact = [index for index in of_key if objects[index][1] in (version, version or NULL_VERSION)]
     return exact or of_key
 
 

@@ -1,4 +1,4 @@
-"""Digests of what is sent, pure."""
+"""Digests of request content, pure."""
 
 import hashlib
 from base64 import b64encode

@@ -1,11 +1,10 @@
-"""What the errors of S3 mean, pure. The code in the content decides, and the status where there is none.
+"""The errors of S3, pure. The code in the content of a response decides; without a code, the status does.
 
-The source is "Error responses" in the Amazon S3 API Reference, and what other servers say beyond it. What
-is taken out of a reply is only what is known to be a name, so that nothing it repeats gets into an error.
+The source is "Error responses" in the Amazon S3 API Reference, and the codes of other servers. Only plain names are
+copied out of a response, so that nothing it repeats gets into an error.
 """
 
-import re
-from typing import Any, Final
+from typing import Final
 
 from entrepot.errors import (
     ConditionNotMatch,
@@ -20,114 +19,110 @@ from entrepot.errors import (
     Unexpected,
     Unsupported,
 )
-from entrepot.raw.http.errors import retry_context, status_error
+from entrepot.raw.http.error_table import ErrorTable, plain_name, with_facts
+from entrepot.raw.http.errors import Meaning
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.transport import HttpHeaders
+from entrepot.raw.http.xml import find_text
 
 NO_SUCH_UPLOAD: Final = "NoSuchUpload"
 CONFLICT: Final = "ConditionalRequestConflict"
 
 
-def reply_error(bucket: str, region: str | None, status: int, headers: HttpHeaders, content: bytes) -> Error:
-    """The error that a reply means.
+def response_error(
+    bucket: str, region: str | None, status: int, headers: HttpHeaders, content: bytes, version: str | None = None
+) -> Error:
+    """The error that a response means.
 
     Arguments:
-        bucket: the bucket that was asked.
+        bucket: the bucket of the request.
         region: the region that the request was signed for.
-        status: the status of the reply; 200 where only the content says that it is an error.
+        status: the status of the response; 200 where only the content says that it is an error.
         headers: its headers.
-        content: its body, or the first part of it; empty in the reply to a HEAD.
+        content: its body, or the first part of it; empty in the response to a HEAD.
+        version: the requested version of an object, if any.
     """
-    code = _found(content, b"Code")
+    code = _plain_text(content, b"Code")
     stated = _other_region(region, headers, content)
-    error = _misdirected(bucket, status, code, stated) or _by_code(code) or _by_status(status, headers)
-    facts: dict[str, Any] = {"code": code, "status": status, "request_id": _request_id(headers, content)}
-    return error.add_context(**facts, **retry_context(headers))
+    error = _misdirected(bucket, status, code, stated) or _ERRORS.by_code(code) or _by_status(status, headers)
+    request_id = plain_name(headers.get("x-amz-request-id")) or _plain_text(content, b"RequestId")
+    return error_of_version(with_facts(error, headers, code=code, status=status, request_id=request_id), version)
 
 
 def code_error(code: str) -> Error:
-    """The error of one object among many, of which the reply has only the code."""
-    error = _by_code(code) or Unexpected("the storage refuses")
-    return error.add_context(code=_plain(code))
+    """The error of one object among many, of which the response has only the code."""
+    error = _ERRORS.by_code(code) or Unexpected("the storage refuses the request")
+    return error.add_context(code=plain_name(code))
 
 
 def error_of_version(error: Error, version: str | None) -> Error:
     """The error of a request about a version, which may be malformed: some servers call that an InvalidRequest."""
-    if version is None or error.context.get("code") != "InvalidRequest":
+    is_refusal = isinstance(error, Unexpected) and error.context.get("code") == "InvalidRequest"
+    if version is None or not is_refusal:
         return error
-    return InvalidInput("the storage cannot make sense of the version", context=error.context)
-
-
-def is_error(content: bytes) -> bool:
-    """Whether the content of a response is that of an error."""
-    return _ERROR_ROOT.match(content) is not None
+    return InvalidInput("the storage cannot read the version", context=error.context)
 
 
 def is_missing_operation(error: Error) -> bool:
-    """Whether the storage does not have what it was asked for (405, 501)."""
+    """Whether the storage does not have the requested operation (405, 501)."""
     return error.context.get("status") in _MISSING_STATUSES or error.context.get("code") == _NOT_IMPLEMENTED
 
 
 def may_be_of_a_header(error: Error) -> bool:
-    """Whether a request is refused for good, and perhaps for a header that the storage does not know."""
+    """Whether a request is refused permanently, possibly because of a header that the storage does not know."""
     is_refusal = isinstance(error, Unexpected | InvalidInput | Unsupported) and not error.is_temporary
     is_header = error.context.get("status") in _HEADER_STATUSES or error.context.get("code") == _NOT_IMPLEMENTED
     return is_refusal and is_header
 
 
 def actual_size(content: bytes) -> int | None:
-    """The size of the object, which Amazon tells in the body of a 416 instead of in Content-Range."""
-    return parse_length(_found(content, b"ActualObjectSize"))
+    """The size of the object, which Amazon states in the body of a 416 instead of in Content-Range."""
+    return parse_length(_plain_text(content, b"ActualObjectSize"))
 
 
 _NOT_IMPLEMENTED: Final = "NotImplemented"
 _MISSING_STATUSES: Final = frozenset({405, 501})
 _HEADER_STATUSES: Final = frozenset({400, 501})
 
-_ERROR_ROOT: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:[\w.-]{1,40}:)?Error[\s>/]")
-
 _REGION_CODES: Final = frozenset(
     {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "InvalidRegion"}
 )
 _BUCKET_CODES: Final = frozenset({"NoSuchBucket", "InvalidBucketName"})
 
-_Meaning = tuple[type[Error], str, bool]
-
-_NOT_FOUND: Final = (NotFound, "there is no such object", False)
-_THROTTLED: Final = (RateLimited, "the storage asks for fewer requests", True)
-_FAILED: Final = (Unexpected, "the storage cannot answer at the moment", True)
-_BAD_KEYS: Final = (PermissionDenied, "the storage does not accept these credentials", False)
-_EXPIRED: Final = (PermissionDenied, "the credentials have expired", False)
-_FORBIDDEN: Final = (PermissionDenied, "the storage refuses access", False)
-_BAD_VALUE: Final = (InvalidInput, "the storage cannot make sense of the path or an option, such as the version", False)
-_NO_MATCH: Final = (ConditionNotMatch, "a condition does not hold", False)
-_CHANGING: Final = (ConditionNotMatch, "another request was changing the object", True)
-_BEYOND: Final = (RangeNotSatisfied, "the range starts behind the end of the object", False)
-_NOT_THERE: Final = (Unsupported, "the storage does not have this operation", False)
-_FULL: Final = (StorageFull, "there is no room left in the storage, or in what is allotted", False)
-_TOO_LARGE: Final = (InvalidInput, "the object, or a part of it, is larger than the storage takes", False)
-_DAMAGED: Final = (Unexpected, "what the storage received is not what was sent", True)
-_LOST_PARTS: Final = (Unexpected, "the storage does not have the parts of the object as they were sent", False)
-_REFUSED: Final = (
+_NOT_FOUND: Final = Meaning(NotFound, "there is no such object")
+_THROTTLED: Final = Meaning(RateLimited, "the storage asks for fewer requests", True)
+_FAILED: Final = Meaning(Unexpected, "the storage cannot respond now", True)
+_BAD_KEYS: Final = Meaning(PermissionDenied, "the storage does not accept these credentials")
+_EXPIRED: Final = Meaning(PermissionDenied, "the credentials have expired")
+_FORBIDDEN: Final = Meaning(PermissionDenied, "the storage refuses access")
+_BAD_VALUE: Final = Meaning(InvalidInput, "the storage cannot read the path or an option, such as the version")
+_NO_MATCH: Final = Meaning(ConditionNotMatch, "a condition does not hold")
+_CHANGING: Final = Meaning(ConditionNotMatch, "another request was changing the object", True)
+_BEYOND: Final = Meaning(RangeNotSatisfied, "the range starts past the end of the object")
+_NOT_THERE: Final = Meaning(Unsupported, "the storage does not have this operation")
+_FULL: Final = Meaning(StorageFull, "the storage, or the quota, is full")
+_TOO_LARGE: Final = Meaning(InvalidInput, "the object, or a part of it, is larger than the storage accepts")
+_DAMAGED: Final = Meaning(Unexpected, "the storage received other content than was sent", True)
+_LOST_PARTS: Final = Meaning(Unexpected, "the storage does not have the parts of the object as they were sent")
+_REFUSED: Final = Meaning(
     Unexpected,
-    "the storage refuses the request; if it gives no code, look at the token's age, the region and the version",
-    False,
+    "the storage refuses the request; if it states no code, check the token's age, the region and the version",
 )
 
-_CODES: Final[dict[str, _Meaning]] = {
+_CODES: Final[dict[str, Meaning]] = {
     "NoSuchKey": _NOT_FOUND,
-    "NoSuchVersion": (NotFound, "there is no such version of the object", False),
-    NO_SUCH_UPLOAD: (Unexpected, "the upload is not there any more: it was completed or aborted", False),
+    "NoSuchVersion": Meaning(NotFound, "there is no such version of the object"),
+    NO_SUCH_UPLOAD: Meaning(Unexpected, "the upload no longer exists: it was completed or aborted"),
     "AccessDenied": _FORBIDDEN,
     "AllAccessDisabled": _FORBIDDEN,
     "AccountProblem": _FORBIDDEN,
-    "InvalidObjectState": (PermissionDenied, "the object is archived and must be restored before it is read", False),
+    "InvalidObjectState": Meaning(PermissionDenied, "the object is archived and must be restored before it is read"),
     "InvalidAccessKeyId": _BAD_KEYS,
     "SignatureDoesNotMatch": _BAD_KEYS,
     "InvalidToken": _BAD_KEYS,
     "ExpiredToken": _EXPIRED,
     "TokenRefreshRequired": _EXPIRED,
-    "RequestTimeTooSkewed": (PermissionDenied, "the clock of this machine and that of the storage differ", False),
+    "RequestTimeTooSkewed": Meaning(PermissionDenied, "the clocks of this machine and of the storage differ"),
     "PreconditionFailed": _NO_MATCH,
     "NotModified": _NO_MATCH,
     CONFLICT: _CHANGING,
@@ -136,20 +131,19 @@ _CODES: Final[dict[str, _Meaning]] = {
     "InvalidURI": _BAD_VALUE,
     "KeyTooLongError": _BAD_VALUE,
     "KeyTooLong": _BAD_VALUE,
-    "MetadataTooLarge": (InvalidInput, "the user metadata is larger than the storage takes", False),
+    "MetadataTooLarge": Meaning(InvalidInput, "the user metadata is larger than the storage accepts"),
     "EntityTooLarge": _TOO_LARGE,
-    "EntityTooSmall": (InvalidInput, "a part is smaller than the storage takes", False),
+    "EntityTooSmall": Meaning(InvalidInput, "a part is smaller than the storage accepts"),
     "InvalidPart": _LOST_PARTS,
     "InvalidPartOrder": _LOST_PARTS,
-    "InvalidDigest": (Unexpected, "the storage cannot read the digest of the content", False),
+    "InvalidDigest": Meaning(Unexpected, "the storage cannot read the digest of the content"),
     "BadDigest": _DAMAGED,
     "XAmzContentSHA256Mismatch": _DAMAGED,
     "XAmzContentChecksumMismatch": _DAMAGED,
     "IncompleteBody": _DAMAGED,
-    "InvalidRequest": (
+    "InvalidRequest": Meaning(
         Unexpected,
         "the storage refuses the request, such as a copy of over 5 GiB, or to lock objects without checksum_algorithm",
-        False,
     ),
     "QuotaExceeded": _FULL,
     "InsufficientStorage": _FULL,
@@ -171,7 +165,7 @@ _CODES: Final[dict[str, _Meaning]] = {
     "ServiceUnavailable": _FAILED,
 }
 
-_STATUSES: Final[dict[int, _Meaning]] = {
+_STATUSES: Final[dict[int, Meaning]] = {
     400: _REFUSED,
     409: _CHANGING,
     413: _TOO_LARGE,
@@ -180,9 +174,11 @@ _STATUSES: Final[dict[int, _Meaning]] = {
     507: _FULL,
 }
 
+_ERRORS: Final = ErrorTable(_CODES, _STATUSES)
+
 
 def _misdirected(bucket: str, status: int, code: str | None, region: str | None) -> Error | None:
-    """The error of a request that went to the wrong place, which is for the configuration to put right."""
+    """The error of a request that went to the wrong place, which the user corrects in the configuration."""
     is_redirect = 300 <= status < 400 and status != 304
     if region is not None and (is_redirect or code in _REGION_CODES or (status == 400 and code is None)):
         return ConfigInvalid(f"the bucket {bucket} is in another region: set region to {region!r}")
@@ -198,38 +194,17 @@ def _misdirected(bucket: str, status: int, code: str | None, region: str | None)
 
 
 def _other_region(ours: str | None, headers: HttpHeaders, content: bytes) -> str | None:
-    """The region that the bucket is in, if the reply names one and it is not ours."""
-    region = _plain(headers.get("x-amz-bucket-region")) or _found(content, b"Region")
+    """The region of the bucket, if the response names one and it is not the configured one."""
+    region = plain_name(headers.get("x-amz-bucket-region")) or _plain_text(content, b"Region")
     return None if region == ours else region
 
 
-def _by_code(code: str | None) -> Error | None:
-    meaning = _CODES.get(code or "")
-    return None if meaning is None else _error(meaning)
-
-
 def _by_status(status: int, headers: HttpHeaders) -> Error:
-    """By what is left where no code is known: the reply to a HEAD has none."""
+    """The error of a status, for responses without a known code, such as every response to a HEAD."""
     if headers.get("x-amz-delete-marker") == "true":
         return NotFound("the object was deleted")
-    return _error(_STATUSES[status]) if status in _STATUSES else status_error(status, headers)
+    return _ERRORS.by_status(status, headers)
 
 
-def _error(meaning: _Meaning) -> Error:
-    kind, message, is_temporary = meaning
-    return kind(message, is_temporary=is_temporary)
-
-
-def _found(content: bytes, tag: bytes) -> str | None:
-    """The text of an element, taken out of the reply without an XML parser: what is hostile in one stays text."""
-    match = re.search(rb"<%b>\s{0,20}([^<\s]{1,100})\s{0,20}</%b>" % (tag, tag), content)
-    return None if match is None else _plain(match[1].decode("ascii", "replace"))
-
-
-def _plain(text: str | None) -> str | None:
-    """Text of a reply that may be shown: a name, or the like. None for all else."""
-    return text if text is not None and re.fullmatch(r"[A-Za-z0-9._-]{1,60}", text) else None
-
-
-def _request_id(headers: HttpHeaders, content: bytes) -> str | None:
-    return _plain(headers.get("x-amz-request-id")) or _found(content, b"RequestId")
+def _plain_text(content: bytes, tag: bytes) -> str | None:
+    return plain_name(find_text(content, tag))

@@ -1,10 +1,11 @@
 """Listings, pure: ListObjectsV2, ListObjects (V1) and ListObjectVersions of the Amazon S3 API Reference.
 
-Keys are asked for percent-encoded (`encoding-type=url`), since XML cannot write all of them, and decoded
-where the reply says that it did so: not every server does. A blank then is `+` or `%20`, and a plus always `%2B`.
+Keys are requested percent-encoded (`encoding-type=url`), since XML cannot write all of them. They are decoded if the
+response states that they are encoded: not every server encodes them. A blank is then `+` or `%20`, and a plus is always
+`%2B`.
 
-Some servers say so of a page and encode the keys in it, but not the common prefixes (moto, in V1). So keys and common
-prefixes are read apart, and the texts show whether they were encoded: see `Listing._decoded`.
+Some servers state that a page is encoded and encode its keys, but not its common prefixes (moto, in V1). Keys and
+common prefixes are therefore decoded apart, and the texts show whether they were encoded: see `Listing._decoded`.
 """
 
 import re
@@ -15,20 +16,21 @@ from urllib.parse import unquote, unquote_plus
 
 from entrepot.errors import Unexpected
 from entrepot.raw import OpList, build_abs_path, is_dir_path
-from entrepot.raw.http.headers import parse_length
+from entrepot.raw.http.headers import parse_iso_time, parse_length, quoted_etag
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest
+from entrepot.raw.http.url import Query
+from entrepot.raw.http.xml import Document, Row
 from entrepot.raw.oio.list.page import Page
 from entrepot.types import Entry, EntryMode, Metadata
 
-from .core import Query, S3Core, parse_moment, quoted_etag
-from .xml import Document, Row
+from .core import S3Core
 
 MAX_KEYS: Final = 1000
-"""The most entries that S3 gives in one page."""
+"""The most entries that S3 returns in one page."""
 
 
 class Api(Enum):
-    """Which operation of S3 lists."""
+    """The operation of S3 that lists."""
 
     V1 = "V1"
     V2 = "V2"
@@ -41,32 +43,31 @@ _FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR  # on Python 3.11 to look one 
 _PREFIXES: Final = "CommonPrefixes"
 _ROWS: Final = frozenset({"Contents", _PREFIXES, "Version", "DeleteMarker"})
 _NEVER_ENCODED: Final = re.compile("%(?:(?![0-9A-Fa-f]{2})|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])")
-"""What no encoder writes: a percent sign before something else than two digits, or before a letter or a figure."""
+"""Text that no encoder writes: a percent sign without two hexadecimal digits, or an encoded letter or digit."""
 _TRUNCATED: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
 _ALL_ENCODED: Final = re.compile("[!-~]*")
 SEPARATOR: Final = "\n"
 
 
 class Listing:
-    """One listing: what is asked for each of its pages, and what a reply holds.
+    """One listing: builds the request for each page and reads its response.
 
-    The token of a page is what asks for it: of S3 in V2, and else the key that the page before ended with,
-    with the version if there are versions. So it can be read here alone.
+    The token of a page is the continuation token of S3 in V2. In V1 it is the last key of the page before, and in a
+    listing of versions that key and its version. Only this class reads it.
 
     Arguments:
-        core: the bucket.
+        core: the dialect.
         root: the prefix of every key, normalized.
         path: the directory or prefix to list.
         args: the options.
-        is_v1: whether to use the first version of the operation.
     """
 
-    def __init__(self, core: S3Core, root: str, path: str, args: OpList, *, is_v1: bool = False) -> None:
+    def __init__(self, core: S3Core, root: str, path: str, args: OpList) -> None:
         self._core = core
         self._root = root[1:]
         self._prefix = build_abs_path(root, path)
         self._args = args
-        self._api = Api.VERSIONS if args.versions or args.deleted else Api.V1 if is_v1 else Api.V2
+        self._api = Api.VERSIONS if args.versions or args.deleted else Api.V1 if core.is_list_v1 else Api.V2
         self._is_versioned = self._api is Api.VERSIONS
 
     def request(self, token: str | None) -> HttpRequest:
@@ -81,10 +82,10 @@ class Listing:
         return self._core.on_bucket("GET", [*query, *self._position(token)])
 
     def page(self, headers: HttpHeaders, content: bytes) -> Page:
-        """What a reply holds. Keys that no path leads to are left out.
+        """The entries in a response. Keys that no path leads to are left out.
 
         Raises:
-            Error: the reply is an error, or nothing that can be understood.
+            Error: the response is an error, or cannot be understood.
         """
         document = self._core.document(headers, content, "List", _ROWS)
         rows = list(self._keys(document))
@@ -96,7 +97,7 @@ class Listing:
             return () if after is None else ((_START_AFTER[self._api], build_abs_path(f"/{self._root}", after)),)
         if self._api is not Api.VERSIONS:
             return (("continuation-token" if self._api is Api.V2 else "marker", token),)
-        key, _, version = token.rpartition(SEPARATOR)  # a key may hold a line feed, a version none
+        key, _, version = token.rpartition(SEPARATOR)  # a key may hold a line feed, a version does not
         return (("key-marker", key), *([("version-id-marker", version)] if version else []))
 
     def _keys(self, document: Document) -> Iterator[tuple[str, Row]]:
@@ -111,13 +112,14 @@ class Listing:
         return ((next(keys[row[0] == _PREFIXES]), row) for row in document.rows)
 
     def _decoded(self, texts: Sequence[str], document: Document, *, is_prefix: bool) -> Sequence[str]:
-        """The keys, or the common prefixes, of a page as they are.
+        """The decoded keys, or common prefixes, of a page.
 
-        They are left as they stand where no encoder writes such a text, or where decoded they would not lie in what
-        is listed. Where a character stands that encoders replace, such as a blank, a plus is not one of them.
+        They stay unchanged if no encoder writes such texts, or if the decoded ones would not be in the listed directory
+        while the texts themselves are. If a text has a character that encoders replace, such as a blank, a plus in it
+        is not an encoded blank.
 
         Raises:
-            Unexpected: one is not UTF-8.
+            Unexpected: a key is not UTF-8.
         """
         joint = "/".join(texts)
         if ("%" not in joint and "+" not in joint) or not _is_encoded(document) or _NEVER_ENCODED.search(joint):
@@ -128,7 +130,7 @@ class Listing:
         return keys if self._are_below(keys, end) or not self._are_below(texts, end) else texts
 
     def _are_below(self, keys: Iterable[str], end: str | None) -> bool:
-        """Whether all begin as was asked for; and if `end` is given, have that once behind it, at their end."""
+        """Whether all start with the prefix; and if `end` is given, have it after that once, at their end."""
         start = self._prefix
         return all(
             key.startswith(start) and (not end or key.find(end, len(start)) + len(end) == len(key)) for key in keys
@@ -137,22 +139,22 @@ class Listing:
     def _entries(self, rows: list[tuple[str, Row]]) -> Iterator[Entry]:
         for key, (name, values) in rows:
             path = self._path(key)
-            if path is not None and self._is_asked(path, name, values):
+            if path is not None and self._is_requested(path, name, values):
                 yield Entry(path, self._metadata(path, name, values))
 
     def _path(self, key: str) -> str | None:
-        """The path of a key; None where none leads to it, or it was not asked for."""
+        """The path of a key; None if no path leads to it, or it was not requested."""
         path = key[len(self._root) :]
         if not key.startswith(self._prefix) or path.startswith("/") or path == self._args.start_after:
             return None
         return path or ("/" if self._root else None)
 
-    def _is_asked(self, path: str, name: str, values: dict[str, str]) -> bool:
+    def _is_requested(self, path: str, name: str, values: dict[str, str]) -> bool:
         if name == "Contents":
             return True
         if name == "DeleteMarker" and not self._args.deleted:
             return False
-        if name == _PREFIXES:  # some servers name the directory that `start_after` lies in
+        if name == _PREFIXES:  # some servers list the directory that contains `start_after`
             return self._args.start_after is None or path > self._args.start_after
         return self._args.versions or _is_latest(values)
 
@@ -160,7 +162,7 @@ class Listing:
         if name == _PREFIXES:
             return Metadata(mode=EntryMode.DIR)
         mode = _DIRECTORY if is_dir_path(path) else _FILE
-        etag, modified = quoted_etag(values.get("ETag")), parse_moment(values.get("LastModified"))
+        etag, modified = quoted_etag(values.get("ETag")), parse_iso_time(values.get("LastModified"))
         if not self._is_versioned:
             return Metadata(mode, parse_length(values.get("Size")), etag, modified)
         is_deleted = name == "DeleteMarker"
@@ -180,11 +182,11 @@ class Listing:
         is_v2 = self._api is Api.V2
         token = document.fields.get("NextContinuationToken") if is_v2 else self._next_marker(document, rows)
         if not token:
-            raise Unexpected("the storage has more to list and does not say how to ask for it")
+            raise Unexpected("the storage has more pages and does not state the token of the next one")
         return token
 
     def _next_marker(self, document: Document, rows: list[tuple[str, Row]]) -> str | None:
-        """Where V1 and the listing of versions go on: what the reply says, or else behind the last key in it."""
+        """The next page in V1 and of versions: the marker stated in the response, or else its last key."""
         is_v1 = self._api is Api.V1
         stated = document.fields.get("NextMarker" if is_v1 else "NextKeyMarker")
         marker = _marker(stated, document, rows) if stated else None
@@ -196,7 +198,7 @@ class Listing:
 
 
 def _marker(stated: str, document: Document, rows: list[tuple[str, Row]]) -> str:
-    """A marker as it is. It is a key that the page ends with; SeaweedFS encodes the keys, and not the marker."""
+    """The decoded marker. It is the last key of the page; SeaweedFS encodes the keys but not the marker."""
     last = {row[0] == _PREFIXES: key for key, row in rows}.values()
     key = decoded(stated, document)
     return stated if stated in last and key not in last else key
@@ -207,19 +209,19 @@ def _is_latest(values: dict[str, str]) -> bool:
 
 
 def is_truncated(document: Document) -> bool:
-    """Whether more is to be listed. A response that does not say so is the last page.
+    """Whether there is another page. A response that does not state it is the last page.
 
     Raises:
-        Unexpected: what it says cannot be read. To take that for the end would lose entries.
+        Unexpected: the statement cannot be read. Taking it for the end would lose entries.
     """
     stated = document.fields.get("IsTruncated", "").strip().lower()
     if stated not in _TRUNCATED:
-        raise Unexpected("the storage does not say whether it has more to list", is_temporary=True)
+        raise Unexpected("the storage does not state whether there is another page", is_temporary=True)
     return _TRUNCATED[stated]
 
 
 def decoded(text: str, document: Document) -> str:
-    """A key of a reply as it is.
+    """A key of a response, decoded if the response is encoded.
 
     Raises:
         Unexpected: it is not UTF-8.

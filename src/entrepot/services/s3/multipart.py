@@ -1,4 +1,4 @@
-"""Objects that are sent in parts, pure.
+"""Uploads of objects in parts, pure.
 
 The source is the Amazon S3 API Reference: CreateMultipartUpload, UploadPart, UploadPartCopy,
 CompleteMultipartUpload and AbortMultipartUpload.
@@ -11,17 +11,18 @@ from typing import Final
 
 from entrepot.errors import Unexpected
 from entrepot.raw import OpWrite
-from entrepot.raw.http.headers import header_etag
+from entrepot.raw.http.headers import header_etag, quoted_etag
+from entrepot.raw.http.stored_headers import write_conditions
 from entrepot.raw.http.transport import Header, HttpHeaders, HttpRequest
+from entrepot.raw.http.url import Query
+from entrepot.raw.http.xml import escaped
 from entrepot.raw.oio.write.multipart import MAX_PARTS, Part
 from entrepot.types import Metadata
 
-from .core import Query, S3Core, quoted_etag, stated_version
-from .headers import condition_headers, stored_headers
-from .xml import NAMESPACE, escaped
+from .core import NAMESPACE, STORED, S3Core, stated_version
 
 MIN_PART: Final = 5 * 1024**2
-"""The fewest bytes of a part that is not the last one."""
+"""The fewest bytes of a part, unless it is the last one."""
 
 MAX_PART: Final = 5 * 1024**3
 """The most bytes of a part, and of an object that is stored by one PUT."""
@@ -30,31 +31,31 @@ MAX_TOTAL: Final = 5 * 1024**4
 """The most bytes of an object."""
 
 COPY_RANGE: Final = 128 * 1024**2
-"""How many bytes of an object one request copies, where it is copied in ranges."""
+"""The size of a range in bytes, where an object is copied in ranges."""
 
 _MD5: Final = re.compile('"?([0-9a-fA-F]{32})"?')
 
 
 def initiate(core: S3Core, key: str, args: OpWrite) -> HttpRequest:
-    """CreateMultipartUpload. What is stored beside the object is told here, the conditions at the end."""
-    return initiate_with(core, key, stored_headers(args))
+    """CreateMultipartUpload. It has the metadata of the object; the conditions belong to the completion."""
+    return initiate_with(core, key, STORED.to_store(args))
 
 
 def initiate_with(core: S3Core, key: str, headers: Sequence[Header]) -> HttpRequest:
-    """CreateMultipartUpload with the headers of what is stored beside the object."""
+    """CreateMultipartUpload with the headers that are stored with the object."""
     return core.on_object("POST", key, [("uploads", None)], headers, b"")
 
 
 def upload_id(core: S3Core, headers: HttpHeaders, content: bytes) -> str:
-    """The id of the upload that was begun.
+    """The id of the upload that was started.
 
     Raises:
-        Error: the reply is an error, or tells none.
+        Error: the response is an error, or has no id.
     """
-    found = core.document(headers, content, "InitiateMultipartUpload").fields.get("UploadId", "").strip()
-    if not found:
-        raise Unexpected("the storage began an upload without an id", is_temporary=True)
-    return found
+    upload = core.document(headers, content, "InitiateMultipartUpload").fields.get("UploadId", "").strip()
+    if not upload:
+        raise Unexpected("the storage started an upload without an id", is_temporary=True)
+    return upload
 
 
 def upload_part(core: S3Core, key: str, upload: str, number: int, content: Sequence[bytes | memoryview]) -> HttpRequest:
@@ -71,51 +72,47 @@ def copy_part(core: S3Core, key: str, upload: str, number: int, source: Sequence
         key: the key of the new object.
         upload: the id of its upload.
         number: the place of the part in it, from 1.
-        source: the headers that say what is copied, and what must hold of it.
-        part: which bytes, at least one.
+        source: the headers that name the source, and its conditions.
+        part: the range, at least one byte.
     """
-    asked = ("x-amz-copy-source-range", f"bytes={part.start}-{part.stop - 1}")
-    return core.on_object("PUT", key, _part_query(upload, number), [*source, asked], b"")
+    stated = ("x-amz-copy-source-range", f"bytes={part.start}-{part.stop - 1}")
+    return core.on_object("PUT", key, _part_query(upload, number), [*source, stated], b"")
 
 
 def copied_part(core: S3Core, headers: HttpHeaders, content: bytes, number: int, size: int) -> Part:
     """The part that was copied.
 
     Raises:
-        Error: the content says that it failed, in spite of the status.
-        Unexpected: it tells no etag, without which the upload cannot be completed.
+        Error: the content is an error in spite of the status.
+        Unexpected: it has no etag, without which the upload cannot be completed.
     """
     etag = quoted_etag(core.document(headers, content, "CopyPart").fields.get("ETag"))
     if etag is None:
-        raise Unexpected("the storage copied a part without naming its etag", is_temporary=True)
+        raise Unexpected("the storage copied a part without stating its etag", is_temporary=True)
     return Part(number, etag, size)
 
 
 def copy_ranges(size: int, chunk: int | None) -> Iterator[range]:
-    """The ranges in which an object is copied: all of one size but the last, and never more than fit in an upload.
+    """The ranges in which an object is copied: all of one size but the last, and at most `MAX_PARTS` of them.
 
     Arguments:
         size: the bytes of the object.
-        chunk: how many bytes a range should have; None is what suits.
+        chunk: the size of a range in bytes (a hint); None is `COPY_RANGE`.
     """
     least = max(MIN_PART, -(-size // MAX_PARTS))
     step = min(max(chunk or COPY_RANGE, least), MAX_PART)
     return (range(start, min(start + step, size)) for start in range(0, size, step))
 
 
-def _part_query(upload: str, number: int) -> Query:
-    return [("partNumber", str(number)), ("uploadId", upload)]
-
-
 def part_of(headers: HttpHeaders, number: int, size: int) -> Part:
     """The part that was stored.
 
     Raises:
-        Unexpected: the reply has no etag, without which the upload cannot be completed.
+        Unexpected: the response has no etag, without which the upload cannot be completed.
     """
     etag = header_etag(headers)
     if not etag:
-        raise Unexpected("the storage took a part without naming its etag", is_temporary=True)
+        raise Unexpected("the storage stored a part without stating its etag", is_temporary=True)
     return Part(number, etag, size)
 
 
@@ -125,15 +122,15 @@ def complete(core: S3Core, key: str, upload: str, parts: Sequence[Part], args: O
         f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escaped(part.etag)}</ETag></Part>" for part in parts
     )
     content = f'<CompleteMultipartUpload xmlns="{NAMESPACE}">{listed}</CompleteMultipartUpload>'.encode()
-    # No Content-Type: Swift would store it beside the object
-    return core.on_object("POST", key, [("uploadId", upload)], condition_headers(args), content)
+    # No Content-Type: Swift would store it with the object
+    return core.on_object("POST", key, [("uploadId", upload)], write_conditions(args), content)
 
 
 def completed(core: S3Core, headers: HttpHeaders, content: bytes, parts: Sequence[Part]) -> Metadata:
-    """What the reply to a completion says of the object.
+    """The metadata of the object in the response to a completion.
 
     Raises:
-        Error: the content says that it failed, in spite of the status.
+        Error: the content is an error in spite of the status.
     """
     fields = core.document(headers, content, "CompleteMultipartUpload").fields
     return Metadata(
@@ -148,12 +145,16 @@ def abort(core: S3Core, key: str, upload: str) -> HttpRequest:
     return core.on_object("DELETE", key, [("uploadId", upload)])
 
 
-def is_made_of(found: Metadata, parts: Sequence[Part]) -> bool:
-    """Whether an object is what these parts make: its etag is the MD5 of theirs, and a count.
+def is_made_of(metadata: Metadata, parts: Sequence[Part]) -> bool:
+    """Whether an object consists of these parts: its etag is the MD5 of theirs, and their count.
 
-    False where etags are no MD5, as with some encryptions: then nobody can tell.
+    False where etags are not MD5 digests, as with some encryptions: then it cannot be determined.
     """
     digests = [match[1] for part in parts if (match := _MD5.fullmatch(part.etag))]
     joint = hashlib.md5(bytes.fromhex("".join(digests)), usedforsecurity=False).hexdigest()
-    is_same_size = found.content_length == sum(part.size for part in parts)
-    return is_same_size and len(digests) == len(parts) and found.etag == f'"{joint}-{len(parts)}"'
+    is_same_size = metadata.content_length == sum(part.size for part in parts)
+    return is_same_size and len(digests) == len(parts) and metadata.etag == f'"{joint}-{len(parts)}"'
+
+
+def _part_query(upload: str, number: int) -> Query:
+    return [("partNumber", str(number)), ("uploadId", upload)]

@@ -1,26 +1,17 @@
-"""How an object gets into the bucket: by one PUT, or in parts.
+"""Writes of objects: by one PUT, or in parts. `Publication` handles requests whose response was lost."""
 
-A request that publishes may take effect although its reply is lost. When it is made again, "the condition
-does not hold" and "there is no such upload" may therefore be the echo of our own success. Of an upload
-that can be found out: its id is ours alone, and what the parts make has a known etag. Of a condition it
-cannot, since another writer may have stored the same bytes; so that error stays, and says what it may mean.
-"""
+from collections.abc import Sequence
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
-
-from entrepot.errors import ConditionNotMatch, Error, NotFound, ObjectExists, Unexpected
+from entrepot.errors import ConditionNotMatch, Error, NotFound, Unexpected
 from entrepot.raw import OpStat, OpWrite
-from entrepot.raw.http.transport import HttpRequest
-from entrepot.raw.oio.write.multipart import MultipartUpload, Part
+from entrepot.raw.http.client import HttpClient
+from entrepot.raw.http.publication import Publication
+from entrepot.raw.oio import MultipartUpload, Part
 from entrepot.types import Metadata
 
 from . import multipart
-from .client import S3Client
-from .core import stored_metadata
+from .core import S3Core
 from .errors import CONFLICT, NO_SUCH_UPLOAD
-
-T = TypeVar("T")
 
 
 class S3Upload(MultipartUpload):
@@ -29,27 +20,25 @@ class S3Upload(MultipartUpload):
     Arguments:
         client: sends the requests.
         key: the key of the object.
-        args: what is stored beside it, and the conditions.
+        args: the metadata to store, and the conditions.
 
     Raises:
-        InvalidInput: the key, or something to store beside the object, cannot be sent.
+        InvalidInput: the key or the metadata cannot be sent.
     """
 
-    def __init__(self, client: S3Client, key: str, args: OpWrite) -> None:
+    def __init__(self, client: HttpClient[S3Core], key: str, args: OpWrite) -> None:
         self._client = client
-        self._core = client.core
-        self._put = client.core.put(key, b"", args)
+        self._core = client.dialect
         self._key = key
         self._args = args
-        self._is_unsure = False
+        self._publication = Publication(client, key, args)
 
     async def store(self, content: bytes) -> Metadata:
-        headers = await self._publish(self._client.store, self._put.with_content(content))
-        return stored_metadata(headers, len(content))
+        return await self._publication.put(content)
 
     async def initiate(self) -> str:
-        headers, content = await self._client.call(multipart.initiate(self._core, self._key, self._args))
-        return multipart.upload_id(self._core, headers, content)
+        request = multipart.initiate(self._core, self._key, self._args)
+        return multipart.upload_id(self._core, *await self._client.call(request))
 
     async def upload_part(self, upload: str, number: int, content: Sequence[bytes | memoryview]) -> Part:
         request = multipart.upload_part(self._core, self._key, upload, number, content)
@@ -58,15 +47,15 @@ class S3Upload(MultipartUpload):
 
     async def complete(self, upload: str, parts: Sequence[Part]) -> Metadata:
         request = multipart.complete(self._core, self._key, upload, parts, self._args)
-        was_unsure = self._is_unsure
+        was_unsure = self._publication.is_unsure
         try:
-            headers, content = await self._publish(self._client.call, request)
+            headers, content = await self._publication.call(request)
             return multipart.completed(self._core, headers, content, parts)
         except Error as error:
             if was_unsure and error.context.get("code") == NO_SUCH_UPLOAD:
                 return await self._recognized(parts, error)
             if error.context.get("code") == CONFLICT:
-                raise _spent(error) from None
+                raise _conflict(error) from None
             raise
 
     async def abort(self, upload: str) -> None:
@@ -76,47 +65,21 @@ class S3Upload(MultipartUpload):
             if error.context.get("code") != NO_SUCH_UPLOAD and not isinstance(error, NotFound):
                 raise
 
-    async def _publish(self, send: Callable[[HttpRequest], Awaitable[T]], request: HttpRequest) -> T:
-        """Makes the request that lets the object appear, and remembers when it may have done so unseen."""
-        was_unsure, self._is_unsure = self._is_unsure, True
-        try:
-            return await send(request)
-        except Error as error:
-            self._is_unsure = was_unsure or error.is_temporary
-            raise self._meant(error, was_unsure) from None
-
-    def _meant(self, error: Error, was_unsure: bool) -> Error:
-        """What the refusal means here: S3 calls it not found when `if_match` meets no object."""
-        if isinstance(error, NotFound) and self._args.if_match is not None:
-            return ConditionNotMatch("if_match does not hold: there is no object", context=error.context)
-        if not isinstance(error, ConditionNotMatch) or error.is_temporary:
-            return error
-        refused = object_exists(error) if self._args.if_not_exists else error
-        if was_unsure:
-            doubt = "a condition does not hold any more; an attempt before, whose reply was lost, may have stored this"
-            return type(refused)(doubt, context=error.context)
-        return refused
-
     async def _recognized(self, parts: Sequence[Part], error: Error) -> Metadata:
-        """The object that a completion made although its reply was lost.
+        """The object that an earlier completion made although its response was lost.
 
         Raises:
-            Unexpected: what is there now is something else, or cannot be recognized.
+            Unexpected: the object that exists now is another one, or cannot be recognized.
         """
         headers, _ = await self._client.call(self._core.head(self._key, OpStat()))
-        found = self._core.describe(headers)
-        if not multipart.is_made_of(found, parts):
-            lost = "the upload is gone, and the object is not what it makes: it may have been stored and replaced since"
+        metadata = self._core.describe(headers)
+        if not multipart.is_made_of(metadata, parts):
+            lost = "the upload no longer exists, and the object is another: it may have been stored and then replaced"
             raise Unexpected(lost, context=error.context)
-        return Metadata(content_length=found.content_length, etag=found.etag, version=found.version)
+        return Metadata(content_length=metadata.content_length, etag=metadata.etag, version=metadata.version)
 
 
-def object_exists(error: ConditionNotMatch) -> ObjectExists:
-    """The refusal of a request whose only condition is that there is no object."""
-    return ObjectExists("if_not_exists does not hold: there is such an object", context=error.context)
-
-
-def _spent(error: Error) -> Error:
-    """A conflict at the end of an upload, which S3 says to begin anew: the same call would not do."""
-    message = "another request was changing the object; everything must be written again"
+def _conflict(error: Error) -> Error:
+    """The conflict at the end of an upload. S3 requires a new upload then: the same call would fail again."""
+    message = "another request was changing the object: write the whole object again"
     return ConditionNotMatch(message, context=error.context)

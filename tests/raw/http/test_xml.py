@@ -3,7 +3,7 @@
 import pytest
 
 from entrepot import ContentIncomplete, Unexpected
-from entrepot.services.s3.xml import MAX_DEPTH, can_carry, escaped, parse
+from entrepot.raw.http.xml import MAX_DEPTH, can_carry, escaped, parse
 
 REPLY = b"""<?xml version="1.0" encoding="UTF-8"?>
 <List xmlns="http://s3.amazonaws.com/doc/2006-03-01/">

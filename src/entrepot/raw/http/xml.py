@@ -1,9 +1,8 @@
-"""XML as S3 speaks it: replies are read without a tree, and requests are a few tags around escaped text.
+"""XML as object stores use it: responses are read without a tree, and requests are a few tags around escaped text.
 
-A reply is one element that holds values and, in listings, rows of values. That is all that is looked at.
-Namespaces say nothing here and are ignored. A document type declaration is refused, and with it every
-entity that could be declared: nothing expands. Elements nest to a bound, and the size of the whole is
-bounded by whoever fetched it.
+A response is one element that holds values and, in listings, rows of values. Nothing else in it is read. Namespaces
+are ignored. A document type declaration is refused, and with it every entity that it could declare: nothing expands.
+The depth of elements is bounded here, and the size of the response by the client that reads it.
 """
 
 import re
@@ -14,9 +13,8 @@ from xml.parsers import expat
 
 from entrepot.errors import ContentIncomplete, Unexpected
 
-NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 MAX_DEPTH: Final = 16
-"""How deep elements may nest. No reply of S3 needs more than five."""
+"""How deep elements may nest. No response of S3 needs more than five."""
 
 Row = tuple[str, dict[str, str]]
 
@@ -28,17 +26,18 @@ _CUT_SHORT: Final = frozenset(
         expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION],
     }
 )
+_ERROR_ROOT: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:[\w.-]{1,40}:)?Error[\s>/]")
 _NOT_IN_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(slots=True)
 class Document:
-    """What a reply says.
+    """The content of a response.
 
     Arguments:
         root: the name of the outermost element.
         fields: the text of the elements in it, by name.
-        rows: those of its elements that were asked for as rows, in order: the name, and the texts in it.
+        rows: the elements in it that were requested as rows, in order: the name, and the texts in it.
     """
 
     root: str = ""
@@ -47,42 +46,56 @@ class Document:
 
 
 def parse(content: bytes, rows: Container[str] = ()) -> Document:
-    """Reads a reply.
+    """Parses the content of a response.
 
     Arguments:
-        content: all of it, in UTF-8.
+        content: the whole content, in UTF-8.
         rows: the names of the elements that are rows.
 
     Raises:
-        ContentIncomplete: it ends before its time. Temporary.
-        Unexpected: it is no XML (temporary), declares a document type, or nests too deep.
+        ContentIncomplete: it is truncated. Temporary.
+        Unexpected: it is not XML (temporary), declares a document type, or nests too deep.
     """
     document, parser = Document(), expat.ParserCreate("utf-8")
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = _refuse_doctype
     _fill(document, parser, rows)
     try:
-        parser.Parse(content.lstrip(), True)  # blanks keep a connection alive until the answer is known
+        parser.Parse(content.lstrip(), True)  # servers send blanks to keep the connection alive
     except expat.ExpatError as error:
         raise _malformed(error.code) from None
     return document
 
 
 def escaped(text: str) -> str:
-    """Text as it stands between tags."""
+    """Text escaped for use between tags."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
 
 
 def can_carry(text: str) -> bool:
-    """Whether XML 1.0 can write all characters of the text (section 2.2). Of control characters it knows three."""
+    """Whether XML 1.0 can write all characters of the text (section 2.2). It has three control characters."""
     return _NOT_IN_XML.search(text) is None
 
 
-def _fill(document: Document, parser: expat.XMLParserType, rows: Container[str]) -> None:
-    """Lets a parser put what it finds into a document. Texts count where they stand in a value, not between values.
+def is_error(content: bytes) -> bool:
+    """Whether the outermost element of the content is `Error`. Nothing is parsed."""
+    return _ERROR_ROOT.match(content) is not None
 
-    The handlers are called several times for each row: what they share is in variables, which are reached quicker
-    than attributes.
+
+def find_text(content: bytes, tag: bytes) -> str | None:
+    """The text of the first element of that name, if it has no blanks and at most 100 bytes.
+
+    It works without an XML parser, so it also works on truncated or hostile content. Bytes that are not ASCII are
+    replaced.
+    """
+    match = re.search(rb"<%b>\s{0,20}([^<\s]{1,100})\s{0,20}</%b>" % (tag, tag), content)
+    return None if match is None else match[1].decode("ascii", "replace")
+
+
+def _fill(document: Document, parser: expat.XMLParserType, rows: Container[str]) -> None:
+    """Connects a parser to a document. Text counts inside a value, not between values.
+
+    The handlers run several times for each row. They share local variables, which are faster than attributes.
     """
     depth, text = 0, list[str]()
     row: dict[str, str] | None = None
@@ -97,7 +110,7 @@ def _fill(document: Document, parser: expat.XMLParserType, rows: Container[str])
         elif depth == 2:
             row = {} if _local(name) in rows else None
         elif depth > MAX_DEPTH:
-            raise Unexpected(f"the reply of the storage nests more than {MAX_DEPTH} elements")
+            raise Unexpected(f"the response of the storage nests elements deeper than {MAX_DEPTH}")
 
     def end(name: str) -> None:
         nonlocal depth
@@ -120,10 +133,10 @@ def _local(name: str) -> str:
 
 
 def _refuse_doctype(*_: object) -> NoReturn:
-    raise Unexpected("the reply of the storage declares a document type, which is refused")
+    raise Unexpected("the response of the storage declares a document type, which is refused")
 
 
 def _malformed(code: int) -> ContentIncomplete | Unexpected:
     if code in _CUT_SHORT:
-        return ContentIncomplete("the reply of the storage ends before its time")
-    return Unexpected("the reply of the storage is no XML", is_temporary=True)
+        return ContentIncomplete("the response of the storage is truncated")
+    return Unexpected("the response of the storage is not XML", is_temporary=True)

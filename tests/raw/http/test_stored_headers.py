@@ -1,48 +1,50 @@
-"""What is stored beside an object must arrive as it was given, or not be sent."""
+"""Metadata is stored as it was given, or refused."""
 
 import pytest
 
 from entrepot import InvalidInput
 from entrepot.raw import OpCopy, OpWrite
-from entrepot.services.s3.headers import condition_headers, stored_headers
+from entrepot.raw.http.stored_headers import StoredHeaders, write_conditions
+
+STORED = StoredHeaders("x-amz-meta-")
 
 
 def test_nothing_is_sent_that_was_not_asked_for() -> None:
-    assert stored_headers(OpWrite()) == []
-    assert condition_headers(OpWrite()) == condition_headers(OpCopy()) == []
+    assert STORED.to_store(OpWrite()) == []
+    assert write_conditions(OpWrite()) == write_conditions(OpCopy()) == []
 
 
 def test_names_of_user_metadata_are_lower_case() -> None:
     args = OpWrite(user_metadata={"Owner-Name": "Me", "x_y.z": "1"})
-    assert stored_headers(args) == [("x-amz-meta-owner-name", "Me"), ("x-amz-meta-x_y.z", "1")]
+    assert STORED.to_store(args) == [("x-amz-meta-owner-name", "Me"), ("x-amz-meta-x_y.z", "1")]
 
 
 @pytest.mark.parametrize("value", ["", "a", "a  b", "a\tb", '~!"#', "x" * 2000])
 def test_a_value_of_printable_ascii_is_sent_as_it_is(value: str) -> None:
-    assert stored_headers(OpWrite(user_metadata={"k": value})) == [("x-amz-meta-k", value)]
-    assert stored_headers(OpWrite(content_type=value)) == [("Content-Type", value)]
+    assert STORED.to_store(OpWrite(user_metadata={"k": value})) == [("x-amz-meta-k", value)]
+    assert STORED.to_store(OpWrite(content_type=value)) == [("Content-Type", value)]
 
 
 @pytest.mark.parametrize("value", ["é", " a", "a ", "\t", "a\r\nx-amz-acl: public-read", "a\n", "a\0", "\x7f", "鴨"])
 @pytest.mark.parametrize("option", ["content_type", "content_disposition", "content_encoding", "cache_control"])
 def test_any_other_value_is_refused(option: str, value: str) -> None:
     with pytest.raises(InvalidInput, match="printable ASCII"):
-        stored_headers(OpWrite(**{option: value}))
+        STORED.to_store(OpWrite(**{option: value}))
     with pytest.raises(InvalidInput, match="printable ASCII"):
-        stored_headers(OpWrite(user_metadata={"k": value}))
+        STORED.to_store(OpWrite(user_metadata={"k": value}))
 
 
 @pytest.mark.parametrize("name", ["", "a b", "é", "a:b", "a\r\nb", "a/b"])
 def test_a_name_that_is_no_header_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput, match="name"):
-        stored_headers(OpWrite(user_metadata={name: "v"}))
+        STORED.to_store(OpWrite(user_metadata={name: "v"}))
 
 
 def test_names_that_differ_by_case_are_refused() -> None:
     with pytest.raises(InvalidInput, match="twice"):
-        stored_headers(OpWrite(user_metadata={"a": "1", "A": "2"}))
+        STORED.to_store(OpWrite(user_metadata={"a": "1", "A": "2"}))
 
 
 def test_an_etag_cannot_smuggle_a_header() -> None:
     with pytest.raises(InvalidInput, match="if_match"):
-        condition_headers(OpWrite(if_match='"e"\r\nx: y'))
+        write_conditions(OpWrite(if_match='"e"\r\nx: y'))

@@ -1,0 +1,123 @@
+"""Sends requests to an HTTP object store: signs them, bounds the size of responses and raises errors."""
+
+from collections.abc import Container
+from datetime import timedelta
+from typing import Final, Generic, TypeVar
+
+from entrepot.errors import Unexpected
+from entrepot.raw.runtime import Runtime
+from entrepot.types import PresignedRequest
+
+from .dialect import Dialect, ObjectArgs
+from .errors import read_error_body
+from .reader import RANGE_STATUSES
+from .signer import RequestSigner
+from .transport import HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpTransport
+
+D = TypeVar("D", bound=Dialect)
+
+RESPONSE_LIMIT: Final = 16 * 1024 * 1024
+"""The most bytes of a response that are read into memory. A page of 1,000 keys of maximum length, with every character
+escaped, has 4 MiB."""
+
+_SUCCESS: Final = range(200, 300)
+_PIECE: Final = 256 * 1024
+
+
+class HttpClient(Generic[D]):
+    """Sends requests to one object store.
+
+    Arguments:
+        dialect: reads errors out of responses.
+        signer: adds credentials to each request when it is sent.
+        http: sends. Redirects are not followed: a signature is valid for one host.
+        runtime: the runtime of the service.
+    """
+
+    __slots__ = ("_http", "_signer", "dialect", "runtime")
+
+    def __init__(self, dialect: D, signer: RequestSigner, http: HttpTransport, runtime: Runtime) -> None:
+        self.dialect = dialect
+        self.runtime = runtime
+        self._signer = signer
+        self._http = http
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether requests are sent without credentials."""
+        return self._signer.is_anonymous
+
+    def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
+        """Returns the request in a form that anyone who has it can send until it expires."""
+        return self._signer.presign(request, expires)
+
+    async def open(self, request: HttpRequest, args: ObjectArgs) -> HttpResponse:
+        """Returns a response with the content of an object, or a 416, which `HttpReader` handles.
+
+        Arguments:
+            request: the request.
+            args: the arguments of the operation, which some errors depend on.
+
+        Raises:
+            Error: the response has any other status.
+        """
+        response = await self._send(await self._signer.sign(request), RANGE_STATUSES, args)
+        if response.status != 416:
+            return response
+        return with_size(response, self.dialect.refused_size(await read_error_body(response)))
+
+    async def call(self, request: HttpRequest, args: ObjectArgs | None = None) -> tuple[HttpHeaders, bytes]:
+        """Returns the headers and the whole content of a successful response.
+
+        Raises:
+            Error: the response is not a success, or has more than `RESPONSE_LIMIT` bytes.
+        """
+        return await _read_whole(await self._send(await self._signer.sign(request), _SUCCESS, args))
+
+    async def do(self, request: HttpRequest, args: ObjectArgs | None = None) -> HttpHeaders:
+        """Returns the headers of a successful response whose content says nothing.
+
+        Raises:
+            Error: the response is not a success, or its content is an error in spite of its status.
+        """
+        return await self._done(await self._send(await self._signer.sign(request), _SUCCESS, args))
+
+    async def store(self, request: HttpRequest) -> HttpHeaders:
+        """Does the same for a request whose content is an object or a part of one."""
+        return await self._done(await self._send(await self._signer.sign_content(request), _SUCCESS, None))
+
+    async def _done(self, response: HttpResponse) -> HttpHeaders:
+        headers, content = await _read_whole(response)
+        self.dialect.check_done(headers, content)
+        return headers
+
+    async def _send(self, request: HttpRequest, expected: Container[int], args: ObjectArgs | None) -> HttpResponse:
+        response = await self._http.send(request)
+        if response.status in expected:
+            return response
+        raise self.dialect.error(response.status, response.headers, await read_error_body(response), args)
+
+
+def with_size(response: HttpResponse, size: int | None) -> HttpResponse:
+    """Returns a 416 whose headers state the size of the object, if it is known."""
+    if "content-range" in response.headers or size is None:
+        return response
+    headers = HttpHeaders([*response.headers.items(), ("content-range", f"bytes */{size}")])
+    return HttpResponse(response.status, headers, response.body, response.url)
+
+
+async def _read_whole(response: HttpResponse) -> tuple[HttpHeaders, bytes]:
+    try:
+        return response.headers, await _read_all(response.body)
+    finally:
+        await response.body.close()
+
+
+async def _read_all(body: HttpBody) -> bytes:
+    pieces, size = list[bytes](), 0
+    while piece := await body.read(_PIECE):
+        pieces.append(piece)
+        size += len(piece)
+        if size > RESPONSE_LIMIT:
+            raise Unexpected(f"the response of the storage has more than {RESPONSE_LIMIT} bytes")
+    return b"".join(pieces)

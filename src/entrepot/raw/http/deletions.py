@@ -1,0 +1,56 @@
+"""Deletions from an HTTP object store, one request each, several at a time."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final, Generic
+
+from entrepot.errors import Error, NotFound
+from entrepot.raw.oio.delete.deletions import Deletion, of_deletion
+from entrepot.raw.oio.windowed import gather
+from entrepot.raw.ops import OpDelete
+from entrepot.raw.path import build_abs_path
+from entrepot.raw.runtime import Window
+
+from .client import D, HttpClient
+
+CONCURRENT: Final = 8
+"""How many requests that delete one object each are in flight."""
+
+
+class HttpDeletions(Generic[D]):
+    """Deletes objects below a root. Deleting an object that does not exist succeeds.
+
+    Arguments:
+        client: sends the requests.
+        root: the prefix of every key, normalized.
+    """
+
+    __slots__ = ("_client", "_root")
+
+    def __init__(self, client: HttpClient[D], root: str) -> None:
+        self._client = client
+        self._root = root
+
+    async def delete_one(self, path: str, args: OpDelete) -> None:
+        """Deletes one path. The root of the store is not an object, so there is nothing to delete at it."""
+        key = build_abs_path(self._root, path)
+        if not key:
+            return
+        try:
+            await self._client.do(self._client.dialect.delete(key, args), args)
+        except NotFound:
+            return
+
+    async def delete_many(self, deletions: Sequence[Deletion]) -> list[Error]:
+        """Deletes many paths and returns the errors of those that failed, each with its path and version."""
+        outcomes = list[Error | None]()
+        window: Window[Any] = self._client.runtime.window(CONCURRENT)
+        await gather((partial(self._failure_of, *deletion) for deletion in deletions), window, outcomes)
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    async def _failure_of(self, path: str, args: OpDelete) -> Error | None:
+        try:
+            await self.delete_one(path, args)
+        except Error as error:
+            return of_deletion(error, path, args)
+        return None

@@ -1,0 +1,82 @@
+"""The request that makes a new object visible.
+
+Theory of operation. Such a request may take effect although its response is lost, and the writer then sends it again.
+The storage may answer the second attempt with "the condition does not hold" or "there is no such upload" because the
+first one succeeded. A `Publication` therefore remembers whether an earlier attempt may have taken effect unseen
+(`is_unsure`): from the time a request is sent until a final response to it arrives, and for good once an attempt ended
+with a temporary error or was cancelled.
+
+Whether an upload in parts succeeded can be determined: only we know its id, and its parts determine the etag. Whether a
+conditional PUT succeeded cannot, since another writer may have stored the same bytes; that error stays, and its message
+says what may have happened.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from entrepot.errors import ConditionNotMatch, Error, NotFound, ObjectExists
+from entrepot.raw.ops import OpWrite
+from entrepot.types import Metadata
+
+from .client import D, HttpClient
+from .transport import HttpHeaders, HttpRequest
+
+T = TypeVar("T")
+
+
+class Publication(Generic[D]):
+    """Sends what makes one object visible, and interprets refusals of it.
+
+    Arguments:
+        client: sends the requests.
+        key: the key of the object.
+        args: the metadata to store, and the conditions.
+
+    Attributes:
+        is_unsure: whether an earlier attempt may have taken effect although it seemed to fail.
+
+    Raises:
+        InvalidInput: the key or the metadata cannot be sent.
+    """
+
+    __slots__ = ("_args", "_client", "_put", "is_unsure")
+
+    def __init__(self, client: HttpClient[D], key: str, args: OpWrite) -> None:
+        self._client = client
+        self._put = client.dialect.put(key, b"", args)
+        self._args = args
+        self.is_unsure = False
+
+    async def put(self, content: bytes) -> Metadata:
+        """Stores the whole object by one request."""
+        headers = await self._attempt(self._client.store, self._put.with_content(content))
+        return self._client.dialect.describe_stored(headers, len(content))
+
+    async def call(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
+        """Sends any other request that makes the object visible, such as the end of an upload in parts."""
+        return await self._attempt(self._client.call, request)
+
+    async def _attempt(self, send: Callable[[HttpRequest], Awaitable[T]], request: HttpRequest) -> T:
+        was_unsure, self.is_unsure = self.is_unsure, True
+        try:
+            return await send(request)
+        except Error as error:
+            self.is_unsure = was_unsure or error.is_temporary
+            raise self._interpreted(error, was_unsure) from None
+
+    def _interpreted(self, error: Error, was_unsure: bool) -> Error:
+        """The error that a refusal means here: some stores respond 404 when `if_match` meets no object."""
+        if isinstance(error, NotFound) and self._args.if_match is not None:
+            return ConditionNotMatch("if_match does not hold: there is no object", context=error.context)
+        if not isinstance(error, ConditionNotMatch) or error.is_temporary:
+            return error
+        refused = object_exists(error) if self._args.if_not_exists else error
+        if was_unsure:
+            doubt = "a condition no longer holds; an earlier attempt, whose response was lost, may have stored this"
+            return type(refused)(doubt, context=error.context)
+        return refused
+
+
+def object_exists(error: ConditionNotMatch) -> ObjectExists:
+    """The error of a refused request whose only condition is that there is no object."""
+    return ObjectExists("if_not_exists does not hold: there is such an object", context=error.context)

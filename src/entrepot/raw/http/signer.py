@@ -1,0 +1,43 @@
+"""How requests are authorized: the interface between the HTTP client and a signing scheme."""
+
+from datetime import timedelta
+
+from entrepot.types import PresignedRequest
+
+from .transport import HttpRequest
+
+
+class RequestSigner:
+    """Adds credentials to requests. This base adds none: it is anonymous access.
+
+    The client signs a request each time it sends it, so a retried request has a fresh date and signature.
+    """
+
+    __slots__ = ()
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether requests are sent without credentials."""
+        return True
+
+    async def sign(self, request: HttpRequest) -> HttpRequest:
+        """Returns the request with its credentials. It may wait, for a token or for a hash made in a thread."""
+        return request
+
+    async def sign_content(self, request: HttpRequest) -> HttpRequest:
+        """Does the same for a request whose content is an object or a part of one."""
+        return await self.sign(request)
+
+    def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
+        """Returns the request in a form that anyone who has it can send.
+
+        Arguments:
+            request: the request, without content.
+            expires: how long it is valid; an anonymous one does not expire.
+        """
+        return PresignedRequest(request.method, request.url, presigned_headers(request))
+
+
+def presigned_headers(request: HttpRequest) -> dict[str, str]:
+    """The headers that must be sent with a presigned request. Every client derives Host from the URL itself."""
+    return {name: value for name, value in request.headers if name != "Host"}

@@ -1,0 +1,93 @@
+"""An accessor over any HTTP object store. A dialect builds its requests and reads its responses."""
+
+from functools import partial
+from typing import Generic
+
+from entrepot.raw import (
+    Accessor,
+    AccessorInfo,
+    OpList,
+    OpPresign,
+    OpRead,
+    OpStat,
+    OpWrite,
+    RpDelete,
+    RpList,
+    RpPresign,
+    RpRead,
+    RpStat,
+    RpWrite,
+    build_abs_path,
+    is_dir_path,
+    oio,
+)
+from entrepot.types import EntryMode, Metadata
+
+from .client import D, HttpClient, with_size
+from .deletions import HttpDeletions
+from .dialect import ListRequests
+from .publication import Publication
+from .reader import HttpReader
+from .transport import HttpHeaders, HttpResponse
+
+
+class HttpStore(Accessor, Generic[D]):
+    """Objects in an HTTP object store, below a root.
+
+    It has stat, read, write by one PUT, delete, list and presign. A service that can do more, such as uploads in
+    parts or copies, overrides those operations.
+
+    Arguments:
+        info: what the service is and can do.
+        client: sends the requests of the dialect.
+        deletions: makes deletions; by default by one request each. A store that deletes many objects by one request
+            states in `delete_max_size` how many.
+    """
+
+    def __init__(self, info: AccessorInfo, client: HttpClient[D], deletions: HttpDeletions[D] | None = None) -> None:
+        self.info = info
+        self._client = client
+        self._dialect = client.dialect
+        self._deletions = deletions or HttpDeletions(client, info.root)
+
+    async def stat(self, path: str, args: OpStat) -> RpStat:
+        headers, _ = await self._client.call(self._dialect.head(self._key(path), args), args)
+        mode = EntryMode.DIR if is_dir_path(path) else EntryMode.FILE
+        return RpStat(metadata=self._dialect.describe_requested(headers, args, mode=mode))
+
+    async def read(self, path: str, args: OpRead) -> tuple[RpRead, HttpReader]:
+        result = RpRead()
+        request = self._dialect.get(self._key(path), args)
+
+        async def send() -> HttpResponse:
+            response = await self._client.open(request, args)
+            if response.status != 416 or "content-range" in response.headers:
+                return response
+            known = await self.stat(path, args.to_stat())  # some servers do not state the size in a 416
+            return with_size(response, known.metadata.content_length)
+
+        def describe(headers: HttpHeaders, size: int | None) -> Metadata:
+            return self._dialect.describe_requested(headers, args, content_length=size)
+
+        return result, HttpReader(send, args.range, describe, result)
+
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
+        return RpWrite(), oio.OneShotWriter(Publication(self._client, self._key(path), args).put)
+
+    async def delete(self) -> tuple[RpDelete, oio.Delete]:
+        max_size = self.info.native_capability.delete_max_size or 1
+        return RpDelete(), oio.BatchDeleter(self._deletions.delete_one, self._deletions.delete_many, max_size)
+
+    async def list(self, path: str, args: OpList) -> tuple[RpList, oio.List]:
+        listing = self._dialect.listing(self.info.root, path, args)
+        return RpList(), oio.PageLister(partial(self._page, listing))
+
+    async def presign(self, path: str, args: OpPresign) -> RpPresign:
+        request = self._dialect.request(self._key(path), args.operation)
+        return RpPresign(request=self._client.presign(request, args.expires))
+
+    async def _page(self, listing: ListRequests, token: str | None) -> oio.Page:
+        return listing.page(*await self._client.call(listing.request(token)))
+
+    def _key(self, path: str) -> str:
+        return build_abs_path(self.info.root, path)

@@ -1,0 +1,100 @@
+"""Metadata that is stored with an object, to and from headers.
+
+User metadata is printable ASCII here. The documentation of Amazon S3 says that it is US-ASCII in REST requests
+("Working with object metadata"). Amazon would accept other characters as RFC 2047 encodes them, but few other servers
+decode that, and none says whether it does. Other characters are therefore refused, since they could come back changed.
+A caller that needs them encodes them.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from entrepot.errors import InvalidInput
+from entrepot.raw.ops import OpCopy, OpWrite
+
+from .headers import header_text
+from .transport import Header, HttpHeaders
+
+_CARRIED: Final = frozenset(
+    {"content-type", "content-disposition", "content-encoding", "content-language", "cache-control", "expires"}
+)
+
+_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_VALUE: Final = re.compile(r"(?:[!-~](?:[ -~\t]*[!-~])?)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHeaders:
+    """Translates between metadata and the headers of a store.
+
+    Arguments:
+        user_prefix: the start of the header names of user metadata, in lower case, such as `"x-amz-meta-"`.
+    """
+
+    user_prefix: str
+
+    def to_store(self, args: OpWrite) -> list[Header]:
+        """The headers that a write stores with the object. Content-Type is among them only if the caller set it.
+
+        Raises:
+            InvalidInput: a value cannot be a header, or two names of user metadata differ only in case.
+        """
+        given = {
+            "Content-Type": args.content_type,
+            "Content-Disposition": args.content_disposition,
+            "Content-Encoding": args.content_encoding,
+            "Cache-Control": args.cache_control,
+        }
+        headers = [(name, _checked(name, value)) for name, value in given.items() if value is not None]
+        return [*headers, *self._user_headers(args.user_metadata or {})]
+
+    def carried(self, headers: HttpHeaders) -> list[Header]:
+        """The stored headers of an object, from a response, as headers that store the same with its copy.
+
+        Raises:
+            InvalidInput: a value cannot be sent back as it came.
+        """
+        return [
+            (name, _checked(name, value))
+            for name, value in headers.items()
+            if name in _CARRIED or name.startswith(self.user_prefix)
+        ]
+
+    def user_metadata(self, headers: HttpHeaders) -> dict[str, str]:
+        """The user metadata in the headers of a response."""
+        names = [name for name in headers if name.startswith(self.user_prefix)]
+        return {name.removeprefix(self.user_prefix): header_text(headers, name) or "" for name in names}
+
+    def _user_headers(self, user_metadata: Mapping[str, str]) -> Iterator[Header]:
+        seen = set[str]()
+        for name, value in user_metadata.items():
+            key = name.lower()
+            if not _NAME.fullmatch(name):
+                raise InvalidInput(f"user_metadata cannot have the name {key!r}: use ASCII letters, digits and '-'")
+            if key in seen:
+                raise InvalidInput(f"user_metadata has the name {key!r} twice: names do not differ by case")
+            seen.add(key)
+            yield self.user_prefix + key, _checked(f"user_metadata[{key!r}]", value)
+
+
+def write_conditions(args: OpWrite | OpCopy) -> list[Header]:
+    """The conditions on the object that a write replaces (RFC 9110, 13.1).
+
+    Raises:
+        InvalidInput: an etag cannot be a header.
+    """
+    headers: list[Header] = []
+    if args.if_match is not None:
+        headers.append(("If-Match", _checked("if_match", args.if_match)))
+    if args.if_not_exists:
+        headers.append(("If-None-Match", "*"))
+    return headers
+
+
+def _checked(name: str, value: str) -> str:
+    """A value that a server returns as it was sent: it would drop blanks around it."""
+    if not _VALUE.fullmatch(value):
+        raise InvalidInput(f"{name} cannot be stored: it must be printable ASCII without blanks around it")
+    return value

@@ -1,0 +1,36 @@
+"""Keys and queries in URLs."""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from entrepot.errors import InvalidInput
+
+Query = Sequence[tuple[str, str | None]]
+"""Names and values, in order. A name without a value has None."""
+
+
+def encode_key(key: str) -> str:
+    """A key as the path of a URL: every byte is percent-encoded but the unreserved ones (RFC 3986, 2.3) and slashes."""
+    return quote(key, safe="/")
+
+
+def encode_query(query: Query) -> str:
+    """A query with its question mark; empty if there is none."""
+    if not query:
+        return ""
+    return "?" + "&".join(name if value is None else f"{name}={quote(value, safe='')}" for name, value in query)
+
+
+def is_key(key: str, max_bytes: int) -> bool:
+    """Whether there can be an object with this key. An empty key would mean the whole store, in a DELETE too."""
+    return 0 < len(key) <= max_bytes and (key.isascii() or len(key.encode()) <= max_bytes)
+
+
+def check_key(key: str, max_bytes: int) -> None:
+    """Refuses a key that no object can have.
+
+    Raises:
+        InvalidInput: the key is empty, or longer than the storage accepts.
+    """
+    if not is_key(key, max_bytes):
+        raise InvalidInput(f"a key, the root included, has 1 to {max_bytes} bytes of UTF-8, not {len(key.encode())}")
