@@ -67,7 +67,7 @@ class Handler(ResponseHandler):
     content: aiohttp.StreamReader | None = None
     _wire: asyncio.Transport
     _socket: Socket
-    _received_at_once = 0
+    _receive_size = 0
     _handed = 0
     _taken = 0
     _head_reader: HeadReader | None = None
@@ -85,7 +85,7 @@ class Handler(ResponseHandler):
         self._wire = cast("asyncio.Transport", transport)  # aiohttp lets go of its own before the end
         self._socket = Socket(transport)
         self._made.add(self)
-        self._receive_at_once(_LITTLE)
+        self._set_receive_size(_LITTLE)
 
     def expect(self, *, has_content: bool, idle_timeout: float | None) -> None:
         """Makes ready for a reply.
@@ -104,8 +104,8 @@ class Handler(ResponseHandler):
         self._head_reader = HeadReader(has_content=has_content)
         self._read_timeout = idle_timeout
         self._handed = self._taken = 0
-        if self._received_at_once != _LITTLE:
-            self._receive_at_once(_LITTLE)
+        if self._receive_size != _LITTLE:
+            self._set_receive_size(_LITTLE)
 
     def response(self) -> Awaitable[Response]:
         """Waits for the head of the response, informational ones passed over."""
@@ -174,8 +174,8 @@ class Handler(ResponseHandler):
             self._receive(bytes(data))  # which is no copy, but for a bytearray, as it comes on Windows
 
     def _receive(self, data: bytes) -> None:
-        if len(data) >= self._received_at_once < MUCH:
-            self._receive_at_once(MUCH)
+        if len(data) >= self._receive_size < MUCH:
+            self._set_receive_size(MUCH)
             self._socket.acknowledge()
         try:
             if self._framing is None:
@@ -246,9 +246,9 @@ class Handler(ResponseHandler):
             self._payload.set_exception(error)
         self.cut_off()
 
-    def _receive_at_once(self, size: int) -> None:
-        self._received_at_once = size
-        self._socket.receive_at_once(size)
+    def _set_receive_size(self, size: int) -> None:
+        self._receive_size = size
+        self._socket.set_receive_size(size)
 
     def pause_reading(self) -> None:
         """Holds the server back. aiohttp would pause its parser."""

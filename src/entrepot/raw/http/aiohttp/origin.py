@@ -1,6 +1,5 @@
 """What is the same for all requests to one origin."""
 
-import re
 from typing import Final
 
 from aiohttp.client_reqrep import ConnectionKey
@@ -10,22 +9,9 @@ from entrepot.errors import InvalidInput
 from entrepot.raw.http.endpoint import Endpoint
 from entrepot.raw.http.headers import basic_credentials
 from entrepot.raw.http.transport import Header
+from entrepot.raw.http.wire.target import absolute_form
 
 _OWN: Final[tuple[Header, ...]] = (("Accept-Encoding", "identity"), ("User-Agent", "entrepot"))
-_URL: Final = re.compile(r"((?i:https?)://[^/?#]+)([^#]*)")
-
-
-def split_url(url: str) -> tuple[str, str]:
-    """The origin of an absolute URL, and the target in it, as they stand.
-
-    Raises:
-        InvalidInput: it is not HTTP, or names no host.
-    """
-    found = _URL.match(url)
-    if found is None:
-        raise InvalidInput("the URL cannot be used")
-    origin, target = found.groups()
-    return origin, target if target.startswith("/") else f"/{target}"
 
 
 def parse_origin(text: str) -> URL:
@@ -121,7 +107,7 @@ class Origin:
             headers.append(("Authorization", basic_credentials(url.user, url.password)))
         self._prefix = ""
         if proxy is not None and not self.destination.is_ssl():
-            self._prefix = f"http://{text.rpartition('/')[2].rpartition('@')[2]}"
+            self._prefix = absolute_form(text)
             headers += _proxy_headers(proxy)
         self.headers = {name.lower(): f"{name}: {value}" for name, value in headers}
 

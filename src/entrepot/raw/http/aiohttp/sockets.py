@@ -1,20 +1,15 @@
-"""What the system knows of a connection that asyncio does not tell."""
+"""The socket of an asyncio connection, for facts that asyncio does not report."""
 
-import os
 import select
-import socket
-import sys
 from asyncio import BaseTransport
 from collections.abc import Iterator
 from typing import Any
 
-if sys.platform == "linux":
-    import fcntl
-    import termios
+from entrepot.raw.http.wire.sockets import acknowledge, readability, receive, unacknowledged
 
 
 class Socket:
-    """The socket of a connection. Ask it nothing once that is closing: its number may be another's.
+    """The socket of a connection. Only `is_open` may be called once the connection is closing.
 
     Arguments:
         transport: the connection.
@@ -28,56 +23,39 @@ class Socket:
         self._poll: select.poll | None = None
 
     def has_news(self) -> bool:
-        """Whether there is something to read, such as the end, that the event loop has not seen yet.
-
-        False on a system that cannot tell (Windows).
-        """
-        if not hasattr(select, "poll"):
-            return False
+        """Whether the socket received bytes, or the end, that the event loop has not seen yet. False on Windows."""
         if self._poll is None:
-            self._poll = select.poll()
-            self._poll.register(self._descriptor(), select.POLLIN)
-        return bool(self._poll.poll(0))
+            self._poll = readability(self._descriptor())
+        return self._poll is not None and bool(self._poll.poll(0))
 
     def is_open(self) -> bool:
-        """Whether the connection still has one. This may be asked at any time."""
-        found = self._transport.get_extra_info("socket")
-        return found is not None and found.fileno() >= 0
+        """Whether the connection still has its socket. This may be called at any time."""
+        connection = self._transport.get_extra_info("socket")
+        return connection is not None and connection.fileno() >= 0
 
-    def receive_at_once(self, size: int) -> None:
-        """Sets the most bytes that are received at once, where the event loop lets that be set (uvloop does not).
+    def set_receive_size(self, size: int) -> None:
+        """Sets the most bytes of one receive, where the event loop allows it (uvloop does not).
 
-        asyncio allocates as much each time, however little comes.
+        asyncio allocates that many bytes each time, however few arrive.
         """
         if hasattr(self._receiver, "max_size"):
             self._receiver.max_size = size
 
     def acknowledge(self) -> None:
-        """Has the system tell the peer at once what came, where it can be told to (Linux).
-
-        It waits 40 ms for more otherwise. On loopback, whose segments are larger than what is received at once, a
-        peer may wait for that with the rest of its reply.
-        """
-        if hasattr(socket, "TCP_QUICKACK"):
-            self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        """Acknowledges received bytes to the peer at once, see `wire.sockets`."""
+        acknowledge(self._transport.get_extra_info("socket"))
 
     def unsent(self) -> int:
-        """How many bytes the system holds that the peer has not acknowledged; 0 on a system that does not tell.
-
-        These can be megabytes, which take minutes on a slow line.
-        """
-        if sys.platform != "linux":
-            return 0
-        answer = fcntl.ioctl(self._descriptor(), termios.TIOCOUTQ, bytes(4))
-        return int.from_bytes(answer, sys.byteorder)
+        """How many bytes the system holds that the peer has not acknowledged."""
+        return unacknowledged(self._descriptor())
 
     def rest(self) -> Iterator[bytes]:
-        """What was received on a plain connection that broke while it was sent on, and asyncio no longer reads.
+        """The bytes received on a plain connection that broke while sending, after which asyncio reads no more.
 
         Raises:
-            OSError: there is nothing more.
+            OSError: there are no more.
         """
-        while data := os.read(self._descriptor(), 65536):
+        while data := receive(self._descriptor()):  # looked up each time: the connection may be closed in between
             yield data
 
     def _descriptor(self) -> int:

@@ -12,12 +12,13 @@ from entrepot.errors import InvalidInput, Unexpected
 from entrepot.raw.http.endpoint import Endpoint
 from entrepot.raw.http.transport import HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.http.wire.proxies import find_proxy
+from entrepot.raw.http.wire.target import split_url
 from entrepot.raw.runtime.loop_local import LoopLocal
 from entrepot.raw.runtime.running import require_task
 from entrepot.types.shown import shown
 
 from .errors import FOREIGN_ERRORS, is_cancelled, translated
-from .origin import parse_origin, split_url
+from .origin import parse_origin
 from .pool import Pool, Pools
 
 

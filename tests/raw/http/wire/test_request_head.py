@@ -4,7 +4,6 @@ import pytest
 
 from entrepot.errors import InvalidInput
 from entrepot.raw.http import HttpRequest
-from entrepot.raw.http.aiohttp.origin import parse_origin, split_url
 from entrepot.raw.http.transport import Header
 from entrepot.raw.http.wire.request_head import head_of
 
@@ -55,30 +54,3 @@ def test_what_would_end_a_line_is_refused_and_not_repeated(bad: str, place: str)
     assert "secret" not in str(caught.value)
     assert bad not in caught.value.message
     assert not caught.value.is_temporary
-
-
-@pytest.mark.parametrize(
-    ("url", "parts"),
-    [
-        ("http://h/a?b#c", ("http://h", "/a?b")),
-        ("https://h:1?b=/", ("https://h:1", "/?b=/")),
-        ("http://h", ("http://h", "/")),
-        ("http://[::1]:9/a//b", ("http://[::1]:9", "/a//b")),
-    ],
-)
-def test_a_url_is_an_origin_and_a_target(url: str, parts: tuple[str, str]) -> None:
-    assert split_url(url) == parts
-
-
-@pytest.mark.parametrize("url", ["ftp://h/secret", "http:///secret", "/secret", "secret", ""])
-def test_what_is_not_http_is_refused(url: str) -> None:
-    with pytest.raises(InvalidInput) as caught:
-        split_url(url)
-    assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize("origin", ["http://secret:99999", "http://:80", "http://secret:0", "http://[secret"])
-def test_an_origin_that_cannot_be_reached_is_refused(origin: str) -> None:
-    with pytest.raises(InvalidInput) as caught:
-        parse_origin(origin)
-    assert "secret" not in str(caught.value)

@@ -1,0 +1,55 @@
+"""System calls on connected sockets, for facts that an event loop does not report.
+
+Each is called only while the socket is open: after that, its descriptor may belong to another one.
+"""
+
+import os
+import select
+import socket
+import sys
+from typing import Final
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
+_PIECE: Final = 64 * 1024
+
+
+def readability(descriptor: int) -> "select.poll | None":
+    """A poll object that reports received bytes or the end; None on a system that has none (Windows)."""
+    if not hasattr(select, "poll"):
+        return None
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return poll
+
+
+def acknowledge(connection: socket.socket) -> None:
+    """Makes the system acknowledge received bytes at once, where it can (Linux).
+
+    Otherwise it waits up to 40 ms for more. On loopback, whose segments are larger than one receive, a peer may wait
+    for the acknowledgement before it sends the rest of its response.
+    """
+    if hasattr(socket, "TCP_QUICKACK"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+def unacknowledged(descriptor: int) -> int:
+    """How many sent bytes the peer has not acknowledged; 0 on systems other than Linux.
+
+    These can be megabytes, which take minutes on a slow line.
+    """
+    if sys.platform != "linux":
+        return 0
+    result = fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4))
+    return int.from_bytes(result, sys.byteorder)
+
+
+def receive(descriptor: int) -> bytes:
+    """Bytes that the system has received and the event loop has not read; empty at the end of the connection.
+
+    Raises:
+        OSError: there are none, or the connection broke.
+    """
+    return os.read(descriptor, _PIECE)
