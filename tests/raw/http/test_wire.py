@@ -376,7 +376,7 @@ async def test_a_head_past_the_bound_is_a_permanent_error(service: str) -> None:
     transport = AiohttpTransport()
     head = reply("200 OK", f"Content-Security-Policy: {'secret' * 12_000}", "Content-Length: 5")
     with MisbehavingServer(lambda _: [head + RIGHT, CLOSE]) as server:
-        with pytest.raises(Unexpected, match="the head of the reply is too large") as caught:
+        with pytest.raises(Unexpected, match="the head of the response is too large") as caught:
             await operator(service, server, transport).read("a")
         assert not caught.value.is_temporary
         assert (caught.value.operation, caught.value.path) == ("read", "a")

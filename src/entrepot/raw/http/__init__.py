@@ -1,4 +1,4 @@
-"""HTTP for services: a transport that is one method wide, bodies that are checked, and the codecs."""
+"""HTTP for services: the transport interface, checked bodies, codecs, and a store built from a dialect."""
 
 from .transport import HttpBody, HttpRequest, HttpResponse, HttpTransport
 

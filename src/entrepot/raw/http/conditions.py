@@ -1,4 +1,4 @@
-"""Holds replies to what they were asked for, since many servers ignore conditions and versions."""
+"""Checks that responses honour the conditions and versions of their requests, since many servers ignore them."""
 
 from datetime import datetime
 
@@ -8,13 +8,13 @@ from entrepot.types import Metadata
 
 
 def check_honoured(metadata: Metadata, args: OpRead | OpStat) -> None:
-    """Compares what a reply shows with the conditions that it was asked under (RFC 9110, 13.1 and 13.2.2).
+    """Compares the metadata of a response with the conditions of its request (RFC 9110, 13.1 and 13.2.2).
 
-    What the reply says nothing about cannot hold for `if_match`, and is left alone otherwise. Etags count
-    without their quotes, which some servers leave out, and times to the second, as HTTP writes them.
+    If the response does not state the compared value, `if_match` fails and the other conditions pass. Etags are
+    compared without their quotes, which some servers leave out, and times to the second, as HTTP writes them.
 
     Raises:
-        ConditionNotMatch: naming the condition that does not hold.
+        ConditionNotMatch: a condition does not hold. The message names it.
     """
     etag, written = metadata.etag, metadata.last_modified
     if args.if_match is not None:
@@ -30,23 +30,23 @@ def check_honoured(metadata: Metadata, args: OpRead | OpStat) -> None:
 
 
 def check_version(stated: str | None, args: OpRead | OpStat) -> None:
-    """Compares the version that a reply says it is of with the one that was asked for.
+    """Compares the version in a response with the requested one.
 
-    A reply that names none is left alone: there are servers that do not repeat it.
+    A response without a version passes: some servers do not repeat it.
 
     Raises:
-        ConditionNotMatch: the reply is of another version.
+        ConditionNotMatch: the response is of another version.
     """
     _require(args.version is None or stated is None or stated == args.version, "version")
 
 
 def _tags(condition: str) -> list[tuple[bool, str] | None]:
-    """The etags that a condition names: one, or several between commas."""
-    return [_tag(condition), *(_tag(one.strip()) for one in condition.split(","))]
+    """The etags in a condition, which are separated by commas."""
+    return [_tag(condition), *(_tag(etag.strip()) for etag in condition.split(","))]
 
 
 def _tag(etag: str | None) -> tuple[bool, str] | None:
-    """Whether an etag is weak, and what stands in its quotes."""
+    """Whether an etag is weak, and the text in its quotes."""
     if etag is None:
         return None
     opaque = etag.removeprefix("W/")
@@ -59,10 +59,10 @@ def _opaque(etag: str | None) -> str | None:
     return None if tag is None else tag[1]
 
 
-def _to_the_second(moment: datetime) -> datetime:
-    return moment.replace(microsecond=0)
+def _to_the_second(time: datetime) -> datetime:
+    return time.replace(microsecond=0)
 
 
 def _require(holds: bool, condition: str) -> None:
     if not holds:
-        raise ConditionNotMatch(f"{condition} does not hold: the server answers with another object")
+        raise ConditionNotMatch(f"{condition} does not hold: the server responded with another object")

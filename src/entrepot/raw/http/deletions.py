@@ -32,7 +32,7 @@ class HttpDeletions(Generic[D]):
         self._root = root
 
     async def delete_one(self, path: str, args: OpDelete) -> None:
-        """Deletes one path. The root of the store is not an object, so there is nothing to delete at it."""
+        """Deletes one path. The root of the store is not an object, so nothing is deleted for it."""
         key = build_abs_path(self._root, path)
         if not key:
             return

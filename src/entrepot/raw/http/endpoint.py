@@ -1,4 +1,4 @@
-"""The address of a server as users write it."""
+"""The address of a server, as users write it."""
 
 import re
 from contextlib import suppress
@@ -16,15 +16,15 @@ _PATH: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:/-]|%[0-9A-Fa-f]{2})*", 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a server is, in one form for all that means the same.
+    """The address of a server, normalized.
 
     Arguments:
         scheme: `"http"` or `"https"`.
-        host: a name in lower case, or an address; that of IPv6 without brackets.
-        port: None where it is the one of the scheme.
-        path: percent-encoded, without a slash at its end; empty where there is none.
-        username: of the userinfo, decoded; None where that is missing or empty.
-        password: likewise.
+        host: a name in lower case, or an address; an IPv6 address has no brackets.
+        port: the port; None is the default port of the scheme.
+        path: percent-encoded, without a slash at its end; empty if there is none.
+        username: the user name in the userinfo, decoded; None if it is missing or empty.
+        password: the password in the userinfo, in the same form.
     """
 
     scheme: str
@@ -47,26 +47,26 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """All of it but the userinfo."""
+        """The whole address without the userinfo."""
         return f"{self.origin}{self.path}"
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """Reads an endpoint. No message repeats it: it may hold a password.
+    """Parses an endpoint. No message repeats it: it may hold a password.
 
     Raises:
-        ConfigInvalid: it is no HTTP URL, names no host that can be used, or has a query or fragment.
+        ConfigInvalid: it is not an HTTP URL, its host is missing or not valid, or it has a query or fragment.
     """
     if not text.isprintable() or " " in text:
-        raise _invalid("the endpoint holds blanks or control characters")
+        raise _invalid("the endpoint has blanks or control characters")
     split = _split(text)
-    if split is None:  # raised here, for the error of urllib, which names parts of the text, is not to be its context
+    if split is None:  # raised here: the error of urllib repeats parts of the text, and must not be the context of ours
         raise _invalid("the endpoint cannot be read as a URL")
     parts, port = split
     if parts.scheme not in DEFAULT_PORTS or port == 0:
-        raise _invalid("the endpoint starts with http:// or https:// and a host")
+        raise _invalid("the endpoint must start with http:// or https:// and a host")
     if "?" in text or "#" in text:
-        raise _invalid("the endpoint has no query and no fragment")
+        raise _invalid("the endpoint must not have a query or a fragment")
     return Endpoint(
         parts.scheme,
         _host(parts.hostname or ""),
@@ -78,7 +78,7 @@ def parse_endpoint(text: str) -> Endpoint:
 
 
 def _split(text: str) -> tuple[SplitResult, int | None] | None:
-    """The parts of a URL and its port; None where it cannot be read."""
+    """The parts of a URL and its port; None if it cannot be parsed."""
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -91,7 +91,7 @@ def _host(host: str) -> str:
     if ":" in host:
         return _ipv6(host)
     if not _HOST.fullmatch(host) or ".." in host:
-        raise _invalid("the endpoint has no host, or one that cannot be used (write it in ASCII)")
+        raise _invalid("the endpoint has no host, or its host is not valid (write it in ASCII)")
     return host
 
 
@@ -99,9 +99,9 @@ def _ipv6(host: str) -> str:
     from ipaddress import IPv6Address
 
     with suppress(ValueError):
-        # A zone, after '%', means something to this machine alone.
+        # A zone, after '%', has a meaning only on this machine.
         return IPv6Address(host.replace("%", " ")).compressed
-    raise _invalid("the host of the endpoint is no IPv6 address")
+    raise _invalid("the host of the endpoint is not an IPv6 address")
 
 
 def _path(parts: SplitResult) -> str:

@@ -1,8 +1,8 @@
-"""The codecs of headers: conditions on the way out, metadata on the way in.
+"""The codecs of headers: conditions of requests, metadata of responses.
 
-HTTP says of the bytes of a header value no encoding (RFC 9110, 5.5). The transport decodes them as UTF-8, and keeps
-a byte that is not UTF-8 as a lone surrogate, so that nothing is lost. A lone surrogate can be neither printed nor
-encoded, so none leaves this module: `header_text` decodes for readers, and `header_etag` for sending back.
+HTTP does not state the encoding of header values (RFC 9110, 5.5). The transport decodes them as UTF-8, and keeps a byte
+that is not UTF-8 as a lone surrogate, so that nothing is lost. A lone surrogate can be neither printed nor encoded, so
+none leaves this module: `header_text` decodes values for readers, and `header_etag` for sending back.
 """
 
 from base64 import b64encode
@@ -17,7 +17,7 @@ from entrepot.types import Metadata
 from .transport import Header, HttpHeaders
 
 MAX_LENGTH: Final = 2**63 - 1
-"""The largest length that is believed: what an offset in a file, and a size in Python, can be."""
+"""The largest length that is accepted: the largest offset in a file, and the largest size in Python."""
 
 _EMPTY_ETAGS: Final = frozenset({"", '""', "W/", 'W/""'})
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
@@ -44,37 +44,37 @@ def basic_credentials(username: str | None, password: str | None) -> str:
     return f"Basic {b64encode(pair.encode()).decode()}"
 
 
-def http_date(moment: datetime) -> str:
-    """A time as HTTP writes it, to the second. One that lies outside of the years of UTC is the nearest in them."""
+def http_date(time: datetime) -> str:
+    """Formats a time as HTTP does, to the second. A time outside of the years of UTC becomes the nearest in them."""
     try:
-        stated = in_utc(moment)
+        stated = in_utc(time)
     except OverflowError:
-        stated = _EARLIEST if moment < _LATEST else _LATEST
+        stated = _EARLIEST if time < _LATEST else _LATEST
     return format_datetime(stated.replace(microsecond=0), usegmt=True)
 
 
 @lru_cache(maxsize=256)
 def parse_http_date(value: str) -> datetime | None:
-    """A time as HTTP writes it, in UTC; None where it cannot be read, since a wrong date is no reason to fail."""
+    """Parses a time of HTTP, in UTC; None if it cannot be read, since a wrong date is not a reason to fail."""
     try:
         return in_utc(parsedate_to_datetime(value))
     except (ValueError, OverflowError):
         return None
 
 
-def in_utc(moment: datetime) -> datetime:
+def in_utc(time: datetime) -> datetime:
     """The same time in UTC. A time without a zone is in UTC already.
 
     Raises:
-        OverflowError: it lies outside of the years that there are in UTC.
+        OverflowError: it is outside of the years that UTC has here (1 to 9999).
     """
-    if moment.tzinfo is UTC:
-        return moment
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if time.tzinfo is UTC:
+        return time
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def parse_iso_time(text: str | None) -> datetime | None:
-    """A time of a document (ISO 8601), in UTC; None if it cannot be read, since a wrong date is no reason to fail."""
+    """Parses a time of a document (ISO 8601), in UTC; None if it cannot be read."""
     try:
         return in_utc(datetime.fromisoformat(text or ""))
     except (ValueError, OverflowError):
@@ -82,7 +82,7 @@ def parse_iso_time(text: str | None) -> datetime | None:
 
 
 def parse_length(value: str | None) -> int | None:
-    """A Content-Length; None where it is missing, not a number, or above `MAX_LENGTH`."""
+    """Parses a Content-Length; None if it is missing, not a number, or above `MAX_LENGTH`."""
     if value is None or not (value.isascii() and value.isdigit()) or len(value) > 19:
         return None
     length = int(value)
@@ -96,9 +96,9 @@ def header_text(headers: HttpHeaders, name: str) -> str | None:
 
 
 def header_etag(headers: HttpHeaders) -> str | None:
-    """The etag of a response; None where it is missing or empty, which tells no object from another.
+    """The etag of a response; None if it is missing or empty, since an empty etag identifies nothing.
 
-    Its bytes mean nothing (RFC 9110, 8.8.3), so each is the character of its number.
+    Its bytes have no encoding (RFC 9110, 8.8.3), so each becomes the character of its number.
     """
     value = headers.get("etag")
     if value is None or value in _EMPTY_ETAGS:
@@ -114,12 +114,12 @@ def quoted_etag(text: str | None) -> str | None:
 
 
 def etag_header(etag: str) -> str:
-    """An etag as the value of a header whose bytes are those that the etag came with."""
+    """An etag as a header value, with the same bytes that the server sent."""
     if etag.isascii():
         return etag
     try:
         return etag.encode("latin-1").decode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # it is not from a header
+    except UnicodeEncodeError:  # the etag is not from a header
         return etag
 
 
@@ -132,15 +132,15 @@ def _readable(value: str) -> str:
 
 
 def _bytes_of(value: str) -> bytes:
-    """A value as it came over the wire."""
+    """The bytes of a value, as they were received."""
     return value.encode("utf-8", "surrogateescape")
 
 
 def parse_retry_after(headers: HttpHeaders) -> float | None:
-    """After how many seconds to try again, where the reply says so.
+    """The seconds after which to retry, if the response states them.
 
-    It is Retry-After (RFC 9110, 10.2.3), as seconds or as a time, which counts from that of the reply; or
-    `x-amz-retry-after`, in milliseconds.
+    Retry-After has seconds or a time (RFC 9110, 10.2.3); a time counts from the Date of the response.
+    `x-amz-retry-after` has milliseconds.
     """
     stated = headers.get("retry-after", "").strip()
     seconds, milliseconds = parse_length(stated), parse_length(headers.get("x-amz-retry-after"))
@@ -148,20 +148,20 @@ def parse_retry_after(headers: HttpHeaders) -> float | None:
         return float(seconds)
     if milliseconds is not None:
         return milliseconds / 1000
-    moment = parse_http_date(stated)
-    if moment is None:
+    time = parse_http_date(stated)
+    if time is None:
         return None
     since = parse_http_date(headers.get("date", "")) or datetime.now(UTC)
-    return max(0.0, (moment - since).total_seconds())
+    return max(0.0, (time - since).total_seconds())
 
 
 def parse_metadata(headers: HttpHeaders, **overrides: Any) -> Metadata:
-    """What the headers of a reply say of the object.
+    """The metadata of an object in the headers of a response.
 
     Arguments:
         headers: the headers.
-        overrides: what the headers do not say, or say of something else: `content_length` of a partial reply, `mode`,
-            `version`, `user_metadata`.
+        overrides: fields that the headers do not state, or state about something else: `content_length` of a partial
+            response, `mode`, `version`, `user_metadata`.
     """
     if "content_length" not in overrides:
         overrides["content_length"] = parse_length(headers.get("content-length"))

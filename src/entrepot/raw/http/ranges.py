@@ -14,12 +14,12 @@ _CONTENT_RANGE: Final = re.compile(r"bytes\s+(?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,
 
 @dataclass(frozen=True, slots=True)
 class ContentRange:
-    """What a Content-Range header says.
+    """The value of a Content-Range header.
 
     Arguments:
-        start: the first byte, or None where no range is given (`bytes */n`).
-        end: the byte after the last, likewise.
-        size: the size of the whole object, or None where it is not told.
+        start: the first byte; None if there is no range (`bytes */n`).
+        end: the byte after the last one; None if there is no range.
+        size: the size of the whole object; None if it is not stated.
     """
 
     start: int | None
@@ -27,34 +27,34 @@ class ContentRange:
     size: int | None
 
 
-def range_header(asked: BytesRange) -> str | None:
-    """The value of the Range header, or None for the whole object. An empty range has none: do not ask."""
-    if asked.is_full:
+def range_header(requested: BytesRange) -> str | None:
+    """The value of the Range header, or None for the whole object. No value means an empty range: send no request."""
+    if requested.is_full:
         return None
-    if asked.suffix is not None:
-        return f"bytes=-{asked.suffix}"
-    return f"bytes={asked.start}-{'' if asked.end is None else asked.end - 1}"
+    if requested.suffix is not None:
+        return f"bytes=-{requested.suffix}"
+    return f"bytes={requested.start}-{'' if requested.end is None else requested.end - 1}"
 
 
 def parse_content_range(value: str) -> ContentRange:
-    """Reads a Content-Range header.
+    """Parses a Content-Range header.
 
     Raises:
-        ContentTruncated: it says nothing that makes sense, so that the bytes beside it mean nothing.
+        ContentTruncated: it is malformed or contradicts itself, so the place of the content is unknown.
     """
     match = _CONTENT_RANGE.fullmatch(value.strip())
     if match is None:
-        raise ContentTruncated("the reply has a Content-Range that cannot be read")
+        raise ContentTruncated("the response has a Content-Range that cannot be read")
     first, last, size = match.groups()
-    found = ContentRange(
+    content_range = ContentRange(
         None if first is None else int(first),
         None if last is None else int(last) + 1,
         None if size == "*" else int(size),
     )
-    if max(found.end or 0, found.size or 0) > MAX_LENGTH:
+    if max(content_range.end or 0, content_range.size or 0) > MAX_LENGTH:
         raise ContentTruncated("the Content-Range of the response is larger than an object can be")
-    if found.start is not None and found.end is not None and found.end <= found.start:
-        raise ContentTruncated(f"the reply has a Content-Range that runs backwards: {value[:80]!r}")
-    if found.end is not None and found.size is not None and found.end > found.size:
-        raise ContentTruncated(f"the reply has a Content-Range that leaves the object: {value[:80]!r}")
-    return found
+    if content_range.start is not None and content_range.end is not None and content_range.end <= content_range.start:
+        raise ContentTruncated(f"the response has a Content-Range that runs backwards: {value[:80]!r}")
+    if content_range.end is not None and content_range.size is not None and content_range.end > content_range.size:
+        raise ContentTruncated(f"the response has a Content-Range that ends past the end of the object: {value[:80]!r}")
+    return content_range

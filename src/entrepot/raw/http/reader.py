@@ -1,11 +1,15 @@
-"""The body of a read over HTTP: one request, sent by the first verb, and its reply held to its word.
+"""The body of a read over HTTP: one request, sent by the first verb, whose response is checked.
 
-What counts is the Content-Range (RFC 9110, 14.4), with whichever status it comes. A 200 without one is
-the whole object, out of which the range is cut; it is never passed off as the range. A reply that holds
-only the start of the range is read, and then ends with `ContentIncomplete`, not with the end. A 416 says
-how large the object is: a range that starts right at its end is empty, one that starts behind it is an error.
+Theory of operation. The Content-Range decides (RFC 9110, 14.4), whatever the status is. A 200 without one is the whole
+object: the range is cut out of it, and it is never returned as if it were the range. A response that has only the start
+of the range is read, and then ends with `ContentIncomplete`, not with the end. A 416 states the size of the object: a
+range that starts exactly at its end is empty, a range that starts past it is an error.
 
-A response is described before the range is looked for in it, and also if the range is not there, so that
+`place` computes where the range is in the content (`Placed`): the bytes to skip, the length, and whether more bytes may
+follow. From then on the reader only counts down: too few bytes are `ContentIncomplete`, too many `ContentTruncated`.
+The position moves only after bytes were returned, so a verb that failed or was cancelled can be called again.
+
+The metadata of a response is read before the range is looked for in it, and also if the range is not in it, so that
 a reader that needs several responses sees first whether they are of the same object.
 """
 
@@ -24,32 +28,31 @@ from .transport import HttpBody, HttpHeaders, HttpResponse
 Describe = Callable[[HttpHeaders, int | None], Metadata]
 
 CONTENT_STATUSES: Final = frozenset({200, 203, 204, 206})
-"""The statuses of responses with the content of an object: 203 comes from a proxy that changed something, 204 is
-empty."""
+"""The statuses of responses with the content of an object: 203 is from a proxy that changed it, 204 is empty."""
 
 RANGE_STATUSES: Final = CONTENT_STATUSES | {416}
-"""The same of responses to a request for a range, which may be refused."""
+"""The statuses of responses to a request for a range, which may be refused."""
 
 
 class HttpReader(Read):
-    """Has `read` and `next`; it cannot seek. Every byte it gives belongs to the range that was asked for.
+    """Reads a range. It has `read` and `next`, and cannot seek. Every byte it returns is in the range.
 
     Arguments:
-        send: sends the request. It returns a reply with one of `RANGE_STATUSES` and raises for any other.
-        asked: the range that the request asks for, not empty.
-        describe: what the headers of a reply say of the object, given its size in bytes if that is known.
-        reply: receives that.
+        send: sends the request. It returns a response with one of `RANGE_STATUSES` and raises for any other.
+        requested: the range of the request, not empty.
+        describe: returns the metadata in the headers of a response, given the size of the object if it is known.
+        result: receives the metadata.
     """
 
-    __slots__ = ("_asked", "_body", "_describe", "_left", "_placed", "_reply", "_send", "_skip")
+    __slots__ = ("_body", "_describe", "_left", "_placed", "_requested", "_result", "_send", "_skip")
 
     def __init__(
-        self, send: Callable[[], Awaitable[HttpResponse]], asked: BytesRange, describe: Describe, reply: RpRead
+        self, send: Callable[[], Awaitable[HttpResponse]], requested: BytesRange, describe: Describe, result: RpRead
     ) -> None:
         self._send = send
-        self._asked = asked
+        self._requested = requested
         self._describe = describe
-        self._reply = reply
+        self._result = result
         self._body: HttpBody | None = None
         self._placed = Placed(0, None, None, is_cut=False)
         self._skip = 0
@@ -92,15 +95,15 @@ class HttpReader(Read):
 
     def _placed_content(self, response: HttpResponse) -> "Placed":
         content = stated_content(response)
-        self._reply.metadata = self._describe(response.headers, content.size)
-        placed = place(content, self._asked)
-        self._reply.is_whole = placed.is_cut
+        self._result.metadata = self._describe(response.headers, content.size)
+        placed = place(content, self._requested)
+        self._result.is_whole = placed.is_cut
         return placed
 
     def _placed_refused(self, response: HttpResponse) -> "Placed":
-        """A 416 is no reply of the object: it tells its size, and nothing else of it."""
-        self._reply.size = refused_size(response)
-        return place_refused(self._reply.size, self._asked)
+        """Places the range in a 416, which states only the size of the object."""
+        self._result.size = refused_size(response)
+        return place_refused(self._result.size, self._requested)
 
     async def _skip_start(self, body: HttpBody) -> None:
         while self._skip:
@@ -108,7 +111,7 @@ class HttpReader(Read):
             if not dropped and self._placed.size is not None:
                 raise ContentIncomplete(f"the content ends {self._skip} bytes before the range starts")
             if not dropped:
-                self._reply.size = self._placed.skip - self._skip
+                self._result.size = self._placed.skip - self._skip
                 raise RangeNotSatisfied(f"the object ends {self._skip} bytes before the range starts")
             self._skip -= len(dropped)
 
@@ -119,30 +122,30 @@ class HttpReader(Read):
             raise ContentIncomplete(f"the content ends {self._left} bytes early")
         if len(data) > self._left:
             if not self._placed.is_cut:
-                raise ContentTruncated("the content is longer than was promised")
+                raise ContentTruncated("the content is longer than the response states")
             data = data[: self._left]
         self._left -= len(data)
         return data
 
     async def _end(self, body: HttpBody) -> bytes:
-        """The end of what was promised, which must be the end of the content unless the range is cut out of it."""
+        """Checks the end of the range. It must be the end of the content, unless the range is cut out of it."""
         if not self._placed.is_cut and await body.read(1):
-            raise ContentTruncated("the content is longer than was promised")
+            raise ContentTruncated("the content is longer than the response states")
         if self._placed.is_part:
-            raise ContentIncomplete("the reply held only the start of the range")
+            raise ContentIncomplete("the response has only the start of the range")
         return b""
 
 
 class Placed(NamedTuple):
-    """Where the bytes of a range lie in the content of a reply.
+    """The place of a range in the content of a response.
 
     Attributes:
-        skip: how many bytes come before them.
-        length: how many they are, at most if they are cut out of an object of unknown size; None if
-            only the end of the content shows it.
-        size: the size of the whole object, if known.
-        is_cut: whether more may come after them.
-        is_part: whether they are, or may be, only the start of the range.
+        skip: how many bytes of content come before the range.
+        length: the number of bytes in the range; an upper bound if they are cut out of an object of unknown size; None
+            if only the end of the content shows it.
+        size: the size of the whole object, if it is known.
+        is_cut: whether more content may follow the range.
+        is_part: whether the content is, or may be, only the start of the range.
     """
 
     skip: int
@@ -153,18 +156,18 @@ class Placed(NamedTuple):
 
     @property
     def is_exact(self) -> bool:
-        """Whether `length` is how many bytes there are, not only how many there may be."""
+        """Whether `length` is exact, and not only an upper bound."""
         return self.size is not None or not self.is_cut
 
 
 class StatedContent(NamedTuple):
-    """What a reply says of its content.
+    """The content of a response according to its headers.
 
     Attributes:
-        part: which part of the object it is; None for all of it.
-        length: how many bytes it has, if that is told.
-        size: how many bytes the object has, if that is told.
-        unplaced: the content type of a partial reply that does not say which part it is; None for all others.
+        part: the part of the object that it is; None for the whole object.
+        length: its number of bytes, if it is stated.
+        size: the size of the object, if it is stated.
+        unplaced: the content type of a partial response that does not state its part; None for all others.
     """
 
     part: ContentRange | None
@@ -174,10 +177,10 @@ class StatedContent(NamedTuple):
 
 
 def stated_content(response: HttpResponse) -> StatedContent:
-    """What a reply says of its content.
+    """The content of a response according to its headers.
 
     Raises:
-        ContentTruncated: its Content-Range cannot be read.
+        ContentTruncated: the Content-Range is malformed.
     """
     if response.status == 204:
         return StatedContent(None, 0, 0)
@@ -191,77 +194,79 @@ def stated_content(response: HttpResponse) -> StatedContent:
     return StatedContent(None, length, length)
 
 
-def place(content: StatedContent, asked: BytesRange) -> Placed:
-    """Where the range is in the content of a reply.
+def place(content: StatedContent, requested: BytesRange) -> Placed:
+    """The place of the range in the content of a response.
 
     Raises:
-        ContentTruncated: the reply holds another range, several, or contradicts itself.
-        RangeNotSatisfied: the range starts behind the end of the object.
-        Unsupported: a suffix of an object whose size the server does not tell.
+        ContentTruncated: the response has another range or several, or contradicts itself.
+        RangeNotSatisfied: the range starts past the end of the object.
+        Unsupported: the range is a suffix, and the server does not state the size of the object.
     """
     if content.part is not None:
-        return _place_partial(content.part, content.length, asked)
+        return _place_partial(content.part, content.length, requested)
     if content.unplaced is not None:
         kind = content.unplaced
-        raise ContentTruncated(f"the partial reply does not say which part it is (it is {kind[:80]!r})")
-    return _place_whole(content.length, asked)
+        raise ContentTruncated(f"the partial response does not state its part (its content type is {kind[:80]!r})")
+    return _place_whole(content.length, requested)
 
 
 def refused_size(response: HttpResponse) -> int | None:
-    """The size of the object that a refusal of a range (416) names.
+    """The size of the object that a 416 states.
 
     Raises:
-        ContentTruncated: it cannot be read.
+        ContentTruncated: the statement is malformed.
     """
     stated = response.headers.get("content-range")
     return None if stated is None else parse_content_range(stated).size
 
 
-def place_refused(size: int | None, asked: BytesRange) -> Placed:
-    """A refused range. Only a size that the server names proves that there is nothing in it.
+def place_refused(size: int | None, requested: BytesRange) -> Placed:
+    """The place of a refused range. It is empty only if the server states a size that proves it.
 
     Raises:
-        RangeNotSatisfied: the range starts behind the end of the object, or may do so.
-        Unexpected: the server refuses a range that lies in the object.
+        RangeNotSatisfied: the range starts, or may start, past the end of the object.
+        Unexpected: the server refuses a range that is in the object.
     """
-    if size is None or (asked.suffix is None and asked.start > size):
+    if size is None or (requested.suffix is None and requested.start > size):
         raise RangeNotSatisfied(
-            f"the server refuses the range {asked} of an object of {'unknown' if size is None else size} bytes"
+            f"the server refuses the range {requested} of an object of {'unknown' if size is None else size} bytes"
         )
-    if size > 0 and (asked.suffix is not None or asked.start < size):
-        raise Unexpected(f"the server refuses the range {asked}, which lies in the object of {size} bytes")
+    if size > 0 and (requested.suffix is not None or requested.start < size):
+        raise Unexpected(f"the server refuses the range {requested}, which is in the object of {size} bytes")
     return Placed(0, 0, size, is_cut=True)
 
 
-def _place_partial(found: ContentRange, length: int | None, asked: BytesRange) -> Placed:
-    if found.start is None or found.end is None:
-        raise ContentTruncated("the partial reply says of its content that it is no part")
-    if length is not None and length != found.end - found.start:
-        raise ContentTruncated(f"{length} bytes of content cannot be the bytes {found.start} to {found.end}")
-    start, end = _expected(found, asked)
-    if found.start != start or (end is not None and found.end > end):
-        raise ContentTruncated(f"the reply holds {found.start} to {found.end}, not the range {asked}")
-    return Placed(0, found.end - start, found.size, is_cut=False, is_part=end is None or found.end < end)
+def _place_partial(part: ContentRange, length: int | None, requested: BytesRange) -> Placed:
+    if part.start is None or part.end is None:
+        raise ContentTruncated("the partial response states that its content is not a part")
+    if length is not None and length != part.end - part.start:
+        raise ContentTruncated(f"{length} bytes of content cannot be the bytes {part.start} to {part.end}")
+    start, end = _expected(part, requested)
+    if part.start != start or (end is not None and part.end > end):
+        raise ContentTruncated(f"the response has the bytes {part.start} to {part.end}, not the range {requested}")
+    return Placed(0, part.end - start, part.size, is_cut=False, is_part=end is None or part.end < end)
 
 
-def _expected(found: ContentRange, asked: BytesRange) -> tuple[int, int | None]:
-    """Where the range starts and ends in the object that the reply is of.
+def _expected(part: ContentRange, requested: BytesRange) -> tuple[int, int | None]:
+    """The start and end of the range in the object.
 
-    Of an object of unknown size no reply shows that it reaches the end: then that is None.
+    If the size of the object is unknown, no response shows that the range reaches its end: then the end is None.
     """
-    if found.size is not None:
-        return asked.resolve(found.size)
-    if asked.suffix is not None:
-        raise ContentTruncated("the reply does not tell the size, so its bytes need not be the last ones")
-    return asked.start, asked.end
+    if part.size is not None:
+        return requested.resolve(part.size)
+    if requested.suffix is not None:
+        raise ContentTruncated("the response does not state the size, so its bytes may not be the last ones")
+    return requested.start, requested.end
 
 
-def _place_whole(size: int | None, asked: BytesRange) -> Placed:
-    if asked.is_full:
+def _place_whole(size: int | None, requested: BytesRange) -> Placed:
+    if requested.is_full:
         return Placed(0, size, size, is_cut=False)
     if size is not None:
-        start, end = asked.resolve(size)
+        start, end = requested.resolve(size)
         return Placed(start, end - start, size, is_cut=True)
-    if asked.suffix is not None:
-        raise Unsupported("the server ignores ranges and does not tell the size, so the end cannot be found")
-    return Placed(asked.start, asked.length, None, is_cut=True)
+    if requested.suffix is not None:
+        raise Unsupported(
+            "the server ignores ranges and does not state the size, so the end of the object cannot be found"
+        )
+    return Placed(requested.start, requested.length, None, is_cut=True)

@@ -1,6 +1,6 @@
-"""Redirects, followed by rules of our own (RFC 9110, section 15.4).
+"""Follows redirects (RFC 9110, section 15.4).
 
-Credentials never reach another origin, a redirect never leads from https to http, and chains end.
+Credentials never reach another origin, a redirect from https to http is refused, and chains are bounded.
 """
 
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ Origin = tuple[str, str, int]
 
 
 async def send_following(transport: HttpTransport, request: HttpRequest) -> HttpResponse:
-    """Sends a request and follows up to `MAX_REDIRECTS` redirects. The reply's `url` is where they ended.
+    """Sends a request and follows up to `MAX_REDIRECTS` redirects. The response's `url` is the last one.
 
-    The content of a redirect is closed unread. Headers that may hold credentials are dropped for good
-    at the first step to another origin (scheme, host or port).
+    The content of a redirect is closed unread. Headers that may hold credentials are dropped permanently at the first
+    step to another origin (scheme, host or port).
 
     Raises:
         PermissionDenied: a redirect leads from https to http.
-        Unexpected: a redirect leads nowhere, to what is not HTTP, or there are too many of them.
+        Unexpected: a redirect has no target or a target that is not HTTP, or there are too many of them.
     """
     for _ in range(MAX_REDIRECTS + 1):
         response = await transport.send(request)
@@ -46,10 +46,10 @@ async def send_following(transport: HttpTransport, request: HttpRequest) -> Http
 
 
 def redirected(request: HttpRequest, status: int, location: str | None) -> HttpRequest:
-    """The request that a redirect asks for.
+    """The request that follows a redirect.
 
     Arguments:
-        request: what was sent.
+        request: the request that was redirected.
         status: the status of the redirect.
         location: its Location, absolute or relative to the request.
 
@@ -67,7 +67,7 @@ def redirected(request: HttpRequest, status: int, location: str | None) -> HttpR
 
 
 def without_credentials(headers: Sequence[Header]) -> list[Header]:
-    """The headers that another origin may see."""
+    """The headers without those that may hold credentials."""
     return [(name, value) for name, value in headers if not _may_hold_credentials(name.lower())]
 
 
@@ -79,28 +79,28 @@ def origin_of(url: str) -> Origin:
     """Scheme, host and port of a URL.
 
     Raises:
-        Unexpected: it is not HTTP, or cannot be read.
+        Unexpected: it is not HTTP, or cannot be parsed.
     """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise Unexpected("the server redirects to what is no URL") from None
+        raise Unexpected("the server redirects to a malformed URL") from None
     if parts.scheme not in DEFAULT_PORTS or not host:
-        raise Unexpected("the server redirects to what is not HTTP")
+        raise Unexpected("the server redirects to a URL that is not HTTP")
     return parts.scheme, host, DEFAULT_PORTS[parts.scheme] if port is None else port
 
 
 def _target(base: str, location: str | None) -> str:
-    """Where a Location leads: absolute, percent-encoded, without fragment, and without userinfo.
+    """The absolute URL of a Location, percent-encoded, without fragment and userinfo.
 
-    Userinfo is dropped, since credentials that the other side chose are not ours to send.
+    Userinfo is dropped: credentials that the server chose must not be sent.
     """
     if not location or not location.strip():
-        raise Unexpected("the server redirects without saying where to")
+        raise Unexpected("the server redirects without a target")
     try:
         encoded = quote(location.strip().encode("utf-8", "surrogateescape"), safe=_KEPT_IN_URLS)
         parts = urlsplit(urljoin(base, encoded))
     except ValueError:
-        raise Unexpected("the server redirects to what is no URL") from None
+        raise Unexpected("the server redirects to a malformed URL") from None
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path or "/", parts.query, ""))

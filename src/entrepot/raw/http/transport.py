@@ -1,4 +1,4 @@
-"""How a request is sent. Services and layers see only what is here, never the library that does it."""
+"""The interface of HTTP transports. Services and layers use only this module, never the library that sends."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Content = bytes | memoryview | tuple[bytes | memoryview, ...]
 
 @dataclass(slots=True)
 class HttpRequest:
-    """One request, ready for the wire: nothing is added to it but what the connection needs.
+    """One request, ready to be sent: the transport adds only the headers that the connection needs.
 
     Arguments:
         method: such as `"GET"`.
-        url: absolute and percent-encoded; sent as it stands.
+        url: absolute and percent-encoded; sent unchanged.
         headers: names and values, in order.
-        body: the content, or None for a request without. A tuple is pieces of it that are sent one after the other,
-            so that nobody needs to join them. A memoryview is contiguous, and what it shows stays as it is until the
-            reply. Its length is stated in the Content-Length, which a POST or PUT without content
-            states too; no other header is made from it.
-        connect_timeout: seconds until a connection stands, above 0; None is what the transport does anyway.
-        idle_timeout: seconds without a byte from the server, nor one of the content taken by it, above 0; likewise.
+        body: the content, or None for a request without content. A tuple has pieces that are sent one after the other,
+            without being joined. A memoryview must be contiguous, and its bytes must not change until the response. The
+            transport adds a Content-Length, also to a POST or PUT without content, and no other header about it.
+        connect_timeout: seconds until a connection is established, above 0; None is the setting of the transport.
+        idle_timeout: seconds in which the server sends no byte and accepts no byte of the content, above 0; None is the
+            setting of the transport.
     """
 
     method: str
@@ -35,23 +35,23 @@ class HttpRequest:
     idle_timeout: float | None = None
 
     def with_headers(self, headers: Sequence[Header]) -> HttpRequest:
-        """The same request with other headers. Signing makes one for every request, so it is made by hand."""
+        """The same request with other headers. Each signature needs it, so it is faster than `replace`."""
         return HttpRequest(self.method, self.url, headers, self.body, self.connect_timeout, self.idle_timeout)
 
     def with_timeouts(self, connect: float | None, idle: float | None) -> HttpRequest:
-        """The same request with other limits."""
+        """The same request with other timeouts."""
         return HttpRequest(self.method, self.url, self.headers, self.body, connect, idle)
 
     @property
     def pieces(self) -> tuple[bytes | memoryview, ...]:
-        """The content, in the pieces that it is given in."""
+        """The content, in its pieces."""
         if isinstance(self.body, tuple):
             return self.body
         return () if self.body is None else (self.body,)
 
     @property
     def size(self) -> int:
-        """How many bytes the content has."""
+        """The number of bytes of the content."""
         if isinstance(self.body, bytes):
             return len(self.body)
         return sum(memoryview(piece).nbytes for piece in self.pieces)
@@ -62,9 +62,9 @@ class HttpRequest:
 
 
 class HttpHeaders(dict[str, str]):
-    """Headers of a reply by name, in lower case. Values of a repeated name are joined by a comma.
+    """Headers of a response by name, in lower case. Values of a repeated name are joined by a comma.
 
-    A dict, since several are looked up in every reply.
+    It is a dict, since several headers are looked up in every response.
 
     Arguments:
         headers: names in any case, and values.
@@ -80,37 +80,37 @@ class HttpHeaders(dict[str, str]):
 
 
 class HttpBody:
-    """The content of a reply, as it arrives."""
+    """The content of a response, as it arrives."""
 
     __slots__ = ()
 
     @property
     def is_at_end(self) -> bool:
-        """Whether all of the content has come and was read, as far as is known without asking. False says nothing."""
+        """Whether the whole content was read, as far as is known without waiting. False means unknown."""
         return False
 
     async def read(self, n: int) -> bytes:
-        """Up to `n` bytes, at least one; `b""` is the end. Content that arrived is taken without waiting.
+        """Returns up to `n` bytes, at least one; `b""` is the end. It does not wait for more than has arrived.
 
         Raises:
             ContentIncomplete: the connection ended before the content did.
-            Timeout: nothing came for too long.
+            Timeout: nothing arrived within the idle timeout.
         """
         raise Unsupported("this body cannot be read")
 
     async def close(self) -> None:
-        """Gives the connection back, or closes it when content is still to come. Never waits for that content."""
+        """Gives the connection back, or closes it if content is still to come. It never waits for that content."""
 
 
 @dataclass(slots=True)
 class HttpResponse:
-    """One reply. Its body must be closed, read or not.
+    """One response. Its body must be closed, read or not.
 
     Arguments:
         status: the status code.
         headers: the headers.
         body: the content as sent, not decoded.
-        url: what was asked for at last, which differs from the request's after a redirect.
+        url: the URL of the last request, which differs from the first after a redirect.
     """
 
     status: int
@@ -120,19 +120,19 @@ class HttpResponse:
 
 
 class HttpTransport:
-    """Sends requests. To write one, write `send`; a layer wraps one and passes it on in the context."""
+    """Sends requests. A subclass overrides `send`; a layer wraps a transport and puts it into the context."""
 
     async def send(self, request: HttpRequest) -> HttpResponse:
-        """Sends a request and waits for the head of the reply. Redirects are not followed.
+        """Sends a request and waits for the head of the response. Redirects are not followed.
 
-        A reply that refuses the content ends its sending. A cancelled call leaves no connection behind.
-        The request belongs to the caller, who may send it again: what changes it sends a copy (`with_headers` ...).
+        A response that refuses the content ends the sending. A cancelled call leaves no connection open. The request
+        belongs to the caller, who may send it again: a transport that changes it sends a copy (`with_headers` ...).
 
         Raises:
-            Timeout: no connection or no reply in time, or the content was not taken. Temporary.
-            Unexpected: no connection, one that broke, or a reply that is not HTTP. Temporary.
+            Timeout: no connection or no response in time, or the content was not accepted. Temporary.
+            Unexpected: no connection, a broken connection, or a response that is not HTTP. Temporary.
         """
         raise Unsupported("this transport cannot send")
 
     async def close(self) -> None:
-        """Closes the idle connections of the running loop now. What is in flight goes on to its end."""
+        """Closes the idle connections of the running loop now. Requests in flight continue to their end."""

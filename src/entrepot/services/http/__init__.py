@@ -1,4 +1,4 @@
-"""Objects behind a web server."""
+"""Objects on a web server."""
 
 from .config import Http
 

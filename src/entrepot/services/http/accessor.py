@@ -32,16 +32,16 @@ CAPABILITY = Capability(
 )
 
 OPEN_CAPABILITY: Final = replace(CAPABILITY, presign=True, presign_read=True, presign_stat=True)
-"""The same without credentials: then whoever has a URL can use it."""
+"""The same without credentials: then anyone who has a URL can use it."""
 
 
 class HttpAccessor(Accessor):
-    """Objects behind a web server.
+    """Objects on a web server.
 
     Arguments:
-        site: where they are.
+        site: builds the requests.
         name: the host.
-        transport: how to send a request.
+        transport: sends them.
     """
 
     def __init__(self, site: Site, name: str, transport: HttpTransport) -> None:
@@ -56,7 +56,7 @@ class HttpAccessor(Accessor):
         return RpStat(metadata=metadata)
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, HttpReader]:
-        reply, request = RpRead(), self._site.read_request(path, args)
+        result, request = RpRead(), self._site.read_request(path, args)
 
         async def send() -> HttpResponse:
             response = await self._send(request, CONTENT_STATUSES if args.range.is_full else RANGE_STATUSES)
@@ -67,16 +67,16 @@ class HttpAccessor(Accessor):
             check_honoured(metadata, args)
             return metadata
 
-        return reply, HttpReader(send, args.range, described, reply)
+        return result, HttpReader(send, args.range, described, result)
 
     async def presign(self, path: str, args: OpPresign) -> RpPresign:
         match args.operation:
-            case OpRead() as asked:
-                request = self._site.read_request(path, asked)
-            case OpStat() as asked:
-                request = self._site.stat_request(path, asked)
+            case OpRead() as operation:
+                request = self._site.read_request(path, operation)
+            case OpStat() as operation:
+                request = self._site.stat_request(path, operation)
             case _:
-                raise Unsupported(f"the service http has no presign of a {args.name}")
+                raise Unsupported(f"the service http cannot presign a {args.name}")
         return RpPresign(request=PresignedRequest(request.method, request.url, dict(request.headers)))
 
     async def _head(self, path: str, args: OpStat) -> Metadata:
@@ -90,7 +90,7 @@ class HttpAccessor(Accessor):
         return describe(path, response.headers, parse_length(response.headers.get("content-length")))
 
     async def _probe(self, path: str, args: OpStat) -> Metadata:
-        """Asks for the first byte where HEAD is refused, and does not wait for more than the head of the reply."""
+        """Requests the first byte where HEAD is refused, and closes the response after its head."""
         request = self._site.probe_request(path, args)
         response = await self._send(request, RANGE_STATUSES)
         await response.body.close()
@@ -99,7 +99,7 @@ class HttpAccessor(Accessor):
         return describe_probed(path, response)
 
     async def _send(self, request: HttpRequest, expected: Container[int]) -> HttpResponse:
-        """Sends a request. The content of an error is closed unread: it is written for people, and may never end."""
+        """Sends a request. The content of an error is closed unread: it is written for people, and may be endless."""
         response = await send_following(self._transport, request)
         if response.status in expected:
             return response
@@ -110,5 +110,5 @@ class HttpAccessor(Accessor):
 async def _refuse_directory(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     if is_directory_redirect(request, response):
         await response.body.close()
-        raise IsADirectory("the server says that this is a directory")
+        raise IsADirectory("the server redirects to a directory of this name")
     return response

@@ -17,22 +17,22 @@ _VISIBLE = re.compile(r"[\x21-\x7e]*")
 
 @dataclass(frozen=True)
 class Http(ServiceConfig):
-    """Files behind a web server, to be read.
+    """Files on a web server, for reading.
 
-    Userinfo in the endpoint (`https://user:password@host`) becomes `username` and `password`; it
-    stays neither in the endpoint nor in any text about it. Empty ones are no credentials.
+    Userinfo in the endpoint (`https://user:password@host`) becomes `username` and `password`, and is removed from the
+    endpoint. Empty ones are not credentials.
 
     Arguments:
-        endpoint: where the server is: `http` or `https`, a host, perhaps a port, and perhaps a path,
-            percent-encoded, which the root is then relative to.
+        endpoint: the URL of the server: `http` or `https`, a host, optionally a port and a path (percent-encoded),
+            which the root is then relative to.
         root: the directory that paths are relative to.
         username: for basic authentication (RFC 7617).
-        password: likewise. A secret.
-        token: for bearer authentication (RFC 6750), instead of the two. A secret.
+        password: for basic authentication. A secret.
+        token: for bearer authentication (RFC 6750), instead of the other two. A secret.
 
     Raises:
-        ConfigInvalid: the endpoint is no HTTP URL or has a query or fragment, the credentials cannot
-            be sent or exclude each other, or the root leaves itself by `..`.
+        ConfigInvalid: the endpoint is not an HTTP URL or has a query or fragment, the credentials cannot be sent or
+            exclude each other, or the root has a name `.` or `..`.
     """
 
     SCHEME: ClassVar[str] = "http"
@@ -74,20 +74,24 @@ class Http(ServiceConfig):
         if endpoint.username is None and endpoint.password is None:
             return
         if self.username is not None or self.password is not None:
-            raise self.invalid("the endpoint has userinfo, and username or password is given too")
+            raise self.invalid(
+                "the endpoint has userinfo, and username or password is set too: leave out one or the other"
+            )
         object.__setattr__(self, "username", endpoint.username)
         object.__setattr__(self, "password", endpoint.password)
 
     def _check_credentials(self) -> None:
         if self.token is not None and (self.username is not None or self.password is not None):
-            raise self.invalid("token excludes username and password")
+            raise self.invalid("token excludes username and password: leave out one or the other")
         for name in ("username", "password"):
             if not (getattr(self, name) or "").isprintable():
-                raise self.invalid(f"{name} holds control characters")
+                raise self.invalid(f"{name} has control characters")
         if ":" in (self.username or ""):
-            raise self.invalid("username holds a colon, which basic authentication cannot send")
+            raise self.invalid("username has a colon, which basic authentication cannot send")
         if self.token is not None and not (self.token and _VISIBLE.fullmatch(self.token)):
-            raise self.invalid("token is empty, or holds what no header can (blanks, control characters, not ASCII)")
+            raise self.invalid(
+                "token is empty, or has characters that no header can have (blanks, control characters, not ASCII)"
+            )
 
     def _check_root(self, endpoint: Endpoint) -> None:
         try:
@@ -96,7 +100,7 @@ class Http(ServiceConfig):
             reason = error.message
         else:
             return
-        raise self.invalid(f"the root cannot be used: {reason}")  # not within: the other error names the root
+        raise self.invalid(f"the root cannot be used: {reason}")  # not in the handler: the other error repeats the root
 
     def _full_root(self, endpoint: Endpoint) -> str:
         return normalize_root(f"{unquote(endpoint.path)}/{self.root}")

@@ -1,4 +1,4 @@
-"""What is asked of a web server, and what it answers, pure."""
+"""The requests to a web server and the meaning of its responses, pure."""
 
 import re
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from entrepot.raw.path import is_dir_path
 from entrepot.types import BytesRange, EntryMode, Metadata
 
 HEAD_REFUSED: Final = frozenset({403, 405, 501})
-"""What servers answer to a HEAD that they do not let through, although a GET may be."""
+"""The statuses of servers that refuse HEAD but may accept GET."""
 
 SUCCESS: Final = frozenset(range(200, 300))
 
@@ -25,13 +25,13 @@ _PROBE: Final = BytesRange(0, 1)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place on a web server, and who asks.
+    """A directory on a web server, and the credentials for it.
 
     Arguments:
         origin: scheme, host and port, such as `"http://127.0.0.1:8000"`.
         root: the directory that paths are relative to, not percent-encoded, with a slash at both ends.
         username: for basic authentication.
-        password: likewise.
+        password: for basic authentication.
         token: for bearer authentication.
     """
 
@@ -53,18 +53,18 @@ class Site:
         return self._request("GET", path, args, ranged)
 
     def stat_request(self, path: str, args: OpStat) -> HttpRequest:
-        """The request for what is known of an object."""
+        """The request for the metadata of an object."""
         return self._request("HEAD", path, args, [])
 
     def probe_request(self, path: str, args: OpStat) -> HttpRequest:
-        """The same where HEAD is refused: the first byte, whose reply tells the size."""
+        """The request for the same where HEAD is refused: the first byte, whose response states the size."""
         return self._request("GET", path, args, [("Range", range_header(_PROBE) or "")])
 
     def _request(self, method: str, path: str, args: OpRead | OpStat, ranged: list[Header]) -> HttpRequest:
         return HttpRequest(method, self.url(path), [*ranged, *conditional_headers(args), *self._credentials()])
 
     def url(self, path: str) -> str:
-        """The URL of a path: of each name all is percent-encoded but the unreserved (RFC 3986, 2.3).
+        """The URL of a path. In names, everything but unreserved characters is percent-encoded (RFC 3986, 2.3).
 
         Raises:
             InvalidInput: as `check_segments`.
@@ -83,26 +83,26 @@ class Site:
 def check_segments(path: str) -> None:
     """Refuses `.` and `..` as names.
 
-    Servers and proxies resolve them (RFC 3986, 6.2.2.3), percent-encoded or not and some of them
-    behind a backslash too, so they would name another object, perhaps one outside the root.
+    Servers and proxies resolve them (RFC 3986, 6.2.2.3), percent-encoded or not and some of them after a backslash too,
+    so they would name another object, which may be outside of the root.
 
     Raises:
         InvalidInput: the path has such a name.
     """
     if "." in path and not {".", ".."}.isdisjoint(_SEPARATORS.split(path)):
-        raise InvalidInput("'.' and '..' are no names on a web server: it resolves them")
+        raise InvalidInput("'.' and '..' cannot be names on a web server: it resolves them")
 
 
 def describe(path: str, headers: HttpHeaders, size: int | None) -> Metadata:
-    """What a reply says of an object, whose size is known better than from its Content-Length."""
+    """The metadata in a response, with a size that is more reliable than its Content-Length."""
     mode = EntryMode.DIR if is_dir_path(path) else EntryMode.FILE
     return parse_metadata(headers, mode=mode, content_length=None if mode is EntryMode.DIR else size)
 
 
 def describe_probed(path: str, response: HttpResponse) -> Metadata:
-    """What the reply to the request for the first byte says of an object.
+    """The metadata in the response to the request for the first byte.
 
-    A 416 tells its size. The other headers of that are of the error's page.
+    A 416 states the size of the object. Its other headers describe the error page.
     """
     if response.status == 416:
         return describe(path, HttpHeaders(), refused_size(response))
@@ -110,6 +110,8 @@ def describe_probed(path: str, response: HttpResponse) -> Metadata:
 
 
 def is_directory_redirect(request: HttpRequest, response: HttpResponse) -> bool:
-    """Whether a server led from a name to the same with a slash, which says that it is a directory."""
-    asked, reached = urlsplit(request.url), urlsplit(response.url)
-    return not asked.path.endswith("/") and asked.netloc == reached.netloc and reached.path == f"{asked.path}/"
+    """Whether the server redirected from a name to the same name with a slash, which means that it is a directory."""
+    requested, reached = urlsplit(request.url), urlsplit(response.url)
+    if requested.path.endswith("/") or requested.netloc != reached.netloc:
+        return False
+    return reached.path == f"{requested.path}/"

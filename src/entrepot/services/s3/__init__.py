@@ -1,4 +1,4 @@
-"""Objects in S3 and what speaks its protocol."""
+"""Objects in S3 and in servers that speak its protocol."""
 
 from .config import S3
 

@@ -29,8 +29,8 @@ class S3(ServiceConfig):
     Arguments:
         bucket: the name of the bucket.
         root: the prefix that paths are relative to.
-        endpoint: where to send requests, such as `"http://127.0.0.1:9000"`; `https://` where it names no
-            scheme. By default that of Amazon for the region. Userinfo in it becomes the keys.
+        endpoint: the URL of the server, such as `"http://127.0.0.1:9000"`; without a scheme it is `https://`. By
+            default the endpoint of Amazon for the region. Userinfo in it becomes the keys.
         region: the region of the bucket, such as `"eu-west-1"`. It may be left out only with both
             `skip_signature` and an `endpoint`.
         access_key_id: the public half of the key that signs.
@@ -39,16 +39,16 @@ class S3(ServiceConfig):
         skip_signature: send requests unsigned, for public buckets. By default they are signed.
         unsigned_payload: leave the content of objects out of the signatures of the requests that write it
             (PutObject and UploadPart; "UNSIGNED-PAYLOAD" in the Amazon S3 API Reference, "Authenticating Requests
-            (AWS Signature Version 4)"). It is not hashed then, which is most of the work of an upload, and a server
-            does not notice when it is changed on the way: set it only where TLS, or a network that is trusted, sees
-            to that. By default all content is signed.
+            (AWS Signature Version 4)"). Content is then not hashed, which is most of the work of an upload, and the
+            server does not notice changes on the way: set it only where TLS or a trusted network prevents them. By
+            default all content is signed.
         checksum_algorithm: the checksum that PutObject and UploadPart send of the content. `"md5"` is Content-MD5,
             which Amazon requires in a bucket that locks objects (S3 Object Lock). By default none is sent.
         enable_virtual_host_style: put the bucket in the host name instead of the path. By default the path.
         disable_list_objects_v2: list by the first version of ListObjects, for servers without the second.
 
     Raises:
-        ConfigInvalid: a value is missing, or they cannot work together. Nothing is sent.
+        ConfigInvalid: a value is missing or not valid, or values exclude each other. Nothing is sent.
     """
 
     SCHEME: ClassVar[str] = "s3"
@@ -146,7 +146,7 @@ class S3(ServiceConfig):
             yield name, getattr(self, name) or ""
 
     def _adopt_endpoint(self, text: str) -> None:
-        """Brings the endpoint into the form `scheme://host[:port][/prefix]`; userinfo becomes the keys."""
+        """Normalizes the endpoint to `scheme://host[:port][/prefix]`; userinfo becomes the keys."""
         try:
             endpoint = parse_endpoint(text if "://" in text else f"https://{text}")
         except ConfigInvalid as error:
@@ -163,7 +163,9 @@ class S3(ServiceConfig):
 
     def _adopt_keys(self, access_key_id: str, secret_access_key: str) -> None:
         if self.access_key_id or self.secret_access_key:
-            raise self.invalid("the keys are given twice: in endpoint and as access_key_id and secret_access_key")
+            raise self.invalid(
+                "the keys are set twice, in endpoint and as access_key_id and secret_access_key: leave out one"
+            )
         self._set("access_key_id", access_key_id)
         self._set("secret_access_key", secret_access_key)
         self._check_text()
@@ -172,7 +174,7 @@ class S3(ServiceConfig):
         if not self.bucket:
             raise self.invalid("bucket is missing: set it to the name of the bucket")
         if not _BUCKET.fullmatch(self.bucket):
-            # Not shown: a secret with a slash in the userinfo of a URI ends up here
+            # The bucket is not shown: a secret with a slash in the userinfo of a URI becomes part of it
             raise self.invalid(
                 "bucket must consist of letters, digits, '.', '_' and '-', and begin with one of the first two"
             )
@@ -187,7 +189,7 @@ class S3(ServiceConfig):
         host = (self.endpoint or "").partition("://")[2].partition("/")[0]
         if host.startswith("[") or re.fullmatch(r"[0-9.]+(:[0-9]+)?", host):
             raise self.invalid(
-                "endpoint is an IP address, which no bucket can stand in front of: "
+                "endpoint is an IP address, which cannot have the bucket in front of it: "
                 "set enable_virtual_host_style to False"
             )
 

@@ -68,7 +68,7 @@ def deletion_failures(
 
 
 def _matching(values: dict[str, str], of_key: Sequence[int], objects: Sequence[KeyVersion]) -> Sequence[int]:
-    """The deletions of a key that a failure is about: the one of its version, or all if none has that version."""
+    """The deletions of a key that a failure is about: the one of its version, or all if none has it."""
     if not of_key:
         raise Unexpected("the storage states that a deletion failed which was not requested", is_temporary=True)
     version = values.get("VersionId") or None

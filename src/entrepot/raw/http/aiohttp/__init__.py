@@ -1,7 +1,7 @@
-"""The transport over aiohttp. The only room that knows the library.
+"""The transport over aiohttp. No other room imports the library.
 
-What aiohttp does on its own is off: redirects, cookies, decoding, default headers, proxies from the
-environment on each request, and repeating whatever a reset hit. What is sent is what was asked for.
+Everything that aiohttp would do by itself is off: redirects, cookies, decoding, default headers, proxies from the
+environment on each request, and repeating requests that a reset hit. Requests are sent as they were given.
 """
 
 from .private_names import check_private_names

@@ -1,4 +1,4 @@
-"""The content of a reply, as it arrives."""
+"""The content of a response, as it arrives."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,12 +15,12 @@ from .handler import BUFFER
 
 
 class AiohttpBody(HttpBody):
-    """The body of a reply.
+    """The body of a response.
 
     Arguments:
-        exchange: what brought the reply.
+        exchange: the exchange that the response belongs to.
         ends_with_connection: whether only the end of the connection ends the content.
-        note_use: called whenever something is done with the connection.
+        note_use: called at each use of the connection.
         settle: called when the body is closed.
     """
 
@@ -51,7 +51,7 @@ class AiohttpBody(HttpBody):
             raise of_another_loop()
         content, limit = self._exchange.content, -1 if n >= 4 * BUFFER else min(n, BUFFER)
         try:
-            # What has all arrived is taken without a wait.
+            # Content that has arrived completely is taken without waiting.
             data = content.read_nowait(limit) if content.is_eof() else await _arrived(content, limit)
         except asyncio.CancelledError:
             if is_cancelled():
@@ -70,9 +70,9 @@ class AiohttpBody(HttpBody):
         self._is_read = True
 
     async def close(self) -> None:
-        """Closes without waiting; TLS is cut off, since the peer's good-bye may never come.
+        """Closes without waiting. TLS is cut off, since the peer's close notification may never come.
 
-        On another loop than the connection's, that one is asked to.
+        On another loop, the loop of the connection is scheduled to close it.
         """
         if self._exchange.is_elsewhere:
             self._exchange.abandon()
@@ -81,13 +81,13 @@ class AiohttpBody(HttpBody):
         await self._settle()
 
     def __del__(self) -> None:
-        """Nobody has closed it. Its connection is not kept for ever."""
+        """Gives up the connection of a body that was not closed."""
         self._exchange.abandon()
 
 
 async def _arrived(content: aiohttp.StreamReader, limit: int) -> bytes:
-    """What has arrived, once anything has; all of it where the limit is -1.
+    """Waits for content and returns what has arrived, up to the limit; -1 is without limit.
 
-    A large number is not passed on: aiohttp would buffer that much.
+    A large limit is not passed on: aiohttp would buffer that much.
     """
     return await (content.readany() if limit < 0 else content.read(limit))

@@ -1,4 +1,20 @@
-"""How connections are made, pooled and closed."""
+"""How connections are made, kept and closed.
+
+Theory of operation. `Connector` is aiohttp's connector with our own protocol (`Handler`) as the connection. At any time
+a connection is in one of these states:
+
+- being made: it counts as acquired, and `connect_timeout` bounds it, the name lookup included;
+- acquired: an `Exchange` holds it until its response has ended or is given up;
+- kept: idle, by origin, for `keepalive_timeout`; `kept` takes one only if the server has not closed it;
+- closing: nothing uses it, but the event loop still has its socket. `_made` holds it weakly until then.
+
+A request takes a kept connection if no other request waits for its turn; otherwise it queues, so that later requests do
+not overtake earlier ones. A turn that is given up, by a timeout or a cancellation, is passed on to the next waiter
+(`_release_waiter`): aiohttp would lose it, and with it every waiter after it. The wait for a turn is bounded not by its
+length but by inactivity of the whole pool (`used_at`, `_Watch`): with many waiters each turn comes late, but it comes.
+
+All of this runs on the loop of the connector. Only `call_soon` may be called from another thread.
+"""
 
 import asyncio
 import ssl
@@ -22,18 +38,18 @@ from .origin import Destination
 
 
 class Connector(aiohttp.TCPConnector):
-    """Remembers the connections that it made, so that those still on their way down can be awaited.
+    """Makes connections, and remembers them until they are closed, so that closing can be awaited.
 
-    aiohttp awaits only those that it holds when it is closed. One that was closed a moment before is
-    still open for the event loop, and with TLS it stays so until the peer has said good-bye.
+    aiohttp awaits only connections that it holds when it is closed. A connection that was closed shortly before is
+    still open for the event loop, and with TLS it stays open until the peer has sent its close notification.
 
     Arguments:
-        ssl: how to speak TLS.
-        limit: how many connections at a time; 0 is no limit.
-        patience: how many seconds a request waits for one while nothing is done with those that are open.
+        ssl: the TLS configuration.
+        limit: the most connections at a time; 0 is no limit.
+        patience: for how many seconds a request waits for its turn while there is no activity on any connection.
 
     Attributes:
-        used_at: when something was last done with a connection, on the clock of the loop.
+        used_at: the time of the last activity on any connection, on the clock of the loop.
     """
 
     def __init__(self, *, ssl: ssl.SSLContext | bool, limit: int, patience: float | None) -> None:
@@ -48,17 +64,17 @@ class Connector(aiohttp.TCPConnector):
         return self._loop.time()
 
     def note_use(self) -> None:
-        """Notes that something is done with a connection, so that whoever waits for one goes on waiting."""
+        """Records activity on a connection, so that waiting requests keep waiting."""
         if self._waiters:
             self.used_at = self.now()
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether another loop runs here than that of the connections."""
+        """Whether the running loop is not the loop of the connections."""
         return is_another_loop_running(self._loop)
 
     def call_soon(self, callback: Callable[[], None]) -> None:
-        """Calls something on the loop, if that is not closed, from any thread."""
+        """Calls something on the loop, unless the loop is closed. It may be called from any thread."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(callback)
 
@@ -69,11 +85,11 @@ class Connector(aiohttp.TCPConnector):
 
     @property
     def is_in_use(self) -> bool:
-        """Whether there is a connection whose reply has not ended, or one that is being made."""
+        """Whether there is a connection whose response has not ended, or one that is being made."""
         return bool(self._acquired)
 
     def kept(self, key: ConnectionKey) -> Handler | None:
-        """A kept connection, but none that the server has closed, also where the event loop has not seen that yet."""
+        """Takes a kept connection that the server has not closed, according to its socket: the loop may be late."""
         waiting = self._conns.get(key)
         while waiting:
             handler, since = waiting.popleft()
@@ -87,11 +103,11 @@ class Connector(aiohttp.TCPConnector):
         return None
 
     def drop_kept(self, key: ConnectionKey) -> None:
-        """Cuts the kept connections of a key off, none of which was used since one of them turned out to be dead.
+        """Cuts off the kept connections of a key, after one of them turned out to be dead.
 
-        What cut that one off (a server that restarted, a balancer or a firewall that forgot it) has mostly cut off
-        all that were idle with it, and each would cost a request to find out. They are not closed by the rules of TLS,
-        which would wait for the peer.
+        The cause (a server that restarted, a load balancer or firewall that forgot the connection) usually cut off all
+        connections that were idle at the time, and each would cost a request to find out. They are cut off without the
+        TLS close handshake, which would wait for the peer.
         """
         for handler, _ in self._conns.pop(key, ()):
             assert isinstance(handler, Handler)
@@ -105,66 +121,66 @@ class Connector(aiohttp.TCPConnector):
         return None if handler is None else Connection(self, key, handler, self._loop)
 
     async def open(self, destination: Destination, timeout: aiohttp.ClientTimeout) -> Handler:  # noqa: ASYNC109
-        """A connection to a destination: a new one, or one that another request gives back first.
+        """Returns a connection to a destination: a new one, or one that another request gives back first.
 
         Raises:
-            aiohttp.ClientConnectionError: there is none, or not in time.
-            InvalidInput: there can be no host of that name.
+            aiohttp.ClientConnectionError: no connection could be made, or not in time.
+            InvalidInput: the name cannot be a host name.
         """
         if self.closed:
             raise aiohttp.ClientConnectionError("the connections were closed")
-        if self.is_awaited:  # aiohttp lets those that come overtake those that wait
+        if self.is_awaited:  # aiohttp would let a new request overtake the waiting ones
             await self._wait_for_available_connection(destination.connection_key, [])
         try:
             connection = await self.connect(cast("aiohttp.ClientRequest", destination), [], timeout)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError from error
-        except UnicodeError:  # of a name that no resolver is asked for
-            raise InvalidInput("the URL cannot be used") from None
-        handler, connection._protocol = connection.protocol, None  # noqa: SLF001  (it gives back what is used further)
+        except UnicodeError:  # of a name that cannot be encoded for a resolver
+            raise InvalidInput("the URL cannot be used: its host name is not valid") from None
+        handler, connection._protocol = connection.protocol, None  # noqa: SLF001  (the holder would give back a connection that is still in use)
         assert isinstance(handler, Handler)
         return handler
 
     def give_back(self, key: ConnectionKey, handler: Handler, *, is_broken: bool) -> None:
-        """Keeps a connection for the next request, or closes it where it cannot serve one."""
+        """Keeps a connection for the next request, or closes it if it cannot serve one."""
         if not self._loop.is_closed():
             self._release(key, handler, should_close=is_broken)
         self.note_use()
 
     def break_off(self) -> None:
-        """Wakes whoever waits for content: no more will come."""
-        for one in self._made:
-            one.break_off()
+        """Wakes the readers of content with an error: no more will arrive."""
+        for handler in self._made:
+            handler.break_off()
 
     async def close_idle(self) -> None:
-        """Closes the connections that nothing was asked of since their last reply ended."""
-        await self._abort([one for one in self._made if one.is_idle])
+        """Closes the connections that are not in use."""
+        await self._abort([handler for handler in self._made if handler.is_idle])
 
     async def wait_closed(self) -> None:
         """Waits until every connection is closed."""
         await self._abort(list(self._made))
 
     async def _abort(self, handlers: "list[Handler]") -> None:
-        # uvloop closes a connection that is cancelled while it is made, and never tells: nobody would end such a wait.
-        closing = [one.closed for one in handlers if one.has_socket and one.closed is not None]
-        for one in handlers:
-            one.cut_off()
+        # uvloop closes a connection whose creation is cancelled and never reports it: waiting for that would not end.
+        closing = [handler.closed for handler in handlers if handler.has_socket and handler.closed is not None]
+        for handler in handlers:
+            handler.cut_off()
         await asyncio.gather(*closing, return_exceptions=True)
 
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> ResponseHandler:  # noqa: ASYNC109
-        """Bounds all of it. aiohttp leaves out the name, whose lookup can take as long as the resolver likes."""
+        """Bounds the whole call. aiohttp leaves out the name lookup, which takes as long as the resolver needs."""
         async with asyncio.timeout(timeout.sock_connect):
             return await super()._create_connection(req, traces, timeout)
 
     async def _start_tls_connection(self, underlying_transport: asyncio.Transport, *args: Any, **kwargs: Any) -> Any:
-        """Forgets the connection to a proxy that becomes one of TLS through it: nobody will tell that it is closed."""
+        """Forgets the plain connection to a proxy when TLS starts through it: its end is never reported."""
         plain = underlying_transport.get_protocol()
         assert isinstance(plain, Handler)
         self._made.discard(plain)
         return await super()._start_tls_connection(underlying_transport, *args, **kwargs)
 
     async def _wait_for_available_connection(self, key: Any, traces: Any) -> None:
-        """Passes its turn on when it is given up: aiohttp forgets whoever waits behind one that was just woken."""
+        """Passes the turn on when it is given up: aiohttp would forget the waiters after one that was just woken."""
         try:
             await self._wait_for_turn(key, traces)
         except BaseException:
@@ -187,12 +203,12 @@ class Connector(aiohttp.TCPConnector):
 
 
 class _Watch:
-    """Ends a scope once nothing was done with any connection for so many seconds.
+    """Ends a timeout scope once there was no activity on any connection for some time.
 
     Arguments:
-        connector: knows when something was.
-        patience: how many seconds.
-        scope: what is ended.
+        connector: records the activity.
+        patience: the time in seconds.
+        scope: the scope.
     """
 
     def __init__(self, connector: Connector, patience: float, scope: asyncio.Timeout) -> None:

@@ -1,4 +1,12 @@
-"""The content of a request, which is sent piece by piece."""
+"""The content of a request, which is sent piece by piece.
+
+Theory of operation. The head and the first piece are sent by the task of the request. The other pieces are sent by a
+task of their own, so that the task of the request can wait for the response at the same time: a server may refuse the
+content before it has all of it. Before each piece the sender waits until the connection accepts more, and gives the
+event loop a turn, so that a response or the end of the connection is seen before more is sent. A response that is not a
+success ends the sending. An error of the sender is stored in the handler, where the task of the request finds it;
+the exchange cancels the sender when it ends.
+"""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -9,20 +17,20 @@ import aiohttp
 from .handler import Handler
 
 PIECE: Final = 256 * 1024
-"""How many bytes are handed to a connection at a time. No more than one piece is ever copied or buffered."""
+"""How many bytes are handed to a connection at a time. At most one piece is copied or buffered."""
 
 
 def send_first(handler: Handler, head: bytes, content: Sequence[bytes | memoryview]) -> "asyncio.Task[None] | None":
-    """Sends the head with the first piece of the content, and what is left in a task of its own.
+    """Sends the head with the first piece of the content, and starts a task for the rest.
 
-    That waits too until the connection has taken enough of it.
+    The task also waits until the connection has accepted enough of it. None if there is nothing to wait for.
 
     Raises:
         aiohttp.ClientConnectionResetError: the connection is closed.
     """
     pieces = cut(content)
     first = next(pieces, b"")
-    left = sum(memoryview(one).nbytes for one in content) - len(first)
+    left = sum(memoryview(piece).nbytes for piece in content) - len(first)
     handler.note_content(len(first), is_last=not left)
     handler.send(b"".join((head, first)))
     handler.start_timeout()
@@ -32,10 +40,10 @@ def send_first(handler: Handler, head: bytes, content: Sequence[bytes | memoryvi
 
 
 def cut(content: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-    """The content in pieces of `PIECE` bytes. Only those that lie in several of its own are copied."""
+    """Cuts content into pieces of `PIECE` bytes. Only pieces that span several inputs are copied."""
     gathered, size = list[memoryview](), 0
-    for one in content:
-        view = memoryview(one).cast("B")
+    for part in content:
+        view = memoryview(part).cast("B")
         while view:
             gathered.append(view[: PIECE - size])
             size, view = size + len(gathered[-1]), view[len(gathered[-1]) :]
@@ -51,7 +59,7 @@ def _joined(views: list[memoryview]) -> bytes | memoryview:
 
 
 async def _send_rest(handler: Handler, pieces: Iterator[bytes | memoryview], left: int) -> None:
-    """Hands what goes wrong to whoever waits for the reply."""
+    """Sends the rest, and stores an error in the handler, where the task of the request finds it."""
     try:
         await send_rest(handler, pieces, left)
     except (OSError, RuntimeError) as error:  # uvloop raises the latter of a connection that is closed
@@ -59,15 +67,15 @@ async def _send_rest(handler: Handler, pieces: Iterator[bytes | memoryview], lef
 
 
 async def send_rest(handler: Handler, pieces: Iterator[bytes | memoryview], left: int) -> None:
-    """Sends the other pieces, with back pressure, or as much as is wanted: a refusal ends it.
+    """Sends the other pieces, with back pressure, until a refusal ends it.
 
-    Before each piece the event loop has its turn, however fast the server takes them. So a reply, or the
-    end of the connection, is seen before more is sent.
+    Before each piece the event loop has a turn, however fast the server accepts them, so that a response, or the end of
+    the connection, is seen before more is sent.
 
     Arguments:
         handler: the connection.
         pieces: the pieces.
-        left: how many bytes they have.
+        left: how many bytes they have in total.
     """
     for piece in pieces:
         await handler.drain()
@@ -82,9 +90,9 @@ async def send_rest(handler: Handler, pieces: Iterator[bytes | memoryview], left
 
 
 async def _turn_of_the_loop(handler: Handler) -> None:
-    """Lets the event loop do what waits, and read what came: where sending fails, that would be lost.
+    """Gives the event loop a turn, and lets it read received bytes: they would be lost if sending fails.
 
-    What came since its last look is read one turn later, and by TLS another.
+    Bytes that arrived since the loop last polled are read one turn later, and with TLS after another.
     """
     await asyncio.sleep(0)
     if handler.has_news():

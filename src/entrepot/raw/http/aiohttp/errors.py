@@ -1,4 +1,4 @@
-"""Our errors for those of aiohttp, asyncio, ssl and the system."""
+"""Translates errors of aiohttp, asyncio, ssl and the system to ours."""
 
 import asyncio
 import os
@@ -23,22 +23,22 @@ from entrepot.raw.http.wire.response_head import HeadTooLarge, UnknownCoding
 
 
 class NoConnectionFree(aiohttp.ClientConnectionError):
-    """No connection was given back for too long."""
+    """There was no activity on any connection for too long, so that no waiting request got one."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"all {limit} connections are held by open readers, and none of them is read")
 
 
 class SendingStalled(aiohttp.ServerTimeoutError):
-    """The server took nothing of the content for too long."""
+    """The server accepted no content for too long."""
 
 
 class SuccessTooEarly(aiohttp.ClientConnectionError):
-    """The server reported success, and did not take the rest of the content."""
+    """The server reported success, but did not accept the rest of the content."""
 
 
 class _Meaning(NamedTuple):
-    """What a foreign exception means to us."""
+    """Our error for a foreign exception."""
 
     foreign: type[BaseException]
     ours: type[Error]
@@ -48,25 +48,25 @@ class _Meaning(NamedTuple):
 
 _MEANINGS: Final = (
     _Meaning(aiohttp.ConnectionTimeoutError, Timeout, "no connection to the server in time", True),
-    _Meaning(SendingStalled, Timeout, "the server took nothing of the content for too long", True),
+    _Meaning(SendingStalled, Timeout, "the server accepted no content for too long", True),
     _Meaning(aiohttp.ServerTimeoutError, Timeout, "the server sent nothing for too long", True),
     _Meaning(aiohttp.ClientConnectorCertificateError, Unexpected, "the server's certificate is not trusted", False),
     _Meaning(aiohttp.ClientSSLError, Unexpected, "TLS with the server failed", False),
     _Meaning(aiohttp.ClientConnectorDNSError, Unexpected, "the server's name cannot be resolved", True),
     _Meaning(aiohttp.ClientProxyConnectionError, Unexpected, "no connection to the proxy", True),
     _Meaning(aiohttp.ClientConnectorError, Unexpected, "no connection to the server", True),
-    _Meaning(aiohttp.ServerDisconnectedError, Unexpected, "the server closed the connection without a reply", True),
+    _Meaning(aiohttp.ServerDisconnectedError, Unexpected, "the server closed the connection without a response", True),
     _Meaning(aiohttp.ClientPayloadError, ContentIncomplete, "the connection ended before the content did", True),
-    _Meaning(SuccessTooEarly, Unexpected, "the server reported success without having taken all content", True),
+    _Meaning(SuccessTooEarly, Unexpected, "the server reported success before it had all content", True),
     _Meaning(aiohttp.ClientConnectionError, Unexpected, "the connection to the server was lost", True),
-    _Meaning(aiohttp.ClientResponseError, Unexpected, "the reply is not valid HTTP", True),
-    _Meaning(HttpProcessingError, Unexpected, "the reply is not valid HTTP", True),
-    _Meaning(UnknownCoding, Unexpected, "the content comes in a transfer coding that was not asked for", False),
-    _Meaning(HeadTooLarge, Unexpected, "the head of the reply is too large", False),
-    _Meaning(MalformedResponse, Unexpected, "the reply is not valid HTTP", True),
+    _Meaning(aiohttp.ClientResponseError, Unexpected, "the response is not valid HTTP", True),
+    _Meaning(HttpProcessingError, Unexpected, "the response is not valid HTTP", True),
+    _Meaning(UnknownCoding, Unexpected, "the content has a transfer coding that was not requested", False),
+    _Meaning(HeadTooLarge, Unexpected, "the head of the response is too large", False),
+    _Meaning(MalformedResponse, Unexpected, "the response is not valid HTTP", True),
     _Meaning(aiohttp.InvalidURL, InvalidInput, "the URL cannot be used", False),
     _Meaning(aiohttp.ClientError, Unexpected, "the request failed", True),
-    _Meaning(TimeoutError, Timeout, "the server did not answer in time", True),
+    _Meaning(TimeoutError, Timeout, "the server did not respond in time", True),
     _Meaning(ssl.SSLError, Unexpected, "TLS with the server failed", False),
     _Meaning(OSError, Unexpected, "the connection to the server was lost", True),
 )
@@ -75,19 +75,19 @@ FOREIGN_ERRORS: Final = (aiohttp.ClientError, HttpProcessingError, MalformedResp
 
 
 def translated(error: BaseException) -> Error:
-    """Our error for one of aiohttp, asyncio, ssl or the system. It repeats no URL: that may be signed."""
+    """Our error for an error of aiohttp, asyncio, ssl or the system. It repeats no URL: it may be signed."""
     if isinstance(error, Error):
         return error
     if isinstance(error, NoConnectionFree):
         return Timeout(str(error))
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return _refused_by_proxy(error)
-    meaning = next(one for one in _MEANINGS if isinstance(error, one.foreign))
+    meaning = next(meaning for meaning in _MEANINGS if isinstance(error, meaning.foreign))
     return meaning.ours(f"{meaning.message}{_reason(error)}", is_temporary=meaning.is_temporary)
 
 
 def _refused_by_proxy(error: aiohttp.ClientHttpProxyError) -> Error:
-    """The error for a tunnel (CONNECT) that the proxy refused. Its status says nothing of the object behind it."""
+    """The error for a tunnel (CONNECT) that the proxy refused. Its status says nothing about the object."""
     meaning = status_error(error.status, HttpHeaders((error.headers or {}).items()))
     kind = PermissionDenied if isinstance(meaning, PermissionDenied) else Unexpected
     message = f"the proxy does not let the connection through (status {error.status})"
@@ -95,7 +95,7 @@ def _refused_by_proxy(error: aiohttp.ClientHttpProxyError) -> Error:
 
 
 def translated_in_content(error: BaseException) -> Error:
-    """The same for an error between the head of a reply and the end of its content."""
+    """Our error for an error between the head of a response and the end of its content."""
     if isinstance(error, TimeoutError):
         return translated(error)
     if isinstance(error, MalformedResponse):
@@ -104,7 +104,7 @@ def translated_in_content(error: BaseException) -> Error:
 
 
 def _reason(error: BaseException) -> str:
-    """The words of the system and of our parsers, as far as they are their own: those of aiohttp can repeat the URL."""
+    """The text of the system or of our parsers. Texts of aiohttp are left out: they can repeat the URL."""
     if isinstance(error, MalformedResponse):
         return f" ({error})" if error.args else ""
     if isinstance(error, aiohttp.ClientOSError) and not isinstance(error, aiohttp.ClientConnectorError):
@@ -115,6 +115,6 @@ def _reason(error: BaseException) -> str:
 
 
 def is_cancelled() -> bool:
-    """Whether it is the running task that was cancelled, not something that it waits for."""
+    """Whether the running task itself was cancelled, not a future that it waits for."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0

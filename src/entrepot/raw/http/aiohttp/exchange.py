@@ -1,4 +1,4 @@
-"""One request on a connection, and its reply."""
+"""One request on a connection, and its response."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,21 +15,21 @@ from .handler import Handler
 
 
 class KeptConnectionLost(aiohttp.ClientOSError):
-    """A connection that had brought a reply before brought none to this request."""
+    """A kept connection ended without a response to this request, after it had served others."""
 
 
 class Exchange:
-    """Holds a connection until the reply has ended, or is given up.
+    """Holds a connection until the response has ended or is given up.
 
     Arguments:
-        connector: gets the connection back.
-        key: under which it keeps it.
+        connector: the connection is given back to it.
+        key: the key that it keeps the connection under.
         handler: the connection.
 
     Attributes:
-        content: the content of the reply, once there is one.
+        content: the content of the response, once there is one.
         handler: the connection.
-        was_reset: whether the connection broke before the content ended, or by that ended it.
+        was_reset: whether the connection broke before the content ended, or ended it by breaking.
     """
 
     __slots__ = ("_connector", "_is_over", "_key", "_sending", "content", "handler", "was_reset")
@@ -44,12 +44,12 @@ class Exchange:
         self.handler = handler
         self.was_reset = False
 
-    async def reply_to(self, head: bytes, content: Sequence[bytes | memoryview]) -> ResponseHead:
-        """Sends a request, for which the connection is ready, and waits for the head of its reply.
+    async def send(self, head: bytes, content: Sequence[bytes | memoryview]) -> ResponseHead:
+        """Sends a request, for which the connection was prepared, and waits for the head of its response.
 
         Raises:
-            KeptConnectionLost: the connection brought a reply before, and none to this.
-            SuccessTooEarly: the reply is a success, and the rest of the content was not taken even so.
+            KeptConnectionLost: the connection served an earlier request, and ended without a response to this one.
+            SuccessTooEarly: the response is a success, but the server did not accept the rest of the content.
         """
         handler = self.handler
         try:
@@ -58,15 +58,15 @@ class Exchange:
                 await self._sent(self._sending)
             response, self.content = await handler.response()
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError, NotHttp) as error:
-            # What is not HTTP may be content behind the response before, which has none.
-            raise (KeptConnectionLost(*error.args) if handler.has_answered else error) from None
-        handler.has_answered = True
+            # Bytes that are not HTTP may be content after the previous response, which must not have any.
+            raise (KeptConnectionLost(*error.args) if handler.has_responded else error) from None
+        handler.has_responded = True
         handler.content = self.content
         self.content.on_eof(self._end)
         return response
 
     async def _sent(self, sending: "asyncio.Task[None]") -> None:
-        """Waits until the content is sent, or refused."""
+        """Waits until the content is sent or refused."""
         handler = self.handler
         handler.answer = asyncio.get_running_loop().create_future()
         if handler.status is None:
@@ -78,7 +78,7 @@ class Exchange:
             raise SuccessTooEarly
 
     def _end(self) -> None:
-        """Gives the connection back, or ends it where the reply ended before the request: the rest is not wanted."""
+        """Gives the connection back, or ends it if the response ended before the request was sent."""
         is_sent = self._sending is None or self._sending.done()
         if self.handler.is_sending or not is_sent:
             self._give_back(is_broken=True)
@@ -88,18 +88,18 @@ class Exchange:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether another loop runs here than that of the connection."""
+        """Whether the running loop is not the loop of the connection."""
         return self._connector.is_elsewhere
 
     def close(self) -> None:
-        """Ends a connection whose reply has not ended, and wakes whoever waits for that."""
+        """Ends the connection if its response has not ended, and wakes the reader of the content."""
         if not self._is_over:
             self.handler.break_off()
             self._give_back(is_broken=True)
 
     def _give_back(self, *, is_broken: bool) -> None:
         self._is_over = True
-        # Later it may break under another request, or while nobody uses it.
+        # Later the connection may break under another request, or while it is idle.
         self.was_reset = self.handler.was_reset
         self.handler.content = None
         if self._sending is not None:
@@ -107,6 +107,6 @@ class Exchange:
         self._connector.give_back(self._key, self.handler, is_broken=is_broken)
 
     def abandon(self) -> None:
-        """Closes it soon, from whatever thread: a body that nobody closed is collected in any."""
+        """Closes the exchange soon, from any thread: an unclosed body is garbage-collected in any thread."""
         if not self._is_over:
             self._connector.call_soon(self.close)

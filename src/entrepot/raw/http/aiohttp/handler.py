@@ -1,16 +1,20 @@
 """The protocol of a connection.
 
-Theory of operation. A connection serves one exchange at a time: `expect`, `send`, the head, the content, `rest`. What
-it receives goes to a `HeadReader`, then to the `Framing` that the head asks for, and the content in it to a stream.
-aiohttp parses nothing here but the response of a proxy to CONNECT, which comes before the first `expect`.
+Theory of operation. A connection serves one exchange at a time: `expect`, `send`, the head, the content, `rest`.
+Received bytes go to a `HeadReader`, then to the `Framing` that the head requires, and the content in them to a stream.
+aiohttp parses only the response of a proxy to CONNECT, which comes before the first `expect`.
 
 `should_close` alone decides whether the connection serves another request: only if its response ended exactly at the
-last byte received, nothing came after it, all of the request was sent before it, and its end was not ambiguous. Bytes
-that come after the end, in the same receive or later, would be taken for the next response: the connection is closed.
+last byte received, nothing came after it, the whole request was sent before it, and its end was not ambiguous. Bytes
+that come after the end, in the same receive or later, would be read as the next response: the connection is closed.
 
-Time: the idle timeout starts when a piece of the request is taken, when the head is complete, and with every byte of
-content. Nothing else moves it, so a head or a trailer that comes byte by byte, or informational responses without
-end, time out. What they may hold is bounded in `response_head` and `framing`.
+Everything runs on the loop of the connection, in two tasks at most: the task of the request, which waits for the head
+and then reads the content, and the task that sends the rest of a long request (`content.send_first`). If the task of
+the request is cancelled, its `Exchange` closes the connection: an unfinished exchange is never resumed.
+
+Time: the idle timeout starts when the server accepts a piece of the request, when the head is complete, and with every
+byte of content. Nothing else restarts it, so a head or a trailer that arrives byte by byte, or endless informational
+responses, time out. Their size is bounded in `response_head` and `framing`.
 """
 
 import asyncio
@@ -31,34 +35,35 @@ from .sockets import Socket
 Response = tuple[ResponseHead, aiohttp.StreamReader]
 
 BUFFER: Final = 256 * 1024
-"""How many bytes of content may wait to be read before the server is held back (twice that at most)."""
+"""How many bytes of content may wait to be read before receiving is paused (at most twice that)."""
 
 MUCH: Final = 120 * 1024
-"""How many bytes are received at once at most. What is larger than 128 KiB the usual allocator takes from the system
-and gives back each time, at first, and pages of new memory cost more than what is received into them."""
+"""The most bytes of one receive. At first, the usual allocator takes blocks above 128 KiB from the system and frees
+them each time, and pages of new memory cost more than receiving into them."""
 
 _LITTLE: Final = 32 * 1024
-"""How many bytes are received at once as long as a reply shows no more. To allocate more costs more than to receive."""
+"""The most bytes of one receive while a response has not shown that it is larger. Allocating more costs more than
+receiving."""
 
 
 class Handler(ResponseHandler):
-    """The protocol of a connection, which also tells what aiohttp does not.
+    """The protocol of a connection.
 
     Arguments:
         loop: its event loop.
-        made: where it enters itself once it stands.
+        made: the set that it adds itself to once it is connected.
 
     Attributes:
-        content: of the reply, as long as that has not ended.
-        has_answered: whether the connection has brought a reply.
-        was_reset: whether it broke, which content that ends with the connection does not show.
-        is_idle: whether a reply has ended and nothing was asked since.
-        is_sending: whether content of the request is still to be handed to the connection.
-        status: of the reply to the request, once there is one.
-        answer: a future that is done once there is a reply, where somebody waits for it.
+        content: the content of the response, as long as that has not ended.
+        has_responded: whether the connection has received a response.
+        was_reset: whether the connection broke, which content that ends with the connection does not show.
+        is_idle: whether a response has ended and no request was sent since.
+        is_sending: whether content of the request has not been handed to the connection yet.
+        status: the status of the response, once there is one.
+        answer: a future that is done once there is a response, if the sender of content waits for it.
     """
 
-    has_answered = False
+    has_responded = False
     was_reset = False
     is_idle = False
     is_sending = False
@@ -82,23 +87,23 @@ class Handler(ResponseHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._wire = cast("asyncio.Transport", transport)  # aiohttp lets go of its own before the end
+        self._wire = cast("asyncio.Transport", transport)  # aiohttp drops its own reference before the end
         self._socket = Socket(transport)
         self._made.add(self)
         self._set_receive_size(_LITTLE)
 
     def expect(self, *, has_content: bool, idle_timeout: float | None) -> None:
-        """Makes ready for a reply.
+        """Prepares for a response.
 
         Arguments:
-            has_content: whether it can have content. That to a HEAD has none, whatever it says.
-            idle_timeout: for how many seconds the server may be silent; None is for ever.
+            has_content: whether it can have content. A response to HEAD has none, whatever its headers say.
+            idle_timeout: for how many seconds the server may be silent; None is without limit.
 
         Raises:
-            aiohttp.ClientOSError: the server sent something before it was asked.
+            aiohttp.ClientOSError: the server sent bytes before a request.
         """
         if self._tail:
-            raise aiohttp.ClientOSError("the server sent something before it was asked")
+            raise aiohttp.ClientOSError("the server sent bytes before a request")
         self.is_idle = self.is_sending = self._may_keep = False
         self.status = self.answer = self._framing = self._payload = None
         self._head_reader = HeadReader(has_content=has_content)
@@ -108,70 +113,70 @@ class Handler(ResponseHandler):
             self._set_receive_size(_LITTLE)
 
     def response(self) -> Awaitable[Response]:
-        """Waits for the head of the response, informational ones passed over."""
+        """Waits for the head of the final response. Informational responses are skipped."""
         return cast("Awaitable[Response]", self.read())
 
     def send(self, data: bytes | memoryview) -> None:
         """Hands bytes to the connection, which may buffer them.
 
         Raises:
-            aiohttp.ClientConnectionResetError: it is closed.
+            aiohttp.ClientConnectionResetError: the connection is closed.
         """
         if self._wire.is_closing():
             raise aiohttp.ClientConnectionResetError("the connection is closed")
         self._wire.write(data)
 
     async def drain(self) -> None:
-        """Waits until the connection takes more."""
+        """Waits until the connection accepts more."""
         if self.writing_paused:
             await self._drain_helper()
 
     def has_news(self) -> bool:
-        """Whether something came, were it the end, that the event loop has not seen yet."""
+        """Whether the socket received bytes, or the end, that the event loop has not seen yet."""
         return not self._wire.is_closing() and self._socket.has_news()
 
     @property
     def has_socket(self) -> bool:
-        """Whether the connection holds a socket, and its end is still to come."""
+        """Whether the connection still has a socket, so that its end will be reported."""
         return self._socket.is_open()
 
     @property
     def is_refused(self) -> bool:
-        """Whether the reply is there and is no success, so that no more content is wanted."""
+        """Whether there is a response and it is not a success, so that the rest of the content is not sent."""
         return self.status is not None and not 200 <= self.status < 300
 
     def note_content(self, size: int, *, is_last: bool) -> None:
-        """Notes that so many bytes of content are handed to the connection now."""
+        """Records that `size` bytes of content are handed to the connection now."""
         self._handed += size
         self.is_sending = not is_last
 
     @property
     def should_close(self) -> bool:
-        """Whether the connection must not serve another request. Nothing else decides that."""
+        """Whether the connection must not serve another request. It is decided only here."""
         return super().should_close or not self._may_keep or not self._has_ended()
 
     def _has_ended(self) -> bool:
         return self._framing is not None and self._framing.is_at_end and self._framing.is_exact
 
     def rest(self) -> None:
-        """Notes that a reply has ended."""
+        """Records that a response has ended."""
         self.is_idle = True
-        # It is running if the reply came before the request was sent, and would break an idle connection.
+        # The timer runs if the response came before the request was sent, and would break an idle connection.
         self._drop_timeout()
 
     def break_off(self) -> None:
-        """Wakes whoever waits for content: no more will come."""
+        """Wakes the reader of content with an error: no more will arrive."""
         if self.content is not None and not self.content.is_eof() and self.content.exception() is None:
             self.content.set_exception(aiohttp.ClientConnectionError("the connection was closed"))
 
     def data_received(self, data: bytes) -> None:
-        """Ends a connection on which something comes unasked: it would be taken for the next response."""
+        """Receives bytes. Bytes on an idle connection end it: they would be read as the next response."""
         if self._head_reader is None:
             super().data_received(data)
         elif self.is_idle and data:
             self.abort()
         elif data and not isinstance(self.exception(), MalformedResponse):
-            self._receive(bytes(data))  # which is no copy, but for a bytearray, as it comes on Windows
+            self._receive(bytes(data))  # this copies only a bytearray, which Windows delivers
 
     def _receive(self, data: bytes) -> None:
         if len(data) >= self._receive_size < MUCH:
@@ -205,7 +210,7 @@ class Handler(ResponseHandler):
         return self._payload
 
     def _answer(self, head: ResponseHead, content: aiohttp.StreamReader) -> None:
-        """Hands out the response. A connection whose response comes before all was sent is not used again."""
+        """Hands out the response. A connection whose response comes before the whole request was sent is not reused."""
         self.status = head.status
         if self.is_sending or self._unsent():
             self.force_close()
@@ -215,10 +220,10 @@ class Handler(ResponseHandler):
         self.feed_data((head, content))  # type: ignore[arg-type]
 
     def _receive_content(self, framing: Framing, data: bytes) -> None:
-        """Passes on content. Without any, such as in a trailer, the server has made no progress."""
+        """Passes on content. Bytes without content, such as a trailer, are not progress for the idle timeout."""
         content = framing.take(data)
         if self._payload is None:
-            return  # it has ended: this only makes the framing inexact
+            return  # the content has ended: the bytes only make the framing inexact
         if content:
             self._reschedule_timeout()
         self._pass_on(framing, self._payload, content)
@@ -228,7 +233,7 @@ class Handler(ResponseHandler):
         if not framing.is_at_end:
             return
         if self._reading_paused:
-            # TLS may hold bytes that it has received. They come first, since they may be past the end.
+            # TLS may hold received bytes. They must be seen first, since they may be past the end.
             self.resume_reading()
             self._loop.call_soon(self._end, stream)
         else:
@@ -251,7 +256,7 @@ class Handler(ResponseHandler):
         self._socket.set_receive_size(size)
 
     def pause_reading(self) -> None:
-        """Holds the server back. aiohttp would pause its parser."""
+        """Pauses receiving, so that the server must wait. aiohttp would pause its parser."""
         if self._parser is not None:
             super().pause_reading()
             return
@@ -261,23 +266,23 @@ class Handler(ResponseHandler):
         self._drop_timeout()
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT002  (it is called so)
-        """Goes on to receive, if that was held up: aiohttp asks for it at every read, and parses what is not there."""
+        """Resumes receiving, if it was paused: aiohttp calls this at every read, and would use a missing parser."""
         if self._reading_paused:
             super().resume_reading(resume_parser)
 
     def eof_received(self) -> None:
-        """Ends a connection that the server closes while content is sent: the rest would wait to be taken."""
+        """Ends a connection that the server closes while content is sent: the rest would never be accepted."""
         super().eof_received()
         if self.is_sending:
             self._wire.abort()
 
     def set_exception(self, *args: Any, **kwargs: Any) -> None:
-        """Keeps the first error. Those after it are its consequences, such as that nothing can be sent any more."""
+        """Keeps the first error. Later ones are its consequences, such as a failed send."""
         if self.exception() is None:
             super().set_exception(*args, **kwargs)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Wakes whoever waits for content also where the parser had given up on it, which aiohttp forgets."""
+        """Wakes the reader of content, also after a parse error, which aiohttp does not do."""
         if exc is not None and self._handed and self.status is None:
             self._receive_rest()
         stream, framing, self.was_reset = self._payload, self._framing, exc is not None
@@ -289,9 +294,10 @@ class Handler(ResponseHandler):
             stream.set_exception(aiohttp.ClientPayloadError("the connection ended before the content did"))
 
     def _receive_rest(self) -> None:
-        """Receives what came before the connection broke: a server that refuses content answers, then breaks it.
+        """Receives the bytes that arrived before the connection broke.
 
-        Where sending is what fails, asyncio stops to receive. What comes by TLS is lost.
+        A server that refuses content responds and then breaks the connection. asyncio stops receiving when sending
+        fails. With TLS these bytes are lost.
         """
         if self._wire.get_extra_info("ssl_object") is not None:
             return
@@ -300,9 +306,9 @@ class Handler(ResponseHandler):
                 self.data_received(data)
 
     def close(self) -> None:
-        """Drops what is not sent, and TLS, of a connection that is closed before its reply has ended.
+        """Closes the connection. If its response has not ended, unsent bytes and the TLS close handshake are dropped.
 
-        Otherwise it would stay open for as long as the server takes nothing.
+        Otherwise it would stay open for as long as the server accepts nothing.
         """
         if self.is_idle:
             super().close()
@@ -310,7 +316,7 @@ class Handler(ResponseHandler):
             self.abort()
 
     def cut_off(self) -> None:
-        """Ends the connection at once, also one that aiohttp has let go of and that is still on its way down."""
+        """Ends the connection at once, also if aiohttp has already released it and it is still closing."""
         self._wire.abort()
 
     def start_timeout(self) -> None:
@@ -318,7 +324,7 @@ class Handler(ResponseHandler):
         super().start_timeout()
 
     def _reschedule_timeout(self) -> None:
-        """Moves the end of the patience. The timer is left as it is: it goes off once for many requests."""
+        """Moves the idle deadline. The timer itself is not restarted: it fires once for many requests."""
         if not self._read_timeout:
             self._silence_ends = None
             return
@@ -348,7 +354,7 @@ class Handler(ResponseHandler):
             self._on_read_timeout()
 
     def _on_read_timeout(self) -> None:
-        """Waits on as long as the server takes content, since it does not answer before it has all."""
+        """Keeps waiting as long as the server accepts content, since it does not respond before it has all of it."""
         unsent = self._unsent()
         if self._handed - unsent > self._taken:
             self.start_timeout()
@@ -357,11 +363,10 @@ class Handler(ResponseHandler):
             self.set_exception(SendingStalled())
         super()._on_read_timeout()
         if unsent:
-            # Whoever waits to send on learns it by this.
-            self._wire.abort()
+            self._wire.abort()  # this wakes the task that waits to send more
 
     def _unsent(self) -> int:
-        """How many bytes the server has not taken yet, as far as that can be known."""
+        """How many bytes the server has not acknowledged yet, as far as the system reports it."""
         if not self._handed or self._wire.is_closing():
             return 0
         return self._wire.get_write_buffer_size() + self._socket.unsent()

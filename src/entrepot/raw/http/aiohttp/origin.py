@@ -1,4 +1,4 @@
-"""What is the same for all requests to one origin."""
+"""The data that all requests to one origin share."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ _OWN: Final[tuple[Header, ...]] = (("Accept-Encoding", "identity"), ("User-Agent
 
 
 def parse_origin(text: str) -> URL:
-    """An origin as the library knows it. No message repeats it: it may hold a password.
+    """Parses an origin. No message repeats it: it may hold a password.
 
     Raises:
         InvalidInput: its host, port or user name cannot be used.
@@ -24,29 +24,29 @@ def parse_origin(text: str) -> URL:
         url = URL(f"{text}/", encoded=True)
         port = url.port
     except ValueError:
-        raise InvalidInput("the URL cannot be used") from None
+        raise InvalidInput("the URL cannot be used: its host, port or user name is not valid") from None
     if not url.raw_host or not port or ":" in (url.user or ""):  # a colon ends the name in basic authentication
-        raise InvalidInput("the URL cannot be used")
+        raise InvalidInput("the URL cannot be used: its host, port or user name is not valid")
     return url
 
 
 class Destination:
-    """Where connections go: what aiohttp's connector reads of a request that it makes a connection for.
+    """The destination of connections: the attributes of a request that aiohttp's connector reads.
 
-    The connector takes any object with these attributes. A request of aiohttp would have many more, made by a
-    constructor whose arguments change between releases.
+    The connector accepts any object with these attributes. A request of aiohttp has many more, and the arguments of its
+    constructor change between releases.
 
     Arguments:
         url: the origin.
-        proxy: the proxy on the way there, if any.
+        proxy: the proxy to use, if any.
 
     Attributes:
         url: the origin, without userinfo.
         host: its host.
         port: its port.
-        ssl: how to speak TLS: by the connector's own context.
+        ssl: True is the TLS configuration of the connector.
         server_hostname: the name to verify in the certificate; None is the host.
-        proxy: the proxy on the way there, without credentials: aiohttp refuses some that it finds in a URL.
+        proxy: the URL of the proxy, without credentials: aiohttp refuses some that it finds in a URL.
         proxy_auth: None; `proxy_headers` have them.
         proxy_headers: the headers of a CONNECT request.
         headers: the headers that the connector reads, which is Host.
@@ -81,16 +81,16 @@ class Destination:
 
 
 class Origin:
-    """How to connect to an origin, and what every request to it has in common.
+    """One origin: where to connect, and the headers that all requests to it share.
 
     Arguments:
         text: scheme, host and port, as in a URL.
-        proxy: the proxy on the way there, if any.
+        proxy: the proxy to use, if any.
 
     Attributes:
-        destination: where the connector makes connections to.
-        key: under which the connector keeps them.
-        headers: those that a request has unless it names them itself, ready to be sent, by name in lower case.
+        destination: the destination of connections.
+        key: the key under which the connector keeps them.
+        headers: the headers that a request has unless it sets them itself, ready to be sent, by name in lower case.
 
     Raises:
         InvalidInput: the origin cannot be used.
@@ -112,7 +112,7 @@ class Origin:
         self.headers = {name.lower(): f"{name}: {value}" for name, value in headers}
 
     def target(self, target: str) -> str:
-        """A target as it is asked for: a proxy that sees it is told all of the URL (RFC 9112, 3.2.2)."""
+        """The target to send: a proxy that reads it needs the whole URL (RFC 9112, 3.2.2)."""
         return f"{self._prefix}{target}"
 
 

@@ -1,4 +1,16 @@
-"""The pools of connections: one in use for each event loop, and those that were closed with requests in flight."""
+"""The connections of each event loop.
+
+Theory of operation. `Pools` belongs to one event loop. It has at most one current `Pool`, which serves new requests,
+and any number of retired ones. `AiohttpTransport.close()` retires the current pool: its idle connections are closed at
+once, and it closes itself when the last request in flight has ended (`_settle`, called at the end of each request and
+of each body). The next request makes a new pool. When the loop shuts down, `Pools.close` closes all of them, in-flight
+requests included; their readers get an error.
+
+A request whose kept connection turns out to be dead is sent once more, on another connection, if it is a GET or HEAD:
+the server closed the connection while it was idle (RFC 9112, 9.3.1). The other connections to that origin are cut off,
+since they were idle just as long. A missing response counts as a sign of a dead connection too when the caller gives up
+after `_SILENCE` seconds or more.
+"""
 
 import asyncio
 import ssl
@@ -21,15 +33,15 @@ from .origin import Origin
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 _SILENCE: Final = 1.0
-"""Seconds without a response after which a kept connection whose request is cancelled counts as dead. Callers with a
-timeout of their own end so. Those that hedge requests cancel much earlier, and would lose good connections."""
+"""Seconds without a response after which a kept connection counts as dead when its request is cancelled. Callers with
+their own timeout cancel late. Callers that hedge requests cancel much earlier, and would lose good connections."""
 
 _ORIGINS: Final = 256
-"""How many origins are remembered. One that was forgotten is made again."""
+"""How many origins are cached."""
 
 
 class Pools:
-    """The pools of one event loop: the one in use, and those that were closed with requests in flight.
+    """The pools of one event loop: the current one, and the retired ones that have requests in flight.
 
     Arguments:
         make: makes a pool.
@@ -47,17 +59,17 @@ class Pools:
         return self._current
 
     async def retire(self) -> None:
-        """Lets the pool in use serve what is in flight and nothing else. The next request has a new one."""
-        self._retired = [one for one in self._retired if not one.is_closed]
+        """Retires the current pool: it serves its requests in flight only. The next request makes a new one."""
+        self._retired = [pool for pool in self._retired if not pool.is_closed]
         pool, self._current = self._current, None
         if pool is not None:
             self._retired.append(pool)
             await pool.retire()
 
     async def close(self) -> None:
-        """Closes every connection, and waits until they are.
+        """Closes every connection, and waits until they are closed.
 
-        All are closed also when this is cancelled, as it may be while the loop shuts down.
+        All are closed also if this is cancelled, as it may be while the loop shuts down.
         """
         pools, self._retired = [*self._retired, self._current], []
         self._current = None
@@ -71,10 +83,10 @@ class Pool:
     """The connections of one event loop.
 
     Arguments:
-        tls: how to speak TLS; None is the default way.
-        timeout: how long to wait for what.
-        limit: how many connections at a time; 0 is no limit.
-        patience: how many seconds to wait for a connection while nothing is done with those that are open.
+        tls: the TLS configuration; None is the default one.
+        timeout: the connect and idle timeouts.
+        limit: the most connections at a time; 0 is without limit.
+        patience: for how many seconds a request waits for its turn while there is no activity on any connection.
     """
 
     def __init__(
@@ -88,26 +100,26 @@ class Pool:
 
     @property
     def is_closed(self) -> bool:
-        """Whether every connection is closed, and none can be made."""
+        """Whether all connections are closed, and no more can be made."""
         return self._connector.closed
 
     async def send(self, request: HttpRequest, origin: str, target: str, proxy: Endpoint | None) -> HttpResponse:
-        """Sends a request and waits for the head of the reply. Raises what aiohttp raises, and ours.
+        """Sends a request and waits for the head of the response. Raises errors of aiohttp and ours.
 
         Arguments:
             request: the request.
             origin: scheme, host and port of its URL.
-            target: the rest of that.
-            proxy: the proxy on the way, if any.
+            target: the rest of the URL.
+            proxy: the proxy to use, if any.
         """
         self._sending += 1
         try:
-            return await self._reply(request, self._origin(origin, proxy), target)
+            return await self._response(request, self._origin(origin, proxy), target)
         finally:
             self._sending -= 1
             await self._settle()
 
-    async def _reply(self, request: HttpRequest, origin: Origin, target: str) -> HttpResponse:
+    async def _response(self, request: HttpRequest, origin: Origin, target: str) -> HttpResponse:
         head = head_of(request, origin.target(target), origin.headers)
         try:
             exchange, received = await self._exchange(request, origin, head)
@@ -127,21 +139,21 @@ class Pool:
     async def _exchange(self, request: HttpRequest, origin: Origin, head: bytes) -> tuple[Exchange, ResponseHead]:
         timeout = self._timeout_of(request)
         handler = None if self._connector.is_awaited else self._connector.kept(origin.key)
-        if handler is None:  # an idle one is false: it is also a queue of replies
+        if handler is None:  # not `or`: an idle handler is falsy, since it is also a queue of responses
             handler = await self._connector.open(origin.destination, timeout)
-        exchange, begun = Exchange(self._connector, origin.key, handler), self._connector.now()
+        exchange, start = Exchange(self._connector, origin.key, handler), self._connector.now()
         try:
             handler.expect(has_content=request.method != "HEAD", idle_timeout=timeout.sock_read)
-            return exchange, await exchange.reply_to(head, request.pieces)
+            return exchange, await exchange.send(head, request.pieces)
         except BaseException as error:
             exchange.close()
-            if handler.has_answered and handler.status is None and not self._is_early(error, begun):
+            if handler.has_responded and handler.status is None and not self._is_early(error, start):
                 self._connector.drop_kept(origin.key)
             raise
 
-    def _is_early(self, error: BaseException, begun: float) -> bool:
+    def _is_early(self, error: BaseException, start: float) -> bool:
         """Whether a request was cancelled so soon that the missing response says nothing about the connection."""
-        return isinstance(error, asyncio.CancelledError) and self._connector.now() - begun < _SILENCE
+        return isinstance(error, asyncio.CancelledError) and self._connector.now() - start < _SILENCE
 
     def _timeout_of(self, request: HttpRequest) -> aiohttp.ClientTimeout:
         connect, idle = request.connect_timeout, request.idle_timeout
@@ -154,7 +166,7 @@ class Pool:
         )
 
     async def retire(self) -> None:
-        """Closes idle connections, and all that is left as soon as nothing is in flight."""
+        """Closes idle connections, and the others as soon as no request is in flight."""
         self._is_retired = True
         await self._settle()
         await self._connector.close_idle()
@@ -164,7 +176,7 @@ class Pool:
             await self.close()
 
     async def close(self) -> None:
-        """Closes every connection, and waits until they are."""
+        """Closes every connection, and waits until they are closed."""
         self._connector.break_off()
         await self._connector.close()
         await self._connector.wait_closed()

@@ -1,4 +1,4 @@
-"""What sends: the transport itself, and its arguments."""
+"""The transport itself, and its arguments."""
 
 import asyncio
 import os
@@ -23,39 +23,37 @@ from .pool import Pool, Pools
 
 
 class AiohttpTransport(HttpTransport):
-    """Sends requests by aiohttp, with one pool of connections for each event loop.
+    """Sends requests with aiohttp, with one pool of connections for each event loop.
 
-    A pool is made on first use, closes by itself when its loop shuts down, and is not shared with a
-    forked child. A GET or HEAD is sent once more, at once, when a connection that was kept open turns
-    out to have been closed by the server meanwhile (RFC 9112, 9.3.1); nothing else is ever repeated.
-    Content is sent piece by piece, as fast as the server takes it; a server that refuses it before it has
-    all is sent no more, and the connection is not used again.
-    Proxies come from the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`; see
-    `raw/http/wire/proxies.py`), looked up once for each origin. A variable that does not name an HTTP proxy is
-    `ConfigInvalid`.
+    A pool is made on first use, closes by itself when its loop shuts down, and is not shared with a forked child. A GET
+    or HEAD is sent once more, immediately, if the server turns out to have closed the kept connection (RFC 9112,
+    9.3.1); other requests are never repeated. Content is sent piece by piece, as fast as the server accepts it. If the
+    server refuses it before it has all of it, the rest is not sent, and the connection is not used again. Proxies come
+    from the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`; see `raw/http/wire/proxies.py`), looked
+    up once for each origin. A variable that does not name an HTTP proxy is `ConfigInvalid`.
 
-    Whoever makes one closes it, or leaves that to the end of the loop: an operator closes only the one
-    that its context made. So a layer that wants other timeouts sets those of `HttpRequest` on what
-    passes, rather than replace the transport of the context by one that `op.close()` does not know.
+    The caller that makes a transport closes it, or leaves that to the end of the loop: an operator closes only the
+    transport that its context made. A layer that needs other timeouts therefore sets those of `HttpRequest` on the
+    requests that pass, and does not replace the transport of the context by one that `op.close()` does not know.
 
     Arguments:
-        connect_timeout: seconds until a connection stands, looking up the name and TLS included; None
-            waits for ever. By default 10.
-        idle_timeout: seconds without a byte from the server while one is awaited, nor one of the content taken by
-            it while some is sent (then up to twice as many); None waits for ever. By default 60. The head of a
-            response must be complete by then, informational responses (1xx) before it included; of its content,
+        connect_timeout: seconds until a connection is established, name lookup and TLS included; None is without
+            limit. By default 10.
+        idle_timeout: seconds in which the server sends no byte of an awaited response, or accepts no byte of the
+            content that is sent (then up to twice as many); None is without limit. By default 60. The head of a
+            response must be complete within it, informational responses (1xx) before it included. Of the content,
             each byte counts, but not the lines of the chunked coding.
-        max_connections: connections of one event loop that are in use at a time, those of bodies that are not
-            yet closed included; None is no limit. By default 256. Requests beyond them wait their turn. Those
-            that are kept for later requests do not count.
-        pool_timeout: seconds that a request waits its turn while nothing is done with any of the
-            connections: no reply comes, nothing is read, none is given back. However many requests
-            wait, each has its turn as long as there is something done. None waits for ever. By default 120.
-        ca_file: a file of certificates (PEM) to trust instead of those of the system.
-        ssl_context: how to speak TLS, instead of `ca_file`.
+        max_connections: the most connections of one event loop in use at a time, connections of unclosed bodies
+            included; None is without limit. By default 256. Further requests wait for their turn. Connections that
+            are kept for later requests do not count.
+        pool_timeout: seconds that a request waits for its turn while there is no activity on any connection: no
+            response arrives, no content is read, no connection is given back. As long as there is activity, every
+            waiting request gets its turn. None is without limit. By default 120.
+        ca_file: a file of certificates (PEM) to trust instead of the system's.
+        ssl_context: the TLS configuration, instead of `ca_file`.
 
     Raises:
-        InvalidInput: an argument cannot work.
+        InvalidInput: an argument is not valid, or two exclude each other.
     """
 
     def __init__(
@@ -92,21 +90,21 @@ class AiohttpTransport(HttpTransport):
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
-            raise Unexpected("the connections were closed meanwhile", is_temporary=True) from None
+            raise Unexpected("the connections were closed during the request", is_temporary=True) from None
         except FOREIGN_ERRORS as error:
             raise translated(error) from None
 
     async def close(self) -> None:
-        """Closes the idle connections of the running loop, and each other one as soon as its request is done."""
+        """Closes the idle connections of the running loop, and each of the others as soon as its request is done."""
         await (await self._pools.get()).retire()
 
     def _proxy(self, origin: str) -> Endpoint | None:
         scheme, _, place = origin.partition("://")
-        known = scheme, place.rpartition("@")[2]  # passwords are not kept
-        if known not in self._proxies:
+        key = scheme, place.rpartition("@")[2]  # passwords are not kept
+        if key not in self._proxies:
             url = parse_origin(origin)
-            self._proxies[known] = find_proxy(url.scheme, url.raw_host or "", url.port, os.environ)
-        return self._proxies[known]
+            self._proxies[key] = find_proxy(url.scheme, url.raw_host or "", url.port, os.environ)
+        return self._proxies[key]
 
     def __repr__(self) -> str:
         return f"AiohttpTransport({', '.join(f'{k}={v!r}' for k, v in self._arguments.items() if v is not None)})"
@@ -122,13 +120,13 @@ def _checked_seconds(name: str, value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise InvalidInput(f"{name} is a number of seconds above 0, or None, not {shown(value)}")
+        raise InvalidInput(f"{name} must be a number of seconds above 0, or None, not {shown(value)}")
     return float(value)
 
 
 def _checked_connections(value: Any) -> int | None:
     if value is not None and (type(value) is not int or value < 1):
-        raise InvalidInput(f"max_connections is an integer above 0, or None, not {shown(value)}")
+        raise InvalidInput(f"max_connections must be an integer above 0, or None, not {shown(value)}")
     return value
 
 
@@ -136,16 +134,16 @@ def _tls(ca_file: str | None, context: ssl.SSLContext | None) -> ssl.SSLContext 
     if ca_file is None:
         return context
     if context is not None:
-        raise InvalidInput("ca_file and ssl_context exclude each other")
+        raise InvalidInput("ca_file and ssl_context exclude each other: set one of them")
     if not isinstance(ca_file, str | os.PathLike):
-        raise InvalidInput(f"ca_file is the path of a file, not {shown(ca_file)}")
+        raise InvalidInput(f"ca_file must be the path of a file, not {shown(ca_file)}")
     try:
         made = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         raise InvalidInput(f"the certificates of ca_file cannot be read: {error.strerror or error}") from error
     except ValueError:
         made = None
-    if made is None:  # raised here, for the other error holds the whole text
-        raise InvalidInput("the path of ca_file holds what no path can")
+    if made is None:  # raised here, since the other error holds the whole text
+        raise InvalidInput("the path of ca_file holds a null byte or another character that no path can have")
     made.set_alpn_protocols(["http/1.1"])
     return made

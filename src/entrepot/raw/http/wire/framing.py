@@ -1,8 +1,9 @@
-"""Where the content of a response ends (RFC 9112, 6 and 7).
+"""The framing of the content of a response (RFC 9112, 6 and 7).
 
-A framing takes what a connection receives after the head and gives back the content in it. It ends at a known length,
-with the last chunk of the chunked coding, or with the connection. Bytes past the end are dropped, and `is_exact`
-becomes False: such a connection must not serve another request, since those bytes would be taken for its response.
+A framing takes the bytes that a connection receives after the head and returns the content in them. The content ends at
+a known length, with the last chunk of the chunked coding, or with the connection. Bytes past the end are dropped, and
+`is_exact` becomes False: such a connection must not serve another request, since those bytes would be read as its
+response.
 """
 
 import re
@@ -16,18 +17,18 @@ _MAX_LINE: Final = 8 * 1024
 """The longest line of a chunk's size with its extensions, or of a trailer, in bytes."""
 
 _MAX_TRAILERS: Final = 64 * 1024
-"""How many bytes of trailers may follow the last chunk."""
+"""The most bytes of trailers after the last chunk."""
 
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n\0]*)?")
 _TRAILER: Final = re.compile(FIELD_NAME.encode() + rb":[^\r\n\0]*")
 
 
 class MalformedResponse(Exception):
-    """The response breaks the rules of HTTP. The message repeats nothing of it."""
+    """The response breaks the rules of HTTP. The message repeats no part of it."""
 
 
 class Framing:
-    """Finds the end of the content. By itself it is that of a response whose content ends with the connection.
+    """Finds the end of the content. This base class is for content that ends with the connection.
 
     Attributes:
         is_at_end: whether all of the content was received.
@@ -75,7 +76,7 @@ class ByLength(Framing):
 
 
 class _Line(Enum):
-    """What the next line of the chunked coding is."""
+    """The kind of the next line of the chunked coding."""
 
     SIZE = auto()
     CHUNK_END = auto()
@@ -85,22 +86,22 @@ class _Line(Enum):
 class Chunked(Framing):
     """Content in the chunked coding. Chunk extensions and trailers are dropped.
 
-    A line that ends with a bare LF is taken, but another recipient might not take it, so that is not exact.
+    A line that ends with a bare LF is accepted, but other recipients may not accept it, so it makes the end inexact.
     """
 
-    __slots__ = ("_chunk_left", "_held", "_line", "_trailers")
+    __slots__ = ("_chunk_left", "_line", "_pending", "_trailers")
 
     def __init__(self) -> None:
         self.is_at_end = False
         self.is_exact = True
         self._line = _Line.SIZE
-        self._held = b""
+        self._pending = b""
         self._chunk_left = 0
         self._trailers = 0
 
     def take(self, data: bytes) -> bytes:
-        if self._held:
-            data, self._held = self._held + data, b""
+        if self._pending:
+            data, self._pending = self._pending + data, b""
         content, position, size = list[bytes](), 0, len(data)
         while position < size and not self.is_at_end:
             if self._chunk_left:
@@ -114,23 +115,23 @@ class Chunked(Framing):
         return content[0] if len(content) == 1 else b"".join(content)
 
     def _take_line(self, data: bytes, start: int) -> int:
-        """Takes the line that starts there, or keeps its start. Returns where the next one starts."""
+        """Takes the line that starts there, or keeps its start. Returns the start of the next line."""
         end = data.find(b"\n", start) + 1
         line = data[start : end or len(data)]
         if len(line) > _MAX_LINE:
             raise MalformedResponse("a line of the chunked coding is too long")
         if not end:
-            self._hold(line)
+            self._keep(line)
             return len(data)
         if not line.endswith(b"\r\n"):
             self.is_exact = False
         self._interpret(line[:-2] if line.endswith(b"\r\n") else line[:-1])
         return end
 
-    def _hold(self, start: bytes) -> None:
+    def _keep(self, start: bytes) -> None:
         if self._line is _Line.CHUNK_END and start != b"\r":
             raise MalformedResponse("a chunk is longer than its size")
-        self._held = start
+        self._pending = start
 
     def _interpret(self, line: bytes) -> None:
         if self._line is _Line.SIZE:
@@ -153,7 +154,7 @@ class Chunked(Framing):
 
 
 def _chunk_size(line: bytes) -> int:
-    found = _SIZE.fullmatch(line)
-    if found is None:
+    match = _SIZE.fullmatch(line)
+    if match is None:
         raise MalformedResponse("the size of a chunk is not a number")
-    return int(found[1], 16)
+    return int(match[1], 16)

@@ -1,9 +1,9 @@
-"""The proxies that the environment names, judged as curl, Go and Python's urllib agree to judge them.
+"""The proxies in the environment, interpreted in the way that curl, Go and Python's urllib agree on.
 
-`<scheme>_proxy` names the proxy of a scheme, `all_proxy` that of every scheme without one. The name in lower case goes
-first; empty, it hides the other, as if neither was set. `HTTP_PROXY` counts only in lower case where `REQUEST_METHOD`
-is set: a CGI server makes it of the header `Proxy` that any client can send. `no_proxy` lists, separated by commas or
-blanks, what is reached without a proxy:
+`<scheme>_proxy` is the proxy of a scheme, `all_proxy` the proxy of every scheme without one. The name in lower case
+wins; if it is empty, it hides the other, as if neither was set. `HTTP_PROXY` counts only in lower case if
+`REQUEST_METHOD` is set: a CGI server sets it from the header `Proxy` that any client can send. `no_proxy` lists the
+hosts that are reached without a proxy, separated by commas or blanks:
 
 | Entry | Matches |
 |---|---|
@@ -30,16 +30,16 @@ _WITH_PORT: Final = re.compile(r"(\[[^\[\]]*\](?:/[0-9]+)?|[^:\[\]]*):([0-9]*)")
 
 
 def find_proxy(scheme: str, host: str, port: int | None, environment: Mapping[str, str]) -> Endpoint | None:
-    """The proxy on the way to a host; None where there is none.
+    """The proxy for a host; None if there is none.
 
     Arguments:
-        scheme: that of the request: `"http"` or `"https"`.
+        scheme: the scheme of the request, `"http"` or `"https"`.
         host: a name or an address, an IPv6 address with or without brackets.
-        port: its port; None is the default of the scheme.
-        environment: the variables.
+        port: its port; None is the default port of the scheme.
+        environment: the environment variables.
 
     Raises:
-        ConfigInvalid: what the environment names is not an HTTP proxy. The message repeats no value: it may hold a
+        ConfigInvalid: a variable does not name an HTTP proxy. The message does not repeat its value, which may hold a
             password.
     """
     for name in (f"{scheme}_proxy", "all_proxy"):
@@ -51,7 +51,7 @@ def find_proxy(scheme: str, host: str, port: int | None, environment: Mapping[st
 
 
 def _variable(name: str, environment: Mapping[str, str]) -> tuple[str, str]:
-    """The spelling and the value of a variable; the value is empty where it is not set."""
+    """The spelling and the value of a variable; the value is empty if it is not set."""
     is_cgi = "REQUEST_METHOD" in environment
     is_lower = name in environment or (name == "http_proxy" and is_cgi)
     spelling = name if is_lower else name.upper()
@@ -64,7 +64,7 @@ def _parsed(variable: str, value: str) -> Endpoint:
     except ConfigInvalid as error:
         raise _refused(variable, error.message) from None
     if ":" in (proxy.username or ""):
-        raise _refused(variable, "its user name holds a colon, which ends it in basic authentication")
+        raise _refused(variable, "its user name has a colon, which ends it in basic authentication")
     return proxy
 
 
@@ -92,7 +92,7 @@ def _matches(entry: str, name: str, address: IPv4Address | IPv6Address | None, p
 
 
 def _split_port(entry: str) -> tuple[str, str]:
-    """The host and the port of an entry, which is empty where any will do. An IPv6 address needs brackets before it."""
+    """The host and the port of an entry; an empty port matches any. An IPv6 address needs brackets before a port."""
     match = _WITH_PORT.fullmatch(entry)
     place, port = match.groups() if match else (entry, "")
     return place.replace("[", "").replace("]", ""), port.lstrip("0")

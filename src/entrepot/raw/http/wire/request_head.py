@@ -1,4 +1,4 @@
-"""The head of a request: exactly the headers that were asked for, and as few others as there can be."""
+"""The head of a request: exactly its own headers, and as few others as possible."""
 
 import re
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ def head_of(request: HttpRequest, target: str, common: Mapping[str, str]) -> byt
 
     Arguments:
         request: the request.
-        target: what it asks for.
-        common: the headers that it has unless it names them itself, by name in lower case. A header of its own
-            stands in their place, so that Host stays the first.
+        target: the request target.
+        common: the headers that it has unless it sets them itself, by name in lower case. A header of the request
+            takes the place of the common one, so that Host stays the first.
 
     Raises:
-        InvalidInput: something in it would end a line or a field, or is no text.
+        InvalidInput: a part of it would end a line or a field, or cannot be encoded.
     """
     first, own = dict(common), list[str]()
     for name, value in request.headers:
@@ -33,17 +33,17 @@ def head_of(request: HttpRequest, target: str, common: Mapping[str, str]) -> byt
     lines = [f"{request.method} {target} HTTP/1.1", *first.values(), *own]
     _check("".join(lines))
     if request.body is not None or request.method in _WITH_CONTENT:
-        # RFC 9110, 8.6. It is stated whatever else the request says of it.
+        # RFC 9110, 8.6. It is stated whatever length the request states itself.
         lines.append(f"Content-Length: {request.size}")
     lines.append("\r\n")
     try:
-        # An etag goes back with the bytes that it came with, which need not be UTF-8
+        # An etag is sent with the bytes that it was received with, which may not be UTF-8
         return "\r\n".join(lines).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise InvalidInput("the URL or a header of the request holds a lone surrogate") from None
+        raise InvalidInput("the URL or a header of the request has a lone surrogate") from None
 
 
 def _check(text: str) -> None:
-    # Most is printable, which is told faster than what is not forbidden.
+    # Most heads are printable, which is checked faster than the forbidden characters.
     if not text.isprintable() and _FORBIDDEN.search(text):
-        raise InvalidInput("the URL or a header of the request holds a control character")
+        raise InvalidInput("the URL or a header of the request has a control character")

@@ -1,11 +1,11 @@
 """The head of a response, and the framing of the content that follows it.
 
-Each header that decides where the response ends (Content-Length, Transfer-Encoding, Connection) is judged here and
-nowhere else, so that no two parsers can disagree. Contradictions are errors (RFC 9112, 6.3): a length beside a
-coding, a length that is not one number, a coding other than chunked. What is only untidy (a bare LF, a folded header,
-an empty line before the head) is taken, but the connection does not serve another request after it.
+Each header that decides where the response ends (Content-Length, Transfer-Encoding, Connection) is interpreted only
+here, so that no two parsers can disagree. Contradictions are errors (RFC 9112, 6.3): a length beside a coding, a length
+that is not one number, a coding other than chunked. A head that is only untidy (a bare LF, a folded header, an empty
+line before it) is accepted, but the connection does not serve another request after it.
 
-What a server can make us hold and wait for is bounded: `MAX_HEAD` bytes and `MAX_FIELDS` headers up to the end of the
+The memory and time that a server can cost are bounded: `MAX_HEAD` bytes and `MAX_FIELDS` headers up to the end of the
 final head, and `MAX_INFORMATIONAL` responses before it.
 """
 
@@ -18,13 +18,13 @@ from entrepot.raw.http.transport import HttpHeaders
 from .framing import FIELD_NAME, ByLength, Chunked, Framing, MalformedResponse
 
 MAX_HEAD: Final = 64 * 1024
-"""How many bytes the head may have, with those of the informational responses before it."""
+"""The most bytes of the head, informational responses before it included."""
 
 MAX_FIELDS: Final = 1000
-"""How many headers a head may have."""
+"""The most headers of a head."""
 
 MAX_INFORMATIONAL: Final = 16
-"""How many informational responses (1xx) may come before the final one."""
+"""The most informational responses (1xx) before the final one."""
 
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _STATUS_LINE: Final = r"HTTP/1\.([0-9]) +([0-9]{3})(?:[ \t][^\r\n\0]*+)?"
@@ -36,15 +36,15 @@ _START: Final = b"HTTP/1."
 
 
 class NotHttp(MalformedResponse):
-    """What came does not start as a response does."""
+    """The received bytes do not start as a response does."""
 
 
 class HeadTooLarge(MalformedResponse):
-    """The head, or what comes before it, passes a bound."""
+    """The head, or the informational responses before it, exceed a bound."""
 
 
 class UnknownCoding(MalformedResponse):
-    """The content comes in a transfer coding that no request asks for."""
+    """The content has a transfer coding that no request accepts."""
 
 
 class ResponseHead(NamedTuple):
@@ -77,17 +77,17 @@ class ResponseHead(NamedTuple):
 
 
 class HeadReader:
-    """Collects the head of the response to one request. Informational responses before it are passed over.
+    """Collects the head of the response to one request. Informational responses before it are skipped.
 
     Arguments:
-        has_content: whether the response can have content. The response to a HEAD has none, whatever it says.
+        has_content: whether the response can have content. A response to HEAD has none, whatever its headers say.
     """
 
-    __slots__ = ("_has_content", "_held", "_informational", "_is_tidy", "_passed")
+    __slots__ = ("_has_content", "_informational", "_is_tidy", "_passed", "_pending")
 
     def __init__(self, *, has_content: bool) -> None:
         self._has_content = has_content
-        self._held = b""
+        self._pending = b""
         self._informational = 0
         self._is_tidy = True
         self._passed = 0
@@ -100,22 +100,22 @@ class HeadReader:
             HeadTooLarge: the response is not within the bounds.
             MalformedResponse: the head is not valid.
         """
-        searched = max(0, len(self._held) - 2)  # the end may have begun there
-        data = self._skip_empty_lines(self._held + data if self._held else data)
+        searched = max(0, len(self._pending) - 2)  # the end of the head may start there
+        data = self._skip_empty_lines(self._pending + data if self._pending else data)
         while found := _HEAD_END.search(data, searched):
             end, searched = found.end(), 0
             self._pass(end)
             head = parse_head(data[:end], has_content=self._has_content)
             data = data[end:]
-            if not 100 <= head.status < 200 or head.status == 101:  # after 101 comes no other
+            if not 100 <= head.status < 200 or head.status == 101:  # no other response follows a 101
                 return (head if self._is_tidy else head._replace(may_keep=False)), data
             self._note_informational()
             data = self._skip_empty_lines(data)
-        self._hold(data)
+        self._keep(data)
         return None
 
     def _skip_empty_lines(self, data: bytes) -> bytes:
-        """Some servers send an empty line after the content. It can arrive with the next response."""
+        """Skips empty lines: some servers send one after the content, and it can arrive with the next response."""
         if not data.startswith((b"\r", b"\n")):
             return data
         stripped = data.lstrip(b"\r\n")
@@ -133,12 +133,12 @@ class HeadReader:
         if self._passed > MAX_HEAD:
             raise HeadTooLarge(f"more than {MAX_HEAD} bytes")
 
-    def _hold(self, start: bytes) -> None:
+    def _keep(self, start: bytes) -> None:
         if not _START.startswith(start[: len(_START)]):
-            raise NotHttp("it does not start with a status line")
+            raise NotHttp("the response does not start with a status line")
         if self._passed + len(start) > MAX_HEAD:
             raise HeadTooLarge(f"more than {MAX_HEAD} bytes")
-        self._held = start
+        self._pending = start
 
 
 def parse_head(raw: bytes, *, has_content: bool = True) -> ResponseHead:
@@ -165,8 +165,8 @@ def _tidied(text: str) -> str:
     """Gives every line its CRLF, and joins a folded header (RFC 9112, 2.2 and 5.2)."""
     status_line = _STATUS.match(text)
     if status_line is None:
-        raise NotHttp("it does not start with a status line")
-    if text[status_line.end()] in " \t":  # folded to the status line, it could be anything
+        raise NotHttp("the response does not start with a status line")
+    if text[status_line.end()] in " \t":  # folded to the status line, it would be ambiguous
         raise MalformedResponse("white space before the first header")
     lines = text.replace("\r\n", "\n").replace("\n", "\r\n")
     return _FOLD.sub(" ", lines[:-4]) + "\r\n\r\n"
@@ -202,7 +202,9 @@ def _is_chunked(headers: HttpHeaders) -> bool:
         return False
     if "content-length" in headers:
         raise MalformedResponse("both a Content-Length and a Transfer-Encoding")
-    if not coding.isascii() or coding.lower() != "chunked":  # some letters become ASCII in lower case
+    if (
+        not coding.isascii() or coding.lower() != "chunked"
+    ):  # some letters that are not ASCII become ASCII in lower case
         raise UnknownCoding
     return True
 
