@@ -42,7 +42,7 @@ class HttpDeletions(Generic[D]):
             return
 
     async def delete_many(self, deletions: Sequence[Deletion]) -> list[Error]:
-        """Deletes many paths and returns the errors of those that failed, each with its path and version."""
+        """Deletes many paths and returns the errors of failed ones, each with its path and version."""
         outcomes = list[Error | None]()
         window: Window[Any] = self._client.runtime.window(CONCURRENT)
         await gather((partial(self._failure_of, *deletion) for deletion in deletions), window, outcomes)

@@ -78,5 +78,5 @@ class Publication(Generic[D]):
 
 
 def object_exists(error: ConditionNotMatch) -> ObjectExists:
-    """The error of a refused request whose only condition is that there is no object."""
+    """The error of a refused request whose only condition is that the object does not exist."""
     return ObjectExists("if_not_exists does not hold: there is such an object", context=error.context)

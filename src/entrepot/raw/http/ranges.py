@@ -17,8 +17,8 @@ class ContentRange:
     """The value of a Content-Range header.
 
     Arguments:
-        start: the first byte; None if there is no range (`bytes */n`).
-        end: the byte after the last one; None if there is no range.
+        start: the first byte; None without a range (`bytes */n`).
+        end: the byte after the last one; None without a range.
         size: the size of the whole object; None if it is not stated.
     """
 

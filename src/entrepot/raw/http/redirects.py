@@ -67,7 +67,7 @@ def redirected(request: HttpRequest, status: int, location: str | None) -> HttpR
 
 
 def without_credentials(headers: Sequence[Header]) -> list[Header]:
-    """The headers without those that may hold credentials."""
+    """The headers that cannot hold credentials."""
     return [(name, value) for name, value in headers if not _may_hold_credentials(name.lower())]
 
 

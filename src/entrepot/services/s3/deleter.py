@@ -35,7 +35,7 @@ class S3Deletions(HttpDeletions[S3Core]):
         self._takes_checksum = True
 
     async def delete_many(self, deletions: Sequence[Deletion]) -> list[Error]:
-        """Deletes many paths, by one request where possible, and returns the errors of those that failed."""
+        """Deletes many paths, by one request where possible, and returns the errors of failed ones."""
         joint, alone = list[Deletion](), list[Deletion]()
         for deletion in deletions:
             (joint if self._can_join(deletion) else alone).append(deletion)

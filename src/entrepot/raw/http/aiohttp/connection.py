@@ -45,8 +45,8 @@ class Connector(aiohttp.TCPConnector):
 
     Arguments:
         ssl: the TLS configuration.
-        limit: the most connections at a time; 0 is no limit.
-        patience: for how many seconds a request waits for its turn while there is no activity on any connection.
+        limit: the most connections at a time; 0 is without limit.
+        patience: for how many seconds a request waits for its turn while all connections are inactive.
 
     Attributes:
         used_at: the time of the last activity on any connection, on the clock of the loop.
@@ -203,7 +203,7 @@ class Connector(aiohttp.TCPConnector):
 
 
 class _Watch:
-    """Ends a timeout scope once there was no activity on any connection for some time.
+    """Ends a timeout scope once all connections were inactive for some time.
 
     Arguments:
         connector: records the activity.

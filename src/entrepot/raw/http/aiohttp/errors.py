@@ -23,7 +23,7 @@ from entrepot.raw.http.wire.response_head import HeadTooLarge, UnknownCoding
 
 
 class NoConnectionFree(aiohttp.ClientConnectionError):
-    """There was no activity on any connection for too long, so that no waiting request got one."""
+    """All connections were inactive for too long, so that no waiting request got one."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"all {limit} connections are held by open readers, and none of them is read")

@@ -86,7 +86,7 @@ class Pool:
         tls: the TLS configuration; None is the default one.
         timeout: the connect and idle timeouts.
         limit: the most connections at a time; 0 is without limit.
-        patience: for how many seconds a request waits for its turn while there is no activity on any connection.
+        patience: for how many seconds a request waits for its turn while all connections are inactive.
     """
 
     def __init__(

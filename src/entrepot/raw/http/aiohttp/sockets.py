@@ -53,7 +53,7 @@ class Socket:
         """The bytes received on a plain connection that broke while sending, after which asyncio reads no more.
 
         Raises:
-            OSError: there are no more.
+            OSError: the socket has no more.
         """
         while data := receive(self._descriptor()):  # looked up each time: the connection may be closed in between
             yield data

@@ -46,7 +46,7 @@ class AiohttpTransport(HttpTransport):
         max_connections: the most connections of one event loop in use at a time, connections of unclosed bodies
             included; None is without limit. By default 256. Further requests wait for their turn. Connections that
             are kept for later requests do not count.
-        pool_timeout: seconds that a request waits for its turn while there is no activity on any connection: no
+        pool_timeout: seconds that a request waits for its turn while all connections are inactive: no
             response arrives, no content is read, no connection is given back. As long as there is activity, every
             waiting request gets its turn. None is without limit. By default 120.
         ca_file: a file of certificates (PEM) to trust instead of the system's.

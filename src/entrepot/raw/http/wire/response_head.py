@@ -53,7 +53,7 @@ class ResponseHead(NamedTuple):
     Attributes:
         status: the status code.
         headers: the headers.
-        length: how many bytes of content follow; None if only the framing can tell.
+        length: how many bytes of content follow; None if only the framing finds the end.
         is_chunked: whether the content is in the chunked coding.
         may_keep: whether the connection can serve another request once the content has ended.
     """
