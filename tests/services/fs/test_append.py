@@ -1,4 +1,4 @@
-"""Appending: what is there stays, writers never mix, and what does not fit is taken back."""
+"""Appender: what is there stays, writers never mix, and what does not fit is taken back."""
 
 import asyncio
 import errno
@@ -273,7 +273,7 @@ class TestRotated:
     @pytest.mark.parametrize("is_made_anew", [True, False])
     def test_between_two_buffers(self, run: Run, service: FsAccessor, root: Path, is_made_anew: bool) -> None:
         async def append() -> None:
-            file = appender.Appending(service._context.runtime, str(root), "log", fsync=False)
+            file = appender.Appender(service._context.runtime, str(root), "log", fsync=False)
             await file.write_at(0, [b"one."])
             (root / "log").rename(root / "log.1")
             if is_made_anew:

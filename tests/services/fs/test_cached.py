@@ -16,8 +16,7 @@ from entrepot.raw import Context, OpRead, OpStat
 from entrepot.raw.oio.read.api import WHOLE, read_to_end
 from entrepot.raw.runtime import File
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
-from entrepot.services.fs import accessor
-from entrepot.services.fs import cached as at_once
+from entrepot.services.fs import accessor, cached
 from entrepot.services.fs.kernel import beneath, openat2
 
 from .conftest import descriptors
@@ -75,7 +74,7 @@ async def look_at(service: accessor.FsAccessor, *paths: str) -> None:
         for _ in range(100):
             await read(service, path)
             await service.stat(path, OpStat())
-            if service._at_once.read(path, OpRead(range=BytesRange(0, 1)), 1) is not None:
+            if service._cached_files.read(path, OpRead(range=BytesRange(0, 1)), 1) is not None:
                 break
             await asyncio.sleep(0.02)
         else:
@@ -134,7 +133,7 @@ async def test_the_answer_is_the_same_with_a_hop_and_without(
         _, body = await warm.read(path.rstrip("/"), OpRead())
         both.append((await outcome(warm.stat(path, OpStat())), await outcome(body.read(WHOLE)), body._reply.metadata))
         await body.close()
-        monkeypatch.setattr(warm._at_once, "_device", at_once._NEVER)
+        monkeypatch.setattr(warm._cached_files, "_device", cached._NEVER)
     assert both[0] == both[1]
 
 
@@ -154,7 +153,7 @@ async def test_a_range_of_a_large_file_comes_without_a_hop_and_the_whole_with_on
     warm: accessor.FsAccessor, runtime: CountingRuntime, root: Path
 ) -> None:
     (root / "large").write_bytes(CONTENT * 100)
-    assert len(CONTENT) * 100 > at_once.LIMIT
+    assert len(CONTENT) * 100 > cached.LIMIT
     await look_at(warm, "large")
     runtime.hops = 0
     assert await read(warm, "large", OpRead(range=BytesRange(suffix=8))) == CONTENT[-8:]
@@ -231,7 +230,7 @@ async def test_fewer_bytes_than_the_size_promises_are_never_passed_off_as_the_fi
 async def test_fifo_that_takes_the_place_of_a_file_meanwhile_does_not_block(
     warm: accessor.FsAccessor, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original, before = at_once._attributes_beneath, descriptors()
+    original, before = cached._attributes_beneath, descriptors()
 
     def swapped(directory: int, relative: str) -> os.stat_result:
         found = original(directory, relative)
@@ -239,7 +238,7 @@ async def test_fifo_that_takes_the_place_of_a_file_meanwhile_does_not_block(
         os.mkfifo(root / "file")
         return found
 
-    monkeypatch.setattr(at_once, "_attributes_beneath", swapped)
+    monkeypatch.setattr(cached, "_attributes_beneath", swapped)
     with pytest.raises(Unsupported, match="FIFO"):
         await read(warm, "file")
     assert descriptors() == before
@@ -248,12 +247,12 @@ async def test_fifo_that_takes_the_place_of_a_file_meanwhile_does_not_block(
 async def test_a_root_that_lies_on_something_else_now_is_looked_at_again(
     warm: accessor.FsAccessor, runtime: CountingRuntime
 ) -> None:
-    device, before = warm._at_once._device, descriptors()
-    warm._at_once._device = device + 1
+    device, before = warm._cached_files._device, descriptors()
+    warm._cached_files._device = device + 1
     for hops in (1, 1):  # it is learned anew, and comes at once again
         assert await read(warm, "file") == CONTENT
         assert runtime.hops == hops
-    assert (warm._at_once._device, descriptors()) == (device, before)
+    assert (warm._cached_files._device, descriptors()) == (device, before)
 
 
 async def test_on_a_file_system_that_may_wait_for_others_nothing_is_tried(
@@ -263,7 +262,7 @@ async def test_on_a_file_system_that_may_wait_for_others_nothing_is_tried(
     monkeypatch.setattr(openat2, "kind_of_file_system", lambda _: nfs)
     await service.stat("file", OpStat())
     monkeypatch.setattr(openat2, "open_cached", None)
-    assert not service._at_once.may_be_had()
+    assert not service._cached_files.may_be_had()
     assert (await service.stat("file", OpStat())).metadata.is_file
     assert await read(service, "file") == CONTENT
     assert runtime.hops == 3

@@ -134,8 +134,8 @@ async def test_files_with_a_block_of_attributes(disk: Disk, service: FsAccessor)
         await service.stat(name, OpStat())
         await read(service, name)
     disk.forget_blocks()
-    assert [name for name in names if sleeps(lambda name=name: service._at_once.stat(name))] == []
-    assert [name for name in names if sleeps(lambda name=name: service._at_once.read(name, OpRead(), LIMIT))] == []
+    assert [name for name in names if sleeps(lambda name=name: service._cached_files.stat(name))] == []
+    assert [name for name in names if sleeps(lambda name=name: service._cached_files.read(name, OpRead(), LIMIT))] == []
     for name in names:
         assert len((await service.stat(name, OpStat())).metadata.user_metadata["key"]) == 2500
 
@@ -157,7 +157,7 @@ async def test_a_cold_range_of_a_fragmented_file(disk: Disk, service: FsAccessor
     for number in range(100, EXTENTS, 100):
         disk.forget_blocks()
         window = BytesRange(number * 2 * PAGE, number * 2 * PAGE + 10)
-        if sleeps(lambda window=window: service._at_once.read("file", OpRead(range=window), LIMIT)):
+        if sleeps(lambda window=window: service._cached_files.read("file", OpRead(range=window), LIMIT)):
             slept.append(number)
     assert slept == []
 
@@ -177,7 +177,7 @@ async def test_warm_pages_before_cold_ones(disk: Disk, service: FsAccessor) -> N
         disk.forget_blocks()
         for page in range(48):
             window = BytesRange(start + page * PAGE, start + page * PAGE + 10)
-            if sleeps(lambda window=window: service._at_once.read("file", OpRead(range=window), LIMIT)):
+            if sleeps(lambda window=window: service._cached_files.read("file", OpRead(range=window), LIMIT)):
                 slept.append(number)
     assert slept == []
 
@@ -185,7 +185,7 @@ async def test_warm_pages_before_cold_ones(disk: Disk, service: FsAccessor) -> N
 async def look_at_first_page(service: FsAccessor) -> None:
     for _ in range(100):
         assert await read(service, "file", OpRead(range=BytesRange(0, 1)))
-        if service._at_once.stat("file") is not None:
+        if service._cached_files.stat("file") is not None:
             return
         await asyncio.sleep(0.02)
     pytest.skip("the kernel does not tell what it has in memory")
@@ -202,7 +202,7 @@ async def test_the_time_of_the_last_access_is_noted_by_a_thread(disk: Disk, serv
     for name in names:
         await service.stat(name, OpStat())  # known to be plain once more
     disk.forget_blocks()
-    assert [name for name in names if sleeps(lambda name=name: service._at_once.read(name, OpRead(), LIMIT))] == []
+    assert [name for name in names if sleeps(lambda name=name: service._cached_files.read(name, OpRead(), LIMIT))] == []
     await read(service, names[0])
     assert (disk.root / names[0]).stat().st_atime > time.time() - 3600
 
@@ -214,8 +214,8 @@ async def test_what_is_in_memory_comes_without_sleep(disk: Disk, service: FsAcce
     await look_at(service, *names)
     disk.forget_blocks()
     given = list[object]()
-    assert not any(sleeps(lambda name=name: given.append(service._at_once.stat(name))) for name in names)
+    assert not any(sleeps(lambda name=name: given.append(service._cached_files.stat(name))) for name in names)
     assert not any(
-        sleeps(lambda name=name: given.append(service._at_once.read(name, OpRead(), LIMIT))) for name in names
+        sleeps(lambda name=name: given.append(service._cached_files.read(name, OpRead(), LIMIT))) for name in names
     )
     assert all(answer is not None for answer in given)

@@ -167,7 +167,7 @@ def test_what_a_writer_is_at_stays_and_comes_after(run: Run, op: Operator, root:
     alive = Temporary(Descriptor(os.open(root / "a" / "b", os.O_RDONLY)), 0o666)
     run(op.delete("a/", recursive=True))
     assert {entry.path for entry in run(op.list("/", recursive=True))} == {"/", "a/", "a/b/", "ab", "file"}
-    alive.place("new", is_new=False)
+    alive.publish("new", is_new=False)
     alive.discard()
     assert [path.name for path in sorted((root / "a").rglob("*"))] == ["b", "new"]
 
@@ -236,16 +236,16 @@ class TestWhileOthersChange:
         self, run: Run, op: Operator, root: Path, tmp_path: Path, tree: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The way back by `..` would lead elsewhere."""
-        original = deleter._Emptying._leave
+        original = deleter._TreeRemoval._leave
         moved: list[int] = []
 
-        def moving(emptying: deleter._Emptying) -> bool:
+        def moving(emptying: deleter._TreeRemoval) -> bool:
             if not moved:
                 moved.append(1)
                 (root / "a" / "b" / "c").rename(tmp_path / "outside" / "c")
             return original(emptying)
 
-        monkeypatch.setattr(deleter._Emptying, "_leave", moving)
+        monkeypatch.setattr(deleter._TreeRemoval, "_leave", moving)
         if (root / "a" / "empty").exists():
             (root / "a" / "empty").rmdir()
         run(op.delete("a/", recursive=True))
@@ -255,15 +255,15 @@ class TestWhileOthersChange:
     def test_directory_that_becomes_a_link_is_not_entered(
         self, run: Run, op: Operator, root: Path, tmp_path: Path, tree: None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        original = deleter._Emptying._enter
+        original = deleter._TreeRemoval._enter
 
-        def swapped(emptying: deleter._Emptying, name: str) -> None:
+        def swapped(emptying: deleter._TreeRemoval, name: str) -> None:
             if name == "empty":
                 (root / "a" / "empty").rmdir()
                 (root / "a" / "empty").symlink_to("../../outside")
             original(emptying, name)
 
-        monkeypatch.setattr(deleter._Emptying, "_enter", swapped)
+        monkeypatch.setattr(deleter._TreeRemoval, "_enter", swapped)
         run(op.delete("a/", recursive=True))
         assert names_in(tmp_path / "outside") == ["secret"]
         assert names_in(root) == ["ab", "file"]

@@ -14,8 +14,8 @@ import pytest
 
 from entrepot import ConditionNotMatch, Metadata, Operator
 from entrepot.services import Fs
-from entrepot.services.fs import core
-from entrepot.services.fs.kernel import handles
+from entrepot.services.fs.kernel import attributes, handles
+from entrepot.services.fs.kernel.attributes import metadata_of
 
 from .conftest import Run
 
@@ -47,7 +47,7 @@ def no_handles(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file was changed long ago."""
-    monkeypatch.setattr(core, "_LONGEST_TICK", -1)
+    monkeypatch.setattr(attributes, "_LONGEST_TICK", -1)
 
 
 def every_etag(run: Run, op: Operator, path: str) -> set[str | None]:
@@ -170,7 +170,7 @@ def test_time_in_the_future_is_not_taken_for_an_old_one(root: Path) -> None:
     (root / "file").write_bytes(b"data")
     attributes = (root / "file").stat()
     ahead = os.stat_result([*attributes[:9], 0], {"st_ctime_ns": time.time_ns() + 10**12, "st_mtime_ns": 0})
-    assert str(core.describe(ahead).etag).startswith("W/")
+    assert str(metadata_of(ahead).etag).startswith("W/")
 
 
 def test_etag_that_became_strong_is_of_the_same_content() -> None:
@@ -186,7 +186,7 @@ def test_chunks_go_on_when_the_etag_becomes_strong(op: Operator, monkeypatch: py
         await op.write("file", b"0123456789")
         async with op.reader("file", chunk=5) as reader:
             assert await reader.read(5) == b"01234"
-            monkeypatch.setattr(core, "_LONGEST_TICK", -1)
+            monkeypatch.setattr(attributes, "_LONGEST_TICK", -1)
             assert await reader.read() == b"56789"
 
     run(scenario())

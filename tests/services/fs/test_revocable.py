@@ -8,7 +8,7 @@ import pytest
 
 from entrepot import InvalidInput, NotFound
 from entrepot.raw import Context
-from entrepot.services.fs.revocable import Revocable, all_or_withdrawn
+from entrepot.services.fs.revocable import Revocable, run_revocable
 
 from .conftest import Run
 
@@ -17,14 +17,14 @@ def test_result_and_errors_pass(run: Run, context: Context) -> None:
     def fail(_: Revocable) -> None:
         raise NotFound("nothing")
 
-    assert run(all_or_withdrawn(context.runtime, lambda _, one, *, two: one + two, 1, two=2)) == 3
+    assert run(run_revocable(context.runtime, lambda _, one, *, two: one + two, 1, two=2)) == 3
     with pytest.raises(NotFound):
-        run(all_or_withdrawn(context.runtime, fail))
+        run(run_revocable(context.runtime, fail))
 
 
-def test_nobody_begins_what_was_withdrawn() -> None:
+def test_nobody_begins_what_was_revoked() -> None:
     revocable = Revocable()
-    assert not revocable.withdraw()
+    assert not revocable.revoke()
     for _ in range(2):
         with pytest.raises(InvalidInput, match="aborted"), revocable:
             pytest.fail("it began")
@@ -35,7 +35,7 @@ async def test_call_that_waits_for_a_thread_is_not_made_after_a_cancellation() -
     loop, may_go, made = asyncio.get_running_loop(), threading.Event(), list[int]()
     loop.set_default_executor(ThreadPoolExecutor(1))
     loop.run_in_executor(None, may_go.wait)
-    calling = asyncio.create_task(all_or_withdrawn(Context().runtime, lambda _: made.append(1)))
+    calling = asyncio.create_task(run_revocable(Context().runtime, lambda _: made.append(1)))
     await asyncio.sleep(0.01)
     calling.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -55,7 +55,7 @@ async def test_caller_that_is_cancelled_twice_still_waits_for_the_thread() -> No
             revocable.check_wanted()
         ended.append(1)
 
-    calling = asyncio.create_task(all_or_withdrawn(Context().runtime, work))
+    calling = asyncio.create_task(run_revocable(Context().runtime, work))
     while not entered.is_set():
         await asyncio.sleep(0.001)
     for _ in range(2):

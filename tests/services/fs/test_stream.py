@@ -14,8 +14,7 @@ from entrepot.raw import Context, OpWrite
 from entrepot.services import Fs
 from entrepot.services.fs import writer
 from entrepot.services.fs.accessor import BUFFER, FsAccessor
-from entrepot.services.fs.kernel import publish as placing
-from entrepot.services.fs.kernel import renameat2
+from entrepot.services.fs.kernel import publish, renameat2
 
 from .conftest import Run, descriptors, names_in
 
@@ -231,14 +230,14 @@ class TestIfNotExists:
         self, root: Path, way: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         entered, may_go = threading.Event(), threading.Event()
-        original = placing.place
+        original = publish.publish
 
         def held(*args: object, is_new: bool) -> None:
             entered.set()
             assert may_go.wait(30)
             original(*args, is_new=is_new)  # type: ignore[arg-type]
 
-        monkeypatch.setattr("entrepot.services.fs.kernel.temporary.place", held)
+        monkeypatch.setattr("entrepot.services.fs.kernel.temporary.publish", held)
 
         async def scenario() -> None:
             _, body = await FsAccessor(Context(), str(root)).write("file", OpWrite(if_not_exists=True))

@@ -332,7 +332,7 @@ class TestRename:
         monkeypatch.setattr(os, "rename", killed)
         origin = os.open(root, os.O_PATH)
         with pytest.raises(SystemExit):
-            transfer._Renaming(origin, "file", origin, "FILE")._replace_link()
+            transfer._Rename(origin, "file", origin, "FILE")._replace_link()
         os.close(origin)
         (entry,) = [entry for entry in run(op.list("/")) if entry.metadata.is_file]
         assert run(op.read(entry.path)) == CONTENT

@@ -39,23 +39,15 @@ from entrepot.raw.oio.read import chunked, fetch, streamable
 from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import Capability, Metadata, Scheme
 
-from .appender import Appending
-from .cached import AtOnce
-from .core import (
-    check_is_regular,
-    check_may_be_made,
-    check_may_exist,
-    file_path,
-    may_misstate_size,
-    names_directory,
-    relative_path,
-    unless_stored,
-)
+from .appender import Appender
+from .cached import CachedFiles
+from .core import check_may_be_made, check_may_exist, file_path, names_directory, relative_path
 from .deleter import delete_many, delete_path
+from .kernel.attributes import check_is_regular, may_misstate_size, unless_stored
 from .kernel.beneath import (
     attributes_beneath,
-    described_beneath,
-    described_without_links,
+    describe_beneath,
+    describe_without_links,
     file_system_beneath,
     is_in_root,
     make_directory,
@@ -63,10 +55,10 @@ from .kernel.beneath import (
     open_root,
 )
 from .kernel.content import with_user_metadata
-from .kernel.described import AT_FDCWD, described
+from .kernel.describe import AT_FDCWD, describe
 from .kernel.xattrs import CAN_BE_STORED, may_have_user_metadata
 from .lister import FsLister, Walk
-from .revocable import Revocable, all_or_withdrawn, long_or_withdrawn
+from .revocable import Revocable, run_long_revocable, run_revocable
 from .transfer import copy_file, rename_file
 from .writer import Replacement
 
@@ -135,12 +127,12 @@ class FsAccessor(Accessor):
         if context.is_about_to_wait:
             _import_what_calls_need(context)
         self._root = root
-        self._at_once = AtOnce(root)
+        self._cached_files = CachedFiles(root)
         self._fsync = fsync
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         relative = relative_path(path)
-        runtime, at_once = self._context.runtime, self._at_once
+        runtime, at_once = self._context.runtime, self._cached_files
         metadata = await runtime.try_nonblocking(at_once.stat, relative) if at_once.may_be_had() else None
         if metadata is None:
             metadata = await runtime.blocking(self._stat, relative)
@@ -154,41 +146,41 @@ class FsAccessor(Accessor):
 
         def opener() -> tuple[io.FileIO, Metadata]:
             opened = _open(self._root, relative, args)
-            self._at_once.learn(opened[0].fileno())
+            self._cached_files.learn(opened[0].fileno())
             return opened
 
         def at_once(most: int) -> tuple[Metadata, bytes] | None:
-            return self._at_once.read(relative, args, most)
+            return self._cached_files.read(relative, args, most)
 
         return reply, oio.into_read_from_file(
-            self._context.runtime, opener, args.range, reply, at_once if self._at_once.may_be_read() else None
+            self._context.runtime, opener, args.range, reply, at_once if self._cached_files.may_be_read() else None
         )
 
     def _stat(self, relative: str) -> Metadata:
         metadata = _stat(self._root, relative)
-        self._at_once.learn(relative)
+        self._cached_files.learn(relative)
         return metadata
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.PositionWriter]:
         relative = file_path(path)
         check_may_be_made(relative)
-        file = self._appending(relative, args) or Replacement(
+        file = self._appender(relative, args) or Replacement(
             self._context.runtime, self._root, relative, args, fsync=self._fsync
         )
         return RpWrite(), oio.PositionWriter(file, args.chunk or BUFFER, self._context.runtime.window(1))
 
-    def _appending(self, relative: str, args: OpWrite) -> Appending | None:
+    def _appender(self, relative: str, args: OpWrite) -> Appender | None:
         """None where nothing is there to append to: that is a write."""
         if not args.append or args.if_not_exists:
             return None
         if args.user_metadata:
             raise Unsupported("the service fs has no user_metadata for what is appended")
-        return Appending(self._context.runtime, self._root, relative, fsync=self._fsync)
+        return Appender(self._context.runtime, self._root, relative, fsync=self._fsync)
 
     async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
         relative = relative_path(path)
         check_may_be_made(relative)
-        await all_or_withdrawn(self._context.runtime, self._make_directory, relative)
+        await run_revocable(self._context.runtime, self._make_directory, relative)
         return RpCreateDir()
 
     def _make_directory(self, _: Revocable, relative: str) -> None:
@@ -199,11 +191,11 @@ class FsAccessor(Accessor):
         return RpDelete(), oio.BatchDeleter(self._delete_one, self._delete_many, DELETE_MAX_SIZE)
 
     async def _delete_one(self, path: str, args: OpDelete) -> None:
-        make = long_or_withdrawn if args.recursive else all_or_withdrawn
+        make = run_long_revocable if args.recursive else run_revocable
         await make(self._context.runtime, delete_path, self._root, path, args)
 
     async def _delete_many(self, deletions: Sequence[tuple[str, OpDelete]]) -> Sequence[Error]:
-        make = long_or_withdrawn if any(args.recursive for _, args in deletions) else all_or_withdrawn
+        make = run_long_revocable if any(args.recursive for _, args in deletions) else run_revocable
         return await make(self._context.runtime, delete_many, self._root, deletions)
 
     async def list(self, path: str, args: OpList) -> tuple[RpList, FsLister]:
@@ -215,14 +207,14 @@ class FsAccessor(Accessor):
         return RpList(), FsLister(self._context.runtime, walk)
 
     async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
-        metadata = await long_or_withdrawn(
+        metadata = await run_long_revocable(
             self._context.runtime, copy_file, self._root, *_two_paths(source, target),
             is_new=args.if_not_exists, fsync=self._fsync,
         )  # fmt: skip
         return RpCopy(metadata=metadata)
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
-        await all_or_withdrawn(
+        await run_revocable(
             self._context.runtime, rename_file, self._root, *_two_paths(source, target),
             is_new=args.if_not_exists, fsync=self._fsync,
         )  # fmt: skip
@@ -263,7 +255,7 @@ def _stat_name(root: str, name: str) -> Metadata | None:
     attributes = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - it would be most of the time
     if stat.S_ISLNK(attributes.st_mode):
         return None
-    metadata = described(attributes, AT_FDCWD, path)
+    metadata = describe(attributes, AT_FDCWD, path)
     if metadata.is_file and may_misstate_size(attributes):
         if os.stat(root).st_dev != attributes.st_dev:  # noqa: PTH116 - the same
             return None
@@ -280,14 +272,14 @@ def _stat_name(root: str, name: str) -> Metadata | None:
 
 def _stat_path(root: str, relative: str) -> Metadata:
     """What a path means. Only what has user metadata is opened, or what a link leads to, which may have some."""
-    found = described_without_links(root, relative)
+    found = describe_without_links(root, relative)
     if found is not None:
         attributes, metadata = found
         if not metadata.is_file or not (may_misstate_size(attributes) or may_have_user_metadata(f"{root}/{relative}")):
             return metadata
     directory = open_root(root)
     try:
-        attributes, metadata = found or described_beneath(directory, relative)
+        attributes, metadata = found or describe_beneath(directory, relative)
         if not metadata.is_file:
             return metadata
         if may_misstate_size(attributes):
@@ -328,7 +320,7 @@ def _open(root: str, relative: str, args: OpRead) -> tuple[io.FileIO, Metadata]:
 def _described(descriptor: int, args: OpRead) -> Metadata:
     attributes = os.fstat(descriptor)
     check_is_regular(attributes)
-    metadata = with_user_metadata(described(attributes, descriptor), descriptor)
+    metadata = with_user_metadata(describe(attributes, descriptor), descriptor)
     if may_misstate_size(attributes):
         metadata = replace(unless_stored(metadata, os.fstatvfs(descriptor)), content_length=None)
     check_conditions(metadata, args)

@@ -1,4 +1,4 @@
-"""Appending to a file. What is there stays, and what comes is put behind it at once."""
+"""Appender to a file. What is there stays, and what comes is put behind it at once."""
 
 import fcntl
 import os
@@ -12,7 +12,7 @@ from entrepot.raw import oio
 from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import Metadata
 
-from .core import check_is_regular
+from .kernel.attributes import check_is_regular
 from .kernel.beneath import attributes_beneath, open_beneath, open_root, put_in_parent
 from .kernel.content import describe_open
 from .kernel.descriptor import Descriptor
@@ -31,7 +31,7 @@ _MOST: Final = 1024 * 1024 * 1024
 """Linux takes a little less than 2 GiB in one call."""
 
 
-class Appending(oio.PositionedFile):
+class Appender(oio.PositionedFile):
     """What is put behind a file, one buffer after the other.
 
     Each buffer is written in one step under a lock of the file (flock(2)), so that those of several writers
@@ -65,7 +65,7 @@ class Appending(oio.PositionedFile):
         return await poll(self._runtime, partial(self._runtime.blocking, self._finish, offset, content))
 
     async def abort(self) -> None:
-        if self._revocable.withdraw() or self._file.number >= 0:
+        if self._revocable.revoke() or self._file.number >= 0:
             await until_free(self._runtime, self._revocable)
             await self._runtime.blocking(self._file.close)
 

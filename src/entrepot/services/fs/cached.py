@@ -36,9 +36,10 @@ from entrepot.raw import OpRead
 from entrepot.raw.conditions import check_conditions
 from entrepot.types import Metadata
 
-from .core import is_reserved, may_misstate_size
+from .core import is_reserved
 from .kernel import beneath
-from .kernel.described import described
+from .kernel.attributes import may_misstate_size
+from .kernel.describe import describe
 from .kernel.plain_files import PlainFiles
 
 LIMIT: Final = 64 * 1024
@@ -65,7 +66,7 @@ _DAY: Final = 24 * 60 * 60 - 60
 """Seconds after which `relatime` sets the time of the last access at any rate, less one minute for two clocks."""
 
 
-class AtOnce:
+class CachedFiles:
     """Stats and reads what lies beneath a directory, or gives None where that might have to wait.
 
     Arguments:
@@ -189,7 +190,7 @@ class AtOnce:
         start, end = args.range.resolve(size)
         if end - start > most or self._sets_access_time(attributes):
             raise BlockingIOError
-        metadata = described(attributes, descriptor)
+        metadata = describe(attributes, descriptor)
         check_conditions(metadata, args)
         data = bytearray(end - start)
         if not _page_cache().is_cached(descriptor, start, min(end + self._read_ahead, size)):
@@ -220,7 +221,7 @@ def _described_beneath(root: int, relative: str) -> tuple[os.stat_result, Metada
     descriptor = _kernel().open_cached_beneath(root, relative, _LOOK)
     try:
         attributes = os.fstat(descriptor)
-        return attributes, described(attributes, descriptor)
+        return attributes, describe(attributes, descriptor)
     finally:
         os.close(descriptor)
 

@@ -1,40 +1,17 @@
-"""What paths and attributes of files mean to the fs service, pure."""
+"""The rules for paths of the fs service, pure."""
 
-import os
-import stat
-import time
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from entrepot.errors import InvalidInput, IsADirectory, NotFound
 
-from entrepot.errors import InvalidInput, IsADirectory, NotFound, Unsupported
-from entrepot.types import EntryMode, Metadata
-
-TEMPORARY_PREFIX: Final = ".entrepot-"
-TEMPORARY_SUFFIX: Final = ".tmp"
-_RANDOM: Final = 16
-_TEMPORARY_LENGTH: Final = len(TEMPORARY_PREFIX) + _RANDOM + len(TEMPORARY_SUFFIX)
-_HEXADECIMAL: Final = frozenset("0123456789abcdef")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FILE: Final = EntryMode.FILE  # looked up once: on Python 3.11 that takes as long as a call
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_LONGEST_TICK: Final = 2_000_000_000
-"""Nanoseconds between two times that a file system can tell apart: a second on some, or two, and mostly far less."""
-_SPECIAL: Final = {
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a character device",
-    stat.S_IFBLK: "a block device",
-}
+from .kernel.temporary_names import PREFIX, is_temporary_name
 
 
 def relative_path(path: str) -> str:
-    """The path as the operating system gets it, relative to the root, which is `"."`.
+    """The path that the operating system gets: relative to the root, which is `"."`.
 
-    Empty and `.` components say nothing, as everywhere on a file system.
+    Empty and `.` components are dropped, because a file system ignores them.
 
     Raises:
-        InvalidInput: it holds a NUL or a `..` component.
+        InvalidInput: the path has a NUL or a `..` component.
     """
     if "\0" in path:
         raise InvalidInput("a path must not hold a NUL", path=path)
@@ -47,16 +24,16 @@ def relative_path(path: str) -> str:
 
 
 def names_directory(path: str) -> bool:
-    """Whether the path can name nothing but a directory: `"a/"`, `"a/."`, `"."`."""
+    """Whether the path can name only a directory: `"a/"`, `"a/."`, `"."`."""
     return path.rpartition("/")[2] in ("", ".")
 
 
 def file_path(path: str) -> str:
-    """`relative_path` of a path that is to name a file.
+    """`relative_path` of a path that must name a file.
 
     Raises:
         InvalidInput: as `relative_path`.
-        IsADirectory: it can name nothing but a directory.
+        IsADirectory: the path can name only a directory.
     """
     relative = relative_path(path)
     if names_directory(path):
@@ -64,100 +41,26 @@ def file_path(path: str) -> str:
     return relative
 
 
-def is_temporary_name(name: str) -> bool:
-    """Whether a name is one of those that files have while they are written: `.entrepot-<16 digits>.tmp`."""
-    return (
-        len(name) == _TEMPORARY_LENGTH
-        and name.startswith(TEMPORARY_PREFIX)
-        and name.endswith(TEMPORARY_SUFFIX)
-        and _HEXADECIMAL.issuperset(name[len(TEMPORARY_PREFIX) : -len(TEMPORARY_SUFFIX)])
-    )
-
-
 def is_reserved(relative: str) -> bool:
-    """Whether a relative path has such a name in it. To the operator there is nothing at such a path."""
-    return TEMPORARY_PREFIX in relative and any(is_temporary_name(name) for name in relative.split("/"))
+    """Whether a component of a relative path is the name of a temporary file. To the operator such a path is empty."""
+    return PREFIX in relative and any(is_temporary_name(name) for name in relative.split("/"))
 
 
 def check_may_exist(relative: str) -> None:
-    """Lets pass what a path can lead to.
+    """Checks that a path can lead to something.
 
     Raises:
-        NotFound: it has a name of temporary files in it.
+        NotFound: a component is the name of a temporary file.
     """
     if is_reserved(relative):
         raise NotFound("there is no such file: such names are those of files that are being written")
 
 
 def check_may_be_made(relative: str) -> None:
-    """Lets pass what may be written.
+    """Checks that a path may be written to.
 
     Raises:
-        InvalidInput: it has a name of temporary files in it.
+        InvalidInput: a component is the name of a temporary file.
     """
     if is_reserved(relative):
         raise InvalidInput("such names are kept for files that are being written")
-
-
-def describe(attributes: os.stat_result, handle: str | None = None) -> Metadata:
-    """The metadata that attributes of the file system (inode(7)) amount to.
-
-    Arguments:
-        attributes: the attributes.
-        handle: what tells the inode from others that have its number at other times (`handles`), if that is known.
-    """
-    moment = _moment(attributes.st_mtime_ns)
-    if stat.S_ISREG(attributes.st_mode):
-        return Metadata(_FILE, attributes.st_size, _etag(attributes, handle), moment)
-    mode = EntryMode.DIR if stat.S_ISDIR(attributes.st_mode) else EntryMode.UNKNOWN
-    return Metadata(mode, last_modified=moment)
-
-
-def may_misstate_size(attributes: os.stat_result) -> bool:
-    """Whether a file may hold more or fewer bytes than it says.
-
-    Files of `/proc` say 0 and those of `/sys` say one page, whatever they hold; neither has blocks.
-    """
-    return attributes.st_blocks == 0 and attributes.st_size in (0, _PAGE)
-
-
-def unless_stored(metadata: Metadata, file_system: os.statvfs_result) -> Metadata:
-    """Without what a file that has no storage, like those of `/proc`, does not tell: only reading shows it."""
-    return metadata if file_system.f_blocks else replace(metadata, content_length=None, etag=None)
-
-
-def check_is_regular(attributes: os.stat_result) -> None:
-    """Lets regular files pass. Anything else could block for ever, or is no bytes.
-
-    Raises:
-        IsADirectory: it is a directory.
-        Unsupported: it is a FIFO, a socket or a device.
-    """
-    if stat.S_ISREG(attributes.st_mode):
-        return
-    if stat.S_ISDIR(attributes.st_mode):
-        raise IsADirectory("the path names a directory")
-    special = _SPECIAL.get(stat.S_IFMT(attributes.st_mode), "something else")
-    raise Unsupported(f"only regular files can be read and written, and this is {special}")
-
-
-def _etag(attributes: os.stat_result, handle: str | None) -> str:
-    """What tells one content of a file from every other.
-
-    A file that is renamed over another has another inode, and whatever is done to a file sets the time of its last
-    change, which nobody can set back as they can the time of its last modification. But the number of an inode is soon
-    given to another file, and its handle is not. Without a handle the etag is weak, until the clock that stamps files
-    has gone on: then no other file can get the number and the time.
-    """
-    changed = attributes.st_ctime_ns
-    identity = f"{attributes.st_ino:x}" if handle is None else handle
-    etag = f'"{identity}-{attributes.st_size:x}-{changed:x}"'
-    return etag if handle is not None or time.time_ns() - changed > _LONGEST_TICK else f"W/{etag}"
-
-
-def _moment(nanoseconds: int) -> datetime | None:
-    """A time in whole microseconds, or None where it lies outside the years 1 to 9999."""
-    try:
-        return _EPOCH + timedelta(0, 0, nanoseconds // 1000)
-    except OverflowError:
-        return None

@@ -19,10 +19,11 @@ from entrepot.errors import Error, IsADirectory, Unexpected
 from entrepot.raw import OpDelete
 from entrepot.raw.os_errors import translate_os_errors
 
-from .core import is_reserved, is_temporary_name, names_directory, relative_path
+from .core import is_reserved, names_directory, relative_path
 from .kernel.beneath import attributes_beneath, open_parent, open_root
 from .kernel.descriptor import Descriptor
-from .kernel.temporary import remove_leftover
+from .kernel.temporary import remove_abandoned
+from .kernel.temporary_names import is_temporary_name
 from .revocable import Revocable
 
 _ENTER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -123,10 +124,10 @@ def _delete_directory(revocable: Revocable, parent: int, name: str, path: str, a
         if error.errno not in _NOT_EMPTY:
             raise
         if not args.recursive:
-            _delete_if_left_behind(parent, name)
+            _delete_if_only_abandoned(parent, name)
 
 
-def _delete_if_left_behind(parent: int, name: str) -> None:
+def _delete_if_only_abandoned(parent: int, name: str) -> None:
     """Deletes a directory in which dead writers left something and nothing else is."""
     directory = os.open(name, _ENTER, dir_fd=parent)
     try:
@@ -144,7 +145,7 @@ def _check_shows_nothing(directory: int) -> None:
         for entry in entries:
             if not is_temporary_name(entry.name):
                 raise IsADirectory(_NOT_EMPTY_MESSAGE)
-            remove_leftover(directory, entry.name)
+            remove_abandoned(directory, entry.name)
 
 
 def _delete_in_root(revocable: Revocable, root: str, args: OpDelete) -> None:
@@ -168,7 +169,7 @@ def _empty(revocable: Revocable, directory: int) -> None:
     A file that is being written stays, and so do the directories above it: it comes after the deletion.
     """
     try:
-        emptying = _Emptying(directory, revocable.check_wanted)
+        emptying = _TreeRemoval(directory, revocable.check_wanted)
         try:
             emptying.run()
         finally:
@@ -177,7 +178,7 @@ def _empty(revocable: Revocable, directory: int) -> None:
         os.close(directory)
 
 
-class _Emptying:
+class _TreeRemoval:
     def __init__(self, directory: int, check_wanted: Callable[[], None]) -> None:
         self._top = directory
         self._opened = Descriptor(os.dup(directory))
@@ -246,7 +247,7 @@ class _Emptying:
             return False
 
     def _remove_unless_written(self, name: str) -> None:
-        if not remove_leftover(self._here, name):
+        if not remove_abandoned(self._here, name):
             self._kept.add(_identity(os.fstat(self._here)))
 
     def _enter(self, name: str) -> None:

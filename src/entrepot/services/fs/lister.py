@@ -17,11 +17,13 @@ from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.raw.os_errors import meaning_of, translate_os_errors
 from entrepot.types import Entry, Metadata
 
-from .core import describe, is_reserved, is_temporary_name, may_misstate_size, unless_stored
-from .kernel.beneath import described_beneath, open_beneath, open_root
-from .kernel.described import described
+from .core import is_reserved
+from .kernel.attributes import may_misstate_size, metadata_of, unless_stored
+from .kernel.beneath import describe_beneath, open_beneath, open_root
+from .kernel.describe import describe
 from .kernel.descriptor import Descriptor
-from .kernel.temporary import remove_leftover
+from .kernel.temporary import remove_abandoned
+from .kernel.temporary_names import is_temporary_name
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
@@ -205,7 +207,7 @@ class _Level:
 
     def itself(self) -> Entry:
         """The entry of the directory."""
-        return Entry(self.prefix or "/", describe(os.fstat(self._descriptor)))
+        return Entry(self.prefix or "/", metadata_of(os.fstat(self._descriptor)))
 
     def take(self, found: list[Entry], size: int, *, at_once: bool) -> str | None:
         """Adds entries until there are so many, or a directory is among them, or there are no more.
@@ -266,7 +268,7 @@ class _Level:
         self._inner, name = None, raw.name
         if is_temporary_name(name):
             if self._abandoned_after:
-                remove_leftover(self._descriptor, name, unused_for=self._abandoned_after)
+                remove_abandoned(self._descriptor, name, unused_for=self._abandoned_after)
             return None
         if not _can_be_in_a_path(name):
             self.left_out += 1
@@ -278,7 +280,7 @@ class _Level:
         if stat.S_ISLNK(attributes.st_mode):
             metadata = self._of_link(name, attributes)
         else:
-            metadata = self._of(attributes, described(attributes, self._descriptor, name))
+            metadata = self._of(attributes, describe(attributes, self._descriptor, name))
             if metadata.is_dir:
                 self._inner = self._relative_to_root(name)
         return Entry(f"{self.prefix}{name}/" if metadata.is_dir else f"{self.prefix}{name}", metadata)
@@ -296,9 +298,9 @@ class _Level:
     def _of_link(self, name: str, link: os.stat_result) -> Metadata:
         directory = open_root(self._root)
         try:
-            return self._of(*described_beneath(directory, self._relative_to_root(name)))
+            return self._of(*describe_beneath(directory, self._relative_to_root(name)))
         except OSError:  # it leads to nothing, or out of the root
-            return describe(link)
+            return metadata_of(link)
         finally:
             os.close(directory)
 

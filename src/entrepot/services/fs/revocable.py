@@ -26,17 +26,17 @@ class Revocable:
     Entering it raises `InvalidInput` when the work is not wanted any more.
     """
 
-    __slots__ = ("_at_work", "_is_withdrawn")
+    __slots__ = ("_at_work", "_is_revoked")
 
     def __init__(self) -> None:
         self._at_work = (
             RLock()
         )  # one whose own thread was interrupted (Ctrl-C) while it took it must not wait for itself
-        self._is_withdrawn = False
+        self._is_revoked = False
 
     def __enter__(self) -> None:
         self._at_work.acquire()
-        if self._is_withdrawn:
+        if self._is_revoked:
             self._at_work.release()
             self.check_wanted()
 
@@ -49,12 +49,12 @@ class Revocable:
         Raises:
             InvalidInput: it was.
         """
-        if self._is_withdrawn:
+        if self._is_revoked:
             raise InvalidInput("it was aborted")
 
-    def withdraw(self) -> bool:
+    def revoke(self) -> bool:
         """Nothing is wanted from now on. Returns whether another thread is still at it."""
-        self._is_withdrawn = True
+        self._is_revoked = True
         return not self.is_free()
 
     def is_free(self) -> bool:
@@ -74,7 +74,7 @@ async def until_free(runtime: "Runtime", revocable: Revocable) -> None:
     await poll(runtime, look)
 
 
-async def all_or_withdrawn(
+async def run_revocable(
     runtime: "Runtime", call: Callable[Concatenate[Revocable, P], T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
     """Makes `call(revocable, *args)` in a thread. When the caller is cancelled, nothing happens afterwards."""
@@ -82,7 +82,7 @@ async def all_or_withdrawn(
     return await _unless_cancelled(runtime, revocable, runtime.blocking(_work, revocable, call, args, kwargs))
 
 
-async def long_or_withdrawn(
+async def run_long_revocable(
     runtime: "Runtime", call: Callable[Concatenate[Revocable, P], T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
     """The same, of a call that may take long. It leaves threads to short ones."""
@@ -94,7 +94,7 @@ async def _unless_cancelled(runtime: "Runtime", revocable: Revocable, made: Awai
     try:
         return await made
     except BaseException:
-        if revocable.withdraw():
+        if revocable.revoke():
             await runtime.shield(lambda: until_free(runtime, revocable))
         raise
 

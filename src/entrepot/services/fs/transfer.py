@@ -11,12 +11,13 @@ from entrepot.errors import IsSameFile, Unsupported
 from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import Metadata
 
-from .core import check_is_regular, check_may_exist
+from .core import check_may_exist
+from .kernel.attributes import check_is_regular
 from .kernel.beneath import attributes_beneath, open_beneath, open_parent, open_root, put_in_parent
 from .kernel.content import copy_content, describe_open
 from .kernel.descriptor import Descriptor
 from .kernel.permissions import give_permissions, permissions_of
-from .kernel.publish import check_target, place, sync_directory
+from .kernel.publish import check_target, publish, sync_directory
 from .kernel.temporary import Temporary
 from .kernel.xattrs import copy_user_metadata
 from .revocable import Revocable
@@ -51,7 +52,7 @@ def copy_file(revocable: Revocable, root: str, source: str, target: str, *, is_n
         copy = put_in_parent(root, target, begin, fsync=fsync)
         try:
             _fill(revocable, original, copy.descriptor, fsync)
-            copy.place(target.rpartition("/")[2], is_new=is_new)
+            copy.publish(target.rpartition("/")[2], is_new=is_new)
             if fsync:
                 sync_directory(copy.directory)
             return describe_open(copy.descriptor)
@@ -117,7 +118,7 @@ def rename_file(revocable: Revocable, root: str, source: str, target: str, *, is
 
         def rename(directory: Descriptor, new: str) -> Descriptor:
             revocable.check_wanted()
-            _Renaming(origin, old, directory.number, new).make(file, is_new=is_new)
+            _Rename(origin, old, directory.number, new).make(file, is_new=is_new)
             return directory
 
         try:
@@ -148,7 +149,7 @@ def _find_source(root: str, source: str) -> os.stat_result:
     return file
 
 
-class _Renaming:
+class _Rename:
     """From one name in one directory to another in another."""
 
     def __init__(self, origin: int, old: str, directory: int, new: str) -> None:
@@ -165,7 +166,7 @@ class _Renaming:
             if self._is_hard_link():
                 self._replace_link()
             else:
-                place(self._old, self._new, self._origin, self._directory, is_new=is_new)
+                publish(self._old, self._new, self._origin, self._directory, is_new=is_new)
         except FileNotFoundError:  # of the target's directory, unless it is the source that is missing
             self._source()
             raise

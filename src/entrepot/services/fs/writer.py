@@ -67,7 +67,7 @@ class Replacement(oio.PositionedFile):
         return await self._runtime.blocking(self.take_effect, offset, content)
 
     async def abort(self) -> None:
-        if self._revocable.withdraw() or self._temporary is not None:
+        if self._revocable.revoke() or self._temporary is not None:
             await until_free(self._runtime, self._revocable)
             await self._runtime.blocking(self._drop)
 
@@ -85,7 +85,7 @@ class Replacement(oio.PositionedFile):
         with self._revocable, translate_os_errors():
             if self._published is None:
                 try:
-                    self._published = self._placed(offset, content)
+                    self._published = self._publish(offset, content)
                 except BaseException:
                     if offset == 0:  # all of it comes again, so that nothing need be kept
                         self._discard()
@@ -116,15 +116,15 @@ class Replacement(oio.PositionedFile):
             write_all(temporary.descriptor, part, offset)
             offset += len(part)
 
-    def _placed(self, offset: int, content: Sequence[bytes]) -> Metadata:
+    def _publish(self, offset: int, content: Sequence[bytes]) -> Metadata:
         temporary = self._opened()
-        if not temporary.is_placed:
+        if not temporary.is_published:
             if offset:  # some time has passed since it was looked at
                 self._replaced = check_target(temporary.directory, self._name, is_new=self._args.if_not_exists)
             self._write(temporary, offset, content)
             self._finish(temporary.descriptor)
             self._revocable.check_wanted()
-            temporary.place(self._name, is_new=self._args.if_not_exists)
+            temporary.publish(self._name, is_new=self._args.if_not_exists)
         if self._fsync:
             sync_directory(temporary.directory)
         metadata = describe_open(temporary.descriptor)  # not earlier: renaming is a change, and so in the etag

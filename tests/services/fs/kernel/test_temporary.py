@@ -16,10 +16,11 @@ from entrepot.layers import ReadOnlyLayer
 from entrepot.raw import OpWrite
 from entrepot.services import Fs
 from entrepot.services.fs.accessor import FsAccessor
-from entrepot.services.fs.core import is_reserved, is_temporary_name
+from entrepot.services.fs.core import is_reserved
 from entrepot.services.fs.kernel import temporary
 from entrepot.services.fs.kernel.descriptor import Descriptor
-from entrepot.services.fs.kernel.temporary import Temporary, remove_leftover
+from entrepot.services.fs.kernel.temporary import Temporary, remove_abandoned
+from entrepot.services.fs.kernel.temporary_names import is_temporary_name
 from tests.services.fs.conftest import Run, descriptors, names_in
 
 NAME = ".entrepot-0123456789abcdef.tmp"
@@ -128,7 +129,7 @@ def test_a_writer_whose_file_was_removed_or_replaced_publishes_nothing(
         if replacement is not None:
             (root / name).write_bytes(replacement)
         with pytest.raises(Unexpected, match="removed the temporary file") as caught:
-            mine.place("file", is_new=is_new)
+            mine.publish("file", is_new=is_new)
         assert caught.value.is_temporary
         mine.discard()
         assert names_in(root) == ([] if replacement is None else [name])
@@ -170,7 +171,7 @@ def test_file_of_a_living_writer_is_left_alone(run: Run, op: Operator, root: Pat
     assert [entry.path for entry in run(op.list("/"))] == ["/", "file"]
     assert len(names_in(root)) == 2
     os.pwrite(alive.descriptor, b"later", 0)
-    alive.place("file", is_new=False)
+    alive.publish("file", is_new=False)
     alive.discard()
     assert (root / "file").read_bytes() == b"later"
     assert names_in(root) == ["file"]
@@ -185,7 +186,7 @@ def test_file_that_was_met_before_it_was_locked_is_given_up_for_another(
     def meet_first(descriptor: int) -> bool:
         (name,) = names_in(root)
         if not removing:
-            assert remove_leftover(directory, name)
+            assert remove_abandoned(directory, name)
             removing.append(-1)
         elif len(removing) == 1:
             removing.append(os.open(root / name, os.O_RDWR))
@@ -197,7 +198,7 @@ def test_file_that_was_met_before_it_was_locked_is_given_up_for_another(
     mine = Temporary(Descriptor(os.dup(directory)), 0o666)
     os.close(removing[1])
     os.pwrite(mine.descriptor, b"mine", 0)
-    mine.place("file", is_new=False)
+    mine.publish("file", is_new=False)
     mine.discard()
     assert names_in(root) == ["file"]
     assert (root / "file").read_bytes() == b"mine"
@@ -215,7 +216,7 @@ def test_who_removes_looks_whether_the_name_still_means_that_file(
         (root / NAME).write_bytes(b"another")
 
     monkeypatch.setattr(fcntl, "flock", replaced_meanwhile)
-    assert not remove_leftover(directory, NAME)
+    assert not remove_abandoned(directory, NAME)
     assert (root / NAME).read_bytes() == b"another"
 
 
@@ -266,17 +267,17 @@ def test_a_file_that_is_swapped_right_before_it_is_renamed_is_no_success(
     root: Path, directory: int, is_new: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was published is not what was written, and the writer says so."""
-    original = temporary.place
+    original = temporary.publish
 
     def swapped(source: str, target: str, source_directory: int, target_directory: int, *, is_new: bool) -> None:
         (root / source).unlink()
         (root / source).write_bytes(b"of another")
         original(source, target, source_directory, target_directory, is_new=is_new)
 
-    monkeypatch.setattr(temporary, "place", swapped)
+    monkeypatch.setattr(temporary, "publish", swapped)
     mine = Temporary(Descriptor(os.dup(directory)), 0o666)
     with pytest.raises(Unexpected, match="replaced the temporary file") as caught:
-        mine.place("file", is_new=is_new)
+        mine.publish("file", is_new=is_new)
     assert caught.value.is_temporary
     mine.discard()
     assert names_in(root) == ["file"]
@@ -287,7 +288,7 @@ def test_a_file_that_is_swapped_right_before_it_is_renamed_is_no_success(
 def test_a_file_that_another_replaces_right_after_it_was_published_is_a_success(
     root: Path, directory: int, is_new: bool, then: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = temporary.place
+    original = temporary.publish
 
     def and_then(source: str, target: str, source_directory: int, target_directory: int, *, is_new: bool) -> None:
         original(source, target, source_directory, target_directory, is_new=is_new)
@@ -299,8 +300,8 @@ def test_a_file_that_another_replaces_right_after_it_was_published_is_a_success(
         else:
             (root / target).unlink()
 
-    monkeypatch.setattr(temporary, "place", and_then)
+    monkeypatch.setattr(temporary, "publish", and_then)
     mine = Temporary(Descriptor(os.dup(directory)), 0o666)
-    mine.place("file", is_new=is_new)
+    mine.publish("file", is_new=is_new)
     mine.discard()
     assert names_in(root) == {"replaced": ["file"], "renamed": ["elsewhere"], "deleted": []}[then]

@@ -16,7 +16,7 @@ from entrepot.errors import Error, NotFound, Unexpected
 from entrepot.types import Metadata
 
 from .beneath_by_walking import walked
-from .described import described
+from .describe import describe
 from .descriptor import Descriptor
 from .publish import sync_directory
 
@@ -62,15 +62,15 @@ def attributes_beneath(root: int, path: str) -> os.stat_result:
 
     It is not opened for reading, so a device or the other end of a FIFO notices nothing.
     """
-    return _looked_at(root, path, _attributes)
+    return _look_at(root, path, _attributes)
 
 
-def described_beneath(root: int, path: str) -> tuple[os.stat_result, Metadata]:
+def describe_beneath(root: int, path: str) -> tuple[os.stat_result, Metadata]:
     """The same, and the metadata that they amount to."""
-    return _looked_at(root, path, _described)
+    return _look_at(root, path, _described)
 
 
-def described_without_links(root: str, relative: str) -> tuple[os.stat_result, Metadata] | None:
+def describe_without_links(root: str, relative: str) -> tuple[os.stat_result, Metadata] | None:
     """The same beneath a root that is not open, if no symbolic link leads there, be it above the root.
 
     None where one does, or the kernel does not tell. Without links and `..` no path leaves the root, so that opening
@@ -90,7 +90,7 @@ def described_without_links(root: str, relative: str) -> tuple[os.stat_result, M
         os.close(descriptor)
 
 
-def _looked_at(root: int, path: str, seen: Callable[[os.stat_result, int, str], T]) -> T:
+def _look_at(root: int, path: str, seen: Callable[[os.stat_result, int, str], T]) -> T:
     """What a function makes of the attributes of what exists under a path, and of where it was found."""
     if is_in_root(path):
         attributes = os.stat(path, dir_fd=root, follow_symlinks=False)
@@ -111,7 +111,7 @@ def _attributes(attributes: os.stat_result, _directory: int, _name: str) -> os.s
 
 
 def _described(attributes: os.stat_result, directory: int, name: str) -> tuple[os.stat_result, Metadata]:
-    return attributes, described(attributes, directory, name)
+    return attributes, describe(attributes, directory, name)
 
 
 def file_system_beneath(root: int, path: str) -> os.statvfs_result:

@@ -9,7 +9,7 @@ from typing import Final
 
 from entrepot.types import Metadata
 
-from .described import described
+from .describe import describe
 from .xattrs import user_metadata_of
 
 _FICLONE: Final = 0x40049409
@@ -28,7 +28,7 @@ def write_all(descriptor: int, data: bytes, offset: int) -> None:
 
 def describe_open(descriptor: int) -> Metadata:
     """All that is known of an open regular file, user metadata included."""
-    return with_user_metadata(described(os.fstat(descriptor), descriptor), descriptor)
+    return with_user_metadata(describe(os.fstat(descriptor), descriptor), descriptor)
 
 
 def with_user_metadata(metadata: Metadata, descriptor: int) -> Metadata:

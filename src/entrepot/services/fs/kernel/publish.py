@@ -7,8 +7,8 @@ import sys
 from typing import Final
 
 from entrepot.errors import IsADirectory, ObjectExists, Unsupported
-from entrepot.services.fs.core import check_is_regular
 
+from .attributes import check_is_regular
 from .permissions import Permissions, permissions_at
 
 _NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -41,7 +41,7 @@ def check_target(directory: int, name: str, *, is_new: bool) -> Permissions | No
     return permissions_at(directory, name, attributes)
 
 
-def place(source: str, target: str, source_directory: int, target_directory: int, *, is_new: bool) -> None:
+def publish(source: str, target: str, source_directory: int, target_directory: int, *, is_new: bool) -> None:
     """Gives a file another name in one step.
 
     Raises:

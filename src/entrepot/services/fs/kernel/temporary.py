@@ -28,10 +28,10 @@ from time import time
 from typing import Final
 
 from entrepot.errors import Unexpected
-from entrepot.services.fs.core import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 
 from .descriptor import Descriptor
-from .publish import place
+from .publish import publish
+from .temporary_names import new_temporary_name
 
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOOK: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -49,13 +49,13 @@ class Temporary:
         mode: the permissions to make it with, of which the umask takes its part.
     """
 
-    __slots__ = ("_directory", "_file", "_maker", "_name", "is_placed")
+    __slots__ = ("_directory", "_file", "_maker", "_name", "is_published")
 
     def __init__(self, directory: Descriptor, mode: int) -> None:
         self._directory = directory
         self._file = Descriptor(-1)
         self._maker = os.getpid()
-        self.is_placed = False
+        self.is_published = False
         self._file, self._name = _create(directory.number, mode)
 
     @property
@@ -68,7 +68,7 @@ class Temporary:
         """The open directory that it lies in."""
         return self._directory.number
 
-    def place(self, target: str, *, is_new: bool) -> None:
+    def publish(self, target: str, *, is_new: bool) -> None:
         """Gives the file its name, in one step.
 
         Raises:
@@ -77,15 +77,15 @@ class Temporary:
         """
         if not self._is_at(self._name):
             raise Unexpected("another process has removed the temporary file that was written", is_temporary=True)
-        place(self._name, target, self.directory, self.directory, is_new=is_new)
+        publish(self._name, target, self.directory, self.directory, is_new=is_new)
         if not self._is_at(target) and self._never_left_its_name():
             raise Unexpected("another process has replaced the temporary file that was written", is_temporary=True)
-        self.is_placed = True
+        self.is_published = True
 
     def discard(self) -> None:
         """Removes the file, unless it has its name."""
         try:
-            if not self.is_placed:
+            if not self.is_published:
                 self._remove()
         finally:
             self.close()
@@ -130,7 +130,7 @@ class Temporary:
         return last.endswith(f"/{self._name}{_REMOVED}")
 
 
-def remove_leftover(directory: int, name: str, *, unused_for: float = 0.0) -> bool:
+def remove_abandoned(directory: int, name: str, *, unused_for: float = 0.0) -> bool:
     """Removes a temporary file if its writer is dead. Returns whether it did.
 
     Arguments:
@@ -170,7 +170,7 @@ def _remove_if_free(descriptor: int, directory: int, name: str) -> bool:
 
 def _create(directory: int, mode: int) -> tuple[Descriptor, str]:
     for _ in range(_ATTEMPTS):
-        name = f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}{TEMPORARY_SUFFIX}"
+        name = new_temporary_name()
         try:
             file = Descriptor(os.open(name, _CREATE, mode, dir_fd=directory))
         except FileExistsError:

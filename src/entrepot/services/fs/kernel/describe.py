@@ -6,14 +6,15 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-from entrepot.services.fs.core import describe
 from entrepot.types import Metadata
+
+from .attributes import metadata_of
 
 AT_FDCWD: Final = -100
 """In place of an open directory: a path is relative to the working directory, or absolute."""
 
 
-def described(attributes: os.stat_result, directory: int, name: str = "") -> Metadata:
+def describe(attributes: os.stat_result, directory: int, name: str = "") -> Metadata:
     """The metadata that attributes amount to.
 
     Arguments:
@@ -22,8 +23,8 @@ def described(attributes: os.stat_result, directory: int, name: str = "") -> Met
         name: the name there; it must not be a link. Empty for the file itself.
     """
     if not stat.S_ISREG(attributes.st_mode):
-        return describe(attributes)
-    return describe(attributes, _handle_at()(directory, name, attributes.st_ino))
+        return metadata_of(attributes)
+    return metadata_of(attributes, _handle_at()(directory, name, attributes.st_ino))
 
 
 @cache

@@ -1,0 +1,25 @@
+"""The names of temporary files: `.entrepot-<16 hexadecimal digits>.tmp`."""
+
+import os
+from typing import Final
+
+PREFIX: Final = ".entrepot-"
+_SUFFIX: Final = ".tmp"
+_RANDOM: Final = 16
+_LENGTH: Final = len(PREFIX) + _RANDOM + len(_SUFFIX)
+_HEXADECIMAL: Final = frozenset("0123456789abcdef")
+
+
+def new_temporary_name() -> str:
+    """Returns a random name."""
+    return f"{PREFIX}{os.urandom(_RANDOM // 2).hex()}{_SUFFIX}"
+
+
+def is_temporary_name(name: str) -> bool:
+    """Whether a name has the form of these names."""
+    return (
+        len(name) == _LENGTH
+        and name.startswith(PREFIX)
+        and name.endswith(_SUFFIX)
+        and _HEXADECIMAL.issuperset(name[len(PREFIX) : -len(_SUFFIX)])
+    )
