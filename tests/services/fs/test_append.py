@@ -1,4 +1,4 @@
-"""Appender: what is there stays, writers never mix, and what does not fit is taken back."""
+"""Appending: existing content stays, writers never mix, and a buffer that does not fit is taken back."""
 
 import asyncio
 import errno

@@ -262,7 +262,7 @@ async def test_on_a_file_system_that_may_wait_for_others_nothing_is_tried(
     monkeypatch.setattr(openat2, "kind_of_file_system", lambda _: nfs)
     await service.stat("file", OpStat())
     monkeypatch.setattr(openat2, "open_cached", None)
-    assert not service._cached_files.may_be_had()
+    assert not service._cached_files.is_usable()
     assert (await service.stat("file", OpStat())).metadata.is_file
     assert await read(service, "file") == CONTENT
     assert runtime.hops == 3

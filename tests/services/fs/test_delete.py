@@ -15,7 +15,7 @@ from entrepot.raw import Context, OpDelete
 from entrepot.services import Fs
 from entrepot.services.fs import deleter
 from entrepot.services.fs.accessor import FsAccessor
-from entrepot.services.fs.kernel.descriptor import Descriptor
+from entrepot.services.fs.kernel.descriptor import open_at
 from entrepot.services.fs.kernel.temporary import Temporary
 
 from .conftest import Run, descriptors, names_in
@@ -164,7 +164,7 @@ def test_deep_tree_is_deleted_with_few_files_open(run: Run, op: Operator, root: 
 
 
 def test_what_a_writer_is_at_stays_and_comes_after(run: Run, op: Operator, root: Path, tree: None) -> None:
-    alive = Temporary(Descriptor(os.open(root / "a" / "b", os.O_RDONLY)), 0o666)
+    alive = Temporary(open_at(str(root / "a" / "b"), os.O_RDONLY), 0o666)
     run(op.delete("a/", recursive=True))
     assert {entry.path for entry in run(op.list("/", recursive=True))} == {"/", "a/", "a/b/", "ab", "file"}
     alive.publish("new", is_new=False)
@@ -183,7 +183,7 @@ def test_leftovers_do_not_keep_a_directory(run: Run, op: Operator, root: Path) -
 
 def test_directory_with_a_living_writer_is_not_empty(run: Run, op: Operator, root: Path) -> None:
     (root / "d").mkdir()
-    alive = Temporary(Descriptor(os.open(root / "d", os.O_RDONLY)), 0o666)
+    alive = Temporary(open_at(str(root / "d"), os.O_RDONLY), 0o666)
     with pytest.raises(IsADirectory, match="not empty"):
         run(op.delete("d/"))
     alive.discard()

@@ -1,4 +1,4 @@
-"""Ctrl-C at any point of a blocking call closes nothing twice, and what it leaves does not stay."""
+"""Ctrl-C at any point of a blocking call closes each descriptor once, and leaves no temporary file."""
 
 import errno
 import gc
@@ -13,7 +13,7 @@ import pytest
 
 from entrepot import BlockingOperator, Operator
 from entrepot.services import Fs, fs
-from entrepot.services.fs.kernel.descriptor import Descriptor
+from entrepot.services.fs.kernel.descriptor import open_at
 from entrepot.services.fs.kernel.temporary import Temporary
 
 from .conftest import descriptors, names_in
@@ -32,8 +32,13 @@ _CALLS: dict[str, Callable[[BlockingOperator], object]] = {
 }
 
 
+_LOST_AT_MOST = {"stat": 25, "read": 20}
+"""Interrupts after which a descriptor may stay open. An owner of it would cost these two calls 5 % of their time. Each
+other call may lose one, because interpreters differ. Together that is a tenth of the 531 that integers lost."""
+
+
 class Interrupt:
-    """Raises `KeyboardInterrupt` before one of the bytecodes that the service runs, and says whether it did."""
+    """Raises `KeyboardInterrupt` before one of the bytecodes that the service runs, and records whether it did."""
 
     def __init__(self, after: int) -> None:
         self._left = after
@@ -52,7 +57,7 @@ class Interrupt:
 
 
 def _is_finalizer(frame: FrameType | None) -> bool:
-    """Whether it is within a `__del__`, from which nothing can be raised."""
+    """Whether a frame is within a `__del__`, from which no exception can be raised."""
     while frame is not None:
         if frame.f_code.co_name == "__del__":
             return True
@@ -61,7 +66,7 @@ def _is_finalizer(frame: FrameType | None) -> bool:
 
 
 def is_interrupted(call: Callable[[], object], after: int) -> bool:
-    """Makes a call that is interrupted after so many bytecodes, unless it has ended by then."""
+    """Makes a call and interrupts it after a number of bytecodes. False if it ended before."""
     interrupt, tracing = Interrupt(after), sys.gettrace()
     sys._getframe().f_trace_opcodes = True  # Python 3.12 traces bytecodes only if a frame wanted that before `settrace`
     sys.settrace(interrupt)
@@ -77,32 +82,37 @@ def is_interrupted(call: Callable[[], object], after: int) -> bool:
 @pytest.fixture
 def closed_twice(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The descriptors that were closed while they were not open."""
-    found, close = list[int](), os.close
+    numbers, close = list[int](), os.close
 
     def checked(descriptor: int) -> None:
         try:
             close(descriptor)
         except OSError as error:
             assert error.errno == errno.EBADF
-            found.append(descriptor)
+            numbers.append(descriptor)
 
     monkeypatch.setattr(os, "close", checked)
-    return found
+    return numbers
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize("name", _CALLS)
-def test_interrupt_at_any_bytecode_closes_nothing_twice(root: Path, name: str, closed_twice: list[int]) -> None:
+def test_interrupt_at_any_bytecode_closes_each_descriptor_once(root: Path, name: str, closed_twice: list[int]) -> None:
     call, op = _CALLS[name], Operator(Fs(root)).blocking()
     op.write("file", b"data")
     op.write("d/file", b"data")
     call(op)
-    after = 0
+    after, lost, before = 0, 0, descriptors()
     while is_interrupted(lambda: call(op), after):
         after += 1
         assert not closed_twice
         op.write("file", b"data")
+        if descriptors() > before:
+            gc.collect()
+            lost += descriptors() > before
+            before = descriptors()
     assert after > 50
+    assert lost <= _LOST_AT_MOST.get(name, 1)
     op.write("new", b"data")
     op.list("/")
     gc.collect()
@@ -111,7 +121,7 @@ def test_interrupt_at_any_bytecode_closes_nothing_twice(root: Path, name: str, c
 
 def test_temporary_file_of_an_interrupted_writer_goes_with_the_writer(root: Path) -> None:
     before = descriptors()
-    dropped = Temporary(Descriptor(os.open(root, os.O_RDONLY)), 0o666)
+    dropped = Temporary(open_at(str(root), os.O_RDONLY), 0o666)
     assert len(names_in(root)) == 1
     del dropped
     assert names_in(root) == []
@@ -119,7 +129,7 @@ def test_temporary_file_of_an_interrupted_writer_goes_with_the_writer(root: Path
 
 
 def test_temporary_file_stays_when_a_forked_child_drops_its_writer(root: Path) -> None:
-    mine = Temporary(Descriptor(os.open(root, os.O_RDONLY)), 0o666)
+    mine = Temporary(open_at(str(root), os.O_RDONLY), 0o666)
     child = os.fork()
     if child == 0:
         del mine
@@ -131,7 +141,7 @@ def test_temporary_file_stays_when_a_forked_child_drops_its_writer(root: Path) -
 
 
 def test_writer_that_was_interrupted_after_placing_removes_no_file_of_another(root: Path) -> None:
-    mine = Temporary(Descriptor(os.open(root, os.O_RDONLY)), 0o666)
+    mine = Temporary(open_at(str(root), os.O_RDONLY), 0o666)
     (name,) = names_in(root)
     (root / name).rename(root / "file")
     (root / name).write_bytes(b"of another writer of the same target")
@@ -140,12 +150,12 @@ def test_writer_that_was_interrupted_after_placing_removes_no_file_of_another(ro
 
 
 def test_descriptor_is_closed_once(root: Path) -> None:
-    held = Descriptor(os.open(root, os.O_RDONLY))
-    number = held.number
-    held.close()
+    descriptor = open_at(str(root), os.O_RDONLY)
+    number = descriptor.number
+    descriptor.close()
     reused = os.open(root, os.O_RDONLY)
     assert reused == number
-    held.close()
-    del held
+    descriptor.close()
+    del descriptor
     os.fstat(reused)
     os.close(reused)

@@ -190,7 +190,7 @@ def test_directory_of_many_files_is_not_held_in_memory(run: Run, service: FsAcce
         _, body = await service.list("/", OpList())
         while (page := await body.next()) is not None:
             found += [entry.path for entry in page]
-            held.append(len(body._walk._page or ()) + len(body._walk._found))
+            held.append(len(body._walk._page or ()) + len(body._walk._entries))
         assert max(held) == 1000
         await body.close()
         return found
@@ -263,8 +263,8 @@ def test_directory_that_shows_names_and_no_more_is_passed_over_but_at_the_top(
             raise PermissionError(errno.EACCES, "no search permission")
         return original(level, *_)
 
-    original = lister._Level._described
-    monkeypatch.setattr(lister._Level, "_described", forbidden)
+    original = lister._Level._entry_of
+    monkeypatch.setattr(lister._Level, "_entry_of", forbidden)
     assert "a/b/" in paths(run(op.list("a/", recursive=True)))
     assert "a/b/" in caplog.text
     with pytest.raises(PermissionDenied):
@@ -288,7 +288,7 @@ def test_after_an_error_that_passes_nothing_is_lost_and_nothing_twice(
     if at == "open":
         monkeypatch.setattr(lister, "_open", sometimes(lister._open))
     elif at == "look":
-        monkeypatch.setattr(lister._Level, "_described", sometimes(lister._Level._described))
+        monkeypatch.setattr(lister._Level, "_entry_of", sometimes(lister._Level._entry_of))
     else:
         monkeypatch.setattr(lister, "describe", sometimes(lister.describe))
 
@@ -363,7 +363,7 @@ async def test_listing_that_is_closed_while_a_thread_is_at_it_leaves_nothing_ope
     root: Path, tree: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entered, may_go = threading.Event(), threading.Event()
-    original = lister._Level._described
+    original = lister._Level._entry_of
 
     def held(level: lister._Level, raw: os.DirEntry[str]) -> object:
         entered.set()
@@ -373,7 +373,7 @@ async def test_listing_that_is_closed_while_a_thread_is_at_it_leaves_nothing_ope
     op = Operator(Fs(str(root)))
     await op.stat("file")
     before = descriptors()
-    monkeypatch.setattr(lister._Level, "_described", held)
+    monkeypatch.setattr(lister._Level, "_entry_of", held)
     _, body = await FsAccessor(Context(), str(root)).list("/", OpList(recursive=True))
     taking = asyncio.create_task(body.next())
     while not entered.is_set():

@@ -32,9 +32,8 @@ from entrepot.raw import (
     oio,
 )
 from entrepot.raw.conditions import check_conditions
-from entrepot.raw.oio import windowed as in_window
-from entrepot.raw.oio.list import lengths
-from entrepot.raw.oio.list import self_entry as itself_first
+from entrepot.raw.oio import windowed
+from entrepot.raw.oio.list import lengths, self_entry
 from entrepot.raw.oio.read import chunked, fetch, streamable
 from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import Capability, Metadata, Scheme
@@ -62,12 +61,12 @@ from .revocable import Revocable, run_long_revocable, run_revocable
 from .transfer import copy_file, rename_file
 from .writer import Replacement
 
-NEEDED_LATER: Final = (chunked, fetch, in_window, itself_first, lengths, streamable)
-"""What is used by a later call only, and imported now: an import is I/O of its own, which fails where no descriptor is
-left or where the process may not read its own files any more."""
+NEEDED_LATER: Final = (chunked, fetch, lengths, self_entry, streamable, windowed)
+"""Modules that only later calls use, imported now: an import does I/O itself, which fails where no descriptor is left
+or where the process may not read its own files any more."""
 
 DELETE_MAX_SIZE: Final = 1000
-"""Deletions that share a hop to a thread."""
+"""Deletions that share a thread call."""
 
 CAPABILITY = Capability(
     stat=True,
@@ -99,24 +98,24 @@ CAPABILITY = Capability(
     rename_with_if_not_exists=True,
     shared=True,
 )
-"""What the service can do, on any file system but for user metadata: a write says where there is none."""
+"""The same on each file system, except user metadata: a write is `Unsupported` where the file system has none."""
 
 BUFFER: Final = 4 * 1024 * 1024
-"""Bytes that are collected for one write. What is no bigger is written, closed and renamed in one hop to a thread."""
+"""Bytes that are collected for one write. Content up to this size is written, closed and renamed in one thread call."""
 PAGE: Final = 1000
-"""Entries that are listed in one hop."""
+"""Entries that are listed in one thread call."""
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _SHORT: Final = 1000
-"""Characters of a path that surely is not too long for the system, which takes 4,096 bytes."""
+"""Characters of a path that is certainly not too long for the system, whose limit is 4,096 bytes."""
 
 
 class FsAccessor(Accessor):
-    """Files beneath a directory. Every call that blocks is made by the runtime, in as few hops as the work allows.
+    """Files of a local directory. The runtime makes every blocking call, in as few thread calls as the work allows.
 
     Arguments:
-        context: where the calls are made.
+        context: its runtime makes the calls.
         root: the directory.
-        fsync: whether what is written, copied, renamed and made is forced to the disk.
+        fsync: whether each write, copy, rename and new directory is forced to the disk.
         abandoned_after: seconds after which a listing removes an abandoned temporary file; 0 is never.
     """
 
@@ -132,28 +131,28 @@ class FsAccessor(Accessor):
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         relative = relative_path(path)
-        runtime, at_once = self._context.runtime, self._cached_files
-        metadata = await runtime.try_nonblocking(at_once.stat, relative) if at_once.may_be_had() else None
+        runtime, cached = self._context.runtime, self._cached_files
+        metadata = await runtime.try_nonblocking(cached.stat, relative) if cached.is_usable() else None
         if metadata is None:
             metadata = await runtime.blocking(self._stat, relative)
         if names_directory(path) and not metadata.is_dir:
-            raise NotFound("there is no such directory, but something else of that name")
+            raise NotFound("there is no such directory: the name belongs to something else")
         check_conditions(metadata, args)
         return RpStat(metadata=metadata)
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.FileReader]:
-        relative, reply = file_path(path), RpRead()
+        relative, response = file_path(path), RpRead()
 
         def opener() -> tuple[io.FileIO, Metadata]:
             opened = _open(self._root, relative, args)
             self._cached_files.learn(opened[0].fileno())
             return opened
 
-        def at_once(most: int) -> tuple[Metadata, bytes] | None:
+        def cached(most: int) -> tuple[Metadata, bytes] | None:
             return self._cached_files.read(relative, args, most)
 
-        return reply, oio.into_read_from_file(
-            self._context.runtime, opener, args.range, reply, at_once if self._cached_files.may_be_read() else None
+        return response, oio.into_read_from_file(
+            self._context.runtime, opener, args.range, response, cached if self._cached_files.can_read() else None
         )
 
     def _stat(self, relative: str) -> Metadata:
@@ -170,11 +169,11 @@ class FsAccessor(Accessor):
         return RpWrite(), oio.PositionWriter(file, args.chunk or BUFFER, self._context.runtime.window(1))
 
     def _appender(self, relative: str, args: OpWrite) -> Appender | None:
-        """None where nothing is there to append to: that is a write."""
+        """Returns None for a write that does not append, which includes one with `if_not_exists`."""
         if not args.append or args.if_not_exists:
             return None
         if args.user_metadata:
-            raise Unsupported("the service fs has no user_metadata for what is appended")
+            raise Unsupported("the service fs cannot set user_metadata when it appends")
         return Appender(self._context.runtime, self._root, relative, fsync=self._fsync)
 
     async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
@@ -185,18 +184,18 @@ class FsAccessor(Accessor):
 
     def _make_directory(self, _: Revocable, relative: str) -> None:
         with translate_os_errors():
-            os.close(make_directory(self._root, relative, fsync=self._fsync))
+            make_directory(self._root, relative, fsync=self._fsync).close()
 
     async def delete(self) -> tuple[RpDelete, oio.BatchDeleter]:
         return RpDelete(), oio.BatchDeleter(self._delete_one, self._delete_many, DELETE_MAX_SIZE)
 
     async def _delete_one(self, path: str, args: OpDelete) -> None:
-        make = run_long_revocable if args.recursive else run_revocable
-        await make(self._context.runtime, delete_path, self._root, path, args)
+        run = run_long_revocable if args.recursive else run_revocable
+        await run(self._context.runtime, delete_path, self._root, path, args)
 
     async def _delete_many(self, deletions: Sequence[tuple[str, OpDelete]]) -> Sequence[Error]:
-        make = run_long_revocable if any(args.recursive for _, args in deletions) else run_revocable
-        return await make(self._context.runtime, delete_many, self._root, deletions)
+        run = run_long_revocable if any(args.recursive for _, args in deletions) else run_revocable
+        return await run(self._context.runtime, delete_many, self._root, deletions)
 
     async def list(self, path: str, args: OpList) -> tuple[RpList, FsLister]:
         prefix = "" if path == "/" else path if path.endswith("/") else f"{path}/"
@@ -222,14 +221,14 @@ class FsAccessor(Accessor):
 
 
 def _import_what_calls_need(context: Context) -> None:
-    """Imports what the first calls would, likewise. It loads ctypes and perhaps an event loop, so not without need."""
+    """Imports the modules of the first calls, for the same reason. They load ctypes and perhaps an event loop."""
     from .kernel import handles, openat2, page_cache, renameat2  # noqa: F401
 
-    context.runtime  # noqa: B018 - which is imported by that
+    context.runtime  # noqa: B018 - the attribute imports the runtime
 
 
 def _two_paths(source: str, target: str) -> tuple[str, str]:
-    """Both as relative paths, of which the target may be made."""
+    """Returns both as relative paths, and checks that the target may be made."""
     old, new = file_path(source), file_path(target)
     check_may_be_made(new)
     if old == new:
@@ -244,15 +243,15 @@ def _stat(root: str, relative: str) -> Metadata:
 
 
 def _stat_name(root: str, name: str) -> Metadata | None:
-    """What a name in the root means; only what has user metadata is opened. None where more is to be asked.
+    """The metadata of a file by a single name in the root, or None where `_stat_path` must find it.
 
-    It takes two system calls, or four for an empty file, where `_stat_path` takes seven and more. A name leads out of
-    the root only if it is a link, and none of them follows that.
+    It takes two system calls, or four for an empty file, where `_stat_path` takes seven and more. A file is opened only
+    if it has user metadata. A name leads out of the root only if it is a link, and none of the calls follows a link.
     """
     if not is_in_root(name) or len(root) + len(name) > _SHORT:
         return None
     path = f"{root}/{name}"
-    attributes = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - it would be most of the time
+    attributes = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - pathlib would take most of the time
     if stat.S_ISLNK(attributes.st_mode):
         return None
     metadata = describe(attributes, AT_FDCWD, path)
@@ -263,61 +262,50 @@ def _stat_name(root: str, name: str) -> Metadata | None:
     is_stored = metadata.content_length is not None
     if not (is_stored and may_have_user_metadata(path)):
         return metadata
-    directory = open_root(root)
-    try:
+    with open_root(root) as directory:
         return _as_readers_see(metadata, directory, name)
-    finally:
-        os.close(directory)
 
 
 def _stat_path(root: str, relative: str) -> Metadata:
-    """What a path means. Only what has user metadata is opened, or what a link leads to, which may have some."""
-    found = describe_without_links(root, relative)
-    if found is not None:
-        attributes, metadata = found
+    """The metadata of a file by its path. A file is opened if it has user metadata, or if a link leads to it."""
+    described = describe_without_links(root, relative)
+    if described is not None:
+        attributes, metadata = described
         if not metadata.is_file or not (may_misstate_size(attributes) or may_have_user_metadata(f"{root}/{relative}")):
             return metadata
-    directory = open_root(root)
-    try:
-        attributes, metadata = found or describe_beneath(directory, relative)
+    with open_root(root) as directory:
+        attributes, metadata = described or describe_beneath(directory, relative)
         if not metadata.is_file:
             return metadata
         if may_misstate_size(attributes):
             metadata = unless_stored(metadata, file_system_beneath(directory, relative))
         is_stored = metadata.content_length is not None
         return _as_readers_see(metadata, directory, relative) if is_stored else metadata
-    finally:
-        os.close(directory)
 
 
 def _as_readers_see(metadata: Metadata, directory: int, relative: str) -> Metadata:
-    """With the user metadata, which only those may see who may read the file."""
+    """Adds the user metadata, if this process may read the file: only then it may see the user metadata."""
     try:
-        descriptor = open_beneath(directory, relative, _READ)
+        opened = open_beneath(directory, relative, _READ)
     except OSError:  # it may not be read, or not now
         return metadata
-    try:
+    with opened as descriptor:
         return with_user_metadata(metadata, descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _open(root: str, relative: str, args: OpRead) -> tuple[io.FileIO, Metadata]:
     check_may_exist(relative)
-    directory = open_root(root)
+    with open_root(root) as directory:
+        check_is_regular(attributes_beneath(directory, relative))  # opening alone can have an effect on a device
+        file = io.FileIO(relative, opener=lambda *_: open_beneath(directory, relative, _READ).detach())
     try:
-        check_is_regular(attributes_beneath(directory, relative))  # opening alone can do something to a device
-        file = io.FileIO(relative, opener=lambda *_: open_beneath(directory, relative, _READ))  # its own from the start
-    finally:
-        os.close(directory)
-    try:
-        return file, _described(file.fileno(), args)
+        return file, _describe_to_read(file.fileno(), args)
     except BaseException:
         file.close()
         raise
 
 
-def _described(descriptor: int, args: OpRead) -> Metadata:
+def _describe_to_read(descriptor: int, args: OpRead) -> Metadata:
     attributes = os.fstat(descriptor)
     check_is_regular(attributes)
     metadata = with_user_metadata(describe(attributes, descriptor), descriptor)

@@ -1,4 +1,19 @@
-"""Appender to a file. What is there stays, and what comes is put behind it at once."""
+"""Appending to a file: each buffer is written right away after the existing content.
+
+Theory of operation. For each buffer, one thread call does the following:
+
+1. It opens the file, if the file is not open from the last buffer, and makes it if it is missing.
+2. It takes the lock of the file (flock(2)) without waiting. If another writer has the lock, the file is closed, the
+   call returns, and `poll` tries again after a pause; no thread waits.
+3. Under the lock it checks that the path still leads to the open file. If not, the file was renamed or deleted (as log
+   files are that are rotated), and all starts again with the new file, up to 8 times.
+4. It writes the buffer and frees the lock. If only a part fits, the file is truncated to the old size, unless another
+   program that does not use the lock appended in between.
+
+So buffers of several tasks, threads and processes never mix. `_done` is the offset after the last buffer that was
+appended: a call whose caller was cancelled may have appended its buffer, and the repeated call must not append it
+again. After `abort` no thread changes the file; buffers that were appended before stay.
+"""
 
 import fcntl
 import os
@@ -15,7 +30,7 @@ from entrepot.types import Metadata
 from .kernel.attributes import check_is_regular
 from .kernel.beneath import attributes_beneath, open_beneath, open_root, put_in_parent
 from .kernel.content import describe_open
-from .kernel.descriptor import Descriptor
+from .kernel.descriptor import Descriptor, open_at
 from .kernel.publish import sync_directory
 from .polling import poll
 from .revocable import Revocable, until_free
@@ -32,19 +47,13 @@ _MOST: Final = 1024 * 1024 * 1024
 
 
 class Appender(oio.PositionedFile):
-    """What is put behind a file, one buffer after the other.
-
-    Each buffer is written in one step under a lock of the file (flock(2)), so that those of several writers
-    never mix, and one that did not fit is taken back whole. While somebody else has the lock, no thread waits for it.
-
-    Under the lock the path must still lead to the open file. Else it was renamed or deleted, as log files are that are
-    rotated, and the path is opened once more.
+    """Appends buffers to a file, one after the other.
 
     Arguments:
-        runtime: where the calls that block are made.
+        runtime: makes the blocking calls.
         root: the root directory.
-        relative: the file, relative to it.
-        fsync: whether it is forced to the disk before the writer is closed.
+        relative: the file, relative to the root.
+        fsync: whether the file is forced to the disk before the writer is closed.
     """
 
     __slots__ = ("_done", "_file", "_fsync", "_relative", "_revocable", "_root", "_runtime")
@@ -54,7 +63,7 @@ class Appender(oio.PositionedFile):
         self._root = root
         self._relative = relative
         self._fsync = fsync
-        self._file = Descriptor(-1)
+        self._file = Descriptor()
         self._done = 0
         self._revocable = Revocable()
 
@@ -70,7 +79,7 @@ class Appender(oio.PositionedFile):
             await self._runtime.blocking(self._file.close)
 
     def _append(self, offset: int, content: Sequence[bytes]) -> bool | None:
-        """True, or None while somebody else has the lock."""
+        """Returns True, or None while another writer has the lock."""
         with self._revocable, translate_os_errors():
             return self._put_once(offset, content) or None
 
@@ -86,7 +95,7 @@ class Appender(oio.PositionedFile):
             return metadata
 
     def _put_once(self, offset: int, content: Sequence[bytes]) -> bool:
-        """Appends what was not appended by a thread whose caller had gone. False while somebody else has the lock."""
+        """Appends a buffer, unless an earlier call did. Returns False while another writer has the lock."""
         data = content[0] if len(content) == 1 else b"".join(content)
         if data and offset >= self._done:
             if not self._put(data):
@@ -111,26 +120,24 @@ class Appender(oio.PositionedFile):
 
     def _opened(self) -> int:
         if self._file.number < 0:
-            self._file = Descriptor(open_to_append(self._root, self._relative, fsync=self._fsync))
+            self._file = open_to_append(self._root, self._relative, fsync=self._fsync)
         return self._file.number
 
 
 def _leads_to(root: str, relative: str, descriptor: int) -> bool:
     """Whether a path leads to an open file."""
-    directory = open_root(root)
-    try:
-        return os.path.samestat(attributes_beneath(directory, relative), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
-    finally:
-        os.close(directory)
+    with open_root(root) as directory:
+        try:
+            return os.path.samestat(attributes_beneath(directory, relative), os.fstat(descriptor))
+        except FileNotFoundError:
+            return False
 
 
-def open_to_append(root: str, relative: str, *, fsync: bool) -> int:
-    """Opens a file, which is made where there is none.
+def open_to_append(root: str, relative: str, *, fsync: bool) -> Descriptor:
+    """Opens a file, and makes it where it is missing.
 
     Raises:
-        IsADirectory, Unsupported: there is something that is no regular file.
+        IsADirectory, Unsupported: the path leads to something other than a regular file.
         NotFound: there is a symbolic link to nothing.
     """
     for _ in range(_ATTEMPTS):
@@ -138,37 +145,30 @@ def open_to_append(root: str, relative: str, *, fsync: bool) -> int:
             return _open_existing(root, relative)
         except FileNotFoundError:
             put_in_parent(root, relative, partial(_create, fsync=fsync), fsync=fsync)
-    raise NotFound("the path leads to nothing: a symbolic link, or a file that comes and goes")
+    raise NotFound("the path leads to nothing: a symbolic link, or a file that is made and deleted again and again")
 
 
-def _open_existing(root: str, relative: str) -> int:
-    directory = open_root(root)
-    try:
-        check_is_regular(attributes_beneath(directory, relative))  # opening alone can do something to a device
-        descriptor = open_beneath(directory, relative, _APPEND)
-    finally:
-        os.close(directory)
-    try:
-        check_is_regular(os.fstat(descriptor))
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+def _open_existing(root: str, relative: str) -> Descriptor:
+    with open_root(root) as directory:
+        check_is_regular(attributes_beneath(directory, relative))  # opening alone can have an effect on a device
+        opened = open_beneath(directory, relative, _APPEND)
+    check_is_regular(os.fstat(opened.number))
+    return opened
 
 
 def _create(directory: Descriptor, name: str, *, fsync: bool) -> None:
-    with suppress(FileExistsError):  # somebody else has made it
-        os.close(os.open(name, _CREATE, _MODE, dir_fd=directory.number))
+    with suppress(FileExistsError):  # another process has made it
+        open_at(name, _CREATE, _MODE, directory=directory.number).close()
         if fsync:
             sync_directory(directory.number)
     directory.close()
 
 
 def append_whole(descriptor: int, data: bytes) -> None:
-    """Puts all of the data behind a file whose lock is held, or nothing.
+    """Appends all of the data to a file whose lock is held, or nothing.
 
-    Of a part that was written before an error, such as a full disk, the file is relieved again, unless somebody
-    who does not ask for the lock has put something behind it meanwhile.
+    A part that was written before an error, such as a full disk, is removed again, unless a program that does not use
+    the lock has appended after it.
     """
     rest, start, end = memoryview(data), -1, -1
     try:
@@ -188,7 +188,7 @@ def _try_lock(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks: there O_APPEND alone keeps writers apart
+    except OSError:  # a file system without locks: only O_APPEND keeps writers apart there
         return True
     return True
 
@@ -196,5 +196,5 @@ def _try_lock(descriptor: int) -> bool:
 def _unlock(descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
-    except OSError:  # the same
+    except OSError:  # a file system without locks
         return

@@ -1,28 +1,32 @@
-"""What the kernel has in memory and gives without waiting for a disk, so that it takes no hop to a thread.
+"""Stats and reads that the kernel answers from memory, made in the event loop without a thread call.
 
-Theory of operation. Each system call that is made here answers from memory, or not at all:
+Theory of operation. Each system call here succeeds from memory or fails; it does not wait for a disk:
 
-- The names of a path and the attributes of what they lead to: openat2(2) with RESOLVE_CACHED and O_PATH, fstat(2),
-  name_to_handle_at(2).
-- Extended attributes are never asked for, because they may lie in a block of their own. Only a file that a thread
-  found to have none that matter (`plain_files`) is answered for. It has no access list either, which opening
-  would read.
-- Pages of a file: preadv2(2) with RWF_NOWAIT gives only what is in memory, but first it starts to read ahead what is
-  not, and to find that on the disk it reads the map of the file's blocks, and waits for it. So it is called only if
-  the whole range, and as much behind it as the kernel would read ahead, is in memory (`page_cache`).
-- A read that would set the time of the last access is left to a thread: to note it may wait for the journal or for the
-  block of the inode. With `relatime` that is the first read after a change and one a day, with `strictatime` each.
+- Names of a path and attributes: openat2(2) with RESOLVE_CACHED and O_PATH, fstat(2), name_to_handle_at(2).
+- Extended attributes are never read, because they may lie in a separate block on the disk. Only a file that a thread
+  found to have no relevant ones (`plain_files`) is answered here. It has no ACL either, which opening would read.
+- Pages of a file: preadv2(2) with RWF_NOWAIT returns only pages that are in memory, but first it starts to read ahead
+  the missing ones. To find those on the disk it reads the block map of the file, and waits for that. So it is called
+  only if the whole range, and as much after it as the kernel would read ahead, is in memory (`page_cache`).
+- A read that would set the time of the last access is left to a thread, because storing it may wait for the journal or
+  for the block of the inode. With `relatime` that is the first read after a change and one a day, with `strictatime`
+  each read.
 
-This holds for file systems of a local disk. On others, such as those of a network or of another process, opening or
-asking for attributes waits for an answer, so there nothing is tried.
+This holds for file systems of a local disk. On others, such as network file systems or FUSE, opening a file or reading
+its attributes waits for a response, so no attempt is made there.
 
-What cannot be excluded is what happens between two of these calls: pages that are evicted right then, or a file that
-is deleted right then, whose blocks are freed by closing it. The first open of an encrypted or verified file (fscrypt,
-fs-verity) may read its key. Memory of this process that is swapped out is beyond all that.
+Four waits cannot be excluded: pages that are evicted between two of these calls; a file that is deleted between them,
+whose blocks are freed when it is closed; the first open of an encrypted or verified file (fscrypt, fs-verity), which
+may read its key; and memory of this process that is swapped out.
 
-Only success is reported. Where the kernel would have to wait, where there is a link in the path or another file system,
-where something is missing or anything else is out of the ordinary, the answer is None, and the way that may wait
-finds out what it is and says so.
+Only success is reported. Where the kernel would have to wait, where the path has a link or crosses a mount, where the
+file is missing, and in any other case, the result is None. The caller then takes the thread path, which finds the
+cause and raises the error.
+
+States of a `CachedFiles`: the device of the root is unknown at first; the first thread call after an attempt looks at
+the file system (`learn`) and stores its device, or that no attempt makes sense there. If another device is found at
+the root later (a mount), it is unknown again. Attempts run in the event loop and `learn` in threads at the same time;
+each attribute is replaced in one step.
 """
 
 import os
@@ -43,7 +47,7 @@ from .kernel.describe import describe
 from .kernel.plain_files import PlainFiles
 
 LIMIT: Final = 64 * 1024
-"""The most bytes that are read so: copying more would hold up the loop for longer than a hop takes it."""
+"""The most bytes of such a read: copying more would block the loop for longer than a thread call does."""
 
 _ROOT: Final = getattr(os, "O_PATH", 0) | os.O_DIRECTORY
 _LOOK: Final = getattr(os, "O_PATH", 0)
@@ -54,26 +58,26 @@ _READ_FLAGS: Final = {
     0x58465342: _NO_WAIT,  # XFS
     0x9123683E: _NO_WAIT,  # Btrfs
     0xF2F52010: _NO_WAIT,  # F2FS
-    0x01021994: 0,  # tmpfs, which has no such flag: its pages are memory, and swapped out as that of a process is
+    0x01021994: 0,  # tmpfs, which has no such flag: its pages are memory, and are swapped out as process memory is
 }
-"""How to read on the file systems whose calls do not wait, by `f_type` of statfs(2)."""
+"""Flags of preadv2(2) on the file systems whose calls do not wait, by `f_type` of statfs(2)."""
 
 _UNKNOWN: Final = -1
 _NEVER: Final = -2
 _READ_AHEAD: Final = 4 * 1024 * 1024
-"""Bytes that are taken to be read ahead where the kernel does not say how many: the most by default, that of Btrfs."""
+"""The read-ahead in bytes that is assumed where the kernel does not report it: the largest default, from Btrfs."""
 _DAY: Final = 24 * 60 * 60 - 60
-"""Seconds after which `relatime` sets the time of the last access at any rate, less one minute for two clocks."""
+"""Seconds after which `relatime` sets the time of the last access in any case, less a minute for clock differences."""
 
 
 class CachedFiles:
-    """Stats and reads what lies beneath a directory, or gives None where that might have to wait.
+    """Stats and reads files of a directory from memory. Returns None where that might have to wait.
 
     Arguments:
         root: the root directory.
     """
 
-    __slots__ = ("_device", "_is_asked", "_keeps_access_time", "_may_read", "_plain", "_read_ahead", "_read_flags",
+    __slots__ = ("_device", "_is_attempted", "_keeps_access_time", "_may_read", "_plain", "_read_ahead", "_read_flags",
                  "_root")  # fmt: skip
 
     def __init__(self, root: str) -> None:
@@ -84,17 +88,17 @@ class CachedFiles:
         self._may_read = True
         self._keeps_access_time = False
         self._plain = PlainFiles()
-        self._is_asked = False
+        self._is_attempted = False
 
     def learn(self, file: int | str) -> None:
-        """Finds out what the next attempt needs to know, if one was made. Blocks. Until then everything is None.
+        """Learns what the next attempt needs, if an attempt was made. Blocks. Before that, each attempt returns None.
 
         Arguments:
-            file: what it was made for: an open file, or a path relative to the root.
+            file: the file of the attempt: an open file, or a path relative to the root.
         """
-        if not self._is_asked:
+        if not self._is_attempted:
             return
-        self._is_asked = False
+        self._is_attempted = False
         if self._device == _UNKNOWN:
             self._learn_file_system()
         if self._device >= 0:
@@ -106,7 +110,7 @@ class CachedFiles:
             self._device = self._learned_device() if _NO_WAIT and beneath.kernel_confines() else _NEVER
         except (FileNotFoundError, BlockingIOError):
             self._device = _UNKNOWN
-        except OSError:  # the kernel does not know what may not wait, or does not let us ask
+        except OSError:  # the kernel cannot open without waiting, or a sandbox forbids it
             self._device = _NEVER
 
     def _learned_device(self) -> int:
@@ -127,35 +131,35 @@ class CachedFiles:
         self._plain = PlainFiles()
         return device
 
-    def may_be_had(self) -> bool:
-        """Whether trying makes sense here."""
+    def is_usable(self) -> bool:
+        """Whether an attempt makes sense on this file system."""
         return self._device != _NEVER
 
-    def may_be_read(self) -> bool:
-        """The same for reads."""
+    def can_read(self) -> bool:
+        """Whether an attempt to read makes sense on this file system."""
         return self._may_read and self._device != _NEVER
 
     def stat(self, relative: str) -> Metadata | None:
-        """The metadata of what lies at a relative path."""
+        """The metadata of the file or directory at a relative path, or None."""
         try:
-            root = self._opened_root(relative)
+            root = self._open_root(relative)
             try:
                 attributes, metadata = _described_beneath(root, relative)
             finally:
                 os.close(root)
             if metadata.is_file:
-                self._check_is_all(attributes)
+                self._check_is_plain(attributes)
         except (OSError, UnicodeEncodeError):
             return None
         return metadata
 
     def read(self, relative: str, args: OpRead, most: int) -> tuple[Metadata, bytes] | None:
-        """The metadata of a file, and the whole range that is asked for, if it has at most so many bytes."""
+        """The metadata of a file and the whole requested range, if the range has at most `most` bytes; else None."""
         try:
-            root = self._opened_root(relative)
+            root = self._open_root(relative)
             try:
-                # opening alone can do something to a device, and has to look for an access list where there may be one
-                self._check_is_all(_attributes_beneath(root, relative))
+                # opening alone can have an effect on a device, and reads the ACL where the file may have one
+                self._check_is_plain(_attributes_beneath(root, relative))
                 descriptor = _kernel().open_cached_beneath(root, relative, _READ)
             finally:
                 os.close(root)
@@ -163,12 +167,12 @@ class CachedFiles:
                 return self._read_open(descriptor, args, min(most, LIMIT))
             finally:
                 os.close(descriptor)
-        except (OSError, ValueError):  # errors of ours are such, and the way that may wait raises them
+        except (OSError, ValueError):  # entrepot's errors are among them; the thread path raises them
             return None
 
-    def _opened_root(self, relative: str) -> int:
-        """The root, if it lies on what it lay on before; somebody may have mounted something else there."""
-        self._is_asked = True
+    def _open_root(self, relative: str) -> int:
+        """Opens the root, if it is still on the same device; another file system may have been mounted there."""
+        self._is_attempted = True
         if self._device < 0 or is_reserved(relative):
             raise BlockingIOError
         root: int = _kernel().open_cached(self._root, _ROOT)
@@ -178,14 +182,14 @@ class CachedFiles:
         self._device = _UNKNOWN
         raise BlockingIOError
 
-    def _check_is_all(self, attributes: os.stat_result) -> None:
-        """Lets pass regular files that have no more metadata than their attributes tell."""
+    def _check_is_plain(self, attributes: os.stat_result) -> None:
+        """Checks that a file is known to have no metadata besides its attributes."""
         if may_misstate_size(attributes) or attributes not in self._plain:
             raise BlockingIOError
 
     def _read_open(self, descriptor: int, args: OpRead, most: int) -> tuple[Metadata, bytes]:
         attributes = os.fstat(descriptor)
-        self._check_is_all(attributes)
+        self._check_is_plain(attributes)
         size = attributes.st_size
         start, end = args.range.resolve(size)
         if end - start > most or self._sets_access_time(attributes):
@@ -209,7 +213,7 @@ class CachedFiles:
 
 
 def _read_ahead_of(device: int) -> int:
-    """How many bytes the kernel reads ahead on a device."""
+    """The bytes that the kernel reads ahead on a device."""
     try:
         with open(f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb", "rb") as file:  # noqa: PTH123
             return int(file.read()) * 1024
@@ -236,7 +240,7 @@ def _attributes_beneath(root: int, relative: str) -> os.stat_result:
 
 @cache
 def _kernel() -> ModuleType:
-    """The module of `openat2`, which is imported on use, once: an import statement takes as long as a system call."""
+    """The module `openat2`, imported on use and once: an import statement takes as long as a system call."""
     from .kernel import openat2
 
     return openat2
@@ -244,7 +248,7 @@ def _kernel() -> ModuleType:
 
 @cache
 def _page_cache() -> ModuleType:
-    """The module of `cachestat`, likewise."""
+    """The module `page_cache`, imported on use for the same reason."""
     from .kernel import page_cache
 
     return page_cache

@@ -12,22 +12,22 @@ from entrepot.raw.telemetry import Telemetry
 
 @dataclass(frozen=True)
 class Fs(ServiceConfig):
-    """Files of a local directory. Nothing outside of it can be reached.
+    """Files of a local directory. Paths outside of it cannot be reached.
 
     As a URI it is `fs:///data/dir` or `file:///data/dir`.
 
     Arguments:
-        root: the directory that paths are relative to. A relative one is made absolute here and now,
-            so that a later `chdir` does not move the storage. `~` is a name like any other. It need not
-            exist: the first write makes it.
-        fsync: whether what is written, copied, renamed and made is forced to the disk, file and directory, before
+        root: the directory that paths are relative to. A relative one is made absolute when the
+            configuration is made, so that a later `chdir` does not move the storage. `~` is not expanded. The directory
+            need not exist: the first write makes it.
+        fsync: whether each write, copy, rename and new directory is forced to the disk, file and directory, before
             the operation returns. That takes milliseconds; without it a power failure may undo it.
-        abandoned_after: seconds. A listing removes a temporary file of a writer that died: one whose lock is free and
-            to which nothing was done for so long. By default a day, since some file systems know the locks of one host
-            alone. 0 is never. In a stack that is read-only nothing is removed.
+        abandoned_after: seconds. A listing removes an abandoned temporary file: one whose lock is free and that was
+            not changed for this time. A day by default, because on some file systems locks work within one host
+            only. 0 is never. In a read-only stack no file is removed.
 
     Raises:
-        ConfigInvalid: the root is missing, empty, or no valid Unicode text without NUL, CR and LF; or the age is
+        ConfigInvalid: the root is missing, empty, not valid Unicode, or contains NUL, CR or LF; or `abandoned_after` is
             negative.
     """
 
@@ -43,7 +43,7 @@ class Fs(ServiceConfig):
 
     def validate(self) -> None:
         if self.abandoned_after < 0:
-            raise self.invalid("abandoned_after is a number of seconds, or 0 for never")
+            raise self.invalid("abandoned_after must be a number of seconds, or 0 for never")
         if not self.root:
             raise self.invalid("root must not be empty; the root of the file system is '/'")
         try:
@@ -55,7 +55,7 @@ class Fs(ServiceConfig):
         else:
             object.__setattr__(self, "root", absolute)
             return
-        raise self.invalid(f"root cannot be used: {reason}")  # not within: the other error names the root
+        raise self.invalid(f"root cannot be used: {reason}")  # outside of `except`: the other error names the root
 
     def build(self, context: Context) -> Accessor:
         from .accessor import FsAccessor
@@ -63,13 +63,15 @@ class Fs(ServiceConfig):
         return FsAccessor(context, self.root, fsync=self.fsync, abandoned_after=self.abandoned_after)
 
     def is_same_store(self, other: ServiceConfig) -> bool:
-        """Whether both are directories of this machine: always. Neither reaches out of its root, though."""
+        """Whether both are directories of this machine: always. Each still reaches only the paths in its own root."""
         return isinstance(other, Fs)
 
     @classmethod
     def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:
         if uri.authority.lower() not in ("", "localhost"):
-            raise cls.invalid("a URI of this service names no host: a path follows three slashes, as in fs:///data")
+            raise cls.invalid(
+                "a URI of this service names no host: write three slashes before the path, as in fs:///data"
+            )
         return {"root": uri.path} if uri.path else {}
 
 

@@ -53,7 +53,7 @@ def check_may_exist(relative: str) -> None:
         NotFound: a component is the name of a temporary file.
     """
     if is_reserved(relative):
-        raise NotFound("there is no such file: such names are those of files that are being written")
+        raise NotFound("there is no such file: the name is reserved for temporary files")
 
 
 def check_may_be_made(relative: str) -> None:
@@ -63,4 +63,4 @@ def check_may_be_made(relative: str) -> None:
         InvalidInput: a component is the name of a temporary file.
     """
     if is_reserved(relative):
-        raise InvalidInput("such names are kept for files that are being written")
+        raise InvalidInput("the name is reserved for files that are being written")

@@ -1,10 +1,20 @@
-"""Deleting files, and directories with all that lies in them.
+"""Deleting files, and directories with all of their content.
 
-A tree is removed from within: one directory is open at a time, entered by its name through no symbolic link
-and left by `..`, which must lead back to where it was entered from. So nobody can move the removal
-elsewhere by renaming what it passes through or putting a link there. An empty directory is removed by its name and
-not entered. Of the others, so many names are remembered that a wide directory is not read once for each, and no more,
-so that neither the depth of a tree nor the size of its directories takes memory.
+Theory of operation of the recursive deletion (`_TreeRemoval`). A tree is removed from the inside:
+
+- One directory is open at a time (`_here`). Its files and empty directories are removed by name. The names of the other
+  directories are remembered in `_ahead`, one list for each level, and entered one after the other.
+- A directory is entered by its name, never through a symbolic link, and left by `..`, which must lead to the directory
+  that it was entered from: `_way` has the name and the identity (device, inode) of each level. So another process
+  cannot move the removal elsewhere by renaming a directory on the way or putting a link there. If `..` leads elsewhere,
+  the removal starts again at the top, up to 1,000 times.
+- At most 256 names are remembered for a directory, and 1 below level 64; afterwards the directory is read again. So
+  a wide directory is not read once for each name, and neither depth nor width takes memory without limit.
+- A temporary file whose writer is alive stays, and so do the directories above it (`_kept`). A directory that is not
+  empty for another reason was filled at the same time; it is tried 3 times.
+
+Before each entry the removal checks that it is still wanted (`Revocable`). A cancelled one stops between two entries;
+the entries that were removed stay removed.
 """
 
 import errno
@@ -21,21 +31,21 @@ from entrepot.raw.os_errors import translate_os_errors
 
 from .core import is_reserved, names_directory, relative_path
 from .kernel.beneath import attributes_beneath, open_parent, open_root
-from .kernel.descriptor import Descriptor
+from .kernel.descriptor import Descriptor, open_at, owned
 from .kernel.temporary import remove_abandoned
 from .kernel.temporary_names import is_temporary_name
 from .revocable import Revocable
 
 _ENTER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NOT_EMPTY: Final = (errno.ENOTEMPTY, errno.EEXIST)
-_NOT_EMPTY_MESSAGE: Final = "the directory is not empty: recursive=True deletes it with all that lies in it"
+_NOT_EMPTY_MESSAGE: Final = "the directory is not empty: recursive=True deletes it with its content"
 _NO_DIRECTORY_ANY_MORE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _TRIES: Final = 3
 _RESTARTS: Final = 1000
 _NAMES: Final = 256
-"""Directories of one directory that are remembered to be entered."""
+"""Names of directories that are remembered for one directory."""
 _WIDE_LEVELS: Final = 64
-"""Levels at which so many are remembered. Below them it is one."""
+"""Levels at which `_NAMES` are remembered. Below them it is one."""
 
 Identity = tuple[int, int]
 
@@ -53,17 +63,17 @@ def delete_many(revocable: Revocable, root: str, deletions: Sequence[tuple[str, 
 
 
 def delete_path(revocable: Revocable, root: str, path: str, args: OpDelete) -> None:
-    """Deletes what a path names, a symbolic link itself; what is missing is no error. Blocks.
+    """Deletes a file or a directory; a symbolic link itself. A missing path is not an error. Blocks.
 
     Arguments:
-        revocable: says between two steps whether it is still wanted.
+        revocable: is checked between two steps.
         root: the root directory.
-        path: the path; with a slash at its end it means a directory and nothing else.
-        args: whether a directory is deleted with all that lies in it.
+        path: the path; with a slash at its end it names only a directory.
+        args: whether a directory is deleted with its content.
 
     Raises:
-        IsADirectory: it is a directory, and the path has no slash at its end or the directory is not empty.
-        Unexpected: something is being put into the directory all the time. Temporary.
+        IsADirectory: the path leads to a directory, and has no slash at its end or the directory is not empty.
+        Unexpected: other processes keep putting files into the directory. Temporary.
     """
     relative = relative_path(path)
     if is_reserved(relative):
@@ -76,20 +86,18 @@ def delete_path(revocable: Revocable, root: str, path: str, args: OpDelete) -> N
             parent, name = open_parent(root, relative)
         except (FileNotFoundError, NotADirectoryError):
             return
-        try:
-            mode = _mode(parent, name)
-            if mode is None:  # where nothing may be deleted, asking for it would be an error
+        with parent as directory:
+            mode = _mode(directory, name)
+            if mode is None:  # on a read-only file system, unlink(2) would be an error
                 return
             if stat.S_ISDIR(mode):
-                _delete_directory(revocable, parent, name, path, args)
+                _delete_directory(revocable, directory, name, path, args)
             elif not names_directory(path) or _leads_to_directory(root, relative):
-                _unlink(parent, name)
-        finally:
-            os.close(parent)
+                _unlink(directory, name)
 
 
 def _mode(parent: int, name: str) -> int | None:
-    """The mode of what has a name, or None where nothing has."""
+    """The mode of the file with a name, or None where it is missing."""
     try:
         return os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
     except FileNotFoundError:
@@ -102,23 +110,21 @@ def _unlink(directory: int, name: str) -> None:
 
 
 def _leads_to_directory(root: str, relative: str) -> bool:
-    directory = open_root(root)
-    try:
-        return stat.S_ISDIR(attributes_beneath(directory, relative).st_mode)
-    except OSError:  # a link that leads to nothing, or out of the root
-        return False
-    finally:
-        os.close(directory)
+    with open_root(root) as directory:
+        try:
+            return stat.S_ISDIR(attributes_beneath(directory, relative).st_mode)
+        except OSError:  # a link that leads to nothing, or out of the root
+            return False
 
 
 def _delete_directory(revocable: Revocable, parent: int, name: str, path: str, args: OpDelete) -> None:
     if not (args.recursive or names_directory(path)):
-        raise IsADirectory("the path names a directory: with a slash at its end it is deleted")
+        raise IsADirectory("the path names a directory: add a slash at its end to delete it")
     try:
         if args.recursive:
-            _empty(revocable, os.open(name, _ENTER, dir_fd=parent))
+            _empty(revocable, open_at(name, _ENTER, directory=parent))
         os.rmdir(name, dir_fd=parent)
-    except FileNotFoundError:  # somebody else has deleted it
+    except FileNotFoundError:  # another process has deleted it
         return
     except OSError as error:
         if error.errno not in _NOT_EMPTY:
@@ -128,19 +134,17 @@ def _delete_directory(revocable: Revocable, parent: int, name: str, path: str, a
 
 
 def _delete_if_only_abandoned(parent: int, name: str) -> None:
-    """Deletes a directory in which dead writers left something and nothing else is."""
-    directory = os.open(name, _ENTER, dir_fd=parent)
-    try:
-        _check_shows_nothing(directory)
-    finally:
-        os.close(directory)
+    """Deletes a directory in which only abandoned temporary files lie."""
+    with open_at(name, _ENTER, directory=parent) as directory:
+        _remove_only_abandoned(directory)
     try:
         os.rmdir(name, dir_fd=parent)
     except OSError as error:
         raise IsADirectory(_NOT_EMPTY_MESSAGE) from error
 
 
-def _check_shows_nothing(directory: int) -> None:
+def _remove_only_abandoned(directory: int) -> None:
+    """Removes abandoned temporary files. Raises `IsADirectory` where the directory has other entries."""
     with os.scandir(directory) as entries:
         for entry in entries:
             if not is_temporary_name(entry.name):
@@ -149,39 +153,35 @@ def _check_shows_nothing(directory: int) -> None:
 
 
 def _delete_in_root(revocable: Revocable, root: str, args: OpDelete) -> None:
-    """The root itself is kept."""
+    """Deletes the content of the root, if the deletion is recursive. The root itself is kept."""
     try:
-        directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        opened = open_at(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
         return
     if args.recursive:
-        _empty(revocable, directory)
+        _empty(revocable, opened)
         return
-    try:
-        _check_shows_nothing(directory)
-    finally:
-        os.close(directory)
+    with opened as directory:
+        _remove_only_abandoned(directory)
 
 
-def _empty(revocable: Revocable, directory: int) -> None:
-    """Removes all that lies in an open directory, and closes it.
+def _empty(revocable: Revocable, opened: Descriptor) -> None:
+    """Removes the content of an open directory, and closes the directory.
 
-    A file that is being written stays, and so do the directories above it: it comes after the deletion.
+    A file that is being written stays, and so do the directories above it: its writer publishes after the deletion.
     """
-    try:
-        emptying = _TreeRemoval(directory, revocable.check_wanted)
+    with opened as directory:
+        removal = _TreeRemoval(directory, revocable.check_wanted)
         try:
-            emptying.run()
+            removal.run()
         finally:
-            emptying.close()
-    finally:
-        os.close(directory)
+            removal.close()
 
 
 class _TreeRemoval:
     def __init__(self, directory: int, check_wanted: Callable[[], None]) -> None:
         self._top = directory
-        self._opened = Descriptor(os.dup(directory))
+        self._opened = owned(os.dup, directory)
         self._check_wanted = check_wanted
         self._way: list[tuple[str, Identity]] = []
         self._ahead: list[list[str]] = [[]]
@@ -198,11 +198,11 @@ class _TreeRemoval:
                 return
             self._way.clear()
             self._ahead = [[]]
-            self._move_to(os.dup(self._top))
+            self._move_to(owned(os.dup, self._top))
         raise Unexpected("directories are being moved while they are deleted", is_temporary=True)
 
     def _is_emptied(self) -> bool:
-        """Goes through all. False where the way back is lost, for somebody moved or removed what it is in."""
+        """Removes all. False where the way back is lost, because another process moved or removed a directory on it."""
         while True:
             if names := self._ahead[-1] or self._clear():
                 self._ahead[-1] = names
@@ -216,7 +216,7 @@ class _TreeRemoval:
         self._opened.close()
 
     def _clear(self) -> list[str]:
-        """Removes what is no directory or an empty one, and returns the names of some others."""
+        """Removes files and empty directories, and returns the names of some of the other directories."""
         names, most = list[str](), _NAMES if len(self._way) < _WIDE_LEVELS else 1
         with os.scandir(self._here) as entries:
             for entry in entries:
@@ -233,7 +233,7 @@ class _TreeRemoval:
         return names
 
     def _is_removed_empty(self, name: str) -> bool:
-        """Removes a directory if nothing lies in it. What else is the matter is met when it is entered."""
+        """Removes a directory if it is empty. Other errors come again when it is entered."""
         try:
             os.rmdir(name, dir_fd=self._here)
         except OSError:
@@ -252,7 +252,7 @@ class _TreeRemoval:
 
     def _enter(self, name: str) -> None:
         try:
-            inner = os.open(name, _ENTER, dir_fd=self._here)
+            inner = open_at(name, _ENTER, directory=self._here)
         except OSError as error:
             if error.errno not in _NO_DIRECTORY_ANY_MORE:
                 raise
@@ -266,7 +266,7 @@ class _TreeRemoval:
         name, entered_from = self._way.pop()
         self._ahead.pop()
         try:
-            self._move_to(os.open("..", _ENTER, dir_fd=self._here))
+            self._move_to(open_at("..", _ENTER, directory=self._here))
         except FileNotFoundError:
             return False
         if _identity(os.fstat(self._here)) != entered_from:
@@ -274,8 +274,8 @@ class _TreeRemoval:
         self._remove_directory(name, inner, entered_from)
         return True
 
-    def _move_to(self, directory: int) -> None:
-        left, self._opened = self._opened, Descriptor(directory)
+    def _move_to(self, directory: Descriptor) -> None:
+        left, self._opened = self._opened, directory
         left.close()
 
     def _remove_directory(self, name: str, inner: Identity, outer: Identity) -> None:
@@ -289,12 +289,12 @@ class _TreeRemoval:
             self._keep_or_try_again(inner, outer)
 
     def _keep_or_try_again(self, inner: Identity, outer: Identity) -> None:
-        """What is kept in a directory keeps that one. Else something came meanwhile, and it is met again."""
+        """Keeps a directory above a kept file. Else a file came at the same time, and the directory is tried again."""
         self._tries[inner] += 1
         if inner in self._kept:
             self._kept.add(outer)
         elif self._tries[inner] >= _TRIES:
-            raise Unexpected("something is being put into the directory while it is deleted", is_temporary=True)
+            raise Unexpected("files are being put into the directory while it is deleted", is_temporary=True)
 
 
 def _identity(attributes: os.stat_result) -> Identity:

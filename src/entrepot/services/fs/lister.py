@@ -1,4 +1,19 @@
-"""Listing a directory, a page at a time, or all that lies beneath it."""
+"""Listing a directory, or the whole tree below it, a page at a time.
+
+Theory of operation.
+
+- `Walk` goes down depth first. `_levels` is the stack of directories that the walk is in; each has an open `scandir`
+  iterator. More than 32 levels down, a directory is read as a whole and closed, so that a deep tree does not take all
+  descriptors. `_ahead` is the directory to enter next.
+- A thread call fills one page (`_entries`) and returns it. Pages have numbers: the next number fills a new page, the
+  last number returns the same page again. So a page whose caller was cancelled is not lost.
+- One thread works on a walk at a time (`_in_use`). `close` may come from another thread: it closes the directories, or
+  leaves that to the thread that is filling a page, which checks `_is_closed` every 256 entries.
+- After an error the walk goes on where it was: an entry whose attributes could not be read is tried again by the next
+  call. A directory that vanished is left out. So is one that may not be read, with a warning in the log; only for the
+  directory that the caller listed, that is an error.
+- Symbolic links are described as the file that they lead to, by a confined open, and never entered.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +45,16 @@ if TYPE_CHECKING:
 
 _READ: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
 _STEP: Final = 256
-"""Entries that are found without looking whether the walk was closed meanwhile."""
+"""Entries between two checks whether the walk was closed."""
 _OPEN_LEVELS: Final = 32
-"""Directories that are held open on the way down. Those deeper are read at once, and closed."""
+"""Levels whose directories stay open. A deeper directory is read as a whole, and closed."""
 _CLOSED_TO_US: Final = frozenset({errno.EACCES, errno.EPERM, errno.EXDEV, errno.ENAMETOOLONG})
 
 
 class FsLister(oio.List):
-    """Takes the pages of a walk, each by one hop to a thread.
+    """Returns the pages of a walk, each by one thread call.
 
-    A page has a number, so that one whose caller was cancelled is given again and none twice.
+    A page has a number, so that a page whose caller was cancelled is returned again, and no page twice.
     """
 
     __slots__ = ("_is_closed", "_number", "_runtime", "_walk")
@@ -62,18 +77,19 @@ class FsLister(oio.List):
 
 
 class Walk:
-    """The entries of a directory, in the order that the file system has them. Its methods block.
+    """The entries of a directory, in the order of the file system. Its methods block.
 
-    Symbolic links are told as what they lead to and are not descended into; what leads nowhere, or out of the
-    root, is of unknown mode. What comes or goes meanwhile may be given or not, anything else is given once.
+    A symbolic link is described as the file or directory that it leads to, and is not entered; a link that leads to
+    nothing or out of the root has the mode UNKNOWN. An entry that is made or deleted during the walk may be missing;
+    any other is returned once.
 
     Arguments:
         root: the root directory.
-        relative: the directory to list, relative to it.
-        prefix: what the paths of its entries begin with.
-        is_recursive: whether what lies in its directories is listed as well.
-        size: how many entries a page has, but for the last one.
-        abandoned_after: seconds after which a temporary file that nothing was done to is removed, if its lock is free;
+        relative: the directory to list, relative to the root.
+        prefix: the prefix of the paths of its entries.
+        is_recursive: whether the content of its directories is listed too.
+        size: entries of a page, except the last one.
+        abandoned_after: seconds without a change after which a temporary file is removed, if its lock is free;
             0 is never.
     """
 
@@ -89,18 +105,18 @@ class Walk:
         self._levels: list[_Level] = []
         self._top = relative, prefix
         self._ahead = None if is_reserved(relative) else self._top
-        self._found: list[Entry] = []
+        self._entries: list[Entry] = []
         self._page: list[Entry] | None = None
         self._made = 0
         self._left_out = 0
 
     def page(self, number: int) -> list[Entry] | None:
-        """The page of that number, counted from 1, or None behind the last. Asked again, it is the same page."""
+        """The page with a number, counted from 1; None past the last. The same number returns the same page again."""
         try:
             with self._in_use, translate_os_errors():
                 if number > self._made:
                     self._fill()
-                    self._page, self._found = self._found or None, []
+                    self._page, self._entries = self._entries or None, []
                     self._made = number
                 return self._page
         finally:
@@ -108,12 +124,12 @@ class Walk:
                 self._close_unless_in_use()
 
     def close(self) -> None:
-        """Closes what is open. A thread that is still at it does so when it ends."""
+        """Closes the open directories. If a thread is filling a page, it closes them when it ends."""
         self._is_closed = True
         self._close_unless_in_use()
 
     def _close_unless_in_use(self) -> None:
-        """Of the one who closes and the thread that ends its page, the later one gets the lock at any rate."""
+        """Closes all, unless a thread has the lock. The later of `close` and the end of a page always gets the lock."""
         if self._in_use.acquire(blocking=False):
             try:
                 while self._levels:
@@ -122,8 +138,8 @@ class Walk:
                 self._in_use.release()
 
     def _fill(self) -> None:
-        """Finds entries for a page. After an error it goes on where it was."""
-        while len(self._found) < self._size and not self._is_closed:
+        """Collects the entries of a page. After an error it goes on where it was."""
+        while len(self._entries) < self._size and not self._is_closed:
             if self._ahead is not None:
                 self._descend(*self._ahead)
                 self._ahead = None
@@ -140,28 +156,28 @@ class Walk:
             raise
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR) or (error.errno == errno.ELOOP and not is_top):
-                return  # it is no directory, or none any more
+                return  # it is not a directory, or not any more
             self._pass_over(error, prefix, is_top)
             return
-        self._found += [level.itself()] if is_top else []
+        self._entries += [level.self_entry()] if is_top else []
         self._levels.append(level)
 
     def _find(self, level: _Level) -> None:
-        """Takes what is left of a directory, or as much of it as the page has room for, or up to where to descend."""
+        """Adds entries of a directory: all, or until the page is full, or until a directory to enter."""
         try:
-            size = min(self._size, len(self._found) + _STEP)
-            directory = level.take(self._found, size, at_once=len(self._levels) > _OPEN_LEVELS)
+            size = min(self._size, len(self._entries) + _STEP)
+            directory = level.take(self._entries, size, is_read_whole=len(self._levels) > _OPEN_LEVELS)
         except OSError as error:
             self._pass_over(error, level.prefix, len(self._levels) == 1)
             level.is_over = True
             directory = None
         if directory is not None and self._is_recursive:
-            self._ahead = directory, self._found[-1].path
+            self._ahead = directory, self._entries[-1].path
         elif level.is_over:
             self._ascend()
 
     def _pass_over(self, error: OSError, prefix: str, is_top: bool) -> None:
-        """Leaves out a directory that may not be read, or raises what is another error, or befalls the listing."""
+        """Leaves out a directory that may not be read. Raises other errors, and any error of the listed directory."""
         if is_top or error.errno not in _CLOSED_TO_US:
             raise error
         log(WARNING, "left out of the listing: %r: %s", prefix, meaning_of(error).message)
@@ -173,7 +189,7 @@ class Walk:
         if not self._levels and self._left_out:
             log(
                 WARNING,
-                "left out of the listing: %d names that no path can have: no UTF-8, or a line break",
+                "left out of the listing: %d names that cannot be in a path: not UTF-8, or with a line break",
                 self._left_out,
             )
 
@@ -193,7 +209,7 @@ class _Level:
         self._inner: str | None = None
         self._read: deque[tuple[Entry, str | None]] | None = None
         self._stored: os.statvfs_result | None = None
-        self._directory = Descriptor(_open(root, relative, _READ if is_top else _READ | os.O_NOFOLLOW))
+        self._directory = _open(root, relative, _READ if is_top else _READ | os.O_NOFOLLOW)
         self._names = os.scandir(self._descriptor)
 
     @property
@@ -201,35 +217,35 @@ class _Level:
         return self._directory.number
 
     def __del__(self) -> None:
-        """Closes what nobody closed, if it was opened."""
+        """Closes a level that an interrupt left open."""
         if hasattr(self, "_names"):
             self.close()
 
-    def itself(self) -> Entry:
+    def self_entry(self) -> Entry:
         """The entry of the directory."""
         return Entry(self.prefix or "/", metadata_of(os.fstat(self._descriptor)))
 
-    def take(self, found: list[Entry], size: int, *, at_once: bool) -> str | None:
-        """Adds entries until there are so many, or a directory is among them, or there are no more.
+    def take(self, entries: list[Entry], size: int, *, is_read_whole: bool) -> str | None:
+        """Adds entries until the list has the size, or a directory to enter was added, or there are no more.
 
         Arguments:
-            found: what they are added to.
-            size: how long that is to become.
-            at_once: whether to read the whole directory first, and close it.
+            entries: the list to extend.
+            size: the length that the list may reach.
+            is_read_whole: whether to read the whole directory first, and close it.
 
         Returns:
-            The directory that was added last, relative to the root; None where that is none, or none to descend into.
+            The directory that was added last, relative to the root; None where no directory to enter was added.
         """
-        if at_once and self._read is None:
+        if is_read_whole and self._read is None:
             self._read = deque((entry, self._inner) for entry in iter(self._scan, None))
             self.close()
         step = self._scan if self._read is None else self._next_read
-        while len(found) < size:
+        while len(entries) < size:
             entry = step()
             if entry is None:
                 self.is_over = True
                 break
-            found.append(entry)
+            entries.append(entry)
             if self._inner is not None:
                 return self._inner
         return None
@@ -246,10 +262,10 @@ class _Level:
         return entry
 
     def _scan(self) -> Entry | None:
-        """The next entry, and in `_inner` where to look for more if it is a directory to descend into."""
+        """Returns the next entry. `_inner` is its relative path if it is a directory to enter."""
         while (raw := self._raw()) is not None:
-            self._pending = raw  # it stays so when it cannot be looked at, to be looked at again
-            entry = self._described(raw)
+            self._pending = raw  # kept, so that an entry whose attributes cannot be read is tried again
+            entry = self._entry_of(raw)
             self._pending = None
             if entry is not None:
                 return entry
@@ -260,11 +276,11 @@ class _Level:
             raise self._failure
         try:
             return self._pending or next(self._names, None)
-        except OSError as error:  # the iterator has ended with it, and would say that the directory has
+        except OSError as error:  # the iterator has ended with the error, and would report the end of the directory
             self._failure = error
             raise
 
-    def _described(self, raw: os.DirEntry[str]) -> Entry | None:
+    def _entry_of(self, raw: os.DirEntry[str]) -> Entry | None:
         self._inner, name = None, raw.name
         if is_temporary_name(name):
             if self._abandoned_after:
@@ -296,27 +312,23 @@ class _Level:
         return self._stored
 
     def _of_link(self, name: str, link: os.stat_result) -> Metadata:
-        directory = open_root(self._root)
-        try:
-            return self._of(*describe_beneath(directory, self._relative_to_root(name)))
-        except OSError:  # it leads to nothing, or out of the root
-            return metadata_of(link)
-        finally:
-            os.close(directory)
+        with open_root(self._root) as directory:
+            try:
+                return self._of(*describe_beneath(directory, self._relative_to_root(name)))
+            except OSError:  # it leads to nothing, or out of the root
+                return metadata_of(link)
 
     def _relative_to_root(self, name: str) -> str:
         return name if self._relative == "." else f"{self._relative}/{name}"
 
 
-def _open(root: str, relative: str, flags: int) -> int:
+def _open(root: str, relative: str, flags: int) -> Descriptor:
     try:
-        directory = open_root(root)
+        opened = open_root(root)
     except NotADirectoryError:
-        raise NotADirectory("the root is no directory") from None
-    try:
+        raise NotADirectory("the root is not a directory") from None
+    with opened as directory:
         return open_beneath(directory, relative, flags)
-    finally:
-        os.close(directory)
 
 
 def _can_be_in_a_path(name: str) -> bool:

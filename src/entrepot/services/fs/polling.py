@@ -1,4 +1,4 @@
-"""Waiting without a thread for what only repeated attempts show, such as a lock of another process."""
+"""Polling without a thread, for events that only repeated attempts show, such as a lock of another process."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 async def poll(runtime: "Runtime", attempt: Callable[[], Awaitable[T | None]]) -> T:
-    """Makes attempts until one returns something. The pauses between them, which the runtime waits for, grow."""
+    """Makes attempts until one returns a result other than None. The runtime sleeps between them, 1 to 32 ms."""
     pause = _FIRST_PAUSE
     while (result := await attempt()) is None:
         await runtime.sleep(pause)

@@ -1,8 +1,8 @@
-"""Taking back what a thread was asked to do.
+"""Revocable work in threads: after a cancellation nothing changes any more.
 
-A thread goes on although the one who waited for it was cancelled. So whatever changes something looks
-whether it is still wanted before it takes effect, and the one who takes it back waits until no thread
-is at it any more: afterwards nothing can happen.
+A thread goes on after the task that waits for it was cancelled. So work that changes files checks before it takes
+effect whether it is still wanted, and the cancelled task revokes it and waits until no thread works on it any more.
+Afterwards nothing can happen.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,17 +21,15 @@ P = ParamSpec("P")
 
 
 class Revocable:
-    """Whether work in threads is still wanted. A thread works inside `with withdrawal`, one at a time.
+    """Work that can be revoked while a thread does it. A thread works inside `with revocable`, one at a time.
 
-    Entering it raises `InvalidInput` when the work is not wanted any more.
+    Entering it raises `InvalidInput` when the work was revoked.
     """
 
     __slots__ = ("_at_work", "_is_revoked")
 
     def __init__(self) -> None:
-        self._at_work = (
-            RLock()
-        )  # one whose own thread was interrupted (Ctrl-C) while it took it must not wait for itself
+        self._at_work = RLock()  # reentrant: a thread that an interrupt (Ctrl-C) stopped must not wait for itself
         self._is_revoked = False
 
     def __enter__(self) -> None:
@@ -44,21 +42,21 @@ class Revocable:
         self._at_work.release()
 
     def check_wanted(self) -> None:
-        """Passes until the work is withdrawn.
+        """Checks that the work was not revoked.
 
         Raises:
-            InvalidInput: it was.
+            InvalidInput: it was revoked.
         """
         if self._is_revoked:
-            raise InvalidInput("it was aborted")
+            raise InvalidInput("the operation was aborted")
 
     def revoke(self) -> bool:
-        """Nothing is wanted from now on. Returns whether another thread is still at it."""
+        """Revokes the work. Returns whether another thread still works on it."""
         self._is_revoked = True
         return not self.is_free()
 
     def is_free(self) -> bool:
-        """Whether no other thread is at it."""
+        """Whether no other thread works on it."""
         is_free = self._at_work.acquire(blocking=False)
         if is_free:
             self._at_work.release()
@@ -66,18 +64,18 @@ class Revocable:
 
 
 async def until_free(runtime: "Runtime", revocable: Revocable) -> None:
-    """Returns when no thread is at it. It takes none to wait."""
+    """Waits until no thread works on it. The wait itself takes no thread."""
 
-    async def look() -> bool | None:
+    async def attempt() -> bool | None:
         return revocable.is_free() or None
 
-    await poll(runtime, look)
+    await poll(runtime, attempt)
 
 
 async def run_revocable(
     runtime: "Runtime", call: Callable[Concatenate[Revocable, P], T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
-    """Makes `call(revocable, *args)` in a thread. When the caller is cancelled, nothing happens afterwards."""
+    """Runs `call(revocable, *args)` in a thread. After a cancellation of the caller nothing changes any more."""
     revocable = Revocable()
     return await _unless_cancelled(runtime, revocable, runtime.blocking(_work, revocable, call, args, kwargs))
 
@@ -85,14 +83,14 @@ async def run_revocable(
 async def run_long_revocable(
     runtime: "Runtime", call: Callable[Concatenate[Revocable, P], T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
-    """The same, of a call that may take long. It leaves threads to short ones."""
+    """Runs a call that may take long, as `run_revocable` does. It leaves threads free for short calls."""
     revocable = Revocable()
     return await _unless_cancelled(runtime, revocable, runtime.blocking_long(_work, revocable, call, args, kwargs))
 
 
-async def _unless_cancelled(runtime: "Runtime", revocable: Revocable, made: Awaitable[T]) -> T:
+async def _unless_cancelled(runtime: "Runtime", revocable: Revocable, work: Awaitable[T]) -> T:
     try:
-        return await made
+        return await work
     except BaseException:
         if revocable.revoke():
             await runtime.shield(lambda: until_free(runtime, revocable))

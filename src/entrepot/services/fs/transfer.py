@@ -1,10 +1,22 @@
-"""Copying and renaming files within the root, each in one step that others can see."""
+"""Copying and renaming files within the root. Other processes see each as one step.
+
+Theory of operation.
+
+- A copy opens its source once and reads only that descriptor, so another file at the path does not matter later. The
+  bytes go to a temporary file in the target's directory (`kernel/content.py` says how), get user metadata and
+  permissions, and replace the target when complete.
+- Between two steps a copy checks that it is still wanted (`Revocable`). A cancelled caller waits until its thread has
+  stopped, so nothing changes afterwards. The last check comes right before publishing; an error, a cancellation or an
+  interrupt discards the temporary file.
+- A rename is one system call. Three cases need care: two names of one file (rename(2) would leave both), a link onto
+  the file that it leads to (the file would be lost), and a parent directory of the target that is deleted while it is
+  made (`put_in_parent` tries again).
+"""
 
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Final
 
 from entrepot.errors import IsSameFile, Unsupported
@@ -14,7 +26,7 @@ from entrepot.types import Metadata
 from .core import check_may_exist
 from .kernel.attributes import check_is_regular
 from .kernel.beneath import attributes_beneath, open_beneath, open_parent, open_root, put_in_parent
-from .kernel.content import copy_content, describe_open
+from .kernel.content import check_close, copy_content, describe_open
 from .kernel.descriptor import Descriptor
 from .kernel.permissions import give_permissions, permissions_of
 from .kernel.publish import check_target, publish, sync_directory
@@ -25,22 +37,22 @@ from .revocable import Revocable
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _PRIVATE_MODE: Final = 0o600
 _KEPT: Final = 32
-"""Characters of a name that is made longer, so few that no file system finds it too long."""
+"""Characters of the old name that a third name keeps, so that it is not too long for any file system."""
 
 
 def copy_file(revocable: Revocable, root: str, source: str, target: str, *, is_new: bool, fsync: bool) -> Metadata:
-    """Copies a file with its permissions and its user metadata, over what is at the target. Blocks.
+    """Copies a file with its permissions and its user metadata, and replaces the target. Blocks.
 
     Arguments:
-        revocable: says between two steps whether the copy is still wanted.
+        revocable: is checked between two steps.
         root: the root directory.
-        source: the file, relative to it.
-        target: the path of the copy, relative to it.
-        is_new: whether there must be nothing at the target.
+        source: the file, relative to the root.
+        target: the path of the copy, relative to the root.
+        is_new: whether the target must be new.
         fsync: whether the copy is forced to the disk.
 
     Raises:
-        IsSameFile: both are one file, by whatever names.
+        IsSameFile: both paths lead to the same file.
     """
     with translate_os_errors(), _open_regular(root, source) as original:
 
@@ -66,91 +78,70 @@ def _fill(revocable: Revocable, original: int, copy: int, fsync: bool) -> None:
     give_permissions(copy, permissions_of(original), keeps_owner=False)
     if fsync:
         os.fsync(copy)
-    os.close(os.dup(copy))  # a network file system may say only on closing that it has no room
+    check_close(copy)
     revocable.check_wanted()
 
 
-@contextmanager
-def _open_regular(root: str, path: str) -> Iterator[int]:
+def _open_regular(root: str, path: str) -> Descriptor:
     check_may_exist(path)
-    directory = open_root(root)
-    try:
-        check_is_regular(attributes_beneath(directory, path))  # opening alone can do something to a device
-        descriptor = open_beneath(directory, path, _READ)
-    finally:
-        os.close(directory)
-    try:
-        check_is_regular(os.fstat(descriptor))
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    with open_root(root) as directory:
+        check_is_regular(attributes_beneath(directory, path))  # opening alone can have an effect on a device
+        opened = open_beneath(directory, path, _READ)
+    check_is_regular(os.fstat(opened.number))
+    return opened
 
 
 def _check_is_another(root: str, target: str, source: os.stat_result) -> None:
-    directory = open_root(root)
-    try:
-        if os.path.samestat(source, attributes_beneath(directory, target)):
-            raise IsSameFile("source and target are names of one file")
-    except OSError:  # nothing is there, or a link that leads out or nowhere and is replaced itself
-        return
-    finally:
-        os.close(directory)
+    with open_root(root) as directory:
+        try:
+            found = attributes_beneath(directory, target)
+        except OSError:  # the target is missing, or a link that leads out or nowhere and is replaced itself
+            return
+    if os.path.samestat(source, found):
+        raise IsSameFile("source and target are names of one file")
 
 
 def rename_file(revocable: Revocable, root: str, source: str, target: str, *, is_new: bool, fsync: bool) -> None:
-    """Gives a file another path, over what is there. A symbolic link is renamed itself. Blocks.
+    """Gives a file another path, and replaces the target. A symbolic link is renamed itself. Blocks.
 
     Arguments:
-        revocable: says whether it is still wanted.
+        revocable: is checked before the rename.
         root: the root directory.
-        source: the file, relative to it.
-        target: its new path, relative to it.
-        is_new: whether there must be nothing at the target.
+        source: the file, relative to the root.
+        target: its new path, relative to the root.
+        is_new: whether the target must be new.
         fsync: whether the names are forced to the disk.
 
     Raises:
-        IsSameFile: both paths lead to one name of one file, or the source is a link to the target.
+        IsSameFile: both paths lead to the same name of one file, or the source is a link to the target.
         Unsupported: they lie on different file systems.
     """
     with translate_os_errors():
         file = _find_source(root, source)
-        origin, old = open_parent(root, source)
+        parent, old = open_parent(root, source)
 
         def rename(directory: Descriptor, new: str) -> Descriptor:
             revocable.check_wanted()
-            _Rename(origin, old, directory.number, new).make(file, is_new=is_new)
+            _Rename(parent.number, old, directory.number, new).make(file, is_new=is_new)
             return directory
 
-        try:
-            directory = put_in_parent(root, target, rename, fsync=fsync)
-            _sync_if(fsync, directory, origin)
-        finally:
-            os.close(origin)
-
-
-def _sync_if(fsync: bool, directory: Descriptor, origin: int) -> None:
-    try:
-        if fsync:
-            sync_directory(directory.number)
-            sync_directory(origin)
-    finally:
-        directory.close()
+        with parent as origin, put_in_parent(root, target, rename, fsync=fsync) as directory:
+            if fsync:
+                sync_directory(directory)
+                sync_directory(origin)
 
 
 def _find_source(root: str, source: str) -> os.stat_result:
-    """The file that is renamed, or that the link leads to which is renamed."""
+    """The attributes of the file to rename, or of the file to which the link to rename leads."""
     check_may_exist(source)
-    directory = open_root(root)
-    try:
+    with open_root(root) as directory:
         file = attributes_beneath(directory, source)
-    finally:
-        os.close(directory)
     check_is_regular(file)
     return file
 
 
 class _Rename:
-    """From one name in one directory to another in another."""
+    """Gives a file in one directory another name in another directory."""
 
     def __init__(self, origin: int, old: str, directory: int, new: str) -> None:
         self._origin = origin
@@ -167,7 +158,7 @@ class _Rename:
                 self._replace_link()
             else:
                 publish(self._old, self._new, self._origin, self._directory, is_new=is_new)
-        except FileNotFoundError:  # of the target's directory, unless it is the source that is missing
+        except FileNotFoundError:  # the target's directory is missing, unless it is the source
             self._source()
             raise
         except OSError as error:
@@ -180,18 +171,18 @@ class _Rename:
             raise IsSameFile("source and target are one name")
 
     def _check_is_no_link_to_target(self, file: os.stat_result) -> None:
-        """A link in the place of the file that it leads to would lead to itself, and the file be lost."""
+        """A link that replaced the file that it leads to would lead to itself, and the file would be lost."""
         source, target = self._source(), self._target()
         if target is not None and stat.S_ISLNK(source.st_mode) and os.path.samestat(file, target):
             raise IsSameFile("the source is a link to the target")
 
     def _is_hard_link(self) -> bool:
-        """Whether both are names of one file. Where case says nothing, one name looks like two."""
+        """Whether both are names of one file. On a file system that ignores case, one name looks like two."""
         source, target = self._source(), self._target()
         return target is not None and source.st_nlink > 1 and os.path.samestat(source, target)
 
     def _source(self) -> os.stat_result:
-        with translate_os_errors():  # without a source there is nothing to try again
+        with translate_os_errors():  # without a source, another attempt makes no sense
             return os.stat(self._old, dir_fd=self._origin, follow_symlinks=False)
 
     def _target(self) -> os.stat_result | None:
@@ -201,11 +192,12 @@ class _Rename:
             return None
 
     def _replace_link(self) -> None:
-        """Takes the source's name away: rename(2) leaves both names of one file.
+        """Removes the source's name, because rename(2) would leave both names of one file.
 
-        By way of a third name, so that the file keeps one where source and target differ only in a case that
-        the file system does not tell apart, and where somebody renames the target to the source meanwhile. It
-        may be the only name of the file for a moment. So it is one that nobody takes for something left behind.
+        The source is renamed to a third name first. So the file keeps a name where source and target differ only in
+        case on a file system that ignores case, and where another process renames the target to the source at the
+        same time. The third name may be the only name of the file for a short time, so it must not look like an
+        abandoned temporary file.
         """
         third = f"{self._old[:_KEPT]}.{os.urandom(8).hex()}"
         os.rename(self._old, third, src_dir_fd=self._origin, dst_dir_fd=self._origin)

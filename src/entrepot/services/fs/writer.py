@@ -1,4 +1,4 @@
-"""Writing a file: all of it or nothing, in one step that others can see."""
+"""Writing a file: all of it or nothing. Other processes see one step."""
 
 import os
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import Metadata
 
 from .kernel.beneath import put_in_parent
-from .kernel.content import describe_open, write_all
+from .kernel.content import check_close, describe_open, write_all
 from .kernel.descriptor import Descriptor
 from .kernel.permissions import Permissions, give_permissions
 from .kernel.publish import check_target, sync_directory
@@ -28,11 +28,11 @@ class Replacement(oio.PositionedFile):
     """The new content of a file, in a temporary file beside it until it is published.
 
     Arguments:
-        runtime: where the calls that block are made.
+        runtime: makes the blocking calls.
         root: the root directory.
-        relative: the file, relative to it.
+        relative: the file, relative to the root.
         args: how to write.
-        fsync: whether it is forced to the disk before it is published.
+        fsync: whether the content is forced to the disk before it is published.
     """
 
     __slots__ = (
@@ -72,22 +72,22 @@ class Replacement(oio.PositionedFile):
             await self._runtime.blocking(self._drop)
 
     def fill(self, offset: int, content: Sequence[bytes]) -> None:
-        """Writes into the temporary file, which is made first if there is none. Blocks."""
+        """Writes to the temporary file, which is made by the first call. Blocks."""
         with self._revocable, translate_os_errors():
             if self._published is None:
                 self._write(self._opened(), offset, content)
 
     def take_effect(self, offset: int, content: Sequence[bytes]) -> Metadata:
-        """Writes the last bytes and puts the temporary file in the place of the file. Blocks.
+        """Writes the last bytes and replaces the file by the temporary file. Blocks.
 
-        One whose caller had gone meanwhile took effect already, and does not a second time.
+        It takes effect once: a call that is repeated after its caller was cancelled returns the first result.
         """
         with self._revocable, translate_os_errors():
             if self._published is None:
                 try:
                     self._published = self._publish(offset, content)
                 except BaseException:
-                    if offset == 0:  # all of it comes again, so that nothing need be kept
+                    if offset == 0:  # the whole content is passed again, so the file need not be kept
                         self._discard()
                     raise
             return self._published
@@ -119,7 +119,7 @@ class Replacement(oio.PositionedFile):
     def _publish(self, offset: int, content: Sequence[bytes]) -> Metadata:
         temporary = self._opened()
         if not temporary.is_published:
-            if offset:  # some time has passed since it was looked at
+            if offset:  # the target may have changed since the first buffer
                 self._replaced = check_target(temporary.directory, self._name, is_new=self._args.if_not_exists)
             self._write(temporary, offset, content)
             self._finish(temporary.descriptor)
@@ -127,7 +127,7 @@ class Replacement(oio.PositionedFile):
             temporary.publish(self._name, is_new=self._args.if_not_exists)
         if self._fsync:
             sync_directory(temporary.directory)
-        metadata = describe_open(temporary.descriptor)  # not earlier: renaming is a change, and so in the etag
+        metadata = describe_open(temporary.descriptor)  # not earlier: renaming changes the etag
         self._discard()
         return metadata
 
@@ -137,4 +137,4 @@ class Replacement(oio.PositionedFile):
             give_permissions(descriptor, self._replaced, keeps_owner=True)
         if self._fsync:
             os.fsync(descriptor)
-        os.close(os.dup(descriptor))  # a network file system may say only on closing that it has no room
+        check_close(descriptor)

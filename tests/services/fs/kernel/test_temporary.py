@@ -18,7 +18,7 @@ from entrepot.services import Fs
 from entrepot.services.fs.accessor import FsAccessor
 from entrepot.services.fs.core import is_reserved
 from entrepot.services.fs.kernel import temporary
-from entrepot.services.fs.kernel.descriptor import Descriptor
+from entrepot.services.fs.kernel.descriptor import owned
 from entrepot.services.fs.kernel.temporary import Temporary, remove_abandoned
 from entrepot.services.fs.kernel.temporary_names import is_temporary_name
 from tests.services.fs.conftest import Run, descriptors, names_in
@@ -88,7 +88,7 @@ def test_leftover_is_not_shown_and_removed_by_a_listing_a_day_later(
 def test_old_file_whose_writer_lives_is_left_alone_by_a_listing(
     run: Run, op: Operator, root: Path, directory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alive = Temporary(Descriptor(os.dup(directory)), 0o666)
+    alive = Temporary(owned(os.dup, directory), 0o666)
     a_day_later(monkeypatch)
     run(op.list("/"))
     assert len(names_in(root)) == 1
@@ -122,7 +122,7 @@ def test_a_writer_whose_file_was_removed_or_replaced_publishes_nothing(
 ) -> None:
     """A cleaner of `*.tmp` freed the name, and another process writes its own file under it."""
     for replacement in (None, b"unfinished bytes of another writer"):
-        mine = Temporary(Descriptor(os.dup(directory)), 0o666)
+        mine = Temporary(owned(os.dup, directory), 0o666)
         os.pwrite(mine.descriptor, b"mine", 0)
         (name,) = names_in(root)
         (root / name).unlink()
@@ -166,7 +166,7 @@ def test_a_cleaner_of_temporary_files_makes_no_writer_report_what_is_not_so(run:
 
 
 def test_file_of_a_living_writer_is_left_alone(run: Run, op: Operator, root: Path, directory: int) -> None:
-    alive = Temporary(Descriptor(os.dup(directory)), 0o666)
+    alive = Temporary(owned(os.dup, directory), 0o666)
     run(op.write("file", b"data"))
     assert [entry.path for entry in run(op.list("/"))] == ["/", "file"]
     assert len(names_in(root)) == 2
@@ -195,7 +195,7 @@ def test_file_that_was_met_before_it_was_locked_is_given_up_for_another(
         return original(descriptor)
 
     monkeypatch.setattr(temporary, "_lock", meet_first)
-    mine = Temporary(Descriptor(os.dup(directory)), 0o666)
+    mine = Temporary(owned(os.dup, directory), 0o666)
     os.close(removing[1])
     os.pwrite(mine.descriptor, b"mine", 0)
     mine.publish("file", is_new=False)
@@ -275,7 +275,7 @@ def test_a_file_that_is_swapped_right_before_it_is_renamed_is_no_success(
         original(source, target, source_directory, target_directory, is_new=is_new)
 
     monkeypatch.setattr(temporary, "publish", swapped)
-    mine = Temporary(Descriptor(os.dup(directory)), 0o666)
+    mine = Temporary(owned(os.dup, directory), 0o666)
     with pytest.raises(Unexpected, match="replaced the temporary file") as caught:
         mine.publish("file", is_new=is_new)
     assert caught.value.is_temporary
@@ -301,7 +301,7 @@ def test_a_file_that_another_replaces_right_after_it_was_published_is_a_success(
             (root / target).unlink()
 
     monkeypatch.setattr(temporary, "publish", and_then)
-    mine = Temporary(Descriptor(os.dup(directory)), 0o666)
+    mine = Temporary(owned(os.dup, directory), 0o666)
     mine.publish("file", is_new=is_new)
     mine.discard()
     assert names_in(root) == {"replaced": ["file"], "renamed": ["elsewhere"], "deleted": []}[then]

@@ -1,4 +1,4 @@
-"""What the attributes of a file (inode(7)) mean to the fs service, pure."""
+"""Metadata from the attributes of a file (inode(7)), pure."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FILE: Final = EntryMode.FILE  # looked up once: on Python 3.11 that takes as long as a call
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _LONGEST_TICK: Final = 2_000_000_000
-"""Nanoseconds between two times that a file system can tell apart: a second on some, or two, and mostly far less."""
+"""The longest clock tick of a file system in nanoseconds: one or two seconds on some, mostly far less."""
 _SPECIAL: Final = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
@@ -24,34 +24,35 @@ _SPECIAL: Final = {
 
 
 def metadata_of(attributes: os.stat_result, handle: str | None = None) -> Metadata:
-    """The metadata that attributes of the file system (inode(7)) amount to.
+    """Returns the metadata of a file.
 
     Arguments:
-        attributes: the attributes.
-        handle: what tells the inode from others that have its number at other times (`handles`), if that is known.
+        attributes: its attributes.
+        handle: its file handle (`handles`), which differs between files that use the same inode number one after the
+            other; None where it is unknown.
     """
-    moment = _moment(attributes.st_mtime_ns)
+    last_modified = _time(attributes.st_mtime_ns)
     if stat.S_ISREG(attributes.st_mode):
-        return Metadata(_FILE, attributes.st_size, _etag(attributes, handle), moment)
+        return Metadata(_FILE, attributes.st_size, _etag(attributes, handle), last_modified)
     mode = EntryMode.DIR if stat.S_ISDIR(attributes.st_mode) else EntryMode.UNKNOWN
-    return Metadata(mode, last_modified=moment)
+    return Metadata(mode, last_modified=last_modified)
 
 
 def may_misstate_size(attributes: os.stat_result) -> bool:
-    """Whether a file may hold more or fewer bytes than it says.
+    """Whether the content of a file may be longer or shorter than its size.
 
-    Files of `/proc` say 0 and those of `/sys` say one page, whatever they hold; neither has blocks.
+    Files of `/proc` have the size 0 and files of `/sys` one page, whatever their content; neither has blocks.
     """
     return attributes.st_blocks == 0 and attributes.st_size in (0, _PAGE)
 
 
 def unless_stored(metadata: Metadata, file_system: os.statvfs_result) -> Metadata:
-    """Without what a file that has no storage, like those of `/proc`, does not tell: only reading shows it."""
+    """Removes length and etag from the metadata of a file without storage (`/proc`): only reading shows the length."""
     return metadata if file_system.f_blocks else replace(metadata, content_length=None, etag=None)
 
 
 def check_is_regular(attributes: os.stat_result) -> None:
-    """Lets regular files pass. Anything else could block for ever, or is no bytes.
+    """Checks that a file is a regular file. Others could block without end, or do not hold bytes.
 
     Raises:
         IsADirectory: it is a directory.
@@ -66,12 +67,12 @@ def check_is_regular(attributes: os.stat_result) -> None:
 
 
 def _etag(attributes: os.stat_result, handle: str | None) -> str:
-    """What tells one content of a file from every other.
+    """Returns the etag, which differs for every content of every file.
 
-    A file that is renamed over another has another inode, and whatever is done to a file sets the time of its last
-    change, which nobody can set back as they can the time of its last modification. But the number of an inode is soon
-    given to another file, and its handle is not. Without a handle the etag is weak, until the clock that stamps files
-    has gone on: then no other file can get the number and the time.
+    A file that is renamed over another has another inode. Any change of a file sets its time of last change (ctime),
+    which no program can set back, unlike the time of last modification. The number of an inode is soon
+    given to another file; its handle is not. Without a handle the etag is weak until the clock that stamps files
+    has advanced: then no other file can get the same number and time.
     """
     changed = attributes.st_ctime_ns
     identity = f"{attributes.st_ino:x}" if handle is None else handle
@@ -79,8 +80,8 @@ def _etag(attributes: os.stat_result, handle: str | None) -> str:
     return etag if handle is not None or time.time_ns() - changed > _LONGEST_TICK else f"W/{etag}"
 
 
-def _moment(nanoseconds: int) -> datetime | None:
-    """A time in whole microseconds, or None where it lies outside the years 1 to 9999."""
+def _time(nanoseconds: int) -> datetime | None:
+    """A time in whole microseconds, or None outside the years 1 to 9999."""
     try:
         return _EPOCH + timedelta(0, 0, nanoseconds // 1000)
     except OverflowError:

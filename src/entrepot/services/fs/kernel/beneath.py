@@ -1,7 +1,22 @@
-"""The only way from a path to a file: beneath the root, whatever the path and the links in it say.
+"""Confined opens: the only way from a path to a file, which never leads out of the root.
 
-By `openat2` where the kernel has it and lets us, else component by component (`walk`). Both follow a
-symbolic link that stays inside the root and refuse one that leaves it, an absolute one included.
+Theory of operation.
+
+- Each operation opens the root directory and resolves its path below that descriptor. Nothing stays open between two
+  operations.
+- On Linux 5.6 and newer, `openat2` with RESOLVE_BENEATH resolves the whole path in one system call. There is no time
+  between the check and the open in which another process could swap a directory for a link. Elsewhere, and in sandboxes
+  that forbid the call, `beneath_by_walking` opens one component after the other, none of them through a link.
+  `kernel_confines` says which way is used; it is constant for the life of the process.
+- Both ways follow a symbolic link that stays inside the root, and refuse a link that leaves the root and every absolute
+  link (EXDEV).
+- A path of one name in the root takes a short way: it can leave the root only if it is a link, so a plain `open` or
+  `stat` that follows no link is enough. If the name turns out to be a link, the general way is used.
+- Directories are made on the way down (`make_directory`, `put_in_parent`). Other processes may delete them again before
+  something lies in them; then all of it is repeated, up to 8 times.
+- An open descriptor has an owner (`Descriptor`) from the system call on, so an interrupt or an exception at any point
+  leaves nothing open. The exception is `describe_without_links`, the fast way of `stat`, which holds a plain integer
+  for three calls because an owner would take as long as the system call.
 """
 
 import errno
@@ -9,7 +24,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Final, TypeVar
 
 from entrepot.errors import Error, NotFound, Unexpected
@@ -17,7 +32,7 @@ from entrepot.types import Metadata
 
 from .beneath_by_walking import walked
 from .describe import describe
-from .descriptor import Descriptor
+from .descriptor import Descriptor, open_at
 from .publish import sync_directory
 
 _DIRECTORY: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
@@ -29,23 +44,23 @@ _ATTEMPTS: Final = 8
 T = TypeVar("T")
 
 
-def open_root(root: str) -> int:
+def open_root(root: str) -> Descriptor:
     """Opens the root directory.
 
-    That is done anew for each operation: it takes less than a microsecond, and there is no descriptor to
-    be lost, inherited by a forked child, or left on a directory that was replaced.
+    Each operation opens it again: that takes less than a microsecond, and leaves no descriptor to be lost, inherited
+    by a forked child, or kept on a directory that was replaced.
     """
-    return os.open(root, _DIRECTORY)
+    return open_at(root, _DIRECTORY)
 
 
-def open_beneath(root: int, path: str, flags: int) -> int:
-    """Opens what exists under a path and returns its descriptor."""
+def open_beneath(root: int, path: str, flags: int) -> Descriptor:
+    """Opens an existing file or directory by its path in the root."""
     if not kernel_confines():
         with walked(root, path) as (directory, name):
-            return os.open(name, flags | _BY_NAME, dir_fd=directory)
+            return open_at(name, flags | _BY_NAME, directory=directory)
     if is_in_root(path) and not flags & os.O_PATH:  # which would open the link itself
         try:
-            return os.open(path, flags | _BY_NAME, dir_fd=root)
+            return open_at(path, flags | _BY_NAME, directory=root)
         except OSError as error:
             if error.errno not in _PERHAPS_A_LINK:
                 raise
@@ -53,28 +68,28 @@ def open_beneath(root: int, path: str, flags: int) -> int:
 
 
 def is_in_root(path: str) -> bool:
-    """Whether a path is one name, which leads out of the root only if it is a link, and is cheaper to look at."""
+    """Whether a path is a single name. It leads out of the root only if it is a link, which is cheap to check."""
     return "/" not in path and path != ".."
 
 
 def attributes_beneath(root: int, path: str) -> os.stat_result:
-    """The attributes of what exists under a path.
+    """The attributes of a file or directory by its path in the root.
 
-    It is not opened for reading, so a device or the other end of a FIFO notices nothing.
+    It is not opened for reading, so a device or the other end of a FIFO does not notice.
     """
     return _look_at(root, path, _attributes)
 
 
 def describe_beneath(root: int, path: str) -> tuple[os.stat_result, Metadata]:
-    """The same, and the metadata that they amount to."""
-    return _look_at(root, path, _described)
+    """The attributes of a file or directory by its path in the root, and its metadata."""
+    return _look_at(root, path, _attributes_and_metadata)
 
 
 def describe_without_links(root: str, relative: str) -> tuple[os.stat_result, Metadata] | None:
-    """The same beneath a root that is not open, if no symbolic link leads there, be it above the root.
+    """The attributes and the metadata, if the whole path, including the path of the root, has no symbolic link.
 
-    None where one does, or the kernel does not tell. Without links and `..` no path leaves the root, so that opening
-    the root, a quarter of what this takes, can be left out.
+    Returns None where it has one, or the kernel cannot check that. A path without links and `..` cannot leave the root,
+    so the root need not be opened, which is a quarter of the time.
     """
     if not kernel_confines():
         return None
@@ -85,96 +100,87 @@ def describe_without_links(root: str, relative: str) -> tuple[os.stat_result, Me
             return None
         raise
     try:
-        return _described(os.fstat(descriptor), descriptor, "")
+        return _attributes_and_metadata(os.fstat(descriptor), descriptor, "")
     finally:
         os.close(descriptor)
 
 
-def _look_at(root: int, path: str, seen: Callable[[os.stat_result, int, str], T]) -> T:
-    """What a function makes of the attributes of what exists under a path, and of where it was found."""
+def _look_at(root: int, path: str, look: Callable[[os.stat_result, int, str], T]) -> T:
+    """Calls a function with the attributes of a file, and the directory and the name (or the descriptor) to find it."""
     if is_in_root(path):
         attributes = os.stat(path, dir_fd=root, follow_symlinks=False)
         if not stat.S_ISLNK(attributes.st_mode):
-            return seen(attributes, root, path)
+            return look(attributes, root, path)
     if not kernel_confines():
         with walked(root, path) as (directory, name):
-            return seen(_attributes_of(name, directory), directory, name)
-    descriptor = open_beneath(root, path, os.O_PATH)
-    try:
-        return seen(os.fstat(descriptor), descriptor, "")
-    finally:
-        os.close(descriptor)
+            return look(_attributes_of(name, directory), directory, name)
+    with open_beneath(root, path, os.O_PATH) as descriptor:
+        return look(os.fstat(descriptor), descriptor, "")
 
 
 def _attributes(attributes: os.stat_result, _directory: int, _name: str) -> os.stat_result:
     return attributes
 
 
-def _described(attributes: os.stat_result, directory: int, name: str) -> tuple[os.stat_result, Metadata]:
+def _attributes_and_metadata(attributes: os.stat_result, directory: int, name: str) -> tuple[os.stat_result, Metadata]:
     return attributes, describe(attributes, directory, name)
 
 
 def file_system_beneath(root: int, path: str) -> os.statvfs_result:
-    """What the file system that holds a file says of itself."""
+    """The attributes of the file system that holds a file."""
     if not kernel_confines():
         with walked(root, path) as (directory, _):
             return os.fstatvfs(directory)
-    descriptor = open_beneath(root, path, os.O_PATH)
-    try:
+    with open_beneath(root, path, os.O_PATH) as descriptor:
         return os.fstatvfs(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _attributes_of(name: str, directory: int) -> os.stat_result:
     attributes = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    if stat.S_ISLNK(attributes.st_mode):  # it has become one since the walk
+    if stat.S_ISLNK(attributes.st_mode):  # it has become a link since the walk
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
     return attributes
 
 
-def open_directory(root: int, path: str) -> int:
+def open_directory(root: int, path: str) -> Descriptor:
     """Opens a directory."""
     return open_beneath(root, path, _DIRECTORY)
 
 
-def open_parent(root: str, relative: str) -> tuple[int, str]:
-    """Opens the directory that holds what a relative path names, and gives the name in it."""
+def open_parent(root: str, relative: str) -> tuple[Descriptor, str]:
+    """Opens the parent directory of a relative path. Returns the directory and the name in it."""
     parent, _, name = relative.rpartition("/")
     directory = open_root(root)
     if not parent:
         return directory, name
-    try:
-        return open_directory(directory, parent), name
-    finally:
-        os.close(directory)
+    with directory as opened_root:
+        return open_directory(opened_root, parent), name
 
 
 def put_in_parent(root: str, relative: str, put: Callable[[Descriptor, str], T], *, fsync: bool) -> T:
-    """Puts something into the directory that a relative path lies in, which is made where it is missing.
+    """Puts a file into the parent directory of a relative path, which is made where it is missing.
 
-    Until something lies in it somebody may delete the directory, or one above it. Then it is made once more.
+    As long as the directory is empty, another process may delete it, or a directory above it. Then it is made again.
 
     Arguments:
         root: the root directory.
-        relative: the path, relative to it.
-        put: gets the open directory, which it may keep unless it raises, and the name in it. What raises
-            `FileNotFoundError` is called again, so what is missing for another reason it raises as ours.
+        relative: the path, relative to the root.
+        put: gets the open directory, which it may keep unless it raises, and the name in it. If it raises
+            `FileNotFoundError` it is called again, so it must raise an `Error` where another file is missing.
         fsync: as `make_directory`.
 
     Raises:
-        Unexpected: it was deleted each time. Temporary.
+        Unexpected: the directory was deleted each time. Temporary.
     """
     parent, _, name = relative.rpartition("/")
     return _unless_deleted(lambda: _put(_make_once(root, parent or ".", fsync), name, put))
 
 
-def _put(directory: int, name: str, put: Callable[[Descriptor, str], T]) -> T:
-    held = Descriptor(directory)
+def _put(directory: Descriptor, name: str, put: Callable[[Descriptor, str], T]) -> T:
     try:
-        return put(held, name)
+        return put(directory, name)
     except BaseException:
-        held.close()
+        directory.close()
         raise
 
 
@@ -189,22 +195,22 @@ def _unless_deleted(call: Callable[[], T]) -> T:
     raise Unexpected("the directory is deleted again and again while it is made", is_temporary=True)
 
 
-def make_directory(root: str, relative: str, *, fsync: bool) -> int:
-    """Opens a directory, and makes it and those above it, the root included, where they are missing.
+def make_directory(root: str, relative: str, *, fsync: bool) -> Descriptor:
+    """Opens a directory, and makes it and the directories above it, the root included, where they are missing.
 
     Arguments:
         root: the root directory.
-        relative: the directory, relative to it.
-        fsync: whether the names of those that were made are forced to the disk.
+        relative: the directory, relative to the root.
+        fsync: whether the names of new directories are forced to the disk.
 
     Raises:
         NotFound: there is a symbolic link to nothing.
-        Unexpected: somebody deleted each time what was made. Temporary.
+        Unexpected: other processes deleted the new directories each time. Temporary.
     """
     return _unless_deleted(lambda: _make_once(root, relative, fsync))
 
 
-def _make_once(root: str, relative: str, fsync: bool) -> int:
+def _make_once(root: str, relative: str, fsync: bool) -> Descriptor:
     try:
         directory = open_root(root)
     except FileNotFoundError:
@@ -212,14 +218,12 @@ def _make_once(root: str, relative: str, fsync: bool) -> int:
         directory = _open_made(lambda: open_root(root), root, None)
     if relative == ".":
         return directory
-    try:
-        return make_directories(directory, relative, fsync=fsync)
-    finally:
-        os.close(directory)
+    with directory as opened_root:
+        return make_directories(opened_root, relative, fsync=fsync)
 
 
-def make_directories(root: int, path: str, *, fsync: bool = False) -> int:
-    """Opens a directory beneath the root, and makes it and those above it where they are missing."""
+def make_directories(root: int, path: str, *, fsync: bool = False) -> Descriptor:
+    """Opens a directory in the root, and makes it and the directories above it where they are missing."""
     try:
         return open_directory(root, path)
     except FileNotFoundError:
@@ -227,17 +231,17 @@ def make_directories(root: int, path: str, *, fsync: bool = False) -> int:
 
 
 def _make_root(path: str, fsync: bool) -> None:
-    """Makes a directory and those above it that are missing: up to the first that can be made, and down again."""
+    """Makes a directory and its missing parents: up to the first that can be made, and down again."""
     missing = [path]
     while not _is_made(missing[-1], fsync):
         missing.append(os.path.dirname(missing[-1]))  # noqa: PTH120 - as little is imported as possible
     for directory in missing[-2::-1]:
-        if not _is_made(directory, fsync):  # somebody has deleted the one above it, or that is a link to nothing
+        if not _is_made(directory, fsync):  # the one above it was deleted again, or is a link to nothing
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 def _is_made(path: str, fsync: bool) -> bool:
-    """Makes a directory unless there is something. False where the one above it is missing."""
+    """Makes a directory unless the name exists. False where the parent is missing."""
     try:
         os.mkdir(path)  # noqa: PTH102 - the same
     except FileExistsError:
@@ -250,27 +254,24 @@ def _is_made(path: str, fsync: bool) -> bool:
 
 
 def _sync_path(path: str) -> None:
-    directory = os.open(path, _DIRECTORY)
-    try:
+    with open_at(path, _DIRECTORY) as directory:
         sync_directory(directory)
-    finally:
-        os.close(directory)
 
 
-def _make_each(root: int, names: list[str], fsync: bool) -> int:
+def _make_each(root: int, names: list[str], fsync: bool) -> Descriptor:
     here = open_directory(root, ".")
     for depth, name in enumerate(names, 1):
-        path = "/".join(names[:depth])
-        try:
-            _make(name, here, fsync)
-            inner = _open_made(partial(open_directory, root, path), name, here)
-        finally:
-            os.close(here)
-        here = inner
+        with here as outer:
+            _make(name, outer, fsync)
+            here = _open_inner(root, "/".join(names[:depth]), name, outer)
     return here
 
 
-def _open_made(open_it: Callable[[], int], name: str, directory: int | None) -> int:
+def _open_inner(root: int, path: str, name: str, outer: int) -> Descriptor:
+    return _open_made(lambda: open_directory(root, path), name, outer)
+
+
+def _open_made(open_it: Callable[[], Descriptor], name: str, directory: int | None) -> Descriptor:
     try:
         return open_it()
     except FileNotFoundError as error:
@@ -290,7 +291,7 @@ def _make(name: str, directory: int, fsync: bool) -> None:
 
 @cache
 def kernel_confines() -> bool:
-    """Whether `openat2` can be used. Asked once: the answer holds as long as the process."""
+    """Whether `openat2` can be used. It is tried once: the answer holds as long as the process."""
     if sys.platform != "linux":
         return False
     from . import openat2
@@ -299,8 +300,8 @@ def kernel_confines() -> bool:
 
 
 @cache
-def _by_kernel() -> Callable[[int, str, int], int]:
-    """The function of `openat2`, which is imported on use: an import statement is a fifth of a `stat`."""
+def _by_kernel() -> Callable[[int, str, int], Descriptor]:
+    """`openat2.open_beneath`, which is imported on use: an import statement takes a fifth of a `stat`."""
     from . import openat2
 
     return openat2.open_beneath
@@ -308,7 +309,7 @@ def _by_kernel() -> Callable[[int, str, int], int]:
 
 @cache
 def _by_kernel_without_links() -> Callable[[str, int], int]:
-    """The other function of `openat2`, likewise."""
+    """`openat2.open_without_links`, imported on use for the same reason."""
     from . import openat2
 
     return openat2.open_without_links

@@ -1,8 +1,8 @@
-"""The same as `openat2` in plain calls, for kernels that do not have it: one component at a time.
+"""Confined opens without `openat2`, for kernels and sandboxes that lack it: the path is walked component by component.
 
-No component is opened through a symbolic link. A link is read, and its target walked like the rest of
-the path; `..` in it goes back to the directory that the walk came from, which is still open, so that
-nobody can move the walk out of the root by renaming what it passes through.
+No component is opened through a symbolic link. A link is read, and its target is walked like the rest of
+the path. `..` in a link goes back to the directory that the walk came from, which is still open. So another process
+cannot move the walk out of the root by renaming a directory that the walk passes through.
 """
 
 import errno
@@ -11,15 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from .descriptor import Descriptor, open_at
+
 _LINKS: Final = 40
-"""As many links as Linux follows in one path (path_resolution(7))."""
+"""The number of links that Linux follows in one path (path_resolution(7))."""
 
 _DIRECTORY: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
 def walked(root: int, path: str) -> Iterator[tuple[int, str]]:
-    """The directory that a path leads to, open, and the name in it, which is no link unless it becomes one now.
+    """Yields the open directory that a path leads to, and the name in it, which was not a link when it was read.
 
     Raises:
         OSError: EXDEV where a link leads out of the root, ELOOP where there are too many, else as open(2).
@@ -34,13 +36,14 @@ def walked(root: int, path: str) -> Iterator[tuple[int, str]]:
 
 class _Walk:
     def __init__(self, root: int, path: str) -> None:
-        self._directories = [root]
+        self._root = root
+        self._opened: list[Descriptor] = []
         self._ahead = path.split("/")[::-1]
         self._links_left = _LINKS
 
     @property
     def here(self) -> int:
-        return self._directories[-1]
+        return self._opened[-1].number if self._opened else self._root
 
     def to_last_name(self) -> str:
         while self._ahead:
@@ -54,17 +57,17 @@ class _Walk:
             elif not self._ahead:
                 return name
             else:
-                self._directories.append(os.open(name, _DIRECTORY, dir_fd=self.here))
+                self._opened.append(open_at(name, _DIRECTORY, directory=self.here))
         return "."
 
     def close(self) -> None:
-        for directory in self._directories[1:]:
-            os.close(directory)
+        for directory in self._opened:
+            directory.close()
 
     def _go_back(self) -> None:
-        if len(self._directories) == 1:
+        if not self._opened:
             raise _error(errno.EXDEV)
-        os.close(self._directories.pop())
+        self._opened.pop().close()
 
     def _follow(self, target: str) -> None:
         self._links_left -= 1

@@ -1,4 +1,17 @@
-"""The bytes of open files, and what is known of them."""
+"""The content and the metadata of open files.
+
+Theory of operation of a copy (`copy_content`). Three ways are tried, the cheapest first:
+
+- The file system lets both files share the same blocks (FICLONE). Then nothing else is to do.
+- The kernel copies (copy_file_range(2)), 64 MiB at a time.
+- The bytes go through memory, 1 MiB at a time, from the offset at which the kernel stopped.
+
+Only the spans with data are copied (SEEK_DATA, SEEK_HOLE), and the size is set at the end, so holes stay holes. A file
+of `/proc` says that its size is 0: after the last span the copy reads on until the end of the file. Any refusal of one
+way leads to the next one; a real error (a full disk, a read error) comes again in the last way, which raises it.
+The target is a temporary file that only the caller can see. Before each step `check_wanted` may end the copy with its
+exception, and the caller discards the file.
+"""
 
 import errno
 import os
@@ -10,29 +23,35 @@ from typing import Final
 from entrepot.types import Metadata
 
 from .describe import describe
+from .descriptor import owned
 from .xattrs import user_metadata_of
 
 _FICLONE: Final = 0x40049409
 _STEP: Final = 64 * 1024 * 1024
-"""Bytes that the system copies at a time. Between two steps a copy can be taken back."""
+"""Bytes that the kernel copies at a time. Between two steps a copy can be revoked."""
 _BUFFER: Final = 1024 * 1024
 
 
 def write_all(descriptor: int, data: bytes, offset: int) -> None:
-    """Writes at an offset, however few bytes the system takes at a time."""
+    """Writes all bytes at an offset, in as many calls as the system needs."""
     rest = memoryview(data)
     while rest:
         written = os.pwrite(descriptor, rest, offset)
         rest, offset = rest[written:], offset + written
 
 
+def check_close(descriptor: int) -> None:
+    """Closes a duplicate of the descriptor: some network file systems report a full disk only on close(2)."""
+    owned(os.dup, descriptor).close()
+
+
 def describe_open(descriptor: int) -> Metadata:
-    """All that is known of an open regular file, user metadata included."""
+    """The metadata of an open regular file, user metadata included."""
     return with_user_metadata(describe(os.fstat(descriptor), descriptor), descriptor)
 
 
 def with_user_metadata(metadata: Metadata, descriptor: int) -> Metadata:
-    """The metadata of an open file, and the user metadata that it has."""
+    """Adds the user metadata of an open file to its metadata."""
     kept = user_metadata_of(descriptor)
     return replace(metadata, user_metadata=kept) if kept else metadata
 
@@ -40,13 +59,10 @@ def with_user_metadata(metadata: Metadata, descriptor: int) -> Metadata:
 def copy_content(source: int, target: int, check_wanted: Callable[[], None]) -> None:
     """Fills an empty open file with the bytes of another. Holes of a sparse file stay holes.
 
-    The file system shares them between both if it can, else the kernel copies them if it can, else they
-    go through memory.
-
     Arguments:
         source: the open file to copy.
         target: the open file to fill.
-        check_wanted: called between two steps; what it raises ends the copy.
+        check_wanted: called between two steps; an exception of it ends the copy.
     """
     if _shared(source, target):
         return
@@ -56,11 +72,11 @@ def copy_content(source: int, target: int, check_wanted: Callable[[], None]) -> 
         _copy_through_memory(source, target, offset, end, check_wanted)
     if os.fstat(target).st_size < size:
         os.ftruncate(target, size)  # a hole at the end
-    _copy_through_memory(source, target, size, None, check_wanted)  # what files of `/proc` hold, whose size is 0
+    _copy_through_memory(source, target, size, None, check_wanted)  # the content of files of `/proc`, whose size is 0
 
 
 def _data_of(source: int) -> Iterator[tuple[int, int]]:
-    """Where an open file has data (lseek(2), SEEK_DATA): the spans between its holes, half-open."""
+    """Yields the spans of an open file that have data (lseek(2), SEEK_DATA), half-open."""
     attributes = os.fstat(source)
     offset, size = 0, attributes.st_size
     if attributes.st_blocks * 512 >= size:  # it has no holes
@@ -71,7 +87,7 @@ def _data_of(source: int) -> Iterator[tuple[int, int]]:
             begin = os.lseek(source, offset, os.SEEK_DATA)
             offset = min(os.lseek(source, begin, os.SEEK_HOLE), size)
         except OSError as error:
-            if error.errno != errno.ENXIO:  # the file system does not know
+            if error.errno != errno.ENXIO:  # the file system cannot say
                 yield offset, size
             return
         yield begin, offset
@@ -80,7 +96,7 @@ def _data_of(source: int) -> Iterator[tuple[int, int]]:
 def _copy_through_memory(
     source: int, target: int, offset: int, end: int | None, check_wanted: Callable[[], None]
 ) -> None:
-    """Copies from an offset on, up to the end of the file where no other is given."""
+    """Copies from an offset to `end`, or to the end of the file."""
     while data := os.pread(source, _BUFFER if end is None else min(_BUFFER, end - offset), offset):
         check_wanted()
         write_all(target, data, offset)
@@ -91,18 +107,18 @@ def _shared(source: int, target: int) -> bool:
     """Whether the file system lets both files share the same blocks (ioctl_ficlonerange(2))."""
     try:
         ioctl(target, _FICLONE, source)
-    except OSError:  # whatever it says, copying will say it again or do without
+    except OSError:  # copying does without, or raises the same error
         return False
     return os.fstat(target).st_size > 0
 
 
 def _copied_by_kernel(source: int, target: int, offset: int, end: int, check_wanted: Callable[[], None]) -> int:
-    """How far it copied: to `offset` where it cannot do that between these two, or the files tell no size."""
+    """Returns the offset up to which it copied: `offset` itself where the kernel cannot copy between these files."""
     while hasattr(os, "copy_file_range") and offset < end:
         check_wanted()
         try:
             copied = os.copy_file_range(source, target, min(_STEP, end - offset), offset, offset)
-        except OSError:  # the same
+        except OSError:  # as above
             break
         if not copied:
             break

@@ -1,4 +1,4 @@
-"""Metadata of files with an etag that no other file gets, not even one that has the same inode later."""
+"""The metadata of a file, with an etag that no other file gets, even if it gets the same inode later."""
 
 import os
 import stat
@@ -11,16 +11,16 @@ from entrepot.types import Metadata
 from .attributes import metadata_of
 
 AT_FDCWD: Final = -100
-"""In place of an open directory: a path is relative to the working directory, or absolute."""
+"""Stands for the working directory where an open directory is expected: the path is relative to it, or absolute."""
 
 
 def describe(attributes: os.stat_result, directory: int, name: str = "") -> Metadata:
-    """The metadata that attributes amount to.
+    """Returns the metadata of a file.
 
     Arguments:
-        attributes: the attributes.
-        directory: the open directory that they were found in, or the open file itself.
-        name: the name there; it must not be a link. Empty for the file itself.
+        attributes: its attributes.
+        directory: the open directory of the file, or the open file itself.
+        name: the name in the directory; it must not be a link. Empty for the open file itself.
     """
     if not stat.S_ISREG(attributes.st_mode):
         return metadata_of(attributes)
@@ -29,7 +29,7 @@ def describe(attributes: os.stat_result, directory: int, name: str = "") -> Meta
 
 @cache
 def _handle_at() -> Callable[[int, str, int], str | None]:
-    """The function of `handles`, which is imported on use: it loads ctypes."""
+    """`handles.handle_at`, which is imported on use because it loads ctypes."""
     from .handles import handle_at
 
     return handle_at

@@ -1,7 +1,7 @@
-"""Opening a file that must lie beneath a directory, checked by the kernel (openat2(2), Linux 5.6).
+"""Confined opens by the kernel: the file must lie in a directory or below it (openat2(2), Linux 5.6).
 
-The kernel follows symbolic links and refuses the one that leads out of the directory, in one step:
-there is no time between the check and its use. The C library has no function for it. Importing this
+The kernel follows symbolic links and refuses a link that leads out of the directory, in one step:
+there is no time between the check and its use. The C library has no function for the call. Importing this
 module loads ctypes, so it is imported on use.
 """
 
@@ -10,6 +10,8 @@ import errno
 import os
 from functools import cache
 from typing import Any, Final
+
+from .descriptor import Descriptor, owned
 
 _NUMBER: Final = 437  # on every architecture but alpha, whose kernel answers ENOSYS to it
 _AT_FDCWD: Final = -100
@@ -21,7 +23,8 @@ _RESOLVE_CACHED: Final = 0x20
 _BENEATH: Final = _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS
 _BENEATH_CACHED: Final = _RESOLVE_CACHED | _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_XDEV
 _ATTEMPTS: Final = 128
-"""A rename or mount anywhere makes the kernel give up on `..` in a link with EAGAIN. The next time it works."""
+"""A rename or mount anywhere makes the kernel give up on `..` in a link with EAGAIN. The next attempt works."""
+_PASSING: Final = (errno.EAGAIN, errno.EINTR)
 
 
 class _OpenHow(ctypes.Structure):
@@ -36,47 +39,51 @@ _syscall.restype = ctypes.c_long
 _syscall.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t]
 
 
-def open_beneath(directory: int, path: str, flags: int) -> int:
-    """Opens an existing file beneath an open directory and returns its descriptor.
+def open_beneath(directory: int, path: str, flags: int) -> Descriptor:
+    """Opens an existing file by its path in an open directory.
 
     Raises:
         OSError: EXDEV where a link leads out of the directory, else as open(2).
     """
-    return _open(directory, path, _how(flags, _BENEATH))
+    name, how, code = os.fsencode(path), _how(flags, _BENEATH), errno.EAGAIN
+    for _ in range(_ATTEMPTS):
+        opened = owned(_syscall, _NUMBER, directory, name, how, _SIZE)
+        if opened:
+            return opened
+        code = ctypes.get_errno()
+        if code not in _PASSING:
+            break
+    raise OSError(code, os.strerror(code), path)
 
 
 def open_without_links(path: str, flags: int) -> int:
-    """Opens what exists under an absolute path that goes through no symbolic link, so that it leads nowhere else.
+    """Opens an absolute path that has no symbolic link in it, and returns the descriptor.
 
     Raises:
-        OSError: ELOOP where there is one, else as open(2).
+        OSError: ELOOP where there is a link, else as open(2).
     """
-    return _open(_AT_FDCWD, path, _how(flags, _RESOLVE_NO_SYMLINKS))
-
-
-def _open(directory: int, path: str, how: Any) -> int:
-    name, code = os.fsencode(path), errno.EAGAIN
+    name, how, code = os.fsencode(path), _how(flags, _RESOLVE_NO_SYMLINKS), errno.EAGAIN
     for _ in range(_ATTEMPTS):
-        descriptor: int = _syscall(_NUMBER, directory, name, how, _SIZE)
+        descriptor: int = _syscall(_NUMBER, _AT_FDCWD, name, how, _SIZE)
         if descriptor >= 0:
             return descriptor
         code = ctypes.get_errno()
-        if code not in (errno.EAGAIN, errno.EINTR):
+        if code not in _PASSING:
             break
     raise OSError(code, os.strerror(code), path)
 
 
 def open_cached(path: str, flags: int) -> int:
-    """Opens what exists under a path if the kernel has all of the path in memory, and returns its descriptor.
+    """Opens an existing path if the kernel has all components of it in memory, and returns the descriptor.
 
     Raises:
-        OSError: EAGAIN where it has not; EINVAL where the kernel cannot tell (before Linux 5.12); else as open(2).
+        OSError: EAGAIN where it has not; EINVAL where the kernel lacks the flag (before Linux 5.12); else as open(2).
     """
     return _open_once(_AT_FDCWD, path, _how(flags, _RESOLVE_CACHED))
 
 
 def open_cached_beneath(directory: int, path: str, flags: int) -> int:
-    """Opens what exists beneath an open directory, likewise.
+    """Opens an existing path in an open directory if the kernel has all of it in memory, and returns the descriptor.
 
     Raises:
         OSError: as `open_cached`; ELOOP where there is a link in the path, EXDEV where another file system begins.
@@ -100,7 +107,7 @@ def _how(flags: int, resolve: int) -> Any:
 
 def kind_of_file_system(descriptor: int) -> int:
     """The number of the kind of file system that an open file lies on (`f_type` of fstatfs(2))."""
-    known = (ctypes.c_long * 64)()  # struct statfs is less than half of that, and begins with it
+    known = (ctypes.c_long * 64)()  # struct statfs is less than half of it, and starts with f_type
     if _library.fstatfs(descriptor, known):
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
@@ -108,9 +115,9 @@ def kind_of_file_system(descriptor: int) -> int:
 
 
 def works() -> bool:
-    """Whether the kernel has the call and lets this process make it. Sandboxes often do not."""
+    """Whether the kernel has the call and allows this process to use it. Sandboxes often do not."""
     try:
-        os.close(open_beneath(_AT_FDCWD, ".", os.O_PATH))
+        open_beneath(_AT_FDCWD, ".", os.O_PATH).close()
     except OSError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""What of a file the kernel has in memory (cachestat(2), Linux 6.5). It never waits for a disk.
+"""Whether the kernel has a part of a file in memory (cachestat(2), Linux 6.5). The call never waits for a disk.
 
 The C library may have no function for it. Importing this module loads ctypes, so it is imported on use.
 """
@@ -11,12 +11,11 @@ from typing import Any, Final
 _NUMBER: Final = 451  # on every architecture but alpha, whose kernel answers ENOSYS to it
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
-
-_Asked: Final[Any] = ctypes.c_uint64 * 7
-"""A `struct cachestat_range` (offset, length), and a `struct cachestat`, of which the first number is that of the pages
-in memory."""
-_ANSWER: Final = 16
-"""Where that begins."""
+_Query: Final[Any] = ctypes.c_uint64 * 7
+"""A `struct cachestat_range` (offset, length) followed by a `struct cachestat`, whose first field is the number of
+pages in memory."""
+_RESULT: Final = 16
+"""The offset of the `struct cachestat`."""
 
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
 _syscall.restype = ctypes.c_long
@@ -24,10 +23,10 @@ _syscall.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_voi
 
 
 def is_cached(descriptor: int, start: int, end: int) -> bool:
-    """Whether every page of a range of an open file is in memory. An empty range is.
+    """Whether every page of a range of an open file is in memory. True for an empty range.
 
     Raises:
-        OSError: the kernel does not have the call, or does not let this process ask about this file.
+        OSError: the kernel does not have the call, or does not allow it for this file.
     """
     first, last = start // _PAGE, -(-end // _PAGE)
     if last <= first:
@@ -36,7 +35,7 @@ def is_cached(descriptor: int, start: int, end: int) -> bool:
 
 
 def works() -> bool:
-    """Whether the kernel has the call and lets this process make it. Sandboxes often do not."""
+    """Whether the kernel has the call and allows this process to use it. Sandboxes often do not."""
     try:
         _cached_pages(-1, 0, _PAGE)
     except OSError as error:
@@ -45,8 +44,8 @@ def works() -> bool:
 
 
 def _cached_pages(descriptor: int, offset: int, length: int) -> int:
-    asked = _Asked(offset, length)
-    if _syscall(_NUMBER, descriptor, ctypes.byref(asked), ctypes.byref(asked, _ANSWER), 0):
+    query = _Query(offset, length)
+    if _syscall(_NUMBER, descriptor, ctypes.byref(query), ctypes.byref(query, _RESULT), 0):
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
-    return int(asked[2])
+    return int(query[2])

@@ -1,17 +1,17 @@
-"""Who may use a file that replaces or copies another: its mode, its POSIX ACL (acl(5)) and its group.
+"""Permissions of a file that replaces or copies another: its mode, its POSIX ACL (acl(5)), its owner and group.
 
-The new file must not be open to anyone to whom the old one is not:
+The new file must not be accessible to a user to whom the old file is not:
 
-- Under an ACL the group bits of the mode are its mask, not what the group may do. A file that got those bits without
-  the ACL would be open to its group. So the ACL goes with the mode, and where it cannot, the entry of the group
-  takes the place of the mask.
-- A file inherits the default ACL of its directory. Where the old file has no ACL, the new one must not have that.
-- The group bits mean the group of the old file. Where the new one cannot belong to it, its own group gets no more than
-  everybody has.
+- With an ACL, the group bits of the mode are the mask of the ACL, not the rights of the group. A file that got those
+  bits without the ACL would be accessible to its group. So the ACL goes with the mode, and where it cannot, the entry
+  of the group replaces the mask.
+- A file inherits the default ACL of its directory. Where the old file has no ACL, the new one must not keep that ACL.
+- The group bits apply to the group of the old file. Where the new file cannot belong to it, its own group gets no more
+  rights than all other users have.
 
-All of it is done where it differs, and best effort: on a file system without permissions (CIFS, FUSE) each call may be
-refused, and the files look the same before and after. A refusal never makes a file more open than it was made, which
-is for its owner alone.
+A permission is set only where it differs, and best effort: on a file system without permissions (CIFS, FUSE) each call
+may be refused, and the files look the same before and after. A refusal never makes a file more accessible than it was
+made, which is for its owner alone.
 """
 
 import errno
@@ -33,13 +33,13 @@ _NO_ACL: Final = (errno.ENODATA, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, er
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """Who may use a file.
+    """The permissions of a file.
 
     Arguments:
         mode: the nine permission bits.
         owner: the user id.
         group: the group id.
-        acl: the ACL in the form of its attribute; None where there is none.
+        acl: the ACL as the value of its extended attribute; None without an ACL.
     """
 
     mode: int
@@ -76,12 +76,12 @@ def _acl_of(file: int | str) -> bytes | None:
 
 
 def give_permissions(descriptor: int, wanted: Permissions, *, keeps_owner: bool) -> None:
-    """Gives an open file, which was made for its owner alone, the permissions of another.
+    """Gives an open file, which was made for its owner alone, the permissions of another file.
 
     Arguments:
         descriptor: the open file.
-        wanted: the permissions of the other.
-        keeps_owner: whether it is to have the owner and the group of the other too, as one that replaces it.
+        wanted: the permissions of the other file.
+        keeps_owner: whether the file gets the owner and the group too, as a replacement does.
     """
     if keeps_owner:
         wanted = _give_owner(descriptor, wanted)
@@ -93,12 +93,12 @@ def give_permissions(descriptor: int, wanted: Permissions, *, keeps_owner: bool)
 
 
 def _give_owner(descriptor: int, wanted: Permissions) -> Permissions:
-    """Gives an open file an owner and a group, and returns the permissions that are right for those it has then."""
-    has = os.fstat(descriptor)
-    if has.st_gid != wanted.group:
+    """Sets owner and group of an open file, and returns the permissions that are right for the resulting ones."""
+    attributes = os.fstat(descriptor)
+    if attributes.st_gid != wanted.group:
         with suppress(OSError):
             os.fchown(descriptor, -1, wanted.group)
-    if has.st_uid != wanted.owner:
+    if attributes.st_uid != wanted.owner:
         with suppress(OSError):
             os.fchown(descriptor, wanted.owner, -1)
     if os.fstat(descriptor).st_gid == wanted.group:
@@ -108,7 +108,7 @@ def _give_owner(descriptor: int, wanted: Permissions) -> Permissions:
 
 
 def _give_acl(descriptor: int, acl: bytes | None) -> bool:
-    """Whether an open file has the ACL now, or none where that is None."""
+    """Sets or removes the ACL of an open file. Returns whether that worked."""
     try:
         if acl is not None:
             os.setxattr(descriptor, _ACL, acl)
@@ -120,7 +120,7 @@ def _give_acl(descriptor: int, acl: bytes | None) -> bool:
 
 
 def _mode_without_acl(permissions: Permissions) -> int:
-    """The mode that a file without the ACL gets: the entry of the group, as far as the mask lets it, for its bits."""
+    """The mode for a file without the ACL: its group bits are the entry of the group, limited by the mask."""
     if permissions.acl is None:
         return permissions.mode
     entries = dict(_entries(permissions.acl))

@@ -1,11 +1,11 @@
-"""Files that are known to have no extended attributes that matter here: no user metadata and no access list.
+"""A cache of files without relevant extended attributes: no user metadata and no ACL.
 
-To ask for extended attributes may wait for a disk, even of a file whose attributes (inode(7)) are in memory: they may
-lie in a block of their own. So a thread asks, and what it learned holds as long as the file's time of last change
-(ctime) is the same, because setting an attribute changes that.
+Reading extended attributes may wait for a disk even where the attributes (inode(7)) of the file are in memory, because
+they may lie in a separate block. So a thread reads them, and the result is valid as long as the file's time of last
+change (ctime) is the same, because setting an attribute changes the ctime.
 
-A change within the granularity of the clock leaves the time as it is. So nothing is remembered of a file whose last
-change may still be followed by another one with the same time.
+A second change within one tick of the clock leaves the ctime as it is. So a file is not remembered while another change
+could still get the same ctime.
 """
 
 import errno
@@ -15,7 +15,7 @@ import time
 from typing import Final
 
 _GENERATION: Final = 32 * 1024
-"""Files after which the older half of what is remembered is dropped. Each takes about 100 bytes."""
+"""Files after which the older half of the cache is dropped. Each takes about 100 bytes."""
 _COARSE_CLOCK: Final = 5
 """CLOCK_REALTIME_COARSE (clock_gettime(2)), by which Linux stamps files."""
 _SECOND: Final = 1_000_000_000
@@ -24,9 +24,9 @@ _NONE_HERE: Final = (errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class PlainFiles:
-    """The files of one file system that are known to be plain, the most recent ones at least.
+    """The most recent files of one file system that are known to be plain.
 
-    Threads may add and look at the same time: each step is one operation of a dict.
+    Threads may add and look up at the same time: each step is one operation of a dict.
     """
 
     __slots__ = ("_older", "_recent")
@@ -40,14 +40,14 @@ class PlainFiles:
         return self._recent.get(inode) == changed or self._older.get(inode) == changed
 
     def learn(self, file: int | str, device: int) -> None:
-        """Looks at a file, by its descriptor or path, and remembers it if it is plain. Blocks.
+        """Reads the attribute names of a file, and remembers the file if it is plain. Blocks.
 
         Arguments:
-            file: the descriptor or the path, of which a link is not followed.
-            device: the device of the file system; files of other ones are not remembered.
+            file: the descriptor or the path; a link is not followed.
+            device: the device of the file system; files of others are not remembered.
 
         Raises:
-            OSError: the file cannot be looked at.
+            OSError: the file cannot be read.
         """
         now = time.clock_gettime_ns(_COARSE_CLOCK)
         before = _attributes(file)
@@ -55,7 +55,7 @@ class PlainFiles:
             return
         if not (_is_settled(before, now) and _is_plain(file)):
             return
-        after = _attributes(file)  # a path may lead to another file meanwhile
+        after = _attributes(file)  # a path may lead to another file by now
         if (after.st_dev, after.st_ino, after.st_ctime_ns) == (device, before.st_ino, before.st_ctime_ns):
             self._add(after)
 
@@ -70,7 +70,7 @@ def _attributes(file: int | str) -> os.stat_result:
 
 
 def _is_settled(attributes: os.stat_result, now: int) -> bool:
-    """Whether a change that comes now has another time. A file system with whole seconds has ticks of a second."""
+    """Whether a change now would get another ctime. A file system with whole seconds has ticks of a second."""
     changed = attributes.st_ctime_ns
     return now > (changed if changed % _SECOND else changed + _SECOND)
 

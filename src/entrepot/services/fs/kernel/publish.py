@@ -1,4 +1,4 @@
-"""Giving a file its name: over what has it, or only where nothing does."""
+"""Publishing a file under its name: replacing the file there, or only if the name is free."""
 
 import errno
 import os
@@ -9,6 +9,7 @@ from typing import Final
 from entrepot.errors import IsADirectory, ObjectExists, Unsupported
 
 from .attributes import check_is_regular
+from .descriptor import open_at
 from .permissions import Permissions, permissions_at
 
 _NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -16,16 +17,16 @@ _NO_FSYNC: Final = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, e
 
 
 def check_target(directory: int, name: str, *, is_new: bool) -> Permissions | None:
-    """The permissions of the file that is to be replaced, or None where there is none.
+    """The permissions of the file that will be replaced, or None where there is none.
 
     Arguments:
         directory: the open directory that it lies in.
         name: its name there.
-        is_new: whether there must be none.
+        is_new: whether the name must be free.
 
     Raises:
-        IsADirectory, Unsupported: there is something that must not be replaced by a file.
-        ObjectExists: there is something, and must not be.
+        IsADirectory, Unsupported: the name belongs to a directory or a special file, which a file must not replace.
+        ObjectExists: the name is taken, and must be free.
     """
     try:
         attributes = os.stat(name, dir_fd=directory, follow_symlinks=False)
@@ -45,8 +46,8 @@ def publish(source: str, target: str, source_directory: int, target_directory: i
     """Gives a file another name in one step.
 
     Raises:
-        ObjectExists: there is something at the target, and must not be.
-        Unsupported: there must not be, and the file system has no way to see to that; or the target is a mount point.
+        ObjectExists: the target exists, and must be new.
+        Unsupported: it must be new, and the file system cannot check that; or the target is a mount point.
         OSError: as rename(2).
     """
     try:
@@ -70,16 +71,15 @@ def publish(source: str, target: str, source_directory: int, target_directory: i
 def sync_directory(directory: int) -> None:
     """Forces the names in a directory to the disk, where the file system does that for directories."""
     try:
-        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
-    except FileNotFoundError:  # somebody has deleted it, and with it what was put into it
+        opened = open_at(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, directory=directory)
+    except FileNotFoundError:  # the directory was deleted, with all that was put into it
         return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_FSYNC:
-            raise
-    finally:
-        os.close(descriptor)
+    with opened as descriptor:
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in _NO_FSYNC:
+                raise
 
 
 def _by_kernel(source: str, target: str, source_directory: int, target_directory: int) -> bool:
@@ -91,7 +91,7 @@ def _by_kernel(source: str, target: str, source_directory: int, target_directory
 
 
 def _link(source: str, target: str, source_directory: int, target_directory: int) -> None:
-    """A second name, which link(2) gives only where there is none. Whoever dies now leaves both to the same file."""
+    """Adds a second name, which link(2) does only if it is free. A process that dies now leaves the file both names."""
     try:
         os.link(source, target, src_dir_fd=source_directory, dst_dir_fd=target_directory, follow_symlinks=False)
     except OSError as error:
@@ -101,9 +101,9 @@ def _link(source: str, target: str, source_directory: int, target_directory: int
 
 
 def _unlink_linked(source: str, target: str, source_directory: int, target_directory: int) -> None:
-    """Takes the first name of a file away that has two now, if both still mean that file.
+    """Removes the first of the two names, if both still lead to the same file.
 
-    Where it may not be taken away, as in a directory with the sticky bit, the second one is.
+    Where it may not be removed, as in a directory with the sticky bit, the second name is removed.
     """
     if not _is_one_file(source, target, source_directory, target_directory):
         return

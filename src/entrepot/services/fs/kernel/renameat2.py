@@ -1,4 +1,4 @@
-"""Renaming to a name that nothing has yet, checked by the kernel (renameat2(2), Linux 3.15).
+"""Renaming to a free name, checked by the kernel (renameat2(2), Linux 3.15).
 
 Importing this module loads ctypes, so it is imported on use.
 """
@@ -10,8 +10,8 @@ from typing import Final
 
 _NOREPLACE: Final = 1
 _MISSING: Final = (errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM)
-"""The kernel does not have the call, or the file system does not have this kind of it, or a sandbox forbids it. Where
-the file may not be renamed at all, the other way says so too."""
+"""The kernel does not have the call, or the file system does not support the flag, or a sandbox forbids the call. Where
+the file may not be renamed at all, the other way raises the same error."""
 
 _call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
 if _call is not None:
@@ -19,10 +19,10 @@ if _call is not None:
 
 
 def rename_new(source: str, target: str, source_directory: int, target_directory: int) -> bool:
-    """Renames, unless the system cannot do that without replacing; then it returns False.
+    """Renames a file. Returns False if the system cannot do that without replacing a file.
 
     Raises:
-        OSError: FileExistsError where there is something at the target, else as rename(2).
+        OSError: FileExistsError where the target exists, else as rename(2).
     """
     if _call is None:
         return False

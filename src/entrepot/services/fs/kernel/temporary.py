@@ -1,22 +1,25 @@
-"""The file beside a target that takes its place when it is complete, and what dead writers left of such files.
+"""Temporary files: the file beside a target that replaces it when complete, and the removal of abandoned ones.
 
-Its writer holds a lock (flock(2)) on it until it has its name or is gone, and the system frees the lock
-of a process that dies. So one whose lock is free was left behind, and whoever meets it removes it.
+Theory of operation. A writer makes a temporary file, locks it (flock(2)) and keeps the lock until the file has its
+final name or the writer is gone. The system frees the lock of a process that dies. So a temporary file whose lock is
+free is *abandoned*, and any process that meets it may remove it.
 
-Between making the file and locking it there is a moment in which it looks left behind. Therefore:
+Between making the file and locking it, the file looks abandoned for a short time. Two rules follow:
 
-- Who removes takes the lock, without waiting, looks whether the name still means that file, and holds
-  the lock until the name is gone.
-- Who writes takes the lock, without waiting, right after making the file. If somebody has it, or the file has
-  no name any more, it was met in that moment: the writer makes another file, under another name.
+- A remover takes the lock without waiting, checks that the name still leads to the locked file, and holds
+  the lock until the name is removed.
+- A writer takes the lock without waiting, right after making the file. If the lock is taken, or the file has
+  no name any more, a remover met it in that time: the writer makes another file, under another name.
 
-A file that has been locked by its writer can be locked by nobody else. File systems without locks keep
-what was left.
+After a writer has locked its file, no other process can lock it. On file systems without locks, abandoned files stay.
 
-Some file systems know the locks of one host alone (NFS with `local_lock`, virtiofs, 9p, FUSE): there the lock of a
-writer on another host looks free. So a listing, which was not asked to delete anything, removes only what nothing
-was done to for a long time (`Fs.abandoned_after`), and nothing in a stack that is read-only. A writer whose file was
-removed all the same finds that out before it publishes: it compares the name with the file that it holds.
+Some file systems apply locks within one host only (NFS with `local_lock`, virtiofs, 9p, FUSE): there the lock of a
+writer on another host looks free. So a listing, which was not called to delete, removes only a file that was not
+changed for a long time (`Fs.abandoned_after`), and nothing in a read-only stack. A writer whose file was
+removed all the same finds out before it publishes: it compares the name with the open file.
+
+A cancelled writer discards its file in the thread that works on it. An interrupted one discards it when the object is
+collected.
 """
 
 import errno
@@ -29,7 +32,7 @@ from typing import Final
 
 from entrepot.errors import Unexpected
 
-from .descriptor import Descriptor
+from .descriptor import Descriptor, open_at
 from .publish import publish
 from .temporary_names import new_temporary_name
 
@@ -38,22 +41,22 @@ _LOOK: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CL
 _LOCK: Final = fcntl.LOCK_EX | fcntl.LOCK_NB
 _ATTEMPTS: Final = 16
 _REMOVED: Final = " (deleted)"
-"""What the kernel puts behind the name of a file that has been removed (proc(5))."""
+"""The kernel appends this to the name of a file that has been removed (proc(5))."""
 
 
 class Temporary:
-    """A file that has not its name yet. It holds the directory that it lies in, and its lock.
+    """A file that does not have its final name yet. It owns its open directory, the open file and the lock.
 
     Arguments:
-        directory: the open directory, which it closes.
-        mode: the permissions to make it with, of which the umask takes its part.
+        directory: the open directory, which the object closes.
+        mode: the permissions of the new file, before the umask.
     """
 
     __slots__ = ("_directory", "_file", "_maker", "_name", "is_published")
 
     def __init__(self, directory: Descriptor, mode: int) -> None:
         self._directory = directory
-        self._file = Descriptor(-1)
+        self._file = Descriptor()
         self._maker = os.getpid()
         self.is_published = False
         self._file, self._name = _create(directory.number, mode)
@@ -69,11 +72,11 @@ class Temporary:
         return self._directory.number
 
     def publish(self, target: str, *, is_new: bool) -> None:
-        """Gives the file its name, in one step.
+        """Gives the file its final name, in one step.
 
         Raises:
-            ObjectExists: it must be new, and something has that name.
-            Unexpected: another process has removed the file, or put another in its place.
+            ObjectExists: the name must be new, and is taken.
+            Unexpected: another process has removed the file, or put another one at its name.
         """
         if not self._is_at(self._name):
             raise Unexpected("another process has removed the temporary file that was written", is_temporary=True)
@@ -83,7 +86,7 @@ class Temporary:
         self.is_published = True
 
     def discard(self) -> None:
-        """Removes the file, unless it has its name."""
+        """Removes the file, unless it was published, and closes all."""
         try:
             if not self.is_published:
                 self._remove()
@@ -91,26 +94,26 @@ class Temporary:
             self.close()
 
     def close(self) -> None:
-        """Lets go of the file, of its lock and of the directory."""
+        """Closes the file, which frees its lock, and the directory."""
         try:
             self._file.close()
         finally:
             self._directory.close()
 
     def __del__(self) -> None:
-        """Discards what nobody ended, as an interrupt does. A forked child must not remove that of its parent."""
+        """Discards a file that an interrupt left. A forked child must not remove the file of its parent."""
         if hasattr(self, "_name") and self.descriptor >= 0 and self._maker == os.getpid():
-            with suppress(OSError):  # it is a courtesy: whoever meets the file removes it
+            with suppress(OSError):  # best effort: the next process that meets the file removes it
                 self.discard()
 
     def _remove(self) -> None:
-        """Removes the file if it still has this name: one who was interrupted may have given it the other already."""
+        """Removes the file if it still has its temporary name: an interrupted `publish` may have given it the other."""
         with suppress(FileNotFoundError):
             if self._is_at(self._name):
                 os.unlink(self._name, dir_fd=self.directory)
 
     def _is_at(self, name: str) -> bool:
-        """Whether a name means this file. A name is not an identity: a cleaner may have freed it."""
+        """Whether a name leads to this file. A remover may have freed the name for another file."""
         try:
             named = os.stat(name, dir_fd=self.directory, follow_symlinks=False)
         except FileNotFoundError:
@@ -118,10 +121,10 @@ class Temporary:
         return os.path.samestat(named, os.fstat(self.descriptor))
 
     def _never_left_its_name(self) -> bool:
-        """Whether the file lost its temporary name without getting another, so that something else was renamed.
+        """Whether the file lost its temporary name without getting another one, so that another file was renamed.
 
-        That is asked of a file that is not at its target: mostly the next writer has replaced it already. The kernel
-        remembers the last name of a file that is open and has none any more. Where it does not tell, it is no.
+        This is called for a file that is not at its target: mostly the next writer has replaced it already. The kernel
+        remembers the last name of an open file that has no name any more. Where `/proc` does not show it: False.
         """
         try:
             last = os.readlink(f"/proc/self/fd/{self.descriptor}")  # noqa: PTH115 - it would be imported for that
@@ -131,25 +134,23 @@ class Temporary:
 
 
 def remove_abandoned(directory: int, name: str, *, unused_for: float = 0.0) -> bool:
-    """Removes a temporary file if its writer is dead. Returns whether it did.
+    """Removes a temporary file if it is abandoned. Returns whether it was removed. Best effort.
 
     Arguments:
         directory: the open directory that it lies in.
         name: its name there.
-        unused_for: seconds that nothing must have been done to it. A free lock alone is no proof of death where locks
-            are known to one host alone, so what was not asked to delete anything demands an age too.
+        unused_for: seconds since the last change that are required. A free lock alone does not prove that the writer
+            is dead where locks work within one host only, so a listing requires an age too.
     """
     try:
         attributes = os.stat(name, dir_fd=directory, follow_symlinks=False)
         if not stat.S_ISREG(attributes.st_mode) or time() - _last_use(attributes) < unused_for:
             return False
-        descriptor = os.open(name, _LOOK, dir_fd=directory)
-    except OSError:  # it is gone, or belongs to somebody else: to remove it is a courtesy, and no duty
+        opened = open_at(name, _LOOK, directory=directory)
+    except OSError:  # it is gone, or may not be opened
         return False
-    try:
+    with opened as descriptor:
         return _remove_if_free(descriptor, directory, name)
-    finally:
-        os.close(descriptor)
 
 
 def _last_use(attributes: os.stat_result) -> float:
@@ -163,7 +164,7 @@ def _remove_if_free(descriptor: int, directory: int, name: str) -> bool:
         if not os.path.samestat(named, os.fstat(descriptor)):
             return False
         os.unlink(name, dir_fd=directory)
-    except OSError:  # its writer lives, or it is gone, or it may not be removed
+    except OSError:  # its writer is alive, or it is gone, or may not be removed
         return False
     return True
 
@@ -172,17 +173,17 @@ def _create(directory: int, mode: int) -> tuple[Descriptor, str]:
     for _ in range(_ATTEMPTS):
         name = new_temporary_name()
         try:
-            file = Descriptor(os.open(name, _CREATE, mode, dir_fd=directory))
+            file = open_at(name, _CREATE, mode, directory=directory)
         except FileExistsError:
             continue
         if _lock(file.number):
             return file, name
         file.close()
-    raise BlockingIOError(errno.EAGAIN, "every temporary file was taken for one that was left behind")
+    raise BlockingIOError(errno.EAGAIN, "other processes locked every new temporary file before its writer did")
 
 
 def _lock(descriptor: int) -> bool:
-    """Whether a file that was just made is ours. Where there are no locks, nobody takes it from us."""
+    """Whether a new file belongs to its writer. On a file system without locks no other process takes it."""
     try:
         fcntl.flock(descriptor, _LOCK)
     except BlockingIOError:

@@ -16,7 +16,7 @@ def new_temporary_name() -> str:
 
 
 def is_temporary_name(name: str) -> bool:
-    """Whether a name has the form of these names."""
+    """Whether a name is one of a temporary file."""
     return (
         len(name) == _LENGTH
         and name.startswith(PREFIX)

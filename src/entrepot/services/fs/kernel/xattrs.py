@@ -10,17 +10,17 @@ from entrepot.raw.log import WARNING, log
 
 _PREFIX: Final = "user."
 CAN_BE_STORED: Final = hasattr(os, "getxattr")
-"""Whether Python has the calls, which it has on Linux. The file system is only asked when a file is written."""
+"""Whether Python has the calls, which it has on Linux. The file system is tried only when a file is written."""
 _NONE_HERE: Final = (errno.EOPNOTSUPP, errno.ENOSYS)
 _NOT_LISTED: Final = (*_NONE_HERE, errno.EPERM, errno.EACCES, errno.EINVAL)
-"""How file systems without attributes, or that keep them to themselves (CIFS, FUSE), refuse to list them."""
+"""Errors of file systems that have no attributes or do not list them (CIFS, FUSE)."""
 _NOT_FOR_US: Final = (errno.ENODATA, errno.EACCES, errno.EPERM)
-"""It was removed since, or may be written to and not be read."""
+"""The attribute was removed since, or may be written but not read."""
 _TOO_LARGE: Final = (errno.E2BIG, errno.ERANGE)
 
 
 def may_have_user_metadata(path: str) -> bool:
-    """Whether a file may have some, asked without opening it or following a link. In doubt yes."""
+    """Whether a file may have user metadata. The file is not opened and a link is not followed. True if unknown."""
     if not CAN_BE_STORED:
         return False
     try:
@@ -31,8 +31,8 @@ def may_have_user_metadata(path: str) -> bool:
 
 
 def user_metadata_of(descriptor: int) -> dict[str, str]:
-    """The user metadata of an open file. What is no text, or has capitals in its name, is somebody else's."""
-    found: dict[str, str] = {}
+    """The user metadata of an open file. Attributes that are not text or have capitals in their names are left out."""
+    metadata: dict[str, str] = {}
     for name, value in _attributes(descriptor):
         try:
             key, text = name.removeprefix(_PREFIX), value.decode()
@@ -40,23 +40,23 @@ def user_metadata_of(descriptor: int) -> dict[str, str]:
         except UnicodeError:
             continue
         if key == key.lower():
-            found[key] = text
-    return found
+            metadata[key] = text
+    return metadata
 
 
 def set_user_metadata(descriptor: int, metadata: Mapping[str, str]) -> None:
-    """Stores user metadata beside an open file.
+    """Stores user metadata of an open file.
 
     Raises:
-        Unsupported: the file system has none.
-        InvalidInput, StorageFull: it is too large for the file system.
+        Unsupported: the file system has no user metadata.
+        InvalidInput, StorageFull: the metadata is too large for the file system.
     """
     for name, value in metadata.items():
         _set(descriptor, f"{_PREFIX}{name}", value.encode())
 
 
 def copy_user_metadata(source: int, target: int) -> None:
-    """Stores all that one open file has, text or not, beside another, or logs that the file system refuses."""
+    """Copies all user attributes, text or not, from one open file to another. Logs a warning where they are refused."""
     for name, value in _attributes(source):
         try:
             _set(target, name, value)
@@ -91,7 +91,7 @@ def _set(descriptor: int, name: str, value: bytes) -> None:
         if error.errno in _NONE_HERE:
             raise Unsupported("the file system has no user metadata") from error
         if error.errno in _TOO_LARGE:
-            raise InvalidInput("the user metadata is larger than the file system takes") from error
+            raise InvalidInput("the user metadata is larger than the file system allows") from error
         if error.errno == errno.ENOSPC:
-            raise StorageFull("there is no room for the user metadata: some file systems take few kilobytes") from error
+            raise StorageFull("no room is left for the user metadata: some file systems allow few kilobytes") from error
         raise
