@@ -17,12 +17,12 @@ T = TypeVar("T")
 
 
 def descriptors() -> int:
-    """How many files this process has open."""
+    """The number of open files of this process."""
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def names_in(directory: Path) -> list[str]:
-    """What lies in a directory, sorted."""
+    """The names in a directory, sorted."""
     return sorted(path.name for path in directory.iterdir())
 
 
@@ -65,7 +65,7 @@ def confinement(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def cold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is asked of the kernel that it shall give without waiting, it would have to wait."""
+    """Makes every call of the kernel that must not wait fail, as if it had to wait."""
 
     def refuse(*_: object) -> int:
         raise BlockingIOError

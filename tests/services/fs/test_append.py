@@ -126,7 +126,7 @@ def test_abort_drops_what_is_buffered_and_keeps_what_was_appended(run: Run, serv
     assert (root / "log").read_bytes() in (b"old ", b"old data", b"old datadata")
 
 
-def test_file_that_was_replaced_meanwhile_is_opened_anew(run: Run, service: FsAccessor, root: Path) -> None:
+def test_file_that_was_replaced_is_opened_again(run: Run, service: FsAccessor, root: Path) -> None:
     async def scenario() -> None:
         _, body = await service.write("log", OpWrite(append=True, chunk=4))
         for _ in range(3):
@@ -268,7 +268,7 @@ async def test_append_that_waits_for_a_lock_ends_with_its_timeout(root: Path) ->
 
 
 class TestRotated:
-    """A log file is renamed, or deleted, while a writer has it open. What comes then goes where the path leads."""
+    """A log file is renamed, or deleted, while a writer has it open. The next buffer goes to the file at the path."""
 
     @pytest.mark.parametrize("is_made_anew", [True, False])
     def test_between_two_buffers(self, run: Run, service: FsAccessor, root: Path, is_made_anew: bool) -> None:
@@ -309,7 +309,7 @@ class TestRotated:
         assert run(op.write("log", b"new", append=True)).content_length == 3
         assert (root / "log.1").read_bytes() == b"old"
         assert (root / "log").read_bytes() == b"new"
-        assert descriptors() <= before + 1  # that of the event loop
+        assert descriptors() <= before + 1  # one of the event loop
 
     def test_again_and_again(self, run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(appender, "_leads_to", lambda *_: False)

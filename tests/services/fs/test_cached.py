@@ -1,4 +1,4 @@
-"""What comes from the memory of the kernel without a hop: the same as what comes with one, or nothing."""
+"""Answers from the memory of the kernel without a thread call: the same as by a thread call, or none."""
 
 import asyncio
 import errno
@@ -90,7 +90,7 @@ async def read(service: accessor.FsAccessor, path: str, args: OpRead | None = No
 
 
 async def outcome(call: Awaitable[object]) -> object:
-    """What a call gives, or all that its error says."""
+    """The result of a call, or all fields of its error."""
     try:
         return await call
     except Error as error:
@@ -168,10 +168,10 @@ async def test_a_piece_at_a_time_is_read_from_the_open_file(
     _, body = await warm.read("file", OpRead())
     assert [await body.read(600), await body.read(600), await body.read(600)] == [CONTENT[:600], CONTENT[600:], b""]
     await body.close()
-    assert runtime.hops == 1  # that opened it; those of the open file are not counted
+    assert runtime.hops == 1  # opens it; calls of the open file are not counted
 
 
-async def test_a_body_that_came_at_once_can_be_sought_and_read_again(
+async def test_a_body_from_memory_can_be_sought_and_read_again(
     warm: accessor.FsAccessor, runtime: CountingRuntime, root: Path
 ) -> None:
     _, body = await warm.read("file", OpRead(range=BytesRange(10, 30)))
@@ -227,7 +227,7 @@ async def test_fewer_bytes_than_the_size_promises_are_never_passed_off_as_the_fi
     assert runtime.hops == 1
 
 
-async def test_fifo_that_takes_the_place_of_a_file_meanwhile_does_not_block(
+async def test_fifo_that_replaces_a_file_during_the_open_does_not_block(
     warm: accessor.FsAccessor, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original, before = cached._attributes_beneath, descriptors()
@@ -249,7 +249,7 @@ async def test_a_root_that_lies_on_something_else_now_is_looked_at_again(
 ) -> None:
     device, before = warm._cached_files._device, descriptors()
     warm._cached_files._device = device + 1
-    for hops in (1, 1):  # it is learned anew, and comes at once again
+    for hops in (1, 1):  # it is learned again, and then answered without a thread call
         assert await read(warm, "file") == CONTENT
         assert runtime.hops == hops
     assert (warm._cached_files._device, descriptors()) == (device, before)
@@ -269,7 +269,7 @@ async def test_on_a_file_system_that_may_wait_for_others_nothing_is_tried(
 
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.EPERM])
-async def test_a_kernel_that_does_not_know_what_is_in_memory_is_asked_once(
+async def test_a_kernel_that_cannot_answer_from_memory_is_tried_once(
     service: accessor.FsAccessor, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     asked = list[str]()
@@ -293,7 +293,7 @@ async def test_a_root_that_comes_later_is_found(runtime: CountingRuntime, contex
     (root / "later" / "file").write_bytes(CONTENT)
     for _ in range(3):
         assert await read(service, "file") == CONTENT
-    assert runtime.hops in (3, 5)  # the latter where nothing comes without a hop
+    assert runtime.hops in (3, 5)  # 5 where no call is answered without a thread call
 
 
 @pytest.mark.usefixtures("file")

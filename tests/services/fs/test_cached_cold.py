@@ -1,4 +1,4 @@
-"""What comes without a hop never makes the loop's thread sleep, on a disk of which the kernel forgot what it knew.
+"""Answers without a thread call never make the thread of the loop sleep, on a disk with a cold cache.
 
 The disk is an ext4 image on a loop device, of which this test drops the cached blocks. Making one takes root.
 """
@@ -23,7 +23,7 @@ from entrepot.services.fs.cached import LIMIT
 from .test_cached import look_at, read
 
 FLUSH_BLOCKS = 0x1261
-"""BLKFLSBUF (linux/fs.h): writes back and drops what is cached of a block device, extent trees and inodes as well."""
+"""BLKFLSBUF (linux/fs.h): writes back and drops the cache of a block device, extent trees and inodes included."""
 FILES = 40
 PAGE = 4096
 EXTENTS = 2000
@@ -110,7 +110,7 @@ def write_with_block_of_attributes(path: Path) -> None:
 
 
 def write_fragmented(path: Path) -> None:
-    """A file of many extents, whose map takes blocks of its own: every other page is a hole."""
+    """A file of many extents, whose map takes separate blocks: every other page is a hole."""
     with path.open("wb", buffering=0) as file:
         for number in range(EXTENTS):
             os.pwrite(file.fileno(), b"x" * PAGE, number * 2 * PAGE)
@@ -163,7 +163,7 @@ async def test_a_cold_range_of_a_fragmented_file(disk: Disk, service: FsAccessor
 
 
 async def test_warm_pages_before_cold_ones(disk: Disk, service: FsAccessor) -> None:
-    """A page that marks where reading ahead goes on is in memory, and what comes behind it is not."""
+    """The page that marks where reading ahead continues is in memory, and the pages after it are not."""
     write_fragmented(disk.root / "file")
     disk.forget_everything()
     await look_at_first_page(service)

@@ -79,7 +79,7 @@ async def test_readers_cancelled_a_hundred_times_leave_no_descriptor(op: Operato
         reading.cancel()
         outcomes |= {type(one) for one in await asyncio.gather(reading, return_exceptions=True)}
     assert asyncio.CancelledError in outcomes
-    while descriptors() > before:  # a thread that nobody waits for closes its file when it is done
+    while descriptors() > before:  # an abandoned thread closes its file when it is done
         await asyncio.sleep(0.001)
     assert await op.read(files[5]) == content(5)
 
@@ -87,7 +87,7 @@ async def test_readers_cancelled_a_hundred_times_leave_no_descriptor(op: Operato
 async def test_thread_whose_caller_has_gone_reads_its_own_file_although_others_are_opened(
     op: Operator, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Were its file closed meanwhile, the next one to be opened would get its number, and be read."""
+    """If its file were closed during the read, the next file to be opened would get its number, and be read."""
     entered, may_go = threading.Event(), threading.Event()
     original, late = os.pread, list[bytes]()
 
@@ -192,7 +192,7 @@ print("parent read on")
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("how", ["drops", "closes", "reads"])
 def test_parent_reads_on_after_a_forked_child(root: Path, how: str) -> None:
-    """In a process of its own: this one has threads."""
+    """In a separate process, because this one has threads."""
     shown = subprocess.run(
         [sys.executable, "-W", "error", "-c", _FORK_IN_LOOP, str(root), how],
         capture_output=True, text=True, timeout=30, check=False,

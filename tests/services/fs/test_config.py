@@ -133,7 +133,7 @@ def test_building_does_no_io(tmp_path: Path) -> None:
 
 
 def test_building_imports_no_event_loop_and_no_ctypes() -> None:
-    """A process of its own, since this one has imported everything."""
+    """In a separate process, because this one has imported everything."""
     code = (
         "import sys; from entrepot import Operator; from entrepot.services import Fs; Operator(Fs('/data'));"
         "print(sorted({'asyncio', 'ctypes', 'aiohttp', 'ssl', 'anyio'} & set(sys.modules)))"

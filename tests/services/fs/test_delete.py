@@ -1,4 +1,4 @@
-"""Deleting files, directories and trees; never through a link, and never what a writer is at."""
+"""Deleting files, directories and trees; never through a link, and never a file that is being written."""
 
 import asyncio
 import errno
@@ -337,7 +337,7 @@ def test_a_wide_directory_is_not_read_once_for_each_directory_in_it(
     run(op.delete("d/", recursive=True))
     assert not (root / "d").exists()
     assert len(read) <= most
-    assert descriptors() <= before + 3  # those of the event loop
+    assert descriptors() <= before + 3  # of the event loop
 
 
 def test_directories_below_those_whose_names_are_remembered(run: Run, op: Operator, root: Path) -> None:

@@ -71,7 +71,7 @@ def test_no_two_writes_in_one_tick_have_one_etag(run: Run, slow_clock: Path, con
     assert len(inodes) < 10, "inodes are not used again here, so that nothing was tried"
 
 
-def test_etag_of_what_was_replaced_twice_in_one_tick_matches_no_more(run: Run, slow_clock: Path, context: Any) -> None:
+def test_etag_of_a_file_replaced_twice_in_one_tick_does_not_match(run: Run, slow_clock: Path, context: Any) -> None:
     op = Operator(Fs(slow_clock), context=context)
     for _ in range(20):
         first = run(op.write("file", b"A" * _BLOCK)).etag
@@ -82,8 +82,8 @@ def test_etag_of_what_was_replaced_twice_in_one_tick_matches_no_more(run: Run, s
         assert (raised.value.operation, raised.value.path) == ("read", "file")
 
 
-def test_ranges_of_what_is_replaced_twice_in_one_tick_are_no_splice(run: Run, slow_clock: Path, context: Any) -> None:
-    """Each range is read from a descriptor of its own."""
+def test_ranges_of_a_file_replaced_twice_in_one_tick_are_not_mixed(run: Run, slow_clock: Path, context: Any) -> None:
+    """Each range is read from a separate descriptor."""
 
     async def scenario() -> None:
         op = Operator(Fs(slow_clock), context=context)
@@ -193,7 +193,7 @@ def test_chunks_go_on_when_the_etag_becomes_strong(op: Operator, monkeypatch: py
 
 
 def test_handle_that_does_not_hold_the_inode_does_not_count(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As that of a file system that numbers what it shows as it likes."""
+    """As of a file system that numbers its files arbitrarily."""
     path = root / "file"
     path.touch()
     inode = path.stat().st_ino

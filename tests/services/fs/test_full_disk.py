@@ -1,4 +1,4 @@
-"""A disk that is full, a real one: a small file system in memory, in a mount namespace of a process of its own."""
+"""A disk that is full, a real one: a small file system in memory, in a mount namespace of a separate process."""
 
 import json
 import shutil

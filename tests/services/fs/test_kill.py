@@ -49,7 +49,7 @@ def check_whole(root: Path) -> None:
 
 
 def run_rounds(root: Path, rounds: int) -> int:
-    """Kills a writer again and again. Returns how often it left something behind."""
+    """Kills a writer repeatedly. Returns how often it left a temporary file."""
     (root / "file").write_bytes(bytes(SIZE))
     op, left = Operator(Fs(str(root))), 0
     mother = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Listing directories: what is there, once, whatever lies in between."""
+"""Listing directories: each entry once, whatever happens during the walk."""
 
 import asyncio
 import errno
@@ -392,7 +392,7 @@ async def test_listing_that_is_closed_while_a_thread_is_at_it_leaves_nothing_ope
 
 @pytest.fixture
 def churn(root: Path, tree: list[str]) -> Iterator[None]:
-    """Somebody who makes and removes files and directories all the time."""
+    """A thread that makes and removes files and directories all the time."""
     done = threading.Event()
 
     def work() -> None:

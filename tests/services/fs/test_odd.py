@@ -45,7 +45,7 @@ def furnished(root: Path) -> Path:
 
 
 async def each_operation(op: Operator, path: str) -> None:
-    """Makes all calls with a path. What they raise other than an error of ours is raised."""
+    """Makes all calls with a path. An exception that is not an entrepot error is raised."""
     calls: list[Any] = [
         lambda: op.stat(path), lambda: op.read(path), lambda: op.read(path, chunk=2), lambda: op.exists(path),
         lambda: op.list(path), lambda: op.list(path, recursive=True),

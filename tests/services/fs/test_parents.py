@@ -1,4 +1,4 @@
-"""Directories that are made for what is put into them, while somebody else deletes them."""
+"""Parent directories that are made for a new file, while another process deletes them."""
 
 import os
 from collections.abc import Callable, Coroutine
@@ -37,7 +37,7 @@ def source(root: Path) -> Path:
 
 @pytest.fixture
 def deleted(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], list[int]]:
-    """Deletes `d/` and `d/e/` so many times: as soon as they are made, or when something is put into them."""
+    """Deletes `d/` and `d/e/` a number of times: as soon as they are made, or when a file is put into them."""
 
     def delete_when(moment: str, times: int) -> list[int]:
         calls: list[int] = []

@@ -1,4 +1,4 @@
-"""Reading files: what is read, what is refused, and how often a thread is asked."""
+"""Reading files: content, refusals, and the number of thread calls."""
 
 import io
 import os
@@ -191,7 +191,7 @@ def test_fifo_is_refused_and_its_writer_not_disturbed(run: Run, op: Operator, ro
 
 
 @pytest.mark.usefixtures("cold")
-def test_fifo_that_takes_the_place_of_a_file_meanwhile_does_not_block(
+def test_fifo_that_replaces_a_file_during_the_open_does_not_block(
     run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = root / "file"

@@ -1,4 +1,4 @@
-"""What a thread was asked to do is taken back, or has happened, when the caller goes on."""
+"""Work in a thread is revoked, or complete, when the cancelled caller goes on."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ def test_result_and_errors_pass(run: Run, context: Context) -> None:
         run(run_revocable(context.runtime, fail))
 
 
-def test_nobody_begins_what_was_revoked() -> None:
+def test_revoked_work_does_not_start() -> None:
     revocable = Revocable()
     assert not revocable.revoke()
     for _ in range(2):

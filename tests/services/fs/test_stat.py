@@ -1,4 +1,4 @@
-"""What stat tells of files, directories and other things."""
+"""The metadata of files, directories and special files."""
 
 import os
 import socket

@@ -283,7 +283,7 @@ class TestIfNotExists:
 class TestFsync:
     @pytest.fixture
     def synced(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """What was forced to the disk, and when names were given, in order."""
+        """Calls of fsync and rename, in order."""
         steps: list[str] = []
         sync, rename = os.fsync, os.rename
 

@@ -287,7 +287,7 @@ class TestRename:
     def test_name_that_differs_in_case_only_keeps_its_file(
         self, run: Run, op: Operator, root: Path, file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """As on a file system that does not tell case apart: both names lead to one file that has a third besides."""
+        """As on a file system that ignores case: both names lead to one file that has a third name."""
         os.link(file, root / "third")
         original = os.stat
 
@@ -299,7 +299,7 @@ class TestRename:
         run(op.rename("file", "FILE"))
         assert names_in(root) == ["FILE", "third"]
 
-    def test_listing_meanwhile_takes_the_name_between_for_nothing_left_behind(
+    def test_listing_does_not_remove_the_third_name(
         self, run: Run, op: Operator, root: Path, file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         os.link(file, root / "hard")
@@ -319,7 +319,7 @@ class TestRename:
     def test_kill_between_leaves_the_file_to_be_seen(
         self, run: Run, op: Operator, root: Path, file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """On a file system that does not tell case apart it has no other name there by then."""
+        """On a file system that ignores case the file has no other name at that time."""
         os.link(file, root.parent / "elsewhere")
         original, done = os.rename, list[int]()
 

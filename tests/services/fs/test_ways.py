@@ -41,7 +41,7 @@ def check_confined(run: Run, op: Operator) -> None:
 
 @pytest.fixture
 def refusing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
-    """Lets the kernel answer `openat2` with an error; counts how often it is asked."""
+    """Makes `openat2` fail with an error; counts the calls."""
 
     def refuse(code: int) -> list[int]:
         asked: list[int] = []
@@ -58,7 +58,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[int]]:
 
 
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM, errno.EINVAL])
-def test_kernel_or_sandbox_that_refuses_openat2_is_asked_once_and_then_paths_are_walked(
+def test_where_openat2_is_refused_it_is_tried_once_and_paths_are_walked(
     run: Run, op: Operator, refusing: Callable[[int], list[int]], code: int
 ) -> None:
     asked = refusing(code)
@@ -66,7 +66,7 @@ def test_kernel_or_sandbox_that_refuses_openat2_is_asked_once_and_then_paths_are
     assert asked == [437]
 
 
-def test_openat2_is_asked_again_when_a_rename_came_between_but_not_for_ever(
+def test_openat2_is_repeated_after_a_rename_but_not_without_limit(
     run: Run, op: Operator, refusing: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(beneath, "kernel_confines", lambda: True)

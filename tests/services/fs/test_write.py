@@ -1,4 +1,4 @@
-"""Writing files: all or nothing, and nothing left behind."""
+"""Writing files: all or nothing, and no temporary file stays."""
 
 import errno
 import json
@@ -175,7 +175,7 @@ def test_new_file_has_the_permissions_that_the_umask_leaves(run: Run, op: Operat
         ("pwrite", errno.ENOSPC, StorageFull),
         ("pwrite", errno.EDQUOT, StorageFull),
         ("rename", errno.EACCES, PermissionDenied),
-        ("dup", errno.EIO, Error),  # so that a network file system says on closing what it could not store
+        ("dup", errno.EIO, Error),  # a network file system reports on closing that it could not store the content
     ],
 )
 def test_error_on_the_way_leaves_nothing_behind(
@@ -303,7 +303,7 @@ def open_to_all() -> Iterator[Path]:
 
 
 def test_permissions_are_those_of_the_user(open_to_all: Path, confinement: str) -> None:
-    """In a process of its own, which gives up the rights of root first: those would overrule every mode."""
+    """In a separate process without the rights of root, which would override every mode."""
     root = open_to_all
     for path in ("private", "closed/file", "search/file"):
         (root / path).parent.mkdir(exist_ok=True)

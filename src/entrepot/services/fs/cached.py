@@ -27,6 +27,9 @@ States of a `CachedFiles`: the device of the root is unknown at first; the first
 the file system (`learn`) and stores its device, or that no attempt makes sense there. If another device is found at
 the root later (a mount), it is unknown again. Attempts run in the event loop and `learn` in threads at the same time;
 each attribute is replaced in one step.
+
+Descriptors are plain integers here, because an owner (`Descriptor`) would take as long as the system call. No
+cancellation can come between these calls, which await nothing, and `asyncio.run` turns Ctrl-C into a cancellation.
 """
 
 import os

@@ -13,7 +13,7 @@ Theory of operation of the recursive deletion (`_TreeRemoval`). A tree is remove
 - A temporary file whose writer is alive stays, and so do the directories above it (`_kept`). A directory that is not
   empty for another reason was filled at the same time; it is tried 3 times.
 
-Before each entry the removal checks that it is still wanted (`Revocable`). A cancelled one stops between two entries;
+Before each entry the removal checks that it is still wanted (`Revocable`). After a cancellation it stops between two entries;
 the entries that were removed stay removed.
 """
 
@@ -45,7 +45,7 @@ _RESTARTS: Final = 1000
 _NAMES: Final = 256
 """Names of directories that are remembered for one directory."""
 _WIDE_LEVELS: Final = 64
-"""Levels at which `_NAMES` are remembered. Below them it is one."""
+"""Levels at which `_NAMES` names are remembered. Below them one name is."""
 
 Identity = tuple[int, int]
 

@@ -94,10 +94,10 @@ def _open_regular(root: str, path: str) -> Descriptor:
 def _check_is_another(root: str, target: str, source: os.stat_result) -> None:
     with open_root(root) as directory:
         try:
-            found = attributes_beneath(directory, target)
+            attributes = attributes_beneath(directory, target)
         except OSError:  # the target is missing, or a link that leads out or nowhere and is replaced itself
             return
-    if os.path.samestat(source, found):
+    if os.path.samestat(source, attributes):
         raise IsSameFile("source and target are names of one file")
 
 

@@ -1,4 +1,4 @@
-"""A file that replaces or copies another is open to nobody to whom that is not: mode, access list, owner, group."""
+"""A replacement or copy is accessible only to users who have access to the old file: mode, ACL, owner, group."""
 
 import os
 import stat
@@ -66,7 +66,7 @@ def test_a_copy_has_the_access_list_of_its_source(run: Run, op: Operator, root: 
 def test_where_no_access_list_can_be_given_the_entry_of_the_group_counts(
     run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The group bits of the mode are the mask: taken for what the group may do, they would open the file to it."""
+    """The group bits of the mode are the mask: as the rights of the group they would make the file accessible to it."""
     (root / "file").write_bytes(b"old")
     set_or_skip(root / "file", ACL, FOR_SOMEBODY)
     original = os.setxattr

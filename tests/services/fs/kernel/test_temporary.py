@@ -75,7 +75,7 @@ def a_day_later(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_leftover_is_not_shown_and_removed_by_a_listing_a_day_later(
     run: Run, op: Operator, root: Path, recursive: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where locks are known to one host alone, a free one is no proof of death; an age is."""
+    """Where locks work within one host only, a free lock does not prove that the writer is dead; an age does."""
     (root / NAME).write_bytes(b"half")
     (root / "file").write_bytes(b"data")
     assert [entry.path for entry in run(op.list("/", recursive=recursive))] == ["/", "file"]
@@ -180,7 +180,7 @@ def test_file_of_a_living_writer_is_left_alone(run: Run, op: Operator, root: Pat
 def test_file_that_was_met_before_it_was_locked_is_given_up_for_another(
     root: Path, directory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The moment between making and locking, both ways: removed already, and about to be removed."""
+    """The time between making and locking: the file is removed already, or is about to be removed."""
     original, removing = temporary._lock, list[int]()
 
     def meet_first(descriptor: int) -> bool:
@@ -266,7 +266,7 @@ def test_writer_that_nobody_ended_is_closed_and_its_file_removed_in_the_end(
 def test_a_file_that_is_swapped_right_before_it_is_renamed_is_no_success(
     root: Path, directory: int, is_new: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was published is not what was written, and the writer says so."""
+    """The published file is not the written one, and the writer raises an error."""
     original = temporary.publish
 
     def swapped(source: str, target: str, source_directory: int, target_directory: int, *, is_new: bool) -> None:

@@ -15,7 +15,7 @@ Theory of operation.
 - Directories are made on the way down (`make_directory`, `put_in_parent`). Other processes may delete them again before
   something lies in them; then all of it is repeated, up to 8 times.
 - An open descriptor has an owner (`Descriptor`) from the system call on, so an interrupt or an exception at any point
-  leaves nothing open. The exception is `describe_without_links`, the fast way of `stat`, which holds a plain integer
+  leaves nothing open. The exception is `describe_without_links`, the fast way of `stat`, which has a plain integer
   for three calls because an owner would take as long as the system call.
 """
 
@@ -236,7 +236,7 @@ def _make_root(path: str, fsync: bool) -> None:
     while not _is_made(missing[-1], fsync):
         missing.append(os.path.dirname(missing[-1]))  # noqa: PTH120 - as little is imported as possible
     for directory in missing[-2::-1]:
-        if not _is_made(directory, fsync):  # the one above it was deleted again, or is a link to nothing
+        if not _is_made(directory, fsync):  # its parent was deleted again, or is a link to nothing
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
