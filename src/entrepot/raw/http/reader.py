@@ -205,8 +205,8 @@ def place(content: StatedContent, requested: BytesRange) -> Placed:
     if content.part is not None:
         return _place_partial(content.part, content.length, requested)
     if content.unplaced is not None:
-        kind = content.unplaced
-        raise ContentTruncated(f"the partial response does not state its part (its content type is {kind[:80]!r})")
+        several = " and has several" if content.unplaced.lower().startswith("multipart/") else ""
+        raise ContentTruncated(f"the partial response does not state its part{several}")
     return _place_whole(content.length, requested)
 
 

@@ -13,8 +13,8 @@ Theory of operation of the recursive deletion (`_TreeRemoval`). A tree is remove
 - A temporary file whose writer is alive stays, and so do the directories above it (`_kept`). A directory that is not
   empty for another reason was filled at the same time; it is tried 3 times.
 
-Before each entry the removal checks that it is still wanted (`Revocable`). After a cancellation it stops between two entries;
-the entries that were removed stay removed.
+Before each entry the removal checks that it is still wanted (`Revocable`). After a cancellation it stops between two
+entries; the entries that were removed stay removed.
 """
 
 import errno

@@ -54,3 +54,11 @@ def test_what_would_end_a_line_is_refused_and_not_repeated(bad: str, place: str)
     assert "secret" not in str(caught.value)
     assert bad not in caught.value.message
     assert not caught.value.is_temporary
+
+
+def test_the_error_of_a_lone_surrogate_holds_nothing_of_the_head() -> None:
+    request = HttpRequest("GET", "http://host/", [("Authorization", "secret"), ("X", "\ud800")])
+    with pytest.raises(InvalidInput, match="lone surrogate") as caught:
+        head_of(request, "/", {})
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import ssl
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, Final
 
 import aiohttp
 
@@ -15,11 +15,15 @@ from entrepot.raw.http.wire.proxies import find_proxy
 from entrepot.raw.http.wire.target import split_url
 from entrepot.raw.runtime.loop_local import LoopLocal
 from entrepot.raw.runtime.running import require_task
+from entrepot.types.numbers import as_seconds
 from entrepot.types.shown import shown
 
 from .errors import FOREIGN_ERRORS, is_cancelled, translated
 from .origin import parse_origin
 from .pool import Pool, Pools
+
+_ORIGINS: Final = 256
+"""The number of origins whose proxy is remembered."""
 
 
 class AiohttpTransport(HttpTransport):
@@ -78,7 +82,7 @@ class AiohttpTransport(HttpTransport):
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=idle_timeout)
         make = partial(Pool, tls, timeout, max_connections or 0, pool_timeout)
         self._pools = LoopLocal(partial(Pools, make), Pools.close)
-        self._proxies: dict[tuple[str, str], Endpoint | None] = {}
+        self._proxies = lru_cache(maxsize=_ORIGINS)(_find_proxy)
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         require_task()
@@ -99,12 +103,8 @@ class AiohttpTransport(HttpTransport):
         await (await self._pools.get()).retire()
 
     def _proxy(self, origin: str) -> Endpoint | None:
-        scheme, _, place = origin.partition("://")
-        key = scheme, place.rpartition("@")[2]  # passwords are not kept
-        if key not in self._proxies:
-            url = parse_origin(origin)
-            self._proxies[key] = find_proxy(url.scheme, url.raw_host or "", url.port, os.environ)
-        return self._proxies[key]
+        scheme, separator, place = origin.partition("://")
+        return self._proxies(f"{scheme}{separator}{place.rpartition('@')[2]}")  # passwords are not kept
 
     def __repr__(self) -> str:
         return f"AiohttpTransport({', '.join(f'{k}={v!r}' for k, v in self._arguments.items() if v is not None)})"
@@ -116,12 +116,13 @@ class AiohttpTransport(HttpTransport):
         self.__init__(**arguments)  # type: ignore[misc]
 
 
+def _find_proxy(origin: str) -> Endpoint | None:
+    url = parse_origin(origin)
+    return find_proxy(url.scheme, url.raw_host or "", url.port, os.environ)
+
+
 def _checked_seconds(name: str, value: Any) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise InvalidInput(f"{name} must be a number of seconds above 0, or None, not {shown(value)}")
-    return float(value)
+    return None if value is None else float(as_seconds(name, value, above=0))
 
 
 def _checked_connections(value: Any) -> int | None:

@@ -36,11 +36,18 @@ def head_of(request: HttpRequest, target: str, common: Mapping[str, str]) -> byt
         # RFC 9110, 8.6. It is stated whatever length the request states itself.
         lines.append(f"Content-Length: {request.size}")
     lines.append("\r\n")
+    # Outside of the handler: the error that is handled there holds the whole head, with its signature.
+    if (head := _encoded("\r\n".join(lines))) is None:
+        raise InvalidInput("the URL or a header of the request has a lone surrogate")
+    return head
+
+
+def _encoded(text: str) -> bytes | None:
     try:
-        # An etag is sent with the bytes that it was received with, which may not be UTF-8
-        return "\r\n".join(lines).encode("utf-8", "surrogateescape")
+        # An etag is sent with the bytes that it was received with, which may not be UTF-8.
+        return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise InvalidInput("the URL or a header of the request has a lone surrogate") from None
+        return None
 
 
 def _check(text: str) -> None:
