@@ -64,8 +64,9 @@ class StoredHeaders:
 
     def user_metadata(self, headers: HttpHeaders) -> dict[str, str]:
         """The user metadata in the headers of a response."""
-        names = [name for name in headers if name.startswith(self.user_prefix)]
-        return {name.removeprefix(self.user_prefix): header_text(headers, name) or "" for name in names}
+        prefix = self.user_prefix
+        names = [name for name in headers if name.startswith(prefix)]
+        return {name.removeprefix(prefix): header_text(headers, name) or "" for name in names} if names else {}
 
     def _user_headers(self, user_metadata: Mapping[str, str]) -> Iterator[Header]:
         seen = set[str]()

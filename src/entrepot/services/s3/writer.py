@@ -1,4 +1,16 @@
-"""Writes of objects: by one PUT, or in parts. `Publication` handles requests whose response was lost."""
+"""Writes of objects: by one PUT, or in parts.
+
+Theory of operation. `oio.MultipartWriter` decides between the two and calls `S3Upload`: `store` for a PUT, or
+`initiate`, `upload_part` (several at a time, in any order) and `complete`. `abort` may follow any of them. Each call
+may be made again with the same arguments after it failed, also if it had in fact succeeded:
+
+- a part that is sent again replaces the first one, and a second `initiate` leaves an upload without parts;
+- a PUT or a completion may have made the object visible before its response was lost. `Publication` remembers that. If
+  a repeated completion then finds no upload, the object is compared with the parts by its etag;
+- an `abort` of an upload that no longer exists succeeds.
+
+A conflict at the end of an upload spends it: S3 requires a new upload, so that error is not temporary.
+"""
 
 from collections.abc import Sequence
 
