@@ -1,11 +1,15 @@
-"""What wraps a body, a transport or a runtime has all that the wrapped interface has.
+"""Every wrapper of a body, a transport or a runtime has all public names of the interface that it wraps.
 
-Attributes of an interface have defaults, such as `is_at_end`. A wrapper that forgets one works, and is slow or
-wrong only where that attribute matters. A class is a wrapper if a parameter has the type that it is itself, or is
-called `inner` and has the type of an interface.
+Attributes of an interface have defaults, such as `is_at_end`. A wrapper that does not forward such an attribute works,
+and is slow or wrong only where the attribute matters.
+
+Wrappers are discovered, not listed: all modules of entrepot are imported, and all classes in them and all subclasses
+of the interfaces are looked at. A class is a wrapper of an interface if a parameter of its `__init__` has the
+interface's type, and the class is a subclass of it or the parameter is called `inner`.
 """
 
 import inspect
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -20,47 +24,85 @@ from entrepot.raw.http import HttpBody, HttpTransport
 from entrepot.raw.runtime import Runtime
 
 INTERFACES: tuple[type, ...] = (oio.Read, oio.Write, oio.List, oio.Delete, HttpBody, HttpTransport, Runtime)
-KNOWN = {
-    "_LimitedBody", "_LimitedTransport", "_IdleTransport", "_Propagating", "_ChaosReader", "_RecordedBody",
-    "_RecordedRuntime", "_RelativeLister", "_CheckedDeleter", "_AroundWriter", "StreamableReader",
-}  # fmt: skip
 
 
-def _classes() -> Iterator[type]:
+def _classes() -> set[type]:
+    """All classes of entrepot: those that a module names, and nested ones that derive from an interface."""
+    found = set[type]()
     for module in walk_packages([str(Path(entrepot.__file__).parent)], "entrepot."):
         if not module.name.endswith("__main__"):
-            members = vars(import_module(module.name)).values()
-            yield from (one for one in members if inspect.isclass(one) and one.__module__ == module.name)
+            found.update(filter(inspect.isclass, vars(import_module(module.name)).values()))
+    for interface in INTERFACES:
+        found.update(_subclasses(interface))
+    return {cls for cls in found if cls.__module__.startswith("entrepot.")}
 
 
-def _wraps(one: type, interface: type) -> bool:
-    annotations: dict[str, Any] = getattr(one.__init__, "__annotations__", {})
-    kinds = {name: str(kind).rpartition(".")[2].removesuffix("'>") for name, kind in annotations.items()}
-    return (
-        interface.__name__ in kinds.values() if interface in one.__mro__ else kinds.get("inner") == interface.__name__
-    )
+def _subclasses(cls: type) -> Iterator[type]:
+    for subclass in cls.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
 
 
-def _pairs() -> Iterator[tuple[type, type]]:
-    for one in _classes():
-        yield from ((one, interface) for interface in INTERFACES if one is not interface and _wraps(one, interface))
+def _wraps(cls: type, interface: type) -> bool:
+    annotations: dict[str, Any] = getattr(cls.__init__, "__annotations__", {})
+    parameters = {name for name, annotation in annotations.items() if interface.__name__ in _union(annotation)}
+    return bool(parameters) if interface in cls.__mro__ else "inner" in parameters
 
 
-WRAPPERS = sorted(set(_pairs()), key=lambda pair: pair[0].__qualname__)
+def _union(annotation: Any) -> set[str]:
+    """The names of the types in a union, without their packages: `oio.Read | None` is `{"Read", "None"}`."""
+    text = annotation.__qualname__ if inspect.isclass(annotation) else str(annotation)
+    return {re.sub(r"^.*\.", "", member.strip()) for member in text.split("|")}
 
 
 def _public(interface: type) -> set[str]:
     return {name for name in dir(interface) if not name.startswith("_")}
 
 
-def test_the_wrappers_are_found() -> None:
-    assert {wrapper.__name__ for wrapper, _ in WRAPPERS} >= KNOWN
-
-
-@pytest.mark.parametrize(("wrapper", "interface"), WRAPPERS, ids=lambda one: one.__name__)
-def test_a_wrapper_has_all_of_its_interface(wrapper: type, interface: type) -> None:
+def _forgotten(wrapper: type, interface: type) -> set[str]:
     own = {name for base in wrapper.__mro__ if base not in interface.__mro__ for name in vars(base)}
-    forgotten = _public(interface) - own
+    return _public(interface) - own
+
+
+CLASSES = sorted(_classes(), key=lambda cls: (cls.__module__, cls.__qualname__))
+WRAPPERS = [(cls, interface) for cls in CLASSES for interface in INTERFACES if _wraps(cls, interface)]
+
+
+def test_wrappers_are_found_in_every_room_and_of_every_interface_that_has_one() -> None:
+    assert {wrapper.__module__.split(".")[1] for wrapper, _ in WRAPPERS} >= {"raw", "layers", "testing"}
+    assert {interface for _, interface in WRAPPERS} == set(INTERFACES)
+
+
+def test_a_class_that_holds_an_inner_body_is_found() -> None:
+    """A class that derives from an interface and stores `self._inner` is a wrapper, whatever its annotations say."""
+    found = {wrapper for wrapper, _ in WRAPPERS}
+    for cls in CLASSES:
+        if set(INTERFACES) & set(cls.__mro__) and "self._inner = " in inspect.getsource(cls):
+            assert cls in found, cls
+
+
+def test_a_wrapper_that_forgets_an_attribute_is_found_and_fails() -> None:
+    class Forgetful(oio.Read):
+        def __init__(self, body: "oio.Read | None") -> None:
+            self._body = body
+
+        async def read(self, n: int) -> bytes:
+            return b""
+
+    class Unrelated:
+        def __init__(self, inner: HttpBody) -> None:
+            self._inner = inner
+
+    assert Forgetful in set(_subclasses(oio.Read))
+    assert _wraps(Forgetful, oio.Read)
+    assert _forgotten(Forgetful, oio.Read) == {"is_at_end", "seek", "next", "close"}
+    assert _wraps(Unrelated, HttpBody)
+    assert _forgotten(Unrelated, HttpBody) == {"is_at_end", "read", "close"}
+
+
+@pytest.mark.parametrize(("wrapper", "interface"), WRAPPERS, ids=lambda cls: cls.__name__)
+def test_a_wrapper_has_all_of_its_interface(wrapper: type, interface: type) -> None:
+    forgotten = _forgotten(wrapper, interface)
     assert not forgotten, f"{wrapper.__name__} leaves {forgotten} at the defaults of {interface.__name__}"
 
 

@@ -26,8 +26,8 @@ from entrepot.raw import (
     RpWrite,
     oio,
 )
-from entrepot.raw.accessor import Coro
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
+from entrepot.raw.layered import Coro
 from entrepot.types.numbers import as_seconds
 
 T = TypeVar("T")

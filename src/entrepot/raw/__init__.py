@@ -1,13 +1,17 @@
-"""For authors of services and layers: what to implement, and what helps. Less stable than `entrepot` itself.
+"""The interfaces and helpers for authors of services and layers. Less stable than `entrepot` itself.
 
-Start with `Accessor` and `ServiceConfig` for a service, `AroundAccessor` and `Layer` for a layer.
+A service implements `Accessor` (`accessor.py`, one page) and `ServiceConfig`. A layer implements `Layer` and builds on
+`AroundAccessor` or `LayeredAccessor` (`layered.py`); `observation.py` and `per_runtime.py` help layers that measure or
+hold state. The arguments of operations are in `ops.py`, their responses in `rps.py`, the bodies in `oio/` (a folder for
+each verb, `api.py` first), waiting in `runtime/`, requests in `http/`.
 """
 
 from . import oio
-from .accessor import OPERATIONS, Accessor, AccessorInfo, AroundAccessor, LayeredAccessor
+from .accessor import OPERATIONS, Accessor, AccessorInfo
 from .config import ServiceConfig
 from .context import Context
 from .layer import Layer
+from .layered import AroundAccessor, LayeredAccessor
 from .operation import Operation
 from .ops import (
     DEFAULT_COPY,

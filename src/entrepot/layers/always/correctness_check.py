@@ -49,7 +49,7 @@ from entrepot.raw import (
     RpWrite,
     oio,
 )
-from entrepot.raw.accessor import Coro
+from entrepot.raw.layered import Coro
 from entrepot.raw.path import is_dir_path
 from entrepot.types import Capability
 

@@ -1,0 +1,282 @@
+"""The bases of layers: accessors around an accessor, and the wrappers of the bodies that they return.
+
+- `LayeredAccessor` forwards every operation; a subclass overrides the operations that it changes.
+- `AroundAccessor` runs one coroutine, `around`, for each call that it names: operations and the verbs of bodies.
+
+Theory of operation. A stack is built once and called often, so both bases decide at construction what passes
+through them. An operation that a layer leaves alone is bound straight to the inner accessor's bound method (an
+instance attribute hides the class's method): a call of it costs nothing here, however many such layers there are
+(646 to 319 ns through four). The bodies of `AroundAccessor` do the same with verbs that the layer does not name, and a
+body of which no verb is named is returned unwrapped.
+
+`around` runs in the caller's task and starts none of its own, so a cancellation reaches the call directly. One
+accessor serves any number of calls at the same time; one body serves one task at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar, TypeVarTuple
+
+from entrepot.types import Entry, Metadata
+
+from .accessor import OPERATIONS, Accessor
+from .oio.delete.api import Delete
+from .oio.list.api import List
+from .oio.read.api import Read
+from .oio.write.api import Write
+from .operation import Operation
+from .ops import (
+    OpAbortUpload,
+    OpCopy,
+    OpCreateDir,
+    OpDelete,
+    OpList,
+    OpListUploads,
+    OpPresign,
+    OpRead,
+    OpRename,
+    OpStat,
+    OpWrite,
+)
+from .rps import (
+    RpAbortUpload,
+    RpCopy,
+    RpCreateDir,
+    RpDelete,
+    RpList,
+    RpListUploads,
+    RpPresign,
+    RpRead,
+    RpRename,
+    RpStat,
+    RpWrite,
+)
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+Coro = Coroutine[Any, Any, T]
+"""The coroutine of a call. A plain method that returns the coroutine of an inner call saves one of its own, which would
+only await the inner one."""
+
+
+class LayeredAccessor(Accessor):
+    """An accessor around another. A subclass overrides the operations that it changes and calls `self.inner`.
+
+    Every other operation is the inner accessor's bound method, so that a call of it costs nothing here.
+    """
+
+    def __init__(self, inner: Accessor) -> None:
+        self.inner = inner
+        self.info = inner.info
+        for operation in OPERATIONS:
+            if not self._changes(operation):
+                setattr(self, operation, getattr(inner, operation))
+
+    def _changes(self, operation: str) -> bool:
+        return getattr(type(self), operation) is not getattr(LayeredAccessor, operation)
+
+    async def stat(self, path: str, args: OpStat) -> RpStat:
+        return await self.inner.stat(path, args)
+
+    async def read(self, path: str, args: OpRead) -> tuple[RpRead, Read]:
+        return await self.inner.read(path, args)
+
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, Write]:
+        return await self.inner.write(path, args)
+
+    async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
+        return await self.inner.create_dir(path, args)
+
+    async def delete(self) -> tuple[RpDelete, Delete]:
+        return await self.inner.delete()
+
+    async def list(self, path: str, args: OpList) -> tuple[RpList, List]:
+        return await self.inner.list(path, args)
+
+    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+        return await self.inner.copy(source, target, args)
+
+    async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
+        return await self.inner.rename(source, target, args)
+
+    async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
+        return await self.inner.list_uploads(path, args)
+
+    async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
+        return await self.inner.abort_upload(path, args)
+
+    async def presign(self, path: str, args: OpPresign) -> RpPresign:
+        return await self.inner.presign(path, args)
+
+
+class AroundAccessor(LayeredAccessor):
+    """An accessor that runs each call that it names inside its coroutine `around`.
+
+    Subclasses override `around`. A subclass that means only some calls narrows `operations`: for the class, or for
+    one accessor before `super().__init__`.
+    """
+
+    operations: frozenset[Operation] = frozenset(Operation)
+
+    def _changes(self, operation: str) -> bool:
+        if getattr(type(self), operation) is not getattr(AroundAccessor, operation):
+            return True
+        return any(named.capability == operation for named in self.operations)
+
+    async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
+        """Makes the call, in the caller's task. An override may make it more than once.
+
+        Arguments:
+            operation: the operation or the verb.
+            path: the path of the call; the source of a copy or rename; empty for opening or closing a deleter.
+            call: the inner accessor's or body's bound method.
+            args: all of its arguments.
+        """
+        return await call(*args)
+
+    def around_named(self, operation: Operation, path: str, call: Callable[[*Args], Coro[T]], *args: *Args) -> Coro[T]:
+        """Makes the call, inside `around` if this accessor names it."""
+        if operation in self.operations:
+            return self.around(operation, path, call, *args)
+        return call(*args)
+
+    def stat(self, path: str, args: OpStat) -> Coro[RpStat]:
+        return self.around_named(_STAT, path, self.inner.stat, path, args)
+
+    async def read(self, path: str, args: OpRead) -> tuple[RpRead, Read]:
+        response, body = await self.around_named(_READ, path, self.inner.read, path, args)
+        return response, body if self.operations.isdisjoint(_READER_VERBS) else _AroundReader(self, path, body)
+
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, Write]:
+        response, body = await self.around_named(_WRITE, path, self.inner.write, path, args)
+        return response, body if self.operations.isdisjoint(_WRITER_VERBS) else _AroundWriter(self, path, body)
+
+    def create_dir(self, path: str, args: OpCreateDir) -> Coro[RpCreateDir]:
+        return self.around_named(_CREATE_DIR, path, self.inner.create_dir, path, args)
+
+    async def delete(self) -> tuple[RpDelete, Delete]:
+        response, body = await self.around_named(_DELETE, "", self.inner.delete)
+        return response, body if self.operations.isdisjoint(_DELETER_VERBS) else _AroundDeleter(self, body)
+
+    async def list(self, path: str, args: OpList) -> tuple[RpList, List]:
+        response, body = await self.around_named(_LIST, path, self.inner.list, path, args)
+        return response, body if self.operations.isdisjoint(_LISTER_VERBS) else _AroundLister(self, path, body)
+
+    def copy(self, source: str, target: str, args: OpCopy) -> Coro[RpCopy]:
+        return self.around_named(_COPY, source, self.inner.copy, source, target, args)
+
+    def rename(self, source: str, target: str, args: OpRename) -> Coro[RpRename]:
+        return self.around_named(_RENAME, source, self.inner.rename, source, target, args)
+
+    def list_uploads(self, path: str, args: OpListUploads) -> Coro[RpListUploads]:
+        return self.around_named(_LIST_UPLOADS, path, self.inner.list_uploads, path, args)
+
+    def abort_upload(self, path: str, args: OpAbortUpload) -> Coro[RpAbortUpload]:
+        return self.around_named(_ABORT_UPLOAD, path, self.inner.abort_upload, path, args)
+
+    def presign(self, path: str, args: OpPresign) -> Coro[RpPresign]:
+        return self.around_named(_PRESIGN, path, self.inner.presign, path, args)
+
+
+def _verbs_of(body: str) -> frozenset[Operation]:
+    return frozenset(verb for verb in Operation if verb.value.startswith(f"{body}."))
+
+
+# On Python 3.11 the lookup of an enum member takes as long as a call, and each call through here names several.
+_STAT, _READ, _WRITE, _DELETE, _LIST = (
+    Operation.STAT, Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST,
+)  # fmt: skip
+_COPY, _RENAME, _CREATE_DIR, _PRESIGN = Operation.COPY, Operation.RENAME, Operation.CREATE_DIR, Operation.PRESIGN
+_LIST_UPLOADS, _ABORT_UPLOAD = Operation.LIST_UPLOADS, Operation.ABORT_UPLOAD
+_READER_READ, _READER_SEEK = Operation.READER_READ, Operation.READER_SEEK
+_READER_NEXT, _READER_CLOSE = Operation.READER_NEXT, Operation.READER_CLOSE
+_WRITER_WRITE, _WRITER_CLOSE, _WRITER_ABORT = Operation.WRITER_WRITE, Operation.WRITER_CLOSE, Operation.WRITER_ABORT
+_DELETER_DELETE, _DELETER_CLOSE = Operation.DELETER_DELETE, Operation.DELETER_CLOSE
+_LISTER_NEXT, _LISTER_CLOSE = Operation.LISTER_NEXT, Operation.LISTER_CLOSE
+
+_METHODS = {verb: verb.value.partition(".")[2] for verb in Operation}
+_READER_VERBS = _verbs_of("reader")
+_WRITER_VERBS = _verbs_of("writer")
+_DELETER_VERBS = _verbs_of("deleter")
+_LISTER_VERBS = _verbs_of("lister")
+
+
+def _bind_unnamed(body: object, inner: object, verbs: frozenset[Operation], layer: AroundAccessor) -> None:
+    """Gives the body the inner body's own verbs where the layer does not name them."""
+    for verb in verbs - layer.operations:
+        name = _METHODS[verb]
+        setattr(body, name, getattr(inner, name))
+
+
+class _AroundReader(Read):
+    def __init__(self, layer: AroundAccessor, path: str, inner: Read) -> None:
+        self._around = layer.around
+        self._path = path
+        self._inner = inner
+        if not layer.operations >= _READER_VERBS:
+            _bind_unnamed(self, inner, _READER_VERBS, layer)
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._inner.is_at_end
+
+    def read(self, n: int) -> Coro[bytes]:
+        return self._around(_READER_READ, self._path, self._inner.read, n)
+
+    def seek(self, offset: int, whence: int = 0) -> Coro[int]:
+        return self._around(_READER_SEEK, self._path, self._inner.seek, offset, whence)
+
+    def next(self) -> Coro[bytes | None]:
+        return self._around(_READER_NEXT, self._path, self._inner.next)
+
+    def close(self) -> Coro[None]:
+        return self._around(_READER_CLOSE, self._path, self._inner.close)
+
+
+class _AroundWriter(Write):
+    def __init__(self, layer: AroundAccessor, path: str, inner: Write) -> None:
+        self._around = layer.around
+        self._path = path
+        self._inner = inner
+        if not layer.operations >= _WRITER_VERBS:
+            _bind_unnamed(self, inner, _WRITER_VERBS, layer)
+
+    def write(self, data: bytes | bytearray | memoryview) -> Coro[None]:
+        return self._around(_WRITER_WRITE, self._path, self._inner.write, data)
+
+    def close(self) -> Coro[Metadata]:
+        return self._around(_WRITER_CLOSE, self._path, self._inner.close)
+
+    def abort(self) -> Coro[None]:
+        return self._around(_WRITER_ABORT, self._path, self._inner.abort)
+
+
+class _AroundDeleter(Delete):
+    def __init__(self, layer: AroundAccessor, inner: Delete) -> None:
+        self._around = layer.around
+        self._inner = inner
+        if not layer.operations >= _DELETER_VERBS:
+            _bind_unnamed(self, inner, _DELETER_VERBS, layer)
+
+    def delete(self, path: str, args: OpDelete) -> Coro[None]:
+        return self._around(_DELETER_DELETE, path, self._inner.delete, path, args)
+
+    def close(self) -> Coro[None]:
+        return self._around(_DELETER_CLOSE, "", self._inner.close)
+
+
+class _AroundLister(List):
+    def __init__(self, layer: AroundAccessor, path: str, inner: List) -> None:
+        self._around = layer.around
+        self._path = path
+        self._inner = inner
+        if not layer.operations >= _LISTER_VERBS:
+            _bind_unnamed(self, inner, _LISTER_VERBS, layer)
+
+    def next(self) -> Coro[Sequence[Entry] | None]:
+        return self._around(_LISTER_NEXT, self._path, self._inner.next)
+
+    def close(self) -> Coro[None]:
+        return self._around(_LISTER_CLOSE, self._path, self._inner.close)
