@@ -270,7 +270,7 @@ def main() -> int:
         with services as operators:
             results = asyncio.run(measure_all(operators, arguments.path))
     except Error as error:
-        print(f"The demo failed: {error}", file=sys.stderr)
+        print(f"The demo failed: {error.kind}: {error}", file=sys.stderr)
         return 1
     print_table(results)
     print(f"The file: {results[0].size:,} bytes, {describe_tail(results)}.")

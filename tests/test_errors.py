@@ -1,9 +1,10 @@
-"""The tree of errors: what each is, says, carries and survives."""
+"""The tree of errors: their bases, texts, fields and pickles."""
 
 import errno
 import io
 import pickle
 from collections.abc import Awaitable, Callable
+from traceback import format_exception_only
 
 import pytest
 
@@ -56,10 +57,16 @@ class TestEveryKind:
         assert kind("x", is_temporary=True).is_temporary is True
         assert kind("x", is_temporary=False).is_temporary is False
 
-    def test_text_names_kind_message_scheme_operation_and_path(self, kind: type[Error]) -> None:
-        text = str(kind("it broke", scheme="s3", operation="read", path="a/b", context={"status": 500}))
-        for part in (kind.__name__, "it broke", "scheme='s3'", "operation='read'", "path='a/b'", "status=500"):
-            assert part in text
+    def test_text_is_message_hint_scheme_operation_path_and_context(self, kind: type[Error]) -> None:
+        error = kind("it broke", scheme="s3", operation="read", path="a/b", context={"status": 500})
+        hint = " (temporary, see RetryLayer)" if error.is_temporary else ""
+        assert str(error) == f"it broke{hint} [scheme='s3', operation='read', path='a/b', status=500]"
+
+    def test_a_traceback_and_the_repr_name_the_kind_once(self, kind: type[Error]) -> None:
+        error = kind("it broke", path="a/b")
+        last_line = format_exception_only(error)[-1]
+        assert last_line == f"entrepot.errors.{kind.__name__}: {error}\n"
+        assert last_line.count(kind.__name__) == repr(error).count(kind.__name__) == 1
 
     def test_pickles_whole(self, kind: type[Error]) -> None:
         error = kind("m", scheme="s", operation="o", path="p", context={"k": 1}, is_temporary=True)
@@ -86,8 +93,8 @@ async def test_if_not_exists_raises_what_open_raises_for_a_file_that_exists(stor
         return  # s3 cannot rename
     op, elsewhere = storage.operator, Operator(Memory())
     await op.write("a", b"old")
-    for one in (op, elsewhere):
-        await one.write("b", b"new")
+    for storage_operator in (op, elsewhere):
+        await storage_operator.write("b", b"new")
 
     async def by_writer() -> None:
         async with op.writer("a", if_not_exists=True) as writer:
@@ -132,8 +139,9 @@ def test_an_empty_path_is_known() -> None:
 
 
 def test_a_temporary_error_says_so() -> None:
-    assert str(errors.Timeout("slow")) == "Timeout (temporary, see RetryLayer): slow"
-    assert str(errors.NotFound("gone")) == "NotFound: gone"
+    assert str(errors.Timeout("slow")) == "slow (temporary, see RetryLayer)"
+    assert str(errors.Timeout("slow", context={"attempts": 4})) == "slow (temporary) [attempts=4]"
+    assert str(errors.NotFound("gone")) == "gone"
 
 
 def test_the_tree_at_the_top_of_the_file_names_every_kind() -> None:

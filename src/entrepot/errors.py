@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree.
+"""The errors of entrepot, as one tree.
 
 Every error that entrepot raises is an `Error`. Most are a built-in exception too, so that code
 written against the standard library keeps working (`except FileNotFoundError` catches `NotFound`):
@@ -6,8 +6,8 @@ written against the standard library keeps working (`except FileNotFoundError` c
     Error
     ├── ConfigInvalid        ValueError             the configuration cannot work
     ├── InvalidInput         ValueError             an argument cannot work
-    ├── IsSameFile           ValueError             source and target of a copy or rename are one
-    ├── RangeNotSatisfied    ValueError             the range starts behind the end of the object
+    ├── IsSameFile           ValueError             source and target of a copy or rename are the same
+    ├── RangeNotSatisfied    ValueError             the range starts past the end of the object
     ├── Unsupported          io.UnsupportedOperation   the service cannot do this
     ├── NotFound             FileNotFoundError
     ├── AlreadyExists        FileExistsError
@@ -20,15 +20,15 @@ written against the standard library keeps working (`except FileNotFoundError` c
         ├── ContentIncomplete                       temporary: fewer bytes than promised
         ├── ContentTruncated                        more bytes than promised
         ├── StorageFull
-        ├── ConditionNotMatch                       if_match and its siblings
-        │                                           (of if_not_exists AlreadyExists and FileExistsError too)
-        ├── DeletionsFailed                         some of many; temporary where all of them are
-        └── Unexpected                              anything else; temporary where the cause is
+        ├── ConditionNotMatch                       if_match and the other conditions; for
+        │                                           if_not_exists AlreadyExists and FileExistsError too
+        ├── DeletionsFailed                         some of many; temporary if each of them is
+        └── Unexpected                              any other error; temporary if its cause is
 
-A temporary error may go away when the same call is made again. The parts of an error are filled in
-on the way up (`add_context`), never replaced, so the one who knows most about it has the word. Only the
-operation is given another name at the top (`of_call`): there it is the call that was made, where a
-layer sees the verb of the body that the call is made of.
+A temporary error may go away when the same call is made again. The fields of an error are filled in
+on the way up (`add_context`) and never replaced: the code nearest to the fault knows most about it. The
+exception is `operation`, which the facade sets to the call that the user made (`of_call`); layers see the
+verb of a body there, such as `reader.read`.
 """
 
 from __future__ import annotations
@@ -43,12 +43,15 @@ class Error(Exception):
     """The root of the tree: one failed call.
 
     Arguments:
-        message: what happened, for a person.
+        message: a sentence for people.
         scheme: the scheme of the service, such as `"s3"`.
         operation: the operation that failed, such as `"read"`.
-        path: the path it was asked for, relative to the operator's root.
+        path: the path of the call, relative to the operator's root.
         context: further facts by name. Never put a secret or a signed URL here.
-        is_temporary: whether the same call may succeed later; by default what the class says.
+        is_temporary: whether the same call may succeed later; by default `temporary_by_default` of the class.
+
+    `str(error)` is the message, a hint if the error is temporary, and the known fields in brackets. It leaves out the
+    kind, which tracebacks and `repr` show beside it.
     """
 
     kind: ClassVar[str] = "Error"
@@ -87,9 +90,9 @@ class Error(Exception):
         path: str | None = None,
         **context: Any,
     ) -> Self:
-        """Fills what is still unknown about this error and returns it.
+        """Fills the fields that are still unknown, and returns the error.
 
-        What is already known is left as it is: the place nearest to the fault knows it best.
+        A known field keeps its value: the code nearest to the fault knows it best.
         """
         self.scheme = self.scheme or scheme
         self.operation = self.operation or operation
@@ -100,7 +103,7 @@ class Error(Exception):
         return self
 
     def of_call(self, operation: str, *, scheme: str, path: str) -> Self:
-        """Says which call of the user's this error ends, and returns it."""
+        """Sets the user's call that this error ends, and returns the error."""
         self.operation = operation
         return self.add_context(scheme=scheme, path=path)
 
@@ -108,22 +111,22 @@ class Error(Exception):
         facts = {"scheme": self.scheme, "operation": self.operation, "path": self.path}
         known = {name: value for name, value in (facts | self.context).items() if value is not None}
         where = ", ".join(f"{name}={_plain(value)!r}" for name, value in known.items())
-        kind = f"{self.kind} ({self._hope()})" if self.is_temporary else self.kind
-        return f"{kind}: {self.message} [{where}]" if where else f"{kind}: {self.message}"
+        text = f"{self.message} ({self._hint()})" if self.is_temporary else self.message
+        return f"{text} [{where}]" if where else text
 
-    def _hope(self) -> str:
-        """What a temporary error says of itself: one that `RetryLayer` gave up has its `attempts`, others a hint."""
+    def _hint(self) -> str:
+        """The hint of a temporary error. It names `RetryLayer`, unless that layer has retried already (`attempts`)."""
         return "temporary" if "attempts" in self.context else "temporary, see RetryLayer"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = {**self.__dict__, "context": dict(self.context)}  # a copy has a context of its own
+        state = {**self.__dict__, "context": dict(self.context)}  # copies do not share a context
         if isinstance(self, OSError):
             state |= {"errno": self.errno, "filename": self.filename}
         return _rebuild, (type(self), self.message), state
 
 
 def _plain(value: Any) -> Any:
-    """A member of a `StrEnum` as the text that it is."""
+    """The plain text of a `StrEnum` member; other values are returned as they are."""
     return str(value) if isinstance(value, str) else value
 
 
@@ -138,11 +141,11 @@ def _rebuild(cls: type[Error], message: str) -> Error:
 
 
 class ConfigInvalid(Error, ValueError):
-    """The configuration of a service or layer cannot work: a missing, unknown or contradictory value."""
+    """The configuration of a service or layer is invalid: a value is missing, unknown or contradicts another."""
 
 
 class InvalidInput(Error, ValueError):
-    """An argument cannot work, whatever the storage holds. Nothing was sent."""
+    """An argument is invalid, whatever the storage holds. Nothing was sent."""
 
 
 class IsSameFile(Error, ValueError):
@@ -150,7 +153,7 @@ class IsSameFile(Error, ValueError):
 
 
 class RangeNotSatisfied(Error, ValueError):
-    """The range starts behind the end of the object."""
+    """The range starts past the end of the object."""
 
 
 class Unsupported(Error, io.UnsupportedOperation):
@@ -160,19 +163,19 @@ class Unsupported(Error, io.UnsupportedOperation):
 
 
 class NotFound(Error, FileNotFoundError):
-    """There is no such object."""
+    """The object does not exist."""
 
     default_errno = _errno.ENOENT
 
 
 class AlreadyExists(Error, FileExistsError):
-    """There is such an object already."""
+    """The object exists already."""
 
     default_errno = _errno.EEXIST
 
 
 class PermissionDenied(Error, PermissionError):
-    """The storage refuses: wrong or missing credentials, or not allowed to them."""
+    """The storage refuses: credentials are wrong or missing, or lack the permission."""
 
     default_errno = _errno.EACCES
 
@@ -204,21 +207,21 @@ class RateLimited(Error, OSError):
 
 
 class StorageFull(Error, OSError):
-    """There is no room left."""
+    """The storage has no space left."""
 
     default_errno = _errno.ENOSPC
 
 
 class ConditionNotMatch(Error, OSError):
-    """A condition such as `if_match` does not hold, or the object changed while it was read."""
+    """A condition such as `if_match` does not hold, or the object changed during a read."""
 
     default_errno = _errno.ESTALE
 
 
 class ObjectExists(ConditionNotMatch, AlreadyExists):
-    """`if_not_exists` does not hold: there is an object at the path, or at the target of a copy or rename.
+    """`if_not_exists` does not hold: the path, or the target of a copy or rename, exists.
 
-    Services raise it. Programs catch either of what it is, so its kind is that of the condition.
+    Services raise it. Programs catch one of its two bases; its kind is `ConditionNotMatch`.
     """
 
     kind = ConditionNotMatch.kind
@@ -226,23 +229,23 @@ class ObjectExists(ConditionNotMatch, AlreadyExists):
 
 
 class ContentIncomplete(Error, OSError):
-    """Fewer bytes arrived than were promised."""
+    """Fewer bytes arrived than the storage promised."""
 
     temporary_by_default = True
     default_errno = _errno.EIO
 
 
 class ContentTruncated(Error, OSError):
-    """More bytes arrived than were promised, or others than were asked for."""
+    """More bytes arrived than the storage promised, or bytes outside of the requested range."""
 
     default_errno = _errno.EIO
 
 
 class DeletionsFailed(Error, OSError):
-    """Some of many deletions, or of uploads to abort, failed. The others were made.
+    """Some of many deletions, or of uploads to abort, failed. The others succeeded.
 
-    `failures` has the error of each that failed: its `path` says which, and the `version` in its context if
-    one was asked for.
+    `failures` has one error for each that failed, with its `path`, and with the `version` in the context if the
+    deletion named one.
     """
 
     default_errno = _errno.EIO
@@ -250,16 +253,16 @@ class DeletionsFailed(Error, OSError):
 
     @classmethod
     def of(cls, failures: Sequence[Error]) -> DeletionsFailed:
-        """The error for the errors of deletions, at least one."""
+        """Makes one error from the errors of deletions, at least one."""
         first = failures[0]
-        told = f"{len(failures)} deletions failed, the first one of {first.path!r}: {first.kind}: {first.message}"
-        error = cls(told, is_temporary=all(failure.is_temporary for failure in failures))
+        message = f"{len(failures)} deletions failed, the first one of {first.path!r}: {first.kind}: {first.message}"
+        error = cls(message, is_temporary=all(failure.is_temporary for failure in failures))
         error.failures = tuple(failures)
         return error
 
 
 class Unexpected(Error, OSError):
-    """Anything else. `is_temporary` is set where the cause is known to pass, such as a lost connection."""
+    """Any other error. `is_temporary` is set if the cause is known to pass, such as a lost connection."""
 
     default_errno = _errno.EIO
 

@@ -56,8 +56,17 @@ def test_metadata_with_user_metadata_are_values() -> None:
     assert metadata != replace(metadata, user_metadata={})
     assert {metadata, same, Metadata()} == {metadata, Metadata()}
     assert dict(asdict(metadata)["user_metadata"]) == {"a": "1", "b": "2"}
-    assert repr(metadata).endswith("user_metadata={'a': '1', 'b': '2'})")
-    assert repr(Metadata()).endswith("user_metadata={})")
+
+
+def test_repr_leaves_out_unknown_fields() -> None:
+    assert repr(Metadata()) == "Metadata(mode='file')"
+    assert repr(Metadata(EntryMode.DIR)) == "Metadata(mode='dir')"
+    assert repr(Metadata("file")) == "Metadata(mode='file')"  # type: ignore[arg-type]
+    metadata = Metadata(content_length=0, etag='"a"', is_current=False, is_deleted=True, user_metadata={"a": "1"})
+    assert repr(metadata) == (
+        "Metadata(mode='file', content_length=0, etag='\"a\"', is_current=False, is_deleted=True, "
+        "user_metadata={'a': '1'})"
+    )
 
 
 def test_every_field_can_be_given_by_name_and_by_place_and_has_its_default() -> None:

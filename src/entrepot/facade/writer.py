@@ -176,4 +176,4 @@ async def write_source(context: Context, output: Output, source: Any) -> Metadat
 
 
 def _note(cause: BaseException, error: Error) -> None:
-    cause.add_note(f"and what was written could not be dropped: {error}")
+    cause.add_note(f"and what was written could not be dropped: {error.kind}: {error}")

@@ -131,7 +131,7 @@ class _Failures(AroundAccessor):
 
     def _log(self, level: int, error: BaseException, seconds: float, call: Operation, path: str, target: str) -> None:
         kind = kind_of(error)
-        what = str(error) if isinstance(error, Error) else kind
+        what = f"{kind}: {error}" if isinstance(error, Error) else kind
         facts = {**_facts(self.info, call, path, target), "duration": seconds, "error_kind": kind}
         values = (call.value, _place(path, target), seconds, what)
         self._layer.log(level, "%s%s failed after %.6f s: %s", values, facts)

@@ -18,7 +18,7 @@ else:
 _FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class Metadata:
     """What the storage says about an object. A field that it does not say is None.
 
@@ -82,6 +82,15 @@ class Metadata:
         _set_is_deleted(self, is_deleted)
         kept = user_metadata if type(user_metadata) is FrozenMapping else FrozenMapping(user_metadata)
         _set_user_metadata(self, kept)
+
+    def __repr__(self) -> str:
+        """The mode, and every other field that is neither None nor at its default."""
+        known = [f"mode={str(self.mode)!r}"]
+        for field in fields(self)[1:]:
+            value = getattr(self, field.name)
+            if value is not None and value != field.default:
+                known.append(f"{field.name}={value!r}")
+        return f"Metadata({', '.join(known)})"
 
     @property
     def is_file(self) -> bool:

@@ -134,7 +134,8 @@ async def readers_never_see_half_a_write(target: Target) -> None:
 
     for error in await together(write, read, read):
         if isinstance(error, Exception):
-            check(isinstance(error, ConditionNotMatch), f"a read at the same time as a write failed: {error}")
+            failed = f"a read at the same time as a write failed: {type(error).__name__}: {error}"
+            check(isinstance(error, ConditionNotMatch), failed)
 
 
 @case("read", "write", "stat")

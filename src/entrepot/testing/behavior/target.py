@@ -115,6 +115,6 @@ class Target:
             one_of(error.path, [path, path.lstrip("/") or "/"], f"the path that the {kind.kind} names")
             one_of(error.scheme, [self.info.scheme], f"the scheme that the {kind.kind} names")
         except Error as error:
-            raise AssertionError(f"{what}: expected {kind.kind}, got {error}") from error
+            raise AssertionError(f"{what}: expected {kind.kind}, got {error.kind}: {error}") from error
         else:
             raise AssertionError(f"{what}: expected {kind.kind}, got no error")
