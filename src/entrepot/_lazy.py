@@ -1,22 +1,22 @@
-"""Packages whose names are imported when they are first used, so that nobody pays for what they do not use."""
+"""Lazy names of packages: a name is imported on first use, so that `import entrepot` stays cheap."""
 
 from collections.abc import Callable
 from importlib import import_module
 from sys import modules
 
 
-def lazy_names(package: str, rooms: dict[str, str]) -> Callable[[str], object]:
-    """The `__getattr__` of a package (PEP 562) whose names live in its modules.
+def lazy_names(package: str, homes: dict[str, str]) -> Callable[[str], object]:
+    """Returns the `__getattr__` of a package (PEP 562) whose names are defined in its modules.
 
     Arguments:
         package: the `__name__` of the package.
-        rooms: the module of each name, relative to the package: `{"Reader": "reader"}`.
+        homes: the module of each name, relative to the package: `{"Reader": "reader"}`.
     """
 
     def load(name: str) -> object:
-        if name not in rooms:
+        if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{package}.{rooms[name]}"), name)
+        value = getattr(import_module(f"{package}.{homes[name]}"), name)
         setattr(modules[package], name, value)
         return value
 

@@ -111,5 +111,5 @@ def test_an_absurd_number_is_refused_or_works(layer: Callable[..., Layer], besid
     ],
 )
 def test_more_seconds_than_can_be_waited_for_are_refused(make: Callable[[float], Layer], value: float) -> None:
-    with pytest.raises(InvalidInput, match="is at most"):
+    with pytest.raises(InvalidInput, match="must be at most"):
         make(value)

@@ -43,12 +43,12 @@ def test_a_pathlike_value_becomes_text() -> None:
         ({"name": "n", "stock": {}}, "there is no key 'stock'"),
         ({"name": "n", "secret": "a", "shop_secret": "b"}, "secret is given twice"),
         ({"name": "n", "Name": "b"}, "name is given twice"),
-        ({"name": 5}, "name is str, not int"),
-        ({"name": None}, "name is str, not NoneType"),
+        ({"name": 5}, "name must be str, not int"),
+        ({"name": None}, "name must be str, not NoneType"),
         ({"name": "n", "shelves": "many"}, "shelves cannot be read"),
-        ({"name": "n", "shelves": True}, "shelves is int, not bool"),
+        ({"name": "n", "shelves": True}, "shelves must be int, not bool"),
         ({"name": "n", "is_open": "perhaps"}, "is_open cannot be read"),
-        ({"name": "n", "is_open": 1}, "is_open is bool, not int"),
+        ({"name": "n", "is_open": 1}, "is_open must be bool, not int"),
     ],
 )
 def test_what_is_wrong_is_said(mapping: dict[str, object], said: str) -> None:

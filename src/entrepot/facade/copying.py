@@ -147,7 +147,7 @@ class _Stream:
         first = await self._pinned.fetch(0, self._chunk)
         self._check_fits()
         if self._is_all(first) or self._is_read_in_chunks():
-            return await self._put(self._pinned.reply, self._chunks(first))
+            return await self._put(self._pinned.response, self._chunks(first))
         return await self._copy_one_stream()
 
     async def _copy_one_stream(self) -> Copied:
@@ -179,7 +179,7 @@ class _Stream:
         return body
 
     async def _describe(self) -> Metadata:
-        if self._pinned.reply.metadata is None and not self._source.accessor.info.capability.stat:
+        if self._pinned.response.metadata is None and not self._source.accessor.info.capability.stat:
             return Metadata()
         return await self._pinned.describe()
 
@@ -239,7 +239,7 @@ class _Stream:
         body = oio.ChunkedReader(self._pinned, self._reading, self._source.context.runtime.window)
         try:
             await body.seek(len(first))
-            async with aclosing(self._rest(self._pinned.reply, body, await body.next())) as rest:
+            async with aclosing(self._rest(self._pinned.response, body, await body.next())) as rest:
                 async for piece in rest:
                     yield piece
         finally:
@@ -258,7 +258,7 @@ class _Stream:
 
     def _is_read_in_chunks(self) -> bool:
         """Whether chunks are asked for, and cannot be of another object."""
-        return self._pinned.is_kept and self._pinned.size is not None and not self._pinned.reply.is_whole
+        return self._pinned.is_kept and self._pinned.size is not None and not self._pinned.response.is_whole
 
 
 def _told(metadata: Metadata) -> Iterator[tuple[str, str]]:

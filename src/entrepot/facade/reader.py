@@ -41,7 +41,7 @@ async def open_body(context: Context, pinned: PinnedRange, args: OpRead) -> tupl
     if pinned.is_snapshot and args.concurrent in {None, 1}:
         reply, body = await pinned.open_as_asked()
         return reply, oio.StreamableReader(body, args.chunk)
-    return pinned.reply, oio.ChunkedReader(pinned, args, context.runtime.window)
+    return pinned.response, oio.ChunkedReader(pinned, args, context.runtime.window)
 
 
 class Reader:

@@ -111,6 +111,6 @@ async def _abort(accessor: Accessor, upload: Upload) -> Error | None:
 
 def _older(page: RpListUploads, age: timedelta) -> Iterator[Upload]:
     """Those begun longer ago, by the clock of the storage if it tells. One whose beginning is not known is none."""
-    now = page.told_at or datetime.now(UTC)
+    now = page.listed_at or datetime.now(UTC)
     least = age + _RESOLUTION if age else -_RESOLUTION
     return (one for one in page.uploads if one.initiated is not None and now - one.initiated >= least)

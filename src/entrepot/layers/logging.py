@@ -144,7 +144,7 @@ class _Logged(Observation[None]):
         super().__init__(inner, context)
         self._layer = layer
 
-    def begun(self) -> None:
+    def started(self) -> None:
         self._log("%s%s started", {})
 
     def ended(self) -> None:

@@ -138,7 +138,7 @@ class _Measured(Observation[None]):
         super().__init__(inner, context)
         self._of_stack = meters
 
-    def begun(self) -> None:
+    def started(self) -> None:
         self._meters = self._of_stack[self.operation]
         self._meters.begin(1)
 

@@ -147,7 +147,7 @@ class _Traced(Observation["Token[TraceContext]"]):
         self._spans = spans
         self._is_fault = False
 
-    def begun(self) -> None:
+    def started(self) -> None:
         self._span = self._spans.start(self.operation, self.path, self.target)
 
     def entered(self) -> Token[TraceContext]:

@@ -1,4 +1,4 @@
-"""The conditions of a read or stat, for services that must check them themselves (RFC 9110, 13.2.2)."""
+"""Checks the conditions of a read or stat, for services whose storage does not (RFC 9110, 13.2.2)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .ops import OpRead, OpStat
 
 
 def check_conditions(metadata: Metadata, args: OpRead | OpStat) -> None:
-    """Compares what was asked with what is there. An etag condition outranks the date condition beside it.
+    """Compares the conditions with the object's metadata. An etag condition outranks the date condition beside it.
 
     Raises:
-        ConditionNotMatch: naming the condition that does not hold.
+        ConditionNotMatch: a condition does not hold; the message names it.
     """
     if args.if_match is not None:
         _require(_matches_strongly(args.if_match, metadata.etag), "if_match")
@@ -50,8 +50,8 @@ def _etags(condition: str) -> list[str]:
     return [condition, *(named.strip() for named in condition.split(","))]
 
 
-def _is_later(metadata: Metadata, moment: datetime) -> bool:
-    return metadata.last_modified is not None and metadata.last_modified > moment
+def _is_later(metadata: Metadata, time: datetime) -> bool:
+    return metadata.last_modified is not None and metadata.last_modified > time
 
 
 def _require(holds: bool, condition: str) -> None:

@@ -1,4 +1,4 @@
-"""What the public class of a service is: its configuration, and how to build the service from it."""
+"""`ServiceConfig`: the base of a service's public class, which is its configuration and builds the service."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ServiceUri:
     Arguments:
         scheme: `"s3"`, in lower case.
         authority: host and port as they stand, without userinfo: `"bucket"`.
-        path: what follows, with its leading slash: `"/some/root"`.
+        path: the path with its leading slash: `"/some/root"`.
         options: the query, and the userinfo as `username` and `password`.
     """
 
@@ -43,17 +43,17 @@ class ServiceUri:
 class ServiceConfig:
     """Base of the frozen dataclasses that configure services.
 
-    A field's name is the key in every form of configuration. Other names of it stand in the field's
-    metadata: `field(metadata={"aliases": ("aws_region",)})`. A secret is `repr=False`. A field that is
-    no configuration (`init=False`) has no key. Values may be strings in every form but the constructor.
+    A field's name is its key in every form of configuration; further names are in the field's
+    metadata: `field(metadata={"aliases": ("aws_region",)})`. A secret is `repr=False`. A field with
+    `init=False` is not configuration and has no key. Values may be strings in every form but the constructor.
 
     Attributes:
         SCHEME: the scheme of the service.
         ALIASES: more schemes that mean the service.
         URI: the form of its URIs, such as `"s3://bucket/root?region=..."`.
         TELEMETRY: how traces name its objects, and which headers it signs.
-        NEEDS_LOOP: whether the service needs an event loop. One that waits only by the verbs of `context.runtime`,
-            and uses no `context.http`, needs none: it says False, and `op.blocking()` is ten times as fast.
+        NEEDS_LOOP: whether the service needs an event loop. A service that waits only through `context.runtime` and
+            does not use `context.http` sets it to False, and `op.blocking()` is ten times as fast.
     """
 
     SCHEME: ClassVar[str]
@@ -69,12 +69,12 @@ class ServiceConfig:
                 value = os.fspath(value)
                 object.__setattr__(self, name, value)
             if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
-                expected = " or ".join(sorted(one.__name__ for one in accepted if one is not type(None)))
-                raise self.invalid(f"{name} is {expected}, not {type(value).__name__}")
+                expected = " or ".join(sorted(kind.__name__ for kind in accepted if kind is not type(None)))
+                raise self.invalid(f"{name} must be {expected}, not {type(value).__name__}")
         self.validate()
 
     def validate(self) -> None:
-        """Raises `ConfigInvalid` where the values cannot work. No I/O."""
+        """Raises `ConfigInvalid` if the values contradict each other. No I/O."""
 
     def check_root(self, root: str) -> None:
         """Raises `ConfigInvalid` for a root that paths cannot be relative to. No part of the error shows the root."""
@@ -87,81 +87,80 @@ class ServiceConfig:
         raise self.invalid(f"root cannot be used: {reason}")  # here, since the handled error names the root
 
     def is_same_store(self, other: ServiceConfig) -> bool:
-        """Whether objects of both lie in one store, which this configuration reaches as far as the other.
+        """Whether both configurations reach the same store, so that the same key, root included, is the same object.
 
-        Then the same key, root included, is the same object. The default knows only that one configuration is
-        the same store as itself.
+        This configuration must reach all that the other one reaches. The default compares identity.
         """
         return self is other
 
     def at_root(self) -> Self | None:
-        """The whole store, of which `root` is a part; None, the default, where nothing outside of that is reached.
+        """Returns the configuration of the whole store, above `root`; None, the default, if only `root` can be reached.
 
-        With it the store can copy from one root to another by itself.
+        With it, the store itself can copy from one root to another.
         """
         return None
 
     def build(self, context: Context) -> Accessor:
-        """The service. It may import, and does no I/O."""
+        """Builds the service. It may import modules, and does no I/O."""
         raise NotImplementedError
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
-        """A configuration from keys and values, as from a file or the environment.
+        """Makes a configuration from keys and values, as from a file or the environment.
 
         Raises:
-            ConfigInvalid: a key is unknown (the nearest known one is named) or given twice, or a
-                value is missing or cannot work.
+            ConfigInvalid: a key is unknown (the message names the nearest known key) or given twice, or a
+                value is missing or invalid.
         """
         if not isinstance(mapping, Mapping):
             raise cls.invalid(f"a configuration is a mapping of keys to values, not {type(mapping).__name__}")
         known, values = _fields_by_key(cls), dict[str, Any]()
         for key, value in mapping.items():
-            found = known.get(str(key).lower())
-            if found is None:
+            field = known.get(str(key).lower())
+            if field is None:
                 raise cls.invalid(f"there is no key {shown_name(key)}{_nearest(str(key), known)}")
-            if found.name in values:
-                raise cls.invalid(f"{found.name} is given twice")
-            values[found.name] = _converted(cls, found.name, value)
-        missing = [one.name for one in known.values() if one.name not in values and _is_required(one)]
+            if field.name in values:
+                raise cls.invalid(f"{field.name} is given twice")
+            values[field.name] = _converted(cls, field.name, value)
+        missing = [field.name for field in known.values() if field.name not in values and _is_required(field)]
         if missing:
             raise cls.invalid(f"{', '.join(dict.fromkeys(missing))} is missing")
         return cls(**values)
 
     @classmethod
     def from_uri(cls, uri: str, options: Mapping[str, Any] | None = None) -> Self:
-        """A configuration from a URI. `options` go before what the URI says.
+        """Makes a configuration from a URI. `options` win over the values in the URI.
 
         Raises:
-            ConfigInvalid: as `from_mapping`, or it is no URI of this service.
+            ConfigInvalid: as `from_mapping`, or the URI is not one of this service.
         """
         parts = parse_uri(uri)
         return cls.from_mapping({**cls.uri_options(parts), **parts.options, **(options or {})})
 
     @classmethod
     def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:
-        """What authority and path of a URI mean to this service, as keys and values."""
+        """Returns the keys and values that the authority and the path of a URI mean to this service."""
         return {"root": uri.path}
 
     @classmethod
     def invalid(cls, message: str) -> ConfigInvalid:
-        """The error that says what is wrong with a configuration of this service."""
+        """Returns the error for an invalid configuration of this service."""
         return ConfigInvalid(message, scheme=cls.SCHEME, operation="configure")
 
 
 def parse_uri(uri: str) -> ServiceUri:
-    """The parts of a URI. A string without `://` is a scheme alone.
+    """Splits a URI into its parts. A string without `://` is a scheme alone.
 
     Raises:
-        ConfigInvalid: it cannot be read as a URI. The message does not repeat it: it may hold a secret.
+        ConfigInvalid: the text is not a URI. The message does not repeat it: it may hold a secret.
     """
     from urllib.parse import unquote
 
     if not isinstance(uri, str):
         raise ConfigInvalid(f"a URI is text, not {type(uri).__name__}", operation="configure")
     split = _split(uri if "://" in uri else f"{uri}://")
-    if split is None:  # raised here, for the error of urllib, which names parts of the URI, is not to be its context
-        raise ConfigInvalid("this cannot be read as a URI", operation="configure")
+    if split is None:  # raised here: urllib's error names parts of the URI and must not become the context
+        raise ConfigInvalid("the text cannot be read as a URI", operation="configure")
     parts, options = split
     if parts.fragment:
         raise ConfigInvalid("a URI of a service has no fragment", operation="configure")
@@ -174,7 +173,7 @@ def parse_uri(uri: str) -> ServiceUri:
 
 
 def _split(uri: str) -> tuple[SplitResult, dict[str, str]] | None:
-    """The parts of a URI and the options in its query; None where it cannot be read."""
+    """Returns the parts of a URI and the options in its query; None if it cannot be read."""
     from urllib.parse import parse_qsl, urlsplit
 
     try:
@@ -186,23 +185,23 @@ def _split(uri: str) -> tuple[SplitResult, dict[str, str]] | None:
 
 def _accepted_types(cls: type[ServiceConfig]) -> dict[str, tuple[type, ...]]:
     hints = get_type_hints(cls)
-    return {one.name: get_args(hints[one.name]) or (hints[one.name],) for one in _init_fields(cls)}
+    return {field.name: get_args(hints[field.name]) or (hints[field.name],) for field in _init_fields(cls)}
 
 
 def _init_fields(cls: type[ServiceConfig]) -> list[Field[Any]]:
     from dataclasses import fields  # a class of configuration imported it
 
-    return [one for one in fields(cls) if one.init]  # type: ignore[arg-type]
+    return [field for field in fields(cls) if field.init]  # type: ignore[arg-type]
 
 
 def _fields_by_key(cls: type[ServiceConfig]) -> dict[str, Field[Any]]:
-    return {key: one for one in _init_fields(cls) for key in (one.name, *one.metadata.get("aliases", ()))}
+    return {key: field for field in _init_fields(cls) for key in (field.name, *field.metadata.get("aliases", ()))}
 
 
-def _is_required(one: Field[Any]) -> bool:
+def _is_required(field: Field[Any]) -> bool:
     from dataclasses import MISSING
 
-    return one.default is MISSING and one.default_factory is MISSING
+    return field.default is MISSING and field.default_factory is MISSING
 
 
 def _nearest(key: str, known: Mapping[str, Field[Any]]) -> str:
@@ -213,7 +212,7 @@ def _nearest(key: str, known: Mapping[str, Field[Any]]) -> str:
 
 
 def _converted(cls: type[ServiceConfig], name: str, value: Any) -> Any:
-    """A string as the type that the field has."""
+    """Converts a string to the type of the field."""
     accepted = _accepted_types(cls)[name]
     if not isinstance(value, str) or str in accepted:
         return value
@@ -225,4 +224,4 @@ def _converted(cls: type[ServiceConfig], name: str, value: Any) -> Any:
                 return number(value)
             except ValueError:
                 break
-    raise cls.invalid(f"{name} cannot be read from the text that was given")
+    raise cls.invalid(f"{name} cannot be read from the given text")

@@ -1,4 +1,4 @@
-"""What a service is built with: where it waits, and how it reaches the network."""
+"""`Context`: the runtime and the HTTP transport that a service is built with."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """Runtime and HTTP transport of a stack. Immutable; equal for all operators derived from one.
+    """The runtime and the HTTP transport of a stack. Immutable; all operators derived from one share it.
 
     Both are made on first use, so that an operator on a local disk never imports an HTTP client, and
-    none imports an event loop before it runs on one.
+    no operator imports an event loop before it runs on one.
 
     Arguments:
-        runtime: how to wait; by default on the asyncio loop that the caller runs on.
-        http: how to send a request; by default aiohttp. One that is passed in is never closed by us.
+        runtime: how calls wait; by default on the caller's asyncio loop.
+        http: how requests are sent; by default by aiohttp. `close` never closes a transport that was passed in.
     """
 
     __slots__ = ("_connections", "_is_read_only", "_runtime", "_telemetry", "_uses_http")
@@ -36,7 +36,7 @@ class Context:
 
     @property
     def runtime(self) -> Runtime:
-        """How to wait."""
+        """The runtime of this stack, which waits."""
         if self._runtime is None:
             from .runtime.asyncio import AsyncioRuntime
 
@@ -45,26 +45,26 @@ class Context:
 
     @property
     def is_about_to_wait(self) -> bool:
-        """Whether calls are to be expected in this process: a runtime was given, or asyncio is loaded."""
+        """Whether this process is likely to make calls: a runtime was passed in, or asyncio is loaded."""
         return self._runtime is not None or "asyncio" in sys.modules
 
     @property
     def http(self) -> HttpTransport:
-        """How to send a request. A network service asks for it in `build`, never in a coroutine."""
+        """The HTTP transport. Reading it may import, so network services read it in `build`, never in a coroutine."""
         self._uses_http = True
         return self._connections.transport()
 
     @property
     def uses_http(self) -> bool:
-        """Whether `http` of this very context was asked for. It tells a layer that derived one what its service is."""
+        """Whether `http` of this context object was read. A layer learns so if the service it wraps is remote."""
         return self._uses_http
 
     @property
     def is_read_only(self) -> bool:
-        """Whether the stack must not change the storage. A service then leaves out changes that nobody asked for.
+        """Whether the stack must not change the storage.
 
-        What is asked for is refused by the layer that says so; this is for what a service does by itself, such as the
-        removal of temporary files that were left behind.
+        The layer that makes a stack read-only refuses the operations that write. This flag stops the changes that a
+        service makes by itself, such as the removal of stale temporary files.
         """
         return self._is_read_only
 
@@ -80,13 +80,13 @@ class Context:
         return context
 
     def read_only(self) -> Context:
-        """The same context for a stack that must not change the storage, for layers."""
+        """Returns a copy for a stack that must not change the storage. For layers."""
         context = self.replace()
         context._is_read_only = True  # noqa: SLF001 - of this class
         return context
 
     def replace(self, *, runtime: Runtime | None = None, http: HttpTransport | None = None) -> Context:
-        """A context with another runtime or transport, for layers."""
+        """Returns a copy with another runtime or transport. For layers."""
         context = Context(runtime or self._runtime, http)
         if http is None:
             context._connections = self._connections
@@ -95,7 +95,7 @@ class Context:
         return context
 
     def around_http(self, wrap: Callable[[HttpTransport], HttpTransport]) -> Context:
-        """A context with something around the transport, for layers. Nothing is made before a service asks for it."""
+        """Returns a copy with a wrapper around the transport, made when `http` is first read. For layers."""
         context = Context(self._runtime)
         context._connections = _Wrapped(self._connections, wrap)
         context._is_read_only = self._is_read_only
@@ -111,7 +111,7 @@ class Context:
 
 
 class _Connections:
-    """The transport of a context and of those derived from it: the given one, or ours, made on first use."""
+    """The transport that a context shares with its copies: the given one, or ours, made on first use."""
 
     __slots__ = ("given", "ours")
 
@@ -134,7 +134,7 @@ class _Connections:
 
 
 class _Wrapped(_Connections):
-    """Connections with something around their transport. They close as those do that they are made of."""
+    """Connections with a wrapper around their transport. Closing closes the inner connections."""
 
     __slots__ = ("_inner", "_wrap")
 

@@ -1,4 +1,4 @@
-"""What wraps."""
+"""The layer interface, and the warning about layers in the wrong order."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from .context import Context
 
 
 class Layer:
-    """Something around a service. Both hooks are optional; what a layer knows lives in the layer.
+    """A wrapper around a service. Both hooks are optional; the state of a layer lives in the layer object.
 
     The layer added last is the outermost. Hooks run whenever a stack is built, so one layer may wrap
-    several stacks, and it holds nothing that belongs to an event loop (use `runtime.local` for that).
+    several stacks. It holds nothing that belongs to an event loop; use `runtime.local` for such values.
 
     Attributes:
-        goes_inside: the layers, by the name of their class, that this one makes no sense outside of, and why. Added
-            after one of them it warns.
+        goes_inside: class names of the layers that must be outside of this one, each with the reason. Adding this
+            layer after one of them warns.
     """
 
     goes_inside: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def wrap_context(self, context: Context) -> Context:
-        """A context that the service is built with, for layers around HTTP requests or time."""
+        """Returns the context that the service is built with. For layers around HTTP requests or time."""
         return context
 
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:
-        """An accessor around another, for layers around operations and bodies.
+        """Returns an accessor around another. For layers around operations and bodies.
 
         Arguments:
-            accessor: what is wrapped.
-            context: what the service of this stack was built with: `context.runtime` waits.
+            accessor: the inner accessor.
+            context: the context that the service of this stack was built with; `context.runtime` waits.
         """
         return accessor
 
 
 def warn_of_order(layers: Sequence[Layer]) -> None:
-    """Warns of layers that are added after one that they go inside of, once in a process for each two classes."""
-    for place, layer in enumerate(layers):
-        for inner in layers[:place]:
+    """Warns of layers added after a layer that must be outside of them, once per process and pair of classes."""
+    for index, layer in enumerate(layers):
+        for inner in layers[:index]:
             name = type(inner).__name__
             if name in layer.goes_inside:
                 _warn_once(type(layer).__name__, name, layer.goes_inside[name])

@@ -1,4 +1,4 @@
-"""What is said under the logger `entrepot`."""
+"""Messages to the logger `entrepot`, without importing `logging` for a program that does not."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ WARNING: Final = 30
 
 
 def log(level: int, message: str, *values: object) -> None:
-    """Logs a message. Below a warning, a program that never imported `logging` has nowhere to log to and is spared it.
+    """Logs a message. Below WARNING it does nothing in a program that never imported `logging`, which has no handler.
 
     Arguments:
-        level: one of the levels above, which are those of `logging`.
-        message: with places for the values, as `logging` has them.
-        values: what stands there. No secret is among them.
+        level: one of the levels above, which equal those of `logging`.
+        message: a format string, as for `logging`.
+        values: its arguments. They must not hold a secret.
     """
     logging = sys.modules.get("logging")
     if logging is None:
@@ -31,5 +31,5 @@ def log(level: int, message: str, *values: object) -> None:
 
 @cache
 def _logger(logging: Any) -> Any:
-    """The logger of that name. It is remembered: looking it up takes a lock, as long as the rest of a call."""
+    """Returns the logger, cached: a look-up takes a lock and as long as the rest of a call."""
     return logging.getLogger("entrepot")

@@ -1,4 +1,4 @@
-"""What layers that only look on have in common: one object for each operation, which its body reports to as well."""
+"""The base of layers that measure: one `Observation` per operation, which the verbs of its body report to as well."""
 
 from __future__ import annotations
 
@@ -26,37 +26,38 @@ _REPEATABLE: Final = frozenset(
         Operation.LISTER_NEXT,
     }
 )
-_GOING_ON: Final = (_OPENING | _REPEATABLE | {Operation.DELETER_DELETE}) - {Operation.WRITER_CLOSE}
+_CONTINUING: Final = (_OPENING | _REPEATABLE | {Operation.DELETER_DELETE}) - {Operation.WRITER_CLOSE}
 
 _OPERATIONS: Final = {call: Operation(call.capability) for call in Operation}
-"""Which operation a call is of."""
+"""The operation that each call belongs to."""
 
 
 def kind_of(error: BaseException) -> str:
-    """The kind of an error of ours, else the name of its class, such as `"CancelledError"`."""
+    """Returns the kind of an `Error`, or else the class name, such as `"CancelledError"`."""
     return error.kind if isinstance(error, Error) else type(error).__name__
 
 
 def target_of(call: Operation, args: tuple[Any, ...]) -> str:
-    """Where a copy or a rename leads, by what it is called with; empty for other calls."""
+    """Returns the target among the arguments of a copy or rename; empty for other calls."""
     return args[1] if call in _TO_A_TARGET else ""
 
 
 class Observation(AroundAccessor, Generic[Token]):
-    """One operation, from its beginning until its body is closed. Subclasses override the hooks.
+    """One operation, from its start until its body is closed. Subclasses override the hooks.
 
-    It ends with the call where there is no body; with `close` or `abort` of the body; with any failure of a deleter,
-    which nobody closes then. A body that goes on after its end, because that failed, is another operation.
+    An operation without a body ends with its call. One with a body ends with `close` or `abort`, and a deleter also
+    with any failure, because callers do not close it then. If that last call fails and the body is used further, the
+    further calls count as another operation.
 
     Attributes:
-        operation: what was called, such as `read`, never a verb of its body.
-        path: what it is about; empty for a deleter that took none or several.
-        target: where a copy or rename leads; else empty.
-        seconds: how long its calls took so far. What the caller does in between is not counted.
-        size: bytes that were read or written so far.
-        entries: entries listed, or deletions taken, so far.
-        failure: the kind of error that it failed with, unless that call was made again and succeeded. Not the error
-            itself, whose traceback would lead back here, in a cycle.
+        operation: the operation, such as `read`, never a verb of its body.
+        path: the path of the call; empty for a deleter that took no or several deletions.
+        target: the target of a copy or rename; empty for others.
+        seconds: the time that its calls took so far, without the caller's time in between.
+        size: the bytes read or written so far.
+        entries: the entries listed, or deletions taken, so far.
+        failure: the kind of the last error, unless that call was repeated and succeeded. The error itself is not kept:
+            its traceback refers to this object, in a cycle.
     """
 
     operation: Operation
@@ -64,31 +65,31 @@ class Observation(AroundAccessor, Generic[Token]):
     target: str
 
     def __init__(self, inner: Accessor, context: Context) -> None:
-        # Not that of the base, which binds operations once for a stack: this is made for each operation.
+        # The base's `__init__` binds operations once per stack. This object is made for each operation.
         self.inner = inner
         self.info = inner.info
         self._now = context.runtime.now
         self._is_over = False
         self._forget()
 
-    def begun(self) -> None:
-        """The operation begins."""
+    def started(self) -> None:
+        """The operation starts."""
 
     def entered(self) -> Token:
-        """A call of it begins: of the operation itself, or of a verb of its body. What it gives `left` is given."""
+        """A call starts: the operation itself, or a verb of its body. `left` receives the returned token."""
         return cast("Token", None)
 
     def left(self, token: Token) -> None:
-        """The call has ended, in whatever way."""
+        """The call has ended, by a result, an error or a cancellation."""
 
     def got_first_byte(self) -> None:
-        """The first bytes were read."""
+        """The first bytes were read, before `moved` reports them."""
 
     def moved(self, size: int) -> None:
-        """So many bytes more were read or written."""
+        """`size` more bytes were read or written."""
 
     def passed(self, entries: int) -> None:
-        """So many entries more were listed, or deletions taken."""
+        """`entries` more entries were listed, or deletions taken."""
 
     def failed(self, call: Operation, path: str, error: BaseException) -> None:
         """A call failed, or was cancelled."""
@@ -99,7 +100,7 @@ class Observation(AroundAccessor, Generic[Token]):
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         if self._is_over:
             return await call(*args)
-        if not self._is_begun:
+        if not self._is_started:
             self._begin(operation, path, args)
         if operation is _DELETION:
             self.path = "" if self.entries else path
@@ -118,18 +119,18 @@ class Observation(AroundAccessor, Generic[Token]):
             self.left(token)
 
     def _forget(self) -> None:
-        self._is_begun = False
+        self._is_started = False
         self._failed_at: Operation | None = None
         self.failure: str | None = None
         self.seconds = 0.0
         self.size = self.entries = 0
 
     def _begin(self, call: Operation, path: str, args: tuple[Any, ...]) -> None:
-        self._is_begun = True
+        self._is_started = True
         self.operation = _OPERATIONS[call]
         self.path = path
         self.target = target_of(call, args)
-        self.begun()
+        self.started()
 
     def _fail(self, call: Operation, path: str, error: BaseException) -> None:
         self.failure = kind_of(error)
@@ -144,7 +145,7 @@ class Observation(AroundAccessor, Generic[Token]):
             self.failure = self._failed_at = None
         if (count := _COUNTS.get(call)) is not None:
             count(self, args, result)
-        if call not in _GOING_ON:
+        if call not in _CONTINUING:
             self._is_over = True
             self.ended()
 
@@ -170,12 +171,12 @@ class Observation(AroundAccessor, Generic[Token]):
             self.entries += len(page)
             self.passed(len(page))
 
-    def _count_uploads(self, args: tuple[Any, ...], reply: RpListUploads) -> None:
-        self._count_listed(args, reply.uploads)
+    def _count_uploads(self, args: tuple[Any, ...], response: RpListUploads) -> None:
+        self._count_listed(args, response.uploads)
 
 
 _COUNTS: Final[dict[Operation, Callable[[Any, Any, Any], None]]] = {
-    Operation.READER_READ: Observation._count_read,  # noqa: SLF001 - how it counts, by call
+    Operation.READER_READ: Observation._count_read,  # noqa: SLF001 - methods of this module, by call
     Operation.READER_NEXT: Observation._count_read,  # noqa: SLF001
     Operation.WRITER_WRITE: Observation._count_written,  # noqa: SLF001
     Operation.DELETER_DELETE: Observation._count_deleted,  # noqa: SLF001
@@ -185,11 +186,11 @@ _COUNTS: Final[dict[Operation, Callable[[Any, Any, Any], None]]] = {
 
 
 class ObservedAccessor(LayeredAccessor):
-    """An accessor that makes each operation through an observation of its own.
+    """An accessor that makes each operation through a new observation.
 
     Arguments:
-        inner: what is observed.
-        observe: makes an observation of the next operation.
+        inner: the accessor to observe.
+        observe: makes the observation of the next operation.
     """
 
     def __init__(self, inner: Accessor, observe: Callable[[], AroundAccessor]) -> None:

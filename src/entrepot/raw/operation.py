@@ -5,7 +5,7 @@ from enum import StrEnum, unique
 
 @unique
 class Operation(StrEnum):
-    """One name for each thing that a layer can wrap: an operation, or a verb of the body that it gives."""
+    """The names of the calls that a layer can wrap: operations, and the verbs of the bodies that they return."""
 
     STAT = "stat"
     READ = "read"

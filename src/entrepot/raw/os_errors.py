@@ -1,4 +1,4 @@
-"""What an error of the operating system means, as one of ours. One table for everything that reads local files."""
+"""Translates errors of the operating system. One table for all code that reads local files."""
 
 import errno
 import os
@@ -20,17 +20,17 @@ from entrepot.errors import (
 )
 
 _MEANINGS: Final[dict[int, tuple[type[Error], str]]] = {
-    errno.ENOENT: (NotFound, "there is no such file"),
+    errno.ENOENT: (NotFound, "the file does not exist"),
     errno.EACCES: (PermissionDenied, "the file system does not permit it"),
     errno.EPERM: (PermissionDenied, "the file system does not permit it"),
     errno.EROFS: (PermissionDenied, "the file system is read-only"),
     errno.ENOTEMPTY: (IsADirectory, "the path names a directory that is not empty"),
     errno.EXDEV: (PermissionDenied, "a symbolic link leads out of the root"),
-    errno.ELOOP: (PermissionDenied, "there are symbolic links here that cannot be followed"),
+    errno.ELOOP: (PermissionDenied, "the path has symbolic links that cannot be followed"),
     errno.EISDIR: (IsADirectory, "the path names a directory"),
     errno.ENOTDIR: (NotADirectory, "a part of the path names a file"),
-    errno.EEXIST: (AlreadyExists, "there is such a file already"),
-    errno.ENOSPC: (StorageFull, "there is no room left"),
+    errno.EEXIST: (AlreadyExists, "the file exists already"),
+    errno.ENOSPC: (StorageFull, "the file system has no space left"),
     errno.EDQUOT: (StorageFull, "the quota is used up"),
     errno.EFBIG: (StorageFull, "the file is larger than the file system or the limits of the process allow"),
     errno.EMLINK: (StorageFull, "the directory or the file can have no more links"),
@@ -46,11 +46,11 @@ _PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EIN
 
 
 class translate_os_errors:  # noqa: N801 - it is called like a function
-    """Raises, in place of an `OSError` of the operating system, the `Error` that it means.
+    """A context manager that raises, in place of an `OSError` of the operating system, the matching `Error`.
 
-    So it does for text that the encoding of the file system does not have, such as "é" under `LC_ALL=POSIX`.
+    It does the same for text that the encoding of the file system lacks, such as "é" under `LC_ALL=POSIX`.
 
-    A class, because a generator takes as long as the system call that it stands around.
+    It is a class because a generator takes as long as the system call inside.
     """
 
     __slots__ = ()
@@ -58,18 +58,20 @@ class translate_os_errors:  # noqa: N801 - it is called like a function
     def __enter__(self) -> None:
         return
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         if isinstance(error, OSError) and not isinstance(error, Error):
             raise meaning_of(error) from error
         if isinstance(error, UnicodeEncodeError):
             raise InvalidInput(
-                f"the encoding {error.encoding!r}, by which this process names files, does not have all the characters:"
-                " a UTF-8 locale or PYTHONUTF8=1 has them"
+                f"the encoding of file names in this process, {error.encoding!r}, lacks a character of the path:"
+                " use a UTF-8 locale or PYTHONUTF8=1"
             ) from error
 
 
 def meaning_of(error: OSError) -> Error:
-    """The error of ours for one of the operating system. It names no path: that may be the caller's secret."""
+    """Returns the `Error` for an error of the operating system, without its path, which may be the caller's secret."""
     code = error.errno or 0
     if code in _MEANINGS:
         kind, message = _MEANINGS[code]

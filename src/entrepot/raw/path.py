@@ -1,8 +1,8 @@
-"""Path rules, pure.
+"""Path rules, as pure functions.
 
 A path is relative to the operator's root. `/` is the root itself, a trailing `/` means a directory.
-Leading slashes say nothing and are dropped; everything else is a name and is left as it is: blanks,
-`//`, `.` and `..` are ordinary characters to an object store (`services/fs` refuses what it must).
+Leading slashes are dropped; everything else is a name and stays as it is: blanks, `//`, `.` and `..`
+are ordinary characters to an object store (`services/fs` refuses the ones that would leave its root).
 """
 
 import os
@@ -13,7 +13,7 @@ _FORBIDDEN = {"\0": "a NUL", "\r": "a carriage return", "\n": "a line feed"}
 
 
 def normalize_path(path: str | os.PathLike[str]) -> str:
-    """The path as services get it.
+    """Returns the path as services receive it.
 
     Raises:
         InvalidInput: it is not text, or holds NUL, CR, LF or a lone surrogate.
@@ -48,41 +48,41 @@ def _is_unicode(text: str) -> bool:
 
 
 def normalize_root(root: str) -> str:
-    """The root with one slash at each end and none doubled: `"a//b"` becomes `"/a/b/"`."""
+    """Returns the root with one slash at each end and none doubled: `"a//b"` becomes `"/a/b/"`."""
     _check_characters(root)
     names = [name for name in root.split("/") if name]
     return f"/{'/'.join(names)}/" if names else "/"
 
 
 def build_abs_path(root: str, path: str) -> str:
-    """The key of a path under a normalized root, without a leading slash: `("/a/", "b")` is `"a/b"`."""
+    """Returns the key of a path under a normalized root, without a leading slash: `("/a/", "b")` is `"a/b"`."""
     return root[1:] if path == "/" else root[1:] + path
 
 
 def build_rooted_abs_path(root: str, path: str) -> str:
-    """The same with the leading slash: `("/a/", "b")` is `"/a/b"`."""
+    """Returns the key with a leading slash: `("/a/", "b")` is `"/a/b"`."""
     return root if path == "/" else root + path
 
 
 def build_rel_path(root: str, key: str) -> str:
-    """The path of a key, the other way round; the root itself is `"/"`.
+    """Returns the path of a key, the inverse of `build_abs_path`; the root itself is `"/"`.
 
     Raises:
-        InvalidInput: the key lies outside the root.
+        InvalidInput: the key is outside of the root.
     """
     prefix = root if key.startswith("/") else root[1:]
     if not key.startswith(prefix):
-        raise InvalidInput(f"{key!r} does not lie under the root {root!r}")
+        raise InvalidInput(f"{key!r} is not under the root {root!r}")
     return key[len(prefix) :] or "/"
 
 
 def get_basename(path: str) -> str:
-    """The last name of a path, with the slash of a directory: `"a/b/"` gives `"b/"`."""
+    """Returns the last name of a path, with the slash of a directory: `"b/"` for `"a/b/"`."""
     return path[path.rstrip("/").rfind("/") + 1 :] or "/"
 
 
 def get_parent(path: str) -> str:
-    """The directory that holds a path: `"a/b"` and `"a/b/"` give `"a/"`, `"a"` gives `"/"`."""
+    """Returns the directory that holds a path: `"a/"` for `"a/b"` and `"a/b/"`, `"/"` for `"a"`."""
     return path[: path.rstrip("/").rfind("/") + 1] or "/"
 
 

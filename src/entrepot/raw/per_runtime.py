@@ -1,4 +1,4 @@
-"""What all stacks of one layer share, on each event loop."""
+"""`PerRuntime`: state that all stacks of one layer share, on each event loop."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 class PerRuntime(Generic[T]):
-    """A value of a layer, however many stacks it is in: one for each event loop, and one for all threads without.
+    """A layer's value, shared by all of its stacks: one per event loop, and one for all threads without a loop.
 
-    A pickle holds how it is made, and not the value.
+    A pickle holds `make` and not the value.
 
     Arguments:
-        make: makes the value, for a runtime.
+        make: makes the value for a runtime.
     """
 
     def __init__(self, make: Callable[[Runtime], T]) -> None:
@@ -26,12 +26,11 @@ class PerRuntime(Generic[T]):
         self._locals: dict[type[Runtime], Local[T]] = {}
 
     def on(self, runtime: Runtime) -> Local[T]:
-        """The value, for runtimes of the kind of this one."""
+        """Returns the value for runtimes of this runtime's class."""
         kind = type(runtime)
         if kind not in self._locals:
-            self._locals.setdefault(
-                kind, runtime.local(partial(self._make, runtime))
-            )  # of two threads, the first one's
+            made = runtime.local(partial(self._make, runtime))
+            self._locals.setdefault(kind, made)  # of two threads, the first one's stays
         return self._locals[kind]
 
     def __reduce__(self) -> tuple[type[PerRuntime[T]], tuple[Callable[[Runtime], T]]]:

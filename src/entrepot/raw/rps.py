@@ -1,4 +1,4 @@
-"""What an operation replies: one record each."""
+"""The responses of operations: one record each."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ else:
 
 @record
 class RpStat:
-    """Reply of `stat`."""
+    """Response of `stat`."""
 
     metadata: Metadata
 
 
 @dataclass(slots=True)
 class RpRead:
-    """Reply of `read`, given before any I/O and filled by its body.
+    """Response of `read`. It is returned before any I/O; the body fills it.
 
     Arguments:
-        metadata: what the storage said of the whole object in the first reply; None until the
-            first verb of the body brought one.
-        size: the size of the whole object in bytes, where a reply told nothing else of it.
-        is_whole: whether the storage sent the whole object, though a part of it was asked for.
-        is_from_stat: whether the metadata came from a `stat` beside the read, and not with content. It may lack what
-            comes with content.
+        metadata: the metadata of the whole object from the storage's first response; None before the first verb of
+            the body.
+        size: the size of the whole object in bytes, from a response that has no other metadata.
+        is_whole: whether the storage sent the whole object although a part was requested.
+        is_from_stat: whether the metadata came from a `stat` beside the read and not with content. It may lack fields
+            that come with content.
     """
 
     metadata: Metadata | None = None
@@ -46,58 +46,58 @@ class RpRead:
 
 @record
 class RpWrite:
-    """Reply of `write`, given before any I/O; what was stored is the answer of the body's `close`."""
+    """Response of `write`, returned before any I/O. The body's `close` returns the metadata of the new object."""
 
 
 @record
 class RpCreateDir:
-    """Reply of `create_dir`."""
+    """Response of `create_dir`."""
 
 
 @record
 class RpDelete:
-    """Reply of `delete`, given before any I/O; what failed is raised by the verbs of the body."""
+    """Response of `delete`, returned before any I/O. The verbs of the body raise the errors of deletions."""
 
 
 @record
 class RpList:
-    """Reply of `list`, given before any I/O."""
+    """Response of `list`, returned before any I/O."""
 
 
 @record
 class RpCopy:
-    """Reply of `copy`: what the service said of the target, as far as it did."""
+    """Response of `copy`: the metadata of the target, with the fields that the service reports."""
 
     metadata: Metadata
 
 
 @record
 class RpRename:
-    """Reply of `rename`."""
+    """Response of `rename`."""
 
 
 @record
 class RpPresign:
-    """Reply of `presign`."""
+    """Response of `presign`."""
 
     request: PresignedRequest
 
 
 @record
 class RpListUploads:
-    """Reply of `list_uploads`: one page.
+    """Response of `list_uploads`: one page.
 
     Arguments:
         uploads: the uploads, possibly none.
-        next_token: what asks for the next page; None is the last page.
-        told_at: when the storage gave it, by its clock; None where it does not say.
+        next_token: the token of the next page; None on the last page.
+        listed_at: the time of the response by the storage's clock; None if it does not say.
     """
 
     uploads: Sequence[Upload]
     next_token: str | None = None
-    told_at: datetime | None = None
+    listed_at: datetime | None = None
 
 
 @record
 class RpAbortUpload:
-    """Reply of `abort_upload`."""
+    """Response of `abort_upload`."""

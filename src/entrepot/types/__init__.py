@@ -1,4 +1,4 @@
-"""Values: what entrepot talks about. Nothing here does I/O."""
+"""Values that entrepot takes and returns. Nothing here does I/O."""
 
 from typing import TYPE_CHECKING
 

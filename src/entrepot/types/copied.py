@@ -1,4 +1,4 @@
-"""What a copy between two storages came to."""
+"""`Copied`: the result of a copy between two storages."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What `Operator.copy_to` made.
+    """The result of `Operator.copy_to`.
 
     Arguments:
-        metadata: what the target's storage says of the new object.
-        not_carried: what the source has beside its content and the target's storage cannot keep: names of fields
-            of `Metadata`, such as `"content_type"`, and `"user_metadata.<name>"` for each name of user metadata.
-        is_server_side: whether the storage made the copy itself, and nothing came through here.
+        metadata: the metadata of the new object, from the target's storage.
+        not_carried: the metadata of the source that the target's storage cannot keep: names of fields of `Metadata`,
+            such as `"content_type"`, and `"user_metadata.<name>"` for each name of user metadata.
+        is_server_side: whether the storage made the copy itself, so that no content passed through this process.
     """
 
     metadata: Metadata

@@ -1,4 +1,4 @@
-"""One name in a listing."""
+"""`Entry`: one name in a listing."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Entry:
     """One name in a listing.
 
     Arguments:
-        path: the path relative to the operator's root; that of a directory ends with a slash.
-        metadata: what the listing told of it: the mode always, and the length of a file.
+        path: the path relative to the operator's root; a directory's path ends with a slash.
+        metadata: the metadata in the listing: always the mode, and for a file the length.
     """
 
     path: str
@@ -30,9 +30,9 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The last name of the path, with the slash of a directory: of `"a/b/"` it is `"b/"`."""
+        """The last name of the path, with the slash of a directory: `"b/"` for `"a/b/"`."""
         return self.path[self.path.rstrip("/").rfind("/") + 1 :] or "/"
 
 
-# The slots themselves, as for `Metadata`: a listing makes one for each name.
+# Set through the slots, as in `Metadata`: a listing makes one entry for each name.
 _set_path, _set_metadata = (getattr(Entry, name).__set__ for name in Entry.__slots__)

@@ -1,10 +1,10 @@
-"""What kind of thing a path names."""
+"""`EntryMode`: the kind of thing that a path names."""
 
 from enum import StrEnum
 
 
 class EntryMode(StrEnum):
-    """What a path names: a file (an object), a directory, or something else that cannot be read."""
+    """The kind of thing that a path names: a file (an object), a directory, or something that cannot be read."""
 
     FILE = "file"
     DIR = "dir"

@@ -1,4 +1,4 @@
-"""Names and texts that nobody can change."""
+"""`FrozenMapping`: an immutable mapping from text to text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class FrozenMapping(Mapping[str, str]):
-    """A mapping of its own that nobody can change. Unlike a mapping proxy it can be hashed, copied and pickled."""
+    """An immutable copy of a mapping. Unlike a mapping proxy it can be hashed, copied and pickled."""
 
     __slots__ = ("_items",)
 

@@ -1,4 +1,4 @@
-"""What is known about an object."""
+"""`Metadata`: the properties of an object."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
 else:
     from .records import dataclass
 
-# On Python 3.11 to look up a member of an enum takes as long as a call.
+# On Python 3.11 the lookup of an enum member takes as long as a call.
 _FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class Metadata:
-    """What the storage says about an object. A field that it does not say is None.
+    """The properties of an object as the storage reports them. A field that it does not report is None.
 
     Arguments:
         mode: file, directory, or unknown.
-        content_length: the size of the whole object in bytes, also when a part of it was asked for.
+        content_length: the size of the whole object in bytes, also in the response to a range.
         etag: the entity tag as the storage writes it, quotes included.
-        last_modified: when it was last written, with a time zone.
+        last_modified: the time of the last write, with a time zone.
         content_type: the media type.
-        content_encoding: the encodings of the stored bytes, such as `"gzip"`. They are given back as stored.
-        content_disposition: how a browser should present it.
-        cache_control: how long others may keep it.
+        content_encoding: the encodings of the stored bytes, such as `"gzip"`. Reads return the bytes as stored.
+        content_disposition: how a browser presents it.
+        cache_control: how long caches may keep it.
         content_md5: the MD5 of the content, base64.
         version: the version of a versioned object.
-        is_current: whether this is the version that a read without one gives; None where it is not told.
-        is_deleted: whether this version says that the object was deleted; it has no content.
-        user_metadata: what the user stored beside it, keys in lower case. It is copied, and cannot be changed.
+        is_current: whether this is the version that a read without a version returns; None if unknown.
+        is_deleted: whether this version is a delete marker, which has no content.
+        user_metadata: the user's own metadata, with keys in lower case. It is copied, and immutable.
     """
 
     mode: EntryMode = EntryMode.FILE
@@ -84,12 +84,12 @@ class Metadata:
         _set_user_metadata(self, kept)
 
     def __repr__(self) -> str:
-        """The mode, and every other field that is neither None nor at its default."""
+        """The mode, and every other field that is known: not None, False or empty."""
         known = [f"mode={str(self.mode)!r}"]
-        for field in fields(self)[1:]:
-            value = getattr(self, field.name)
-            if value is not None and value != field.default:
-                known.append(f"{field.name}={value!r}")
+        for name in type(self).__slots__[1:]:
+            value = getattr(self, name)
+            if not (value is None or value is False or value is EMPTY or value == {}):
+                known.append(f"{name}={value!r}")
         return f"Metadata({', '.join(known)})"
 
     @property
@@ -103,25 +103,25 @@ class Metadata:
         return self.mode is _DIRECTORY
 
     def is_same_content(self, other: Metadata) -> bool:
-        """Whether both can describe the same bytes, by what both know.
+        """Whether both can describe the same bytes, judged by the fields that both have.
 
-        An equal version or strong etag decides more than a time: the same content may be stored again. A weak etag
+        An equal version or strong etag outranks `last_modified`: the same content may be stored again. A weak etag
         does not (RFC 9110, 8.8.1).
         """
-        if any(_same_mark(self, other, mark) is False for mark in ("content_length", "version", "etag")):
+        if any(_is_equal(self, other, field) is False for field in ("content_length", "version", "etag")):
             return False
-        if _same_mark(self, other, "version") or (_same_mark(self, other, "etag") and not self.has_weak_etag):
+        if _is_equal(self, other, "version") or (_is_equal(self, other, "etag") and not self.has_weak_etag):
             return True
-        return _same_mark(self, other, "last_modified") is not False
+        return _is_equal(self, other, "last_modified") is not False
 
     @property
     def has_weak_etag(self) -> bool:
-        """Whether there is an etag that two contents may share."""
+        """Whether the etag is weak: two contents may share it."""
         return self.etag is not None and self.etag.startswith("W/")
 
 
-# The slots themselves, set once by `__init__`: what `dataclass` writes for frozen ones takes twice the time, and a
-# `stat` of a local file would spend a tenth of its own on it.
+# `__init__` sets the slots through their descriptors: the `__init__` that `dataclass` generates for frozen classes
+# takes twice the time, a tenth of a `stat` of a local file.
 (
     _set_mode,
     _set_content_length,
@@ -142,9 +142,9 @@ class Metadata:
 _WEAK = "W/"
 
 
-def _same_mark(one: Metadata, other: Metadata, mark: str) -> bool | None:
-    """Whether both have a mark and it is the same; an etag that was weak can be strong by now."""
-    mine, theirs = getattr(one, mark), getattr(other, mark)
+def _is_equal(first: Metadata, second: Metadata, field: str) -> bool | None:
+    """Whether a field is equal in both; None if one of them lacks it. A weak etag may have become a strong one."""
+    mine, theirs = getattr(first, field), getattr(second, field)
     if mine is None or theirs is None:
         return None
-    return bool(mine == theirs or (mark == "etag" and mine.removeprefix(_WEAK) == theirs.removeprefix(_WEAK)))
+    return bool(mine == theirs or (field == "etag" and mine.removeprefix(_WEAK) == theirs.removeprefix(_WEAK)))

@@ -1,4 +1,4 @@
-"""A request that whoever holds it can send."""
+"""`PresignedRequest`: a signed request that any HTTP client can send."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ else:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PresignedRequest:
-    """A request that is proven already: any HTTP client can send it, without credentials.
+    """A signed request: any HTTP client can send it, without credentials.
 
-    The URL is a secret for as long as it holds: whoever has it can do what it says. So the repr shows neither its
+    The URL is a secret until it expires: it grants access to everyone who has it. So the repr shows neither its
     query nor the values of the headers.
 
     Arguments:
-        method: such as `"GET"`.
-        url: absolute and percent-encoded; it must be sent as it stands.
-        headers: what must be sent with it, all of it and unchanged. It is copied, and cannot be changed.
-        expires_at: from when on it is refused, with a time zone; None where it needs no proof and holds on.
+        method: the HTTP method, such as `"GET"`.
+        url: the URL, absolute and percent-encoded; it must be sent unchanged.
+        headers: the headers that must be sent, all of them and unchanged. The mapping is copied, and immutable.
+        expires_at: the time of expiry, with a time zone; None if the request needs no signature and does not expire.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""What a message may show of a value that a caller passed."""
+"""Texts for messages about a caller's values, which may be secrets."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ _HUGE: Final = 10**20
 
 
 def shown(value: object) -> str:
-    """A number or a flag as it is, and only the type of any other value, which may be a secret or hold one."""
+    """Returns a number or flag as text, and of other values the type's name: they may be or hold a secret."""
     if value is None or type(value) in {bool, float}:
         return repr(value)
     if type(value) is int:
-        return repr(value) if -_HUGE < value < _HUGE else "a huge int"  # the text of a huge one can be refused
+        return (
+            repr(value) if -_HUGE < value < _HUGE else "a huge int"
+        )  # Python may refuse to convert a huge int to text
     return type(value).__name__
 
 
 def shown_name(name: object) -> str:
-    """A name that is not known, if it looks like one. Anything else may be a secret in the wrong place."""
+    """Returns an unknown name if it looks like a name. Other text may be a secret in the wrong place."""
     return repr(name) if isinstance(name, str) and _NAME.fullmatch(name) else "of this name"

@@ -1,4 +1,4 @@
-"""An upload in parts that was begun."""
+"""`Upload`: a multipart upload in progress."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload in parts that was begun, and neither completed nor aborted. Its parts take room, and cost.
+    """A multipart upload that was started and neither completed nor aborted. Its parts use storage, and cost.
 
     Arguments:
-        path: the object that it would make, relative to the operator's root.
-        id: what the storage calls it. One object may have several.
-        initiated: when it was begun, by the clock of the storage, with a time zone; None where it is not told.
+        path: the path of the object, relative to the operator's root.
+        id: the storage's id of the upload. One object may have several uploads.
+        initiated: the time of the start by the storage's clock, with a time zone; None if the storage does not say.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""Bodies: what an operation gives when its answer does not fit in a reply, and what completes them."""
+"""Bodies: what an operation gives when its answer does not fit in a response, and what completes them."""
 
 from typing import TYPE_CHECKING
 

@@ -47,8 +47,8 @@ def listed_uploads(core: S3Core, root: str, path: str, headers: HttpHeaders, con
     uploads = [
         Upload(below, upload.id, upload.initiated) for upload in listed if (below := _path(root, prefix, upload.path))
     ]
-    server_time = parse_http_date(headers.get("date", ""))
-    return RpListUploads(uploads=uploads, next_token=_next_token(document, listed), told_at=server_time)
+    listed_at = parse_http_date(headers.get("date", ""))
+    return RpListUploads(uploads=uploads, next_token=_next_token(document, listed), listed_at=listed_at)
 
 
 def _uploads(document: Document) -> Iterator[Upload]:

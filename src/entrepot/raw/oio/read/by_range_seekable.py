@@ -35,16 +35,16 @@ class ByRangeSeekableReader(Read):
         accessor: opens the inner bodies and answers `stat` when only that can tell the size.
         path: the object.
         args: what to read; `args.range` is the window, position 0 its start.
-        reply: receives what the first inner body learned of the object.
+        response: receives what the first inner body learned of the object.
     """
 
-    __slots__ = ("_body", "_body_position", "_body_reply", "_is_closed", "_position", "_range")
+    __slots__ = ("_body", "_body_position", "_body_response", "_is_closed", "_position", "_range")
 
-    def __init__(self, accessor: Accessor, path: str, args: OpRead, reply: RpRead) -> None:
-        self._range = PinnedRange(accessor, path, args, reply)
+    def __init__(self, accessor: Accessor, path: str, args: OpRead, response: RpRead) -> None:
+        self._range = PinnedRange(accessor, path, args, response)
         self._position = 0
         self._body: Read | None = None
-        self._body_reply: RpRead | None = None
+        self._body_response: RpRead | None = None
         self._body_position = 0
         self._is_closed = False
 
@@ -78,12 +78,12 @@ class ByRangeSeekableReader(Read):
             return self._take(await verb(await self._body_here()) or b"")
         except RangeNotSatisfied as error:
             await self._drop()
-            self._note_reply()
+            self._note_response()
             await self._range.judge_refusal(self._position, error)
             return b""
         except Error:
             await self._drop()
-            self._note_reply()  # that it is of another object says more than the error
+            self._note_response()  # that it is of another object says more than the error
             raise
         except BaseException:
             await self._drop()
@@ -113,7 +113,7 @@ class ByRangeSeekableReader(Read):
         if self._body is not None and 0 <= ahead <= SKIP_LIMIT and await self._skip(self._body):
             return self._body
         await self._drop()
-        self._body_reply, self._body = await self._range.open(self._position)
+        self._body_response, self._body = await self._range.open(self._position)
         self._body_position = self._position
         return self._body
 
@@ -127,7 +127,7 @@ class ByRangeSeekableReader(Read):
 
     def _take(self, data: bytes) -> bytes:
         """Accepts what the inner body gave, and only then moves."""
-        self._note_reply()
+        self._note_response()
         position, limit = self._position + len(data), self._range.limit
         if data and limit is not None and position > limit:
             raise ContentTruncated(f"{position} bytes came where the range has {limit}")
@@ -138,6 +138,6 @@ class ByRangeSeekableReader(Read):
         self._position = self._body_position = position
         return data
 
-    def _note_reply(self) -> None:
-        if self._body_reply is not None:
-            self._range.note(self._body_reply)
+    def _note_response(self) -> None:
+        if self._body_response is not None:
+            self._range.note(self._body_response)

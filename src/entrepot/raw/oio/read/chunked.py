@@ -123,7 +123,7 @@ class ChunkedReader(Read):
         return bool(self._chunk)
 
     async def _find_end(self) -> None:
-        """A short chunk shows the end where no reply told it; an empty one only right behind bytes that came."""
+        """A short chunk shows the end where no response told it; an empty one only right behind bytes that came."""
         if self._range.size is None and (self._chunk or self._position == self._range.reached):
             self._range.size = self._chunk_end
         elif self._range.size is None:

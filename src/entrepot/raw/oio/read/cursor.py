@@ -30,10 +30,10 @@ class Cursor:
     Arguments:
         pinned: the range, and what is known of its object.
         open_body: opens another body at the start of the range, without I/O.
-        opened: the first one, with its reply.
+        opened: the first one, with its response.
     """
 
-    __slots__ = ("_body", "_has_more", "_is_adrift", "_open_body", "_range", "_reply", "_unread", "position")
+    __slots__ = ("_body", "_has_more", "_is_adrift", "_open_body", "_range", "_response", "_unread", "position")
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Cursor:
     ) -> None:
         self._range = pinned
         self._open_body = open_body
-        self._reply = opened[0]
+        self._response = opened[0]
         self._body: Read | None = opened[1]
         self._is_adrift = False
         self._has_more = False
@@ -124,12 +124,12 @@ class Cursor:
             await body.seek(self.position + self._unread_length())
         self._is_adrift = True
         answer = await verb(body)
-        self._range.note(self._reply)
+        self._range.note(self._response)
         self._is_adrift = False
         return answer
 
     async def _reopen(self) -> Read:
-        self._reply, self._body = await self._open_body()
+        self._response, self._body = await self._open_body()
         self._is_adrift = True
         return self._body
 

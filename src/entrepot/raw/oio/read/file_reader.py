@@ -34,7 +34,7 @@ AtOnce = Callable[[int], tuple[Metadata, bytes] | None]
 
 
 def into_read_from_file(
-    runtime: "Runtime", opener: Opener, window: BytesRange, reply: "RpRead", at_once: AtOnce | None = None
+    runtime: "Runtime", opener: Opener, window: BytesRange, response: "RpRead", at_once: AtOnce | None = None
 ) -> "FileReader":
     """A body over a window of a file, with `read`, `seek` and suffixes native.
 
@@ -47,25 +47,35 @@ def into_read_from_file(
             Where the metadata has no `content_length`, as for files of `/proc`, the file is read
             when it is opened, whole, and what came then is what this body gives.
         window: which bytes; position 0 is its start.
-        reply: receives the metadata that the opener found.
+        response: receives the metadata that the opener found.
         at_once: gives the metadata and the whole window, if it has at most so many bytes and they can be
             had without blocking; else None, and the file is opened. By default nothing is tried.
     """
-    return FileReader(runtime, opener, window, reply, at_once)
+    return FileReader(runtime, opener, window, response, at_once)
 
 
 class FileReader(Read):
     """Reads by position, so that nothing but this object says where the reader is."""
 
-    __slots__ = ("_at_once", "_content", "_file", "_is_closed", "_opener", "_position", "_reply", "_runtime", "_window")
+    __slots__ = (
+        "_at_once",
+        "_content",
+        "_file",
+        "_is_closed",
+        "_opener",
+        "_position",
+        "_response",
+        "_runtime",
+        "_window",
+    )
 
     def __init__(
-        self, runtime: "Runtime", opener: Opener, window: BytesRange, reply: "RpRead", at_once: AtOnce | None = None
+        self, runtime: "Runtime", opener: Opener, window: BytesRange, response: "RpRead", at_once: AtOnce | None = None
     ) -> None:
         self._runtime = runtime
         self._opener = opener
         self._window = window
-        self._reply = reply
+        self._response = response
         self._at_once = at_once
         self._file: File | None = None
         self._content: _Content | None = None
@@ -111,9 +121,9 @@ class FileReader(Read):
         got = await self._runtime.try_nonblocking(self._at_once, n) if n and self._at_once is not None else None
         if got is None:
             opened = self._runtime.open_file(partial(self._open_and_read, self._position, n))
-            self._file, (self._reply.metadata, self._content, data) = await opened
+            self._file, (self._response.metadata, self._content, data) = await opened
             return data
-        self._reply.metadata, whole = got
+        self._response.metadata, whole = got
         self._content = _Content(0, len(whole), whole)
         return _read_kept(whole, self._content, self._position, n)
 

@@ -53,24 +53,24 @@ class PinnedRange:
         accessor: opens bodies, and answers `stat` when only that can tell the size.
         path: the object.
         args: what to read; `args.range` is the range.
-        reply: receives the metadata of the first reply; by default one of its own.
+        response: receives the metadata of the first response; by default one of its own.
 
     Attributes:
         path: the object.
-        reply: what the first reply told.
-        size: how many bytes the range has in this object; None until a reply told.
+        response: what the first response told.
+        size: how many bytes the range has in this object; None until a response told.
         reached: the position after the last byte that was read.
     """
 
-    __slots__ = ("_accessor", "_args", "_content", "_start", "path", "reached", "reply", "size")
+    __slots__ = ("_accessor", "_args", "_content", "_start", "path", "reached", "response", "size")
 
-    def __init__(self, accessor: Accessor, path: str, args: OpRead, reply: RpRead | None = None) -> None:
+    def __init__(self, accessor: Accessor, path: str, args: OpRead, response: RpRead | None = None) -> None:
         self._accessor = accessor
         self.path = path
         self._args = args
-        self.reply = reply or RpRead()
+        self.response = response or RpRead()
         self._start = args.range.start
-        self._content: Metadata | None = None  # what came with the first content; `reply` may have that of a `stat`
+        self._content: Metadata | None = None  # what came with the first content; `response` may have that of a `stat`
         self.reached = 0
         self.size: int | None = 0 if args.range.is_empty else None  # wherever an empty range lies
 
@@ -82,11 +82,11 @@ class PinnedRange:
     @property
     def _is_size_loose(self) -> bool:
         """Whether the size came with a refusal before anything else was known, and so is not pinned."""
-        return self.reply.metadata is None and self.reply.size is not None
+        return self.response.metadata is None and self.response.size is not None
 
     @property
     def is_kept(self) -> bool:
-        """Whether later requests can name the object that the first reply showed, so that no other can come."""
+        """Whether later requests can name the object that the first response showed, so that no other can come."""
         return bool(self._mark())
 
     @property
@@ -105,7 +105,7 @@ class PinnedRange:
 
     async def open(self, begin: int, end: int | None = None) -> tuple[RpRead, Read]:
         """A body for the bytes from `begin` up to `end`, or to the end of the range."""
-        if begin == 0 and end is None and self.reply.metadata is None and self._is_native_range():
+        if begin == 0 and end is None and self.response.metadata is None and self._is_native_range():
             return await self.open_as_asked()
         await self.settle()
         part = self._absolute(begin, end)
@@ -130,15 +130,15 @@ class PinnedRange:
 
     async def fetch_pieces(self, begin: int, end: int, take: Callable[[bytes], object]) -> None:
         """Gives the same to a function, in the pieces that it comes in. An error can come after the last of them."""
-        reply, body = await self.open(begin, end)
+        response, body = await self.open(begin, end)
         try:
             length = await pass_on(body, take)
         except Error:
-            self.note(reply)  # that it is of another object says more than the error
+            self.note(response)  # that it is of another object says more than the error
             raise
         finally:
             await body.close()
-        self.note(reply)
+        self.note(response)
         expected = length if self.size is None else max(0, min(end, self.size) - begin)
         if length < expected:
             raise ContentIncomplete(f"{length} of {expected} bytes came")
@@ -147,19 +147,19 @@ class PinnedRange:
         if length:
             self.reach(begin + length)
 
-    def note(self, reply: RpRead) -> None:
-        """Learns from a reply, or refuses it because it is of another object.
+    def note(self, response: RpRead) -> None:
+        """Learns from a response, or refuses it because it is of another object.
 
         Raises:
-            ConditionNotMatch: the object changed since the first reply.
+            ConditionNotMatch: the object changed since the first response.
         """
-        self.reply.is_whole = self.reply.is_whole or reply.is_whole
-        if reply.metadata is not None and reply.is_from_stat:
-            self._note_stat(reply.metadata)
-        elif reply.metadata is not None:
-            self._note_content(reply.metadata)
-        if reply.size is not None:
-            self._note_size(reply.size)
+        self.response.is_whole = self.response.is_whole or response.is_whole
+        if response.metadata is not None and response.is_from_stat:
+            self._note_stat(response.metadata)
+        elif response.metadata is not None:
+            self._note_content(response.metadata)
+        if response.size is not None:
+            self._note_size(response.size)
 
     def reach(self, position: int) -> None:
         """Notes that bytes were read up to the position."""
@@ -175,14 +175,14 @@ class PinnedRange:
             raise ContentIncomplete(f"{position} of {self.size} bytes came")
 
     async def judge_refusal(self, position: int, refusal: RangeNotSatisfied) -> None:
-        """Decides what the refusal of a range means whose reply was noted. It returns if the object ends before it.
+        """Decides what the refusal of a range means whose response was noted. It returns if the object ends before it.
 
         Arguments:
             position: where the range starts that was refused.
             refusal: the error; it is raised where nothing tells the size.
 
         Raises:
-            ConditionNotMatch: the object changed since the first reply.
+            ConditionNotMatch: the object changed since the first response.
             ContentIncomplete: the position lies in the object.
             RangeNotSatisfied: the whole window starts past the end, or the size cannot be learned.
         """
@@ -202,11 +202,11 @@ class PinnedRange:
         return self.reached if self.size is None else self.size
 
     async def describe(self) -> Metadata:
-        """What is known of the whole object, asked for by `stat` if no reply has told it yet."""
-        return self.reply.metadata or await self._look()
+        """What is known of the whole object, asked for by `stat` if no response has told it yet."""
+        return self.response.metadata or await self._look()
 
     async def learn_size(self) -> int:
-        """The size of the range, asked for if no reply has told it yet: by `stat`, or else by a read of one byte.
+        """The size of the range, asked for if no response has told it yet: by `stat`, or else by a read of one byte.
 
         Raises:
             Unsupported: the service does not tell how large the object is.
@@ -233,14 +233,14 @@ class PinnedRange:
 
     async def _probe(self) -> None:
         """Reads a byte for the size beside it: there are servers that tell it with a range, and not to a HEAD."""
-        reply, body = await self._accessor.read(self.path, self._pinned(BytesRange(0, 1)))
+        response, body = await self._accessor.read(self.path, self._pinned(BytesRange(0, 1)))
         try:
             await body.read(1)
         except RangeNotSatisfied:
             pass  # nothing is in the object; whether its size came with that shows below
         finally:
             await body.close()
-        self.note(reply)
+        self.note(response)
 
     def _is_native_range(self) -> bool:
         return self._args.range.suffix is None or self._accessor.info.capability.read_with_suffix
@@ -252,8 +252,8 @@ class PinnedRange:
         return BytesRange(self._start + begin, None if end is None else self._start + max(begin, end))
 
     def _note_stat(self, metadata: Metadata) -> None:
-        if self.reply.metadata is None:
-            self.reply.is_from_stat = True
+        if self.response.metadata is None:
+            self.response.is_from_stat = True
         self._note(metadata)
 
     def _note_content(self, metadata: Metadata) -> None:
@@ -269,16 +269,16 @@ class PinnedRange:
 
     def _prefer(self, metadata: Metadata) -> None:
         """Puts what came with content in the place of what `stat` said, but for a size that only that told."""
-        first = self.reply.metadata
-        if self.reply.is_from_stat and first is not None:
+        first = self.response.metadata
+        if self.response.is_from_stat and first is not None:
             size = first.content_length if metadata.content_length is None else metadata.content_length
-            self.reply.metadata = replace(metadata, content_length=size)
-        self.reply.is_from_stat = False
+            self.response.metadata = replace(metadata, content_length=size)
+        self.response.is_from_stat = False
 
     def _note(self, metadata: Metadata) -> None:
-        first = self.reply.metadata
+        first = self.response.metadata
         if first is None:
-            self.reply.metadata, self.reply.size = metadata, None
+            self.response.metadata, self.response.size = metadata, None
             if not self._args.range.is_empty:
                 self.size = None
         elif first is not metadata and not first.is_same_content(metadata):
@@ -286,14 +286,14 @@ class PinnedRange:
         self._locate(metadata.content_length)
 
     def _note_size(self, object_size: int) -> None:
-        """A size that came without content: of the object of the first reply, if there was content before."""
-        first = self.reply.metadata
+        """A size that came without content: of the object of the first response, if there was content before."""
+        first = self.response.metadata
         if first is None and not self._args.range.is_empty:
             self.size = None
         known = None if first is None else first.content_length
         if known not in {None, object_size} or (self.reached and object_size < self._start + self.reached):
             raise _changed()
-        self.reply.size = object_size
+        self.response.size = object_size
         self._locate(object_size)
 
     def _locate(self, object_size: int | None) -> None:
@@ -302,12 +302,12 @@ class PinnedRange:
             self.size = end - self._start
 
     def _pinned(self, part: BytesRange) -> OpRead:
-        """What asks for a part of the object that the first reply showed, and of no other."""
+        """What asks for a part of the object that the first response showed, and of no other."""
         return replace(self._args, range=part, **self._mark())
 
     def _mark(self) -> dict[str, Any]:
         """The option that finds that object and no other; none where there is no such."""
-        seen, capability = self._content or self.reply.metadata, self._accessor.info.capability
+        seen, capability = self._content or self.response.metadata, self._accessor.info.capability
         if seen is None:
             return {}
         if seen.version is not None and capability.read_with_version:

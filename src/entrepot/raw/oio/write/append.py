@@ -16,7 +16,7 @@ class AppendWriter(StagedWriter):
     What a call appended is there for good: `abort` drops only what is still buffered, and readers may see
     some of it before `close`. What fits in one call is appended by one, on `close`.
 
-    The reply to an append may be lost although it was made. So after one that failed or was cancelled the
+    The response to an append may be lost although it was made. So after one that failed or was cancelled the
     end is asked for again: if it has moved by exactly the bytes of that append, they are stored and
     not sent again. That is mistaken where another writer appended exactly as many at that moment; who
     appends from several places must not try again, or tell the writers apart by what they write.

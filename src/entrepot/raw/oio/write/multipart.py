@@ -48,7 +48,7 @@ class MultipartUpload:
     """What a service implements for objects that are sent in parts.
 
     A call that failed is made again with the same arguments, also when it had in fact succeeded and only
-    its reply was lost.
+    its response was lost.
     """
 
     async def store(self, content: bytes) -> Metadata:
@@ -167,7 +167,7 @@ class MultipartWriter(StagedWriter):
 
     A part that failed raises its error in the verb that waited for it. The next verb sends it again,
     it alone; the parts in flight stay there. A verb that was cancelled leaves all in flight too, and also the
-    beginning of the upload, so that `abort` knows its id. Only when the reply to that was lost
+    beginning of the upload, so that `abort` knows its id. Only when the response to that was lost
     is the id not known: then the storage has an upload without parts, which its own rules for stale
     uploads must remove.
 
@@ -253,7 +253,7 @@ class MultipartWriter(StagedWriter):
         self._parts[number] = await self._upload.upload_part(upload, number, content)
 
     async def _begin(self) -> str:
-        """The id of the upload. The call that begins it runs in the window, where no cancellation loses its reply."""
+        """Returns the upload's id. The call that starts it runs in the window: no cancellation loses its response."""
         while self._id is None:
             if not len(self._sending):
                 self._sending.spawn(self._initiate, 0)
