@@ -158,7 +158,7 @@ class _Stream:
         whole = PinnedRange(
             self._source.accessor, self._source.path, replace(self._reading, chunk=None, concurrent=None)
         )
-        reply, body = await whole.open_as_asked()
+        reply, body = await whole.open_unpinned()
         try:
             begun = await body.next()
             self._pinned.note(reply)
@@ -258,7 +258,7 @@ class _Stream:
 
     def _is_read_in_chunks(self) -> bool:
         """Whether chunks are asked for, and cannot be of another object."""
-        return self._pinned.is_kept and self._pinned.size is not None and not self._pinned.response.is_whole
+        return self._pinned.is_pinnable and self._pinned.size is not None and not self._pinned.response.is_whole
 
 
 def _told(metadata: Metadata) -> Iterator[tuple[str, str]]:

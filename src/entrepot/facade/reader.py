@@ -37,9 +37,9 @@ async def open_body(context: Context, pinned: PinnedRange, args: OpRead) -> tupl
     Of a snapshot chunks one after the other need no requests: one body gives them, and nothing can change.
     """
     if args.chunk is None:
-        return await pinned.open_as_asked()
+        return await pinned.open_unpinned()
     if pinned.is_snapshot and args.concurrent in {None, 1}:
-        reply, body = await pinned.open_as_asked()
+        reply, body = await pinned.open_unpinned()
         return reply, oio.StreamableReader(body, args.chunk)
     return pinned.response, oio.ChunkedReader(pinned, args, context.runtime.window)
 

@@ -277,7 +277,7 @@ def test_file_that_never_ends_and_tells_no_size_is_refused(
     run: Run, op_at: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("entrepot.raw.oio.read.file_reader.SNAPSHOT_LIMIT", 1024 * 1024)
-    with pytest.raises(Unsupported, match="tells no size") as raised:
+    with pytest.raises(Unsupported, match="reports no size") as raised:
         run(op_at("/proc").read("self/pagemap"))
     assert (raised.value.operation, raised.value.path) == ("read", "self/pagemap")
 

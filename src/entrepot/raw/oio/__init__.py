@@ -1,4 +1,8 @@
-"""Bodies: what an operation gives when its answer does not fit in a response, and what completes them."""
+"""Bodies: the streams that read, write, list and delete return, and the helpers that complete them.
+
+A folder for each verb. In each, `api.py` is the interface (`Read`, `Write`, `List`, `Delete`); the other files are
+helpers that a service returns as its body or that `CompleteLayer` puts around one.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -14,7 +14,7 @@ def test_leads_where_arithmetic_says_and_never_left_of_the_start(
 ) -> None:
     expected = (0, position, size)[whence] + offset
     if expected < 0:
-        with pytest.raises(InvalidInput, match="left of the start"):
+        with pytest.raises(InvalidInput, match="before the start"):
             seek_target(offset, whence, position, size)
     else:
         assert seek_target(offset, whence, position, size) == expected

@@ -1,4 +1,4 @@
-"""The body of deletions."""
+"""`Delete`, the body of deletions."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from entrepot.raw.ops import OpDelete
 
 
 class Delete:
-    """What a service gives to delete with. It may hold deletions back, to make many by one request.
+    """The body of deletions. It may queue deletions, to send many in one request.
 
-    Creating a body does no I/O. What is missing is no error: it is gone. A deletion leaves the body only
-    after it succeeded, so that a verb that failed is called again and makes those that are left. When
-    some or all of those that were held back fail, the error is `DeletionsFailed`, which names them. Any other
-    error is that of the deletion that was asked for, and one of `close` that of all that the body took. One task
-    uses a body at a time.
+    Creating a body does no I/O. Deleting a missing object succeeds. A deletion leaves the queue only after it
+    succeeded, so a caller repeats a failed verb to make the deletions that are left.
+
+    Errors: when queued deletions fail, some or all, the error is `DeletionsFailed`, which names them. Any other
+    error of `delete` is of the deletion in that call, and any other error of `close` of all deletions of the body.
+    One task uses a body at a time.
     """
 
     __slots__ = ()
 
     async def delete(self, path: str, args: OpDelete) -> None:
-        """Deletes, now or by `close` at the latest. When it fails, the deletion was not taken."""
+        """Deletes a path, now or at the latest in `close`. If it raises, it did not queue the deletion."""
         raise Unsupported("this body cannot delete")
 
     async def close(self) -> None:
-        """Makes the deletions that were held back. Closing twice is closing once."""
+        """Makes the queued deletions. A second call does nothing."""

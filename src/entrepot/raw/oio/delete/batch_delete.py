@@ -1,4 +1,4 @@
-"""Deletions that are collected and made by one request."""
+"""Collects deletions and makes them by one request."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .deletions import Deletion, failures_of, of_deletion
 
 
 class BatchDeleter(Delete):
-    """Collects deletions, and makes them when there are as many as one request takes, or on `close`.
+    """Collects deletions, and makes them when a request is full, or on `close`.
 
-    What failed stays, and is tried again by the next request: a caller that wants no more of it takes a
-    new body. A deletion that is alone goes by a request of its own, which many services answer faster.
+    Failed deletions stay in the queue, and the next request tries them again; a caller that does not want that opens a
+    new body. A single deletion is made by `delete_one`, which many services answer faster.
 
     Arguments:
         delete_one: deletes one path.
-        delete_many: deletes many and returns the errors of those that failed, each with its `path`, and the
-            `version` in its `context` where one was asked for.
-        max_size: how many deletions a request takes; with 1 none is held back.
+        delete_many: deletes many paths and returns the errors of the failed deletions, each with its `path`, and with
+            the `version` in its `context` if the deletion named one.
+        max_size: the most deletions of a request; with 1, deletions are not queued.
     """
 
     __slots__ = ("_delete_many", "_delete_one", "_is_closed", "_max_size", "_queue", "_taken")
@@ -41,10 +41,10 @@ class BatchDeleter(Delete):
         self._is_closed = False
 
     async def delete(self, path: str, args: OpDelete) -> None:
-        """Takes a deletion, after those before it were made if they fill a request.
+        """Queues a deletion. If the queue already fills a request, makes that request first.
 
         Raises:
-            DeletionsFailed: some of those before it failed, or the request for all of them; this one was not taken.
+            DeletionsFailed: earlier deletions failed, some or all; this one was not queued.
         """
         check_not_closed(self._is_closed)
         if self._max_size <= 1:
@@ -59,8 +59,8 @@ class BatchDeleter(Delete):
         """Makes the deletions that are left.
 
         Raises:
-            DeletionsFailed: some of them failed, or the request for all of them, and stay to be tried again.
-            Error: of the only deletion that this body ever took, which stays too.
+            DeletionsFailed: some or all of them failed, and stay in the queue.
+            Error: the error of the only deletion that this body ever took, which stays too.
         """
         await self._flush()
         self._is_closed = True
@@ -76,7 +76,7 @@ class BatchDeleter(Delete):
                 raise DeletionsFailed.of(failures)
 
     async def _delete_together(self) -> Sequence[Error]:
-        """Makes a request. When it fails as a whole, only this body knows of which deletions it was."""
+        """Makes a request. An error of the whole request becomes one error for each of its deletions."""
         try:
             return await self._delete_many(tuple(self._queue))
         except Error as error:
@@ -99,7 +99,7 @@ class BatchDeleter(Delete):
 
 
 def _left_of(queue: list[Deletion], failures: Sequence[Error]) -> list[Deletion]:
-    """Those that failed; all of them if a failure does not say whose it is, for deleting twice does no harm."""
+    """Returns the failed deletions; all of them if an error does not name its deletion: deleting twice does no harm."""
     failed = {(failure.path, failure.context.get("version")) for failure in failures}
     left = [(path, args) for path, args in queue if (path, args.version) in failed]
     return left if len({(path, args.version) for path, args in left}) == len(failed) else queue

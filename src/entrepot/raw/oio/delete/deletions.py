@@ -1,4 +1,4 @@
-"""Deletions of many paths, and the errors of those that failed, which say whose they are."""
+"""Makes deletions of many paths and collects the errors, each with the path and version of its deletion."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from entrepot.raw.ops import OpDelete
 from .api import Delete
 
 Deletion = tuple[str, OpDelete]
-"""A path, and how it is to be deleted."""
+"""A path, and the arguments of its deletion."""
 
 
 def of_deletion(error: Error, path: str, args: OpDelete) -> Error:
-    """The same error with the path and the version of a deletion, whatever it was said to be about before."""
+    """Sets the path and the version of a deletion in an error, and returns the error."""
     error.path = path
     if isinstance(error, OSError):
         error.filename = path
@@ -25,23 +25,24 @@ def of_deletion(error: Error, path: str, args: OpDelete) -> Error:
     return error
 
 
-def failures_of(error: Error, asked: Iterable[Deletion]) -> Sequence[Error]:
-    """One error for each deletion that failed: those that the error names, or else all that were asked for."""
+def failures_of(error: Error, deletions: Iterable[Deletion]) -> Sequence[Error]:
+    """Returns one error for each failed deletion: the ones that the error names, or else all of `deletions`."""
     if isinstance(error, DeletionsFailed):
         return error.failures
-    return [of_deletion(copy(error), path, args) for path, args in asked]
+    return [of_deletion(copy(error), path, args) for path, args in deletions]
 
 
 async def make_deletions(
     open_deleter: Callable[[], Awaitable[Delete]], deletions: Iterable[Deletion]
 ) -> Sequence[Error]:
-    """Makes deletions and returns the errors of those that failed, one for each, with its path and version.
+    """Makes deletions and returns one error for each that failed, with its path and version.
 
-    None is tried twice. A body keeps what failed and would try it again, so a new one goes on with the others.
+    No deletion is tried twice. A body keeps failed deletions and would try them again, so after a failure a new body
+    continues with the rest.
 
     Arguments:
-        open_deleter: gives a body of the service.
-        deletions: what is to be deleted.
+        open_deleter: opens a body of the service.
+        deletions: the deletions to make.
     """
     left = deque(deletions)
     failures = list[Error]()
@@ -58,7 +59,7 @@ async def _make_until_some_failed(body: Delete, left: deque[Deletion]) -> Sequen
         try:
             await body.delete(*deletion)
         except Error as error:
-            if taken and isinstance(error, DeletionsFailed):  # of those before; this one was not taken
+            if taken and isinstance(error, DeletionsFailed):  # of earlier deletions; this one was not taken
                 left.appendleft(deletion)
                 return [*failures, *error.failures]
             failures += failures_of(error, [deletion])

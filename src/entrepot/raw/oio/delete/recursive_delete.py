@@ -1,4 +1,11 @@
-"""Recursive deletion for a service that deletes one path at a time."""
+"""Recursive deletion for services that delete single paths.
+
+Theory of operation. The tree is walked, contents before directories, and the paths of each page are deleted in
+batches, several at a time in a window; then the directory itself is deleted. On a flat store, where directories are
+only names, a server may skip entries of a listing while entries are deleted from it, so there the walk is repeated
+until it finds nothing. Failures are collected during a walk and raised as one `DeletionsFailed` at its end, after all
+other deletions of it. A cancellation leaves a tree that is partly deleted; calling again deletes the rest.
+"""
 
 from __future__ import annotations
 
@@ -18,27 +25,24 @@ if TYPE_CHECKING:
     from entrepot.raw.runtime import Window
 
 CONCURRENT: Final = 8
-"""How many requests that delete are in flight."""
+"""The number of deleting requests in flight."""
 MAX_PASSES: Final = 32
-"""How often a tree on a flat store is listed anew while there is still something in it."""
+"""The most walks of a tree on a flat store that still has entries."""
 
 
 class RecursiveDeleter(Delete):
-    """Deletes a tree by walking it. Other deletions go to the body of the service as they are.
+    """Deletes a tree by walking it. Deletions that are not recursive go to the service's body unchanged.
 
-    Of `"a/"` it deletes all beneath, then the directory itself, and never the object `"a"`. Of `"a"` it deletes
-    the same, and the object `"a"` too; never `"ab"`. The root stays. In memory is one page of the walk.
-
-    A server may skip entries of a listing from which some were deleted meanwhile. So on a flat store the
-    walk is repeated until it finds nothing.
+    For `"a/"` it deletes all contents, then the directory itself, and never the object `"a"`. For `"a"` it deletes
+    the same and the object `"a"` too; never `"ab"`. The root stays. One page of the walk is in memory.
 
     Arguments:
         single: the body for deletions that are not recursive.
-        open_deleter: gives a body of the service for a batch of deletions.
-        walk: opens the listing of all beneath a directory, with each directory after its contents
+        open_deleter: opens a body of the service for a batch of deletions.
+        walk: opens the recursive listing of a directory, with each directory after its contents
             unless the store is flat.
-        open_window: gives a window for the batches of one page.
-        batch: how many deletions the service takes at once; None is any number.
+        open_window: makes a window for the batches of one page.
+        batch: the most deletions in a request of the service; None is any number.
         is_flat: whether directories are only names.
     """
 
@@ -63,18 +67,21 @@ class RecursiveDeleter(Delete):
         self.close = single.close  # type: ignore[method-assign]
 
     async def delete(self, path: str, args: OpDelete) -> None:
-        """Deletes one path, or all beneath it and itself.
+        """Deletes one path, or a path and all of its contents.
 
         Raises:
-            DeletionsFailed: what could not be deleted, each once; all others of the walk were.
-            Unexpected: the directory was still not empty after many walks; it is temporary.
-            InvalidInput: a version was asked for as well, which is that of one object.
+            DeletionsFailed: some deletions failed, with one error each; all others of the walk were made.
+            Unexpected: the directory was still not empty after many walks. Temporary.
+            InvalidInput: a recursive deletion names a version, which identifies one object.
         """
         if not args.recursive:
             if path != "/":
                 await self._single.delete(path, args)
         elif args.version is not None:
-            raise InvalidInput("a version is that of one object, and cannot be deleted recursively", path=path)
+            raise InvalidInput(
+                "a version names one object and cannot be deleted recursively: leave out version or recursive",
+                path=path,
+            )
         else:
             await self._delete_tree(path)
 
@@ -84,7 +91,7 @@ class RecursiveDeleter(Delete):
         _raise_if_any(await self._delete_all(self._own_paths(path, directory, was_there)))
 
     async def _empty(self, directory: str) -> bool:
-        """Deletes what lies in a directory, and tells whether there was one to be deleted itself."""
+        """Deletes the contents of a directory. Returns whether the directory itself exists and must be deleted."""
         was_there = False
         for _ in range(MAX_PASSES):
             has_contents, has_itself = await self._sweep(directory)
@@ -92,13 +99,13 @@ class RecursiveDeleter(Delete):
             if not has_contents or not self._is_flat:
                 return was_there
         raise Unexpected(
-            f"after {MAX_PASSES} times of deleting all that was there, there is still more",
+            f"the directory still has entries after {MAX_PASSES} walks that deleted all they found",
             path=directory,
             is_temporary=True,
         )
 
     async def _sweep(self, directory: str) -> tuple[bool, bool]:
-        """Walks once and deletes what it meets, but not the directory itself. Tells which of both it met."""
+        """Walks once and deletes all contents. Returns whether it found contents, and the directory's own entry."""
         has_contents = has_itself = False
         failures = list[Error]()
         lister = await self._walk(directory)
@@ -114,7 +121,7 @@ class RecursiveDeleter(Delete):
         return has_contents, has_itself
 
     def _own_paths(self, path: str, directory: str, was_there: bool) -> Sequence[str]:
-        """What goes when all beneath is gone: the directory if there was one, and the object if it is meant."""
+        """Returns the paths to delete last: the directory if it exists, and the object if `path` means it."""
         if directory == "/":
             return ()
         directories = (directory,) if was_there else ()

@@ -1,4 +1,11 @@
-"""Recursion over listings of one level."""
+"""A recursive listing made of listings of one level.
+
+Theory of operation. The walk is a stack of levels, one for each directory from the start down to the current one. A
+level holds its directory's listing and the subdirectories of the last page that are still to be visited. Each step
+either descends into the next subdirectory, reads the next page and returns its files, or closes a finished level and
+returns its own entry. The state changes only after the awaited call has returned, so the next verb repeats a step
+that failed or was cancelled. One task uses the walk at a time.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +22,14 @@ from .api import List
 
 
 class FlatLister(List):
-    """Walks a tree, each directory after all that lies in it, so that what is listed can be deleted as it comes.
+    """Walks a tree and yields each directory after its contents, so that entries can be deleted as they come.
 
-    The directory that the walk starts at is given last, if its own listing has it. In memory are one page
-    of each directory on the way down to where the walk is. A directory that is gone, or is no
-    directory any more, when the walk comes to it is left out, and so is one that may not be
-    listed, with a warning in the log `entrepot`. This does not hold for the one that it starts at.
+    The start directory comes last, if its own listing has it. One page of each directory on the way down is in
+    memory. A subdirectory that no longer exists or is not a directory any more is left out, and so is one without
+    permission to list, with a warning in the log `entrepot`. For the start directory these errors are raised.
 
     Arguments:
-        list_directory: opens the listing of one directory, one level of it.
+        list_directory: opens the listing of one directory, one level deep.
         path: the directory to start at.
     """
 
@@ -36,17 +42,17 @@ class FlatLister(List):
         self._is_closed = False
 
     async def next(self) -> Sequence[Entry] | None:
-        """The next files, or a directory whose contents were given."""
+        """Returns the next files, or a directory whose contents came before."""
         check_not_closed(self._is_closed)
         if self._stack is None:
             self._stack = [_Level(self._path, None, await self._list_directory(self._path))]
         while self._stack:
-            if found := await self._step(self._stack):
-                return found
+            if entries := await self._step(self._stack):
+                return entries
         return None
 
     async def close(self) -> None:
-        """Closes the listings of all directories that the walk is in."""
+        """Closes the listings of all levels."""
         self._is_closed = True
         async with AsyncExitStack() as closing:
             for level in self._stack or ():
@@ -61,7 +67,7 @@ class FlatLister(List):
             return await self._read_on(level)
         await level.lister.close()
         stack.pop()
-        return level.farewell()
+        return level.own_entry()
 
     async def _descend(self, stack: list[_Level], directories: deque[Entry]) -> None:
         entry = directories[0]
@@ -83,12 +89,12 @@ class FlatLister(List):
 
 
 class _Level:
-    """One directory of the way down.
+    """One directory on the way down.
 
     Attributes:
-        own: its entry, which is given when it is left.
-        directories: those that its last page has and the walk did not visit yet.
-        is_done: whether its listing has come to the end.
+        own: the directory's entry, which comes after its contents.
+        directories: the subdirectories of the last page that the walk has not visited yet.
+        is_done: whether the listing has ended.
     """
 
     __slots__ = ("directories", "is_done", "lister", "own", "path")
@@ -101,18 +107,19 @@ class _Level:
         self.is_done = False
 
     def take(self, page: Sequence[Entry] | None) -> Sequence[Entry]:
-        """Keeps the directories of a page and gives the rest."""
+        """Keeps the directories of a page and returns the rest."""
         if page is None:
             self.is_done = True
             return ()
         return [entry for entry in page if not self._keeps(entry)]
 
     def give_up(self) -> None:
-        """There is no more to be had of this directory, and it is not given either."""
+        """Ends this level without its own entry, because the directory cannot be listed."""
         self.is_done = True
         self.own = None
 
-    def farewell(self) -> Sequence[Entry]:
+    def own_entry(self) -> Sequence[Entry]:
+        """Returns the directory's entry, if it has one."""
         return () if self.own is None else (self.own,)
 
     def _keeps(self, entry: Entry) -> bool:
@@ -120,13 +127,13 @@ class _Level:
             self.own = self.own or entry
             return True
         is_below = self.path == "/" or entry.path.startswith(self.path)
-        if is_below and entry.path.endswith("/"):  # another would lead back up, and the walk round in circles
+        if is_below and entry.path.endswith("/"):  # another directory would lead back up, and into an endless walk
             self.directories.append(entry)
             return True
         return False
 
 
 def _log_left_out(path: str, error: Exception) -> None:
-    """Warns of a directory that may not be listed. One that is gone is no news: it was deleted meanwhile."""
+    """Warns of a directory without permission to list. One that no longer exists was deleted during the walk."""
     if isinstance(error, PermissionDenied):
         log(WARNING, "left out the directory %r, which may not be listed: %s", path, error)

@@ -1,4 +1,4 @@
-"""One level out of a listing that has none."""
+"""A listing of one level made of a flat listing."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from .api import List
 
 
 class HierarchyLister(List):
-    """Makes of a flat listing what lies directly at a path. The flat listing may come in any order.
+    """Folds a flat listing into the entries directly at a path. The flat listing may come in any order.
 
-    A name with a slash behind the path is folded into its directory, which is given once, with the
-    metadata of its marker if that is what comes first. Of `"a//b"` the listing of `"a/"` has `"a//"`, and
-    that of `"a//"` has `"a//b"`: each directory leads on. Only the names of directories are remembered.
+    A name with a slash after the path is folded into its directory, which comes once, with the metadata of
+    its marker if the marker comes first. For `"a//b"` the listing of `"a/"` has `"a//"`, and the listing of
+    `"a//"` has `"a//b"`. Only the names of directories are remembered.
 
-    A name that begins with a slash lies in the directory `"/"`, which is the root itself: a listing of the root
-    gives `"/"` for it. No path leads to such a name; a flat listing is where it can be seen.
+    A name that starts with a slash is in the directory `"/"`, which is the root itself, so a listing of the root
+    has `"/"` for it. No path can reach such a name; only a flat listing shows it.
 
     Arguments:
-        flat: all that begins with the path; other entries are left out.
-        path: a directory, or a prefix: `"a/b"` gives `"a/b"`, `"a/bc"` and, of `"a/b/c"`, `"a/b/"`.
+        flat: the entries that start with the path; other entries are left out.
+        path: a directory or a prefix: `"a/b"` yields `"a/b"`, `"a/bc"`, and `"a/b/"` for `"a/b/c"`.
     """
 
-    __slots__ = ("_flat", "_given", "_prefix", "close")
+    __slots__ = ("_flat", "_prefix", "_seen", "close")
 
     def __init__(self, flat: List, path: str) -> None:
         self._flat = flat
         self._prefix = "" if path == "/" else path
-        self._given: set[str] = set()
+        self._seen: set[str] = set()
         self.close = flat.close  # type: ignore[method-assign]
 
     async def next(self) -> Sequence[Entry] | None:
@@ -40,7 +40,7 @@ class HierarchyLister(List):
         return None
 
     def _fold(self, entry: Entry) -> Entry | None:
-        """What the level has for an entry; None if it has given it already."""
+        """Returns the entry of this level for a flat entry; None if it came before."""
         path = entry.path
         if not path.startswith(self._prefix):
             return None
@@ -48,7 +48,7 @@ class HierarchyLister(List):
         if slash < 0 and not path.endswith("/"):
             return entry
         directory = path[: slash + 1] if slash >= 0 else path
-        if directory in self._given:
+        if directory in self._seen:
             return None
-        self._given.add(directory)
+        self._seen.add(directory)
         return entry if directory == path else Entry(directory, Metadata(mode=EntryMode.DIR))

@@ -1,4 +1,4 @@
-"""The lengths that a listing does not tell."""
+"""Completes a listing without lengths, by one request per file."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
 
 
 class LengthLister(List):
-    """Asks for the length of each file whose entry has none. A page where all have theirs goes through as it is.
+    """Requests the length of each file whose entry has none. A page with all lengths passes through unchanged.
 
-    What was asked is kept: when one of the questions fails, the verb goes on with that one.
+    Results are kept: after a failed request, the next call of the verb continues with that request.
 
     Arguments:
         inner: the listing.
-        ask: gives the entry with its length, or None if there is no such file any more.
-        open_window: gives a window for the questions of one page.
+        complete: returns the entry with its length, or None if the file no longer exists.
+        open_window: makes a window for the requests of one page.
     """
 
-    __slots__ = ("_answers", "_ask", "_inner", "_open_window", "_page", "close")
+    __slots__ = ("_complete", "_inner", "_open_window", "_page", "_results", "close")
 
     def __init__(
         self,
         inner: List,
-        ask: Callable[[Entry], Awaitable[Entry | None]],
+        complete: Callable[[Entry], Awaitable[Entry | None]],
         open_window: Callable[[], Window[Entry | None]],
     ) -> None:
         self._inner = inner
-        self._ask = ask
+        self._complete = complete
         self._open_window = open_window
         self._page: Sequence[Entry] | None = None
-        self._answers: list[Entry | None] = []
+        self._results: list[Entry | None] = []
         self.close = inner.close  # type: ignore[method-assign]
 
     async def next(self) -> Sequence[Entry] | None:
@@ -48,19 +48,19 @@ class LengthLister(List):
             if self._page is None or not (lacking := _lacking(self._page)):
                 page, self._page = self._page, None
                 return page
-            if entries := await self._complete(self._page, lacking):
+            if entries := await self._complete_page(self._page, lacking):
                 return entries
 
-    async def _complete(self, page: Sequence[Entry], lacking: Sequence[Entry]) -> Sequence[Entry]:
-        unasked = lacking[len(self._answers) :]
-        await gather((partial(self._ask, entry) for entry in unasked), self._open_window(), self._answers)
-        answers, self._answers, self._page = iter(self._answers), [], None
-        completed = (next(answers) if _lacks_length(entry) else entry for entry in page)
+    async def _complete_page(self, page: Sequence[Entry], lacking: Sequence[Entry]) -> Sequence[Entry]:
+        remaining = lacking[len(self._results) :]
+        await gather((partial(self._complete, entry) for entry in remaining), self._open_window(), self._results)
+        results, self._results, self._page = iter(self._results), [], None
+        completed = (next(results) if _lacks_length(entry) else entry for entry in page)
         return [entry for entry in completed if entry is not None]
 
 
 def _lacking(page: Sequence[Entry]) -> list[Entry]:
-    without = [entry for entry in page if entry.metadata.content_length is None]  # most listings tell all lengths
+    without = [entry for entry in page if entry.metadata.content_length is None]  # most listings have all lengths
     return [entry for entry in without if _lacks_length(entry)]
 
 

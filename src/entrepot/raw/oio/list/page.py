@@ -1,4 +1,11 @@
-"""A listing that comes in pages, each of which names the next."""
+"""A listing of pages, each with the token of the next.
+
+Theory of operation. The token moves only after a page has arrived, so a failed or cancelled verb requests the same
+page again. Some servers return tokens or pages in a circle. To notice any circle in constant memory, one token and
+one page are remembered, and replaced at steps 1, 2, 4, 8, ... (Brent's algorithm): once that distance is longer than
+the circle, the remembered token comes again. Empty pages restart the count of pages; `max_empty` bounds their number
+in a row.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +20,16 @@ from entrepot.types import Entry
 from .api import List
 
 MAX_EMPTY: Final = 1_000
-"""How many empty pages in a row a server may give. What it filters out leaves some; a loop has no end of them."""
+"""The most empty pages in a row. A server that filters entries returns some; a circle of them never ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one request for entries brought.
+    """The entries of one request.
 
     Arguments:
         entries: the entries, possibly none.
-        next_token: what asks for the next page; None is the last page.
+        next_token: the token of the next page; None on the last page.
     """
 
     entries: Sequence[Entry]
@@ -30,17 +37,15 @@ class Page:
 
 
 class PageLister(List):
-    """Asks for one page after the other. The token moves only when a page is there, so a failed verb asks again.
+    """Requests one page after the other.
 
-    A server whose tokens or pages come round again would be listed for ever: that is `Unexpected`, at once where
-    a token names itself or a page repeats the one before, and otherwise after a bounded number of turns.
-
-    Of what has passed, one token and one page are remembered, at distances that double, so that any circle meets them.
-    A page is compared by all that it holds. An empty page begins the count of pages anew: it is bounded by `max_empty`.
+    A server whose tokens or pages repeat would be listed without end: that is `Unexpected`, immediately if a page
+    names its own token or equals the page before, and otherwise after a bounded number of rounds. Pages are compared
+    by all of their entries.
 
     Arguments:
-        fetch: asks for the page of a token; None is the first.
-        max_empty: how many empty pages in a row are put up with.
+        fetch: requests the page of a token; None is the first page.
+        max_empty: the most empty pages in a row.
     """
 
     __slots__ = (
@@ -61,10 +66,10 @@ class PageLister(List):
         self._is_closed = False
 
     async def next(self) -> Sequence[Entry] | None:
-        """The entries of the next page that has any.
+        """Returns the entries of the next page that has any.
 
         Raises:
-            Unexpected: a token or a page came round again, or there were too many empty pages in a row.
+            Unexpected: a token or a page came again, or there were too many empty pages in a row.
         """
         check_not_closed(self._is_closed)
         while not self._is_done:
@@ -82,11 +87,11 @@ class PageLister(List):
     def _check_leads_on(self, page: Page) -> None:
         token = page.next_token
         if token is not None and token in (self._token, self._marked):
-            raise Unexpected("the storage names a page of this listing as the next that was listed before")
+            raise Unexpected("the storage names an earlier page of this listing as the next page")
         if page.entries and page.entries == self._marked_page:
-            raise Unexpected("the storage gives a page of this listing that it gave before")
+            raise Unexpected("the storage returned a page of this listing twice")
         if not page.entries and token is not None and self._empty >= self._max_empty:
-            raise Unexpected(f"the storage gave more than {self._max_empty} empty pages in a row")
+            raise Unexpected(f"the storage returned more than {self._max_empty} empty pages in a row")
 
     def _move_to(self, token: str | None) -> None:
         self._token = token
@@ -105,7 +110,7 @@ class PageLister(List):
 
 
 class _Doubling:
-    """Is due at the first call, the second, the fourth, the eighth, ..."""
+    """A counter that is due at the first call, the second, the fourth, the eighth, ..."""
 
     __slots__ = ("_calls", "_due")
 

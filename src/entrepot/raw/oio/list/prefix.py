@@ -1,4 +1,4 @@
-"""A listing of a directory, narrowed to a prefix."""
+"""Narrows the listing of a directory to a prefix."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .api import List
 
 
 class PrefixLister(List):
-    """Keeps what begins with a prefix: `"a/b"` keeps `"a/b"`, `"a/bc"`, `"a/b/"` and `"a/b/c"`.
+    """Keeps the entries that start with a prefix: `"a/b"` keeps `"a/b"`, `"a/bc"`, `"a/b/"` and `"a/b/c"`.
 
     Arguments:
-        inner: the listing, usually that of the directory that holds the prefix.
-        prefix: how a path must begin; `"/"` keeps all.
+        inner: the listing, usually of the directory that holds the prefix.
+        prefix: the start of the paths to keep; `"/"` keeps all.
     """
 
     __slots__ = ("_inner", "_prefix", "close")

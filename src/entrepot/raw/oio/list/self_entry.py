@@ -1,4 +1,4 @@
-"""The listing of a directory, with the directory itself at its head."""
+"""Puts a directory's own entry at the head of its listing."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _path_of = attrgetter("path")
 
 
 class SelfEntryLister(List):
-    """Puts the directory itself first, once, where the directory exists.
+    """Yields the directory's own entry first, once, if the directory exists.
 
-    Its own entry is taken if it is in the first page, and else made up if anything lies in it that is not
-    a mark of a deletion. The root exists, whatever lies in it. In a listing of versions those of a
-    directory's marker stay entries like others.
+    The entry is taken from the first page if it is there, and otherwise made if the page has any entry that is not
+    a delete marker. The root always exists. In a listing of versions, the versions of a directory's marker stay
+    ordinary entries.
 
     Arguments:
-        inner: the listing of the directory, with or without itself.
+        inner: the listing of the directory, with or without its own entry.
         path: the directory, with a slash at its end.
-        keeps_versions: whether the listing is one of versions or deletions.
+        keeps_versions: whether the listing has versions or delete markers.
     """
 
     __slots__ = ("_inner", "_is_started", "_keeps_versions", "_path", "close")
@@ -38,28 +38,28 @@ class SelfEntryLister(List):
         while (page := await self._inner.next()) is not None:
             if self._is_started and self._path not in map(_path_of, page):
                 return page
-            itself = () if self._is_started else self._itself(page)
+            own = () if self._is_started else self._own_entry(page)
             self._is_started = True
-            if entries := [*itself, *(entry for entry in page if self._is_content(entry, itself))]:
+            if entries := [*own, *(entry for entry in page if self._is_content(entry, own))]:
                 return entries
         if self._path == "/" and not self._is_started:
             self._is_started = True
             return [_directory("/")]
         return None
 
-    def _itself(self, page: Sequence[Entry]) -> Sequence[Entry]:
-        """The directory, if the first page shows that it exists."""
+    def _own_entry(self, page: Sequence[Entry]) -> Sequence[Entry]:
+        """Returns the directory's entry, if the first page shows that the directory exists."""
         alive = [entry for entry in page if not entry.metadata.is_deleted]
         own = [entry for entry in alive if entry.path == self._path]
         if own:
             return own[:1]
         return [_directory(self._path)] if alive or self._path == "/" else ()
 
-    def _is_content(self, entry: Entry, itself: Sequence[Entry]) -> bool:
+    def _is_content(self, entry: Entry, own: Sequence[Entry]) -> bool:
         if entry.path != self._path:
             return True
         is_version = self._keeps_versions and entry.metadata.version is not None
-        return is_version and not (itself and entry is itself[0])
+        return is_version and not (own and entry is own[0])
 
 
 def _directory(path: str) -> Entry:

@@ -1,4 +1,4 @@
-"""The body of a read."""
+"""`Read`, the body of a read, and helpers that read a body to its end."""
 
 from __future__ import annotations
 
@@ -9,70 +9,70 @@ from typing import Final
 from entrepot.errors import InvalidInput, Unsupported
 
 WHOLE: Final = 1 << 62
-"""More than any object holds: `read(WHOLE)` takes as much at once as the body can give."""
+"""More than the size of any object: `read(WHOLE)` returns as much as the body has ready."""
 
 LARGE: Final = 32 * 1024 * 1024
-"""How many bytes are joined at most. Allocators move what is larger without a copy when it grows."""
+"""The most bytes that are joined in a list. Allocators grow a larger buffer without a copy, by moving its pages."""
 
 
 class Read:
-    """What a service gives to be read, positioned at the start of the range that was asked for.
+    """The body of a read, positioned at the start of the requested range.
 
-    A service implements `read` and `close`, and of `seek` and `next` what is native to it, and says
-    so in its capability (`read_can_seek`, `read_can_next`); `CompleteLayer` supplies the rest.
+    A service implements `read` and `close`, and `seek` and `next` if they are native to it, which it declares
+    in its capability (`read_can_seek`, `read_can_next`); `CompleteLayer` supplies the rest.
 
-    Creating a body does no I/O: the first verb does, and `NotFound` arrives there. The position moves
-    only after bytes were handed over, so after a temporary error, a timeout or a cancellation the
-    same verb goes on at the same position. One task uses a body at a time.
+    Creating a body does no I/O: the first verb does, and `NotFound` is raised there. The position moves
+    only after bytes were returned, so after a temporary error, a timeout or a cancellation the
+    same verb continues at the same position. One task uses a body at a time.
     """
 
     __slots__ = ()
 
     @property
     def is_at_end(self) -> bool:
-        """Whether the body knows, without asking, that nothing is left and that all it promised has come.
+        """Whether the body knows, without I/O, that it has returned all of the promised bytes.
 
-        False says nothing: the next verb will tell.
+        False means unknown: the next verb finds out.
         """
         return False
 
     async def read(self, n: int) -> bytes:
-        """Up to `n` bytes from the position on; `b""` is the end (or `n` is 0)."""
+        """Returns up to `n` bytes at the position; `b""` at the end (or if `n` is 0)."""
         raise Unsupported("this body cannot read")
 
     async def seek(self, offset: int, whence: int = 0) -> int:
-        """Moves the position, relative to the range's start (0), itself (1) or the range's end (2).
+        """Moves the position, relative to the range's start (0), the position (1) or the range's end (2).
 
-        Returns the new position. Right of the range is allowed and reads empty.
+        Returns the new position. A position past the range is allowed and reads empty.
 
         Raises:
-            InvalidInput: the position would lie left of the range; it stays where it was.
+            InvalidInput: the position would be before the range; it does not move.
         """
         raise Unsupported("this body cannot seek")
 
     async def next(self) -> bytes | None:
-        """The next chunk as the storage has it, never empty; None is the end."""
+        """Returns the next chunk in the size that suits the storage, never empty; None at the end."""
         raise Unsupported("this body has no chunks of its own")
 
     async def close(self) -> None:
-        """Gives back what the body holds. Closing twice is closing once."""
+        """Releases the body's resources. A second call does nothing."""
 
 
 def check_not_closed(is_closed: bool) -> None:
     """Refuses the use of a body after it was closed.
 
     Raises:
-        InvalidInput: it was closed.
+        InvalidInput: the body was closed.
     """
     if is_closed:
         raise InvalidInput("the body is closed")
 
 
 class Joiner:
-    """Bytes that come in pieces and are wanted in one. What comes in one piece is not copied.
+    """Joins pieces into one `bytes`. A single piece is returned without a copy.
 
-    To join pieces needs memory for them and for the whole. So much of them is copied as they come, into a buffer
-    that grows where it is. That is for large ones only: the system moves their memory, where less is copied anew.
+    `b"".join` needs memory for the pieces and for the result, twice the size. So above `LARGE` the pieces are copied
+    as they come, into one growing buffer. Below, the list is faster: a small buffer is copied each time it grows.
     """
 
     __slots__ = ("_buffer", "_pieces", "_size")
@@ -83,7 +83,7 @@ class Joiner:
         self._buffer: io.BytesIO | None = None
 
     def add(self, piece: bytes) -> None:
-        """Puts bytes at the end."""
+        """Appends bytes."""
         if self._buffer is not None:
             self._buffer.write(piece)
             return
@@ -95,21 +95,21 @@ class Joiner:
             self._pieces.clear()
 
     def whole(self) -> bytes:
-        """All of them."""
+        """Returns all bytes."""
         if self._buffer is not None:
             return self._buffer.getvalue()
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
 async def read_to_end(body: Read) -> bytes:
-    """All that a body still gives, without a copy where it comes in one piece."""
-    gathered = Joiner()
-    await pass_on(body, gathered.add)
-    return gathered.whole()
+    """Reads a body to its end. Content that comes in one piece is not copied."""
+    joiner = Joiner()
+    await pass_on(body, joiner.add)
+    return joiner.whole()
 
 
 async def pass_on(body: Read, take: Callable[[bytes], object]) -> int:
-    """Gives all that a body still gives to a function, piece by piece. Returns how many bytes it was."""
+    """Reads a body to its end and calls `take` with each piece. Returns the number of bytes."""
     size = 0
     while piece := await body.read(WHOLE):
         take(piece)

@@ -1,10 +1,17 @@
-"""Gives `seek` to a body that can only go forward, by asking for another range.
+"""Adds `seek` to a body that can only read forward, by requesting another range.
 
-A seek is arithmetic and does no I/O. The next verb compares where the reader is with where the inner
-body is: a little ahead it reads on, anywhere else it drops the body and opens another from the
-position to the end of the window. The same happens after an error or a cancellation, so the verb
-that failed can simply be called again. Whatever a later body brings must belong to the object that
-the first one showed: it is asked for by version or etag where the service can, and always compared.
+Theory of operation. Two positions: the reader's (`_position`), which only bytes returned to the caller and seeks
+move, and the inner body's (`_body_position`). A seek is arithmetic and does no I/O. The next verb compares both:
+
+- equal: the body continues;
+- the reader is up to `SKIP_LIMIT` ahead: the bytes between are read and dropped, cheaper than a round trip;
+- anywhere else, or without a body: the body is dropped and another one opened, from the position to the end of the
+  window.
+
+An error or a cancellation drops the body and does not move the position, so a caller (or RetryLayer) just
+calls the failed verb again. Every response must be of the object that the first one showed: later requests name
+its version or etag if the service can, and `PinnedRange` compares every response before its bytes count. The end of the
+window is checked against the body too: an extra byte after it is `ContentTruncated`. One task uses a reader at a time.
 """
 
 from __future__ import annotations
@@ -25,17 +32,17 @@ if TYPE_CHECKING:
     from entrepot.raw.rps import RpRead
 
 SKIP_LIMIT: Final = 64 * 1024
-"""How many bytes it is cheaper to read and drop than to ask anew: less than a round trip brings."""
+"""The most bytes that are read and dropped to reach a position ahead: less than arrives during a round trip."""
 
 
 class ByRangeSeekableReader(Read):
-    """Adds `seek`, and goes on after errors.
+    """Adds `seek`, and continues after errors.
 
     Arguments:
-        accessor: opens the inner bodies and answers `stat` when only that can tell the size.
+        accessor: opens the inner bodies, and serves `stat` when nothing else has the size.
         path: the object.
-        args: what to read; `args.range` is the window, position 0 its start.
-        response: receives what the first inner body learned of the object.
+        args: the arguments of the read; `args.range` is the window, position 0 its start.
+        response: receives the metadata of the first inner body's response.
     """
 
     __slots__ = ("_body", "_body_position", "_body_response", "_is_closed", "_position", "_range")
@@ -83,7 +90,7 @@ class ByRangeSeekableReader(Read):
             return b""
         except Error:
             await self._drop()
-            self._note_response()  # that it is of another object says more than the error
+            self._note_response()  # a response of another object is the better error
             raise
         except BaseException:
             await self._drop()
@@ -99,11 +106,11 @@ class ByRangeSeekableReader(Read):
         return limit is not None and self._position >= limit
 
     async def _finish(self) -> bytes:
-        """The end of the range must be the end of the body too. It is closed then: it has nothing more to give."""
+        """Checks that the end of the range is the end of the body, and closes the body."""
         body, is_at_end = self._body, self._body_position == self._range.limit
         try:
             if body is not None and is_at_end and await body.read(1):
-                raise ContentTruncated("more bytes came than the range has")
+                raise ContentTruncated("the storage sent more bytes than the range has")
         finally:
             await self._drop()
         return b""
@@ -126,11 +133,11 @@ class ByRangeSeekableReader(Read):
         return True
 
     def _take(self, data: bytes) -> bytes:
-        """Accepts what the inner body gave, and only then moves."""
+        """Checks the bytes of the inner body and then moves the position."""
         self._note_response()
         position, limit = self._position + len(data), self._range.limit
         if data and limit is not None and position > limit:
-            raise ContentTruncated(f"{position} bytes came where the range has {limit}")
+            raise ContentTruncated(f"the storage sent {position} bytes, the range has {limit}")
         if data:
             self._range.reach(position)
         else:

@@ -1,4 +1,4 @@
-"""A reader over bytes that are here already, or come all at once."""
+"""A reader over bytes in memory, or bytes that one call loads."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class BytesReader(Read):
     """Reads from one buffer, with every verb native.
 
     Arguments:
-        load: gives the bytes of the range; called by the first verb that needs them, so that
-            opening does nothing and an error arrives there. Bytes that are taken whole are not copied.
+        load: returns the bytes of the range. The first verb that needs them calls it, so that
+            opening does nothing and errors are raised there. A read of all bytes does not copy them.
     """
 
     __slots__ = ("_buffer", "_is_closed", "_load", "_position")

@@ -1,4 +1,19 @@
-"""A reader that keeps several ranged requests in flight and gives their bytes in order."""
+"""A reader that keeps several range requests in flight and returns their bytes in order.
+
+Theory of operation. Three runs of bytes follow each other without a gap:
+
+- the current chunk (`_chunk`, at `_chunk_start`), which the reader's position is in or at the end of;
+- the chunks in flight, in a `Window` that returns them in the order of their requests;
+- what is not requested yet, from `_ahead` on.
+
+A verb returns bytes of the current chunk; at its end it takes the next one and fills the window again. A seek does no
+I/O (one from the end may request the size): the next verb finds the position elsewhere than at the end of the current
+chunk, cancels the requests in flight and starts again there. An error or a cancellation drops them as well. A chunk
+that comes short breaks the sequence, so the chunks in flight after it are dropped.
+
+Only `PinnedRange` decides where the object ends: by its size, or, where the storage does not report one, by a short
+or refused chunk. Up to `concurrent` requests run at the same time in the window; one task at a time uses the reader.
+"""
 
 from __future__ import annotations
 
@@ -21,24 +36,20 @@ if TYPE_CHECKING:
 class ChunkedReader(Read):
     """Reads by chunks of `args.chunk` bytes, `args.concurrent` of them at a time.
 
-    No more than `concurrent` chunks and the one being read are in memory. Until the size is known
-    only as much is asked for ahead as the length hint promises. After an error or a cancellation
-    everything in flight is dropped, and the next verb starts again at the position.
-
-    The chunks in flight follow each other, and the first of them follows the chunk at hand. A chunk that
-    comes short breaks that, so what is in flight behind it is dropped. Only `PinnedRange` decides where the
-    object ends; a short chunk or a refused one shows the end only where the storage does not tell the size.
+    No more than `concurrent` chunks and the current one are in memory. Until the size is known, requests go no
+    further ahead than the length hint. After an error or a cancellation the requests in flight are dropped,
+    and the next verb starts again at the position.
 
     Arguments:
-        pinned: the window, position 0 its start, and what is known of its object.
-        args: what was asked, with `chunk` set.
+        pinned: the range to read, position 0 its start, and the known facts of its object.
+        args: the arguments of the read, with `chunk` set.
         window: makes the window that the requests run in.
     """
 
     __slots__ = (
         "_ahead",
         "_chunk",
-        "_chunk_begin",
+        "_chunk_start",
         "_hint",
         "_in_flight",
         "_is_closed",
@@ -56,13 +67,13 @@ class ChunkedReader(Read):
         self._is_closed = False
         self._ahead = 0
         self._chunk = b""
-        self._chunk_begin = 0
+        self._chunk_start = 0
 
     async def read(self, n: int) -> bytes:
         check_not_closed(self._is_closed)
         if n == 0 or not await self._chunk_here():
             return b""
-        offset = self._position - self._chunk_begin
+        offset = self._position - self._chunk_start
         data = self._chunk[offset : offset + n]
         self._position += len(data)
         return data
@@ -85,11 +96,11 @@ class ChunkedReader(Read):
         await self._in_flight.close()
 
     async def _chunk_here(self) -> bool:
-        """Sees to it that the chunk at hand holds the position; False right of the end."""
-        if self._chunk_begin <= self._position < self._chunk_end:
+        """Makes the chunk at the position the current one. False past the end."""
+        if self._chunk_start <= self._position < self._chunk_end:
             return True
         try:
-            await self._range.settle()
+            await self._range.resolve_suffix()
             return not self._is_past_end() and await self._take_chunk()
         except BaseException:
             await self._drop()
@@ -97,19 +108,19 @@ class ChunkedReader(Read):
 
     @property
     def _chunk_end(self) -> int:
-        return self._chunk_begin + len(self._chunk)
+        return self._chunk_start + len(self._chunk)
 
     def _is_past_end(self) -> bool:
         limit = self._range.limit
         return limit is not None and self._position >= limit
 
     async def _take_chunk(self) -> bool:
-        """Takes the chunk that begins at the position. False if nothing is in it, because the object has ended."""
+        """Takes the chunk that starts at the position. False if it is empty, because the object has ended."""
         if self._chunk_end != self._position or not self._in_flight:
             await self._drop()
             self._ahead = self._position
         self._fill()
-        self._chunk_begin, self._chunk = self._position, b""
+        self._chunk_start, self._chunk = self._position, b""
         try:
             self._chunk = await self._in_flight.take()
         except RangeNotSatisfied as refusal:
@@ -123,7 +134,7 @@ class ChunkedReader(Read):
         return bool(self._chunk)
 
     async def _find_end(self) -> None:
-        """A short chunk shows the end where no response told it; an empty one only right behind bytes that came."""
+        """Takes the end of a short chunk as the size if none is known; an empty one must directly follow bytes read."""
         if self._range.size is None and (self._chunk or self._position == self._range.reached):
             self._range.size = self._chunk_end
         elif self._range.size is None:
@@ -132,10 +143,10 @@ class ChunkedReader(Read):
             self._range.check_end(self._position)
 
     def _fill(self) -> None:
-        while not self._in_flight.is_full() and self._may_ask_ahead():
+        while not self._in_flight.is_full() and self._may_request_ahead():
             begin, self._ahead = self._ahead, self._ahead + self._size
             self._in_flight.spawn(partial(self._range.fetch, begin, self._ahead))
 
-    def _may_ask_ahead(self) -> bool:
+    def _may_request_ahead(self) -> bool:
         limit = self._range.limit if self._range.size is not None else None
         return self._ahead < (max(self._hint, self._position + 1) if limit is None else limit)

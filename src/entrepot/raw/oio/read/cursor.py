@@ -1,9 +1,13 @@
-"""A position in a range, over bodies that come and go.
+"""A position in a range that survives errors, over bodies that are opened again when needed.
 
-A body keeps its own position, which is right as long as every verb came back. One that did not (an
-error, a cancellation, also in a layer between) leaves it anywhere. So the position that counts is
-here: it moves when bytes are handed over, and before the next verb a body that may be adrift is put
-where it must stand. What a body gives is compared with what is known of the object before it counts.
+Theory of operation. A body keeps its own position, which is right as long as every verb returned. A verb that raised
+or was cancelled, also in a layer between, leaves it anywhere. So the valid position is the cursor's: it moves when
+bytes are returned to the caller. `_is_displaced` is set before each verb and cleared after it; a displaced body is
+first moved to the cursor's position, by a seek without I/O.
+
+Bytes that arrived and were not returned yet, because an error followed or the caller wanted fewer, wait in `_unread`
+and are returned first. The body stands at `position` plus the length of `_unread`. Every response is compared with
+the known facts of the object (`PinnedRange.note`) before its bytes count. One task uses a cursor at a time.
 """
 
 from __future__ import annotations
@@ -25,15 +29,15 @@ T = TypeVar("T")
 
 
 class Cursor:
-    """Reads a range from a position on. What came before an error is kept and not asked for again.
+    """Reads a range from a position. Bytes that came before an error are kept and not requested again.
 
     Arguments:
-        pinned: the range, and what is known of its object.
+        pinned: the range, and the known facts of its object.
         open_body: opens another body at the start of the range, without I/O.
-        opened: the first one, with its response.
+        opened: the first body, with its response.
     """
 
-    __slots__ = ("_body", "_has_more", "_is_adrift", "_open_body", "_range", "_response", "_unread", "position")
+    __slots__ = ("_body", "_has_more", "_is_displaced", "_open_body", "_range", "_response", "_unread", "position")
 
     def __init__(
         self,
@@ -45,21 +49,21 @@ class Cursor:
         self._open_body = open_body
         self._response = opened[0]
         self._body: Read | None = opened[1]
-        self._is_adrift = False
+        self._is_displaced = False
         self._has_more = False
         self._unread: list[bytes] = []
         self.position = 0
 
     @property
     def is_midway(self) -> bool:
-        """Whether bytes were read and the end was not: then the body holds a connection or a file."""
+        """Whether bytes were read but not the end, so that the body holds a connection or a file."""
         is_at_end = self._is_at_end() or self.position == self._range.limit
         return self._has_more and self._body is not None and not is_at_end
 
     async def take(self, n: int) -> bytes:
-        """`n` bytes, fewer only where the range ends."""
+        """Returns `n` bytes, fewer only at the end of the range."""
         while (missing := n - self._unread_length()) > 0:
-            data = await self._ask(lambda body: body.read(missing))
+            data = await self._call(lambda body: body.read(missing))
             self._note_arrival(data)
             if data:
                 self._unread.append(data)
@@ -68,7 +72,7 @@ class Cursor:
         return self._hand_over(n)
 
     async def take_exactly(self, n: int) -> bytes:
-        """`n` bytes, or an error at an unchanged position."""
+        """Returns `n` bytes, or raises and leaves the position unchanged."""
         data = await self.take(n)
         if len(data) < n:
             self._unread.insert(0, data)
@@ -77,18 +81,18 @@ class Cursor:
         return data
 
     async def take_some(self, n: int) -> bytes:
-        """At least one byte and at most `n`, as they come; `b""` is the end."""
+        """Returns at least one byte and at most `n`, without waiting for more; `b""` at the end."""
         if not self._unread:
-            data = await self._ask(lambda body: body.read(n))
+            data = await self._call(lambda body: body.read(n))
             self._note_arrival(data)
             self._unread = [data]
         return self._hand_over(n)
 
     async def take_chunk(self) -> bytes:
-        """The next chunk as the storage has it; `b""` is the end."""
+        """Returns the next chunk in the size that suits the storage; `b""` at the end."""
         if self._unread:
             return self._hand_over(WHOLE)
-        chunk = await self._ask(_next) or b""
+        chunk = await self._call(_next) or b""
         self._note_arrival(chunk)
         self.position += len(chunk)
         if chunk:
@@ -98,46 +102,46 @@ class Cursor:
     async def move(self, offset: int, whence: int) -> int:
         """Seeks, and returns the new position."""
         if whence == os.SEEK_END:
-            target = await self._ask(lambda body: body.seek(offset, whence))
+            target = await self._call(lambda body: body.seek(offset, whence))
         else:
             target = seek_target(offset, whence, self.position, None)
         self._unread = []
         self.position = target
-        self._is_adrift = True
+        self._is_displaced = True
         return target
 
     async def measure(self) -> int:
-        """The size of the range, wherever the position is."""
-        size = await self._ask(lambda body: body.seek(0, os.SEEK_END))
-        self._is_adrift = True
+        """Returns the size of the range, without moving the position."""
+        size = await self._call(lambda body: body.seek(0, os.SEEK_END))
+        self._is_displaced = True
         return size
 
     async def release(self) -> None:
-        """Gives back what the body holds. The next verb opens another."""
+        """Closes the body, to release its connection or file. The next verb opens another."""
         body, self._body = self._body, None
         if body is not None:
             await body.close()
 
-    async def _ask(self, verb: Callable[[Read], Awaitable[T]]) -> T:
+    async def _call(self, verb: Callable[[Read], Awaitable[T]]) -> T:
         body = self._body or await self._reopen()
-        if self._is_adrift:
+        if self._is_displaced:
             await body.seek(self.position + self._unread_length())
-        self._is_adrift = True
-        answer = await verb(body)
+        self._is_displaced = True
+        result = await verb(body)
         self._range.note(self._response)
-        self._is_adrift = False
-        return answer
+        self._is_displaced = False
+        return result
 
     async def _reopen(self) -> Read:
         self._response, self._body = await self._open_body()
-        self._is_adrift = True
+        self._is_displaced = True
         return self._body
 
     def _is_at_end(self) -> bool:
         return self._body is not None and self._body.is_at_end
 
     def _note_arrival(self, data: bytes) -> None:
-        """Holds an end to the size. A body that was opened later does not know how much the first one promised."""
+        """Checks an end against the size: a body that was opened later does not know the first one's promise."""
         if not data:
             self._range.check_end(self.position + self._unread_length())
         self._has_more = bool(data)

@@ -1,4 +1,9 @@
-"""Many ranges of one object, with as few requests as make sense."""
+"""Reads many ranges of one object with few requests.
+
+Ranges at most `gap` bytes apart share a request, and a request has at most `chunk` bytes. The requests run at the same
+time in a window; each cuts the wanted spans out of its bytes as they arrive, so the bytes between are not kept.
+If the size is unknown, a short or refused request shows the end only after all others are back.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +26,9 @@ Span = tuple[int, int]
 
 
 def merge_spans(spans: Iterable[Span], gap: int) -> list[Span]:
-    """The fewest spans that cover all the given ones, where two at most `gap` bytes apart become one.
+    """Returns the fewest spans that cover all given spans, merging spans at most `gap` bytes apart.
 
-    Spans are `(begin, end)`, half-open. Empty ones need nothing. The answer is sorted and disjoint.
+    Spans are half-open pairs `(begin, end)`. Empty spans are dropped. The result is sorted and disjoint.
     """
     merged: list[Span] = []
     for begin, end in sorted(span for span in spans if span[0] < span[1]):
@@ -35,60 +40,61 @@ def merge_spans(spans: Iterable[Span], gap: int) -> list[Span]:
 
 
 def split_span(span: Span, size: int | None) -> list[Span]:
-    """The span in pieces of at most `size` bytes, or whole where that is None."""
+    """Splits a span into pieces of at most `size` bytes; None leaves it whole."""
     begin, end = span
     step = size or end - begin
-    return [(piece, min(piece + step, end)) for piece in range(begin, end, step)]
+    return [(start, min(start + step, end)) for start in range(begin, end, step)]
 
 
 async def fetch_ranges(
     pinned: PinnedRange, ranges: Sequence[BytesRange], gap: int, chunk: int | None, window: Window[None]
 ) -> list[bytes]:
-    """The bytes of each range, in the order of the ranges.
+    """Returns the bytes of each range, in the order of the ranges.
 
     Arguments:
         pinned: the range of the object that the ranges are relative to.
-        ranges: what to read; an end behind the object's end is clamped.
-        gap: ranges at most so many bytes apart share a request.
+        ranges: the ranges to read; an end past the object's end is clamped.
+        gap: the largest distance in bytes of ranges that share a request.
         chunk: the most bytes of a request, or None.
-        window: where the requests run.
+        window: runs the requests.
 
     Raises:
-        RangeNotSatisfied: a range starts behind the end.
-        ContentIncomplete: fewer bytes came than the object has.
+        RangeNotSatisfied: a range starts past the end.
+        ContentIncomplete: fewer bytes arrived than the object has.
     """
-    if not all(one.is_empty for one in ranges):
-        await pinned.settle()
-    spans = [await _concrete(pinned, one) for one in ranges]
+    if not all(wanted.is_empty for wanted in ranges):
+        await pinned.resolve_suffix()
+    spans = [await _resolve(pinned, wanted) for wanted in ranges]
     requests = _requests(spans, gap, chunk)
-    await gather((partial(_fetch, pinned, one) for one in requests), window, [])
+    await gather((partial(_fetch, pinned, request) for request in requests), window, [])
     end = await _end(pinned, requests)
     _check_complete(requests, end)
     contents, limit = _contents(requests), pinned.limit if end is None else end
-    return [_answer(span, contents, limit) for span in spans]
+    return [_content_of(span, contents, limit) for span in spans]
 
 
-async def _concrete(pinned: PinnedRange, asked: BytesRange) -> Span:
-    if asked.is_empty:
-        return 0, 0  # wherever it lies: what it gives must not depend on whether the size is known by now
-    if asked.suffix is not None or asked.end is None:
-        return asked.resolve(await pinned.learn_size())
+async def _resolve(pinned: PinnedRange, wanted: BytesRange) -> Span:
+    if wanted.is_empty:
+        return 0, 0  # wherever it lies: its result must not depend on whether the size is known already
+    if wanted.suffix is not None or wanted.end is None:
+        return wanted.resolve(await pinned.learn_size())
     limit = pinned.limit
-    if asked.start == limit:  # empty if the object reaches that far, otherwise behind its end
+    if wanted.start == limit:  # empty if the object is at least that long, otherwise past its end
         limit = await pinned.learn_size()
-    return asked.start, asked.end if limit is None else max(asked.start, min(asked.end, limit))
+    return wanted.start, wanted.end if limit is None else max(wanted.start, min(wanted.end, limit))
 
 
 class _Request:
-    """One request, and what is cut out of its bytes as they come. What lies between that is not kept.
+    """One request, and the spans that are cut out of its bytes as they arrive.
 
     Arguments:
-        span: what is asked for.
-        wanted: the spans to cut out, sorted, as far as they lie in it.
+        span: the requested bytes.
+        wanted: the spans to cut out, sorted; they may reach beyond `span`.
 
     Attributes:
-        reached: the end of what came.
-        refusal: the error, where the range was refused.
+        cut: the bytes of each wanted span.
+        reached: the end of the bytes that arrived.
+        refusal: the error, if the range was refused.
     """
 
     __slots__ = ("_passed", "cut", "reached", "refusal", "span", "wanted")
@@ -102,7 +108,7 @@ class _Request:
         self._passed = 0
 
     def take(self, piece: bytes) -> None:
-        """Cuts what is wanted out of the bytes that come next."""
+        """Cuts the wanted spans out of the next bytes."""
         begin, self.reached = self.reached, self.reached + len(piece)
         while self._passed < len(self.wanted) and self.wanted[self._passed][1] <= begin:
             self._passed += 1
@@ -126,7 +132,7 @@ def _requests(spans: Iterable[Span], gap: int, chunk: int | None) -> list[_Reque
 
 
 async def _fetch(pinned: PinnedRange, request: _Request) -> None:
-    """Makes a request. What a refusal means shows when all the others are there."""
+    """Makes a request. A refusal is kept: its meaning is known when all other requests are back."""
     try:
         await pinned.fetch_pieces(*request.span, request.take)
     except RangeNotSatisfied as refusal:
@@ -134,46 +140,46 @@ async def _fetch(pinned: PinnedRange, request: _Request) -> None:
 
 
 async def _end(pinned: PinnedRange, requests: Iterable[_Request]) -> int | None:
-    """Where the object ends: known by now, or shown by the first request that came short; None if none did.
+    """Returns the end of the object: the known size, or the end of the first short request; None if none was short.
 
     Raises:
         RangeNotSatisfied: a range was refused, and nothing shows that the object ends before it.
     """
     end = pinned.size
-    for one in requests:
-        if one.refusal is not None and (end is None or one.span[0] < end):
-            end = await pinned.end_before(one.span[0], one.refusal)
-        elif end is None and one.reached < one.span[1]:
-            end = one.reached
+    for request in requests:
+        if request.refusal is not None and (end is None or request.span[0] < end):
+            end = await pinned.end_before(request.span[0], request.refusal)
+        elif end is None and request.reached < request.span[1]:
+            end = request.reached
     return end
 
 
 def _check_complete(requests: Iterable[_Request], end: int | None) -> None:
-    """Holds what came to where the object ends, which may have shown later.
+    """Checks the bytes of each request against the object's end, which may have been found after it.
 
     Raises:
-        ContentIncomplete: bytes are missing that the object has, or came from where it has ended.
+        ContentIncomplete: bytes of the object are missing, or bytes came from past its end.
     """
-    for one in requests:
-        begin, stop = one.span
-        limit = one.reached if end is None else max(begin, end)
-        if not min(stop, limit) <= one.reached <= limit:
-            raise ContentIncomplete(f"bytes {begin} to {one.reached} came of {begin} to {min(stop, limit)}")
+    for request in requests:
+        begin, stop = request.span
+        limit = request.reached if end is None else max(begin, end)
+        if not min(stop, limit) <= request.reached <= limit:
+            raise ContentIncomplete(f"bytes {begin} to {request.reached} came of {begin} to {min(stop, limit)}")
 
 
 def _contents(requests: Iterable[_Request]) -> dict[Span, list[bytes]]:
-    """The parts of each span that was wanted."""
+    """Returns the parts of each wanted span."""
     contents: dict[Span, list[bytes]] = {}
-    for one in requests:
-        for span, content in zip(one.wanted, one.cut, strict=True):
+    for request in requests:
+        for span, content in zip(request.wanted, request.cut, strict=True):
             contents.setdefault(span, []).append(content.whole())
     return contents
 
 
-def _answer(span: Span, contents: Mapping[Span, Sequence[bytes]], limit: int | None) -> bytes:
+def _content_of(span: Span, contents: Mapping[Span, Sequence[bytes]], limit: int | None) -> bytes:
     begin, end = span
     if limit is not None and begin > limit:
-        raise RangeNotSatisfied(f"the range starts at {begin}, what can be read ends at {limit}")
+        raise RangeNotSatisfied(f"range start {begin} is past the end (size {limit})")
     if begin == end:
         return b""
     parts = contents[span]

@@ -1,4 +1,10 @@
-"""A reader over a window of a local file."""
+"""A reader over a window of a local file.
+
+The first verb opens the file and reads, in one thread call. A later verb is one thread call with `os.pread`, so the
+position is only in `FileReader` and an abandoned call of a cancelled caller cannot move it. Three contents need no file
+after that first call, and live in memory (`_Content.snapshot`): a small file that was read whole, a file without a size
+(`/proc`), and bytes from the page cache (`cached`).
+"""
 
 import io
 import os
@@ -19,46 +25,45 @@ if TYPE_CHECKING:
     from entrepot.raw.runtime import File, Runtime
 
 PREAD_LIMIT: Final = 0x7FFFF000
-"""The most bytes that Linux gives in one call (read(2)). More is not asked for: room for it would be taken."""
+"""The most bytes that Linux returns from one call (read(2)). A request for more would only allocate memory."""
 
 SNAPSHOT_STEP: Final = 256 * 1024
 SNAPSHOT_LIMIT: Final = 64 * 1024 * 1024
-"""The most bytes of a file without a size, which has to be held in memory. `/proc/self/pagemap` has 256 GiB."""
-
+"""The most bytes of a file without a size, which must be held in memory. `/proc/self/pagemap` has 256 GiB."""
 
 SMALL: Final = 64 * 1024
-"""A file of which no more bytes than these are read, all at once, is closed in the same hop; they are kept instead."""
+"""A window of at most this many bytes that the first read takes whole is kept, and its file closed in that call."""
 
 Opener = Callable[[], tuple[io.FileIO, Metadata]]
-AtOnce = Callable[[int], tuple[Metadata, bytes] | None]
+Cached = Callable[[int], tuple[Metadata, bytes] | None]
 
 
 def into_read_from_file(
-    runtime: "Runtime", opener: Opener, window: BytesRange, response: "RpRead", at_once: AtOnce | None = None
+    runtime: "Runtime", opener: Opener, window: BytesRange, response: "RpRead", cached: Cached | None = None
 ) -> "FileReader":
-    """A body over a window of a file, with `read`, `seek` and suffixes native.
+    """Returns a body over a window of a file, with native `read`, `seek` and suffixes.
 
-    The window's end is clamped to the size that the file has when it is opened: what is appended
-    later is not read, and a file that shrinks is `ContentIncomplete`.
+    The window's end is clamped to the file's size when it is opened: bytes appended later are not read,
+    and a file that shrinks is `ContentIncomplete`.
 
     Arguments:
-        runtime: where the calls that block are made.
-        opener: opens the file; called by the first verb, in one hop together with the first read.
-            Where the metadata has no `content_length`, as for files of `/proc`, the file is read
-            when it is opened, whole, and what came then is what this body gives.
-        window: which bytes; position 0 is its start.
-        response: receives the metadata that the opener found.
-        at_once: gives the metadata and the whole window, if it has at most so many bytes and they can be
-            had without blocking; else None, and the file is opened. By default nothing is tried.
+        runtime: makes the blocking calls.
+        opener: opens the file. The first verb calls it, in one thread call together with the first read.
+            If the metadata has no `content_length`, as for files of `/proc`, the whole file is read
+            when it is opened, and this body serves those bytes.
+        window: the bytes to read; position 0 is its start.
+        response: receives the opener's metadata.
+        cached: called with a size, returns the metadata and the whole window, if it has at most that many bytes and
+            they can be read without blocking; else None, and the file is opened. By default nothing is tried.
     """
-    return FileReader(runtime, opener, window, response, at_once)
+    return FileReader(runtime, opener, window, response, cached)
 
 
 class FileReader(Read):
-    """Reads by position, so that nothing but this object says where the reader is."""
+    """Reads a file by position (`os.pread`). This object alone holds the position."""
 
     __slots__ = (
-        "_at_once",
+        "_cached",
         "_content",
         "_file",
         "_is_closed",
@@ -70,13 +75,13 @@ class FileReader(Read):
     )
 
     def __init__(
-        self, runtime: "Runtime", opener: Opener, window: BytesRange, response: "RpRead", at_once: AtOnce | None = None
+        self, runtime: "Runtime", opener: Opener, window: BytesRange, response: "RpRead", cached: Cached | None = None
     ) -> None:
         self._runtime = runtime
         self._opener = opener
         self._window = window
         self._response = response
-        self._at_once = at_once
+        self._cached = cached
         self._file: File | None = None
         self._content: _Content | None = None
         self._position = 0
@@ -94,7 +99,7 @@ class FileReader(Read):
         elif n == 0 or self._position >= content.size:
             return b""
         elif content.snapshot is not None:
-            data = _read_kept(content.snapshot, content, self._position, n)
+            data = _read_snapshot(content.snapshot, content, self._position, n)
         else:
             assert self._file is not None
             data = await self._file.run(_read, content, self._position, n)
@@ -118,17 +123,17 @@ class FileReader(Read):
             raise InvalidInput("the reader is closed")
 
     async def _open(self, n: int) -> bytes:
-        got = await self._runtime.try_nonblocking(self._at_once, n) if n and self._at_once is not None else None
-        if got is None:
+        hit = await self._runtime.try_nonblocking(self._cached, n) if n and self._cached is not None else None
+        if hit is None:
             opened = self._runtime.open_file(partial(self._open_and_read, self._position, n))
             self._file, (self._response.metadata, self._content, data) = await opened
             return data
-        self._response.metadata, whole = got
+        self._response.metadata, whole = hit
         self._content = _Content(0, len(whole), whole)
-        return _read_kept(whole, self._content, self._position, n)
+        return _read_snapshot(whole, self._content, self._position, n)
 
     def _open_and_read(self, position: int, n: int) -> tuple[io.FileIO, tuple[Metadata, "_Content", bytes]]:
-        """What is opened, closed again if all of it is in memory now. Blocks."""
+        """Opens the file, reads, and closes it again if all of the window is in memory now. Blocks."""
         with translate_os_errors():
             raw, metadata = self._opener()
         try:
@@ -145,7 +150,7 @@ class FileReader(Read):
 
 
 class _Content(NamedTuple):
-    """Where a window lies in a file, or in what was read of it when it was opened."""
+    """The place of a window in a file, or in the bytes that were read when it was opened."""
 
     start: int
     end: int
@@ -171,11 +176,11 @@ def _read_whole(raw: io.FileIO) -> bytes:
             parts.append(part)
             size += len(part)
             if size > SNAPSHOT_LIMIT:
-                raise Unsupported(f"the file tells no size and does not end within {SNAPSHOT_LIMIT} bytes")
+                raise Unsupported(f"the file reports no size and has more than {SNAPSHOT_LIMIT} bytes")
     return b"".join(parts)
 
 
-def _read_kept(snapshot: bytes, content: _Content, position: int, n: int) -> bytes:
+def _read_snapshot(snapshot: bytes, content: _Content, position: int, n: int) -> bytes:
     begin = content.start + position
     return snapshot[begin : min(begin + n, content.end)]
 
@@ -186,12 +191,12 @@ def _read(raw: io.FileIO, content: _Content, position: int, n: int) -> bytes:
     if wanted <= 0:
         return b""
     if content.snapshot is not None:
-        return _read_kept(content.snapshot, content, position, n)
+        return _read_snapshot(content.snapshot, content, position, n)
     with translate_os_errors():
         data = os.pread(raw.fileno(), wanted, begin)
     if not data:
         raise ContentIncomplete(
-            f"the file shrank while it was read: {content.size} bytes were there, {position} came",
+            f"the file shrank during the read: it had {content.size} bytes, {position} came",
             is_temporary=False,
         )
     return data

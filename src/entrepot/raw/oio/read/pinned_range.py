@@ -1,24 +1,27 @@
-"""One range of one object, over as many requests as it takes.
+"""`PinnedRange`: one range of one object, read by several requests.
 
-Readers that ask more than once share this: it turns positions in the range into requests, learns the
-size from the first response, and keeps every later request on the object that the first response showed,
-so that an object that is overwritten in the meantime gives its old bytes or an error, not a splice.
+Readers that make more than one request share this. It turns positions in the range into requests, learns the
+size from the first response, and pins later requests to the object of the first response: a read of an object
+that is overwritten in between returns the old bytes or an error, and never a mix.
 
-Theory of operation. Every response is compared with the first one before its bytes count (`note`), also
-one that ends in an error. What is known of the object only grows, with one exception: a size that came
+Theory of operation. Every response, also one that ends in an error, is compared with the first one before its
+bytes count (`note`). The known facts of the object only grow, with one exception: a size that came
 with a refused range (416) and without metadata is replaced by the next size that comes, since no byte
-was read of that object. Three rules hold for all readers:
+of that object was read. Three rules hold for all readers:
 
-- The end is where the size says. Fewer bytes are `ContentIncomplete`.
-- A refused range is not the end. `judge_refusal` looks for the size, and compares: another size is another
-  object (`ConditionNotMatch`), and a range inside the object is `ContentIncomplete`.
-- Where no size can be had, an object is at least as large as what was read of it (`reached`).
+- The size defines the end. Fewer bytes are `ContentIncomplete`.
+- A refused range does not prove the end. `judge_refusal` requests the size and compares: another size is another
+  object (`ConditionNotMatch`), and a refused range inside the object is `ContentIncomplete`.
+- If no size is available, an object is at least as large as the bytes read of it (`reached`).
 
-What cannot be known: RFC 9110, 15.3.7.3, allows bytes of two responses to be combined only if both have
-the same strong validator. Many servers have none. Then two contents of the same size are told apart by a
-weak etag or by Last-Modified, which count seconds: an object that is replaced within that second by one of
-the same size is read as one object. With neither, only the size tells, and without the size nothing does. A
-single request, which is what a read without `chunk` and without seeks makes, gives one object on any server.
+Limits. RFC 9110, 15.3.7.3, allows to combine bytes of two responses only if both have the same strong
+validator. Many servers have none. Then only a weak etag or Last-Modified, both with a resolution of a second,
+distinguishes two contents of the same size: an object that is replaced within that second by one of
+the same size is read as one object. Without either, only the size distinguishes them, and without a size nothing
+does. A read without `chunk` and without seeks makes a single request, which returns one object on any server.
+
+Several tasks may call `fetch` at the same time. Responses are noted synchronously, so no two comparisons interleave;
+a cancelled request leaves the known facts as they were.
 """
 
 from __future__ import annotations
@@ -47,18 +50,18 @@ if TYPE_CHECKING:
 
 
 class PinnedRange:
-    """Positions here count from the start of the range.
+    """One range of one object, and the known facts of that object. Positions count from the start of the range.
 
     Arguments:
-        accessor: opens bodies, and answers `stat` when only that can tell the size.
+        accessor: opens bodies, and serves `stat` when nothing else has the size.
         path: the object.
-        args: what to read; `args.range` is the range.
-        response: receives the metadata of the first response; by default one of its own.
+        args: the arguments of the read; `args.range` is the range.
+        response: receives the metadata of the first response; by default a new record.
 
     Attributes:
         path: the object.
-        response: what the first response told.
-        size: how many bytes the range has in this object; None until a response told.
+        response: the facts of the first response.
+        size: the number of bytes that the range has in this object; None until a response has the size.
         reached: the position after the last byte that was read.
     """
 
@@ -70,28 +73,28 @@ class PinnedRange:
         self._args = args
         self.response = response or RpRead()
         self._start = args.range.start
-        self._content: Metadata | None = None  # what came with the first content; `response` may have that of a `stat`
+        self._content: Metadata | None = None  # of the first response with content; `response` may be from a `stat`
         self.reached = 0
         self.size: int | None = 0 if args.range.is_empty else None  # wherever an empty range lies
 
     @property
     def limit(self) -> int | None:
-        """The most bytes that the range can have, as far as is known."""
+        """The most bytes that the range can have, by the known facts; None if unbounded."""
         return self._args.range.length if self.size is None or self._is_size_loose else self.size
 
     @property
     def _is_size_loose(self) -> bool:
-        """Whether the size came with a refusal before anything else was known, and so is not pinned."""
+        """Whether the size came with a refused range before any metadata, so that a later size may replace it."""
         return self.response.metadata is None and self.response.size is not None
 
     @property
-    def is_kept(self) -> bool:
-        """Whether later requests can name the object that the first response showed, so that no other can come."""
-        return bool(self._mark())
+    def is_pinnable(self) -> bool:
+        """Whether later requests can name the object of the first response, by version or strong etag."""
+        return bool(self._pin())
 
     @property
     def is_snapshot(self) -> bool:
-        """Whether one body gives the range as it was when it began, so that chunks need none of their own."""
+        """Whether one body serves a snapshot of the range, so that chunks do not need a body each."""
         return self._accessor.info.gives_snapshots
 
     @property
@@ -99,56 +102,56 @@ class PinnedRange:
         """The scheme of the service that has the object."""
         return self._accessor.info.scheme
 
-    async def open_as_asked(self) -> tuple[RpRead, Read]:
-        """A body for the whole range, as the caller asked for it."""
+    async def open_unpinned(self) -> tuple[RpRead, Read]:
+        """Opens a body for the whole range, with the caller's arguments and without a pin."""
         return await self._accessor.read(self.path, self._args)
 
     async def open(self, begin: int, end: int | None = None) -> tuple[RpRead, Read]:
-        """A body for the bytes from `begin` up to `end`, or to the end of the range."""
+        """Opens a body for the bytes from `begin` up to `end`, or to the end of the range."""
         if begin == 0 and end is None and self.response.metadata is None and self._is_native_range():
-            return await self.open_as_asked()
-        await self.settle()
+            return await self.open_unpinned()
+        await self.resolve_suffix()
         part = self._absolute(begin, end)
         if part.is_empty:
             return RpRead(), BytesReader(bytes)
         return await self._accessor.read(self.path, self._pinned(part))
 
-    async def settle(self) -> None:
-        """Asks what every later request needs and none can do without: where a suffix begins."""
+    async def resolve_suffix(self) -> None:
+        """Learns the start of a suffix range, which every later request needs."""
         if self._args.range.suffix is not None:
             await self.learn_size()
 
     async def fetch(self, begin: int, end: int) -> bytes:
-        """The bytes from `begin` up to `end`, fewer only where the object ends.
+        """Returns the bytes from `begin` up to `end`, fewer only at the end of the object.
 
         Raises:
-            RangeNotSatisfied: the range was refused. `judge_refusal` says what that means.
+            RangeNotSatisfied: the range was refused. `judge_refusal` finds out why.
         """
-        gathered = Joiner()
-        await self.fetch_pieces(begin, end, gathered.add)
-        return gathered.whole()
+        joiner = Joiner()
+        await self.fetch_pieces(begin, end, joiner.add)
+        return joiner.whole()
 
     async def fetch_pieces(self, begin: int, end: int, take: Callable[[bytes], object]) -> None:
-        """Gives the same to a function, in the pieces that it comes in. An error can come after the last of them."""
+        """Calls `take` with the pieces of `fetch` as they arrive. An error may follow the last piece."""
         response, body = await self.open(begin, end)
         try:
             length = await pass_on(body, take)
         except Error:
-            self.note(response)  # that it is of another object says more than the error
+            self.note(response)  # a response of another object is the better error
             raise
         finally:
             await body.close()
         self.note(response)
         expected = length if self.size is None else max(0, min(end, self.size) - begin)
         if length < expected:
-            raise ContentIncomplete(f"{length} of {expected} bytes came")
+            raise ContentIncomplete(f"the storage sent {length} of {expected} bytes")
         if length > end - begin:
-            raise ContentTruncated(f"{length} bytes came where {end - begin} were asked for")
+            raise ContentTruncated(f"the storage sent {length} bytes, {end - begin} were requested")
         if length:
             self.reach(begin + length)
 
     def note(self, response: RpRead) -> None:
-        """Learns from a response, or refuses it because it is of another object.
+        """Takes the facts of a response, or refuses it because it is of another object.
 
         Raises:
             ConditionNotMatch: the object changed since the first response.
@@ -166,34 +169,34 @@ class PinnedRange:
         self.reached = max(self.reached, position)
 
     def check_end(self, position: int) -> None:
-        """Refuses an end that comes too early.
+        """Refuses an end before the size.
 
         Raises:
-            ContentIncomplete: the range is known to go on at the position.
+            ContentIncomplete: the range is known to continue at the position.
         """
         if self.size is not None and position < self.size:
-            raise ContentIncomplete(f"{position} of {self.size} bytes came")
+            raise ContentIncomplete(f"the storage sent {position} of {self.size} bytes")
 
     async def judge_refusal(self, position: int, refusal: RangeNotSatisfied) -> None:
-        """Decides what the refusal of a range means whose response was noted. It returns if the object ends before it.
+        """Decides why a range was refused, after its response was noted. Returns if the object ends before it.
 
         Arguments:
-            position: where the range starts that was refused.
-            refusal: the error; it is raised where nothing tells the size.
+            position: the start of the refused range.
+            refusal: the error; it is raised if the size is unknown.
 
         Raises:
             ConditionNotMatch: the object changed since the first response.
-            ContentIncomplete: the position lies in the object.
+            ContentIncomplete: the position is in the object.
             RangeNotSatisfied: the whole window starts past the end, or the size cannot be learned.
         """
         if self.size is None:
             await self._learn_size_after(refusal)
         elif position < self.size and self._accessor.info.capability.stat:
-            await self._look()
+            await self._stat()
         self.check_end(position)
 
     async def end_before(self, position: int, refusal: RangeNotSatisfied) -> int:
-        """The same between requests that came complete. Right behind their bytes a refusal shows the end by itself."""
+        """Returns the end before a refused range. A refusal directly after the bytes read proves the end by itself."""
         try:
             await self.judge_refusal(position, refusal)
         except RangeNotSatisfied:
@@ -202,21 +205,21 @@ class PinnedRange:
         return self.reached if self.size is None else self.size
 
     async def describe(self) -> Metadata:
-        """What is known of the whole object, asked for by `stat` if no response has told it yet."""
-        return self.response.metadata or await self._look()
+        """Returns the metadata of the whole object, by `stat` if no response has had it yet."""
+        return self.response.metadata or await self._stat()
 
     async def learn_size(self) -> int:
-        """The size of the range, asked for if no response has told it yet: by `stat`, or else by a read of one byte.
+        """Returns the size of the range. If it is unknown, requests it by `stat`, or else by a read of one byte.
 
         Raises:
-            Unsupported: the service does not tell how large the object is.
+            Unsupported: the service does not report the size of the object.
         """
         if self.size is None or self._is_size_loose:
             self._locate((await self.describe()).content_length)
         if self.size is None:
             await self._probe()
         if self.size is None:
-            raise Unsupported("the storage does not tell the size of this object")
+            raise Unsupported("the storage does not report the size of this object")
         return self.size
 
     async def _learn_size_after(self, refusal: RangeNotSatisfied) -> None:
@@ -225,19 +228,19 @@ class PinnedRange:
         except Unsupported:
             raise refusal from None
 
-    async def _look(self) -> Metadata:
-        """Asks about the object."""
+    async def _stat(self) -> Metadata:
+        """Requests the object's metadata."""
         metadata = (await self._accessor.stat(self.path, self._stat_args())).metadata
         self._note_stat(metadata)
         return metadata
 
     async def _probe(self) -> None:
-        """Reads a byte for the size beside it: there are servers that tell it with a range, and not to a HEAD."""
+        """Reads a byte for the size in its response: some servers report it with a range and not to a HEAD request."""
         response, body = await self._accessor.read(self.path, self._pinned(BytesRange(0, 1)))
         try:
             await body.read(1)
         except RangeNotSatisfied:
-            pass  # nothing is in the object; whether its size came with that shows below
+            pass  # the object is empty; the response may have the size
         finally:
             await body.close()
         self.note(response)
@@ -257,7 +260,7 @@ class PinnedRange:
         self._note(metadata)
 
     def _note_content(self, metadata: Metadata) -> None:
-        """The same of metadata that came with content, which must be fit to be combined with the first."""
+        """Takes metadata that came with content, whose bytes must be combinable with the first content."""
         if self._content is metadata:
             return
         if self._content is not None and not _is_combinable(self._content, metadata):
@@ -268,7 +271,7 @@ class PinnedRange:
             self._prefer(metadata)
 
     def _prefer(self, metadata: Metadata) -> None:
-        """Puts what came with content in the place of what `stat` said, but for a size that only that told."""
+        """Replaces metadata from `stat` by metadata that came with content; a size that only `stat` had stays."""
         first = self.response.metadata
         if self.response.is_from_stat and first is not None:
             size = first.content_length if metadata.content_length is None else metadata.content_length
@@ -286,7 +289,7 @@ class PinnedRange:
         self._locate(metadata.content_length)
 
     def _note_size(self, object_size: int) -> None:
-        """A size that came without content: of the object of the first response, if there was content before."""
+        """Takes a size without other metadata, and compares it with the object of the first response."""
         first = self.response.metadata
         if first is None and not self._args.range.is_empty:
             self.size = None
@@ -302,33 +305,33 @@ class PinnedRange:
             self.size = end - self._start
 
     def _pinned(self, part: BytesRange) -> OpRead:
-        """What asks for a part of the object that the first response showed, and of no other."""
-        return replace(self._args, range=part, **self._mark())
+        """Returns the arguments that read a part of the object of the first response, and of no other."""
+        return replace(self._args, range=part, **self._pin())
 
-    def _mark(self) -> dict[str, Any]:
-        """The option that finds that object and no other; none where there is no such."""
-        seen, capability = self._content or self.response.metadata, self._accessor.info.capability
-        if seen is None:
+    def _pin(self) -> dict[str, Any]:
+        """Returns the option that pins requests to that object; empty if there is none."""
+        metadata, capability = self._content or self.response.metadata, self._accessor.info.capability
+        if metadata is None:
             return {}
-        if seen.version is not None and capability.read_with_version:
-            return {"version": seen.version}
-        if seen.etag is not None and not seen.has_weak_etag and capability.read_with_if_match:
-            return {"if_match": seen.etag}
+        if metadata.version is not None and capability.read_with_version:
+            return {"version": metadata.version}
+        if metadata.etag is not None and not metadata.has_weak_etag and capability.read_with_if_match:
+            return {"if_match": metadata.etag}
         return {}
 
     def _stat_args(self) -> OpStat:
-        """What asks about the same object. A condition that only `read` can check stays with `read`."""
+        """Returns the arguments of a `stat` of the same object, without the conditions that only `read` can check."""
         args, capability = self._args.to_stat(), self._accessor.info.capability
-        beyond = [name for name in field_names(type(args)) if not getattr(capability, f"stat_with_{name}")]
-        return replace(args, **dict.fromkeys(beyond))
+        unsupported = [name for name in field_names(type(args)) if not getattr(capability, f"stat_with_{name}")]
+        return replace(args, **dict.fromkeys(unsupported))
 
 
 def _is_combinable(first: Metadata, later: Metadata) -> bool:
-    """Whether bytes of two responses may be put together, as far as it can be known (RFC 9110, 15.3.7.3).
+    """Whether bytes of two responses may be combined (RFC 9110, 15.3.7.3).
 
-    Responses with content of one object have the same validators. One that has a validator that the other lacks is
-    of another object, or of another server that cannot show that it is not, unless an etag that is strong is the same.
-    Bytes that were encoded otherwise do not fit together, even if the server forgot to give them another etag.
+    Responses with content of one object have the same validators. If one response has a validator that the other
+    lacks, the object changed or another server responded, unless both have the same strong etag.
+    Bytes with different encodings are never combined, even if the server gave both the same etag.
     """
     if first.content_encoding != later.content_encoding or not first.is_same_content(later):
         return False
@@ -342,4 +345,4 @@ def _has_validators(metadata: Metadata) -> tuple[bool, bool]:
 
 
 def _changed() -> ConditionNotMatch:
-    return ConditionNotMatch("the object changed while it was being read")
+    return ConditionNotMatch("the object changed during the read")

@@ -1,4 +1,4 @@
-"""Where a seek leads. One function for every reader, so that none can have an opinion of its own."""
+"""The arithmetic of seeks: one function for all readers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from entrepot.types.shown import shown
 
 
 def seek_target(offset: int, whence: int, position: int, size: int | None) -> int:
-    """The position that `seek(offset, whence)` means, in a window of `size` bytes.
+    """Returns the position that `seek(offset, whence)` moves to, in a window of `size` bytes.
 
     Arguments:
-        offset: how far, in bytes.
-        whence: from the start (`os.SEEK_SET`), the position (`os.SEEK_CUR`) or the end (`os.SEEK_END`).
-        position: where the reader is, in bytes from the window's start.
-        size: the size of the window in bytes; needed from the end only.
+        offset: the distance in bytes.
+        whence: the origin: the start (`os.SEEK_SET`), the position (`os.SEEK_CUR`) or the end (`os.SEEK_END`).
+        position: the current position, in bytes from the window's start.
+        size: the size of the window in bytes; needed for `os.SEEK_END` only.
 
     Raises:
-        InvalidInput: the target lies left of the window, or an argument makes no sense.
+        InvalidInput: the target is before the window, or an argument is invalid.
     """
     offset = as_integer("the offset of a seek", offset)
     if whence == os.SEEK_SET:
@@ -29,7 +29,7 @@ def seek_target(offset: int, whence: int, position: int, size: int | None) -> in
     elif whence == os.SEEK_END and size is not None:
         target = size + offset
     else:
-        raise InvalidInput(f"whence is 0 (start), 1 (position) or 2 (end), not {shown(whence)}")
+        raise InvalidInput(f"whence must be 0 (start), 1 (position) or 2 (end), not {shown(whence)}")
     if target < 0:
-        raise InvalidInput(f"the seek leads {-target} bytes left of the start")
+        raise InvalidInput(f"the seek leads {-target} bytes before the start")
     return target

@@ -1,4 +1,4 @@
-"""Gives `next` to a body that can only be read."""
+"""Adds `next` to a body that has only `read` and `seek`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Final
 from .api import Read
 
 CHUNK: Final = 4 * 1024 * 1024
-"""How many bytes a chunk has: a hop to another thread then costs little beside the bytes that it brings."""
+"""The size of a chunk in bytes: large enough that a thread call costs little beside the bytes that it returns."""
 
 
 class StreamableReader(Read):
-    """Adds `next`: one read of up to so many bytes. The other verbs are the inner body's own.
+    """Adds `next`, as one read of up to `chunk` bytes. The other verbs are the inner body's own methods.
 
     Arguments:
         inner: a body with `read` and `seek`.
-        chunk: how many bytes a chunk has, at most.
+        chunk: the most bytes of a chunk.
     """
 
     __slots__ = ("chunk", "close", "inner", "read", "seek")

@@ -1,4 +1,4 @@
-"""The body of a write."""
+"""`Write`, the body of a write."""
 
 from __future__ import annotations
 
@@ -7,31 +7,30 @@ from entrepot.types import Metadata
 
 
 class Write:
-    """What a service gives to be written to. The object appears on `close` and not before.
+    """The body of a write. The object appears on `close` and not before.
 
-    Creating a body does no I/O. A buffer is dropped only after it was stored, so a failed `write` or
-    `close` can be tried again. One task uses a body at a time.
+    Creating a body does no I/O. A buffer is dropped only after it was stored, so a caller can repeat a failed
+    `write` or `close`. One task uses a body at a time.
 
     A body ends once, by `close` or by `abort`:
 
-    - after a `close` that succeeded, `close` gives the same metadata again and `abort` does nothing:
-      what was published stays. `write` is `InvalidInput`.
-    - after an `abort`, `write` and `close` are `InvalidInput`, and `abort` does nothing more.
+    - after a successful `close`, `close` returns the same metadata again, `abort` does nothing (the published
+      object stays) and `write` raises `InvalidInput`.
+    - after an `abort`, `write` and `close` raise `InvalidInput`, and `abort` does nothing more.
     """
 
     __slots__ = ()
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Takes more bytes. They may be kept until `close`, so the caller does not change them."""
+        """Takes more bytes. The body may keep them until `close`, so the caller must not change them."""
         raise Unsupported("this body cannot write")
 
     async def close(self) -> Metadata:
-        """Publishes what was written and returns what is known of it, its length at least."""
+        """Publishes the object and returns its metadata, at least its length."""
         raise Unsupported("this body cannot close")
 
     async def abort(self) -> None:
-        """Drops what was written. Afterwards nothing of it can be seen, and nothing of it comes any more.
+        """Drops the written bytes. Afterwards none of them is visible, and none appears later.
 
-        The default does nothing, which is enough where nothing leaves the body before `close` and nobody
-        goes on after `abort`.
+        The default does nothing, which is enough for a body that stores nothing before `close`.
         """

@@ -1,4 +1,11 @@
-"""A writer for storage that takes bytes at the end of an object."""
+"""A writer for storage that appends to objects.
+
+Theory of operation. Written bytes are queued and appended by calls of at most `buffer` bytes, one at a time, each at
+the known end of the object (`_end`). Before a call, its offset and size become `_doubtful`; after success the bytes
+leave the queue and the end moves. A call that failed or was cancelled leaves `_doubtful` set and the end unknown,
+because the bytes may have been stored and only the response lost. The next verb then requests the end: if it has
+moved by exactly the doubtful size, those bytes are stored and leave the queue; otherwise they are sent again.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +18,19 @@ from .staged import StagedWriter, with_length
 
 
 class AppendWriter(StagedWriter):
-    """Puts what is written behind what the object has, by calls of at most `buffer` bytes, one at a time.
+    """Appends to an object, by calls of at most `buffer` bytes, one at a time.
 
-    What a call appended is there for good: `abort` drops only what is still buffered, and readers may see
-    some of it before `close`. What fits in one call is appended by one, on `close`.
+    Appended bytes are permanent: `abort` drops only the buffered ones, and readers may see some of them before
+    `close`. Content that fits in one call is appended by one call, on `close`.
 
-    The response to an append may be lost although it was made. So after one that failed or was cancelled the
-    end is asked for again: if it has moved by exactly the bytes of that append, they are stored and
-    not sent again. That is mistaken where another writer appended exactly as many at that moment; who
-    appends from several places must not try again, or tell the writers apart by what they write.
+    After a failed or cancelled append the end decides whether its bytes were stored. That is wrong if another writer
+    appended exactly the same number of bytes at the same time: a program that appends from several places must
+    not retry, or must mark its content so that duplicates can be found.
 
     Arguments:
-        find_end: gives the size of the object in bytes, 0 where there is none. Asked before the first append.
-        append: appends pieces of bytes at an offset, which is the end. Without pieces it makes an
-            object of no bytes where there is none, and only says what is known of it where there is one.
+        find_end: returns the size of the object in bytes, 0 if it does not exist. Called before the first append.
+        append: appends pieces of bytes at an offset, which is the end, and returns the metadata. Without pieces it
+            creates an empty object if there is none.
         buffer: the most bytes of a call.
     """
 
@@ -56,7 +62,7 @@ class AppendWriter(StagedWriter):
         self._content.clear()
 
     async def _append_down_to(self, size: int) -> None:
-        """Appends until no more than so many bytes are left."""
+        """Appends until at most `size` bytes are left."""
         if self._doubtful is not None:
             await self._learn_end()
         while self._content.size > size:
@@ -73,10 +79,10 @@ class AppendWriter(StagedWriter):
     async def _learn_end(self) -> int:
         if self._end is None:
             self._end = await self._find_end()
-            self._drop_what_arrived(self._end)
+            self._drop_if_stored(self._end)
         return self._end
 
-    def _drop_what_arrived(self, end: int) -> None:
+    def _drop_if_stored(self, end: int) -> None:
         if self._doubtful is not None:
             (offset, size), self._doubtful = self._doubtful, None
             if end == offset + size:

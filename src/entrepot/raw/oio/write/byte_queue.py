@@ -1,4 +1,4 @@
-"""Bytes that wait to be sent, kept as they came."""
+"""`ByteQueue`: bytes that wait to be sent, in the pieces that were written."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _MANY: Final = 256
 
 
 class ByteQueue:
-    """A queue of bytes. They are not copied before they are asked for.
+    """A queue of bytes that does not copy them before they are taken.
 
-    Only small pieces that come in great number are joined on the way: each has a cost of its own, which
-    can be many times that of its bytes.
+    Only long runs of small pieces are joined early: each piece has a fixed cost, which can be many times the cost of
+    its bytes.
     """
 
     __slots__ = ("_pieces", "_small", "size")
@@ -24,7 +24,7 @@ class ByteQueue:
         self.size = 0
 
     def append(self, content: bytes | memoryview) -> None:
-        """Puts bytes at the end. They must not change any more."""
+        """Appends bytes. The caller must not change them afterwards."""
         self._pieces.append(content)
         self.size += len(content)
         self._small = self._small + 1 if len(content) < _SMALL else 0
@@ -32,21 +32,21 @@ class ByteQueue:
             self._join_small()
 
     def first(self, size: int) -> list[bytes]:
-        """The first bytes, at most so many, in as many pieces as they lie in. They stay in the queue."""
+        """Returns the first `size` bytes, or all if there are fewer, in their pieces. They stay in the queue."""
         return [bytes(view) for view in self.views(size)]
 
     def views(self, size: int) -> list[bytes | memoryview]:
-        """The same without a copy: a piece that is not wanted whole is a view of it."""
-        found: list[bytes | memoryview] = []
+        """Returns the same as `first` without a copy: the last piece may be a view."""
+        views: list[bytes | memoryview] = []
         for piece in self._pieces:
             if size <= 0:
                 break
-            found.append(piece if len(piece) <= size else memoryview(piece)[:size])
+            views.append(piece if len(piece) <= size else memoryview(piece)[:size])
             size -= len(piece)
-        return found
+        return views
 
     def drop(self, size: int) -> None:
-        """Removes the first bytes, no more than there are."""
+        """Removes the first `size` bytes. There must be as many."""
         self.size -= size
         while size:
             piece = self._pieces.popleft()
@@ -56,14 +56,14 @@ class ByteQueue:
         self._small = min(self._small, len(self._pieces))
 
     def join(self) -> bytes:
-        """All bytes in one piece. They stay in the queue."""
+        """Returns all bytes in one piece. They stay in the queue."""
         joined = b"".join(self._pieces) if len(self._pieces) != 1 else bytes(self._pieces[0])
         self._pieces = deque([joined])
         self._small = 0
         return joined
 
     def clear(self) -> None:
-        """Drops all."""
+        """Drops all bytes."""
         self._pieces.clear()
         self._small = self.size = 0
 

@@ -1,4 +1,23 @@
-"""A writer for storage that takes an object in numbered parts, such as S3."""
+"""A multipart writer, for storage that takes an object in numbered parts, such as S3.
+
+Theory of operation of the writer. Written bytes wait in a queue (`_content`). When they exceed the first part's size,
+the upload is initiated; from then on each full part becomes a call in `PartsInFlight`, which limits their number and
+bytes and repeats failed calls. `close` sends the rest as the last part, waits until every part is stored, and
+completes the upload. Content that never exceeds the first part is stored by one plain call on `close`.
+
+- `_id` is None until the upload is initiated. That call runs in the window too: a cancelled verb leaves it running,
+  so that `abort` still learns the id.
+- A part's number and size are fixed when its call is made (`_spawned`), its result is put into `_parts` when it is
+  stored.
+- A verb that failed or was cancelled leaves the other parts in flight; the next verb repeats the failed parts first.
+- `abort` waits for an initiation in flight, cancels the other calls, waits for them, and aborts the upload.
+
+Theory of operation of the sizes (`PartSizes`). Sizes must be known before the object's length is, and 10,000 equal
+parts of 8 MiB would end at 78 GiB. So the first parts are equal (some stores require equal parts, and most objects
+end there), and then each is larger than the one before by a constant step, a whole number of KiB. The step is the
+smallest with which all parts hold the largest object of the service: `first * n + step * (1 + 2 + ... + growing)`,
+with each part clamped to the largest part of the service, which is why the step is then found by bisection.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +48,13 @@ _DEFAULT_TOTAL: Final = 5 * 1024**4
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that was stored.
+    """A stored part of an upload.
 
     Arguments:
-        number: its place in the object, from 1.
-        etag: what the storage calls it.
-        size: its bytes.
-        checksum: the checksum that the storage wants to be told again, if any.
+        number: the part's number in the object, from 1.
+        etag: the storage's tag of the part.
+        size: the size in bytes.
+        checksum: the checksum that the storage requires again on completion, if any.
     """
 
     number: int
@@ -45,55 +64,54 @@ class Part:
 
 
 class MultipartUpload:
-    """What a service implements for objects that are sent in parts.
+    """The calls that a service implements for `MultipartWriter`.
 
-    A call that failed is made again with the same arguments, also when it had in fact succeeded and only
+    A failed call is repeated with the same arguments, also when it had in fact succeeded and only
     its response was lost.
     """
 
     async def store(self, content: bytes) -> Metadata:
-        """Stores the whole object at once: all of it fitted in the first part, or there is nothing of it."""
-        raise Unsupported("this upload cannot store at once")
+        """Stores the whole object by one call. Used when it fits in the first part, or is empty."""
+        raise Unsupported("this upload cannot store an object by one call")
 
     async def initiate(self) -> str:
-        """Begins an upload in parts and returns its id."""
-        raise Unsupported("this upload cannot be begun")
+        """Starts an upload and returns its id."""
+        raise Unsupported("this upload cannot be started")
 
     async def upload_part(self, upload: str, number: int, content: Sequence[bytes | memoryview]) -> Part:
-        """Sends one part. Several calls run at a time, in any order; the same number again replaces the part.
+        """Sends one part. Several calls run at the same time, in any order; a repeated number replaces the part.
 
         Arguments:
             upload: the id of the upload.
-            number: the place of the part in the object, from 1.
+            number: the part's number in the object, from 1.
             content: the bytes of the part, at least one, in any number of pieces, none of them empty.
         """
         raise Unsupported("this upload cannot send parts")
 
     async def complete(self, upload: str, parts: Sequence[Part]) -> Metadata:
-        """Makes the object of its parts, which are given in order."""
+        """Makes the object of its parts, which are in order."""
         raise Unsupported("this upload cannot be completed")
 
     async def abort(self, upload: str) -> None:
-        """Drops the upload and its parts. One that is not there any more is no error."""
+        """Drops the upload and its parts. An upload that no longer exists is not an error."""
         raise Unsupported("this upload cannot be aborted")
 
 
 class PartSizes:
-    """The size of each part of an object, known before the object is.
+    """The size of each part, by its number, before the size of the object is known.
 
-    They are equal at first: of `args.chunk` bytes half of them, as far as the service allows that size, and
-    without it of 8 MiB a tenth of them, because some stores want equal parts and most objects end there. Then
-    each has a little more than the one before, a whole number of KiB, so that the object can have as many
-    bytes as the service takes, or 5 TiB where it names no limit. Where parts may not be that large, fewer of
-    them are equal. The last part has what is left.
+    The first parts are equal: with `args.chunk`, half of all parts have that size, as far as the service allows it;
+    without it, a tenth of them have 8 MiB. After them each part is larger than the one before, by a step of
+    whole KiB, so that the parts can hold the largest object of the service, or 5 TiB if it has no limit. If the largest
+    part of the service is too small for that, fewer parts are equal. The last part has the rest.
 
     Arguments:
         capability: `write_multi_min_size`, `write_multi_max_size` and `write_total_max_size` of the service.
         args: `chunk`, in bytes, or None.
-        max_parts: how many parts an object may have.
+        max_parts: the most parts of an object.
 
     Attributes:
-        capacity: how many bytes an object can have at most.
+        capacity: the most bytes of an object.
     """
 
     __slots__ = ("_equal", "_first", "_is_limited", "_max", "_max_parts", "_step", "capacity")
@@ -106,19 +124,19 @@ class PartSizes:
         needed = self._holdable(total or _DEFAULT_TOTAL)
         self._equal = self._equal_within(needed, max_parts // (10 if args.chunk is None else 2))
         self._step = self._step_to_hold(needed)
-        held = self._held(self._step)
+        held = self._held_bytes(self._step)
         self._is_limited = total is not None and total <= held
         self.capacity = min(held, total or held)
 
     def size(self, number: int) -> int:
-        """How many bytes the part of this number has, from 1, if it is not the last one."""
+        """Returns the size in bytes of the part with this number, from 1, unless it is the last part."""
         return self._clamp(self._first + self._step * max(0, number - self._equal))
 
     def check_fits(self, size: int) -> None:
-        """Passes if an object can have so many bytes.
+        """Checks that an object can have `size` bytes.
 
         Raises:
-            InvalidInput: it cannot.
+            InvalidInput: the size is more than `capacity`.
         """
         if size > self.capacity:
             limit = "the service takes" if self._is_limited else f"{self._max_parts} parts hold"
@@ -131,23 +149,25 @@ class PartSizes:
         return total if self._max is None else min(total, self._max * self._max_parts)
 
     def _equal_within(self, needed: int, share: int) -> int:
-        """How many parts can be equal: so many, or fewer if the others could not hold the rest."""
+        """Returns the number of equal parts: `share`, or fewer if the other parts could not hold the rest."""
         if self._max is None or self._max == self._first:
             return share
         return min(share, (self._max * self._max_parts - needed) // (self._max - self._first))
 
     def _step_to_hold(self, needed: int) -> int:
-        """The least step with which the parts hold so many bytes."""
+        """Returns the smallest step with which the parts hold `needed` bytes."""
         growing = self._max_parts - self._equal
         missing = max(0, needed - self._first * self._max_parts)
         step = -(-missing // (growing * (growing + 1) // 2 * _STEP_UNIT)) * _STEP_UNIT
-        if self._max is None or self._held(step) >= needed:
+        if self._max is None or self._held_bytes(step) >= needed:
             return step
-        most = -(-(self._max - self._first) // _STEP_UNIT)  # some parts are the largest, so that others need more
-        return _STEP_UNIT * bisect_left(range(most), needed, key=lambda units: self._held(units * _STEP_UNIT))
+        most = -(
+            -(self._max - self._first) // _STEP_UNIT
+        )  # some parts are clamped to the largest size, so that the others need a larger step
+        return _STEP_UNIT * bisect_left(range(most), needed, key=lambda units: self._held_bytes(units * _STEP_UNIT))
 
-    def _held(self, step: int) -> int:
-        """How many bytes all parts hold if they grow by such a step: of those that grow, some are the largest."""
+    def _held_bytes(self, step: int) -> int:
+        """Returns the bytes that all parts hold if they grow by `step`, with parts above the largest size clamped."""
         growing = self._max_parts - self._equal
         below_max = growing
         if step and self._max is not None:
@@ -158,32 +178,29 @@ class PartSizes:
 
 
 class MultipartWriter(StagedWriter):
-    """Sends what is written in parts, several at a time, and makes the object of them on close.
+    """Sends parts, several at a time, and completes the object on `close`.
 
-    What fits in the first part is stored by one plain call on close. Each verb first sends what was
-    taken before and finds room; what it takes itself is kept and sent as it is, without a copy. So in
-    memory are the parts in flight (`MAX_IN_FLIGHT` bytes, or one part), less than one part that is being
-    collected, and the last write.
+    Each verb first sends the bytes of earlier writes and waits for room; its own bytes are queued and sent without a
+    copy. So the memory holds the parts in flight (`MAX_IN_FLIGHT` bytes, or one larger part), less than one part in the
+    queue, and the last write.
 
-    A part that failed raises its error in the verb that waited for it. The next verb sends it again,
-    it alone; the parts in flight stay there. A verb that was cancelled leaves all in flight too, and also the
-    beginning of the upload, so that `abort` knows its id. Only when the response to that was lost
-    is the id not known: then the storage has an upload without parts, which its own rules for stale
-    uploads must remove.
+    The error of a failed part is raised by the verb that waited for it. The next verb sends that part again;
+    the parts in flight continue. If the response to the start of the upload is lost, its id stays unknown: the
+    storage then has an upload without parts, which its own rules for stale uploads must remove.
 
     Arguments:
-        upload: what the service can do.
-        sizes: how large the parts are.
-        window: where the calls run.
+        upload: the calls of the service.
+        sizes: the sizes of the parts.
+        window: runs the calls.
     """
 
-    __slots__ = ("_content", "_id", "_parts", "_sending", "_sent", "_sizes", "_spawned", "_upload")
+    __slots__ = ("_content", "_id", "_in_flight", "_parts", "_sent", "_sizes", "_spawned", "_upload")
 
     def __init__(self, upload: MultipartUpload, sizes: PartSizes, window: Window[Any]) -> None:
         super().__init__()
         self._upload = upload
         self._sizes = sizes
-        self._sending = PartsInFlight(window)
+        self._in_flight = PartsInFlight(window)
         self._content = ByteQueue()
         self._id: str | None = None
         self._parts: dict[int, Part] = {}
@@ -209,9 +226,9 @@ class MultipartWriter(StagedWriter):
     async def _discard(self) -> None:
         self._content.clear()
         if self._id is None:
-            with suppress(Error):  # an upload that did not begin is not there to be aborted
-                await self._sending.settle()
-        await self._sending.close()
+            with suppress(Error):  # an upload that was not started needs no abort
+                await self._in_flight.settle()
+        await self._in_flight.close()
         if self._id is not None:
             await self._upload.abort(self._id)
 
@@ -225,26 +242,26 @@ class MultipartWriter(StagedWriter):
         upload = await self._begin()
         await self._send_full_parts()
         if self._content.size:
-            await self._sending.make_room(self._content.size)
+            await self._in_flight.make_room(self._content.size)
             self._send(upload, self._content.size)
-        await self._sending.drain()
+        await self._in_flight.drain()
         return await self._upload.complete(upload, [self._parts[number] for number in sorted(self._parts)])
 
     async def _send_full_parts(self) -> None:
-        """Sends until less than a part is left, or what may be the only one."""
+        """Sends parts until less than a part is left, or content that may fit in the only part."""
         while not self._fits_in_first_part() and self._content.size >= self._next_size():
             upload = await self._begin()
-            await self._sending.make_room(self._next_size())
+            await self._in_flight.make_room(self._next_size())
             self._send(upload, self._next_size())
 
     def _send_while_there_is_room(self) -> None:
         if self._id is not None:
-            while self._content.size >= self._next_size() and self._sending.has_room(self._next_size()):
+            while self._content.size >= self._next_size() and self._in_flight.has_room(self._next_size()):
                 self._send(self._id, self._next_size())
 
     def _send(self, upload: str, size: int) -> None:
         content = self._content.views(size)
-        self._sending.spawn(partial(self._upload_part, upload, self._spawned + 1, content), size)
+        self._in_flight.spawn(partial(self._upload_part, upload, self._spawned + 1, content), size)
         self._content.drop(size)
         self._spawned += 1
         self._sent += size
@@ -255,9 +272,9 @@ class MultipartWriter(StagedWriter):
     async def _begin(self) -> str:
         """Returns the upload's id. The call that starts it runs in the window: no cancellation loses its response."""
         while self._id is None:
-            if not len(self._sending):
-                self._sending.spawn(self._initiate, 0)
-            await self._sending.drain()
+            if not len(self._in_flight):
+                self._in_flight.spawn(self._initiate, 0)
+            await self._in_flight.drain()
         return self._id
 
     async def _initiate(self) -> None:

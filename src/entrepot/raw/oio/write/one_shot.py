@@ -1,4 +1,4 @@
-"""A writer for storage that takes an object by one call."""
+"""A writer for storage that takes a whole object by one call."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .staged import StagedWriter, with_length
 
 
 class OneShotWriter(StagedWriter):
-    """Collects what is written, and stores it by one call on close. The whole object is in memory until then.
+    """Collects the written bytes in memory and stores the whole object by one call on close.
 
     Arguments:
-        store: stores the object. It is called once, also for the empty object, and again after it failed.
+        store: stores the object and returns its metadata. Called once, also without content, and again after a failure.
     """
 
     __slots__ = ("_content", "_store")

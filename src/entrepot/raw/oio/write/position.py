@@ -1,4 +1,4 @@
-"""A writer for storage that takes bytes at a position, such as a file."""
+"""A writer for storage that writes at offsets, such as a file."""
 
 from __future__ import annotations
 
@@ -18,65 +18,65 @@ if TYPE_CHECKING:
 
 
 class PositionedFile:
-    """What a service implements to be written by position.
+    """The calls that a service implements for `PositionWriter`.
 
-    Content comes in any number of pieces, none of them empty. A call that failed or was cancelled is
-    made again with the same arguments, so it writes over what it may have written. Where a call blocks a
-    thread, which goes on when the call was cancelled, the calls after it wait for that thread.
+    Content comes in any number of pieces, none of them empty. A failed or cancelled call is repeated with the
+    same arguments, and overwrites the bytes that it may have written. If a call blocks a thread, which
+    continues after a cancellation, later calls must wait for that thread.
     """
 
     async def write_at(self, offset: int, content: Sequence[bytes]) -> None:
-        """Writes bytes at an offset in bytes. Several calls run at a time, in any order, on disjoint ranges."""
+        """Writes bytes at an offset in bytes. Several calls run at the same time, in any order, on disjoint ranges."""
         raise Unsupported("this file cannot be written by position")
 
     async def publish(self, offset: int, content: Sequence[bytes]) -> Metadata:
-        """Writes the last bytes, perhaps none, and lets the object appear. No other call runs meanwhile.
+        """Writes the last bytes, perhaps none, and makes the object appear. No other call runs at the same time.
 
         At offset 0 it is the only call, and the content is the whole object.
         """
         raise Unsupported("this file cannot be published")
 
     async def abort(self) -> None:
-        """Drops what was written. Called when no other call runs, also when there was none before."""
+        """Drops the written bytes. No other call runs at the same time; there may have been none before."""
         raise Unsupported("this file cannot be aborted")
 
 
 class PositionWriter(StagedWriter):
-    """Writes by position, several calls at a time; what was written last goes with the call that publishes.
+    """Writes at offsets, several calls at a time. The call that publishes takes the last bytes.
 
-    So an object that comes in one write, or is no bigger than the buffer, is published by one call. No more
-    than what is in flight, the buffer and one write is in memory.
+    So an object that comes in one write, or fits in the buffer, is published by one call. The memory holds the calls
+    in flight, the buffer and one write.
 
     Arguments:
-        file: what is written to.
-        buffer: how many bytes are collected, at least, for a call; the write that comes then makes it.
-        window: where the calls run.
+        file: the calls of the service.
+        buffer: the bytes to collect for a call, at least; the first write after that makes the call.
+        window: runs the calls.
     """
 
-    __slots__ = ("_buffer", "_content", "_file", "_offset", "_sending")
+    __slots__ = ("_buffer", "_content", "_file", "_in_flight", "_offset")
 
     def __init__(self, file: PositionedFile, buffer: int, window: Window[Any]) -> None:
         super().__init__()
         self._file = file
         self._buffer = buffer
-        self._sending = PartsInFlight(window)
+        self._in_flight = PartsInFlight(window)
         self._content = ByteQueue()
         self._offset = 0
 
     async def _take(self, content: bytes | memoryview) -> None:
         if self._content.size >= self._buffer:
-            await self._sending.make_room(self._content.size)
+            await self._in_flight.make_room(self._content.size)
             self._send_all()
         self._content.append(content)
 
     def _send_all(self) -> None:
         size = self._content.size
-        self._sending.spawn(partial(self._file.write_at, self._offset, self._content.first(size)), size)
+        self._in_flight.spawn(partial(self._file.write_at, self._offset, self._content.first(size)), size)
         self._content.clear()
         self._offset += size
 
     async def _publish(self) -> Metadata:
-        await self._sending.drain()
+        await self._in_flight.drain()
         size = self._content.size
         metadata = await self._file.publish(self._offset, self._content.first(size))
         self._content.clear()
@@ -84,5 +84,5 @@ class PositionWriter(StagedWriter):
 
     async def _discard(self) -> None:
         self._content.clear()
-        await self._sending.close()
+        await self._in_flight.close()
         await self._file.abort()

@@ -1,4 +1,8 @@
-"""The life of a writer whose object appears on close: open, then published or aborted, and never both."""
+"""The base of writers whose object appears on close.
+
+States: open, closing (`close` was called and has not succeeded), published, aborted (`abort` was called), discarded
+(its cleanup has succeeded). A writer is published or aborted, never both. Failed steps are repeated by the same verb.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,10 @@ from .api import Write
 
 
 class StagedWriter(Write, ABC):
-    """Keeps the rules of `Write` about how a body ends; a subclass says what its three steps do.
+    """Keeps the rules of `Write` about the end of a body; a subclass implements three steps.
 
-    Once `close` was called, `write` is refused, also when that close failed: some of the object may be
-    stored by then as the end of it. What is left is to call `close` again, or `abort`.
+    After `close` was called, `write` is refused, also if that `close` failed: the last bytes may be stored as the
+    end of the object. The caller can only call `close` again, or `abort`.
     """
 
     __slots__ = ("_is_aborted", "_is_closing", "_is_discarded", "_published")
@@ -50,15 +54,15 @@ class StagedWriter(Write, ABC):
 
     @abstractmethod
     async def _take(self, content: bytes | memoryview) -> None:
-        """Takes bytes, at least one. When it raises or is cancelled it has taken none of them."""
+        """Takes bytes, at least one. If it raises or is cancelled, it has taken none of them."""
 
     @abstractmethod
     async def _publish(self) -> Metadata:
-        """Makes the object appear. Called again after it failed, it does what is left to do."""
+        """Makes the object appear. Called again after a failure, it continues."""
 
     @abstractmethod
     async def _discard(self) -> None:
-        """Drops all there is. Called again after it failed."""
+        """Drops all written bytes. Called again after a failure."""
 
     def _check_not_aborted(self) -> None:
         if self._is_aborted:
@@ -66,5 +70,5 @@ class StagedWriter(Write, ABC):
 
 
 def with_length(metadata: Metadata, length: int) -> Metadata:
-    """What the storage said of an object, and its length in bytes where the storage did not say it."""
+    """Returns the storage's metadata of an object, completed with its length in bytes if that is missing."""
     return metadata if metadata.content_length is not None else replace(metadata, content_length=length)
