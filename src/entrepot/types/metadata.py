@@ -17,6 +17,9 @@ else:
 # On Python 3.11 the lookup of an enum member takes as long as a call.
 _FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR
 
+_IMPLIED = {"is_deleted": False, "user_metadata": EMPTY}
+"""The values that the repr leaves out, besides None."""
+
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class Metadata:
@@ -84,11 +87,11 @@ class Metadata:
         _set_user_metadata(self, kept)
 
     def __repr__(self) -> str:
-        """The mode, and every other field that is known: not None, False or empty."""
+        """The mode, and every other field that is neither None nor implied."""
         known = [f"mode={str(self.mode)!r}"]
         for name in type(self).__slots__[1:]:
             value = getattr(self, name)
-            if not (value is None or value is False or value is EMPTY or value == {}):
+            if value is not None and value != _IMPLIED.get(name):
                 known.append(f"{name}={value!r}")
         return f"Metadata({', '.join(known)})"
 

@@ -131,7 +131,7 @@ class RangedCopy(ABC):
         try:
             await self._runtime.shield(partial(_twice, drop))
         except Error as error:
-            cause.add_note(f"and the upload could not be aborted: {error}")
+            cause.add_note(f"and the upload could not be aborted: {error.kind}: {error}")
 
 
 async def _twice(call: Callable[[], Awaitable[None]]) -> None:
