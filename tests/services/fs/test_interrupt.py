@@ -33,7 +33,7 @@ _CALLS: dict[str, Callable[[BlockingOperator], object]] = {
 
 
 _LOST_AT_MOST = {"stat": 25, "read": 20}
-"""Interrupts after which a descriptor may stay open. An owner of it would cost these two calls 5 % of their time. Each
+"""Interrupts after which a descriptor may stay open. These two calls have integers, because each owner takes 1 us. Each
 other call may lose one, because interpreters differ. Together that is a tenth of the 531 that integers lost."""
 
 

@@ -196,14 +196,14 @@ def test_fifo_that_replaces_a_file_during_the_open_does_not_block(
 ) -> None:
     path = root / "file"
     path.write_bytes(b"file")
-    original = accessor.open_beneath
+    original = accessor.open_number_beneath
 
     def swapped(directory: int, relative: str, flags: int) -> int:
         path.unlink()
         os.mkfifo(path)
         return original(directory, relative, flags)
 
-    monkeypatch.setattr(accessor, "open_beneath", swapped)
+    monkeypatch.setattr(accessor, "open_number_beneath", swapped)
     run(op.stat("file"))
     before = descriptors()
     with pytest.raises(Unsupported, match="FIFO"):
@@ -226,7 +226,7 @@ def test_socket_and_device_are_refused(
 
 def test_device_is_not_even_opened(run: Run, op_at: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[object] = []
-    monkeypatch.setattr(accessor, "open_beneath", lambda *args: opened.append(args))
+    monkeypatch.setattr(accessor, "open_number_beneath", lambda *args: opened.append(args))
     with pytest.raises(Unsupported):
         run(op_at("/dev").read("zero"))
     assert opened == []

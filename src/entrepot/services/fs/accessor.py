@@ -51,7 +51,9 @@ from .kernel.beneath import (
     is_in_root,
     make_directory,
     open_beneath,
+    open_number_beneath,
     open_root,
+    open_root_number,
 )
 from .kernel.content import with_user_metadata
 from .kernel.describe import AT_FDCWD, describe
@@ -295,9 +297,12 @@ def _as_readers_see(metadata: Metadata, directory: int, relative: str) -> Metada
 
 def _open(root: str, relative: str, args: OpRead) -> tuple[io.FileIO, Metadata]:
     check_may_exist(relative)
-    with open_root(root) as directory:
+    directory = open_root_number(root)
+    try:
         check_is_regular(attributes_beneath(directory, relative))  # opening alone can have an effect on a device
-        file = io.FileIO(relative, opener=lambda *_: open_beneath(directory, relative, _READ).detach())
+        file = io.FileIO(relative, opener=lambda *_: open_number_beneath(directory, relative, _READ))  # owns it
+    finally:
+        os.close(directory)
     try:
         return file, _describe_to_read(file.fileno(), args)
     except BaseException:

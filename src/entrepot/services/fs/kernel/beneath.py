@@ -15,8 +15,8 @@ Theory of operation.
 - Directories are made on the way down (`make_directory`, `put_in_parent`). Other processes may delete them again before
   something lies in them; then all of it is repeated, up to 8 times.
 - An open descriptor has an owner (`Descriptor`) from the system call on, so an interrupt or an exception at any point
-  leaves nothing open. The exception is `describe_without_links`, the fast way of `stat`, which has a plain integer
-  for three calls because an owner would take as long as the system call.
+  leaves nothing open. The exceptions are the steps of `stat` and `read`: they have a plain integer for three calls,
+  because an owner would take as long as the system call.
 """
 
 import errno
@@ -40,6 +40,7 @@ _BY_NAME: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 _PERHAPS_A_LINK: Final = (errno.ELOOP, errno.ENOTDIR)
 _NOT_BY_PATH: Final = (errno.ELOOP, errno.ENAMETOOLONG)
 _ATTEMPTS: Final = 8
+_MODE: Final = 0o777  # of no effect, because nothing is made
 
 T = TypeVar("T")
 
@@ -55,16 +56,40 @@ def open_root(root: str) -> Descriptor:
 
 def open_beneath(root: int, path: str, flags: int) -> Descriptor:
     """Opens an existing file or directory by its path in the root."""
+    return _open(root, path, flags, open_at, _by_kernel)
+
+
+def open_number_beneath(root: int, path: str, flags: int) -> int:
+    """As `open_beneath`, but returns a plain integer, which an interrupt can lose. Reads use it for its speed."""
+    return _open(root, path, flags, _open_number_at, _number_by_kernel)
+
+
+def open_root_number(root: str) -> int:
+    """As `open_root`, but returns a plain integer, which an interrupt can lose. Reads use it for its speed."""
+    return os.open(root, _DIRECTORY)
+
+
+def _open(
+    root: int,
+    path: str,
+    flags: int,
+    by_name: Callable[[str, int, int, int], T],
+    by_kernel: Callable[[], Callable[[int, str, int], T]],
+) -> T:
     if not kernel_confines():
         with walked(root, path) as (directory, name):
-            return open_at(name, flags | _BY_NAME, directory=directory)
+            return by_name(name, flags | _BY_NAME, _MODE, directory)
     if is_in_root(path) and not flags & os.O_PATH:  # which would open the link itself
         try:
-            return open_at(path, flags | _BY_NAME, directory=root)
+            return by_name(path, flags | _BY_NAME, _MODE, root)
         except OSError as error:
             if error.errno not in _PERHAPS_A_LINK:
                 raise
-    return _by_kernel()(root, path, flags)
+    return by_kernel()(root, path, flags)
+
+
+def _open_number_at(path: str, flags: int, mode: int, directory: int) -> int:
+    return os.open(path, flags, mode, dir_fd=directory)
 
 
 def is_in_root(path: str) -> bool:
@@ -114,8 +139,11 @@ def _look_at(root: int, path: str, look: Callable[[os.stat_result, int, str], T]
     if not kernel_confines():
         with walked(root, path) as (directory, name):
             return look(_attributes_of(name, directory), directory, name)
-    with open_beneath(root, path, os.O_PATH) as descriptor:
+    descriptor = open_number_beneath(root, path, os.O_PATH)
+    try:
         return look(os.fstat(descriptor), descriptor, "")
+    finally:
+        os.close(descriptor)
 
 
 def _attributes(attributes: os.stat_result, _directory: int, _name: str) -> os.stat_result:
@@ -305,6 +333,14 @@ def _by_kernel() -> Callable[[int, str, int], Descriptor]:
     from . import openat2
 
     return openat2.open_beneath
+
+
+@cache
+def _number_by_kernel() -> Callable[[int, str, int], int]:
+    """`openat2.open_number_beneath`, imported on use for the same reason."""
+    from . import openat2
+
+    return openat2.open_number_beneath
 
 
 @cache

@@ -45,10 +45,6 @@ class Descriptor(list[int]):
             except IndexError:  # another thread was faster
                 return
 
-    def detach(self) -> int:
-        """Returns the number, which the caller must close."""
-        return self.pop()
-
     def __enter__(self) -> int:
         return self[0]
 
@@ -70,7 +66,7 @@ def owned(call: Callable[..., int], *arguments: object) -> Descriptor:
     return Descriptor(filter(_is_descriptor, map(call, *zip(arguments, strict=True))))
 
 
-def open_at(path: str, flags: int, mode: int = 0o777, *, directory: int | None = None) -> Descriptor:
+def open_at(path: str, flags: int, mode: int = 0o777, directory: int | None = None) -> Descriptor:
     """Opens a path as open(2) does, relative to an open directory if one is given. Links are not special here.
 
     Raises:

@@ -56,15 +56,24 @@ def open_beneath(directory: int, path: str, flags: int) -> Descriptor:
     raise OSError(code, os.strerror(code), path)
 
 
+def open_number_beneath(directory: int, path: str, flags: int) -> int:
+    """As `open_beneath`, but returns the descriptor as a plain integer, which saves the time of an owner."""
+    return _open_number(directory, path, _how(flags, _BENEATH))
+
+
 def open_without_links(path: str, flags: int) -> int:
     """Opens an absolute path that has no symbolic link in it, and returns the descriptor.
 
     Raises:
         OSError: ELOOP where there is a link, else as open(2).
     """
-    name, how, code = os.fsencode(path), _how(flags, _RESOLVE_NO_SYMLINKS), errno.EAGAIN
+    return _open_number(_AT_FDCWD, path, _how(flags, _RESOLVE_NO_SYMLINKS))
+
+
+def _open_number(directory: int, path: str, how: Any) -> int:
+    name, code = os.fsencode(path), errno.EAGAIN
     for _ in range(_ATTEMPTS):
-        descriptor: int = _syscall(_NUMBER, _AT_FDCWD, name, how, _SIZE)
+        descriptor: int = _syscall(_NUMBER, directory, name, how, _SIZE)
         if descriptor >= 0:
             return descriptor
         code = ctypes.get_errno()
