@@ -13,11 +13,12 @@ from tests.strict import STRICT, warnings_of
 
 PAGES = sorted(PROJECT.glob("docs/*.md"))
 SERVICE_PAGES = sorted(SOURCES.glob("services/*/docs.md"))
+TEXTS = [*sorted(PROJECT.glob("*.md")), *PAGES, *SERVICE_PAGES]
 README_BLOCKS = blocks(PROJECT / "README.md")
 
 
 def assert_runs_in_silence(command: list[str], folder: Path) -> str:
-    """What it printed. Anything on stderr is a warning that nobody saw."""
+    """What it printed. Anything on stderr is a warning that was not expected."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=50)
     assert (done.returncode, warnings_of(done.stderr)) == (0, "")
@@ -50,16 +51,40 @@ def test_the_examples_of_a_service_compile(page: Path) -> None:
 def test_links_between_pages_lead_somewhere() -> None:
     broken = [
         f"{page.relative_to(PROJECT)} -> {target}"
-        for page in [*PROJECT.glob("*.md"), *PAGES, *SERVICE_PAGES]
+        for page in TEXTS
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
         if not (page.parent / target).exists()
     ]
     assert not broken
 
 
-def test_files_that_contributing_names_exist() -> None:
-    text = (PROJECT / "CONTRIBUTING.md").read_text()
-    rooms = [PROJECT, SOURCES]
-    named = set(re.findall(r"`((?:src|tests|raw|types|services|examples)/[\w/.-]*)`", text))
-    assert len(named) > 10
-    assert not [name for name in sorted(named) if not any((room / name).exists() for room in rooms)]
+_NAMED_FILE = re.compile(r"`([\w.-]+(?:/[\w.-]+)*\.py|(?:\w+/)+[\w./-]*)`")
+_ROOTS = {root.name for folder in (PROJECT, SOURCES) for root in folder.iterdir() if root.is_dir()} - {"docs"}
+
+
+def _names_ours(name: str) -> bool:
+    """Whether a name in a text is that of a file or folder of this project, and not a path in an example."""
+    return name.endswith(".py") or name.partition("/")[0] in _ROOTS
+
+
+def _exists(name: str) -> bool:
+    """Whether the file exists below the project or the package; a bare file name may be in any room."""
+    if any((folder / name).exists() for folder in (PROJECT, SOURCES)):
+        return True
+    return "/" not in name and any(SOURCES.rglob(name))
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.name)
+def test_files_of_the_code_that_a_page_names_exist(page: Path) -> None:
+    named = {name for name in _NAMED_FILE.findall(page.read_text()) if _names_ours(name)}
+    assert [name for name in sorted(named) if not _exists(name)] == []
+
+
+def test_contributing_names_files() -> None:
+    assert len(set(_NAMED_FILE.findall((PROJECT / "CONTRIBUTING.md").read_text()))) > 10
+
+
+def test_the_map_names_every_room() -> None:
+    named = set(_NAMED_FILE.findall((PROJECT / "docs" / "architecture.md").read_text()))
+    rooms = {f"{room.name}/" for room in SOURCES.iterdir() if room.is_dir() and room.name != "__pycache__"}
+    assert rooms - named == set()
