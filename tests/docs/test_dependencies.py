@@ -15,13 +15,13 @@ def _names(requirements: list[str]) -> set[str]:
 
 
 def test_each_runtime_dependency_has_a_line_with_its_reason() -> None:
-    rows = table(PAGE, "Package", "What it does for us", "What was weighed against it")
+    rows = table(PAGE, "Package", "Purpose", "Alternatives considered")
     assert {row[0] for row in rows} == _names(PROJECT_FILE["dependencies"])
     assert all(all(row) for row in rows)
 
 
 def test_each_dependency_of_an_extra_has_a_line_with_its_reason() -> None:
-    rows = table(PAGE, "Package", "Extra", "What it does for us", "What was weighed against it")
+    rows = table(PAGE, "Package", "Extra", "Purpose", "Alternatives considered")
     described = {name.strip() for row in rows for name in row[0].split(",")}
     assert described == set().union(*map(_names, EXTRAS.values()))
     assert all(all(row) for row in rows)
