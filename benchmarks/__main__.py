@@ -1,4 +1,4 @@
-"""The command: measures, and writes what it found as JSON, as Markdown tables and as a picture.
+"""The command: measures, and writes the figures as JSON, as Markdown tables and as a picture.
 
 python -m benchmarks [--quick] [--workloads 1,2,8] [--contenders entrepot,obstore] [--into build/benchmarks]
 """

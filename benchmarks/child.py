@@ -2,7 +2,7 @@
 
     python -m benchmarks.child '{"contender": ..., "loop": ..., "case": ..., "place": ..., "seconds": ...}'
 
-It imports nothing that a contender may be charged for.
+It imports no module whose cost would be counted as a contender's.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Clock:
         self.restart()
 
     def restart(self) -> None:
-        """Begins the times anew. What memory was used before counts on."""
+        """Restarts the times. Memory that was used before still counts."""
         self._cpu = _cpu()
         self._wall = time.perf_counter()
 
@@ -42,7 +42,7 @@ class Clock:
         return {"wall": wall, "cpu": cpu, "calls": calls, "returned": returned, "peak": self.peak()}
 
     def peak(self) -> float:
-        """Bytes that the process had more than at the start, at the most."""
+        """Peak of memory above the level at the start, in bytes."""
         return _memory("VmHWM") - self._memory
 
 
@@ -66,7 +66,7 @@ class Task:
     """One case for one contender in this process.
 
     Arguments:
-        order: what is asked, as `rounds.py` writes it.
+        order: the case to measure, as `rounds.py` writes it.
     """
 
     def __init__(self, order: dict[str, Any]) -> None:
@@ -76,14 +76,14 @@ class Task:
         self._place = order["place"]
 
     def imported(self) -> Figures:
-        """How long it takes to import the package of the contender."""
+        """Time to import the contender's package."""
         package = import_module(self._module).PACKAGE
         clock = Clock()
         import_module(package)
         return clock.figures(1, 1)
 
     def verb(self) -> Callable[[], Any]:
-        """What is called again and again."""
+        """The call that is repeated."""
         store = getattr(import_module(self._module), self.case["store"])(**self._place)
         verb, arguments = getattr(store, self.case["verb"]), self.case["arguments"]
         return lambda: verb(*arguments)
@@ -95,7 +95,7 @@ class Task:
 
 
 async def rate(task: Task, verb: Callable[[], Awaitable[int]]) -> Figures:
-    """Calls for some seconds, so many at once."""
+    """Makes concurrent calls for some seconds."""
     await _called_until(task, verb, task.seconds / 3)
     clock = Clock()
     calls, returned = await _called_until(task, verb, task.seconds)
@@ -119,11 +119,11 @@ async def _called_until(task: Task, verb: Callable[[], Awaitable[int]], seconds:
 
 
 LONG = 3.0
-"""Seconds of work beside which it does not count what a first time costs, such as to connect."""
+"""Seconds of work beside which the cost of a first call, such as connecting, does not matter."""
 
 
 async def work(task: Task, verb: Callable[[], Awaitable[int]]) -> Figures:
-    """So many calls at once, each once, after a first time to warm up; where that takes long, it is what counts."""
+    """Makes concurrent calls, each once, after a first time to warm up; if that takes long, it is the result."""
     import asyncio
 
     async def once() -> list[int]:
@@ -138,13 +138,13 @@ async def work(task: Task, verb: Callable[[], Awaitable[int]]) -> Figures:
 
 
 async def first(task: Task, verb: Callable[[], Awaitable[int]]) -> Figures:
-    """One call. What came before it in the process is added by `main`."""
+    """Makes one call. `main` adds the time before it in the process."""
     task.check(await verb())
     return {}
 
 
 async def growth(task: Task, verb: Callable[[], Awaitable[int]]) -> Figures:
-    """How much more memory there is after many calls than after a tenth of them, or at most during one."""
+    """Growth of memory from a tenth of the calls to all of them, or at most during one."""
     repeat = task.case["repeat"]
     if repeat == 1:
         clock = Clock()
@@ -202,7 +202,7 @@ def main() -> None:
     if task.case["measure"] == "first":
         figures = clock.figures(1, 1)
     print(json.dumps(figures), flush=True)
-    os._exit(0)  # some contenders hang or abort when they are taken down; what they did is measured by now
+    os._exit(0)  # some contenders hang or abort on shutdown; the figures are complete by now
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the contenders work on: a folder of files, and a server whose objects are files."""
+"""Test data of the contenders: a folder of files, and a server whose objects are files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .null_s3 import NullS3, listing_page, listing_row, null_s3
 from .workloads import MIB, SLOW_RATE, SMALL, Case, Scale, table_size
 
 PAGE: Final = 1000
-"""Keys of a page of a listing, as many as S3 gives."""
+"""Keys of a page of a listing, as in S3."""
 
 MEMORY_FOLDER: Final = Path("/dev/shm")  # noqa: S108 - its own folder is made in it
 
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """What there is to work on.
+    """A server and a folder with test data.
 
     Arguments:
         server: nginx posing as S3.
@@ -33,7 +33,7 @@ class Grounds:
     folder: Path
 
     def place(self, case: Case, *, is_counting: bool = False) -> dict[str, str]:
-        """What the store of a case is made with."""
+        """The arguments that the store of a case is made with."""
         if case.store in {"S3", "BlockingS3"}:
             return {"url": self.server.counting_url if is_counting else self.server.url, "bucket": case.bucket}
         return {"folder": str(self.folder)} if case.store in {"Local", "BlockingLocal"} else {}
@@ -43,7 +43,7 @@ class Grounds:
 def grounds(scale: Scale) -> Iterator[Grounds]:
     """Makes files, objects and pages, starts the server, and removes all of it at the end.
 
-    All of that is kept in memory where the system has a folder for it: no disk is what is measured.
+    All of them are in memory where the system has a folder for that, so that no disk is measured.
     """
     with tempfile.TemporaryDirectory(prefix="entrepot-bench-", dir=_parent(scale)) as name:
         root, folder = Path(name, "objects"), Path(name, "files")
@@ -73,7 +73,7 @@ def _make_objects(bucket: Path, scale: Scale) -> None:
     for name, size in sizes.items():
         _write(bucket / name, size)
     with (bucket / "long").open("wb") as file:
-        file.truncate(scale.long_stream)  # a hole: nothing is stored of it
+        file.truncate(scale.long_stream)  # a hole, which takes no space
 
 
 def _make_pages(folder: Path, count: int) -> None:
@@ -95,7 +95,7 @@ def _make_files(folder: Path, scale: Scale) -> None:
 
 
 def _write(path: Path, size: int) -> None:
-    """Random bytes, the same again after a MiB: nothing on the way can compress or guess them cheaply."""
+    """Random bytes, repeated after each MiB, so that they cannot be compressed cheaply on the way."""
     content = random.Random(size).randbytes(min(size, MIB))  # noqa: S311
     with path.open("wb") as file:
         for begin in range(0, size, MIB):

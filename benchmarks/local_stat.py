@@ -1,9 +1,9 @@
-"""What a local stat costs through the default stack, beside `os.stat` of the same file and the limit that is promised.
+"""The cost of a local stat through the default stack, beside `os.stat` of the same file and the promised limit.
 
     python benchmarks/local_stat.py [--rounds 40] [--calls 2000]
 
-A stat of fs without an event loop is to cost at most 3 times `os.stat` plus 10 us. All are measured in turn, over
-many short rounds, and the least of each is printed: what else the machine does can only add to it. Use a release
+A stat of fs without an event loop must cost at most 3 times `os.stat` plus 10 us. All are measured in turn, over
+many short rounds, and the minimum of each is printed: other load of the machine can only add to it. Use a release
 interpreter without `-X dev`, which adds checks to every call.
 """
 
@@ -26,19 +26,19 @@ EXTRA = 10.0
 
 
 def contenders(folder: str, path: str) -> dict[str, Callable[[], Any]]:
-    """`os.stat`, and ours by both ways to call it without a loop."""
+    """`os.stat`, and our stat by both ways to call it without a loop."""
     blocking = Operator(Fs(folder)).blocking()
     awaited = Operator(Fs(folder), context=Context(runtime=inline.InlineRuntime()))
     absolute = f"{folder}/{path}"
     return {
-        "os.stat": lambda: os.stat(absolute),  # noqa: PTH116 - it is what the promise names
+        "os.stat": lambda: os.stat(absolute),  # noqa: PTH116 - the promise names it
         "blocking()": lambda: blocking.stat(path),
         "inline run": lambda: inline.run(awaited.stat(path)),
     }
 
 
 def microseconds(call: Callable[[], Any], calls: int) -> float:
-    """What one of several calls takes."""
+    """The time of one of several calls."""
     start = time.perf_counter()
     for _ in range(calls):
         call()

@@ -1,4 +1,4 @@
-"""What the figures were measured on, and what the server can do by itself."""
+"""The machine of the figures, and the limits of the server alone."""
 
 import os
 import platform
@@ -27,7 +27,7 @@ BUFFER: Final = 1024 * 1024
 
 
 def facts() -> dict[str, object]:
-    """The machine and the versions of everything, but no names of machines or paths."""
+    """The machine and all versions, without host names and paths."""
     return {
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
@@ -38,14 +38,14 @@ def facts() -> dict[str, object]:
 
 
 def abilities_of(url: str, seconds: float) -> dict[str, int]:
-    """What a server can do when hardly anything is asked of its client.
+    """The limits of a server with a client that does almost nothing.
 
     Arguments:
         url: of nginx posing as S3.
         seconds: how long each is measured.
 
     Returns:
-        Requests a second for 4 KiB objects on some connections; MB/s that it gives, and takes, on one.
+        Requests a second for 4 KiB objects on some connections; MB/s that it sends, and receives, on one.
     """
     small = b"GET /bench/small HTTP/1.1\r\nHost: a\r\n\r\n"
     large = b"GET /bench/eighth HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -61,23 +61,23 @@ def abilities_of(url: str, seconds: float) -> dict[str, int]:
 
 
 def _rates(url: str, request: bytes, connections: int, seconds: float) -> tuple[float, float]:
-    """Requests, and bytes received, a second: all connections ask, then the replies are received in turn."""
+    """Requests, and bytes received, a second: all connections send, then the responses are received in turn."""
     address, buffer = (urlsplit(url).hostname, urlsplit(url).port), bytearray(BUFFER)
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_connection(address, timeout=60)) for _ in range(connections)]
         requests = received = 0
         start = time.perf_counter()
         while requests == 0 or time.perf_counter() - start < seconds:
-            for one in sockets:
-                one.sendall(request)
-            received += sum(_received(one, buffer) for one in sockets)
+            for connection in sockets:
+                connection.sendall(request)
+            received += sum(_received(connection, buffer) for connection in sockets)
             requests += connections
         took = time.perf_counter() - start
     return requests / took, received / took
 
 
 def _received(connection: socket.socket, buffer: bytearray) -> int:
-    """The bytes of one reply, head and content."""
+    """The bytes of one response, head and content."""
     count = connection.recv_into(buffer)
     end = buffer.find(b"\r\n\r\n", 0, count) + 4
     size = end + int(buffer[:end].lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)

@@ -1,8 +1,8 @@
-"""nginx posing as S3, so that no server is what is measured.
+"""nginx posing as S3, so that the server is not the limit.
 
-It gives objects out of files, and pages of listings that were made before, chosen by their token. It takes what is
-written and drops it. Its other replies are canned, and it checks no signature. That the requests of entrepot are
-right is what the tests are for, which run against real servers.
+It serves objects from files, and prepared pages of listings, chosen by their token. It discards uploads. Its other
+responses are constant, and it checks no signature. The tests, which run against real servers, check that the requests
+of entrepot are right.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class NullS3:
 
     Arguments:
         url: its endpoint.
-        counting_url: the same, where every request is noted.
-        requests: the file that it is noted in, a line each.
+        counting_url: the same, with a log of every request.
+        requests: the file of that log, a line for each request.
     """
 
     url: str
@@ -40,8 +40,8 @@ def null_s3(root: Path, *, slow_rate: int) -> Iterator[NullS3]:
     """Starts it.
 
     Arguments:
-        root: a folder with a folder for each bucket. In that of a listing stands a file for each page, `p0` first.
-        slow_rate: bytes a second of each connection, for the bucket `slow`, which has what the bucket `bench` has.
+        root: a folder with a folder for each bucket. The folder of a listing has a file for each page, `p0` first.
+        slow_rate: bytes a second of each connection, for the bucket `slow`, a copy of the bucket `bench`.
 
     Raises:
         ServerFailed: nginx is not installed or did not start.
@@ -67,9 +67,9 @@ def listing_page(rows: Iterator[str], *, bucket: str, token: str, next_token: st
 
     Arguments:
         rows: the objects, from `listing_row`.
-        bucket: what is listed.
-        token: of this page.
-        next_token: of the next one; None if this is the last.
+        bucket: the listed bucket.
+        token: the token of this page.
+        next_token: the token of the next page; None if this is the last.
     """
     contents = "".join(rows)
     following = "" if next_token is None else f"<NextContinuationToken>{next_token}</NextContinuationToken>"

@@ -57,7 +57,7 @@ def _dots(axes: Any, height: int, result: Result, loop: str) -> None:
 
 
 def growth(results: list[Result], path: Path) -> None:
-    """Time and memory of each operation against what it grows with."""
+    """Time and memory of each operation against size, keys or concurrency."""
     lines: dict[str, dict[str, list[tuple[float, float, float]]]] = {}
     for result in results:
         what, _, amount = result.case.name.rpartition(": ")
@@ -106,5 +106,5 @@ def _legend(axes: Any, names: list[str]) -> None:
 
 
 def _save(figure: Any, path: Path) -> None:
-    """Without the date, so that the same figures make the same file."""
+    """Saves without the date, so that the same figures make the same file."""
     figure.savefig(path, metadata={"Date": None})

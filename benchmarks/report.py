@@ -1,4 +1,4 @@
-"""The figures as Markdown: medians, spreads, ratios, and what was to be reached."""
+"""The figures as Markdown: medians, spreads, ratios, and aims."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Verdict:
     Arguments:
         case: the case.
         loop: the event loop.
-        aim: what was to be reached.
-        rival: the best of those that it is compared with; None if it is a figure by itself.
-        found: the ratio to that, or the figure.
+        aim: the aim.
+        rival: the best of the contenders in the comparison; None for an absolute figure.
+        found: the ratio to the rival, or the figure.
     """
 
     case: Case
@@ -35,7 +35,7 @@ class Verdict:
 
 
 def verdicts_of(result: Result) -> Iterator[Verdict]:
-    """How each aim of a case was met, on each loop that it was measured on."""
+    """The result for each aim of a case, on each loop of the measurement."""
     for loop in dict.fromkeys(row.loop for row in result.rows):
         ours = result.row(OURS, loop)
         for aim in result.case.aims if ours else ():
@@ -63,23 +63,24 @@ def _is_cost(case: Case, aim: Aim) -> bool:
 
 def verdicts(results: Iterable[Result]) -> str:
     """All aims, a line each."""
-    return "\n".join(
-        f"{'reached' if one.is_met else 'short  '}  {one.case.workload:2} {one.case.name} ({one.loop}): {_told(one)}"
-        for result in results
-        for one in verdicts_of(result)
-    )
+    return "\n".join(_verdict_line(verdict) for result in results for verdict in verdicts_of(result))
 
 
-def _told(one: Verdict) -> str:
-    what = {"value": "", "cpu": " in CPU time", "peak": " in memory"}[one.aim.figure]
-    bound = "at most" if _is_cost(one.case, one.aim) else "at least"
-    if one.rival is None:
-        return f"{_number(one.found)} {one.case.unit.name}, {bound} {one.aim.factor:g}"
-    return f"{one.found:.2f} x {one.rival}{what}, {bound} {one.aim.factor:g}"
+def _verdict_line(verdict: Verdict) -> str:
+    word = "reached" if verdict.is_met else "short  "
+    return f"{word}  {verdict.case.workload:2} {verdict.case.name} ({verdict.loop}): {_described(verdict)}"
+
+
+def _described(verdict: Verdict) -> str:
+    what = {"value": "", "cpu": " in CPU time", "peak": " in memory"}[verdict.aim.figure]
+    bound = "at most" if _is_cost(verdict.case, verdict.aim) else "at least"
+    if verdict.rival is None:
+        return f"{_number(verdict.found)} {verdict.case.unit.name}, {bound} {verdict.aim.factor:g}"
+    return f"{verdict.found:.2f} x {verdict.rival}{what}, {bound} {verdict.aim.factor:g}"
 
 
 def failures(results: Iterable[Result]) -> str:
-    """Where entrepot did not do what was asked, a line each. That others cannot do something is in their tables."""
+    """Failures of entrepot, a line each. Failures of other contenders are in their tables."""
     return "\n".join(
         f"FAILED  {result.case.workload:2} {result.case.name} ({row.loop}): {row.failure}"
         for result in results
@@ -104,23 +105,22 @@ def _heading(facts: dict[str, Any]) -> str:
         "# Figures\n\nMade by `make bench`, not by hand. "
         f"{facts['cores']} cores, {facts['system']}, {facts['python']}, load {facts['load']} at the end, "
         f"{facts['minutes']} minutes, scale: {facts['scale']}.\n\n{versions}.\n\n"
-        f"The server by itself: {server['requests_per_second']:,} GETs of 4 KiB a second; on one connection it gives "
-        f"{server['gives_mb_per_second']:,} MB/s and takes {server['takes_mb_per_second']:,} MB/s.\n\n"
-        "Medians of the rounds, with the least and the most of them. CPU is that of the whole process for each call, "
-        "memory the peak above what there was before. The ratio is how many times as good entrepot is: above 1 it is "
-        f"better. `{LIMIT}` is the least that can be done: raw calls of the system, or a protocol that only counts.\n"
+        f"The server alone: {server['requests_per_second']:,} GETs of 4 KiB a second; on one connection it sends "
+        f"{server['gives_mb_per_second']:,} MB/s and receives {server['takes_mb_per_second']:,} MB/s.\n\n"
+        "Medians of the rounds, with minimum and maximum. CPU is the time of the whole process for each call, "
+        "memory the peak above the level before. A ratio above 1 means that entrepot is "
+        f"better. `{LIMIT}` is the minimum: raw system calls, or a protocol that only counts.\n"
     )
 
 
 def _summary(results: list[Result]) -> str:
     rows = [
-        f"| {one.case.workload} | {one.case.name} | {one.loop} | {_told(one)} | {'yes' if one.is_met else 'no'} |"
+        f"| {verdict.case.workload} | {verdict.case.name} | {verdict.loop} "
+        f"| {_described(verdict)} | {'yes' if verdict.is_met else 'no'} |"
         for result in results
-        for one in verdicts_of(result)
+        for verdict in verdicts_of(result)
     ]
-    return "\n".join(
-        ("## What was to be reached\n", "| # | Case | Loop | Found | Reached |", "|---|---|---|---|---|", *rows, "")
-    )
+    return "\n".join(("## Aims\n", "| # | Case | Loop | Found | Reached |", "|---|---|---|---|---|", *rows, ""))
 
 
 def _table(result: Result) -> str:
@@ -154,5 +154,5 @@ def _ratio(result: Result, row: Row) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits that count, or all before the point."""
+    """Three significant digits, or all before the point."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""Has everybody measured in turn, each time in a process of its own, and gathers the figures."""
+"""Measures all contenders in turn, each time in a separate process, and collects the figures."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Figures = dict[str, float]
 
 @dataclass(slots=True)
 class Row:
-    """What one contender did at one case on one event loop.
+    """The result of one contender in one case on one event loop.
 
     Arguments:
         contender: its name.
-        loop: the event loop; "none" for what has none.
+        loop: the event loop; "none" without one.
         rounds: the figures of each round.
-        failure: how it failed, if it did; it is not asked again.
+        failure: how it failed, if it did; it is not measured again then.
         requests: how many requests it made, where they are counted.
     """
 
@@ -39,28 +39,28 @@ class Row:
     requests: int | None = None
 
     def median(self, figure: str) -> float:
-        return statistics.median(one[figure] for one in self.rounds)
+        return statistics.median(figures[figure] for figures in self.rounds)
 
     def spread(self, figure: str) -> tuple[float, float]:
-        values = [one[figure] for one in self.rounds]
+        values = [figures[figure] for figures in self.rounds]
         return min(values), max(values)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A case and what everybody did at it."""
+    """A case and the results of all contenders."""
 
     case: Case
     rows: list[Row]
 
     def row(self, contender: str, loop: str) -> Row | None:
-        """That of a contender on a loop, if it was measured there and did not fail."""
-        found = (row for row in self.rows if (row.contender, row.loop) == (contender, loop) and row.rounds)
-        return next(found, None)
+        """The result of a contender on a loop, if it was measured there and did not fail."""
+        rows = (row for row in self.rows if (row.contender, row.loop) == (contender, loop) and row.rounds)
+        return next(rows, None)
 
 
 def participants(case: Case) -> list[str]:
-    """The names of those that can do it."""
+    """The names of the contenders that support it."""
     return [name for name in case.only or contenders.names() if _can(name, case)]
 
 
@@ -72,19 +72,19 @@ def _can(name: str, case: Case) -> bool:
 
 
 def _is_on(name: str, loop: str) -> bool:
-    """Whether it is measured on a loop: not on several where that makes no difference to it."""
+    """Whether it is measured on a loop: only on one where the loop makes no difference."""
     return loop in getattr(contenders.contender(name), "LOOPS", (loop,))
 
 
 def measure(case: Case, grounds: Grounds, scale: Scale, names: list[str], tell: Callable[[str], None]) -> Result:
-    """One case, everybody in turn, over and over: what disturbs the machine disturbs them all.
+    """Measures one case, all contenders in turn, over several rounds: a disturbance of the machine affects all of them.
 
     Arguments:
-        case: what is measured.
-        grounds: what they work on.
-        scale: how often and how long.
-        names: who takes part.
-        tell: told of each process that is started.
+        case: the case.
+        grounds: the test data.
+        scale: the number of rounds and their duration.
+        names: the contenders.
+        tell: called with a line for each process that is started.
     """
     loops = [loop for loop in case.loops if loop == "none" or loop in scale.loops]
     rows = [Row(name, loop) for loop in loops for name in names if _is_on(name, loop)]
@@ -98,7 +98,7 @@ def measure(case: Case, grounds: Grounds, scale: Scale, names: list[str], tell: 
 
 
 def _in_turn(rows: list[Row], number: int) -> Iterator[Row]:
-    """Those that have not failed, each round beginning with another."""
+    """The contenders that have not failed, each round starting with a different one."""
     begin = number % len(rows) if rows else 0
     return (row for row in rows[begin:] + rows[:begin] if row.failure is None)
 
@@ -123,7 +123,7 @@ def _figures(row: Row, case: Case, place: dict[str, str], scale: Scale) -> Figur
 
 
 def _reason(printed: str) -> str:
-    """The last line of a traceback; what an event loop prints behind it is no reason."""
+    """The last line of a traceback, without the output of an event loop after it."""
     lines = printed.splitlines()
     last = max((number for number, line in enumerate(lines) if line.startswith("  ")), default=-1)
     return next(iter(lines[last + 1 :]), "")
@@ -139,7 +139,7 @@ def _value(case: Case, figures: Figures) -> float:
 
 
 def _count_requests(rows: list[Row], case: Case, grounds: Grounds, scale: Scale) -> None:
-    """One call more, by the server that notes every request; how long that takes is not looked at."""
+    """Makes one more call to the server with a log of requests; its time is not measured."""
     counted: dict[str, int] = {}
     once = replace(case, measure="first")
     for row in rows:
@@ -153,6 +153,6 @@ def _count_requests(rows: list[Row], case: Case, grounds: Grounds, scale: Scale)
 def as_json(facts: dict[str, Any], results: list[Result]) -> str:
     """All figures of all rounds, a line for each case."""
     lines = ",\n".join(
-        json.dumps({"case": asdict(one.case), "rows": [asdict(row) for row in one.rows]}) for one in results
+        json.dumps({"case": asdict(result.case), "rows": [asdict(row) for row in result.rows]}) for result in results
     )
     return f'{{"facts": {json.dumps(facts)},\n"results": [\n{lines}\n]}}\n'

@@ -1,4 +1,4 @@
-"""What is measured. A case is one verb of one kind of store, called in one way; a workload is a few of them."""
+"""The cases. A case is one verb of one kind of store, called in one way; a workload is a few of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ GIB: Final = 1024 * MIB
 
 SMALL: Final = 4 * KIB
 MANY_KEYS: Final = 1_000_000
-"""So many are not listed by those that would take minutes."""
+"""The most keys for contenders that would take minutes to list more."""
 BARE: Final = ("aiohttp",)
 RUST: Final = ("obstore", "opendal")
 LIMIT: Final = "limit"
-"""The contender that does the least that can be done: raw sockets, raw calls of the system."""
+"""The contender that does the minimum: raw sockets, raw system calls."""
 OURS: Final = "entrepot"
 
 Store = Literal["S3", "BlockingS3", "Local", "BlockingLocal", "Memory", "LayeredMemory", "Package"]
@@ -25,13 +25,13 @@ Measure = Literal["rate", "work", "imported", "first", "growth"]
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What a figure counts.
+    """The unit of a figure.
 
     Arguments:
-        name: how it is written behind the figure.
-        scale: what it is multiplied by.
-        counts: what there is so much of in a second: calls, or what the calls return.
-        is_cost: whether the figure is what one costs (in `name`), so that less is better.
+        name: the text after the figure.
+        scale: the factor of the figure.
+        counts: the things counted per second: calls, or the results of calls.
+        is_cost: whether the figure is the cost of one (in `name`), so that less is better.
     """
 
     name: str
@@ -51,11 +51,11 @@ MEBIBYTES: Final = Unit("MiB", 1 / MIB, is_cost=True)
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What is to be reached: a figure of ours beside the best of some others, or by itself.
+    """An aim: a figure of ours beside the best of some other contenders, or absolute.
 
     Arguments:
         factor: how many times as good as the best of `of`, or, without those, the figure itself.
-        of: the contenders to be compared with; those that are not there do not count.
+        of: the contenders of the comparison; missing ones do not count.
         figure: the figure of the case, or the CPU time of each call, or the peak of memory.
     """
 
@@ -66,25 +66,25 @@ class Aim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One thing that is measured.
+    """A case: one verb of one store with its arguments.
 
     Arguments:
         workload: the number of the workload.
-        name: says what is done; no two cases have the same.
+        name: describes the case, and is unique.
         store: the class of the contender that is used. A contender without it takes no part.
         verb: its method. A contender whose class lacks it takes no part.
         arguments: of the method.
-        bucket: which one, for an S3.
-        expected: what the method returns; anything else is an error.
+        bucket: the bucket, for an S3.
+        expected: the result of the method; any other is an error.
         concurrency: how many calls are in flight.
         measure: how it is measured, the name of a function of `child.py`.
         repeat: how many calls, where that does not depend on the time.
-        unit: what the figure counts.
-        loops: the event loops that it is measured on, of those of the scale; "none" is without one.
+        unit: the unit of the figure.
+        loops: the event loops of the measurement, from the scale's; "none" is without one.
         only: the contenders that take part, if not all.
         counts_requests: whether the requests are counted as well.
-        is_steady: whether one round tells as much as several.
-        aims: what is to be reached.
+        is_steady: whether one round is as informative as several.
+        aims: the aims.
     """
 
     workload: int
@@ -107,13 +107,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How much of everything.
+    """The amounts of a run.
 
     Arguments:
-        rounds: how often everybody is measured.
+        rounds: how often each contender is measured.
         seconds: how long a rate is measured, after a third of that to warm up.
         loops: the event loops that are measured.
-        concurrencies: how many small requests are in flight.
+        concurrencies: numbers of small requests in flight.
         object_size: bytes of the large object.
         file_size: bytes of the large file.
         long_stream: bytes of the object that is streamed to see whether memory grows.
@@ -123,9 +123,9 @@ class Scale:
         tables: how many Parquet files are read.
         columns: how many column chunks of each.
         connections: how many of the slow connections are used.
-        sizes: object sizes of the lines that show what grows with what.
-        counts: the same, of keys and files.
-        at_once: the same, of requests in flight.
+        sizes: object sizes of the lines that show growth.
+        counts: the same for numbers of keys and files.
+        at_once: the same for numbers of requests in flight.
     """
 
     rounds: int
@@ -200,15 +200,15 @@ TITLES: Final = {
 }
 
 SLOW_RATE: Final = 50 * 10**6
-"""Bytes a second that a slow connection brings."""
+"""Bytes a second of a slow connection."""
 COLUMN: Final = 64 * KIB
 """Bytes of a column chunk."""
 COLUMN_STEP: Final = COLUMN + 16 * KIB
-"""Bytes from the start of one column chunk to that of the next that is read."""
+"""Bytes from the start of one column chunk to the start of the next one that is read."""
 FOOTER: Final = 64 * KIB
 """Bytes of the footer of a Parquet file."""
 MEMORY_CHUNK: Final = 16 * KIB
-"""Bytes of each chunk of a stream out of memory."""
+"""Bytes of each chunk of a stream from memory."""
 MEMORY_SIZE: Final = 16 * MIB
 """Bytes of the object in memory that is streamed."""
 
@@ -219,7 +219,7 @@ def table_size(scale: Scale) -> int:
 
 
 def cases(scale: Scale) -> list[Case]:
-    """Everything that is measured, in order."""
+    """All cases, in order."""
     return [
         *_small_requests(scale),
         *_streams(scale),
@@ -425,7 +425,7 @@ def _blocking() -> Iterator[Case]:
 
 
 def _growth(scale: Scale) -> Iterator[Case]:
-    """Ours alone: a line for each operation, against what it grows with. The names end with that."""
+    """Cases of entrepot alone: a line for each operation, against the size or number at the end of its name."""
     for size in scale.sizes:
         for store, verb, arguments in (
             ("S3", "whole", (f"size{size}",)),

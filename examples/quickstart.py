@@ -1,10 +1,10 @@
-"""Reads one file through four services by the same code, and prints what that took.
+"""Reads one file through four services with the same code, and prints the time, requests and bytes of each read.
 
-The file is a zip made on the spot. It stands on a local disk, in memory, behind a web server (nginx) and
-behind an S3 server that checks signatures (SeaweedFS); both servers are started on 127.0.0.1 and stopped
-again. From each, four things are read: the whole file, a range, the record at its end, and the whole
-again as a stream of chunks. The demo fails (exit status 1) if the bytes differ anywhere, or if a
-service sends a request that it does not need.
+The file is a zip that the demo makes. It is on a local disk, in memory, behind a web server (nginx) and
+in an S3 server that checks signatures (SeaweedFS); both servers are started on 127.0.0.1 and stopped
+at the end. Each service is read in four ways: the whole file, a range, the record at its end, and the
+whole file as a stream of chunks. The demo fails (exit status 1) if the bytes differ anywhere, or if a
+service sends an unnecessary request.
 
     python examples/quickstart.py
     python examples/quickstart.py --size 256
@@ -39,28 +39,28 @@ RANGE = (1_000_000, 3_000_000)
 NAME = "quickstart.zip"
 END_RECORD = struct.Struct("<4s4HLLH")  # "end of central directory record" of the zip format, without a comment
 
-# What is read. Each is handed an operator, whatever it operates on, and gives bytes.
+# The reads. Each takes an operator of any service, and yields bytes.
 
 
 async def read_whole(op: Operator, path: str) -> AsyncIterator[bytes]:
-    """All of it, by one call."""
+    """The whole file, in one call."""
     yield await op.read(path)
 
 
 async def read_range(op: Operator, path: str) -> AsyncIterator[bytes]:
-    """A part of it."""
+    """A range of the file."""
     yield await op.read_with(path).range(*RANGE)
 
 
 async def read_tail(op: Operator, path: str) -> AsyncIterator[bytes]:
-    """What stands at the end of a zip, without knowing how long it is."""
+    """The record at the end of a zip of unknown length."""
     async with op.reader(path) as reader:
         await reader.seek(-END_RECORD.size, os.SEEK_END)
         yield await reader.read(END_RECORD.size)
 
 
 async def read_stream(op: Operator, path: str) -> AsyncIterator[bytes]:
-    """All of it, by chunks, a few of them in flight."""
+    """The whole file in chunks, a few of them in flight."""
     async for chunk in op.reader_with(path).chunk(CHUNK).concurrent(CONCURRENT):
         yield chunk
 
@@ -69,29 +69,29 @@ READS = {"read": read_whole, "range": read_range, "tail": read_tail, "stream": r
 
 
 def needed_requests(size: int) -> dict[str, int]:
-    """The most requests that each may send for a file of `size` bytes."""
+    """The most requests that each read may send for a file of `size` bytes."""
     return {"read": 1, "range": 1, "tail": 2, "stream": -(-size // CHUNK)}
 
 
-# How requests and bytes are counted: by a layer, as anybody can write one.
+# A layer that counts requests and bytes. Any program can have such a layer.
 
 
 @dataclass(slots=True)
 class Traffic:
-    """What went over the network."""
+    """Requests and bytes that went over the network."""
 
     requests: int = 0
     received: int = 0
 
 
 class CountTraffic(Layer):
-    """Counts requests and the bytes of their replies, by wrapping the transport that services send with."""
+    """Counts requests and the bytes of their responses, by wrapping the transport of the services."""
 
     def __init__(self) -> None:
         self.traffic = Traffic()
 
     def wrap_context(self, context: Context) -> Context:
-        """Puts the counting transport in front of the one that is there."""
+        """Wraps the transport of the context in the counting one."""
         return context.replace(http=_CountingTransport(context.http, self))
 
 
@@ -121,12 +121,12 @@ class _CountingBody(HttpBody):
         await self._inner.close()
 
 
-# Measuring and judging.
+# Measurements and checks.
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one read of one service gave and took."""
+    """The result and the cost of one read of one service."""
 
     service: str
     read: str
@@ -138,7 +138,7 @@ class Result:
 
 
 async def measure(name: str, op: Operator, path: str) -> list[Result]:
-    """Makes every read of one service, on connections that are closed at the end."""
+    """Makes every read of one service, and closes its connections at the end."""
     counter = CountTraffic()
     async with op.layer(counter) as counted:
         return [await _measure_one(name, read, counted, counter, path) for read in READS]
@@ -157,25 +157,25 @@ async def _measure_one(service: str, read: str, op: Operator, counter: CountTraf
 
 
 def faults(results: list[Result]) -> Iterator[str]:
-    """What is wrong with the results, each in a sentence."""
+    """The faults of the results, each as a sentence."""
     size = results[0].size
     expected = {result.read: result.checksum for result in results if result.service == results[0].service}
     expected["stream"] = expected["read"]
     for result in results:
         who = f"{result.read} of {result.service}"
         if result.checksum != expected[result.read]:
-            yield f"{who} gave other bytes than {results[0].service} has"
+            yield f"{who} returned other bytes than {results[0].service}"
         if result.traffic.requests > needed_requests(size)[result.read]:
-            yield f"{who} sent {result.traffic.requests} requests, {needed_requests(size)[result.read]} are enough"
+            yield f"{who} sent {result.traffic.requests} requests instead of {needed_requests(size)[result.read]}"
         if result.traffic.received > result.size:
-            yield f"{who} received {result.traffic.received} bytes to give {result.size}"
+            yield f"{who} received {result.traffic.received} bytes to return {result.size}"
 
 
-# The stage: the file, and the four services that have it.
+# The file, and the four services that have it.
 
 
 def make_zip(path: Path, mebibytes: int) -> bytes:
-    """Writes a zip with as many members of a mebibyte each, and returns its bytes."""
+    """Writes a zip with members of one mebibyte each, and returns its bytes."""
     noise = random.Random(mebibytes)  # noqa: S311 - the same bytes for the same size, and no secret
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for number in range(mebibytes):
@@ -185,7 +185,7 @@ def make_zip(path: Path, mebibytes: int) -> bytes:
 
 @contextmanager
 def four_services(mebibytes: int) -> Iterator[dict[str, Operator]]:
-    """One file behind each of four services, which end with the block."""
+    """Operators of four services with the same file, until the block ends."""
     with tempfile.TemporaryDirectory(prefix="entrepot-demo-") as folder:
         files, objects = Path(folder, "files"), Path(folder, "objects")
         files.mkdir()
@@ -213,52 +213,52 @@ def four_services(mebibytes: int) -> Iterator[dict[str, Operator]]:
 
 @contextmanager
 def own_service(uri: str) -> Iterator[dict[str, Operator]]:
-    """A storage of the user's."""
+    """An operator of the user's own storage."""
     op = Operator.from_uri(uri)
     yield {str(op.info.scheme): op}
 
 
 async def measure_all(operators: dict[str, Operator], path: str) -> list[Result]:
-    """Every read of every service, one after the other."""
+    """Makes every read of every service, one after the other."""
     return [result for name, op in operators.items() for result in await measure(name, op, path)]
 
 
 def print_table(results: list[Result]) -> None:
-    """One line for each read, and one for each service as a whole."""
+    """Prints a line for each read, and a total for each service."""
     line = "{:<8} {:<8} {:>16} {:>10} {:>9} {:>14}".format
     print(line("service", "what", "checksum", "time", "requests", "received"))
     for service in dict.fromkeys(result.service for result in results):
         of_service = [result for result in results if result.service == service]
-        for one in of_service:
-            time_taken, traffic = f"{one.seconds * 1000:,.1f} ms", one.traffic
-            print(line(service, one.read, one.checksum, time_taken, traffic.requests, f"{traffic.received:,}"))
-        seconds = sum(one.seconds for one in of_service)
-        requests = sum(one.traffic.requests for one in of_service)
-        received = sum(one.traffic.received for one in of_service)
+        for result in of_service:
+            time_taken, traffic = f"{result.seconds * 1000:,.1f} ms", result.traffic
+            print(line(service, result.read, result.checksum, time_taken, traffic.requests, f"{traffic.received:,}"))
+        seconds = sum(result.seconds for result in of_service)
+        requests = sum(result.traffic.requests for result in of_service)
+        received = sum(result.traffic.received for result in of_service)
         print(line(service, "total", "", f"{seconds * 1000:,.1f} ms", requests, f"{received:,}"), end="\n\n")
 
 
 def describe_tail(results: list[Result]) -> str:
-    """What the record at the end of the zip says."""
+    """The record at the end of the zip, as text."""
     record = next(result.last_bytes for result in results if result.read == "tail")
     signature, *_, members, _, _, _ = END_RECORD.unpack(record)
-    return f"{members} members, says its tail" if signature == b"PK\x05\x06" else "not a zip, by its tail"
+    return f"{members} members by its tail" if signature == b"PK\x05\x06" else "not a zip by its tail"
 
 
 def parse_arguments() -> argparse.Namespace:
-    """What the user wants to see."""
-    parser = argparse.ArgumentParser(description="Reads one file through four services by the same code.")
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(description="Reads one file through four services with the same code.")
     parser.add_argument("--size", type=int, default=64, metavar="MIB", help="size of the file in MiB (default: 64)")
     parser.add_argument(
         "--uri",
         default=os.environ.get("ENTREPOT_URI"),
-        help="read from a storage of yours instead; the variable ENTREPOT_URI does the same and keeps its "
+        help="read from your own storage instead; the variable ENTREPOT_URI does the same and keeps its "
         "secrets out of the list of processes",
     )
     parser.add_argument("--path", default=NAME, help="the object to read there, of 3 MB or more")
     arguments = parser.parse_args()
     if arguments.size < 1:
-        parser.error("the file has a size of 1 MiB at least")
+        parser.error("--size must be at least 1")
     return arguments
 
 
@@ -277,7 +277,7 @@ def main() -> int:
     problems = list(faults(results))
     print(*problems, sep="\n", file=sys.stderr, end="\n" if problems else "")
     if not problems:
-        print("All checksums agree, and no service sent a request that it did not need.")
+        print("All checksums agree, and no service sent an unnecessary request.")
     return 1 if problems else 0
 
 

@@ -1,24 +1,23 @@
-"""Who is measured, a module each.
+"""The measured libraries, a module each.
 
-A module has `PACKAGE`, the name of what is imported, `LOOPS` where it is not measured on all event loops, and a class
-for each kind of store that it has: `S3`, `BlockingS3`, `Local`, `BlockingLocal`, `Memory`. They import what they need
-when they are made, so that a process that only looks at them does not pay for it. A class is made with what
-`Grounds.place` gives to its kind, and has those of these verbs that the contender can do, each of which gives how many
-bytes, keys or chunks there were:
+A module has `PACKAGE`, the name of the imported package, `LOOPS` if it is not measured on all event loops, and a class
+for each kind of store that it has: `S3`, `BlockingS3`, `Local`, `BlockingLocal`, `Memory`. Each imports its library
+when it is made, so that other processes do not pay for it. A class is made with the arguments from `Grounds.place` for
+its kind, and has the verbs that the contender supports. Each verb returns the number of bytes, keys or chunks:
 
-    get(key), read(path)        the whole, at once
+    get(key), read(path)        the whole, in one call
     whole(key)                  the same of an object of any size
     stat(path)                  its size
     put(key)                    of `CONTENT`
-    stream(key)                 in chunks, as large as the contender thinks best, or 4 MiB
-    ranges(key, size, n)        in ranges of 8 MiB, n at once
-    upload(key, size, n)        in parts of 8 MiB, n at once
+    stream(key)                 in chunks, of the contender's default size, or 4 MiB
+    ranges(key, size, n)        in ranges of 8 MiB, n in flight
+    upload(key, size, n)        in parts of 8 MiB, n in flight
     upload_unsigned(key, size, n)   the same, with requests whose signature leaves out the content
     write(path, size)           in pieces of 4 MiB
     list()                      all keys, with their sizes
     tables(count, columns)      of each Parquet file the footer, then its column chunks
 
-They are used as their own documentation says, with what it recommends for speed.
+They are used as their documentation says, with its recommendations for speed.
 """
 
 from collections.abc import Callable, Iterator
@@ -53,37 +52,37 @@ def contender(name: str) -> ModuleType:
 
 
 def ranges_of(size: int) -> list[tuple[int, int]]:
-    """An object of so many bytes, cut into ranges (begin, end)."""
+    """The ranges (begin, end) of an object of `size` bytes."""
     return [(begin, min(size, begin + PART)) for begin in range(0, size, PART)]
 
 
 def columns_of(count: int) -> list[tuple[int, int]]:
-    """The ranges (begin, end) of so many column chunks of a Parquet file."""
+    """The ranges (begin, end) of the first column chunks of a Parquet file."""
     return [(number * COLUMN_STEP, number * COLUMN_STEP + COLUMN) for number in range(count)]
 
 
 def pieces_of(size: int) -> Iterator[bytes]:
-    """So many bytes, in pieces as a program would have them that makes them one after the other."""
+    """`size` bytes, in pieces as a program would produce them one after the other."""
     content = bytes(PIECE)
     for begin in range(0, size, PIECE):
-        yield content[: size - begin]  # which is the same object, but for a last one that is shorter
+        yield content[: size - begin]  # the same object each time, except for a shorter last one
 
 
 async def gathered(call: Callable[..., Any], arguments: Any, at_once: int) -> list[Any]:
-    """Calls with each of the arguments, so many at once, for contenders that leave that to their users."""
+    """Calls with each of the arguments concurrently, for contenders that leave that to their users."""
     import asyncio
 
     slots = asyncio.Semaphore(at_once)
 
-    async def one(argument: Any) -> Any:
+    async def limited(argument: Any) -> Any:
         async with slots:
             return await call(*argument)
 
-    return await asyncio.gather(*map(one, arguments))
+    return await asyncio.gather(*map(limited, arguments))
 
 
 async def tables(table: Callable[[str, int], Any], count: int, columns: int) -> int:
-    """The Parquet files, some at once."""
+    """Reads the Parquet files, some concurrently."""
     return sum(await gathered(table, [(f"table{number}", columns) for number in range(count)], TABLES_AT_ONCE))
 
 
@@ -94,7 +93,7 @@ def footer_of(columns: int) -> tuple[int, int]:
 
 
 def threaded(blocking: type) -> type:
-    """A class with the verbs of one that blocks, each of which runs in a thread, as its users would do it."""
+    """A class with the verbs of a blocking one, each of which runs in a thread, as its users would do it."""
 
     class Threaded:
         def __init__(self, **place: str) -> None:

@@ -28,8 +28,8 @@ class S3:
 
     async def get(self, key: str, **options: Any) -> int:
         client = self._client or await self.client()
-        reply = await client.get_object(Bucket=self._bucket, Key=key, **options)
-        async with reply["Body"] as body:
+        response = await client.get_object(Bucket=self._bucket, Key=key, **options)
+        async with response["Body"] as body:
             return len(await body.read())
 
     async def put(self, key: str) -> int:
@@ -38,15 +38,15 @@ class S3:
         return len(CONTENT)
 
     async def stream(self, key: str) -> int:
-        reply = await (await self.client()).get_object(Bucket=self._bucket, Key=key)
+        response = await (await self.client()).get_object(Bucket=self._bucket, Key=key)
         size = 0
-        async with reply["Body"]:
-            async for chunk in reply["Body"].iter_chunks(PIECE):
+        async with response["Body"]:
+            async for chunk in response["Body"].iter_chunks(PIECE):
                 size += len(chunk)
         return size
 
     async def ranges(self, key: str, size: int, at_once: int) -> int:
-        return sum(await gathered(self._range, [(key, *one) for one in ranges_of(size)], at_once))
+        return sum(await gathered(self._range, [(key, *bounds) for bounds in ranges_of(size)], at_once))
 
     async def _range(self, key: str, begin: int, end: int) -> int:
         return await self.get(key, Range=f"bytes={begin}-{end - 1}")
@@ -81,4 +81,6 @@ class S3:
 
     async def _table(self, key: str, columns: int) -> int:
         footer = await self.get(key, Range=f"bytes=-{FOOTER}")
-        return footer + sum(await gathered(self._range, [(key, *one) for one in columns_of(columns)], COLUMNS_AT_ONCE))
+        return footer + sum(
+            await gathered(self._range, [(key, *bounds) for bounds in columns_of(columns)], COLUMNS_AT_ONCE)
+        )

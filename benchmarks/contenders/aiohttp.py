@@ -1,4 +1,4 @@
-"""Bare aiohttp, as one would use it oneself: each request signed by the standard library, its body read, no more."""
+"""Bare aiohttp in the simplest use: each request signed with the standard library, its body read, nothing else."""
 
 import hashlib
 import hmac
@@ -61,58 +61,62 @@ class S3:
             read_bufsize=256 * 1024,
         )
 
-    def _request(self, method: str, key: str, query: str = "", content: Any = None, asked: str | None = None) -> Any:
+    def _request(
+        self, method: str, key: str, query: str = "", content: Any = None, byte_range: str | None = None
+    ) -> Any:
         headers = self._signer.headers(method, f"{self._path}/{key}", query, content)
-        if asked is not None:
-            headers["Range"] = asked
+        if byte_range is not None:
+            headers["Range"] = byte_range
         url = f"{self._base}/{key}?{query}" if query else f"{self._base}/{key}"
         return self._session.request(method, url, headers=headers, data=content)
 
     async def get(self, key: str) -> int:
-        async with self._request("GET", key) as reply:
-            return len(await reply.read())
+        async with self._request("GET", key) as response:
+            return len(await response.read())
 
     async def put(self, key: str) -> int:
-        async with self._request("PUT", key, content=CONTENT) as reply:
-            await reply.read()
+        async with self._request("PUT", key, content=CONTENT) as response:
+            await response.read()
         return len(CONTENT)
 
     async def stream(self, key: str) -> int:
         size = 0
-        async with self._request("GET", key) as reply:
-            async for chunk in reply.content.iter_any():
+        async with self._request("GET", key) as response:
+            async for chunk in response.content.iter_any():
                 size += len(chunk)
         return size
 
     async def ranges(self, key: str, size: int, at_once: int) -> int:
-        return sum(await gathered(self._range, [(key, *one) for one in ranges_of(size)], at_once))
+        return sum(await gathered(self._range, [(key, *bounds) for bounds in ranges_of(size)], at_once))
 
     async def _range(self, key: str, begin: int, end: int) -> int:
-        async with self._request("GET", key, asked=f"bytes={begin}-{end - 1}") as reply:
-            return len(await reply.read())
+        async with self._request("GET", key, byte_range=f"bytes={begin}-{end - 1}") as response:
+            return len(await response.read())
 
     async def upload(self, key: str, size: int, at_once: int) -> int:
-        """The replies are not looked at: what is canned needs no parsing."""
-        async with self._request("POST", key, "uploads=") as reply:
-            await reply.read()
+        """The responses are not parsed: they are constant."""
+        async with self._request("POST", key, "uploads=") as response:
+            await response.read()
         content = b"".join(pieces_of(PART))
 
         async def part(number: int, length: int) -> int:
             query = f"partNumber={number}&uploadId=u1"
-            async with self._request("PUT", key, query, content[:length]) as reply:
-                await reply.read()
+            async with self._request("PUT", key, query, content[:length]) as response:
+                await response.read()
             return length
 
         numbered = [(number, end - begin) for number, (begin, end) in enumerate(ranges_of(size), 1)]
         sent = sum(await gathered(part, numbered, at_once))
-        async with self._request("POST", key, "uploadId=u1", b"<CompleteMultipartUpload/>") as reply:
-            await reply.read()
+        async with self._request("POST", key, "uploadId=u1", b"<CompleteMultipartUpload/>") as response:
+            await response.read()
         return sent
 
     async def tables(self, count: int, columns: int) -> int:
         return await tables(self._table, count, columns)
 
     async def _table(self, key: str, columns: int) -> int:
-        async with self._request("GET", key, asked=f"bytes=-{FOOTER}") as reply:
-            footer = len(await reply.read())
-        return footer + sum(await gathered(self._range, [(key, *one) for one in columns_of(columns)], COLUMNS_AT_ONCE))
+        async with self._request("GET", key, byte_range=f"bytes=-{FOOTER}") as response:
+            footer = len(await response.read())
+        return footer + sum(
+            await gathered(self._range, [(key, *bounds) for bounds in columns_of(columns)], COLUMNS_AT_ONCE)
+        )

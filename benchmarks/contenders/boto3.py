@@ -46,7 +46,7 @@ S3 = threaded(BlockingS3)
 
 
 class _Counter(io.RawIOBase):
-    """Counts what is written."""
+    """Counts the bytes that are written."""
 
     size = 0
 
@@ -56,7 +56,7 @@ class _Counter(io.RawIOBase):
 
 
 class _Source(io.RawIOBase):
-    """So many bytes."""
+    """A file of zeros, `size` bytes long."""
 
     def __init__(self, size: int) -> None:
         self._pieces = pieces_of(size)

@@ -34,10 +34,10 @@ class S3:
         return size
 
     async def ranges(self, key: str, size: int, at_once: int) -> int:
-        found = 0
+        received = 0
         async for chunk in self.op.reader(key, chunk=PART, concurrent=at_once, content_length_hint=size):
-            found += len(chunk)
-        return found
+            received += len(chunk)
+        return received
 
     async def upload(self, key: str, size: int, at_once: int) -> int:
         return await _upload(self.op, key, size, at_once)

@@ -1,4 +1,4 @@
-"""The least that can be done: raw calls of the system, or an asyncio protocol that does nothing but count."""
+"""The minimum: raw system calls, or an asyncio protocol that only counts bytes."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ def _head(method: str, bucket: str, key: str, length: int | None = None) -> byte
 
 
 def _lengths(head: bytes | bytearray) -> tuple[int, int]:
-    """Of a head and the content behind it, when the head is whole; else (0, 0)."""
+    """Lengths of a head and of the content after it, when the head is complete; else (0, 0)."""
     end = head.find(b"\r\n\r\n") + 4
     if end < 4:
         return 0, 0
@@ -25,7 +25,7 @@ def _protocol() -> type:
     import asyncio
 
     class Counting(asyncio.BufferedProtocol):
-        """Counts the bytes of one reply at a time, of which it looks at nothing but the length."""
+        """Counts the bytes of one response at a time, and reads only its length."""
 
         def __init__(self) -> None:
             self.buffer = bytearray(256 * 1024)
@@ -107,11 +107,11 @@ class BlockingLocal:
         return len(content)
 
     def stat(self, path: str) -> int:
-        return os.stat(f"{self._folder}/{path}").st_size  # noqa: PTH116 - what is measured
+        return os.stat(f"{self._folder}/{path}").st_size  # noqa: PTH116 - the measured call
 
 
 class Local:
-    """In the thread of the loop: what a hop to another one costs is no limit of the system."""
+    """Runs in the thread of the loop: the cost of a thread call is not a limit of the system."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder

@@ -46,10 +46,10 @@ class _Store:
         return size
 
     async def ranges(self, key: str, size: int, at_once: int) -> int:
-        async def one(begin: int, end: int) -> int:
+        async def read_range(begin: int, end: int) -> int:
             return len(await self.store.get_range_async(key, start=begin, end=end))
 
-        return sum(await gathered(one, ranges_of(size), at_once))
+        return sum(await gathered(read_range, ranges_of(size), at_once))
 
     async def upload(self, key: str, size: int, at_once: int) -> int:
         return await _upload(self.store, key, size, at_once)

@@ -46,11 +46,11 @@ class _Store:
         return size
 
     async def ranges(self, key: str, size: int, at_once: int) -> int:
-        found = 0
+        received = 0
         async with await self.op.open(key, "rb", chunk=PART, concurrent=at_once) as file:
-            while found < size and (chunk := await file.read(PART)):
-                found += len(chunk)
-        return found
+            while received < size and (chunk := await file.read(PART)):
+                received += len(chunk)
+        return received
 
     async def upload(self, key: str, size: int, at_once: int) -> int:
         async with await self.op.open(key, "wb", chunk=PART, concurrent=at_once) as file:
@@ -88,7 +88,7 @@ class S3(_Store):
         super().__init__(_s3("AsyncOperator", url, bucket))
 
     async def upload_unsigned(self, key: str, size: int, at_once: int) -> int:
-        """It never signs content."""
+        """Writes without signing the content, as it always does."""
         return await self.upload(key, size, at_once)
 
 

@@ -1,4 +1,4 @@
-"""Plain `open` and `os`, in one thread hop for each call where nothing may block."""
+"""Plain `open` and `os`, with one thread call for each operation where the event loop must not block."""
 
 import os
 from pathlib import Path
@@ -11,11 +11,11 @@ class BlockingLocal:
         self.folder = folder
 
     def read(self, path: str) -> int:
-        with open(f"{self.folder}/{path}", "rb") as file:  # noqa: PTH123 - what is measured
+        with open(f"{self.folder}/{path}", "rb") as file:  # noqa: PTH123 - the measured call
             return len(file.read())
 
     def stat(self, path: str) -> int:
-        return os.stat(f"{self.folder}/{path}").st_size  # noqa: PTH116 - what is measured
+        return os.stat(f"{self.folder}/{path}").st_size  # noqa: PTH116 - the measured call
 
     def list(self, path: str) -> int:
         with os.scandir(Path(self.folder, path)) as entries:

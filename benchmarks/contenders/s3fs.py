@@ -24,7 +24,7 @@ class S3:
         self.bucket = bucket
 
     async def get(self, key: str) -> int:
-        return len(await self.fs._cat_file(f"{self.bucket}/{key}"))  # noqa: SLF001 - so its coroutines are called
+        return len(await self.fs._cat_file(f"{self.bucket}/{key}"))  # noqa: SLF001 - its coroutines have no public names
 
     async def put(self, key: str) -> int:
         await self.fs._pipe_file(f"{self.bucket}/{key}", CONTENT)  # noqa: SLF001
@@ -38,8 +38,8 @@ class S3:
         return size
 
     async def list(self) -> int:
-        found = await self.fs._find(self.bucket, detail=True)  # noqa: SLF001
-        return sum(entry["size"] is not None for entry in found.values())
+        entries = await self.fs._find(self.bucket, detail=True)  # noqa: SLF001
+        return sum(entry["size"] is not None for entry in entries.values())
 
     async def tables(self, count: int, columns: int) -> int:
         return await tables(self._table, count, columns)
