@@ -63,8 +63,8 @@ _ROOTS = {root.name for folder in (PROJECT, SOURCES) for root in folder.iterdir(
 
 
 def _names_ours(name: str) -> bool:
-    """Whether a name in a text is that of a file or folder of this project, and not a path in an example."""
-    return name.endswith(".py") or name.partition("/")[0] in _ROOTS
+    """Whether a name in a text means a file or folder of this project, and not a path in an example."""
+    return "/duck/" not in name and (name.endswith(".py") or name.partition("/")[0] in _ROOTS)
 
 
 def _exists(name: str) -> bool:
