@@ -179,7 +179,10 @@ def _twin(module: str) -> str:
     (cls,) = (one for one in _classes(module) if one.name == module.capitalize())
     base = BODIES.get(cls.name, "BlockingBase")
     skipped = BY_HAND | BY_HAND_IN.get(cls.name, set())
-    methods = [_method(one) for one in cls.body if isinstance(one, FUNCTION) and _is_public(one.name, skipped)]
+    functions = [one for one in cls.body if isinstance(one, FUNCTION)]
+    if any(one.name == "close" for one in functions):
+        skipped |= {"aclose"}
+    methods = [_method(one) for one in functions if _is_public(one.name, skipped)]
     return f'class Blocking{cls.name}({base}):\n    """{CLASSES[cls.name]}"""\n' + "\n".join(methods)
 
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from entrepot import BytesRange, Operator, RangeNotSatisfied, Unexpected
-from entrepot.facade.operator import assemble
 from entrepot.facade.reader import open_body
+from entrepot.facade.stack import assemble
 from entrepot.raw import Context, OpRead
 from entrepot.raw.oio.read import by_range_seekable
 from entrepot.raw.oio.read.pinned_range import PinnedRange

@@ -3,8 +3,8 @@
 import pytest
 
 from entrepot import Operator
-from entrepot.facade.operator import assemble
 from entrepot.facade.reader import open_body
+from entrepot.facade.stack import assemble
 from entrepot.raw import Context, OpRead
 from entrepot.raw.oio.read.pinned_range import PinnedRange
 from entrepot.raw.runtime.inline import InlineRuntime, run

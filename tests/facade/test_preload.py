@@ -80,7 +80,7 @@ async def main():
         except (Exception, asyncio.CancelledError):
             pass
         report(name)
-    if not isinstance(op._config, S3):
+    if not isinstance(op._stack.config, S3):
         twin = op.blocking()
         for call in (lambda: twin.write("t", b"t"), lambda: twin.read("missing"), lambda: list(twin.lister("/"))):
             try:

@@ -165,7 +165,9 @@ async def test_a_source_that_is_replaced_meanwhile_is_no_splice(
     async def replace() -> None:
         await op.write("s", bytes(len(CONTENT)))
 
-    meddled = Operator(op._config, context=Context(http=Before(transport, "partNumber=2", replace)), resilient=False)
+    meddled = Operator(
+        op._stack.config, context=Context(http=Before(transport, "partNumber=2", replace)), resilient=False
+    )
     with pytest.raises(ConditionNotMatch, match="the source changed while it was copied"):
         await meddled.copy("s", "t", concurrent=1, **HINTS)
     assert not await op.exists("t")
@@ -182,7 +184,7 @@ async def test_a_copy_that_is_cancelled_leaves_no_upload(
         task.cancel()
         await asyncio.sleep(0)
 
-    interrupted = Operator(op._config, context=Context(http=Before(transport, moment, cancel)), resilient=False)
+    interrupted = Operator(op._stack.config, context=Context(http=Before(transport, moment, cancel)), resilient=False)
     task = asyncio.ensure_future(interrupted.copy("s", "t", **HINTS))
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -231,7 +233,9 @@ async def test_a_stream_that_is_cancelled_leaves_no_upload(
         task.cancel()
         await asyncio.sleep(0)
 
-    interrupted = Operator(op._config, context=Context(http=Before(transport, "partNumber=2", cancel)), resilient=False)
+    interrupted = Operator(
+        op._stack.config, context=Context(http=Before(transport, "partNumber=2", cancel)), resilient=False
+    )
     task = asyncio.ensure_future(files.copy_to(interrupted, "s", "t", chunk=5 * MIB))
     with pytest.raises(asyncio.CancelledError):
         await task

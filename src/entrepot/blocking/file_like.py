@@ -16,7 +16,7 @@ class ReadableFile(BlockingBody[Reader]):
     @property
     def closed(self) -> bool:
         """Whether it is closed."""
-        return self._inner._calls.is_closed
+        return self._calls.is_closed
 
     def readable(self) -> bool:
         """True."""
@@ -53,9 +53,6 @@ class ReadableFile(BlockingBody[Reader]):
         """Raises `Unsupported`: it is there to be read."""
         raise Unsupported("a reader changes nothing")
 
-    def _warn_if_left_open(self, inner: Reader) -> None:
-        inner._warn_if_left_open(self)
-
     @staticmethod
     async def _let_go(inner: Reader) -> None:
         await inner.aclose()
@@ -67,7 +64,7 @@ class WritableFile(BlockingBody[Writer]):
     @property
     def closed(self) -> bool:
         """Whether it is closed or aborted."""
-        return self._inner._is_ended
+        return self._calls.has_ended
 
     def readable(self) -> bool:
         """False."""

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Unpack
 
-from entrepot.facade.operator import ABORT_CONCURRENT, DELETE_CONCURRENT, Entries, Uploads
+from entrepot.facade.operations import Entries, Uploads
+from entrepot.facade.operator import ABORT_CONCURRENT, DELETE_CONCURRENT
 from entrepot.facade.options import (
     CopyOptions,
     DeleteOptions,

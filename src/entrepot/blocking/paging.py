@@ -37,27 +37,24 @@ class Pages(BlockingBody[Lister]):
 
     def __iter__(self) -> Iterator[Entry]:
         """The entries from the position on. The lister can be used on after the loop was left."""
-        inner = self._inner
-        inner._calls.loops += 1
+        calls = self._calls
+        calls.loops += 1
         try:
             while (entry := self.next()) is not None:
                 yield entry
         except GeneratorExit:
-            if inner._calls.is_free:  # else another call has gone on with the lister
-                self._runner.finish(inner._release())
+            if calls.is_free:  # otherwise another call uses the lister
+                self._runner.finish(calls.release())
             raise
         finally:
-            inner._calls.loops -= 1
-
-    def _warn_if_left_open(self, inner: Lister) -> None:
-        inner._warn_if_left_open(self)
+            calls.loops -= 1
 
     @staticmethod
     async def _let_go(inner: Lister) -> None:
         await inner.aclose()
 
     def _is_page_used_up(self) -> bool:
-        return self._taken == len(self._page) or self._inner._calls.is_closed  # then asking is refused
+        return self._taken == len(self._page) or self._calls.is_closed  # then asking is refused
 
     def _turn_page(self, asking: Coroutine[Any, Any, Sequence[Entry] | None]) -> bool:
         page = self._run(asking)

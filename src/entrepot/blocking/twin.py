@@ -13,33 +13,24 @@ from collections.abc import (
     Iterator,
 )
 from types import TracebackType
-from typing import Any, Final, Generic, Protocol, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 from entrepot.errors import InvalidInput
-from entrepot.facade.operator import Operator
+from entrepot.facade.exclusive import Opened, calls_of
+from entrepot.facade.operator import Operator, without_loop
 from entrepot.facade.options import shown_path
 from entrepot.facade.preload import preload_helpers
 from entrepot.facade.sources import as_source, blocks, is_async_file, is_file
 from entrepot.raw import AccessorInfo, Layer
 from entrepot.raw.runtime import Runner
-from entrepot.raw.runtime.inline import InlineRunner, InlineRuntime
+from entrepot.raw.runtime.inline import InlineRunner
 
 T = TypeVar("T")
 
 _END: Final[Any] = object()
 
 
-class Body(Protocol):
-    """What the async facade opens."""
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
-
-
-B = TypeVar("B", bound=Body)
+B = TypeVar("B", bound=Opened)
 
 
 class BlockingBody(Generic[B]):
@@ -52,6 +43,7 @@ class BlockingBody(Generic[B]):
 
     def __init__(self, inner: B, runner: Runner) -> None:
         self._inner = inner
+        self._calls = calls_of(inner)
         self._runner = runner
         self._run = runner.run
 
@@ -65,14 +57,12 @@ class BlockingBody(Generic[B]):
         run(self._inner.__aexit__(exc_type, exc, traceback))
 
     def __del__(self) -> None:
-        held = [self.__dict__.pop("_inner")]  # in a list alone, which the loop empties: it is collected there
+        calls, held = self.__dict__.pop("_calls"), [self.__dict__.pop("_inner")]
         try:
-            self._warn_if_left_open(held[0])
+            calls.warn_if_left_open(self)
         finally:
-            self._runner.drop(held, self._let_go)
-
-    def _warn_if_left_open(self, inner: B) -> None:
-        """Warns in the thread that drops it; a class whose inner object does so by itself has nothing to do."""
+            del calls
+            self._runner.drop(held, self._let_go)  # the loop empties the list, so that `inner` is collected there
 
     @staticmethod
     async def _let_go(inner: B) -> None:
@@ -103,10 +93,11 @@ class BlockingBase:
         if not isinstance(operator, Operator):
             raise InvalidInput(f"a blocking operator is made from an Operator, not {type(operator).__name__}")
         preload_helpers()
+        local = without_loop(operator)
         self._operator = operator
-        self._runner = _runner_for(operator)
+        self._inner = local or operator
+        self._runner = _background() if local is None else InlineRunner()
         self._run = self._runner.run
-        self._inner = operator if _needs_loop(operator) else _without_loop(operator)
 
     @property
     def info(self) -> AccessorInfo:
@@ -149,19 +140,26 @@ class BlockingBase:
     def __reduce__(self) -> tuple[type[Self], tuple[Operator]]:
         return type(self), (self._operator,)
 
+    @property
+    def _needs_loop(self) -> bool:
+        return self._inner is self._operator
+
     def _opened(self, opening: Awaitable[T]) -> T:
         return self._run(_awaited(opening))
 
     def _run_beside(
         self, operation: str, other: object, call: Callable[[Operator, Operator], Coroutine[Any, Any, T]]
     ) -> T:
-        """Runs what takes two operators: on the loop if one of them needs it, and both as they are there."""
+        """Runs a call that takes two operators: on the background loop if one of them needs a loop."""
         if not isinstance(other, BlockingBase):
             refused = InvalidInput(f"the other operator must be a BlockingOperator, not {type(other).__name__}")
             raise refused.of_call(operation, scheme=self.info.scheme, path="/")
-        if _needs_loop(self._operator) == _needs_loop(other._operator):
+        return self._run_both(other, call)
+
+    def _run_both(self, other: BlockingBase, call: Callable[[Operator, Operator], Coroutine[Any, Any, T]]) -> T:
+        if self._needs_loop == other._needs_loop:
             return self._run(call(self._inner, other._inner))
-        runner = self._runner if _needs_loop(self._operator) else other._runner
+        runner = self._runner if self._needs_loop else other._runner
         return runner.run(call(self._operator, other._operator))
 
     def _bring_data(self, operation: str, path: object, data: Any) -> Any:
@@ -189,17 +187,7 @@ def _blocks(file: Any) -> Iterator[Any]:
     return blocks(file)
 
 
-def _needs_loop(operator: Operator) -> bool:
-    return operator._config.NEEDS_LOOP
-
-
-def _without_loop(operator: Operator) -> Operator:
-    return operator._on(InlineRuntime())
-
-
-def _runner_for(operator: Operator) -> Runner:
-    if not _needs_loop(operator):
-        return InlineRunner()
+def _background() -> Runner:
     from entrepot.raw.runtime.background import BackgroundRunner
 
     return BackgroundRunner()

@@ -7,7 +7,7 @@ is written appears only when all of it is there.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
@@ -19,12 +19,10 @@ from entrepot.raw import (
     HINTS,
     Accessor,
     Context,
-    Layer,
     OpCopy,
     OpRead,
     OpWrite,
     RpRead,
-    ServiceConfig,
     build_rooted_abs_path,
     oio,
 )
@@ -32,6 +30,7 @@ from entrepot.raw.oio.read.pinned_range import PinnedRange
 from entrepot.types import Copied, Metadata
 
 from .options import checked
+from .stack import Stack
 from .writer import Output, write_source
 
 CHUNK: Final = 8 * 1024 * 1024
@@ -46,32 +45,34 @@ _USER: Final = "user_metadata."
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """An operator, taken apart, and a path of it.
+    """One side of a copy: an object of an operator.
 
     Arguments:
-        config: its configuration.
-        layers: its layers.
-        context: its runtime and transport.
-        accessor: its stack.
-        path: the object.
-        with_config: makes the same stack over another configuration.
+        stack: the stack of the operator.
+        path: the object, relative to the root of the operator.
     """
 
-    config: ServiceConfig
-    layers: tuple[Layer, ...]
-    context: Context
-    accessor: Accessor
+    stack: Stack
     path: str
-    with_config: Callable[[ServiceConfig], Accessor]
+
+    @property
+    def accessor(self) -> Accessor:
+        """The outermost accessor of the stack."""
+        return self.stack.accessor
+
+    @property
+    def context(self) -> Context:
+        """The runtime and the transport of the stack."""
+        return self.stack.context
 
     @property
     def root(self) -> str:
-        """The root of the operator, in its store."""
+        """The root of the operator in its store."""
         return self.accessor.info.root
 
     @property
     def key(self) -> str:
-        """The object, in its store."""
+        """The path of the object in its store."""
         return build_rooted_abs_path(self.root, self.path)
 
 
@@ -86,10 +87,10 @@ async def copy_between(source: Side, target: Side, args: OpCopy) -> Copied:
     Raises:
         IsSameFile: both are one object.
     """
-    is_same_store = target.config.is_same_store(source.config)
+    is_same_store = target.stack.config.is_same_store(source.stack.config)
     if is_same_store and source.key == target.key and args.source_version is None:
         raise IsSameFile("source and target are the same")
-    if is_same_store and source.layers == target.layers:
+    if is_same_store and source.stack.layers == target.stack.layers:
         store = _common_store(source, target)
         if store is not None and _can_copy(store, args):
             return Copied(await _copy_within(store, source, target, args), is_server_side=True)
@@ -100,8 +101,8 @@ def _common_store(source: Side, target: Side) -> Accessor | None:
     """The stack that reaches both objects, by `_copy_within`."""
     if source.root == target.root:
         return target.accessor
-    config = target.config.at_root()
-    store = None if config is None else target.with_config(config)
+    config = target.stack.config.at_root()
+    store = None if config is None else target.stack.accessor_over(config)
     return store if store is not None and store.info.root == "/" else None  # a layer may have moved the root
 
 

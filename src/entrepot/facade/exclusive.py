@@ -1,10 +1,11 @@
-"""One call at a time on what is opened, each of whose errors names the method that was called."""
+"""One call at a time on an opened object, with errors that name the method that was called."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Awaitable, Callable
-from typing import TypeVar, TypeVarTuple
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from types import TracebackType
+from typing import Protocol, Self, TypeVar, TypeVarTuple
 
 from entrepot.errors import Error, InvalidInput
 
@@ -12,77 +13,157 @@ T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
 
+class Resource(Protocol):
+    """A connection, file or request that an opened object holds between two calls."""
+
+    @property
+    def is_midway(self) -> bool:
+        """Whether anything is held now."""
+        ...
+
+    async def release(self) -> None:
+        """Releases it. The next call acquires it again."""
+        ...
+
+
 class Exclusive:
     """Makes the calls of a reader, writer or lister.
 
     Arguments:
-        what: what it is, such as `"reader"`.
+        kind: the kind of object: `"reader"`, `"writer"` or `"lister"`.
         scheme: the scheme of its service.
         path: the path that it was opened with.
+        resource: the resource that it holds between two calls, if any.
 
     Attributes:
-        uses: how many calls were made one at a time.
-        loops: how many loops over it are under way, each of which gives back what is held when it is left.
-        is_closed: whether calls are refused from now on.
+        uses: the number of exclusive calls so far.
+        loops: the number of running `async for` loops, each of which releases the resource when it is left.
+        is_closed: whether every further call is refused.
+        has_ended: whether the object of a writer was published or dropped.
     """
 
-    __slots__ = ("_has_warned", "_is_busy", "_path", "_scheme", "_what", "is_closed", "loops", "uses")
+    __slots__ = (
+        "_has_warned",
+        "_is_busy",
+        "_kind",
+        "_path",
+        "_resource",
+        "_scheme",
+        "has_ended",
+        "is_closed",
+        "loops",
+        "uses",
+    )
 
-    def __init__(self, what: str, scheme: str, path: str) -> None:
-        self._what = what
+    def __init__(self, kind: str, scheme: str, path: str, resource: Resource | None = None) -> None:
+        self._kind = kind
         self._scheme = scheme
         self._path = path
+        self._resource = resource
         self._is_busy = False
         self._has_warned = False
         self.uses = 0
         self.loops = 0
         self.is_closed = False
+        self.has_ended = False
 
     @property
     def is_free(self) -> bool:
-        """Whether a call would not be refused."""
+        """Whether a call is allowed now."""
         return not (self._is_busy or self.is_closed)
 
     async def use(self, method: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        """Makes a call that no other may be beside.
+        """Makes an exclusive call.
 
         Raises:
-            InvalidInput: there is another, or it is closed.
+            InvalidInput: another exclusive call runs, or the object is closed.
         """
         if self._is_busy:
-            raise self._named(InvalidInput(f"the {self._what} is in use by another task"), method)
+            raise self._with_call(InvalidInput(f"the {self._kind} is in use by another task"), method)
         self.uses += 1
         self._is_busy = True
         try:
             self._check_open()
             return await call(*args)
         except Error as error:
-            self._named(error, method)
+            self._with_call(error, method)
             raise
         finally:
             self._is_busy = False
 
     async def call(self, method: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        """Makes a call that others may be beside."""
+        """Makes a call that may run beside others.
+
+        Raises:
+            InvalidInput: the object is closed.
+        """
         try:
             self._check_open()
             return await call(*args)
         except Error as error:
-            self._named(error, method)
+            self._with_call(error, method)
             raise
 
-    def warn_of_left_open(self, dropped: object) -> None:
-        """Warns that what was opened is collected and was not closed. Once: the blocking twin asks for it first."""
-        if not (self.is_closed or self.loops or self._has_warned):
+    async def each(self, call_next: Callable[[], Awaitable[T | None]]) -> AsyncGenerator[T, None]:
+        """Yields the results of a method until it returns None.
+
+        When the loop is left, the resource is released, unless another call has used the object since the last item.
+        """
+        last_use = self.uses + 1
+        self.loops += 1
+        try:
+            while (item := await call_next()) is not None:
+                yield item
+                last_use = self.uses + 1
+        finally:
+            self.loops -= 1
+            if self.uses == last_use:
+                await self.release()
+
+    async def release(self) -> None:
+        """Releases the resource. The next call acquires it again."""
+        if self._resource is not None:
+            await self._resource.release()
+
+    def warn_if_left_open(self, dropped: object) -> None:
+        """Warns once that an object is garbage-collected while it holds its resource."""
+        is_left_open = self._resource is not None and self._resource.is_midway
+        if is_left_open and not (self.is_closed or self.loops or self._has_warned):
             self._has_warned = True
-            warnings.warn(f"<{self!r}> was not closed", ResourceWarning, stacklevel=3, source=dropped)
+            warnings.warn(f"<{self!r}> was not closed", ResourceWarning, stacklevel=2, source=dropped)
 
     def _check_open(self) -> None:
         if self.is_closed:
-            raise InvalidInput(f"the {self._what} is closed")
+            raise InvalidInput(f"the {self._kind} is closed")
 
-    def _named(self, error: Error, method: str) -> Error:
-        return error.of_call(f"{self._what}.{method}", scheme=self._scheme, path=self._path)
+    def _with_call(self, error: Error, method: str) -> Error:
+        return error.of_call(f"{self._kind}.{method}", scheme=self._scheme, path=self._path)
 
     def __repr__(self) -> str:
-        return f"{self._what.title()} {self._scheme} {self._path!r}"
+        return f"{self._kind.title()} {self._scheme} {self._path!r}"
+
+
+class Opened:
+    """The base of `Reader`, `Writer` and `Lister`."""
+
+    _calls: Exclusive
+
+    async def aclose(self) -> None:
+        """Closes the object. Closing it twice has no further effect."""
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __del__(self) -> None:
+        self._calls.warn_if_left_open(self)
+
+
+def calls_of(opened: Opened) -> Exclusive:
+    """The calls of an opened object. Its blocking twin shares them."""
+    return opened._calls  # noqa: SLF001 - a function of this module, so that the classes have no public name for it

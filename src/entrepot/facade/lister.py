@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING
 
 from entrepot.raw import Context, oio
 from entrepot.types import Entry
 
-from .exclusive import Exclusive
+from .exclusive import Exclusive, Opened
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Window
 
-T = TypeVar("T")
 
-
-class Lister:
+class Lister(Opened):
     """A listing, with a position. Made by `Operator.lister`; opening it does no I/O.
 
     It holds one page in memory while the next one is fetched. After a temporary error, a timeout or a
@@ -29,10 +26,8 @@ class Lister:
     """
 
     def __init__(self, context: Context, scheme: str, path: str, body: oio.List) -> None:
-        self._calls = Exclusive("lister", scheme, path)
-        self._body = body
-        self._ahead: Window[None] = context.runtime.window(1)
-        self._fetched: list[Sequence[Entry] | None] = []
+        self._pages = _PagesAhead(context.runtime.window(1), body)
+        self._calls = Exclusive("lister", scheme, path, self._pages)
         self._page: Sequence[Entry] = ()
         self._taken = 0
 
@@ -52,29 +47,9 @@ class Lister:
         if not self._calls.is_closed:
             await self._calls.use("aclose", self._close)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def __aiter__(self) -> AsyncIterator[Entry]:
+    def __aiter__(self) -> AsyncIterator[Entry]:
         """The entries from the position on. The lister can be used on after the loop was left."""
-        last_use = self._calls.uses + 1
-        self._calls.loops += 1
-        try:
-            while (entry := await self.next()) is not None:
-                yield entry
-                last_use = self._calls.uses + 1
-        finally:
-            self._calls.loops -= 1
-            if self._calls.uses == last_use:  # nobody has gone on with the lister since
-                await self._release()
-
-    def __del__(self) -> None:
-        self._warn_if_left_open(self)
+        return self._calls.each(self.next)
 
     def __repr__(self) -> str:
         return f"<{self._calls!r}>"
@@ -95,34 +70,57 @@ class Lister:
         return self._page[taken:] if taken else self._page
 
     async def _turn_page(self) -> bool:
-        """Takes the next page, and sends for the one after it; False at the end."""
-        if self._ahead:
-            await self._ahead.take()
-        if not self._fetched:
-            await self._fetch()
-        page = self._fetched.pop()
+        """Replaces the used page by the next one; False at the end."""
+        page = await self._pages.take()
         if page is None:
             return False
         self._page, self._taken = page, 0
-        self._ahead.spawn(self._fetch)
         return True
-
-    async def _fetch(self) -> None:
-        """Fetches a page, and keeps it whoever waits: the body has gone on, and would not give it again."""
-        self._fetched.append(await self._body.next())
-
-    async def _release(self) -> None:
-        """Gives up the page that is on its way. The next call fetches it again."""
-        await self._ahead.close()
-
-    def _warn_if_left_open(self, dropped: object) -> None:
-        if self._ahead:
-            self._calls.warn_of_left_open(dropped)
 
     async def _close(self) -> None:
         self._calls.is_closed = True
         self._page = ()
         self._taken = 0
+        await self._pages.close()
+
+
+class _PagesAhead:
+    """The pages of a listing. While one is used, the next one is fetched in the window.
+
+    A fetched page is kept in `_fetched` until it is taken: the body has advanced and would not return it again. So a
+    cancelled `take` loses no page.
+    """
+
+    def __init__(self, window: Window[None], body: oio.List) -> None:
+        self._window = window
+        self._body = body
+        self._fetched: list[Sequence[Entry] | None] = []
+
+    @property
+    def is_midway(self) -> bool:
+        """Whether a page is being fetched, or was fetched and not taken."""
+        return bool(self._window)
+
+    async def take(self) -> Sequence[Entry] | None:
+        """The next page, never empty; None at the end. Starts to fetch the page after it."""
+        if self._window:
+            await self._window.take()
+        if not self._fetched:
+            await self._fetch()
+        page = self._fetched.pop()
+        if page is not None:
+            self._window.spawn(self._fetch)
+        return page
+
+    async def release(self) -> None:
+        """Cancels the fetch. The next `take` starts it again."""
+        await self._window.close()
+
+    async def close(self) -> None:
+        """Cancels the fetch and closes the body."""
         self._fetched.clear()
-        await self._ahead.close()
+        await self._window.close()
         await self._body.close()
+
+    async def _fetch(self) -> None:
+        self._fetched.append(await self._body.next())

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, TypeVarTuple, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
-from entrepot import layers as automatic
-from entrepot.errors import Error, InvalidInput, NotADirectory, NotFound
-from entrepot.raw import (
-    DEFAULT_COPY,
-    DEFAULT_CREATE_DIR,
-    DEFAULT_DELETE,
-    DEFAULT_LIST,
-    DEFAULT_READ,
-    DEFAULT_RENAME,
-    DEFAULT_STAT,
-    DEFAULT_WRITE,
-    Accessor,
-    AccessorInfo,
-    Context,
-    Layer,
-    OpList,
-    ServiceConfig,
-    normalize_path,
-)
+from entrepot.layers import PrefixLayer
+from entrepot.raw import AccessorInfo, Context, Layer, ServiceConfig
 from entrepot.raw.config import parse_uri
 from entrepot.raw.layer import warn_of_order
-from entrepot.raw.log import DEBUG, log
-from entrepot.raw.oio.read.api import read_to_end
-from entrepot.raw.oio.read.pinned_range import PinnedRange
 from entrepot.services.registry import service_class
-from entrepot.types import BytesRange, Entry, Metadata, PresignedRequest
-from entrepot.types.numbers import as_integer
+from entrepot.types import Metadata, PresignedRequest
 
-from .deleting import Targets, check_targets, delete_many, delete_one
+from .deleting import Targets
 from .futures import (
     FutureCopy,
     FutureCopyTo,
@@ -54,7 +31,7 @@ from .futures import (
     FutureWrite,
     FutureWriter,
 )
-from .lister import Lister
+from .operations import Entries, Operations, Uploads
 from .options import (
     CopyOptions,
     DeleteOptions,
@@ -62,71 +39,27 @@ from .options import (
     ListerOptions,
     Path,
     PresignDeleteOptions,
-    Presigned,
     PresignReadOptions,
     PresignWriteOptions,
     ReaderOptions,
     RenameOptions,
     StatOptions,
     WriterOptions,
-    checked,
-    checked_presign,
-    shown_path,
 )
-from .preload import preload
-from .reader import Reader, open_body
-from .resilience import Resilience
-from .sources import Source, as_source
-from .writer import Output, Writer, write_source
+from .sources import Source
+from .stack import Stack
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from entrepot.blocking import BlockingOperator
-    from entrepot.raw.runtime import Runtime
-    from entrepot.types import Copied, Upload
-
-    from .copying import Side
-
-T = TypeVar("T")
-Args = TypeVarTuple("Args")
-Entries = list[Entry]
-Uploads = list["Upload"]
+    from entrepot.types import Copied
 
 DELETE_CONCURRENT: Final = 8
 ABORT_CONCURRENT: Final = 8
-_PROBE: Final = ".entrepot-check"
 
 
-def assemble(
-    config: ServiceConfig, layers: tuple[Layer, ...], context: Context, resilience: Resilience | None = None
-) -> Accessor:
-    """The stack of an operator: the service, the automatic layers around it, the user's around those.
-
-    Arguments:
-        config: builds the service.
-        layers: the user's.
-        context: what the service is built with.
-        resilience: what is put among the user's layers where the service goes over a network.
-    """
-    context = context.with_telemetry(config.TELEMETRY)
-    for layer in layers:
-        context = layer.wrap_context(context)
-    accessor = config.build(context)
-    for layer in (automatic.CompleteLayer(), automatic.CorrectnessCheckLayer(), automatic.ErrorContextLayer()):
-        accessor = layer.wrap(accessor, context)
-    for layer in (*_with_defaults(layers, accessor.info, resilience), automatic.TypeEraseLayer()):
-        accessor = layer.wrap(accessor, context)
-    log(DEBUG, "built %r with %d layers", config, len(layers))
-    return accessor
-
-
-def _with_defaults(layers: tuple[Layer, ...], info: AccessorInfo, resilience: Resilience | None) -> tuple[Layer, ...]:
-    """The layers of the user, and those that a service over a network has by default."""
-    return resilience.around(layers) if resilience is not None and info.is_remote else layers
-
-
-class Operator:
+class Operator(Operations):
     """One storage, whatever it is. Immutable, cheap, and safe to share between tasks, loops and threads.
 
     `await op.read(path, range=(0, 8))` and `await op.read_with(path).range(0, 8)` mean the same.
@@ -147,11 +80,6 @@ class Operator:
         resilient: whether a service over a network gets retries and timeouts; False leaves it bare. By default True.
     """
 
-    _config: ServiceConfig
-    _layers: tuple[Layer, ...]
-    _context: Context
-    _resilience: Resilience | None
-
     def __init__(
         self,
         config: ServiceConfig,
@@ -160,25 +88,8 @@ class Operator:
         context: Context | None = None,
         resilient: bool = True,
     ) -> None:
-        if not isinstance(config, ServiceConfig):
-            raise InvalidInput(f"an operator is made from a configuration such as Fs(root), {_wrong_config(config)}")
-        layers = _checked_layers(layers)
-        warn_of_order(layers)
-        if context is not None and not isinstance(context, Context):
-            raise InvalidInput(f"a context is a Context, not {type(context).__name__}")
-        if not isinstance(resilient, bool):
-            raise InvalidInput(f"resilient must be True or False, not a {type(resilient).__name__}")
-        self._build(config, layers, context or Context(), Resilience() if resilient else None)
-
-    def _build(
-        self, config: ServiceConfig, layers: tuple[Layer, ...], context: Context, resilience: Resilience | None
-    ) -> None:
-        preload(needs_loop=config.NEEDS_LOOP)
-        self._config = config
-        self._layers = layers
-        self._context = context
-        self._resilience = resilience
-        self._accessor = assemble(config, layers, context, resilience)
+        self._use(Stack.of(config, layers, context, resilient))
+        warn_of_order(self._stack.layers)
 
     @classmethod
     def from_config(
@@ -224,19 +135,9 @@ class Operator:
 
         It shares the connections of this one.
         """
-        layers = (*self._layers, _checked_layer(layer))
-        warn_of_order(layers)
-        return self._derived(layers, self._context)
-
-    def _derived(self, layers: tuple[Layer, ...], context: Context) -> Operator:
-        """An operator over the same storage, which shares the budget of the default retries with this one."""
-        derived = Operator.__new__(Operator)
-        derived._build(self._config, layers, context, self._resilience)  # noqa: SLF001
-        return derived
-
-    def _on(self, runtime: Runtime) -> Operator:
-        """The same operator, which waits by another runtime."""
-        return self._derived(self._layers, self._context.replace(runtime=runtime))
+        stack = self._stack.with_layer(layer)
+        warn_of_order(stack.layers)
+        return _over(stack)
 
     def at(self, prefix: str) -> Operator:
         """A new operator whose root is a directory of this one. This one stays as it is.
@@ -251,7 +152,7 @@ class Operator:
         Raises:
             InvalidInput: it has no trailing slash, or cannot be a path.
         """
-        return self.layer(automatic.PrefixLayer(prefix))
+        return self.layer(PrefixLayer(prefix))
 
     def blocking(self) -> BlockingOperator:
         """The same operations without `await`, with the same layers.
@@ -336,11 +237,7 @@ class Operator:
 
     async def exists(self, path: Path) -> bool:
         """Whether there is anything of that name. Only its absence is False; other errors are raised."""
-        try:
-            await self._call("exists", self._stat, path, {})
-        except (NotFound, NotADirectory):
-            return False
-        return True
+        return await self._exists(path)
 
     async def check(self) -> None:
         """Raises what keeps this operator from working: no such bucket, no permission, no connection.
@@ -585,22 +482,22 @@ class Operator:
             InvalidInput: `expires` cannot work, or the range is empty.
             IsADirectory: the path names a directory.
         """
-        return await self._call("presign_read", partial(self._presign, DEFAULT_READ), path, expires, options)
+        return await self._presigner("read")(path, expires, options)
 
     def presign_read_with(self, path: Path, expires: Expires) -> FuturePresignRead:
         """The same as `presign_read`, described step by step: `await op.presign_read_with(path, 60).range(0, 8)`."""
-        return FuturePresignRead(self._presigner("read", DEFAULT_READ), "presign_read_with", (path, expires), {})
+        return FuturePresignRead(self._presigner("read"), "presign_read_with", (path, expires), {})
 
     async def presign_stat(self, path: Path, expires: Expires, **options: Unpack[StatOptions]) -> PresignedRequest:
         """A request that asks about the object, and whose reply has headers alone. Requires `presign_stat`.
 
         Arguments and errors are those of `presign_read`, and options those of `stat`.
         """
-        return await self._call("presign_stat", partial(self._presign, DEFAULT_STAT), path, expires, options)
+        return await self._presigner("stat")(path, expires, options)
 
     def presign_stat_with(self, path: Path, expires: Expires) -> FuturePresignStat:
         """The same as `presign_stat`, described step by step: `await op.presign_stat_with(path, 60).version(v)`."""
-        return FuturePresignStat(self._presigner("stat", DEFAULT_STAT), "presign_stat_with", (path, expires), {})
+        return FuturePresignStat(self._presigner("stat"), "presign_stat_with", (path, expires), {})
 
     async def presign_write(
         self, path: Path, expires: Expires, **options: Unpack[PresignWriteOptions]
@@ -620,11 +517,11 @@ class Operator:
             InvalidInput: `expires` cannot work, or what is to be stored cannot be a header.
             IsADirectory: the path names a directory.
         """
-        return await self._call("presign_write", partial(self._presign, DEFAULT_WRITE), path, expires, options)
+        return await self._presigner("write")(path, expires, options)
 
     def presign_write_with(self, path: Path, expires: Expires) -> FuturePresignWrite:
         """The same as `presign_write`, described step by step: `await op.presign_write_with(path, 60).if_match(e)`."""
-        return FuturePresignWrite(self._presigner("write", DEFAULT_WRITE), "presign_write_with", (path, expires), {})
+        return FuturePresignWrite(self._presigner("write"), "presign_write_with", (path, expires), {})
 
     async def presign_delete(
         self, path: Path, expires: Expires, **options: Unpack[PresignDeleteOptions]
@@ -633,13 +530,11 @@ class Operator:
 
         Arguments and errors are those of `presign_read`; the only option is `version`, as of `delete`.
         """
-        return await self._call("presign_delete", partial(self._presign, DEFAULT_DELETE), path, expires, options)
+        return await self._presigner("delete")(path, expires, options)
 
     def presign_delete_with(self, path: Path, expires: Expires) -> FuturePresignDelete:
         """The same as `presign_delete`, described step by step: `await op.presign_delete_with(path, 60).version(v)`."""
-        return FuturePresignDelete(
-            self._presigner("delete", DEFAULT_DELETE), "presign_delete_with", (path, expires), {}
-        )
+        return FuturePresignDelete(self._presigner("delete"), "presign_delete_with", (path, expires), {})
 
     async def list_uploads(self, path: Path = "/", *, older_than: timedelta | None = None) -> Uploads:
         """The uploads in parts that were begun, and neither completed nor aborted. Requires `list_uploads`.
@@ -679,6 +574,10 @@ class Operator:
         """
         await self._context.close()
 
+    async def aclose(self) -> None:
+        """The same as `close`, for code that closes any resource by `aclose`, such as `contextlib.aclosing`."""
+        await self.close()
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -688,185 +587,23 @@ class Operator:
         await self.close()
 
     def __repr__(self) -> str:
-        stack = _with_defaults(self._layers, self.info, self._resilience)
-        layers = "".join(f", {type(layer).__name__}" for layer in stack)
-        return f"Operator({self._config!r}{layers})"
+        return f"Operator({self._stack!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self._config, self._layers, self._context, self._resilience is not None)
-
-    async def _call(self, operation: str, call: Callable[[str, *Args], Awaitable[T]], path: Path, *args: *Args) -> T:
-        """Makes a call on a path whose errors name the call, the scheme and the path."""
-        try:
-            normalized = normalize_path(path)
-            log(DEBUG, "%s %s %r", self._accessor.info.scheme, operation, normalized)
-            return await call(normalized, *args)
-        except Error as error:
-            error.of_call(operation, scheme=self._accessor.info.scheme, path=shown_path(path))
-            raise
-
-    def _caller(self, operation: str, call: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
-        """The same, to be made later."""
-        return partial(self._call, operation, call)
-
-    async def _read(self, path: str, options: Mapping[str, Any]) -> bytes:
-        args = checked(DEFAULT_READ, options)
-        if args.chunk is None:
-            _, body = await self._accessor.read(path, args)
-        else:
-            _, body = await open_body(self._context, PinnedRange(self._accessor, path, args), args)
-        try:
-            return await read_to_end(body)
-        finally:
-            await body.close()
-
-    async def _reader(self, path: str, options: Mapping[str, Any]) -> Reader:
-        args = checked(DEFAULT_READ, options)
-        pinned = PinnedRange(self._accessor, path, args)
-        opened = await open_body(self._context, pinned, args)
-        return Reader(self._context, pinned, args, opened)
-
-    async def _stat(self, path: str, options: Mapping[str, Any]) -> Metadata:
-        return (await self._accessor.stat(path, checked(DEFAULT_STAT, options))).metadata
-
-    async def _check(self, path: str) -> None:
-        if self.info.capability.list:
-            await self._peek(path)
-        else:
-            await self._probe(path)
-
-    async def _peek(self, path: str) -> None:
-        _, body = await self._accessor.list(path, OpList(limit=1))
-        try:
-            await body.next()
-        finally:
-            await body.close()
-
-    async def _probe(self, path: str) -> None:
-        try:
-            await self._read(_PROBE, {"range": BytesRange(0, 1)})
-        except NotFound:
-            return
-        except Error as error:
-            error.path = path
-            raise
-
-    async def _write(self, path: str, data: Source, options: Mapping[str, Any]) -> Metadata:
-        args = checked(DEFAULT_WRITE, options)
-        source = as_source(data)
-        _, body = await self._accessor.write(path, args)
-        return await write_source(self._context, Output(self._accessor.info, args, body), source)
-
-    async def _writer(self, path: str, options: Mapping[str, Any]) -> Writer:
-        args = checked(DEFAULT_WRITE, options)
-        _, body = await self._accessor.write(path, args)
-        return Writer(self._context, self._accessor.info, path, args, body)
-
-    async def _delete(self, path: str, options: Mapping[str, Any]) -> None:
-        await delete_one(self._accessor, path, checked(DEFAULT_DELETE, options))
-
-    async def _delete_many(self, path: str, paths: Targets, concurrent: int) -> None:
-        check_targets(paths)
-        await delete_many(self._accessor, self._context, paths, as_integer("concurrent", concurrent, 1))
-
-    async def _list(self, path: str, options: Mapping[str, Any]) -> Entries:
-        _, body = await self._accessor.list(path, checked(DEFAULT_LIST, options))
-        entries: Entries = []
-        try:
-            while page := await body.next():
-                entries += page
-        finally:
-            await body.close()
-        return entries
-
-    async def _lister(self, path: str, options: Mapping[str, Any]) -> Lister:
-        _, body = await self._accessor.list(path, checked(DEFAULT_LIST, options))
-        return Lister(self._context, self._accessor.info.scheme, path, body)
-
-    async def _copy(self, source: str, target: Path, options: Mapping[str, Any]) -> Metadata:
-        args = checked(DEFAULT_COPY, options)
-        with _about_target(target):
-            return (await self._accessor.copy(source, normalize_path(target), args)).metadata
-
-    async def _copy_to_later(self, other: Operator, source: Path, target: Path, options: Mapping[str, Any]) -> Copied:
-        return await self._call("copy_to", self._copy_to, source, other, target, options)
-
-    async def _copy_to(self, source: str, other: Operator, target: Path, options: Mapping[str, Any]) -> Copied:
-        from .copying import copy_between
-
-        if not isinstance(other, Operator):
-            raise InvalidInput(f"the other operator is an Operator, not {type(other).__name__}")
-        args = checked(DEFAULT_COPY, options)
-        return await copy_between(self._side(source), other._side(normalize_path(target)), args)
-
-    def _side(self, path: str) -> Side:
-        from .copying import Side
-
-        def with_config(config: ServiceConfig) -> Accessor:
-            return assemble(config, self._layers, self._context, self._resilience)
-
-        return Side(self._config, self._layers, self._context, self._accessor, path, with_config)
-
-    async def _list_uploads(self, path: str, older_than: Any) -> Uploads:
-        from .uploads import checked_age, list_uploads
-
-        return await list_uploads(self._accessor, path, None if older_than is None else checked_age(older_than))
-
-    async def _abort_uploads(self, path: str, older_than: Any, concurrent: int) -> Uploads:
-        from .uploads import abort_uploads, checked_age
-
-        age, window = checked_age(older_than), as_integer("concurrent", concurrent, 1)
-        return await abort_uploads(self._accessor, self._context, path, age, window)
-
-    async def _rename(self, source: str, target: Path, options: Mapping[str, Any]) -> None:
-        args = checked(DEFAULT_RENAME, options)
-        with _about_target(target):
-            await self._accessor.rename(source, normalize_path(target), args)
-
-    def _presigner(self, name: str, default: Presigned) -> Callable[..., Awaitable[PresignedRequest]]:
-        return self._caller(f"presign_{name}", partial(self._presign, default))
-
-    async def _presign(
-        self, default: Presigned, path: str, expires: Any, options: Mapping[str, Any]
-    ) -> PresignedRequest:
-        return (await self._accessor.presign(path, checked_presign(default, expires, options))).request
-
-    async def _create_dir(self, path: str) -> None:
-        await self._accessor.create_dir(path, DEFAULT_CREATE_DIR)
+        stack = self._stack
+        return _restore, (type(self), stack.config, stack.layers, stack.context, stack.resilience is not None)
 
 
-@contextmanager
-def _about_target(target: Path) -> Iterator[None]:
-    """Says in an error, whose path is the source, which target it is about."""
-    try:
-        yield
-    except Error as error:
-        error.add_context(target=shown_path(target))
-        raise
+def without_loop(operator: Operator) -> Operator | None:
+    """The operator on a runtime without an event loop, for `entrepot.blocking`; None if its service needs a loop."""
+    stack = operator._stack  # noqa: SLF001 - a function of this module, so that the class has no public name for it
+    return None if stack.needs_loop else _over(stack.without_loop())
 
 
-def _wrong_config(config: object) -> str:
-    """What was passed in place of a configuration: its type alone, for a URI or a mapping may hold a secret."""
-    hint = ""
-    if isinstance(config, str):
-        hint = "; Operator.from_uri takes a URI"
-    elif isinstance(config, Mapping):
-        hint = "; Operator.from_config takes a scheme and a mapping"
-    elif isinstance(config, type) and issubclass(config, ServiceConfig):
-        hint = "; make an instance of it"
-    return f"not {type(config).__name__}{hint}"
-
-
-def _checked_layers(layers: object) -> tuple[Layer, ...]:
-    if not isinstance(layers, Iterable):
-        raise InvalidInput(f"layers are a tuple of layers, not {type(layers).__name__}")
-    return tuple(map(_checked_layer, layers))
-
-
-def _checked_layer(layer: object) -> Layer:
-    if isinstance(layer, Layer):
-        return layer
-    raise InvalidInput(f"a layer is an instance of Layer, not {type(layer).__name__}")
+def _over(stack: Stack) -> Operator:
+    operator = Operator.__new__(Operator)
+    operator._use(stack)  # noqa: SLF001
+    return operator
 
 
 def _restore(

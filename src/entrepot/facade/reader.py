@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterable
 from functools import partial
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import Context, OpRead, RpRead, oio
@@ -18,15 +17,12 @@ from entrepot.types.numbers import as_integer
 from entrepot.types.shown import shown
 
 from .buffers import fill, writable_size
-from .exclusive import Exclusive
+from .exclusive import Exclusive, Opened
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from entrepot.raw.runtime import Window
-
-T = TypeVar("T")
-Args = TypeVarTuple("Args")
 
 FETCH_CONCURRENT: Final = 8
 
@@ -44,7 +40,7 @@ async def open_body(context: Context, pinned: PinnedRange, args: OpRead) -> tupl
     return pinned.response, oio.ChunkedReader(pinned, args, context.runtime.window)
 
 
-class Reader:
+class Reader(Opened):
     """A range of an object, with a position. Made by `Operator.reader`; opening it does no I/O.
 
     Positions are bytes from the start of the range that was asked for. After a temporary error, a
@@ -64,7 +60,7 @@ class Reader:
         self._range = pinned
         self._args = args
         self._cursor = Cursor(pinned, partial(open_body, context, pinned, args), opened)
-        self._calls = Exclusive("reader", pinned.scheme, pinned.path)
+        self._calls = Exclusive("reader", pinned.scheme, pinned.path, self._cursor)
 
     async def read(self, n: int = -1) -> bytes:
         """Reads `n` bytes, fewer only where the range ends; `b""` is the end.
@@ -147,33 +143,13 @@ class Reader:
         if not self._calls.is_closed:
             await self._calls.use("aclose", self._close)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
         """The chunks from the position on, as the storage has them.
 
         Leaving the loop gives back what the reader holds, such as a connection. It can be used on:
         the next call asks anew, from the position on.
         """
-        last_use = self._calls.uses + 1
-        self._calls.loops += 1
-        try:
-            while chunk := await self.next():
-                yield chunk
-                last_use = self._calls.uses + 1
-        finally:
-            self._calls.loops -= 1
-            if self._calls.uses == last_use:  # nobody has gone on with the reader since
-                await self._cursor.release()
-
-    def __del__(self) -> None:
-        self._warn_if_left_open(self)
+        return self._calls.each(self.next)
 
     def __repr__(self) -> str:
         return f"<{self._calls!r} at {self.tell()}>"
@@ -200,10 +176,6 @@ class Reader:
         asked, args = [BytesRange.of(one) for one in ranges], self._args
         window: Window[None] = self._context.runtime.window(args.concurrent or FETCH_CONCURRENT)
         return await fetch_ranges(self._range, asked, args.gap, args.chunk, window)
-
-    def _warn_if_left_open(self, dropped: object) -> None:
-        if self._cursor.is_midway:
-            self._calls.warn_of_left_open(dropped)
 
     async def _close(self) -> None:
         self._calls.is_closed = True

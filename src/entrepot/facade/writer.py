@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from entrepot.errors import ContentIncomplete, ContentTruncated, Error, InvalidInput, Unsupported
 from entrepot.raw import AccessorInfo, Context, OpWrite, oio
@@ -14,11 +14,11 @@ from entrepot.types import Metadata
 from entrepot.types.records import replace
 
 from .buffers import Bytes, bytes_of
-from .exclusive import Exclusive
+from .exclusive import Exclusive, Opened
 from .sources import Data, pieces_of
 
 
-class Writer:
+class Writer(Opened):
     """An object that is being written. Made by `Operator.writer`; opening it does no I/O.
 
     The object appears when the writer is closed, and not before. `async with` closes it at the end, and
@@ -35,7 +35,6 @@ class Writer:
         self._context = context
         self._calls = Exclusive("writer", info.scheme, path)
         self._output = Output(info, args, body)
-        self._is_ended = False
 
     async def write(self, data: Data) -> None:
         """Takes more bytes. They are sent now or by `close` at the latest.
@@ -55,8 +54,17 @@ class Writer:
         Closing twice is closing once.
         """
         metadata = await self._calls.use("close", self._output.close)
-        self._is_ended = True
+        self._calls.has_ended = True
         return metadata
+
+    async def aclose(self) -> None:
+        """Publishes the object, as `close` does, unless it was published or aborted before.
+
+        It is for code that closes any resource by `aclose`. `contextlib.aclosing` does not see whether its block
+        failed, and publishes what was written until then; `async with` on the writer itself aborts instead.
+        """
+        if not self._calls.has_ended:
+            await self.close()
 
     async def abort(self) -> None:
         """Drops what was written, also when the caller is cancelled meanwhile. After `close` it does nothing.
@@ -69,13 +77,10 @@ class Writer:
         """How many bytes were written by this writer."""
         return self._output.size
 
-    async def __aenter__(self) -> Self:
-        return self
-
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._is_ended:
+        if self._calls.has_ended:
             return
         if exc is not None:
             await self._abort_because(exc)
@@ -87,7 +92,7 @@ class Writer:
             raise
 
     def __del__(self) -> None:
-        if not self._is_ended and self._output.size:
+        if not self._calls.has_ended and self._output.size:
             warnings.warn(f"{self!r} was neither closed nor aborted", ResourceWarning, stacklevel=1, source=self)
 
     def __repr__(self) -> str:
@@ -95,14 +100,14 @@ class Writer:
 
     async def _abort(self) -> None:
         await self._output.abort()
-        self._is_ended = True
+        self._calls.has_ended = True
 
     async def _abort_because(self, cause: BaseException) -> None:
         """Aborts; what goes wrong with that is told beside the cause."""
         try:
             await self.abort()
         except Error as error:
-            self._is_ended = True
+            self._calls.has_ended = True
             _note(cause, error)
 
 

@@ -1,0 +1,215 @@
+"""How the operations of an `Operator` are carried out, each as one private method over the stack."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
+
+from entrepot.errors import Error, InvalidInput, NotADirectory, NotFound
+from entrepot.raw import (
+    DEFAULT_COPY,
+    DEFAULT_CREATE_DIR,
+    DEFAULT_DELETE,
+    DEFAULT_LIST,
+    DEFAULT_READ,
+    DEFAULT_RENAME,
+    DEFAULT_STAT,
+    DEFAULT_WRITE,
+    OpList,
+    normalize_path,
+)
+from entrepot.raw.log import DEBUG, log
+from entrepot.raw.oio.read.api import read_to_end
+from entrepot.raw.oio.read.pinned_range import PinnedRange
+from entrepot.types import BytesRange, Entry, Metadata, PresignedRequest
+from entrepot.types.numbers import as_integer
+
+from .deleting import Targets, check_targets, delete_many, delete_one
+from .lister import Lister
+from .options import Path, Presigned, checked, checked_presign, shown_path
+from .reader import Reader, open_body
+from .sources import Source, as_source
+from .stack import Stack
+from .writer import Output, Writer, write_source
+
+if TYPE_CHECKING:
+    from entrepot.types import Copied, Upload
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+Entries = list[Entry]
+Uploads = list["Upload"]
+
+_PROBE: Final = ".entrepot-check"
+_PRESIGNED: Final[dict[str, Presigned]] = {
+    "read": DEFAULT_READ,
+    "stat": DEFAULT_STAT,
+    "write": DEFAULT_WRITE,
+    "delete": DEFAULT_DELETE,
+}
+
+
+class Operations:
+    """The base of `Operator`: a stack, and the calls that the public methods make on it.
+
+    `_call` makes a call now, `_caller` one that is awaited later. Both normalize the path, and name the operation,
+    the scheme and the path in each error. The methods named after an operation receive the normalized path and the
+    options as the caller passed them; they check the options before any I/O.
+    """
+
+    def _use(self, stack: Stack) -> None:
+        """Sets the stack. Its accessor and context are kept beside it, because every call needs them."""
+        self._stack = stack
+        self._accessor = stack.accessor
+        self._context = stack.context
+
+    async def _call(self, operation: str, call: Callable[[str, *Args], Awaitable[T]], path: Path, *args: *Args) -> T:
+        """Makes a call on a path whose errors name the call, the scheme and the path."""
+        try:
+            normalized = normalize_path(path)
+            log(DEBUG, "%s %s %r", self._accessor.info.scheme, operation, normalized)
+            return await call(normalized, *args)
+        except Error as error:
+            error.of_call(operation, scheme=self._accessor.info.scheme, path=shown_path(path))
+            raise
+
+    def _caller(self, operation: str, call: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+        """The same, to be made later."""
+        return partial(self._call, operation, call)
+
+    async def _read(self, path: str, options: Mapping[str, Any]) -> bytes:
+        args = checked(DEFAULT_READ, options)
+        if args.chunk is None:
+            _, body = await self._accessor.read(path, args)
+        else:
+            _, body = await open_body(self._context, PinnedRange(self._accessor, path, args), args)
+        try:
+            return await read_to_end(body)
+        finally:
+            await body.close()
+
+    async def _reader(self, path: str, options: Mapping[str, Any]) -> Reader:
+        args = checked(DEFAULT_READ, options)
+        pinned = PinnedRange(self._accessor, path, args)
+        opened = await open_body(self._context, pinned, args)
+        return Reader(self._context, pinned, args, opened)
+
+    async def _stat(self, path: str, options: Mapping[str, Any]) -> Metadata:
+        return (await self._accessor.stat(path, checked(DEFAULT_STAT, options))).metadata
+
+    async def _exists(self, path: Path) -> bool:
+        try:
+            await self._call("exists", self._stat, path, {})
+        except (NotFound, NotADirectory):
+            return False
+        return True
+
+    async def _check(self, path: str) -> None:
+        if self._accessor.info.capability.list:
+            await self._peek(path)
+        else:
+            await self._probe(path)
+
+    async def _peek(self, path: str) -> None:
+        _, body = await self._accessor.list(path, OpList(limit=1))
+        try:
+            await body.next()
+        finally:
+            await body.close()
+
+    async def _probe(self, path: str) -> None:
+        try:
+            await self._read(_PROBE, {"range": BytesRange(0, 1)})
+        except NotFound:
+            return
+        except Error as error:
+            error.path = path
+            raise
+
+    async def _write(self, path: str, data: Source, options: Mapping[str, Any]) -> Metadata:
+        args = checked(DEFAULT_WRITE, options)
+        source = as_source(data)
+        _, body = await self._accessor.write(path, args)
+        return await write_source(self._context, Output(self._accessor.info, args, body), source)
+
+    async def _writer(self, path: str, options: Mapping[str, Any]) -> Writer:
+        args = checked(DEFAULT_WRITE, options)
+        _, body = await self._accessor.write(path, args)
+        return Writer(self._context, self._accessor.info, path, args, body)
+
+    async def _delete(self, path: str, options: Mapping[str, Any]) -> None:
+        await delete_one(self._accessor, path, checked(DEFAULT_DELETE, options))
+
+    async def _delete_many(self, path: str, paths: Targets, concurrent: int) -> None:
+        check_targets(paths)
+        await delete_many(self._accessor, self._context, paths, as_integer("concurrent", concurrent, 1))
+
+    async def _list(self, path: str, options: Mapping[str, Any]) -> Entries:
+        _, body = await self._accessor.list(path, checked(DEFAULT_LIST, options))
+        entries: Entries = []
+        try:
+            while page := await body.next():
+                entries += page
+        finally:
+            await body.close()
+        return entries
+
+    async def _lister(self, path: str, options: Mapping[str, Any]) -> Lister:
+        _, body = await self._accessor.list(path, checked(DEFAULT_LIST, options))
+        return Lister(self._context, self._accessor.info.scheme, path, body)
+
+    async def _copy(self, source: str, target: Path, options: Mapping[str, Any]) -> Metadata:
+        args = checked(DEFAULT_COPY, options)
+        with _about_target(target):
+            return (await self._accessor.copy(source, normalize_path(target), args)).metadata
+
+    async def _copy_to(self, source: str, other: Operations, target: Path, options: Mapping[str, Any]) -> Copied:
+        from .copying import Side, copy_between
+
+        if not isinstance(other, Operations):
+            raise InvalidInput(f"the other operator is an Operator, not {type(other).__name__}")
+        args = checked(DEFAULT_COPY, options)
+        return await copy_between(Side(self._stack, source), Side(other._stack, normalize_path(target)), args)
+
+    async def _copy_to_later(self, other: Operations, source: Path, target: Path, options: Mapping[str, Any]) -> Copied:
+        """The same, with the arguments in the order of the public method."""
+        return await self._call("copy_to", self._copy_to, source, other, target, options)
+
+    async def _list_uploads(self, path: str, older_than: Any) -> Uploads:
+        from .uploads import checked_age, list_uploads
+
+        return await list_uploads(self._accessor, path, None if older_than is None else checked_age(older_than))
+
+    async def _abort_uploads(self, path: str, older_than: Any, concurrent: int) -> Uploads:
+        from .uploads import abort_uploads, checked_age
+
+        age, window = checked_age(older_than), as_integer("concurrent", concurrent, 1)
+        return await abort_uploads(self._accessor, self._context, path, age, window)
+
+    async def _rename(self, source: str, target: Path, options: Mapping[str, Any]) -> None:
+        args = checked(DEFAULT_RENAME, options)
+        with _about_target(target):
+            await self._accessor.rename(source, normalize_path(target), args)
+
+    def _presigner(self, operation: str) -> Callable[..., Awaitable[PresignedRequest]]:
+        return self._caller(f"presign_{operation}", partial(self._presign, _PRESIGNED[operation]))
+
+    async def _presign(
+        self, default: Presigned, path: str, expires: Any, options: Mapping[str, Any]
+    ) -> PresignedRequest:
+        return (await self._accessor.presign(path, checked_presign(default, expires, options))).request
+
+    async def _create_dir(self, path: str) -> None:
+        await self._accessor.create_dir(path, DEFAULT_CREATE_DIR)
+
+
+@contextmanager
+def _about_target(target: Path) -> Iterator[None]:
+    """Says in an error, whose path is the source, which target it is about."""
+    try:
+        yield
+    except Error as error:
+        error.add_context(target=shown_path(target))
+        raise

@@ -1,0 +1,134 @@
+"""Assembles the stack of an operator: the service, and the layers around it.
+
+From the inside: the service, the layers that every stack has (`CompleteLayer`, `CorrectnessCheckLayer`,
+`ErrorContextLayer`), the caller's layers with the default retries and timeouts among them, and `TypeEraseLayer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from entrepot import layers as automatic
+from entrepot.errors import InvalidInput
+from entrepot.raw import Accessor, AccessorInfo, Context, Layer, ServiceConfig
+from entrepot.raw.log import DEBUG, log
+
+from .preload import preload
+from .resilience import Resilience
+
+
+class Stack:
+    """An assembled stack, with the values that it was assembled from. Immutable.
+
+    Arguments:
+        config: builds the service.
+        layers: the layers of the caller, the last one outermost.
+        context: the runtime and the HTTP transport that the service is built with.
+        resilience: the default retries and timeouts of a remote service; None leaves them out.
+
+    Attributes:
+        accessor: the outermost accessor.
+    """
+
+    __slots__ = ("accessor", "config", "context", "layers", "resilience")
+
+    def __init__(
+        self, config: ServiceConfig, layers: tuple[Layer, ...], context: Context, resilience: Resilience | None
+    ) -> None:
+        preload(needs_loop=config.NEEDS_LOOP)
+        self.config = config
+        self.layers = layers
+        self.context = context
+        self.resilience = resilience
+        self.accessor = assemble(config, layers, context, resilience)
+
+    @classmethod
+    def of(cls, config: object, layers: object, context: object, resilient: object) -> Stack:
+        """The stack of the arguments of `Operator`.
+
+        Raises:
+            InvalidInput: an argument has the wrong type.
+        """
+        if not isinstance(config, ServiceConfig):
+            raise InvalidInput(f"an operator is made from a configuration such as Fs(root), {_wrong_config(config)}")
+        checked_layers = _checked_layers(layers)
+        if context is not None and not isinstance(context, Context):
+            raise InvalidInput(f"a context is a Context, not {type(context).__name__}")
+        if not isinstance(resilient, bool):
+            raise InvalidInput(f"resilient must be True or False, not a {type(resilient).__name__}")
+        return cls(config, checked_layers, context or Context(), Resilience() if resilient else None)
+
+    @property
+    def needs_loop(self) -> bool:
+        """Whether the service needs an event loop, also for calls that do not await."""
+        return self.config.NEEDS_LOOP
+
+    def with_layer(self, layer: Layer) -> Stack:
+        """The stack with one more layer around it. It shares connections and the retry budget with this one."""
+        return Stack(self.config, (*self.layers, _checked_layer(layer)), self.context, self.resilience)
+
+    def without_loop(self) -> Stack:
+        """The stack on the inline runtime, whose calls never wait for an event loop."""
+        from entrepot.raw.runtime.inline import InlineRuntime
+
+        return Stack(self.config, self.layers, self.context.replace(runtime=InlineRuntime()), self.resilience)
+
+    def accessor_over(self, config: ServiceConfig) -> Accessor:
+        """The same layers and context around another configuration of the service."""
+        return assemble(config, self.layers, self.context, self.resilience)
+
+    def __repr__(self) -> str:
+        layers = _with_defaults(self.layers, self.accessor.info, self.resilience)
+        return ", ".join([repr(self.config), *(type(layer).__name__ for layer in layers)])
+
+
+def assemble(
+    config: ServiceConfig, layers: tuple[Layer, ...], context: Context, resilience: Resilience | None = None
+) -> Accessor:
+    """Builds the service and wraps it: first in the automatic layers, then in those of the caller.
+
+    Arguments:
+        config: builds the service.
+        layers: the layers of the caller, the last one outermost.
+        context: the runtime and the HTTP transport that the service is built with.
+        resilience: adds the default retries and timeouts where the service is remote.
+    """
+    context = context.with_telemetry(config.TELEMETRY)
+    for layer in layers:
+        context = layer.wrap_context(context)
+    accessor = config.build(context)
+    for layer in (automatic.CompleteLayer(), automatic.CorrectnessCheckLayer(), automatic.ErrorContextLayer()):
+        accessor = layer.wrap(accessor, context)
+    for layer in (*_with_defaults(layers, accessor.info, resilience), automatic.TypeEraseLayer()):
+        accessor = layer.wrap(accessor, context)
+    log(DEBUG, "built %r with %d layers", config, len(layers))
+    return accessor
+
+
+def _with_defaults(layers: tuple[Layer, ...], info: AccessorInfo, resilience: Resilience | None) -> tuple[Layer, ...]:
+    """The caller's layers, with the default ones of a remote service among them."""
+    return resilience.around(layers) if resilience is not None and info.is_remote else layers
+
+
+def _wrong_config(config: object) -> str:
+    """The type of a wrong configuration, with a hint. Never its value: a URI or a mapping may hold a secret."""
+    hint = ""
+    if isinstance(config, str):
+        hint = "; Operator.from_uri takes a URI"
+    elif isinstance(config, Mapping):
+        hint = "; Operator.from_config takes a scheme and a mapping"
+    elif isinstance(config, type) and issubclass(config, ServiceConfig):
+        hint = "; make an instance of it"
+    return f"not {type(config).__name__}{hint}"
+
+
+def _checked_layers(layers: object) -> tuple[Layer, ...]:
+    if not isinstance(layers, Iterable):
+        raise InvalidInput(f"layers are a tuple of layers, not {type(layers).__name__}")
+    return tuple(map(_checked_layer, layers))
+
+
+def _checked_layer(layer: object) -> Layer:
+    if isinstance(layer, Layer):
+        return layer
+    raise InvalidInput(f"a layer is an instance of Layer, not {type(layer).__name__}")
