@@ -3,7 +3,8 @@
     python tools/generate_blocking.py
 
 Run it after any change of a public method of the facade; a test says when it was forgotten. It stops at a
-docstring that still speaks of `await`, which then needs a line in `WORDS`.
+docstring that still speaks of `await`, which then needs a line in `WORDS`. What follows from the options, such as the
+builders, is written by `generate_facade.py`, which runs this program too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-SOURCES: Final = Path(__file__).parents[1] / "src" / "entrepot"
+ROOT: Final = Path(__file__).parents[1]
+SOURCES: Final = ROOT / "src" / "entrepot"
 MARK: Final = "Generated from the async facade by `python tools/generate_blocking.py`; do not edit."
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -115,20 +117,9 @@ if TYPE_CHECKING:
 ''',
     "writer": '"""What `writer` gives: one object, to be written piece by piece and published at the end."""',
     "lister": '"""What `lister` gives: one listing, entry by entry, with the next page on its way."""',
-    "calls": '''"""The second spelling of every operation: `op.read_with(path).range(0, 8).if_match(etag).run()`."""
-from typing import TYPE_CHECKING
-if TYPE_CHECKING:
-    from entrepot.types import Copied  # noqa: F401 - a base below names it
-    from .lister import BlockingLister  # noqa: F401 - a base below names it
-    from .reader import BlockingReader  # noqa: F401 - a base below names it
-    from .writer import BlockingWriter  # noqa: F401 - a base below names it
-T = TypeVar("T")
-''',
 }
 HOMES: Final = {
-    "Call": ".call",
     "BlockingSource": "entrepot.facade.sources",
-    "EnteredCall": ".call",
     "Entry": "entrepot.types",
     "Iterable": "collections.abc",
     "Iterator": "collections.abc",
@@ -141,48 +132,47 @@ HOMES: Final = {
 """Where names are from that the facade has not imported."""
 
 
-def generated(name: str) -> str:
+def generated(name: str, sources: Path = SOURCES) -> str:
     """The text of a module of `entrepot.blocking`, without its final format."""
     doc, _, head = HEADS[name].partition("\n")
-    body = head + "\n\n".join(_calls() if name == "calls" else [_twin(name)]) + "\n"
+    body = f"{head}{_twin(sources, name)}\n"
     start = [f'{doc[:-3]}\n\n{MARK}\n"""', "from __future__ import annotations"]
-    return "\n".join([*start, *_imports("futures" if name == "calls" else name, body), body])
+    return "\n".join([*start, *_imports(sources, name, body), body])
 
 
-def _imports(source: str, body: str) -> list[str]:
-    """Imports of the names that a module uses, mostly from where the facade has them."""
+def _imports(sources: Path, module: str, body: str) -> list[str]:
+    """Imports of the names that a module uses, most of them from where the facade imports them."""
     tree = ast.parse(body)
-    used = {one.id for one in ast.walk(tree) if isinstance(one, ast.Name)}
-    defined = {one.name for one in tree.body if isinstance(one, ast.ClassDef)}
-    homes = _homes(source) | {name: ".calls" for name in used if name.endswith("Call")} | HOMES
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    homes = _homes(sources, module) | {name: ".calls" for name in used if name.endswith("Call")} | HOMES
     return [f"from {homes[name]} import {name}" for name in sorted((used - defined) & homes.keys())]
 
 
-def _homes(source: str) -> dict[str, str]:
-    """Where the names of a module of the facade are from: those it imports, and those it defines."""
-    tree = ast.parse((SOURCES / "facade" / f"{source}.py").read_text())
-    imports = [one for one in ast.walk(tree) if isinstance(one, ast.ImportFrom) and one.module != "_typeshed"]
+def _homes(sources: Path, module: str) -> dict[str, str]:
+    """The modules of the names of a module of the facade: those that it imports, and those that it defines."""
+    tree = ast.parse((sources / "facade" / f"{module}.py").read_text())
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module != "_typeshed"]
     imported = {
-        name.name: (f"entrepot.facade.{one.module}" if one.level else str(one.module))
-        for one in imports
-        for name in one.names
+        alias.name: (f"entrepot.facade.{node.module}" if node.level else str(node.module))
+        for node in imports
+        for alias in node.names
     }
-    values = [one for one in tree.body if isinstance(one, ast.Assign | ast.AnnAssign)]
-    targets = [one.target if isinstance(one, ast.AnnAssign) else one.targets[0] for one in values]
-    return {
-        one.id: f"entrepot.facade.{source}" for one in targets if isinstance(one, ast.Name) and one.id != "T"
-    } | imported
+    values = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    targets = [node.target if isinstance(node, ast.AnnAssign) else node.targets[0] for node in values]
+    names = [target.id for target in targets if isinstance(target, ast.Name)]
+    return dict.fromkeys(names, f"entrepot.facade.{module}") | imported
 
 
-def _twin(module: str) -> str:
-    """A class whose methods run those of the class that it is the twin of."""
-    (cls,) = (one for one in _classes(module) if one.name == module.capitalize())
+def _twin(sources: Path, module: str) -> str:
+    """The blocking class of an async one: each method runs the method of that name."""
+    (cls,) = (node for node in _classes(sources, module) if node.name == module.capitalize())
     base = BODIES.get(cls.name, "BlockingBase")
     skipped = BY_HAND | BY_HAND_IN.get(cls.name, set())
-    functions = [one for one in cls.body if isinstance(one, FUNCTION)]
-    if any(one.name == "close" for one in functions):
+    functions = [node for node in cls.body if isinstance(node, FUNCTION)]
+    if any(function.name == "close" for function in functions):
         skipped |= {"aclose"}
-    methods = [_method(one) for one in functions if _is_public(one.name, skipped)]
+    methods = [_method(function) for function in functions if _is_public(function.name, skipped)]
     return f'class Blocking{cls.name}({base}):\n    """{CLASSES[cls.name]}"""\n' + "\n".join(methods)
 
 
@@ -245,49 +235,21 @@ def _without_await(doc: str) -> str:
     return doc
 
 
-def _calls() -> list[str]:
-    """The builders of the facade, with the bases of ours."""
-    return [_builder(one) for one in _classes("futures") if one.name not in {"Future", "_Enterable", "_Entered"}]
+def _classes(sources: Path, module: str) -> list[ast.ClassDef]:
+    tree = ast.parse((sources / "facade" / f"{module}.py").read_text())
+    return [node for node in tree.body if isinstance(node, ast.ClassDef)]
 
 
-def _builder(cls: ast.ClassDef) -> str:
-    doc = ast.get_docstring(cls, clean=False)
-    head = f"class {_builder_name(cls.name)}({', '.join(_builder_base(one) for one in cls.bases)}):\n"
-    text = f'    """{_without_await(doc)}"""\n\n' if doc else ""
-    return head + text + "\n".join(_step(one) for one in cls.body if isinstance(one, FUNCTION))
-
-
-def _builder_name(name: str) -> str:
-    return _call_name(name) if name.startswith("Future") else name
-
-
-def _builder_base(base: ast.expr) -> str:
-    name, _, argument = ast.unparse(base).partition("[")
-    renamed = {"Future": "Call", "_Entered": "EnteredCall"}.get(name, name)
-    return f"{renamed}[{_translated(argument)}" if argument else renamed
-
-
-def _step(function: FUNCTION) -> str:
-    returns = ast.unparse(function.returns or ast.Constant(None))
-    if function.name == "__aiter__":
-        return _function(function, "__iter__", returns, "with self.run() as opened:", "    yield from opened")
-    return _function(function, function.name, returns, ast.unparse(function.body[-1]))
-
-
-def _classes(module: str) -> list[ast.ClassDef]:
-    tree = ast.parse((SOURCES / "facade" / f"{module}.py").read_text())
-    return [one for one in tree.body if isinstance(one, ast.ClassDef)]
-
-
-def main() -> None:
+def main(sources: Path = SOURCES) -> None:
     """Writes the modules and formats them."""
-    files = [SOURCES / "blocking" / f"{name}.py" for name in HEADS]
+    files = [sources / "blocking" / f"{name}.py" for name in HEADS]
     for file in files:
-        file.write_text(generated(file.stem))
+        file.write_text(generated(file.stem, sources))
     ruff = [sys.executable, "-m", "ruff"]
-    subprocess.run([*ruff, "check", "--quiet", "--fix", "--select", "I", *files], check=True)
-    subprocess.run([*ruff, "format", "--quiet", *files], check=True)
+    settings = ["--quiet", "--config", str(ROOT / "pyproject.toml")]
+    subprocess.run([*ruff, "check", *settings, "--fix", "--select", "I", *files], check=True)
+    subprocess.run([*ruff, "format", *settings, *files], check=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:]))

@@ -1,6 +1,5 @@
 """What is generated is what the facade says now."""
 
-import ast
 import inspect
 
 import pytest
@@ -10,6 +9,7 @@ from entrepot import blocking
 from entrepot.blocking import calls
 from entrepot.facade import futures
 from tests.docs.markdown import SOURCES
+from tests.facade.generated import imports_and_the_rest
 from tools import generate_blocking
 
 TWINS = {
@@ -33,13 +33,6 @@ def test_a_module_is_what_the_generator_writes(name):
     generated = generate_blocking.generated(name)
     is_same = imports_and_the_rest(committed) == imports_and_the_rest(generated)
     assert is_same, "the facade has changed: run `python tools/generate_blocking.py`"
-
-
-def imports_and_the_rest(text):
-    tree = ast.parse(text)
-    imports = [one for one in tree.body if isinstance(one, ast.ImportFrom)]
-    names = {(one.module, one.level, name.name) for one in imports for name in one.names}
-    return names, [ast.dump(one) for one in tree.body if one not in imports]
 
 
 @pytest.mark.parametrize("cls", TWINS)

@@ -26,22 +26,20 @@ from entrepot.facade.futures import (
     FutureWrite,
     FutureWriter,
 )
-from entrepot.facade.options import (
+from entrepot.facade.keywords import (
     CopyOptions,
     DeleteOptions,
     ListerOptions,
-    Path,
     PresignDeleteOptions,
     PresignReadOptions,
+    PresignStatOptions,
     PresignWriteOptions,
-    Range,
     ReaderOptions,
     RenameOptions,
     StatOptions,
     WriterOptions,
-    checked,
-    checked_presign,
 )
+from entrepot.facade.options import Path, Range, checked, checked_presign
 from entrepot.raw import (
     OpAbortUpload,
     OpCopy,
@@ -172,7 +170,7 @@ def test_the_docstring_of_the_operation_names_each_option(record: type, method: 
 
 PRESIGNS: dict[type, tuple[Any, type, set[str]]] = {
     OpRead: (PresignReadOptions, FuturePresignRead, {"chunk", "concurrent", "gap", "content_length_hint"}),
-    OpStat: (StatOptions, FuturePresignStat, set()),
+    OpStat: (PresignStatOptions, FuturePresignStat, set()),
     OpWrite: (PresignWriteOptions, FuturePresignWrite, {"append", "chunk", "concurrent"}),
     OpDelete: (PresignDeleteOptions, FuturePresignDelete, {"recursive"}),
 }

@@ -5,10 +5,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from entrepot.errors import InvalidInput
-from entrepot.facade.futures import described
+from entrepot.facade.future import described
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class _Enterable(Protocol):
+        def __enter__(self) -> Self: ...
+
+        def __exit__(
+            self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+        ) -> None: ...
+
 
 T = TypeVar("T")
 
@@ -52,15 +63,7 @@ class Call(Generic[T]):
             warnings.warn(f"{self!r} was never run", RuntimeWarning, stacklevel=1, source=self)
 
 
-class _Enterable(Protocol):
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
-
-
-E = TypeVar("E", bound=_Enterable)
+E = TypeVar("E", bound="_Enterable")
 
 
 class EnteredCall(Call[E]):
@@ -70,7 +73,7 @@ class EnteredCall(Call[E]):
 
     def __enter__(self) -> E:
         if self._entered is not None:
-            raise InvalidInput("this has been entered already; each `with` needs one of its own")
+            raise InvalidInput("this is already entered; make a new one for each `with`")
         self._entered = self.run()
         return self._entered.__enter__()
 

@@ -1,6 +1,6 @@
-"""The second spelling of every operation: `op.read_with(path).range(0, 8).if_match(etag).run()`.
+"""The builders: `op.read_with(path).range(0, 8).if_match(etag).run()`.
 
-Generated from the async facade by `python tools/generate_blocking.py`; do not edit.
+Generated from `raw/ops.py` by `python tools/generate_facade.py`; do not edit.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from entrepot.facade.options import AskedRange, Path
+from entrepot.facade.options import Path, UncheckedRange
 from entrepot.types import Entry, Metadata, PresignedRequest
 
 from .call import Call, EnteredCall
@@ -20,242 +20,325 @@ if TYPE_CHECKING:
     from .lister import BlockingLister  # noqa: F401 - a base below names it
     from .reader import BlockingReader  # noqa: F401 - a base below names it
     from .writer import BlockingWriter  # noqa: F401 - a base below names it
+
 T = TypeVar("T")
 
 
-class _Conditions(Call[T]):
+class _SignedStat(Call[T]):
     def version(self, version: str) -> Self:
-        """The version of the object. Requires `*_with_version`."""
+        """The version of the object. By default the current one. Requires `stat_with_version`."""
         return self._with(version=version)
 
-    def if_match(self, etag: str) -> Self:
-        """Only if the object has this etag. Requires `*_with_if_match`."""
-        return self._with(if_match=etag)
+    def if_match(self, if_match: str) -> Self:
+        """Succeed only if the object has this etag. Requires `stat_with_if_match`."""
+        return self._with(if_match=if_match)
 
-    def if_none_match(self, etag: str) -> Self:
-        """Only if the object has another etag. Requires `*_with_if_none_match`."""
-        return self._with(if_none_match=etag)
+    def if_none_match(self, if_none_match: str) -> Self:
+        """Succeed only if the object has another etag. Requires `stat_with_if_none_match`."""
+        return self._with(if_none_match=if_none_match)
 
-    def if_modified_since(self, moment: datetime) -> Self:
-        """Only if written after this time, which has a time zone. Requires `*_with_if_modified_since`."""
-        return self._with(if_modified_since=moment)
+    def if_modified_since(self, if_modified_since: datetime) -> Self:
+        """Succeed only if the object was written after this time, which has a time zone.
 
-    def if_unmodified_since(self, moment: datetime) -> Self:
-        """Only if the object was not written after this time. Requires `*_with_if_unmodified_since`."""
-        return self._with(if_unmodified_since=moment)
+        Requires `stat_with_if_modified_since`.
+        """
+        return self._with(if_modified_since=if_modified_since)
+
+    def if_unmodified_since(self, if_unmodified_since: datetime) -> Self:
+        """Succeed only if the object was not written after this time, which has a time zone.
+
+        Requires `stat_with_if_unmodified_since`.
+        """
+        return self._with(if_unmodified_since=if_unmodified_since)
+
+    def override_content_type(self, override_content_type: str) -> Self:
+        """The Content-Type of the response, instead of the stored one. Requires `stat_with_override_content_type`."""
+        return self._with(override_content_type=override_content_type)
+
+    def override_content_disposition(self, override_content_disposition: str) -> Self:
+        """The Content-Disposition of the response, instead of the stored one.
+
+        Requires `stat_with_override_content_disposition`.
+        """
+        return self._with(override_content_disposition=override_content_disposition)
+
+    def override_cache_control(self, override_cache_control: str) -> Self:
+        """The Cache-Control of the response, instead of the stored one. Requires `stat_with_override_cache_control`."""
+        return self._with(override_cache_control=override_cache_control)
 
 
-class _Overrides(_Conditions[T]):
-    def override_content_type(self, media_type: str) -> Self:
-        """The Content-Type that the reply shall state. Requires `*_with_override_content_type`."""
-        return self._with(override_content_type=media_type)
-
-    def override_content_disposition(self, disposition: str) -> Self:
-        """The Content-Disposition that the reply shall state. Requires `*_with_override_content_disposition`."""
-        return self._with(override_content_disposition=disposition)
-
-    def override_cache_control(self, directives: str) -> Self:
-        """The Cache-Control that the reply shall state. Requires `*_with_override_cache_control`."""
-        return self._with(override_cache_control=directives)
-
-
-class StatCall(_Overrides[Metadata]):
-    """`stat` being described; `run()` gives the `Metadata`."""
-
-
-class _Ranged(_Overrides[T]):
+class _SignedRead(Call[T]):
     def range(self, start: int = 0, end: int | None = None, *, suffix: int | None = None) -> Self:
         """The bytes from `start` up to, not including, `end`; or the last `suffix` bytes."""
-        return self._with(range=AskedRange(start, end, suffix))
+        return self._with(range=UncheckedRange(start, end, suffix))
+
+    def version(self, version: str) -> Self:
+        """The version of the object. By default the current one. Requires `read_with_version`."""
+        return self._with(version=version)
+
+    def if_match(self, if_match: str) -> Self:
+        """Succeed only if the object has this etag. Requires `read_with_if_match`."""
+        return self._with(if_match=if_match)
+
+    def if_none_match(self, if_none_match: str) -> Self:
+        """Succeed only if the object has another etag. Requires `read_with_if_none_match`."""
+        return self._with(if_none_match=if_none_match)
+
+    def if_modified_since(self, if_modified_since: datetime) -> Self:
+        """Succeed only if the object was written after this time, which has a time zone.
+
+        Requires `read_with_if_modified_since`.
+        """
+        return self._with(if_modified_since=if_modified_since)
+
+    def if_unmodified_since(self, if_unmodified_since: datetime) -> Self:
+        """Succeed only if the object was not written after this time, which has a time zone.
+
+        Requires `read_with_if_unmodified_since`.
+        """
+        return self._with(if_unmodified_since=if_unmodified_since)
+
+    def override_content_type(self, override_content_type: str) -> Self:
+        """The Content-Type of the response, instead of the stored one. Requires `read_with_override_content_type`."""
+        return self._with(override_content_type=override_content_type)
+
+    def override_content_disposition(self, override_content_disposition: str) -> Self:
+        """The Content-Disposition of the response, instead of the stored one.
+
+        Requires `read_with_override_content_disposition`.
+        """
+        return self._with(override_content_disposition=override_content_disposition)
+
+    def override_cache_control(self, override_cache_control: str) -> Self:
+        """The Cache-Control of the response, instead of the stored one. Requires `read_with_override_cache_control`."""
+        return self._with(override_cache_control=override_cache_control)
 
 
-class _Reading(_Ranged[T]):
-    def chunk(self, size: int) -> Self:
-        """Hint: read in requests of `size` bytes. By default one stream."""
-        return self._with(chunk=size)
+class _Read(_SignedRead[T]):
+    def chunk(self, chunk: int) -> Self:
+        """Bytes per request (a hint). By default one request for the whole range."""
+        return self._with(chunk=chunk)
 
-    def concurrent(self, requests: int) -> Self:
-        """Hint: keep so many requests in flight. By default 1 for a stream, 8 for `fetch`."""
-        return self._with(concurrent=requests)
+    def concurrent(self, concurrent: int) -> Self:
+        """Requests in flight (a hint). By default 1 for a stream, 8 for `Reader.fetch`."""
+        return self._with(concurrent=concurrent)
 
-    def gap(self, size: int) -> Self:
-        """Hint: `fetch` joins ranges at most `size` bytes apart. By default 1 MiB."""
-        return self._with(gap=size)
+    def gap(self, gap: int) -> Self:
+        """`Reader.fetch` joins ranges that are at most this many bytes apart (a hint). By default 1 MiB."""
+        return self._with(gap=gap)
 
-    def content_length_hint(self, size: int) -> Self:
-        """Hint: the object is believed to have `size` bytes, so that chunks can be asked for ahead."""
-        return self._with(content_length_hint=size)
-
-
-class ReadCall(_Reading[bytes]):
-    """`read` being described; `run()` gives the bytes."""
+    def content_length_hint(self, content_length_hint: int) -> Self:
+        """The expected size of the object in bytes (a hint), to request chunks ahead from the start."""
+        return self._with(content_length_hint=content_length_hint)
 
 
-class ReaderCall(_Reading["BlockingReader"], EnteredCall["BlockingReader"]):
-    """`reader` being described. It can be run, entered with `with`, or iterated by chunks."""
+class _SignedWrite(Call[T]):
+    def content_type(self, content_type: str) -> Self:
+        """The media type to store. Requires `write_with_content_type`."""
+        return self._with(content_type=content_type)
+
+    def content_disposition(self, content_disposition: str) -> Self:
+        """The Content-Disposition to store, which says how a browser presents the object.
+
+        Requires `write_with_content_disposition`.
+        """
+        return self._with(content_disposition=content_disposition)
+
+    def content_encoding(self, content_encoding: str) -> Self:
+        """The encodings of the data, such as `"gzip"`, to store.
+
+        The data itself is stored as it is. Requires `write_with_content_encoding`.
+        """
+        return self._with(content_encoding=content_encoding)
+
+    def cache_control(self, cache_control: str) -> Self:
+        """The Cache-Control to store, which says how long caches may keep the object.
+
+        Requires `write_with_cache_control`.
+        """
+        return self._with(cache_control=cache_control)
+
+    def user_metadata(self, user_metadata: Mapping[str, str]) -> Self:
+        """Names and values to store with the object.
+
+        Names are stored in lower case. Requires `write_with_user_metadata`.
+        """
+        return self._with(user_metadata=user_metadata)
+
+    def if_match(self, if_match: str) -> Self:
+        """Succeed only if the object has this etag. Requires `write_with_if_match`."""
+        return self._with(if_match=if_match)
+
+    def if_none_match(self, if_none_match: str) -> Self:
+        """Succeed only if the object has another etag, or does not exist. Requires `write_with_if_none_match`."""
+        return self._with(if_none_match=if_none_match)
+
+    def if_not_exists(self, if_not_exists: bool = True) -> Self:
+        """Succeed only if the object does not exist. Requires `write_with_if_not_exists`."""
+        return self._with(if_not_exists=if_not_exists)
+
+
+class _Write(_SignedWrite[T]):
+    def append(self, append: bool = True) -> Self:
+        """Add the data to the end of the object, which need not exist. Requires `write_with_append`."""
+        return self._with(append=append)
+
+    def chunk(self, chunk: int) -> Self:
+        """Bytes per part (a hint).
+
+        Later parts are larger where the object would need more parts than the service takes. By default the service
+        chooses.
+        """
+        return self._with(chunk=chunk)
+
+    def concurrent(self, concurrent: int) -> Self:
+        """Parts in flight (a hint). By default the service chooses."""
+        return self._with(concurrent=concurrent)
+
+
+class _SignedDelete(Call[T]):
+    def version(self, version: str) -> Self:
+        """Delete this version, permanently.
+
+        By default the object is deleted, and its older versions stay. Requires `delete_with_version`.
+        """
+        return self._with(version=version)
+
+
+class _Delete(_SignedDelete[T]):
+    def recursive(self, recursive: bool = True) -> Self:
+        """Delete everything under the path as well.
+
+        For `"a/"` that is the directory with its contents, but not an object `a`; for `"a"` that object too. Neither
+        deletes `ab`. Requires `delete_with_recursive`.
+        """
+        return self._with(recursive=recursive)
+
+
+class _List(Call[T]):
+    def recursive(self, recursive: bool = True) -> Self:
+        """List everything under the path, not only its direct children. Requires `list_with_recursive`."""
+        return self._with(recursive=recursive)
+
+    def start_after(self, start_after: Path) -> Self:
+        """List only entries after this path, in the order of the service. Requires `list_with_start_after`."""
+        return self._with(start_after=start_after)
+
+    def versions(self, versions: bool = True) -> Self:
+        """List every version of each object, each as an entry.
+
+        Other listings name versions of deletion marks only, so that deleting a listed entry deletes the object.
+        Requires `list_with_versions`.
+        """
+        return self._with(versions=versions)
+
+    def deleted(self, deleted: bool = True) -> Self:
+        """List deletion marks as well; without `versions` only the current ones. Requires `list_with_deleted`."""
+        return self._with(deleted=deleted)
+
+    def limit(self, limit: int) -> Self:
+        """Entries per request (a hint). It does not end the listing. By default the service chooses."""
+        return self._with(limit=limit)
+
+
+class _Copy(Call[T]):
+    def if_not_exists(self, if_not_exists: bool = True) -> Self:
+        """Succeed only if the target does not exist. Requires `copy_with_if_not_exists`."""
+        return self._with(if_not_exists=if_not_exists)
+
+    def if_match(self, if_match: str) -> Self:
+        """Succeed only if the target has this etag. Requires `copy_with_if_match`."""
+        return self._with(if_match=if_match)
+
+    def source_version(self, source_version: str) -> Self:
+        """The version of the source to copy.
+
+        The target may then be the source itself, which restores that version. Requires `copy_with_source_version`.
+        """
+        return self._with(source_version=source_version)
+
+    def chunk(self, chunk: int) -> Self:
+        """Bytes per range, where an object is copied in ranges (a hint). By default the service chooses."""
+        return self._with(chunk=chunk)
+
+    def concurrent(self, concurrent: int) -> Self:
+        """Ranges in flight (a hint). By default the service chooses."""
+        return self._with(concurrent=concurrent)
+
+    def source_content_length_hint(self, source_content_length_hint: int) -> Self:
+        """The expected size of the source in bytes (a hint), to choose the right way to copy without a request."""
+        return self._with(source_content_length_hint=source_content_length_hint)
+
+
+class _Rename(Call[T]):
+    def if_not_exists(self, if_not_exists: bool = True) -> Self:
+        """Succeed only if the target does not exist. Requires `rename_with_if_not_exists`."""
+        return self._with(if_not_exists=if_not_exists)
+
+
+class StatCall(_SignedStat[Metadata]):
+    """`stat`, described step by step. `run()` returns the `Metadata`."""
+
+
+class PresignStatCall(_SignedStat[PresignedRequest]):
+    """`presign_stat`, described step by step. `run()` returns the `PresignedRequest`."""
+
+
+class ReadCall(_Read[bytes]):
+    """`read`, described step by step. `run()` returns the bytes."""
+
+
+class ReaderCall(_Read["BlockingReader"], EnteredCall["BlockingReader"]):
+    """`reader`, described step by step. It can be run, entered with `with`, or iterated by chunks."""
 
     def __iter__(self) -> Iterator[bytes]:
         with self.run() as opened:
             yield from opened
 
 
-class _Storing(Call[T]):
-    def content_type(self, media_type: str) -> Self:
-        """The media type to store. Requires `write_with_content_type`."""
-        return self._with(content_type=media_type)
-
-    def content_disposition(self, disposition: str) -> Self:
-        """How a browser should present it. Requires `write_with_content_disposition`."""
-        return self._with(content_disposition=disposition)
-
-    def content_encoding(self, encoding: str) -> Self:
-        """The encodings of the bytes, which are stored as given. Requires `write_with_content_encoding`."""
-        return self._with(content_encoding=encoding)
-
-    def cache_control(self, directives: str) -> Self:
-        """How long others may keep it. Requires `write_with_cache_control`."""
-        return self._with(cache_control=directives)
-
-    def user_metadata(self, values: Mapping[str, str]) -> Self:
-        """Names and values to store beside it. Requires `write_with_user_metadata`."""
-        return self._with(user_metadata=values)
-
-    def if_match(self, etag: str) -> Self:
-        """Only if the object has this etag. Requires `write_with_if_match`."""
-        return self._with(if_match=etag)
-
-    def if_none_match(self, etag: str) -> Self:
-        """Only if the object has another etag. Requires `write_with_if_none_match`."""
-        return self._with(if_none_match=etag)
-
-    def if_not_exists(self, only: bool = True) -> Self:
-        """Only if there is no such object. Requires `write_with_if_not_exists`."""
-        return self._with(if_not_exists=only)
+class PresignReadCall(_SignedRead[PresignedRequest]):
+    """`presign_read`, described step by step. `run()` returns the `PresignedRequest`."""
 
 
-class _Writing(_Storing[T]):
-    def append(self, append: bool = True) -> Self:
-        """Write behind what the object has. Requires `write_with_append`."""
-        return self._with(append=append)
-
-    def chunk(self, size: int) -> Self:
-        """Hint: send in parts of `size` bytes, larger ones only where the object could not be held otherwise."""
-        return self._with(chunk=size)
-
-    def concurrent(self, parts: int) -> Self:
-        """Hint: keep so many parts in flight."""
-        return self._with(concurrent=parts)
+class WriteCall(_Write[Metadata]):
+    """`write`, described step by step. `run()` returns the `Metadata` of the stored object."""
 
 
-class WriteCall(_Writing[Metadata]):
-    """`write` being described; `run()` gives the `Metadata` of what was stored."""
+class WriterCall(_Write["BlockingWriter"], EnteredCall["BlockingWriter"]):
+    """`writer`, described step by step. It can be run, or entered with `with`."""
 
 
-class WriterCall(_Writing["BlockingWriter"], EnteredCall["BlockingWriter"]):
-    """`writer` being described. It can be run, or entered with `with`."""
+class PresignWriteCall(_SignedWrite[PresignedRequest]):
+    """`presign_write`, described step by step. `run()` returns the `PresignedRequest`."""
 
 
-class _Deleting(Call[T]):
-    def version(self, version: str) -> Self:
-        """Remove this version, for good. Requires `delete_with_version`."""
-        return self._with(version=version)
+class DeleteCall(_Delete[None]):
+    """`delete`, described step by step. `run()` makes the deletion."""
 
 
-class DeleteCall(_Deleting[None]):
-    """`delete` being described."""
-
-    def recursive(self, recursive: bool = True) -> Self:
-        """What lies beneath as well: of `"a"` and of `"a/"` all beneath `a/`. Requires `delete_with_recursive`."""
-        return self._with(recursive=recursive)
+class PresignDeleteCall(_SignedDelete[PresignedRequest]):
+    """`presign_delete`, described step by step. `run()` returns the `PresignedRequest`."""
 
 
-class _Listing(Call[T]):
-    def recursive(self, recursive: bool = True) -> Self:
-        """All that lies beneath. Requires `list_with_recursive`."""
-        return self._with(recursive=recursive)
-
-    def start_after(self, path: Path) -> Self:
-        """Only what comes after this path. Requires `list_with_start_after`."""
-        return self._with(start_after=path)
-
-    def versions(self, versions: bool = True) -> Self:
-        """Every version of each object. Requires `list_with_versions`."""
-        return self._with(versions=versions)
-
-    def deleted(self, deleted: bool = True) -> Self:
-        """Also the marks that deletions left. Requires `list_with_deleted`."""
-        return self._with(deleted=deleted)
-
-    def limit(self, entries: int) -> Self:
-        """Hint: ask for so many entries at a time."""
-        return self._with(limit=entries)
+class ListCall(_List[list[Entry]]):
+    """`list`, described step by step. `run()` returns the entries."""
 
 
-class ListCall(_Listing[list[Entry]]):
-    """`list` being described; `run()` gives the entries."""
-
-
-class ListerCall(_Listing["BlockingLister"], EnteredCall["BlockingLister"]):
-    """`lister` being described. It can be run, entered with `with`, or iterated by entries."""
+class ListerCall(_List["BlockingLister"], EnteredCall["BlockingLister"]):
+    """`lister`, described step by step. It can be run, entered with `with`, or iterated by entries."""
 
     def __iter__(self) -> Iterator[Entry]:
         with self.run() as opened:
             yield from opened
 
 
-class _Copying(Call[T]):
-    def if_not_exists(self, only: bool = True) -> Self:
-        """Only if there is no object at the target. Requires `copy_with_if_not_exists`."""
-        return self._with(if_not_exists=only)
-
-    def if_match(self, etag: str) -> Self:
-        """Only if the object at the target has this etag. Requires `copy_with_if_match`."""
-        return self._with(if_match=etag)
-
-    def source_version(self, version: str) -> Self:
-        """The version of the source to copy. Requires `copy_with_source_version`."""
-        return self._with(source_version=version)
-
-    def chunk(self, size: int) -> Self:
-        """Hint: copy in ranges of `size` bytes, where an object is copied in ranges."""
-        return self._with(chunk=size)
-
-    def concurrent(self, ranges: int) -> Self:
-        """Hint: keep so many ranges in flight."""
-        return self._with(concurrent=ranges)
-
-    def source_content_length_hint(self, size: int) -> Self:
-        """Hint: the source is believed to have `size` bytes, so that the right way to copy it is taken at once."""
-        return self._with(source_content_length_hint=size)
+class CopyCall(_Copy[Metadata]):
+    """`copy`, described step by step. `run()` returns the `Metadata` of the target."""
 
 
-class CopyCall(_Copying[Metadata]):
-    """`copy` being described; `run()` gives what the storage says of the target."""
+class CopyToCall(_Copy["Copied"]):
+    """`copy_to`, described step by step. `run()` returns the `Copied`."""
 
 
-class CopyToCall(_Copying["Copied"]):
-    """`copy_to` being described; `run()` gives `Copied`."""
-
-
-class RenameCall(Call[None]):
-    """`rename` being described."""
-
-    def if_not_exists(self, only: bool = True) -> Self:
-        """Only if there is no object at the target. Requires `rename_with_if_not_exists`."""
-        return self._with(if_not_exists=only)
-
-
-class PresignReadCall(_Ranged[PresignedRequest]):
-    """`presign_read` being described; `run()` gives the `PresignedRequest`."""
-
-
-class PresignStatCall(_Overrides[PresignedRequest]):
-    """`presign_stat` being described; `run()` gives the `PresignedRequest`."""
-
-
-class PresignWriteCall(_Storing[PresignedRequest]):
-    """`presign_write` being described; `run()` gives the `PresignedRequest`."""
-
-
-class PresignDeleteCall(_Deleting[PresignedRequest]):
-    """`presign_delete` being described; `run()` gives the `PresignedRequest`."""
+class RenameCall(_Rename[None]):
+    """`rename`, described step by step. `run()` makes the change."""

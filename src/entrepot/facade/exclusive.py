@@ -5,25 +5,28 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import TracebackType
-from typing import Protocol, Self, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Self, TypeVar, TypeVarTuple
 
 from entrepot.errors import Error, InvalidInput
 
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Resource(Protocol):
+        """A connection, file or request that an opened object holds between two calls."""
+
+        @property
+        def is_midway(self) -> bool:
+            """Whether anything is held now."""
+            ...
+
+        async def release(self) -> None:
+            """Releases it. The next call acquires it again."""
+            ...
+
+
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
-
-
-class Resource(Protocol):
-    """A connection, file or request that an opened object holds between two calls."""
-
-    @property
-    def is_midway(self) -> bool:
-        """Whether anything is held now."""
-        ...
-
-    async def release(self) -> None:
-        """Releases it. The next call acquires it again."""
-        ...
 
 
 class Exclusive:

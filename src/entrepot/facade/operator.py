@@ -32,20 +32,7 @@ from .futures import (
     FutureWriter,
 )
 from .operations import Entries, Operations, Uploads
-from .options import (
-    CopyOptions,
-    DeleteOptions,
-    Expires,
-    ListerOptions,
-    Path,
-    PresignDeleteOptions,
-    PresignReadOptions,
-    PresignWriteOptions,
-    ReaderOptions,
-    RenameOptions,
-    StatOptions,
-    WriterOptions,
-)
+from .options import Expires, Path
 from .sources import Source
 from .stack import Stack
 
@@ -54,6 +41,20 @@ if TYPE_CHECKING:
 
     from entrepot.blocking import BlockingOperator
     from entrepot.types import Copied
+
+    from .keywords import (
+        CopyOptions,
+        DeleteOptions,
+        ListerOptions,
+        PresignDeleteOptions,
+        PresignReadOptions,
+        PresignStatOptions,
+        PresignWriteOptions,
+        ReaderOptions,
+        RenameOptions,
+        StatOptions,
+        WriterOptions,
+    )
 
 DELETE_CONCURRENT: Final = 8
 ABORT_CONCURRENT: Final = 8
@@ -169,21 +170,26 @@ class Operator(Operations):
 
         Arguments:
             path: the object.
-            range: which bytes; `(start, end)`, half-open, or a `BytesRange`. By default all.
-            version: the version to read. Requires `read_with_version`.
-            if_match: only if the object has this etag. Requires `read_with_if_match`.
-            if_none_match: only if it has another. Requires `read_with_if_none_match`.
-            if_modified_since: only if written after this time. Requires `read_with_if_modified_since`.
-            if_unmodified_since: only if not. Requires `read_with_if_unmodified_since`.
-            override_content_type: the Content-Type that the reply shall state, in place of what is stored. Requires
+            range: the bytes to read: `(start, end)` without `end` itself, or a `BytesRange`. By default all. A suffix
+                requires `read_with_suffix`.
+            version: the version of the object. By default the current one. Requires `read_with_version`.
+            if_match: succeed only if the object has this etag. Requires `read_with_if_match`.
+            if_none_match: succeed only if the object has another etag. Requires `read_with_if_none_match`.
+            if_modified_since: succeed only if the object was written after this time, which has a time zone. Requires
+                `read_with_if_modified_since`.
+            if_unmodified_since: succeed only if the object was not written after this time, which has a time zone.
+                Requires `read_with_if_unmodified_since`.
+            override_content_type: the Content-Type of the response, instead of the stored one. Requires
                 `read_with_override_content_type`.
-            override_content_disposition: likewise the Content-Disposition. Requires
+            override_content_disposition: the Content-Disposition of the response, instead of the stored one. Requires
                 `read_with_override_content_disposition`.
-            override_cache_control: likewise the Cache-Control. Requires `read_with_override_cache_control`.
-            chunk: hint: bytes per request. By default one request for all.
-            concurrent: hint: requests in flight, with `chunk`. By default 1.
-            gap: hint: for `Reader.fetch`. By default 1 MiB.
-            content_length_hint: hint: the size that the object is believed to have, in bytes.
+            override_cache_control: the Cache-Control of the response, instead of the stored one. Requires
+                `read_with_override_cache_control`.
+            chunk: bytes per request (a hint). By default one request for the whole range.
+            concurrent: requests in flight (a hint). By default 1 for a stream, 8 for `Reader.fetch`.
+            gap: `Reader.fetch` joins ranges that are at most this many bytes apart (a hint). By default 1 MiB.
+            content_length_hint: the expected size of the object in bytes (a hint), to request chunks ahead from the
+                start.
 
         Raises:
             NotFound: there is no such object.
@@ -214,16 +220,19 @@ class Operator(Operations):
 
         Arguments:
             path: the object; with a trailing slash, the directory.
-            version: the version to ask about. Requires `stat_with_version`.
-            if_match: only if the object has this etag. Requires `stat_with_if_match`.
-            if_none_match: only if it has another. Requires `stat_with_if_none_match`.
-            if_modified_since: only if written after this time. Requires `stat_with_if_modified_since`.
-            if_unmodified_since: only if not. Requires `stat_with_if_unmodified_since`.
-            override_content_type: the Content-Type that the reply shall state, in place of what is stored. Requires
+            version: the version of the object. By default the current one. Requires `stat_with_version`.
+            if_match: succeed only if the object has this etag. Requires `stat_with_if_match`.
+            if_none_match: succeed only if the object has another etag. Requires `stat_with_if_none_match`.
+            if_modified_since: succeed only if the object was written after this time, which has a time zone. Requires
+                `stat_with_if_modified_since`.
+            if_unmodified_since: succeed only if the object was not written after this time, which has a time zone.
+                Requires `stat_with_if_unmodified_since`.
+            override_content_type: the Content-Type of the response, instead of the stored one. Requires
                 `stat_with_override_content_type`.
-            override_content_disposition: likewise the Content-Disposition. Requires
+            override_content_disposition: the Content-Disposition of the response, instead of the stored one. Requires
                 `stat_with_override_content_disposition`.
-            override_cache_control: likewise the Cache-Control. Requires `stat_with_override_cache_control`.
+            override_cache_control: the Cache-Control of the response, instead of the stored one. Requires
+                `stat_with_override_cache_control`.
 
         Raises:
             NotFound: there is nothing of that name.
@@ -257,19 +266,25 @@ class Operator(Operations):
             data: its new bytes: `bytes`, or any contiguous object with the buffer protocol. More is streamed from
                 an iterator or async iterator of bytes, from the `pathlib.Path` of a local file, or from
                 an open binary file, whose `read(n)` may be async, from its position on. The file stays open.
-            append: put them behind what the object has. By default False. Requires `write_with_append`.
+            append: add the data to the end of the object, which need not exist. By default False. Requires
+                `write_with_append`.
             content_type: the media type to store. Requires `write_with_content_type`.
-            content_disposition: how a browser should present it. Requires `write_with_content_disposition`.
-            content_encoding: the encodings of the bytes, stored as given. Requires `write_with_content_encoding`.
-            cache_control: how long others may keep it. Requires `write_with_cache_control`.
-            user_metadata: names and values to store beside it; names are lower-cased. Requires
+            content_disposition: the Content-Disposition to store, which says how a browser presents the object.
+                Requires `write_with_content_disposition`.
+            content_encoding: the encodings of the data, such as `"gzip"`, to store. The data itself is stored as it is.
+                Requires `write_with_content_encoding`.
+            cache_control: the Cache-Control to store, which says how long caches may keep the object. Requires
+                `write_with_cache_control`.
+            user_metadata: names and values to store with the object. Names are stored in lower case. Requires
                 `write_with_user_metadata`.
-            if_match: only if the object has this etag. Requires `write_with_if_match`.
-            if_none_match: only if it has another. Requires `write_with_if_none_match`.
-            if_not_exists: only if there is no such object. By default False. Requires `write_with_if_not_exists`.
-            chunk: hint: send in parts of so many bytes, larger ones only behind many of them, where the object
-                could not be held otherwise. By default what suits the service.
-            concurrent: hint: parts in flight. By default what suits the service.
+            if_match: succeed only if the object has this etag. Requires `write_with_if_match`.
+            if_none_match: succeed only if the object has another etag, or does not exist. Requires
+                `write_with_if_none_match`.
+            if_not_exists: succeed only if the object does not exist. By default False. Requires
+                `write_with_if_not_exists`.
+            chunk: bytes per part (a hint). Later parts are larger where the object would need more parts than the
+                service takes. By default the service chooses.
+            concurrent: parts in flight (a hint). By default the service chooses.
 
         Raises:
             InvalidInput: `data` is not bytes, or more than the service takes, or a file that gives text.
@@ -300,9 +315,10 @@ class Operator(Operations):
 
         Arguments:
             path: the object; with a trailing slash, the directory.
-            version: remove this version, for good. Requires `delete_with_version`.
-            recursive: all that lies beneath as well: of `"a/"` the directory `a/` with all in it, but not an
-                object `a`; of `"a"` that object too; of neither `ab`. By default False. Requires
+            version: delete this version, permanently. By default the object is deleted, and its older versions stay.
+                Requires `delete_with_version`.
+            recursive: delete everything under the path as well. For `"a/"` that is the directory with its contents, but
+                not an object `a`; for `"a"` that object too. Neither deletes `ab`. By default False. Requires
                 `delete_with_recursive`.
 
         Raises:
@@ -341,11 +357,16 @@ class Operator(Operations):
 
         Arguments:
             path: what to list.
-            recursive: all that lies beneath. By default False. Requires `list_with_recursive`.
-            start_after: only what comes after this path. Requires `list_with_start_after`.
-            versions: every version of each object. By default False. Requires `list_with_versions`.
-            deleted: also the marks that deletions left. By default False. Requires `list_with_deleted`.
-            limit: hint: entries per request. By default what suits the service.
+            recursive: list everything under the path, not only its direct children. By default False. Requires
+                `list_with_recursive`.
+            start_after: list only entries after this path, in the order of the service. Requires
+                `list_with_start_after`.
+            versions: list every version of each object, each as an entry. Other listings name versions of deletion
+                marks only, so that deleting a listed entry deletes the object. By default False. Requires
+                `list_with_versions`.
+            deleted: list deletion marks as well; without `versions` only the current ones. By default False. Requires
+                `list_with_deleted`.
+            limit: entries per request (a hint). It does not end the listing. By default the service chooses.
 
         Raises:
             PermissionDenied: the storage refuses.
@@ -374,15 +395,15 @@ class Operator(Operations):
         Arguments:
             source: the object to copy.
             target: its new path. Directories above it are made where the storage has such.
-            if_not_exists: only if there is no object at the target. By default False. Requires
+            if_not_exists: succeed only if the target does not exist. By default False. Requires
                 `copy_with_if_not_exists`.
-            if_match: only if the object at the target has this etag. Requires `copy_with_if_match`.
-            source_version: the version to copy; then the target may be the source itself, which brings
-                that version back. Requires `copy_with_source_version`.
-            chunk: hint: bytes of a range, where an object is too large to be copied at once. By default what
-                suits the service.
-            concurrent: hint: such ranges in flight. By default what suits the service.
-            source_content_length_hint: hint: the size that the source is believed to have, in bytes.
+            if_match: succeed only if the target has this etag. Requires `copy_with_if_match`.
+            source_version: the version of the source to copy. The target may then be the source itself, which restores
+                that version. Requires `copy_with_source_version`.
+            chunk: bytes per range, where an object is copied in ranges (a hint). By default the service chooses.
+            concurrent: ranges in flight (a hint). By default the service chooses.
+            source_content_length_hint: the expected size of the source in bytes (a hint), to choose the right way to
+                copy without a request.
 
         Raises:
             NotFound: there is no such source.
@@ -408,13 +429,15 @@ class Operator(Operations):
             other: the operator of the target.
             source: the object to copy.
             target: its new path there. Directories above it are made where the storage has such.
-            if_not_exists: only if there is no object at the target. By default False. Requires
+            if_not_exists: succeed only if the target does not exist. By default False. Requires
                 `write_with_if_not_exists` there.
-            if_match: only if the object at the target has this etag. Requires `write_with_if_match` there.
-            source_version: the version to copy. Requires `read_with_version` here.
-            chunk: hint: bytes per request of reading and of writing. By default 8 MiB, and what suits the target.
-            concurrent: hint: requests in flight, of reading and of writing. By default 4, and what suits the target.
-            source_content_length_hint: hint: the size that the source is believed to have, in bytes.
+            if_match: succeed only if the target has this etag. Requires `write_with_if_match` there.
+            source_version: the version of the source to copy. The target may then be the source itself, which restores
+                that version. Requires `read_with_version` here.
+            chunk: bytes per range, where an object is copied in ranges (a hint). By default the service chooses.
+            concurrent: ranges in flight (a hint). By default the service chooses.
+            source_content_length_hint: the expected size of the source in bytes (a hint), to choose the right way to
+                copy without a request.
 
         Returns:
             What the target's storage says of the new object, what of the source's content headers and user
@@ -438,7 +461,7 @@ class Operator(Operations):
         Arguments:
             source: the object to move.
             target: its new path. Directories above it are made where the storage has such.
-            if_not_exists: only if there is no object at the target. By default False. Requires
+            if_not_exists: succeed only if the target does not exist. By default False. Requires
                 `rename_with_if_not_exists`.
 
         Raises:
@@ -488,7 +511,9 @@ class Operator(Operations):
         """The same as `presign_read`, described step by step: `await op.presign_read_with(path, 60).range(0, 8)`."""
         return FuturePresignRead(self._presigner("read"), "presign_read_with", (path, expires), {})
 
-    async def presign_stat(self, path: Path, expires: Expires, **options: Unpack[StatOptions]) -> PresignedRequest:
+    async def presign_stat(
+        self, path: Path, expires: Expires, **options: Unpack[PresignStatOptions]
+    ) -> PresignedRequest:
         """A request that asks about the object, and whose reply has headers alone. Requires `presign_stat`.
 
         Arguments and errors are those of `presign_read`, and options those of `stat`.

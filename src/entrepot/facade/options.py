@@ -1,7 +1,7 @@
-"""The options of the public operations: their types, and the check that each value passes before any I/O.
+"""Checks the options of the public operations before any I/O, and makes their records.
 
-They are the fields of the `Op*` records (`raw/ops.py`) under the same names. An option has the same type
-and check wherever it occurs.
+The options are the fields of the `Op*` records (`raw/ops.py`) under the same names. The check of an option follows from
+the type of its field, so that a new option needs nothing here unless its type is new.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple, TypedDict, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import normalize_path
-from entrepot.raw.ops import OpCopy, OpDelete, OpList, OpPresign, OpRead, OpRename, OpStat, OpWrite
+from entrepot.raw.ops import OPTION_RECORDS, SIGNED_OPTIONS, OpDelete, OpPresign, OpRead, OpStat, OpWrite, option_type
 from entrepot.types import BytesRange
 from entrepot.types.numbers import as_integer
-from entrepot.types.records import field_names
 from entrepot.types.shown import shown
 
 Arguments = TypeVar("Arguments")
@@ -26,110 +25,12 @@ Expires = timedelta | int
 Presigned = OpStat | OpRead | OpWrite | OpDelete
 
 
-class StatOptions(TypedDict, total=False):
-    """Options of `stat`; see `OpStat`."""
-
-    version: str | None
-    if_match: str | None
-    if_none_match: str | None
-    if_modified_since: datetime | None
-    if_unmodified_since: datetime | None
-    override_content_type: str | None
-    override_content_disposition: str | None
-    override_cache_control: str | None
-
-
-class ReaderOptions(StatOptions, total=False):
-    """Options of `read` and `reader`; see `OpRead`."""
-
-    range: Range
-    chunk: int | None
-    concurrent: int | None
-    gap: int
-    content_length_hint: int | None
-
-
-class WriterOptions(TypedDict, total=False):
-    """Options of `write` and `writer`; see `OpWrite`."""
-
-    append: bool
-    content_type: str | None
-    content_disposition: str | None
-    content_encoding: str | None
-    cache_control: str | None
-    user_metadata: Mapping[str, str] | None
-    if_match: str | None
-    if_none_match: str | None
-    if_not_exists: bool
-    chunk: int | None
-    concurrent: int | None
-
-
-class DeleteOptions(TypedDict, total=False):
-    """Options of `delete`; see `OpDelete`."""
-
-    version: str | None
-    recursive: bool
-
-
-class ListerOptions(TypedDict, total=False):
-    """Options of `list` and `lister`; see `OpList`."""
-
-    recursive: bool
-    start_after: Path | None
-    versions: bool
-    deleted: bool
-    limit: int | None
-
-
-class CopyOptions(TypedDict, total=False):
-    """Options of `copy` and `copy_to`; see `OpCopy`."""
-
-    if_not_exists: bool
-    if_match: str | None
-    source_version: str | None
-    chunk: int | None
-    concurrent: int | None
-    source_content_length_hint: int | None
-
-
-class RenameOptions(TypedDict, total=False):
-    """Options of `rename`; see `OpRename`."""
-
-    if_not_exists: bool
-
-
-class PresignReadOptions(StatOptions, total=False):
-    """Options of `presign_read`: those of `read` without its hints."""
-
-    range: Range
-
-
-class PresignWriteOptions(TypedDict, total=False):
-    """Options of `presign_write`: those of `write` that one request can say."""
-
-    content_type: str | None
-    content_disposition: str | None
-    content_encoding: str | None
-    cache_control: str | None
-    user_metadata: Mapping[str, str] | None
-    if_match: str | None
-    if_none_match: str | None
-    if_not_exists: bool
-
-
-class PresignDeleteOptions(TypedDict, total=False):
-    """Options of `presign_delete`: those of `delete` that one request can say."""
-
-    version: str | None
-
-
 def shown_path(path: object) -> str:
     """A path as an error names it; of what cannot be one only its type, since it may hold a secret."""
     return str(path) if isinstance(path, str | os.PathLike) else f"<{type(path).__name__}>"
 
 
-class AskedRange(NamedTuple):
+class UncheckedRange(NamedTuple):
     """A range as a builder was given it, to be checked when the call is made."""
 
     start: Any
@@ -150,7 +51,7 @@ def checked(default: Arguments, options: Mapping[str, Any]) -> Arguments:
     """
     if not options:
         return default
-    _check_names(options, _OPTIONS[type(default)])
+    _check_names(options, type(default).__annotations__)
     return type(default)(**{name: _CHECKS[name](name, value) for name, value in options.items()})
 
 
@@ -166,7 +67,7 @@ def checked_presign(default: Presigned, expires: Any, options: Mapping[str, Any]
         InvalidInput: a value cannot work.
         TypeError: there is no such option.
     """
-    _check_names(options, _PRESIGN_OPTIONS[type(default)])
+    _check_names(options, SIGNED_OPTIONS[type(default)])
     return OpPresign(operation=checked(default, options), expires=_expires(expires))
 
 
@@ -186,7 +87,7 @@ def _check_names(options: Iterable[str], known: Iterable[str]) -> None:
 
 
 def _range(name: str, value: Any) -> BytesRange:
-    return BytesRange(*value) if isinstance(value, AskedRange) else BytesRange.of(value)
+    return BytesRange(*value) if isinstance(value, UncheckedRange) else BytesRange.of(value)
 
 
 def _text(name: str, value: Any) -> str | None:
@@ -197,7 +98,7 @@ def _text(name: str, value: Any) -> str | None:
     raise InvalidInput(f"{name} is printable ASCII text that is not empty{wrong}")
 
 
-def _moment(name: str, value: Any) -> datetime | None:
+def _time(name: str, value: Any) -> datetime | None:
     if value is None:
         return None
     if isinstance(value, datetime) and value.utcoffset() is not None:
@@ -214,7 +115,7 @@ def _in_utc(name: str, value: datetime) -> datetime:
         raise InvalidInput(f"{name} lies outside the years 1 to 9999 in UTC") from None
 
 
-def _positive(name: str, value: Any) -> int | None:
+def _count(name: str, value: Any) -> int | None:
     return None if value is None else as_integer(name, value, 1)
 
 
@@ -222,7 +123,7 @@ def _size(name: str, value: Any) -> int | None:
     return None if value is None else as_integer(name, value, 0)
 
 
-def _gap(name: str, value: Any) -> int:
+def _required_size(name: str, value: Any) -> int:
     return as_integer(name, value, 0)
 
 
@@ -270,40 +171,19 @@ def _metadata_text(key: str, text: Any) -> str:
     raise InvalidInput(f"the user metadata {key.lower()!r} is printable text without blanks around it{wrong}")
 
 
-_RECORDS = (OpStat, OpRead, OpWrite, OpDelete, OpList, OpCopy, OpRename)
-_OPTIONS: dict[type, tuple[str, ...]] = {record: field_names(record) for record in _RECORDS}
-_PRESIGN_OPTIONS: Final[dict[type, list[str]]] = {
-    OpStat: sorted(StatOptions.__optional_keys__),
-    OpRead: sorted(PresignReadOptions.__optional_keys__),
-    OpWrite: sorted(PresignWriteOptions.__optional_keys__),
-    OpDelete: sorted(PresignDeleteOptions.__optional_keys__),
+_CHECKS_BY_TYPE: Final[dict[str, Callable[[str, Any], Any]]] = {
+    "BytesRange": _range,
+    "str | None": _text,
+    "PathText | None": _path,
+    "datetime | None": _time,
+    "bool": _flag,
+    "Count | None": _count,
+    "Size | None": _size,
+    "Size": _required_size,
+    "Mapping[str, str] | None": _user_metadata,
 }
-_CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "range": _range,
-    "version": _text,
-    "source_version": _text,
-    "if_match": _text,
-    "if_none_match": _text,
-    "if_not_exists": _flag,
-    "if_modified_since": _moment,
-    "if_unmodified_since": _moment,
-    "override_content_type": _text,
-    "override_content_disposition": _text,
-    "override_cache_control": _text,
-    "chunk": _positive,
-    "concurrent": _positive,
-    "gap": _gap,
-    "content_length_hint": _size,
-    "source_content_length_hint": _size,
-    "append": _flag,
-    "content_type": _text,
-    "content_disposition": _text,
-    "content_encoding": _text,
-    "cache_control": _text,
-    "user_metadata": _user_metadata,
-    "recursive": _flag,
-    "start_after": _path,
-    "versions": _flag,
-    "deleted": _flag,
-    "limit": _positive,
+_CHECKS: Final = {
+    name: _CHECKS_BY_TYPE[option_type(annotation)]
+    for arguments in OPTION_RECORDS
+    for name, annotation in arguments.__annotations__.items()
 }

@@ -1,18 +1,33 @@
-"""What an operation is asked: one record of arguments each, and one shared instance that asks nothing special.
+"""The arguments of each operation: one record each, with a shared default instance.
 
-The fields of these records are the options of the public operations, under the same names, with the
-same types and defaults. Hints change how an answer is got, never what it is.
+An option is declared once, as a field of its record: name, type, default, and a line under "Arguments:". All the rest
+follows from that: `tools/generate_facade.py` writes the keyword (`facade/keywords.py`), the builder method
+(`facade/futures.py`, `blocking/calls.py`), the line in the docstring of the operation (`facade/operator.py`) and the
+flag of `Capability`; the check of its values follows from its type (`facade/options.py`), and the refusal where a
+service lacks it from its flag (`CorrectnessCheckLayer`).
+
+The types say which values work: `str` is printable ASCII text that fits into a header, `Count` is at least 1, `Size`
+at least 0, `PathText` a path, a `datetime` has a time zone. Two markers go around a type: `Hint`, for an option that
+changes how a result is obtained and never the result, so that no service refuses it; and `Unsigned`, for an option that
+cannot be part of a presigned request. Hints cannot be part of one either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 from entrepot.types import BytesRange
 
 from .record import record
+
+T = TypeVar("T")
+Hint: TypeAlias = Annotated[T, "changes no result"]
+Unsigned: TypeAlias = Annotated[T, "no part of a presigned request"]
+Count: TypeAlias = int
+Size: TypeAlias = int
+PathText: TypeAlias = str
 
 FULL_RANGE: Final = BytesRange()
 DEFAULT_GAP: Final = 1024 * 1024
@@ -24,14 +39,14 @@ class OpStat:
     """Arguments of `stat`.
 
     Arguments:
-        version: the version of the object to ask about.
-        if_match: only if the object has this etag.
-        if_none_match: only if it has another.
-        if_modified_since: only if it was written after this time, which has a time zone.
-        if_unmodified_since: only if it was not.
-        override_content_type: the Content-Type that the reply shall state instead of what is stored.
-        override_content_disposition: likewise the Content-Disposition.
-        override_cache_control: likewise the Cache-Control.
+        version: the version of the object. By default the current one.
+        if_match: succeed only if the object has this etag.
+        if_none_match: succeed only if the object has another etag.
+        if_modified_since: succeed only if the object was written after this time, which has a time zone.
+        if_unmodified_since: succeed only if the object was not written after this time, which has a time zone.
+        override_content_type: the Content-Type of the response, instead of the stored one.
+        override_content_disposition: the Content-Disposition of the response, instead of the stored one.
+        override_cache_control: the Cache-Control of the response, instead of the stored one.
     """
 
     version: str | None = None
@@ -49,19 +64,19 @@ class OpRead:
     """Arguments of `read`.
 
     Arguments:
-        range: which bytes.
-        version: the version of the object to read.
-        if_match: only if the object has this etag.
-        if_none_match: only if it has another.
-        if_modified_since: only if it was written after this time, which has a time zone.
-        if_unmodified_since: only if it was not.
-        override_content_type: the Content-Type that the reply shall state instead of what is stored.
-        override_content_disposition: likewise the Content-Disposition.
-        override_cache_control: likewise the Cache-Control.
-        chunk: hint: read in requests of this many bytes; None is one stream.
-        concurrent: hint: how many requests may be in flight; None is 1 for a stream, 8 for `fetch`.
-        gap: hint: `fetch` joins ranges that are at most this many bytes apart.
-        content_length_hint: hint: the size that the caller believes the object to have.
+        range: the bytes to read: `(start, end)` without `end` itself, or a `BytesRange`. By default all.
+        version: the version of the object. By default the current one.
+        if_match: succeed only if the object has this etag.
+        if_none_match: succeed only if the object has another etag.
+        if_modified_since: succeed only if the object was written after this time, which has a time zone.
+        if_unmodified_since: succeed only if the object was not written after this time, which has a time zone.
+        override_content_type: the Content-Type of the response, instead of the stored one.
+        override_content_disposition: the Content-Disposition of the response, instead of the stored one.
+        override_cache_control: the Cache-Control of the response, instead of the stored one.
+        chunk: bytes per request (a hint). By default one request for the whole range.
+        concurrent: requests in flight (a hint). By default 1 for a stream, 8 for `Reader.fetch`.
+        gap: `Reader.fetch` joins ranges that are at most this many bytes apart (a hint). By default 1 MiB.
+        content_length_hint: the expected size of the object in bytes (a hint), to request chunks ahead from the start.
     """
 
     range: BytesRange = FULL_RANGE
@@ -73,13 +88,13 @@ class OpRead:
     override_content_type: str | None = None
     override_content_disposition: str | None = None
     override_cache_control: str | None = None
-    chunk: int | None = None
-    concurrent: int | None = None
-    gap: int = DEFAULT_GAP
-    content_length_hint: int | None = None
+    chunk: Hint[Count] | None = None
+    concurrent: Hint[Count] | None = None
+    gap: Hint[Size] = DEFAULT_GAP
+    content_length_hint: Hint[Size] | None = None
 
     def to_stat(self) -> OpStat:
-        """The arguments that ask about the same object under the same conditions."""
+        """The arguments of a `stat` of the same object under the same conditions."""
         return OpStat(
             version=self.version,
             if_match=self.if_match,
@@ -94,24 +109,24 @@ class OpRead:
 
 @record
 class OpWrite:
-    """Arguments of `write`: replace the object by what is written.
+    """Arguments of `write`.
 
     Arguments:
-        append: put what is written behind what the object has; it need not exist.
-        content_type: the media type to store beside the object.
-        content_disposition: how a browser should present it.
-        content_encoding: the encodings of the bytes, such as `"gzip"`. They are stored as given.
-        cache_control: how long others may keep it.
-        user_metadata: names and values to store beside it, names in lower case.
-        if_match: only if the object has this etag.
-        if_none_match: only if it has another, or there is none.
-        if_not_exists: only if there is no such object.
-        chunk: hint: send in parts of this many bytes, larger ones only behind many of them, where the object could
-            not be held otherwise; None is what suits the service.
-        concurrent: hint: how many parts may be in flight; None is what suits the service.
+        append: add the data to the end of the object, which need not exist.
+        content_type: the media type to store.
+        content_disposition: the Content-Disposition to store, which says how a browser presents the object.
+        content_encoding: the encodings of the data, such as `"gzip"`, to store. The data itself is stored as it is.
+        cache_control: the Cache-Control to store, which says how long caches may keep the object.
+        user_metadata: names and values to store with the object. Names are stored in lower case.
+        if_match: succeed only if the object has this etag.
+        if_none_match: succeed only if the object has another etag, or does not exist.
+        if_not_exists: succeed only if the object does not exist.
+        chunk: bytes per part (a hint). Later parts are larger where the object would need more parts than the service
+            takes. By default the service chooses.
+        concurrent: parts in flight (a hint). By default the service chooses.
     """
 
-    append: bool = False
+    append: Unsigned[bool] = False
     content_type: str | None = None
     content_disposition: str | None = None
     content_encoding: str | None = None
@@ -120,13 +135,13 @@ class OpWrite:
     if_match: str | None = None
     if_none_match: str | None = None
     if_not_exists: bool = False
-    chunk: int | None = None
-    concurrent: int | None = None
+    chunk: Hint[Count] | None = None
+    concurrent: Hint[Count] | None = None
 
 
 @record
 class OpCreateDir:
-    """Arguments of `create_dir`: make the directory and those above it, where they are missing."""
+    """Arguments of `create_dir`. It has no options."""
 
 
 @record
@@ -134,12 +149,13 @@ class OpDelete:
     """Arguments of one deletion.
 
     Arguments:
-        version: the version to remove, for good; None is the object, whose versions stay.
-        recursive: what lies beneath the path as well.
+        version: delete this version, permanently. By default the object is deleted, and its older versions stay.
+        recursive: delete everything under the path as well. For `"a/"` that is the directory with its contents, but not
+            an object `a`; for `"a"` that object too. Neither deletes `ab`.
     """
 
     version: str | None = None
-    recursive: bool = False
+    recursive: Unsigned[bool] = False
 
 
 @record
@@ -147,19 +163,19 @@ class OpList:
     """Arguments of `list`.
 
     Arguments:
-        recursive: all that lies beneath, not only what lies directly in it.
-        start_after: only what comes after this path, in the order of the service.
-        versions: every version of each object, each as an entry. Other listings tell the versions of deletion
-            marks alone, so that to delete an entry that they gave is to delete the object.
-        deleted: also the marks that deletions left; without `versions` those that are current.
-        limit: hint: ask for so many entries at a time; it does not end the listing.
+        recursive: list everything under the path, not only its direct children.
+        start_after: list only entries after this path, in the order of the service.
+        versions: list every version of each object, each as an entry. Other listings name versions of deletion marks
+            only, so that deleting a listed entry deletes the object.
+        deleted: list deletion marks as well; without `versions` only the current ones.
+        limit: entries per request (a hint). It does not end the listing. By default the service chooses.
     """
 
     recursive: bool = False
-    start_after: str | None = None
+    start_after: PathText | None = None
     versions: bool = False
     deleted: bool = False
-    limit: int | None = None
+    limit: Hint[Count] | None = None
 
 
 @record
@@ -167,20 +183,22 @@ class OpCopy:
     """Arguments of `copy`.
 
     Arguments:
-        if_not_exists: only if there is no object at the target.
-        if_match: only if the object at the target has this etag.
-        source_version: the version of the source to copy; then the target may be the source itself.
-        chunk: hint: the bytes of a range, where an object is copied in ranges; None is what suits the service.
-        concurrent: hint: how many ranges may be in flight; None is what suits the service.
-        source_content_length_hint: hint: the size that the caller believes the source to have.
+        if_not_exists: succeed only if the target does not exist.
+        if_match: succeed only if the target has this etag.
+        source_version: the version of the source to copy. The target may then be the source itself, which restores
+            that version.
+        chunk: bytes per range, where an object is copied in ranges (a hint). By default the service chooses.
+        concurrent: ranges in flight (a hint). By default the service chooses.
+        source_content_length_hint: the expected size of the source in bytes (a hint), to choose the right way to copy
+            without a request.
     """
 
     if_not_exists: bool = False
     if_match: str | None = None
     source_version: str | None = None
-    chunk: int | None = None
-    concurrent: int | None = None
-    source_content_length_hint: int | None = None
+    chunk: Hint[Count] | None = None
+    concurrent: Hint[Count] | None = None
+    source_content_length_hint: Hint[Size] | None = None
 
 
 @record
@@ -188,7 +206,7 @@ class OpRename:
     """Arguments of `rename`.
 
     Arguments:
-        if_not_exists: only if there is no object at the target.
+        if_not_exists: succeed only if the target does not exist.
     """
 
     if_not_exists: bool = False
@@ -196,11 +214,11 @@ class OpRename:
 
 @record
 class OpPresign:
-    """Arguments of `presign`: what to make a request of, and how long it shall hold.
+    """Arguments of `presign`.
 
     Arguments:
-        operation: the arguments of the operation that the request makes, whose type says which one it is.
-        expires: for how long, from 1 second to `MAX_EXPIRES`; fractions of a second are dropped.
+        operation: the arguments of the operation that the request performs. Their type says which operation it is.
+        expires: how long the request is valid, from 1 second to `MAX_EXPIRES`; fractions of a second are dropped.
     """
 
     operation: OpStat | OpRead | OpWrite | OpDelete
@@ -208,7 +226,7 @@ class OpPresign:
 
     @property
     def name(self) -> str:
-        """The operation by its name, such as `"read"`."""
+        """The name of the operation, such as `"read"`."""
         return _PRESIGNED[type(self.operation)]
 
 
@@ -220,7 +238,7 @@ class OpListUploads:
     """Arguments of `list_uploads`.
 
     Arguments:
-        token: asks for the next page, as the reply before told it; None is the first page.
+        token: the `next_token` of the previous page; None requests the first page.
     """
 
     token: str | None = None
@@ -231,7 +249,7 @@ class OpAbortUpload:
     """Arguments of `abort_upload`.
 
     Arguments:
-        id: the upload, as the storage calls it.
+        id: the storage's identifier of the upload.
     """
 
     id: str
@@ -246,4 +264,32 @@ DEFAULT_LIST: Final = OpList()
 DEFAULT_COPY: Final = OpCopy()
 DEFAULT_RENAME: Final = OpRename()
 DEFAULT_LIST_UPLOADS: Final = OpListUploads()
-HINTS: Final = frozenset({"chunk", "concurrent", "gap", "content_length_hint", "limit", "source_content_length_hint"})
+
+OPTION_RECORDS: Final[tuple[type, ...]] = (OpStat, OpRead, OpWrite, OpDelete, OpList, OpCopy, OpRename)
+"""The records whose fields are options of public operations."""
+
+_MARKERS: Final = ("Hint[", "Unsigned[")
+
+
+def option_type(annotation: str) -> str:
+    """The type of an option without its marker: `"Count | None"` for `"Hint[Count] | None"`.
+
+    Arguments:
+        annotation: the annotation of the field of a record.
+    """
+    return "".join(annotation.partition("[")[2].rsplit("]", 1)) if annotation.startswith(_MARKERS) else annotation
+
+
+HINTS: Final = frozenset(
+    name
+    for arguments in OPTION_RECORDS
+    for name, annotation in arguments.__annotations__.items()
+    if annotation.startswith("Hint[")
+)
+"""The names of the options that change no result."""
+
+SIGNED_OPTIONS: Final = {
+    arguments: [name for name, annotation in arguments.__annotations__.items() if not annotation.startswith(_MARKERS)]
+    for arguments in OPTION_RECORDS
+}
+"""By record: the names of the options that can be part of a presigned request."""

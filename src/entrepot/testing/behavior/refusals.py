@@ -13,6 +13,7 @@ from typing import Any, Final
 from entrepot.errors import Unsupported
 from entrepot.facade.operator import Operator
 from entrepot.raw import HINTS, OpCopy, OpDelete, OpList, OpRead, OpRename, OpStat, OpWrite
+from entrepot.raw.ops import option_type
 from entrepot.types import BytesRange
 
 from .case import Run, register
@@ -80,14 +81,19 @@ _OPTIONS: Final = {
     "rename": OpRename,
 }
 
-_SAMPLES: Final = {"str | None": "x", "bool": True, "datetime | None": datetime(2026, 1, 1, tzinfo=UTC)}
+_SAMPLES: Final = {
+    "str | None": "x",
+    "PathText | None": "x",
+    "bool": True,
+    "datetime | None": datetime(2026, 1, 1, tzinfo=UTC),
+}
 """A value by the type of an option that is not its default."""
 
 _REFUSED_BY_VALUE: Final = {"user_metadata": {"name": "value"}, "if_match": '"x"', "if_none_match": '"x"'}
 
 
 def _sample(option: Field[Any]) -> Any:
-    return _REFUSED_BY_VALUE.get(option.name) or _SAMPLES[str(option.type)]
+    return _REFUSED_BY_VALUE.get(option.name) or _SAMPLES[option_type(str(option.type))]
 
 
 def _is_refused(operation: str, **options: Any) -> Run:
