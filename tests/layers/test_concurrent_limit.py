@@ -19,7 +19,7 @@ MIB = 1 << 20
 
 @pytest.mark.parametrize("value", [0, -1, True, 1.5, "2", None])
 def test_a_limit_that_cannot_work_is_refused(value):
-    with pytest.raises(InvalidInput, match="limit is") as caught:
+    with pytest.raises(InvalidInput, match="limit must be") as caught:
         ConcurrentLimitLayer(value)
     assert caught.value.kind == "InvalidInput"
 

@@ -40,7 +40,7 @@ def stack(*operations, **limits):
 @pytest.mark.parametrize("name", ["timeout", "io_timeout", "deadline"])
 @pytest.mark.parametrize("value", [0, -1, True, "10", float("inf"), float("nan")])
 def test_a_limit_that_cannot_work_is_refused_by_name(name, value):
-    with pytest.raises(InvalidInput, match=f"{name} is") as caught:
+    with pytest.raises(InvalidInput, match=f"{name} must be") as caught:
         TimeoutLayer(**{name: value})
     assert caught.value.kind == "InvalidInput"
 

@@ -38,13 +38,15 @@ class Pages(BlockingBody[Lister]):
     def __iter__(self) -> Iterator[Entry]:
         """The entries from the position on. The lister can be used on after the loop was left."""
         calls = self._calls
+        last_use = calls.uses
         calls.loops += 1
         try:
             while (entry := self.next()) is not None:
+                last_use = calls.uses
                 yield entry
         except GeneratorExit:
             if calls.is_free:  # otherwise another call uses the lister
-                self._runner.finish(calls.release())
+                self._runner.finish(calls.release_unless_used(last_use))
             raise
         finally:
             calls.loops -= 1

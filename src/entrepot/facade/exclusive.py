@@ -120,8 +120,12 @@ class Exclusive:
                 last_use = self.uses + 1
         finally:
             self.loops -= 1
-            if self.uses == last_use:
-                await self.release()
+            await self.release_unless_used(last_use)
+
+    async def release_unless_used(self, last_use: int) -> None:
+        """Releases the resource, unless a call runs or has run since the one with this number."""
+        if self.uses == last_use and not self._is_busy:
+            await self.release()
 
     async def release(self) -> None:
         """Releases the resource. The next call acquires it again."""

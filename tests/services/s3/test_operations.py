@@ -723,7 +723,7 @@ async def test_a_page_that_failed_is_asked_for_again() -> None:
 
 async def test_a_token_that_comes_again_ends_the_listing_with_an_error() -> None:
     transport = MockTransport(lambda request: listed("a", token="same"))
-    with pytest.raises(Unexpected, match="listed before"):
+    with pytest.raises(Unexpected, match="earlier page"):
         await all_paths(accessor(transport))
     assert len(transport.requests) == 2
 
