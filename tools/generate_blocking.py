@@ -1,4 +1,4 @@
-"""Writes what is called in `entrepot.blocking` from the async facade: signatures, docstrings, one line of body.
+"""Writes the public classes of `entrepot.blocking` from the async facade: signatures, docstrings, one line of body.
 
     python tools/generate_blocking.py
 
@@ -23,10 +23,10 @@ FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
 BODIES: Final = {"Reader": "ReadableFile", "Writer": "WritableFile", "Lister": "Pages"}
 BY_HAND: Final = {"at", "blocking", "from_config", "from_uri", "info", "layer", "receive"}
-"""What `BlockingBase` and the bases of the bodies have instead."""
+"""Methods that the base classes have instead."""
 
 BY_HAND_IN: Final = {"Reader": {"read"}, "Writer": {"write"}, "Lister": {"next", "next_page", "__aiter__"}}
-"""What the bases of single classes have instead, because files or pages ask for more."""
+"""Methods that the base class of one class has instead, because files or pages need more."""
 
 RENAMED: Final = {"aclose": "close"}
 TYPES: Final = {
@@ -41,7 +41,7 @@ ARGUMENTS: Final = {
     "paths: Targets": "self._bring('{operation}', '/', paths)",
     "ranges: Iterable[BytesRange | tuple[int, int | None]]": "list(ranges)",
 }
-"""Arguments whose iteration may run code of the caller's, which is run in its own thread."""
+"""Arguments whose iteration may run code of the caller. They are iterated in the calling thread."""
 
 WORDS: Final = {
     r"`await (op\.\w+_with\([^`]*)`": r"`\1.run()`",
@@ -54,82 +54,85 @@ WORDS: Final = {
         r"Enter it with `with`, or iterate it with `for`."
     ),
     r"Await it for the `Writer`, or better enter it: ": "Enter it: ",
-    r"an iterator or async iterator of bytes": "an iterable of bytes",
+    r"iterable or async iterable of bytes": "iterable of bytes",
     r"an open binary file, whose `read\(n\)` may be async, from": "an open binary file from",
     r"any iterable or async iterable": "any iterable",
-    r"it fails or is cancelled": "it fails or is interrupted",
-    r"awaiting it gives": "`run()` gives",
-    r"It can be awaited, entered with `async with`, or iterated": "It can be run, entered with `with`, or iterated",
-    r"It can be awaited, or entered with `async with`": "It can be run, or entered with `with`",
-    r"Closes the connections of this event loop now\.": "Closes the connections of this operator now.",
-    r"They close by themselves when their loop ends\.": "They close by themselves when the interpreter ends.",
-    r", also when the caller is cancelled meanwhile": "",
+    r"the call fails or is cancelled": "the call fails or is interrupted",
+    r"Closes the connections of this event loop\.": "Closes the connections of this operator.",
+    r"connections close when their event loop ends\.": "connections close when the interpreter ends.",
+    r", also if the caller is cancelled during the call": "",
     r"`(Reader|Writer|Lister)`": r"`Blocking\1`",
 }
 CLASSES: Final = {
-    "Operator": """One storage, whatever it is, without `await`. Immutable, cheap, and safe to share between threads.
+    "Operator": """Access to one storage without `await`. Immutable, cheap to make, and safe to share between threads.
 
-    Made by `Operator.blocking`, and means the same in all it does: `op.read(path, range=(0, 8))` and
-    `op.read_with(path).range(0, 8).run()`. Every method raises what the same method of `Operator` raises.
+    Made by `Operator.blocking`. Each method does and raises the same as the method of that name of `Operator`, in two
+    spellings: `op.read(path, range=(0, 8))` and `op.read_with(path).range(0, 8).run()`.
 
-    It works in a thread that runs an event loop too, and holds that up.
+    It also works in a thread that runs an event loop, and blocks that loop during each call.
     """,
-    "Reader": """A range of an object, with a position. Made by `BlockingOperator.reader`; opening it does no I/O.
+    "Reader": """Reads an object, or a range of it, from a position on. Made by `BlockingOperator.reader`.
 
-    Positions are bytes from the start of the range that was asked for. After a temporary error or a timeout
-    the position is where it was, and the same call can be made again. One thread at a time uses the
-    position; `fetch` does not use it. Every method may raise what the storage answers:
-    `NotFound`, `PermissionDenied`, `ConditionNotMatch`, `RangeNotSatisfied`, `ContentIncomplete`,
-    `Timeout`, `Unexpected`; and `InvalidInput` when the reader is closed or in use.
+    Opening a reader does no I/O; errors such as `NotFound` are raised by its first use. Positions are bytes from the
+    start of the requested range. After a temporary error or a timeout the position is unchanged, and the same call can
+    be made again. One thread at a time may use the position; `fetch` may run beside other calls.
 
-    Close it, best by `with`: one that is dropped midway warns (`ResourceWarning`), for what it holds, such as a
-    connection, is then given back only when it is collected.
+    Close the reader, best with `with`. A reader that is garbage-collected before the end of its range, with its
+    connection or file still open, issues a `ResourceWarning`.
 
-    It stands where a binary file is wanted to be read: for `zipfile`, `tarfile`, `io.BufferedReader`. Only,
-    iterating it gives chunks and not lines.
+    It is a readable binary file, for example for `zipfile`, `tarfile` and `io.BufferedReader`, with one difference:
+    iterating it yields chunks, not lines.
+
+    Every method may raise the errors of the storage (`NotFound`, `PermissionDenied`, `ConditionNotMatch`,
+    `RangeNotSatisfied`, `ContentIncomplete`, `Timeout`, `Unexpected`), and `InvalidInput` if the reader is closed or in
+    use by another thread.
     """,
-    "Writer": """An object that is being written. Made by `BlockingOperator.writer`; opening it does no I/O.
+    "Writer": """Writes an object piece by piece. Made by `BlockingOperator.writer`; opening it does no I/O.
 
-    The object appears when the writer is closed, and not before. `with` closes it at the end, and aborts
-    when the block is left by an exception: then nothing appears, and nothing is left on the storage. After
-    a temporary error or a timeout the same call can be made again.
+    The object appears when the writer is closed, and not before. `with` closes the writer at the end of the block. If
+    the block fails, it aborts the writer instead: the object is unchanged, and nothing is left on the storage. Only a
+    `close` that is interrupted, or whose response is lost, may have published the object. After a temporary error or a
+    timeout the same call can be made again.
 
-    One thread at a time uses a writer. Every method may raise what the storage answers:
-    `PermissionDenied`, `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`; and `InvalidInput`
-    when the writer is closed, aborted or in use.
+    One thread at a time may use a writer. Every method may raise the errors of the storage (`PermissionDenied`,
+    `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`), and `InvalidInput` if the writer is closed, aborted or
+    in use by another thread.
     """,
-    "Lister": """A listing, with a position. Made by `BlockingOperator.lister`; opening it does no I/O.
+    "Lister": """Iterates the entries of a listing. Made by `BlockingOperator.lister`; opening it does no I/O.
 
-    It holds one page in memory while the next one is fetched. After a temporary error or a timeout the same
-    call goes on at the same place. One thread at a time uses it. Every method may raise what the storage
-    answers: `PermissionDenied`, `Timeout`, `Unexpected`; and `InvalidInput` when the lister is closed or in use.
+    One page is in memory while the next one is fetched. After a temporary error or a timeout the same call can be made
+    again and continues at the same entry. One thread at a time may use a lister.
 
-    Close it, best by `with`: one that is dropped while a page is on its way warns (`ResourceWarning`).
+    Close the lister, best with `with`. A lister that is garbage-collected while it fetches a page issues a
+    `ResourceWarning`.
+
+    Every method may raise the errors of the storage (`PermissionDenied`, `Timeout`, `Unexpected`), and `InvalidInput`
+    if the lister is closed or in use by another thread.
     """,
 }
 HEADS: Final = {
-    "operator": '"""What people call who do not await: one operator over one storage."""',
-    "reader": '''"""What `reader` gives: one object, or a range of it, to be read in whatever way is needed."""
+    "operator": '"""`BlockingOperator`: the operations of one storage, without `await`."""',
+    "reader": '''"""`BlockingReader`: an object, or a range of it, that is read piece by piece."""
 import os
 from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 ''',
-    "writer": '"""What `writer` gives: one object, to be written piece by piece and published at the end."""',
-    "lister": '"""What `lister` gives: one listing, entry by entry, with the next page on its way."""',
+    "writer": '"""`BlockingWriter`: an object that is written piece by piece and published at the end."""',
+    "lister": '"""`BlockingLister`: the entries of a listing, with the next page fetched ahead."""',
 }
 HOMES: Final = {
     "BlockingSource": "entrepot.facade.sources",
     "Entry": "entrepot.types",
     "Iterable": "collections.abc",
     "Iterator": "collections.abc",
-    "BlockingBase": ".twin",
+    "BlockingBase": ".base",
     "Pages": ".paging",
     "ReadableFile": ".file_like",
     "WritableFile": ".file_like",
     **{f"Blocking{name}": f".{name.lower()}" for name in BODIES},
 }
-"""Where names are from that the facade has not imported."""
+"""The modules of names that the async module does not import."""
 
 
 def generated(name: str, sources: Path = SOURCES) -> str:
@@ -186,15 +189,15 @@ def _method(function: FUNCTION) -> str:
     if name == "__aiter__":
         name, body = "__iter__", "return self._each(self._inner)"
     elif name.endswith("_with"):
-        about = ", ".join(one.arg for one in function.args.args[1:])
-        body = f"return {_call_name(returns)}(self.{name.removesuffix('_with')}, '{name}', ({about},))"
+        subject = ", ".join(argument.arg for argument in function.args.args[1:])
+        body = f"return {_call_name(returns)}(self.{name.removesuffix('_with')}, '{name}', ({subject},))"
         returns = _call_name(returns)
     elif returns.startswith("Future"):
         returns = TYPES[returns.removeprefix("Future")]
         body = f"return {returns}(self._opened({call}), self._runner)"
     elif "other" in call:
-        call = call.removeprefix("self._inner.").replace("other", "two", 1)
-        body = f"return self._run_beside('{name}', other, lambda one, two: one.{call})"
+        call = call.removeprefix("self._inner.").replace("other", "target_operator", 1)
+        body = f"return self._run_beside('{name}', other, lambda operator, target_operator: operator.{call})"
     else:
         body = f"return self._run({call})" if isinstance(function, ast.AsyncFunctionDef) else f"return {call}"
         body = body.removeprefix("return ") if returns == "None" else body
@@ -206,9 +209,9 @@ def _call_name(future: str) -> str:
 
 
 def _passed_on(function: FUNCTION) -> str:
-    """The arguments of a method, as they are passed on to its twin."""
-    by_position = [_brought(function, one) for one in function.args.args[1:]]
-    by_name = [f"{one.arg}={one.arg}" for one in function.args.kwonlyargs]
+    """The arguments of a blocking method as it passes them to the async method."""
+    by_position = [_brought(function, argument) for argument in function.args.args[1:]]
+    by_name = [f"{argument.arg}={argument.arg}" for argument in function.args.kwonlyargs]
     return ", ".join([*by_position, *by_name, *(["**options"] if function.args.kwarg else [])])
 
 

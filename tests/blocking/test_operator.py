@@ -96,7 +96,7 @@ def test_an_async_iterable_is_refused_and_nothing_is_sent(storage):
         ("write", "a", lambda: op.write_with("a", pieces()).run()),
         ("delete_many", "/", lambda: op.delete_many(pieces())),
     ):
-        with pytest.raises(InvalidInput, match="an async iterable needs an operator that is awaited") as raised:
+        with pytest.raises(InvalidInput, match="an async iterable needs an async Operator") as raised:
             call()
         assert (raised.value.kind, raised.value.operation, raised.value.path) == ("InvalidInput", operation, path)
     assert recording.calls == []

@@ -345,7 +345,7 @@ class TestWithoutAwait:
 
     def test_a_file_whose_read_is_awaited_is_refused(self, storage: Storage) -> None:
         with storage.operator.blocking() as op:
-            with pytest.raises(InvalidInput, match="an operator that is awaited") as caught:
+            with pytest.raises(InvalidInput, match="needs an async Operator") as caught:
                 op.write("p", Awaited(LINES))  # type: ignore[arg-type]
             assert (caught.value.operation, caught.value.path) == ("write", "p")
             assert not op.exists("p")

@@ -206,18 +206,18 @@ class TestLimits:
     async def test_more_than_the_service_takes_is_refused_before_it_is_sent(self) -> None:
         service = SlotService(write_total_max_size=4)
         op = Operator(service)
-        with pytest.raises(InvalidInput, match="more than 4 bytes"):
+        with pytest.raises(InvalidInput, match="larger than 4 bytes"):
             await op.write("p", b"12345")
         assert service.body.received == []
         async with op.writer("p") as writer:
             await writer.write(b"1234")
-            with pytest.raises(InvalidInput, match="more than 4 bytes"):
+            with pytest.raises(InvalidInput, match="larger than 4 bytes"):
                 await writer.write(b"5")
             assert writer.tell() == 4
 
     async def test_an_object_without_bytes_is_refused_where_the_service_has_none(self) -> None:
         service = SlotService(write_can_empty=False)
-        with pytest.raises(Unsupported, match="without bytes"):
+        with pytest.raises(Unsupported, match="cannot store an empty object"):
             await Operator(service).write("p", b"")
         assert service.body.calls == ["abort", "aborted"]
 
@@ -226,7 +226,7 @@ class TestLimits:
         self, stored: int, kind: Any, service: SlotService
     ) -> None:
         service.body.length = stored
-        with pytest.raises(kind, match=f"3 bytes were written, and {stored} were stored"):
+        with pytest.raises(kind, match=f"3 bytes were written, but {stored} were stored"):
             await Operator(service).write("p", b"abc")
 
     async def test_the_length_of_an_append_is_that_of_the_object(self, op: Operator, service: SlotService) -> None:

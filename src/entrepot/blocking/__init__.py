@@ -1,10 +1,11 @@
-"""The same operations without `await`. `Operator.blocking()` gives a `BlockingOperator`.
+"""The operations without `await`. `Operator.blocking()` returns a `BlockingOperator`.
 
     op = Operator(Fs("/data")).blocking()
     data = op.read("a/b", range=(0, 1024))
 
-What is called is generated from the async facade (`tools/generate_blocking.py`): `operator`, `reader`, `writer`,
-`lister` and `calls`. It stands on `twin`, `file_like`, `paging` and `call`, which are written by hand.
+The modules `operator`, `reader`, `writer` and `lister` are generated from the async facade
+(`tools/generate_blocking.py`), and `calls` from the options (`tools/generate_facade.py`). Their base classes are
+written by hand: `base`, `file_like`, `paging` and `call`.
 """
 
 from .lister import BlockingLister

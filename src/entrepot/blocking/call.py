@@ -1,4 +1,4 @@
-"""The second spelling of every operation without `await`: `op.read_with(path).range(0, 8).run()`."""
+"""The base of the blocking builders: `op.read_with(path).range(0, 8).run()`."""
 
 from __future__ import annotations
 
@@ -27,36 +27,36 @@ T = TypeVar("T")
 class Call(Generic[T]):
     """An operation that is still being described. `run()` makes the call.
 
-    Like the builders of the async facade these are immutable: each option gives a new one. One that is never run
+    Like the builders of the async facade it is immutable: each step returns a new one. A builder that is never run
     warns.
 
     Arguments:
-        call: makes the call, with what it is about and then the options.
-        name: what to call it in a warning.
-        about: what it is about: a path, a path and data, or two paths.
+        call: makes the call; its arguments are `subject`, then the options as keywords.
+        name: the name of the method, for `repr` and warnings.
+        subject: the required arguments of the method: a path, a path and data, or two paths.
         options: the options so far.
     """
 
     def __init__(
-        self, call: Callable[..., T], name: str, about: tuple[Any, ...], options: Mapping[str, Any] | None = None
+        self, call: Callable[..., T], name: str, subject: tuple[Any, ...], options: Mapping[str, Any] | None = None
     ) -> None:
         self._call = call
         self._name = name
-        self._about = about
+        self._subject = subject
         self._options = options or {}
         self._used = False
 
     def run(self) -> T:
-        """Makes the call and gives its result."""
+        """Makes the call and returns its result."""
         self._used = True
-        return self._call(*self._about, **self._options)
+        return self._call(*self._subject, **self._options)
 
     def _with(self, **options: Any) -> Self:
         self._used = True
-        return type(self)(self._call, self._name, self._about, {**self._options, **options})
+        return type(self)(self._call, self._name, self._subject, {**self._options, **options})
 
     def __repr__(self) -> str:
-        return described(self._name, self._about, self._options)
+        return described(self._name, self._subject, self._options)
 
     def __del__(self) -> None:
         if not self._used:
@@ -67,7 +67,7 @@ E = TypeVar("E", bound="_Enterable")
 
 
 class EnteredCall(Call[E]):
-    """One that gives something to be entered, and can be entered in its place."""
+    """A builder whose result is a context manager. `with` on the builder enters the result."""
 
     _entered: E | None = None
 

@@ -1,4 +1,4 @@
-"""What makes readers and writers stand where a binary file is wanted."""
+"""The file methods of blocking readers and writers, which make them usable as binary files."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from entrepot.facade.reader import Reader
 from entrepot.facade.sources import Data
 from entrepot.facade.writer import Writer
 
-from .twin import BlockingBody
+from .base import BlockingBody
 
 
 class ReadableFile(BlockingBody[Reader]):
-    """A file to be read, as `zipfile`, `tarfile` and `io.BufferedReader` want one."""
+    """The base of `BlockingReader`: a readable binary file for `zipfile`, `tarfile` and `io.BufferedReader`."""
 
     @property
     def closed(self) -> bool:
-        """Whether it is closed."""
+        """Whether the reader is closed."""
         return self._calls.is_closed
 
     def readable(self) -> bool:
@@ -27,31 +27,31 @@ class ReadableFile(BlockingBody[Reader]):
         return False
 
     def seekable(self) -> bool:
-        """True: a seek does no I/O, and the next read asks from there."""
+        """True. A seek does no I/O; the next read requests the data from the new position on."""
         return True
 
     def read(self, n: int | None = -1) -> bytes:
-        """Reads `n` bytes, fewer only where the range ends; `b""` is the end.
+        """Reads `n` bytes, or fewer at the end of the range; `b""` means the end.
 
         Arguments:
-            n: how many bytes; -1 (the default) or None reads to the end.
+            n: the number of bytes. By default -1, which reads to the end, as does None.
         """
         return self._run(self._inner.read(-1 if n is None else n))
 
     def read1(self, n: int = 65536) -> bytes:
-        """Reads at least one and at most `n` bytes, as they come; `b""` is the end.
+        """Reads at least one byte and at most `n`, whichever arrive first; `b""` means the end.
 
         Arguments:
-            n: how many bytes; 65536 by default, and for -1.
+            n: the largest number of bytes. By default 65536, which -1 means as well.
         """
         return self._run(_receive(self._inner, 65536 if n == -1 else n))
 
     def flush(self) -> None:
-        """Does nothing: there is nothing to be written."""
+        """Does nothing: a reader has no data to write."""
 
     def truncate(self, size: int | None = None) -> int:
-        """Raises `Unsupported`: it is there to be read."""
-        raise Unsupported("a reader changes nothing")
+        """Raises `Unsupported`: a reader cannot change its object."""
+        raise Unsupported("a reader cannot change its object")
 
     @staticmethod
     async def _let_go(inner: Reader) -> None:
@@ -59,11 +59,11 @@ class ReadableFile(BlockingBody[Reader]):
 
 
 class WritableFile(BlockingBody[Writer]):
-    """A file to be written from its start to its end, as `zipfile` and `tarfile` want one."""
+    """The base of `BlockingWriter`: a writable binary file without `seek`, for `zipfile` and `tarfile`."""
 
     @property
     def closed(self) -> bool:
-        """Whether it is closed or aborted."""
+        """Whether the writer is closed or aborted."""
         return self._calls.has_ended
 
     def readable(self) -> bool:
@@ -79,21 +79,21 @@ class WritableFile(BlockingBody[Writer]):
         return False
 
     def write(self, data: Data) -> int:
-        """Takes more bytes and returns how many, which is all. They are sent now or by `close` at the latest.
+        """Adds bytes to the object and returns their number. They are sent now, or by `close` at the latest.
 
         Arguments:
-            data: the bytes: `bytes`, or any contiguous object with the buffer protocol. What can be changed is
-                copied, so a buffer can be used again at once.
+            data: `bytes`, or any contiguous object with the buffer protocol. Mutable memory is copied, so the caller
+                may reuse a buffer at once.
 
         Raises:
-            InvalidInput: `data` is not bytes, or the object would be larger than the service takes.
+            InvalidInput: `data` is not bytes, or the object would be larger than the service allows.
         """
         before = self._inner.tell()
         self._run(self._inner.write(data))
         return self._inner.tell() - before
 
     def flush(self) -> None:
-        """Does nothing: the object appears when the writer is closed, and not before."""
+        """Does nothing: the object appears when the writer is closed."""
 
 
 async def _receive(reader: Reader, n: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What `lister` gives: one listing, entry by entry, with the next page on its way.
+"""`BlockingLister`: the entries of a listing, with the next page fetched ahead.
 
 Generated from the async facade by `python tools/generate_blocking.py`; do not edit.
 """
@@ -9,15 +9,18 @@ from .paging import Pages
 
 
 class BlockingLister(Pages):
-    """A listing, with a position. Made by `BlockingOperator.lister`; opening it does no I/O.
+    """Iterates the entries of a listing. Made by `BlockingOperator.lister`; opening it does no I/O.
 
-    It holds one page in memory while the next one is fetched. After a temporary error or a timeout the same
-    call goes on at the same place. One thread at a time uses it. Every method may raise what the storage
-    answers: `PermissionDenied`, `Timeout`, `Unexpected`; and `InvalidInput` when the lister is closed or in use.
+    One page is in memory while the next one is fetched. After a temporary error or a timeout the same call can be made
+    again and continues at the same entry. One thread at a time may use a lister.
 
-    Close it, best by `with`: one that is dropped while a page is on its way warns (`ResourceWarning`).
+    Close the lister, best with `with`. A lister that is garbage-collected while it fetches a page issues a
+    `ResourceWarning`.
+
+    Every method may raise the errors of the storage (`PermissionDenied`, `Timeout`, `Unexpected`), and `InvalidInput`
+    if the lister is closed or in use by another thread.
     """
 
     def close(self) -> None:
-        """Closes the lister. Closing twice is closing once."""
+        """Closes the lister and stops fetching the next page. Closing it again has no effect."""
         self._run(self._inner.aclose())

@@ -1,4 +1,4 @@
-"""What people call who do not await: one operator over one storage.
+"""`BlockingOperator`: the operations of one storage, without `await`.
 
 Generated from the async facade by `python tools/generate_blocking.py`; do not edit.
 """
@@ -28,6 +28,7 @@ from entrepot.facade.options import Expires, Path
 from entrepot.facade.sources import BlockingSource
 from entrepot.types import Copied, Entry, Metadata, PresignedRequest
 
+from .base import BlockingBase
 from .calls import (
     CopyCall,
     CopyToCall,
@@ -47,21 +48,20 @@ from .calls import (
 )
 from .lister import BlockingLister
 from .reader import BlockingReader
-from .twin import BlockingBase
 from .writer import BlockingWriter
 
 
 class BlockingOperator(BlockingBase):
-    """One storage, whatever it is, without `await`. Immutable, cheap, and safe to share between threads.
+    """Access to one storage without `await`. Immutable, cheap to make, and safe to share between threads.
 
-    Made by `Operator.blocking`, and means the same in all it does: `op.read(path, range=(0, 8))` and
-    `op.read_with(path).range(0, 8).run()`. Every method raises what the same method of `Operator` raises.
+    Made by `Operator.blocking`. Each method does and raises the same as the method of that name of `Operator`, in two
+    spellings: `op.read(path, range=(0, 8))` and `op.read_with(path).range(0, 8).run()`.
 
-    It works in a thread that runs an event loop too, and holds that up.
+    It also works in a thread that runs an event loop, and blocks that loop during each call.
     """
 
     def read(self, path: Path, **options: Unpack[ReaderOptions]) -> bytes:
-        """Reads an object, or a range of it.
+        """Reads an object, or a range of it. Requires `read`.
 
         Arguments:
             path: the object.
@@ -87,31 +87,31 @@ class BlockingOperator(BlockingBase):
                 start.
 
         Raises:
-            NotFound: there is no such object.
+            NotFound: the object does not exist.
             IsADirectory: the path names a directory.
-            RangeNotSatisfied: the range starts behind the end of the object.
+            RangeNotSatisfied: the range starts past the end of the object.
             ConditionNotMatch: a condition does not hold.
         """
         return self._run(self._inner.read(path, **options))
 
     def read_with(self, path: Path) -> ReadCall:
-        """The same as `read`, described step by step: `op.read_with(path).range(0, 8).run()`."""
+        """The step-by-step form of `read`: `op.read_with(path).range(0, 8).run()`."""
         return ReadCall(self.read, "read_with", (path,))
 
     def reader(self, path: Path, **options: Unpack[ReaderOptions]) -> BlockingReader:
-        """A `BlockingReader` over an object or a range of it. Opening it does no I/O; its first use does.
+        """Opens a `BlockingReader` over an object or a range of it. Opening does no I/O; its first use does.
 
         Enter it with `with`, or iterate it by chunks with `for`.
-        Options are those of `read`.
+        The options are the same as for `read`.
         """
         return BlockingReader(self._opened(self._inner.reader(path, **options)), self._runner)
 
     def reader_with(self, path: Path) -> ReaderCall:
-        """The same as `reader`, described step by step: `for chunk in op.reader_with(path).chunk(n)`."""
+        """The step-by-step form of `reader`: `for chunk in op.reader_with(path).chunk(n)`."""
         return ReaderCall(self.reader, "reader_with", (path,))
 
     def stat(self, path: Path, **options: Unpack[StatOptions]) -> Metadata:
-        """What the storage knows of an object or a directory.
+        """Returns the metadata of an object or a directory. Requires `stat`.
 
         Arguments:
             path: the object; with a trailing slash, the directory.
@@ -130,36 +130,41 @@ class BlockingOperator(BlockingBase):
                 `stat_with_override_cache_control`.
 
         Raises:
-            NotFound: there is nothing of that name.
+            NotFound: the object or directory does not exist.
             ConditionNotMatch: a condition does not hold.
         """
         return self._run(self._inner.stat(path, **options))
 
     def stat_with(self, path: Path) -> StatCall:
-        """The same as `stat`, described step by step: `op.stat_with(path).if_match(etag).run()`."""
+        """The step-by-step form of `stat`: `op.stat_with(path).if_match(etag).run()`."""
         return StatCall(self.stat, "stat_with", (path,))
 
     def exists(self, path: Path) -> bool:
-        """Whether there is anything of that name. Only its absence is False; other errors are raised."""
+        """Whether the object or directory exists. Errors other than its absence are raised. Requires `stat`."""
         return self._run(self._inner.exists(path))
 
     def check(self) -> None:
-        """Raises what keeps this operator from working: no such bucket, no permission, no connection.
+        """Checks that the storage can be used. Raises, for example, if the bucket or the permission is missing.
 
-        It lists the root, or reads one byte of an object that need not exist where there is no listing.
+        It requests the first entry of the root. Where the service lacks `list`, it reads one byte of an object that
+        need not exist.
+
+        Raises:
+            PermissionDenied: the storage refuses the credentials.
+            Unexpected: the storage cannot be reached, or its response makes no sense.
         """
         self._run(self._inner.check())
 
     def write(self, path: Path, data: BlockingSource, **options: Unpack[WriterOptions]) -> Metadata:
-        """Replaces an object, all or nothing, and returns what the storage says of it. Requires `write`.
+        """Replaces an object, all or nothing, and returns its metadata. Requires `write`.
 
-        Directories above it are made where the storage has such. When it fails or is interrupted, nothing of
-        the new content is left on the storage, unless it was being published at that moment.
+        Missing parent directories are made where the storage has directories. When the call fails or is interrupted,
+        the object is unchanged, unless it was just being published.
 
         Arguments:
             path: the object.
-            data: its new bytes: `bytes`, or any contiguous object with the buffer protocol. More is streamed from
-                an iterable of bytes, from the `pathlib.Path` of a local file, or from
+            data: the new content: `bytes`, or any contiguous object with the buffer protocol. It is streamed from an
+                iterable of bytes, from the `pathlib.Path` of a local file, or from
                 an open binary file from its position on. The file stays open.
             append: add the data to the end of the object, which need not exist. By default False. Requires
                 `write_with_append`.
@@ -182,15 +187,16 @@ class BlockingOperator(BlockingBase):
             concurrent: parts in flight (a hint). By default the service chooses.
 
         Raises:
-            InvalidInput: `data` is not bytes, or more than the service takes, or a file that gives text.
+            InvalidInput: `data` is not bytes, is larger than the service allows, or is a file in text mode.
             IsADirectory: the path names a directory.
             ConditionNotMatch: a condition does not hold.
-            PermissionDenied, StorageFull: the storage refuses.
+            PermissionDenied: the storage refuses the write.
+            StorageFull: the storage has no space left.
         """
         return self._run(self._inner.write(path, self._bring_data("write", path, data), **options))
 
     def write_with(self, path: Path, data: BlockingSource) -> WriteCall:
-        """The same as `write`, described step by step: `op.write_with(path, data).if_not_exists().run()`."""
+        """The step-by-step form of `write`: `op.write_with(path, data).if_not_exists().run()`."""
         return WriteCall(
             self.write,
             "write_with",
@@ -201,19 +207,19 @@ class BlockingOperator(BlockingBase):
         )
 
     def writer(self, path: Path, **options: Unpack[WriterOptions]) -> BlockingWriter:
-        """A `BlockingWriter` of an object, which appears when the writer is closed. Opening it does no I/O.
+        """Opens a `BlockingWriter` of an object, which appears when the writer is closed. Opening does no I/O.
 
-        Enter it: `with op.writer(path) as writer`. Options are
-        those of `write`.
+        Enter it: `with op.writer(path) as writer`. The options are
+        the same as for `write`.
         """
         return BlockingWriter(self._opened(self._inner.writer(path, **options)), self._runner)
 
     def writer_with(self, path: Path) -> WriterCall:
-        """The same as `writer`, described step by step: `with op.writer_with(path).chunk(n) as writer`."""
+        """The step-by-step form of `writer`: `with op.writer_with(path).chunk(n) as writer`."""
         return WriterCall(self.writer, "writer_with", (path,))
 
     def delete(self, path: Path, **options: Unpack[DeleteOptions]) -> None:
-        """Deletes an object or an empty directory. What is missing is gone already. Requires `delete`.
+        """Deletes an object or an empty directory. Deleting a missing one succeeds. Requires `delete`.
 
         Arguments:
             path: the object; with a trailing slash, the directory.
@@ -224,41 +230,41 @@ class BlockingOperator(BlockingBase):
                 `delete_with_recursive`.
 
         Raises:
-            PermissionDenied: the storage refuses.
-            DeletionsFailed: some of many deletions of a recursive one failed; the others were made.
+            PermissionDenied: the storage refuses the deletion.
+            DeletionsFailed: some deletions of a recursive one failed; all others were made.
         """
         self._run(self._inner.delete(path, **options))
 
     def delete_with(self, path: Path) -> DeleteCall:
-        """The same as `delete`, described step by step: `op.delete_with(path).recursive().run()`."""
+        """The step-by-step form of `delete`: `op.delete_with(path).recursive().run()`."""
         return DeleteCall(self.delete, "delete_with", (path,))
 
     def delete_many(self, paths: Iterable[Path | Entry], *, concurrent: int = DELETE_CONCURRENT) -> None:
-        """Deletes many objects, in batches as large as the service takes. Requires `delete`.
+        """Deletes many objects, in batches as large as the service allows. Requires `delete`.
 
-        Directories come last, the deepest first, so that a listing can be deleted in whatever order it came.
+        Directories are deleted last, the deepest first, so that the paths may come in any order.
 
         Arguments:
             paths: paths, or entries of a listing, in any iterable, such as
-                `op.lister("a/", recursive=True)`. An entry that names a version removes that version, for good. So
-                does the mark of a deletion, which a listing with `deleted=True` gives: that brings the object back.
-            concurrent: how many batches may be in flight.
+                `op.lister("a/", recursive=True)`. For an entry with a version, that version is deleted permanently.
+                For a deletion mark, which a listing with `deleted=True` yields, that restores the object.
+            concurrent: batches in flight. By default 8.
 
         Raises:
-            DeletionsFailed: some failed; its `failures` are the error of each. The others were made.
-            InvalidInput: an item is no path. Of an iterator, what came before it may have been deleted.
+            DeletionsFailed: some deletions failed; `failures` has the error of each. All others were made.
+            InvalidInput: an item is not a path. If it came from an iterator, earlier items may have been deleted.
         """
         self._run(self._inner.delete_many(self._bring("delete_many", "/", paths), concurrent=concurrent))
 
     def list(self, path: Path, **options: Unpack[ListerOptions]) -> Entries:
-        """All entries of a listing. Requires `list`.
+        """Returns all entries of a listing. Requires `list`.
 
-        A path with a trailing slash lists the directory, itself included; `"/"` is the root. Any other
-        path lists what begins with it: `"a/b"` gives `a/b`, `a/bc` and `a/b/`. What does not exist gives
-        nothing. The order is that of the storage.
+        A path with a trailing slash lists a directory, including the directory itself; `"/"` is the root. Any other
+        path lists all paths that start with it: `"a/b"` lists `a/b`, `a/bc` and `a/b/`. A listing of a missing path is
+        empty. The storage determines the order.
 
         Arguments:
-            path: what to list.
+            path: the directory or the prefix.
             recursive: list everything under the path, not only its direct children. By default False. Requires
                 `list_with_recursive`.
             start_after: list only entries after this path, in the order of the service. Requires
@@ -271,32 +277,34 @@ class BlockingOperator(BlockingBase):
             limit: entries per request (a hint). It does not end the listing. By default the service chooses.
 
         Raises:
-            PermissionDenied: the storage refuses.
+            PermissionDenied: the storage refuses the listing.
         """
         return self._run(self._inner.list(path, **options))
 
     def list_with(self, path: Path) -> ListCall:
-        """The same as `list`, described step by step: `op.list_with(path).recursive().run()`."""
+        """The step-by-step form of `list`: `op.list_with(path).recursive().run()`."""
         return ListCall(self.list, "list_with", (path,))
 
     def lister(self, path: Path, **options: Unpack[ListerOptions]) -> BlockingLister:
-        """A `BlockingLister`, which gives the entries of a listing as they come. Opening it does no I/O.
+        """Opens a `BlockingLister`, which yields the entries of a listing page by page. Opening does no I/O.
 
-        Enter it with `with`, or iterate it with `for`. Options are
-        those of `list`.
+        Enter it with `with`, or iterate it with `for`. The options are
+        the same as for `list`.
         """
         return BlockingLister(self._opened(self._inner.lister(path, **options)), self._runner)
 
     def lister_with(self, path: Path) -> ListerCall:
-        """The same as `lister`, described step by step: `for entry in op.lister_with(path).recursive()`."""
+        """The step-by-step form of `lister`: `for entry in op.lister_with(path).recursive()`."""
         return ListerCall(self.lister, "lister_with", (path,))
 
     def copy(self, source: Path, target: Path, **options: Unpack[CopyOptions]) -> Metadata:
-        """Copies an object within the storage, over what is at the target. Requires `copy`.
+        """Copies an object within the storage and returns the metadata of the copy. Requires `copy`.
+
+        An existing target is replaced.
 
         Arguments:
             source: the object to copy.
-            target: its new path. Directories above it are made where the storage has such.
+            target: the path of the copy. Missing parent directories are made where the storage has directories.
             if_not_exists: succeed only if the target does not exist. By default False. Requires
                 `copy_with_if_not_exists`.
             if_match: succeed only if the target has this etag. Requires `copy_with_if_match`.
@@ -308,15 +316,15 @@ class BlockingOperator(BlockingBase):
                 copy without a request.
 
         Raises:
-            NotFound: there is no such source.
+            NotFound: the source does not exist.
             IsADirectory: one of the paths names a directory.
-            IsSameFile: both are the same.
+            IsSameFile: source and target are the same.
             ConditionNotMatch: a condition does not hold; the target is unchanged.
         """
         return self._run(self._inner.copy(source, target, **options))
 
     def copy_with(self, source: Path, target: Path) -> CopyCall:
-        """The same as `copy`, described step by step: `op.copy_with(source, target).if_not_exists().run()`."""
+        """The step-by-step form of `copy`: `op.copy_with(source, target).if_not_exists().run()`."""
         return CopyCall(
             self.copy,
             "copy_with",
@@ -327,17 +335,17 @@ class BlockingOperator(BlockingBase):
         )
 
     def copy_to(self, other: BlockingOperator, source: Path, target: Path, **options: Unpack[CopyOptions]) -> Copied:
-        """Copies an object of this storage into another one, over what is at the target. Both may be one.
+        """Copies an object from this storage to another one, or within one. Requires `read` here and `write` there.
 
-        Where both operators are of one store and have equal layers, and the store can, it makes the copy
-        itself. Else the object is streamed through here: read in chunks, which cannot be of two contents, and
-        written as it comes. Requires `read` here and `write` there. When it fails or is interrupted, nothing of it is
-        left.
+        An existing target is replaced. If both operators use the same store with equal layers, and the store supports
+        the copy, the store makes it. Otherwise the object is streamed through this process: read in chunks that are
+        all of one content, and written as they arrive, by default 4 requests of 8 MiB at a time; `chunk` and
+        `concurrent` apply to reading and to writing. When the call fails or is interrupted, the target is unchanged.
 
         Arguments:
             other: the operator of the target.
             source: the object to copy.
-            target: its new path there. Directories above it are made where the storage has such.
+            target: the path of the copy. Missing parent directories are made where the storage has directories.
             if_not_exists: succeed only if the target does not exist. By default False. Requires
                 `write_with_if_not_exists` there.
             if_match: succeed only if the target has this etag. Requires `write_with_if_match` there.
@@ -349,19 +357,24 @@ class BlockingOperator(BlockingBase):
                 copy without a request.
 
         Returns:
-            What the target's storage says of the new object, what of the source's content headers and user
-            metadata it cannot keep, and whether the storage made the copy itself.
+            The metadata of the new object, the names of the source's content headers and user metadata that the target
+            cannot store, and whether the store made the copy.
 
         Raises:
-            NotFound: there is no such source.
+            NotFound: the source does not exist.
             IsADirectory: one of the paths names a directory.
-            IsSameFile: both are one object, and no version is given.
-            ConditionNotMatch: a condition does not hold, or the source changed meanwhile; the target is unchanged.
+            IsSameFile: source and target are the same object, and `source_version` is not given.
+            ConditionNotMatch: a condition does not hold, or the source changed during the copy; the target is
+                unchanged.
         """
-        return self._run_beside("copy_to", other, lambda one, two: one.copy_to(two, source, target, **options))
+        return self._run_beside(
+            "copy_to",
+            other,
+            lambda operator, target_operator: operator.copy_to(target_operator, source, target, **options),
+        )
 
     def copy_to_with(self, other: BlockingOperator, source: Path, target: Path) -> CopyToCall:
-        """The same as `copy_to`, described step by step: `op.copy_to_with(other, source, target).chunk(n).run()`."""
+        """The step-by-step form of `copy_to`: `op.copy_to_with(other, source, target).chunk(n).run()`."""
         return CopyToCall(
             self.copy_to,
             "copy_to_with",
@@ -373,24 +386,24 @@ class BlockingOperator(BlockingBase):
         )
 
     def rename(self, source: Path, target: Path, **options: Unpack[RenameOptions]) -> None:
-        """Moves an object within the storage, over what is at the target. Requires `rename`.
+        """Moves an object within the storage. An existing target is replaced. Requires `rename`.
 
         Arguments:
             source: the object to move.
-            target: its new path. Directories above it are made where the storage has such.
+            target: its new path. Missing parent directories are made where the storage has directories.
             if_not_exists: succeed only if the target does not exist. By default False. Requires
                 `rename_with_if_not_exists`.
 
         Raises:
-            NotFound: there is no such source.
+            NotFound: the source does not exist.
             IsADirectory: one of the paths names a directory.
-            IsSameFile: both are the same.
+            IsSameFile: source and target are the same.
             ConditionNotMatch: the condition does not hold; both objects are unchanged.
         """
         self._run(self._inner.rename(source, target, **options))
 
     def rename_with(self, source: Path, target: Path) -> RenameCall:
-        """The same as `rename`, described step by step: `op.rename_with(source, target).if_not_exists().run()`."""
+        """The step-by-step form of `rename`: `op.rename_with(source, target).if_not_exists().run()`."""
         return RenameCall(
             self.rename,
             "rename_with",
@@ -401,7 +414,7 @@ class BlockingOperator(BlockingBase):
         )
 
     def create_dir(self, path: Path) -> None:
-        """Makes a directory and those above it; one that exists is left as it is. Requires `create_dir`.
+        """Makes a directory and its missing parents. An existing directory is unchanged. Requires `create_dir`.
 
         Arguments:
             path: the directory, with a trailing slash.
@@ -412,25 +425,25 @@ class BlockingOperator(BlockingBase):
         self._run(self._inner.create_dir(path))
 
     def presign_read(self, path: Path, expires: Expires, **options: Unpack[PresignReadOptions]) -> PresignedRequest:
-        """A request that reads the object, for whoever it is given to. Requires `presign_read`.
+        """Returns a signed request that reads the object without further credentials. Requires `presign_read`.
 
-        It is made without asking the storage: whether there is such an object shows when it is sent. Who has it
-        can use it until it expires, as often as they like.
+        It is made without I/O, so a missing object is noticed only when the request is sent. Any client that has the
+        request can send it, any number of times, until it expires.
 
         Arguments:
             path: the object.
-            expires: for how long it shall hold: a `timedelta`, or whole seconds; from 1 second to 7 days.
-            options: those of `read` that are no hints, signed with it. A condition and `range` are headers of the
-                request, and `override_*` and `version` are in its URL. Each requires what it requires of `read`.
+            expires: how long the request is valid: a `timedelta`, or whole seconds; from 1 second to 7 days.
+            options: the options of `read` except its hints; they are signed. Conditions and `range` are headers of the
+                request; `override_*` and `version` are in its URL. They require the same capabilities as for `read`.
 
         Raises:
-            InvalidInput: `expires` cannot work, or the range is empty.
+            InvalidInput: `expires` is invalid, or the range is empty.
             IsADirectory: the path names a directory.
         """
         return self._run(self._inner.presign_read(path, expires, **options))
 
     def presign_read_with(self, path: Path, expires: Expires) -> PresignReadCall:
-        """The same as `presign_read`, described step by step: `op.presign_read_with(path, 60).range(0, 8).run()`."""
+        """The step-by-step form of `presign_read`: `op.presign_read_with(path, 60).range(0, 8).run()`."""
         return PresignReadCall(
             self.presign_read,
             "presign_read_with",
@@ -441,14 +454,14 @@ class BlockingOperator(BlockingBase):
         )
 
     def presign_stat(self, path: Path, expires: Expires, **options: Unpack[PresignStatOptions]) -> PresignedRequest:
-        """A request that asks about the object, and whose reply has headers alone. Requires `presign_stat`.
+        """Returns a signed request for the headers of the object, without its content. Requires `presign_stat`.
 
-        Arguments and errors are those of `presign_read`, and options those of `stat`.
+        Arguments and errors are the same as for `presign_read`, the options the same as for `stat`.
         """
         return self._run(self._inner.presign_stat(path, expires, **options))
 
     def presign_stat_with(self, path: Path, expires: Expires) -> PresignStatCall:
-        """The same as `presign_stat`, described step by step: `op.presign_stat_with(path, 60).version(v).run()`."""
+        """The step-by-step form of `presign_stat`: `op.presign_stat_with(path, 60).version(v).run()`."""
         return PresignStatCall(
             self.presign_stat,
             "presign_stat_with",
@@ -459,25 +472,25 @@ class BlockingOperator(BlockingBase):
         )
 
     def presign_write(self, path: Path, expires: Expires, **options: Unpack[PresignWriteOptions]) -> PresignedRequest:
-        """A request that replaces the object by the content that it is sent with. Requires `presign_write`.
+        """Returns a signed request that replaces the object by the content of the request. Requires `presign_write`.
 
-        What the content may be is not signed. Until it expires the object can be replaced again and again, unless
-        `if_not_exists` or `if_match` is signed with it.
+        The content is not signed. Until the request expires, it can be sent again with other content, unless
+        `if_not_exists` or `if_match` is signed as well.
 
         Arguments:
             path: the object.
-            expires: for how long it shall hold, as of `presign_read`.
-            options: those of `write` but for `append` and its hints; they are headers of the request. Each requires
-                what it requires of `write`.
+            expires: how long the request is valid; see `presign_read`.
+            options: the options of `write` except `append` and its hints; they are headers of the request. They require
+                the same capabilities as for `write`.
 
         Raises:
-            InvalidInput: `expires` cannot work, or what is to be stored cannot be a header.
+            InvalidInput: `expires` is invalid, or a value does not fit into a header.
             IsADirectory: the path names a directory.
         """
         return self._run(self._inner.presign_write(path, expires, **options))
 
     def presign_write_with(self, path: Path, expires: Expires) -> PresignWriteCall:
-        """The same as `presign_write`, described step by step: `op.presign_write_with(path, 60).if_match(e).run()`."""
+        """The step-by-step form of `presign_write`: `op.presign_write_with(path, 60).if_match(e).run()`."""
         return PresignWriteCall(
             self.presign_write,
             "presign_write_with",
@@ -488,14 +501,14 @@ class BlockingOperator(BlockingBase):
         )
 
     def presign_delete(self, path: Path, expires: Expires, **options: Unpack[PresignDeleteOptions]) -> PresignedRequest:
-        """A request that deletes the object. Requires `presign_delete`.
+        """Returns a signed request that deletes the object. Requires `presign_delete`.
 
-        Arguments and errors are those of `presign_read`; the only option is `version`, as of `delete`.
+        Arguments and errors are the same as for `presign_read`. The only option is `version`; see `delete`.
         """
         return self._run(self._inner.presign_delete(path, expires, **options))
 
     def presign_delete_with(self, path: Path, expires: Expires) -> PresignDeleteCall:
-        """The same as `presign_delete`, described step by step: `op.presign_delete_with(path, 60).version(v).run()`."""
+        """The step-by-step form of `presign_delete`: `op.presign_delete_with(path, 60).version(v).run()`."""
         return PresignDeleteCall(
             self.presign_delete,
             "presign_delete_with",
@@ -506,39 +519,42 @@ class BlockingOperator(BlockingBase):
         )
 
     def list_uploads(self, path: Path = "/", *, older_than: timedelta | None = None) -> Uploads:
-        """The uploads in parts that were begun, and neither completed nor aborted. Requires `list_uploads`.
+        """Returns the multipart uploads that were neither completed nor aborted. Requires `list_uploads`.
 
-        Those of writers that are at work are among them, here or elsewhere.
+        Uploads of active writers, in this process or elsewhere, are included.
 
         Arguments:
-            path: which: of objects whose path begins with this. By default all.
-            older_than: only those begun longer ago than this, by the clock of the storage. By default all.
+            path: a prefix of the paths of the objects. By default all.
+            older_than: only uploads that were started longer ago than this, by the clock of the storage. By default
+                all.
 
         Raises:
-            PermissionDenied: the storage refuses.
+            PermissionDenied: the storage refuses the listing.
         """
         return self._run(self._inner.list_uploads(path, older_than=older_than))
 
     def abort_uploads(self, path: Path, *, older_than: timedelta, concurrent: int = ABORT_CONCURRENT) -> Uploads:
-        """Aborts uploads in parts that nobody will complete, and returns them. Requires `abort_upload`.
+        """Aborts abandoned multipart uploads and returns them. Requires `list_uploads` and `abort_upload`.
 
-        Whoever still writes one that is aborted fails, so `older_than` should be longer than any upload takes. What
-        is younger is never touched.
+        A writer whose upload is aborted fails, so `older_than` should be longer than any upload takes. Younger uploads
+        are not touched.
 
         Arguments:
-            path: which: of objects whose path begins with this; `"/"` is all.
-            older_than: only those begun longer ago than this, by the clock of the storage.
-            concurrent: how many requests may be in flight.
+            path: a prefix of the paths of the objects; `"/"` is all.
+            older_than: only uploads that were started longer ago than this, by the clock of the storage.
+            concurrent: requests in flight. By default 8.
 
         Raises:
-            DeletionsFailed: some could not be aborted; its `failures` are the error of each. The others were.
-            PermissionDenied: the storage refuses.
+            DeletionsFailed: some uploads could not be aborted; `failures` has the error of each. All others were
+                aborted.
+            PermissionDenied: the storage refuses the listing.
         """
         return self._run(self._inner.abort_uploads(path, older_than=older_than, concurrent=concurrent))
 
     def close(self) -> None:
-        """Closes the connections of this operator now. The operator can still be used: it makes new ones.
+        """Closes the connections of this operator. The operator can still be used: it then opens new ones.
 
-        They close by themselves when the interpreter ends. A transport that was passed in is left alone.
+        Calling it is optional: connections close when the interpreter ends. A transport that the caller passed in is
+        not closed.
         """
         self._run(self._inner.close())

@@ -1,4 +1,4 @@
-"""Going through the pages of a listing without asking the loop for each entry."""
+"""The base of `BlockingLister`: runs the event loop once for each page, not for each entry."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from entrepot.facade.lister import Lister
 from entrepot.raw.runtime import Runner
 from entrepot.types import Entry
 
-from .twin import BlockingBody
+from .base import BlockingBody
 
 
 class Pages(BlockingBody[Lister]):
-    """A lister that holds the page at hand itself."""
+    """A lister that keeps the current page itself."""
 
     def __init__(self, inner: Lister, runner: Runner) -> None:
         super().__init__(inner, runner)
@@ -22,21 +22,21 @@ class Pages(BlockingBody[Lister]):
         self._taken = 0
 
     def next(self) -> Entry | None:
-        """The next entry; None is the end."""
+        """Returns the next entry; None means the end."""
         if self._is_page_used_up() and not self._turn_page(_next_page(self._inner)):
             return None
         self._taken += 1
         return self._page[self._taken - 1]
 
     def next_page(self) -> Sequence[Entry] | None:
-        """The entries that are left of the page at hand, or else the next page, never empty; None is the end."""
+        """Returns the rest of the current page, or else the next page, never empty; None means the end."""
         if self._is_page_used_up() and not self._turn_page(self._inner.next_page()):
             return None
         taken, self._taken = self._taken, len(self._page)
         return self._page[taken:] if taken else self._page
 
     def __iter__(self) -> Iterator[Entry]:
-        """The entries from the position on. The lister can be used on after the loop was left."""
+        """Yields the entries from the position on. The lister can still be used after the loop is left."""
         calls = self._calls
         last_use = calls.uses
         calls.loops += 1
@@ -56,17 +56,17 @@ class Pages(BlockingBody[Lister]):
         await inner.aclose()
 
     def _is_page_used_up(self) -> bool:
-        return self._taken == len(self._page) or self._calls.is_closed  # then asking is refused
+        return self._taken == len(self._page) or self._calls.is_closed  # a closed lister refuses the call
 
-    def _turn_page(self, asking: Coroutine[Any, Any, Sequence[Entry] | None]) -> bool:
-        page = self._run(asking)
+    def _turn_page(self, fetch: Coroutine[Any, Any, Sequence[Entry] | None]) -> bool:
+        page = self._run(fetch)
         if page is not None:
             self._page, self._taken = page, 0
         return page is not None
 
 
 async def _next_page(lister: Lister) -> Sequence[Entry] | None:
-    """The next page for `next`, which its errors name."""
+    """The next page, with errors that name `next` as the operation."""
     try:
         return await lister.next_page()
     except Error as error:

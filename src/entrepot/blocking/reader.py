@@ -1,4 +1,4 @@
-"""What `reader` gives: one object, or a range of it, to be read in whatever way is needed.
+"""`BlockingReader`: an object, or a range of it, that is read piece by piece.
 
 Generated from the async facade by `python tools/generate_blocking.py`; do not edit.
 """
@@ -18,84 +18,100 @@ if TYPE_CHECKING:
 
 
 class BlockingReader(ReadableFile):
-    """A range of an object, with a position. Made by `BlockingOperator.reader`; opening it does no I/O.
+    """Reads an object, or a range of it, from a position on. Made by `BlockingOperator.reader`.
 
-    Positions are bytes from the start of the range that was asked for. After a temporary error or a timeout
-    the position is where it was, and the same call can be made again. One thread at a time uses the
-    position; `fetch` does not use it. Every method may raise what the storage answers:
-    `NotFound`, `PermissionDenied`, `ConditionNotMatch`, `RangeNotSatisfied`, `ContentIncomplete`,
-    `Timeout`, `Unexpected`; and `InvalidInput` when the reader is closed or in use.
+    Opening a reader does no I/O; errors such as `NotFound` are raised by its first use. Positions are bytes from the
+    start of the requested range. After a temporary error or a timeout the position is unchanged, and the same call can
+    be made again. One thread at a time may use the position; `fetch` may run beside other calls.
 
-    Close it, best by `with`: one that is dropped midway warns (`ResourceWarning`), for what it holds, such as a
-    connection, is then given back only when it is collected.
+    Close the reader, best with `with`. A reader that is garbage-collected before the end of its range, with its
+    connection or file still open, issues a `ResourceWarning`.
 
-    It stands where a binary file is wanted to be read: for `zipfile`, `tarfile`, `io.BufferedReader`. Only,
-    iterating it gives chunks and not lines.
+    It is a readable binary file, for example for `zipfile`, `tarfile` and `io.BufferedReader`, with one difference:
+    iterating it yields chunks, not lines.
+
+    Every method may raise the errors of the storage (`NotFound`, `PermissionDenied`, `ConditionNotMatch`,
+    `RangeNotSatisfied`, `ContentIncomplete`, `Timeout`, `Unexpected`), and `InvalidInput` if the reader is closed or in
+    use by another thread.
     """
 
     def readexactly(self, n: int) -> bytes:
-        """Reads `n` bytes.
+        """Reads exactly `n` bytes.
+
+        Arguments:
+            n: the number of bytes.
 
         Raises:
-            ContentIncomplete: the range ends before; the position stays where it was.
+            ContentIncomplete: the range has fewer bytes left; the position is unchanged.
         """
         return self._run(self._inner.readexactly(n))
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Fills a writable buffer and returns how many bytes it got; fewer than its size only at the end."""
+        """Reads into a writable buffer and returns the number of bytes, less than its size only at the end.
+
+        Arguments:
+            buffer: a contiguous, writable object with the buffer protocol.
+
+        Raises:
+            InvalidInput: `buffer` is not such an object.
+        """
         return self._run(self._inner.readinto(buffer))
 
     def next(self) -> bytes | None:
-        """The next chunk as the storage has it, never empty; None is the end."""
+        """Returns the next chunk, in the size that the storage sends it, never empty; None means the end."""
         return self._run(self._inner.next())
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Moves the position and returns it. Only a seek from an end that nobody has seen yet does I/O.
+        """Moves the position and returns it. Only a seek from the end does I/O, if the size is not known yet.
 
         Arguments:
-            offset: how far, in bytes.
-            whence: from the start (`os.SEEK_SET`), the position (`os.SEEK_CUR`) or the end (`os.SEEK_END`).
+            offset: the distance in bytes.
+            whence: relative to the start (`os.SEEK_SET`), the position (`os.SEEK_CUR`) or the end (`os.SEEK_END`).
 
         Raises:
-            InvalidInput: the target lies left of the start; the position stays where it was.
-            Unsupported: from the end of an object whose size the storage does not tell.
+            InvalidInput: the new position would be before the start; the position is unchanged.
+            Unsupported: the seek is from the end, and the storage does not report the size of the object.
         """
         return self._run(self._inner.seek(offset, whence))
 
     def tell(self) -> int:
-        """The position, in bytes from the start of the range."""
+        """Returns the position in bytes from the start of the range. No I/O."""
         return self._inner.tell()
 
     def size(self) -> int:
-        """How many bytes the range has in this object. Asks the storage unless a reply has told."""
+        """Returns the number of bytes in the range. Does I/O unless an earlier response contained the size.
+
+        Raises:
+            Unsupported: the storage does not report the size of the object.
+        """
         return self._run(self._inner.size())
 
     def metadata(self) -> Metadata:
-        """What the storage says of the whole object. Asks it unless a reply has told."""
+        """Returns the metadata of the whole object. Does I/O unless an earlier response contained it."""
         return self._run(self._inner.metadata())
 
     def fetch(self, ranges: Iterable[BytesRange | tuple[int, int | None]]) -> list[bytes]:
-        """Reads many ranges at once and gives their bytes in the order of the ranges.
+        """Reads many ranges concurrently and returns their bytes in the order of the ranges.
 
-        Ranges at most `gap` bytes apart share a request, and `concurrent` requests are in flight at
-        a time (8 by default). The position is neither used nor moved.
+        Ranges at most `gap` bytes apart share a request, and up to `concurrent` requests (by default 8) are in flight
+        at a time; both are options of the reader. The position is neither used nor moved.
 
         Arguments:
             ranges: `(start, end)` pairs or `BytesRange`s, relative to the start of the reader's range.
 
         Raises:
-            RangeNotSatisfied: one starts behind the end.
+            RangeNotSatisfied: a range starts past the end.
         """
         return self._run(self._inner.fetch(list(ranges)))
 
     def close(self) -> None:
-        """Closes the reader. Closing twice is closing once, also at the same time."""
+        """Closes the reader and releases its connection or file. Closing it again has no effect."""
         self._run(self._inner.aclose())
 
     def __iter__(self) -> Iterator[bytes]:
-        """The chunks from the position on, as the storage has them.
+        """Yields the chunks from the position on, in the sizes that the storage sends them.
 
-        Leaving the loop gives back what the reader holds, such as a connection. It can be used on:
-        the next call asks anew, from the position on.
+        Leaving the loop releases the connection or file. The reader can still be used: the next call requests the rest
+        from the position on.
         """
         return self._each(self._inner)

@@ -1,4 +1,4 @@
-"""What `writer` gives: one object, to be written piece by piece and published at the end.
+"""`BlockingWriter`: an object that is written piece by piece and published at the end.
 
 Generated from the async facade by `python tools/generate_blocking.py`; do not edit.
 """
@@ -11,31 +11,32 @@ from .file_like import WritableFile
 
 
 class BlockingWriter(WritableFile):
-    """An object that is being written. Made by `BlockingOperator.writer`; opening it does no I/O.
+    """Writes an object piece by piece. Made by `BlockingOperator.writer`; opening it does no I/O.
 
-    The object appears when the writer is closed, and not before. `with` closes it at the end, and aborts
-    when the block is left by an exception: then nothing appears, and nothing is left on the storage. After
-    a temporary error or a timeout the same call can be made again.
+    The object appears when the writer is closed, and not before. `with` closes the writer at the end of the block. If
+    the block fails, it aborts the writer instead: the object is unchanged, and nothing is left on the storage. Only a
+    `close` that is interrupted, or whose response is lost, may have published the object. After a temporary error or a
+    timeout the same call can be made again.
 
-    One thread at a time uses a writer. Every method may raise what the storage answers:
-    `PermissionDenied`, `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`; and `InvalidInput`
-    when the writer is closed, aborted or in use.
+    One thread at a time may use a writer. Every method may raise the errors of the storage (`PermissionDenied`,
+    `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`), and `InvalidInput` if the writer is closed, aborted or
+    in use by another thread.
     """
 
     def close(self) -> Metadata:
-        """Publishes the object and returns what the storage says of it, its length at least.
+        """Publishes the object and returns its metadata, at least its length.
 
-        Closing twice is closing once.
+        Closing it again has no effect and returns the same metadata.
         """
         return self._run(self._inner.close())
 
     def abort(self) -> None:
-        """Drops what was written. After `close` it does nothing.
+        """Discards the written data. No effect after `close`.
 
-        What an appending writer has already appended stays.
+        Data that an appending writer has already appended is kept.
         """
         self._run(self._inner.abort())
 
     def tell(self) -> int:
-        """How many bytes were written by this writer."""
+        """Returns the number of bytes written by this writer. No I/O."""
         return self._inner.tell()

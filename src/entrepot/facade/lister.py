@@ -1,4 +1,4 @@
-"""What `lister` gives: one listing, entry by entry, with the next page on its way."""
+"""`Lister`: the entries of a listing, with the next page fetched ahead."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 
 class Lister(Opened):
-    """A listing, with a position. Made by `Operator.lister`; opening it does no I/O.
+    """Iterates the entries of a listing. Made by `Operator.lister`; opening it does no I/O.
 
-    It holds one page in memory while the next one is fetched. After a temporary error, a timeout or a
-    cancellation the same call goes on at the same place. One task at a time uses it. Every method may
-    raise what the storage answers: `PermissionDenied`, `Timeout`, `Unexpected`; and `InvalidInput` when
-    the lister is closed or in use.
+    One page is in memory while the next one is fetched. After a temporary error, a timeout or a cancellation the same
+    call can be made again and continues at the same entry. One task at a time may use a lister.
 
-    Close it, best by `async with`: one that is dropped while a page is on its way warns (`ResourceWarning`).
+    Close the lister, best with `async with`. A lister that is garbage-collected while it fetches a page issues a
+    `ResourceWarning`.
+
+    Every method may raise the errors of the storage (`PermissionDenied`, `Timeout`, `Unexpected`), and `InvalidInput`
+    if the lister is closed or in use by another task.
     """
 
     def __init__(self, context: Context, scheme: str, path: str, body: oio.List) -> None:
@@ -32,23 +34,23 @@ class Lister(Opened):
         self._taken = 0
 
     async def next(self) -> Entry | None:
-        """The next entry; None is the end."""
-        if self._taken < len(self._page) and self._calls.is_free:  # most entries need no more than to be handed over
+        """Returns the next entry; None means the end."""
+        if self._taken < len(self._page) and self._calls.is_free:  # most entries are in the page: no need for a call
             self._calls.uses += 1
             return self._take_entry()
         return await self._calls.use("next", self._next_entry)
 
     async def next_page(self) -> Sequence[Entry] | None:
-        """The entries that are left of the page at hand, or else the next page, never empty; None is the end."""
+        """Returns the rest of the current page, or else the next page, never empty; None means the end."""
         return await self._calls.use("next_page", self._next_page)
 
     async def aclose(self) -> None:
-        """Closes the lister. Closing twice is closing once."""
+        """Closes the lister and stops fetching the next page. Closing it again has no effect."""
         if not self._calls.is_closed:
             await self._calls.use("aclose", self._close)
 
     def __aiter__(self) -> AsyncIterator[Entry]:
-        """The entries from the position on. The lister can be used on after the loop was left."""
+        """Yields the entries from the position on. The lister can still be used after the loop is left."""
         return self._calls.each(self.next)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What people call: one operator over one storage."""
+"""The public operations: signatures and documentation. `operations.py` carries them out."""
 
 from __future__ import annotations
 
@@ -61,24 +61,27 @@ ABORT_CONCURRENT: Final = 8
 
 
 class Operator(Operations):
-    """One storage, whatever it is. Immutable, cheap, and safe to share between tasks, loops and threads.
+    """Access to one storage. Immutable, cheap to make, and safe to share between tasks, event loops and threads.
 
-    `await op.read(path, range=(0, 8))` and `await op.read_with(path).range(0, 8)` mean the same.
-    Paths are relative to the root of the configuration; a trailing slash names a directory. Every
-    method raises `InvalidInput` for a path that cannot work and `Unsupported` for what the service
-    cannot do, before any I/O, and otherwise what the storage answers (see `entrepot.errors`).
+    Each operation has two spellings with the same meaning: `await op.read(path, range=(0, 8))` and
+    `await op.read_with(path).range(0, 8)`. Paths are relative to the root of the configuration; a trailing slash names
+    a directory. Before any I/O, every method raises `InvalidInput` for an invalid path or option, and `Unsupported` for
+    an operation or option that the service lacks. Other errors come from the storage (see `entrepot.errors`).
 
-    Where the service goes over a network (`info.is_remote`), calls that fail for the moment are made again, and none
-    waits for ever: the stack has a `TimeoutLayer` and a `RetryLayer`, which `repr` shows. One that is added takes the
-    place of its kind.
+    The stack of a remote service (`info.is_remote`) has a `RetryLayer` and a `TimeoutLayer` by default: calls that fail
+    with a temporary error are repeated, and each call has a time limit. `repr` shows both layers. A layer of the same
+    class that you add replaces the default one.
 
-    An operator can be pickled where its configuration and layers can; the pickle holds their secrets.
+    An operator can be pickled if its configuration and layers can. The pickle contains their secrets.
 
     Arguments:
-        config: what to operate on, such as `Fs("/data")` or `S3(bucket="b", region="r")`.
-        layers: what to put around it, the last one outermost.
-        context: runtime and HTTP transport; by default asyncio and aiohttp.
-        resilient: whether a service over a network gets retries and timeouts; False leaves it bare. By default True.
+        config: the service and its settings, such as `Fs("/data")` or `S3(bucket="b", region="r")`.
+        layers: the layers around the service, the last one outermost.
+        context: the runtime and the HTTP transport. By default asyncio and aiohttp.
+        resilient: whether a remote service gets the default retries and timeouts. By default True.
+
+    Raises:
+        InvalidInput: an argument has the wrong type.
     """
 
     def __init__(
@@ -96,77 +99,83 @@ class Operator(Operations):
     def from_config(
         cls, scheme: str, options: Mapping[str, Any] | None = None, /, *, resilient: bool = True, **values: Any
     ) -> Self:
-        """An operator from a scheme and its configuration: `Operator.from_config("s3", bucket="b")`.
+        """Makes an operator from a scheme and configuration values: `Operator.from_config("s3", bucket="b")`.
 
         Arguments:
-            scheme: `"fs"`, `"memory"`, `"http"`, `"s3"` or that of an installed service.
-            options: keys and values, as from a file; strings are converted.
-            resilient: as of the constructor.
-            values: the same as keywords; they go before `options`.
+            scheme: `"fs"`, `"memory"`, `"http"`, `"s3"` or the scheme of an installed service.
+            options: keys and values, such as those of a configuration file. Strings are converted.
+            resilient: see the constructor.
+            values: more keys and values, which override `options`.
 
         Raises:
-            ConfigInvalid: the scheme or a key is unknown, or a value is missing or cannot work.
+            ConfigInvalid: the scheme or a key is unknown, or a value is missing or invalid.
         """
         service = service_class(scheme)
         if not isinstance(options, Mapping | None):
-            raise service.invalid(f"the options are a mapping of keys to values, not {type(options).__name__}")
+            raise service.invalid(f"the options must be a mapping of keys to values, not {type(options).__name__}")
         return cls(service.from_mapping({**(options or {}), **values}), resilient=resilient)
 
     @classmethod
     def from_uri(cls, uri: str, /, *, resilient: bool = True, **values: Any) -> Self:
-        """An operator from a URI: `Operator.from_uri("s3://bucket/root?region=r")`.
+        """Makes an operator from a URI: `Operator.from_uri("s3://bucket/root?region=r")`.
 
         Arguments:
-            uri: scheme, place and root of the storage, with its options as the query.
-            resilient: as of the constructor.
-            values: further options; they go before those of the URI.
+            uri: the scheme, location and root of the storage. Its query holds configuration values.
+            resilient: see the constructor.
+            values: more configuration values, which override the query.
 
         Raises:
-            ConfigInvalid: as `from_config`, or the text is no URI.
+            ConfigInvalid: `uri` is not a URI, its scheme or a key is unknown, or a value is missing or invalid.
         """
         return cls(service_class(parse_uri(uri).scheme).from_uri(uri, values), resilient=resilient)
 
     @property
     def info(self) -> AccessorInfo:
-        """Scheme, root and name of the storage, and what it can do, natively and completed."""
+        """The scheme, root and name of the storage, and its capabilities."""
         return self._accessor.info
 
     def layer(self, layer: Layer) -> Operator:
-        """A new operator with one more layer around everything. This one stays as it is.
+        """Returns a new operator with one more layer, outermost. This operator is not changed.
 
-        It shares the connections of this one.
+        Both share their connections.
+
+        Arguments:
+            layer: the layer to add.
+
+        Raises:
+            InvalidInput: `layer` is not a `Layer`.
         """
         stack = self._stack.with_layer(layer)
         warn_of_order(stack.layers)
         return _over(stack)
 
     def at(self, prefix: str) -> Operator:
-        """A new operator whose root is a directory of this one. This one stays as it is.
+        """Returns a new operator whose root is a directory of this one. This operator is not changed.
 
-        Every path of it lies beneath that directory, and what comes back is relative to it; no path leads out.
-        The directory need not exist: the new operator shows it as its root anyway. `op.at("a/").at("b/")` is
-        `op.at("a/b/")`. The same as one more `PrefixLayer` around everything.
+        Paths and results of the new operator are relative to that directory, and no path leads out of it. The directory
+        need not exist: the new operator shows it as its root anyway. `op.at("a/").at("b/")` equals `op.at("a/b/")`.
+        It is short for `op.layer(PrefixLayer(prefix))`.
 
         Arguments:
             prefix: the directory, with a trailing slash.
 
         Raises:
-            InvalidInput: it has no trailing slash, or cannot be a path.
+            InvalidInput: `prefix` has no trailing slash, or is not a valid path.
         """
         return self.layer(PrefixLayer(prefix))
 
     def blocking(self) -> BlockingOperator:
-        """The same operations without `await`, with the same layers.
+        """Returns an operator with the same layers whose operations are called without `await`.
 
-        A service that needs no event loop, such as fs and memory, then runs without one, in the thread that
-        calls; others run on one event loop for the whole process, in a thread of its own.
+        A service that needs no event loop, such as fs and memory, runs in the calling thread. Other services run on a
+        background event loop, one for the whole process.
         """
         from entrepot.blocking import BlockingOperator
 
         return BlockingOperator(self)
 
     async def read(self, path: Path, **options: Unpack[ReaderOptions]) -> bytes:
-        """Reads an object, or a range of it.
+        """Reads an object, or a range of it. Requires `read`.
 
         Arguments:
             path: the object.
@@ -192,31 +201,31 @@ class Operator(Operations):
                 start.
 
         Raises:
-            NotFound: there is no such object.
+            NotFound: the object does not exist.
             IsADirectory: the path names a directory.
-            RangeNotSatisfied: the range starts behind the end of the object.
+            RangeNotSatisfied: the range starts past the end of the object.
             ConditionNotMatch: a condition does not hold.
         """
         return await self._call("read", self._read, path, options)
 
     def read_with(self, path: Path) -> FutureRead:
-        """The same as `read`, described step by step: `await op.read_with(path).range(0, 8)`."""
+        """The step-by-step form of `read`: `await op.read_with(path).range(0, 8)`."""
         return FutureRead(self._caller("read", self._read), "read_with", (path,), {})
 
     def reader(self, path: Path, **options: Unpack[ReaderOptions]) -> FutureReader:
-        """A `Reader` over an object or a range of it. Opening it does no I/O; its first use does.
+        """Opens a `Reader` over an object or a range of it. Opening does no I/O; its first use does.
 
         Await it for the `Reader`, enter it with `async with`, or iterate it by chunks with `async for`.
-        Options are those of `read`.
+        The options are the same as for `read`.
         """
         return FutureReader(self._caller("reader", self._reader), "reader", (path,), options)
 
     def reader_with(self, path: Path) -> FutureReader:
-        """The same as `reader`, described step by step: `async for chunk in op.reader_with(path).chunk(n)`."""
+        """The step-by-step form of `reader`: `async for chunk in op.reader_with(path).chunk(n)`."""
         return FutureReader(self._caller("reader", self._reader), "reader_with", (path,), {})
 
     async def stat(self, path: Path, **options: Unpack[StatOptions]) -> Metadata:
-        """What the storage knows of an object or a directory.
+        """Returns the metadata of an object or a directory. Requires `stat`.
 
         Arguments:
             path: the object; with a trailing slash, the directory.
@@ -235,36 +244,41 @@ class Operator(Operations):
                 `stat_with_override_cache_control`.
 
         Raises:
-            NotFound: there is nothing of that name.
+            NotFound: the object or directory does not exist.
             ConditionNotMatch: a condition does not hold.
         """
         return await self._call("stat", self._stat, path, options)
 
     def stat_with(self, path: Path) -> FutureStat:
-        """The same as `stat`, described step by step: `await op.stat_with(path).if_match(etag)`."""
+        """The step-by-step form of `stat`: `await op.stat_with(path).if_match(etag)`."""
         return FutureStat(self._caller("stat", self._stat), "stat_with", (path,), {})
 
     async def exists(self, path: Path) -> bool:
-        """Whether there is anything of that name. Only its absence is False; other errors are raised."""
+        """Whether the object or directory exists. Errors other than its absence are raised. Requires `stat`."""
         return await self._exists(path)
 
     async def check(self) -> None:
-        """Raises what keeps this operator from working: no such bucket, no permission, no connection.
+        """Checks that the storage can be used. Raises, for example, if the bucket or the permission is missing.
 
-        It lists the root, or reads one byte of an object that need not exist where there is no listing.
+        It requests the first entry of the root. Where the service lacks `list`, it reads one byte of an object that
+        need not exist.
+
+        Raises:
+            PermissionDenied: the storage refuses the credentials.
+            Unexpected: the storage cannot be reached, or its response makes no sense.
         """
         await self._call("check", self._check, "/")
 
     async def write(self, path: Path, data: Source, **options: Unpack[WriterOptions]) -> Metadata:
-        """Replaces an object, all or nothing, and returns what the storage says of it. Requires `write`.
+        """Replaces an object, all or nothing, and returns its metadata. Requires `write`.
 
-        Directories above it are made where the storage has such. When it fails or is cancelled, nothing of
-        the new content is left on the storage, unless it was being published at that moment.
+        Missing parent directories are made where the storage has directories. When the call fails or is cancelled,
+        the object is unchanged, unless it was just being published.
 
         Arguments:
             path: the object.
-            data: its new bytes: `bytes`, or any contiguous object with the buffer protocol. More is streamed from
-                an iterator or async iterator of bytes, from the `pathlib.Path` of a local file, or from
+            data: the new content: `bytes`, or any contiguous object with the buffer protocol. It is streamed from an
+                iterable or async iterable of bytes, from the `pathlib.Path` of a local file, or from
                 an open binary file, whose `read(n)` may be async, from its position on. The file stays open.
             append: add the data to the end of the object, which need not exist. By default False. Requires
                 `write_with_append`.
@@ -287,31 +301,32 @@ class Operator(Operations):
             concurrent: parts in flight (a hint). By default the service chooses.
 
         Raises:
-            InvalidInput: `data` is not bytes, or more than the service takes, or a file that gives text.
+            InvalidInput: `data` is not bytes, is larger than the service allows, or is a file in text mode.
             IsADirectory: the path names a directory.
             ConditionNotMatch: a condition does not hold.
-            PermissionDenied, StorageFull: the storage refuses.
+            PermissionDenied: the storage refuses the write.
+            StorageFull: the storage has no space left.
         """
         return await self._call("write", self._write, path, data, options)
 
     def write_with(self, path: Path, data: Source) -> FutureWrite:
-        """The same as `write`, described step by step: `await op.write_with(path, data).if_not_exists()`."""
+        """The step-by-step form of `write`: `await op.write_with(path, data).if_not_exists()`."""
         return FutureWrite(self._caller("write", self._write), "write_with", (path, data), {})
 
     def writer(self, path: Path, **options: Unpack[WriterOptions]) -> FutureWriter:
-        """A `Writer` of an object, which appears when the writer is closed. Opening it does no I/O.
+        """Opens a `Writer` of an object, which appears when the writer is closed. Opening does no I/O.
 
-        Await it for the `Writer`, or better enter it: `async with op.writer(path) as writer`. Options are
-        those of `write`.
+        Await it for the `Writer`, or better enter it: `async with op.writer(path) as writer`. The options are
+        the same as for `write`.
         """
         return FutureWriter(self._caller("writer", self._writer), "writer", (path,), options)
 
     def writer_with(self, path: Path) -> FutureWriter:
-        """The same as `writer`, described step by step: `async with op.writer_with(path).chunk(n) as writer`."""
+        """The step-by-step form of `writer`: `async with op.writer_with(path).chunk(n) as writer`."""
         return FutureWriter(self._caller("writer", self._writer), "writer_with", (path,), {})
 
     async def delete(self, path: Path, **options: Unpack[DeleteOptions]) -> None:
-        """Deletes an object or an empty directory. What is missing is gone already. Requires `delete`.
+        """Deletes an object or an empty directory. Deleting a missing one succeeds. Requires `delete`.
 
         Arguments:
             path: the object; with a trailing slash, the directory.
@@ -322,41 +337,41 @@ class Operator(Operations):
                 `delete_with_recursive`.
 
         Raises:
-            PermissionDenied: the storage refuses.
-            DeletionsFailed: some of many deletions of a recursive one failed; the others were made.
+            PermissionDenied: the storage refuses the deletion.
+            DeletionsFailed: some deletions of a recursive one failed; all others were made.
         """
         await self._call("delete", self._delete, path, options)
 
     def delete_with(self, path: Path) -> FutureDelete:
-        """The same as `delete`, described step by step: `await op.delete_with(path).recursive()`."""
+        """The step-by-step form of `delete`: `await op.delete_with(path).recursive()`."""
         return FutureDelete(self._caller("delete", self._delete), "delete_with", (path,), {})
 
     async def delete_many(self, paths: Targets, *, concurrent: int = DELETE_CONCURRENT) -> None:
-        """Deletes many objects, in batches as large as the service takes. Requires `delete`.
+        """Deletes many objects, in batches as large as the service allows. Requires `delete`.
 
-        Directories come last, the deepest first, so that a listing can be deleted in whatever order it came.
+        Directories are deleted last, the deepest first, so that the paths may come in any order.
 
         Arguments:
             paths: paths, or entries of a listing, in any iterable or async iterable, such as
-                `op.lister("a/", recursive=True)`. An entry that names a version removes that version, for good. So
-                does the mark of a deletion, which a listing with `deleted=True` gives: that brings the object back.
-            concurrent: how many batches may be in flight.
+                `op.lister("a/", recursive=True)`. For an entry with a version, that version is deleted permanently.
+                For a deletion mark, which a listing with `deleted=True` yields, that restores the object.
+            concurrent: batches in flight. By default 8.
 
         Raises:
-            DeletionsFailed: some failed; its `failures` are the error of each. The others were made.
-            InvalidInput: an item is no path. Of an iterator, what came before it may have been deleted.
+            DeletionsFailed: some deletions failed; `failures` has the error of each. All others were made.
+            InvalidInput: an item is not a path. If it came from an iterator, earlier items may have been deleted.
         """
         await self._call("delete_many", self._delete_many, "/", paths, concurrent)
 
     async def list(self, path: Path, **options: Unpack[ListerOptions]) -> Entries:
-        """All entries of a listing. Requires `list`.
+        """Returns all entries of a listing. Requires `list`.
 
-        A path with a trailing slash lists the directory, itself included; `"/"` is the root. Any other
-        path lists what begins with it: `"a/b"` gives `a/b`, `a/bc` and `a/b/`. What does not exist gives
-        nothing. The order is that of the storage.
+        A path with a trailing slash lists a directory, including the directory itself; `"/"` is the root. Any other
+        path lists all paths that start with it: `"a/b"` lists `a/b`, `a/bc` and `a/b/`. A listing of a missing path is
+        empty. The storage determines the order.
 
         Arguments:
-            path: what to list.
+            path: the directory or the prefix.
             recursive: list everything under the path, not only its direct children. By default False. Requires
                 `list_with_recursive`.
             start_after: list only entries after this path, in the order of the service. Requires
@@ -369,32 +384,34 @@ class Operator(Operations):
             limit: entries per request (a hint). It does not end the listing. By default the service chooses.
 
         Raises:
-            PermissionDenied: the storage refuses.
+            PermissionDenied: the storage refuses the listing.
         """
         return await self._call("list", self._list, path, options)
 
     def list_with(self, path: Path) -> FutureList:
-        """The same as `list`, described step by step: `await op.list_with(path).recursive()`."""
+        """The step-by-step form of `list`: `await op.list_with(path).recursive()`."""
         return FutureList(self._caller("list", self._list), "list_with", (path,), {})
 
     def lister(self, path: Path, **options: Unpack[ListerOptions]) -> FutureLister:
-        """A `Lister`, which gives the entries of a listing as they come. Opening it does no I/O.
+        """Opens a `Lister`, which yields the entries of a listing page by page. Opening does no I/O.
 
-        Await it for the `Lister`, enter it with `async with`, or iterate it with `async for`. Options are
-        those of `list`.
+        Await it for the `Lister`, enter it with `async with`, or iterate it with `async for`. The options are
+        the same as for `list`.
         """
         return FutureLister(self._caller("lister", self._lister), "lister", (path,), options)
 
     def lister_with(self, path: Path) -> FutureLister:
-        """The same as `lister`, described step by step: `async for entry in op.lister_with(path).recursive()`."""
+        """The step-by-step form of `lister`: `async for entry in op.lister_with(path).recursive()`."""
         return FutureLister(self._caller("lister", self._lister), "lister_with", (path,), {})
 
     async def copy(self, source: Path, target: Path, **options: Unpack[CopyOptions]) -> Metadata:
-        """Copies an object within the storage, over what is at the target. Requires `copy`.
+        """Copies an object within the storage and returns the metadata of the copy. Requires `copy`.
+
+        An existing target is replaced.
 
         Arguments:
             source: the object to copy.
-            target: its new path. Directories above it are made where the storage has such.
+            target: the path of the copy. Missing parent directories are made where the storage has directories.
             if_not_exists: succeed only if the target does not exist. By default False. Requires
                 `copy_with_if_not_exists`.
             if_match: succeed only if the target has this etag. Requires `copy_with_if_match`.
@@ -406,29 +423,29 @@ class Operator(Operations):
                 copy without a request.
 
         Raises:
-            NotFound: there is no such source.
+            NotFound: the source does not exist.
             IsADirectory: one of the paths names a directory.
-            IsSameFile: both are the same.
+            IsSameFile: source and target are the same.
             ConditionNotMatch: a condition does not hold; the target is unchanged.
         """
         return await self._call("copy", self._copy, source, target, options)
 
     def copy_with(self, source: Path, target: Path) -> FutureCopy:
-        """The same as `copy`, described step by step: `await op.copy_with(source, target).if_not_exists()`."""
+        """The step-by-step form of `copy`: `await op.copy_with(source, target).if_not_exists()`."""
         return FutureCopy(self._caller("copy", self._copy), "copy_with", (source, target), {})
 
     async def copy_to(self, other: Operator, source: Path, target: Path, **options: Unpack[CopyOptions]) -> Copied:
-        """Copies an object of this storage into another one, over what is at the target. Both may be one.
+        """Copies an object from this storage to another one, or within one. Requires `read` here and `write` there.
 
-        Where both operators are of one store and have equal layers, and the store can, it makes the copy
-        itself. Else the object is streamed through here: read in chunks, which cannot be of two contents, and
-        written as it comes. Requires `read` here and `write` there. When it fails or is cancelled, nothing of it is
-        left.
+        An existing target is replaced. If both operators use the same store with equal layers, and the store supports
+        the copy, the store makes it. Otherwise the object is streamed through this process: read in chunks that are
+        all of one content, and written as they arrive, by default 4 requests of 8 MiB at a time; `chunk` and
+        `concurrent` apply to reading and to writing. When the call fails or is cancelled, the target is unchanged.
 
         Arguments:
             other: the operator of the target.
             source: the object to copy.
-            target: its new path there. Directories above it are made where the storage has such.
+            target: the path of the copy. Missing parent directories are made where the storage has directories.
             if_not_exists: succeed only if the target does not exist. By default False. Requires
                 `write_with_if_not_exists` there.
             if_match: succeed only if the target has this etag. Requires `write_with_if_match` there.
@@ -440,44 +457,45 @@ class Operator(Operations):
                 copy without a request.
 
         Returns:
-            What the target's storage says of the new object, what of the source's content headers and user
-            metadata it cannot keep, and whether the storage made the copy itself.
+            The metadata of the new object, the names of the source's content headers and user metadata that the target
+            cannot store, and whether the store made the copy.
 
         Raises:
-            NotFound: there is no such source.
+            NotFound: the source does not exist.
             IsADirectory: one of the paths names a directory.
-            IsSameFile: both are one object, and no version is given.
-            ConditionNotMatch: a condition does not hold, or the source changed meanwhile; the target is unchanged.
+            IsSameFile: source and target are the same object, and `source_version` is not given.
+            ConditionNotMatch: a condition does not hold, or the source changed during the copy; the target is
+                unchanged.
         """
         return await self._call("copy_to", self._copy_to, source, other, target, options)
 
     def copy_to_with(self, other: Operator, source: Path, target: Path) -> FutureCopyTo:
-        """The same as `copy_to`, described step by step: `await op.copy_to_with(other, source, target).chunk(n)`."""
+        """The step-by-step form of `copy_to`: `await op.copy_to_with(other, source, target).chunk(n)`."""
         return FutureCopyTo(self._copy_to_later, "copy_to_with", (other, source, target), {})
 
     async def rename(self, source: Path, target: Path, **options: Unpack[RenameOptions]) -> None:
-        """Moves an object within the storage, over what is at the target. Requires `rename`.
+        """Moves an object within the storage. An existing target is replaced. Requires `rename`.
 
         Arguments:
             source: the object to move.
-            target: its new path. Directories above it are made where the storage has such.
+            target: its new path. Missing parent directories are made where the storage has directories.
             if_not_exists: succeed only if the target does not exist. By default False. Requires
                 `rename_with_if_not_exists`.
 
         Raises:
-            NotFound: there is no such source.
+            NotFound: the source does not exist.
             IsADirectory: one of the paths names a directory.
-            IsSameFile: both are the same.
+            IsSameFile: source and target are the same.
             ConditionNotMatch: the condition does not hold; both objects are unchanged.
         """
         await self._call("rename", self._rename, source, target, options)
 
     def rename_with(self, source: Path, target: Path) -> FutureRename:
-        """The same as `rename`, described step by step: `await op.rename_with(source, target).if_not_exists()`."""
+        """The step-by-step form of `rename`: `await op.rename_with(source, target).if_not_exists()`."""
         return FutureRename(self._caller("rename", self._rename), "rename_with", (source, target), {})
 
     async def create_dir(self, path: Path) -> None:
-        """Makes a directory and those above it; one that exists is left as it is. Requires `create_dir`.
+        """Makes a directory and its missing parents. An existing directory is unchanged. Requires `create_dir`.
 
         Arguments:
             path: the directory, with a trailing slash.
@@ -490,117 +508,120 @@ class Operator(Operations):
     async def presign_read(
         self, path: Path, expires: Expires, **options: Unpack[PresignReadOptions]
     ) -> PresignedRequest:
-        """A request that reads the object, for whoever it is given to. Requires `presign_read`.
+        """Returns a signed request that reads the object without further credentials. Requires `presign_read`.
 
-        It is made without asking the storage: whether there is such an object shows when it is sent. Who has it
-        can use it until it expires, as often as they like.
+        It is made without I/O, so a missing object is noticed only when the request is sent. Any client that has the
+        request can send it, any number of times, until it expires.
 
         Arguments:
             path: the object.
-            expires: for how long it shall hold: a `timedelta`, or whole seconds; from 1 second to 7 days.
-            options: those of `read` that are no hints, signed with it. A condition and `range` are headers of the
-                request, and `override_*` and `version` are in its URL. Each requires what it requires of `read`.
+            expires: how long the request is valid: a `timedelta`, or whole seconds; from 1 second to 7 days.
+            options: the options of `read` except its hints; they are signed. Conditions and `range` are headers of the
+                request; `override_*` and `version` are in its URL. They require the same capabilities as for `read`.
 
         Raises:
-            InvalidInput: `expires` cannot work, or the range is empty.
+            InvalidInput: `expires` is invalid, or the range is empty.
             IsADirectory: the path names a directory.
         """
         return await self._presigner("read")(path, expires, options)
 
     def presign_read_with(self, path: Path, expires: Expires) -> FuturePresignRead:
-        """The same as `presign_read`, described step by step: `await op.presign_read_with(path, 60).range(0, 8)`."""
+        """The step-by-step form of `presign_read`: `await op.presign_read_with(path, 60).range(0, 8)`."""
         return FuturePresignRead(self._presigner("read"), "presign_read_with", (path, expires), {})
 
     async def presign_stat(
         self, path: Path, expires: Expires, **options: Unpack[PresignStatOptions]
     ) -> PresignedRequest:
-        """A request that asks about the object, and whose reply has headers alone. Requires `presign_stat`.
+        """Returns a signed request for the headers of the object, without its content. Requires `presign_stat`.
 
-        Arguments and errors are those of `presign_read`, and options those of `stat`.
+        Arguments and errors are the same as for `presign_read`, the options the same as for `stat`.
         """
         return await self._presigner("stat")(path, expires, options)
 
     def presign_stat_with(self, path: Path, expires: Expires) -> FuturePresignStat:
-        """The same as `presign_stat`, described step by step: `await op.presign_stat_with(path, 60).version(v)`."""
+        """The step-by-step form of `presign_stat`: `await op.presign_stat_with(path, 60).version(v)`."""
         return FuturePresignStat(self._presigner("stat"), "presign_stat_with", (path, expires), {})
 
     async def presign_write(
         self, path: Path, expires: Expires, **options: Unpack[PresignWriteOptions]
     ) -> PresignedRequest:
-        """A request that replaces the object by the content that it is sent with. Requires `presign_write`.
+        """Returns a signed request that replaces the object by the content of the request. Requires `presign_write`.
 
-        What the content may be is not signed. Until it expires the object can be replaced again and again, unless
-        `if_not_exists` or `if_match` is signed with it.
+        The content is not signed. Until the request expires, it can be sent again with other content, unless
+        `if_not_exists` or `if_match` is signed as well.
 
         Arguments:
             path: the object.
-            expires: for how long it shall hold, as of `presign_read`.
-            options: those of `write` but for `append` and its hints; they are headers of the request. Each requires
-                what it requires of `write`.
+            expires: how long the request is valid; see `presign_read`.
+            options: the options of `write` except `append` and its hints; they are headers of the request. They require
+                the same capabilities as for `write`.
 
         Raises:
-            InvalidInput: `expires` cannot work, or what is to be stored cannot be a header.
+            InvalidInput: `expires` is invalid, or a value does not fit into a header.
             IsADirectory: the path names a directory.
         """
         return await self._presigner("write")(path, expires, options)
 
     def presign_write_with(self, path: Path, expires: Expires) -> FuturePresignWrite:
-        """The same as `presign_write`, described step by step: `await op.presign_write_with(path, 60).if_match(e)`."""
+        """The step-by-step form of `presign_write`: `await op.presign_write_with(path, 60).if_match(e)`."""
         return FuturePresignWrite(self._presigner("write"), "presign_write_with", (path, expires), {})
 
     async def presign_delete(
         self, path: Path, expires: Expires, **options: Unpack[PresignDeleteOptions]
     ) -> PresignedRequest:
-        """A request that deletes the object. Requires `presign_delete`.
+        """Returns a signed request that deletes the object. Requires `presign_delete`.
 
-        Arguments and errors are those of `presign_read`; the only option is `version`, as of `delete`.
+        Arguments and errors are the same as for `presign_read`. The only option is `version`; see `delete`.
         """
         return await self._presigner("delete")(path, expires, options)
 
     def presign_delete_with(self, path: Path, expires: Expires) -> FuturePresignDelete:
-        """The same as `presign_delete`, described step by step: `await op.presign_delete_with(path, 60).version(v)`."""
+        """The step-by-step form of `presign_delete`: `await op.presign_delete_with(path, 60).version(v)`."""
         return FuturePresignDelete(self._presigner("delete"), "presign_delete_with", (path, expires), {})
 
     async def list_uploads(self, path: Path = "/", *, older_than: timedelta | None = None) -> Uploads:
-        """The uploads in parts that were begun, and neither completed nor aborted. Requires `list_uploads`.
+        """Returns the multipart uploads that were neither completed nor aborted. Requires `list_uploads`.
 
-        Those of writers that are at work are among them, here or elsewhere.
+        Uploads of active writers, in this process or elsewhere, are included.
 
         Arguments:
-            path: which: of objects whose path begins with this. By default all.
-            older_than: only those begun longer ago than this, by the clock of the storage. By default all.
+            path: a prefix of the paths of the objects. By default all.
+            older_than: only uploads that were started longer ago than this, by the clock of the storage. By default
+                all.
 
         Raises:
-            PermissionDenied: the storage refuses.
+            PermissionDenied: the storage refuses the listing.
         """
         return await self._call("list_uploads", self._list_uploads, path, older_than)
 
     async def abort_uploads(self, path: Path, *, older_than: timedelta, concurrent: int = ABORT_CONCURRENT) -> Uploads:
-        """Aborts uploads in parts that nobody will complete, and returns them. Requires `abort_upload`.
+        """Aborts abandoned multipart uploads and returns them. Requires `list_uploads` and `abort_upload`.
 
-        Whoever still writes one that is aborted fails, so `older_than` should be longer than any upload takes. What
-        is younger is never touched.
+        A writer whose upload is aborted fails, so `older_than` should be longer than any upload takes. Younger uploads
+        are not touched.
 
         Arguments:
-            path: which: of objects whose path begins with this; `"/"` is all.
-            older_than: only those begun longer ago than this, by the clock of the storage.
-            concurrent: how many requests may be in flight.
+            path: a prefix of the paths of the objects; `"/"` is all.
+            older_than: only uploads that were started longer ago than this, by the clock of the storage.
+            concurrent: requests in flight. By default 8.
 
         Raises:
-            DeletionsFailed: some could not be aborted; its `failures` are the error of each. The others were.
-            PermissionDenied: the storage refuses.
+            DeletionsFailed: some uploads could not be aborted; `failures` has the error of each. All others were
+                aborted.
+            PermissionDenied: the storage refuses the listing.
         """
         return await self._call("abort_uploads", self._abort_uploads, path, older_than, concurrent)
 
     async def close(self) -> None:
-        """Closes the connections of this event loop now. The operator can still be used: it makes new ones.
+        """Closes the connections of this event loop. The operator can still be used: it then opens new ones.
 
-        They close by themselves when their loop ends. A transport that was passed in is left alone.
+        Calling it is optional: connections close when their event loop ends. A transport that the caller passed in is
+        not closed.
         """
         await self._context.close()
 
     async def aclose(self) -> None:
-        """The same as `close`, for code that closes any resource by `aclose`, such as `contextlib.aclosing`."""
+        """The same as `close`, under the name that `contextlib.aclosing` and anyio use."""
         await self.close()
 
     async def __aenter__(self) -> Self:
@@ -620,7 +641,7 @@ class Operator(Operations):
 
 
 def without_loop(operator: Operator) -> Operator | None:
-    """The operator on a runtime without an event loop, for `entrepot.blocking`; None if its service needs a loop."""
+    """The operator on a runtime without an event loop, for its blocking twin; None if its service needs a loop."""
     stack = operator._stack  # noqa: SLF001 - a function of this module, so that the class has no public name for it
     return None if stack.needs_loop else _over(stack.without_loop())
 

@@ -1,4 +1,4 @@
-"""What `reader` gives: one object, or a range of it, to be read in whatever way is needed."""
+"""`Reader`: an object, or a range of it, that is read piece by piece."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ FETCH_CONCURRENT: Final = 8
 
 
 async def open_body(context: Context, pinned: PinnedRange, args: OpRead) -> tuple[RpRead, oio.Read]:
-    """The body of a read: one stream, or chunks in flight where `args.chunk` says so. No I/O.
+    """Opens the body of a read: one stream, or chunks in flight if `args.chunk` is set. No I/O.
 
-    Of a snapshot chunks one after the other need no requests: one body gives them, and nothing can change.
+    Sequential chunks of a snapshot come from one body, without a request for each: its content cannot change.
     """
     if args.chunk is None:
         return await pinned.open_unpinned()
@@ -41,18 +41,20 @@ async def open_body(context: Context, pinned: PinnedRange, args: OpRead) -> tupl
 
 
 class Reader(Opened):
-    """A range of an object, with a position. Made by `Operator.reader`; opening it does no I/O.
+    """Reads an object, or a range of it, from a position on. Made by `Operator.reader`.
 
-    Positions are bytes from the start of the range that was asked for. After a temporary error, a
-    timeout or a cancellation the position is where it was, and the same call can be made again.
-    One task at a time uses the position; `fetch` does not use it. Every method may raise what the
-    storage answers: `NotFound`, `PermissionDenied`, `ConditionNotMatch`, `RangeNotSatisfied`,
-    `ContentIncomplete`, `Timeout`, `Unexpected`; and `InvalidInput` when the reader is closed or in use.
+    Opening a reader does no I/O; errors such as `NotFound` are raised by its first use. Positions are bytes from the
+    start of the requested range. After a temporary error, a timeout or a cancellation the position is unchanged, and
+    the same call can be made again. One task at a time may use the position; `fetch` may run beside other calls.
 
-    Close it, best by `async with`: one that is dropped midway warns (`ResourceWarning`), for what it holds, such as a
-    connection, is then given back only when it is collected.
+    Close the reader, best with `async with`. A reader that is garbage-collected before the end of its range, with its
+    connection or file still open, issues a `ResourceWarning`.
 
-    It is a byte stream for anyio as well (`receive`, `aclose`).
+    A reader is also a byte stream for anyio (`receive`, `aclose`).
+
+    Every method may raise the errors of the storage (`NotFound`, `PermissionDenied`, `ConditionNotMatch`,
+    `RangeNotSatisfied`, `ContentIncomplete`, `Timeout`, `Unexpected`), and `InvalidInput` if the reader is closed or in
+    use by another task.
     """
 
     def __init__(self, context: Context, pinned: PinnedRange, args: OpRead, opened: tuple[RpRead, oio.Read]) -> None:
@@ -63,30 +65,43 @@ class Reader(Opened):
         self._calls = Exclusive("reader", pinned.scheme, pinned.path, self._cursor)
 
     async def read(self, n: int = -1) -> bytes:
-        """Reads `n` bytes, fewer only where the range ends; `b""` is the end.
+        """Reads `n` bytes, or fewer at the end of the range; `b""` means the end.
 
         Arguments:
-            n: how many bytes; -1 (the default) reads to the end.
+            n: the number of bytes. By default -1, which reads to the end.
         """
         return await self._calls.use("read", self._read, n)
 
     async def readexactly(self, n: int) -> bytes:
-        """Reads `n` bytes.
+        """Reads exactly `n` bytes.
+
+        Arguments:
+            n: the number of bytes.
 
         Raises:
-            ContentIncomplete: the range ends before; the position stays where it was.
+            ContentIncomplete: the range has fewer bytes left; the position is unchanged.
         """
         return await self._calls.use("readexactly", self._read_exactly, n)
 
     async def readinto(self, buffer: WriteableBuffer) -> int:
-        """Fills a writable buffer and returns how many bytes it got; fewer than its size only at the end."""
+        """Reads into a writable buffer and returns the number of bytes, less than its size only at the end.
+
+        Arguments:
+            buffer: a contiguous, writable object with the buffer protocol.
+
+        Raises:
+            InvalidInput: `buffer` is not such an object.
+        """
         return await self._calls.use("readinto", self._read_into, buffer)
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
-        """Reads at least one and at most `max_bytes` bytes, as they come.
+        """Reads at least one byte and at most `max_bytes`, whichever arrive first.
+
+        Arguments:
+            max_bytes: the largest number of bytes. By default 65536.
 
         Raises:
-            anyio.EndOfStream: the range has ended.
+            anyio.EndOfStream: the position is at the end of the range.
         """
         data = await self._calls.use("receive", self._receive, max_bytes)
         if data:
@@ -96,58 +111,62 @@ class Reader(Opened):
         raise EndOfStream
 
     async def next(self) -> bytes | None:
-        """The next chunk as the storage has it, never empty; None is the end."""
+        """Returns the next chunk, in the size that the storage sends it, never empty; None means the end."""
         return await self._calls.use("next", self._cursor.take_chunk) or None
 
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Moves the position and returns it. Only a seek from an end that nobody has seen yet does I/O.
+        """Moves the position and returns it. Only a seek from the end does I/O, if the size is not known yet.
 
         Arguments:
-            offset: how far, in bytes.
-            whence: from the start (`os.SEEK_SET`), the position (`os.SEEK_CUR`) or the end (`os.SEEK_END`).
+            offset: the distance in bytes.
+            whence: relative to the start (`os.SEEK_SET`), the position (`os.SEEK_CUR`) or the end (`os.SEEK_END`).
 
         Raises:
-            InvalidInput: the target lies left of the start; the position stays where it was.
-            Unsupported: from the end of an object whose size the storage does not tell.
+            InvalidInput: the new position would be before the start; the position is unchanged.
+            Unsupported: the seek is from the end, and the storage does not report the size of the object.
         """
         return await self._calls.use("seek", self._cursor.move, offset, whence)
 
     def tell(self) -> int:
-        """The position, in bytes from the start of the range."""
+        """Returns the position in bytes from the start of the range. No I/O."""
         return self._cursor.position
 
     async def size(self) -> int:
-        """How many bytes the range has in this object. Asks the storage unless a reply has told."""
+        """Returns the number of bytes in the range. Does I/O unless an earlier response contained the size.
+
+        Raises:
+            Unsupported: the storage does not report the size of the object.
+        """
         return await self._calls.use("size", self._cursor.measure)
 
     async def metadata(self) -> Metadata:
-        """What the storage says of the whole object. Asks it unless a reply has told."""
+        """Returns the metadata of the whole object. Does I/O unless an earlier response contained it."""
         return await self._calls.use("metadata", self._range.describe)
 
     async def fetch(self, ranges: Iterable[BytesRange | tuple[int, int | None]]) -> list[bytes]:
-        """Reads many ranges at once and gives their bytes in the order of the ranges.
+        """Reads many ranges concurrently and returns their bytes in the order of the ranges.
 
-        Ranges at most `gap` bytes apart share a request, and `concurrent` requests are in flight at
-        a time (8 by default). The position is neither used nor moved.
+        Ranges at most `gap` bytes apart share a request, and up to `concurrent` requests (by default 8) are in flight
+        at a time; both are options of the reader. The position is neither used nor moved.
 
         Arguments:
             ranges: `(start, end)` pairs or `BytesRange`s, relative to the start of the reader's range.
 
         Raises:
-            RangeNotSatisfied: one starts behind the end.
+            RangeNotSatisfied: a range starts past the end.
         """
         return await self._calls.call("fetch", self._fetch, ranges)
 
     async def aclose(self) -> None:
-        """Closes the reader. Closing twice is closing once, also at the same time."""
+        """Closes the reader and releases its connection or file. Closing it again has no effect."""
         if not self._calls.is_closed:
             await self._calls.use("aclose", self._close)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """The chunks from the position on, as the storage has them.
+        """Yields the chunks from the position on, in the sizes that the storage sends them.
 
-        Leaving the loop gives back what the reader holds, such as a connection. It can be used on:
-        the next call asks anew, from the position on.
+        Leaving the loop releases the connection or file. The reader can still be used: the next call requests the rest
+        from the position on.
         """
         return self._calls.each(self.next)
 
@@ -172,10 +191,10 @@ class Reader(Opened):
         from entrepot.raw.oio.read.fetch import fetch_ranges
 
         if not isinstance(ranges, Iterable):
-            raise InvalidInput(f"the ranges are an iterable of ranges, not {shown(ranges)}")
-        asked, args = [BytesRange.of(one) for one in ranges], self._args
+            raise InvalidInput(f"the ranges must be an iterable of ranges, not {shown(ranges)}")
+        requested, args = [BytesRange.of(range_) for range_ in ranges], self._args
         window: Window[None] = self._context.runtime.window(args.concurrent or FETCH_CONCURRENT)
-        return await fetch_ranges(self._range, asked, args.gap, args.chunk, window)
+        return await fetch_ranges(self._range, requested, args.gap, args.chunk, window)
 
     async def _close(self) -> None:
         self._calls.is_closed = True

@@ -1,4 +1,4 @@
-"""What `writer` gives: one object, to be written piece by piece and published at the end."""
+"""`Writer`: an object that is written piece by piece and published at the end."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .sources import Data, pieces_of
 
 
 class Writer(Opened):
-    """An object that is being written. Made by `Operator.writer`; opening it does no I/O.
+    """Writes an object piece by piece. Made by `Operator.writer`; opening it does no I/O.
 
-    The object appears when the writer is closed, and not before. `async with` closes it at the end, and
-    aborts when the block is left by an exception or a cancellation: then nothing appears, and nothing is
-    left on the storage. Only a `close` that is cancelled, or whose reply is lost, may have published. After a
-    temporary error or a timeout the same call can be made again.
+    The object appears when the writer is closed, and not before. `async with` closes the writer at the end of the
+    block. If the block fails or is cancelled, it aborts the writer instead: the object is unchanged, and nothing is
+    left on the storage. Only a `close` that is cancelled, or whose response is lost, may have published the object.
+    After a temporary error or a timeout the same call can be made again.
 
-    One task at a time uses a writer. Every method may raise what the storage answers:
-    `PermissionDenied`, `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`; and `InvalidInput`
-    when the writer is closed, aborted or in use.
+    One task at a time may use a writer. Every method may raise the errors of the storage (`PermissionDenied`,
+    `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`), and `InvalidInput` if the writer is closed, aborted or
+    in use by another task.
     """
 
     def __init__(self, context: Context, info: AccessorInfo, path: str, args: OpWrite, body: oio.Write) -> None:
@@ -37,21 +37,21 @@ class Writer(Opened):
         self._output = Output(info, args, body)
 
     async def write(self, data: Data) -> None:
-        """Takes more bytes. They are sent now or by `close` at the latest.
+        """Adds bytes to the object. They are sent now, or by `close` at the latest.
 
         Arguments:
-            data: the bytes: `bytes`, or any contiguous object with the buffer protocol. What can be changed is
-                copied, so a buffer can be used again at once.
+            data: `bytes`, or any contiguous object with the buffer protocol. Mutable memory is copied, so the caller
+                may reuse a buffer at once.
 
         Raises:
-            InvalidInput: `data` is not bytes, or the object would be larger than the service takes.
+            InvalidInput: `data` is not bytes, or the object would be larger than the service allows.
         """
         await self._calls.use("write", self._output.write, data)
 
     async def close(self) -> Metadata:
-        """Publishes the object and returns what the storage says of it, its length at least.
+        """Publishes the object and returns its metadata, at least its length.
 
-        Closing twice is closing once.
+        Closing it again has no effect and returns the same metadata.
         """
         metadata = await self._calls.use("close", self._output.close)
         self._calls.has_ended = True
@@ -60,21 +60,21 @@ class Writer(Opened):
     async def aclose(self) -> None:
         """Publishes the object, as `close` does, unless it was published or aborted before.
 
-        It is for code that closes any resource by `aclose`. `contextlib.aclosing` does not see whether its block
-        failed, and publishes what was written until then; `async with` on the writer itself aborts instead.
+        The name is the one that `contextlib.aclosing` and anyio use. Neither passes on whether the block failed, so the
+        object is published then as well; `async with` on the writer itself aborts instead.
         """
         if not self._calls.has_ended:
             await self.close()
 
     async def abort(self) -> None:
-        """Drops what was written, also when the caller is cancelled meanwhile. After `close` it does nothing.
+        """Discards the written data, also if the caller is cancelled during the call. No effect after `close`.
 
-        What an appending writer has already appended stays.
+        Data that an appending writer has already appended is kept.
         """
         await self._calls.use("abort", self._context.runtime.shield, self._abort)
 
     def tell(self) -> int:
-        """How many bytes were written by this writer."""
+        """Returns the number of bytes written by this writer. No I/O."""
         return self._output.size
 
     async def __aexit__(
@@ -103,7 +103,7 @@ class Writer(Opened):
         self._calls.has_ended = True
 
     async def _abort_because(self, cause: BaseException) -> None:
-        """Aborts; what goes wrong with that is told beside the cause."""
+        """Aborts. An error of the abort becomes a note of the cause."""
         try:
             await self.abort()
         except Error as error:
@@ -112,12 +112,15 @@ class Writer(Opened):
 
 
 class Output:
-    """A body that is written to, with the checks that hold for every service.
+    """The body of a write, with the checks that are the same for every service.
 
     Arguments:
-        info: the accessor that the body is of.
-        args: what was asked.
-        body: what is written to.
+        info: describes the service.
+        args: the arguments of the write.
+        body: the raw writer.
+
+    Attributes:
+        size: the number of bytes written so far.
     """
 
     __slots__ = ("_args", "_body", "_capability", "size")
@@ -129,11 +132,11 @@ class Output:
         self.size = 0
 
     async def write(self, data: Data) -> None:
-        """Writes bytes. What can be changed is copied, for the caller may change it at once."""
+        """Writes bytes. Mutable memory is copied, because the caller may change it at once."""
         await self._pass_on(bytes_of(data))
 
     async def write_all(self, source: Any, runtime: Runtime) -> None:
-        """Writes all of a source that `as_source` gave. An iterator is closed in the end."""
+        """Writes all data of a source that `as_source` returned. An iterator is closed at the end."""
         if isinstance(source, Bytes):
             await self._pass_on(source)  # the caller waits until it is stored, so no copy is needed
             return
@@ -142,33 +145,33 @@ class Output:
                 await self.write(data)
 
     async def close(self) -> Metadata:
-        """Publishes the object and checks that it has as many bytes as were written."""
+        """Publishes the object and checks that the stored length is the written length."""
         if not self.size and not self._capability.write_can_empty and not self._args.append:
-            raise Unsupported("the service cannot store an object without bytes")
+            raise Unsupported("the service cannot store an empty object")
         metadata = await self._body.close()
         if self._args.append or metadata.content_length == self.size:
             return metadata
         if metadata.content_length is None:
             return replace(metadata, content_length=self.size)
         kind = ContentIncomplete if metadata.content_length < self.size else ContentTruncated
-        raise kind(f"{self.size} bytes were written, and {metadata.content_length} were stored", is_temporary=False)
+        raise kind(f"{self.size} bytes were written, but {metadata.content_length} were stored", is_temporary=False)
 
     async def abort(self) -> None:
-        """Drops what was written."""
+        """Discards the written data."""
         await self._body.abort()
 
     async def _pass_on(self, data: Bytes) -> None:
         size = len(data)
         limit = self._capability.write_total_max_size
         if limit is not None and self.size + size > limit:
-            raise InvalidInput(f"the object would have more than {limit} bytes, the most that the service takes")
+            raise InvalidInput(f"the object would be larger than {limit} bytes, the most that the service allows")
         if size:
             await self._body.write(data)
             self.size += size
 
 
 async def write_source(context: Context, output: Output, source: Any) -> Metadata:
-    """Writes all of a source that `as_source` gave and publishes it; when that fails, nothing of it is left."""
+    """Writes all data of a source that `as_source` returned and publishes it. If that fails, the write is aborted."""
     try:
         await output.write_all(source, context.runtime)
         return await output.close()
@@ -181,4 +184,4 @@ async def write_source(context: Context, output: Output, source: Any) -> Metadat
 
 
 def _note(cause: BaseException, error: Error) -> None:
-    cause.add_note(f"and what was written could not be dropped: {error.kind}: {error}")
+    cause.add_note(f"the written data could not be discarded either: {error.kind}: {error}")

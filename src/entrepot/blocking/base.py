@@ -1,4 +1,10 @@
-"""What the generated classes stand on: an object of the async facade, and what runs its coroutines."""
+"""The bases of the blocking classes: an object of the async facade, and the runner of its coroutines.
+
+There are two runners. A service that needs no event loop runs by `InlineRunner`, in the calling thread, over the
+operator on the inline runtime: its coroutines never suspend. Any other service runs by `BackgroundRunner`: the calling
+thread waits for the background event loop of the process. Arguments that are iterated or read are consumed in the
+calling thread (`Runner.bring`), because they may run code of the caller.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +40,10 @@ B = TypeVar("B", bound=Opened)
 
 
 class BlockingBody(Generic[B]):
-    """What is opened, without `await`.
+    """The base of blocking readers, writers and listers.
 
     Arguments:
-        inner: what the async facade opened.
+        inner: the object that the async facade opened.
         runner: runs its coroutines.
     """
 
@@ -66,13 +72,13 @@ class BlockingBody(Generic[B]):
 
     @staticmethod
     async def _let_go(inner: B) -> None:
-        """Gives back what is held when nobody closes it: nothing, unless a class says otherwise."""
+        """Releases the resources of an object that was not closed. By default there are none."""
 
     def __repr__(self) -> str:
         return f"<Blocking{repr(self._inner)[1:]}"
 
     def _each(self, items: AsyncIterable[T]) -> Iterator[T]:
-        """What an async iterable gives. It is left as an `async for` leaves it, however the loop ends."""
+        """Yields the items of an async iterable, and closes its iterator however the loop ends."""
         iterator: Any = aiter(items)
         try:
             while (item := self._run(_next(iterator))) is not _END:
@@ -82,16 +88,19 @@ class BlockingBody(Generic[B]):
 
 
 class BlockingBase:
-    """An operator without `await`: what of it is no operation.
+    """The base of `BlockingOperator`: its methods other than operations.
 
     Arguments:
-        operator: what to call. Where its service needs no event loop, its stack is built once more on a runtime
-            without one.
+        operator: the operator to call. If its service needs no event loop, its stack is built again on the inline
+            runtime.
+
+    Raises:
+        InvalidInput: `operator` is not an `Operator`.
     """
 
     def __init__(self, operator: Operator) -> None:
         if not isinstance(operator, Operator):
-            raise InvalidInput(f"a blocking operator is made from an Operator, not {type(operator).__name__}")
+            raise InvalidInput(f"a BlockingOperator is made from an Operator, not {type(operator).__name__}")
         preload_helpers()
         local = without_loop(operator)
         self._operator = operator
@@ -101,28 +110,34 @@ class BlockingBase:
 
     @property
     def info(self) -> AccessorInfo:
-        """Scheme, root and name of the storage, and what it can do, natively and completed."""
+        """The scheme, root and name of the storage, and its capabilities."""
         return self._inner.info
 
     def layer(self, layer: Layer) -> Self:
-        """A new operator with one more layer around everything. This one stays as it is.
+        """Returns a new operator with one more layer, outermost. This operator is not changed.
 
-        It shares the connections of this one.
+        Both share their connections.
+
+        Arguments:
+            layer: the layer to add.
+
+        Raises:
+            InvalidInput: `layer` is not a `Layer`.
         """
         return type(self)(self._operator.layer(layer))
 
     def at(self, prefix: str) -> Self:
-        """A new operator whose root is a directory of this one. This one stays as it is.
+        """Returns a new operator whose root is a directory of this one. This operator is not changed.
 
-        Every path of it lies beneath that directory, and what comes back is relative to it; no path leads out.
-        The directory need not exist: the new operator shows it as its root anyway. `op.at("a/").at("b/")` is
-        `op.at("a/b/")`. The same as one more `PrefixLayer` around everything.
+        Paths and results of the new operator are relative to that directory, and no path leads out of it. The directory
+        need not exist: the new operator shows it as its root anyway. `op.at("a/").at("b/")` equals `op.at("a/b/")`.
+        It is short for `op.layer(PrefixLayer(prefix))`.
 
         Arguments:
             prefix: the directory, with a trailing slash.
 
         Raises:
-            InvalidInput: it has no trailing slash, or cannot be a path.
+            InvalidInput: `prefix` has no trailing slash, or is not a valid path.
         """
         return type(self)(self._operator.at(prefix))
 
@@ -163,7 +178,7 @@ class BlockingBase:
         return runner.run(call(self._operator, other._operator))
 
     def _bring_data(self, operation: str, path: object, data: Any) -> Any:
-        """The data of a write. An open file is read by the calling thread, as it is without a loop."""
+        """The data of a write, for its coroutine. An open file is read in the calling thread."""
         try:
             source = as_source(data)
             if is_file(source):
@@ -174,16 +189,16 @@ class BlockingBase:
         return self._bring(operation, path, source)
 
     def _bring(self, operation: str, path: object, items: Any) -> Any:
-        """An argument that is iterated, as the coroutine of the operation can draw from it."""
+        """An iterable argument, for the coroutine of the operation. It is iterated in the calling thread."""
         if isinstance(items, AsyncIterable) and not isinstance(items, Iterable):
-            refused = InvalidInput("an async iterable needs an operator that is awaited")
+            refused = InvalidInput("an async iterable needs an async Operator")
             raise refused.of_call(operation, scheme=self.info.scheme, path=shown_path(path))
         return self._runner.bring(items)
 
 
 def _blocks(file: Any) -> Iterator[Any]:
     if is_async_file(file):
-        raise InvalidInput("a file whose read is awaited needs an operator that is awaited")
+        raise InvalidInput("a file with an async read needs an async Operator")
     return blocks(file)
 
 
@@ -194,7 +209,7 @@ def _background() -> Runner:
 
 
 async def _next(iterator: AsyncIterator[T]) -> T:
-    """The next item, asked for on the loop, which notes there what it has to close in the end."""
+    """The next item. An async generator thus starts on the loop, which registers it for closing."""
     return await anext(iterator, _END)
 
 
