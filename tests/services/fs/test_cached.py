@@ -131,7 +131,9 @@ async def test_the_answer_is_the_same_with_a_hop_and_without(
     both: list[object] = []
     for _ in range(2):
         _, body = await warm.read(path.rstrip("/"), OpRead())
-        both.append((await outcome(warm.stat(path, OpStat())), await outcome(body.read(WHOLE)), body._response.metadata))
+        both.append(
+            (await outcome(warm.stat(path, OpStat())), await outcome(body.read(WHOLE)), body._response.metadata)
+        )
         await body.close()
         monkeypatch.setattr(warm._cached_files, "_device", cached._NEVER)
     assert both[0] == both[1]
