@@ -1,1 +1,1 @@
-"""The public surface: the operator, its builders, and the readers, writers and listers that it opens."""
+"""The public interface: the operator, its builders, and the readers, writers and listers that it opens."""

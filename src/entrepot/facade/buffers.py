@@ -1,4 +1,4 @@
-"""The buffer protocol: the bytes of arrays, mappings of memory and other objects, to be stored or filled."""
+"""The buffer protocol: bytes of arrays, memory maps and other objects, to store or to fill."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Bytes = bytes | bytearray | memoryview
 
 
 def buffer_of(value: object) -> Bytes | None:
-    """The bytes of an object that has the buffer protocol, without a copy where possible; None for other objects.
+    """The bytes of an object with the buffer protocol, without a copy if possible; None for other objects.
 
     A `memoryview` in the result has one dimension and items of one byte, so that its length is its size in bytes.
 
@@ -33,10 +33,10 @@ def buffer_of(value: object) -> Bytes | None:
 
 
 def bytes_of(data: object) -> bytes:
-    """A piece of data as bytes. Memory that can be changed is copied, since the caller may change it at once.
+    """A piece of data as bytes. Mutable memory is copied, because the caller may change it at once.
 
     Raises:
-        InvalidInput: it is not bytes.
+        InvalidInput: the data is not bytes.
     """
     if isinstance(data, bytes):
         return data
@@ -44,10 +44,10 @@ def bytes_of(data: object) -> bytes:
 
 
 def writable_size(buffer: WriteableBuffer) -> int:
-    """How many bytes it takes to fill a buffer.
+    """The size of a writable buffer in bytes.
 
     Raises:
-        InvalidInput: it cannot be filled.
+        InvalidInput: the buffer is not writable or not contiguous.
     """
     try:
         view = memoryview(buffer)
@@ -59,15 +59,15 @@ def writable_size(buffer: WriteableBuffer) -> int:
 
 
 def fill(buffer: WriteableBuffer, data: bytes) -> int:
-    """Puts data at the start of a buffer, whatever the type of its items, and returns how many bytes those are."""
+    """Copies data to the start of a buffer, whose items may have any type, and returns the number of bytes."""
     return BytesIO(data).readinto(buffer)
 
 
 def required_buffer(data: object, hint_for_text: str = "; encode it first") -> Bytes:
-    """The same of an object that must have the buffer protocol.
+    """The bytes of an object that must have the buffer protocol.
 
     Raises:
-        InvalidInput: it has not, or its memory cannot be stored.
+        InvalidInput: the object has no buffer protocol, or its memory cannot be stored.
     """
     buffer = buffer_of(data)
     if buffer is None:
@@ -85,10 +85,10 @@ def _by_bytes(view: memoryview) -> Bytes:
         raise InvalidInput("data is bytes, not references to Python objects")
     try:
         return view.cast("B")
-    except TypeError:  # a format such as "<i" or that of a record, or a shape with a zero in it
+    except TypeError:  # a format such as "<i" or of a record, or a shape with a zero in it
         return view.tobytes()
 
 
 def _has_references(view: memoryview) -> bool:
-    """Whether there is an `O` in a format, such as that of an array of objects; the names of fields may have one."""
+    """Whether the items are references: an `O` in the format, outside of the names of fields."""
     return "O" in "".join(view.format.split(":")[::2])

@@ -1,8 +1,16 @@
-"""Copies from one operator to another: by the storage itself where it can, else as a stream through here.
+"""Copies an object from one operator to another.
 
-The source is read in chunks, several at a time, and each is asked for by the version or the etag that the first
-one showed. What cannot be asked for like that, or comes whole whatever is asked for, is read as one stream. What
-is written appears only when all of it is there.
+Theory of operation. There are two ways:
+
+- Within one store: if both configurations say that they use the same store (`ServiceConfig.is_same_store`), the layers
+  are equal, and the store has `copy` with the requested options, the store makes the copy. With different roots, it is
+  made by a third stack, at the root of the store.
+- As a stream: the first chunk of the source is fetched, which shows its size, version and etag. If the other chunks can
+  be pinned to that version or etag, they are fetched concurrently, so that all are of one content. If they cannot, or
+  if the service sends whole objects, the source is read again as one stream, with the headers of that response.
+
+The target is published only after the last byte, whose position is compared with the size of the source. If anything
+fails or is cancelled before that, the write is aborted. In memory are the chunks in flight and the parts of the writer.
 """
 
 from __future__ import annotations
@@ -34,12 +42,12 @@ from .stack import Stack
 from .writer import Output, write_source
 
 CHUNK: Final = 8 * 1024 * 1024
-"""How many bytes of the source one request asks for, unless `chunk` says otherwise."""
+"""Bytes of the source per request, by default."""
 
 CONCURRENT: Final = 4
-"""How many such requests are in flight, unless `concurrent` says otherwise."""
+"""Requests to the source in flight, by default."""
 
-_HEADERS: Final = ("content_type", "content_disposition", "content_encoding", "cache_control")
+_HEADER_OPTIONS: Final = ("content_type", "content_disposition", "content_encoding", "cache_control")
 _USER: Final = "user_metadata."
 
 
@@ -77,15 +85,15 @@ class Side:
 
 
 async def copy_between(source: Side, target: Side, args: OpCopy) -> Copied:
-    """Makes a copy.
+    """Copies an object.
 
     Arguments:
-        source: what is copied.
-        target: where to.
+        source: the object to copy.
+        target: the path of the copy.
         args: the options of `copy`.
 
     Raises:
-        IsSameFile: both are one object.
+        IsSameFile: source and target are the same object, and no version is given.
     """
     is_same_store = target.stack.config.is_same_store(source.stack.config)
     if is_same_store and source.key == target.key and args.source_version is None:
@@ -98,7 +106,7 @@ async def copy_between(source: Side, target: Side, args: OpCopy) -> Copied:
 
 
 def _common_store(source: Side, target: Side) -> Accessor | None:
-    """The stack that reaches both objects, by `_copy_within`."""
+    """The stack that can address both objects; None if there is none."""
     if source.root == target.root:
         return target.accessor
     config = target.stack.config.at_root()
@@ -108,9 +116,9 @@ def _common_store(source: Side, target: Side) -> Accessor | None:
 
 def _can_copy(store: Accessor, args: OpCopy) -> bool:
     capability = store.info.capability
-    options = [one.name for one in fields(args) if one.name not in HINTS]
-    asked = [name for name in options if getattr(args, name) != getattr(DEFAULT_COPY, name)]
-    return capability.copy and all(getattr(capability, f"copy_with_{name}") for name in asked)
+    options = [option.name for option in fields(args) if option.name not in HINTS]
+    requested = [name for name in options if getattr(args, name) != getattr(DEFAULT_COPY, name)]
+    return capability.copy and all(getattr(capability, f"copy_with_{name}") for name in requested)
 
 
 async def _copy_within(store: Accessor, source: Side, target: Side, args: OpCopy) -> Metadata:
@@ -119,16 +127,16 @@ async def _copy_within(store: Accessor, source: Side, target: Side, args: OpCopy
     try:
         return (await store.copy(source.key[1:], target.key[1:], args)).metadata
     except Error as error:
-        error.path = source.path  # and not what it is called from the root of the store
+        error.path = source.path  # the error has the path from the root of the store
         raise
 
 
 class _Stream:
-    """A copy that comes through here. In memory are the chunks in flight, and what the writer holds.
+    """A copy that is streamed through this process.
 
     Arguments:
-        source: what is read.
-        target: what is written.
+        source: the object to read.
+        target: the object to write.
         args: the options of `copy`.
     """
 
@@ -144,7 +152,7 @@ class _Stream:
 
     async def copy(self) -> Copied:
         """Makes the copy."""
-        await self._open(self._writing)  # refuses what the target cannot do, before anything is asked of the source
+        await self._open(self._writing)  # refuses options that the target lacks, before any request to the source
         first = await self._pinned.fetch(0, self._chunk)
         self._check_fits()
         if self._is_all(first) or self._is_read_in_chunks():
@@ -152,30 +160,30 @@ class _Stream:
         return await self._copy_one_stream()
 
     async def _copy_one_stream(self) -> Copied:
-        """By one more reply, which gives the content from its beginning, and says what is beside that content.
+        """Copies by one more response, whose headers belong to the content that is written.
 
-        What the first reply said may be of another object, where no etag tells them apart.
+        Without an etag, the first response may have been about another content.
         """
         whole = PinnedRange(
             self._source.accessor, self._source.path, replace(self._reading, chunk=None, concurrent=None)
         )
-        reply, body = await whole.open_unpinned()
+        response, body = await whole.open_unpinned()
         try:
-            begun = await body.next()
-            self._pinned.note(reply)
-            return await self._put(reply, self._rest(reply, body, begun))
+            first = await body.next()
+            self._pinned.note(response)
+            return await self._put(response, self._rest(response, body, first))
         finally:
             await body.close()
 
-    async def _put(self, reply: RpRead, pieces: AsyncGenerator[bytes, None]) -> Copied:
-        """Writes the pieces, and beside them what the reply says that is, from which they come."""
-        told = dict(_told(reply.metadata or await self._describe()))
-        kept, output = await self._open_with_what_is_kept(told)
+    async def _put(self, response: RpRead, pieces: AsyncGenerator[bytes, None]) -> Copied:
+        """Writes the pieces, with the headers and user metadata of the response that they come from."""
+        headers = dict(_headers(response.metadata or await self._describe()))
+        kept, output = await self._open_with_headers(headers)
         metadata = await write_source(self._target.context, output, self._checked(pieces))
-        return Copied(metadata, tuple(name for name in told if name not in kept))
+        return Copied(metadata, tuple(name for name in headers if name not in kept))
 
     async def _open(self, args: OpWrite) -> oio.Write:
-        """A body of the target. Opening it does no I/O."""
+        """Opens the raw writer of the target, without I/O."""
         _, body = await self._target.accessor.write(self._target.path, args)
         return body
 
@@ -189,51 +197,51 @@ class _Stream:
         if size is not None and limit is not None and size > limit:
             raise InvalidInput(f"the object has {size} bytes, and the target's service takes {limit} at most")
 
-    async def _open_with_what_is_kept(self, told: Mapping[str, str]) -> tuple[Mapping[str, str], Output]:
-        """What of all that is beside the source the target can keep, and what is written to."""
+    async def _open_with_headers(self, headers: Mapping[str, str]) -> tuple[Mapping[str, str], Output]:
+        """Opens the target with the headers that it can store. If it refuses them together, each is tried alone."""
         capability = self._target.accessor.info.capability
-        kept = {name: value for name, value in told.items() if getattr(capability, f"write_with_{_option(name)}")}
+        kept = {name: value for name, value in headers.items() if getattr(capability, f"write_with_{_option(name)}")}
         output = await self._output(kept)
         if output is None:
             kept = {name: value for name, value in kept.items() if await self._output({name: value}) is not None}
             output = await self._output(kept)
         if output is None:
-            raise InvalidInput("the target's service takes what is beside the source one by one, and not together")
+            raise InvalidInput("the target's service takes each header of the source alone, but not all together")
         return kept, output
 
-    async def _output(self, told: Mapping[str, str]) -> Output | None:
-        """What is written to, with that beside the object; None where the target's service refuses one of the values.
+    async def _output(self, headers: Mapping[str, str]) -> Output | None:
+        """Opens the target with these headers; None if its service refuses a value.
 
-        It does so when it is opened. That it refuses nothing else is known by then.
+        It refuses values when it is opened. The other arguments were accepted before, by the first `_open`.
         """
         try:
-            args = self._writing_with(told)
+            args = self._writing_with(headers)
             return Output(self._target.accessor.info, args, await self._open(args))
         except InvalidInput:
             return None
 
-    def _writing_with(self, told: Mapping[str, str]) -> OpWrite:
-        options: dict[str, Any] = {name: value for name, value in told.items() if not name.startswith(_USER)}
-        user = {name.removeprefix(_USER): value for name, value in told.items() if name.startswith(_USER)}
+    def _writing_with(self, headers: Mapping[str, str]) -> OpWrite:
+        options: dict[str, Any] = {name: value for name, value in headers.items() if not name.startswith(_USER)}
+        user = {name.removeprefix(_USER): value for name, value in headers.items() if name.startswith(_USER)}
         if user:
             options["user_metadata"] = user
-        beside = checked(DEFAULT_WRITE, options)
-        return replace(self._writing, **{name: getattr(beside, name) for name in options})
+        stored = checked(DEFAULT_WRITE, options)
+        return replace(self._writing, **{name: getattr(stored, name) for name in options})
 
     async def _checked(self, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-        """All of the source. When it ends at another place than it should, that is raised before anything appears."""
+        """Yields the source, and raises if it is shorter or longer than its size, before the target is published."""
         size = 0
-        async with aclosing(pieces) as drawn:
-            async for piece in drawn:
+        async with aclosing(pieces):
+            async for piece in pieces:
                 yield piece
                 size += len(piece)
         expected = self._pinned.size
         if expected is not None and size != expected:
             kind = ContentIncomplete if size < expected else ContentTruncated
-            raise kind(f"{size} bytes were read of an object of {expected}")
+            raise kind(f"{size} bytes were read of an object of {expected} bytes")
 
     async def _chunks(self, first: bytes) -> AsyncGenerator[bytes, None]:
-        """The source, of which the first chunk is here already."""
+        """Yields the source, whose first chunk has been fetched."""
         yield first
         if self._is_all(first):
             return
@@ -246,10 +254,10 @@ class _Stream:
         finally:
             await body.close()
 
-    async def _rest(self, reply: RpRead, body: oio.Read, piece: bytes | None) -> AsyncGenerator[bytes, None]:
-        """What an open body gives, of which the next piece is here already."""
+    async def _rest(self, response: RpRead, body: oio.Read, piece: bytes | None) -> AsyncGenerator[bytes, None]:
+        """Yields the rest of an open body, whose next piece has been read."""
         while piece:
-            self._pinned.note(reply)
+            self._pinned.note(response)
             yield piece
             piece = await body.next()
 
@@ -258,13 +266,13 @@ class _Stream:
         return len(first) < self._chunk if size is None else len(first) >= size
 
     def _is_read_in_chunks(self) -> bool:
-        """Whether chunks are asked for, and cannot be of another object."""
+        """Whether the source is read in chunks that are pinned to one content."""
         return self._pinned.is_pinnable and self._pinned.size is not None and not self._pinned.response.is_whole
 
 
-def _told(metadata: Metadata) -> Iterator[tuple[str, str]]:
-    """What is stored beside an object, by the names that `Copied.not_carried` has for it."""
-    named: Iterable[tuple[str, str | None]] = ((name, getattr(metadata, name)) for name in _HEADERS)
+def _headers(metadata: Metadata) -> Iterator[tuple[str, str]]:
+    """The content headers and user metadata of an object, by their names in `Copied.not_carried`."""
+    named: Iterable[tuple[str, str | None]] = ((name, getattr(metadata, name)) for name in _HEADER_OPTIONS)
     yield from ((name, value) for name, value in named if value is not None)
     yield from ((f"{_USER}{name}", value) for name, value in metadata.user_metadata.items())
 

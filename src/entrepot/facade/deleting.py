@@ -30,12 +30,12 @@ async def delete_one(accessor: Accessor, path: str, args: OpDelete) -> None:
 
 
 async def delete_many(accessor: Accessor, context: Context, targets: Targets, concurrent: int) -> None:
-    """Makes many deletions, in batches as large as the service takes. Directories are deleted last, the deepest first.
+    """Makes many deletions, in batches as large as the service allows. Directories are deleted last, the deepest first.
 
-    An entry that names a version removes it. Of a mark that a deletion left that brings the object back.
+    For an entry with a version, that version is deleted. For a deletion mark, this restores the object.
 
     Raises:
-        DeletionsFailed: some failed, each of which it names once; the others were made.
+        DeletionsFailed: some deletions failed, each of which it names once; all others were made.
     """
     size = accessor.info.capability.delete_max_size or 1
     directories: list[Deletion] = []
@@ -59,10 +59,10 @@ async def delete_many(accessor: Accessor, context: Context, targets: Targets, co
 
 
 def check_targets(targets: Any) -> None:
-    """Refuses what cannot be many targets, and looks at all of those that are at hand.
+    """Checks the argument of `delete_many`, and each target in it if it is a sequence.
 
     Raises:
-        InvalidInput: it is a single one, or one of them cannot work.
+        InvalidInput: it is a single target, or a target is invalid.
     """
     if isinstance(targets, str | os.PathLike | Entry | Mapping) or not isinstance(targets, Iterable | AsyncIterable):
         raise InvalidInput(f"many paths or entries are needed, in an iterable, not {type(targets).__name__}")
@@ -79,7 +79,7 @@ def _deletion_of(target: Path | Entry) -> Deletion:
 
 
 async def _in_batches(targets: Targets, size: int, directories: list[Deletion]) -> AsyncGenerator[list[Deletion], None]:
-    """The deletions of files by batches; those of directories are put aside, since their contents may come later."""
+    """Yields batches of deletions of files. Directories are collected, because their contents may come later."""
     batch: list[Deletion] = []
     async with aclosing(iterate(targets)) as items:
         async for target in items:

@@ -1,4 +1,4 @@
-"""Iterating what the user passes in, whether it is asynchronous or not."""
+"""Iterates an iterable or an async iterable of the caller."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 async def iterate(source: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T, None]:
-    """What an iterable of either sort gives. Close it: a generator that was passed in is closed with it."""
+    """Yields the items of an iterable or async iterable. Close it: that closes a generator of the caller as well."""
     iterator = aiter(source) if isinstance(source, AsyncIterable) else iter(source)
     try:
         if isinstance(iterator, AsyncIterator):
@@ -24,14 +24,14 @@ async def iterate(source: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T, N
 
 
 def is_used_up(source: object) -> bool:
-    """Whether it is a generator that has ended, and would give nothing without a word."""
+    """Whether the source is a generator that has ended, and would silently yield nothing."""
     if isinstance(source, GeneratorType):
         return source.gi_frame is None
     return isinstance(source, AsyncGeneratorType) and source.ag_frame is None
 
 
 async def _close(iterator: Any) -> None:
-    """Closes a generator, which would be left in the middle otherwise. A file is for its owner to close."""
+    """Closes a generator, which would stay suspended otherwise. A file is closed by its owner."""
     if isinstance(iterator, AsyncGenerator):
         await iterator.aclose()
     elif isinstance(iterator, Generator):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
-from entrepot.layers import PrefixLayer
+from entrepot import layers
 from entrepot.raw import AccessorInfo, Context, Layer, ServiceConfig
 from entrepot.raw.config import parse_uri
 from entrepot.raw.layer import warn_of_order
@@ -162,7 +162,7 @@ class Operator(Operations):
         Raises:
             InvalidInput: `prefix` has no trailing slash, or is not a valid path.
         """
-        return self.layer(PrefixLayer(prefix))
+        return self.layer(layers.PrefixLayer(prefix))
 
     def blocking(self) -> BlockingOperator:
         """Returns an operator with the same layers whose operations are called without `await`.

@@ -26,12 +26,12 @@ Presigned = OpStat | OpRead | OpWrite | OpDelete
 
 
 def shown_path(path: object) -> str:
-    """A path as an error names it; of what cannot be one only its type, since it may hold a secret."""
+    """A path as errors show it. Of a value of another type only the type is shown: it may hold a secret."""
     return str(path) if isinstance(path, str | os.PathLike) else f"<{type(path).__name__}>"
 
 
 class UncheckedRange(NamedTuple):
-    """A range as a builder was given it, to be checked when the call is made."""
+    """The arguments of the step `range` of a builder. They are checked when the call is made."""
 
     start: Any
     end: Any
@@ -39,15 +39,15 @@ class UncheckedRange(NamedTuple):
 
 
 def checked(default: Arguments, options: Mapping[str, Any]) -> Arguments:
-    """The arguments of a call.
+    """Makes the arguments of a call from its options.
 
     Arguments:
-        default: those that ask nothing special, such as `DEFAULT_READ`.
-        options: what is asked, by name.
+        default: the arguments of a call without options, such as `DEFAULT_READ`.
+        options: the values by option.
 
     Raises:
-        InvalidInput: a value cannot work.
-        TypeError: there is no such option.
+        InvalidInput: a value is invalid.
+        TypeError: the operation has no such option.
     """
     if not options:
         return default
@@ -56,16 +56,16 @@ def checked(default: Arguments, options: Mapping[str, Any]) -> Arguments:
 
 
 def checked_presign(default: Presigned, expires: Any, options: Mapping[str, Any]) -> OpPresign:
-    """The arguments of a presign.
+    """Makes the arguments of a presign.
 
     Arguments:
-        default: the arguments of the operation that ask nothing special, such as `DEFAULT_READ`.
-        expires: for how long the request shall hold: a `timedelta`, or whole seconds.
-        options: those of the operation.
+        default: the arguments of the operation without options, such as `DEFAULT_READ`.
+        expires: how long the request is valid: a `timedelta`, or whole seconds.
+        options: the options of the operation.
 
     Raises:
-        InvalidInput: a value cannot work.
-        TypeError: there is no such option.
+        InvalidInput: a value is invalid.
+        TypeError: the presigned operation has no such option.
     """
     _check_names(options, SIGNED_OPTIONS[type(default)])
     return OpPresign(operation=checked(default, options), expires=_expires(expires))
@@ -91,7 +91,7 @@ def _range(name: str, value: Any) -> BytesRange:
 
 
 def _text(name: str, value: Any) -> str | None:
-    """Text that can stand in a header or a query."""
+    """Text that fits into a header or a query."""
     if value is None or (isinstance(value, str) and value.isprintable() and value.isascii() and value):
         return value
     wrong = "" if isinstance(value, str) else f", not {shown(value)}"
@@ -108,7 +108,7 @@ def _time(name: str, value: Any) -> datetime | None:
 
 
 def _in_utc(name: str, value: datetime) -> datetime:
-    """The same time in UTC, so that no service meets one that it cannot compute with."""
+    """The same time in UTC, so that every service can compute with it."""
     try:
         return value.astimezone(UTC)
     except OverflowError:
@@ -142,7 +142,7 @@ _LONGEST_NAME: Final = 200
 
 
 def _user_metadata(name: str, value: Any) -> Mapping[str, str] | None:
-    """Names are compared in lower case everywhere, so they are stored like that."""
+    """User metadata with names in lower case, because every service compares them without case."""
     if value is None:
         return None
     if not isinstance(value, Mapping):

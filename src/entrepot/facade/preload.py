@@ -1,9 +1,9 @@
 """The modules that operations need, imported when an operator is built.
 
-An import reads files. Out of descriptors it fails with an `OSError` of its own in place of the error that was to be
-raised, and after a change of user or root with a `ModuleNotFoundError`. So no operation imports anything, least of all
-on its way to an error or while it cleans up. `import entrepot` imports none of these, and neither does an operator that
-is built before the program has an event loop, unless its service needs one: its blocking twin does so then.
+An import reads files. Without free descriptors it raises an `OSError`, which would replace the real error, and after
+a change of user or root a `ModuleNotFoundError`. So no operation imports anything, in particular not on its way to an
+error or while it cleans up. `import entrepot` imports none of these modules. An operator that is built before the
+program has an event loop does not either, unless its service needs a loop; its blocking operator does.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _HELPERS: Final = {
 
 
 def preload(*, needs_loop: bool) -> None:
-    """Imports the modules that operations need, if there is or will be an event loop.
+    """Imports the modules that operations need, if the program has or will have an event loop.
 
     Arguments:
-        needs_loop: whether the service needs one, also for calls that do not await.
+        needs_loop: whether the service needs an event loop, also for blocking calls.
     """
     if needs_loop or "asyncio" in sys.modules:
         preload_helpers()

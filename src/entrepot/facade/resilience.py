@@ -1,4 +1,4 @@
-"""The retries and time limits that an operator has by default where its service goes over a network."""
+"""The default retries and time limits of an operator over a remote service."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 
 class Resilience:
-    """A `TimeoutLayer` and a `RetryLayer`, each of which gives way to one that the caller adds.
+    """A default `TimeoutLayer` and `RetryLayer`, each replaced by a layer of its class that the caller adds.
 
-    They stand where the caller would have added them first: the time limit inside the retries, both inside of every
-    other layer. Only a layer that must be inside of retries (`Layer.goes_inside`), such as a `TimeoutLayer` of the
-    caller, moves the default retries: to right outside of it.
+    Both are innermost, as if the caller had added them first, with the time limit inside the retries. If the caller
+    adds a layer that must be inside retries (`Layer.goes_inside`), such as another `TimeoutLayer`, the default retries
+    are directly outside that layer.
 
-    An operator and those derived from it share one object, and so the budget of its retries. The layers are made, and
-    their modules imported, when the first stack needs them: one on a local disk never does.
+    An operator and all operators derived from it share one object, and thus one retry budget. The layers are made, and
+    their modules imported, when the first stack needs them, which a stack on a local disk never does.
     """
 
     def around(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-        """The layers of the caller with the default ones among them.
+        """The layers of the caller with the default layers among them.
 
         Arguments:
-            layers: those of the caller, the last one outermost.
+            layers: the layers of the caller, the last one outermost.
         """
         from entrepot.layers import RetryLayer, TimeoutLayer
 

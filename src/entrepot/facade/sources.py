@@ -1,7 +1,7 @@
-"""The data that a write takes: bytes in any form, and objects that give bytes piece by piece.
+"""The sources of the data of a write: bytes in any form, and objects that yield bytes piece by piece.
 
-A source is looked at in this order: whatever has the buffer protocol is bytes, even where it could be iterated too
-(a NumPy array); a path is a local file; what has a `read` method is an open file; anything else is iterated.
+The type of a source is decided in this order: an object with the buffer protocol is bytes, even if it is iterable (a
+NumPy array); a path is a local file; an object with a `read` method is an open file; anything else is iterated.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BLOCK: Final = 1024 * 1024
 
 
 class BinaryFile(Protocol):
-    """An open binary file, such as `open(path, "rb")` gives. It is read in a thread."""
+    """An open binary file, such as the result of `open(path, "rb")`. It is read in a thread."""
 
     def read(self, n: int, /) -> ReadableBuffer:
         """Reads at most `n` bytes; no bytes are the end."""
@@ -38,7 +38,7 @@ class BinaryFile(Protocol):
 
 
 class AsyncBinaryFile(Protocol):
-    """An open binary file whose `read` is awaited, such as those of aiofiles, anyio and Starlette."""
+    """An open binary file whose `read` is awaited, such as a file of aiofiles, anyio or Starlette."""
 
     def read(self, n: int, /) -> Awaitable[ReadableBuffer]:
         """Reads at most `n` bytes; no bytes are the end."""
@@ -51,10 +51,10 @@ Source: TypeAlias = "BlockingSource | AsyncIterable[Data] | AsyncBinaryFile"
 
 
 def as_source(data: Any) -> Any:
-    """Checks what a caller passes as the data of a write, and turns buffers into bytes. No I/O.
+    """Checks the data that a caller passes to a write, and turns buffers into bytes. No I/O.
 
     Raises:
-        InvalidInput: it is not bytes, a path, a file or an iterable of bytes.
+        InvalidInput: the data is not bytes, a path, a file or an iterable of bytes.
     """
     buffer = buffer_of(data)
     if buffer is not None:
@@ -67,19 +67,19 @@ def as_source(data: Any) -> Any:
 
 
 def is_file(source: object) -> bool:
-    """Whether it is read by blocks. A `Reader` is not: its chunks are those of the storage."""
+    """Whether a source is read in blocks. A `Reader` is not: it is iterated, in the chunks that the storage sends."""
     return callable(getattr(source, "read", None)) and not isinstance(source, Reader)
 
 
 def is_async_file(source: Any) -> bool:
-    """Whether the `read` of a file is awaited, as far as can be seen without calling it."""
+    """Whether the `read` of a file is awaited, as far as can be determined without calling it."""
     from inspect import iscoroutinefunction  # 6 ms of `import entrepot`; the configuration of a service imports it
 
     return iscoroutinefunction(source.read) or (isinstance(source, AsyncIterable) and not isinstance(source, Iterable))
 
 
 def pieces_of(source: Any, runtime: Runtime) -> AsyncGenerator[Any, None]:
-    """The pieces of a source that is not bytes itself. Close the generator: it closes what it opened."""
+    """The pieces of a source other than bytes. Close the generator: it closes the file that it opened."""
     if isinstance(source, os.PathLike) and not is_file(source):
         return _blocks_of_path(source, runtime)
     return _blocks_of_file(source, runtime) if is_file(source) else iterate(source)
@@ -135,7 +135,7 @@ def _errors_of(path: os.PathLike[str]) -> AbstractContextManager[None]:
 
 @contextmanager
 def _named(source: str) -> Generator[None, None, None]:
-    """Errors of the operating system as ours, with the local file that they are about beside the object's path."""
+    """Translates errors of the operating system, and adds the path of the local file to their context."""
     try:
         with translate_os_errors():
             yield
@@ -151,7 +151,7 @@ def _read(file: BinaryFile) -> Any:
 
 @contextmanager
 def _refusal_of(file: object) -> Generator[None, None, None]:
-    """The error of a file that is open for writing only, as ours. Others of a source reach the caller as they are."""
+    """Translates the error of a file that is open for writing only. Other errors of a source are not changed."""
     try:
         yield
     except io.UnsupportedOperation as error:
@@ -161,7 +161,7 @@ def _refusal_of(file: object) -> Generator[None, None, None]:
 
 
 def _block(data: object) -> Bytes:
-    """A block as a file gave it. An empty one is its end; so the type is checked before that."""
+    """Checks the type of a block, before an empty block is taken for the end of the file."""
     return required_buffer(data, "; open the file in binary mode")
 
 
@@ -178,4 +178,4 @@ def _check_iterable(data: Any) -> None:
     if isinstance(data, Mapping | AbstractSet) or not isinstance(data, Iterable | AsyncIterable):
         raise InvalidInput(f"data is bytes, a file, or an iterator of bytes, not {type(data).__name__}")
     if is_used_up(data):
-        raise InvalidInput("the generator has ended; a write that is made again needs one of its own")
+        raise InvalidInput("the generator has ended; pass a new one to repeat a write")
