@@ -223,10 +223,10 @@ async def test_io_before_a_refusal_is_seen():
 
         def layer(self, layer):
             recorded = super().layer(layer)
-            return Operator(recorded._config, layers=(layer, AskingLayer(AsksFirst)), context=recorded._context)
+            return Operator(recorded._stack.config, layers=(layer, AskingLayer(AsksFirst)), context=recorded._context)
 
     with pytest.raises(AssertionError, match="which is refused"):
-        await run_case(case, Recording(plain._config))
+        await run_case(case, Recording(plain._stack.config))
 
 
 def test_a_case_whose_need_is_misspelt_is_refused():
