@@ -146,8 +146,17 @@ _WEAK = "W/"
 
 
 def _is_equal(first: Metadata, second: Metadata, field: str) -> bool | None:
-    """Whether a field is equal in both; None if one of them lacks it. A weak etag may have become a strong one."""
+    """Whether a field is equal in both; None if one of them lacks it."""
     mine, theirs = getattr(first, field), getattr(second, field)
     if mine is None or theirs is None:
         return None
-    return bool(mine == theirs or (field == "etag" and mine.removeprefix(_WEAK) == theirs.removeprefix(_WEAK)))
+    return bool(mine == theirs or (field == "etag" and _became_strong(first, second)))
+
+
+def _became_strong(first: Metadata, second: Metadata) -> bool:
+    """Whether the etags differ only in being weak, as fs states them of a file that changed just now and later.
+
+    Of a server that states no time, nothing shows that both are of one content.
+    """
+    same_tag = (first.etag or "").removeprefix(_WEAK) == (second.etag or "").removeprefix(_WEAK)
+    return same_tag and first.last_modified is not None and first.last_modified == second.last_modified

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -174,10 +175,12 @@ def test_time_in_the_future_is_not_taken_for_an_old_one(root: Path) -> None:
 
 
 def test_etag_that_became_strong_is_of_the_same_content() -> None:
-    young, old = Metadata(etag='W/"a"', content_length=1), Metadata(etag='"a"', content_length=1)
+    changed = datetime(2026, 1, 1, tzinfo=UTC)
+    young, old = (Metadata(etag=etag, content_length=1, last_modified=changed) for etag in ('W/"a"', '"a"'))
     assert young.is_same_content(old)
     assert old.is_same_content(young)
-    assert not young.is_same_content(Metadata(etag='"b"', content_length=1))
+    assert not young.is_same_content(Metadata(etag='"b"', content_length=1, last_modified=changed))
+    assert not young.is_same_content(Metadata(etag='"a"', content_length=1))
 
 
 @pytest.mark.usefixtures("no_handles")
