@@ -1,4 +1,4 @@
-"""How to wait. The only place that names an event loop; services and layers go through `Runtime`."""
+"""`Runtime`: threads, timers, tasks and locks for services and layers. The only place that names an event loop."""
 
 from .base import File, Local, Runner, Runtime, Window
 

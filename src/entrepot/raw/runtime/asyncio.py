@@ -33,7 +33,7 @@ class AsyncioRuntime(base.Runtime):
 
     async def try_nonblocking(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
         running_loop()
-        await asyncio.sleep(0)  # else whoever only makes such calls would keep the loop to himself
+        await asyncio.sleep(0)  # else a task that only makes such calls would starve the others
         return attempt(*args)
 
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[base.File, T]:
@@ -55,14 +55,14 @@ class AsyncioRuntime(base.Runtime):
         return asyncio.timeout(seconds)
 
     async def with_timeout(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        begun = time.monotonic()
+        started = time.monotonic()
         made = call(*args).__await__()
         try:
             awaited = next(made)
         except StopIteration as done:
             answer: T = done.value
             return answer
-        left = seconds - (time.monotonic() - begun)
+        left = seconds - (time.monotonic() - started)
         require_task()
         async with asyncio.timeout(left):  # not before: a call that never waits needs no timer
             return await _going_on(made, awaited)
@@ -128,7 +128,7 @@ class _File:
     async def close(self) -> None:
         self._is_closed = True
         if self._running is not None:
-            _cancel(self._running)  # what no thread has begun is not begun any more
+            _cancel(self._running)  # a call that no thread has started is not made
         self._close_unless_in_use()
 
     async def _in_turn(self, call: Callable[[*Args], T], *args: *Args) -> T:
@@ -215,7 +215,7 @@ def _cancel(task: asyncio.Future[Any]) -> None:
 
 
 async def _ended(call: asyncio.Future[Any]) -> None:
-    """Waits for a call in a thread. A closed loop is not told of its end: the next call waits for the file's lock."""
+    """Waits for a call in a thread. A closed loop misses its end; then the next call waits for the file's lock."""
     if not _is_foreign(call):
         await asyncio.wait([call])
     elif not call.get_loop().is_closed():
@@ -223,10 +223,10 @@ async def _ended(call: asyncio.Future[Any]) -> None:
 
 
 async def _finish(tasks: Collection[asyncio.Future[Any]]) -> None:
-    """Waits until all are done, also when the caller is cancelled meanwhile; that is raised afterwards.
+    """Waits until all are done, also if the caller is cancelled; the cancellation is raised afterwards.
 
-    The scope keeps those of anyio off, which would cancel every wait anew. Outside of a task there are none, and it
-    cannot be made.
+    The scope shields from anyio's scopes, which would cancel every wait again. Outside of a task there are none, and
+    the scope cannot be made.
     """
     if not tasks:
         return  # maybe without a loop
@@ -242,6 +242,6 @@ async def _finish(tasks: Collection[asyncio.Future[Any]]) -> None:
 
 
 def _retrieve(task: asyncio.Future[Any]) -> None:
-    """Looks at the error of a task, which is logged otherwise when nobody is left to take the result."""
+    """Retrieves the error of a task, which asyncio logs otherwise if no caller takes the result."""
     if not task.cancelled():
         task.exception()

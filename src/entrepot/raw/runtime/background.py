@@ -1,8 +1,18 @@
-"""Runs coroutines for threads without a loop: on one event loop per process, in a thread of its own.
+"""Runs coroutines for threads without a loop, on one background event loop per process.
 
-The loop starts with the first call and ends with the interpreter. A forked child starts its own. The
-thread that calls waits, and meanwhile does what only it may do: it draws from the iterables that it
-passed in, whose code may well block, or make such a call itself.
+Theory of operation. The loop starts with the first call, in a daemon thread, and ends with the interpreter
+(`atexit`). A forked child starts another one. `_Call` is one coroutine and the thread that waits for it:
+
+- the calling thread hands the coroutine to the loop and then waits on a queue of jobs; None ends the wait;
+- a job is work that only the calling thread may do: drawing from an iterable that the caller passed in, whose code
+  may block or make a blocking call itself;
+- an exception in the waiting thread, such as KeyboardInterrupt, cancels the task; the thread waits up to `GRACE`
+  seconds for its cleanup and then raises;
+- SystemExit and KeyboardInterrupt inside of the coroutine would end the loop, so they are carried to the waiting
+  thread.
+
+Any number of threads wait at the same time. After the interpreter's end the loop is gone: new calls raise
+`Unsupported`.
 """
 
 from __future__ import annotations
@@ -42,7 +52,7 @@ class BackgroundRunner(base.Runner):
     """Runs coroutines on the loop of this process that all such runners share."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine to its result. An exception of the waiting thread, such as that of Ctrl-C, cancels it.
+        """Runs a coroutine to its result. An exception in the waiting thread, such as Ctrl-C, cancels it.
 
         Raises:
             Unsupported: the interpreter has ended the loop; or it is the thread of the loop that calls, and would wait
@@ -95,8 +105,8 @@ def _loop_for_waiting() -> asyncio.AbstractEventLoop:
 
 async def _closed_and_dropped(held: list[T], close: Callable[[T], Awaitable[None]]) -> None:
     try:
-        for one in held:
-            await close(one)
+        for item in held:
+            await close(item)
     finally:
         held.clear()
 
@@ -112,7 +122,7 @@ class _Call(Generic[T]):
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
 
     def result(self) -> T:
-        """Waits for the result, and does the jobs that come meanwhile."""
+        """Waits for the result, and does the jobs that come before it."""
         try:
             self._hand_over()
             while (job := self._jobs.get()) is not None:
@@ -204,9 +214,9 @@ def _as_settled(error: Exception) -> Exception:
     """An exception as a future takes it, which no `StopIteration` may be; a generator raises the same for it."""
     if not isinstance(error, StopIteration):
         return error
-    told = RuntimeError("the iterator raised StopIteration when it was closed")
-    told.__cause__ = error
-    return told
+    failure = RuntimeError("the iterator raised StopIteration when it was closed")
+    failure.__cause__ = error
+    return failure
 
 
 async def _drawn(iterator: Iterator[T]) -> AsyncGenerator[T, None]:
@@ -353,8 +363,8 @@ class _Shared:
             thread.start()
         except (RuntimeError, OSError) as error:
             if not _is_interpreter_ending():
-                told = f"the event loop that serves blocking calls cannot be started: {error}"
-                raise Unexpected(told, is_temporary=True) from error
+                message = f"the event loop that serves blocking calls cannot be started: {error}"
+                raise Unexpected(message, is_temporary=True) from error
             self.is_over = True
         else:
             self.running = thread

@@ -1,4 +1,4 @@
-"""What a runtime owes to services and layers."""
+"""The interfaces of a runtime and of the runners of blocking callers."""
 
 import io
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
@@ -14,11 +14,11 @@ class File(Protocol):
     """An open local file, for calls that block on it, one at a time."""
 
     async def run(self, call: Callable[[io.FileIO, *Args], T], *args: *Args) -> T:
-        """Makes `call(file, *args)` where it holds up nobody."""
+        """Makes `call(file, *args)` where it does not block the event loop."""
         ...
 
     async def close(self) -> None:
-        """Lets go of the file. A call whose caller has gone may still use it: it is closed when that ends.
+        """Closes the file. If a call of a cancelled caller still uses it, the file is closed when that call ends.
 
         Does not wait for such a call.
         """
@@ -26,14 +26,14 @@ class File(Protocol):
 
 
 class Window(Protocol[T]):
-    """Up to a fixed number of calls that run ahead, and whose results come in the order they went in."""
+    """A bounded set of calls that run ahead; their results are taken in the order of the calls."""
 
     def __len__(self) -> int:
-        """How many results are still to be taken."""
+        """The number of results that are not taken yet."""
         ...
 
     def is_full(self) -> bool:
-        """Whether no further call may be added before one is taken."""
+        """Whether a result must be taken before another call is added."""
         ...
 
     def spawn(self, call: Callable[[], Awaitable[T]]) -> None:
@@ -49,7 +49,7 @@ class Window(Protocol[T]):
         ...
 
     async def close(self) -> None:
-        """Cancels what still runs and waits until it has ended."""
+        """Cancels the calls that still run and waits until they have ended."""
         ...
 
 
@@ -66,26 +66,26 @@ class Local(Protocol[T_co]):
 
 
 class Runtime(Protocol):
-    """How to wait, without a word of what for."""
+    """What a service needs from an event loop: threads, timers, tasks and locks."""
 
     async def blocking(self, call: Callable[[*Args], T], *args: *Args) -> T:
-        """Makes a call that blocks, such as a system call, where it holds up nobody."""
+        """Makes a call that blocks, such as a system call, where it does not block the event loop."""
         ...
 
     async def blocking_long(self, call: Callable[[*Args], T], *args: *Args) -> T:
-        """The same, of a call that may take seconds. However many there are, they leave threads to `blocking`."""
+        """The same for a call that may take seconds. Any number of such calls leaves threads free for `blocking`."""
         return await self.blocking(call, *args)
 
     async def try_nonblocking(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
-        """Makes a call that never blocks, and gives None where it would have to.
+        """Makes a call that never blocks; it returns None if it would have to.
 
-        It spares the hop to a thread that a call that blocks takes where waiting holds up others, and gives those
-        others a turn before. Where waiting holds up nobody it is not made, and this is None.
+        On an event loop this saves the thread call, and gives other tasks a turn first. A runtime without a loop does
+        not make the call and returns None.
         """
         ...
 
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[File, T]:
-        """Opens a file by a call that blocks, which may return what else it learned on the way."""
+        """Opens a file by a call that blocks, which may return a second value."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -97,11 +97,11 @@ class Runtime(Protocol):
         ...
 
     def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[object]:
-        """A scope that is left with `TimeoutError` after so many seconds. Never held across a `yield`."""
+        """A scope that raises `TimeoutError` after `seconds`. Never held across a `yield`."""
         ...
 
     async def with_timeout(self, seconds: float, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        """Makes a call that ends with `TimeoutError` after so many seconds, as in a scope of `timeout` around it.
+        """Makes a call that raises `TimeoutError` after `seconds`, as in a scope of `timeout`.
 
         A call that does not wait costs little more than it does without.
         """
@@ -120,7 +120,7 @@ class Runtime(Protocol):
         ...
 
     async def shield(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Makes a call that runs to its end although the caller is cancelled meanwhile."""
+        """Makes a call that runs to its end even if the caller is cancelled."""
         ...
 
     def local(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None) -> Local[T]:
@@ -129,14 +129,14 @@ class Runtime(Protocol):
 
 
 class Runner(Protocol):
-    """How a thread that does not await comes to the result of a coroutine."""
+    """Runs coroutines for threads that do not await."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine to its result."""
         ...
 
     def finish(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Runs a coroutine that gives back what is held, unless all is given back because the interpreter ends."""
+        """Runs a coroutine that releases resources, unless the end of the interpreter releases them."""
         ...
 
     def bring(self, items: Iterable[T]) -> Iterable[T] | AsyncIterable[T]:
@@ -144,5 +144,5 @@ class Runner(Protocol):
         ...
 
     def drop(self, held: list[T], close: Callable[[T], Awaitable[None]]) -> None:
-        """Closes what coroutines that were run have made, and empties the list of it, where that may be collected."""
+        """Closes objects that coroutines have made, and empties the list, where they may be garbage collected."""
         ...

@@ -74,14 +74,14 @@ class InlineRunner(base.Runner):
         run(coroutine)
 
     def bring(self, items: Iterable[T]) -> Iterable[T]:
-        """The same: whoever waits draws from it anyhow."""
+        """The same: the waiting thread draws from it anyway."""
         return items
 
     def drop(self, held: list[T], close: Callable[[T], Awaitable[None]]) -> None:
         """Closes what is in the list, such as a reader with its file, and empties it."""
         if not sys.is_finalizing():
-            for one in held:
-                run(_closed(one, close))
+            for item in held:
+                run(_closed(item, close))
         held.clear()
 
 

@@ -1,9 +1,12 @@
 """Values that belong to one event loop of one process, such as connections.
 
-They close by themselves when their loop shuts down: each is held by an async generator, and
-`loop.shutdown_asyncgens()`, which `asyncio.run` calls, closes that. In a forked child all that was
-inherited is leaked on purpose: a loop shares its epoll with the parent, so that closing it, or a
-socket registered with it, would unregister the parent's sockets and hang the parent.
+Theory of operation. A value is made on first use and held by an async generator that belongs to its loop.
+`loop.shutdown_asyncgens()`, which `asyncio.run` calls, closes that generator, whose `finally` closes the value:
+values close by themselves when their loop shuts down. Loops of several threads may use one `LoopLocal`; a lock guards
+the table. The values of closed loops leave it when the next value is made.
+
+In a forked child all inherited values and loops are leaked on purpose: a loop shares its epoll with the parent, so
+that closing it, or a socket registered with it, would unregister the parent's sockets and hang the parent.
 """
 
 import asyncio
@@ -48,10 +51,10 @@ class LoopLocal(Generic[T]):
     def __init__(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None) -> None:
         self._make = make
         self._close = close
-        self._start_anew()
+        self._reset()
         _all_locals.add(self)
 
-    def _start_anew(self) -> None:
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._held: dict[int, _Held[T]] = {}
         # The values are reachable beyond this object. Collected together with it, in a cycle that somebody made, they
@@ -94,7 +97,7 @@ class LoopLocal(Generic[T]):
         """Lets go of every value without closing or collecting it. For the child of a fork."""
         leak(self._held)
         self._finalizer.detach()
-        self._start_anew()
+        self._reset()
 
 
 async def _keep(

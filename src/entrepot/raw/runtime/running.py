@@ -12,10 +12,10 @@ _ADVICE = "run it by asyncio, uvloop or anyio on asyncio, or call op.blocking()"
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
-    """The event loop that runs here.
+    """Returns the running event loop.
 
     Raises:
-        Unsupported: no asyncio loop does.
+        Unsupported: no asyncio loop runs.
     """
     try:
         return asyncio.get_running_loop()
@@ -32,7 +32,7 @@ def is_running(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 def is_another_loop_running(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether a loop other than this one runs here. None does in a forked child that leaves an inherited loop."""
+    """Whether another loop runs here. In a forked child that leaves an inherited loop, no loop runs."""
     try:
         return asyncio.get_running_loop() is not loop
     except RuntimeError:
@@ -54,5 +54,5 @@ def require_task() -> None:
 
 
 def of_another_loop() -> InvalidInput:
-    """The error for what was opened on one event loop and is used on another."""
+    """Returns the error for an object that was opened on one event loop and is used on another."""
     return InvalidInput("this belongs to another event loop: open a reader, writer or lister on each loop")

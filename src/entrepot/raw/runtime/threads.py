@@ -1,15 +1,20 @@
-"""ThreadCalls to threads: the calls of an event loop that block, made in the threads of its default executor.
+"""Thread calls: the blocking calls of an event loop, made in the threads of its default executor.
 
-A job of the executor takes a queue place, two futures and a wake-up of the loop. Here the calls that wait share a
-job: its thread makes one after the other, and hands over together what came of them. That is also what keeps
-threads from standing in each other's way when the calls are short.
+Theory of operation. An executor job costs a queue entry, two futures and a wake-up of the loop. So waiting calls
+share a job: its thread makes one call after the other and hands the results to the loop in batches (`TOGETHER`). That
+also keeps threads from contending when the calls are short.
 
-So that a call that takes long holds up no other, the loop looks every few milliseconds whether calls wait that
-no thread has come to, and asks for more threads then; and it takes what has come of those before. Of what it knows
-to take long it expects nothing: the next call has a thread of its own at once, and until then nobody looks.
+A long call must not delay the others. While calls run, the loop checks the jobs every `PATIENCE` seconds. A job that
+has started no call since the last check is stuck; if calls wait then, more jobs are started: one if some job still
+moves, one for each waiting call if all are stuck. While all jobs are stuck, a new call starts a job immediately, and
+the loop stops checking once no call waits. A job ends when no call waits, or after `TURN` calls, so that other users
+of the executor get the thread.
 
-Calls that may take seconds, such as a copy of a large file, are kept apart: they never have more than half of the
-threads, so that however many wait, a short call finds one.
+`_waiting` and `_made` are deques that both the loop and the threads use; their operations are atomic, so there is no
+lock. All other state belongs to the loop's thread. A call that is cancelled before a thread starts it is not made; a
+started call runs to its end, and its result is dropped. Calls that may take seconds, such as a copy of a large file,
+have a `ThreadCalls` of their own with at most half of the threads, so that a short call always finds one. A forked
+child drops what it inherited: the threads are its parent's.
 """
 
 from __future__ import annotations
@@ -43,27 +48,27 @@ LONG_THREADS: Final = max(1, min(THREADS, (os.cpu_count() or 1) + 4) // 2)
 
 
 class _Job:
-    """What the loop knows of a job: how many calls it has begun, and whether none since the last look."""
+    """The loop's record of a job: the calls that it has started, and whether it started none since the last look."""
 
-    __slots__ = ("_seen", "begun", "is_stuck")
+    __slots__ = ("_seen", "is_stuck", "started")
 
     def __init__(self) -> None:
-        self.begun = 0
+        self.started = 0
         self._seen = -1
         self.is_stuck = False
 
     def look(self) -> bool:
-        """Whether it has begun none since this was asked last."""
-        self.is_stuck = self._seen == self.begun
-        self._seen = self.begun
+        """Returns whether the job has started no call since the last look."""
+        self.is_stuck = self._seen == self.started
+        self._seen = self.started
         return self.is_stuck
 
 
 class ThreadCalls:
-    """The calls of one loop, of one kind. It does not hold the loop, which it shall not outlive.
+    """The blocking calls of one loop. It does not refer to the loop, which must be collectable.
 
     Arguments:
-        threads: the most threads that they have at a time.
+        threads: the most threads of these calls at a time.
     """
 
     __slots__ = ("_is_watched", "_jobs", "_made", "_stuck", "_threads", "_waiting")
@@ -79,7 +84,7 @@ class ThreadCalls:
     def submit(
         self, loop: asyncio.AbstractEventLoop, call: Callable[[*Args], T], args: tuple[*Args]
     ) -> asyncio.Future[T]:
-        """Has a thread make a call. Cancelled before a thread has begun it, it is not made."""
+        """Has a thread make a call. A call that is cancelled before a thread starts it is not made."""
         future: asyncio.Future[T] = loop.create_future()
         self._waiting.append((future, call, args))
         if not self._jobs:
@@ -94,7 +99,7 @@ class ThreadCalls:
         return future
 
     def forget(self) -> None:
-        """Lets go of the calls that wait. For the child of a fork: it would make those of its parent once more."""
+        """Drops the waiting calls. For the child of a fork, which must not repeat the calls of its parent."""
         leak(self._waiting)
         self._waiting = deque()
 
@@ -106,19 +111,19 @@ class ThreadCalls:
 
     def _work(self, loop: asyncio.AbstractEventLoop, job: _Job) -> None:
         """Makes calls that wait, in a thread."""
-        told = monotonic()
+        handed_over = monotonic()
         for _ in range(TURN):
             try:
                 future, call, args = self._waiting.popleft()
             except IndexError:
                 return
-            job.begun += 1
+            job.started += 1
             if not future.cancelled():
                 self._made.append((future, *_outcome(call, args)))
             del future, call, args  # what belongs to a call goes with it, and not when the next one has ended
-            if (now := monotonic()) - told > TOGETHER:
-                told = now
-                with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+            if (now := monotonic()) - handed_over > TOGETHER:
+                handed_over = now
+                with suppress(RuntimeError):  # the loop is closed, and no task waits any more
                     loop.call_soon_threadsafe(self._hand_over)
 
     def _end(self, job: _Job, ended: asyncio.Future[None]) -> None:
@@ -179,9 +184,9 @@ def _outcome(call: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, Base
     try:
         return call(*args), None
     except StopIteration as error:  # which no future takes
-        told = RuntimeError("a call in a thread raised StopIteration")
-        told.__cause__ = error
-        return None, told
+        failure = RuntimeError("a call in a thread raised StopIteration")
+        failure.__cause__ = error
+        return None, failure
     except BaseException as error:  # noqa: BLE001 - whatever it is, it goes to where the call was wanted
         return None, error
 
@@ -195,25 +200,25 @@ _long_of_loops: _OfLoops = WeakKeyDictionary()
 def in_thread(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
     """Has a thread of the running loop make a call."""
     loop = running_loop()
-    hops = _of_loops.get(loop)
-    if hops is None:
-        hops = _of_loops[loop] = ThreadCalls()
+    calls = _of_loops.get(loop)
+    if calls is None:
+        calls = _of_loops[loop] = ThreadCalls()
         used_loops.add(loop)
-    return hops.submit(loop, call, args)
+    return calls.submit(loop, call, args)
 
 
 def in_thread_for_long(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
-    """The same, of a call that may take long."""
+    """The same for a call that may take long."""
     loop = running_loop()
-    hops = _long_of_loops.get(loop)
-    if hops is None:
-        hops = _long_of_loops[loop] = ThreadCalls(LONG_THREADS)
+    calls = _long_of_loops.get(loop)
+    if calls is None:
+        calls = _long_of_loops[loop] = ThreadCalls(LONG_THREADS)
         used_loops.add(loop)
-    return hops.submit(loop, call, args)
+    return calls.submit(loop, call, args)
 
 
 def _forget_inherited() -> None:
-    """For the child of a fork: the threads are its parent's, and what they make is not for it."""
+    """Drops all inherited calls in the child of a fork: the threads are its parent's."""
     global _of_loops, _long_of_loops  # emptied, they would end futures that the parent waits for
     for of_loops in (_of_loops, _long_of_loops):
         for inherited in list(of_loops.values()):
