@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, TypeVarTuple
@@ -155,9 +156,9 @@ class Opened:
 
     _calls: Exclusive
 
+    @abstractmethod
     async def aclose(self) -> None:
         """Closes the object. Closing it twice has no further effect."""
-        raise NotImplementedError
 
     async def __aenter__(self) -> Self:
         return self
