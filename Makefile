@@ -50,7 +50,7 @@ quick: $(venv)/installed-test
 	$(pytest) -m "not slow and $(shipped)" tests/types tests/raw tests/layers tests/blocking $(ARGS)
 
 test-pure: $(venv)/installed-test
-	AIOHTTP_NO_EXTENSIONS=1 $(pytest) -m "not slow and $(shipped)" \
+	AIOHTTP_NO_EXTENSIONS=1 $(pytest) -m "$(shipped)" \
 		tests/raw/http tests/integration/test_misbehaving_http.py $(ARGS)
 
 check: $(venv)/installed-dev
