@@ -130,7 +130,7 @@ def _required_size(name: str, value: Any) -> int:
 def _flag(name: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    raise InvalidInput(f"{name} is True or False, not {shown(value)}")
+    raise InvalidInput(f"{name} must be True or False, not {shown(value)}")
 
 
 def _path(name: str, value: Any) -> str | None:

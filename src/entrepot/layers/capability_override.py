@@ -133,7 +133,7 @@ def _check_flags(flags: Mapping[str, object]) -> None:
             nearest = get_close_matches(name, kinds, n=1)
             raise InvalidInput(f"there is no capability {name!r}{f'; did you mean {nearest[0]!r}?' if nearest else ''}")
         if kinds[name] == "bool" and not isinstance(value, bool):
-            raise InvalidInput(f"{name} is True or False, not {shown(value)}")
+            raise InvalidInput(f"{name} must be True or False, not {shown(value)}")
         if kinds[name] != "bool" and (isinstance(value, bool) or not (value is None or _is_positive(value))):
             raise InvalidInput(f"{name} is a number from 1, or None, not {shown(value)}")
 

@@ -133,7 +133,7 @@ class RetryLayer(Layer):
             raise InvalidInput(f"max_delay is at least min_delay ({self.min_delay}), so not {self.max_delay}")
         as_number("factor", self.factor, least=1)
         if not isinstance(self.jitter, bool):
-            raise InvalidInput(f"jitter is True or False, not {shown(self.jitter)}")
+            raise InvalidInput(f"jitter must be True or False, not {shown(self.jitter)}")
         if self.max_elapsed is not None:
             as_seconds("max_elapsed", self.max_elapsed, above=0)
         if self.budget is not None:

@@ -49,7 +49,7 @@ class TracingLayer(Layer):
         if propagator is not None and not hasattr(propagator, "inject"):
             raise InvalidInput(f"propagator is a TextMapPropagator of OpenTelemetry, not {shown(propagator)}")
         if not isinstance(propagate, bool):
-            raise InvalidInput(f"propagate is True or False, not {shown(propagate)}")
+            raise InvalidInput(f"propagate must be True or False, not {shown(propagate)}")
         self._tracer = tracer
         self._propagator = propagator
         self._propagate = propagate

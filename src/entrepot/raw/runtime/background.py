@@ -40,7 +40,7 @@ T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
 GRACE: Final = 5.0
-"""How many seconds an interrupted call has to clean up, and what still runs when the interpreter ends."""
+"""How many seconds an interrupted call has to clean up. Tasks have the same time when the interpreter ends."""
 
 _TOO_LATE: Final = "the interpreter ends, and the event loop that serves blocking calls has ended before"
 _END: Final[Any] = object()
@@ -67,7 +67,7 @@ class BackgroundRunner(base.Runner):
         return _Call(loop, coroutine).result()
 
     def finish(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Runs a coroutine that gives back what is held. When the loop has ended, it has closed all that was on it.
+        """Runs a coroutine that releases resources. When the loop has ended, it has closed all that was on it.
 
         The thread of the loop, where garbage may be collected, does not wait for it.
         """
@@ -86,7 +86,7 @@ class BackgroundRunner(base.Runner):
         return _drawn(iter(items))
 
     def drop(self, held: list[T], close: Callable[[T], Awaitable[None]]) -> None:
-        """Closes and lets go on the loop: what is held, and what is collected with it, may belong to that."""
+        """Closes and releases on the loop, since the resources, and objects collected with them, may belong to it."""
         thread = _shared.running
         if thread is not None and not thread.loop.is_closed():
             thread.loop.call_soon_threadsafe(lambda: thread.spawn(_closed_and_dropped(held, close)))
@@ -168,7 +168,7 @@ class _Call(Generic[T]):
     def _finish(self, task: asyncio.Task[T]) -> None:
         self._coroutine.close()  # it may have been cancelled before it began
         if not task.cancelled():
-            task.exception()  # looked at: nobody takes it when the waiting thread was interrupted
+            task.exception()  # retrieved here: an interrupted thread does not wait for it any more
         if not _shared.is_over:  # else the interpreter ends, and the waiting thread ends with it in silence
             self._jobs.put(None)
 
@@ -206,7 +206,7 @@ _current: ContextVar[_Call[Any]] = ContextVar("call")
 
 
 def _settle(settle: Callable[[Any], None], done: asyncio.Future[Any], outcome: object) -> None:
-    if not done.done():  # the task may have been cancelled meanwhile
+    if not done.done():  # the task may have been cancelled since
         settle(outcome)
 
 
@@ -231,9 +231,9 @@ async def _drawn(iterator: Iterator[T]) -> AsyncGenerator[T, None]:
 
 
 class _Executor(ThreadPoolExecutor):
-    """Threads for what blocks, such as looking up a host. When the interpreter ends and refuses them, it goes without.
+    """Threads for blocking calls, such as looking up a host. An interpreter that ends refuses new threads.
 
-    Then the loop is held up by the call; who calls in an `atexit` handler waits for it anyhow.
+    The loop then makes the call itself; a caller in an `atexit` handler waits for it in any case.
     """
 
     def submit(self, call: Callable[..., T], /, *args: Any, **options: Any) -> Future[T]:
@@ -290,13 +290,13 @@ class _LoopThread:
         return threading.current_thread() is self._thread
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Has the loop run what nobody waits for. Called in its thread; it tells of an error by its handler."""
+        """Runs a coroutine without a waiting caller. Called in the loop's thread; its handler gets the errors."""
         task = self.loop.create_task(coroutine)
         self._spawned.add(task)
         task.add_done_callback(self._spawned.discard)
 
     def stop(self) -> None:
-        """Cancels what runs, closes what the loop holds, and waits for that."""
+        """Cancels the running tasks, closes the values that the loop holds, and waits for both."""
         self._is_ending = True
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(GRACE)
@@ -307,15 +307,15 @@ class _LoopThread:
             while not self._is_ending:
                 self._run()
         finally:
-            # Not what asyncio.Runner does: that starts a thread, which an interpreter that ends refuses
+            # asyncio.Runner starts a thread here, which an interpreter that ends refuses
             self.loop.run_until_complete(_cancel_all())
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.close()
 
     def _run(self) -> None:
-        """Runs the loop until it is stopped, or a task within a call raises what stops it and no other call's.
+        """Runs the loop until it is stopped, or a task of a call raises an exception that stops the loop.
 
-        Whoever awaits that task gets the exception as well, and so does the thread that waits for the call.
+        A task that awaits that one gets the exception as well, and so does the thread that waits for the call.
         """
         with suppress(SystemExit, KeyboardInterrupt):
             self.loop.run_forever()

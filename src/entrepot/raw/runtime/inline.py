@@ -1,6 +1,6 @@
 """The runtime without a loop: every wait is a plain blocking call, so that no coroutine ever suspends.
 
-`run` steps such a coroutine to its result. It is what blocking code on local storage stands on.
+`run` steps such a coroutine to its result. Blocking code on local storage is built on it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def _give_up(coroutine: Coroutine[Any, Any, T], message: str) -> T:
-    """Raises in the coroutine, where it waits. On the way out it cleans up, and says what it was about."""
+    """Raises in the coroutine, where it waits. The coroutine cleans up and adds its context to the error."""
     stuck = Unsupported(message)
     try:
         coroutine.throw(stuck)
@@ -62,7 +62,7 @@ class InlineRunner(base.Runner):
         """Runs a coroutine to its result.
 
         Raises:
-            Unsupported: the interpreter takes its modules apart, and what they do then is not defined.
+            Unsupported: the interpreter is clearing its modules, whose behaviour is then undefined.
         """
         if sys.is_finalizing():
             coroutine.close()
@@ -78,7 +78,7 @@ class InlineRunner(base.Runner):
         return items
 
     def drop(self, held: list[T], close: Callable[[T], Awaitable[None]]) -> None:
-        """Closes what is in the list, such as a reader with its file, and empties it."""
+        """Closes the objects in the list, such as a reader with its file, and empties it."""
         if not sys.is_finalizing():
             for item in held:
                 run(_closed(item, close))
@@ -106,7 +106,7 @@ class InlineRuntime(base.Runtime):
 
     async def sleep(self, seconds: float) -> None:
         left = _check_deadline()
-        time.sleep(seconds if left is None else min(seconds, left))  # noqa: ASYNC251  (blocking is what it is for)
+        time.sleep(seconds if left is None else min(seconds, left))  # noqa: ASYNC251  (the inline runtime blocks)
         _check_deadline()
 
     def now(self) -> float:

@@ -57,7 +57,7 @@ class LoopLocal(Generic[T]):
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._held: dict[int, _Held[T]] = {}
-        # The values are reachable beyond this object. Collected together with it, in a cycle that somebody made, they
+        # The values are reachable beyond this object. Collected together with it, in a reference cycle, they
         # would be finalized before they are closed, and in whatever thread that is.
         self._finalizer = weakref.finalize(self, self._held.clear)
         self._finalizer.atexit = False
@@ -103,7 +103,7 @@ class LoopLocal(Generic[T]):
 async def _keep(
     value: T, close: Callable[[T], Awaitable[None]] | None, owner: "weakref.ref[LoopLocal[T]]", key: int
 ) -> AsyncGenerator[None, None]:
-    """Holds the value until the loop shuts down or nobody else holds it.
+    """Holds the value until the loop shuts down or there is no other reference to it.
 
     It knows its owner weakly: in a cycle with it, the value would be finalized before it is closed.
     """
@@ -140,8 +140,8 @@ def _detach(loop: Any) -> None:
 
     A child that leaves by `sys.exit` passes through `asyncio.run`, which closes the loop: that would take
     the wake-up socket out of the epoll that the parent waits on, and wait for threads that are not here.
-    Before that it cancels the tasks. What they say to a peer in `finally`, if only the farewell of TLS,
-    would come in the middle of what the parent says.
+    Before that it cancels the tasks. Bytes that they send to a peer in `finally`, such as the close_notify of TLS,
+    would get into the middle of the bytes that the parent sends.
     """
     for name in _SHARED:
         leak(getattr(loop, name))
@@ -154,7 +154,7 @@ def _detach(loop: Any) -> None:
 
 
 def _cut_off(transport: Any) -> None:
-    """Puts a socket whose other end nobody reads in the place of an inherited one."""
+    """Replaces an inherited socket by one without a reader at its other end."""
     leak(transport)
     leak(transport._sock)  # noqa: SLF001
     transport._buffer.clear()  # noqa: SLF001  - closing would wait until it is sent

@@ -38,7 +38,7 @@ Args = TypeVarTuple("Args")
 PATIENCE: Final = 0.002
 """Seconds that a call waits behind others before more threads are asked for."""
 TOGETHER: Final = 0.0001
-"""Seconds of work whose results are handed over together: what takes longer than a wake-up of the loop is worth one."""
+"""Seconds of work whose results are handed over together. Longer work is worth a wake-up of the loop."""
 TURN: Final = 256
 """Calls that one job makes. Then it lets others have the thread, who use the executor as well."""
 THREADS: Final = 32
@@ -120,7 +120,7 @@ class ThreadCalls:
             job.started += 1
             if not future.cancelled():
                 self._made.append((future, *_outcome(call, args)))
-            del future, call, args  # what belongs to a call goes with it, and not when the next one has ended
+            del future, call, args  # the arguments of a call are released with it, not when the next one has ended
             if (now := monotonic()) - handed_over > TOGETHER:
                 handed_over = now
                 with suppress(RuntimeError):  # the loop is closed, and no task waits any more
