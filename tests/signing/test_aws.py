@@ -2,9 +2,11 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from unittest import mock
 from urllib.parse import quote
 
+import pytest
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
@@ -12,6 +14,7 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from entrepot.errors import ConfigInvalid
 from entrepot.raw.http import HttpRequest
 from entrepot.signing.aws import EMPTY_SHA256, Credentials, Signer, canonical_query
 
@@ -154,3 +157,27 @@ def test_nothing_of_the_credentials_is_shown() -> None:
     signature_on(signer, NOW)
     shown = f"{credentials!r} {signer!r} {credentials} {signer}"
     assert not any(secret in shown for secret in ("AKIDSECRET", "the-secret", "the-token"))
+
+
+def test_credentials_show_no_secret_and_compare_without_their_source() -> None:
+    credentials = Credentials("AKIAIOSFODNN7EXAMPLE", "secret", "token", source="environment")
+    assert repr(credentials) == "Credentials(expires_at=None, source='environment')"
+    assert credentials.hint == "MPLE"
+    assert Credentials("ab", "secret").hint == ""
+    assert credentials == Credentials("AKIAIOSFODNN7EXAMPLE", "secret", "token")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"access_key_id": ""}, "access_key_id .* is not empty"),
+        ({"secret_access_key": None}, "secret_access_key .* is not empty"),
+        ({"secret_access_key": "s3cr3t\n"}, "secret_access_key .* without blanks and line feeds"),
+        ({"session_token": "tökén"}, "session_token .* ASCII"),
+        ({"expires_at": datetime(2024, 1, 1)}, "time zone"),
+    ],
+)
+def test_malformed_credentials(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigInvalid, match=message) as caught:
+        Credentials(**{"access_key_id": "a", "secret_access_key": "b", **values})
+    assert "s3cr3t" not in str(caught.value)

@@ -11,17 +11,20 @@ signed. Headers that a transport adds later, such as Accept-Encoding, are not si
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from entrepot.errors import ConfigInvalid
 from entrepot.raw.http.transport import Content, Header, HttpRequest
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 EMPTY_SHA256: Final = hashlib.sha256(b"").hexdigest()
 
+_TEXT: Final = re.compile("[!-~]+")
 _A_SECOND: Final = timedelta(seconds=1)
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -34,11 +37,36 @@ class Credentials:
         access_key_id: the public half of the key.
         secret_access_key: the secret half.
         session_token: the token that belongs to temporary credentials.
+        expires_at: the time of expiry, with a time zone; None if they do not expire.
+        source: where they come from, for errors, such as `"environment"` or `"profile 'dev'"`.
+
+    Raises:
+        ConfigInvalid: a value is not ASCII text without blanks, the keys are empty, or `expires_at` has no time zone.
     """
 
     access_key_id: str = field(repr=False)
     secret_access_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("access_key_id", "secret_access_key", "session_token"):
+            value = getattr(self, name)
+            if name == "session_token" and value is None:
+                continue
+            if not isinstance(value, str) or not value:
+                raise ConfigInvalid(f"{name} of the credentials must be text that is not empty")
+            if not _TEXT.fullmatch(value):
+                raise ConfigInvalid(f"{name} of the credentials must be ASCII text without blanks and line feeds")
+        if self.expires_at is not None and self.expires_at.utcoffset() is None:
+            raise ConfigInvalid("expires_at of the credentials must have a time zone, such as datetime.UTC")
+
+    @property
+    def hint(self) -> str:
+        """The last four characters of the access key id, which errors may show; fewer of a short one."""
+        shown = min(4, len(self.access_key_id) // 4)
+        return self.access_key_id[len(self.access_key_id) - shown :]
 
 
 class _Second(NamedTuple):
