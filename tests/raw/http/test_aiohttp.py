@@ -1268,6 +1268,15 @@ async def test_no_proxy_is_heeded(monkeypatch: pytest.MonkeyPatch, hello: Misbeh
     await transport.close()
 
 
+async def test_a_direct_request_goes_past_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, hello: MisbehavingServer, transport: AiohttpTransport
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    request = HttpRequest("GET", f"{hello.endpoint}/a", is_direct=True)
+    assert await content_of(await transport.send(request)) == b"hello"
+    assert request.with_headers([]).with_timeouts(1, 1).with_content(b"").is_direct
+
+
 async def test_a_proxy_that_is_not_http_is_refused(
     monkeypatch: pytest.MonkeyPatch, transport: AiohttpTransport
 ) -> None:

@@ -25,6 +25,8 @@ class HttpRequest:
         connect_timeout: seconds until a connection is established, above 0; None is the setting of the transport.
         idle_timeout: seconds in which the server sends no byte and accepts no byte of the content, above 0; None is the
             setting of the transport.
+        is_direct: whether to send it past any proxy, as a request to an address that only this machine reaches, such as
+            the metadata service of a cloud.
     """
 
     method: str
@@ -33,14 +35,17 @@ class HttpRequest:
     body: Content | None = None
     connect_timeout: float | None = None
     idle_timeout: float | None = None
+    is_direct: bool = False
 
     def with_headers(self, headers: Sequence[Header]) -> HttpRequest:
         """The same request with other headers. Each signature needs it, so it is faster than `replace`."""
-        return HttpRequest(self.method, self.url, headers, self.body, self.connect_timeout, self.idle_timeout)
+        return HttpRequest(
+            self.method, self.url, headers, self.body, self.connect_timeout, self.idle_timeout, self.is_direct
+        )
 
     def with_timeouts(self, connect: float | None, idle: float | None) -> HttpRequest:
         """The same request with other timeouts."""
-        return HttpRequest(self.method, self.url, self.headers, self.body, connect, idle)
+        return HttpRequest(self.method, self.url, self.headers, self.body, connect, idle, self.is_direct)
 
     @property
     def pieces(self) -> tuple[bytes | memoryview, ...]:
@@ -58,7 +63,9 @@ class HttpRequest:
 
     def with_content(self, body: Content) -> HttpRequest:
         """The same request with other content."""
-        return HttpRequest(self.method, self.url, self.headers, body, self.connect_timeout, self.idle_timeout)
+        return HttpRequest(
+            self.method, self.url, self.headers, body, self.connect_timeout, self.idle_timeout, self.is_direct
+        )
 
 
 class HttpHeaders(dict[str, str]):

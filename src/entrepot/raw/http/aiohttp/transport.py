@@ -87,7 +87,7 @@ class AiohttpTransport(HttpTransport):
     async def send(self, request: HttpRequest) -> HttpResponse:
         require_task()
         origin, target = split_url(request.url)
-        proxy = self._proxy(origin)
+        proxy = None if request.is_direct else self._proxy(origin)
         pools = await self._pools.get()
         try:
             return await pools.current().send(request, origin, target, proxy)
