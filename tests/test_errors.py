@@ -17,6 +17,7 @@ from tests.conftest import Storage
 KINDS = [getattr(errors, name) for name in errors.__all__ if name != "Error"]
 
 BUILT_IN = {
+    "TransfersFailed": OSError,
     "AlreadyExists": FileExistsError,
     "ConditionNotMatch": OSError,
     "ConfigInvalid": ValueError,

@@ -22,7 +22,7 @@ MARK: Final = "Generated from the async facade by `python tools/generate_blockin
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
 BODIES: Final = {"Reader": "ReadableFile", "Writer": "WritableFile", "Lister": "Pages"}
-BY_HAND: Final = {"at", "blocking", "from_config", "from_uri", "info", "layer", "receive"}
+BY_HAND: Final = {"at", "blocking", "from_config", "from_uri", "info", "layer", "receive", "walk"}
 """Methods that the base classes have instead."""
 
 BY_HAND_IN: Final = {"Reader": {"read"}, "Writer": {"write"}, "Lister": {"next", "next_page", "__aiter__"}}
@@ -34,6 +34,7 @@ TYPES: Final = {
     "Targets": "Iterable[Path | Entry]",
     "AsyncIterator": "Iterator",
     "Operator": "BlockingOperator",
+    "Glob": "BlockingLister",
     **{name: f"Blocking{name}" for name in BODIES},
 }
 ARGUMENTS: Final = {
@@ -54,6 +55,7 @@ WORDS: Final = {
         r"Enter it with `with`, or iterate it with `for`."
     ),
     r"Await it for the `Writer`, or better enter it: ": "Enter it: ",
+    r" with a `Progress`, on the event loop\.": " with a `Progress`.",
     r"iterable or async iterable of bytes": "iterable of bytes",
     r"an open binary file, whose `read\(n\)` may be async, from": "an open binary file from",
     r"any iterable or async iterable": "any iterable",

@@ -30,6 +30,7 @@ from .errors import (
     RateLimited,
     StorageFull,
     Timeout,
+    TransfersFailed,
     Unexpected,
     Unsupported,
 )
@@ -41,7 +42,7 @@ from .types import BytesRange, Capability, Entry, EntryMode, Metadata, Presigned
 
 if TYPE_CHECKING:
     from .blocking import BlockingOperator
-    from .types import Copied, Upload
+    from .types import Copied, Progress, TreeReport, Upload, Usage
 
 __version__ = "0.1.0"
 
@@ -69,17 +70,31 @@ __all__ = [
     "Operator",
     "PermissionDenied",
     "PresignedRequest",
+    "Progress",
     "RangeNotSatisfied",
     "RateLimited",
     "Reader",
     "Scheme",
     "StorageFull",
     "Timeout",
+    "TransfersFailed",
+    "TreeReport",
     "Unexpected",
     "Unsupported",
     "Upload",
+    "Usage",
     "Writer",
     "__version__",
 ]
 
-__getattr__ = lazy_names(__name__, {"BlockingOperator": "blocking", "Copied": "types", "Upload": "types"})
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "BlockingOperator": "blocking",
+        "Copied": "types",
+        "Progress": "types",
+        "TreeReport": "types",
+        "Upload": "types",
+        "Usage": "types",
+    },
+)

@@ -23,6 +23,7 @@ written against the standard library keeps working (`except FileNotFoundError` c
         ├── ConditionNotMatch                       if_match and the other conditions; for
         │                                           if_not_exists AlreadyExists and FileExistsError too
         ├── DeletionsFailed                         some of many; temporary if each of them is
+        ├── TransfersFailed                         the same for the files of a tree
         └── Unexpected                              any other error; temporary if its cause is
 
 A temporary error may go away when the same call is made again. The fields of an error are filled in
@@ -36,7 +37,10 @@ from __future__ import annotations
 import errno as _errno
 import io
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+if TYPE_CHECKING:
+    from .types.transfers import TreeReport
 
 
 class Error(Exception):
@@ -261,6 +265,27 @@ class DeletionsFailed(Error, OSError):
         return error
 
 
+class TransfersFailed(Error, OSError):
+    """Some of the files of a tree could not be copied. The others were.
+
+    `failures` has one error for each that failed, with the `path` of the source, and `report` what was done.
+    """
+
+    default_errno = _errno.EIO
+    failures: tuple[Error, ...] = ()
+    report: TreeReport
+
+    @classmethod
+    def of(cls, failures: Sequence[Error], report: TreeReport) -> TransfersFailed:
+        """Makes one error from the errors of files, at least one, and from the report on the others."""
+        first = failures[0]
+        message = f"{len(failures)} transfers failed, the first one of {first.path!r}: {first.kind}: {first.message}"
+        error = cls(message, is_temporary=all(failure.is_temporary for failure in failures))
+        error.failures = tuple(failures)
+        error.report = report
+        return error
+
+
 class Unexpected(Error, OSError):
     """Any other error. `is_temporary` is set if the cause is known to pass, such as a lost connection."""
 
@@ -285,6 +310,7 @@ __all__ = [
     "RateLimited",
     "StorageFull",
     "Timeout",
+    "TransfersFailed",
     "Unexpected",
     "Unsupported",
 ]

@@ -29,6 +29,7 @@ from entrepot import (
     Reader,
     Scheme,
     Timeout,
+    TreeReport,
     Unsupported,
     Upload,
     Writer,
@@ -340,3 +341,14 @@ def exits_are_not_swallowed(reader: Reader) -> None:
         [type[BaseException] | None, BaseException | None, TracebackType | None], Coroutine[Any, Any, None]
     ] = reader.__aexit__
     del leave
+
+
+async def trees_are_typed(op: Operator, other: Operator) -> None:
+    report: TreeReport = await op.copy_tree(other, "a/", include="*.csv", concurrent=2)
+    assert_type(report.copied_bytes, int)
+    assert_type(await op.download("a", "b", resume=True, chunk=1), Metadata)
+    async for entry in op.glob("*"):
+        assert_type(entry, Entry)
+    async for path, directories, _files in op.walk():
+        assert_type(path, str)
+        assert_type(directories, list[Entry])

@@ -23,8 +23,9 @@ from typing import Any, Final, Generic, Self, TypeVar
 
 from entrepot.errors import InvalidInput
 from entrepot.facade.exclusive import Opened, calls_of
+from entrepot.facade.operations import Entries
 from entrepot.facade.operator import Operator, without_loop
-from entrepot.facade.options import shown_path
+from entrepot.facade.options import Path, shown_path
 from entrepot.facade.preload import preload_helpers
 from entrepot.facade.sources import as_source, blocks, is_async_file, is_file
 from entrepot.raw import AccessorInfo, Layer
@@ -140,6 +141,21 @@ class BlockingBase:
             InvalidInput: `prefix` has no trailing slash, or is not a valid path.
         """
         return type(self)(self._operator.at(prefix))
+
+    def walk(self, path: Path = "/") -> Iterator[tuple[str, Entries, Entries]]:
+        """Yields each directory of a tree with its directories and its files, from the top down. Requires `list`.
+
+        Directories that the caller removes from the second value are not visited, as with `os.walk`.
+
+        Arguments:
+            path: the directory to start from, with a trailing slash. By default the root.
+        """
+        steps = self._inner.walk(path)
+        try:
+            while (step := self._run(_next(steps))) is not _END:
+                yield step
+        finally:
+            self._runner.finish(_close(steps))
 
     def __enter__(self) -> Self:
         return self

@@ -26,7 +26,9 @@ from entrepot.facade.operations import Entries, Uploads
 from entrepot.facade.operator import ABORT_CONCURRENT, DELETE_CONCURRENT
 from entrepot.facade.options import Expires, Path
 from entrepot.facade.sources import BlockingSource
-from entrepot.types import Copied, Entry, Metadata, PresignedRequest
+from entrepot.facade.trees import SyncOptions, TreeOptions
+from entrepot.types import Copied, Entry, Metadata, PresignedRequest, TreeReport, Usage
+from entrepot.types.transfers import ReportProgress
 
 from .base import BlockingBase
 from .calls import (
@@ -384,6 +386,172 @@ class BlockingOperator(BlockingBase):
                 target,
             ),
         )
+
+    def download(
+        self,
+        path: Path,
+        local: Path,
+        *,
+        resume: bool = False,
+        progress: ReportProgress | None = None,
+        **options: Unpack[CopyOptions],
+    ) -> Metadata:
+        """Copies an object to a local file, all or nothing, and returns the metadata of the file. Requires `read`.
+
+        It is `copy_to` into the directory of the file: read in chunks that are all of one content, and visible only
+        when it is complete. An existing file is replaced, and missing directories are made.
+
+        Arguments:
+            path: the object.
+            local: the file.
+            resume: keep what has arrived of a download that fails, in a hidden file beside `local`, and go on from
+                there the next time, if the object is still the same. By default False. Requires a version or a strong
+                etag of the storage; without one the download starts again.
+            progress: a function that is called after each piece with a `Progress`. What it raises
+                ends the download.
+            options: see `copy_to`.
+
+        Raises:
+            NotFound: the object does not exist.
+            IsADirectory: one of the paths names a directory.
+            ConditionNotMatch: the object changed during the download.
+        """
+        return self._run(self._inner.download(path, local, resume=resume, progress=progress, **options))
+
+    def upload(
+        self, local: Path, path: Path, *, progress: ReportProgress | None = None, **options: Unpack[WriterOptions]
+    ) -> Metadata:
+        """Stores a local file as an object, all or nothing, and returns its metadata. Requires `write`.
+
+        It is `write` with the blocks of the file.
+
+        Arguments:
+            local: the file.
+            path: the object.
+            progress: a function that is called after each block with a `Progress`. What it raises
+                ends the upload.
+            options: see `write`.
+
+        Raises:
+            NotFound: the file does not exist.
+            IsADirectory: one of the paths names a directory.
+        """
+        return self._run(self._inner.upload(local, path, progress=progress, **options))
+
+    def download_tree(self, path: Path, local: Path, **options: Unpack[TreeOptions]) -> TreeReport:
+        """Copies all files below a directory to a local directory. Requires `read` and `list`.
+
+        The arguments but `local` and the errors are those of `copy_tree`. An object whose name the file system cannot
+        hold, or that would lead out of the directory, fails; the others are copied.
+
+        Arguments:
+            path: the directory; `"/"` is all.
+            local: the local directory, which is made if it is missing.
+        """
+        return self._run(self._inner.download_tree(path, local, **options))
+
+    def upload_tree(self, local: Path, path: Path, **options: Unpack[TreeOptions]) -> TreeReport:
+        """Copies all files below a local directory. Requires `write`, and `list` with `skip_same`.
+
+        The arguments but `local` and the errors are those of `copy_tree`. Symbolic links are followed within the
+        directory; a link that leads out of it fails.
+
+        Arguments:
+            local: the local directory.
+            path: the directory of the copies; `"/"` is the root.
+        """
+        return self._run(self._inner.upload_tree(local, path, **options))
+
+    def copy_tree(
+        self, other: BlockingOperator, source: Path = "/", target: Path | None = None, **options: Unpack[TreeOptions]
+    ) -> TreeReport:
+        """Copies all files below a directory to another operator, or within one. Each copy is made as by `copy_to`.
+
+        Requires `read` and `list` here, and `write` there. Existing files are replaced, and other files of the target
+        stay. Directories without files are not copied. Files that fail do not stop the others.
+
+        Arguments:
+            other: the operator of the target.
+            source: the directory to copy. By default all.
+            target: the directory of the copies. By default the same path.
+            include: patterns of files, as of `glob` and relative to the directory, of which one must match. A pattern
+                without a slash is compared with the name of the file at any depth. By default every file.
+            exclude: patterns of files to leave out.
+            skip_same: leave out files that the target has already: of the same strong etag, or of the same size and no
+                older. By default False. The target is listed first. A transfer that was interrupted goes on this way.
+            concurrent: files in flight. By default 8, each with 2 requests of 8 MiB.
+            progress: a function that is called after each piece with a `Progress`. What it raises
+                ends the transfer.
+
+        Raises:
+            NotFound: the directory does not exist.
+            TransfersFailed: some files failed; `failures` has the error of each, and `report` the rest.
+            InvalidInput: the target is in the source, or a pattern is invalid.
+        """
+        return self._run_beside(
+            "copy_tree",
+            other,
+            lambda operator, target_operator: operator.copy_tree(target_operator, source, target, **options),
+        )
+
+    def sync(
+        self, other: BlockingOperator, source: Path = "/", target: Path | None = None, **options: Unpack[SyncOptions]
+    ) -> TreeReport:
+        """Brings a directory of another operator up to date. It is `copy_tree` with `skip_same`.
+
+        Arguments:
+            other: the operator of the target.
+            source: the directory to copy. By default all.
+            target: the directory of the copies. By default the same path.
+            delete: delete the files of the target that the source lacks, if `include` and `exclude` choose them. By
+                default False. They are deleted last, and only if every copy was successful.
+            include: see `copy_tree`.
+            exclude: see `copy_tree`. Files that are left out are not deleted.
+            concurrent: see `copy_tree`.
+            progress: see `copy_tree`.
+
+        Raises:
+            NotFound: the directory does not exist.
+            TransfersFailed: some files failed; `failures` has the error of each, and `report` the rest.
+            DeletionsFailed: all copies were made, and some deletions failed.
+            InvalidInput: the target is in the source, or a pattern is invalid.
+        """
+        return self._run_beside(
+            "sync", other, lambda operator, target_operator: operator.sync(target_operator, source, target, **options)
+        )
+
+    def remove_tree(self, path: Path) -> None:
+        """Deletes a directory and everything in it. It is `delete` with `recursive`, and has its errors.
+
+        Arguments:
+            path: the directory, with a trailing slash.
+        """
+        self._run(self._inner.remove_tree(path))
+
+    def glob(self, pattern: Path) -> BlockingLister:
+        """Opens a `BlockingLister` of the files whose paths match a pattern. Opening does no I/O. Requires `list`.
+
+        Enter it with `with`, or iterate it with `for`.
+
+        `*` matches any characters of a name, `?` one, `[ab]` and `[a-z]` one of these and `[!ab]` one other; `**`
+        between slashes is any number of directories. With a slash at its end a pattern matches directories. Only the
+        directories that may have matches are listed, and from a `**` on all is listed once.
+
+        Arguments:
+            pattern: the pattern, such as `"logs/2026-*/**/*.json"`.
+
+        Raises:
+            InvalidInput: the pattern is empty, or has `**` beside other characters of a name.
+        """
+        return BlockingLister(self._opened(self._inner.glob(pattern)), self._runner)
+
+    def du(self, path: Path = "/") -> Usage:
+        """Returns the size of all files below a directory, and their number. Requires `list`.
+
+        Arguments:
+            path: the directory, with a trailing slash. By default all.
+        """
+        return self._run(self._inner.du(path))
 
     def rename(self, source: Path, target: Path, **options: Unpack[RenameOptions]) -> None:
         """Moves an object within the storage. An existing target is replaced. Requires `rename`.

@@ -15,7 +15,7 @@ fails or is cancelled before that, the write is aborted. In memory are the chunk
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
@@ -84,13 +84,18 @@ class Side:
         return build_rooted_abs_path(self.root, self.path)
 
 
-async def copy_between(source: Side, target: Side, args: OpCopy) -> Copied:
+def _ignore(_: int) -> None:
+    """Notes nothing."""
+
+
+async def copy_between(source: Side, target: Side, args: OpCopy, note: Callable[[int], object] = _ignore) -> Copied:
     """Copies an object.
 
     Arguments:
         source: the object to copy.
         target: the path of the copy.
         args: the options of `copy`.
+        note: called with the length of each piece that is streamed; not where the store makes the copy.
 
     Raises:
         IsSameFile: source and target are the same object, and no version is given.
@@ -102,7 +107,7 @@ async def copy_between(source: Side, target: Side, args: OpCopy) -> Copied:
         store = _common_store(source, target)
         if store is not None and _can_copy(store, args):
             return Copied(await _copy_within(store, source, target, args), is_server_side=True)
-    return await _Stream(source, target, args).copy()
+    return await _Stream(source, target, args, note).copy()
 
 
 def _common_store(source: Side, target: Side) -> Accessor | None:
@@ -138,9 +143,11 @@ class _Stream:
         source: the object to read.
         target: the object to write.
         args: the options of `copy`.
+        note: called with the length of each piece.
     """
 
-    def __init__(self, source: Side, target: Side, args: OpCopy) -> None:
+    def __init__(self, source: Side, target: Side, args: OpCopy, note: Callable[[int], object]) -> None:
+        self._note = note
         self._source = source
         self._target = target
         self._chunk = args.chunk or CHUNK
@@ -235,6 +242,7 @@ class _Stream:
             async for piece in pieces:
                 yield piece
                 size += len(piece)
+                self._note(len(piece))
         expected = self._pinned.size
         if expected is not None and size != expected:
             kind = ContentIncomplete if size < expected else ContentTruncated

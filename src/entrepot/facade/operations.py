@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
@@ -28,14 +28,14 @@ from entrepot.types.numbers import as_integer
 
 from .deleting import Targets, check_targets, delete_many, delete_one
 from .lister import Lister
-from .options import Path, Presigned, checked, checked_presign, shown_path
+from .options import Path, Presigned, checked, checked_flag, checked_presign, shown_path
 from .reader import Reader, open_body
 from .sources import Source, as_source
 from .stack import Stack
 from .writer import Output, Writer, write_source
 
 if TYPE_CHECKING:
-    from entrepot.types import Copied, Upload
+    from entrepot.types import Copied, TreeReport, Upload, Usage
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -176,6 +176,87 @@ class Operations:
     async def _copy_to_later(self, other: Operations, source: Path, target: Path, options: Mapping[str, Any]) -> Copied:
         """The same, with the arguments in the order of the public method."""
         return await self._call("copy_to", self._copy_to, source, other, target, options)
+
+    async def _download(
+        self, path: str, local: Path, options: Mapping[str, Any], resume: Any, progress: Any
+    ) -> Metadata:
+        from .copying import Side
+        from .local_files import download, local_file
+        from .trees import Meter
+
+        args, target = checked(DEFAULT_COPY, options), local_file(local, self._context)
+        is_resumable = checked_flag("resume", resume)
+        meter = Meter(progress).of(path, args.source_content_length_hint)
+        with _about_target(local):
+            metadata = await download(Side(self._stack, path), target, args, meter.add, is_resumable=is_resumable)
+        meter.complete(metadata.content_length)
+        return metadata
+
+    async def _upload(self, path: str, local: Path, options: Mapping[str, Any], progress: Any) -> Metadata:
+        from .local_files import counted
+        from .trees import Meter
+
+        meter = Meter(progress).of(path, None)
+        async with aclosing(counted(local, self._context, meter.add)) as blocks:
+            metadata = await self._write(path, blocks, options)
+        meter.complete(None)
+        return metadata
+
+    async def _copy_tree(
+        self, source: str, other: Operations, target: Path | None, options: Mapping[str, Any]
+    ) -> TreeReport:
+        from .copying import Side
+        from .trees import Rules, transfer_tree, tree_path
+
+        if not isinstance(other, Operations):
+            raise InvalidInput(f"the other operator is an Operator, not {type(other).__name__}")
+        path = tree_path(source if target is None else target)
+        return await transfer_tree(Side(self._stack, tree_path(source)), Side(other._stack, path), Rules(**options))
+
+    async def _download_tree(self, source: str, local: Path, options: Mapping[str, Any]) -> TreeReport:
+        from .copying import Side
+        from .local_files import local_directory
+        from .trees import Rules, transfer_tree, tree_path
+
+        target = local_directory(local, self._context)
+        return await transfer_tree(Side(self._stack, tree_path(source)), target, Rules(**options))
+
+    async def _upload_tree(self, target: str, local: Path, options: Mapping[str, Any]) -> TreeReport:
+        from .copying import Side
+        from .local_files import check_directory, local_directory
+        from .trees import Rules, transfer_tree, tree_path
+
+        rules = Rules(**options)
+        await check_directory(local, self._context)
+        source = local_directory(local, self._context)
+        return await transfer_tree(source, Side(self._stack, tree_path(target)), rules)
+
+    async def _walk(self, path: Path) -> AsyncGenerator[tuple[str, Entries, Entries], None]:
+        pending = [path]
+        while pending:
+            directory = pending.pop()
+            entries = await self._call("walk", self._list, directory, {})
+            inner = [entry for entry in entries if entry.path != normalize_path(directory)]
+            directories = [entry for entry in inner if entry.is_dir]
+            yield normalize_path(directory), directories, [entry for entry in inner if not entry.is_dir]
+            pending += [entry.path for entry in reversed(directories)]
+
+    async def _glob(self, pattern: str, options: Mapping[str, Any]) -> Lister:
+        from .globs import GlobLister, check_pattern
+
+        return Lister(
+            self._context, self._accessor.info.scheme, pattern, GlobLister(self._accessor, check_pattern(pattern))
+        )
+
+    async def _usage(self, path: str) -> Usage:
+        from entrepot.types.transfers import Usage
+
+        size = files = 0
+        async with await self._lister(path, {"recursive": True}) as lister:
+            while page := await lister.next_page():
+                sizes = [entry.size or 0 for entry in page if entry.is_file]
+                size, files = size + sum(sizes), files + len(sizes)
+        return Usage(size, files)
 
     async def _list_uploads(self, path: str, older_than: Any) -> Uploads:
         from .uploads import checked_age, list_uploads

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from entrepot.blocking import BlockingOperator
-    from entrepot.types import Copied
+    from entrepot.types import Copied, TreeReport, Usage
+    from entrepot.types.transfers import ReportProgress
 
+    from .globs import FutureGlob
     from .keywords import (
         CopyOptions,
         DeleteOptions,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
         StatOptions,
         WriterOptions,
     )
+    from .trees import SyncOptions, TreeOptions
 
 DELETE_CONCURRENT: Final = 8
 ABORT_CONCURRENT: Final = 8
@@ -472,6 +475,196 @@ class Operator(Operations):
     def copy_to_with(self, other: Operator, source: Path, target: Path) -> FutureCopyTo:
         """The step-by-step form of `copy_to`: `await op.copy_to_with(other, source, target).chunk(n)`."""
         return FutureCopyTo(self._copy_to_later, "copy_to_with", (other, source, target), {})
+
+    async def download(
+        self,
+        path: Path,
+        local: Path,
+        *,
+        resume: bool = False,
+        progress: ReportProgress | None = None,
+        **options: Unpack[CopyOptions],
+    ) -> Metadata:
+        """Copies an object to a local file, all or nothing, and returns the metadata of the file. Requires `read`.
+
+        It is `copy_to` into the directory of the file: read in chunks that are all of one content, and visible only
+        when it is complete. An existing file is replaced, and missing directories are made.
+
+        Arguments:
+            path: the object.
+            local: the file.
+            resume: keep what has arrived of a download that fails, in a hidden file beside `local`, and go on from
+                there the next time, if the object is still the same. By default False. Requires a version or a strong
+                etag of the storage; without one the download starts again.
+            progress: a function that is called after each piece with a `Progress`, on the event loop. What it raises
+                ends the download.
+            options: see `copy_to`.
+
+        Raises:
+            NotFound: the object does not exist.
+            IsADirectory: one of the paths names a directory.
+            ConditionNotMatch: the object changed during the download.
+        """
+        return await self._call("download", self._download, path, local, options, resume, progress)
+
+    async def upload(
+        self, local: Path, path: Path, *, progress: ReportProgress | None = None, **options: Unpack[WriterOptions]
+    ) -> Metadata:
+        """Stores a local file as an object, all or nothing, and returns its metadata. Requires `write`.
+
+        It is `write` with the blocks of the file.
+
+        Arguments:
+            local: the file.
+            path: the object.
+            progress: a function that is called after each block with a `Progress`, on the event loop. What it raises
+                ends the upload.
+            options: see `write`.
+
+        Raises:
+            NotFound: the file does not exist.
+            IsADirectory: one of the paths names a directory.
+        """
+        return await self._call("upload", self._upload, path, local, options, progress)
+
+    async def download_tree(
+        self,
+        path: Path,
+        local: Path,
+        **options: Unpack[TreeOptions],
+    ) -> TreeReport:
+        """Copies all files below a directory to a local directory. Requires `read` and `list`.
+
+        The arguments but `local` and the errors are those of `copy_tree`. An object whose name the file system cannot
+        hold, or that would lead out of the directory, fails; the others are copied.
+
+        Arguments:
+            path: the directory; `"/"` is all.
+            local: the local directory, which is made if it is missing.
+        """
+        return await self._call("download_tree", self._download_tree, path, local, options)
+
+    async def upload_tree(
+        self,
+        local: Path,
+        path: Path,
+        **options: Unpack[TreeOptions],
+    ) -> TreeReport:
+        """Copies all files below a local directory. Requires `write`, and `list` with `skip_same`.
+
+        The arguments but `local` and the errors are those of `copy_tree`. Symbolic links are followed within the
+        directory; a link that leads out of it fails.
+
+        Arguments:
+            local: the local directory.
+            path: the directory of the copies; `"/"` is the root.
+        """
+        return await self._call("upload_tree", self._upload_tree, path, local, options)
+
+    async def copy_tree(
+        self,
+        other: Operator,
+        source: Path = "/",
+        target: Path | None = None,
+        **options: Unpack[TreeOptions],
+    ) -> TreeReport:
+        """Copies all files below a directory to another operator, or within one. Each copy is made as by `copy_to`.
+
+        Requires `read` and `list` here, and `write` there. Existing files are replaced, and other files of the target
+        stay. Directories without files are not copied. Files that fail do not stop the others.
+
+        Arguments:
+            other: the operator of the target.
+            source: the directory to copy. By default all.
+            target: the directory of the copies. By default the same path.
+            include: patterns of files, as of `glob` and relative to the directory, of which one must match. A pattern
+                without a slash is compared with the name of the file at any depth. By default every file.
+            exclude: patterns of files to leave out.
+            skip_same: leave out files that the target has already: of the same strong etag, or of the same size and no
+                older. By default False. The target is listed first. A transfer that was interrupted goes on this way.
+            concurrent: files in flight. By default 8, each with 2 requests of 8 MiB.
+            progress: a function that is called after each piece with a `Progress`, on the event loop. What it raises
+                ends the transfer.
+
+        Raises:
+            NotFound: the directory does not exist.
+            TransfersFailed: some files failed; `failures` has the error of each, and `report` the rest.
+            InvalidInput: the target is in the source, or a pattern is invalid.
+        """
+        return await self._call("copy_tree", self._copy_tree, source, other, target, options)
+
+    async def sync(
+        self,
+        other: Operator,
+        source: Path = "/",
+        target: Path | None = None,
+        **options: Unpack[SyncOptions],
+    ) -> TreeReport:
+        """Brings a directory of another operator up to date. It is `copy_tree` with `skip_same`.
+
+        Arguments:
+            other: the operator of the target.
+            source: the directory to copy. By default all.
+            target: the directory of the copies. By default the same path.
+            delete: delete the files of the target that the source lacks, if `include` and `exclude` choose them. By
+                default False. They are deleted last, and only if every copy was successful.
+            include: see `copy_tree`.
+            exclude: see `copy_tree`. Files that are left out are not deleted.
+            concurrent: see `copy_tree`.
+            progress: see `copy_tree`.
+
+        Raises:
+            NotFound: the directory does not exist.
+            TransfersFailed: some files failed; `failures` has the error of each, and `report` the rest.
+            DeletionsFailed: all copies were made, and some deletions failed.
+            InvalidInput: the target is in the source, or a pattern is invalid.
+        """
+        return await self._call("sync", self._copy_tree, source, other, target, {**options, "skip_same": True})
+
+    async def remove_tree(self, path: Path) -> None:
+        """Deletes a directory and everything in it. It is `delete` with `recursive`, and has its errors.
+
+        Arguments:
+            path: the directory, with a trailing slash.
+        """
+        await self._call("remove_tree", self._delete, path, {"recursive": True})
+
+    def glob(self, pattern: Path) -> FutureGlob:
+        """Opens a `Lister` of the files whose paths match a pattern. Opening does no I/O. Requires `list`.
+
+        Await it for the `Lister`, enter it with `async with`, or iterate it with `async for`.
+
+        `*` matches any characters of a name, `?` one, `[ab]` and `[a-z]` one of these and `[!ab]` one other; `**`
+        between slashes is any number of directories. With a slash at its end a pattern matches directories. Only the
+        directories that may have matches are listed, and from a `**` on all is listed once.
+
+        Arguments:
+            pattern: the pattern, such as `"logs/2026-*/**/*.json"`.
+
+        Raises:
+            InvalidInput: the pattern is empty, or has `**` beside other characters of a name.
+        """
+        from .globs import FutureGlob
+
+        return FutureGlob(self._caller("glob", self._glob), "glob", (pattern,), {})
+
+    def walk(self, path: Path = "/") -> AsyncGenerator[tuple[str, Entries, Entries], None]:
+        """Yields each directory of a tree with its directories and its files, from the top down. Requires `list`.
+
+        Directories that the caller removes from the second value are not visited, as with `os.walk`.
+
+        Arguments:
+            path: the directory to start from, with a trailing slash. By default the root.
+        """
+        return self._walk(path)
+
+    async def du(self, path: Path = "/") -> Usage:
+        """Returns the size of all files below a directory, and their number. Requires `list`.
+
+        Arguments:
+            path: the directory, with a trailing slash. By default all.
+        """
+        return await self._call("du", self._usage, path)
 
     async def rename(self, source: Path, target: Path, **options: Unpack[RenameOptions]) -> None:
         """Moves an object within the storage. An existing target is replaced. Requires `rename`.

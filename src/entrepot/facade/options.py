@@ -127,7 +127,12 @@ def _required_size(name: str, value: Any) -> int:
     return as_integer(name, value, 0)
 
 
-def _flag(name: str, value: Any) -> bool:
+def checked_flag(name: str, value: Any) -> bool:
+    """A value that must be True or False.
+
+    Raises:
+        InvalidInput: it is something else.
+    """
     if isinstance(value, bool):
         return value
     raise InvalidInput(f"{name} must be True or False, not {shown(value)}")
@@ -176,7 +181,7 @@ _CHECKS_BY_TYPE: Final[dict[str, Callable[[str, Any], Any]]] = {
     "str | None": _text,
     "PathText | None": _path,
     "datetime | None": _time,
-    "bool": _flag,
+    "bool": checked_flag,
     "Count | None": _count,
     "Size | None": _size,
     "Size": _required_size,

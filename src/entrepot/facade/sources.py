@@ -10,7 +10,7 @@ import io
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -115,7 +115,7 @@ async def _awaited(file: object, read: Callable[[], Awaitable[Any]]) -> Any:
 
 async def _blocks_of_path(path: os.PathLike[str], runtime: Runtime) -> AsyncGenerator[bytes, None]:
     """The blocks of a local file."""
-    with _errors_of(path):
+    with errors_of_file(path):
         file, _ = await runtime.open_file(lambda: (io.FileIO(path), None))
     try:
         while block := await _read_block(path, file.run):
@@ -125,22 +125,18 @@ async def _blocks_of_path(path: os.PathLike[str], runtime: Runtime) -> AsyncGene
 
 
 async def _read_block(path: os.PathLike[str], run: Callable[..., Awaitable[bytes]]) -> bytes:
-    with _errors_of(path):
+    with errors_of_file(path):
         return await run(io.FileIO.read, BLOCK)
 
 
-def _errors_of(path: os.PathLike[str]) -> AbstractContextManager[None]:
-    return _named(os.fspath(path))
-
-
 @contextmanager
-def _named(source: str) -> Generator[None, None, None]:
+def errors_of_file(path: str | os.PathLike[str]) -> Generator[None, None, None]:
     """Translates errors of the operating system, and adds the path of the local file to their context."""
     try:
         with translate_os_errors():
             yield
     except Error as error:
-        error.add_context(source=source)
+        error.add_context(source=os.fspath(path))
         raise
 
 

@@ -14,6 +14,7 @@ from .scheme import Scheme
 
 if TYPE_CHECKING:
     from .copied import Copied
+    from .transfers import Progress, TreeReport, Usage
     from .upload import Upload
 
 __all__ = [
@@ -24,8 +25,20 @@ __all__ = [
     "EntryMode",
     "Metadata",
     "PresignedRequest",
+    "Progress",
     "Scheme",
+    "TreeReport",
     "Upload",
+    "Usage",
 ]
 
-__getattr__ = lazy_names(__name__, {"Copied": "copied", "Upload": "upload"})
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Copied": "copied",
+        "Progress": "transfers",
+        "TreeReport": "transfers",
+        "Upload": "upload",
+        "Usage": "transfers",
+    },
+)

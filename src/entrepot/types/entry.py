@@ -33,6 +33,21 @@ class Entry:
         """The last name of the path, with the slash of a directory: `"b/"` for `"a/b/"`."""
         return self.path[self.path.rstrip("/").rfind("/") + 1 :] or "/"
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is an object or file, not a directory."""
+        return self.metadata.is_file
+
+    @property
+    def is_dir(self) -> bool:
+        """Whether it is a directory."""
+        return self.metadata.is_dir
+
+    @property
+    def size(self) -> int | None:
+        """The length of a file in bytes, if the listing states it; None for a directory."""
+        return self.metadata.content_length if self.metadata.is_file else None
+
 
 # Set through the slots, as in `Metadata`: a listing makes one entry for each name.
 _set_path, _set_metadata = (getattr(Entry, name).__set__ for name in Entry.__slots__)

@@ -1,0 +1,225 @@
+"""Patterns of paths: `*`, `**`, `?` and `[...]`, and the listing of the paths that match one.
+
+Theory of operation. A pattern is split at its slashes. A part without wildcards is a directory to go into, which costs
+no request. A part with wildcards is matched against the names of one directory, so `2026-*/a.csv` lists the root and
+not the contents of its directories. From the first `**` on, one recursive listing is matched against the rest of the
+pattern; it has no directories on most object stores, so where directories are wanted they are listed one by one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from entrepot.errors import InvalidInput, NotADirectory, NotFound
+from entrepot.raw import DEFAULT_LIST, DEFAULT_STAT, Accessor, OpList, normalize_path, oio
+from entrepot.types import Entry
+from entrepot.types.shown import shown
+
+from .future import Entered
+from .lister import Lister
+
+Patterns = str | Iterable[str]
+
+_ANY_DEPTH: Final = "**"
+_RECURSIVE: Final = OpList(recursive=True)
+_WILDCARD: Final = re.compile(r"[*?\[]")
+_SPECIAL_MEMBER: Final = re.compile(r"[\\^\[\]&~|]")
+_PIECE: Final = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]|[^*?\[]+|\[")
+
+
+class FutureGlob(Entered[Lister]):
+    """`glob`, not made yet. It can be awaited, entered with `async with`, or iterated by entries."""
+
+    async def __aiter__(self) -> AsyncIterator[Entry]:
+        async with await self as lister:
+            while page := await lister.next_page():
+                for entry in page:
+                    yield entry
+
+
+class PathFilter:
+    """Chooses paths by patterns.
+
+    A pattern with a slash in it is compared with the whole path, one without with the last name at any depth. A pattern
+    that ends with a slash matches everything in the directories that it names.
+
+    Arguments:
+        include: patterns, one of which must match. Without any, every path is included.
+        exclude: patterns, none of which may match.
+
+    Raises:
+        InvalidInput: a pattern is not text, or is empty.
+    """
+
+    def __init__(self, include: Patterns = (), exclude: Patterns = ()) -> None:
+        self._include = [_matcher(pattern) for pattern in _checked("include", include)]
+        self._exclude = [_matcher(pattern) for pattern in _checked("exclude", exclude)]
+
+    def accepts(self, path: str) -> bool:
+        """Whether a path, relative to the tree, is chosen."""
+        if self._include and not any(pattern.fullmatch(path) for pattern in self._include):
+            return False
+        return not any(pattern.fullmatch(path) for pattern in self._exclude)
+
+
+class _Step(NamedTuple):
+    """A directory to list, and the parts of the pattern that are left.
+
+    Arguments:
+        directory: the directory.
+        parts: the parts of the pattern below `origin`.
+        origin: the length of the path that the parts before them matched. It is the length of the directory, except
+            below a `**`.
+    """
+
+    directory: str
+    parts: tuple[str, ...]
+    origin: int
+
+
+class GlobLister(oio.List):
+    """Lists the paths that match a pattern. A page is never lost: after an error, `next` continues where it was.
+
+    Arguments:
+        accessor: has the listings.
+        pattern: the pattern, a normalized path. With a slash at its end it matches directories, otherwise files.
+    """
+
+    __slots__ = ("_accessor", "_body", "_is_of_directories", "_step", "_steps")
+
+    def __init__(self, accessor: Accessor, pattern: str) -> None:
+        self._accessor = accessor
+        self._is_of_directories = pattern.endswith("/")
+        self._steps = deque([_Step("", tuple(pattern.rstrip("/").split("/")), 0)])
+        self._step = self._steps[0]
+        self._body: oio.List | None = None
+
+    async def next(self) -> Sequence[Entry] | None:
+        while self._body is not None or self._steps:
+            page = await self._next_page()
+            if page:
+                return page
+        return None
+
+    async def close(self) -> None:
+        self._steps.clear()
+        if self._body is not None:
+            body, self._body = self._body, None
+            await body.close()
+
+    async def _next_page(self) -> Sequence[Entry]:
+        """The matches in the next page of the open listing, or those of a step that needs none."""
+        if self._body is None:
+            self._step = _beneath_plain_parts(self._steps[0])
+            if len(self._step.parts) == 1 and not _WILDCARD.search(self._step.parts[0]):
+                entries = await self._stat(self._step)
+                self._steps.popleft()
+                return entries
+            self._body = await self._open(self._step)
+            self._steps.popleft()
+        try:
+            page = await self._body.next()
+        except (NotFound, NotADirectory):  # a plain part of the pattern that is not a directory
+            page = None
+        if page is None:
+            body, self._body = self._body, None
+            await body.close()
+            return ()
+        inner = [entry for entry in page if entry.path not in {self._step.directory, "/"}]  # not the directory itself
+        return self._matches(self._step, inner)
+
+    async def _open(self, step: _Step) -> oio.List:
+        is_recursive = step.parts[0] == _ANY_DEPTH and not self._is_of_directories
+        _, body = await self._accessor.list(step.directory or "/", _RECURSIVE if is_recursive else DEFAULT_LIST)
+        return body
+
+    async def _stat(self, step: _Step) -> Sequence[Entry]:
+        """The entry of a path without wildcards."""
+        path = f"{step.directory}{step.parts[0]}{'/' if self._is_of_directories else ''}"
+        try:
+            return (Entry(path, (await self._accessor.stat(path, DEFAULT_STAT)).metadata),)
+        except (NotFound, NotADirectory):
+            return ()
+
+    def _matches(self, step: _Step, page: Sequence[Entry]) -> Sequence[Entry]:
+        if step.parts[0] == _ANY_DEPTH:
+            return self._matches_at_any_depth(step, page)
+        name = compiled(step.parts[0])
+        rest = step.parts[1:]
+        matches = [entry for entry in page if name.fullmatch(entry.name.rstrip("/"))]
+        if rest:
+            self._steps += [_Step(entry.path, rest, len(entry.path)) for entry in matches if entry.is_dir]
+            return ()
+        return [entry for entry in matches if entry.is_dir == self._is_of_directories]
+
+    def _matches_at_any_depth(self, step: _Step, page: Sequence[Entry]) -> Sequence[Entry]:
+        below = compiled("/".join(step.parts))
+        if not self._is_of_directories:
+            return [entry for entry in page if entry.is_file and below.fullmatch(entry.path[step.origin :])]
+        directories = [entry for entry in page if entry.is_dir]
+        self._steps += [step._replace(directory=entry.path) for entry in directories]
+        return [entry for entry in directories if below.fullmatch(entry.path[step.origin : -1])]
+
+
+def _beneath_plain_parts(step: _Step) -> _Step:
+    """The step with its leading parts without wildcards, but the last part, made part of the directory."""
+    directory, parts, origin = step
+    while len(parts) > 1 and not _WILDCARD.search(parts[0]):
+        directory, parts = f"{directory}{parts[0]}/", parts[1:]
+        origin = len(directory)
+    return _Step(directory, parts, origin)
+
+
+@cache
+def compiled(pattern: str) -> re.Pattern[str]:
+    """The regular expression of a pattern.
+
+    `*` and `?` do not match a slash. `**` matches any characters, and `**/` also nothing. `[ab]`, `[a-z]` and `[!ab]`
+    are one character, and so `[*]` is a star.
+    """
+    return re.compile("".join(map(_expression, _PIECE.findall(pattern))), re.DOTALL)
+
+
+def _expression(piece: str) -> str:
+    match piece:
+        case "**/":
+            return "(?:.*/)?"
+        case "**":
+            return ".*"
+        case "*":
+            return "[^/]*"
+        case "?":
+            return "[^/]"
+    if piece[0] == "[" and len(piece) > 1:
+        members = _SPECIAL_MEMBER.sub(r"\\\g<0>", piece[1:-1].removeprefix("!"))
+        return f"(?!/)[{'^' if piece[1] == '!' else ''}{members}]"
+    return re.escape(piece)
+
+
+def check_pattern(pattern: Any) -> str:
+    """A pattern as a normalized path.
+
+    Raises:
+        InvalidInput: it is not text, is empty, or has `**` beside other characters of a name.
+    """
+    text = normalize_path(pattern)
+    if text == "/":
+        raise InvalidInput("the pattern is empty")
+    if any(_ANY_DEPTH in part and part != _ANY_DEPTH for part in text.split("/")):
+        raise InvalidInput("** must stand alone between slashes")
+    return text
+
+
+def _checked(name: str, patterns: Patterns) -> list[str]:
+    if not isinstance(patterns, str | Iterable) or isinstance(patterns, bytes):
+        raise InvalidInput(f"{name} must be a pattern or an iterable of patterns, not {shown(patterns)}")
+    return [check_pattern(pattern) for pattern in ([patterns] if isinstance(patterns, str) else patterns)]
+
+
+def _matcher(pattern: str) -> re.Pattern[str]:
+    is_name = "/" not in pattern.rstrip("/")
+    return compiled(f"{'**/' if is_name else ''}{pattern}{'**' if pattern.endswith('/') else ''}")

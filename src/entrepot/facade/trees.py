@@ -1,0 +1,290 @@
+"""Transfers of trees: all files below a directory, copied from one operator to another.
+
+Theory of operation. The source is listed once, recursively. A fixed number of workers take the entries from the
+listing one by one and copy each as `copy_to` does, so one large file does not hold up the others. Memory holds a page
+of the listing and the chunks of `concurrent` files. A file that fails is noted and the others go on; at the end one
+`TransfersFailed` names all of them. A listing that fails ends the transfer in the same way.
+
+Where equal files are skipped or surplus ones deleted, the target is listed first, and kept as a dict of paths: about
+300 bytes for each of its files. Deletions come last, and only if all copies were successful.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, TypedDict
+
+from entrepot.errors import Error, InvalidInput, TransfersFailed
+from entrepot.raw import DEFAULT_COPY, DEFAULT_STAT, OpList, is_dir_path, normalize_path
+from entrepot.types import Entry, Metadata
+from entrepot.types.numbers import as_integer
+from entrepot.types.transfers import Progress, ReportProgress, TreeReport
+
+from .copying import Side, copy_between
+from .deleting import delete_many
+from .globs import PathFilter, Patterns
+from .lister import Lister
+from .options import Path, checked_flag
+
+if TYPE_CHECKING:
+    from entrepot.raw.runtime import Window
+
+CONCURRENT: Final = 8
+_RECURSIVE: Final = OpList(recursive=True)
+_ARGS: Final = replace(DEFAULT_COPY, concurrent=2)
+"""Several files are in flight already, so each has fewer requests than a single copy."""
+
+
+class TreeOptions(TypedDict, total=False):
+    """The keywords of a transfer of a tree, documented in `Operator.copy_tree`."""
+
+    include: Patterns
+    exclude: Patterns
+    skip_same: bool
+    concurrent: int
+    progress: ReportProgress | None
+
+
+class SyncOptions(TypedDict, total=False):
+    """The keywords of `Operator.sync`."""
+
+    include: Patterns
+    exclude: Patterns
+    delete: bool
+    concurrent: int
+    progress: ReportProgress | None
+
+
+class Rules:
+    """How a tree is transferred: the checked keywords.
+
+    Arguments:
+        include: patterns of files.
+        exclude: patterns of files to leave out.
+        skip_same: whether files that the target has already are skipped.
+        delete: whether files that the source lacks are deleted from the target.
+        concurrent: files in flight.
+        progress: called after each piece.
+
+    Raises:
+        InvalidInput: a value is invalid.
+    """
+
+    def __init__(
+        self,
+        *,
+        include: Patterns = (),
+        exclude: Patterns = (),
+        skip_same: bool = False,
+        delete: bool = False,
+        concurrent: int = CONCURRENT,
+        progress: ReportProgress | None = None,
+    ) -> None:
+        self.accepts = PathFilter(include, exclude).accepts
+        self.is_difference = checked_flag("skip_same", skip_same)
+        self.is_mirror = checked_flag("delete", delete)
+        self.concurrent = as_integer("concurrent", concurrent, 1)
+        self.meter = Meter(progress)
+
+
+class Meter:
+    """Counts what a transfer has done, and reports it.
+
+    Arguments:
+        report: the caller's function, if there is one.
+
+    Raises:
+        InvalidInput: it is not a function.
+    """
+
+    def __init__(self, report: ReportProgress | None) -> None:
+        if report is not None and not callable(report):
+            raise InvalidInput(f"progress must be a function, not {type(report).__name__}")
+        self._report = report
+        self._total = 0
+        self._files = 0
+
+    def of(self, path: str, size: int | None) -> FileMeter:
+        """The meter of one file."""
+        return FileMeter(self, path, size)
+
+    def add(self, path: str, done: int, size: int | None, count: int, *, is_complete: bool) -> None:
+        """Notes `count` more bytes of a file of which `done` are transferred now."""
+        self._total += count
+        self._files += is_complete
+        if self._report is not None:
+            self._report(Progress(path, done, size, self._total, self._files))
+
+
+class FileMeter:
+    """Counts the bytes of one file.
+
+    Attributes:
+        done: the bytes so far.
+    """
+
+    __slots__ = ("_meter", "_path", "_size", "done")
+
+    def __init__(self, meter: Meter, path: str, size: int | None) -> None:
+        self._meter = meter
+        self._path = path
+        self._size = size
+        self.done = 0
+
+    def add(self, count: int) -> None:
+        """Notes a piece."""
+        self.done += count
+        self._meter.add(self._path, self.done, self._size, count, is_complete=False)
+
+    def complete(self, size: int | None) -> None:
+        """Notes the end of the file, whose size is known now; a copy within the store has no pieces."""
+        rest = 0 if size is None else size - self.done
+        self.done += rest
+        self._meter.add(self._path, self.done, self.done, rest, is_complete=True)
+
+
+@dataclass(slots=True)
+class _Transfer:
+    """One transfer of a tree, while it runs. The workers share it."""
+
+    source: Side
+    target: Side
+    rules: Rules
+    lister: Lister
+    lock: AbstractAsyncContextManager[object]
+    surplus: dict[str, Metadata]
+    report: TreeReport = field(default_factory=TreeReport)
+    failures: list[Error] = field(default_factory=list)
+    has_ended: bool = False
+    is_empty: bool = True
+
+    async def work(self) -> None:
+        """Copies files until none are left."""
+        while (entry := await self._next()) is not None:
+            path = entry.path[len(_prefix(self.source.path)) :]
+            known = self.surplus.pop(path, None)
+            if self.rules.is_difference and known is not None and is_same(entry.metadata, known):
+                self.report = replace(self.report, skipped=self.report.skipped + 1)
+            else:
+                await self._copy(entry, path)
+
+    async def _next(self) -> Entry | None:
+        async with self.lock:
+            while not self.has_ended:
+                try:
+                    entry = await self.lister.next()
+                except Error as error:
+                    self.failures.append(error)
+                    entry = None
+                if entry is None:
+                    self.has_ended = True
+                    break
+                self.is_empty = False
+                if entry.is_file and self._is_chosen(entry):
+                    return entry
+        return None
+
+    def _is_chosen(self, entry: Entry) -> bool:
+        return self.rules.accepts(entry.path[len(_prefix(self.source.path)) :])
+
+    async def _copy(self, entry: Entry, path: str) -> None:
+        meter = self.rules.meter.of(entry.path, entry.size)
+        args = _ARGS if entry.size is None else replace(_ARGS, source_content_length_hint=entry.size)
+        target = replace(self.target, path=_prefix(self.target.path) + path)
+        try:
+            await copy_between(replace(self.source, path=entry.path), target, args, meter.add)
+        except Error as error:
+            error.of_call("copy_to", scheme=self.source.accessor.info.scheme, path=entry.path)
+            error.path = entry.path  # an error of the target has the path there
+            error.add_context(target=target.path)
+            self.failures.append(error)
+            return
+        meter.complete(entry.size)
+        copied = self.report.copied_bytes + meter.done
+        self.report = replace(self.report, copied=self.report.copied + 1, copied_bytes=copied)
+
+
+async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
+    """Copies the files below one directory to another.
+
+    Arguments:
+        source: the directory to read.
+        target: the directory to write.
+        rules: how to transfer it.
+
+    Raises:
+        InvalidInput: the target is in the source.
+        NotFound: there is no such directory.
+        TransfersFailed: some files failed; the others are copied.
+    """
+    _check_apart(source, target)
+    surplus = await _index(target, rules) if rules.is_difference or rules.is_mirror else {}
+    runtime = source.context.runtime
+    workers: Window[None] = runtime.window(rules.concurrent)
+    async with await _lister(source) as lister:
+        transfer = _Transfer(source, target, rules, lister, runtime.lock(), surplus)
+        try:
+            for _ in range(rules.concurrent):
+                workers.spawn(transfer.work)
+            while workers:
+                await workers.take()
+        finally:
+            await workers.close()
+    if transfer.is_empty and not transfer.failures:
+        await source.accessor.stat(source.path, DEFAULT_STAT)  # a missing directory is not an empty one
+    if transfer.failures:
+        raise TransfersFailed.of(transfer.failures, transfer.report)
+    return await _delete_surplus(transfer) if rules.is_mirror else transfer.report
+
+
+async def _index(side: Side, rules: Rules) -> dict[str, Metadata]:
+    """The chosen files of a tree by their path in it."""
+    start = len(_prefix(side.path))
+    files: dict[str, Metadata] = {}
+    async with await _lister(side) as lister:
+        while page := await lister.next_page():
+            files |= {entry.path[start:]: entry.metadata for entry in page if entry.is_file}
+    return {path: metadata for path, metadata in files.items() if rules.accepts(path)}
+
+
+async def _delete_surplus(transfer: _Transfer) -> TreeReport:
+    target = transfer.target
+    paths = [_prefix(target.path) + path for path in transfer.surplus]
+    await delete_many(target.accessor, target.context, paths, transfer.rules.concurrent)
+    return replace(transfer.report, deleted=len(paths))
+
+
+async def _lister(side: Side) -> Lister:
+    _, body = await side.accessor.list(side.path, _RECURSIVE)
+    return Lister(side.context, side.accessor.info.scheme, side.path, body)
+
+
+def is_same(source: Metadata, target: Metadata) -> bool:
+    """Whether the target has the content of the source: of the same etag, or of the same size and no older."""
+    if source.etag is not None and source.etag == target.etag and not source.has_weak_etag:
+        return True
+    if source.content_length is None or source.content_length != target.content_length:
+        return False
+    times = source.last_modified, target.last_modified
+    return times[0] is not None and times[1] is not None and times[0] <= times[1]
+
+
+def _check_apart(source: Side, target: Side) -> None:
+    is_same_store = target.stack.config.is_same_store(source.stack.config)
+    if is_same_store and target.key.startswith(source.key):
+        raise InvalidInput("the target is in the source, so the copies would be copied again")
+
+
+def tree_path(path: Path) -> str:
+    """The path of a tree: a directory, also without its slash.
+
+    Raises:
+        InvalidInput: it is not a path.
+    """
+    normalized = normalize_path(path)
+    return normalized if is_dir_path(normalized) else f"{normalized}/"
+
+
+def _prefix(directory: str) -> str:
+    return "" if directory == "/" else directory

@@ -1,0 +1,63 @@
+"""Values of transfers of whole files and trees: `Progress`, `TreeReport` and `Usage`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from .records import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a transfer is, as its `progress` function receives it.
+
+    Arguments:
+        path: the object that has moved on, relative to the operator that is read.
+        done: how many bytes of it are transferred.
+        size: its size in bytes, if it is known.
+        total_done: bytes of all objects so far.
+        files_done: how many objects are complete.
+    """
+
+    path: str
+    done: int
+    size: int | None
+    total_done: int
+    files_done: int
+
+
+ReportProgress: TypeAlias = Callable[[Progress], object]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeReport:
+    """What a transfer of a tree did.
+
+    Arguments:
+        copied: how many files were copied.
+        copied_bytes: their bytes.
+        skipped: how many files were left as they are, because the target has the same.
+        deleted: how many files of the target were deleted, because the source does not have them.
+    """
+
+    copied: int = 0
+    copied_bytes: int = 0
+    skipped: int = 0
+    deleted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The size of a tree.
+
+    Arguments:
+        size: the bytes of its files.
+        files: how many files it has.
+    """
+
+    size: int
+    files: int

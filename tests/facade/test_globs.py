@@ -1,0 +1,110 @@
+import re
+
+import pytest
+
+from entrepot import Entry, InvalidInput, Operator
+from entrepot.facade.globs import PathFilter, compiled
+from entrepot.services import Fs, Memory
+
+PATHS = [
+    "a.csv",
+    "b.txt",
+    "2026-01/a.csv",
+    "2026-01/b.txt",
+    "2026-02/deep/a.csv",
+    "2026-02/deep/er/a.csv",
+    "logs/x",
+    "[x]",
+]
+
+
+@pytest.fixture(params=["memory", "fs"])
+def op(request, tmp_path):
+    op = Operator(Memory() if request.param == "memory" else Fs(tmp_path))
+    for path in PATHS:
+        op.blocking().write(path, b"data")
+    return op
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*", ["[x]", "a.csv", "b.txt"]),
+        ("/*.csv", ["a.csv"]),
+        ("2026-*/*.csv", ["2026-01/a.csv"]),
+        ("2026-*/**/a.csv", ["2026-01/a.csv", "2026-02/deep/a.csv", "2026-02/deep/er/a.csv"]),
+        ("**/a.csv", ["2026-01/a.csv", "2026-02/deep/a.csv", "2026-02/deep/er/a.csv", "a.csv"]),
+        ("**", sorted(PATHS)),
+        ("2026-02/**", ["2026-02/deep/a.csv", "2026-02/deep/er/a.csv"]),
+        ("2026-02/deep/?.csv", ["2026-02/deep/a.csv"]),
+        ("2026-0[!1]/deep/a.csv", ["2026-02/deep/a.csv"]),
+        ("[[]x]", ["[x]"]),
+        ("logs/x", ["logs/x"]),
+        ("logs/y", []),
+        ("a.csv/*", []),
+        ("nowhere/**", []),
+        ("*/", ["2026-01/", "2026-02/", "logs/"]),
+        ("**/", ["2026-01/", "2026-02/", "2026-02/deep/", "2026-02/deep/er/", "logs/"]),
+        ("**/deep/er/", ["2026-02/deep/er/"]),
+        ("logs/", ["logs/"]),
+        ("2026-*/deep/", ["2026-02/deep/"]),
+    ],
+)
+async def test_a_pattern_finds_its_paths(op, pattern, expected):
+    assert sorted([entry.path async for entry in op.glob(pattern)]) == expected
+    assert sorted(entry.path for entry in op.blocking().glob(pattern)) == expected
+
+
+@pytest.mark.parametrize("pattern", ["", "/", "a**", "x/**y/z"])
+async def test_a_pattern_that_cannot_be_is_refused(op, pattern):
+    with pytest.raises(InvalidInput) as refused:
+        await op.glob(pattern)
+    assert refused.value.operation == "glob"
+
+
+async def test_only_directories_that_may_match_are_listed():
+    op = Operator(Memory())
+    for path in PATHS:
+        await op.write(path, b"data")
+    listed = []
+    lister = op._accessor.list
+
+    async def noted(path, args):
+        listed.append((path, args.recursive))
+        return await lister(path, args)
+
+    op._accessor.list = noted  # type: ignore[method-assign]
+    assert [entry.path async for entry in op.glob("2026-*/a.csv")] == ["2026-01/a.csv"]
+    assert listed == [("/", False)]  # and a stat in each directory
+    listed.clear()
+    assert len([entry async for entry in op.glob("2026-02/d*/**/a.csv")]) == 2
+    assert listed == [("2026-02/", False), ("2026-02/deep/", True)]
+
+
+def test_the_expression_of_a_pattern_is_that_of_its_parts():
+    texts = ["a", "ab", "a/b", "a/b/c", "*", "a]", "\\", "^", "a\nb", "", "[", "[a", "a.b"]
+    matches = {pattern: [text for text in texts if compiled(pattern).fullmatch(text)] for pattern in
+               ("*", "a*", "a/**", "**/b", "[*]", "[^]", "[]]", "a[]]", "[\\d]", "[", "[a", "a.b", "a?b")}  # fmt: skip
+    assert matches == {
+        "*": ["a", "ab", "*", "a]", "\\", "^", "a\nb", "", "[", "[a", "a.b"], "a*": ["a", "ab", "a]", "a\nb", "a.b"],
+        "a/**": ["a/b", "a/b/c"], "**/b": ["a/b"], "[*]": ["*"], "[^]": ["^"], "[]]": [], "a[]]": ["a]"],
+        "[\\d]": ["\\"], "[": ["["], "[a": ["[a"], "a.b": ["a.b"], "a?b": ["a\nb", "a.b"],
+    }  # fmt: skip
+
+
+def test_a_filter_compares_a_name_at_any_depth_and_a_path_as_a_whole():
+    chosen = PathFilter(["*.csv", "docs/**/*.md"], "old/")
+    paths = ["a.csv", "x/y/a.csv", "docs/a.md", "docs/x/a.md", "a.md", "old/a.csv", "x/old/y/a.csv", "very-old/a.csv"]
+    assert [path for path in paths if chosen.accepts(path)] == [
+        "a.csv", "x/y/a.csv", "docs/a.md", "docs/x/a.md", "very-old/a.csv"
+    ]  # fmt: skip
+    with pytest.raises(InvalidInput, match=re.escape("include must be a pattern or an iterable of patterns")):
+        PathFilter(3)  # type: ignore[arg-type]
+
+
+async def test_an_entry_has_its_kind_and_size(op):
+    entries = {entry.path: entry for entry in await op.list("/")}
+    file, directory = entries["a.csv"], entries["logs/"]
+    assert (file.is_file, file.is_dir, file.size) == (True, False, 4)
+    assert (directory.is_file, directory.is_dir, directory.size) == (False, True, None)
+    assert isinstance(file, Entry)

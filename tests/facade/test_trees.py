@@ -1,0 +1,235 @@
+"""Transfers of trees between operators, and to and from local directories."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from entrepot import (
+    InvalidInput,
+    Metadata,
+    NotADirectory,
+    NotFound,
+    Operator,
+    PermissionDenied,
+    Progress,
+    TransfersFailed,
+    TreeReport,
+    Unexpected,
+    Usage,
+)
+from entrepot.facade.trees import is_same
+from entrepot.raw import Accessor, AroundAccessor, Context, Layer
+from entrepot.services import Fs, Memory
+
+FILES = {"a/1": b"one", "a/b/2": b"two!", "a/b/c/3": b"", "x": bytes(3000)}
+
+
+async def filled(files=FILES, **options) -> Operator:
+    op = Operator(Memory(), **options)
+    for path, content in files.items():
+        await op.write(path, content)
+    return op
+
+
+async def content_of(op: Operator, path="/"):
+    return {entry.path: await op.read(entry.path) for entry in await op.list(path, recursive=True) if entry.is_file}
+
+
+class Around(Layer):
+    """Makes each call through a function that may fail it."""
+
+    def __init__(self, around: Callable[[str, str], Awaitable[None]]) -> None:
+        self.around = around
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        around = self.around
+
+        class Wrapped(AroundAccessor):
+            async def around(self, operation, path, call, *args):
+                await around(operation.value, path)
+                return await call(*args)
+
+        return Wrapped(accessor)
+
+
+def refusing(operation: str, path: str, error: Exception) -> Around:
+    """Fails an operation on one path."""
+
+    async def refuse(called: str, on: str) -> None:
+        if (called, on) == (operation, path):
+            raise error
+
+    return Around(refuse)
+
+
+async def test_a_tree_is_copied_with_its_paths():
+    source, target = await filled(), Operator(Memory())
+    assert await source.copy_tree(target, "a", "z/") == TreeReport(copied=3, copied_bytes=7)
+    assert await content_of(target) == {"z/1": b"one", "z/b/2": b"two!", "z/b/c/3": b""}
+    assert await source.copy_tree(target) == TreeReport(copied=4, copied_bytes=3007)
+    assert (await content_of(target)).keys() == FILES.keys() | {"z/1", "z/b/2", "z/b/c/3"}
+
+
+async def test_patterns_choose_files():
+    source, target = await filled(), Operator(Memory())
+    report = await source.copy_tree(target, "a/", "/", include="b/**", exclude=["3"])
+    assert (report.copied, await content_of(target)) == (1, {"b/2": b"two!"})
+
+
+async def test_equal_files_are_skipped_and_changed_ones_copied():
+    source, target = await filled(), Operator(Memory())
+    await source.copy_tree(target)
+    assert await source.copy_tree(target, skip_same=True) == TreeReport(skipped=4)
+    await source.write("a/1", b"longer")
+    await asyncio.sleep(0.002)
+    await source.write("x", bytes(3000))  # of the same size and newer
+    assert await source.copy_tree(target, skip_same=True) == TreeReport(copied=2, copied_bytes=3006, skipped=2)
+    assert await target.read("a/1") == b"longer"
+
+
+async def test_sync_deletes_what_the_source_lacks_and_nothing_that_is_excluded():
+    source, target = await filled(), await filled({"a/old": b"1", "a/kept.log": b"2", "other/old": b"3"})
+    report = await source.sync(target, "a/", delete=True, exclude="*.log")
+    assert report == TreeReport(copied=3, copied_bytes=7, deleted=1)
+    assert set(await content_of(target)) == {"a/1", "a/b/2", "a/b/c/3", "a/kept.log", "other/old"}
+    assert await source.sync(target, "a/") == TreeReport(skipped=3)
+
+
+async def test_files_that_fail_are_named_and_the_others_copied():
+    source = await filled(layers=(refusing("read", "a/b/2", PermissionDenied("locked")),))
+    target = await filled({"old": b"stays"})
+    with pytest.raises(TransfersFailed) as failed:
+        await source.sync(target, delete=True)
+    (failure,) = failed.value.failures
+    assert (failure.path, failure.kind, failed.value.operation) == ("a/b/2", "PermissionDenied", "sync")
+    assert failed.value.report == TreeReport(copied=3, copied_bytes=3003)
+    assert set(await content_of(target)) == {"a/1", "a/b/c/3", "x", "old"}  # nothing is deleted after a failure
+    assert not failed.value.is_temporary
+
+
+async def test_a_listing_that_fails_is_named_beside_the_files():
+    source = await filled(layers=(refusing("lister.next", "a/", Unexpected("gone", is_temporary=True)),))
+    with pytest.raises(TransfersFailed) as failed:
+        await source.copy_tree(Operator(Memory()), "a/")
+    assert failed.value.is_temporary
+    assert [failure.operation for failure in failed.value.failures] == ["lister.next"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"concurrent": 0}, {"include": 3}, {"exclude": [b"x"]}, {"skip_same": "yes"}, {"progress": 5}, {"target": "a/b"}],
+)
+async def test_bad_input_is_refused_before_any_request(arguments):
+    source = await filled()
+    other = source if "target" in arguments else Operator(Memory())
+    with pytest.raises(InvalidInput) as refused:
+        await source.copy_tree(other, "a/", **arguments)
+    assert refused.value.operation == "copy_tree"
+    assert await content_of(source) == FILES
+
+
+async def test_progress_counts_bytes_and_files():
+    steps: list[Progress] = []
+    await (await filled()).copy_tree(Operator(Memory()), concurrent=1, progress=steps.append)
+    assert (steps[-1].total_done, steps[-1].files_done) == (3007, 4)
+    assert [step.total_done for step in steps] == sorted(step.total_done for step in steps)
+    assert {step.path: step.done for step in steps} == {path: len(content) for path, content in FILES.items()}
+
+
+async def test_no_more_files_are_in_flight_than_concurrent_says():
+    running = most = 0
+
+    async def count(operation: str, path: str) -> None:
+        nonlocal running, most
+        if operation == "write":
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0.001)
+            running -= 1
+
+    source = await filled({f"f{number}": b"x" for number in range(20)})
+    await source.copy_tree(Operator(Memory(), layers=(Around(count),)), concurrent=3)
+    assert most == 3
+
+
+async def test_a_tree_goes_to_a_local_directory_and_back(tmp_path):
+    source, target = await filled(), Operator(Memory())
+    assert (await source.download_tree("a/", tmp_path / "new")).copied == 3
+    assert (tmp_path / "new/b/2").read_bytes() == b"two!"
+    assert (await source.download_tree("a/", tmp_path / "new", skip_same=True)).skipped == 3
+    assert (await target.upload_tree(tmp_path / "new", "up")).copied == 3
+    assert await content_of(target) == {"up/1": b"one", "up/b/2": b"two!", "up/b/c/3": b""}
+
+
+async def test_no_key_leads_out_of_the_local_directory(tmp_path):
+    source = await filled({"../out": b"1", "good": b"2", "d/../../out": b"3", "a//b": b"4"})
+    with pytest.raises(TransfersFailed) as failed:
+        await source.download_tree("/", tmp_path / "in")
+    assert {failure.path for failure in failed.value.failures} >= {"../out", "d/../../out"}
+    assert sorted(os.listdir(tmp_path)) == ["in"]  # noqa: PTH208
+    assert (tmp_path / "in/good").read_bytes() == b"2"
+
+
+async def test_a_missing_directory_is_not_an_empty_one(tmp_path):
+    target = await filled()
+    with pytest.raises(NotFound):
+        await target.upload_tree(tmp_path / "nowhere", "up")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectory):
+        await target.upload_tree(tmp_path / "file", "up")
+    with pytest.raises(NotFound):
+        await Operator(Memory()).sync(target, "a/", delete=True)
+    assert await content_of(target) == FILES
+    assert await Operator(Memory()).copy_tree(target) == TreeReport()
+
+
+async def test_walk_visits_directories_from_the_top_and_may_be_pruned(tmp_path):
+    op = Operator(Fs(tmp_path))
+    for path in FILES:
+        await op.write(path, b"")
+
+    def names(entries):
+        return sorted(entry.path for entry in entries)
+
+    steps = [(path, names(directories), names(files)) async for path, directories, files in op.walk()]
+    assert steps == [
+        ("/", ["a/"], ["x"]), ("a/", ["a/b/"], ["a/1"]), ("a/b/", ["a/b/c/"], ["a/b/2"]), ("a/b/c/", [], ["a/b/c/3"])
+    ]  # fmt: skip
+    visited = []
+    for path, directories, _ in op.blocking().walk("a/"):
+        visited.append(path)
+        directories[:] = [entry for entry in directories if entry.name != "c/"]
+    assert visited == ["a/", "a/b/"]
+
+
+async def test_du_and_remove_tree():
+    op = await filled()
+    assert await op.du("a/") == Usage(size=7, files=3)
+    assert op.blocking().du() == Usage(size=3007, files=4)
+    await op.remove_tree("a/")
+    assert await op.du() == Usage(size=3000, files=1)
+
+
+def test_the_blocking_operator_transfers_trees(tmp_path):
+    source = Operator(Fs(tmp_path / "from")).blocking()
+    for path, content in FILES.items():
+        source.write(path, content)
+    target = Operator(Memory()).blocking()
+    assert source.copy_tree(target, "a/").copied == 3
+    assert source.sync(target, delete=True).copied == 1
+    assert target.download_tree("/", tmp_path / "to").copied == 4
+    assert (tmp_path / "to/x").read_bytes() == bytes(3000)
+
+
+def test_times_decide_only_between_equal_sizes():
+    now = datetime.now(UTC)
+    old = now - timedelta(seconds=1)
+    assert is_same(Metadata(content_length=1, last_modified=old), Metadata(content_length=1, last_modified=now))
+    assert not is_same(Metadata(content_length=1, last_modified=now), Metadata(content_length=1, last_modified=old))
+    assert not is_same(Metadata(content_length=1, last_modified=old), Metadata(content_length=2, last_modified=now))
+    assert not is_same(Metadata(content_length=1), Metadata(content_length=1, last_modified=now))
+    assert is_same(Metadata(etag='"a"', last_modified=now), Metadata(etag='"a"', last_modified=old))
+    assert not is_same(Metadata(etag='W/"a"'), Metadata(etag='W/"a"'))
