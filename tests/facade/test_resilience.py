@@ -16,10 +16,9 @@ from entrepot.raw import Accessor, AccessorInfo, Context, Layer, OpStat, RpStat,
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.services import S3, Fs, Http, Memory
+from entrepot.testing.scripted_server import CLOSE, STALL, Answer, ReceivedRequest, ScriptedServer, raw_response
 from entrepot.testing.transport import MockTransport, reply
 from entrepot.types import Metadata
-from tests.misbehaving import CLOSE, STALL, Answer, Asked, MisbehavingServer
-from tests.misbehaving import reply as raw_reply
 
 CONTENT = b"0123456789abcdefghij"
 HALF = len(CONTENT) // 2
@@ -157,9 +156,9 @@ def test_what_is_neither_true_nor_false_is_refused(value: Any) -> None:
 # A real connection
 
 
-def _cut_once() -> Callable[[Asked], Answer]:
-    whole = raw_reply("200 OK", 'ETag: "1"', "Content-Length: 20", content=CONTENT[:HALF])
-    rest = raw_reply(
+def _cut_once() -> Callable[[ReceivedRequest], Answer]:
+    whole = raw_response("200 OK", 'ETag: "1"', "Content-Length: 20", content=CONTENT[:HALF])
+    rest = raw_response(
         "206 Partial Content",
         'ETag: "1"',
         "Content-Range: bytes 10-19/20",
@@ -170,20 +169,20 @@ def _cut_once() -> Callable[[Asked], Answer]:
 
 
 async def test_a_content_that_is_cut_is_read_on_from_there() -> None:
-    with MisbehavingServer(_cut_once()) as server:
+    with ScriptedServer(_cut_once()) as server:
         async with Operator(Http(server.endpoint)) as op:
             assert await op.read("a") == CONTENT
-        assert [asked.range for asked in server.asked] == [None, "bytes=10-19"]
+        assert [asked.range for asked in server.requests] == [None, "bytes=10-19"]
 
 
 async def test_a_transport_that_was_passed_in_keeps_its_patience() -> None:
-    with MisbehavingServer(lambda asked: [STALL]) as server:
+    with ScriptedServer(lambda asked: [STALL]) as server:
         transport = AiohttpTransport(idle_timeout=0.1)
         op = over(Http(server.endpoint), transport)
         with pytest.raises(Timeout) as caught:
             await op.read("a")
         await transport.close()
-    assert caught.value.context["attempts"] == len(server.asked) == ATTEMPTS
+    assert caught.value.context["attempts"] == len(server.requests) == ATTEMPTS
 
 
 # Time

@@ -25,18 +25,18 @@ from entrepot.errors import (
 from entrepot.raw import Context
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.services import Http
-from tests.misbehaving import (
+from entrepot.testing.scripted_server import (
     CLOSE,
     PAUSE,
     RESET,
     STALL,
     Answer,
-    Asked,
-    GoodScript,
-    MisbehavingServer,
+    OneObject,
+    ReceivedRequest,
+    ScriptedServer,
     chunked,
-    reply,
-    whole,
+    raw_response,
+    whole_response,
 )
 
 CONTENT = b"0123456789abcdefghij"
@@ -44,7 +44,7 @@ SIZE = len(CONTENT)
 PATIENCE = 5.0
 SHORT_PATIENCE = 0.1
 
-Script = Callable[[Asked], Answer]
+Script = Callable[[ReceivedRequest], Answer]
 Way = Callable[[Operator], Awaitable[bytes]]
 
 
@@ -55,13 +55,13 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[MisbehavingServer]:
-    with MisbehavingServer(GoodScript(CONTENT)) as running:
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer(OneObject(CONTENT)) as running:
         yield running
 
 
 @pytest.fixture
-async def hasty(server: MisbehavingServer) -> AsyncIterator[Operator]:
+async def hasty(server: ScriptedServer) -> AsyncIterator[Operator]:
     """An operator that does not wait long for servers that say nothing."""
     transport = AiohttpTransport(idle_timeout=SHORT_PATIENCE)
     yield Operator(Http(server.endpoint, token="secret"), context=Context(http=transport), resilient=False)
@@ -76,7 +76,7 @@ async def transport() -> AsyncIterator[AiohttpTransport]:
 
 
 @pytest.fixture
-def op(server: MisbehavingServer, transport: AiohttpTransport) -> Operator:
+def op(server: ScriptedServer, transport: AiohttpTransport) -> Operator:
     return Operator(Http(server.endpoint, token="secret"), context=Context(http=transport), resilient=False)
 
 
@@ -149,9 +149,9 @@ class Odd:
 
     def __init__(self, form: Callable[[str, list[str], bytes], Answer]) -> None:
         self._form = form
-        self._good = GoodScript(CONTENT)
+        self._good = OneObject(CONTENT)
 
-    def __call__(self, asked: Asked) -> Answer:
+    def __call__(self, asked: ReceivedRequest) -> Answer:
         if asked.method == "HEAD":
             return self._good(asked)
         head, _, content = self._good(asked)[0].partition(b"\r\n\r\n")
@@ -159,65 +159,65 @@ class Odd:
         return self._form(status, [one for one in headers if not one.startswith("Content-Length")], content)
 
 
-def _ignores_range(asked: Asked) -> Answer:
+def _ignores_range(asked: ReceivedRequest) -> Answer:
     if asked.method == "HEAD":
-        return [reply("200 OK", f"Content-Length: {SIZE}")]
-    return [whole(CONTENT)]
+        return [raw_response("200 OK", f"Content-Length: {SIZE}")]
+    return [whole_response(CONTENT)]
 
 
-def _refuses_head(asked: Asked) -> Answer:
+def _refuses_head(asked: ReceivedRequest) -> Answer:
     if asked.method == "HEAD":
-        return [reply("405 Method Not Allowed", "Content-Length: 1000")]
-    return GoodScript(CONTENT)(asked)
+        return [raw_response("405 Method Not Allowed", "Content-Length: 1000")]
+    return OneObject(CONTENT)(asked)
 
 
-def _redirects(asked: Asked) -> Answer:
+def _redirects(asked: ReceivedRequest) -> Answer:
     if asked.target == "/a":
         content = b"" if asked.method == "HEAD" else b"moved"
-        return [whole(content, "Location: b/../real%20one", status="303 See Other")]
-    return GoodScript(CONTENT)(asked)
+        return [whole_response(content, "Location: b/../real%20one", status="303 See Other")]
+    return OneObject(CONTENT)(asked)
 
 
 ODD: dict[str, Script] = {
-    "good": GoodScript(CONTENT),
+    "good": OneObject(CONTENT),
     "ignores the range": _ignores_range,
     "refuses HEAD": _refuses_head,
     "redirects": _redirects,
     "says 200 with the right Content-Range": Odd(
-        lambda status, headers, content: [whole(content, *headers, status=status.replace("206", "200"))]
+        lambda status, headers, content: [whole_response(content, *headers, status=status.replace("206", "200"))]
     ),
     "sends no length and closes": Odd(
-        lambda status, headers, content: [reply(status, *headers, content=content), CLOSE]
+        lambda status, headers, content: [raw_response(status, *headers, content=content), CLOSE]
     ),
     "sends chunked": Odd(
         lambda status, headers, content: [
-            reply(status, *headers, "Transfer-Encoding: chunked"),
+            raw_response(status, *headers, "Transfer-Encoding: chunked"),
             *(chunked(content[at : at + 3]) for at in range(0, len(content), 3)),
             PAUSE,
             b"0\r\n\r\n",
         ]
     ),
     "sends byte by byte": Odd(
-        lambda status, headers, content: [bytes([one]) for one in whole(content, *headers, status=status)]
+        lambda status, headers, content: [bytes([one]) for one in whole_response(content, *headers, status=status)]
     ),
     "says continue and hints first": Odd(
         lambda status, headers, content: [
-            reply("100 Continue"),
-            reply("103 Early Hints", "Link: </style.css>; rel=preload"),
+            raw_response("100 Continue"),
+            raw_response("103 Early Hints", "Link: </style.css>; rel=preload"),
             PAUSE,
-            reply("103 Early Hints", "Content-Length: 3"),
-            whole(content, *headers, status=status),
+            raw_response("103 Early Hints", "Content-Length: 3"),
+            whole_response(content, *headers, status=status),
         ]
     ),
     "closes after each reply": Odd(
-        lambda status, headers, content: [whole(content, *headers, "Connection: close", status=status), CLOSE]
+        lambda status, headers, content: [whole_response(content, *headers, "Connection: close", status=status), CLOSE]
     ),
     "says it is gzip": Odd(
-        lambda status, headers, content: [whole(content, *headers, "Content-Encoding: gzip", status=status)]
+        lambda status, headers, content: [whole_response(content, *headers, "Content-Encoding: gzip", status=status)]
     ),
     "speaks HTTP 1.0": Odd(
         lambda status, headers, content: [
-            reply(status, *headers, content=content).replace(b"HTTP/1.1", b"HTTP/1.0"),
+            raw_response(status, *headers, content=content).replace(b"HTTP/1.1", b"HTTP/1.0"),
             CLOSE,
         ]
     ),
@@ -226,13 +226,13 @@ ODD: dict[str, Script] = {
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("script", ODD)
-async def test_an_odd_server_is_read_right(op: Operator, server: MisbehavingServer, script: str, way: str) -> None:
+async def test_an_odd_server_is_read_right(op: Operator, server: ScriptedServer, script: str, way: str) -> None:
     server.script = ODD[script]
     read, expected = WAYS[way]
     assert await read(op) == expected
 
 
-def _range_of(asked: Asked) -> tuple[int, int]:
+def _range_of(asked: ReceivedRequest) -> tuple[int, int]:
     """The range that was asked for, half-open; the whole where none was."""
     first, _, last = (asked.range or "bytes=0-").removeprefix("bytes=").partition("-")
     if not first:
@@ -241,51 +241,51 @@ def _range_of(asked: Asked) -> tuple[int, int]:
 
 
 def _partial(stated: str, content: bytes, *headers: str) -> list[bytes]:
-    return [whole(content, f"Content-Range: {stated}", *headers, status="206 Partial Content")]
+    return [whole_response(content, f"Content-Range: {stated}", *headers, status="206 Partial Content")]
 
 
-def _another_range(asked: Asked) -> Answer:
+def _another_range(asked: ReceivedRequest) -> Answer:
     begin, end = _range_of(asked)
     return _partial(f"bytes {begin + 1}-{end}/{SIZE + 1}", CONTENT[begin:end])
 
 
-def _shifted(asked: Asked) -> Answer:
+def _shifted(asked: ReceivedRequest) -> Answer:
     begin, end = _range_of(asked)
     return _partial(f"bytes 0-{end - begin - 1}/{SIZE}", CONTENT[: end - begin]) if begin else [STALL]
 
 
-def _part_of_range(asked: Asked) -> Answer:
+def _part_of_range(asked: ReceivedRequest) -> Answer:
     begin, end = _range_of(asked)
     return _partial(f"bytes {begin}-{end - 2}/{SIZE}", CONTENT[begin : end - 1])
 
 
-def _part_of_unknown(asked: Asked) -> Answer:
+def _part_of_unknown(asked: ReceivedRequest) -> Answer:
     begin, end = _range_of(asked)
     return _partial(f"bytes {begin}-{max(begin, end - 2)}/*", CONTENT[begin : max(begin + 1, end - 1)])
 
 
-def _contradicts_itself(asked: Asked) -> Answer:
+def _contradicts_itself(asked: ReceivedRequest) -> Answer:
     begin, end = _range_of(asked)
     return _partial(f"bytes {begin}-{end - 1}/{SIZE}", CONTENT[begin:end] + b"more")
 
 
-def _multipart(asked: Asked) -> Answer:
+def _multipart(asked: ReceivedRequest) -> Answer:
     begin, end = _range_of(asked)
     part = f"--x\r\nContent-Range: bytes {begin}-{end - 1}/{SIZE}\r\n\r\n".encode() + CONTENT[begin:end] + b"\r\n--x--"
-    return [whole(part, "Content-Type: multipart/byteranges; boundary=x", status="206 Partial Content")]
+    return [whole_response(part, "Content-Type: multipart/byteranges; boundary=x", status="206 Partial Content")]
 
 
-def _no_content_range(asked: Asked) -> Answer:
+def _no_content_range(asked: ReceivedRequest) -> Answer:
     begin, end = _range_of(asked)
-    return [whole(CONTENT[begin:end], status="206 Partial Content")]
+    return [whole_response(CONTENT[begin:end], status="206 Partial Content")]
 
 
 def _always(*answer: object) -> Script:
     return lambda _: answer  # type: ignore[return-value]
 
 
-_PROMISE = reply("200 OK", "Content-Length: 20") + CONTENT[:5]
-_CHUNKED = reply("200 OK", "Transfer-Encoding: chunked") + chunked(CONTENT[:5])
+_PROMISE = raw_response("200 OK", "Content-Length: 20") + CONTENT[:5]
+_CHUNKED = raw_response("200 OK", "Transfer-Encoding: chunked") + chunked(CONTENT[:5])
 
 BAD: dict[str, tuple[Script, set[type[Error]]]] = {
     "answers another range": (_another_range, {ContentTruncated}),
@@ -307,30 +307,38 @@ BAD: dict[str, tuple[Script, set[type[Error]]]] = {
     "truncates a chunk": (_always(_CHUNKED + b"f\r\n567", PAUSE, CLOSE), {ContentIncomplete, Unsupported}),
     "sends a bad chunk": (_always(_CHUNKED, PAUSE, b"nonsense\r\n56789", STALL), {ContentIncomplete, Unsupported}),
     "sends a bad chunk at once": (_always(_CHUNKED + b"nonsense\r\n56789", STALL), {Unexpected}),
-    "resets without a length": (_always(reply("200 OK") + CONTENT[:5], PAUSE, RESET), {ContentIncomplete, Unsupported}),
+    "resets without a length": (
+        _always(raw_response("200 OK") + CONTENT[:5], PAUSE, RESET),
+        {ContentIncomplete, Unsupported},
+    ),
     "speaks no HTTP": (_always(b"SSH-2.0-OpenSSH_9.2\r\n", STALL), {Unexpected}),
-    "sends a huge header": (_always(reply("200 OK", f"X: {'x' * 100_000}"), STALL), {Unexpected}),
-    "sends many headers": (_always(reply("200 OK", *(f"X-{n}: x" for n in range(5000))), STALL), {Unexpected}),
-    "says two lengths": (_always(reply("200 OK", "Content-Length: 5", "Content-Length: 20") + CONTENT), {Unexpected}),
+    "sends a huge header": (_always(raw_response("200 OK", f"X: {'x' * 100_000}"), STALL), {Unexpected}),
+    "sends many headers": (_always(raw_response("200 OK", *(f"X-{n}: x" for n in range(5000))), STALL), {Unexpected}),
+    "says two lengths": (
+        _always(raw_response("200 OK", "Content-Length: 5", "Content-Length: 20") + CONTENT),
+        {Unexpected},
+    ),
     "says length and chunked": (
-        _always(reply("200 OK", "Content-Length: 5", "Transfer-Encoding: chunked") + chunked(CONTENT) + b"0\r\n\r\n"),
+        _always(
+            raw_response("200 OK", "Content-Length: 5", "Transfer-Encoding: chunked") + chunked(CONTENT) + b"0\r\n\r\n"
+        ),
         {Unexpected},
     ),
-    "says no number": (_always(reply("200 OK", "Content-Length: all") + CONTENT), {Unexpected}),
+    "says no number": (_always(raw_response("200 OK", "Content-Length: all") + CONTENT), {Unexpected}),
     "compresses on the way": (
-        _always(reply("200 OK", "Transfer-Encoding: gzip, chunked") + chunked(CONTENT) + b"0\r\n\r\n"),
+        _always(raw_response("200 OK", "Transfer-Encoding: gzip, chunked") + chunked(CONTENT) + b"0\r\n\r\n"),
         {Unexpected},
     ),
-    "switches protocols": (_always(reply("101 Switching Protocols", "Upgrade: x"), STALL), {Unexpected}),
+    "switches protocols": (_always(raw_response("101 Switching Protocols", "Upgrade: x"), STALL), {Unexpected}),
     "refuses inside the object": (
-        _always(whole(b"", f"Content-Range: bytes */{SIZE}", status="416 Range Not Satisfiable")),
+        _always(whole_response(b"", f"Content-Range: bytes */{SIZE}", status="416 Range Not Satisfiable")),
         {RangeNotSatisfied, Unexpected},
     ),
-    "refuses and says no size": (_always(whole(b"", status="416 Range Not Satisfiable")), {RangeNotSatisfied}),
-    "redirects in a loop": (_always(whole(b"", "Location: /a", status="302 Found")), {Unexpected}),
-    "redirects to nowhere": (_always(whole(b"", status="302 Found")), {Unexpected}),
-    "redirects to no URL": (_always(whole(b"", "Location: http://[", status="302 Found")), {Unexpected}),
-    "does not know the file as modified": (_always(reply("304 Not Modified")), {ConditionNotMatch}),
+    "refuses and says no size": (_always(whole_response(b"", status="416 Range Not Satisfiable")), {RangeNotSatisfied}),
+    "redirects in a loop": (_always(whole_response(b"", "Location: /a", status="302 Found")), {Unexpected}),
+    "redirects to nowhere": (_always(whole_response(b"", status="302 Found")), {Unexpected}),
+    "redirects to no URL": (_always(whole_response(b"", "Location: http://[", status="302 Found")), {Unexpected}),
+    "does not know the file as modified": (_always(raw_response("304 Not Modified")), {ConditionNotMatch}),
 }
 
 HEADLESS = {"tail"}
@@ -340,7 +348,7 @@ HEADLESS = {"tail"}
 @pytest.mark.parametrize("way", [way for way in WAYS if way not in HEADLESS])
 @pytest.mark.parametrize("script", BAD)
 async def test_a_bad_server_gives_a_typed_error(
-    op: Operator, hasty: Operator, server: MisbehavingServer, script: str, way: str
+    op: Operator, hasty: Operator, server: ScriptedServer, script: str, way: str
 ) -> None:
     server.script, kinds = BAD[script]
     read, expected = WAYS[way]
@@ -356,7 +364,7 @@ async def test_a_bad_server_gives_a_typed_error(
 
 @pytest.mark.parametrize("script", BAD)
 async def test_a_bad_server_is_noticed_by_a_plain_read(
-    op: Operator, hasty: Operator, server: MisbehavingServer, script: str
+    op: Operator, hasty: Operator, server: ScriptedServer, script: str
 ) -> None:
     server.script, kinds = BAD[script]
     with pytest.raises(Error) as caught:
@@ -365,8 +373,12 @@ async def test_a_bad_server_is_noticed_by_a_plain_read(
     assert caught.value.operation == "read"
 
 
-async def test_more_content_than_promised_is_dropped_or_refused(op: Operator, server: MisbehavingServer) -> None:
-    answers = [[whole(CONTENT) + b"more"], [whole(CONTENT), PAUSE, b"more"], [whole(CONTENT) + whole(b"wrong")]]
+async def test_more_content_than_promised_is_dropped_or_refused(op: Operator, server: ScriptedServer) -> None:
+    answers = [
+        [whole_response(CONTENT) + b"more"],
+        [whole_response(CONTENT), PAUSE, b"more"],
+        [whole_response(CONTENT) + whole_response(b"wrong")],
+    ]
     for answer in answers:
         server.script = lambda _, answer=answer: answer  # type: ignore[misc]
         for _ in range(3):
@@ -378,13 +390,13 @@ async def test_more_content_than_promised_is_dropped_or_refused(op: Operator, se
 
 
 @pytest.mark.parametrize("status", ["500 Internal Server Error", "404 Not Found", "302 Found", "416 Nope"])
-async def test_an_endless_error_is_not_read(op: Operator, server: MisbehavingServer, status: str) -> None:
+async def test_an_endless_error_is_not_read(op: Operator, server: ScriptedServer, status: str) -> None:
     piece = b"x" * 65536
 
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         if asked.target == "/b":
-            return [whole(CONTENT)]
-        return _endless(reply(status, "Location: /b", "Content-Length: 10737418240"))
+            return [whole_response(CONTENT)]
+        return _endless(raw_response(status, "Location: /b", "Content-Length: 10737418240"))
 
     def _endless(head: bytes) -> Iterator[bytes]:
         yield head
@@ -403,39 +415,39 @@ async def test_an_endless_error_is_not_read(op: Operator, server: MisbehavingSer
     assert server.sent < 16 * 1024 * 1024
 
 
-async def test_an_error_to_head_has_no_content_to_wait_for(op: Operator, server: MisbehavingServer) -> None:
-    server.script = lambda asked: [reply("404 Not Found", "Content-Length: 1000")]
+async def test_an_error_to_head_has_no_content_to_wait_for(op: Operator, server: ScriptedServer) -> None:
+    server.script = lambda asked: [raw_response("404 Not Found", "Content-Length: 1000")]
     assert not await op.exists("a")
-    server.script = lambda asked: [reply("500 Oops", "Transfer-Encoding: chunked")]
+    server.script = lambda asked: [raw_response("500 Oops", "Transfer-Encoding: chunked")]
     with pytest.raises(Unexpected) as caught:
         await op.stat("a")
     assert caught.value.is_temporary
 
 
 @pytest.mark.parametrize("way", ["read", "suffix", "long suffix", "stream", "chunks"])
-async def test_an_empty_object_reads_empty(op: Operator, server: MisbehavingServer, way: str) -> None:
-    for script in (GoodScript(b""), _always(whole(b""))):
+async def test_an_empty_object_reads_empty(op: Operator, server: ScriptedServer, way: str) -> None:
+    for script in (OneObject(b""), _always(whole_response(b""))):
         server.script = script
         assert await WAYS[way][0](op) == b""
 
 
-async def test_empty_ranges_are_not_asked_for(op: Operator, server: MisbehavingServer) -> None:
+async def test_empty_ranges_are_not_asked_for(op: Operator, server: ScriptedServer) -> None:
     assert await op.read("a", range=(7, 7)) == b""
     assert await op.read_with("a").range(suffix=0) == b""
-    assert server.asked == []
+    assert server.requests == []
 
 
-async def test_stored_gzip_is_given_back_as_stored(op: Operator, server: MisbehavingServer) -> None:
+async def test_stored_gzip_is_given_back_as_stored(op: Operator, server: ScriptedServer) -> None:
     stored = b"\x1f\x8b\x08not even gzip"
-    server.script = _always(whole(stored, "Content-Encoding: gzip"))
+    server.script = _always(whole_response(stored, "Content-Encoding: gzip"))
     assert await op.read("a") == stored
-    assert server.asked[0].headers["accept-encoding"] == "identity"
+    assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
-async def test_a_reader_goes_on_after_the_connection_broke(op: Operator, server: MisbehavingServer) -> None:
-    def script(asked: Asked) -> Answer:
-        begun = reply("200 OK", 'ETag: "1"', f"Content-Length: {len(CONTENT)}", content=CONTENT[:5])
-        return [begun, PAUSE, RESET] if asked.number == 0 else GoodScript(CONTENT)(asked)
+async def test_a_reader_goes_on_after_the_connection_broke(op: Operator, server: ScriptedServer) -> None:
+    def script(asked: ReceivedRequest) -> Answer:
+        begun = raw_response("200 OK", 'ETag: "1"', f"Content-Length: {len(CONTENT)}", content=CONTENT[:5])
+        return [begun, PAUSE, RESET] if asked.number == 0 else OneObject(CONTENT)(asked)
 
     server.script = script
     async with op.reader("a") as reader:
@@ -444,58 +456,58 @@ async def test_a_reader_goes_on_after_the_connection_broke(op: Operator, server:
             await reader.read(5)
         assert reader.tell() == 5
         assert await reader.read() == CONTENT[5:]
-    assert [asked.range for asked in server.asked] == [None, "bytes=5-19"]
+    assert [asked.range for asked in server.requests] == [None, "bytes=5-19"]
 
 
 # Redirects.
 
 
-async def test_credentials_do_not_follow_to_another_origin(op: Operator, server: MisbehavingServer) -> None:
-    with MisbehavingServer(GoodScript(CONTENT)) as other:
-        server.script = _always(whole(b"", f"Location: {other.endpoint}/b", status="307 Temporary Redirect"))
+async def test_credentials_do_not_follow_to_another_origin(op: Operator, server: ScriptedServer) -> None:
+    with ScriptedServer(OneObject(CONTENT)) as other:
+        server.script = _always(whole_response(b"", f"Location: {other.endpoint}/b", status="307 Temporary Redirect"))
         assert await op.read("a", range=(5, 9)) == CONTENT[5:9]
-        assert server.asked[0].headers["authorization"] == "Bearer secret"
-        assert "authorization" not in other.asked[0].headers
-        assert other.asked[0].range == "bytes=5-8"
+        assert server.requests[0].headers["authorization"] == "Bearer secret"
+        assert "authorization" not in other.requests[0].headers
+        assert other.requests[0].range == "bytes=5-8"
 
 
 async def test_credentials_follow_within_the_origin_and_come_from_no_location(
-    op: Operator, server: MisbehavingServer
+    op: Operator, server: ScriptedServer
 ) -> None:
     with_userinfo = server.endpoint.replace("//", "//mallory:evil@")
 
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         if asked.target == "/a":
-            return [whole(b"", f"Location: {with_userinfo}/b", status="301 Moved Permanently")]
-        return GoodScript(CONTENT)(asked)
+            return [whole_response(b"", f"Location: {with_userinfo}/b", status="301 Moved Permanently")]
+        return OneObject(CONTENT)(asked)
 
     server.script = script
     assert await op.read("a") == CONTENT
-    assert server.asked[1].headers["authorization"] == "Bearer secret"
+    assert server.requests[1].headers["authorization"] == "Bearer secret"
 
 
-async def test_https_is_not_left_for_http(server: MisbehavingServer, tmp_path: Path) -> None:
+async def test_https_is_not_left_for_http(server: ScriptedServer, tmp_path: Path) -> None:
     authority = trustme.CA()
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     transport = AiohttpTransport(ca_file=str(tmp_path / "ca.pem"))
-    moved = _always(whole(b"", f"Location: {server.endpoint}/b?secret", status="302 Found"))
-    with MisbehavingServer(moved, tls) as secure:
+    moved = _always(whole_response(b"", f"Location: {server.endpoint}/b?secret", status="302 Found"))
+    with ScriptedServer(moved, tls) as secure:
         op = Operator(Http(secure.endpoint), context=Context(http=transport), resilient=False)
         with pytest.raises(PermissionDenied) as caught:
             await op.read("a")
         assert (caught.value.kind, caught.value.operation, caught.value.path) == ("PermissionDenied", "read", "a")
         assert "secret" not in str(caught.value)
-        assert len(secure.asked) == 1
+        assert len(secure.requests) == 1
         await transport.close()
-    assert server.asked == []
+    assert server.requests == []
 
 
-async def test_a_redirected_head_stays_a_head(op: Operator, server: MisbehavingServer) -> None:
+async def test_a_redirected_head_stays_a_head(op: Operator, server: ScriptedServer) -> None:
     server.script = _redirects
     assert (await op.stat("a")).content_length == SIZE
-    assert [(asked.method, asked.target) for asked in server.asked] == [("HEAD", "/a"), ("HEAD", "/real%20one")]
+    assert [(asked.method, asked.target) for asked in server.requests] == [("HEAD", "/a"), ("HEAD", "/real%20one")]
 
 
 # Leaks.
@@ -506,7 +518,7 @@ def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-async def _settled(server: MisbehavingServer, descriptors: int) -> None:
+async def _settled(server: ScriptedServer, descriptors: int) -> None:
     """Waits until every connection is closed at both ends, and compares what is left."""
     await asyncio.to_thread(server.wait_until_left)
     for _ in range(200):
@@ -518,7 +530,7 @@ async def _settled(server: MisbehavingServer, descriptors: int) -> None:
 
 
 @pytest.mark.parametrize("answer", [(STALL,), (_PROMISE, STALL)], ids=["in the head", "in the content"])
-async def test_a_hundred_cancelled_reads_leave_nothing(op: Operator, server: MisbehavingServer, answer: Answer) -> None:
+async def test_a_hundred_cancelled_reads_leave_nothing(op: Operator, server: ScriptedServer, answer: Answer) -> None:
     await op.read("a")
     await asyncio.to_thread(lambda: None)
     await op._context.http.close()
@@ -527,7 +539,7 @@ async def test_a_hundred_cancelled_reads_leave_nothing(op: Operator, server: Mis
     before = _descriptors()
     for count in range(100):
         reading = asyncio.ensure_future(op.read("a"))
-        while len(server.asked) < count + 2:
+        while len(server.requests) < count + 2:
             await asyncio.sleep(0.001)
         reading.cancel()
         with suppress(asyncio.CancelledError):
@@ -536,7 +548,7 @@ async def test_a_hundred_cancelled_reads_leave_nothing(op: Operator, server: Mis
     await _settled(server, before)
 
 
-async def test_leaving_a_stream_leaves_nothing(op: Operator, server: MisbehavingServer) -> None:
+async def test_leaving_a_stream_leaves_nothing(op: Operator, server: ScriptedServer) -> None:
     await op.read("a")
     await asyncio.to_thread(lambda: None)
     await op._context.http.close()

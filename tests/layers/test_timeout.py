@@ -19,12 +19,11 @@ from entrepot.services import S3, Fs, Http, Memory
 from entrepot.services.fs import accessor as fs_accessor
 from entrepot.services.fs import writer as fs_writer
 from entrepot.testing import Synthetic
+from entrepot.testing.scripted_server import STALL, ScriptedServer, raw_response
 from entrepot.testing.transport import MockTransport, reply
 from entrepot.types import Metadata
 from tests.layers.calls import CALLS, DIRECTORY, PATH, PATHS, Service
 from tests.layers.slow import Hanging
-from tests.misbehaving import STALL, MisbehavingServer
-from tests.misbehaving import reply as raw_reply
 
 SHORT = 0.03
 BODY = {one for one in Operation if one.value.startswith(("reader.", "writer.", "lister."))}
@@ -207,14 +206,14 @@ async def test_a_shorter_limit_of_an_inner_layer_holds():
 async def test_a_server_that_stalls_in_the_content_is_left_and_the_reader_goes_on():
     def answer(asked):
         if asked.range is None:
-            return [raw_reply("200 OK", 'ETag: "1"', "Content-Length: 10", content=b"01234"), STALL]
+            return [raw_response("200 OK", 'ETag: "1"', "Content-Length: 10", content=b"01234"), STALL]
         return [
-            raw_reply(
+            raw_response(
                 "206 Partial Content", 'ETag: "1"', "Content-Range: bytes 5-9/10", "Content-Length: 5", content=b"56789"
             )
         ]
 
-    with MisbehavingServer(answer) as server:
+    with ScriptedServer(answer) as server:
         op = Operator(Http(server.endpoint), resilient=False).layer(TimeoutLayer(io_timeout=0.5))
         async with op.reader("a") as reader:
             with pytest.raises(Timeout) as caught:

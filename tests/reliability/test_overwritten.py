@@ -10,8 +10,8 @@ from entrepot import ConditionNotMatch, NotFound, Operator
 from entrepot.layers import ChaosLayer
 from entrepot.services import Fs, Http
 from entrepot.testing import Fault, FaultMix, FaultProxy
+from entrepot.testing.scripted_server import RESET, OneObject, ScriptedServer, raw_response, whole_response
 from tests.conftest import s3_config
-from tests.misbehaving import RESET, GoodScript, MisbehavingServer, reply, whole
 from tests.reliability.transfers import calmed, connections, leaving_nothing, patient
 
 SIZE = 400_000
@@ -156,7 +156,7 @@ def test_on_a_web_server(way, nginx_server):
     assert found[-1] == "old"
 
 
-class Careless(GoodScript):
+class Careless(OneObject):
     """Ignores If-Match, and breaks off every other reply.
 
     Arguments:
@@ -176,17 +176,17 @@ class Careless(GoodScript):
         second = 1 if self._content is OLD else 2
         mark = f'ETag: "{second}"' if self._knows_etags else f"Last-Modified: Mon, 02 Jan 2006 15:04:0{second} GMT"
         if asked.method == "HEAD":
-            return [reply("200 OK", mark, f"Content-Length: {SIZE}")]
+            return [raw_response("200 OK", mark, f"Content-Length: {SIZE}")]
         sent = self._sent(asked.range if self._knows_ranges else None, mark)
         return [sent[: len(sent) * 2 // 3], RESET] if asked.number % 2 else [sent]
 
     def _sent(self, stated, mark):
         if stated is None:
-            return whole(self._content, mark)
+            return whole_response(self._content, mark)
         first, _, last = stated.removeprefix("bytes=").partition("-")
         begin, end = int(first), min(SIZE, int(last or SIZE) + 1)
         placed = f"Content-Range: bytes {begin}-{end - 1}/{SIZE}"
-        return whole(self._content[begin:end], mark, placed, status="206 Partial Content")
+        return whole_response(self._content[begin:end], mark, placed, status="206 Partial Content")
 
 
 @pytest.mark.parametrize("knows_ranges", [True, False], ids=["ranges", "no ranges"])
@@ -194,7 +194,7 @@ class Careless(GoodScript):
 @pytest.mark.parametrize("way", WAYS)
 def test_on_a_server_that_ignores_if_match(way, knows_etags, knows_ranges):
     script = Careless(knows_etags=knows_etags, knows_ranges=knows_ranges)
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         op = Operator(Http(server.endpoint), context=connections(2.0)).layer(patient())
         found = outcomes(way, op, script.put)
     assert found[-1] == "old"

@@ -10,7 +10,7 @@ import pytest
 
 from entrepot import InvalidInput
 from entrepot.testing import Fault, FaultMix, FaultProxy, FaultScript
-from tests.misbehaving import GoodScript, MisbehavingServer
+from entrepot.testing.scripted_server import OneObject, ScriptedServer
 
 CONTENT = bytes(range(256)) * 1024
 ASK = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -18,7 +18,7 @@ ASK = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @pytest.fixture
 def server():
-    with MisbehavingServer(GoodScript(CONTENT)) as running:
+    with ScriptedServer(OneObject(CONTENT)) as running:
         yield running
 
 
@@ -93,7 +93,7 @@ def test_a_reset_comes_after_so_many_bytes(server, after):
 
 def test_a_reset_on_the_way_up_keeps_the_request_from_the_server(server):
     _, how, count = outcome_of(server, Fault("reset", after=10, way="up"))
-    assert (how, count, server.asked) == (ConnectionResetError, 1, [])
+    assert (how, count, server.requests) == (ConnectionResetError, 1, [])
 
 
 @pytest.mark.parametrize("kind", ["close", "truncate"])
@@ -142,7 +142,7 @@ def test_who_is_refused_has_not_reached_the_server(server):
 
 def test_the_silent_one_takes_the_request_and_the_server_hears_nothing(server):
     received, how, count = outcome_of(server, Fault("silent"), timeout=0.2)
-    assert (received, how, count, server.asked) == (b"", TimeoutError, 1, [])
+    assert (received, how, count, server.requests) == (b"", TimeoutError, 1, [])
 
 
 def test_a_kept_connection_has_one_fault_an_exchange(server):

@@ -38,7 +38,17 @@ from entrepot.raw.http.aiohttp.errors import translated
 from entrepot.raw.http.aiohttp.handler import _LITTLE, BUFFER, MUCH, Handler
 from entrepot.raw.http.aiohttp.sockets import Socket
 from entrepot.services import Http
-from tests.misbehaving import CLOSE, PAUSE, RESET, STALL, Answer, Asked, MisbehavingServer, reply, whole
+from entrepot.testing.scripted_server import (
+    CLOSE,
+    PAUSE,
+    RESET,
+    STALL,
+    Answer,
+    ReceivedRequest,
+    ScriptedServer,
+    raw_response,
+    whole_response,
+)
 from tests.strict import STRICT, warnings_of
 
 PROXY_VARIABLES = [
@@ -78,8 +88,8 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def hello() -> Iterator[MisbehavingServer]:
-    with MisbehavingServer(lambda _: [whole(b"hello")]) as server:
+def hello() -> Iterator[ScriptedServer]:
+    with ScriptedServer(lambda _: [whole_response(b"hello")]) as server:
         yield server
 
 
@@ -113,24 +123,22 @@ TARGETS = [
 
 
 @pytest.mark.parametrize("target", TARGETS)
-async def test_a_request_goes_out_as_it_stands(
-    hello: MisbehavingServer, transport: AiohttpTransport, target: str
-) -> None:
+async def test_a_request_goes_out_as_it_stands(hello: ScriptedServer, transport: AiohttpTransport, target: str) -> None:
     headers = [("x-amz-Date", "now"), ("Range", "bytes=0-1"), ("authorization", "a"), ("X-Amz-Meta", "a  b")]
     await content_of(await transport.send(HttpRequest("GET", hello.endpoint + target, headers)))
     host = hello.endpoint.removeprefix("http://")
-    assert hello.asked[0].head.decode() == (
+    assert hello.requests[0].head.decode() == (
         f"GET {target} HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: identity\r\nUser-Agent: entrepot\r\n"
         "x-amz-Date: now\r\nRange: bytes=0-1\r\nauthorization: a\r\nX-Amz-Meta: a  b\r\n\r\n"
     )
 
 
 async def test_headers_of_the_request_stand_before_those_of_the_transport(
-    hello: MisbehavingServer, transport: AiohttpTransport
+    hello: ScriptedServer, transport: AiohttpTransport
 ) -> None:
     given = [("User-Agent", "me"), ("Accept-Encoding", "gzip"), ("Host", "elsewhere")]
     await content_of(await transport.send(HttpRequest("GET", f"{hello.endpoint}/a", given)))
-    headers = hello.asked[0].headers
+    headers = hello.requests[0].headers
     assert (headers["user-agent"], headers["accept-encoding"], headers["host"]) == ("me", "gzip", "elsewhere")
 
 
@@ -138,7 +146,7 @@ async def test_headers_of_the_request_stand_before_those_of_the_transport(
     ("path", "header"), [("/a", ("X", "a\r\nsecret: 1")), ("/a", ("X", "secret\0")), ("/a\r\nsecret: 1", ("X", "a"))]
 )
 async def test_what_would_end_a_line_is_refused_before_anything_is_sent(
-    hello: MisbehavingServer, transport: AiohttpTransport, path: str, header: tuple[str, str]
+    hello: ScriptedServer, transport: AiohttpTransport, path: str, header: tuple[str, str]
 ) -> None:
     with pytest.raises(InvalidInput, match="control character") as caught:
         await transport.send(HttpRequest("GET", hello.endpoint + path, [header]))
@@ -148,17 +156,17 @@ async def test_what_would_end_a_line_is_refused_before_anything_is_sent(
 
 
 async def test_userinfo_in_the_url_is_sent_as_credentials_and_not_as_a_part_of_the_url(
-    hello: MisbehavingServer, transport: AiohttpTransport
+    hello: ScriptedServer, transport: AiohttpTransport
 ) -> None:
     await get(transport, hello.endpoint.replace("//", "//user:pass@") + "/a")
-    assert hello.asked[0].target == "/a"
-    assert hello.asked[0].headers["host"] == hello.endpoint.removeprefix("http://")
-    assert hello.asked[0].headers["authorization"] == "Basic dXNlcjpwYXNz"
+    assert hello.requests[0].target == "/a"
+    assert hello.requests[0].headers["host"] == hello.endpoint.removeprefix("http://")
+    assert hello.requests[0].headers["authorization"] == "Basic dXNlcjpwYXNz"
 
 
 async def test_a_reply_that_only_announces_another_is_passed_over(transport: AiohttpTransport) -> None:
     early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-    with MisbehavingServer(lambda _: [b"HTTP/1.1 100 Continue\r\n\r\n", early, PAUSE, whole(b"hello")]) as server:
+    with ScriptedServer(lambda _: [b"HTTP/1.1 100 Continue\r\n\r\n", early, PAUSE, whole_response(b"hello")]) as server:
         for _ in range(2):
             assert await get(transport, f"{server.endpoint}/a") == b"hello"
         assert server.connections == 1
@@ -166,7 +174,7 @@ async def test_a_reply_that_only_announces_another_is_passed_over(transport: Aio
 
 async def test_silence_after_a_reply_that_only_announces_another_is_a_timeout() -> None:
     transport = AiohttpTransport(idle_timeout=0.1)
-    with MisbehavingServer(lambda _: [b"HTTP/1.1 103 Early Hints\r\n\r\n", STALL]) as server:
+    with ScriptedServer(lambda _: [b"HTTP/1.1 103 Early Hints\r\n\r\n", STALL]) as server:
         with pytest.raises(Timeout, match="sent nothing") as caught:
             await transport.send(HttpRequest("GET", f"{server.endpoint}/a?secret=1"))
         assert caught.value.is_temporary
@@ -176,12 +184,12 @@ async def test_silence_after_a_reply_that_only_announces_another_is_a_timeout() 
 
 
 async def test_a_status_below_those_that_announce_another_reply_is_given_back(transport: AiohttpTransport) -> None:
-    with MisbehavingServer(lambda _: [whole(b"hello", status="099 Odd")]) as server:
+    with ScriptedServer(lambda _: [whole_response(b"hello", status="099 Odd")]) as server:
         response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
         assert (response.status, await content_of(response)) == (99, b"hello")
 
 
-async def test_the_scheme_of_a_url_may_be_in_capitals(hello: MisbehavingServer, transport: AiohttpTransport) -> None:
+async def test_the_scheme_of_a_url_may_be_in_capitals(hello: ScriptedServer, transport: AiohttpTransport) -> None:
     assert await get(transport, hello.endpoint.replace("http", "HTTP") + "/a") == b"hello"
 
 
@@ -194,25 +202,25 @@ async def test_a_host_that_there_cannot_be_is_refused(transport: AiohttpTranspor
 
 
 async def test_cookies_are_not_kept(transport: AiohttpTransport) -> None:
-    with MisbehavingServer(lambda _: [whole(b"", "Set-Cookie: a=b; Path=/")]) as server:
+    with ScriptedServer(lambda _: [whole_response(b"", "Set-Cookie: a=b; Path=/")]) as server:
         await get(transport, f"{server.endpoint}/a")
         await get(transport, f"{server.endpoint}/a")
-        assert "cookie" not in server.asked[1].headers
+        assert "cookie" not in server.requests[1].headers
 
 
 async def test_redirects_are_given_back(transport: AiohttpTransport) -> None:
-    with MisbehavingServer(lambda _: [whole(b"", "Location: /b", status="302 Found")]) as server:
+    with ScriptedServer(lambda _: [whole_response(b"", "Location: /b", status="302 Found")]) as server:
         response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
         assert (response.status, response.headers["location"]) == (302, "/b")
         await response.body.close()
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
 
 # Connections.
 
 
 async def test_a_connection_is_used_again_once_its_content_was_read(
-    hello: MisbehavingServer, transport: AiohttpTransport
+    hello: ScriptedServer, transport: AiohttpTransport
 ) -> None:
     for _ in range(3):
         assert await get(transport, f"{hello.endpoint}/a") == b"hello"
@@ -220,7 +228,7 @@ async def test_a_connection_is_used_again_once_its_content_was_read(
 
 
 async def test_closing_a_body_early_waits_for_nothing_and_ends_the_connection(transport: AiohttpTransport) -> None:
-    with MisbehavingServer(lambda _: [reply("200 OK", "Content-Length: 10") + b"hello", STALL]) as server:
+    with ScriptedServer(lambda _: [raw_response("200 OK", "Content-Length: 10") + b"hello", STALL]) as server:
         response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
         assert await response.body.read(3) == b"hel"
         await response.body.close()
@@ -229,16 +237,16 @@ async def test_closing_a_body_early_waits_for_nothing_and_ends_the_connection(tr
 
 
 async def test_a_kept_connection_that_the_server_closed_is_replaced(transport: AiohttpTransport) -> None:
-    def script(asked: Asked) -> Answer:
-        return [CLOSE] if asked.number == 1 else [whole(b"hello")]
+    def script(asked: ReceivedRequest) -> Answer:
+        return [CLOSE] if asked.number == 1 else [whole_response(b"hello")]
 
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         assert await get(transport, f"{server.endpoint}/a") == b"hello"
         assert await get(transport, f"{server.endpoint}/a") == b"hello"
-        assert [asked.connection for asked in server.asked] == [0, 0, 1]
+        assert [asked.connection for asked in server.requests] == [0, 0, 1]
 
 
-async def _keep_connections(transport: AiohttpTransport, server: MisbehavingServer, count: int) -> None:
+async def _keep_connections(transport: AiohttpTransport, server: ScriptedServer, count: int) -> None:
     """Leaves so many connections to the server kept, after which it answers nothing more on any of them."""
     await asyncio.gather(*(get(transport, f"{server.endpoint}/{number}") for number in range(count)))
     assert server.connections == count
@@ -252,12 +260,16 @@ async def test_one_dead_kept_connection_ends_all_that_were_kept_with_it(
     """A balancer that restarted has forgotten all of them. Each would take one of the tries of a retry."""
     kept = 8
 
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         if kept <= asked.number and asked.connection < kept:
             return [fault]
-        return [reply("200 OK", "Content-Length: 5")] if asked.method == "HEAD" else [PAUSE, whole(b"hello")]
+        return (
+            [raw_response("200 OK", "Content-Length: 5")]
+            if asked.method == "HEAD"
+            else [PAUSE, whole_response(b"hello")]
+        )
 
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         await _keep_connections(transport, server, kept)
         for attempt in range(1, tries + 1):
             try:
@@ -267,7 +279,7 @@ async def test_one_dead_kept_connection_ends_all_that_were_kept_with_it(
                 assert attempt < tries
         assert response.status == 200
         await response.body.close()
-        dead, new = (asked.connection for asked in server.asked[kept:])
+        dead, new = (asked.connection for asked in server.requests[kept:])
         assert (dead < kept, new) == (True, kept)
 
 
@@ -279,11 +291,11 @@ async def test_a_silent_kept_connection_ends_all_that_were_kept_with_it(
     kept, client_tls = 4, ssl.create_default_context()
     authority.configure_trust(client_tls)
 
-    def script(asked: Asked) -> Answer:
-        return [PAUSE, whole(b"hello")] if asked.number < kept or asked.connection >= kept else [STALL]
+    def script(asked: ReceivedRequest) -> Answer:
+        return [PAUSE, whole_response(b"hello")] if asked.number < kept or asked.connection >= kept else [STALL]
 
     transport = AiohttpTransport(idle_timeout=0.3, ssl_context=client_tls if tls else None)
-    with MisbehavingServer(script, server_tls if tls else None) as server:
+    with ScriptedServer(script, server_tls if tls else None) as server:
         await _keep_connections(transport, server, kept)
         with pytest.raises(Timeout) as caught:
             await get(transport, f"{server.endpoint}/a")
@@ -293,7 +305,7 @@ async def test_a_silent_kept_connection_ends_all_that_were_kept_with_it(
         await transport.close()
 
 
-async def _until_open(server: MisbehavingServer, count: int) -> None:
+async def _until_open(server: ScriptedServer, count: int) -> None:
     async with asyncio.timeout(10):
         while server.open_connections != count:
             await asyncio.sleep(0.005)
@@ -305,9 +317,9 @@ class SilentOnceKept:
     def __init__(self, kept: int) -> None:
         self._kept = kept
 
-    def __call__(self, asked: Asked) -> Answer:
+    def __call__(self, asked: ReceivedRequest) -> Answer:
         if asked.number < self._kept or asked.connection >= self._kept:
-            return [PAUSE, whole(b"hello")]
+            return [PAUSE, whole_response(b"hello")]
         return [STALL]
 
 
@@ -316,7 +328,7 @@ async def test_silence_that_the_caller_does_not_wait_out_ends_the_kept_connectio
 ) -> None:
     """A timeout of the caller's own cancels the request. Each of its attempts would meet another silent connection."""
     monkeypatch.setattr("entrepot.raw.http.aiohttp.pool._SILENCE", 0.1)
-    with MisbehavingServer(SilentOnceKept(4)) as server:
+    with ScriptedServer(SilentOnceKept(4)) as server:
         await _keep_connections(transport, server, 4)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
@@ -326,10 +338,10 @@ async def test_silence_that_the_caller_does_not_wait_out_ends_the_kept_connectio
 
 
 async def test_a_request_that_is_cancelled_at_once_ends_its_own_connection_only(transport: AiohttpTransport) -> None:
-    with MisbehavingServer(SilentOnceKept(4)) as server:
+    with ScriptedServer(SilentOnceKept(4)) as server:
         await _keep_connections(transport, server, 4)
         asking = asyncio.ensure_future(get(transport, f"{server.endpoint}/a"))
-        while len(server.asked) == 4:
+        while len(server.requests) == 4:
             await asyncio.sleep(0.005)
         asking.cancel()
         await asyncio.wait([asking])
@@ -341,10 +353,10 @@ async def test_a_request_that_is_cancelled_at_once_ends_its_own_connection_only(
 async def test_a_response_that_is_not_http_on_a_kept_connection_ends_those_kept_with_it(
     transport: AiohttpTransport,
 ) -> None:
-    def script(asked: Asked) -> Answer:
-        return [b"no HTTP\r\n\r\n"] if asked.number == 4 else [PAUSE, whole(b"hello")]
+    def script(asked: ReceivedRequest) -> Answer:
+        return [b"no HTTP\r\n\r\n"] if asked.number == 4 else [PAUSE, whole_response(b"hello")]
 
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         await _keep_connections(transport, server, 4)
         with pytest.raises(Unexpected) as caught:
             await transport.send(HttpRequest("PUT", f"{server.endpoint}/a?secret=1", body=b"x"))
@@ -353,9 +365,9 @@ async def test_a_response_that_is_not_http_on_a_kept_connection_ends_those_kept_
         await _until_open(server, 0)
 
 
-async def test_kept_connections_to_another_origin_stay(hello: MisbehavingServer, transport: AiohttpTransport) -> None:
+async def test_kept_connections_to_another_origin_stay(hello: ScriptedServer, transport: AiohttpTransport) -> None:
     await get(transport, f"{hello.endpoint}/a")
-    with MisbehavingServer(lambda asked: [RESET] if asked.number == 1 else [whole(b"hello")]) as server:
+    with ScriptedServer(lambda asked: [RESET] if asked.number == 1 else [whole_response(b"hello")]) as server:
         for _ in range(2):
             await get(transport, f"{server.endpoint}/a")
     await get(transport, f"{hello.endpoint}/a")
@@ -370,13 +382,13 @@ def _descriptors() -> int:
 async def test_dead_kept_connections_of_tls_do_not_wait_for_the_peer(server_tls: ssl.SSLContext, ca_file: str) -> None:
     transport, hold = AiohttpTransport(idle_timeout=0.3, ca_file=ca_file), threading.Event()
 
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         if asked.number < 4:
-            return [PAUSE, whole(b"hello")]
+            return [PAUSE, whole_response(b"hello")]
         hold.wait(10)  # the thread of the server: it answers nothing at all, like a network that drops packets
         return [CLOSE]
 
-    with MisbehavingServer(script, server_tls) as server:
+    with ScriptedServer(script, server_tls) as server:
         await _keep_connections(transport, server, 4)
         before = _descriptors()
         with pytest.raises(Timeout):
@@ -391,11 +403,11 @@ async def test_dead_kept_connections_of_tls_do_not_wait_for_the_peer(server_tls:
 async def test_a_silent_new_connection_leaves_the_kept_ones_alone() -> None:
     """A request that takes long says nothing of connections that others keep."""
 
-    def script(asked: Asked) -> Answer:
-        return [STALL] if asked.target == "/slow" else [whole(b"hello")]
+    def script(asked: ReceivedRequest) -> Answer:
+        return [STALL] if asked.target == "/slow" else [whole_response(b"hello")]
 
     transport = AiohttpTransport(idle_timeout=0.3)
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         slow = asyncio.ensure_future(get(transport, f"{server.endpoint}/slow"))
         await asyncio.sleep(0.1)
         assert await get(transport, f"{server.endpoint}/fast") == b"hello"
@@ -408,31 +420,35 @@ async def test_a_silent_new_connection_leaves_the_kept_ones_alone() -> None:
 
 @pytest.mark.parametrize("fault", [CLOSE, RESET])
 async def test_a_request_on_a_new_connection_is_never_repeated(transport: AiohttpTransport, fault: Any) -> None:
-    with MisbehavingServer(lambda _: [fault]) as server:
+    with ScriptedServer(lambda _: [fault]) as server:
         with pytest.raises(Unexpected) as caught:
             await get(transport, f"{server.endpoint}/a?secret=1")
         assert caught.value.is_temporary
         assert "secret" not in str(caught.value)
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
 async def test_a_request_that_changes_something_is_never_repeated(transport: AiohttpTransport, method: str) -> None:
-    def script(asked: Asked) -> Answer:
-        return [CLOSE] if asked.number == 1 else [whole(b"hello")]
+    def script(asked: ReceivedRequest) -> Answer:
+        return [CLOSE] if asked.number == 1 else [whole_response(b"hello")]
 
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         await get(transport, f"{server.endpoint}/a")
         with pytest.raises(Unexpected):
             await transport.send(HttpRequest(method, f"{server.endpoint}/a"))
-        assert len(server.asked) == 2
+        assert len(server.requests) == 2
 
 
 async def test_what_comes_unasked_is_not_taken_for_the_next_reply(transport: AiohttpTransport) -> None:
-    def script(asked: Asked) -> Answer:
-        return [whole(b"hello"), PAUSE, whole(b"wrong")] if asked.number == 0 else [whole(b"right")]
+    def script(asked: ReceivedRequest) -> Answer:
+        return (
+            [whole_response(b"hello"), PAUSE, whole_response(b"wrong")]
+            if asked.number == 0
+            else [whole_response(b"right")]
+        )
 
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         assert await get(transport, f"{server.endpoint}/a") == b"hello"
         await asyncio.sleep(0.1)
         assert await get(transport, f"{server.endpoint}/a") == b"right"
@@ -440,7 +456,7 @@ async def test_what_comes_unasked_is_not_taken_for_the_next_reply(transport: Aio
 
 async def test_requests_beyond_the_limit_wait_their_turn() -> None:
     transport = AiohttpTransport(max_connections=2)
-    with MisbehavingServer(lambda _: [PAUSE, whole(b"hello")]) as server:
+    with ScriptedServer(lambda _: [PAUSE, whole_response(b"hello")]) as server:
         assert await asyncio.gather(*(get(transport, f"{server.endpoint}/a") for _ in range(6))) == [b"hello"] * 6
         assert server.connections == 2
         await transport.close()
@@ -452,21 +468,21 @@ class Held:
     def __init__(self) -> None:
         self.may_end = threading.Event()
 
-    def __call__(self, asked: Asked) -> Answer:
-        yield reply("200 OK", "Content-Length: 10") + b"hello"
+    def __call__(self, asked: ReceivedRequest) -> Answer:
+        yield raw_response("200 OK", "Content-Length: 10") + b"hello"
         while not self.may_end.is_set():
             yield PAUSE
         yield b"world"
 
 
-async def until_sent(server: MisbehavingServer) -> None:
+async def until_sent(server: ScriptedServer) -> None:
     while not server.sent:
         await asyncio.sleep(0.005)
 
 
-async def test_closing_lets_what_is_in_flight_go_on_and_closes_it_then(hello: MisbehavingServer) -> None:
+async def test_closing_lets_what_is_in_flight_go_on_and_closes_it_then(hello: ScriptedServer) -> None:
     transport, script = AiohttpTransport(max_connections=1), Held()
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         assert await get(transport, f"{hello.endpoint}/a") == b"hello"
         going = [asyncio.ensure_future(get(transport, f"{server.endpoint}/a")) for _ in range(3)]
         await until_sent(server)
@@ -480,7 +496,7 @@ async def test_closing_lets_what_is_in_flight_go_on_and_closes_it_then(hello: Mi
 
 async def test_closing_keeps_a_connection_that_is_read_and_closes_it_with_its_body() -> None:
     transport, script = AiohttpTransport(), Held()
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
         assert await response.body.read(5) == b"hello"
         await transport.close()
@@ -491,7 +507,7 @@ async def test_closing_keeps_a_connection_that_is_read_and_closes_it_with_its_bo
         await asyncio.to_thread(server.wait_until_left)
 
 
-async def test_closing_leaves_the_transport_usable(hello: MisbehavingServer) -> None:
+async def test_closing_leaves_the_transport_usable(hello: ScriptedServer) -> None:
     transport = AiohttpTransport()
     for _ in range(2):
         assert await get(transport, f"{hello.endpoint}/a") == b"hello"
@@ -503,13 +519,13 @@ async def test_closing_leaves_the_transport_usable(hello: MisbehavingServer) -> 
 def test_a_loop_that_shuts_down_wakes_whoever_still_reads_or_waits() -> None:
     transport = AiohttpTransport(max_connections=1)
 
-    async def main(server: MisbehavingServer) -> list[Any]:
+    async def main(server: ScriptedServer) -> list[Any]:
         tasks = [asyncio.ensure_future(get(transport, f"{server.endpoint}/a")) for _ in range(4)]
         await until_sent(server)
         await asyncio.get_running_loop().shutdown_asyncgens()
         return await asyncio.gather(*tasks, return_exceptions=True)
 
-    with MisbehavingServer(lambda _: [reply("200 OK", "Content-Length: 10") + b"hello", STALL]) as server:
+    with ScriptedServer(lambda _: [raw_response("200 OK", "Content-Length: 10") + b"hello", STALL]) as server:
         errors = asyncio.run(main(server))
         assert [type(error) for error in errors] == [ContentIncomplete, Unexpected, Unexpected, Unexpected]
         assert all(isinstance(error, Error) and error.is_temporary for error in errors)
@@ -542,13 +558,13 @@ async def test_looking_up_a_name_is_part_of_connecting(
 
 async def test_a_request_fails_once_nobody_reads_what_holds_all_connections() -> None:
     transport = AiohttpTransport(max_connections=2, pool_timeout=0.1)
-    with MisbehavingServer(Held()) as server:
+    with ScriptedServer(Held()) as server:
         url = f"{server.endpoint}/a"
         held = [await transport.send(HttpRequest("GET", url)) for _ in range(2)]
         with pytest.raises(Timeout, match="all 2 connections are held by open readers") as caught:
             await transport.send(HttpRequest("GET", url))
         assert caught.value.is_temporary
-        assert len(server.asked) == 2
+        assert len(server.requests) == 2
         await held[0].body.close()
         held[0] = await transport.send(HttpRequest("GET", url))
         for one in held:
@@ -559,7 +575,7 @@ async def test_a_request_fails_once_nobody_reads_what_holds_all_connections() ->
 async def test_a_request_waits_its_turn_as_long_as_another_is_read() -> None:
     patience, content = 1.0, bytes(64 * BUFFER)
     transport = AiohttpTransport(max_connections=1, pool_timeout=patience)
-    with MisbehavingServer(lambda _: [whole(content)]) as server:
+    with ScriptedServer(lambda _: [whole_response(content)]) as server:
         response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
         waiting = asyncio.ensure_future(transport.send(HttpRequest("GET", f"{server.endpoint}/a")))
         for _ in range(6):
@@ -573,7 +589,7 @@ async def test_a_request_waits_its_turn_as_long_as_another_is_read() -> None:
 
 async def test_a_request_without_a_bound_waits_its_turn() -> None:
     transport = AiohttpTransport(max_connections=1, pool_timeout=None)
-    with MisbehavingServer(lambda _: [PAUSE, whole(b"hello")]) as server:
+    with ScriptedServer(lambda _: [PAUSE, whole_response(b"hello")]) as server:
         assert await asyncio.gather(*(get(transport, f"{server.endpoint}/a") for _ in range(3))) == [b"hello"] * 3
         await transport.close()
 
@@ -587,7 +603,7 @@ async def waiting(transport: AiohttpTransport, number: int) -> None:
 
 async def test_a_turn_that_is_given_up_is_that_of_the_next() -> None:
     transport, script = AiohttpTransport(max_connections=1, pool_timeout=1), Held()
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
         first, second = (asyncio.ensure_future(get(transport, f"{server.endpoint}/a")) for _ in range(2))
         await waiting(transport, 2)
@@ -599,7 +615,7 @@ async def test_a_turn_that_is_given_up_is_that_of_the_next() -> None:
         await transport.close()
 
 
-async def test_a_request_is_not_overtaken_by_those_that_come_later(hello: MisbehavingServer) -> None:
+async def test_a_request_is_not_overtaken_by_those_that_come_later(hello: ScriptedServer) -> None:
     transport = AiohttpTransport(max_connections=1)
     order = list[int]()
 
@@ -612,7 +628,7 @@ async def test_a_request_is_not_overtaken_by_those_that_come_later(hello: Misbeh
             await one(0)
 
     tasks = [asyncio.ensure_future(hog())]
-    while not hello.asked:
+    while not hello.requests:
         await asyncio.sleep(0)
     tasks += [asyncio.ensure_future(one(number)) for number in (1, 2)]
     await asyncio.gather(*tasks)
@@ -623,22 +639,22 @@ async def test_a_request_is_not_overtaken_by_those_that_come_later(hello: Misbeh
 @pytest.mark.parametrize("in_thread", [False, True])
 async def test_a_body_that_nobody_closes_gives_its_connection_up(in_thread: bool) -> None:
     transport, script = AiohttpTransport(max_connections=1), Held()
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         held = [await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))]
         assert await held[0].body.read(5) == b"hello"
         await asyncio.to_thread(held.clear) if in_thread else held.clear()
         script.may_end.set()
         assert await get(transport, f"{server.endpoint}/a") == b"helloworld"
-        assert [asked.connection for asked in server.asked] == [0, 1]
+        assert [asked.connection for asked in server.requests] == [0, 1]
         await transport.close()
 
 
 async def test_a_cancelled_request_leaves_no_connection(transport: AiohttpTransport) -> None:
-    with MisbehavingServer(lambda _: [STALL]) as server:
+    with ScriptedServer(lambda _: [STALL]) as server:
         for _ in range(5):
             sending = asyncio.ensure_future(get(transport, f"{server.endpoint}/a"))
-            before = len(server.asked)
-            while len(server.asked) == before:
+            before = len(server.requests)
+            while len(server.requests) == before:
                 await asyncio.sleep(0.001)
             sending.cancel()
             with suppress(asyncio.CancelledError):
@@ -647,7 +663,7 @@ async def test_a_cancelled_request_leaves_no_connection(transport: AiohttpTransp
         await asyncio.to_thread(server.wait_until_left)
 
 
-async def test_dropping_the_transport_closes_its_connections(hello: MisbehavingServer) -> None:
+async def test_dropping_the_transport_closes_its_connections(hello: ScriptedServer) -> None:
     transport = AiohttpTransport()
     await get(transport, f"{hello.endpoint}/a")
     assert hello.open_connections == 1
@@ -663,7 +679,7 @@ async def test_dropping_the_transport_closes_its_connections(hello: MisbehavingS
 
 async def test_what_has_arrived_is_taken_and_no_more_than_asked(transport: AiohttpTransport) -> None:
     content = os.urandom(3 * BUFFER)
-    with MisbehavingServer(lambda _: [whole(content)]) as server:
+    with ScriptedServer(lambda _: [whole_response(content)]) as server:
         response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
         data = b""
         for n in (1, 1000, 70_000, BUFFER, 2 * BUFFER, 1 << 62):
@@ -678,7 +694,7 @@ async def test_what_has_arrived_is_taken_and_no_more_than_asked(transport: Aioht
 
 
 async def test_reading_all_does_not_gather_all_in_memory(transport: AiohttpTransport) -> None:
-    with MisbehavingServer(lambda _: [whole(bytes(64 * BUFFER))]) as server:
+    with ScriptedServer(lambda _: [whole_response(bytes(64 * BUFFER))]) as server:
         response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
         largest = 0
         while part := await response.body.read(1 << 62):
@@ -693,22 +709,22 @@ async def test_content_comes_whole_however_it_is_cut_and_the_connection_is_used_
 ) -> None:
     content = os.urandom(700_000)
 
-    def script(asked: Asked) -> Answer:
-        head = reply("200 OK", f"Content-Length: {len(content)}")
+    def script(asked: ReceivedRequest) -> Answer:
+        head = raw_response("200 OK", f"Content-Length: {len(content)}")
         return [head + content[:7], PAUSE, content[7:9], PAUSE, content[9:-1], PAUSE, content[-1:]]
 
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         assert [await get(transport, f"{server.endpoint}/a") == content for _ in range(3)] == [True] * 3
-        assert [asked.connection for asked in server.asked] == [0, 0, 0]
+        assert [asked.connection for asked in server.requests] == [0, 0, 0]
 
 
 async def test_what_comes_behind_the_content_is_dropped_with_its_connection(transport: AiohttpTransport) -> None:
-    def script(asked: Asked) -> Answer:
-        return [reply("200 OK", "Content-Length: 10") + b"hello", PAUSE, b"worldHTTP/1.1 200 OK\r\n\r\n"]
+    def script(asked: ReceivedRequest) -> Answer:
+        return [raw_response("200 OK", "Content-Length: 10") + b"hello", PAUSE, b"worldHTTP/1.1 200 OK\r\n\r\n"]
 
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         assert [await get(transport, f"{server.endpoint}/a") for _ in range(2)] == [b"helloworld"] * 2
-        assert [asked.connection for asked in server.asked] == [0, 1]
+        assert [asked.connection for asked in server.requests] == [0, 1]
 
 
 async def test_content_that_nobody_reads_yet_holds_up_no_other_reply_on_its_connection(
@@ -716,24 +732,24 @@ async def test_content_that_nobody_reads_yet_holds_up_no_other_reply_on_its_conn
 ) -> None:
     content = bytes(2 * BUFFER + 1)
 
-    def script(asked: Asked) -> Answer:
-        return [reply("200 OK", f"Content-Length: {len(content)}") + content[:1], PAUSE, content[1:]]
+    def script(asked: ReceivedRequest) -> Answer:
+        return [raw_response("200 OK", f"Content-Length: {len(content)}") + content[:1], PAUSE, content[1:]]
 
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         url = f"{server.endpoint}/a"
         unread = await transport.send(HttpRequest("GET", url))
         (handler,) = (await transport._pools.get()).current()._connector._made
         while not handler.is_idle:
             await asyncio.sleep(0.005)
         assert await get(transport, url) == content
-        assert [asked.connection for asked in server.asked] == [0, 0]
+        assert [asked.connection for asked in server.requests] == [0, 0]
         assert await content_of(unread) == content
 
 
 @pytest.mark.parametrize("end", [CLOSE, RESET])
 async def test_content_that_ends_early_after_much_of_it_is_incomplete(transport: AiohttpTransport, end: Any) -> None:
-    head = reply("200 OK", "Content-Length: 300000")
-    with MisbehavingServer(lambda _: [head + bytes(10), PAUSE, bytes(100_000), PAUSE, end]) as server:
+    head = raw_response("200 OK", "Content-Length: 300000")
+    with ScriptedServer(lambda _: [head + bytes(10), PAUSE, bytes(100_000), PAUSE, end]) as server:
         response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
         with pytest.raises(ContentIncomplete) as caught:
             await content_of(response)
@@ -741,8 +757,8 @@ async def test_content_that_ends_early_after_much_of_it_is_incomplete(transport:
 
 
 async def test_an_end_of_the_connection_is_no_failure_of_content_that_has_come(transport: AiohttpTransport) -> None:
-    head = reply("200 OK", "Content-Length: 100010")
-    with MisbehavingServer(lambda _: [head + bytes(10), PAUSE, bytes(100_000), CLOSE]) as server:
+    head = raw_response("200 OK", "Content-Length: 100010")
+    with ScriptedServer(lambda _: [head + bytes(10), PAUSE, bytes(100_000), CLOSE]) as server:
         response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
         assert await response.body.read(1) == b"\0"
         await asyncio.to_thread(server.wait_until_left)
@@ -751,7 +767,7 @@ async def test_an_end_of_the_connection_is_no_failure_of_content_that_has_come(t
 
 
 async def test_the_first_bytes_do_not_wait_for_the_rest(transport: AiohttpTransport) -> None:
-    with MisbehavingServer(lambda _: [reply("200 OK", "Content-Length: 10") + b"hello", STALL]) as server:
+    with ScriptedServer(lambda _: [raw_response("200 OK", "Content-Length: 10") + b"hello", STALL]) as server:
         response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
         assert await response.body.read(1 << 62) == b"hello"
         await response.body.close()
@@ -762,7 +778,7 @@ async def test_the_first_bytes_do_not_wait_for_the_rest(transport: AiohttpTransp
 )
 async def test_silence_in_the_middle_of_content_is_a_timeout(of_transport: float, of_request: float | None) -> None:
     transport = AiohttpTransport(idle_timeout=of_transport)
-    with MisbehavingServer(lambda _: [reply("200 OK", "Content-Length: 10") + b"hello", PAUSE, STALL]) as server:
+    with ScriptedServer(lambda _: [raw_response("200 OK", "Content-Length: 10") + b"hello", PAUSE, STALL]) as server:
         response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a", idle_timeout=of_request))
         await response.body.read(5)
         with pytest.raises(Timeout) as caught:
@@ -775,19 +791,19 @@ async def test_silence_in_the_middle_of_content_is_a_timeout(of_transport: float
 async def test_the_timeout_of_a_request_holds_on_a_connection_that_waited_longer_before(
     transport: AiohttpTransport,
 ) -> None:
-    def script(asked: Asked) -> Answer:
-        return [whole(b"hello")] if asked.number == 0 else [STALL]
+    def script(asked: ReceivedRequest) -> Answer:
+        return [whole_response(b"hello")] if asked.number == 0 else [STALL]
 
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         assert await get(transport, f"{server.endpoint}/a") == b"hello"
         with pytest.raises(Timeout, match="sent nothing"):
             await transport.send(HttpRequest("GET", f"{server.endpoint}/a", idle_timeout=0.1))
-        assert [asked.connection for asked in server.asked] == [0, 0]
+        assert [asked.connection for asked in server.requests] == [0, 0]
 
 
 async def test_a_connection_that_breaks_after_its_content_does_not_spoil_it(transport: AiohttpTransport) -> None:
-    chunked = reply("200 OK", "Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n\r\n"
-    with MisbehavingServer(lambda _: [chunked, PAUSE, RESET]) as server:
+    chunked = raw_response("200 OK", "Transfer-Encoding: chunked") + b"5\r\nhello\r\n0\r\n\r\n"
+    with ScriptedServer(lambda _: [chunked, PAUSE, RESET]) as server:
         response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
         await asyncio.to_thread(server.wait_until_left)
         await asyncio.sleep(0.05)
@@ -795,10 +811,10 @@ async def test_a_connection_that_breaks_after_its_content_does_not_spoil_it(tran
 
 
 async def test_an_end_that_has_come_is_known_without_asking(transport: AiohttpTransport) -> None:
-    def script(asked: Asked) -> Answer:
-        return [whole(b"hello")] if asked.target == "/known" else [reply("200 OK"), b"hello", CLOSE]
+    def script(asked: ReceivedRequest) -> Answer:
+        return [whole_response(b"hello")] if asked.target == "/known" else [raw_response("200 OK"), b"hello", CLOSE]
 
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         known = await transport.send(HttpRequest("GET", f"{server.endpoint}/known"))
         assert not known.body.is_at_end
         assert await known.body.read(4) == b"hell"
@@ -816,10 +832,10 @@ async def test_an_end_that_has_come_is_known_without_asking(transport: AiohttpTr
 # Private names that fail silently: where another version lacks one, everything works, but not as it is meant.
 
 
-async def handler_of(transport: AiohttpTransport, server: MisbehavingServer) -> Handler:
+async def handler_of(transport: AiohttpTransport, server: ScriptedServer) -> Handler:
     """The connection of a request that waits for its reply."""
     asyncio.ensure_future(get(transport, f"{server.endpoint}/a")).add_done_callback(lambda task: task.exception())
-    while not server.asked:
+    while not server.requests:
         await asyncio.sleep(0.005)
     pool = (await transport._pools.get()).current()
     (handler,) = pool._connector._made
@@ -827,15 +843,15 @@ async def handler_of(transport: AiohttpTransport, server: MisbehavingServer) -> 
 
 
 async def test_the_timer_is_ours_and_is_not_started_anew_for_each_piece(transport: AiohttpTransport) -> None:
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         assert asked.number == 0
-        yield reply("200 OK", "Content-Length: 10")
+        yield raw_response("200 OK", "Content-Length: 10")
         for _ in range(10):
             yield PAUSE
             yield b"a"
         yield STALL
 
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         handler = await handler_of(transport, server)
         alarm = handler._alarm
         assert alarm is not None
@@ -856,7 +872,7 @@ async def test_as_much_is_received_at_once_as_a_reply_shows_to_have(
 
     monkeypatch.setattr(Socket, "acknowledge", acknowledge)
     transport = AiohttpTransport(ca_file=ca_file)
-    with MisbehavingServer(Held(), server_tls if is_tls else None) as server:
+    with ScriptedServer(Held(), server_tls if is_tls else None) as server:
         handler = await handler_of(transport, server)
         connection: Any = handler.transport
         receiver = connection._ssl_protocol if is_tls else connection
@@ -872,7 +888,7 @@ async def test_as_much_is_received_at_once_as_a_reply_shows_to_have(
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux can be told to acknowledge at once")
 async def test_what_came_is_acknowledged_at_once_where_that_is_asked_for(transport: AiohttpTransport) -> None:
-    with MisbehavingServer(Held()) as server:
+    with ScriptedServer(Held()) as server:
         handler = await handler_of(transport, server)
         own = handler.transport.get_extra_info("socket")
         own.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
@@ -886,7 +902,7 @@ async def test_what_came_is_acknowledged_at_once_where_that_is_asked_for(transpo
 
 
 async def test_a_certificate_of_the_given_authority_is_trusted(server_tls: ssl.SSLContext, ca_file: str) -> None:
-    with MisbehavingServer(lambda _: [whole(b"hello")], server_tls) as server:
+    with ScriptedServer(lambda _: [whole_response(b"hello")], server_tls) as server:
         for transport in (
             AiohttpTransport(ca_file=ca_file),
             AiohttpTransport(ssl_context=ssl.create_default_context(cafile=ca_file)),
@@ -898,12 +914,12 @@ async def test_a_certificate_of_the_given_authority_is_trusted(server_tls: ssl.S
 async def test_an_unknown_certificate_is_refused_for_good(
     server_tls: ssl.SSLContext, transport: AiohttpTransport
 ) -> None:
-    with MisbehavingServer(lambda _: [whole(b"hello")], server_tls) as server:
+    with ScriptedServer(lambda _: [whole_response(b"hello")], server_tls) as server:
         with pytest.raises(Unexpected) as caught:
             await get(transport, f"{server.endpoint}/a")
         assert "certificate" in caught.value.message
         assert not caught.value.is_temporary
-        assert server.asked == []
+        assert server.requests == []
 
 
 # Loops.
@@ -969,14 +985,14 @@ def test_a_loop_that_ends_leaves_nothing_open(
     server_tls: ssl.SSLContext, ca_file: str, is_tls: bool, loop: str, way: str
 ) -> None:
     # Nobody closes the transport; every warning is an error.
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         if not asked.target.endswith("silent"):
-            return [whole(b"hello" + bytes(BUFFER))]
+            return [whole_response(b"hello" + bytes(BUFFER))]
         # Longer than the client lives: nobody answers when it says good-bye.
         time.sleep(0.5)
         return [STALL]
 
-    with MisbehavingServer(script, server_tls if is_tls else None, takes_content=False) as server:
+    with ScriptedServer(script, server_tls if is_tls else None, takes_content=False) as server:
         command = [*STRICT, "-c", PROGRAM, f"{server.endpoint}/a"]
         done = subprocess.run(
             [*command, ca_file if is_tls else "", loop, way], capture_output=True, text=True, timeout=30, check=False
@@ -1026,7 +1042,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-def test_a_parent_goes_on_whatever_its_forked_child_did(hello: MisbehavingServer, method: str) -> None:
+def test_a_parent_goes_on_whatever_its_forked_child_did(hello: ScriptedServer, method: str) -> None:
     command = [*STRICT, "-c", FORKING_PROGRAM, f"{hello.endpoint}/a", method]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout) == (0, "fine\n")
@@ -1036,7 +1052,7 @@ def test_a_parent_goes_on_whatever_its_forked_child_did(hello: MisbehavingServer
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_a_request_that_is_cancelled_while_it_connects_does_not_hold_up_the_end(
-    hello: MisbehavingServer, new_loop: Any
+    hello: ScriptedServer, new_loop: Any
 ) -> None:
     async def main() -> None:
         transport = AiohttpTransport()
@@ -1058,7 +1074,7 @@ def test_a_request_that_is_cancelled_while_it_connects_does_not_hold_up_the_end(
     hello.wait_until_left()
 
 
-def test_one_transport_serves_loop_after_loop_and_anyio(hello: MisbehavingServer) -> None:
+def test_one_transport_serves_loop_after_loop_and_anyio(hello: ScriptedServer) -> None:
     transport = AiohttpTransport()
     url = f"{hello.endpoint}/a"
     assert asyncio.run(get(transport, url)) == b"hello"
@@ -1069,13 +1085,13 @@ def test_one_transport_serves_loop_after_loop_and_anyio(hello: MisbehavingServer
     assert hello.connections == 3
 
 
-def test_without_an_asyncio_loop_the_error_says_so(hello: MisbehavingServer) -> None:
+def test_without_an_asyncio_loop_the_error_says_so(hello: ScriptedServer) -> None:
     with pytest.raises(Unsupported) as caught:
         get(AiohttpTransport(), f"{hello.endpoint}/a").send(None)
     assert "asyncio" in caught.value.message
     with pytest.raises(Unsupported):
         AiohttpTransport().close().send(None)
-    assert hello.asked == []
+    assert hello.requests == []
 
 
 async def test_an_error_of_the_interpreter_is_not_taken_for_a_missing_loop(
@@ -1121,13 +1137,13 @@ def test_two_ways_to_speak_tls_exclude_each_other(ca_file: str) -> None:
         AiohttpTransport(ca_file=ca_file, ssl_context=ssl.create_default_context())
 
 
-async def test_a_transport_without_limits_works(hello: MisbehavingServer) -> None:
+async def test_a_transport_without_limits_works(hello: ScriptedServer) -> None:
     transport = AiohttpTransport(connect_timeout=None, idle_timeout=None, max_connections=None, pool_timeout=None)
     assert await get(transport, f"{hello.endpoint}/a") == b"hello"
     await transport.close()
 
 
-async def test_a_pickled_transport_works_with_the_same_arguments(hello: MisbehavingServer) -> None:
+async def test_a_pickled_transport_works_with_the_same_arguments(hello: ScriptedServer) -> None:
     transport = pickle.loads(pickle.dumps(AiohttpTransport(idle_timeout=3)))
     assert repr(transport) == (
         "AiohttpTransport(connect_timeout=10.0, idle_timeout=3.0, max_connections=256, pool_timeout=120.0)"
@@ -1137,16 +1153,19 @@ async def test_a_pickled_transport_works_with_the_same_arguments(hello: Misbehav
 
 
 async def test_the_proxy_of_the_environment_gets_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    with MisbehavingServer(lambda _: [whole(b"proxied")]) as proxy:
+    with ScriptedServer(lambda _: [whole_response(b"proxied")]) as proxy:
         monkeypatch.setenv("http_proxy", proxy.endpoint.replace("//", "//user:password@"))
         transport = AiohttpTransport()
         assert await get(transport, "http://storage.invalid/a%2Fb") == b"proxied"
         monkeypatch.delenv("http_proxy")
         assert await get(transport, "http://storage.invalid/c") == b"proxied"
         await transport.close()
-        assert [asked.target for asked in proxy.asked] == ["http://storage.invalid/a%2Fb", "http://storage.invalid/c"]
-        assert proxy.asked[0].headers["host"] == "storage.invalid"
-        assert proxy.asked[0].headers["proxy-authorization"].startswith("Basic ")
+        assert [asked.target for asked in proxy.requests] == [
+            "http://storage.invalid/a%2Fb",
+            "http://storage.invalid/c",
+        ]
+        assert proxy.requests[0].headers["host"] == "storage.invalid"
+        assert proxy.requests[0].headers["proxy-authorization"].startswith("Basic ")
 
 
 class Tunnel:
@@ -1181,7 +1200,7 @@ async def test_a_proxy_sees_nothing_of_what_goes_through_it_by_tls(
     monkeypatch: pytest.MonkeyPatch, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     tunnel = Tunnel()
-    with MisbehavingServer(lambda _: [whole(b"hello")], server_tls) as server:
+    with ScriptedServer(lambda _: [whole_response(b"hello")], server_tls) as server:
         async with tunnel as address:
             monkeypatch.setenv("https_proxy", f"http://user:pass@{address}")
             transport = AiohttpTransport(ca_file=ca_file)
@@ -1189,8 +1208,8 @@ async def test_a_proxy_sees_nothing_of_what_goes_through_it_by_tls(
                 assert await get(transport, f"{server.endpoint}/a") == b"hello"
             await transport.close()
         assert server.connections == 1
-        assert [asked.target for asked in server.asked] == ["/a", "/a"]
-        assert "proxy-authorization" not in server.asked[0].headers
+        assert [asked.target for asked in server.requests] == ["/a", "/a"]
+        assert "proxy-authorization" not in server.requests[0].headers
         (head,) = tunnel.heads
         assert head.startswith(b"CONNECT 127.0.0.1:")
         assert b"Proxy-Authorization: Basic dXNlcjpwYXNz\r\n" in head
@@ -1201,7 +1220,7 @@ async def test_the_limit_of_connections_holds_through_a_proxy(
     monkeypatch: pytest.MonkeyPatch, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     tunnel = Tunnel()
-    with MisbehavingServer(lambda _: [PAUSE, whole(b"hello")], server_tls) as server:
+    with ScriptedServer(lambda _: [PAUSE, whole_response(b"hello")], server_tls) as server:
         async with tunnel as address:
             monkeypatch.setenv("https_proxy", f"http://{address}")
             transport = AiohttpTransport(ca_file=ca_file, max_connections=2)
@@ -1224,7 +1243,7 @@ async def test_the_limit_of_connections_holds_through_a_proxy(
 async def test_a_proxy_that_refuses_a_tunnel(
     monkeypatch: pytest.MonkeyPatch, status: str, kind: type[Error], is_temporary: bool
 ) -> None:
-    with MisbehavingServer(lambda _: [reply(status, "Content-Length: 0", "Retry-After: 3")]) as proxy:
+    with ScriptedServer(lambda _: [raw_response(status, "Content-Length: 0", "Retry-After: 3")]) as proxy:
         monkeypatch.setenv("https_proxy", proxy.endpoint.replace("//", "//user:secret@"))
         transport = AiohttpTransport()
         with pytest.raises(kind) as caught:
@@ -1233,23 +1252,23 @@ async def test_a_proxy_that_refuses_a_tunnel(
         assert caught.value.is_temporary == is_temporary
         assert caught.value.context == {"status": int(status[:3]), "retry_after": 3.0}
         assert "secret" not in str(caught.value)
-        assert len(proxy.asked) == 1
+        assert len(proxy.requests) == 1
         await transport.close()
 
 
 async def test_a_proxy_that_wants_credentials_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    with MisbehavingServer(lambda _: [reply("407 Proxy Authentication Required", "Content-Length: 0")]) as proxy:
+    with ScriptedServer(lambda _: [raw_response("407 Proxy Authentication Required", "Content-Length: 0")]) as proxy:
         monkeypatch.setenv("http_proxy", proxy.endpoint)
         op = Operator(Http("http://storage.invalid"), layers=(RetryLayer(max_times=3, min_delay=0.001),))
         with pytest.raises(PermissionDenied, match="proxy") as caught:
             await op.read("a")
         assert (caught.value.is_temporary, caught.value.operation, caught.value.path) == (False, "read", "a")
-        assert len(proxy.asked) == 1
+        assert len(proxy.requests) == 1
         await op.close()
 
 
 async def test_a_malformed_proxy_variable_is_refused_before_anything_is_sent(
-    monkeypatch: pytest.MonkeyPatch, hello: MisbehavingServer
+    monkeypatch: pytest.MonkeyPatch, hello: ScriptedServer
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://user:secret@127.0.0.1:99999")
     op = Operator(Http(hello.endpoint))
@@ -1257,10 +1276,10 @@ async def test_a_malformed_proxy_variable_is_refused_before_anything_is_sent(
         await op.read("a")
     assert (caught.value.operation, caught.value.path) == ("read", "a")
     assert "secret" not in str(caught.value)
-    assert hello.asked == []
+    assert hello.requests == []
 
 
-async def test_no_proxy_is_heeded(monkeypatch: pytest.MonkeyPatch, hello: MisbehavingServer) -> None:
+async def test_no_proxy_is_heeded(monkeypatch: pytest.MonkeyPatch, hello: ScriptedServer) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     transport = AiohttpTransport()
@@ -1289,12 +1308,12 @@ async def test_a_proxy_that_is_not_http_is_refused(
 async def test_credentials_of_a_proxy_may_have_any_character(
     monkeypatch: pytest.MonkeyPatch, transport: AiohttpTransport
 ) -> None:
-    with MisbehavingServer(lambda _: [whole(b"", status="502 Bad Gateway")]) as proxy:
+    with ScriptedServer(lambda _: [whole_response(b"", status="502 Bad Gateway")]) as proxy:
         monkeypatch.setenv("all_proxy", proxy.endpoint.replace("//", "//u%C4%80%40:p%3A%2F%E2%82%AC@"))
         for scheme in ("http", "https"):
             with suppress(Unexpected):
                 await get(transport, f"{scheme}://storage.invalid/")
-        sent = [asked.headers["proxy-authorization"].removeprefix("Basic ") for asked in proxy.asked]
+        sent = [asked.headers["proxy-authorization"].removeprefix("Basic ") for asked in proxy.requests]
         assert [b64decode(one).decode() for one in sent] == ["u\u0100@:p:/\u20ac"] * 2
 
 

@@ -23,7 +23,7 @@ from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.raw.http.aiohttp.content import PIECE, cut, send_first
 from entrepot.raw.http.aiohttp.handler import Handler
-from tests.misbehaving import (
+from entrepot.testing.scripted_server import (
     CLOSE,
     END,
     HOLD,
@@ -31,11 +31,11 @@ from tests.misbehaving import (
     RESET,
     STALL,
     Answer,
-    Asked,
     Fault,
-    MisbehavingServer,
+    ReceivedRequest,
+    ScriptedServer,
     Take,
-    whole,
+    whole_response,
 )
 
 SIZE = 16 << 20
@@ -89,8 +89,8 @@ async def hasty(client_tls: ssl.SSLContext) -> AsyncIterator[AiohttpTransport]:
 
 
 @pytest.fixture
-def store() -> Iterator[MisbehavingServer]:
-    with MisbehavingServer(lambda asked: [whole(b"" if asked.method == "HEAD" else b"stored")]) as server:
+def store() -> Iterator[ScriptedServer]:
+    with ScriptedServer(lambda asked: [whole_response(b"" if asked.method == "HEAD" else b"stored")]) as server:
         yield server
 
 
@@ -103,7 +103,7 @@ async def content_of(response: HttpResponse) -> bytes:
 
 
 async def send(
-    transport: AiohttpTransport, server: MisbehavingServer, body: bytes | memoryview | None, method: str = "PUT"
+    transport: AiohttpTransport, server: ScriptedServer, body: bytes | memoryview | None, method: str = "PUT"
 ) -> tuple[int, bytes]:
     response = await transport.send(HttpRequest(method, f"{server.endpoint}/a?secret=1", (), body))
     return response.status, await content_of(response)
@@ -114,7 +114,7 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-async def nothing_left(server: MisbehavingServer, before: int) -> None:
+async def nothing_left(server: ScriptedServer, before: int) -> None:
     """Waits until no connection of the client is open, and no task left, whatever the server does with its end."""
     for _ in range(200):
         if descriptors() <= before + server.open_connections and len(asyncio.all_tasks()) == 1:
@@ -150,7 +150,7 @@ WIRE: list[tuple[str, bytes | memoryview | None, str, bytes]] = [
 
 @pytest.mark.parametrize(("method", "body", "length", "content"), WIRE)
 async def test_content_goes_out_with_its_length_and_nothing_else(
-    store: MisbehavingServer,
+    store: ScriptedServer,
     transport: AiohttpTransport,
     method: str,
     body: bytes | memoryview | None,
@@ -159,50 +159,50 @@ async def test_content_goes_out_with_its_length_and_nothing_else(
 ) -> None:
     await send(transport, store, body, method)
     host = store.endpoint.removeprefix("http://")
-    assert store.asked[0].head.decode() == (
+    assert store.requests[0].head.decode() == (
         f"{method} /a?secret=1 HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: identity\r\nUser-Agent: entrepot\r\n"
         f"{length}\r\n"
     )
-    assert store.asked[0].content == content
+    assert store.requests[0].content == content
 
 
 async def test_headers_of_the_content_are_sent_as_they_stand(
-    store: MisbehavingServer, transport: AiohttpTransport
+    store: ScriptedServer, transport: AiohttpTransport
 ) -> None:
     headers = [("Content-Type", "text/plain"), ("Content-MD5", "x"), ("Content-Encoding", "gzip")]
     response = await transport.send(HttpRequest("PUT", f"{store.endpoint}/a", headers, b"12345"))
     await content_of(response)
-    assert [store.asked[0].headers[name.lower()] for name, _ in headers] == ["text/plain", "x", "gzip"]
-    assert store.asked[0].headers["content-length"] == "5"
+    assert [store.requests[0].headers[name.lower()] for name, _ in headers] == ["text/plain", "x", "gzip"]
+    assert store.requests[0].headers["content-length"] == "5"
 
 
 @pytest.mark.parametrize("stated", ["3", "7"])
 async def test_the_length_is_that_of_the_content_whatever_is_stated(
-    store: MisbehavingServer, transport: AiohttpTransport, stated: str
+    store: ScriptedServer, transport: AiohttpTransport, stated: str
 ) -> None:
     url = f"{store.endpoint}/a"
     for _ in range(2):
         await content_of(await transport.send(HttpRequest("PUT", url, [("content-length", stated)], b"12345")))
-    assert [asked.content for asked in store.asked] == [b"12345"] * 2
+    assert [asked.content for asked in store.requests] == [b"12345"] * 2
     assert store.connections == 1
 
 
 @pytest.mark.parametrize("size", [PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, SIZE])
 async def test_large_content_arrives_whole_and_the_connection_is_kept(
-    store: MisbehavingServer, transport: AiohttpTransport, size: int
+    store: ScriptedServer, transport: AiohttpTransport, size: int
 ) -> None:
     for _ in range(2):
         assert await send(transport, store, memoryview(LARGE)[:size]) == (200, b"stored")
-    assert [asked.content == LARGE[:size] for asked in store.asked] == [True, True]
+    assert [asked.content == LARGE[:size] for asked in store.requests] == [True, True]
     assert store.connections == 1
 
 
 async def test_large_content_arrives_whole_by_tls(
     server_tls: ssl.SSLContext | None, transport: AiohttpTransport
 ) -> None:
-    with MisbehavingServer(lambda _: [whole(b"stored")], server_tls) as server:
+    with ScriptedServer(lambda _: [whole_response(b"stored")], server_tls) as server:
         assert await send(transport, server, LARGE) == (200, b"stored")
-        assert server.asked[0].content == LARGE
+        assert server.requests[0].content == LARGE
 
 
 async def test_large_content_is_neither_copied_nor_does_it_hold_up_the_loop(transport: AiohttpTransport) -> None:
@@ -214,8 +214,8 @@ async def test_large_content_is_neither_copied_nor_does_it_hold_up_the_loop(tran
             await asyncio.sleep(0)
             turns += 1
 
-    script: Answer = [*(Take(65536) for _ in range(SIZE // 65536)), whole(b"stored")]
-    with MisbehavingServer(lambda _: script, takes_content=False) as server:
+    script: Answer = [*(Take(65536) for _ in range(SIZE // 65536)), whole_response(b"stored")]
+    with ScriptedServer(lambda _: script, takes_content=False) as server:
         counting = asyncio.ensure_future(count_turns())
         tracemalloc.start()
         try:
@@ -235,16 +235,16 @@ async def test_large_content_is_neither_copied_nor_does_it_hold_up_the_loop(tran
 @pytest.mark.parametrize("fault", [CLOSE, RESET])
 @pytest.mark.parametrize("size", [5, SIZE])
 async def test_content_is_never_sent_twice(transport: AiohttpTransport, method: str, fault: Fault, size: int) -> None:
-    def script(asked: Asked) -> Answer:
-        return [fault] if asked.number == 1 else [whole(b"stored")]
+    def script(asked: ReceivedRequest) -> Answer:
+        return [fault] if asked.number == 1 else [whole_response(b"stored")]
 
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         await send(transport, server, None, "GET")
         with pytest.raises(Unexpected) as caught:
             await send(transport, server, LARGE[:size], method)
         assert caught.value.is_temporary
         assert "secret" not in str(caught.value)
-        assert [asked.connection for asked in server.asked] == [0, 0]
+        assert [asked.connection for asked in server.requests] == [0, 0]
         assert await send(transport, server, LARGE[:size], method) == (200, b"stored")
 
 
@@ -253,10 +253,10 @@ async def test_content_is_never_sent_twice(transport: AiohttpTransport, method: 
 async def test_a_connection_that_the_server_closed_meanwhile_is_not_used(
     transport: AiohttpTransport, fault: Fault, sees_it: bool
 ) -> None:
-    def script(asked: Asked) -> Answer:
-        return [whole(b"stored"), PAUSE, fault] if asked.number == 0 else [whole(b"stored")]
+    def script(asked: ReceivedRequest) -> Answer:
+        return [whole_response(b"stored"), PAUSE, fault] if asked.number == 0 else [whole_response(b"stored")]
 
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         await send(transport, server, b"12345")
         if sees_it:
             await asyncio.to_thread(server.wait_until_left)
@@ -265,7 +265,7 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used(
             server.wait_until_left()
             time.sleep(0.02)
         assert await send(transport, server, b"12345") == (200, b"stored")
-        assert [asked.connection for asked in server.asked] == [0, 1]
+        assert [asked.connection for asked in server.requests] == [0, 1]
 
 
 # Servers that answer before they have all.
@@ -273,8 +273,10 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used(
 REFUSALS = ["403 Forbidden", "412 Precondition Failed", "503 Slow Down"]
 
 
-def refusing(status: str, *faults: Fault, taken: int = 100_000) -> Callable[[Asked], Answer]:
-    return lambda asked: [Take(taken), whole(b"no", status=status), *faults] if asked.number == 0 else [whole(b"yes")]
+def refusing(status: str, *faults: Fault, taken: int = 100_000) -> Callable[[ReceivedRequest], Answer]:
+    return lambda asked: (
+        [Take(taken), whole_response(b"no", status=status), *faults] if asked.number == 0 else [whole_response(b"yes")]
+    )
 
 
 # What TLS had received when a connection breaks is lost with it.
@@ -286,12 +288,12 @@ ENDS = [("plain", CLOSE), ("plain", RESET), ("plain", HOLD), ("plain", STALL), (
 async def test_a_refusal_wins_over_the_content(
     transport: AiohttpTransport, server_tls: ssl.SSLContext | None, status: str, fault: Fault
 ) -> None:
-    with MisbehavingServer(refusing(status, fault), server_tls, takes_content=False) as server:
+    with ScriptedServer(refusing(status, fault), server_tls, takes_content=False) as server:
         before = descriptors()
         assert await send(transport, server, LARGE) == (int(status[:3]), b"no")
         await nothing_left(server, before)
         assert await send(transport, server, None, "GET") == (200, b"yes")
-        assert [asked.connection for asked in server.asked] == [0, 1]
+        assert [asked.connection for asked in server.requests] == [0, 1]
 
 
 @pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -299,15 +301,15 @@ async def test_a_refusal_wins_over_the_content(
 def test_a_refusal_is_not_lost_however_fast_the_connection_breaks(
     factory: Callable[[], asyncio.AbstractEventLoop], size: int
 ) -> None:
-    async def main(server: MisbehavingServer) -> list[tuple[int, bytes]]:
+    async def main(server: ScriptedServer) -> list[tuple[int, bytes]]:
         transport = AiohttpTransport(idle_timeout=5)
         replies = [await send(transport, server, LARGE[:size]) for _ in range(30)]
         await transport.close()
         return replies
 
-    script: Answer = [whole(b"no", "Connection: close", status="403 Forbidden"), RESET]
+    script: Answer = [whole_response(b"no", "Connection: close", status="403 Forbidden"), RESET]
     with (
-        MisbehavingServer(lambda _: script, takes_content=False) as server,
+        ScriptedServer(lambda _: script, takes_content=False) as server,
         asyncio.Runner(loop_factory=factory) as run,
     ):
         assert run.run(main(server)) == [(403, b"no")] * 30
@@ -322,8 +324,8 @@ async def test_a_refusal_that_came_unseen_before_the_connection_broke_is_receive
 
     monkeypatch.setattr("entrepot.raw.http.aiohttp.content.PIECE", 1000)
     monkeypatch.setattr("entrepot.raw.http.aiohttp.content._turn_of_the_loop", block_the_loop)
-    script: Answer = [Take(10), whole(b"no", status="403 Forbidden"), RESET]
-    with MisbehavingServer(lambda _: script, takes_content=False) as server:
+    script: Answer = [Take(10), whole_response(b"no", status="403 Forbidden"), RESET]
+    with ScriptedServer(lambda _: script, takes_content=False) as server:
         assert await send(transport, server, LARGE[:5000]) == (403, b"no")
 
 
@@ -333,16 +335,16 @@ async def test_a_connection_is_not_used_again_after_a_refusal_that_ended_the_sen
     async def pause(_: object) -> None:
         await asyncio.sleep(0.02)
 
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         head = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nno"
-        return [whole(b"yes")] if asked.number else [Take(1000), head, PAUSE, PAUSE, b"no"]
+        return [whole_response(b"yes")] if asked.number else [Take(1000), head, PAUSE, PAUSE, b"no"]
 
     monkeypatch.setattr("entrepot.raw.http.aiohttp.content.PIECE", 1000)
     monkeypatch.setattr("entrepot.raw.http.aiohttp.content._turn_of_the_loop", pause)
-    with MisbehavingServer(script, takes_content=False) as server:
+    with ScriptedServer(script, takes_content=False) as server:
         assert await send(transport, server, LARGE[:100_000]) == (403, b"nono")
         assert await send(transport, server, None, "GET") == (200, b"yes")
-        assert [asked.connection for asked in server.asked] == [0, 1]
+        assert [asked.connection for asked in server.requests] == [0, 1]
 
 
 class Connection:
@@ -412,12 +414,12 @@ def test_large_pieces_are_sent_without_a_copy() -> None:
 async def test_content_in_pieces_is_sent_as_one(transport: AiohttpTransport) -> None:
     content = (LARGE[:3], memoryview(LARGE)[3 : PIECE + 5], b"", bytes(PIECE), b"end")
     whole_of_it = b"".join(content)
-    with MisbehavingServer(lambda _: [whole(b"yes")]) as server:
+    with ScriptedServer(lambda _: [whole_response(b"yes")]) as server:
         response = await transport.send(HttpRequest("PUT", f"{server.endpoint}/a", (), content))
         assert (response.status, await response.body.read(10)) == (200, b"yes")
         await response.body.close()
-        assert server.asked[0].headers["content-length"] == str(len(whole_of_it))
-        assert server.asked[0].content == whole_of_it
+        assert server.requests[0].headers["content-length"] == str(len(whole_of_it))
+        assert server.requests[0].content == whole_of_it
 
 
 async def test_a_timer_that_runs_when_a_reply_ends_does_not_break_the_idle_connection() -> None:
@@ -434,7 +436,7 @@ async def test_a_refusal_drops_what_the_connection_has_not_taken_of_the_only_pie
     transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("entrepot.raw.http.aiohttp.content.PIECE", SIZE)
-    with MisbehavingServer(refusing("403 Forbidden", HOLD, taken=10), takes_content=False) as server:
+    with ScriptedServer(refusing("403 Forbidden", HOLD, taken=10), takes_content=False) as server:
         before = descriptors()
         assert await send(transport, server, LARGE) == (403, b"no")
         await nothing_left(server, before)
@@ -442,7 +444,7 @@ async def test_a_refusal_drops_what_the_connection_has_not_taken_of_the_only_pie
 
 async def test_a_refusal_ends_the_sending_also_while_its_own_content_is_awaited(transport: AiohttpTransport) -> None:
     head = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nno"
-    with MisbehavingServer(lambda _: [head, HOLD], takes_content=False) as server:
+    with ScriptedServer(lambda _: [head, HOLD], takes_content=False) as server:
         before = descriptors()
         response = await transport.send(HttpRequest("PUT", f"{server.endpoint}/a", (), LARGE))
         assert (response.status, await response.body.read(10)) == (403, b"no")
@@ -451,8 +453,8 @@ async def test_a_refusal_ends_the_sending_also_while_its_own_content_is_awaited(
 
 
 async def test_an_early_success_counts_once_all_is_sent(transport: AiohttpTransport) -> None:
-    script: Answer = [Take(10), whole(b"stored"), PAUSE, Take(SIZE - 10)]
-    with MisbehavingServer(lambda _: script, takes_content=False) as server:
+    script: Answer = [Take(10), whole_response(b"stored"), PAUSE, Take(SIZE - 10)]
+    with ScriptedServer(lambda _: script, takes_content=False) as server:
         assert await send(transport, server, LARGE) == (200, b"stored")
         await asyncio.to_thread(lambda: [time.sleep(0.005) for _ in range(400) if server.taken < SIZE])
         assert server.taken == SIZE
@@ -462,7 +464,7 @@ async def test_an_early_success_counts_once_all_is_sent(transport: AiohttpTransp
 async def test_an_early_success_does_not_count_where_the_rest_is_not_taken(
     hasty: AiohttpTransport, fault: Fault
 ) -> None:
-    with MisbehavingServer(lambda _: [Take(10), whole(b"stored"), fault], takes_content=False) as server:
+    with ScriptedServer(lambda _: [Take(10), whole_response(b"stored"), fault], takes_content=False) as server:
         before = descriptors()
         with pytest.raises(Unexpected, match="success before it had all content") as caught:
             await send(hasty, server, LARGE)
@@ -478,13 +480,13 @@ async def test_an_early_success_does_not_count_where_the_rest_is_not_taken(
 async def test_a_connection_that_ends_in_the_content_is_a_temporary_error(
     transport: AiohttpTransport, server_tls: ssl.SSLContext | None, fault: Fault, taken: int
 ) -> None:
-    with MisbehavingServer(lambda _: [Take(taken), fault], server_tls, takes_content=False) as server:
+    with ScriptedServer(lambda _: [Take(taken), fault], server_tls, takes_content=False) as server:
         before = descriptors()
         with pytest.raises(Unexpected) as caught:
             await send(transport, server, LARGE)
         assert caught.value.is_temporary
         assert "secret" not in str(caught.value)
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
         await nothing_left(server, before)
 
 
@@ -492,7 +494,7 @@ async def test_a_connection_that_ends_in_the_content_is_a_temporary_error(
 def test_a_server_that_takes_nothing_is_a_timeout(
     factory: Callable[[], asyncio.AbstractEventLoop], server_tls: ssl.SSLContext | None, client_tls: ssl.SSLContext
 ) -> None:
-    async def main(server: MisbehavingServer) -> None:
+    async def main(server: ScriptedServer) -> None:
         transport = AiohttpTransport(idle_timeout=SHORT_PATIENCE, ssl_context=client_tls)
         await send(transport, server, None, "GET")
         await transport.close()
@@ -501,22 +503,22 @@ def test_a_server_that_takes_nothing_is_a_timeout(
         with pytest.raises(Timeout, match="accepted no content") as caught:
             await send(transport, server, LARGE)
         assert caught.value.is_temporary
-        assert len(server.asked) == 2
+        assert len(server.requests) == 2
         await nothing_left(server, before)
         await transport.close()
 
-    def script(asked: Asked) -> Answer:
-        return [HOLD] if asked.method == "PUT" else [whole(b"hello")]
+    def script(asked: ReceivedRequest) -> Answer:
+        return [HOLD] if asked.method == "PUT" else [whole_response(b"hello")]
 
     with (
-        MisbehavingServer(script, server_tls, takes_content=False) as server,
+        ScriptedServer(script, server_tls, takes_content=False) as server,
         asyncio.Runner(loop_factory=factory) as runner,
     ):
         runner.run(main(server))
 
 
 async def test_a_server_that_ends_its_side_in_the_content_is_not_waited_for(transport: AiohttpTransport) -> None:
-    with MisbehavingServer(lambda _: [Take(1000), PAUSE, PAUSE, END, HOLD], takes_content=False) as server:
+    with ScriptedServer(lambda _: [Take(1000), PAUSE, PAUSE, END, HOLD], takes_content=False) as server:
         before = descriptors()
         with pytest.raises(Unexpected, match="without a response") as caught:
             await send(transport, server, LARGE)
@@ -525,32 +527,34 @@ async def test_a_server_that_ends_its_side_in_the_content_is_not_waited_for(tran
 
 
 async def test_the_timeout_of_the_request_holds_for_its_content(transport: AiohttpTransport) -> None:
-    with MisbehavingServer(lambda _: [HOLD], takes_content=False) as server:
+    with ScriptedServer(lambda _: [HOLD], takes_content=False) as server:
         request = HttpRequest("PUT", f"{server.endpoint}/a", (), LARGE, idle_timeout=SHORT_PATIENCE)
         with pytest.raises(Timeout, match="accepted no content"):
             await transport.send(request)
 
 
 async def test_a_server_that_says_nothing_to_all_of_the_content_is_a_timeout(hasty: AiohttpTransport) -> None:
-    with MisbehavingServer(lambda _: [STALL]) as server:
+    with ScriptedServer(lambda _: [STALL]) as server:
         with pytest.raises(Timeout, match="sent nothing") as caught:
             await send(hasty, server, LARGE)
         assert caught.value.is_temporary
-        assert server.asked[0].content == LARGE
+        assert server.requests[0].content == LARGE
 
 
 async def test_a_slow_server_is_waited_for_as_long_as_it_takes_something(hasty: AiohttpTransport) -> None:
     # All of it fits into the buffers on our side, and takes five times as long as the server may be silent.
     size, step = MiB, 32 * 1024
     script = [one for _ in range(size // step) for one in (PAUSE, Take(step))]
-    with MisbehavingServer(lambda _: [*script, whole(b"stored")], takes_content=False, receive_buffer=4096) as server:
+    with ScriptedServer(
+        lambda _: [*script, whole_response(b"stored")], takes_content=False, receive_buffer=4096
+    ) as server:
         assert await send(hasty, server, LARGE[:size]) == (200, b"stored")
 
 
 # Ends.
 
 
-async def sending(transport: AiohttpTransport, server: MisbehavingServer) -> "asyncio.Task[tuple[int, bytes]]":
+async def sending(transport: AiohttpTransport, server: ScriptedServer) -> "asyncio.Task[tuple[int, bytes]]":
     """A request whose content the server has begun to take."""
     going = asyncio.ensure_future(send(transport, server, LARGE))
     while server.taken < 1000:
@@ -561,10 +565,10 @@ async def sending(transport: AiohttpTransport, server: MisbehavingServer) -> "as
 async def test_cancelled_in_the_content_leaves_nothing(
     transport: AiohttpTransport, server_tls: ssl.SSLContext | None
 ) -> None:
-    def script(asked: Asked) -> Answer:
-        return [Take(1000), HOLD] if asked.method == "PUT" else [whole(b"hello")]
+    def script(asked: ReceivedRequest) -> Answer:
+        return [Take(1000), HOLD] if asked.method == "PUT" else [whole_response(b"hello")]
 
-    with MisbehavingServer(script, server_tls, takes_content=False) as server:
+    with ScriptedServer(script, server_tls, takes_content=False) as server:
         await send(transport, server, None, "GET")
         await transport.close()
         await asyncio.to_thread(server.wait_until_left)
@@ -581,8 +585,8 @@ async def test_cancelled_in_the_content_leaves_nothing(
 
 
 async def test_closing_lets_content_go_on_and_closes_its_connection_then(transport: AiohttpTransport) -> None:
-    script: Answer = [Take(1000), PAUSE, PAUSE, Take(SIZE - 1000), whole(b"stored")]
-    with MisbehavingServer(lambda _: script, takes_content=False) as server:
+    script: Answer = [Take(1000), PAUSE, PAUSE, Take(SIZE - 1000), whole_response(b"stored")]
+    with ScriptedServer(lambda _: script, takes_content=False) as server:
         going = await sending(transport, server)
         await transport.close()
         assert await going == (200, b"stored")
@@ -592,12 +596,12 @@ async def test_closing_lets_content_go_on_and_closes_its_connection_then(transpo
 def test_a_loop_that_shuts_down_wakes_whoever_sends() -> None:
     transport = AiohttpTransport()
 
-    async def main(server: MisbehavingServer) -> list[tuple[int, bytes] | BaseException]:
+    async def main(server: ScriptedServer) -> list[tuple[int, bytes] | BaseException]:
         going = await sending(transport, server)
         await asyncio.get_running_loop().shutdown_asyncgens()
         return await asyncio.gather(going, return_exceptions=True)
 
-    with MisbehavingServer(lambda _: [Take(1000), HOLD], takes_content=False) as server:
+    with ScriptedServer(lambda _: [Take(1000), HOLD], takes_content=False) as server:
         (error,) = asyncio.run(main(server))
         assert isinstance(error, Unexpected)
         assert error.is_temporary

@@ -21,10 +21,20 @@ from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.raw.http.wire.framing import MalformedResponse
 from entrepot.raw.http.wire.response_head import HeadReader
 from entrepot.services import S3, Http
-from tests.misbehaving import CLOSE, PAUSE, STALL, Answer, Asked, MisbehavingServer, chunked, reply, whole
+from entrepot.testing.scripted_server import (
+    CLOSE,
+    PAUSE,
+    STALL,
+    Answer,
+    ReceivedRequest,
+    ScriptedServer,
+    chunked,
+    raw_response,
+    whole_response,
+)
 
 RIGHT: Final = b"right"
-WRONG: Final = whole(b"WRONG", 'ETag: "wrong"')
+WRONG: Final = whole_response(b"WRONG", 'ETag: "wrong"')
 
 LOOPS: Final = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
@@ -62,7 +72,7 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
     return str(tmp_path / "ca.pem")
 
 
-def operator(service: str, server: MisbehavingServer, transport: AiohttpTransport) -> Operator:
+def operator(service: str, server: ScriptedServer, transport: AiohttpTransport) -> Operator:
     if service == "http":
         return Operator(Http(server.endpoint), context=Context(http=transport), resilient=False)
     s3 = S3(bucket="b", endpoint=server.endpoint, region="us-east-1", access_key_id="a", secret_access_key="secret")
@@ -73,12 +83,10 @@ Use = Callable[[Operator], Awaitable[None]]
 
 
 @pytest.fixture(params=["http", "s3"])
-def use(
-    request: pytest.FixtureRequest, ca_file: str, runner: asyncio.Runner
-) -> Callable[[MisbehavingServer, Use], None]:
+def use(request: pytest.FixtureRequest, ca_file: str, runner: asyncio.Runner) -> Callable[[ScriptedServer, Use], None]:
     """Runs something with an operator on a server, bounded in time, on each loop and with each service."""
 
-    async def main(server: MisbehavingServer, body: Use) -> None:
+    async def main(server: ScriptedServer, body: Use) -> None:
         transport = AiohttpTransport(idle_timeout=5, ca_file=ca_file)
         async with asyncio.timeout(30):
             await body(operator(request.param, server, transport))
@@ -90,18 +98,20 @@ def use(
 # What comes past the end of a response.
 
 ENDS: Final = {
-    "chunked": reply("200 OK", "Transfer-Encoding: chunked") + chunked(RIGHT) + b"0\r\n\r\n",
-    "trailers": reply("200 OK", "Transfer-Encoding: chunked") + chunked(RIGHT) + b"0\r\nX: 1\r\n\r\n",
-    "length": whole(RIGHT),
-    "length after informational ones": reply("100 Continue") + reply("103 Early Hints") + whole(RIGHT),
+    "chunked": raw_response("200 OK", "Transfer-Encoding: chunked") + chunked(RIGHT) + b"0\r\n\r\n",
+    "trailers": raw_response("200 OK", "Transfer-Encoding: chunked") + chunked(RIGHT) + b"0\r\nX: 1\r\n\r\n",
+    "length": whole_response(RIGHT),
+    "length after informational ones": raw_response("100 Continue")
+    + raw_response("103 Early Hints")
+    + whole_response(RIGHT),
 }
 BEYOND: Final = {
     "a response": WRONG,
     "two responses": WRONG + WRONG,
-    "a refusal": whole(b"", status="404 Not Found"),
+    "a refusal": whole_response(b"", status="404 Not Found"),
     "half a response": WRONG[:30],
     "a head": WRONG[:-5],
-    "an informational one": reply("103 Early Hints"),
+    "an informational one": raw_response("103 Early Hints"),
     "an empty line": b"\r\n",
     "a line feed": b"\n",
     "bytes": b"more",
@@ -117,50 +127,50 @@ LAST_RECEIVES: Final = {"all": 1000, "the end of the content": 7, "the last byte
 @pytest.mark.parametrize("last", LAST_RECEIVES)
 @pytest.mark.parametrize("end", ENDS)
 def test_what_comes_past_the_end_is_never_the_next_response(
-    tls: ssl.SSLContext | None, use: Callable[[MisbehavingServer, Use], None], end: str, last: str, beyond: str
+    tls: ssl.SSLContext | None, use: Callable[[ScriptedServer, Use], None], end: str, last: str, beyond: str
 ) -> None:
     first, rest = ENDS[end][: -LAST_RECEIVES[last]], ENDS[end][-LAST_RECEIVES[last] :]
 
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         if asked.target.endswith("second"):
-            return [whole(b"second")]
+            return [whole_response(b"second")]
         return [first, PAUSE, rest + BEYOND[beyond]] if first else [rest + BEYOND[beyond]]
 
     async def body(op: Operator) -> None:
         assert await op.read("first") == RIGHT
         assert await op.read("second") == b"second"
 
-    with MisbehavingServer(script, tls) as server:
+    with ScriptedServer(script, tls) as server:
         use(server, body)
-        assert [asked.connection for asked in server.asked] == [0, 1]
+        assert [asked.connection for asked in server.requests] == [0, 1]
 
 
 @pytest.mark.parametrize("beyond", BEYOND)
 def test_what_comes_while_a_connection_is_idle_is_never_the_next_response(
-    tls: ssl.SSLContext | None, use: Callable[[MisbehavingServer, Use], None], beyond: str
+    tls: ssl.SSLContext | None, use: Callable[[ScriptedServer, Use], None], beyond: str
 ) -> None:
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         if asked.target.endswith("first"):
             return [ENDS["chunked"], PAUSE, BEYOND[beyond]]
-        return [whole(b"second")]
+        return [whole_response(b"second")]
 
     async def body(op: Operator) -> None:
         assert await op.read("first") == RIGHT
         await asyncio.sleep(0.2)
         assert await op.read("second") == b"second"
 
-    with MisbehavingServer(script, tls) as server:
+    with ScriptedServer(script, tls) as server:
         use(server, body)
-        assert [asked.connection for asked in server.asked] == [0, 1]
+        assert [asked.connection for asked in server.requests] == [0, 1]
 
 
 def test_what_comes_behind_much_content_that_is_read_slowly_is_never_the_next_response(
-    tls: ssl.SSLContext | None, use: Callable[[MisbehavingServer, Use], None]
+    tls: ssl.SSLContext | None, use: Callable[[ScriptedServer, Use], None]
 ) -> None:
     content = bytes(3_000_000)
 
-    def script(asked: Asked) -> Answer:
-        return [whole(content) + WRONG] if asked.target.endswith("first") else [whole(b"second")]
+    def script(asked: ReceivedRequest) -> Answer:
+        return [whole_response(content) + WRONG] if asked.target.endswith("first") else [whole_response(b"second")]
 
     async def body(op: Operator) -> None:
         async with op.reader("first") as reader:
@@ -171,20 +181,20 @@ def test_what_comes_behind_much_content_that_is_read_slowly_is_never_the_next_re
                 left -= len(await reader.read(min(left, 300_000)))
         assert await op.read("second") == b"second"
 
-    with MisbehavingServer(script, tls) as server:
+    with ScriptedServer(script, tls) as server:
         use(server, body)
-        assert [asked.connection for asked in server.asked] == [0, 1]
+        assert [asked.connection for asked in server.requests] == [0, 1]
 
 
 @pytest.mark.parametrize("form", ENDS)
 def test_a_connection_whose_responses_end_exactly_is_used_again(
-    tls: ssl.SSLContext | None, use: Callable[[MisbehavingServer, Use], None], form: str
+    tls: ssl.SSLContext | None, use: Callable[[ScriptedServer, Use], None], form: str
 ) -> None:
     async def body(op: Operator) -> None:
         for _ in range(4):
             assert await op.read("a") == RIGHT
 
-    with MisbehavingServer(lambda _: [ENDS[form]], tls) as server:
+    with ScriptedServer(lambda _: [ENDS[form]], tls) as server:
         use(server, body)
         assert server.connections == 1
 
@@ -207,13 +217,13 @@ BEHIND_A_HEAD: Final = {
 
 @pytest.mark.parametrize("behind", BEHIND_A_HEAD)
 def test_content_behind_a_head_costs_no_operation(
-    tls: ssl.SSLContext | None, use: Callable[[MisbehavingServer, Use], None], behind: str
+    tls: ssl.SSLContext | None, use: Callable[[ScriptedServer, Use], None], behind: str
 ) -> None:
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         if asked.method != "HEAD":
-            return [whole(RIGHT)]
+            return [whole_response(RIGHT)]
         status = "404 Not Found" if asked.target.endswith("missing") else "200 OK"
-        head, (first, *rest) = reply(status, "Content-Length: 5"), BEHIND_A_HEAD[behind]
+        head, (first, *rest) = raw_response(status, "Content-Length: 5"), BEHIND_A_HEAD[behind]
         return [head + first, *rest] if isinstance(first, bytes) else [head, first, *rest]
 
     async def body(op: Operator) -> None:
@@ -222,27 +232,27 @@ def test_content_behind_a_head_costs_no_operation(
             assert not await op.exists("missing")
             assert await op.read("a") == RIGHT
 
-    with MisbehavingServer(script, tls) as server:
+    with ScriptedServer(script, tls) as server:
         use(server, body)
 
 
 @pytest.mark.parametrize("beyond", [b"hello", b"0\r\n\r\n", b"\r\n", b"{}"])
 def test_content_behind_a_head_that_comes_under_the_next_request_costs_a_connection(
-    use: Callable[[MisbehavingServer, Use], None], beyond: bytes
+    use: Callable[[ScriptedServer, Use], None], beyond: bytes
 ) -> None:
     """The connection looks fine when the next request is sent, and brings what belongs to the one before."""
 
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         if asked.method == "HEAD":
-            return [reply("200 OK", "Content-Length: 5")]
-        return [beyond + whole(RIGHT)] if asked.connection == 0 else [whole(RIGHT)]
+            return [raw_response("200 OK", "Content-Length: 5")]
+        return [beyond + whole_response(RIGHT)] if asked.connection == 0 else [whole_response(RIGHT)]
 
     async def body(op: Operator) -> None:
         assert (await op.stat("a")).content_length == 5
         assert await op.read("a") == RIGHT
         assert await op.read("a") == RIGHT
 
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         use(server, body)
         assert server.connections == 2
 
@@ -252,69 +262,69 @@ def test_content_behind_a_head_that_comes_under_the_next_request_costs_a_connect
 def test_content_behind_a_status_that_has_none_is_dropped(
     tls: ssl.SSLContext | None, ca_file: str, runner: asyncio.Runner, status: str, headers: tuple[str, ...]
 ) -> None:
-    async def main(server: MisbehavingServer) -> None:
+    async def main(server: ScriptedServer) -> None:
         transport = AiohttpTransport(idle_timeout=5, ca_file=ca_file)
         for count in range(3):
             response = await transport.send(HttpRequest("DELETE", f"{server.endpoint}/a"))
             assert (response.status, await response.body.read(10)) == (int(status[:3]), b"")
             await response.body.close()
-            assert server.asked[-1].connection == count
+            assert server.requests[-1].connection == count
         await transport.close()
 
-    with MisbehavingServer(lambda _: [reply(status, *headers) + WRONG], tls) as server:
+    with ScriptedServer(lambda _: [raw_response(status, *headers) + WRONG], tls) as server:
         runner.run(main(server))
 
 
 def test_a_deletion_whose_answer_has_content_is_done() -> None:
-    async def main(server: MisbehavingServer) -> None:
+    async def main(server: ScriptedServer) -> None:
         transport = AiohttpTransport(idle_timeout=5)
         op = operator("s3", server, transport)
         await op.delete("a")
         await op.delete("b")
         await transport.close()
 
-    with MisbehavingServer(lambda _: [reply("204 No Content") + b"<done/>"]) as server:
+    with ScriptedServer(lambda _: [raw_response("204 No Content") + b"<done/>"]) as server:
         asyncio.run(main(server))
-        assert [asked.method for asked in server.asked] == ["DELETE", "DELETE"]
+        assert [asked.method for asked in server.requests] == ["DELETE", "DELETE"]
 
 
 # Framing that cannot be read.
 
 REFUSED: Final = {
-    "a coding with a vertical tab": reply("200 OK", "Transfer-Encoding: \x0bchunked") + chunked(RIGHT) + b"0\r\n\r\n",
-    "two codings": reply("200 OK", *["Transfer-Encoding: chunked"] * 2) + chunked(RIGHT) + b"0\r\n\r\n",
-    "two lengths": reply("200 OK", "Content-Length: 3", "Content-Length: 5") + RIGHT,
-    "a negative length": reply("200 OK", "Content-Length: -5") + RIGHT,
-    "a signed length": reply("200 OK", "Content-Length: +5") + RIGHT,
-    "a list of lengths": reply("200 OK", "Content-Length: 5, 5") + RIGHT,
-    "a length and a coding": reply("200 OK", "Content-Length: 5", "Transfer-Encoding: chunked") + RIGHT,
-    "a name with a blank": reply("200 OK", "Content-Length : 5") + RIGHT,
-    "a null character": reply("200 OK", "Content-Length: 5\0") + RIGHT,
+    "a coding with a vertical tab": raw_response("200 OK", "Transfer-Encoding: \x0bchunked")
+    + chunked(RIGHT)
+    + b"0\r\n\r\n",
+    "two codings": raw_response("200 OK", *["Transfer-Encoding: chunked"] * 2) + chunked(RIGHT) + b"0\r\n\r\n",
+    "two lengths": raw_response("200 OK", "Content-Length: 3", "Content-Length: 5") + RIGHT,
+    "a negative length": raw_response("200 OK", "Content-Length: -5") + RIGHT,
+    "a signed length": raw_response("200 OK", "Content-Length: +5") + RIGHT,
+    "a list of lengths": raw_response("200 OK", "Content-Length: 5, 5") + RIGHT,
+    "a length and a coding": raw_response("200 OK", "Content-Length: 5", "Transfer-Encoding: chunked") + RIGHT,
+    "a name with a blank": raw_response("200 OK", "Content-Length : 5") + RIGHT,
+    "a null character": raw_response("200 OK", "Content-Length: 5\0") + RIGHT,
 }
 
 
 @pytest.mark.parametrize("form", REFUSED)
-def test_framing_that_cannot_be_read_is_an_error(use: Callable[[MisbehavingServer, Use], None], form: str) -> None:
+def test_framing_that_cannot_be_read_is_an_error(use: Callable[[ScriptedServer, Use], None], form: str) -> None:
     async def body(op: Operator) -> None:
         with pytest.raises(Unexpected) as caught:
             await op.read("a")
         assert (caught.value.kind, caught.value.operation, caught.value.path) == ("Unexpected", "read", "a")
         assert "right" not in str(caught.value)
 
-    with MisbehavingServer(lambda _: [REFUSED[form], STALL]) as server:
+    with ScriptedServer(lambda _: [REFUSED[form], STALL]) as server:
         use(server, body)
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("coding", ["chunked\t", "\tchunked", "CHUNKED ", "\r\n chunked"])
-def test_white_space_around_a_coding_is_no_part_of_it(
-    use: Callable[[MisbehavingServer, Use], None], coding: str
-) -> None:
+def test_white_space_around_a_coding_is_no_part_of_it(use: Callable[[ScriptedServer, Use], None], coding: str) -> None:
     async def body(op: Operator) -> None:
         assert await op.read("a") == RIGHT
 
-    with MisbehavingServer(
-        lambda _: [reply("200 OK", f"Transfer-Encoding: {coding}") + chunked(RIGHT) + b"0\r\n\r\n"]
+    with ScriptedServer(
+        lambda _: [raw_response("200 OK", f"Transfer-Encoding: {coding}") + chunked(RIGHT) + b"0\r\n\r\n"]
     ) as server:
         use(server, body)
 
@@ -322,8 +332,8 @@ def test_white_space_around_a_coding_is_no_part_of_it(
 # Heads and framing without end.
 
 
-def _endless(first: bytes, again: bytes, *, is_slow: bool) -> Callable[[Asked], Answer]:
-    def script(_: Asked) -> Answer:
+def _endless(first: bytes, again: bytes, *, is_slow: bool) -> Callable[[ReceivedRequest], Answer]:
+    def script(_: ReceivedRequest) -> Answer:
         yield first
         while True:
             yield again
@@ -334,9 +344,9 @@ def _endless(first: bytes, again: bytes, *, is_slow: bool) -> Callable[[Asked], 
 
 
 START: Final = b"HTTP/1.1 200 OK\r\n"
-CHUNKED: Final = reply("200 OK", "Transfer-Encoding: chunked")
+CHUNKED: Final = raw_response("200 OK", "Transfer-Encoding: chunked")
 ENDLESS: Final = {
-    "informational": (b"", reply("103 Early Hints")),
+    "informational": (b"", raw_response("103 Early Hints")),
     "empty lines": (b"", b"\r\n"),
     "headers": (START, b"X: 1\r\n"),
     "a header": (START + b"X: ", b"x"),
@@ -360,7 +370,7 @@ async def test_a_response_without_end_is_given_up(form: str, speed: str, operati
     first, again = ENDLESS[form]
     script = _endless(first, again if speed == "slow" else again * 500, is_slow=speed == "slow")
     transport = AiohttpTransport()
-    with MisbehavingServer(script) as server:
+    with ScriptedServer(script) as server:
         op = operator("s3", server, transport).layer(TimeoutLayer(timeout=0.3, io_timeout=0.3))
         async with asyncio.timeout(10):
             with pytest.raises((Timeout, Unexpected, ContentIncomplete)) as caught:
@@ -374,8 +384,8 @@ async def test_a_response_without_end_is_given_up(form: str, speed: str, operati
 @pytest.mark.parametrize("service", ["http", "s3"])
 async def test_a_head_past_the_bound_is_a_permanent_error(service: str) -> None:
     transport = AiohttpTransport()
-    head = reply("200 OK", f"Content-Security-Policy: {'secret' * 12_000}", "Content-Length: 5")
-    with MisbehavingServer(lambda _: [head + RIGHT, CLOSE]) as server:
+    head = raw_response("200 OK", f"Content-Security-Policy: {'secret' * 12_000}", "Content-Length: 5")
+    with ScriptedServer(lambda _: [head + RIGHT, CLOSE]) as server:
         with pytest.raises(Unexpected, match="the head of the response is too large") as caught:
             await operator(service, server, transport).read("a")
         assert not caught.value.is_temporary
@@ -387,7 +397,7 @@ async def test_a_head_past_the_bound_is_a_permanent_error(service: str) -> None:
 async def test_long_and_many_headers_are_read() -> None:
     transport = AiohttpTransport()
     headers = (f"Content-Security-Policy: {'x' * 20_000}", *(f"X-{n}: {n}" for n in range(200)), 'ETag: "1"')
-    with MisbehavingServer(lambda _: [whole(RIGHT, *headers)]) as server:
+    with ScriptedServer(lambda _: [whole_response(RIGHT, *headers)]) as server:
         op = operator("http", server, transport)
         assert await op.read("a") == RIGHT
         assert await op.read("a") == RIGHT
@@ -398,11 +408,11 @@ async def test_long_and_many_headers_are_read() -> None:
 # By chance.
 
 SEEDS: Final = [
-    whole(RIGHT),
-    reply("200 OK", "Transfer-Encoding: chunked") + chunked(RIGHT, RIGHT) + b"0\r\nX: 1\r\n\r\n",
-    reply("100 Continue") + whole(RIGHT, "ETag: x", "Connection: keep-alive"),
-    reply("204 No Content"),
-    whole(b"", status="404 Not Found"),
+    whole_response(RIGHT),
+    raw_response("200 OK", "Transfer-Encoding: chunked") + chunked(RIGHT, RIGHT) + b"0\r\nX: 1\r\n\r\n",
+    raw_response("100 Continue") + whole_response(RIGHT, "ETag: x", "Connection: keep-alive"),
+    raw_response("204 No Content"),
+    whole_response(b"", status="404 Not Found"),
 ]
 INSERTED: Final = [
     *(b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b"\x0b", b":", b";", b",", b"-", b"+", b"_", b"0x", b"0", b"9" * 20),
@@ -452,9 +462,9 @@ def test_mutated_responses_leave_the_others_right(loop: str) -> None:
     chance = random.Random(11)
     messages = [mutated(chance.choice(SEEDS), chance) for _ in range(1500)]
 
-    def script(asked: Asked) -> Answer:
+    def script(asked: ReceivedRequest) -> Answer:
         kind, number = asked.target.strip("/").split("-")
-        return [messages[int(number)]] if kind == "odd" else [whole(f"good {number}".encode())]
+        return [messages[int(number)]] if kind == "odd" else [whole_response(f"good {number}".encode())]
 
     async def ask(transport: AiohttpTransport, url: str) -> bytes:
         response = await transport.send(HttpRequest("GET", url))
@@ -479,5 +489,5 @@ def test_mutated_responses_leave_the_others_right(loop: str) -> None:
         await asyncio.gather(*(work(transport, endpoint, numbers) for _ in range(24)))
         await transport.close()
 
-    with MisbehavingServer(script) as server, asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+    with ScriptedServer(script) as server, asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(main(server.endpoint))

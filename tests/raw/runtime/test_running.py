@@ -17,19 +17,19 @@ from entrepot.raw import Context
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services import S3, Fs, Http
-from tests.misbehaving import STALL, Asked, MisbehavingServer, reply, whole
+from entrepot.testing.scripted_server import STALL, ReceivedRequest, ScriptedServer, raw_response, whole_response
 
 CONTENT = bytes(range(100)) * 100
 
 
 @pytest.fixture
 def server():
-    with MisbehavingServer(lambda _: [whole(CONTENT)]) as server:
+    with ScriptedServer(lambda _: [whole_response(CONTENT)]) as server:
         yield server
 
 
 @pytest.fixture(params=["fs", "fs with layers", "http", "s3"])
-def op(request, tmp_path: Path, server: MisbehavingServer) -> Operator:
+def op(request, tmp_path: Path, server: ScriptedServer) -> Operator:
     (tmp_path / "a").write_bytes(CONTENT)
     if request.param.startswith("fs"):
         op = Operator(Fs(str(tmp_path)))
@@ -90,7 +90,7 @@ def needs_loop(op: Operator) -> list[Callable[[Operator], Coroutine[Any, Any, No
 
 
 def test_a_coroutine_that_is_stepped_by_hand_ends_with_an_error_of_ours(
-    op: Operator, tmp_path: Path, server: MisbehavingServer
+    op: Operator, tmp_path: Path, server: ScriptedServer
 ) -> None:
     """As trio does it, which takes nothing that asyncio yields."""
     for call in needs_loop(op):
@@ -256,14 +256,14 @@ async def test_a_file_that_is_used_on_a_loop_that_runs_elsewhere_is_refused(
     await file.close()
 
 
-def half(_: Asked) -> list[Any]:
-    return [reply("200 OK", f"Content-Length: {len(CONTENT)}") + CONTENT[:10], STALL]
+def half(_: ReceivedRequest) -> list[Any]:
+    return [raw_response("200 OK", f"Content-Length: {len(CONTENT)}") + CONTENT[:10], STALL]
 
 
 async def test_content_that_comes_on_a_loop_that_runs_elsewhere_is_refused(
     other_loop: asyncio.AbstractEventLoop,
 ) -> None:
-    with MisbehavingServer(half) as server:
+    with ScriptedServer(half) as server:
         op = Operator(Http(server.endpoint))
         reader = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_begin(op, 10), other_loop))
         with pytest.raises(InvalidInput, match="another event loop") as caught:
@@ -274,7 +274,7 @@ async def test_content_that_comes_on_a_loop_that_runs_elsewhere_is_refused(
         await op.close()
 
 
-def test_a_transport_serves_loops_of_several_threads(server: MisbehavingServer) -> None:
+def test_a_transport_serves_loops_of_several_threads(server: ScriptedServer) -> None:
     op = Operator(Http(server.endpoint), context=Context(http=AiohttpTransport()))
 
     async def read_often() -> list[bytes]:

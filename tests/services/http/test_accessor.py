@@ -22,7 +22,15 @@ from entrepot.errors import ConditionNotMatch, InvalidInput, RangeNotSatisfied, 
 from entrepot.raw import Context, Layer
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.services import Http
-from tests.misbehaving import STALL, Answer, Asked, GoodScript, MisbehavingServer, reply, whole
+from entrepot.testing.scripted_server import (
+    STALL,
+    Answer,
+    OneObject,
+    ReceivedRequest,
+    ScriptedServer,
+    raw_response,
+    whole_response,
+)
 
 CONTENT = bytes(range(256)) * 1024
 WRITTEN = "Thu, 29 Feb 2024 12:00:01 GMT"
@@ -35,13 +43,13 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def server() -> Iterator[MisbehavingServer]:
-    with MisbehavingServer(GoodScript(CONTENT)) as running:
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer(OneObject(CONTENT)) as running:
         yield running
 
 
 @pytest.fixture
-async def op(server: MisbehavingServer) -> AsyncIterator[Operator]:
+async def op(server: ScriptedServer) -> AsyncIterator[Operator]:
     transport = AiohttpTransport(idle_timeout=5)
     yield Operator(Http(server.endpoint), context=Context(http=transport), resilient=False)
     await transport.close()
@@ -90,69 +98,69 @@ async def _fetch(op: Operator) -> bytes:
 )
 async def test_no_request_is_sent_that_is_not_needed(
     op: Operator,
-    server: MisbehavingServer,
+    server: ScriptedServer,
     read: Callable[[Operator], Awaitable[bytes]],
     expected: bytes,
     requests: list[str],
 ) -> None:
     assert await read(op) == expected
-    assert sorted(f"{asked.method} {asked.range}" for asked in server.asked) == sorted(requests)
+    assert sorted(f"{asked.method} {asked.range}" for asked in server.requests) == sorted(requests)
 
 
-async def test_chunks_are_read_with_one_request_each(op: Operator, server: MisbehavingServer) -> None:
+async def test_chunks_are_read_with_one_request_each(op: Operator, server: ScriptedServer) -> None:
     assert await _chunks(op) == CONTENT
-    assert len(server.asked) == 4
+    assert len(server.requests) == 4
 
 
-async def test_opening_sends_nothing(op: Operator, server: MisbehavingServer) -> None:
+async def test_opening_sends_nothing(op: Operator, server: ScriptedServer) -> None:
     async with op.reader("a") as reader:
         await reader.seek(10)
-    assert server.asked == []
+    assert server.requests == []
 
 
-async def test_what_is_known_of_an_object_comes_from_head(op: Operator, server: MisbehavingServer) -> None:
+async def test_what_is_known_of_an_object_comes_from_head(op: Operator, server: ScriptedServer) -> None:
     headers = (f"Last-Modified: {WRITTEN}", 'ETag: "e"', "Content-Type: text/plain", "Content-Encoding: gzip")
-    server.script = lambda _: [reply("200 OK", *headers, "Content-Length: 7")]
+    server.script = lambda _: [raw_response("200 OK", *headers, "Content-Length: 7")]
     found = await op.stat("a")
     assert (found.mode, found.content_length, found.etag) == (EntryMode.FILE, 7, '"e"')
     assert (found.content_type, found.content_encoding) == ("text/plain", "gzip")
-    assert [asked.method for asked in server.asked] == ["HEAD"]
+    assert [asked.method for asked in server.requests] == ["HEAD"]
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "405 Method Not Allowed", "501 Not Implemented"])
 @pytest.mark.parametrize(
     ("answer", "size"),
     [
-        ([reply("206 Partial Content", "Content-Length: 1", "Content-Range: bytes 0-0/7") + b"x"], 7),
-        ([reply("206 Partial Content", "Content-Length: 1", "Content-Range: bytes 0-0/*") + b"x"], None),
-        ([reply("200 OK", "Content-Length: 7"), STALL], 7),
-        ([whole(b"", "Content-Range: bytes */0", status="416 Range Not Satisfiable")], 0),
+        ([raw_response("206 Partial Content", "Content-Length: 1", "Content-Range: bytes 0-0/7") + b"x"], 7),
+        ([raw_response("206 Partial Content", "Content-Length: 1", "Content-Range: bytes 0-0/*") + b"x"], None),
+        ([raw_response("200 OK", "Content-Length: 7"), STALL], 7),
+        ([whole_response(b"", "Content-Range: bytes */0", status="416 Range Not Satisfiable")], 0),
     ],
 )
 async def test_where_head_is_refused_the_first_byte_tells_the_size(
-    op: Operator, server: MisbehavingServer, status: str, answer: Answer, size: int | None
+    op: Operator, server: ScriptedServer, status: str, answer: Answer, size: int | None
 ) -> None:
-    server.script = lambda asked: [reply(status, "Content-Length: 0")] if asked.method == "HEAD" else answer
+    server.script = lambda asked: [raw_response(status, "Content-Length: 0")] if asked.method == "HEAD" else answer
     assert (await op.stat("a")).content_length == size
-    assert [(asked.method, asked.range) for asked in server.asked] == [("HEAD", None), ("GET", "bytes=0-0")]
+    assert [(asked.method, asked.range) for asked in server.requests] == [("HEAD", None), ("GET", "bytes=0-0")]
 
 
 @pytest.mark.parametrize("size", [("Content-Range: bytes */0",), ()], ids=["size", "no size"])
 async def test_the_page_of_a_refused_range_does_not_describe_the_object(
-    op: Operator, server: MisbehavingServer, size: tuple[str, ...]
+    op: Operator, server: ScriptedServer, size: tuple[str, ...]
 ) -> None:
     page = (*size, "Content-Type: text/html", 'ETag: "page"', f"Last-Modified: {WRITTEN}", "Content-Encoding: gzip")
-    refused = whole(b"<h1>416</h1>", *page, "Cache-Control: no-store", status="416 Range Not Satisfiable")
-    server.script = lambda asked: [reply("405 No", "Content-Length: 0")] if asked.method == "HEAD" else [refused]
+    refused = whole_response(b"<h1>416</h1>", *page, "Cache-Control: no-store", status="416 Range Not Satisfiable")
+    server.script = lambda asked: [raw_response("405 No", "Content-Length: 0")] if asked.method == "HEAD" else [refused]
     assert await op.stat("a") == Metadata(mode=EntryMode.FILE, content_length=0 if size else None)
 
 
 @pytest.mark.parametrize("status", ["200 OK", "203 Non-Authoritative Information"])
 async def test_a_probe_that_is_answered_with_all_tells_the_size(
-    op: Operator, server: MisbehavingServer, status: str
+    op: Operator, server: ScriptedServer, status: str
 ) -> None:
-    answer = [whole(b"content", 'ETag: "e"', status=status)]
-    server.script = lambda asked: [reply("405 No", "Content-Length: 0")] if asked.method == "HEAD" else answer
+    answer = [whole_response(b"content", 'ETag: "e"', status=status)]
+    server.script = lambda asked: [raw_response("405 No", "Content-Length: 0")] if asked.method == "HEAD" else answer
     found = await op.stat("a")
     assert (found.content_length, found.etag) == (7, '"e"')
 
@@ -160,10 +168,10 @@ async def test_a_probe_that_is_answered_with_all_tells_the_size(
 @pytest.mark.parametrize("chunk", [None, 1000])
 @pytest.mark.parametrize("head", ["200 OK", "204 No Content", "405 Method Not Allowed"])
 async def test_where_head_tells_no_length_a_range_tells_the_size(
-    op: Operator, server: MisbehavingServer, head: str, chunk: int | None
+    op: Operator, server: ScriptedServer, head: str, chunk: int | None
 ) -> None:
-    good = GoodScript(CONTENT)
-    server.script = lambda asked: [reply(head, 'ETag: "1"')] if asked.method == "HEAD" else good(asked)
+    good = OneObject(CONTENT)
+    server.script = lambda asked: [raw_response(head, 'ETag: "1"')] if asked.method == "HEAD" else good(asked)
     async with op.reader("a", chunk=chunk) as reader:
         assert await reader.size() == len(CONTENT)
         assert await reader.seek(-8, io.SEEK_END) == len(CONTENT) - 8
@@ -173,10 +181,10 @@ async def test_where_head_tells_no_length_a_range_tells_the_size(
 
 
 async def test_where_nothing_tells_the_size_nothing_is_sought_from_the_end(
-    op: Operator, server: MisbehavingServer
+    op: Operator, server: ScriptedServer
 ) -> None:
-    chunks = reply("200 OK", "Transfer-Encoding: chunked", content=b"1\r\nx\r\n0\r\n\r\n")
-    server.script = lambda asked: [reply("200 OK")] if asked.method == "HEAD" else [chunks]
+    chunks = raw_response("200 OK", "Transfer-Encoding: chunked", content=b"1\r\nx\r\n0\r\n\r\n")
+    server.script = lambda asked: [raw_response("200 OK")] if asked.method == "HEAD" else [chunks]
     async with op.reader("a") as reader:
         for call in (reader.size, partial(reader.seek, 0, io.SEEK_END)):
             with pytest.raises(Unsupported) as caught:
@@ -187,16 +195,16 @@ async def test_where_nothing_tells_the_size_nothing_is_sought_from_the_end(
 
 @pytest.mark.parametrize("chunk", [None, 4])
 async def test_a_proxy_that_changed_something_gives_content_too(
-    op: Operator, server: MisbehavingServer, chunk: int | None
+    op: Operator, server: ScriptedServer, chunk: int | None
 ) -> None:
-    server.script = lambda asked: [whole(b"content", status="203 Non-Authoritative Information")]
+    server.script = lambda asked: [whole_response(b"content", status="203 Non-Authoritative Information")]
     assert await op.read("a", chunk=chunk) == b"content"
     assert await op.read("a", range=(1, 4), chunk=chunk) == b"ont"
 
 
 @pytest.mark.parametrize("chunk", [None, 4])
-async def test_no_content_is_an_empty_object(op: Operator, server: MisbehavingServer, chunk: int | None) -> None:
-    server.script = lambda asked: [reply("204 No Content")]
+async def test_no_content_is_an_empty_object(op: Operator, server: ScriptedServer, chunk: int | None) -> None:
+    server.script = lambda asked: [raw_response("204 No Content")]
     assert await op.read("a", chunk=chunk) == b""
     assert await op.read("a", range=(0, 10), chunk=chunk) == b""
     with pytest.raises(RangeNotSatisfied) as caught:
@@ -206,24 +214,24 @@ async def test_no_content_is_an_empty_object(op: Operator, server: MisbehavingSe
         assert (await reader.read(), await reader.size()) == (b"", 0)
 
 
-async def test_a_refusal_of_both_is_a_refusal(op: Operator, server: MisbehavingServer) -> None:
-    server.script = lambda _: [reply("403 Forbidden", "Content-Length: 0")]
+async def test_a_refusal_of_both_is_a_refusal(op: Operator, server: ScriptedServer) -> None:
+    server.script = lambda _: [raw_response("403 Forbidden", "Content-Length: 0")]
     with pytest.raises(PermissionDenied) as caught:
         await op.stat("a")
     assert (caught.value.operation, caught.value.path) == ("stat", "a")
 
 
-async def test_a_path_with_a_slash_that_answers_is_a_directory(op: Operator, server: MisbehavingServer) -> None:
+async def test_a_path_with_a_slash_that_answers_is_a_directory(op: Operator, server: ScriptedServer) -> None:
     found = await op.stat("dir/")
     assert (found.mode, found.content_length) == (EntryMode.DIR, None)
-    assert server.asked[0].target == "/dir/"
+    assert server.requests[0].target == "/dir/"
 
 
-async def test_a_name_that_is_redirected_to_a_slash_is_a_directory(op: Operator, server: MisbehavingServer) -> None:
-    def script(asked: Asked) -> Answer:
+async def test_a_name_that_is_redirected_to_a_slash_is_a_directory(op: Operator, server: ScriptedServer) -> None:
+    def script(asked: ReceivedRequest) -> Answer:
         if asked.target.endswith("/"):
-            return [reply("200 OK", "Content-Length: 7", content=b"" if asked.method == "HEAD" else b"listing")]
-        return [reply("301 Moved Permanently", f"Location: {asked.target}/", "Content-Length: 0")]
+            return [raw_response("200 OK", "Content-Length: 7", content=b"" if asked.method == "HEAD" else b"listing")]
+        return [raw_response("301 Moved Permanently", f"Location: {asked.target}/", "Content-Length: 0")]
 
     server.script = script
     assert (await op.stat("dir")).mode is EntryMode.DIR
@@ -246,9 +254,9 @@ async def test_a_name_that_is_redirected_to_a_slash_is_a_directory(op: Operator,
     ],
 )
 async def test_a_status_is_an_error_that_names_operation_and_path(
-    op: Operator, server: MisbehavingServer, status: str, kind: type[Error]
+    op: Operator, server: ScriptedServer, status: str, kind: type[Error]
 ) -> None:
-    server.script = lambda _: [reply(status, "Content-Length: 0")]
+    server.script = lambda _: [raw_response(status, "Content-Length: 0")]
     for call, operation in ((op.read("a"), "read"), (op.stat("a"), "stat")):
         with pytest.raises(Error) as caught:
             await call
@@ -263,74 +271,72 @@ async def test_a_range_behind_the_end_is_refused_and_one_at_the_end_is_empty(op:
         await op.read("a", range=(len(CONTENT) + 1, None))
 
 
-async def test_an_empty_range_sends_nothing(op: Operator, server: MisbehavingServer) -> None:
+async def test_an_empty_range_sends_nothing(op: Operator, server: ScriptedServer) -> None:
     assert await op.read("a", range=(5, 5)) == b""
     assert await op.read_with("a").range(suffix=0) == b""
-    assert server.asked == []
+    assert server.requests == []
 
 
 async def test_conditions_are_sent_and_a_server_that_ignores_them_is_held_to_them(
-    op: Operator, server: MisbehavingServer
+    op: Operator, server: ScriptedServer
 ) -> None:
     assert await op.read("a", if_match='"1"') == CONTENT
-    assert server.asked[0].headers["if-match"] == '"1"'
+    assert server.requests[0].headers["if-match"] == '"1"'
     for call in (op.read("a", if_match='"2"'), op.stat("a", if_none_match='"1"')):
         with pytest.raises(ConditionNotMatch):
             await call
 
 
-async def test_what_a_reply_says_of_the_time_to_try_again_is_in_the_error(
-    op: Operator, server: MisbehavingServer
-) -> None:
-    server.script = lambda _: [reply("503 Service Unavailable", "Retry-After: 7", "Content-Length: 0")]
+async def test_what_a_reply_says_of_the_time_to_try_again_is_in_the_error(op: Operator, server: ScriptedServer) -> None:
+    server.script = lambda _: [raw_response("503 Service Unavailable", "Retry-After: 7", "Content-Length: 0")]
     for call in (op.read("a"), op.stat("a")):
         with pytest.raises(Unexpected) as caught:
             await call
         assert caught.value.context["retry_after"] == 7.0
 
 
-async def test_leaving_a_derived_operator_leaves_the_reads_of_the_first_alone(server: MisbehavingServer) -> None:
+async def test_leaving_a_derived_operator_leaves_the_reads_of_the_first_alone(server: ScriptedServer) -> None:
     content = bytes(8 << 20)
-    server.script = GoodScript(content)
+    server.script = OneObject(content)
     op = Operator(Http(server.endpoint), resilient=False)
     async with op.reader("a") as reader:
         assert await reader.read(10) == content[:10]
         async with op.layer(Layer()) as derived:
             assert (await derived.stat("a")).content_length == len(content)
         assert await reader.read() == content[10:]
-    assert [asked.method for asked in server.asked] == ["GET", "HEAD"]
+    assert [asked.method for asked in server.requests] == ["GET", "HEAD"]
     await op.close()
     await asyncio.to_thread(server.wait_until_left)
 
 
 @pytest.mark.parametrize("path", ["../a", "a/../../b", "a/..", "./a"])
-async def test_a_path_that_leaves_the_root_sends_nothing(op: Operator, server: MisbehavingServer, path: str) -> None:
+async def test_a_path_that_leaves_the_root_sends_nothing(op: Operator, server: ScriptedServer, path: str) -> None:
     for call in (op.read(path), op.stat(path)):
         with pytest.raises(InvalidInput) as caught:
             await call
         assert caught.value.path == path
-    assert server.asked == []
+    assert server.requests == []
 
 
-async def test_what_a_web_server_cannot_do_sends_nothing(op: Operator, server: MisbehavingServer) -> None:
+async def test_what_a_web_server_cannot_do_sends_nothing(op: Operator, server: ScriptedServer) -> None:
     for call in (op.write("a", b"x"), op.read("a", version="1"), op.stat("a", version="1")):
         with pytest.raises(Unsupported):
             await call
-    assert server.asked == []
+    assert server.requests == []
 
 
-async def test_endpoint_root_and_credentials_reach_the_server(server: MisbehavingServer) -> None:
+async def test_endpoint_root_and_credentials_reach_the_server(server: ScriptedServer) -> None:
     endpoint = server.endpoint.replace("//", "//user:pass@") + "/base%20dir"
     async with Operator(Http(endpoint, root="sub"), resilient=False) as op:
         assert await op.read("a b") == CONTENT
-    assert server.asked[0].target == "/base%20dir/sub/a%20b"
-    assert server.asked[0].headers["authorization"] == "Basic dXNlcjpwYXNz"
+    assert server.requests[0].target == "/base%20dir/sub/a%20b"
+    assert server.requests[0].headers["authorization"] == "Basic dXNlcjpwYXNz"
 
 
-async def test_an_object_that_changes_between_requests_is_noticed(op: Operator, server: MisbehavingServer) -> None:
+async def test_an_object_that_changes_between_requests_is_noticed(op: Operator, server: ScriptedServer) -> None:
     async with op.reader("a") as reader:
         await reader.read(10)
-        server.script = GoodScript(CONTENT[::-1], etag='"2"')
+        server.script = OneObject(CONTENT[::-1], etag='"2"')
         await reader.seek(200_000)
         with pytest.raises(ConditionNotMatch):
             await reader.read(10)

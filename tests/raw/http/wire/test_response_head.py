@@ -14,11 +14,11 @@ from entrepot.raw.http.wire.response_head import (
     UnknownCoding,
     parse_head,
 )
-from tests.misbehaving import reply
+from entrepot.testing.scripted_server import raw_response
 
 
 def head_of(*headers: str, status: str = "200 OK", has_content: bool = True) -> ResponseHead:
-    return parse_head(reply(status, *headers), has_content=has_content)
+    return parse_head(raw_response(status, *headers), has_content=has_content)
 
 
 def test_a_head_is_its_status_and_headers() -> None:
@@ -119,7 +119,7 @@ def test_what_has_no_content_ends_with_its_head(status: str, headers: tuple[str,
     ],
 )
 def test_what_is_kept(version: str, headers: tuple[str, ...], is_kept: bool) -> None:
-    raw = reply("200 OK", *headers).replace(b"HTTP/1.1", b"HTTP/" + version.encode())
+    raw = raw_response("200 OK", *headers).replace(b"HTTP/1.1", b"HTTP/" + version.encode())
     assert parse_head(raw).may_keep == is_kept
 
 
@@ -174,7 +174,11 @@ def test_what_cannot_become_a_status_line_is_not_waited_for() -> None:
 
 # As it arrives.
 
-INFORMED = reply("100 Continue") + reply("103 Early Hints", "Content-Length: 3") + reply("200 OK", "Content-Length: 5")
+INFORMED = (
+    raw_response("100 Continue")
+    + raw_response("103 Early Hints", "Content-Length: 3")
+    + raw_response("200 OK", "Content-Length: 5")
+)
 
 
 @pytest.mark.parametrize("cut", range(1, len(INFORMED)))
@@ -198,7 +202,7 @@ def test_a_head_can_come_byte_by_byte(message: bytes) -> None:
 
 @pytest.mark.parametrize("before", [b"\r\n", b"\n", b"\r\n\r\n"])
 def test_an_empty_line_before_a_head_is_passed_over_and_that_is_not_kept(before: bytes) -> None:
-    message = before + reply("200 OK", "Content-Length: 5")
+    message = before + raw_response("200 OK", "Content-Length: 5")
     for pieces in ((message,), (before, message[len(before) :]), tuple(bytes([byte]) for byte in message)):
         reader = HeadReader(has_content=True)
         found = [reader.take(piece) for piece in pieces][-1]
@@ -216,10 +220,10 @@ def test_long_and_many_headers_are_read() -> None:
 
 
 ENDLESS = [
-    reply("200 OK", f"X: {'x' * MAX_HEAD}"),
-    reply("200 OK", *(f"X-{n}: x" for n in range(MAX_FIELDS + 1))),
-    reply("103 Early Hints") * (MAX_INFORMATIONAL + 1) + reply("200 OK"),
-    (reply("103 Early Hints", f"X: {'x' * 10_000}") * 7) + reply("200 OK"),
+    raw_response("200 OK", f"X: {'x' * MAX_HEAD}"),
+    raw_response("200 OK", *(f"X-{n}: x" for n in range(MAX_FIELDS + 1))),
+    raw_response("103 Early Hints") * (MAX_INFORMATIONAL + 1) + raw_response("200 OK"),
+    (raw_response("103 Early Hints", f"X: {'x' * 10_000}") * 7) + raw_response("200 OK"),
     b"HTTP/1.1 200 " + b"x" * MAX_HEAD,
     b"\r\n" * MAX_HEAD,
 ]
