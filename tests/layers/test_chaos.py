@@ -64,7 +64,7 @@ async def test_a_refused_call_does_not_reach_the_service(operation: Operation) -
         await CALLS[operation][0](stack(service, ChaosLayer(error_ratio=1, lost_ratio=0, operations=[operation])))
     error = caught.value
     assert (error.scheme, error.operation, error.path) == ("test", operation, PATHS.get(operation, PATH))
-    assert error.is_temporary and error.context == {"status": 503}
+    assert error.is_temporary and error.context == {"status": 503, "code": "ServiceUnavailable"}
     assert operation not in [arrived for arrived, _ in service.arrived]
 
 

@@ -93,7 +93,7 @@ def lost() -> Error:
 
 
 def refused() -> Error:
-    return Unexpected("unavailable", context={"status": 503}, is_temporary=True)
+    return Unexpected("unavailable", context={"status": 503, "retry_after": 0}, is_temporary=True)
 
 
 def throttled(**context: Any) -> Error:
@@ -305,7 +305,7 @@ class TestWhat:
         [
             lost(),
             Timeout("slow"),
-            *(Unexpected("?", context={"status": n}, is_temporary=True) for n in (499, 500, 502, 504)),
+            *(Unexpected("?", context={"status": n}, is_temporary=True) for n in (499, 500, 502, 503, 504)),
         ],
         ids=lambda error: f"{error.kind}-{error.context.get('status')}",
     )
@@ -324,7 +324,9 @@ class TestWhat:
         "error",
         [
             throttled(),
-            *(Unexpected("?", context={"status": n}, is_temporary=True) for n in (400, 408, 429, 503)),
+            *(Unexpected("?", context={"status": n}, is_temporary=True) for n in (400, 408, 429)),
+            Unexpected("?", context={"status": 503, "retry_after": 0.0}, is_temporary=True),
+            Unexpected("?", context={"status": 503, "code": "ServiceUnavailable"}, is_temporary=True),
             ConditionNotMatch("another request was changing it", context={"status": 409}, is_temporary=True),
         ],
         ids=lambda error: f"{error.kind}-{error.context.get('status')}",

@@ -136,7 +136,8 @@ class _ChaosAccessor(AroundAccessor):
         if not self._happens(self._layer.error_ratio):
             return False
         if operation in _WITHOUT_RESPONSE or not self._happens(self._layer.lost_ratio):
-            refused = Unexpected(f"the call was refused{_WHY}", is_temporary=True, context={"status": _UNAVAILABLE})
+            facts = {"status": _UNAVAILABLE, "code": "ServiceUnavailable"}
+            refused = Unexpected(f"the call was refused{_WHY}", is_temporary=True, context=facts)
             raise self._about(refused, operation, path)
         return True
 

@@ -291,12 +291,16 @@ def _requested_delay(error: Error) -> float:
 def _is_refusal(error: Error) -> bool:
     """Whether the response says that the call had no effect. After no response, and most of 5xx, it may have had one.
 
-    The source is RFC 9110, 15.5 and 15.6.4; some proxies answer 499 when the client closed the connection.
+    The source is RFC 9110, 15.5 and 15.6.4; some proxies answer 499 when the client closed the connection. A proxy also
+    answers 503 when the storage closed the connection after it got the request, so a 503 counts only with a code of the
+    storage or a Retry-After.
     """
     if isinstance(error, RateLimited):
         return True
     status = error.context.get("status")
-    return isinstance(status, int) and (status == _UNAVAILABLE or (400 <= status < 500 and status != _CLIENT_GONE))
+    if status == _UNAVAILABLE:
+        return error.context.get("code") is not None or "retry_after" in error.context
+    return isinstance(status, int) and 400 <= status < 500 and status != _CLIENT_GONE
 
 
 def _log_info(event: RetryEvent, scheme: str) -> None:

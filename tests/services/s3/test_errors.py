@@ -1,6 +1,7 @@
 """What the errors of S3 mean."""
 
 import pytest
+from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 
 from entrepot import (
     ConditionNotMatch,
@@ -116,6 +117,39 @@ def test_an_error_without_content_means_what_its_status_says(
     error = CORE.error(status, HttpHeaders([("x-amz-request-id", "HID")]), b"")
     assert (type(error), error.is_temporary) == (kind, is_temporary)
     assert error.context == {"code": None, "status": status, "request_id": "HID"}
+
+
+def test_what_other_clients_repeat_is_temporary() -> None:
+    """The lists of botocore, so that a code that AWS adds is noticed."""
+    for code in ThrottledRetryableChecker._THROTTLED_ERROR_CODES:
+        error = CORE.error(400, HttpHeaders(), body(code))
+        assert (type(error), error.is_temporary) == (RateLimited, True), code
+    for code in TransientRetryableChecker._TRANSIENT_ERROR_CODES:
+        assert CORE.error(400, HttpHeaders(), body(code)).is_temporary, code
+    for status in (*TransientRetryableChecker._TRANSIENT_STATUS_CODES, 429, 509):
+        assert CORE.error(status, HttpHeaders(), b"").is_temporary, status
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"])
+def test_expired_credentials_are_a_permission_denied(code: str) -> None:
+    error = CORE.error(400, HttpHeaders(), body(code))
+    assert type(error) is PermissionDenied
+    assert "expired" in error.message
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "shown"),
+    [
+        ([("x-amz-id-2", "a+B/9=")], body("SlowDown"), "a+B/9="),
+        ([], body("SlowDown", "<HostId>a+B/9=</HostId>"), "a+B/9="),
+        ([("x-amz-id-2", "two words")], body("SlowDown", "<HostId>h</HostId>"), "h"),
+        ([("x-amz-id-2", "a" * 129)], b"", None),
+    ],
+)
+def test_the_extended_request_id_is_in_the_context(headers: list[tuple[str, str]], content: bytes, shown: str) -> None:
+    error = CORE.error(503, HttpHeaders(headers), content)
+    assert error.context.get("extended_request_id") == shown
+    assert shown is None or f"extended_request_id={shown!r}" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ async def test_the_refusal_stays_where_a_read_is_not_refused() -> None:
     assert transport.open_bodies == 0
 
 
-@pytest.mark.parametrize(("status", "version"), [(400, None), (404, "v"), (403, "v"), (500, "v")])
+@pytest.mark.parametrize(("status", "version"), [(400, None), (412, "v"), (403, "v"), (500, "v")])
 async def test_nothing_more_is_asked_where_it_is_not_about_the_version(status: int, version: str | None) -> None:
     transport = refusing(status, "InvalidArgument")
     with pytest.raises(Error):

@@ -46,3 +46,8 @@ def with_facts(error: Error, headers: HttpHeaders, **facts: Any) -> Error:
 def plain_name(text: str | None) -> str | None:
     """Text of a response that may be shown, such as a code or a region; None for anything else."""
     return text if text is not None and re.fullmatch(r"[A-Za-z0-9._-]{1,60}", text) else None
+
+
+def plain_id(text: str | None) -> str | None:
+    """An id of a request that may be shown, up to 128 characters of base64; None for anything else."""
+    return text if text is not None and re.fullmatch(r"[A-Za-z0-9+/=._-]{1,128}", text) else None

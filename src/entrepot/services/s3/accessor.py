@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
-from entrepot.errors import Unexpected
+from entrepot.errors import NotFound, Unexpected
 from entrepot.raw import (
     DEFAULT_WRITE,
     AccessorInfo,
@@ -27,6 +27,7 @@ from entrepot.raw.runtime import Window
 from entrepot.types import BytesRange, Capability, Scheme
 
 from . import uploads
+from .bucket_probe import BucketProbe
 from .copier import MAX_COPY, S3Copy
 from .core import S3Core
 from .deleter import S3Deletions
@@ -126,14 +127,21 @@ class S3Accessor(HttpStore[S3Core]):
         info = AccessorInfo(scheme=Scheme.S3, root=root, name=client.dialect.bucket, native_capability=capability)
         super().__init__(info, client, S3Deletions(client, root))  # kept, since they learn what the server supports
         self._max_copy = max_copy
+        self._bucket = BucketProbe(client)
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         try:
-            return await super().stat(path, args)
+            known = await super().stat(path, args)
+        except NotFound as error:
+            if error.context.get("code") is None:
+                await self._bucket.check()
+            raise
         except Unexpected as error:
             if args.version is not None and error.context.get("status") == 400:
                 await self._explain(path, args.version)
             raise
+        self._bucket.is_settled = True
+        return known
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.MultipartWriter]:
         upload = S3Upload(self._client, self._key(path), args)

@@ -80,6 +80,10 @@ class S3Core(Dialect):
 
         return Listing(self, root, path, args)
 
+    def first_key(self) -> HttpRequest:
+        """ListObjectsV2, or ListObjects, of at most one key. Its error tells whether the bucket exists."""
+        return self.on_bucket("GET", [*(() if self.is_list_v1 else (("list-type", "2"),)), ("max-keys", "1")])
+
     def copy(self, source: str, target: str, args: OpCopy) -> HttpRequest:
         """CopyObject. The metadata of the source is copied with it."""
         headers: list[Header] = [self.copy_source(source, args.source_version), *write_conditions(args)]

@@ -19,7 +19,7 @@ from entrepot.errors import (
     Unexpected,
     Unsupported,
 )
-from entrepot.raw.http.error_table import ErrorTable, plain_name, with_facts
+from entrepot.raw.http.error_table import ErrorTable, plain_id, plain_name, with_facts
 from entrepot.raw.http.errors import Meaning
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.transport import HttpHeaders
@@ -45,8 +45,8 @@ def response_error(
     code = _plain_text(content, b"Code")
     stated = _other_region(region, headers, content)
     error = _misdirected(bucket, status, code, stated) or _ERRORS.by_code(code) or _by_status(status, headers)
-    request_id = plain_name(headers.get("x-amz-request-id")) or _plain_text(content, b"RequestId")
-    return error_of_version(with_facts(error, headers, code=code, status=status, request_id=request_id), version)
+    facts = {"code": code, "status": status, **_request_ids(headers, content)}
+    return error_of_version(with_facts(error, headers, **facts), version)
 
 
 def code_error(code: str) -> Error:
@@ -84,10 +84,12 @@ _NOT_IMPLEMENTED: Final = "NotImplemented"
 _MISSING_STATUSES: Final = frozenset({405, 501})
 _HEADER_STATUSES: Final = frozenset({400, 501})
 
+BUCKET_MISSING: Final = "NoSuchBucket"
+
 _REGION_CODES: Final = frozenset(
     {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "InvalidRegion"}
 )
-_BUCKET_CODES: Final = frozenset({"NoSuchBucket", "InvalidBucketName"})
+_BUCKET_CODES: Final = frozenset({BUCKET_MISSING, "InvalidBucketName"})
 
 _NOT_FOUND: Final = Meaning(NotFound, "there is no such object")
 _THROTTLED: Final = Meaning(RateLimited, "the storage asks for fewer requests", True)
@@ -109,6 +111,28 @@ _REFUSED: Final = Meaning(
     "the storage refuses the request; if it states no code, check the token's age, the region and the version",
 )
 
+EXPIRED_CODES: Final = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
+"""The codes of credentials that have expired. New ones may be accepted."""
+
+THROTTLING_CODES: Final = (
+    # AWS, as its clients list them
+    *("SlowDown", "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled"),
+    *("RequestThrottledException", "TooManyRequestsException", "RequestLimitExceeded", "BandwidthLimitExceeded"),
+    *("LimitExceededException", "ProvisionedThroughputExceededException", "TransactionInProgressException"),
+    *("PriorRequestNotComplete", "EC2ThrottledException"),
+    # Other stores: R2, MinIO, OSS, Tencent and Volcano Engine
+    *("TooManyRequests", "SlowDownRead", "SlowDownWrite", "QpsLimitExceeded"),
+    *("DownloadTrafficRateLimitExceeded", "UploadTrafficRateLimitExceeded", "RequestRateLimitExceeded"),
+    *("ExceedAccountQPSLimit", "ExceedAccountRateLimit", "ExceedBucketQPSLimit", "ExceedBucketRateLimit"),
+)
+"""The codes that ask for fewer requests. The request had no effect."""
+
+TRANSIENT_CODES: Final = (
+    *("InternalError", "InternalFailure", "OperationAborted", "RequestTimeout", "RequestTimeoutException"),
+    *("ServiceUnavailable", "ServiceUnavailableException", "XMinioServerNotInitialized"),
+)
+"""The codes of failures that may go away when the same request is sent again."""
+
 _CODES: Final[dict[str, Meaning]] = {
     "NoSuchKey": _NOT_FOUND,
     "NoSuchVersion": Meaning(NotFound, "there is no such version of the object"),
@@ -120,8 +144,7 @@ _CODES: Final[dict[str, Meaning]] = {
     "InvalidAccessKeyId": _BAD_KEYS,
     "SignatureDoesNotMatch": _BAD_KEYS,
     "InvalidToken": _BAD_KEYS,
-    "ExpiredToken": _EXPIRED,
-    "TokenRefreshRequired": _EXPIRED,
+    **dict.fromkeys(EXPIRED_CODES, _EXPIRED),
     "RequestTimeTooSkewed": Meaning(PermissionDenied, "the clocks of this machine and of the storage differ"),
     "PreconditionFailed": _NO_MATCH,
     "NotModified": _NO_MATCH,
@@ -151,18 +174,8 @@ _CODES: Final[dict[str, Meaning]] = {
     "XMinioStorageFull": _FULL,
     "XMinioAdminBucketQuotaExceeded": _FULL,
     _NOT_IMPLEMENTED: _NOT_THERE,
-    "SlowDown": _THROTTLED,
-    "TooManyRequests": _THROTTLED,
-    "RequestLimitExceeded": _THROTTLED,
-    "BandwidthLimitExceeded": _THROTTLED,
-    "ExceedAccountQPSLimit": _THROTTLED,
-    "ExceedAccountRateLimit": _THROTTLED,
-    "ExceedBucketQPSLimit": _THROTTLED,
-    "ExceedBucketRateLimit": _THROTTLED,
-    "RequestTimeout": _FAILED,
-    "InternalError": _FAILED,
-    "OperationAborted": _FAILED,
-    "ServiceUnavailable": _FAILED,
+    **dict.fromkeys(THROTTLING_CODES, _THROTTLED),
+    **dict.fromkeys(TRANSIENT_CODES, _FAILED),
 }
 
 _STATUSES: Final[dict[int, Meaning]] = {
@@ -172,6 +185,7 @@ _STATUSES: Final[dict[int, Meaning]] = {
     499: _FAILED,
     501: _NOT_THERE,
     507: _FULL,
+    509: _THROTTLED,
 }
 
 _ERRORS: Final = ErrorTable(_CODES, _STATUSES)
@@ -204,6 +218,15 @@ def _by_status(status: int, headers: HttpHeaders) -> Error:
     if headers.get("x-amz-delete-marker") == "true":
         return NotFound("the object was deleted")
     return _ERRORS.by_status(status, headers)
+
+
+def _request_ids(headers: HttpHeaders, content: bytes) -> dict[str, str | None]:
+    """The ids by which the provider finds a request. The extended one only where it is stated: few stores have it."""
+    request_id = plain_name(headers.get("x-amz-request-id")) or _plain_text(content, b"RequestId")
+    extended = plain_id(headers.get("x-amz-id-2")) or plain_id(find_text(content, b"HostId"))
+    return (
+        {"request_id": request_id} if extended is None else {"request_id": request_id, "extended_request_id": extended}
+    )
 
 
 def _plain_text(content: bytes, tag: bytes) -> str | None:
