@@ -28,6 +28,7 @@ SLOW = {
     r"tests/docs/test_quickstart\.py": "starts all servers of the demo",
     r"tests/facade/test_preload\.py::test_no_operation_imports_anything\[s3\]": "calls all in new interpreters",
     r"tests/integration/test_presigned\.py::test_one_that_has_expired_is_refused": "waits until a second has passed",
+    r"tests/integration/test_replayed_faults\.py::test_(blanks|a_completion)": "sends many MiB",
     r"tests/docs/test_third_party\.py": "builds and installs a package",
     r"tests/tools/test_new_service\.py::test_the_service_passes": "runs the behaviour suite in a copy of the tree",
     r"tests/docs/test_import_cost\.py": "starts 90 interpreters to find the cheapest",
