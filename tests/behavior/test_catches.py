@@ -132,7 +132,7 @@ class CopiesNothing(LayeredAccessor):
     async def copy(self, source, target, args):
         _, body = await self.inner.write(target, OpWrite())
         await body.close()
-        return (await self.inner.copy(source, f"{target}-elsewhere", args)) and None
+        return await self.inner.copy(source, f"{target}-elsewhere", args)
 
 
 class LosesUserMetadata(LayeredAccessor):

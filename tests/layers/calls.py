@@ -133,7 +133,23 @@ async def _lister_close(accessor: Accessor) -> object:
 
 
 async def _copy(accessor: Accessor) -> object:
-    return await accessor.copy(PATH, TARGET, DEFAULT_COPY)
+    return (await accessor.copy(PATH, TARGET, DEFAULT_COPY))[0]
+
+
+async def _copier(accessor: Accessor) -> oio.Copy:
+    return (await accessor.copy(PATH, TARGET, DEFAULT_COPY))[1]
+
+
+async def _copier_next(accessor: Accessor) -> object:
+    return await (await _copier(accessor)).next()
+
+
+async def _copier_close(accessor: Accessor) -> object:
+    return await (await _copier(accessor)).close()
+
+
+async def _copier_abort(accessor: Accessor) -> object:
+    return await (await _copier(accessor)).abort()
 
 
 async def _rename(accessor: Accessor) -> object:
@@ -174,7 +190,10 @@ CALLS: dict[Operation, tuple[Callable[[Accessor], Awaitable[object]], tuple[obje
     Operation.LIST: (_list, (PATH, DEFAULT_LIST), RpList()),
     Operation.LISTER_NEXT: (_lister_next, (), PAGE),
     Operation.LISTER_CLOSE: (_lister_close, (), None),
-    Operation.COPY: (_copy, (PATH, TARGET, DEFAULT_COPY), RpCopy(metadata=METADATA)),
+    Operation.COPY: (_copy, (PATH, TARGET, DEFAULT_COPY), RpCopy()),
+    Operation.COPIER_NEXT: (_copier_next, (), 3),
+    Operation.COPIER_CLOSE: (_copier_close, (), METADATA),
+    Operation.COPIER_ABORT: (_copier_abort, (), None),
     Operation.RENAME: (_rename, (PATH, TARGET, DEFAULT_RENAME), RpRename()),
     Operation.LIST_UPLOADS: (_list_uploads, (PATH, DEFAULT_LIST_UPLOADS), RpListUploads(uploads=())),
     Operation.ABORT_UPLOAD: (_abort_upload, (PATH, ABORT), RpAbortUpload()),
@@ -214,8 +233,8 @@ class Service(Accessor):
     async def list(self, path: str, args: OpList) -> tuple[RpList, oio.List]:
         return self.answer(Operation.LIST, path, args), _Lister(self)
 
-    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
-        return self.answer(Operation.COPY, source, target, args)
+    async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, oio.Copy]:
+        return self.answer(Operation.COPY, source, target, args), _Copier(self)
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
         return self.answer(Operation.RENAME, source, target, args)
@@ -281,3 +300,17 @@ class _Lister(oio.List):
 
     async def close(self) -> None:
         return self.answer(Operation.LISTER_CLOSE)
+
+
+class _Copier(oio.Copy):
+    def __init__(self, service: Service) -> None:
+        self.answer = service.answer
+
+    async def next(self) -> int | None:
+        return self.answer(Operation.COPIER_NEXT)
+
+    async def close(self) -> Metadata:
+        return self.answer(Operation.COPIER_CLOSE)
+
+    async def abort(self) -> None:
+        return self.answer(Operation.COPIER_ABORT)

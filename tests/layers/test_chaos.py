@@ -27,6 +27,7 @@ WITHOUT_REPLY = {
     Operation.WRITER_WRITE,
     Operation.DELETE,
     Operation.LIST,
+    Operation.COPY,
 }
 CONTENT = Random(1).randbytes(300_000)
 every_operation = pytest.mark.parametrize("operation", CALLS, ids=str)

@@ -271,6 +271,10 @@ async def _conditional(accessor: Accessor, **conditions: Any) -> object:
     return await (await accessor.write(PATH, OpWrite(**conditions)))[1].close()
 
 
+async def _copy(accessor: Accessor, **conditions: Any) -> object:
+    return await (await accessor.copy(PATH, TARGET, OpCopy(**conditions)))[1].close()
+
+
 async def _append(accessor: Accessor) -> object:
     return await (await accessor.write(PATH, OpWrite(append=True)))[1].write(b"data")
 
@@ -278,8 +282,8 @@ async def _append(accessor: Accessor) -> object:
 EXCEPTIONS: dict[str, tuple[Operation, Callable[[Accessor], Any]]] = {
     "rename": (Operation.RENAME, lambda one: one.rename(PATH, TARGET, OpRename())),
     "rename, conditional": (Operation.RENAME, lambda one: one.rename(PATH, TARGET, OpRename(if_not_exists=True))),
-    "copy, if_not_exists": (Operation.COPY, lambda one: one.copy(PATH, TARGET, OpCopy(if_not_exists=True))),
-    "copy, if_match": (Operation.COPY, lambda one: one.copy(PATH, TARGET, OpCopy(if_match='"1"'))),
+    "copier.close, if_not_exists": (Operation.COPIER_CLOSE, lambda one: _copy(one, if_not_exists=True)),
+    "copier.close, if_match": (Operation.COPIER_CLOSE, lambda one: _copy(one, if_match='"1"')),
     "writer.close, if_not_exists": (Operation.WRITER_CLOSE, lambda one: _conditional(one, if_not_exists=True)),
     "writer.close, if_match": (Operation.WRITER_CLOSE, lambda one: _conditional(one, if_match='"1"')),
     "writer.close, if_none_match": (Operation.WRITER_CLOSE, lambda one: _conditional(one, if_none_match='"1"')),

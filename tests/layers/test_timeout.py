@@ -26,9 +26,9 @@ from tests.layers.calls import CALLS, DIRECTORY, PATH, PATHS, Service
 from tests.layers.slow import Hanging
 
 SHORT = 0.03
-BODY = {one for one in Operation if one.value.startswith(("reader.", "writer.", "lister."))}
-UNTIMED = {Operation.READER_CLOSE, Operation.LISTER_CLOSE, Operation.COPY}
-STREAMING = BODY - UNTIMED - {Operation.WRITER_CLOSE, Operation.WRITER_ABORT}
+BODY = {one for one in Operation if one.value.startswith(("reader.", "writer.", "lister.", "copier."))}
+UNTIMED = {Operation.READER_CLOSE, Operation.LISTER_CLOSE, Operation.COPIER_NEXT, Operation.COPIER_CLOSE}
+STREAMING = BODY - UNTIMED - {Operation.WRITER_CLOSE, Operation.WRITER_ABORT, Operation.COPIER_ABORT}
 
 
 def stack(*operations, **limits):
@@ -58,13 +58,14 @@ async def test_a_call_that_hangs_raises_a_temporary_timeout_that_names_it(operat
     assert "0.03" in str(error)
 
 
-async def test_a_copy_is_limited_by_the_deadline_alone():
+@pytest.mark.parametrize("verb", [Operation.COPIER_NEXT, Operation.COPIER_CLOSE])
+async def test_a_copy_is_limited_by_the_deadline_alone(verb):
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
-            await CALLS[Operation.COPY][0](stack(Operation.COPY, timeout=SHORT, io_timeout=SHORT))
+            await CALLS[verb][0](stack(verb, timeout=SHORT, io_timeout=SHORT))
     with pytest.raises(Timeout, match="deadline") as caught:
-        await CALLS[Operation.COPY][0](stack(Operation.COPY, deadline=SHORT))
-    assert (caught.value.operation, caught.value.path, caught.value.is_temporary) == ("copy", PATH, False)
+        await CALLS[verb][0](stack(verb, deadline=SHORT))
+    assert (caught.value.operation, caught.value.path, caught.value.is_temporary) == (verb, PATH, False)
 
 
 @pytest.mark.parametrize("verb", ["delete", "close"])

@@ -76,6 +76,14 @@ class Lister(oio.List):
         return None
 
 
+class Copier(oio.Copy):
+    async def next(self) -> int | None:
+        return None
+
+    async def close(self) -> Metadata:
+        return Metadata(content_length=2)
+
+
 class Service(Accessor):
     info = AccessorInfo(scheme="test")
 
@@ -97,8 +105,8 @@ class Service(Accessor):
     async def list(self, path: str, args: object) -> tuple[RpList, oio.List]:
         return RpList(), Lister()
 
-    async def copy(self, source: str, target: str, args: object) -> RpCopy:
-        return RpCopy(metadata=Metadata(content_length=2))
+    async def copy(self, source: str, target: str, args: object) -> tuple[RpCopy, oio.Copy]:
+        return RpCopy(), Copier()
 
     async def rename(self, source: str, target: str, args: object) -> RpRename:
         return RpRename()
@@ -131,6 +139,13 @@ async def test_what_a_write_body_leaves_out_is_unsupported(verb: str, arguments:
     with pytest.raises(Unsupported):
         await getattr(oio.Write(), verb)(*arguments)
     await oio.Write().abort()
+
+
+@pytest.mark.parametrize("verb", ["next", "close"])
+async def test_what_a_copy_body_leaves_out_is_unsupported(verb: str) -> None:
+    with pytest.raises(Unsupported):
+        await getattr(oio.Copy(), verb)()
+    await oio.Copy().abort()
 
 
 async def test_what_the_bodies_of_deletions_and_listings_leave_out_is_unsupported() -> None:
@@ -193,7 +208,10 @@ async def _call_everything(accessor: Accessor) -> None:
     _, lister = await accessor.list("p", DEFAULT_LIST)
     assert await lister.next() is None
     await lister.close()
-    assert (await accessor.copy("p", "q", DEFAULT_COPY)).metadata.content_length == 2
+    _, copier = await accessor.copy("p", "q", DEFAULT_COPY)
+    assert await copier.next() is None
+    assert (await copier.close()).content_length == 2
+    await copier.abort()
     await accessor.rename("p", "q", DEFAULT_RENAME)
     assert (await accessor.list_uploads("p", DEFAULT_LIST_UPLOADS)).uploads == ()
     await accessor.abort_upload("p", OpAbortUpload(id="u"))

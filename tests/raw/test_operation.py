@@ -5,7 +5,13 @@ from dataclasses import fields
 from entrepot import Capability
 from entrepot.raw import OPERATIONS, Accessor, Operation, oio
 
-_BODIES = (("reader", oio.Read), ("writer", oio.Write), ("deleter", oio.Delete), ("lister", oio.List))
+_BODIES = (
+    ("reader", oio.Read),
+    ("writer", oio.Write),
+    ("deleter", oio.Delete),
+    ("lister", oio.List),
+    ("copier", oio.Copy),
+)
 
 
 def test_each_operation_has_a_capability_of_that_name() -> None:

@@ -23,7 +23,7 @@ from entrepot.raw import Accessor, LayeredAccessor, oio
 from entrepot.raw.http import HttpBody, HttpTransport
 from entrepot.raw.runtime import Runtime
 
-INTERFACES: tuple[type, ...] = (oio.Read, oio.Write, oio.List, oio.Delete, HttpBody, HttpTransport, Runtime)
+INTERFACES: tuple[type, ...] = (oio.Read, oio.Write, oio.List, oio.Delete, oio.Copy, HttpBody, HttpTransport, Runtime)
 
 
 def _classes() -> set[type]:

@@ -34,6 +34,7 @@ from entrepot.raw import (
     build_rooted_abs_path,
     oio,
 )
+from entrepot.raw.oio.copy.api import copy_to_end
 from entrepot.raw.oio.read.pinned_range import PinnedRange
 from entrepot.types import Copied, Metadata
 
@@ -127,10 +128,13 @@ def _can_copy(store: Accessor, args: OpCopy) -> bool:
 
 
 async def _copy_within(store: Accessor, source: Side, target: Side, args: OpCopy) -> Metadata:
+    runtime = target.context.runtime
     if store is target.accessor:
-        return (await store.copy(source.path, target.path, args)).metadata
+        _, body = await store.copy(source.path, target.path, args)
+        return await copy_to_end(body, runtime)
     try:
-        return (await store.copy(source.key[1:], target.key[1:], args)).metadata
+        _, body = await store.copy(source.key[1:], target.key[1:], args)
+        return await copy_to_end(body, runtime)
     except Error as error:
         error.path = source.path  # the error has the path from the root of the store
         raise

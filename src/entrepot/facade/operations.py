@@ -21,6 +21,7 @@ from entrepot.raw import (
     normalize_path,
 )
 from entrepot.raw.log import DEBUG, log
+from entrepot.raw.oio.copy.api import copy_to_end
 from entrepot.raw.oio.read.api import read_to_end
 from entrepot.raw.oio.read.pinned_range import PinnedRange
 from entrepot.types import BytesRange, Entry, Metadata, PresignedRequest
@@ -163,7 +164,8 @@ class Operations:
     async def _copy(self, source: str, target: Path, options: Mapping[str, Any]) -> Metadata:
         args = checked(DEFAULT_COPY, options)
         with _about_target(target):
-            return (await self._accessor.copy(source, normalize_path(target), args)).metadata
+            _, body = await self._accessor.copy(source, normalize_path(target), args)
+            return await copy_to_end(body, self._context.runtime)
 
     async def _copy_to(self, source: str, other: Operations, target: Path, options: Mapping[str, Any]) -> Copied:
         from .copying import Side, copy_between

@@ -16,6 +16,7 @@ from typing import Final
 
 _FACADE: Final = ("blocking", "facade.copying", "facade.uploads")
 _HELPERS: Final = {
+    "copy": "one_shot ranged staged",
     "read": "by_range_seekable bytes_reader chunked fetch file_reader streamable",
     "write": "append byte_queue multipart one_shot parts_in_flight position staged",
     "list": "flat hierarchy lengths page prefix self_entry",

@@ -30,6 +30,7 @@ Args = TypeVarTuple("Args")
 
 _WITHOUT_RESPONSE: Final = frozenset({
     Operation.READ, Operation.READER_SEEK, Operation.WRITE, Operation.WRITER_WRITE, Operation.DELETE, Operation.LIST,
+    Operation.COPY,
 })  # fmt: skip
 """Calls that may send no request, so that there is no response to lose. They fail before they are made."""
 

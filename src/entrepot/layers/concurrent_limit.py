@@ -21,7 +21,7 @@ Args = TypeVarTuple("Args")
 Permits = AbstractAsyncContextManager[object]
 
 _WITHOUT_IO = frozenset({
-    Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST, Operation.PRESIGN,
+    Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST, Operation.COPY, Operation.PRESIGN,
     Operation.READER_CLOSE, Operation.LISTER_CLOSE,
 })  # fmt: skip
 
@@ -30,11 +30,11 @@ class ConcurrentLimitLayer(Layer):
     """Limits the number of concurrent calls; further calls wait in order of arrival.
 
     A permit covers one call of an operation or of a verb of a body, and is released when that returns, raises or is
-    cancelled. Between its calls a reader, writer or lister holds no permit, so an open one does not block others.
+    cancelled. Between its calls a body holds no permit, so an open one does not block others.
     Opening a body, closing a reader or lister, and presigning do no I/O and need no permit.
 
-    A writer sends parts that outlive the call that started them: `http_limit` counts these too. It covers a request
-    until the head of its response has arrived, and each read of content.
+    A writer sends parts, and a copy ranges, that outlive the call that started them: `http_limit` counts these too. It
+    covers a request until the head of its response has arrived, and each read of content.
 
     All operators with the same layer object share its permits on one event loop. The blocking operators of services
     without a loop share other permits, in all threads. Two layers that several operators share must be in the same

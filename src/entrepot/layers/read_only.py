@@ -61,7 +61,7 @@ class _ReadOnlyAccessor(LayeredAccessor):
     async def delete(self) -> tuple[RpDelete, oio.Delete]:
         raise self._refused("delete")
 
-    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+    async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, oio.Copy]:
         raise self._refused("copy", source)
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:

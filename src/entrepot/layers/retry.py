@@ -1,11 +1,12 @@
 """Retries calls that failed with a temporary error.
 
 Theory of operation. One retry is one call of an operation or of one verb of a body, made again with the same arguments
-in the caller's task. That is enough because bodies move only after success: the same verb of a reader, writer, lister
-or deleter goes on at the same position. `_Policy` decides whether and when: by the number of attempts, the elapsed
-time, the storage's Retry-After and a budget of tokens shared by every stack of one layer. Calls that may have taken
-effect although their response was lost, and that would do something else the second time (`_ONCE*`), are made again
-only after a response that says the storage refused them. A cancellation ends the call or the delay and is not retried.
+in the caller's task. That is enough because bodies move only after success: the same verb of a reader, writer, lister,
+deleter or copier goes on at the same position. `_Policy` decides whether and when: by the number of attempts, the
+elapsed time, the storage's Retry-After and a budget of tokens shared by every stack of one layer. Calls that may have
+taken effect although their response was lost, and that would do something else the second time (`_ONCE*`, and errors of
+a copier that say so), are made again only after a response that says the storage refused them. A cancellation ends the
+call or the delay and is not retried.
 """
 
 from __future__ import annotations
@@ -39,14 +40,15 @@ THROTTLED_COST: Final = 5
 
 _WITHOUT_REQUEST: Final = frozenset({
     Operation.READ, Operation.READER_SEEK, Operation.READER_CLOSE, Operation.WRITE, Operation.DELETE,
-    Operation.LIST, Operation.LISTER_CLOSE, Operation.PRESIGN,
+    Operation.LIST, Operation.LISTER_CLOSE, Operation.COPY, Operation.PRESIGN,
 })  # fmt: skip
 """Calls that send nothing, so that their success is no sign of the storage's health."""
 
 _ONCE: Final = frozenset({Operation.RENAME})
-_ONCE_IF_CONDITIONAL: Final = _ONCE | {Operation.COPY, Operation.WRITER_CLOSE}
+_ONCE_IF_CONDITIONAL: Final = _ONCE | {Operation.COPIER_CLOSE, Operation.WRITER_CLOSE}
 _ONCE_IF_APPENDING: Final = _ONCE | {Operation.WRITER_WRITE, Operation.WRITER_CLOSE}
 
+_UNSURE: Final = "may_have_taken_effect"
 _UNAVAILABLE: Final = 503
 _CLIENT_GONE: Final = 499
 
@@ -74,9 +76,10 @@ class RetryLayer(Layer):
     """Retries a call that failed with a temporary error, with exponential backoff and jitter.
 
     A retry repeats one operation or one verb of a body, never more: a reader continues at its position, a writer sends
-    the failed part again, a listing requests the same page, a deleter deletes the rest. Some calls may have taken
-    effect although their response was lost, and would do something else the second time: `rename`, `copy` and the
-    end of a write with a condition, and appends. These are retried only after the storage refused them.
+    the failed part again, a listing requests the same page, a deleter deletes the rest, and a copy in ranges copies the
+    failed ranges again. Some calls may have taken effect although their response was lost, and would do something else
+    the second time: `rename`, the end of a write or a copy with a condition, and appends. These are retried only after
+    the storage refused them.
 
     The error of the last attempt is raised, with the number of `attempts` in its context. A delay that the storage
     requests (Retry-After) is added to our own, up to 60 s. If it requests more, or more than `max_elapsed` leaves, the
@@ -236,8 +239,9 @@ class _RepeatingAccessor(AroundAccessor):
     def _delay(self, operation: Operation, error: Error, attempt: int, elapsed: float) -> float | None:
         """The delay in seconds before the next attempt; None if there is none. The error's context then says why."""
         is_transient, delay = _is_transient(error), None
-        if is_transient and operation in self._once and not _is_refusal(error):
-            error.context["may_have_taken_effect"] = True
+        is_once = operation in self._once or error.context.pop(_UNSURE, False)
+        if is_transient and is_once and not _is_refusal(error):
+            error.context[_UNSURE] = True
         elif is_transient:
             delay = self._policy.delay(error, attempt, elapsed)
         if delay is None and (is_transient or attempt > 1):
@@ -263,7 +267,7 @@ class _RetryAccessor(_RepeatingAccessor):
             return await self._conditional.write(path, args)
         return await super().write(path, args)
 
-    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+    async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, oio.Copy]:
         if args.if_not_exists or args.if_match is not None:
             return await self._conditional.copy(source, target, args)
         return await super().copy(source, target, args)

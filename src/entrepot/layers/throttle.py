@@ -33,7 +33,7 @@ class ThrottleLayer(Layer):
     while it waits is not counted, and no bytes are lost.
 
     A call is a stat, a reader, a writer, a page of a listing, a batch of deletions and so on, whatever the number of
-    its requests: a writer that sends parts is one call.
+    its requests: a writer that sends parts is one call, and so is a copy in ranges.
 
     All operators with the same layer object share its rates on one event loop. The blocking operators of services
     without a loop share another pair of buckets, in all threads.

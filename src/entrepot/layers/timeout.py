@@ -15,11 +15,13 @@ from entrepot.raw import (
     AroundAccessor,
     Context,
     Layer,
+    OpCopy,
     OpDelete,
     Operation,
     OpList,
     OpRead,
     OpWrite,
+    RpCopy,
     RpDelete,
     RpList,
     RpRead,
@@ -37,8 +39,10 @@ _STREAMING: Final = frozenset({
     Operation.READER_READ, Operation.READER_NEXT, Operation.READER_SEEK, Operation.WRITER_WRITE, Operation.LISTER_NEXT,
 })  # fmt: skip
 _CONTENT: Final = _STREAMING | {Operation.WRITER_CLOSE}
+_COPYING: Final = frozenset({Operation.COPIER_NEXT, Operation.COPIER_CLOSE})
 _DELETING: Final = frozenset({Operation.DELETER_DELETE, Operation.DELETER_CLOSE})
-_OPENING: Final = frozenset({Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST})
+_ABORTING: Final = frozenset({Operation.WRITER_ABORT, Operation.COPIER_ABORT})
+_OPENING: Final = frozenset({Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST, Operation.COPY})
 
 DEFAULT_SECONDS: Final = 60.0
 """The limit of a call, and of an idle body, in a stack over a network to which no `TimeoutLayer` was added."""
@@ -51,17 +55,17 @@ class TimeoutLayer(Layer):
     """Raises `Timeout`, which is temporary, if the storage is too slow. It belongs inside `RetryLayer`.
 
     - A call that moves no content takes `timeout` at most: stat, create_dir, rename, presign, deletions, listing and
-      aborting uploads, opening a body, and aborting a writer.
+      aborting uploads, opening a body, and aborting a writer or a copy.
     - A call that moves content has no limit as a whole if the service speaks HTTP. There, connecting and every request
       of a reader, writer or lister may be idle for `io_timeout`: no byte arrives and none is taken. Closing a writer
       may be idle for `timeout`, because the storage needs time to assemble a large object from its parts. If the
       service does its I/O in another way, each verb of a body takes `io_timeout` at most, and closing a writer
       `timeout`.
     - A copy and a recursive deletion take as long as they need. Over HTTP none of their requests may be idle for
-      `timeout`.
+      `timeout`, such as the request that copies one range of a large object.
     - With `deadline`, an operation takes that long at most, whatever it moves, and so does a body from its opening to
-      its last verb, including the time between its verbs. Only the abort of a writer still runs afterwards. This
-      `Timeout` is not temporary: the same call can no longer succeed. A read with `chunk` opens a body for each
+      its last verb, including the time between its verbs. Only the abort of a writer or a copy still runs afterwards.
+      This `Timeout` is not temporary: the same call can no longer succeed. A read with `chunk` opens a body for each
       chunk.
 
     After a `Timeout` the same verb of a body can be called again. A system call cannot be interrupted: if a local disk
@@ -164,6 +168,9 @@ class _TimeoutAccessor(AroundAccessor):
     def list(self, path: str, args: OpList) -> Coro[tuple[RpList, oio.List]]:
         return AroundAccessor.list(self._for_body(), path, args)
 
+    def copy(self, source: str, target: str, args: OpCopy) -> Coro[tuple[RpCopy, oio.Copy]]:
+        return AroundAccessor.copy(self._for_body(), source, target, args)
+
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         seconds = self._limits[operation]
         if operation in _DELETING and self._deletes_recursively(args):
@@ -186,7 +193,7 @@ class _TimeoutAccessor(AroundAccessor):
         return self._is_recursive
 
     def _left(self, operation: Operation) -> float | None:
-        if operation is Operation.WRITER_ABORT:
+        if operation in _ABORTING:
             return None
         now = self._runtime.now()
         ends_at = self._layer.ends_at(now) if self.ends_at is None else self.ends_at
@@ -217,15 +224,16 @@ class _WholeCallTimeoutAccessor(_TimeoutAccessor):
     Opening a body does no I/O. The accessor has no deadline, so no body needs the time of its opening.
     """
 
-    operations = _TimeoutAccessor.operations - _CONTENT - _OPENING - {Operation.COPY, Operation.PRESIGN}
+    operations = _TimeoutAccessor.operations - _CONTENT - _COPYING - _OPENING - {Operation.PRESIGN}
 
     read = AroundAccessor.read
     list = AroundAccessor.list
+    copy = AroundAccessor.copy
 
 
 def _limit(operation: Operation, layer: TimeoutLayer, context: Context) -> float | None:
     """Seconds that a call as a whole may take, unless it is a recursive deletion; None is no limit."""
-    if operation is Operation.COPY or (operation in _CONTENT and context.uses_http):
+    if operation in _COPYING or (operation in _CONTENT and context.uses_http):
         return None
     return layer.idle_limit(operation)
 

@@ -1,7 +1,7 @@
 """`Accessor`, the interface that every service implements and every layer wraps, and `AccessorInfo`, its description.
 
-One coroutine per operation: `(path, OpXxx) -> RpXxx`. The four operations with a body, read, write, delete and list,
-return `(RpXxx, body)`. A service overrides what it supports. The bases of layers are in `layered.py`.
+One coroutine per operation: `(path, OpXxx) -> RpXxx`. The five operations with a body, read, write, delete, list and
+copy, return `(RpXxx, body)`. A service overrides what it supports. The bases of layers are in `layered.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from entrepot.errors import Unsupported
 from entrepot.types import Capability
 
+from .oio.copy.api import Copy
 from .oio.delete.api import Delete
 from .oio.list.api import List
 from .oio.read.api import Read
@@ -118,8 +119,8 @@ class Accessor:
         """Opens a body that yields the entries at the path. Requires `Capability.list`."""
         raise Unsupported("the service has no list")
 
-    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
-        """Copies an object within the storage and replaces the target. Requires `Capability.copy`."""
+    async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, Copy]:
+        """Opens a body that copies an object within the storage, over the target. Requires `Capability.copy`."""
         raise Unsupported("the service has no copy")
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:

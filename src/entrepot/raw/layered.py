@@ -21,6 +21,7 @@ from typing import Any, TypeVar, TypeVarTuple
 from entrepot.types import Entry, Metadata
 
 from .accessor import OPERATIONS, Accessor
+from .oio.copy.api import Copy
 from .oio.delete.api import Delete
 from .oio.list.api import List
 from .oio.read.api import Read
@@ -95,7 +96,7 @@ class LayeredAccessor(Accessor):
     async def list(self, path: str, args: OpList) -> tuple[RpList, List]:
         return await self.inner.list(path, args)
 
-    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+    async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, Copy]:
         return await self.inner.copy(source, target, args)
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
@@ -164,8 +165,9 @@ class AroundAccessor(LayeredAccessor):
         response, body = await self.around_named(_LIST, path, self.inner.list, path, args)
         return response, body if self.operations.isdisjoint(_LISTER_VERBS) else _AroundLister(self, path, body)
 
-    def copy(self, source: str, target: str, args: OpCopy) -> Coro[RpCopy]:
-        return self.around_named(_COPY, source, self.inner.copy, source, target, args)
+    async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, Copy]:
+        response, body = await self.around_named(_COPY, source, self.inner.copy, source, target, args)
+        return response, body if self.operations.isdisjoint(_COPIER_VERBS) else _AroundCopier(self, source, body)
 
     def rename(self, source: str, target: str, args: OpRename) -> Coro[RpRename]:
         return self.around_named(_RENAME, source, self.inner.rename, source, target, args)
@@ -195,12 +197,14 @@ _READER_NEXT, _READER_CLOSE = Operation.READER_NEXT, Operation.READER_CLOSE
 _WRITER_WRITE, _WRITER_CLOSE, _WRITER_ABORT = Operation.WRITER_WRITE, Operation.WRITER_CLOSE, Operation.WRITER_ABORT
 _DELETER_DELETE, _DELETER_CLOSE = Operation.DELETER_DELETE, Operation.DELETER_CLOSE
 _LISTER_NEXT, _LISTER_CLOSE = Operation.LISTER_NEXT, Operation.LISTER_CLOSE
+_COPIER_NEXT, _COPIER_CLOSE, _COPIER_ABORT = Operation.COPIER_NEXT, Operation.COPIER_CLOSE, Operation.COPIER_ABORT
 
 _METHODS = {verb: verb.value.partition(".")[2] for verb in Operation}
 _READER_VERBS = _verbs_of("reader")
 _WRITER_VERBS = _verbs_of("writer")
 _DELETER_VERBS = _verbs_of("deleter")
 _LISTER_VERBS = _verbs_of("lister")
+_COPIER_VERBS = _verbs_of("copier")
 
 
 def _bind_unnamed(body: object, inner: object, verbs: frozenset[Operation], layer: AroundAccessor) -> None:
@@ -280,3 +284,21 @@ class _AroundLister(List):
 
     def close(self) -> Coro[None]:
         return self._around(_LISTER_CLOSE, self._path, self._inner.close)
+
+
+class _AroundCopier(Copy):
+    def __init__(self, layer: AroundAccessor, source: str, inner: Copy) -> None:
+        self._around = layer.around
+        self._source = source
+        self._inner = inner
+        if not layer.operations >= _COPIER_VERBS:
+            _bind_unnamed(self, inner, _COPIER_VERBS, layer)
+
+    def next(self) -> Coro[int | None]:
+        return self._around(_COPIER_NEXT, self._source, self._inner.next)
+
+    def close(self) -> Coro[Metadata]:
+        return self._around(_COPIER_CLOSE, self._source, self._inner.close)
+
+    def abort(self) -> Coro[None]:
+        return self._around(_COPIER_ABORT, self._source, self._inner.abort)

@@ -13,7 +13,7 @@ T = TypeVar("T")
 Args = TypeVarTuple("Args")
 Token = TypeVar("Token")
 
-_OPENING: Final = frozenset({Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST})
+_OPENING: Final = frozenset({Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST, Operation.COPY})
 _TO_A_TARGET: Final = frozenset({Operation.COPY, Operation.RENAME})
 _DELETION: Final = Operation.DELETER_DELETE
 _REPEATABLE: Final = frozenset(
@@ -24,9 +24,12 @@ _REPEATABLE: Final = frozenset(
         Operation.WRITER_WRITE,
         Operation.WRITER_CLOSE,
         Operation.LISTER_NEXT,
+        Operation.COPIER_NEXT,
+        Operation.COPIER_CLOSE,
     }
 )
-_CONTINUING: Final = (_OPENING | _REPEATABLE | {Operation.DELETER_DELETE}) - {Operation.WRITER_CLOSE}
+_CLOSING: Final = frozenset({Operation.WRITER_CLOSE, Operation.COPIER_CLOSE})
+_CONTINUING: Final = (_OPENING | _REPEATABLE | {Operation.DELETER_DELETE}) - _CLOSING
 
 _OPERATIONS: Final = {call: Operation(call.capability) for call in Operation}
 """The operation that each call belongs to."""

@@ -25,6 +25,9 @@ class Operation(StrEnum):
     LISTER_NEXT = "lister.next"
     LISTER_CLOSE = "lister.close"
     COPY = "copy"
+    COPIER_NEXT = "copier.next"
+    COPIER_CLOSE = "copier.close"
+    COPIER_ABORT = "copier.abort"
     RENAME = "rename"
     LIST_UPLOADS = "list_uploads"
     ABORT_UPLOAD = "abort_upload"
@@ -36,7 +39,7 @@ class Operation(StrEnum):
         return _CAPABILITIES.get(self, self.value)
 
 
-_BODIES = {"reader": "read", "writer": "write", "deleter": "delete", "lister": "list"}
+_BODIES = {"reader": "read", "writer": "write", "deleter": "delete", "lister": "list", "copier": "copy"}
 _CAPABILITIES = {
     operation: _BODIES[operation.value.partition(".")[0]] for operation in Operation if "." in operation.value
 }

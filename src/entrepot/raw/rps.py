@@ -66,9 +66,7 @@ class RpList:
 
 @record
 class RpCopy:
-    """Response of `copy`: the metadata of the target, with the fields that the service reports."""
-
-    metadata: Metadata
+    """Response of `copy`, returned before any I/O. The body's `close` returns the metadata of the target."""
 
 
 @record

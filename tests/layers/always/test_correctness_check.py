@@ -138,9 +138,9 @@ class Recorder(Accessor):
         self.asked.append(args)
         return RpList(), Nothing()
 
-    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+    async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, oio.Copy]:
         self.asked.append(args)
-        return RpCopy(metadata=Metadata())
+        return RpCopy(), oio.OneShotCopier(nothing)
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
         self.asked.append(args)
@@ -165,6 +165,10 @@ class RecordingDeleter(oio.Delete):
 
     async def delete(self, path: str, args: OpDelete) -> None:
         self.asked.append(args)
+
+
+async def nothing() -> Metadata:
+    return Metadata()
 
 
 class Nothing(oio.List):

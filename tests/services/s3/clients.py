@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from entrepot.raw import Accessor, OpCopy
 from entrepot.raw.http import HttpTransport
 from entrepot.raw.http.client import HttpClient
+from entrepot.raw.oio.copy.api import copy_to_end
 from entrepot.raw.runtime import Runtime
+from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services.s3.core import S3Core
 from entrepot.services.s3.signer import S3Signer, utc_now
 from entrepot.signing.aws import Signer
+from entrepot.types import Metadata
 
 
 def s3_client(
@@ -21,3 +25,9 @@ def s3_client(
 ) -> HttpClient[S3Core]:
     """A client that signs at the time of `now`; the options are those of `S3Signer`."""
     return HttpClient(core, S3Signer(signer, runtime, now, **options), transport, runtime)
+
+
+async def copied(accessor: Accessor, source: str, target: str, args: OpCopy) -> Metadata:
+    """The metadata of a copy that is made to its end."""
+    _, body = await accessor.copy(source, target, args)
+    return await copy_to_end(body, AsyncioRuntime())

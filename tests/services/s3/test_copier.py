@@ -2,14 +2,15 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from hashlib import md5
 
 import pytest
 
 from entrepot import ConditionNotMatch, Error, InvalidInput, NotFound, PermissionDenied, RateLimited, Unexpected
-from entrepot.raw import OpCopy
+from entrepot.layers import RetryLayer
+from entrepot.raw import Accessor, Context, OpCopy, oio
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services.s3.accessor import S3Accessor
@@ -17,7 +18,7 @@ from entrepot.services.s3.copier import MAX_COPY
 from entrepot.services.s3.core import S3Core
 from entrepot.services.s3.multipart import COPY_RANGE, MAX_PART, MAX_TOTAL, MIN_PART, copy_ranges
 from entrepot.testing.transport import MockTransport, reply
-from tests.services.s3.clients import s3_client
+from tests.services.s3.clients import copied, s3_client
 
 URL = "http://h/bucket"
 MIB = 1024**2
@@ -142,7 +143,7 @@ def accessor(bucket: Bucket, **options: int) -> S3Accessor:
 
 
 async def copy(bucket: Bucket, **options: object) -> object:
-    return (await accessor(bucket).copy("a b", "t", OpCopy(**{"chunk": 5 * MIB, **options}))).metadata
+    return await copied(accessor(bucket), "a b", "t", OpCopy(**{"chunk": 5 * MIB, **options}))
 
 
 async def refused(bucket: Bucket, kind: type[Error], **options: object) -> Error:
@@ -216,7 +217,7 @@ async def test_by_default_one_request_copies_up_to_5_gib() -> None:
     assert MAX_COPY == 5 * GIB
     bucket = Bucket(5 * GIB + 1)
     one = S3Accessor(s3_client(S3Core(URL, "h", "bucket", None), None, bucket.transport, AsyncioRuntime()), "/")
-    await one.copy("a", "t", OpCopy(source_content_length_hint=5 * GIB + 1))
+    await copied(one, "a", "t", OpCopy(source_content_length_hint=5 * GIB + 1))
     assert bucket.asked.count("copy") == 0
     assert sum(map(len, bucket.target or ())) == 5 * GIB + 1
     assert len(bucket.target or ()) == 41
@@ -310,18 +311,91 @@ async def test_a_lost_reply_leaves_no_upload() -> None:
     assert error.is_temporary
 
 
-async def test_an_abort_that_fails_for_the_moment_is_made_again() -> None:
-    answers = [failure(503, "SlowDown"), None]
-    bucket = Bucket(on={"part 2": lambda: failure(403, "AccessDenied"), "abort": lambda: answers.pop(0)})
-    await refused(bucket, PermissionDenied)
+def flaky(*responses: HttpResponse | None) -> Callable[[], HttpResponse | None]:
+    """Responds so in this order, and then as usual."""
+    left = list(responses)
+    return lambda: left.pop(0) if left else None
+
+
+def retried(bucket: Bucket) -> Accessor:
+    return RetryLayer(min_delay=0).wrap(accessor(bucket), Context(runtime=AsyncioRuntime()))
+
+
+async def test_an_abort_that_fails_for_the_moment_is_retried() -> None:
+    denied = flaky(*[failure(403, "AccessDenied")] * 2)
+    bucket = Bucket(on={"part 2": denied, "abort": flaky(failure(500, "InternalError"))})
+    with pytest.raises(PermissionDenied):
+        await copied(retried(bucket), "a b", "t", OpCopy(chunk=5 * MIB))
     assert bucket.asked[-2:] == ["abort", "abort"]
+    assert bucket.uploads == {}
+
+
+@pytest.mark.parametrize("when", ["copy", "head", "begin", "part 1", "part 3", "end"])
+async def test_a_failed_step_is_retried_alone(when: str) -> None:
+    bucket = Bucket(on={when: flaky(failure(500, "InternalError"), failure(500, "InternalError"))})
+    made = await copied(retried(bucket), "a b", "t", OpCopy(chunk=5 * MIB))
+    assert made.content_length == 12 * MIB
+    usual = ["copy", "head", "begin", "part 1", "part 2", "part 3", "end"]
+    repeated = {step: bucket.asked.count(step) for step in usual}
+    checks = 1 + (3 if when == "end" else 1)  # the source is compared before each completion
+    assert repeated == dict.fromkeys(usual, 1) | {"head": checks} | {when: repeated[when]}
+    assert repeated[when] == (4 if when == "head" else 3)  # a copy in ranges looks twice
+
+
+async def test_a_copy_of_800_ranges_survives_one_error_in_200_requests() -> None:
+    bucket = Bucket(800 * 5 * MIB)
+    bucket.on = {f"part {number}": flaky(failure(500, "InternalError")) for number in range(1, 801, 200)}
+    await copied(retried(bucket), "a b", "t", OpCopy(chunk=5 * MIB))
+    assert len(bucket.target or ()) == 800
+    assert sum(step.startswith("part") for step in bucket.asked) == 804
+    assert bucket.asked.count("begin") == 1
+
+
+@pytest.mark.parametrize("lost", [LOST, None], ids=["lost", "refused"])
+async def test_a_conditional_copy_by_one_request_is_repeated_only_if_it_was_refused(lost: Error | None) -> None:
+    def fail() -> HttpResponse | None:
+        if lost is not None:
+            raise lost
+        return refusals()
+
+    refusals = flaky(failure(503, "InternalError"))
+    bucket = Bucket(refusal=None, on={"copy": fail})
+    copying = copied(retried(bucket), "a b", "t", OpCopy(if_not_exists=True))
+    if lost is None:
+        await copying
+    else:
+        with pytest.raises(Unexpected) as caught:
+            await copying
+        assert caught.value.context["may_have_taken_effect"] is True
+    assert bucket.asked == (["copy"] if lost else ["copy", "copy"])
+
+
+async def test_a_copy_that_ended_stays_so() -> None:
+    bucket = Bucket()
+    _, body = await accessor(bucket).copy("a b", "t", OpCopy(chunk=5 * MIB))
+    assert [size async for size in steps(body)] == [0, 0, 12 * MIB]
+    made = await body.close()
+    assert (await body.close(), await body.next()) == (made, None)
+    await body.abort()
+    assert bucket.asked[-1] == "end"
+    _, body = await accessor(Bucket()).copy("a b", "t", OpCopy())
+    await body.abort()
+    with pytest.raises(InvalidInput, match="aborted"):
+        await body.next()
+    with pytest.raises(InvalidInput, match="aborted"):
+        await body.close()
+
+
+async def steps(body: oio.Copy) -> AsyncIterator[int]:
+    while (size := await body.next()) is not None:
+        yield size
 
 
 async def test_an_abort_that_fails_too_is_told_beside_the_cause() -> None:
     bucket = Bucket(on={"part 2": lambda: failure(503, "SlowDown"), "abort": lambda: failure(403, "AccessDenied")})
     with pytest.raises(RateLimited) as caught:
         await copy(bucket)
-    assert "the upload could not be aborted: PermissionDenied" in caught.value.__notes__[0]
+    assert "the copy could not be aborted: PermissionDenied" in caught.value.__notes__[0]
 
 
 @pytest.mark.parametrize("when", ["begin", "part 1", "part 3", "end"])

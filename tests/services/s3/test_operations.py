@@ -31,7 +31,7 @@ from entrepot.services.s3.core import S3Core
 from entrepot.services.s3.signer import INLINE_HASH_LIMIT
 from entrepot.signing.aws import Credentials, Signer
 from entrepot.testing.transport import MockTransport, reply
-from tests.services.s3.clients import s3_client
+from tests.services.s3.clients import copied, s3_client
 
 NOW = datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC)
 URL = "http://h/bucket"
@@ -753,7 +753,7 @@ COPIED = b"<CopyObjectResult><LastModified>2024-02-29T12:00:00.000Z</LastModifie
 
 async def test_a_copy_is_one_request() -> None:
     one = accessor(transport := script(reply(200, COPIED, [("x-amz-version-id", "v2")])))
-    found = (await one.copy("a b", "t/+", OpCopy(source_version="v1", if_not_exists=True))).metadata
+    found = await copied(one, "a b", "t/+", OpCopy(source_version="v1", if_not_exists=True))
     assert (found.etag, found.version, found.content_length) == ('"e"', "v2", None)
     assert asked(transport) == ["PUT /root/t/%2B"]
     sent = headers(transport.requests[0])
@@ -776,7 +776,7 @@ async def test_a_copy_is_one_request() -> None:
 async def test_a_copy_that_failed_is_an_error(answer: HttpResponse, kind: type[Error]) -> None:
     one = accessor(transport := script(answer))
     with pytest.raises(kind) as caught:
-        await one.copy("s", "t", OpCopy())
+        await copied(one, "s", "t", OpCopy())
     assert type(caught.value) is kind
     assert transport.open_bodies == 0
 
@@ -785,7 +785,7 @@ async def test_a_copy_that_failed_is_an_error(answer: HttpResponse, kind: type[E
 async def test_a_missing_source_is_told_from_a_missing_target(answer: HttpResponse, kind: type[Error]) -> None:
     one = accessor(transport := script(failure(404, "NoSuchKey"), answer))
     with pytest.raises(kind) as caught:
-        await one.copy("s", "t", OpCopy(if_match='"e"', source_version="v1"))
+        await copied(one, "s", "t", OpCopy(if_match='"e"', source_version="v1"))
     assert type(caught.value) is kind
     assert caught.value.context["code"] == "NoSuchKey"
     assert asked(transport) == ["PUT /root/t", "HEAD /root/s?versionId=v1"]

@@ -100,7 +100,7 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
         self.check("list", args)
         return self.inner.list(path, args)
 
-    def copy(self, source: str, target: str, args: OpCopy) -> Coro[RpCopy]:
+    def copy(self, source: str, target: str, args: OpCopy) -> Coro[tuple[RpCopy, oio.Copy]]:
         self.check("copy", args)
         _check_are_files(source, target)
         if source == target and args.source_version is None:

@@ -1,19 +1,23 @@
-"""Bodies: the streams that read, write, list and delete return, and the helpers that complete them.
+"""Bodies: the streams that read, write, list, delete and copy return, and the helpers that complete them.
 
-A folder for each verb. In each, `api.py` is the interface (`Read`, `Write`, `List`, `Delete`); the other files are
-helpers that a service returns as its body or that `CompleteLayer` puts around one.
+A folder for each verb. In each, `api.py` is the interface (`Read`, `Write`, `List`, `Delete`, `Copy`); the other files
+are helpers that a service returns as its body or that `CompleteLayer` puts around one.
 """
 
 from typing import TYPE_CHECKING
 
 from entrepot._lazy import lazy_names
 
+from .copy.api import Copy
 from .delete.api import Delete
 from .list.api import List
 from .read.api import Read
 from .write.api import Write
 
 if TYPE_CHECKING:
+    from .copy.one_shot import OneShotCopier
+    from .copy.ranged import RangedCopier, RangedUpload
+    from .copy.staged import StagedCopier
     from .delete.batch_delete import BatchDeleter
     from .delete.recursive_delete import RecursiveDeleter
     from .list.flat import FlatLister
@@ -40,6 +44,7 @@ __all__ = [
     "ByRangeSeekableReader",
     "BytesReader",
     "ChunkedReader",
+    "Copy",
     "Delete",
     "FileReader",
     "FlatLister",
@@ -48,6 +53,7 @@ __all__ = [
     "List",
     "MultipartUpload",
     "MultipartWriter",
+    "OneShotCopier",
     "OneShotWriter",
     "Page",
     "PageLister",
@@ -56,9 +62,12 @@ __all__ = [
     "PositionWriter",
     "PositionedFile",
     "PrefixLister",
+    "RangedCopier",
+    "RangedUpload",
     "Read",
     "RecursiveDeleter",
     "SelfEntryLister",
+    "StagedCopier",
     "StagedWriter",
     "StreamableReader",
     "Write",
@@ -81,6 +90,7 @@ __getattr__ = lazy_names(
         "LengthLister": "list.lengths",
         "MultipartUpload": "write.multipart",
         "MultipartWriter": "write.multipart",
+        "OneShotCopier": "copy.one_shot",
         "OneShotWriter": "write.one_shot",
         "Page": "list.page",
         "PageLister": "list.page",
@@ -89,7 +99,10 @@ __getattr__ = lazy_names(
         "PositionWriter": "write.position",
         "PositionedFile": "write.position",
         "PrefixLister": "list.prefix",
+        "RangedCopier": "copy.ranged",
+        "RangedUpload": "copy.ranged",
         "RecursiveDeleter": "delete.recursive_delete",
+        "StagedCopier": "copy.staged",
         "StagedWriter": "write.staged",
         "StreamableReader": "read.streamable",
         "into_read_from_file": "read.file_reader",

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from entrepot.errors import Error, IsSameFile, NotFound, Unsupported
@@ -207,12 +208,12 @@ class FsAccessor(Accessor):
         )  # fmt: skip
         return RpList(), FsLister(self._context.runtime, walk)
 
-    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
-        metadata = await run_long_revocable(
-            self._context.runtime, copy_file, self._root, *_two_paths(source, target),
+    async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, oio.OneShotCopier]:
+        copy = partial(
+            run_long_revocable, self._context.runtime, copy_file, self._root, *_two_paths(source, target),
             is_new=args.if_not_exists, fsync=self._fsync,
         )  # fmt: skip
-        return RpCopy(metadata=metadata)
+        return RpCopy(), oio.OneShotCopier(copy)
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
         await run_revocable(

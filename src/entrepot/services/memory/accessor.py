@@ -133,8 +133,11 @@ class MemoryAccessor(Accessor):
         for key, metadata in self._table.list(self._key(path), after, args):
             yield Entry(build_rel_path(self.info.root, key), metadata)
 
-    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
-        return RpCopy(metadata=self._table.copy(self._key(source), self._key(target), args))
+    async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, oio.OneShotCopier]:
+        async def copy() -> Metadata:
+            return self._table.copy(self._key(source), self._key(target), args)
+
+        return RpCopy(), oio.OneShotCopier(copy)
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
         self._table.rename(self._key(source), self._key(target), args)

@@ -105,7 +105,7 @@ UNSIGNED_CAPABILITY: Final = replace(
 offered for reads of a public bucket; unsigned writes by anyone are not what presigning is for."""
 
 DEFAULT_CONCURRENT: Final = 4
-"""How many parts of an object are in flight, unless `concurrent` says otherwise."""
+"""How many parts of an object, or ranges of a copy, are in flight, unless `concurrent` says otherwise."""
 
 
 @lru_cache(maxsize=64)
@@ -148,9 +148,10 @@ class S3Accessor(HttpStore[S3Core]):
         window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
         return RpWrite(), oio.MultipartWriter(upload, _part_sizes(args.chunk), window)
 
-    async def copy(self, source: str, target: str, args: OpCopy) -> RpCopy:
+    async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, oio.RangedCopier]:
         copy = S3Copy(self._client, self._key(source), self._key(target), args, max_size=self._max_copy)
-        return RpCopy(metadata=await copy.copy())
+        window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
+        return RpCopy(), oio.RangedCopier(copy, window, is_large=copy.is_large)
 
     async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
         try:

@@ -1,9 +1,9 @@
 """Copies within the bucket: by CopyObject, or in ranges where the object is too large for that.
 
-`RangedCopy` has the mechanism and its theory of operation. CopyObject copies up to 5 GiB. In ranges, each request names
-the etag that the source had at the lookup, and the etag is compared once more before the copy becomes visible, since
-not every server honours the header. Both ways copy the metadata of the source, but only CopyObject copies its tags,
-which are not headers: a copy in ranges has none.
+`RangedCopier` has the mechanism and its theory of operation. CopyObject copies up to 5 GiB. In ranges, each request
+names the etag that the source had at the lookup, and the etag is compared once more before the copy becomes visible,
+since not every server honours the header. Both ways copy the metadata of the source, but only CopyObject copies its
+tags, which are not headers: a copy in ranges has none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,10 @@ from typing import Final
 from entrepot.errors import ConditionNotMatch, Error, InvalidInput, NotFound, Unexpected
 from entrepot.raw import OpCopy, OpStat, OpWrite
 from entrepot.raw.http.client import HttpClient
-from entrepot.raw.http.headers import etag_header
+from entrepot.raw.http.headers import etag_header, parse_length
 from entrepot.raw.http.publication import object_exists
-from entrepot.raw.http.ranged_copy import RangedCopy, RangedUpload
 from entrepot.raw.http.transport import Header, HttpHeaders
-from entrepot.raw.oio import Part
+from entrepot.raw.oio import Part, RangedUpload
 from entrepot.types import Metadata
 
 from . import multipart
@@ -39,22 +38,20 @@ class _Source:
     """The source as it was at the lookup.
 
     Arguments:
-        key: its key.
         size: its bytes.
         lookup: finds it again, and no other version of it.
         headers: name it in a request to copy a range of it.
         carried: its metadata, as headers of the new upload.
     """
 
-    key: str
     size: int
     lookup: OpStat
     headers: list[Header]
     carried: list[Header]
 
 
-class S3Copy(RangedCopy):
-    """Copies one object.
+class S3Copy(RangedUpload):
+    """The requests that copy one object.
 
     Arguments:
         client: sends the requests.
@@ -64,17 +61,75 @@ class S3Copy(RangedCopy):
         max_size: how many bytes one request copies, at most.
     """
 
-    __slots__ = ("_args", "_client", "_core", "_source", "_target")
+    __slots__ = (
+        "_args",
+        "_client",
+        "_core",
+        "_id",
+        "_max_size",
+        "_pinned",
+        "_refusal",
+        "_source",
+        "_target",
+        "_upload",
+    )
 
     def __init__(
         self, client: HttpClient[S3Core], source: str, target: str, args: OpCopy, *, max_size: int = MAX_COPY
     ) -> None:
-        super().__init__(client.runtime, max_size, args.source_content_length_hint, args.concurrent)
         self._client = client
         self._core = client.dialect
         self._source = source
         self._target = target
         self._args = args
+        self._max_size = max_size
+        self._upload = S3Upload(client, target, OpWrite(if_match=args.if_match, if_not_exists=args.if_not_exists))
+        self._pinned: _Source | None = None
+        self._refusal: Error | None = None  # of a copy by one request, perhaps because of the size
+        self._id: str | None = None
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the hint says that the source is too large for one request."""
+        return (self._args.source_content_length_hint or 0) > self._max_size
+
+    async def copy_whole(self) -> Metadata | None:
+        try:
+            return await self._copy_whole()
+        except (InvalidInput, Unexpected) as error:
+            if error.context.get("code") not in _REFUSED_SIZE:
+                raise
+            self._refusal = error
+            return None
+
+    async def start(self) -> Iterator[range] | Metadata:
+        if self._pinned is None:
+            headers = await self._look_up()
+            if self._fits(headers):
+                if self._refusal is not None:
+                    raise self._refusal
+                return await self._copy_whole()
+            self._pinned = self._pin(headers)
+        request = multipart.initiate_with(self._core, self._target, self._pinned.carried)
+        self._id = multipart.upload_id(self._core, *await self._client.call(request))
+        return multipart.copy_ranges(self._pinned.size, self._args.chunk)
+
+    async def copy_part(self, number: int, part: range) -> Part:
+        upload, source = self._started()
+        request = multipart.copy_part(self._core, self._target, upload, number, source.headers, part)
+        try:
+            return multipart.copied_part(self._core, *await self._client.call(request), number, len(part))
+        except ConditionNotMatch as error:
+            raise _changed(error) from None
+
+    async def complete(self, parts: Sequence[Part]) -> Metadata:
+        upload, source = self._started()
+        await self._check_unchanged(source)
+        return await self._upload.complete(upload, parts)
+
+    async def abort(self) -> None:
+        if self._id is not None:
+            await self._upload.abort(self._id)
 
     async def _copy_whole(self) -> Metadata:
         try:
@@ -84,10 +139,17 @@ class S3Copy(RangedCopy):
             if self._args.if_match is None or not await self._does_source_exist():
                 raise
             raise ConditionNotMatch("if_match does not hold: there is no target", context=error.context) from None
-        except ConditionNotMatch as error:
-            if error.is_temporary or not self._args.if_not_exists:
-                raise
-            raise object_exists(error) from None
+        except Error as error:
+            raise self._interpreted(error) from None
+
+    def _interpreted(self, error: Error) -> Error:
+        """The error of a copy by one request, with what a condition on the target makes of it."""
+        has_condition = self._args.if_not_exists or self._args.if_match is not None
+        if has_condition and error.is_temporary:
+            return error.add_context(may_have_taken_effect=True)
+        if isinstance(error, ConditionNotMatch) and self._args.if_not_exists:
+            return object_exists(error)
+        return error
 
     async def _does_source_exist(self) -> bool:
         """Whether the source exists: the response to a copy says only that something is missing, not what."""
@@ -100,13 +162,10 @@ class S3Copy(RangedCopy):
         headers, _ = await self._client.call(self._core.head(self._source, OpStat(version=self._args.source_version)))
         return headers
 
-    def _may_be_too_large(self, error: Error) -> bool:
-        return error.context.get("code") in _REFUSED_SIZE
+    def _fits(self, headers: HttpHeaders) -> bool:
+        return (parse_length(headers.get("content-length")) or 0) <= self._max_size
 
-    def _upload(self, headers: HttpHeaders) -> RangedUpload:
-        return _CopyUpload(self._client, self._pinned(headers), self._target, self._args)
-
-    def _pinned(self, headers: HttpHeaders) -> _Source:
+    def _pin(self, headers: HttpHeaders) -> _Source:
         metadata = self._core.describe(headers)
         if metadata.etag is None or metadata.content_length is None:
             raise Unexpected("the storage does not state size and etag of the source, so ranges of it cannot be pinned")
@@ -115,55 +174,22 @@ class S3Copy(RangedCopy):
         version = self._args.source_version
         named = self._core.copy_source(self._source, version)
         return _Source(
-            key=self._source,
             size=metadata.content_length,
             lookup=OpStat(version=version, if_match=metadata.etag),
             headers=[named, ("x-amz-copy-source-if-match", etag_header(metadata.etag))],
             carried=STORED.carried(headers),
         )
 
+    def _started(self) -> tuple[str, _Source]:
+        """The upload, and the source whose ranges it has."""
+        if self._id is None or self._pinned is None:
+            raise Unexpected("the upload of the copy was not started")
+        return self._id, self._pinned
 
-class _CopyUpload(RangedUpload):
-    """The upload of a copy, whose parts are ranges of its source."""
-
-    __slots__ = ("_chunk", "_client", "_core", "_id", "_key", "_source", "_upload")
-
-    def __init__(self, client: HttpClient[S3Core], source: _Source, key: str, args: OpCopy) -> None:
-        self._client = client
-        self._core = client.dialect
-        self._source = source
-        self._key = key
-        self._chunk = args.chunk
-        self._upload = S3Upload(client, key, OpWrite(if_match=args.if_match, if_not_exists=args.if_not_exists))
-        self._id: str | None = None
-
-    def ranges(self) -> Iterator[range]:
-        return multipart.copy_ranges(self._source.size, self._chunk)
-
-    async def start(self) -> None:
-        request = multipart.initiate_with(self._core, self._key, self._source.carried)
-        self._id = multipart.upload_id(self._core, *await self._client.call(request))
-
-    async def copy_part(self, number: int, part: range) -> Part:
-        request = multipart.copy_part(self._core, self._key, self._id or "", number, self._source.headers, part)
+    async def _check_unchanged(self, source: _Source) -> None:
         try:
-            return multipart.copied_part(self._core, *await self._client.call(request), number, len(part))
-        except ConditionNotMatch as error:
-            raise _changed(error) from None
-
-    async def finish(self, parts: Sequence[Part]) -> Metadata:
-        await self._check_unchanged()
-        return await self._upload.complete(self._id or "", parts)
-
-    async def drop(self) -> None:
-        if self._id is not None:
-            await self._upload.abort(self._id)
-
-    async def _check_unchanged(self) -> None:
-        lookup = self._source.lookup
-        try:
-            headers, _ = await self._client.call(self._core.head(self._source.key, lookup))
-            self._core.describe_requested(headers, lookup)
+            headers, _ = await self._client.call(self._core.head(self._source, source.lookup))
+            self._core.describe_requested(headers, source.lookup)
         except ConditionNotMatch as error:
             raise _changed(error) from None
 

@@ -1,0 +1,1 @@
+"""Bodies of copies: the interface (`api`) first, then the copiers that complete it."""
