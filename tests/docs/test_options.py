@@ -84,6 +84,7 @@ EXAMPLES: dict[str, Any] = {
     "concurrent": 4,
     "gap": 5,
     "content_length_hint": 6,
+    "read_ahead": 7,
     "source_content_length_hint": 9,
     "append": True,
     "content_type": "text/plain",
@@ -169,7 +170,11 @@ def test_the_docstring_of_the_operation_names_each_option(record: type, method: 
 
 
 PRESIGNS: dict[type, tuple[Any, type, set[str]]] = {
-    OpRead: (PresignReadOptions, FuturePresignRead, {"chunk", "concurrent", "gap", "content_length_hint"}),
+    OpRead: (
+        PresignReadOptions,
+        FuturePresignRead,
+        {"chunk", "concurrent", "gap", "content_length_hint", "read_ahead"},
+    ),
     OpStat: (PresignStatOptions, FuturePresignStat, set()),
     OpWrite: (PresignWriteOptions, FuturePresignWrite, {"append", "chunk", "concurrent"}),
     OpDelete: (PresignDeleteOptions, FuturePresignDelete, {"recursive"}),

@@ -100,7 +100,7 @@ async def reading(op: Operator) -> None:
     assert_type(await op.read(PurePosixPath("a"), range=(0, 8)), bytes)
     assert_type(await op.read("a", range=(8, None), version="v", if_match='"e"', if_none_match='"f"'), bytes)
     assert_type(await op.read("a", range=BytesRange(suffix=8), if_modified_since=NOON), bytes)
-    assert_type(await op.read("a", chunk=4096, concurrent=4, gap=0, content_length_hint=10), bytes)
+    assert_type(await op.read("a", chunk=4096, concurrent=4, gap=0, content_length_hint=10, read_ahead=0), bytes)
     assert_type(await op.exists("a"), bool)
 
 
@@ -135,7 +135,7 @@ async def built_step_by_step(op: Operator) -> None:
     assert_type(await op.read_with("a").range(0, 8).if_match('"e"').version("v"), bytes)
     assert_type(await op.read_with("a").range(suffix=8).if_modified_since(NOON).if_unmodified_since(NOON), bytes)
     assert_type(op.stat_with("a"), FutureStat)
-    assert_type(op.reader_with("a").chunk(1).concurrent(2).gap(3).content_length_hint(4), FutureReader)
+    assert_type(op.reader_with("a").chunk(1).concurrent(2).gap(3).content_length_hint(4).read_ahead(5), FutureReader)
 
 
 async def writing(op: Operator, pieces: Iterator[bytes], stream: AsyncIterator[bytes]) -> None:

@@ -131,6 +131,14 @@ class _Read(_SignedRead[T]):
         """The expected size of the object in bytes (a hint), to request chunks ahead from the start."""
         return self._with(content_length_hint=content_length_hint)
 
+    def read_ahead(self, read_ahead: int) -> Self:
+        """The most bytes that a reader requests ahead of what is read (a hint); 0 requests nothing ahead.
+
+        By default a reader that never seeks makes one request, and after a seek it requests ahead as long as it
+        continues to read.
+        """
+        return self._with(read_ahead=read_ahead)
+
 
 class _SignedWrite(Call[T]):
     def content_type(self, content_type: str) -> Self:

@@ -50,6 +50,7 @@ class ReaderOptions(PresignReadOptions, total=False):
     concurrent: int | None
     gap: int
     content_length_hint: int | None
+    read_ahead: int | None
 
 
 class PresignWriteOptions(TypedDict, total=False):

@@ -1,6 +1,7 @@
 """Seeking by asking for another range: what is asked, what is kept, what is refused."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -15,19 +16,20 @@ from entrepot import (
 )
 from entrepot.raw import Context, OpRead, OpStat, RpRead, RpStat
 from entrepot.raw.oio import ByRangeSeekableReader, Read
-from entrepot.raw.oio.read.api import read_to_end
-from entrepot.raw.oio.read.by_range_seekable import SKIP_LIMIT
+from entrepot.raw.oio.read.api import WHOLE, read_to_end
+from entrepot.raw.oio.read.read_ahead import DRAIN_LIMIT, SKIP_LIMIT, START, TAIL
 from entrepot.testing.synthetic import Synthetic, SyntheticAccessor
 
 CONTENT = bytes(range(256)) * 1024
 
 
 def make(
-    range_: BytesRange = BytesRange(), path: str = "p", **options: object
+    range_: BytesRange = BytesRange(), path: str = "p", read_ahead: int | None = None, **options: object
 ) -> tuple[Synthetic, ByRangeSeekableReader]:
     service = Synthetic(CONTENT, read_can_seek=False, **options)  # type: ignore[arg-type]
     service.script.sizes = (1000, 10, 300)
-    return service, ByRangeSeekableReader(service.build(Context()), path, OpRead(range=range_), RpRead())
+    args = OpRead(range=range_, read_ahead=read_ahead)
+    return service, ByRangeSeekableReader(service.build(Context()), path, args, RpRead())
 
 
 def asked(service: Synthetic) -> list[str]:
@@ -35,13 +37,13 @@ def asked(service: Synthetic) -> list[str]:
     return [call.operation if call.operation == "stat" else str(call.args.range) for call in service.script.calls]  # type: ignore[union-attr]
 
 
-async def test_a_seek_asks_nothing_and_the_read_asks_from_the_position_to_the_end() -> None:
+async def test_a_seek_asks_nothing_and_the_read_asks_what_it_reads() -> None:
     service, reader = make(BytesRange(100, 5000))
     assert await reader.seek(50) == 50
     assert await reader.seek(-10, 1) == 40
     assert asked(service) == []
     assert await reader.read(4) == CONTENT[140:144]
-    assert asked(service) == ["140..5000"]
+    assert asked(service) == ["140..144"]
 
 
 async def test_a_seek_from_the_end_asks_the_size_once_and_not_when_a_reply_told_it() -> None:
@@ -62,7 +64,7 @@ async def test_a_suffix_window_is_asked_for_as_it_is() -> None:
     assert await read_to_end(reader) == CONTENT[-5:]
     assert await reader.seek(0) == 0
     assert await reader.read(3) == CONTENT[-100:-97]
-    assert asked(service) == ["-100", f"{len(CONTENT) - 100}..{len(CONTENT)}"]
+    assert asked(service) == ["-100", f"{len(CONTENT) - 100}..{len(CONTENT) - 97}"]
 
 
 async def test_a_suffix_window_entered_in_the_middle_asks_the_size() -> None:
@@ -80,7 +82,72 @@ async def test_a_little_ahead_is_read_over_and_further_ahead_is_asked_for() -> N
     assert asked(service) == ["0.."]
     far = await reader.seek(2 * SKIP_LIMIT + 10)
     assert await reader.read(2) == CONTENT[far : far + 2]
-    assert asked(service) == ["0..", f"{far}..{len(CONTENT)}"]
+    assert asked(service) == ["0..", f"{far}..{far + 2}"]
+
+
+async def read_n(reader: Read, n: int) -> bytes:
+    """Reads n bytes, whichever pieces the body has."""
+    data = b""
+    while len(data) < n and (piece := await reader.read(n - len(data))):
+        data += piece
+    return data
+
+
+async def test_after_a_seek_requests_double_while_the_reads_continue() -> None:
+    service, reader = make()
+    await reader.seek(10)
+    for position in range(10, 10 + 40_000, 1000):
+        assert await read_n(reader, 1000) == CONTENT[position : position + 1000]
+    ends = [10, 1010, 1010 + START, 1010 + 3 * START, 1010 + 7 * START]
+    assert asked(service) == [f"{begin}..{end}" for begin, end in itertools.pairwise(ends)]
+    await reader.seek(10)
+    assert await read_n(reader, 5) == CONTENT[10:15]
+    assert asked(service)[-1] == "10..15"
+
+
+async def test_with_a_limit_the_first_request_is_bounded_and_none_is_larger_unless_the_read_is() -> None:
+    service, reader = make(read_ahead=2 * START)
+    for _ in range(6 * START // 512):
+        await read_n(reader, 512)
+    await read_n(reader, 50_000)
+    sizes = [call.args.range.length for call in service.script.calls]  # type: ignore[union-attr]
+    assert sizes == [START, 2 * START, 2 * START, 2 * START, 50_000 - START]
+    service, reader = make(read_ahead=0)
+    assert await read_n(reader, 3) + await read_n(reader, 4) == CONTENT[:7]
+    assert asked(service) == ["0..3", "3..7"]
+
+
+@pytest.mark.parametrize(("rest", "drains"), [(DRAIN_LIMIT, 2), (DRAIN_LIMIT + 1, 0)])
+async def test_a_small_rest_is_read_before_another_request_and_a_large_one_is_not(rest: int, drains: int) -> None:
+    service = Synthetic(CONTENT * 2, read_can_seek=False)
+    service.script.sizes = (len(CONTENT) * 2,)
+    reader = ByRangeSeekableReader(service.build(Context()), "p", OpRead(range=BytesRange(0, rest + 1)), RpRead())
+    await reader.read(1)
+    far = await reader.seek(rest - 1)
+    assert await reader.read(1) == (CONTENT * 2)[far : far + 1]
+    assert service.script.verbs == 2 + drains
+    assert service.script.open_bodies == 1
+
+
+async def test_an_error_in_a_dropped_rest_is_no_error_of_the_read() -> None:
+    service, reader = make(BytesRange(0, DRAIN_LIMIT))
+    await reader.read(1)
+    service.script.fail_next(Unexpected("reset"))
+    await reader.seek(DRAIN_LIMIT - 10)
+    assert await reader.read(5)
+    assert len(asked(service)) == 2
+
+
+async def test_the_end_of_an_object_is_read_once_where_a_seek_from_the_end_leads_into_it() -> None:
+    service, reader = make(read_ahead=WHOLE)
+    for offset in (-22, -42, -4000):
+        await reader.seek(offset, 2)
+        assert await read_n(reader, 20) == CONTENT[offset : len(CONTENT) + offset + 20]
+    assert asked(service) == ["stat", f"{len(CONTENT) - TAIL}..{len(CONTENT)}"]
+    assert await read_to_end(reader) == CONTENT[-3980:]
+    await reader.seek(-TAIL - 1, 2)
+    await read_n(reader, 1)
+    assert len(asked(service)) == 3
     assert service.script.open_bodies == 1
 
 

@@ -5,8 +5,11 @@ move, and the inner body's (`_body_position`). A seek is arithmetic and does no 
 
 - equal: the body continues;
 - the reader is up to `SKIP_LIMIT` ahead: the bytes between are read and dropped, cheaper than a round trip;
-- anywhere else, or without a body: the body is dropped and another one opened, from the position to the end of the
-  window.
+- anywhere else, or without a body: another body is opened at the position. `ReadAhead` decides how many bytes it is
+  requested for (up to `_body_end`), and whether the rest of the old body is read, so that its connection is kept.
+
+The end of an object is kept in memory (`_tail`) if the policy wants it, so that a format with several small records
+there needs one request for them.
 
 An error or a cancellation drops the body and does not move the position, so a caller (or RetryLayer) just
 calls the failed verb again. Every response must be of the object that the first one showed: later requests name
@@ -18,21 +21,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from entrepot.errors import ContentTruncated, Error, RangeNotSatisfied
 
-from .api import Read, check_not_closed
+from .api import WHOLE, Read, check_not_closed, read_to_end
 from .pinned_range import PinnedRange
+from .read_ahead import SKIP_LIMIT, TAIL, ReadAhead, is_cheaper_to_drain
 from .seek import seek_target
 
 if TYPE_CHECKING:
     from entrepot.raw.accessor import Accessor
     from entrepot.raw.ops import OpRead
     from entrepot.raw.rps import RpRead
-
-SKIP_LIMIT: Final = 64 * 1024
-"""The most bytes that are read and dropped to reach a position ahead: less than arrives during a round trip."""
 
 
 class ByRangeSeekableReader(Read):
@@ -45,7 +47,19 @@ class ByRangeSeekableReader(Read):
         response: receives the metadata of the first inner body's response.
     """
 
-    __slots__ = ("_body", "_body_position", "_body_response", "_is_closed", "_position", "_range")
+    __slots__ = (
+        "_ahead",
+        "_body",
+        "_body_end",
+        "_body_position",
+        "_body_response",
+        "_from_end",
+        "_is_closed",
+        "_position",
+        "_range",
+        "_tail",
+        "_tail_start",
+    )
 
     def __init__(self, accessor: Accessor, path: str, args: OpRead, response: RpRead) -> None:
         self._range = PinnedRange(accessor, path, args, response)
@@ -53,6 +67,11 @@ class ByRangeSeekableReader(Read):
         self._body: Read | None = None
         self._body_response: RpRead | None = None
         self._body_position = 0
+        self._body_end: int | None = None
+        self._ahead = ReadAhead(args.read_ahead)
+        self._from_end: int | None = None
+        self._tail = b""
+        self._tail_start = 0
         self._is_closed = False
 
     @property
@@ -62,27 +81,31 @@ class ByRangeSeekableReader(Read):
 
     async def read(self, n: int) -> bytes:
         check_not_closed(self._is_closed)
-        return await self._advance(lambda body: body.read(n)) if n else b""
+        return await self._advance(lambda body: body.read(n), n) if n else b""
 
     async def next(self) -> bytes | None:
         check_not_closed(self._is_closed)
-        return await self._advance(lambda body: body.next()) or None
+        return await self._advance(lambda body: body.next(), WHOLE) or None
 
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         check_not_closed(self._is_closed)
         size = await self._range.learn_size() if whence == os.SEEK_END else None
         self._position = seek_target(offset, whence, self._position, size)
+        if whence == os.SEEK_END:
+            self._from_end = self._position
         return self._position
 
     async def close(self) -> None:
         self._is_closed = True
         await self._drop()
 
-    async def _advance(self, verb: Callable[[Read], Awaitable[bytes | None]]) -> bytes:
+    async def _advance(self, verb: Callable[[Read], Awaitable[bytes | None]], n: int) -> bytes:
         if self._is_past_end():
             return await self._finish()
         try:
-            return self._take(await verb(await self._body_here()) or b"")
+            if await self._is_in_tail():
+                return self._take_tail(n)
+            return self._take(await verb(await self._body_here(n)) or b"")
         except RangeNotSatisfied as error:
             await self._drop()
             self._note_response()
@@ -115,14 +138,46 @@ class ByRangeSeekableReader(Read):
             await self._drop()
         return b""
 
-    async def _body_here(self) -> Read:
-        ahead = self._position - self._body_position
-        if self._body is not None and 0 <= ahead <= SKIP_LIMIT and await self._skip(self._body):
+    async def _is_in_tail(self) -> bool:
+        """Whether the position is in the tail, which is read when a seek from the end leads into it."""
+        size = self._range.size
+        if not self._tail and size is not None and self._position == self._from_end:
+            self._from_end = None
+            if self._ahead.wants_tail(self._position, size):
+                start = max(0, size - TAIL)
+                self._tail, self._tail_start = await self._range.fetch(start, size), start
+        return bool(self._tail) and self._position >= self._tail_start
+
+    def _take_tail(self, n: int) -> bytes:
+        begin = self._position - self._tail_start
+        data = self._tail[begin : begin + n]
+        self._position += len(data)
+        return data
+
+    async def _body_here(self, n: int) -> Read:
+        if self._body is not None and self._is_ahead() and await self._skip(self._body):
             return self._body
-        await self._drop()
-        self._body_response, self._body = await self._range.open(self._position)
+        await self._leave()
+        has_moved = self._position != self._body_position
+        is_whole = self._range.response.is_whole
+        size = self._ahead.size_of(self._position, n, has_moved=has_moved, is_whole=is_whole)
+        self._body_end = None if size is None else self._position + size
+        self._body_response, self._body = await self._range.open(self._position, self._body_end)
         self._body_position = self._position
         return self._body
+
+    def _is_ahead(self) -> bool:
+        """Whether the position can be reached by reading the body on."""
+        is_near = 0 <= self._position - self._body_position <= SKIP_LIMIT
+        return is_near and (self._body_end is None or self._position < self._body_end)
+
+    async def _leave(self) -> None:
+        """Drops the body, and reads the rest of it first if that is cheaper than another connection."""
+        end = self._range.limit if self._body_end is None else self._body_end
+        if self._body is not None and is_cheaper_to_drain(None if end is None else end - self._body_position):
+            with suppress(Error):  # of bytes that nobody wants
+                await read_to_end(self._body)
+        await self._drop()
 
     async def _skip(self, body: Read) -> bool:
         while self._body_position < self._position:
