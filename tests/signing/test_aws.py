@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.http import HttpRequest
-from entrepot.signing.aws import EMPTY_SHA256, Credentials, Signer, canonical_query
+from entrepot.signing.aws import EMPTY_SHA256, Credentials, Signer, canonical_query, is_signed_with
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 NOW = datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC)
+KEYS = Credentials("AK", "secret")
 HOST = "bucket.example.com:9000"
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
@@ -64,7 +65,7 @@ def test_signs_as_botocore_does(
     request = HttpRequest(method, url_of(key, query), [("Host", HOST), *extra.items()], body)
     expected = botocore_headers(request, BotocoreCredentials(access_key_id, secret, token), region)
 
-    signed = Signer(Credentials(access_key_id, secret, token), region, "s3").sign(request, NOW)
+    signed = Signer("s3").sign(request, Credentials(access_key_id, secret, token), region, NOW)
 
     assert {name.lower(): value for name, value in signed.headers} == expected
     assert (signed.method, signed.url, signed.body) == (request.method, request.url, request.body)
@@ -79,41 +80,46 @@ def test_presigns_as_botocore_does(
     with mock.patch("botocore.auth.get_current_datetime", return_value=NOW):
         S3SigV4QueryAuth(BotocoreCredentials("AK", secret, token), "s3", region, expires).add_auth(theirs)
 
-    signed = Signer(Credentials("AK", secret, token), region, "s3").presign(request, NOW, expires, UNSIGNED_PAYLOAD)
+    credentials = Credentials("AK", secret, token)
+    signed = Signer("s3").presign(request, credentials, region, NOW, expires, UNSIGNED_PAYLOAD)
 
     assert signed.url.partition("&X-Amz-Signature=")[2] == theirs.url.partition("&X-Amz-Signature=")[2] != ""
     assert canonical_query(signed.url.partition("?")[2]) == canonical_query(theirs.url.partition("?")[2])
 
 
 def signature_on(signer: Signer, moment: datetime) -> str:
-    return dict(signer.sign(HttpRequest("GET", "http://h/k", [("Host", "h")]), moment).headers)["Authorization"]
+    return dict(signer.sign(HttpRequest("GET", "http://h/k", [("Host", "h")]), KEYS, "r", moment).headers)[
+        "Authorization"
+    ]
 
 
 def test_the_key_of_a_day_is_not_used_on_another() -> None:
-    kept = Signer(Credentials("AK", "secret"), "r", "s3")
+    kept = Signer("s3")
     moments = [NOW, NOW + timedelta(seconds=2), NOW, NOW + timedelta(days=1)]
     assert [signature_on(kept, moment) for moment in moments] == [
-        signature_on(Signer(Credentials("AK", "secret"), "r", "s3"), moment) for moment in moments
+        signature_on(Signer("s3"), moment) for moment in moments
     ]
 
 
 def test_a_second_ends_where_the_next_begins() -> None:
     start = NOW.replace(microsecond=0)
     moments = [start, start + timedelta(microseconds=999_999), start + timedelta(seconds=1), start - timedelta(0, 0, 1)]
-    signer = Signer(Credentials("AK", "secret"), "r", "s3")
-    stamps = [dict(signer.sign(HttpRequest("GET", "http://h/k", [("Host", "h")]), one).headers) for one in moments]
+    signer = Signer("s3")
+    stamps = [
+        dict(signer.sign(HttpRequest("GET", "http://h/k", [("Host", "h")]), KEYS, "r", one).headers) for one in moments
+    ]
     assert [one["x-amz-date"] for one in stamps] == [one.strftime("%Y%m%dT%H%M%SZ") for one in moments]
 
 
 def test_the_time_is_signed_in_utc_whatever_zone_it_comes_in() -> None:
-    signer = Signer(Credentials("AK", "secret"), "r", "s3")
+    signer = Signer("s3")
     assert signature_on(signer, NOW.astimezone(timezone(timedelta(hours=9)))) == signature_on(signer, NOW)
 
 
 def test_the_hash_of_the_content_is_signed() -> None:
-    signer = Signer(Credentials("AK", "secret"), "r", "s3")
-    without = dict(signer.sign(HttpRequest("PUT", "http://h/k", [("Host", "h")]), NOW).headers)
-    with_body = dict(signer.sign(HttpRequest("PUT", "http://h/k", [("Host", "h")], b"abc"), NOW).headers)
+    signer = Signer("s3")
+    without = dict(signer.sign(HttpRequest("PUT", "http://h/k", [("Host", "h")]), KEYS, "r", NOW).headers)
+    with_body = dict(signer.sign(HttpRequest("PUT", "http://h/k", [("Host", "h")], b"abc"), KEYS, "r", NOW).headers)
     assert without["x-amz-content-sha256"] == EMPTY_SHA256
     assert with_body["x-amz-content-sha256"] == hashlib.sha256(b"abc").hexdigest()
     assert without["Authorization"] != with_body["Authorization"]
@@ -135,7 +141,7 @@ def test_leaves_content_unsigned_as_botocore_does(
     with mock.patch("botocore.auth.get_current_datetime", return_value=NOW):
         S3SigV4Auth(BotocoreCredentials("AK", secret, token), "s3", region).add_auth(theirs)
 
-    signed = Signer(Credentials("AK", secret, token), region, "s3").sign(request, NOW, UNSIGNED_PAYLOAD)
+    signed = Signer("s3").sign(request, Credentials("AK", secret, token), region, NOW, UNSIGNED_PAYLOAD)
 
     assert {name.lower(): value for name, value in signed.headers} == {
         name.lower(): value for name, value in theirs.headers.items()
@@ -144,17 +150,47 @@ def test_leaves_content_unsigned_as_botocore_does(
 
 
 def test_content_in_pieces_is_signed_as_the_whole_of_it() -> None:
-    signer = Signer(Credentials("AK", "secret"), "r", "s3")
+    signer = Signer("s3")
     request = HttpRequest("PUT", "http://h/k", [("Host", "h")], b"abcdef")
     pieces = request.with_content((b"ab", memoryview(b"cde"), b"f"))
-    assert signer.sign(pieces, NOW).headers == signer.sign(request, NOW).headers
+    assert signer.sign(pieces, KEYS, "r", NOW).headers == signer.sign(request, KEYS, "r", NOW).headers
     assert pieces.size == request.size == 6
+
+
+def signed_get(headers: list[tuple[str, str]], time: datetime = NOW) -> HttpRequest:
+    credentials = Credentials("AK", "secret", "token")
+    return Signer("s3").sign(HttpRequest("GET", "http://h/k", headers), credentials, "r", time)
+
+
+def test_a_header_that_is_added_later_is_signed_too() -> None:
+    host, payer, trace = ("Host", "h"), ("x-amz-request-payer", "requester"), ("traceparent", "00-1-2-00")
+    signed = signed_get([host])
+    added = signed.with_headers([*signed.headers, payer])
+    assert added.headers == signed_get([host, payer]).headers
+    again = added.with_timeouts(1.0, 2.0).with_headers([header for header in added.headers if header != payer])
+    assert (again.headers, again.connect_timeout) == (signed.headers, 1.0)
+    traced = signed.with_headers([*signed.headers, trace])
+    assert traced.headers == [*signed.headers, trace]  # as it was: proxies may change this one
+    assert dict(signed_get([host, trace]).headers)["Authorization"] == dict(signed.headers)["Authorization"]
+    assert traced.with_headers([*traced.headers, payer]).headers == signed_get([host, trace, payer]).headers
+
+
+def test_a_key_is_used_for_its_credentials_and_its_region_only() -> None:
+    kept, other = Signer("s3"), Credentials("AK", "other")
+    request = HttpRequest("GET", "http://h/k", [("Host", "h")])
+    for credentials, region in [(KEYS, "a"), (KEYS, "b"), (other, "b"), (KEYS, "b")]:
+        expected = Signer("s3").sign(request, credentials, region, NOW)
+        assert kept.sign(request, credentials, region, NOW).headers == expected.headers
+        assert is_signed_with(expected, credentials)
+    assert not is_signed_with(expected, Credentials("AK", "secret", "token"))
+    assert not is_signed_with(request, KEYS)
 
 
 def test_nothing_of_the_credentials_is_shown() -> None:
     credentials = Credentials("AKIDSECRET", "the-secret", "the-token")
-    signer = Signer(credentials, "r", "s3")
-    signature_on(signer, NOW)
+    signer = Signer("s3")
+    signed = signer.sign(HttpRequest("GET", "http://h/k"), credentials, "r", NOW)
+    assert signed.sign_again is not None
     shown = f"{credentials!r} {signer!r} {credentials} {signer}"
     assert not any(secret in shown for secret in ("AKIDSECRET", "the-secret", "the-token"))
 

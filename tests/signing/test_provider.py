@@ -330,5 +330,5 @@ def test_other_things_are_no_provider(source: object) -> None:
     if source is Source:
         assert isinstance(provider_of(source, Credentials, AsyncioRuntime()), CallableProvider)
         return
-    with pytest.raises(ConfigInvalid, match="credentials must be Credentials, a Provider or a function"):
+    with pytest.raises(ConfigInvalid, match="credentials must be Credentials, a Provider, or a function"):
         provider_of(source, Credentials, AsyncioRuntime())

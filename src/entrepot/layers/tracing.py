@@ -28,8 +28,7 @@ class TracingLayer(Layer):
 
     Arguments:
         tracer: the tracer; None is the tracer `"entrepot"` of the global provider.
-        propagator: writes the trace into headers; None is the W3C's (`traceparent`, `tracestate`). Headers that the
-            service would have to sign are left out.
+        propagator: writes the trace into headers; None is the W3C's (`traceparent`, `tracestate`).
         propagate: whether requests have trace headers. By default True.
 
     Raises:
@@ -58,8 +57,7 @@ class TracingLayer(Layer):
     def wrap_context(self, context: Context) -> Context:
         if not self._propagate:
             return context
-        signed = context.telemetry.signed_headers
-        return context.around_http(partial(_Propagating, propagator=self._propagator or _w3c(), signed=signed))
+        return context.around_http(partial(_Propagating, propagator=self._propagator or _w3c()))
 
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:
         from opentelemetry.trace import get_tracer
@@ -83,18 +81,18 @@ def _w3c() -> TextMapPropagator:
 
 
 class _Propagating(HttpTransport):
-    """Adds the trace headers after all others, so that signed headers do not change."""
+    """Adds the trace headers after all others."""
 
-    def __init__(self, inner: HttpTransport, propagator: TextMapPropagator, signed: tuple[str, ...]) -> None:
+    def __init__(self, inner: HttpTransport, propagator: TextMapPropagator) -> None:
         self._inner = inner
         self._propagator = propagator
-        self._signed = signed
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         carrier: dict[str, str] = {}
         self._propagator.inject(carrier)
-        added = [header for header in carrier.items() if not header[0].lower().startswith(self._signed)]
-        return await self._inner.send(request.with_headers([*request.headers, *added]) if added else request)
+        return await self._inner.send(
+            request.with_headers([*request.headers, *carrier.items()]) if carrier else request
+        )
 
     async def close(self) -> None:
         await self._inner.close()

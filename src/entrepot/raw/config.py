@@ -51,7 +51,7 @@ class ServiceConfig:
         SCHEME: the scheme of the service.
         ALIASES: more schemes that mean the service.
         URI: the form of its URIs, such as `"s3://bucket/root?region=..."`.
-        TELEMETRY: how traces name its objects, and which headers it signs.
+        TELEMETRY: how traces name its objects.
         NEEDS_LOOP: whether the service needs an event loop. A service that waits only through `context.runtime` and
             does not use `context.http` sets it to False, and `op.blocking()` is ten times as fast.
     """

@@ -70,7 +70,7 @@ class Context:
 
     @property
     def telemetry(self) -> Telemetry:
-        """How traces name the objects of the service that is built, and which headers it signs."""
+        """How traces name the objects of the service that is built."""
         return self._telemetry
 
     def with_telemetry(self, telemetry: Telemetry) -> Context:

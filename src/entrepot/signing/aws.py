@@ -5,16 +5,19 @@ service: its caller names the one that goes into the scope of the signature. Two
 the path is signed as it is sent, neither normalized nor encoded again (other services expect a second encoding, which
 changes nothing in paths of unreserved characters), and the hash of the content is always sent in a header.
 
-The signature covers the path and query of the URL as they stand, and every header that the request has when it is
-signed. Headers that a transport adds later, such as Accept-Encoding, are not signed.
+The signature covers the path and query of the URL as they stand, and the headers that the request has when it is
+signed, except those that a proxy or a service mesh may change on the way (`NEVER_SIGNED`). A layer that adds a header
+to a signed request by `HttpRequest.with_headers` gets a request that is signed again. Headers that a transport adds
+later, such as Accept-Encoding, are not signed.
 """
 
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
@@ -24,6 +27,21 @@ from entrepot.raw.http.transport import Content, Header, HttpRequest
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 EMPTY_SHA256: Final = hashlib.sha256(b"").hexdigest()
 
+NEVER_SIGNED: Final = frozenset(
+    {
+        "baggage",
+        "connection",
+        "expect",
+        "traceparent",
+        "tracestate",
+        "transfer-encoding",
+        "user-agent",
+        "x-amzn-trace-id",
+    }
+)
+"""Names of headers that a signature leaves out, since proxies and service meshes change them."""
+
+_ADDED: Final = frozenset({"authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
 _TEXT: Final = re.compile("[!-~]+")
 _A_SECOND: Final = timedelta(seconds=1)
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -77,37 +95,73 @@ class _Second(NamedTuple):
     stamp: str
 
 
-class _Day(NamedTuple):
-    """The values that all signatures of one day share. `keyed` is copied for each signature."""
-
-    date: str
-    scope: str
-    keyed: hmac.HMAC
-
-
-class Signer:
-    """Signs requests to one region with one set of credentials.
+class SigningKey:
+    """The key that signs requests of one day, derived from credentials, a region and a service.
 
     Arguments:
         credentials: the credentials.
         region: the region that the requests go to.
+        service: the name of the service.
+        date: the day, such as `"20240229"`.
+    """
+
+    __slots__ = ("_head", "_keyed", "credentials", "date", "region", "scope")
+
+    def __init__(self, credentials: Credentials, region: str, service: str, date: str) -> None:
+        key = f"AWS4{credentials.secret_access_key}".encode()
+        for part in (date, region, service, "aws4_request"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        self.credentials = credentials
+        self.region = region
+        self.date = date
+        self.scope = f"{date}/{region}/{service}/aws4_request"
+        self._head = f"{ALGORITHM} Credential={credentials.access_key_id}/{self.scope}, SignedHeaders="
+        self._keyed = hmac.new(key, digestmod="sha256")  # copied for each signature
+
+    def authorization(self, stamp: str, canonical: str, names: str) -> str:
+        """The Authorization header of a canonical request, whose signed headers have these names."""
+        return f"{self._head}{names}, Signature={self.signature(stamp, canonical)}"
+
+    def signature(self, stamp: str, canonical: str) -> str:
+        """The signature of a canonical request at a time."""
+        signing = self._keyed.copy()
+        signing.update(self.string_to_sign(stamp, canonical).encode())
+        return signing.hexdigest()
+
+    def string_to_sign(self, stamp: str, canonical: str) -> str:
+        """The text that is signed: the time, the scope and the hash of a canonical request."""
+        content = canonical.encode("utf-8", "surrogateescape")  # an etag may hold bytes that are not UTF-8
+        return f"{ALGORITHM}\n{stamp}\n{self.scope}\n{hashlib.sha256(content).hexdigest()}"
+
+
+class Signer:
+    """Signs requests to one service. The signing key of the last credentials, region and day is kept.
+
+    Arguments:
         service: the name of the service in signatures, such as `"s3"`.
     """
 
-    __slots__ = ("_credentials", "_day", "_region", "_second", "_service")
+    __slots__ = ("_key", "_second", "_service")
 
-    def __init__(self, credentials: Credentials, region: str, service: str) -> None:
-        self._credentials = credentials
-        self._region = region
+    def __init__(self, service: str) -> None:
         self._service = service
-        self._day = _Day("", "", hmac.new(b"", digestmod="sha256"))
+        self._key: SigningKey | None = None
         self._second = _Second(_NEVER, _NEVER, "")
 
-    def sign(self, request: HttpRequest, time: datetime, payload_hash: str | None = None) -> HttpRequest:
+    def sign(
+        self,
+        request: HttpRequest,
+        credentials: Credentials,
+        region: str,
+        time: datetime,
+        payload_hash: str | None = None,
+    ) -> HttpRequest:
         """Returns the request with the headers that authenticate it. It must have its Host header already.
 
         Arguments:
             request: the request; the signature covers its content.
+            credentials: the credentials.
+            region: the region that the request goes to.
             time: when it is sent. Servers refuse a time that is 15 minutes off their clock.
             payload_hash: the hash of the content if the caller has it, from `hash_payload`, or a constant that the
                 service accepts instead.
@@ -115,66 +169,71 @@ class Signer:
         payload_hash = payload_hash or hash_payload(request.body)
         stamp = self._stamp(time)
         headers = [*request.headers, ("x-amz-content-sha256", payload_hash), ("x-amz-date", stamp)]
-        if self._credentials.session_token is not None:
-            headers.append(("x-amz-security-token", self._credentials.session_token))
-        prepared = request.with_headers(headers)
-        headers.append(("Authorization", self.authorization(prepared, stamp, payload_hash)))
-        return prepared
+        if credentials.session_token is not None:
+            headers.append(("x-amz-security-token", credentials.session_token))
+        lines, names = canonical_headers(headers)
+        canonical = _canonical(request, lines, names, payload_hash)
+        authorization = self._key_for(credentials, region, stamp).authorization(stamp, canonical, names)
+        headers.append(("Authorization", authorization))
+        return request.signed(headers, partial(self._sign_again, credentials, region, time, payload_hash))
 
-    def presign(self, request: HttpRequest, time: datetime, expires: int, payload_hash: str) -> HttpRequest:
+    def presign(
+        self,
+        request: HttpRequest,
+        credentials: Credentials,
+        region: str,
+        time: datetime,
+        expires: int,
+        payload_hash: str,
+    ) -> HttpRequest:
         """Returns the request with the signature in its query, so that anyone who has the URL can send it.
 
         Arguments:
             request: the request; all of its headers must be sent with it.
+            credentials: the credentials.
+            region: the region that the request goes to.
             time: the start of its validity.
             expires: the length of its validity, in seconds.
             payload_hash: the SHA-256 of the content, or a constant that the service accepts instead.
         """
         stamp = self._stamp(time)
+        key = self._key_for(credentials, region, stamp)
         parameters = {
             "X-Amz-Algorithm": ALGORITHM,
-            "X-Amz-Credential": f"{self._credentials.access_key_id}/{self._on(stamp[:8]).scope}",
+            "X-Amz-Credential": f"{credentials.access_key_id}/{key.scope}",
             "X-Amz-Date": stamp,
             "X-Amz-Expires": str(expires),
             "X-Amz-SignedHeaders": canonical_headers(request.headers)[1],
         }
-        if self._credentials.session_token is not None:
-            parameters["X-Amz-Security-Token"] = self._credentials.session_token
+        if credentials.session_token is not None:
+            parameters["X-Amz-Security-Token"] = credentials.session_token
         joint = "&" if "?" in request.url else "?"
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
         prepared = replace(request, url=f"{request.url}{joint}{query}")
-        signature = self.signature(stamp, canonical_request(prepared, payload_hash))
+        signature = key.signature(stamp, canonical_request(prepared, payload_hash))
         return replace(prepared, url=f"{prepared.url}&X-Amz-Signature={signature}")
 
-    def authorization(self, request: HttpRequest, stamp: str, payload_hash: str) -> str:
-        """The Authorization header of a request that has all its other headers."""
-        canonical = canonical_request(request, payload_hash)
-        names = canonical.rsplit("\n", 2)[1]
-        credential = f"{self._credentials.access_key_id}/{self._on(stamp[:8]).scope}"
-        signature = self.signature(stamp, canonical)
-        return f"{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
+    def _sign_again(
+        self,
+        credentials: Credentials,
+        region: str,
+        time: datetime,
+        payload_hash: str,
+        request: HttpRequest,
+        headers: Sequence[Header],
+    ) -> HttpRequest:
+        """A signed request with other headers. It keeps its signature if that does not cover the difference."""
+        if _covered(headers) == _covered(request.headers) and request.sign_again is not None:
+            return request.signed(headers, request.sign_again)
+        unsigned = [header for header in headers if header[0].lower() not in _ADDED]
+        return self.sign(replace(request, headers=unsigned), credentials, region, time, payload_hash)
 
-    def signature(self, stamp: str, canonical: str) -> str:
-        """The signature of a canonical request."""
-        signing = self._on(stamp[:8]).keyed.copy()
-        signing.update(self.string_to_sign(stamp, canonical).encode())
-        return signing.hexdigest()
-
-    def string_to_sign(self, stamp: str, canonical: str) -> str:
-        """The text that the signing key signs: the time, the scope and the hash of a canonical request."""
-        content = canonical.encode("utf-8", "surrogateescape")  # an etag may hold bytes that are not UTF-8
-        return "\n".join((ALGORITHM, stamp, self._on(stamp[:8]).scope, hashlib.sha256(content).hexdigest()))
-
-    def _on(self, date: str) -> _Day:
-        """Scope and key of a day, kept until another day is needed. Threads share them as one value."""
-        day = self._day
-        if day.date != date:
-            key = f"AWS4{self._credentials.secret_access_key}".encode()
-            for part in (date, self._region, self._service, "aws4_request"):
-                key = hmac.digest(key, part.encode(), "sha256")
-            scope = f"{date}/{self._region}/{self._service}/aws4_request"
-            self._day = day = _Day(date, scope, hmac.new(key, digestmod="sha256"))
-        return day
+    def _key_for(self, credentials: Credentials, region: str, stamp: str) -> SigningKey:
+        """The signing key of a time. Threads share the last one as one value."""
+        key, date = self._key, stamp[:8]
+        if key is None or key.credentials is not credentials or key.date != date or key.region != region:
+            self._key = key = SigningKey(credentials, region, self._service, date)
+        return key
 
     def _stamp(self, time: datetime) -> str:
         """The text of a time, to the second. The last one is kept, since many requests are signed in one second."""
@@ -183,6 +242,13 @@ class Signer:
             start = time.astimezone(UTC).replace(microsecond=0)
             self._second = second = _Second(start, start + _A_SECOND, start.strftime("%Y%m%dT%H%M%SZ"))
         return second.stamp
+
+
+def is_signed_with(request: HttpRequest, credentials: Credentials) -> bool:
+    """Whether these credentials signed the headers of a request."""
+    headers = {name.lower(): value for name, value in request.headers}
+    is_key = f" Credential={credentials.access_key_id}/" in headers.get("authorization", "")
+    return is_key and headers.get("x-amz-security-token") == credentials.session_token
 
 
 def hash_payload(content: Content | None) -> str:
@@ -197,16 +263,17 @@ def hash_payload(content: Content | None) -> str:
 
 def canonical_request(request: HttpRequest, payload_hash: str) -> str:
     """The canonical form of a request. The names of its headers are the last line but one."""
-    path, query = _target(request.url)
-    headers, names = canonical_headers(request.headers)
-    return "\n".join((request.method, path, canonical_query(query), headers, names, payload_hash))
+    return _canonical(request, *canonical_headers(request.headers), payload_hash)
 
 
 def canonical_headers(headers: Iterable[Header]) -> tuple[str, str]:
     """The canonical headers, a line each, and their names. Repeated headers are joined in order."""
     values: dict[str, str] = {}
     for name, value in headers:
-        key, text = name.lower(), " ".join(value.split())
+        key = name.lower()
+        if key in NEVER_SIGNED:
+            continue
+        text = " ".join(value.split())
         values[key] = f"{values[key]},{text}" if key in values else text
     names = sorted(values)
     return "".join([f"{name}:{values[name]}\n" for name in names]), ";".join(names)
@@ -218,6 +285,16 @@ def canonical_query(query: str) -> str:
         return ""
     pairs = sorted(part.partition("=")[::2] for part in query.split("&"))
     return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+def _canonical(request: HttpRequest, headers: str, names: str, payload_hash: str) -> str:
+    path, query = _target(request.url)
+    return f"{request.method}\n{path}\n{canonical_query(query)}\n{headers}\n{names}\n{payload_hash}"
+
+
+def _covered(headers: Sequence[Header]) -> list[Header]:
+    """The headers that a signature covers, or is."""
+    return [header for header in headers if header[0].lower() not in NEVER_SIGNED]
 
 
 def _target(url: str) -> tuple[str, str]:

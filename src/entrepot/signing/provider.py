@@ -24,7 +24,7 @@ from functools import partial
 from inspect import isawaitable, iscoroutinefunction
 from math import inf
 from time import time
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from entrepot.errors import ConfigInvalid, Error, Unexpected
 from entrepot.raw.log import WARNING, log
@@ -130,7 +130,20 @@ class CallableProvider(Generic[T]):
         return await returned if isawaitable(returned) else returned
 
 
-def provider_of(source: object, kind: type[T], runtime: Runtime) -> Provider[T]:
+def check_source(source: object, kind: type[T]) -> None:
+    """Passes if `provider_of` accepts this.
+
+    Raises:
+        ConfigInvalid: it does not.
+    """
+    if not (isinstance(source, kind) or _is_provider(source) or callable(source)):
+        raise ConfigInvalid(
+            f"credentials must be {kind.__name__}, a Provider, or a function that returns {kind.__name__}, "
+            f"not {type(source).__name__}"
+        )
+
+
+def provider_of(source: Any, kind: type[T], runtime: Runtime) -> Provider[T]:
     """The provider that a user means.
 
     Arguments:
@@ -141,16 +154,13 @@ def provider_of(source: object, kind: type[T], runtime: Runtime) -> Provider[T]:
     Raises:
         ConfigInvalid: it is something else.
     """
+    check_source(source, kind)
     if isinstance(source, kind):
         return FixedProvider(source)
-    provider: Any = source
-    if iscoroutinefunction(getattr(source, "load", None)) and not isinstance(source, type):
-        return provider  # type: ignore[no-any-return]
-    if callable(source):
-        return CallableProvider(provider, kind, runtime)
-    raise ConfigInvalid(
-        f"credentials must be {kind.__name__}, a Provider or a function that returns them, not {type(source).__name__}"
-    )
+    if _is_provider(source):
+        provider: Provider[T] = source
+        return provider
+    return CallableProvider(source, kind, runtime)
 
 
 class CredentialCache(Generic[T]):
@@ -175,15 +185,28 @@ class CredentialCache(Generic[T]):
         self._turns = runtime.local(partial(_Turn, runtime))
         self._held = None if initial is None else _Held(initial, now())
 
+    @classmethod
+    def fixed(cls, value: T, runtime: Runtime) -> Self:
+        """The cache of credentials that are known and never change."""
+        return cls(FixedProvider(value), runtime, value)
+
     @property
     def age(self) -> float:
         """For how many seconds the credentials are held. Infinite before the first load."""
         return inf if self._held is None else self._now() - self._held.loaded_at
 
+    @property
+    def held(self) -> T | None:
+        """The credentials that are held, whether they can still be used or not."""
+        return None if self._held is None else self._held.value
+
     def fresh(self) -> T | None:
         """The credentials, if they can be used without waiting; otherwise `get` must be called."""
         held = self._held
-        return held.value if held is not None and self._now() < held.refresh_at else None
+        if held is None:
+            return None
+        is_fresh = held.refresh_at == inf or self._now() < held.refresh_at  # those that never expire need no clock
+        return held.value if is_fresh else None
 
     async def get(self) -> T:
         """The credentials.
@@ -267,6 +290,10 @@ class _Turn:
     def fail(self, error: Error) -> None:
         self.failures += 1
         self.failure = copy(error)  # without the traceback, which holds frames
+
+
+def _is_provider(source: object) -> bool:
+    return iscoroutinefunction(getattr(source, "load", None)) and not isinstance(source, type)
 
 
 def _is_async(call: object) -> bool:

@@ -10,21 +10,24 @@ from entrepot.raw.oio.copy.api import copy_to_end
 from entrepot.raw.runtime import Runtime
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services.s3.core import S3Core
-from entrepot.services.s3.signer import S3Signer, utc_now
-from entrepot.signing.aws import Signer
+from entrepot.services.s3.signer import S3Signer
+from entrepot.signing import CredentialCache, Credentials
+from entrepot.signing.clock import Clock, utc_now
 from entrepot.types import Metadata
 
 
 def s3_client(
     core: S3Core,
-    signer: Signer | None,
+    keys: Credentials | None,
     transport: HttpTransport,
     runtime: Runtime,
     now: Callable[[], datetime] = utc_now,
     **options: bool,
 ) -> HttpClient[S3Core]:
     """A client that signs at the time of `now`; the options are those of `S3Signer`."""
-    return HttpClient(core, S3Signer(signer, runtime, now, **options), transport, runtime)
+    credentials = None if keys is None else CredentialCache.fixed(keys, runtime)
+    signer = S3Signer(credentials, lambda: core.region or "", runtime, Clock(now), **options)
+    return HttpClient(core, signer, transport, runtime)
 
 
 async def copied(accessor: Accessor, source: str, target: str, args: OpCopy) -> Metadata:

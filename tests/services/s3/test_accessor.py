@@ -26,7 +26,7 @@ from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services import S3
 from entrepot.services.s3.accessor import S3Accessor
 from entrepot.services.s3.core import S3Core
-from entrepot.signing.aws import Credentials, Signer
+from entrepot.signing.aws import Credentials
 from entrepot.testing.transport import MockTransport, reply
 from tests.services.s3.clients import s3_client
 
@@ -76,8 +76,8 @@ def accessor(transport: MockTransport, now: Callable[[], datetime] = lambda: NOW
     core = S3Core(
         "https://bucket.s3.eu-west-1.amazonaws.com", "bucket.s3.eu-west-1.amazonaws.com", "bucket", "eu-west-1"
     )
-    signer = Signer(Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", "to/ken+=="), "eu-west-1", "s3")
-    return S3Accessor(s3_client(core, signer, transport, AsyncioRuntime(), now), "/root/")
+    keys = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", "to/ken+==")
+    return S3Accessor(s3_client(core, keys, transport, AsyncioRuntime(), now), "/root/")
 
 
 def proof(names: str, signature: str) -> str:

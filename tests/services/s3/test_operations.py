@@ -36,7 +36,7 @@ from tests.services.s3.clients import copied, s3_client
 NOW = datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC)
 URL = "http://h/bucket"
 CORE = S3Core(URL, "h", "bucket", "eu-west-1")
-SIGNER = Signer(Credentials("AKIDEXAMPLE", "secret"), "eu-west-1", "s3")
+KEYS = Credentials("AKIDEXAMPLE", "secret")
 MIB = 1024**2
 LOST = Unexpected("the connection was lost", is_temporary=True)
 
@@ -44,9 +44,9 @@ Answer = HttpResponse | Exception
 
 
 def accessor(
-    transport: MockTransport, *, signer: Signer | None = SIGNER, core: S3Core = CORE, **options: Any
+    transport: MockTransport, *, keys: Credentials | None = KEYS, core: S3Core = CORE, **options: Any
 ) -> S3Accessor:
-    return S3Accessor(s3_client(core, signer, transport, AsyncioRuntime(), lambda: NOW), "/root/", **options)
+    return S3Accessor(s3_client(core, keys, transport, AsyncioRuntime(), lambda: NOW), "/root/", **options)
 
 
 def script(*answers: Answer) -> MockTransport:
@@ -218,7 +218,7 @@ async def test_long_contents_are_hashed_where_they_hold_up_nobody() -> None:
             return await super().blocking(call, *args)
 
     transport = MockTransport(lambda request: reply(200))
-    client = s3_client(CORE, SIGNER, transport, Counting(), lambda: NOW)
+    client = s3_client(CORE, KEYS, transport, Counting(), lambda: NOW)
     for size in (INLINE_HASH_LIMIT, INLINE_HASH_LIMIT + 1):
         await client.call(CORE.put("k", bytes(size), OpWrite()))
         assert headers(transport.requests[-1])["x-amz-content-sha256"] == sha256(bytes(size)).hexdigest()
@@ -232,7 +232,7 @@ async def test_the_content_of_objects_alone_can_be_left_unsigned(size: int) -> N
             raise AssertionError("something is hashed")
 
     bucket = Bucket()
-    client = s3_client(CORE, SIGNER, bucket.transport, NoThreads(), lambda: NOW, is_payload_signed=False)
+    client = s3_client(CORE, KEYS, bucket.transport, NoThreads(), lambda: NOW, unsigned_payload=True)
     content = bytes(size)
     _, writer = await S3Accessor(client, "/root/").write("k", OpWrite(chunk=5 * MIB))
     await writer.write(content)
@@ -243,13 +243,13 @@ async def test_the_content_of_objects_alone_can_be_left_unsigned(size: int) -> N
         expected = "UNSIGNED-PAYLOAD" if is_content else sha256(one.body or b"").hexdigest()
         assert headers(one)["x-amz-content-sha256"] == expected
         bare = HttpRequest(one.method, one.url, [(k, v) for k, v in one.headers if k in {"Host", "If-Match"}], one.body)
-        assert headers(one) == headers(SIGNER.sign(bare, NOW, expected))
+        assert headers(one) == headers(Signer("s3").sign(bare, KEYS, "eu-west-1", NOW, expected))
     assert [one.method for one in bucket.transport.requests].count("PUT") == (2 if size == 6 * MIB else 1)
 
 
 async def test_what_is_no_object_stays_signed_whole() -> None:
     transport = MockTransport(lambda request: reply(200, b"<DeleteResult/>" if request.method == "POST" else b""))
-    client = s3_client(CORE, SIGNER, transport, AsyncioRuntime(), lambda: NOW, is_payload_signed=False)
+    client = s3_client(CORE, KEYS, transport, AsyncioRuntime(), lambda: NOW, unsigned_payload=True)
     one = S3Accessor(client, "/root/")
     await one.stat("k", OpStat())
     _, deleter = await one.delete()
@@ -263,7 +263,7 @@ async def test_what_is_no_object_stays_signed_whole() -> None:
 
 async def test_without_keys_nothing_is_hashed_or_signed() -> None:
     bucket = Bucket()
-    await write(accessor(bucket.transport, signer=None), b"content")
+    await write(accessor(bucket.transport, keys=None), b"content")
     assert bucket.transport.requests[0].headers == [("Host", "h")]
 
 
@@ -271,7 +271,7 @@ async def test_a_part_that_failed_is_sent_again_and_signed_anew() -> None:
     failures = [LOST]
     bucket = Bucket(lose=lambda request: "partNumber=1" in request.url and bool(failures) and bool(failures.pop()))
     moments = iter(range(100))
-    client = s3_client(CORE, SIGNER, bucket.transport, AsyncioRuntime(), lambda: NOW.replace(microsecond=next(moments)))
+    client = s3_client(CORE, KEYS, bucket.transport, AsyncioRuntime(), lambda: NOW.replace(microsecond=next(moments)))
     _, writer = await S3Accessor(client, "/root/").write("k", OpWrite(chunk=5 * MIB))
     await writer.write(bytes(6 * MIB))
     with pytest.raises(Unexpected) as caught:
@@ -312,7 +312,7 @@ async def test_an_abort_of_what_is_gone_is_done(answer: HttpResponse) -> None:
     from entrepot.services.s3.writer import S3Upload
 
     transport = script(answer)
-    await S3Upload(s3_client(CORE, SIGNER, transport, AsyncioRuntime()), "k", OpWrite()).abort("u")
+    await S3Upload(s3_client(CORE, KEYS, transport, AsyncioRuntime()), "k", OpWrite()).abort("u")
     assert asked(transport) == ["DELETE /k?uploadId=u"]
 
 
@@ -321,7 +321,7 @@ async def test_an_abort_that_failed_is_an_error() -> None:
 
     transport = script(failure(403, "AccessDenied"))
     with pytest.raises(PermissionDenied):
-        await S3Upload(s3_client(CORE, SIGNER, transport, AsyncioRuntime()), "k", OpWrite()).abort("u")
+        await S3Upload(s3_client(CORE, KEYS, transport, AsyncioRuntime()), "k", OpWrite()).abort("u")
 
 
 async def test_an_error_inside_a_completion_leaves_the_writer_open() -> None:
@@ -457,7 +457,7 @@ async def test_a_deletion_that_failed_stays_to_be_made() -> None:
 
 async def test_the_root_of_a_bucket_is_never_deleted() -> None:
     transport = script()
-    one = S3Accessor(s3_client(CORE, SIGNER, transport, AsyncioRuntime()), "/")
+    one = S3Accessor(s3_client(CORE, KEYS, transport, AsyncioRuntime()), "/")
     for paths in (["/"], ["/", "/"]):
         _, deleter = await one.delete()
         for path in paths:
@@ -669,7 +669,7 @@ def md5_of(content: bytes) -> str:
 @pytest.mark.parametrize("size", [0, 5, 6 * MIB])
 async def test_objects_and_parts_are_sent_with_their_md5_where_it_is_asked_for(size: int) -> None:
     bucket = Bucket()
-    client = s3_client(CORE, SIGNER, bucket.transport, AsyncioRuntime(), lambda: NOW, has_content_md5=True)
+    client = s3_client(CORE, KEYS, bucket.transport, AsyncioRuntime(), lambda: NOW, has_content_md5=True)
     await write(S3Accessor(client, "/root/"), b"x" * size, chunk=5 * MIB)
     puts = [request for request in bucket.transport.requests if request.method == "PUT"]
     assert len(puts) == (2 if size == 6 * MIB else 1)

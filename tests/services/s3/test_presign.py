@@ -16,14 +16,14 @@ from entrepot.raw import Context, ServiceConfig
 from entrepot.services import S3
 from entrepot.services.s3.accessor import S3Accessor
 from entrepot.services.s3.core import S3Core
-from entrepot.signing.aws import Credentials, Signer
+from entrepot.signing.aws import Credentials
 from entrepot.testing.transport import MockTransport, reply
 from tests.services.s3.clients import s3_client
 
 NOW = datetime(2024, 2, 29, 23, 59, 58, 999_999, tzinfo=UTC)
 KEYS = {"access_key_id": "AKIDSECRET", "secret_access_key": "the-secret", "session_token": "the/token+=="}
 CORE = S3Core("http://h:9000/bucket", "h:9000", "bucket", "eu-west-1")
-SIGNER = Signer(Credentials(*KEYS.values()), "eu-west-1", "s3")
+CREDENTIALS = Credentials(*KEYS.values())
 MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 LONG = "x" * 1020
 
@@ -33,12 +33,12 @@ class Fixed(ServiceConfig):
 
     SCHEME = "s3"
 
-    def __init__(self, core: S3Core, signer: Signer | None, now: datetime, root: str = "/root/") -> None:
-        self._given = core, signer, now, root
+    def __init__(self, core: S3Core, keys: Credentials | None, now: datetime, root: str = "/root/") -> None:
+        self._given = core, keys, now, root
 
     def build(self, context: Context) -> S3Accessor:
-        core, signer, now, root = self._given
-        return S3Accessor(s3_client(core, signer, context.http, context.runtime, lambda: now), root)
+        core, keys, now, root = self._given
+        return S3Accessor(s3_client(core, keys, context.http, context.runtime, lambda: now), root)
 
 
 @pytest.fixture
@@ -50,15 +50,15 @@ def transport() -> Any:
 
 @pytest.fixture
 def op(transport: MockTransport) -> Operator:
-    return Operator(Fixed(CORE, SIGNER, NOW), context=Context(http=transport))
+    return Operator(Fixed(CORE, CREDENTIALS, NOW), context=Context(http=transport))
 
 
 async def test_the_example_of_the_s3_documentation(transport: MockTransport) -> None:
     """ "Authenticating Requests: Using Query Parameters" in the Amazon S3 API Reference."""
     host = "examplebucket.s3.amazonaws.com"
-    signer = Signer(Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"), "us-east-1", "s3")
+    keys = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
     core, now = S3Core(f"https://{host}", host, "examplebucket", "us-east-1"), datetime(2013, 5, 24, tzinfo=UTC)
-    op = Operator(Fixed(core, signer, now, "/"), context=Context(http=transport))
+    op = Operator(Fixed(core, keys, now, "/"), context=Context(http=transport))
     request = await op.presign_read("test.txt", timedelta(hours=24))
     assert request == PresignedRequest(
         "GET",
@@ -310,7 +310,7 @@ async def test_no_secret_is_logged_or_shown(op: Operator, caplog: pytest.LogCapt
 async def test_a_plain_request_tells_the_headers_of_its_reply_too(operation: str) -> None:
     headers = [("content-length", "1"), ("content-type", "text/x")]
     transport = MockTransport(lambda request: reply(200, b"x" if request.method == "GET" else b"", headers))
-    op = Operator(Fixed(CORE, SIGNER, NOW), context=Context(http=transport))
+    op = Operator(Fixed(CORE, CREDENTIALS, NOW), context=Context(http=transport))
     await getattr(op, operation)("k", version="v", override_content_type="text/x", override_cache_control="a, b")
     [request] = transport.requests
     query = "versionId=v&response-content-type=text%2Fx&response-cache-control=a%2C%20b"

@@ -1,6 +1,6 @@
 """Sends requests to an HTTP object store: signs them, bounds the size of responses and raises errors."""
 
-from collections.abc import Container
+from collections.abc import Awaitable, Callable, Container, Sequence
 from datetime import timedelta
 from typing import Final, Generic, TypeVar
 
@@ -8,6 +8,7 @@ from entrepot.errors import Unexpected
 from entrepot.raw.runtime import Runtime
 from entrepot.types import PresignedRequest
 
+from .correction import Correction, Refusal, corrected
 from .dialect import Dialect, ObjectArgs
 from .errors import read_error_body
 from .reader import RANGE_STATUSES
@@ -32,24 +33,33 @@ class HttpClient(Generic[D]):
         signer: adds credentials to each request when it is sent.
         http: sends. Redirects are not followed: a signature is valid for one host.
         runtime: the runtime of the service.
+        corrections: what is corrected before a refused request is sent once more, in this order.
     """
 
-    __slots__ = ("_http", "_signer", "dialect", "runtime")
+    __slots__ = ("_corrections", "_http", "_signer", "dialect", "runtime")
 
-    def __init__(self, dialect: D, signer: RequestSigner, http: HttpTransport, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        dialect: D,
+        signer: RequestSigner,
+        http: HttpTransport,
+        runtime: Runtime,
+        corrections: Sequence[Correction] = (),
+    ) -> None:
         self.dialect = dialect
         self.runtime = runtime
         self._signer = signer
         self._http = http
+        self._corrections = tuple(corrections)
 
     @property
     def is_anonymous(self) -> bool:
         """Whether requests are sent without credentials."""
         return self._signer.is_anonymous
 
-    def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
+    async def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
         """Returns the request in a form that anyone who has it can send until it expires."""
-        return self._signer.presign(request, expires)
+        return await self._signer.presign(request, expires)
 
     async def open(self, request: HttpRequest, args: ObjectArgs) -> HttpResponse:
         """Returns a response with the content of an object, or a 416, which `HttpReader` handles.
@@ -61,7 +71,7 @@ class HttpClient(Generic[D]):
         Raises:
             Error: the response has any other status.
         """
-        response = await self._send(await self._signer.sign(request), RANGE_STATUSES, args)
+        response = await self._send(self._signer.sign, request, RANGE_STATUSES, args)
         if response.status != 416:
             return response
         return with_size(response, self.dialect.refused_size(await read_error_body(response)))
@@ -72,7 +82,7 @@ class HttpClient(Generic[D]):
         Raises:
             Error: the response is not a success, or has more than `RESPONSE_LIMIT` bytes.
         """
-        return await _read_whole(await self._send(await self._signer.sign(request), _SUCCESS, args))
+        return await _read_whole(await self._send(self._signer.sign, request, _SUCCESS, args))
 
     async def do(self, request: HttpRequest, args: ObjectArgs | None = None) -> HttpHeaders:
         """Returns the headers of a successful response whose content says nothing.
@@ -80,22 +90,38 @@ class HttpClient(Generic[D]):
         Raises:
             Error: the response is not a success, or its content is an error in spite of its status.
         """
-        return await self._done(await self._send(await self._signer.sign(request), _SUCCESS, args))
+        return await self._done(await self._send(self._signer.sign, request, _SUCCESS, args))
 
     async def store(self, request: HttpRequest) -> HttpHeaders:
         """Does the same for a request whose content is an object or a part of one."""
-        return await self._done(await self._send(await self._signer.sign_content(request), _SUCCESS, None))
+        return await self._done(await self._send(self._signer.sign_content, request, _SUCCESS, None))
 
     async def _done(self, response: HttpResponse) -> HttpHeaders:
         headers, content = await _read_whole(response)
         self.dialect.check_done(headers, content)
         return headers
 
-    async def _send(self, request: HttpRequest, expected: Container[int], args: ObjectArgs | None) -> HttpResponse:
-        response = await self._http.send(request)
-        if response.status in expected:
-            return response
-        raise self.dialect.error(response.status, response.headers, await read_error_body(response), args)
+    async def _send(
+        self,
+        sign: Callable[[HttpRequest], Awaitable[HttpRequest]],
+        request: HttpRequest,
+        expected: Container[int],
+        args: ObjectArgs | None,
+    ) -> HttpResponse:
+        left = self._corrections
+        while True:
+            sent = await sign(request)
+            response = await self._http.send(sent)
+            if response.status in expected:
+                return response
+            content = await read_error_body(response)
+            refusal = Refusal(request, sent, response.status, response.headers, content)
+            again = await corrected(refusal, left)
+            if again is None:
+                error = self.dialect.error(response.status, response.headers, content, args)
+                raise self._signer.explain(error, sent)
+            request, used = again
+            left = tuple(correction for correction in left if correction is not used)
 
 
 def with_size(response: HttpResponse, size: int | None) -> HttpResponse:

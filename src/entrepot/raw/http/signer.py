@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from entrepot.errors import Error
 from entrepot.types import PresignedRequest
 
 from .transport import HttpRequest
@@ -28,7 +29,11 @@ class RequestSigner:
         """Does the same for a request whose content is an object or a part of one."""
         return await self.sign(request)
 
-    def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
+    def explain(self, error: Error, sent: HttpRequest) -> Error:
+        """Adds to the error of a refused request what the user should know of the credentials. Never a secret."""
+        return error
+
+    async def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
         """Returns the request in a form that anyone who has it can send.
 
         Arguments:

@@ -84,7 +84,7 @@ class HttpStore(Accessor, Generic[D]):
 
     async def presign(self, path: str, args: OpPresign) -> RpPresign:
         request = self._dialect.request(self._key(path), args.operation)
-        return RpPresign(request=self._client.presign(request, args.expires))
+        return RpPresign(request=await self._client.presign(request, args.expires))
 
     async def _page(self, listing: ListRequests, token: str | None) -> oio.Page:
         return listing.page(*await self._client.call(listing.request(token)))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from entrepot.errors import Unsupported
 
@@ -27,6 +27,7 @@ class HttpRequest:
             setting of the transport.
         is_direct: whether to send it past any proxy, as a request to an address that only this machine reaches, such as
             the metadata service of a cloud.
+        sign_again: set by a signer: returns the request with other headers, and signed again.
     """
 
     method: str
@@ -36,16 +37,36 @@ class HttpRequest:
     connect_timeout: float | None = None
     idle_timeout: float | None = None
     is_direct: bool = False
+    sign_again: Callable[[HttpRequest, Sequence[Header]], HttpRequest] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     def with_headers(self, headers: Sequence[Header]) -> HttpRequest:
-        """The same request with other headers. Each signature needs it, so it is faster than `replace`."""
+        """The same request with other headers. A signed request is signed again, so a layer may add any header."""
+        if self.sign_again is not None:
+            return self.sign_again(self, headers)
         return HttpRequest(
             self.method, self.url, headers, self.body, self.connect_timeout, self.idle_timeout, self.is_direct
         )
 
     def with_timeouts(self, connect: float | None, idle: float | None) -> HttpRequest:
         """The same request with other timeouts."""
-        return HttpRequest(self.method, self.url, self.headers, self.body, connect, idle, self.is_direct)
+        return HttpRequest(
+            self.method, self.url, self.headers, self.body, connect, idle, self.is_direct, self.sign_again
+        )
+
+    def signed(self, headers: Sequence[Header], sign_again: Callable[..., HttpRequest]) -> HttpRequest:
+        """The same request with the headers of its signature. For signers."""
+        return HttpRequest(
+            self.method,
+            self.url,
+            headers,
+            self.body,
+            self.connect_timeout,
+            self.idle_timeout,
+            self.is_direct,
+            sign_again,
+        )
 
     @property
     def pieces(self) -> tuple[bytes | memoryview, ...]:

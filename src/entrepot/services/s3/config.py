@@ -1,15 +1,28 @@
 """Configuration of the s3 service."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 from entrepot.raw.config import ServiceUri
 from entrepot.raw.http.endpoint import parse_endpoint
 from entrepot.raw.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from entrepot.raw.http.signer import RequestSigner
+    from entrepot.signing import CredentialCache, Credentials, Provider
+    from entrepot.signing.clock import Clock
+
+    Source = Credentials | Provider[Credentials] | Callable[[], Credentials | Awaitable[Credentials]]
+else:
+    Source = object  # checked by `check_source`
 
 _BUCKET: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}", re.ASCII)
 _BUCKET_IN_HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
@@ -36,12 +49,15 @@ class S3(ServiceConfig):
         access_key_id: the public half of the key that signs.
         secret_access_key: the secret half.
         session_token: the token of temporary credentials.
+        credentials: in place of the keys, for credentials that expire: a function that returns `Credentials` of
+            `entrepot.signing`, plain (called in a thread) or async, or a `Provider`. They are loaded on first use and
+            renewed before they expire, or when the server refuses them. It has no form as text.
         skip_signature: send requests unsigned, for public buckets. By default they are signed.
         unsigned_payload: leave the content of objects out of the signatures of the requests that write it
             (PutObject and UploadPart; "UNSIGNED-PAYLOAD" in the Amazon S3 API Reference, "Authenticating Requests
             (AWS Signature Version 4)"). Content is then not hashed, which is most of the work of an upload, and the
-            server does not notice changes on the way: set it only where TLS or a trusted network prevents them. By
-            default all content is signed.
+            server does not notice changes on the way, which TLS prevents. By default over `https` only; all content
+            is signed over plain HTTP.
         checksum_algorithm: the checksum that PutObject and UploadPart send of the content. `"md5"` is Content-MD5,
             which Amazon requires in a bucket that locks objects (S3 Object Lock). By default none is sent.
         enable_virtual_host_style: put the bucket in the host name instead of the path. By default the path.
@@ -53,7 +69,7 @@ class S3(ServiceConfig):
 
     SCHEME: ClassVar[str] = "s3"
     URI: ClassVar[str] = "s3://bucket/some/root?region=r"
-    TELEMETRY: ClassVar[Telemetry] = Telemetry("aws.s3.bucket", "aws.s3.key", signed_headers=("x-amz-",))
+    TELEMETRY: ClassVar[Telemetry] = Telemetry("aws.s3.bucket", "aws.s3.key")
 
     bucket: str = field(default="", metadata={"aliases": ("aws_bucket", "aws_bucket_name", "bucket_name")})
     root: str = "/"
@@ -68,8 +84,9 @@ class S3(ServiceConfig):
     session_token: str | None = field(
         default=None, repr=False, metadata={"aliases": ("aws_session_token", "aws_token", "token")}
     )
+    credentials: Source | None = field(default=None, repr=False)
     skip_signature: bool = field(default=False, metadata={"aliases": ("aws_skip_signature", "allow_anonymous", "anon")})
-    unsigned_payload: bool = field(default=False, metadata={"aliases": ("aws_unsigned_payload",)})
+    unsigned_payload: bool | None = field(default=None, metadata={"aliases": ("aws_unsigned_payload",)})
     checksum_algorithm: str | None = field(default=None, metadata={"aliases": ("aws_checksum_algorithm",)})
     enable_virtual_host_style: bool = field(
         default=False, metadata={"aliases": ("virtual_hosted_style_request", "aws_virtual_hosted_style_request")}
@@ -87,24 +104,52 @@ class S3(ServiceConfig):
 
     def build(self, context: Context) -> Accessor:
         from entrepot.raw.http.client import HttpClient
-        from entrepot.signing.aws import Credentials, Signer
+        from entrepot.raw.http.correction import Correction
+        from entrepot.signing.clock import Clock
 
         from .accessor import S3Accessor
         from .core import S3Core
+        from .refusals import CorrectedClock, RenewedCredentials
+
+        clock, corrections = Clock(), list[Correction]()
+        credentials = self._credentials(context, clock)
+        if credentials is not None:
+            corrections += RenewedCredentials(credentials), CorrectedClock(clock)
+        core = S3Core(*self._address(), self.bucket, self.region, is_list_v1=self.disable_list_objects_v2)
+        signer = self._signer(context, credentials, clock)
+        client = HttpClient(core, signer, context.http, context.runtime, corrections)
+        return S3Accessor(client, normalize_root(self.root))
+
+    def _credentials(self, context: Context, clock: Clock) -> CredentialCache[Credentials] | None:
+        from entrepot.signing.aws import Credentials
+        from entrepot.signing.provider import CredentialCache, provider_of
+
+        if self.skip_signature:
+            return None
+        if self.credentials is not None:
+            provider = provider_of(self.credentials, Credentials, context.runtime)
+            return CredentialCache(provider, context.runtime, now=clock.timestamp)
+        return CredentialCache.fixed(self._keys(), context.runtime)
+
+    def _keys(self) -> Credentials:
+        from entrepot.signing.aws import Credentials
+
+        keys = self.access_key_id or "", self.secret_access_key or ""
+        return Credentials(*keys, self.session_token or None, source="configuration")
+
+    def _signer(
+        self, context: Context, credentials: CredentialCache[Credentials] | None, clock: Clock
+    ) -> RequestSigner:
         from .signer import S3Signer
 
-        signer = None
-        if self.access_key_id and self.secret_access_key and self.region:
-            credentials = Credentials(self.access_key_id, self.secret_access_key, self.session_token or None)
-            signer = Signer(credentials, self.region, "s3")
-        authorizer = S3Signer(
-            signer,
+        return S3Signer(
+            credentials,
+            lambda: self.region or "",
             context.runtime,
-            is_payload_signed=not self.unsigned_payload,
+            clock,
+            unsigned_payload=self.unsigned_payload,
             has_content_md5=self.checksum_algorithm == "md5",
         )
-        core = S3Core(*self._address(), self.bucket, self.region, is_list_v1=self.disable_list_objects_v2)
-        return S3Accessor(HttpClient(core, authorizer, context.http, context.runtime), normalize_root(self.root))
 
     def is_same_store(self, other: ServiceConfig) -> bool:
         """Whether both are one bucket, at one endpoint and with the same keys."""
@@ -200,10 +245,13 @@ class S3(ServiceConfig):
             raise self.invalid("region must consist of letters, digits, '-' and '_'")
 
     def _check_credentials(self) -> None:
-        given = [name for name in _CREDENTIALS if getattr(self, name)]
+        given = [name for name in (*_CREDENTIALS, "credentials") if getattr(self, name)]
         if self.skip_signature:
             if given:
                 raise self.invalid(f"skip_signature is set beside {', '.join(given)}: leave out one or the other")
+            return
+        if self.credentials is not None:
+            self._check_source(given)
             return
         missing = [name for name in _CREDENTIALS[:2] if name not in given]
         if missing:
@@ -211,6 +259,17 @@ class S3(ServiceConfig):
                 f"{' and '.join(missing)} is missing: set access_key_id and secret_access_key, "
                 "or skip_signature=True for a public bucket"
             )
+
+    def _check_source(self, given: list[str]) -> None:
+        from entrepot.signing import Credentials
+        from entrepot.signing.provider import check_source
+
+        if len(given) > 1:
+            raise self.invalid(f"credentials is set beside {', '.join(given[:-1])}: leave out one or the other")
+        try:
+            check_source(self.credentials, Credentials)
+        except ConfigInvalid as error:
+            raise self.invalid(error.message) from None
 
     def _check_checksum(self) -> None:
         algorithm = (self.checksum_algorithm or "").lower()

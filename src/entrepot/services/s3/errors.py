@@ -42,11 +42,16 @@ def response_error(
         content: its body, or the first part of it; empty in the response to a HEAD.
         version: the requested version of an object, if any.
     """
-    code = _plain_text(content, b"Code")
+    code = stated_code(content)
     stated = _other_region(region, headers, content)
     error = _misdirected(bucket, status, code, stated) or _ERRORS.by_code(code) or _by_status(status, headers)
     facts = {"code": code, "status": status, **_request_ids(headers, content)}
     return error_of_version(with_facts(error, headers, **facts), version)
+
+
+def stated_code(content: bytes) -> str | None:
+    """The code in the content of a response."""
+    return _plain_text(content, b"Code")
 
 
 def code_error(code: str) -> Error:

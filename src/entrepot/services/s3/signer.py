@@ -1,13 +1,16 @@
-"""Authorizes requests to S3: with Signature Version 4, where there are keys."""
+"""Authorizes requests to S3: with Signature Version 4, where there are credentials."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final, TypeVar
 
+from entrepot.errors import Error, PermissionDenied
 from entrepot.raw.http.signer import RequestSigner, presigned_headers
 from entrepot.raw.http.transport import Content, HttpRequest
 from entrepot.raw.runtime import Runtime
-from entrepot.signing.aws import Signer, hash_payload
+from entrepot.signing.aws import Credentials, Signer, hash_payload, is_signed_with
+from entrepot.signing.clock import Clock
+from entrepot.signing.provider import CredentialCache
 from entrepot.types import PresignedRequest
 
 from .digests import content_md5
@@ -21,66 +24,86 @@ INLINE_HASH_LIMIT: Final = 1024 * 1024
 """The most bytes that are hashed in the event loop, which blocks it for less than a millisecond."""
 
 
-def utc_now() -> datetime:
-    """The time that requests are signed with."""
-    return datetime.now(UTC)
-
-
 class S3Signer(RequestSigner):
     """Signs requests to S3.
 
     Arguments:
-        signer: signs; None sends requests unsigned.
+        credentials: the credentials; None sends requests unsigned.
+        region: returns the region that requests are signed for.
         runtime: hashes long contents in a thread.
-        now: returns the time.
-        is_payload_signed: whether the content of objects is hashed and signed too, and not only the request head.
+        clock: the time that requests are signed with.
+        unsigned_payload: whether the content of objects is left out of signatures; None leaves it out over TLS.
         has_content_md5: whether the content of objects is sent with its MD5.
     """
 
-    __slots__ = ("_has_content_md5", "_is_payload_signed", "_now", "_runtime", "_signer")
+    __slots__ = ("_clock", "_credentials", "_has_content_md5", "_region", "_runtime", "_signer", "_unsigned_payload")
 
     def __init__(
         self,
-        signer: Signer | None,
+        credentials: CredentialCache[Credentials] | None,
+        region: Callable[[], str],
         runtime: Runtime,
-        now: Callable[[], datetime] = utc_now,
+        clock: Clock,
         *,
-        is_payload_signed: bool = True,
+        unsigned_payload: bool | None = None,
         has_content_md5: bool = False,
     ) -> None:
-        self._signer = signer
+        self._credentials = credentials
+        self._region = region
         self._runtime = runtime
-        self._now = now
-        self._is_payload_signed = is_payload_signed
+        self._clock = clock
+        self._unsigned_payload = unsigned_payload
         self._has_content_md5 = has_content_md5
+        self._signer = Signer("s3")
 
     @property
     def is_anonymous(self) -> bool:
-        return self._signer is None
+        return self._credentials is None
 
     async def sign(self, request: HttpRequest) -> HttpRequest:
-        if self._signer is None:
+        if self._credentials is None:
             return request
-        payload_hash = await self._hashed(hash_payload, request)
-        return self._signer.sign(request, self._now(), payload_hash)  # the time is read last, since hashing takes time
+        body = request.body
+        payload_hash = hash_payload(None) if body is None else await self._hashed(hash_payload, request)
+        return await self._sign(self._credentials, request, payload_hash)
 
     async def sign_content(self, request: HttpRequest) -> HttpRequest:
         if self._has_content_md5:
             request = request.with_headers([*request.headers, await self._hashed(content_md5, request)])
-        if self._signer is None or self._is_payload_signed:
+        if self._credentials is None or not self._is_payload_unsigned(request):
             return await self.sign(request)
-        return self._signer.sign(request, self._now(), UNSIGNED_PAYLOAD)
+        return await self._sign(self._credentials, request, UNSIGNED_PAYLOAD)
 
-    def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
+    async def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
         """Signs the request in its query.
 
-        The content is not signed, since it is not known yet. The validity starts at the time of this machine.
+        The content is not signed, since it is not known yet. The validity starts now, and ends with that of the
+        credentials if they expire earlier.
         """
-        if self._signer is None:
-            return super().presign(request, expires)
-        start, seconds = self._now().replace(microsecond=0), int(expires.total_seconds())
-        url = self._signer.presign(request, start, seconds, UNSIGNED_PAYLOAD).url
-        return PresignedRequest(request.method, url, presigned_headers(request), start + timedelta(seconds=seconds))
+        if self._credentials is None:
+            return await super().presign(request, expires)
+        credentials = self._credentials.fresh() or await self._credentials.get()
+        start, seconds = self._clock().replace(microsecond=0), int(expires.total_seconds())
+        url = self._signer.presign(request, credentials, self._region(), start, seconds, UNSIGNED_PAYLOAD).url
+        end = start + timedelta(seconds=seconds)
+        expires_at = end if credentials.expires_at is None else min(end, credentials.expires_at)
+        return PresignedRequest(request.method, url, presigned_headers(request), expires_at)
+
+    def explain(self, error: Error, sent: HttpRequest) -> Error:
+        """Adds where the refused credentials come from, and the end of the key id."""
+        used = None if self._credentials is None else self._credentials.held
+        if used is None or not isinstance(error, PermissionDenied) or not is_signed_with(sent, used):
+            return error
+        return error.add_context(credentials=used.source or None, access_key_id=f"...{used.hint}")
+
+    async def _sign(self, cache: CredentialCache[Credentials], request: HttpRequest, payload_hash: str) -> HttpRequest:
+        credentials = cache.fresh() or await cache.get()
+        # The time is read last, since hashing takes time
+        return self._signer.sign(request, credentials, self._region(), self._clock(), payload_hash)
+
+    def _is_payload_unsigned(self, request: HttpRequest) -> bool:
+        is_over_tls = request.url.startswith("https:")
+        return is_over_tls if self._unsigned_payload is None else self._unsigned_payload
 
     async def _hashed(self, digest: Callable[[Content | None], T], request: HttpRequest) -> T:
         """A digest of the content of a request, computed in a thread where the content is long."""

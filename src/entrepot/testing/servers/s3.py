@@ -97,8 +97,10 @@ def ask_signed(
     """
     url = urlsplit(server.endpoint + target)
     given = [("Host", url.netloc), *headers.items()]
-    signer = Signer(Credentials(server.access_key_id, server.secret_access_key), server.region, service)
-    request = signer.sign(HttpRequest(method, url.geturl(), given, body), datetime.now(UTC))
+    keys = Credentials(server.access_key_id, server.secret_access_key)
+    request = Signer(service).sign(
+        HttpRequest(method, url.geturl(), given, body), keys, server.region, datetime.now(UTC)
+    )
     return ask(_connection(server), method, target, body, **dict(request.headers))
 
 

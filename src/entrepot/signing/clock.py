@@ -1,0 +1,47 @@
+"""The clock that requests are signed with: this machine's, corrected where a storage's differs."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from entrepot.raw.http.headers import parse_http_date
+from entrepot.raw.http.transport import HttpHeaders
+
+MAX_SKEW: Final = timedelta(minutes=5)
+"""How far the clock may be off before it is corrected. Amazon refuses signatures that are 15 minutes off."""
+
+_NO_OFFSET: Final = timedelta()
+
+
+def utc_now() -> datetime:
+    """The time of this machine."""
+    return datetime.now(UTC)
+
+
+class Clock:
+    """The time of a storage, as far as it is known.
+
+    Arguments:
+        now: returns the time of this machine.
+    """
+
+    __slots__ = ("_now", "_offset")
+
+    def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
+        self._now = now
+        self._offset = _NO_OFFSET
+
+    def __call__(self) -> datetime:
+        return self._now() + self._offset if self._offset else self._now()
+
+    def timestamp(self) -> float:
+        """The time in seconds since 1970."""
+        return self().timestamp()
+
+    def correct(self, headers: HttpHeaders) -> bool:
+        """Takes the time from the Date of a response if it is more than 5 minutes off, and returns whether it was."""
+        theirs = parse_http_date(headers.get("date", ""))
+        if theirs is None or abs(theirs - self()) <= MAX_SKEW:
+            return False
+        self._offset = theirs - self._now()
+        return True
