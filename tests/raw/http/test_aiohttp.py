@@ -1288,7 +1288,7 @@ async def test_no_proxy_is_heeded(monkeypatch: pytest.MonkeyPatch, hello: Script
 
 
 async def test_a_direct_request_goes_past_the_proxy(
-    monkeypatch: pytest.MonkeyPatch, hello: MisbehavingServer, transport: AiohttpTransport
+    monkeypatch: pytest.MonkeyPatch, hello: ScriptedServer, transport: AiohttpTransport
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     request = HttpRequest("GET", f"{hello.endpoint}/a", is_direct=True)

@@ -7,7 +7,10 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import boto3
+import botocore.session
 import pytest
+from botocore.credentials import RefreshableCredentials
 
 from entrepot import ConfigInvalid, Error, Operator, PermissionDenied
 from entrepot.raw import Context
@@ -16,6 +19,7 @@ from entrepot.services import S3
 from entrepot.services.s3 import refusals
 from entrepot.signing import Credentials
 from entrepot.testing.transport import MockTransport, reply
+from tests.docs.markdown import PROJECT, blocks
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
 
@@ -257,3 +261,36 @@ async def test_a_plain_function_that_can_be_pickled_and_the_same_store(server: S
     assert copied.is_same_store(S3(bucket="b", region="r", endpoint="http://h", credentials=_load, root="x"))
     assert "_load" not in repr(config)
     assert await Operator(copied, context=Context(http=server.transport)).read("a") == b"content"
+
+
+class _Session(botocore.session.Session):
+    """A session of botocore with temporary keys, as of a role."""
+
+    def __init__(self, keys: Any) -> None:
+        super().__init__()
+        self._credentials = keys
+
+
+async def test_the_adapter_of_a_boto3_session_on_the_page_about_credentials(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (adapter,) = [block for block in blocks(PROJECT / "docs" / "credentials.md") if "boto3" in block.text]
+    names: dict[str, Any] = {}
+    exec(adapter.text, names)
+    keys = RefreshableCredentials.create_from_metadata(_metadata("token-1"), lambda: _metadata("token-2"), "a role")
+    names["session"] = boto3.Session(botocore_session=_Session(keys))
+    credentials = names["from_boto3"]()
+    assert (credentials.session_token, credentials.source) == ("token-1", "boto3, a role")
+    assert timedelta(hours=1, minutes=59) < credentials.expires_at - datetime.now(UTC) < timedelta(hours=2)
+    assert await operator(server, names["from_boto3"]).read("a") == b"content"
+
+    names["session"] = boto3.Session("key", "secret", region_name="r")
+    assert names["from_boto3"]() == Credentials("key", "secret")
+    monkeypatch.setattr(names["session"], "get_credentials", lambda: None)
+    with pytest.raises(PermissionDenied, match="boto3 has no credentials"):
+        names["from_boto3"]()
+
+
+def _metadata(token: str) -> dict[str, str]:
+    expires = datetime.now(UTC) + timedelta(hours=2)
+    return {"access_key": KEY, "secret_key": "secret", "token": token, "expiry_time": expires.isoformat()}
