@@ -205,7 +205,7 @@ class CredentialCache(Generic[T]):
         held = self._held
         if held is None:
             return None
-        is_fresh = held.refresh_at == inf or self._now() < held.refresh_at  # those that never expire need no clock
+        is_fresh = held.refresh_at == inf or self._now() < held.refresh_at  # no clock is read if they never expire
         return held.value if is_fresh else None
 
     async def get(self) -> T:
@@ -219,7 +219,7 @@ class CredentialCache(Generic[T]):
             return await self._replaced(held)
         if now < held.refresh_at:
             return held.value
-        held.refresh_at = min(now + PAUSE_SECONDS, held.required_at)  # the other callers go on with those that are held
+        held.refresh_at = min(now + PAUSE_SECONDS, held.required_at)  # other callers go on with the old ones
         try:
             return await self._replaced(held)
         except Error as error:
@@ -227,7 +227,7 @@ class CredentialCache(Generic[T]):
             return held.value
 
     async def renew(self, refused: T) -> T:
-        """Returns other credentials than those that a server refused, or equal ones if the source has no others.
+        """Returns credentials in place of refused ones. They are equal if the source has no others.
 
         Arguments:
             refused: the object that `fresh`, `get` or `renew` returned.
@@ -278,7 +278,7 @@ class _Held(Generic[T]):
 
 
 class _Turn:
-    """Lets one task of an event loop load at a time, and remembers the last failure for those that waited."""
+    """Lets one task of an event loop load at a time, and remembers the last failure for the tasks that waited."""
 
     __slots__ = ("failure", "failures", "lock")
 

@@ -48,7 +48,7 @@ class RenewedCredentials:
         self._credentials = credentials
 
     async def correct(self, refusal: Refusal) -> HttpRequest | None:
-        """Returns the request if there are other credentials than those that it was sent with.
+        """Returns the request if there are other credentials now.
 
         Raises:
             Error: the storage states that the credentials are old, and the provider of others failed.
