@@ -14,10 +14,10 @@ from functools import cache
 from importlib import import_module
 from typing import Final
 
-_FACADE: Final = ("blocking", "facade.copying", "facade.uploads")
+_FACADE: Final = ("blocking", "facade.copying", "facade.globs", "facade.local_files", "facade.trees", "facade.uploads")
 _HELPERS: Final = {
     "copy": "one_shot ranged staged",
-    "read": "by_range_seekable bytes_reader chunked fetch file_reader streamable",
+    "read": "by_range_seekable bytes_reader chunked fetch file_reader read_ahead streamable",
     "write": "append byte_queue multipart one_shot parts_in_flight position staged",
     "list": "flat hierarchy lengths page prefix self_entry",
     "delete": "batch_delete recursive_delete",

@@ -312,8 +312,10 @@ class ScriptedServer:
             case Action.STALL:
                 while await reader.read(_PIECE):
                     pass
+                return False
             case Action.HOLD:
                 await self._may_go_on.wait()
+                return False
             case Action.RESET:
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 return False

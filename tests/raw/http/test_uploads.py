@@ -30,8 +30,8 @@ from entrepot.testing.scripted_server import (
     PAUSE,
     RESET,
     STALL,
+    Action,
     Answer,
-    Fault,
     ReceivedRequest,
     ScriptedServer,
     Take,
@@ -234,7 +234,7 @@ async def test_large_content_is_neither_copied_nor_does_it_hold_up_the_loop(tran
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
 @pytest.mark.parametrize("fault", [CLOSE, RESET])
 @pytest.mark.parametrize("size", [5, SIZE])
-async def test_content_is_never_sent_twice(transport: AiohttpTransport, method: str, fault: Fault, size: int) -> None:
+async def test_content_is_never_sent_twice(transport: AiohttpTransport, method: str, fault: Action, size: int) -> None:
     def script(asked: ReceivedRequest) -> Answer:
         return [fault] if asked.number == 1 else [whole_response(b"stored")]
 
@@ -251,7 +251,7 @@ async def test_content_is_never_sent_twice(transport: AiohttpTransport, method: 
 @pytest.mark.parametrize("fault", [CLOSE, RESET])
 @pytest.mark.parametrize("sees_it", [True, False], ids=["seen by the loop", "not seen yet"])
 async def test_a_connection_that_the_server_closed_meanwhile_is_not_used(
-    transport: AiohttpTransport, fault: Fault, sees_it: bool
+    transport: AiohttpTransport, fault: Action, sees_it: bool
 ) -> None:
     def script(asked: ReceivedRequest) -> Answer:
         return [whole_response(b"stored"), PAUSE, fault] if asked.number == 0 else [whole_response(b"stored")]
@@ -273,7 +273,7 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used(
 REFUSALS = ["403 Forbidden", "412 Precondition Failed", "503 Slow Down"]
 
 
-def refusing(status: str, *faults: Fault, taken: int = 100_000) -> Callable[[ReceivedRequest], Answer]:
+def refusing(status: str, *faults: Action, taken: int = 100_000) -> Callable[[ReceivedRequest], Answer]:
     return lambda asked: (
         [Take(taken), whole_response(b"no", status=status), *faults] if asked.number == 0 else [whole_response(b"yes")]
     )
@@ -286,7 +286,7 @@ ENDS = [("plain", CLOSE), ("plain", RESET), ("plain", HOLD), ("plain", STALL), (
 @pytest.mark.parametrize("status", REFUSALS)
 @pytest.mark.parametrize(("server_tls", "fault"), ENDS, indirect=["server_tls"])
 async def test_a_refusal_wins_over_the_content(
-    transport: AiohttpTransport, server_tls: ssl.SSLContext | None, status: str, fault: Fault
+    transport: AiohttpTransport, server_tls: ssl.SSLContext | None, status: str, fault: Action
 ) -> None:
     with ScriptedServer(refusing(status, fault), server_tls, takes_content=False) as server:
         before = descriptors()
@@ -462,7 +462,7 @@ async def test_an_early_success_counts_once_all_is_sent(transport: AiohttpTransp
 
 @pytest.mark.parametrize("fault", [CLOSE, RESET, HOLD])
 async def test_an_early_success_does_not_count_where_the_rest_is_not_taken(
-    hasty: AiohttpTransport, fault: Fault
+    hasty: AiohttpTransport, fault: Action
 ) -> None:
     with ScriptedServer(lambda _: [Take(10), whole_response(b"stored"), fault], takes_content=False) as server:
         before = descriptors()
@@ -478,7 +478,7 @@ async def test_an_early_success_does_not_count_where_the_rest_is_not_taken(
 @pytest.mark.parametrize("fault", [CLOSE, RESET])
 @pytest.mark.parametrize("taken", [0, MiB])
 async def test_a_connection_that_ends_in_the_content_is_a_temporary_error(
-    transport: AiohttpTransport, server_tls: ssl.SSLContext | None, fault: Fault, taken: int
+    transport: AiohttpTransport, server_tls: ssl.SSLContext | None, fault: Action, taken: int
 ) -> None:
     with ScriptedServer(lambda _: [Take(taken), fault], server_tls, takes_content=False) as server:
         before = descriptors()
