@@ -130,7 +130,8 @@ def made_by(config: type[ServiceConfig]) -> str:
     """The call that makes a configuration: `Fs(root, ...)`. It names the required settings, or the main one."""
     settings = [field for field in fields(config) if field.init]  # type: ignore[arg-type]
     names = [field.name for field in settings if field.default is MISSING and field.default_factory is MISSING]
-    names = names or [field.name for field in settings[:1] if field.name != "root"]
+    main = [field.name for field in settings if not field.kw_only][:1]
+    names = names or [name for name in main if name != "root"]
     more = ["..."] if names and len(settings) > len(names) else []
     return f"{config.__name__}({', '.join(names + more)})"
 

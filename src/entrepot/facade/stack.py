@@ -93,7 +93,7 @@ def assemble(
         context: the runtime and the HTTP transport that the service is built with.
         resilience: adds the default retries and timeouts where the service is remote.
     """
-    context = context.with_telemetry(config.TELEMETRY)
+    context = context.for_service(config.TELEMETRY, config.http_settings)
     for layer in layers:
         context = layer.wrap_context(context)
     accessor = config.build(context)

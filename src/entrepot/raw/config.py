@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_type_hints
+from contextlib import suppress
+from types import UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.types.shown import shown_name
@@ -17,6 +19,8 @@ from .telemetry import Telemetry
 if TYPE_CHECKING:
     from dataclasses import Field, dataclass
     from urllib.parse import SplitResult
+
+    from .http.settings import TransportSettings
 else:
     from entrepot.types.records import dataclass
 
@@ -45,7 +49,8 @@ class ServiceConfig:
 
     A field's name is its key in every form of configuration; further names are in the field's
     metadata: `field(metadata={"aliases": ("aws_region",)})`. A secret is `repr=False`. A field with
-    `init=False` is not configuration and has no key. Values may be strings in every form but the constructor.
+    `init=False` is not configuration and has no key. Values may be strings in every form but the constructor; a
+    function `read` in the metadata makes the value from the string.
 
     Attributes:
         SCHEME: the scheme of the service.
@@ -100,6 +105,16 @@ class ServiceConfig:
         """
         return None
 
+    @property
+    def http_settings(self) -> TransportSettings | None:
+        """The settings of the HTTP connections of the service; None, the default, are those of the transport."""
+        return None
+
+    @classmethod
+    def keys(cls, name: str, aliases: tuple[str, ...]) -> tuple[str, ...]:
+        """The keys of a field: its name, and the aliases in its metadata."""
+        return (name, *aliases)
+
     def build(self, context: Context) -> Accessor:
         """Builds the service. It may import modules, and does no I/O."""
         raise NotImplementedError
@@ -121,7 +136,7 @@ class ServiceConfig:
                 raise cls.invalid(f"there is no key {shown_name(key)}{_nearest(str(key), known)}")
             if field.name in values:
                 raise cls.invalid(f"{field.name} is given twice")
-            values[field.name] = _converted(cls, field.name, value)
+            values[field.name] = _converted(cls, field, value)
         missing = [field.name for field in known.values() if field.name not in values and _is_required(field)]
         if missing:
             raise cls.invalid(f"{', '.join(dict.fromkeys(missing))} is missing")
@@ -185,7 +200,14 @@ def _split(uri: str) -> tuple[SplitResult, dict[str, str]] | None:
 
 def _accepted_types(cls: type[ServiceConfig]) -> dict[str, tuple[type, ...]]:
     hints = get_type_hints(cls)
-    return {field.name: get_args(hints[field.name]) or (hints[field.name],) for field in _init_fields(cls)}
+    return {field.name: _instance_types(hints[field.name]) for field in _init_fields(cls)}
+
+
+def _instance_types(hint: Any) -> tuple[type, ...]:
+    """The types that `isinstance` accepts for a hint. A float may be an int, as for a type checker."""
+    is_union = isinstance(hint, UnionType)
+    types = tuple(get_origin(member) or member for member in (get_args(hint) if is_union else (hint,)))
+    return (*types, int) if float in types else types
 
 
 def _init_fields(cls: type[ServiceConfig]) -> list[Field[Any]]:
@@ -195,7 +217,9 @@ def _init_fields(cls: type[ServiceConfig]) -> list[Field[Any]]:
 
 
 def _fields_by_key(cls: type[ServiceConfig]) -> dict[str, Field[Any]]:
-    return {key: field for field in _init_fields(cls) for key in (field.name, *field.metadata.get("aliases", ()))}
+    return {
+        key: field for field in _init_fields(cls) for key in cls.keys(field.name, field.metadata.get("aliases", ()))
+    }
 
 
 def _is_required(field: Field[Any]) -> bool:
@@ -211,17 +235,25 @@ def _nearest(key: str, known: Mapping[str, Field[Any]]) -> str:
     return f"; did you mean {matches[0]!r}?" if matches else f"; the keys are {', '.join(sorted(known))}"
 
 
-def _converted(cls: type[ServiceConfig], name: str, value: Any) -> Any:
+def _converted(cls: type[ServiceConfig], field: Field[Any], value: Any) -> Any:
     """Converts a string to the type of the field."""
-    accepted = _accepted_types(cls)[name]
+    accepted = _accepted_types(cls)[field.name]
     if not isinstance(value, str) or str in accepted:
         return value
+    if "read" in field.metadata:
+        return _read(cls, field, value)
     if bool in accepted and value.lower() in _TRUE | _FALSE:
         return value.lower() in _TRUE
-    for number in (int, float):
-        if number in accepted:
-            try:
-                return number(value)
-            except ValueError:
-                break
-    raise cls.invalid(f"{name} cannot be read from the given text")
+    number = float if float in accepted else int
+    if number in accepted:
+        with suppress(ValueError):
+            return number(value)
+    raise cls.invalid(f"{field.name} cannot be read from the given text")
+
+
+def _read(cls: type[ServiceConfig], field: Field[Any], value: str) -> Any:
+    try:
+        return field.metadata["read"](value)
+    except InvalidInput as error:
+        reason = error.message
+    raise cls.invalid(f"{field.name} cannot be read from the given text: {reason}")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Self
 
+from entrepot.errors import ConfigInvalid
+
 from .telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .http import HttpTransport
+    from .http.settings import TransportSettings
     from .runtime import Runtime
 
 
@@ -25,11 +28,12 @@ class Context:
         http: how requests are sent; by default by aiohttp. `close` never closes a transport that was passed in.
     """
 
-    __slots__ = ("_connections", "_is_read_only", "_runtime", "_telemetry", "_uses_http")
+    __slots__ = ("_connections", "_is_read_only", "_runtime", "_settings", "_telemetry", "_uses_http")
 
     def __init__(self, runtime: Runtime | None = None, http: HttpTransport | None = None) -> None:
         self._runtime = runtime
         self._connections = _Connections(http)
+        self._settings: TransportSettings | None = None
         self._uses_http = False
         self._is_read_only = False
         self._telemetry = Telemetry()
@@ -50,9 +54,13 @@ class Context:
 
     @property
     def http(self) -> HttpTransport:
-        """The HTTP transport. Reading it may import, so network services read it in `build`, never in a coroutine."""
+        """The HTTP transport. Reading it may import, so network services read it in `build`, never in a coroutine.
+
+        Raises:
+            ConfigInvalid: the configuration has options of connections, and a transport was passed in.
+        """
         self._uses_http = True
-        return self._connections.transport()
+        return self._connections.transport(self._settings)
 
     @property
     def uses_http(self) -> bool:
@@ -73,10 +81,14 @@ class Context:
         """How traces name the objects of the service that is built."""
         return self._telemetry
 
-    def with_telemetry(self, telemetry: Telemetry) -> Context:
-        """The same context for a service that declares these names."""
+    def for_service(self, telemetry: Telemetry, settings: TransportSettings | None) -> Context:
+        """The same context for a service that declares these names, and whose connections have these settings.
+
+        Configurations with the same settings share a transport; others have their own.
+        """
         context = self.replace()
         context._telemetry = telemetry  # noqa: SLF001 - of this class
+        context._settings = settings  # noqa: SLF001 - of this class
         return context
 
     def read_only(self) -> Context:
@@ -87,18 +99,17 @@ class Context:
 
     def replace(self, *, runtime: Runtime | None = None, http: HttpTransport | None = None) -> Context:
         """Returns a copy with another runtime or transport. For layers."""
-        context = Context(runtime or self._runtime, http)
-        if http is None:
-            context._connections = self._connections
-        context._is_read_only = self._is_read_only
-        context._telemetry = self._telemetry
-        return context
+        return self._with(runtime or self._runtime, self._connections if http is None else _Connections(http))
 
     def around_http(self, wrap: Callable[[HttpTransport], HttpTransport]) -> Context:
         """Returns a copy with a wrapper around the transport, made when `http` is first read. For layers."""
-        context = Context(self._runtime)
-        context._connections = _Wrapped(self._connections, wrap)
+        return self._with(self._runtime, _Wrapped(self._connections, wrap))
+
+    def _with(self, runtime: Runtime | None, connections: _Connections) -> Context:
+        context = Context(runtime)
+        context._connections = connections
         context._is_read_only = self._is_read_only
+        context._settings = self._settings
         context._telemetry = self._telemetry
         return context
 
@@ -111,30 +122,31 @@ class Context:
 
 
 class _Connections:
-    """The transport that a context shares with its copies: the given one, or ours, made on first use."""
+    """The transports that a context shares with its copies: the given one, or ours by settings, made on first use."""
 
     __slots__ = ("given", "ours")
 
     def __init__(self, given: HttpTransport | None) -> None:
         self.given = given
-        self.ours: HttpTransport | None = None
+        self.ours: dict[TransportSettings | None, HttpTransport] = {}
 
-    def transport(self) -> HttpTransport:
+    def transport(self, settings: TransportSettings | None) -> HttpTransport:
         if self.given is not None:
+            _refuse_options(settings)
             return self.given
-        if self.ours is None:
+        if settings not in self.ours:
             from .http.aiohttp import AiohttpTransport
 
-            self.ours = AiohttpTransport()
-        return self.ours
+            self.ours[settings] = AiohttpTransport() if settings is None else AiohttpTransport.of(settings)
+        return self.ours[settings]
 
     async def close(self) -> None:
-        if self.ours is not None:
-            await self.ours.close()
+        for transport in list(self.ours.values()):
+            await transport.close()
 
 
 class _Wrapped(_Connections):
-    """Connections with a wrapper around their transport. Closing closes the inner connections."""
+    """Connections with a wrapper around each transport. Closing closes the inner connections."""
 
     __slots__ = ("_inner", "_wrap")
 
@@ -143,10 +155,19 @@ class _Wrapped(_Connections):
         self._inner = inner
         self._wrap = wrap
 
-    def transport(self) -> HttpTransport:
-        if self.given is None:
-            self.given = self._wrap(self._inner.transport())
-        return self.given
+    def transport(self, settings: TransportSettings | None) -> HttpTransport:
+        if settings not in self.ours:
+            self.ours[settings] = self._wrap(self._inner.transport(settings))
+        return self.ours[settings]
 
     async def close(self) -> None:
         await self._inner.close()
+
+
+def _refuse_options(settings: TransportSettings | None) -> None:
+    if settings is not None and (chosen := settings.chosen):
+        names = ", ".join(chosen)
+        raise ConfigInvalid(
+            f"{names} cannot be set beside a transport that is passed in: set them in that transport",
+            operation="configure",
+        )

@@ -1123,8 +1123,14 @@ async def test_an_error_of_the_interpreter_is_not_taken_for_a_missing_loop(
         {"max_connections": 0},
         {"max_connections": 1.5},
         {"max_connections": True},
-        {"ca_file": "/nowhere/ca.pem"},
-        {"ca_file": __file__},
+        {"keepalive_timeout": 0},
+        {"max_idle_connections": -1},
+        {"ca_file": 1},
+        {"ca_file": ""},
+        {"client_certificate": "a\0b"},
+        {"allow_invalid_certificates": 1},
+        {"proxy_excludes": "host"},
+        {"user_agent": "a\r\nb: c"},
     ],
 )
 def test_arguments_that_cannot_work_are_refused(arguments: dict[str, Any]) -> None:
@@ -1146,7 +1152,8 @@ async def test_a_transport_without_limits_works(hello: ScriptedServer) -> None:
 async def test_a_pickled_transport_works_with_the_same_arguments(hello: ScriptedServer) -> None:
     transport = pickle.loads(pickle.dumps(AiohttpTransport(idle_timeout=3)))
     assert repr(transport) == (
-        "AiohttpTransport(connect_timeout=10.0, idle_timeout=3.0, max_connections=256, pool_timeout=120.0)"
+        "AiohttpTransport(connect_timeout=10.0, idle_timeout=3.0, max_connections=256, pool_timeout=120.0, "
+        "keepalive_timeout=15.0, ca_name='ca_file', user_agent='entrepot')"
     )
     assert await get(transport, f"{hello.endpoint}/a") == b"hello"
     await transport.close()

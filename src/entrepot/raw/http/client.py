@@ -13,7 +13,7 @@ from .dialect import Dialect, ObjectArgs
 from .errors import read_error_body
 from .reader import RANGE_STATUSES
 from .signer import RequestSigner
-from .transport import HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpTransport
+from .transport import Header, HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpTransport, with_added
 
 D = TypeVar("D", bound=Dialect)
 
@@ -34,9 +34,10 @@ class HttpClient(Generic[D]):
         http: sends. Redirects are not followed: a signature is valid for one host.
         runtime: the runtime of the service.
         corrections: what is corrected before a refused request is sent once more, in this order.
+        headers: headers that every request has in addition, and that are signed with it. Presigned ones do not.
     """
 
-    __slots__ = ("_corrections", "_http", "_signer", "dialect", "runtime")
+    __slots__ = ("_corrections", "_headers", "_http", "_signer", "dialect", "runtime")
 
     def __init__(
         self,
@@ -45,12 +46,14 @@ class HttpClient(Generic[D]):
         http: HttpTransport,
         runtime: Runtime,
         corrections: Sequence[Correction] = (),
+        headers: Sequence[Header] = (),
     ) -> None:
         self.dialect = dialect
         self.runtime = runtime
         self._signer = signer
         self._http = http
         self._corrections = tuple(corrections)
+        self._headers = tuple(headers)
 
     @property
     def is_anonymous(self) -> bool:
@@ -108,7 +111,7 @@ class HttpClient(Generic[D]):
         expected: Container[int],
         args: ObjectArgs | None,
     ) -> HttpResponse:
-        left = self._corrections
+        request, left = with_added(request, self._headers), self._corrections
         while True:
             sent = await sign(request)
             response = await self._http.send(sent)

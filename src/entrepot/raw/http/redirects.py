@@ -3,7 +3,7 @@
 Credentials never reach another origin, a redirect from https to http is refused, and chains are bounded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
@@ -25,11 +25,16 @@ _KEPT_IN_URLS: Final = ":/?#[]@!$&'()*+,;=%~"
 Origin = tuple[str, str, int]
 
 
-async def send_following(transport: HttpTransport, request: HttpRequest) -> HttpResponse:
+async def send_following(transport: HttpTransport, request: HttpRequest, private: Collection[str] = ()) -> HttpResponse:
     """Sends a request and follows up to `MAX_REDIRECTS` redirects. The response's `url` is the last one.
 
     The content of a redirect is closed unread. Headers that may hold credentials are dropped permanently at the first
     step to another origin (scheme, host or port).
+
+    Arguments:
+        transport: sends each request.
+        request: the first request.
+        private: the names, in lower case, of more headers that may hold credentials.
 
     Raises:
         PermissionDenied: a redirect leads from https to http.
@@ -41,17 +46,18 @@ async def send_following(transport: HttpTransport, request: HttpRequest) -> Http
             response.url = request.url
             return response
         await response.body.close()
-        request = redirected(request, response.status, response.headers.get("location"))
+        request = redirected(request, response.status, response.headers.get("location"), private)
     raise Unexpected(f"the server redirects more than {MAX_REDIRECTS} times")
 
 
-def redirected(request: HttpRequest, status: int, location: str | None) -> HttpRequest:
+def redirected(request: HttpRequest, status: int, location: str | None, private: Collection[str] = ()) -> HttpRequest:
     """The request that follows a redirect.
 
     Arguments:
         request: the request that was redirected.
         status: the status of the redirect.
         location: its Location, absolute or relative to the request.
+        private: as in `send_following`.
 
     Raises:
         PermissionDenied, Unexpected: as `send_following`.
@@ -60,15 +66,19 @@ def redirected(request: HttpRequest, status: int, location: str | None) -> HttpR
     origin, target = origin_of(request.url), origin_of(url)
     if origin[0] == "https" and target[0] == "http":
         raise PermissionDenied("the server redirects from https to http, which is not followed")
-    headers = request.headers if origin == target else without_credentials(request.headers)
+    headers = request.headers if origin == target else without_credentials(request.headers, private)
     if status == 303 and request.method != "HEAD":
         return replace(request, method="GET", url=url, headers=headers, body=None)
     return replace(request, url=url, headers=headers)
 
 
-def without_credentials(headers: Sequence[Header]) -> list[Header]:
+def without_credentials(headers: Sequence[Header], private: Collection[str] = ()) -> list[Header]:
     """The headers that cannot hold credentials."""
-    return [(name, value) for name, value in headers if not _may_hold_credentials(name.lower())]
+    return [
+        (name, value)
+        for name, value in headers
+        if name.lower() not in private and not _may_hold_credentials(name.lower())
+    ]
 
 
 def _may_hold_credentials(name: str) -> bool:

@@ -89,6 +89,14 @@ class HttpRequest:
         )
 
 
+def with_added(request: HttpRequest, headers: Sequence[Header]) -> HttpRequest:
+    """The request with more headers, except those that it has itself."""
+    if not headers:
+        return request
+    own = {name.lower() for name, _ in request.headers}
+    return request.with_headers([*request.headers, *(header for header in headers if header[0].lower() not in own)])
+
+
 class HttpHeaders(dict[str, str]):
     """Headers of a response by name, in lower case. Values of a repeated name are joined by a comma.
 

@@ -11,7 +11,7 @@ from entrepot.raw.http.errors import status_error
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.reader import CONTENT_STATUSES, RANGE_STATUSES, HttpReader
 from entrepot.raw.http.redirects import send_following
-from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpResponse, HttpTransport
+from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpResponse, HttpTransport, with_added
 from entrepot.types import Capability, EntryMode, Metadata, PresignedRequest, Scheme
 
 from .core import HEAD_REFUSED, SUCCESS, Site, describe, describe_probed, is_directory_redirect
@@ -100,7 +100,8 @@ class HttpAccessor(Accessor):
 
     async def _send(self, request: HttpRequest, expected: Container[int]) -> HttpResponse:
         """Sends a request. The content of an error is closed unread: it is written for people, and may be endless."""
-        response = await send_following(self._transport, request)
+        prepared = with_added(request, self._site.headers)
+        response = await send_following(self._transport, prepared, self._site.private_headers)
         if response.status in expected:
             return response
         await response.body.close()

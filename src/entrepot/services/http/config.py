@@ -6,17 +6,18 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from entrepot.errors import ConfigInvalid, InvalidInput
-from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
+from entrepot.raw import Accessor, Context, normalize_root
 from entrepot.raw.config import ServiceUri
 from entrepot.raw.http.endpoint import Endpoint, parse_endpoint
+from entrepot.raw.http.settings import HttpServiceConfig
 
 from .core import check_segments
 
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
 
 
-@dataclass(frozen=True)
-class Http(ServiceConfig):
+@dataclass(frozen=True, repr=False)
+class Http(HttpServiceConfig):
     """Files on a web server, for reading.
 
     Userinfo in the endpoint (`https://user:password@host`) becomes `username` and `password`, and is removed from the
@@ -29,6 +30,8 @@ class Http(ServiceConfig):
         username: for basic authentication (RFC 7617).
         password: for basic authentication. A secret.
         token: for bearer authentication (RFC 6750), instead of the other two. A secret.
+
+    The other options concern connections: see `HttpServiceConfig`.
 
     Raises:
         ConfigInvalid: the endpoint is not an HTTP URL or has a query or fragment, the credentials cannot be sent or
@@ -57,7 +60,8 @@ class Http(ServiceConfig):
         from .core import Site
 
         endpoint = self._parsed_endpoint()
-        site = Site(endpoint.origin, self._full_root(endpoint), self.username, self.password, self.token)
+        root, headers = self._full_root(endpoint), self.request_headers
+        site = Site(endpoint.origin, root, self.username, self.password, self.token, headers)
         return HttpAccessor(site, endpoint.host, context.http)
 
     @classmethod

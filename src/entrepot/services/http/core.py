@@ -1,6 +1,7 @@
 """The requests to a web server and the meaning of its responses, pure."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -33,6 +34,7 @@ class Site:
         username: for basic authentication.
         password: for basic authentication.
         token: for bearer authentication.
+        headers: headers that every request has in addition.
     """
 
     origin: str
@@ -40,11 +42,17 @@ class Site:
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    headers: Sequence[Header] = field(default=(), repr=False)
 
     @property
     def is_open(self) -> bool:
         """Whether requests go without credentials."""
         return not self._credentials()
+
+    @property
+    def private_headers(self) -> frozenset[str]:
+        """The names, in lower case, of headers that must not reach another server: they may hold a key."""
+        return frozenset(name.lower() for name, _ in self.headers)
 
     def read_request(self, path: str, args: OpRead) -> HttpRequest:
         """The request for a range of an object."""

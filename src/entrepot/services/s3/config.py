@@ -11,6 +11,7 @@ from entrepot.errors import ConfigInvalid
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 from entrepot.raw.config import ServiceUri
 from entrepot.raw.http.endpoint import parse_endpoint
+from entrepot.raw.http.settings import HttpServiceConfig
 from entrepot.raw.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ _CHECKSUMS: Final = ("", "md5")
 _CREDENTIALS: Final = ("access_key_id", "secret_access_key", "session_token")
 
 
-@dataclass(frozen=True)
-class S3(ServiceConfig):
+@dataclass(frozen=True, repr=False)
+class S3(HttpServiceConfig):
     """Objects in a bucket of Amazon S3, or of a server that speaks its protocol.
 
     Requests are signed with Signature Version 4 and the keys given here; nothing is looked up in the
@@ -63,12 +64,17 @@ class S3(ServiceConfig):
         enable_virtual_host_style: put the bucket in the host name instead of the path. By default the path.
         disable_list_objects_v2: list by the first version of ListObjects, for servers without the second.
 
+    The other options concern connections: see `HttpServiceConfig`.
+
     Raises:
         ConfigInvalid: a value is missing or not valid, or values exclude each other. Nothing is sent.
     """
 
     SCHEME: ClassVar[str] = "s3"
     URI: ClassVar[str] = "s3://bucket/some/root?region=r"
+    KEY_PREFIX: ClassVar[str] = "aws_"
+    CA_VARIABLE: ClassVar[str] = "AWS_CA_BUNDLE"
+    OWN_HEADERS: ClassVar[frozenset[str]] = frozenset({"x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
     TELEMETRY: ClassVar[Telemetry] = Telemetry("aws.s3.bucket", "aws.s3.key")
 
     bucket: str = field(default="", metadata={"aliases": ("aws_bucket", "aws_bucket_name", "bucket_name")})
@@ -117,7 +123,7 @@ class S3(ServiceConfig):
             corrections += RenewedCredentials(credentials), CorrectedClock(clock)
         core = S3Core(*self._address(), self.bucket, self.region, is_list_v1=self.disable_list_objects_v2)
         signer = self._signer(context, credentials, clock)
-        client = HttpClient(core, signer, context.http, context.runtime, corrections)
+        client = HttpClient(core, signer, context.http, context.runtime, corrections, self.request_headers)
         return S3Accessor(client, normalize_root(self.root))
 
     def _credentials(self, context: Context, clock: Clock) -> CredentialCache[Credentials] | None:
@@ -155,7 +161,7 @@ class S3(ServiceConfig):
         """Whether both are one bucket, at one endpoint and with the same keys."""
         if not isinstance(other, S3):
             return False
-        alike = replace(other, root=self.root, unsigned_payload=self.unsigned_payload)
+        alike = replace(other.with_connections_of(self), root=self.root, unsigned_payload=self.unsigned_payload)
         return replace(alike, checksum_algorithm=self.checksum_algorithm) == self
 
     def at_root(self) -> Self:

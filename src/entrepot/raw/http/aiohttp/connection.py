@@ -47,14 +47,25 @@ class Connector(aiohttp.TCPConnector):
         ssl: the TLS configuration.
         limit: the most connections at a time; 0 is without limit.
         patience: for how many seconds a request waits for its turn while all connections are inactive.
+        max_idle: the most unused connections that are kept for one key; None is without limit.
+        idle_seconds: for how many seconds an unused connection is kept.
 
     Attributes:
         used_at: the time of the last activity on any connection, on the clock of the loop.
     """
 
-    def __init__(self, *, ssl: ssl.SSLContext | bool, limit: int, patience: float | None) -> None:
-        super().__init__(ssl=ssl, limit=limit)
+    def __init__(
+        self,
+        *,
+        ssl: ssl.SSLContext | bool,
+        limit: int,
+        patience: float | None,
+        max_idle: int | None = None,
+        idle_seconds: float = 15.0,
+    ) -> None:
+        super().__init__(ssl=ssl, limit=limit, keepalive_timeout=idle_seconds)
         self.used_at = self.now()
+        self._max_idle = max_idle
         self._patience = patience
         self._made: Handlers = WeakSet()
         self._factory: partial[Handler] = partial(Handler, self._loop, self._made)  # type: ignore[assignment]
@@ -144,8 +155,11 @@ class Connector(aiohttp.TCPConnector):
     def give_back(self, key: ConnectionKey, handler: Handler, *, is_broken: bool) -> None:
         """Keeps a connection for the next request, or closes it if it cannot serve one."""
         if not self._loop.is_closed():
-            self._release(key, handler, should_close=is_broken)
+            self._release(key, handler, should_close=is_broken or self._has_enough_idle(key))
         self.note_use()
+
+    def _has_enough_idle(self, key: ConnectionKey) -> bool:
+        return self._max_idle is not None and len(self._conns.get(key, ())) >= self._max_idle
 
     def break_off(self) -> None:
         """Wakes the readers of content with an error: no more will arrive."""

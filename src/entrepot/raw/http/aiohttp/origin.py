@@ -11,7 +11,8 @@ from entrepot.raw.http.headers import basic_credentials
 from entrepot.raw.http.transport import Header
 from entrepot.raw.http.wire.target import absolute_form
 
-_OWN: Final[tuple[Header, ...]] = (("Accept-Encoding", "identity"), ("User-Agent", "entrepot"))
+USER_AGENT: Final = "entrepot"
+"""The User-Agent header, unless another one is configured."""
 
 
 def parse_origin(text: str) -> URL:
@@ -39,6 +40,7 @@ class Destination:
     Arguments:
         url: the origin.
         proxy: the proxy to use, if any.
+        user_agent: the User-Agent header of a CONNECT request.
 
     Attributes:
         url: the origin, without userinfo.
@@ -58,12 +60,12 @@ class Destination:
     server_hostname = None
     proxy_auth = None
 
-    def __init__(self, url: URL, proxy: Endpoint | None) -> None:
+    def __init__(self, url: URL, proxy: Endpoint | None, user_agent: str) -> None:
         self.url = url.with_user(None)
         self.host = self.url.raw_host or ""
         self.port = self.url.port
         self.proxy = None if proxy is None else URL(f"{proxy.origin}/", encoded=True)
-        self.proxy_headers = dict((*_OWN, *_proxy_headers(proxy)))
+        self.proxy_headers = dict((*_own_headers(user_agent), *_proxy_headers(proxy)))
         self.headers = {"Host": self.url.host_port_subcomponent or ""}
         self.connection_key = ConnectionKey(
             host=self.host,
@@ -86,6 +88,7 @@ class Origin:
     Arguments:
         text: scheme, host and port, as in a URL.
         proxy: the proxy to use, if any.
+        user_agent: the User-Agent header.
 
     Attributes:
         destination: the destination of connections.
@@ -98,11 +101,11 @@ class Origin:
 
     __slots__ = ("_prefix", "destination", "headers", "key")
 
-    def __init__(self, text: str, proxy: Endpoint | None) -> None:
+    def __init__(self, text: str, proxy: Endpoint | None, user_agent: str = USER_AGENT) -> None:
         url = parse_origin(text)
-        self.destination = Destination(url, proxy)
+        self.destination = Destination(url, proxy, user_agent)
         self.key = self.destination.connection_key
-        headers = [("Host", self.destination.headers["Host"]), *_OWN]
+        headers = [("Host", self.destination.headers["Host"]), *_own_headers(user_agent)]
         if url.user is not None:
             headers.append(("Authorization", basic_credentials(url.user, url.password)))
         self._prefix = ""
@@ -114,6 +117,10 @@ class Origin:
     def target(self, target: str) -> str:
         """The target to send: a proxy that reads it needs the whole URL (RFC 9112, 3.2.2)."""
         return f"{self._prefix}{target}"
+
+
+def _own_headers(user_agent: str) -> tuple[Header, ...]:
+    return ("Accept-Encoding", "identity"), ("User-Agent", user_agent)
 
 
 def _proxy_headers(proxy: Endpoint | None) -> list[Header]:

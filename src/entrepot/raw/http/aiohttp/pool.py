@@ -13,11 +13,10 @@ after `_SILENCE` seconds or more.
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from functools import lru_cache
-from typing import Final
+from functools import lru_cache, partial
+from typing import Final, NamedTuple
 
 import aiohttp
 
@@ -30,6 +29,7 @@ from .body import AiohttpBody
 from .connection import Connector
 from .exchange import Exchange, KeptConnectionLost
 from .origin import Origin
+from .tls import Tls
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 _SILENCE: Final = 1.0
@@ -79,22 +79,42 @@ class Pools:
                     stack.push_async_callback(pool.close)
 
 
+class Limits(NamedTuple):
+    """The limits of the connections of one event loop.
+
+    Arguments:
+        in_use: the most connections in use at a time; 0 is without limit.
+        idle: the most unused connections that are kept for one origin; None is without limit.
+        idle_seconds: for how many seconds an unused connection is kept.
+        patience: for how many seconds a request waits for its turn while all connections are inactive.
+    """
+
+    in_use: int
+    idle: int | None
+    idle_seconds: float
+    patience: float | None
+
+
 class Pool:
     """The connections of one event loop.
 
     Arguments:
-        tls: the TLS configuration; None is the default one.
+        tls: the TLS configuration, which is ready.
         timeout: the connect and idle timeouts.
-        limit: the most connections at a time; 0 is without limit.
-        patience: for how many seconds a request waits for its turn while all connections are inactive.
+        limits: how many connections there may be, and for how long.
+        user_agent: the User-Agent header of requests that have none.
     """
 
-    def __init__(
-        self, tls: ssl.SSLContext | None, timeout: aiohttp.ClientTimeout, limit: int, patience: float | None
-    ) -> None:
+    def __init__(self, tls: Tls, timeout: aiohttp.ClientTimeout, limits: Limits, user_agent: str) -> None:
         self._timeout = timeout
-        self._connector = Connector(ssl=tls or True, limit=limit, patience=patience)
-        self._origin = lru_cache(maxsize=_ORIGINS)(Origin)
+        self._connector = Connector(
+            ssl=tls.context or True,
+            limit=limits.in_use,
+            patience=limits.patience,
+            max_idle=limits.idle,
+            idle_seconds=limits.idle_seconds,
+        )
+        self._origin = lru_cache(maxsize=_ORIGINS)(partial(Origin, user_agent=user_agent))
         self._sending = 0
         self._is_retired = False
 

@@ -3,27 +3,32 @@
 import asyncio
 import os
 import ssl
+from collections.abc import Mapping
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import aiohttp
 
 from entrepot.errors import InvalidInput, Unexpected
 from entrepot.raw.http.endpoint import Endpoint
+from entrepot.raw.http.settings import TransportSettings
 from entrepot.raw.http.transport import HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.http.wire.proxies import find_proxy
 from entrepot.raw.http.wire.target import split_url
 from entrepot.raw.runtime.loop_local import LoopLocal
 from entrepot.raw.runtime.running import require_task
-from entrepot.types.numbers import as_seconds
+from entrepot.types.numbers import as_integer, as_seconds
 from entrepot.types.shown import shown
 
 from .errors import FOREIGN_ERRORS, is_cancelled, translated
-from .origin import parse_origin
-from .pool import Pool, Pools
+from .origin import USER_AGENT, parse_origin
+from .pool import Limits, Pool, Pools
+from .tls import Tls, TlsFiles
 
 _ORIGINS: Final = 256
 """The number of origins whose proxy is remembered."""
+
+_SECRETS: Final = frozenset({"client_key", "client_key_password", "proxy"})
 
 
 class AiohttpTransport(HttpTransport):
@@ -53,41 +58,86 @@ class AiohttpTransport(HttpTransport):
         pool_timeout: seconds that a request waits for its turn while all connections are inactive: no
             response arrives, no content is read, no connection is given back. As long as there is activity, every
             waiting request gets its turn. None is without limit. By default 120.
-        ca_file: a file of certificates (PEM) to trust instead of the system's.
-        ssl_context: the TLS configuration, instead of `ca_file`.
+        keepalive_timeout: seconds for which an unused connection is kept. By default 15.
+        max_idle_connections: the most unused connections that are kept for one origin; None is without limit.
+        ca_file: a file of certificates (PEM) to trust instead of the system's. Files are read when they are first
+            needed, in a thread; then one that cannot be used is `ConfigInvalid`.
+        ca_name: what messages about `ca_file` call it, such as the variable that it comes from.
+        client_certificate: a file with the certificate (PEM) that the client shows, and possibly its key.
+        client_key: the file of its key, unless the certificate's file has it.
+        client_key_password: the password of the key.
+        allow_invalid_certificates: trust any certificate, which protects from nobody. By default False.
+        ssl_context: the TLS configuration, instead of the arguments before.
+        proxy: the URL of the HTTP proxy, instead of those of the environment; the empty text is no proxy.
+        proxy_excludes: the hosts that are reached without `proxy`, as in `NO_PROXY`.
+        user_agent: the User-Agent header of requests that have none. By default `"entrepot"`.
 
     Raises:
         InvalidInput: an argument is not valid, or two exclude each other.
+        ConfigInvalid: `proxy` does not name an HTTP proxy.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a setting of its own
         self,
         *,
         connect_timeout: float | None = 10.0,
         idle_timeout: float | None = 60.0,
         max_connections: int | None = 256,
         pool_timeout: float | None = 120.0,
+        keepalive_timeout: float = 15.0,
+        max_idle_connections: int | None = None,
         ca_file: str | None = None,
+        ca_name: str = "ca_file",
+        client_certificate: str | None = None,
+        client_key: str | None = None,
+        client_key_password: str | None = None,
+        allow_invalid_certificates: bool = False,
         ssl_context: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        proxy_excludes: str | None = None,
+        user_agent: str = USER_AGENT,
     ) -> None:
         self._arguments: dict[str, Any] = {
             "connect_timeout": _checked_seconds("connect_timeout", connect_timeout),
             "idle_timeout": _checked_seconds("idle_timeout", idle_timeout),
-            "max_connections": _checked_connections(max_connections),
+            "max_connections": _checked_connections("max_connections", max_connections, 1),
             "pool_timeout": _checked_seconds("pool_timeout", pool_timeout),
-            "ca_file": ca_file,
+            "keepalive_timeout": float(as_seconds("keepalive_timeout", keepalive_timeout, above=0)),
+            "max_idle_connections": _checked_connections("max_idle_connections", max_idle_connections, 0),
+            "ca_file": _checked_path("ca_file", ca_file),
+            "ca_name": _checked_text("ca_name", ca_name),
+            "client_certificate": _checked_path("client_certificate", client_certificate),
+            "client_key": _checked_path("client_key", client_key),
+            "client_key_password": _checked_text("client_key_password", client_key_password),
+            "allow_invalid_certificates": _checked_flag("allow_invalid_certificates", allow_invalid_certificates),
             "ssl_context": ssl_context,
+            "proxy": _checked_text("proxy", proxy),
+            "proxy_excludes": _checked_text("proxy_excludes", proxy_excludes),
+            "user_agent": _checked_user_agent(user_agent),
         }
-        tls = _tls(ca_file, ssl_context)
+        files = TlsFiles(
+            ca_file, ca_name, client_certificate, client_key, client_key_password, allow_invalid_certificates
+        )
+        if ssl_context is not None and not files.are_default:
+            raise InvalidInput("ssl_context excludes ca_file and the other TLS arguments: set one or the others")
+        self._tls = Tls(files, ssl_context)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=idle_timeout)
-        make = partial(Pool, tls, timeout, max_connections or 0, pool_timeout)
+        limits = Limits(max_connections or 0, max_idle_connections, keepalive_timeout, pool_timeout)
+        make = partial(Pool, self._tls, timeout, limits, user_agent)
         self._pools = LoopLocal(partial(Pools, make), Pools.close)
-        self._proxies = lru_cache(maxsize=_ORIGINS)(_find_proxy)
+        self._proxies = lru_cache(maxsize=_ORIGINS)(partial(_find_proxy, _proxy_variables(proxy, proxy_excludes)))
+
+    @classmethod
+    def of(cls, settings: TransportSettings) -> Self:
+        """A transport with the settings of a configuration."""
+        return cls(**settings.arguments)
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         require_task()
         origin, target = split_url(request.url)
         proxy = None if request.is_direct else self._proxy(origin)
+        if not self._tls.is_ready:
+            await self._tls.prepare()
         pools = await self._pools.get()
         try:
             return await pools.current().send(request, origin, target, proxy)
@@ -107,7 +157,8 @@ class AiohttpTransport(HttpTransport):
         return self._proxies(f"{scheme}{separator}{place.rpartition('@')[2]}")  # passwords are not kept
 
     def __repr__(self) -> str:
-        return f"AiohttpTransport({', '.join(f'{k}={v!r}' for k, v in self._arguments.items() if v is not None)})"
+        visible = {k: v for k, v in self._arguments.items() if v not in (None, False) and k not in _SECRETS}
+        return f"AiohttpTransport({', '.join(f'{k}={v!r}' for k, v in visible.items())})"
 
     def __getstate__(self) -> dict[str, Any]:
         return self._arguments
@@ -116,35 +167,55 @@ class AiohttpTransport(HttpTransport):
         self.__init__(**arguments)  # type: ignore[misc]
 
 
-def _find_proxy(origin: str) -> Endpoint | None:
+def _proxy_variables(proxy: str | None, excludes: str | None) -> Mapping[str, str]:
+    """The environment variables that say the same; those of the process if no proxy is given."""
+    if proxy is None:
+        if excludes is not None:
+            raise InvalidInput("proxy_excludes is set without proxy: the environment has NO_PROXY for this")
+        return os.environ
+    if not proxy:
+        return {}
+    variables = {"all_proxy": proxy, "no_proxy": excludes or ""}
+    find_proxy("http", "localhost.invalid", None, {"all_proxy": proxy})
+    return variables
+
+
+def _find_proxy(variables: Mapping[str, str], origin: str) -> Endpoint | None:
     url = parse_origin(origin)
-    return find_proxy(url.scheme, url.raw_host or "", url.port, os.environ)
+    return find_proxy(url.scheme, url.raw_host or "", url.port, variables)
 
 
 def _checked_seconds(name: str, value: Any) -> float | None:
     return None if value is None else float(as_seconds(name, value, above=0))
 
 
-def _checked_connections(value: Any) -> int | None:
-    if value is not None and (type(value) is not int or value < 1):
-        raise InvalidInput(f"max_connections must be an integer above 0, or None, not {shown(value)}")
+def _checked_connections(name: str, value: Any, least: int) -> int | None:
+    return None if value is None else as_integer(name, value, least)
+
+
+def _checked_text(name: str, value: Any) -> Any:
+    if value is not None and not isinstance(value, str):
+        raise InvalidInput(f"{name} must be text, not {shown(value)}")
     return value
 
 
-def _tls(ca_file: str | None, context: ssl.SSLContext | None) -> ssl.SSLContext | None:
-    if ca_file is None:
-        return context
-    if context is not None:
-        raise InvalidInput("ca_file and ssl_context exclude each other: set one of them")
-    if not isinstance(ca_file, str | os.PathLike):
-        raise InvalidInput(f"ca_file must be the path of a file, not {shown(ca_file)}")
-    try:
-        made = ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise InvalidInput(f"the certificates of ca_file cannot be read: {error.strerror or error}") from error
-    except ValueError:
-        made = None
-    if made is None:  # raised here, since the other error holds the whole text
-        raise InvalidInput("the path of ca_file holds a null byte or another character that no path can have")
-    made.set_alpn_protocols(["http/1.1"])
-    return made
+def _checked_user_agent(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or not (value.isascii() and value.isprintable()):
+        raise InvalidInput("user_agent must be ASCII text without control characters, and not empty")
+    return value
+
+
+def _checked_flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{name} must be True or False, not {shown(value)}")
+    return value
+
+
+def _checked_path(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if not isinstance(value, str | os.PathLike):
+        raise InvalidInput(f"{name} must be the path of a file, not {shown(value)}")
+    if not (path := os.fspath(value)) or "\0" in str(path):
+        raise InvalidInput(f"the path of {name} is empty, or holds a null byte")
+    return path

@@ -1,0 +1,98 @@
+"""The TLS configuration of a transport, from files that are read when the first connection needs it."""
+
+import ssl
+from dataclasses import dataclass, field
+
+from entrepot.errors import ConfigInvalid
+from entrepot.raw.runtime.threads import in_thread
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """The files of a TLS configuration.
+
+    Arguments:
+        ca_file: certificates to trust instead of the system's.
+        ca_name: the name of that option or variable, for messages.
+        client_certificate: the certificate that the client shows, and possibly its key.
+        client_key: the key, unless the certificate's file has it.
+        client_key_password: the password of the key.
+        allow_invalid_certificates: whether any certificate of a server is trusted.
+    """
+
+    ca_file: str | None = None
+    ca_name: str = "ca_file"
+    client_certificate: str | None = None
+    client_key: str | None = field(default=None, repr=False)
+    client_key_password: str | None = field(default=None, repr=False)
+    allow_invalid_certificates: bool = False
+
+    @property
+    def are_default(self) -> bool:
+        """Whether the default TLS configuration does."""
+        return self.ca_file is None and self.client_certificate is None and not self.allow_invalid_certificates
+
+    def load(self) -> ssl.SSLContext:
+        """Reads the files.
+
+        Raises:
+            ConfigInvalid: one cannot be read, or does not hold what it should.
+        """
+        context = self._trusting()
+        context.set_alpn_protocols(["http/1.1"])
+        if self.allow_invalid_certificates:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.client_certificate is not None:
+            self._load_client(context, self.client_certificate)
+        return context
+
+    def _trusting(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except OSError as error:
+            raise _unreadable(f"the certificates of {self.ca_name}", error) from error
+
+    def _load_client(self, context: ssl.SSLContext, certificate: str) -> None:
+        try:
+            # Without a function for the password, OpenSSL would ask for it on the terminal.
+            context.load_cert_chain(certificate, self.client_key, password=lambda: self.client_key_password or "")
+        except OSError as error:
+            raise _unreadable("client_certificate and client_key", error) from error
+
+
+def _unreadable(files: str, error: OSError) -> ConfigInvalid:
+    reason = (error.reason or error.strerror) if isinstance(error, ssl.SSLError) else error.strerror
+    return ConfigInvalid(f"{files} cannot be read: {reason or type(error).__name__}", operation="configure")
+
+
+class Tls:
+    """The TLS configuration of a transport.
+
+    Arguments:
+        files: the files to read.
+        context: the configuration, if the caller made it.
+
+    Attributes:
+        context: the configuration; None is the default one. It is complete once `prepare` has returned.
+    """
+
+    __slots__ = ("_files", "context")
+
+    def __init__(self, files: TlsFiles, context: ssl.SSLContext | None = None) -> None:
+        self._files = files
+        self.context = context
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether no file must be read."""
+        return self.context is not None or self._files.are_default
+
+    async def prepare(self) -> None:
+        """Reads the files, in a thread. A failure is not remembered: the files may be corrected.
+
+        Raises:
+            ConfigInvalid: as `TlsFiles.load`.
+        """
+        context = await in_thread(self._files.load)
+        self.context = self.context or context  # of two calls at the same time, the first one's stays
