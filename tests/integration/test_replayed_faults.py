@@ -11,6 +11,7 @@ import pytest
 from entrepot import AlreadyExists, ConfigInvalid, Error, NotFound, Operator, PermissionDenied, RateLimited, Unexpected
 from entrepot.layers import RetryLayer
 from entrepot.services import S3
+from entrepot.signing import Credentials
 from entrepot.testing import (
     FORWARD,
     PASS,
@@ -73,6 +74,28 @@ async def test_what_is_temporary_succeeds_after_a_retry() -> None:
         async with operator(server, layers=[QUICK]) as op:
             assert await op.read("key") == b"hello"
         assert len(server.requests) == len(answers)
+
+
+async def test_expired_credentials_are_replaced_once() -> None:
+    keys = iter([Credentials("OLD", "s", "token"), Credentials("NEW", "s", "token")])
+    with ScriptedServer([aws_answers.expired_token(), HELLO]) as server:
+        config = S3("bucket", region="r", endpoint=server.endpoint, credentials=lambda: next(keys))
+        async with Operator(config, resilient=False) as op:
+            assert await op.read("key") == b"hello"
+    used = [request.headers["authorization"].partition("Credential=")[2][:3] for request in server.requests]
+    assert used == ["OLD", "NEW"]
+
+
+async def test_a_clock_that_is_off_is_corrected_by_a_date_that_can_be() -> None:
+    with ScriptedServer([aws_answers.skewed_clock("Tue, 01 Jul 2042 12:00:00 GMT"), HELLO]) as server:
+        async with operator(server, resilient=False) as op:
+            assert await op.read("key") == b"hello"
+        assert server.requests[1].headers["x-amz-date"].startswith("20420701T1200")
+    for date in aws_answers.HUGE_DATES:
+        with ScriptedServer([aws_answers.skewed_clock(date), HELLO]) as server:
+            async with operator(server, resilient=False) as op:
+                with pytest.raises(PermissionDenied, match="clocks"):
+                    await op.read("key")
 
 
 async def test_eight_dead_kept_connections_cost_one_attempt_each_at_most() -> None:

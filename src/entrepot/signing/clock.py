@@ -10,6 +10,10 @@ from entrepot.raw.http.transport import HttpHeaders
 MAX_SKEW: Final = timedelta(minutes=5)
 """How far the clock may be off before it is corrected. Amazon refuses signatures that are 15 minutes off."""
 
+_PLAUSIBLE_YEARS: Final = range(2020, 2200)
+"""The years of a Date that is believed. No storage has a time before this program was written, nor one near the limit
+of `datetime`."""
+
 _NO_OFFSET: Final = timedelta()
 
 
@@ -41,7 +45,7 @@ class Clock:
     def correct(self, headers: HttpHeaders) -> bool:
         """Takes the time from the Date of a response if it is more than 5 minutes off, and returns whether it was."""
         theirs = parse_http_date(headers.get("date", ""))
-        if theirs is None or abs(theirs - self()) <= MAX_SKEW:
+        if theirs is None or theirs.year not in _PLAUSIBLE_YEARS or abs(theirs - self()) <= MAX_SKEW:
             return False
         self._offset = theirs - self._now()
         return True
