@@ -143,7 +143,9 @@ def test_expired_credentials_are_a_permission_denied(code: str) -> None:
         ([("x-amz-id-2", "a+B/9=")], body("SlowDown"), "a+B/9="),
         ([], body("SlowDown", "<HostId>a+B/9=</HostId>"), "a+B/9="),
         ([("x-amz-id-2", "two words")], body("SlowDown", "<HostId>h</HostId>"), "h"),
-        ([("x-amz-id-2", "a" * 129)], b"", None),
+        ([("x-amz-id-2", "A" * 129)], b"", None),
+        ([("x-amz-id-2", "0af" * 21 + "b")], b"", None),  # as long as a signature
+        ([("x-amz-id-2", "header.payload.signature")], b"", None),
     ],
 )
 def test_the_extended_request_id_is_in_the_context(headers: list[tuple[str, str]], content: bytes, shown: str) -> None:

@@ -49,5 +49,9 @@ def plain_name(text: str | None) -> str | None:
 
 
 def plain_id(text: str | None) -> str | None:
-    """An id of a request that may be shown, up to 128 characters of base64; None for anything else."""
-    return text if text is not None and re.fullmatch(r"[A-Za-z0-9+/=._-]{1,128}", text) else None
+    """An id of a request that may be shown: up to 128 characters of base64; None for anything else.
+
+    64 hexadecimal digits are not shown: a signature has that form, and a response may repeat it.
+    """
+    is_id = text is not None and re.fullmatch(r"(?![0-9a-f]{64}$)[A-Za-z0-9+/=]{1,128}", text)
+    return text if is_id else None
