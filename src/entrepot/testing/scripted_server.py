@@ -14,7 +14,8 @@ the services around it are in `entrepot.testing.aws_answers`.
 Theory of operation. The server runs an event loop in a thread of its own, so that a client that blocks cannot stop it.
 Each connection is served by one task, one request after the other: the head is read, then the content if the server
 takes contents, then the script is called and its steps are done in order. A step ends the answer, the connection, or
-neither. Scripts run in the thread of the server, one at a time.
+neither. Scripts run in the thread of the server, one at a time. The first exception of a script closes its connection,
+and is raised again at the end of the `with` block.
 """
 
 from __future__ import annotations
@@ -191,6 +192,7 @@ class ScriptedServer:
         self._takes_content = takes_content
         self._receive_buffer = receive_buffer
         self._upstream = urlsplit(upstream)
+        self._failure: Exception | None = None
         self._may_go_on = asyncio.Event()
         self._tls = tls
         self._port = 0
@@ -225,12 +227,14 @@ class ScriptedServer:
             raise TimeoutError("the server did not start")
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
         self.let_go()
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(START_SECONDS)
         if self._thread.is_alive():
             raise TimeoutError("the server did not stop")
+        if self._failure is not None and kind is None:
+            raise self._failure
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
@@ -257,6 +261,8 @@ class ScriptedServer:
         except asyncio.CancelledError:
             # The server stops, which is not an error of this conversation.
             pass
+        except Exception as error:  # noqa: BLE001 - raised again by `__exit__`
+            self._failure = self._failure or error
         finally:
             writer.transport.abort()
             self.open_connections -= 1

@@ -34,7 +34,7 @@ _UNITS: Final = {
 CA_OPTION: Final = "ca_file"
 
 _OWN_HEADERS: Final = frozenset({
-    "accept-encoding", "authorization", "connection", "content-length", "content-range", "cookie", "date", "expect",
+    "accept-encoding", "connection", "content-length", "content-range", "date", "expect",
     "host", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "keep-alive",
     "proxy-authorization", "range", "te", "trailer", "transfer-encoding", "upgrade", "user-agent",
 })  # fmt: skip

@@ -87,6 +87,8 @@ class Http(HttpServiceConfig):
     def _check_credentials(self) -> None:
         if self.token is not None and (self.username is not None or self.password is not None):
             raise self.invalid("token excludes username and password: leave out one or the other")
+        if self._has_own_authorization and any((self.token, self.username, self.password)):
+            raise self.invalid("headers has Authorization beside token, username or password: leave out one of them")
         for name in ("username", "password"):
             if not (getattr(self, name) or "").isprintable():
                 raise self.invalid(f"{name} has control characters")
@@ -96,6 +98,10 @@ class Http(HttpServiceConfig):
             raise self.invalid(
                 "token is empty, or has characters that no header can have (blanks, control characters, not ASCII)"
             )
+
+    @property
+    def _has_own_authorization(self) -> bool:
+        return any(isinstance(name, str) and name.lower() == "authorization" for name in self.headers or {})
 
     def _check_root(self, endpoint: Endpoint) -> None:
         try:

@@ -47,7 +47,7 @@ class Site:
     @property
     def is_open(self) -> bool:
         """Whether requests go without credentials."""
-        return not self._credentials()
+        return not self._credentials() and self.private_headers.isdisjoint({"authorization", "cookie"})
 
     @property
     def private_headers(self) -> frozenset[str]:

@@ -74,7 +74,9 @@ class S3(HttpServiceConfig):
     URI: ClassVar[str] = "s3://bucket/some/root?region=r"
     KEY_PREFIX: ClassVar[str] = "aws_"
     CA_VARIABLE: ClassVar[str] = "AWS_CA_BUNDLE"
-    OWN_HEADERS: ClassVar[frozenset[str]] = frozenset({"x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
+    OWN_HEADERS: ClassVar[frozenset[str]] = frozenset(
+        {"authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"}
+    )
     TELEMETRY: ClassVar[Telemetry] = Telemetry("aws.s3.bucket", "aws.s3.key")
 
     bucket: str = field(default="", metadata={"aliases": ("aws_bucket", "aws_bucket_name", "bucket_name")})
