@@ -24,6 +24,7 @@ from entrepot.testing import (
     ScriptedServer,
     SeaweedFS,
     aws_answers,
+    raw_response,
     whole_response,
 )
 
@@ -151,6 +152,36 @@ async def test_copies_of_which_some_fail_are_made_again(store: SeaweedFS, fault:
                 await op.copy("replayed/source", f"replayed/target{number}")
                 assert await op.read(f"replayed/target{number}") == b"content"
         assert Counter(map(is_copy, server.requests))[True] == 5
+
+
+class RangedCopy:
+    """A store that copies an object of any size in ranges, and keeps nothing."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __call__(self, request: ReceivedRequest) -> Answer:
+        if request.method == "HEAD":
+            return [raw_response("200 OK", f"Content-Length: {self._size}", 'ETag: "source"')]
+        if request.method == "PUT":
+            return self._result("CopyPart", "<ETag>&quot;part&quot;</ETag>")
+        if "uploadId" in request.target:
+            return self._result("CompleteMultipartUpload", "<ETag>&quot;e-1&quot;</ETag>")
+        return self._result("InitiateMultipartUpload", "<UploadId>u</UploadId>")
+
+    def _result(self, operation: str, content: str) -> Answer:
+        return [whole_response(f"<{operation}Result>{content}</{operation}Result>".encode())]
+
+
+@pytest.mark.parametrize("fault", [aws_answers.slow_down(), aws_answers.error_in_success(), aws_answers.lost_after()])
+async def test_a_copy_goes_on_although_one_range_in_a_hundred_fails(fault: Answer) -> None:
+    part, count = 32 * 1024**2, 300
+    with ScriptedServer(EveryNth(100, fault, is_copy, RangedCopy(part * count))) as server:
+        async with operator(server, layers=[QUICK]) as op:
+            await op.copy("source", "target", source_content_length_hint=part * count, chunk=part)
+        copied = Counter(request.headers["x-amz-copy-source-range"] for request in server.requests if is_copy(request))
+    assert len(copied) == count
+    assert copied.total() == count + 3
 
 
 @pytest.mark.parametrize("fault", [aws_answers.error_in_success("SlowDown"), aws_answers.lost_after(FORWARD)])

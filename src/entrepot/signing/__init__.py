@@ -1,8 +1,8 @@
 """Credentials and request signing, independent of any service.
 
 Public names: a `Provider` loads credentials, a `CredentialCache` keeps and renews them (`provider.py`), and
-`Credentials` are the keys of AWS (`aws.py`). A service of another cloud uses the same cache with a class that
-has `expires_at`.
+`Credentials` are the keys of AWS (`aws.py`). A service of another cloud uses the same cache with a class of its own
+that has `expires_at`.
 """
 
 from typing import TYPE_CHECKING
