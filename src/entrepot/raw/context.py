@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from entrepot.errors import ConfigInvalid
 
 from .telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from .http import HttpTransport
     from .http.settings import TransportSettings
     from .runtime import Runtime
+
+T = TypeVar("T")
 
 
 class Context:
@@ -28,7 +30,7 @@ class Context:
         http: how requests are sent; by default by aiohttp. `close` never closes a transport that was passed in.
     """
 
-    __slots__ = ("_connections", "_is_read_only", "_runtime", "_settings", "_telemetry", "_uses_http")
+    __slots__ = ("_connections", "_is_read_only", "_runtime", "_settings", "_shared", "_telemetry", "_uses_http")
 
     def __init__(self, runtime: Runtime | None = None, http: HttpTransport | None = None) -> None:
         self._runtime = runtime
@@ -37,6 +39,7 @@ class Context:
         self._uses_http = False
         self._is_read_only = False
         self._telemetry = Telemetry()
+        self._shared = dict[Any, Any]()
 
     @property
     def runtime(self) -> Runtime:
@@ -81,6 +84,19 @@ class Context:
         """How traces name the objects of the service that is built."""
         return self._telemetry
 
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Returns a value that all stacks of one context share on one runtime, such as credentials that expire.
+
+        Arguments:
+            key: names the value, and what it depends on.
+            make: makes it, the first time.
+        """
+        place = type(self.runtime), key
+        if place not in self._shared:
+            self._shared.setdefault(place, make())  # of two threads, the first one's stays
+        value: T = self._shared[place]
+        return value
+
     def for_service(self, telemetry: Telemetry, settings: TransportSettings | None) -> Context:
         """The same context for a service that declares these names, and whose connections have these settings.
 
@@ -111,6 +127,7 @@ class Context:
         context._is_read_only = self._is_read_only
         context._settings = self._settings
         context._telemetry = self._telemetry
+        context._shared = self._shared
         return context
 
     async def close(self) -> None:

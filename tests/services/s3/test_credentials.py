@@ -13,6 +13,7 @@ import pytest
 from botocore.credentials import RefreshableCredentials
 
 from entrepot import ConfigInvalid, Error, Operator, PermissionDenied
+from entrepot.layers import PrefixLayer, ThrottleLayer
 from entrepot.raw import Context
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.services import S3
@@ -105,6 +106,18 @@ async def test_refused_credentials_are_replaced_and_the_request_is_repeated(
     server.token, server.code = "token-2", code
     await op.write("a", b"body")
     assert server.bodies[-1] == b"body"
+    assert source.calls == 2
+
+
+async def test_derived_operators_share_the_credentials(server: Server, source: Source) -> None:
+    context = Context(http=server.transport)
+    for root in ("x", "y"):
+        config = S3(bucket="b", region="eu-west-1", endpoint="http://h", credentials=source, root=root)
+        op = Operator(config, context=context)
+        await op.read("a")
+        await op.layer(PrefixLayer(f"{root}/")).layer(ThrottleLayer(1 << 30)).read("a")
+    assert source.calls == 1
+    await operator(server, source).read("a")
     assert source.calls == 2
 
 

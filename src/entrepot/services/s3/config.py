@@ -134,10 +134,12 @@ class S3(HttpServiceConfig):
 
         if self.skip_signature:
             return None
-        if self.credentials is not None:
-            provider = provider_of(self.credentials, Credentials, context.runtime)
-            return CredentialCache(provider, context.runtime, now=clock.timestamp)
-        return CredentialCache.fixed(self._keys(), context.runtime)
+        if self.credentials is None:
+            return CredentialCache.fixed(self._keys(), context.runtime)
+        provider, runtime = provider_of(self.credentials, Credentials, context.runtime), context.runtime
+        # The cache holds the source, so that its id stays of this source alone
+        key = "s3 credentials", id(self.credentials)
+        return context.shared(key, lambda: CredentialCache(provider, runtime, now=clock.timestamp))
 
     def _keys(self) -> Credentials:
         from entrepot.signing.aws import Credentials

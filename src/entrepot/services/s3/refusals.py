@@ -98,7 +98,6 @@ class CorrectedClock:
 
         A refusal without a code, as to a HEAD, counts too: the Date tells.
         """
-        is_about_time = stated_code(refusal.content) in {_SKEWED, None}
-        if refusal.status in _STATUSES and is_about_time and self._clock.correct(refusal.headers):
-            return refusal.request
-        return None
+        if refusal.status not in _STATUSES or stated_code(refusal.content) not in {_SKEWED, None}:
+            return None
+        return refusal.request if self._clock.correct(refusal.headers) else None
