@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from entrepot.layers import RetryLayer
 from entrepot.raw import Context, Layer
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
 from entrepot.signing import Credentials
+from entrepot.testing import PASS, Answer, InTurn, ReceivedRequest, ScriptedServer, aws_answers
 from tests.conftest import s3_config
 
 MIB = 1024 * 1024
@@ -47,6 +49,27 @@ async def test_keys_that_the_server_does_not_know_are_replaced(server: Any) -> N
         assert await op.read("a") == content
         await op.delete("a")
     assert keys.calls == 2
+
+
+async def test_a_part_is_sent_again_after_a_token_expired(seaweedfs_server: Any) -> None:
+    loads = count(1)
+
+    def load() -> Credentials:
+        keys = seaweedfs_server.access_key_id, seaweedfs_server.secret_access_key
+        return Credentials(*keys, expires_at=datetime.now(UTC) + timedelta(hours=next(loads)))
+
+    def script(request: ReceivedRequest) -> Answer:
+        return expired(request) if "partNumber=1" in request.target else [PASS]
+
+    expired = InTurn([aws_answers.expired_token(), [PASS]])
+    with ScriptedServer(script, upstream=seaweedfs_server.endpoint) as server:
+        config = replace(config_with(seaweedfs_server, load), endpoint=server.endpoint)
+        async with Operator(config, resilient=False) as op:
+            content = bytes(range(256)) * 4 * 1024 * 6
+            await op.write("a", content, chunk=5 * MIB)
+            assert await op.read("a") == content
+            await op.delete("a")
+    assert next(loads) == 3
 
 
 async def test_a_clock_that_is_hours_off_is_corrected(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
