@@ -61,6 +61,7 @@ from entrepot.raw import (
 )
 from entrepot.raw.http import HttpBody, HttpRequest, HttpResponse, HttpTransport
 from entrepot.services import S3, Fs, Http, Memory
+from entrepot.signing import CredentialCache, Credentials, Provider, provider_of
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -86,6 +87,28 @@ def operators() -> None:
     assert_type(op.info.capability, Capability)
     assert_type(op.info.capability.read_with_if_match, bool)
     assert_type(str(Scheme.S3), str)
+
+
+class Vault:
+    """A provider by its shape."""
+
+    async def load(self) -> Credentials:
+        return Credentials("k", "s")
+
+
+async def lease() -> Credentials:
+    return Credentials("k", "s", "t", expires_at=NOON, source="vault")
+
+
+async def credentials(context: Context) -> None:
+    S3(bucket="b", credentials=lease)
+    S3(bucket="b", credentials=lambda: Credentials("k", "s"))
+    S3(bucket="b", credentials=Vault())
+    cache = CredentialCache(provider_of(Vault(), Credentials, context.runtime), context.runtime)
+    assert_type(cache.fresh(), Credentials | None)
+    assert_type(await cache.renew(await cache.get()), Credentials)
+    provider: Provider[Credentials] = Vault()
+    assert_type(await provider.load(), Credentials)
 
 
 async def entered() -> None:
