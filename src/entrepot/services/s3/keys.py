@@ -1,0 +1,68 @@
+"""Keys of OpenDAL and object_store that users bring along, and that are not configuration here."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from .buckets import invalid
+
+_WITHOUT_EFFECT: Final = frozenset(
+    {
+        "enable_versioning",  # OpenDAL ignores these six itself
+        "batch_max_operations",
+        "delete_max_size",
+        "disable_stat_with_override",
+        "disable_write_with_if_match",
+        "enable_write_with_append",
+        "disable_tagging",  # tags are sent only where a call has some
+        "s3_express",  # the name of a directory bucket says that it is one
+    }
+)
+
+_ONLY: Final = {"copy_if_not_exists": "multipart", "conditional_put": "etag"}
+"""Keys whose one accepted value is what happens anyway."""
+
+_VARIABLES: Final = {
+    "metadata_endpoint": "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "container_credentials_relative_uri": "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "container_credentials_full_uri": "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "container_authorization_token_file": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "web_identity_token_file": "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "endpoint_url_sts": "AWS_ENDPOINT_URL_STS",
+}
+"""Keys that are set in the environment, as every AWS SDK reads them."""
+
+_FALLBACKS: Final = {
+    "aws_default_region": ("region", "aws_region"),
+    "default_region": ("region", "aws_region"),
+    "aws_endpoint_url": ("endpoint_url_s3", "aws_endpoint_url_s3"),
+}
+"""Keys that count only if none of some others is there, so that both may be copied from an environment."""
+
+
+def understood(mapping: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """The entries of a mapping that are configuration here.
+
+    Arguments:
+        mapping: keys in any case, and values.
+        known: the keys of the service, which are left alone.
+
+    Raises:
+        ConfigInvalid: a key means something that is set in another way, or a value that is not supported.
+    """
+    given = {str(key).lower() for key in mapping}
+    kept = {}
+    for key, value in mapping.items():
+        lowered = str(key).lower()
+        if given.intersection(_FALLBACKS.get(lowered, ())):
+            continue
+        if lowered in known or not _has_no_effect(lowered.removeprefix("aws_"), value):
+            kept[key] = value
+    return kept
+
+
+def _has_no_effect(key: str, value: object) -> bool:
+    if (variable := _VARIABLES.get(key)) is not None:
+        raise invalid(f"{key} is not a key: set the environment variable {variable}")
+    if (only := _ONLY.get(key)) is not None and value != only:
+        raise invalid(f"{key} must be {only!r}, or left out: calls have the options if_match and if_not_exists")
+    return key in _WITHOUT_EFFECT or key in _ONLY

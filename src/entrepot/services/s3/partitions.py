@@ -1,0 +1,87 @@
+"""The partitions of AWS, each a set of regions with accounts and DNS names of its own.
+
+The source is "Amazon Simple Storage Service endpoints and quotas" in the AWS General Reference. A test compares the
+table with the endpoint data of botocore.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One partition.
+
+    Arguments:
+        name: its name, as in ARNs: `"aws-cn"`.
+        region: the start of the names of its regions; empty for the partition of all others.
+        suffix: the DNS suffix of its endpoints.
+        has_fips: whether it has FIPS endpoints for S3.
+        has_accelerate: whether it has S3 Transfer Acceleration.
+    """
+
+    name: str
+    region: str
+    suffix: str
+    has_fips: bool = True
+    has_accelerate: bool = True
+
+
+AWS: Final = Partition("aws", "", "amazonaws.com")
+"""The commercial partition. A region of unknown form belongs to it."""
+
+PARTITIONS: Final = (
+    Partition("aws-cn", "cn-", "amazonaws.com.cn", has_fips=False, has_accelerate=False),
+    Partition("aws-us-gov", "us-gov-", "amazonaws.com"),
+    Partition("aws-eusc", "eusc-", "amazonaws.eu"),
+    Partition("aws-iso", "us-iso-", "c2s.ic.gov"),
+    Partition("aws-iso-b", "us-isob-", "sc2s.sgov.gov"),
+    Partition("aws-iso-e", "eu-isoe-", "cloud.adc-e.uk"),
+    Partition("aws-iso-f", "us-isof-", "csp.hci.ic.gov"),
+    AWS,
+)
+
+_SUFFIXES: Final = "|".join(sorted({re.escape(partition.suffix) for partition in PARTITIONS}, key=len, reverse=True))
+_ENDPOINT: Final = re.compile(
+    rf"(?:(?P<bucket>.+)\.)?s3(?P<fips>-fips)?(?P<dualstack>[.-]dualstack)?(?:[.-](?P<region>[a-z]{{2,4}}(?:-[a-z]+)+-[0-9]+))?"
+    rf"(?P<vpce>\.vpce)?\.(?:{_SUFFIXES})\.?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AmazonHost:
+    """What the name of an S3 endpoint of AWS says.
+
+    Arguments:
+        bucket: the bucket in front of it; None if there is none.
+        region: the region; None for the endpoint without one, `s3.amazonaws.com`.
+        is_fips: whether it is validated for FIPS 140.
+        is_dualstack: whether it has IPv6 addresses too.
+        is_private: whether it is the endpoint of a private network (VPC), whose name starts with its own labels.
+    """
+
+    bucket: str | None
+    region: str | None
+    is_fips: bool = False
+    is_dualstack: bool = False
+    is_private: bool = False
+
+
+def partition_of(region: str) -> Partition:
+    """The partition that a region belongs to."""
+    return next(partition for partition in PARTITIONS if region.startswith(partition.region))
+
+
+def amazon_host(host: str) -> AmazonHost | None:
+    """Reads the name of an S3 endpoint of AWS; None if the host is not one."""
+    if (match := _ENDPOINT.fullmatch(host)) is None:
+        return None
+    is_private = match["vpce"] is not None
+    bucket = None if is_private else match["bucket"]
+    return AmazonHost(bucket, match["region"], bool(match["fips"]), bool(match["dualstack"]), is_private)
+
+
+def is_of_amazon(host: str) -> bool:
+    """Whether a host belongs to AWS, whatever it serves."""
+    return host.endswith(tuple(f".{partition.suffix}" for partition in PARTITIONS))
