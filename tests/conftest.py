@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,15 @@ from entrepot.services.s3.behavior import config_for
 from entrepot.testing import Nginx, S3Server
 from tests.behavior.targets import DECLARED, SERVERS, new_root, opened
 from tests.slow import is_slow
+
+for _name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[_name]
+os.environ |= {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+"""Nothing of the machine that runs the tests decides where a bucket is, or who asks."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

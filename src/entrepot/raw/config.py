@@ -129,7 +129,7 @@ class ServiceConfig:
         """
         if not isinstance(mapping, Mapping):
             raise cls.invalid(f"a configuration is a mapping of keys to values, not {type(mapping).__name__}")
-        known, values = _fields_by_key(cls), dict[str, Any]()
+        known, values = fields_by_key(cls), dict[str, Any]()
         for key, value in mapping.items():
             field = known.get(str(key).lower())
             if field is None:
@@ -216,7 +216,8 @@ def _init_fields(cls: type[ServiceConfig]) -> list[Field[Any]]:
     return [field for field in fields(cls) if field.init]  # type: ignore[arg-type]
 
 
-def _fields_by_key(cls: type[ServiceConfig]) -> dict[str, Field[Any]]:
+def fields_by_key(cls: type[ServiceConfig]) -> dict[str, Field[Any]]:
+    """The fields of a configuration by each of their keys, in lower case: the names and the aliases."""
     return {
         key: field for field in _init_fields(cls) for key in cls.keys(field.name, field.metadata.get("aliases", ()))
     }

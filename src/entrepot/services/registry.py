@@ -20,6 +20,7 @@ SCHEMES: Final = {
     "https": "Http",
     "memory": "Memory",
     "s3": "S3",
+    "s3a": "S3",
     # until here
 }
 """The name in `entrepot.services` of the class of each built-in scheme and alias."""

@@ -58,6 +58,9 @@ class Action(Enum):
     FORWARD = auto()
 
 
+_GO_ON: Final = (Action.PAUSE, Action.END, Action.FORWARD)
+"""The steps after which the answer goes on. Others end the connection."""
+
 PAUSE: Final = Action.PAUSE
 """Waits 30 ms, so that the bytes that follow arrive by themselves."""
 
@@ -306,28 +309,23 @@ class ScriptedServer:
         match action:
             case Action.PAUSE:
                 await asyncio.sleep(_PAUSE_SECONDS)
-                return True
             case Action.END:
                 writer.write_eof()
-                return True
             case Action.FORWARD:
                 await self._forward(request, None)
-                return True
             case Action.PASS:
                 await self._forward(request, writer)
+                await _close(writer)
+            case Action.CLOSE:
+                await _close(writer)
             case Action.STALL:
                 while await reader.read(_PIECE):
                     pass
-                return False
             case Action.HOLD:
                 await self._may_go_on.wait()
-                return False
             case Action.RESET:
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                return False
-        writer.close()
-        await writer.wait_closed()
-        return False
+        return action in _GO_ON
 
     async def _forward(self, request: ReceivedRequest, writer: asyncio.StreamWriter | None) -> None:
         """Sends a request to the upstream server unchanged, and its answer to the client if there is a writer.
@@ -346,6 +344,11 @@ class ScriptedServer:
                     await self._send(writer, data)
         finally:
             sending.transport.abort()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    await writer.wait_closed()
 
 
 class InTurn:

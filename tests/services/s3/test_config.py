@@ -26,10 +26,18 @@ async def url_asked(config: S3) -> str:
 @pytest.mark.parametrize(
     ("values", "url"),
     [
-        ({}, "https://s3.eu-west-1.amazonaws.com/bucket/k"),
-        ({"region": "cn-north-1"}, "https://s3.cn-north-1.amazonaws.com.cn/bucket/k"),
+        ({}, "https://bucket.s3.eu-west-1.amazonaws.com/k"),
+        ({"region": "cn-north-1"}, "https://bucket.s3.cn-north-1.amazonaws.com.cn/k"),
         ({"enable_virtual_host_style": True}, "https://bucket.s3.eu-west-1.amazonaws.com/k"),
-        ({"root": "a b//c"}, "https://s3.eu-west-1.amazonaws.com/bucket/a%20b/c/k"),
+        ({"enable_virtual_host_style": False}, "https://s3.eu-west-1.amazonaws.com/bucket/k"),
+        ({"root": "a b//c"}, "https://bucket.s3.eu-west-1.amazonaws.com/a%20b/c/k"),
+        ({"use_dualstack_endpoint": True}, "https://bucket.s3.dualstack.eu-west-1.amazonaws.com/k"),
+        ({"use_fips_endpoint": True, "region": "us-east-2"}, "https://bucket.s3-fips.us-east-2.amazonaws.com/k"),
+        ({"use_accelerate_endpoint": True}, "https://bucket.s3-accelerate.amazonaws.com/k"),
+        (
+            {"bucket": "arn:aws:s3:us-west-2:123456789012:accesspoint/point"},
+            "https://point-123456789012.s3-accesspoint.us-west-2.amazonaws.com/k",
+        ),
         ({"endpoint": "localhost:9000"}, "https://localhost:9000/bucket/k"),
         ({"endpoint": "minio"}, "https://minio/bucket/k"),
         ({"endpoint": "http://LOCALHOST:9000/"}, "http://localhost:9000/bucket/k"),
@@ -50,7 +58,11 @@ async def url_asked(config: S3) -> str:
         ),
         ({"endpoint": "https://bucket.s3.example.com"}, "https://bucket.s3.example.com/bucket/k"),
         ({"bucket": "with.dots_and-More"}, "https://s3.eu-west-1.amazonaws.com/with.dots_and-More/k"),
-        ({"endpoint": ""}, "https://s3.eu-west-1.amazonaws.com/bucket/k"),
+        ({"endpoint": ""}, "https://bucket.s3.eu-west-1.amazonaws.com/k"),
+        (
+            {"endpoint": "https://bucket.host:9000", "enable_virtual_host_style": True},
+            "https://bucket.host:9000/k",
+        ),
     ],
 )
 async def test_requests_go_to_the_endpoint_in_the_chosen_style(values: dict[str, Any], url: str) -> None:
@@ -72,11 +84,10 @@ async def test_requests_go_to_the_endpoint_in_the_chosen_style(values: dict[str,
         ({"bucket": "A", "enable_virtual_host_style": True}, "enable_virtual_host_style"),
         ({"endpoint": "http://127.0.0.1:1", "enable_virtual_host_style": True}, "enable_virtual_host_style"),
         ({"endpoint": "http://[::1]", "enable_virtual_host_style": True}, "enable_virtual_host_style"),
-        ({"region": None}, "region"),
-        ({"region": ""}, "region"),
+        ({"use_fips_endpoint": True, "endpoint": "http://h"}, "use_fips_endpoint"),
+        ({"use_accelerate_endpoint": True, "bucket": "a.b"}, "use_accelerate_endpoint"),
+        ({"bucket": "arn:aws:s3::123456789012:accesspoint/a.mrap"}, "bucket"),
         ({"region": "evil.example.com/"}, "region"),
-        ({"region": None, "endpoint": "http://h"}, "region"),
-        ({"region": None, "skip_signature": True, "access_key_id": None, "secret_access_key": None}, "region"),
         ({"access_key_id": None}, "access_key_id"),
         ({"secret_access_key": ""}, "secret_access_key"),
         ({"access_key_id": None, "secret_access_key": None}, "skip_signature"),
@@ -113,7 +124,7 @@ def test_what_cannot_work_is_refused_and_named(values: dict[str, Any], named: st
 
 @pytest.mark.parametrize("character", ["\r", "\n", "\0", "\t", "\ud800"])
 @pytest.mark.parametrize(
-    "name", ["bucket", "root", "endpoint", "region", "access_key_id", "secret_access_key", "session_token"]
+    "name", ["bucket", "root", "endpoint", "region", "profile", "access_key_id", "secret_access_key", "session_token"]
 )
 def test_control_characters_are_refused_everywhere(name: str, character: str) -> None:
     with pytest.raises(ConfigInvalid, match=name):
@@ -129,8 +140,8 @@ def test_a_missing_bucket_is_refused_in_every_form() -> None:
         Operator.from_uri("s3:///root?region=r")
 
 
-def test_a_public_bucket_needs_neither_keys_nor_with_an_endpoint_a_region() -> None:
-    assert S3("bucket", skip_signature=True, endpoint="http://h").region is None
+def test_a_public_bucket_needs_neither_keys_nor_a_region() -> None:
+    assert S3("bucket", skip_signature=True).region is None
     assert S3("bucket", skip_signature=True, region="r").access_key_id is None
 
 
@@ -171,6 +182,13 @@ def test_userinfo_that_cannot_work_is_refused(endpoint: str, values: dict[str, A
         ("endpoint_url", "endpoint", "https://h"),
         ("AWS_REGION", "region", "r"),
         ("aws_default_region", "region", "r"),
+        ("default_region", "region", "r"),
+        ("AWS_ENDPOINT_URL_S3", "endpoint", "https://h"),
+        ("AWS_PROFILE", "profile", "dev"),
+        ("aws_use_fips_endpoint", "use_fips_endpoint", "true"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint", "true"),
+        ("aws_use_accelerate_endpoint", "use_accelerate_endpoint", "true"),
+        ("AWS_S3_USE_ARN_REGION", "use_arn_region", "false"),
         ("AWS_ACCESS_KEY_ID", "access_key_id", "AK2"),
         ("aws_secret_access_key", "secret_access_key", "s2"),
         ("aws_session_token", "session_token", "t"),
@@ -220,6 +238,36 @@ def test_anonymous_access_has_many_names(alias: str) -> None:
     assert S3.from_mapping({"bucket": "b", "region": "r", alias: "yes"}) == S3("b", region="r", skip_signature=True)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"aws_region": "eu-west-1", "AWS_DEFAULT_REGION": "other"},
+        {"region": "eu-west-1", "default_region": "other"},
+        {"region": "eu-west-1", "enable_versioning": "true", "batch_max_operations": 7, "delete_max_size": "7"},
+        {"region": "eu-west-1", "aws_disable_tagging": "true", "aws_s3_express": "false"},
+        {"region": "eu-west-1", "AWS_COPY_IF_NOT_EXISTS": "multipart", "conditional_put": "etag"},
+    ],
+)
+def test_keys_of_other_libraries_that_change_nothing_are_accepted(values: dict[str, Any]) -> None:
+    assert S3.from_mapping({"bucket": "bucket", **KEYS, **values}) == s3()
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"aws_metadata_endpoint": "http://h"}, "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+        ({"endpoint_url_sts": "http://h"}, "AWS_ENDPOINT_URL_STS"),
+        ({"copy_if_not_exists": "header: x: se-cret"}, "must be 'multipart'"),
+        ({"aws_conditional_put": "dynamo:se-cret"}, "must be 'etag'"),
+        ({"region": "a", "aws_region": "b"}, "region is given twice"),
+    ],
+)
+def test_keys_of_other_libraries_that_cannot_be_kept_say_what_to_do(values: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigInvalid, match=named) as caught:
+        S3.from_mapping({"bucket": "bucket", **KEYS, **values})
+    assert "se-cret" not in str(caught.value)
+
+
 def test_an_unknown_key_names_the_nearest() -> None:
     with pytest.raises(ConfigInvalid, match="did you mean 'region'"):
         S3.from_mapping({"bucket": "b", "regoin": "r"})
@@ -238,6 +286,62 @@ def test_a_uri_has_bucket_root_keys_and_options() -> None:
     assert S3.from_uri("s3://?bucket=b&region=r&anon=true").bucket == "b"
     with pytest.raises(ConfigInvalid, match="bucket"):
         S3.from_uri("s3://bucket:80/?region=r&anon=1")
+
+
+@pytest.mark.parametrize(
+    ("uri", "config"),
+    [
+        ("s3a://bucket/root", S3("bucket", root="/root", skip_signature=True)),
+        (
+            "https://bucket.s3.eu-west-1.amazonaws.com/a/root",
+            S3("bucket", root="/a/root", region="eu-west-1", skip_signature=True),
+        ),
+        ("https://with.dots.s3.amazonaws.com", S3("with.dots", root="", skip_signature=True)),
+        (
+            "https://s3.cn-north-1.amazonaws.com.cn/bucket/root",
+            S3("bucket", root="/root", region="cn-north-1", skip_signature=True),
+        ),
+        (
+            "https://bucket.s3-fips.dualstack.us-east-1.amazonaws.com/",
+            S3("bucket", region="us-east-1", use_fips_endpoint=True, use_dualstack_endpoint=True, skip_signature=True),
+        ),
+        (
+            "https://0123.r2.cloudflarestorage.com/bucket/root",
+            S3("bucket", root="/root", endpoint="https://0123.r2.cloudflarestorage.com", skip_signature=True),
+        ),
+        (
+            "http://localhost:9000/bucket",
+            S3("bucket", root="/", endpoint="http://localhost:9000", skip_signature=True),
+        ),
+        (
+            "https://bucket.vpce-1a2b-5e6f.s3.us-east-1.vpce.amazonaws.com/bucket/root",
+            S3(
+                "bucket",
+                root="/root",
+                endpoint="https://bucket.vpce-1a2b-5e6f.s3.us-east-1.vpce.amazonaws.com",
+                skip_signature=True,
+            ),
+        ),
+        (
+            "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/point/some/root",
+            S3("arn:aws:s3:eu-west-1:123456789012:accesspoint/point", root="/some/root", skip_signature=True),
+        ),
+        (
+            "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint:point/root",
+            S3("arn:aws:s3:eu-west-1:123456789012:accesspoint:point", root="/root", skip_signature=True),
+        ),
+    ],
+)
+def test_a_bucket_has_many_uris(uri: str, config: S3) -> None:
+    assert S3.from_uri(uri, {"skip_signature": True}) == config
+
+
+def test_a_url_of_amazon_that_is_not_one_of_a_bucket_is_refused() -> None:
+    for uri in ("https://bucket.s3-accelerate.amazonaws.com/k", "https://sqs.eu-west-1.amazonaws.com/b"):
+        with pytest.raises(ConfigInvalid, match="not one of a bucket"):
+            S3.from_uri(uri)
+    with pytest.raises(ConfigInvalid, match="bucket is missing"):
+        S3.from_uri("https://s3.eu-west-1.amazonaws.com")
 
 
 def test_a_secret_that_is_not_encoded_in_a_uri_is_not_repeated() -> None:
@@ -265,9 +369,9 @@ def test_an_operator_comes_out_of_a_pickle_as_it_went_in() -> None:
 @pytest.mark.parametrize(
     ("values", "url"),
     [
-        ({}, "https://s3.eu-west-1.amazonaws.com/bucket?list-type=2&"),
-        ({"disable_list_objects_v2": True}, "https://s3.eu-west-1.amazonaws.com/bucket?encoding-type=url&"),
-        ({"enable_virtual_host_style": True}, "https://bucket.s3.eu-west-1.amazonaws.com/?list-type=2&"),
+        ({}, "https://bucket.s3.eu-west-1.amazonaws.com/?list-type=2&"),
+        ({"disable_list_objects_v2": True}, "https://bucket.s3.eu-west-1.amazonaws.com/?encoding-type=url&"),
+        ({"enable_virtual_host_style": False}, "https://s3.eu-west-1.amazonaws.com/bucket?list-type=2&"),
     ],
 )
 async def test_the_bucket_is_listed_by_the_chosen_version(values: dict[str, Any], url: str) -> None:

@@ -272,7 +272,7 @@ async def test_a_plain_function_that_can_be_pickled_and_the_same_store(server: S
     config = S3(bucket="b", region="r", endpoint="http://h", credentials=_load)
     copied = pickle.loads(pickle.dumps(config))
     assert copied.is_same_store(S3(bucket="b", region="r", endpoint="http://h", credentials=_load, root="x"))
-    assert "_load" not in repr(config)
+    assert "<function" not in repr(config)
     assert await Operator(copied, context=Context(http=server.transport)).read("a") == b"content"
 
 

@@ -159,7 +159,6 @@ def test_the_extended_request_id_is_in_the_context(headers: list[tuple[str, str]
     [
         (301, [("x-amz-bucket-region", "ap-south-1")], b""),
         (307, [("x-amz-bucket-region", "ap-south-1")], b""),
-        (400, [("x-amz-bucket-region", "ap-south-1")], b""),
         (301, [("x-amz-bucket-region", "ap-south-1")], body("PermanentRedirect")),
         (400, [], body("AuthorizationHeaderMalformed", "<Region>ap-south-1</Region>")),
     ],

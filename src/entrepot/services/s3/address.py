@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, fields, replace
 from typing import Final, Self
 
+from entrepot.raw.http.endpoint import Endpoint, parse_endpoint
 from entrepot.raw.http.transport import HttpRequest
 
 from .buckets import AccessPoint, access_point_of, can_be_in_host, invalid, is_in_host_at_amazon
@@ -102,6 +103,15 @@ def address_of(bucket: str, settings: Settings) -> Address:
     if settings.endpoint is not None:
         return _at_endpoint(bucket, settings.endpoint, settings)
     return _at_amazon(bucket, settings)
+
+
+def endpoint_of(text: str) -> Endpoint:
+    """An endpoint as users write it, in which `https://` may be left out.
+
+    Raises:
+        ConfigInvalid: it is not valid.
+    """
+    return parse_endpoint(text if "://" in text else f"https://{text}")
 
 
 def region_of_host(endpoint: str) -> str | None:

@@ -19,7 +19,6 @@ _ACCESS_POINT: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,48}[a-z0-9]", re.ASCII)
 _ACCOUNT: Final = re.compile(r"[0-9]{12}", re.ASCII)
 _REGION: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _OUTPOST_ALIAS: Final = "--op-s3"
-_ARN: Final = "arn:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +64,18 @@ def check_bucket(bucket: str) -> None:
         raise invalid("bucket is the alias of an access point of S3 on Outposts, which is not supported")
 
 
+def is_arn(bucket: str) -> bool:
+    """Whether it is an ARN instead of a name."""
+    return bucket.startswith("arn:")
+
+
 def access_point_of(bucket: str) -> AccessPoint | None:
     """The access point that a bucket's ARN names; None if it is not an ARN.
 
     Raises:
         ConfigInvalid: it is an ARN, and not that of an access point in one region.
     """
-    if not bucket.startswith(_ARN):
+    if not is_arn(bucket):
         return None
     parts = bucket.split(":", 5)
     if len(parts) != 6:

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
-from entrepot.raw.config import ServiceUri
-from entrepot.raw.http.endpoint import parse_endpoint
+from entrepot.raw.config import ServiceUri, fields_by_key
 from entrepot.raw.http.settings import HttpServiceConfig
 from entrepot.raw.telemetry import Telemetry
+
+from .address import Settings, address_of, endpoint_of, region_of_host
+from .buckets import check_bucket
+from .keys import understood
+from .partitions import amazon_host
+from .uris import options_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from entrepot.raw.http.correction import Correction
     from entrepot.raw.http.signer import RequestSigner
     from entrepot.signing import CredentialCache, Credentials, Provider
     from entrepot.signing.clock import Clock
+
+    from .place import BucketPlace
 
     Source = Credentials | Provider[Credentials] | Callable[[], Credentials | Awaitable[Credentials]]
 else:
     Source = object  # checked by `check_source`
 
-_BUCKET: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}", re.ASCII)
-_BUCKET_IN_HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_REGION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _CONTROL: Final = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
 _CHECKSUMS: Final = ("", "md5")
 _CREDENTIALS: Final = ("access_key_id", "secret_access_key", "session_token")
@@ -37,16 +43,20 @@ _CREDENTIALS: Final = ("access_key_id", "secret_access_key", "session_token")
 class S3(HttpServiceConfig):
     """Objects in a bucket of Amazon S3, or of a server that speaks its protocol.
 
-    Requests are signed with Signature Version 4 and the keys given here; nothing is looked up in the
-    environment. Secrets are kept out of repr, but a pickle holds them.
+    Requests are signed with Signature Version 4. Where the bucket is may be left to the environment and to the files of
+    the AWS tools, as `boto3` reads them. Secrets are kept out of repr, but a pickle holds them.
 
     Arguments:
-        bucket: the name of the bucket.
+        bucket: the name of the bucket, or the ARN of an access point of one region.
         root: the prefix that paths are relative to.
         endpoint: the URL of the server, such as `"http://127.0.0.1:9000"`; without a scheme it is `https://`. By
-            default the endpoint of Amazon for the region. Userinfo in it becomes the keys.
-        region: the region of the bucket, such as `"eu-west-1"`. It may be left out only with both
-            `skip_signature` and an `endpoint`.
+            default `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` or `endpoint_url` of the profile, and else the endpoint of
+            Amazon for the region. Userinfo in it becomes the keys.
+        region: the region of the bucket, such as `"eu-west-1"`. By default the one in the host of `endpoint`, then
+            `AWS_REGION`, `AWS_DEFAULT_REGION` or `region` of the profile. If there is none, the first request finds it
+            out at Amazon, and is signed for `"us-east-1"` at an endpoint.
+        profile: the profile in `~/.aws/config` and `~/.aws/credentials`. By default `AWS_PROFILE`, or `default`.
+        disable_config_load: read nothing from the environment and from files.
         access_key_id: the public half of the key that signs.
         secret_access_key: the secret half.
         session_token: the token of temporary credentials.
@@ -61,7 +71,13 @@ class S3(HttpServiceConfig):
             is signed over plain HTTP.
         checksum_algorithm: the checksum that PutObject and UploadPart send of the content. `"md5"` is Content-MD5,
             which Amazon requires in a bucket that locks objects (S3 Object Lock). By default none is sent.
-        enable_virtual_host_style: put the bucket in the host name instead of the path. By default the path.
+        enable_virtual_host_style: put the bucket in the host name (True) or in the path (False). By default in the host
+            name at Amazon, if the name of the bucket can be part of one, and in the path at an endpoint.
+        use_dualstack_endpoint: use the endpoint of Amazon that has IPv6 addresses too. The default of this and of the
+            next three is what the environment and the profile say, or else False; of `use_arn_region` True.
+        use_fips_endpoint: use the endpoint of Amazon that is validated for FIPS 140.
+        use_accelerate_endpoint: use S3 Transfer Acceleration, which the bucket must have enabled.
+        use_arn_region: send requests about an access point to its own region if that is not `region`.
         disable_list_objects_v2: list by the first version of ListObjects, for servers without the second.
 
     The other options concern connections: see `HttpServiceConfig`.
@@ -71,6 +87,7 @@ class S3(HttpServiceConfig):
     """
 
     SCHEME: ClassVar[str] = "s3"
+    ALIASES: ClassVar[tuple[str, ...]] = ("s3a",)
     URI: ClassVar[str] = "s3://bucket/some/root?region=r"
     KEY_PREFIX: ClassVar[str] = "aws_"
     CA_VARIABLE: ClassVar[str] = "AWS_CA_BUNDLE"
@@ -82,9 +99,16 @@ class S3(HttpServiceConfig):
     bucket: str = field(default="", metadata={"aliases": ("aws_bucket", "aws_bucket_name", "bucket_name")})
     root: str = "/"
     endpoint: str | None = field(
-        default=None, metadata={"aliases": ("aws_endpoint", "aws_endpoint_url", "endpoint_url")}
+        default=None,
+        metadata={
+            "aliases": ("aws_endpoint", "aws_endpoint_url", "aws_endpoint_url_s3", "endpoint_url", "endpoint_url_s3")
+        },
     )
-    region: str | None = field(default=None, metadata={"aliases": ("aws_region", "aws_default_region")})
+    region: str | None = field(
+        default=None, metadata={"aliases": ("aws_region", "aws_default_region", "default_region")}
+    )
+    profile: str | None = field(default=None, metadata={"aliases": ("aws_profile",)})
+    disable_config_load: bool = False
     access_key_id: str | None = field(default=None, repr=False, metadata={"aliases": ("aws_access_key_id", "username")})
     secret_access_key: str | None = field(
         default=None, repr=False, metadata={"aliases": ("aws_secret_access_key", "password")}
@@ -96,37 +120,52 @@ class S3(HttpServiceConfig):
     skip_signature: bool = field(default=False, metadata={"aliases": ("aws_skip_signature", "allow_anonymous", "anon")})
     unsigned_payload: bool | None = field(default=None, metadata={"aliases": ("aws_unsigned_payload",)})
     checksum_algorithm: str | None = field(default=None, metadata={"aliases": ("aws_checksum_algorithm",)})
-    enable_virtual_host_style: bool = field(
-        default=False, metadata={"aliases": ("virtual_hosted_style_request", "aws_virtual_hosted_style_request")}
+    enable_virtual_host_style: bool | None = field(
+        default=None, metadata={"aliases": ("virtual_hosted_style_request", "aws_virtual_hosted_style_request")}
     )
+    use_dualstack_endpoint: bool | None = field(default=None, metadata={"aliases": ("aws_use_dualstack_endpoint",)})
+    use_fips_endpoint: bool | None = field(default=None, metadata={"aliases": ("aws_use_fips_endpoint",)})
+    use_accelerate_endpoint: bool | None = field(default=None, metadata={"aliases": ("aws_use_accelerate_endpoint",)})
+    use_arn_region: bool | None = field(default=None, metadata={"aliases": ("aws_s3_use_arn_region",)})
     disable_list_objects_v2: bool = False
 
     def validate(self) -> None:
         self._check_text()
         if self.endpoint:
             self._adopt_endpoint(self.endpoint)
-        self._check_bucket()
-        self._check_region()
+        check_bucket(self.bucket)
+        address_of(self.bucket, self._settings())
         self._check_credentials()
         self._check_checksum()
 
     def build(self, context: Context) -> Accessor:
         from entrepot.raw.http.client import HttpClient
-        from entrepot.raw.http.correction import Correction
         from entrepot.signing.clock import Clock
 
         from .accessor import S3Accessor
         from .core import S3Core
+        from .placed import PlacedSigner
         from .refusals import CorrectedClock, RenewedCredentials
 
-        clock, corrections = Clock(), list[Correction]()
+        clock = Clock()
         credentials = self._credentials(context, clock)
+        place = self._place(context)
+        corrections: list[Correction] = [place]
         if credentials is not None:
             corrections += RenewedCredentials(credentials), CorrectedClock(clock)
-        core = S3Core(*self._address(), self.bucket, self.region, is_list_v1=self.disable_list_objects_v2)
-        signer = self._signer(context, credentials, clock)
+        at = place.nominal
+        core = S3Core(at.url, at.host, self.bucket, at.region, is_list_v1=self.disable_list_objects_v2)
+        signer = PlacedSigner(place, self._signer(context, credentials, clock, place))
         client = HttpClient(core, signer, context.http, context.runtime, corrections, self.request_headers)
         return S3Accessor(client, normalize_root(self.root))
+
+    def _place(self, context: Context) -> BucketPlace:
+        from .place import BucketPlace
+
+        environ = None if self.disable_config_load else os.environ
+        return BucketPlace(
+            self.bucket, self._settings(), context.http, context.runtime, environ, profile=self.profile or None
+        )
 
     def _credentials(self, context: Context, clock: Clock) -> CredentialCache[Credentials] | None:
         from entrepot.signing.aws import Credentials
@@ -148,13 +187,13 @@ class S3(HttpServiceConfig):
         return Credentials(*keys, self.session_token or None, source="configuration")
 
     def _signer(
-        self, context: Context, credentials: CredentialCache[Credentials] | None, clock: Clock
+        self, context: Context, credentials: CredentialCache[Credentials] | None, clock: Clock, place: BucketPlace
     ) -> RequestSigner:
         from .signer import S3Signer
 
         return S3Signer(
             credentials,
-            lambda: self.region or "",
+            lambda: place.region,
             context.runtime,
             clock,
             unsigned_payload=self.unsigned_payload,
@@ -173,19 +212,25 @@ class S3(HttpServiceConfig):
         return replace(self, root="/")
 
     @classmethod
-    def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:
-        return {"root": uri.path} | ({"bucket": uri.authority} if uri.authority else {})
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
+        known = fields_by_key(cls)
+        return super().from_mapping(understood(mapping, known) if isinstance(mapping, Mapping) else mapping)
 
-    def _address(self) -> tuple[str, str]:
-        """The URL of the bucket, without a slash at its end, and the value of the Host header."""
-        partition = "amazonaws.com.cn" if (self.region or "").startswith("cn-") else "amazonaws.com"
-        endpoint = self.endpoint or f"https://s3.{self.region}.{partition}"
-        scheme, _, rest = endpoint.partition("://")
-        host, slash, prefix = rest.partition("/")
-        if self.enable_virtual_host_style:
-            host = f"{self.bucket}.{host}"
-            return f"{scheme}://{host}{slash}{prefix}", host
-        return f"{scheme}://{host}{slash}{prefix}/{self.bucket}", host
+    @classmethod
+    def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:
+        return options_of(uri)
+
+    def _settings(self) -> Settings:
+        """What the configuration says about the address, without the environment."""
+        return Settings(
+            self.region or (region_of_host(self.endpoint) if self.endpoint else None),
+            self.endpoint or None,
+            self.enable_virtual_host_style,
+            self.use_dualstack_endpoint,
+            self.use_fips_endpoint,
+            self.use_accelerate_endpoint,
+            self.use_arn_region,
+        )
 
     def _check_text(self) -> None:
         for name, value in self._texts():
@@ -197,13 +242,13 @@ class S3(HttpServiceConfig):
                 raise self.invalid(f"{name} must be ASCII text without blanks")
 
     def _texts(self) -> Iterator[tuple[str, str]]:
-        for name in ("bucket", "root", "endpoint", "region", *_CREDENTIALS):
+        for name in ("bucket", "root", "endpoint", "region", "profile", *_CREDENTIALS):
             yield name, getattr(self, name) or ""
 
     def _adopt_endpoint(self, text: str) -> None:
         """Normalizes the endpoint to `scheme://host[:port][/prefix]`; userinfo becomes the keys."""
         try:
-            endpoint = parse_endpoint(text if "://" in text else f"https://{text}")
+            endpoint = endpoint_of(text)
         except ConfigInvalid as error:
             raise self.invalid(error.message) from None
         if endpoint.username or endpoint.password:
@@ -212,9 +257,8 @@ class S3(HttpServiceConfig):
 
     def _without_bucket(self, host: str) -> str:
         """The host without the bucket that an address of Amazon may begin with."""
-        is_amazon = host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
-        begins_with_bucket = host.startswith((f"{self.bucket}.s3.", f"{self.bucket}.s3-"))
-        return host[len(self.bucket) + 1 :] if self.bucket and is_amazon and begins_with_bucket else host
+        amazon = amazon_host(host)
+        return host if amazon is None or amazon.bucket != self.bucket else host.removeprefix(f"{self.bucket}.")
 
     def _adopt_keys(self, access_key_id: str, secret_access_key: str) -> None:
         if self.access_key_id or self.secret_access_key:
@@ -224,35 +268,6 @@ class S3(HttpServiceConfig):
         self._set("access_key_id", access_key_id)
         self._set("secret_access_key", secret_access_key)
         self._check_text()
-
-    def _check_bucket(self) -> None:
-        if not self.bucket:
-            raise self.invalid("bucket is missing: set it to the name of the bucket")
-        if not _BUCKET.fullmatch(self.bucket):
-            # The bucket is not shown: a secret with a slash in the userinfo of a URI becomes part of it
-            raise self.invalid(
-                "bucket must consist of letters, digits, '.', '_' and '-', and begin with one of the first two"
-            )
-        if self.enable_virtual_host_style:
-            self._check_virtual_host()
-
-    def _check_virtual_host(self) -> None:
-        if not _BUCKET_IN_HOST.fullmatch(self.bucket):
-            raise self.invalid(
-                "bucket cannot be part of a host name as it stands: set enable_virtual_host_style to False"
-            )
-        host = (self.endpoint or "").partition("://")[2].partition("/")[0]
-        if host.startswith("[") or re.fullmatch(r"[0-9.]+(:[0-9]+)?", host):
-            raise self.invalid(
-                "endpoint is an IP address, which cannot have the bucket in front of it: "
-                "set enable_virtual_host_style to False"
-            )
-
-    def _check_region(self) -> None:
-        if not self.region and not (self.skip_signature and self.endpoint):
-            raise self.invalid("region is missing: set it to the region of the bucket, such as 'us-east-1'")
-        if self.region and not _REGION.fullmatch(self.region):
-            raise self.invalid("region must consist of letters, digits, '-' and '_'")
 
     def _check_credentials(self) -> None:
         given = [name for name in (*_CREDENTIALS, "credentials") if getattr(self, name)]

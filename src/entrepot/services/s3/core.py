@@ -27,6 +27,7 @@ from entrepot.raw.http.url import Query, check_key, encode_key, encode_query
 from entrepot.raw.http.xml import Document, is_error, parse
 from entrepot.types import Metadata
 
+from .buckets import is_arn
 from .errors import actual_size, response_error
 
 NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -41,11 +42,14 @@ STORED: Final = StoredHeaders("x-amz-meta-")
 class S3Core(Dialect):
     """Builds the requests to one bucket and reads its responses.
 
+    The address is the one that is known when the service is built. `PlacedSigner` moves requests if it turns out to be
+    another.
+
     Arguments:
         url: the URL of the bucket, without a slash at its end.
         host: the value of the Host header.
-        bucket: the name of the bucket.
-        region: the region that requests are signed for, if they are.
+        bucket: the name of the bucket, or the ARN of an access point.
+        region: the region of the bucket as configured, for errors.
         is_list_v1: whether to list by the first version of ListObjects.
     """
 
@@ -92,7 +96,8 @@ class S3Core(Dialect):
     def copy_source(self, key: str, version: str | None) -> Header:
         """The header that names the source of a copy."""
         check_key(key, MAX_KEY_BYTES)
-        return "x-amz-copy-source", f"/{self.bucket}/{encode_key(key)}{encode_query(_version_query(version))}"
+        named = f"{self.bucket}/object" if is_arn(self.bucket) else f"/{self.bucket}"
+        return "x-amz-copy-source", f"{named}/{encode_key(key)}{encode_query(_version_query(version))}"
 
     def on_object(
         self, method: str, key: str, query: Query = (), headers: Sequence[Header] = (), body: Content | None = None

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from entrepot.errors import ConfigInvalid
-from entrepot.raw.http.endpoint import Endpoint, parse_endpoint
 from entrepot.signing.aws_profile import (
     FileText,
     Profile,
@@ -18,7 +17,7 @@ from entrepot.signing.aws_profile import (
     parse_files,
 )
 
-from .address import Settings
+from .address import Settings, endpoint_of
 from .buckets import invalid
 
 NO_FILES: Final[ProfileFiles] = parse_files(FileText(""), FileText(""))
@@ -62,15 +61,6 @@ def settings_of(environ: Mapping[str, str], files: ProfileFiles, profile: Profil
         accelerate=_switch(s3, "use_accelerate_endpoint"),
         arn_region=_first(_switch(environ, "AWS_S3_USE_ARN_REGION"), _switch(s3, "use_arn_region")),
     )
-
-
-def endpoint_of(text: str) -> Endpoint:
-    """An endpoint as users write it, in which `https://` may be left out.
-
-    Raises:
-        ConfigInvalid: it is not valid.
-    """
-    return parse_endpoint(text if "://" in text else f"https://{text}")
 
 
 def _endpoint(environ: Mapping[str, str], files: ProfileFiles, profile: Profile) -> str | None:

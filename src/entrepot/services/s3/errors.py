@@ -91,9 +91,11 @@ _HEADER_STATUSES: Final = frozenset({400, 501})
 
 BUCKET_MISSING: Final = "NoSuchBucket"
 
-_REGION_CODES: Final = frozenset(
+REGION_CODES: Final = frozenset(
     {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect", "InvalidRegion"}
 )
+"""The codes of requests that were sent to another region than that of the bucket, or signed for another."""
+
 _BUCKET_CODES: Final = frozenset({BUCKET_MISSING, "InvalidBucketName"})
 
 _NOT_FOUND: Final = Meaning(NotFound, "there is no such object")
@@ -199,9 +201,9 @@ _ERRORS: Final = ErrorTable(_CODES, _STATUSES)
 def _misdirected(bucket: str, status: int, code: str | None, region: str | None) -> Error | None:
     """The error of a request that went to the wrong place, which the user corrects in the configuration."""
     is_redirect = 300 <= status < 400 and status != 304
-    if region is not None and (is_redirect or code in _REGION_CODES or (status == 400 and code is None)):
+    if region is not None and (is_redirect or code in REGION_CODES):
         return ConfigInvalid(f"the bucket {bucket} is in another region: set region to {region!r}")
-    if code in _REGION_CODES:
+    if code in REGION_CODES:
         return ConfigInvalid(
             f"the bucket {bucket} is in another region or at another endpoint: set region and endpoint"
         )
