@@ -32,7 +32,7 @@ _REGIONS_IN_HOSTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What one source of configuration says about the address of a bucket. None is what it does not say.
+    """Settings of the address of a bucket, from one source of configuration. None means that the source has none.
 
     Arguments:
         region: the region.
@@ -53,13 +53,13 @@ class Settings:
     arn_region: bool | None = None
 
     def over(self, other: Self) -> Self:
-        """These settings, completed by those of a source that comes after this one."""
-        said = {item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) is not None}
-        return replace(other, **said)
+        """These settings, completed by the settings of a source of lower rank."""
+        given = {item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) is not None}
+        return replace(other, **given)
 
     @property
     def has_region(self) -> bool:
-        """Whether the region follows from the settings, so that nobody has to be asked for it."""
+        """Whether the region follows from the settings, so that Amazon need not be asked for it."""
         return self.region is not None or self.endpoint is not None
 
 

@@ -39,7 +39,7 @@ class AccessPoint:
 
     @property
     def label(self) -> str:
-        """What stands for it in a host name."""
+        """Its label in a host name."""
         return f"{self.name}-{self.account}"
 
 
@@ -73,7 +73,7 @@ def access_point_of(bucket: str) -> AccessPoint | None:
     """The access point that a bucket's ARN names; None if it is not an ARN.
 
     Raises:
-        ConfigInvalid: it is an ARN, and not that of an access point in one region.
+        ConfigInvalid: it is an ARN of something else than an access point in one region.
     """
     if not is_arn(bucket):
         return None

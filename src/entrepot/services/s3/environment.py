@@ -1,7 +1,8 @@
-"""What the environment and the files of the AWS tools say about the address of a bucket.
+"""The address of a bucket in the environment and in the files of the AWS tools.
 
-Names and order are those of the AWS SDKs ("Settings reference" in the AWS SDKs and Tools Reference Guide): a variable
-wins over the files, except that a setting for S3 alone, in the `s3` table of a profile, wins over one for all services.
+Names and order are the same as in the AWS SDKs ("Settings reference" in the AWS SDKs and Tools Reference Guide). A
+variable wins over the files, except that a setting for S3 alone, in the `s3` table of a profile, wins over one for all
+services.
 """
 
 from collections.abc import Mapping

@@ -19,7 +19,7 @@ _WITHOUT_EFFECT: Final = frozenset(
 )
 
 _ONLY: Final = {"copy_if_not_exists": "multipart", "conditional_put": "etag"}
-"""Keys whose one accepted value is what happens anyway."""
+"""Keys with one accepted value, which is the behaviour without the key."""
 
 _VARIABLES: Final = {
     "metadata_endpoint": "AWS_EC2_METADATA_SERVICE_ENDPOINT",

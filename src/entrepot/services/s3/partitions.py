@@ -51,7 +51,7 @@ _ENDPOINT: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class AmazonHost:
-    """What the name of an S3 endpoint of AWS says.
+    """The parts of the name of an S3 endpoint of AWS.
 
     Arguments:
         bucket: the bucket in front of it; None if there is none.

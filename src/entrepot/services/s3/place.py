@@ -42,7 +42,7 @@ class BucketPlace:
 
     Arguments:
         bucket: its name, or the ARN of an access point.
-        settings: what the configuration says, which wins over everything else.
+        settings: the settings of the configuration, which win over all others.
         http: sends the request that finds the region.
         runtime: has a lock, and the thread that reads files.
         environ: the environment variables; None reads neither them nor files.
@@ -52,7 +52,7 @@ class BucketPlace:
         nominal: the address that follows without any I/O.
 
     Raises:
-        ConfigInvalid: the settings, or those of the environment, are not valid or exclude each other.
+        ConfigInvalid: the settings of the configuration or the environment are not valid, or exclude each other.
     """
 
     __slots__ = (
@@ -104,8 +104,8 @@ class BucketPlace:
         """The address. The first call reads the files and asks for the region, where that is needed.
 
         Raises:
-            ConfigInvalid: a file is malformed, its settings are not valid, there is no such bucket, or no answer says
-                in which region it is.
+            ConfigInvalid: a file is malformed, its settings are not valid, the bucket does not exist, or its region
+                cannot be found out.
             Error: the request for the region failed.
         """
         if self._address is not None:
@@ -158,7 +158,7 @@ class BucketPlace:
         return self.nominal if address == self.nominal else address
 
     def _completed(self, found: Settings) -> Settings:
-        """The settings of the configuration, completed by what was found elsewhere."""
+        """The settings of the configuration, completed by settings from elsewhere."""
         return self._explicit.over(found if self._explicit.endpoint is None else Settings(region=found.region))
 
     async def _detected(self) -> str:

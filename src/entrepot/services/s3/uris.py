@@ -1,4 +1,4 @@
-"""What the URI of a bucket means: `s3://bucket/root`, and the URLs of buckets at Amazon and elsewhere."""
+"""URIs of buckets: `s3://bucket/root`, and the URLs of buckets at Amazon and elsewhere."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def _of_url(uri: ServiceUri) -> dict[str, Any]:
 
 
 def _endpoint_keys(amazon: AmazonHost) -> dict[str, Any]:
-    """What the host of an endpoint says, as keys."""
+    """The keys that the host of an endpoint implies."""
     keys: dict[str, Any] = {} if amazon.region is None else {"region": amazon.region}
     switches = {"use_fips_endpoint": amazon.is_fips, "use_dualstack_endpoint": amazon.is_dualstack}
     return keys | {key: True for key, is_on in switches.items() if is_on}
