@@ -29,16 +29,16 @@ class PlacedSigner(RequestSigner):
         return self._signer.is_anonymous
 
     async def sign(self, request: HttpRequest) -> HttpRequest:
-        return await self._signer.sign(await self._moved(request))
+        address = self._place.address or await self._place.find()
+        return await self._signer.sign(self._place.moved(request, address))
 
     async def sign_content(self, request: HttpRequest) -> HttpRequest:
-        return await self._signer.sign_content(await self._moved(request))
+        address = self._place.address or await self._place.find()
+        return await self._signer.sign_content(self._place.moved(request, address))
 
     async def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
-        return await self._signer.presign(await self._moved(request), expires)
+        address = self._place.address or await self._place.find()
+        return await self._signer.presign(self._place.moved(request, address), expires)
 
     def explain(self, error: Error, sent: HttpRequest) -> Error:
         return self._signer.explain(error, sent)
-
-    async def _moved(self, request: HttpRequest) -> HttpRequest:
-        return self._place.moved(request, self._place.address or await self._place.find())
