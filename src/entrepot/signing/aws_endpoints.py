@@ -1,0 +1,48 @@
+"""The endpoints of the AWS services that give out credentials.
+
+The sources are "AWS STS Regions and endpoints" in the AWS IAM User Guide and "AWS IAM Identity Center endpoints and
+quotas" in the AWS General Reference. A test compares them with the endpoint rules of botocore.
+"""
+
+from typing import Final, NamedTuple
+
+GLOBAL_REGION: Final = "us-east-1"
+"""The region that signs requests to the global endpoint of STS."""
+
+
+class _Partition(NamedTuple):
+    """The DNS suffixes of the regions whose names begin with `region`."""
+
+    region: str
+    suffix: str
+    dual_stack_suffix: str
+
+
+_PARTITIONS: Final = (
+    _Partition("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    _Partition("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    _Partition("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    _Partition("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    _Partition("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    _Partition("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    _Partition("", "amazonaws.com", "api.aws"),
+)
+_HOSTS: Final = {"sts": "sts", "sso": "portal.sso", "sso_oidc": "oidc"}
+
+
+def service_endpoint(service: str, region: str | None, *, is_fips: bool = False, is_dual_stack: bool = False) -> str:
+    """The URL of a service in a region.
+
+    Arguments:
+        service: `"sts"`, `"sso"` or `"sso_oidc"`.
+        region: the region. None is the global endpoint, which only STS has.
+        is_fips: whether to use the endpoint with validated cryptography (FIPS 140).
+        is_dual_stack: whether to use the endpoint that is reached by IPv6 too.
+    """
+    host = _HOSTS[service]
+    if region is None:
+        return f"https://{host}.amazonaws.com"
+    partition = next(partition for partition in _PARTITIONS if region.startswith(partition.region))
+    if is_fips and not region.startswith("us-gov-"):  # all endpoints of that partition are validated
+        host = f"{host}-fips"
+    return f"https://{host}.{region}.{partition.dual_stack_suffix if is_dual_stack else partition.suffix}"
