@@ -1,4 +1,4 @@
-"""Writes the files that follow from the declarations of the services: names, schemes, and the table of the README.
+"""Writes what follows from the declarations of the services: names, schemes, protocols of fsspec, the README's table.
 
     python tools/generate_services.py
 
@@ -80,11 +80,13 @@ def generated() -> dict[Path, str]:
     scheme = SOURCES / "types" / "scheme.py"
     registry = SOURCES / "services" / "registry.py"
     readme = PROJECT / "README.md"
+    project = PROJECT / "pyproject.toml"
     return {
         SOURCES / "services" / "__init__.py": package(declared),
         scheme: with_block(scheme, "    # ", "", members(declared)),
         registry: with_block(registry, "    # ", "", classes(declared)),
         readme: with_block(readme, "<!-- ", " -->", table(declared)),
+        project: with_block(project, "# ", "", protocols(declared)),
     }
 
 
@@ -110,6 +112,15 @@ def classes(declared: list[Service]) -> list[str]:
         (scheme, service.config) for service in declared for scheme in (service.config.SCHEME, *service.config.ALIASES)
     )
     return sorted(f'    "{scheme}": "{config.__name__}",' for scheme, config in schemes)
+
+
+def protocols(declared: list[Service]) -> list[str]:
+    """The entry points by which fsspec finds the file system of each scheme and alias."""
+    return sorted(
+        f'"entrepot+{scheme}" = "entrepot.integrations.fsspec:{service.config.__name__}FileSystem"'
+        for service in declared
+        for scheme in (service.config.SCHEME, *service.config.ALIASES)
+    )
 
 
 def table(declared: list[Service]) -> list[str]:

@@ -1,0 +1,196 @@
+"""The file systems of services, whose paths name the bucket or host as well. fsspec finds them by protocol."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any, ClassVar, Final
+
+from fsspec.utils import stringify_path
+
+from entrepot.services.registry import service_class
+
+from .addresses import addresses_of, has_location, is_by_url
+from .filesystem import OperatorsFileSystem
+
+_LISTING_OPTIONS: Final = ("listings_expiry_time", "max_paths")
+
+
+class ServiceFileSystem(OperatorsFileSystem):
+    """The base of the file systems of services, whose paths name the bucket or host. See `file_system_class`.
+
+    Arguments:
+        options: configuration values of the service, and the arguments of fsspec: `asynchronous`, `loop`, `batch_size`,
+            `use_listings_cache`, `listings_expiry_time`, `max_paths`, `skip_instance_cache`.
+
+    Raises:
+        ConfigInvalid: a value is missing, unknown or invalid.
+        InvalidInput: the values set what each path names: the location or the root.
+
+    Attributes:
+        SCHEME: the scheme of the service.
+        OPTION_NAMES: further names of configuration values, which other file systems have for them.
+    """
+
+    SCHEME: ClassVar[str]
+    OPTION_NAMES: ClassVar[dict[str, str]] = {}
+
+    def __init__(
+        self,
+        *,
+        asynchronous: bool = False,
+        loop: Any = None,
+        batch_size: int | None = None,
+        use_listings_cache: bool = False,
+        **options: Any,
+    ) -> None:
+        listings = {name: options.pop(name) for name in _LISTING_OPTIONS if name in options}
+        super().__init__(
+            addresses_of(self.SCHEME, self._configuration(options)),
+            asynchronous=asynchronous,
+            loop=loop,
+            batch_size=batch_size,
+            use_listings_cache=use_listings_cache,
+            **listings,
+        )
+
+    @classmethod
+    def _configuration(cls, options: dict[str, Any]) -> dict[str, Any]:
+        return {cls.OPTION_NAMES.get(name, name): value for name, value in options.items()}
+
+    def to_dict(self, *, include_password: bool = True) -> dict[str, Any]:
+        """Returns a dictionary that `from_dict` makes an equal file system from.
+
+        Arguments:
+            include_password: include the secrets among the options. By default True.
+        """
+        values: dict[str, Any] = super().to_dict(include_password=include_password)
+        return values if include_password else self._without_secrets(values)
+
+    @classmethod
+    def _without_secrets(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        secrets = _secret_names(cls.SCHEME)
+        return {
+            name: cls._without_secrets(value) if isinstance(value, Mapping) else value
+            for name, value in values.items()
+            if cls.OPTION_NAMES.get(name, name) not in secrets
+        }
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(one) for one in path]
+        return cls._normalized(super()._strip_protocol(path))
+
+    @classmethod
+    def _normalized(cls, name: str) -> str:
+        """A path without protocol as this file system writes it."""
+        return name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self.SCHEME, self.storage_options)
+
+
+class LocationFileSystem(ServiceFileSystem):
+    """Paths begin with a location: `bucket/a/b`."""
+
+
+class UrlFileSystem(ServiceFileSystem):
+    """Paths are URLs: `https://host/a/b`."""
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(one) for one in path]
+        return stringify_path(path).removeprefix("entrepot+").rstrip("/")
+
+    def unstrip_protocol(self, name: str) -> str:
+        return f"entrepot+{self._strip_protocol(name)}"
+
+
+class InPlaceFileSystem(ServiceFileSystem):
+    """Paths are absolute: `/a/b`."""
+
+    root_marker = "/"
+
+    @classmethod
+    def _normalized(cls, name: str) -> str:
+        return f"/{name.lstrip('/')}"
+
+
+class LocalFileSystem(InPlaceFileSystem):
+    """Paths are those of local files. Relative ones are made absolute, and `~` is the home directory."""
+
+    @classmethod
+    def _normalized(cls, name: str) -> str:
+        return os.path.abspath(os.path.expanduser(name))  # noqa: PTH100, PTH111 - links stay as they are
+
+
+S3FS_NAMES: Final = {
+    "key": "access_key_id",
+    "secret": "secret_access_key",
+    "token": "session_token",
+    "anon": "skip_signature",
+    "endpoint_url": "endpoint",
+    "region_name": "region",
+}
+"""The names that s3fs and boto3 have for configuration values of s3."""
+
+
+class BucketFileSystem(LocationFileSystem):
+    """Paths begin with a bucket: `bucket/a/b`. The options may have the names of s3fs."""
+
+    OPTION_NAMES = S3FS_NAMES
+
+    @classmethod
+    def _configuration(cls, options: dict[str, Any]) -> dict[str, Any]:
+        return super()._configuration({**options.pop("client_kwargs", {}), **options})
+
+
+@cache
+def file_system_class(scheme: str) -> type[ServiceFileSystem]:
+    """Returns the class of the file system of a service.
+
+    Its protocols are `entrepot+` and the scheme of the service, the same with each alias, and those names alone, which
+    `register` takes over.
+
+    Arguments:
+        scheme: the scheme of the service, or an alias.
+
+    Raises:
+        ConfigInvalid: no installed service has the scheme. The message lists those that are installed.
+    """
+    service = service_class(scheme)
+    if scheme != service.SCHEME:
+        return file_system_class(service.SCHEME)
+    names = (service.SCHEME, *service.ALIASES)
+    attributes = {
+        "__doc__": service.__doc__,
+        "__module__": __package__,
+        "SCHEME": service.SCHEME,
+        "protocol": (*(f"entrepot+{name}" for name in names), *names),
+    }
+    return type(f"{service.__name__}FileSystem", (_base_of(service.SCHEME),), attributes)
+
+
+def _base_of(scheme: str) -> type[ServiceFileSystem]:
+    if scheme in _BASES:
+        return _BASES[scheme]
+    if is_by_url(scheme):
+        return UrlFileSystem
+    return LocationFileSystem if has_location(scheme) else InPlaceFileSystem
+
+
+_BASES: Final[dict[str, type[ServiceFileSystem]]] = {"fs": LocalFileSystem, "s3": BucketFileSystem}
+
+
+def _restore(scheme: str, options: dict[str, Any]) -> ServiceFileSystem:
+    return file_system_class(scheme)(**options)
+
+
+def _secret_names(scheme: str) -> frozenset[str]:
+    """The names of the configuration values that no repr shows."""
+    secret = [field for field in fields(service_class(scheme)) if not field.repr]  # type: ignore[arg-type]
+    return frozenset(name for field in secret for name in (field.name, *field.metadata.get("aliases", ())))

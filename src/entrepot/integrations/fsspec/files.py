@@ -1,0 +1,348 @@
+"""The files that the file systems open: `EntrepotFile` for sync code, `EntrepotStreamedFile` for `async with`."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import warnings
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from fsspec.asyn import AbstractAsyncStreamedFile, sync
+from fsspec.caching import register_cache
+from fsspec.spec import AbstractBufferedFile
+
+from entrepot import AlreadyExists, InvalidInput, IsADirectory, Reader, Writer
+from entrepot.blocking import BlockingWriter
+
+from .info import Info, info_of
+from .read_ahead import GrowingReadAhead
+
+if TYPE_CHECKING:
+    from .filesystem import OperatorsFileSystem
+
+MODES: Final = ("rb", "wb", "ab", "xb")
+BLOCK: Final = 8 * 1024 * 1024
+LINE_BLOCK: Final = 8 * 1024
+_EXIT_METHODS: Final = frozenset({"__exit__", "__aexit__"})
+_EXIT_DEPTH: Final = 8
+
+register_cache(GrowingReadAhead, clobber=True)
+
+
+class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
+    """A binary file of fsspec, over the blocking operator. It may be used in any thread, one at a time.
+
+    A file to read fetches what is read, and more only while the access is sequential (`GrowingReadAhead`). If the
+    object is replaced meanwhile, a read fails with `ConditionNotMatch` instead of mixing two contents, where the
+    storage has strong etags.
+
+    A file to write is published when it is closed, and at the end of a transaction if there is one. A `with` block that
+    fails publishes nothing, also when the file is inside of `fsspec.open` or of a text file. So does a file that is
+    garbage-collected before it was closed, with a warning.
+
+    Arguments:
+        fs: the file system.
+        path: the path, without protocol.
+        mode: `"rb"`, `"wb"`, `"ab"` or `"xb"`. Where the storage cannot append, `"ab"` writes the old content again.
+        block_size: bytes to fetch ahead at most, or to write at once. By default 8 MiB.
+        autocommit: publish when the file is closed. By default True; False waits for `commit`.
+        cache_type: the name of a cache of fsspec. By default `"growing"`.
+        cache_options: arguments of the cache.
+        size: the size of a file to read, if it is known; this saves a request.
+        options: the options of `Operator.writer`.
+
+    Raises:
+        NotFound: there is no such file to read.
+        AlreadyExists: the mode is `"xb"`, and the file exists.
+        IsADirectory: the path names a directory.
+    """
+
+    DEFAULT_BLOCK_SIZE = BLOCK
+
+    def __init__(
+        self,
+        fs: OperatorsFileSystem,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        autocommit: bool = True,
+        cache_type: str | None = None,
+        cache_options: dict[str, Any] | None = None,
+        size: int | None = None,
+        **options: Any,
+    ) -> None:
+        if mode not in MODES:
+            raise InvalidInput(f"a binary file has one of the modes {', '.join(MODES)}")
+        self._located = fs.located(path)
+        self._storage = self._located.storage.blocking
+        self._writer: BlockingWriter | None = None
+        self._content: bytes | None = None
+        if mode == "xb" and self._storage.exists(self._located.key):
+            raise AlreadyExists("the file exists already", path=path)
+        if mode == "rb" and size is None:
+            size = self._measured(path)
+        super().__init__(
+            fs, path, mode, block_size or "default", autocommit, cache_type or "growing", cache_options, size, **options
+        )
+
+    @property
+    def details(self) -> Info:
+        """The same dictionary as `fs.info` gives for the path."""
+        if self._details is None:
+            metadata = self._storage.stat(self._located.key)
+            if metadata.is_dir:
+                raise IsADirectory("the path names a directory", path=self._located.name)
+            self._details: Info | None = info_of(self._located.name, metadata)
+        return self._details
+
+    def readuntil(self, char: bytes = b"\n", blocks: int | None = None) -> bytes:
+        """Reads to the next `char`, which is included, or to the end.
+
+        Arguments:
+            char: the bytes to look for.
+            blocks: bytes to look at in each step. By default 8 KiB.
+        """
+        return bytes(super().readuntil(char, blocks or LINE_BLOCK))
+
+    def commit(self) -> None:
+        """Publishes the file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+            self.fs.invalidate_cache(self.path)
+
+    def discard(self) -> None:
+        """Removes what was written."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.abort()
+
+    def close(self) -> None:
+        """Publishes a file to write, unless a `with` block is left because of an error. Closing again does nothing."""
+        if self.closed:
+            return
+        if self.mode != "rb" and _is_leaving_with_error():
+            self._discard_and_close()
+            return
+        try:
+            super().close()
+        except BaseException:
+            self.discard()
+            raise
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if exc is not None and self.mode != "rb":
+            self._discard_and_close()
+        else:
+            self.close()
+
+    def __del__(self) -> None:
+        if self.closed or self.mode == "rb":
+            return
+        warnings.warn(f"{self!r} was not closed: nothing is written", RuntimeWarning, stacklevel=1, source=self)
+        self._discard_and_close()
+
+    def _discard_and_close(self) -> None:
+        self.closed = True
+        self.discard()
+
+    def _measured(self, path: str) -> int:
+        """The size of a file to read. Content without a known size is read at once."""
+        size = self.details["size"]
+        if size is None:
+            self._content = self._storage.read(self._located.key)
+            return len(self._content)
+        return int(size)
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        if self._content is not None:
+            return self._content[start:end]
+        options: dict[str, Any] = {"chunk": BLOCK, "concurrent": 4} if end - start > 2 * BLOCK else {}
+        etag = self._details and self._details.get("etag")
+        if etag and not etag.startswith("W/") and self._storage.info.capability.read_with_if_match:
+            options["if_match"] = etag
+        return self._storage.read(self._located.key, range=(start, end), **options)
+
+    def _initiate_upload(self) -> None:
+        key, options = self._located.key, dict(self.kwargs)
+        can_append = self._storage.info.capability.write_with_append
+        if self.mode == "xb":
+            options["if_not_exists"] = True
+        elif self.mode == "ab" and can_append:
+            options["append"] = True
+        writer = self._writer = self._storage.writer(key, **options)
+        if self.mode == "ab" and not can_append and self._storage.exists(key):
+            with self._storage.reader(key, chunk=BLOCK) as reader:
+                for chunk in reader:
+                    writer.write(chunk)
+
+    def _upload_chunk(self, final: bool = False) -> bool:
+        assert self._writer is not None
+        self._writer.write(self.buffer.getbuffer())
+        if final and self.autocommit:
+            self.commit()
+        return True
+
+
+class EntrepotTextFile(io.TextIOWrapper):
+    """A text file around an `EntrepotFile`. A `with` block that fails publishes nothing."""
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()  # in a method of this name, by which the file below knows that the block is left
+
+
+class EntrepotStreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc]
+    """A binary file with coroutines, for `async with await fs.open_async(path) as file`.
+
+    A file to write is published when it is closed; a block that fails or is cancelled publishes nothing. A file to read
+    can be sought: `seek` does no I/O.
+
+    Arguments:
+        fs: the file system.
+        path: the path, without protocol.
+        mode: `"rb"`, `"wb"`, `"ab"` or `"xb"`.
+        size: the size of a file to read; None if the storage does not report it.
+        options: the options of `Operator.reader` or `Operator.writer`.
+    """
+
+    def __init__(  # the base class would look up the size with a sync call
+        self, fs: OperatorsFileSystem, path: str, mode: str, size: int | None, options: dict[str, Any]
+    ) -> None:
+        self.fs = fs
+        self.path = path
+        self.mode = mode
+        self.size = size
+        self.loc = 0
+        self.kwargs = options
+        self.blocksize = BLOCK
+        self.autocommit = not fs._intrans or mode == "rb"  # noqa: SLF001 - a name of fsspec, which its files use
+        self.closed = False
+        self._located = fs.located(path)
+        self._reader: Reader | None = None
+        self._writer: Writer | None = None
+        if not self.autocommit:
+            fs.transaction.files.append(self)
+
+    async def read(self, length: int = -1) -> bytes:
+        """Reads bytes from the position on; `b""` means the end.
+
+        Arguments:
+            length: the number of bytes. By default -1, which reads to the end.
+        """
+        self._check("read", "rb")
+        if self._reader is None:
+            self._reader = await self._located.operator.reader(self._located.key, **self.kwargs)
+        if self._reader.tell() != self.loc:
+            await self._reader.seek(self.loc)
+        data = await self._reader.read(-1 if length is None else length)
+        self.loc += len(data)
+        return data
+
+    def seek(self, loc: int, whence: int = os.SEEK_SET) -> int:
+        """Moves the position of a file to read, and returns it. No I/O.
+
+        Arguments:
+            loc: the distance in bytes.
+            whence: relative to the start, the position or the end, as in `io`.
+        """
+        self._check("seek", "rb")
+        return int(super().seek(loc, whence))
+
+    async def write(self, data: Any) -> int:
+        """Adds bytes, and returns their number.
+
+        Arguments:
+            data: `bytes`, or any contiguous object with the buffer protocol.
+        """
+        self._check("write", "wb", "ab", "xb")
+        writer = await self._opened_writer()
+        before = writer.tell()
+        await writer.write(data)
+        written = writer.tell() - before
+        self.loc += written
+        return written
+
+    async def flush(self, force: bool = False) -> None:
+        """Does nothing: the file is published when it is closed."""
+
+    async def close(self) -> None:
+        """Publishes a file to write, and releases the connection of a file to read. Closing again does nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._reader is not None:
+            await self._reader.aclose()
+        if self.mode != "rb":
+            writer = await self._opened_writer()
+            if self.autocommit:
+                async with writer:
+                    self._writer = None
+                self.fs.invalidate_cache(self.path)
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if exc is None or self._writer is None:
+            await self.close()
+            return
+        self.closed = True
+        writer, self._writer = self._writer, None
+        await writer.abort()
+
+    def commit(self) -> None:
+        """Publishes the file at the end of a transaction."""
+        if self._writer is not None:
+            sync(self.fs.loop, self._writer.close)
+            self.fs.invalidate_cache(self.path)
+
+    def discard(self) -> None:
+        """Removes what was written in a transaction."""
+        if self._writer is not None:
+            sync(self.fs.loop, self._writer.abort)
+
+    def __del__(self) -> None:
+        """Does nothing: the reader or writer below warns if it was left open."""
+
+    def _check(self, call: str, *modes: str) -> None:
+        if self.closed:
+            raise InvalidInput("the file is closed")
+        if self.mode not in modes:
+            raise io.UnsupportedOperation(f"{call} is not possible in mode {self.mode!r}")
+
+    async def _opened_writer(self) -> Writer:
+        if self._writer is None:
+            self._writer = await self._open_writer()
+        return self._writer
+
+    async def _open_writer(self) -> Writer:
+        operator, key = self._located.operator, self._located.key
+        can_append = operator.info.capability.write_with_append
+        flags: dict[str, Any] = {"if_not_exists": True} if self.mode == "xb" else {}
+        if self.mode == "ab" and can_append:
+            flags["append"] = True
+        writer = await operator.writer(key, **flags, **self.kwargs)
+        if self.mode == "ab" and not can_append and await operator.exists(key):
+            async for chunk in operator.reader(key, chunk=BLOCK):
+                await writer.write(chunk)
+        return writer
+
+
+def _is_leaving_with_error() -> bool:
+    """Whether the caller is a context manager that is left because of an error.
+
+    `fsspec.open`, pandas and text files close their file in `__exit__` without a word of the error.
+    """
+    if sys.exc_info()[1] is None:
+        return False
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - the caller of `close`; `inspect` would read sources
+    for _ in range(_EXIT_DEPTH):
+        if frame is None:
+            return False
+        if frame.f_code.co_name in _EXIT_METHODS:
+            return True
+        frame = frame.f_back
+    return False

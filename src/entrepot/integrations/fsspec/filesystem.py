@@ -1,0 +1,576 @@
+"""The file systems: what fsspec asks of an `AsyncFileSystem`, over operators."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+from glob import has_magic
+from hashlib import sha256
+from typing import Any, Final
+from uuid import uuid4
+from weakref import WeakKeyDictionary
+
+from fsspec.asyn import AsyncFileSystem, _run_coros_in_chunks, get_loop, sync
+from fsspec.callbacks import DEFAULT_CALLBACK
+from fsspec.utils import isfilelike, stringify_path
+
+from entrepot import (
+    Entry,
+    InvalidInput,
+    IsADirectory,
+    NotADirectory,
+    NotFound,
+    Operator,
+    RangeNotSatisfied,
+    Writer,
+)
+from entrepot.services import Fs
+
+from .addresses import Addresses, Located, Relative
+from .files import EntrepotFile, EntrepotStreamedFile, EntrepotTextFile
+from .info import Info, directory_info, info_of
+from .ranges import Bound, needs_size, requested_range
+from .transactions import DeferredWriter
+
+TRANSFER_CHUNK: Final = 4 * 1024 * 1024
+_WRITE_MODES: Final = {"overwrite": False, "create": True}
+
+
+class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """The base of the file systems: all of fsspec's operations over the operators that `addresses` finds.
+
+    Paths have no trailing slash. Directories exist where the storage has them, and where an object is below them.
+    Nothing is cached, neither listings nor connections of another event loop, so an instance may be used from several
+    event loops and threads, and after a fork.
+
+    Arguments:
+        addresses: translates paths.
+        use_listings_cache: keep listings until this instance changes them. By default False: another process may
+            change them at any time.
+        options: `asynchronous`, `loop`, `batch_size` and the options of the cache of listings, as in fsspec.
+    """
+
+    def __init__(self, addresses: Addresses, *, use_listings_cache: bool = False, **options: Any) -> None:
+        super().__init__(use_listings_cache=use_listings_cache, **options)
+        self._pid = os.getpid()
+        self._addresses = addresses
+
+    @property
+    def loop(self) -> Any:
+        """The event loop of the sync calls: in a forked process a new one."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._loop = None if self.asynchronous else get_loop()
+        return self._loop
+
+    def located(self, path: str) -> Located:
+        """Returns the operator and the key that a path leads to. No I/O."""
+        return self._addresses.locate(self._strip_protocol(path))
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        """Forgets the listings of a path and of the directories above it; by default all."""
+        super().invalidate_cache(path)
+        if path is None:
+            self.dircache.clear()
+            return
+        name = self._strip_protocol(path)
+        while name:
+            self.dircache.pop(name, None)
+            name = name.rpartition("/")[0]
+        self.dircache.pop(self.root_marker, None)
+
+    async def _info(self, path: str, **kwargs: Any) -> Info:
+        located = self.located(path)
+        operator = located.operator
+        if not located.key:
+            return info_of(located.name, await operator.stat("/"))
+        try:
+            return info_of(located.name, await operator.stat(located.key))
+        except (NotFound, NotADirectory):
+            if not operator.info.capability.list or not await operator.exists(located.directory):
+                raise
+        return directory_info(located.name)
+
+    async def _exists(self, path: str, **kwargs: Any) -> bool:
+        return await self._type_of(path) is not None
+
+    async def _isfile(self, path: str) -> bool:
+        return await self._type_of(path) == "file"
+
+    async def _isdir(self, path: str) -> bool:
+        return await self._type_of(path) == "directory"
+
+    async def _type_of(self, path: str) -> str | None:
+        """The type of what a path names; None for nothing. Other errors, such as refused access, are raised."""
+        try:
+            return str((await self._info(path))["type"])
+        except (NotFound, NotADirectory):
+            return None
+
+    async def _ls(self, path: str, detail: bool = True, refresh: bool = False, **kwargs: Any) -> list[Any]:
+        name = self._strip_protocol(path)
+        infos = None if refresh else self._ls_from_cache(name)
+        if infos is None:
+            infos = await self._listed(name)
+            self.dircache[name] = infos
+        return list(infos) if detail else sorted(info["name"] for info in infos)
+
+    async def _listed(self, path: str) -> list[Info]:
+        located = self.located(path)
+        entries = await located.operator.list(located.directory)
+        if not entries:
+            info = await self._info(path)
+            return [] if info["type"] == "directory" else [info]
+        return [_info_of_entry(located, entry) for entry in entries if entry.path != located.directory]
+
+    async def _find(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        withdirs: bool = False,
+        detail: bool = False,
+        prefix: str = "",
+        **kwargs: Any,
+    ) -> Any:
+        """All files below a path: one recursive listing, or one listing for each directory if `maxdepth` is set."""
+        if maxdepth is not None:
+            return await super()._find(path, maxdepth=maxdepth, withdirs=withdirs, detail=detail, **kwargs)
+        located = self.located(path)
+        below = located.directory if located.key else ""
+        entries = await located.operator.list(f"{below}{prefix}" or "/", recursive=True)
+        infos = {info["name"]: info for info in _tree(located, entries, with_directories=withdirs)}
+        if not infos and not prefix and await self._isfile(path):
+            infos[located.name] = await self._info(path)
+        return dict(sorted(infos.items())) if detail else sorted(infos)
+
+    async def _du(self, path: str, total: bool = True, maxdepth: int | None = None, **kwargs: Any) -> Any:
+        infos = await self._find(path, maxdepth=maxdepth, detail=True, **kwargs)
+        sizes = {name: info["size"] or 0 for name, info in infos.items()}
+        return sum(sizes.values()) if total else sizes
+
+    async def _cat_file(self, path: str, start: Bound = None, end: Bound = None, **kwargs: Any) -> bytes:
+        located = self.located(path)
+        size = await self._size(path) if needs_size(start, end) else None
+        wanted = requested_range(start, end, size)
+        if wanted.is_empty:
+            return b""
+        try:
+            return await located.operator.read(located.key, range=wanted)
+        except RangeNotSatisfied:  # as a file behaves that is read past its end
+            return b""
+
+    async def _cat_ranges(
+        self,
+        paths: list[str],
+        starts: Any,
+        ends: Any,
+        max_gap: int | None = None,
+        batch_size: int | None = None,
+        on_error: str = "return",
+        **kwargs: Any,
+    ) -> list[Any]:
+        """Reads ranges of files; those of one file that are near each other share a request.
+
+        Arguments:
+            paths: the file of each range.
+            starts: the first byte of each, or one number for all.
+            ends: the byte after the last of each, or one number for all.
+            max_gap: bytes between two ranges that share a request. By default 1 MiB.
+            batch_size: files that are read at the same time.
+            on_error: `"return"` puts an error in the place of the bytes, `"raise"` raises it.
+        """
+        starts, ends = _for_each(paths, starts), _for_each(paths, ends)
+        by_path: dict[str, list[int]] = {}
+        for index, path in enumerate(paths):
+            by_path.setdefault(path, []).append(index)
+        results: list[Any] = [b""] * len(paths)
+
+        async def read(path: str) -> None:
+            indices = by_path[path]
+            bounds = [(starts[index], ends[index]) for index in indices]
+            for index, result in zip(indices, await self._ranges_of(path, bounds, max_gap), strict=True):
+                results[index] = result
+
+        await self._each(read, by_path, batch_size)
+        if on_error == "raise":
+            for error in (result for result in results if isinstance(result, Exception)):
+                raise error
+        return results
+
+    async def _ranges_of(self, path: str, bounds: Sequence[tuple[Bound, Bound]], gap: int | None) -> list[Any]:
+        """The bytes of the ranges of one file, or the error of each."""
+        located = self.located(path)
+        try:
+            size = await self._size(path) if any(needs_size(*one) for one in bounds) else None
+            wanted = [requested_range(start, end, size) for start, end in bounds]
+            options = {} if gap is None else {"gap": gap}
+            async with located.operator.reader(located.key, **options) as reader:  # type: ignore[arg-type]
+                return [*await reader.fetch(wanted)]
+        except RangeNotSatisfied:  # one range starts past the end, and the others do not
+            return [await self._cat_file(path, start, end) for start, end in bounds]
+        except Exception as error:  # noqa: BLE001 - the contract of `cat_ranges`: the caller gets it as a result
+            return [error] * len(bounds)
+
+    async def _pipe_file(self, path: str, value: Any, mode: str = "overwrite", **options: Any) -> None:
+        async with self._writing(path, mode, options) as writer:
+            await writer.write(value)
+
+    async def _put_file(
+        self, lpath: Any, rpath: str, mode: str = "overwrite", callback: Any = DEFAULT_CALLBACK, **options: Any
+    ) -> None:
+        source = os.path.abspath(lpath)  # noqa: PTH100, ASYNC240 - no I/O
+        local = _local_files()
+        if (await local.stat(source)).is_dir:
+            await self._makedirs(rpath, exist_ok=True)
+            return
+        async with local.reader(source, chunk=TRANSFER_CHUNK) as reader, self._writing(rpath, mode, options) as writer:
+            callback.set_size(await reader.size())
+            async for chunk in reader:
+                await writer.write(chunk)
+                callback.relative_update(len(chunk))
+
+    async def _get_file(self, rpath: str, lpath: Any, callback: Any = DEFAULT_CALLBACK, **options: Any) -> None:
+        located = self.located(rpath)
+        if isfilelike(lpath):
+            await _copy_to_file(located, lpath, callback)
+            return
+        target, local = os.path.abspath(lpath), _local_files()  # noqa: PTH100, ASYNC240 - no I/O
+        if await self._isdir(rpath):
+            await local.create_dir(f"{target}/")
+            return
+        async with located.operator.reader(located.key, chunk=TRANSFER_CHUNK, concurrent=4) as reader:
+            callback.set_size(await reader.size())
+            async with local.writer(target) as writer:
+                async for chunk in reader:
+                    await writer.write(chunk)
+                    callback.relative_update(len(chunk))
+
+    async def _cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+        source, target = self.located(path1), self.located(path2)
+        try:
+            await _copy(source, target)
+        except (NotFound, IsADirectory):
+            if not await self._isdir(path1):
+                raise
+            await target.operator.create_dir(target.directory)  # also where it exists because of a file below it
+        self.invalidate_cache(path2)
+
+    async def _mv_file(self, path1: str, path2: str) -> None:
+        source, target = self.located(path1), self.located(path2)
+        if source.operator is target.operator and source.operator.info.capability.rename:
+            await source.operator.rename(source.key, target.key)
+        else:
+            await _copy(source, target)
+            await source.operator.delete(source.key)
+        self.invalidate_cache(path1)
+        self.invalidate_cache(path2)
+
+    def mv(self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any) -> None:
+        """Moves files. One file is renamed where the storage can; others are copied, then deleted.
+
+        Arguments:
+            path1: the file, directory, pattern or list of files.
+            path2: its new path, the directory to move it into, or a list of as many paths.
+            recursive: move a directory with its content. By default False.
+            maxdepth: how deep. By default all.
+            kwargs: passed on to the copy.
+        """
+        if isinstance(path1, str) and isinstance(path2, str) and sync(self.loop, self._is_rename, path1, path2):
+            sync(self.loop, self._mv_file, path1, path2)
+            return
+        super().mv(path1, path2, recursive=recursive, maxdepth=maxdepth, **kwargs)
+
+    async def _is_rename(self, path1: str, path2: str) -> bool:
+        """Whether a move is of one file to another name: nothing to expand, and no directory to move it into."""
+        if has_magic(path1) or path2.endswith("/") or self._strip_protocol(path1) == self._strip_protocol(path2):
+            return False
+        return await self._isfile(path1) and not await self._isdir(path2)
+
+    async def _rm_file(self, path: str, **kwargs: Any) -> None:
+        located = self.located(path)
+        await located.operator.delete(located.key)
+        self.invalidate_cache(path)
+
+    async def _rm(
+        self,
+        path: Any,
+        recursive: bool = False,
+        batch_size: int | None = None,
+        maxdepth: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Deletes files, or with `recursive` directories: each with one request as large as the service allows.
+
+        Arguments:
+            path: a file, a directory, a pattern, or a list of them.
+            recursive: delete directories with their content. By default False.
+            batch_size: paths that are deleted at the same time.
+            maxdepth: delete only files up to this depth. By default all.
+            kwargs: not used.
+        """
+        if not isinstance(path, str | os.PathLike):
+            await self._rm_list(list(path), recursive, batch_size)
+            return
+        path = stringify_path(path)
+        if maxdepth is not None:
+            await self._rm_all(await self._find(path, maxdepth=maxdepth))
+        elif has_magic(path):
+            found = await self._glob(path, detail=True)
+            await self._each(lambda name: self._rm_one(name, found[name]["type"], recursive), found, batch_size)
+        else:
+            await self._rm_one(path, (await self._info(path))["type"], recursive)
+
+    async def _rm_list(self, paths: list[Any], recursive: bool, batch_size: int | None) -> None:
+        if recursive:
+            await self._each(lambda path: self._rm(path, recursive=True), paths, batch_size)
+        else:
+            await self._rm_all(paths)
+
+    async def _rm_one(self, path: str, kind: str, recursive: bool) -> None:
+        located = self.located(path)
+        if kind != "directory":
+            await located.operator.delete(located.key)
+        elif not recursive:
+            raise IsADirectory("the path names a directory: recursive=True deletes it with its content", path=path)
+        else:
+            await located.operator.delete(located.directory, recursive=True)
+        self.invalidate_cache(path)
+
+    async def _rm_all(self, paths: Iterable[str]) -> None:
+        """Deletes files, in batches for each storage."""
+        keys: dict[Operator, list[str]] = {}
+        for path in paths:
+            located = self.located(path)
+            keys.setdefault(located.operator, []).append(located.key)
+            self.invalidate_cache(path)
+        for operator, some in keys.items():
+            await operator.delete_many(some)
+
+    async def _mkdir(self, path: str, create_parents: bool = True, exist_ok: bool = False, **kwargs: Any) -> None:
+        kind = await self._type_of(path)
+        if kind is not None:
+            if exist_ok and kind == "directory":
+                return
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+        located = self.located(path)
+        if not create_parents and "/" in located.key and not await self._isdir(self._parent(path)):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._parent(path))
+        await located.operator.create_dir(located.directory)
+        self.invalidate_cache(path)
+
+    async def _makedirs(self, path: str, exist_ok: bool = False) -> None:
+        await self._mkdir(path, exist_ok=exist_ok)
+
+    async def _rmdir(self, path: str) -> None:
+        located = self.located(path)
+        entries = await located.operator.list(located.directory)
+        if not entries:
+            kind = await self._type_of(path)
+            code = errno.ENOENT if kind is None else errno.ENOTDIR
+            raise OSError(code, os.strerror(code), path)
+        if len(entries) > 1:
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+        await located.operator.delete(located.directory)
+        self.invalidate_cache(path)
+
+    def rmdir(self, path: str) -> None:
+        """Deletes an empty directory.
+
+        Arguments:
+            path: the directory.
+
+        Raises:
+            OSError: there is no such directory, or it is not empty.
+        """
+        sync(self.loop, self._rmdir, path)
+
+    async def _sign(self, path: str, expiration: int = 100, **options: Any) -> str:
+        located = self.located(path)
+        return (await located.operator.presign_read(located.key, expiration, **options)).url
+
+    def sign(self, path: str, expiration: int = 100, **options: Any) -> str:
+        """Returns a URL that reads a file without further credentials. Requires `presign_read`.
+
+        Arguments:
+            path: the file.
+            expiration: seconds until the URL expires. By default 100.
+            options: the options of `Operator.presign_read`.
+        """
+        return str(sync(self.loop, self._sign, path, expiration, **options))
+
+    async def _modified(self, path: str) -> Any:
+        return (await self._info(path))["mtime"]
+
+    def modified(self, path: str) -> Any:
+        """Returns the time of the last change, with a time zone.
+
+        Arguments:
+            path: the file.
+        """
+        return sync(self.loop, self._modified, path)
+
+    def open(self, path: Any, mode: str = "rb", *args: Any, **options: Any) -> Any:
+        """Opens a file. See `EntrepotFile`; in text mode it is an `io.TextIOWrapper` around one.
+
+        Arguments:
+            path: the file.
+            mode: `"rb"`, `"wb"`, `"ab"` or `"xb"`; the same without `b` for text.
+            args: `block_size`, `cache_options` and `compression`, as in fsspec.
+            options: the same by name; `encoding`, `errors` and `newline` of text; and the options of `Operator.writer`.
+
+        Raises:
+            FileNotFoundError: there is no such file to read.
+            FileExistsError: the mode is `"xb"`, and the file exists.
+            IsADirectoryError: the path names a directory.
+        """
+        if "b" in mode:
+            return super().open(path, mode, *args, **options)
+        text = {name: options.pop(name) for name in ("encoding", "errors", "newline") if name in options}
+        return EntrepotTextFile(self.open(path, mode.replace("t", "") + "b", *args, **options), **text)
+
+    def _open(
+        self, path: str, mode: str = "rb", block_size: int | None = None, autocommit: bool = True, **options: Any
+    ) -> EntrepotFile:
+        return EntrepotFile(self, path, mode, block_size, autocommit, **options)
+
+    async def open_async(self, path: str, mode: str = "rb", **options: Any) -> EntrepotStreamedFile:
+        """Opens a file for `async with`. See `EntrepotStreamedFile`.
+
+        Arguments:
+            path: the file.
+            mode: `"rb"`, `"wb"`, `"ab"` or `"xb"`.
+            options: `size` of a file to read, if it is known; the options of `Operator.reader` or `Operator.writer`.
+
+        Raises:
+            FileNotFoundError: there is no such file to read.
+            ValueError: the mode is another, or a compression is given.
+        """
+        if mode not in {"rb", "wb", "ab", "xb"} or options.pop("compression", None):
+            raise InvalidInput("open_async has the modes rb, wb, ab and xb, and no compression")
+        size = options.pop("size", None)
+        if mode == "rb" and size is None:
+            size = await self._size(path)
+        return EntrepotStreamedFile(self, self._strip_protocol(path), mode, size, options)
+
+    @asynccontextmanager
+    async def _writing(self, path: str, mode: str, options: dict[str, Any]) -> AsyncIterator[Writer]:
+        """Opens a writer, and publishes at the end of the block: in a transaction at its end."""
+        if mode not in _WRITE_MODES:
+            raise InvalidInput(f"mode must be one of {', '.join(_WRITE_MODES)}")
+        located = self.located(path)
+        if _WRITE_MODES[mode]:
+            options["if_not_exists"] = True
+        writer = await located.operator.writer(located.key, **options)
+        if not self._intrans:
+            async with writer:
+                yield writer
+            self.invalidate_cache(path)
+            return
+        try:
+            yield writer
+        except BaseException:
+            await writer.abort()
+            raise
+        self.transaction.files.append(DeferredWriter(self, path, writer))
+
+    async def _each(self, call: Callable[[str], Any], paths: Iterable[str], batch_size: int | None) -> None:
+        batch_size = batch_size or self.batch_size
+        await _run_coros_in_chunks([call(path) for path in paths], batch_size=batch_size, nofiles=True)
+
+
+class EntrepotFileSystem(OperatorsFileSystem):
+    """A file system of fsspec over one operator, with its layers. Paths are relative to the operator's root.
+
+    Two are equal, and have the same token for Dask, if their operators pickle to the same bytes; over an operator that
+    cannot be pickled, such as one of memory, if it is the same object. Instances are not cached by fsspec.
+
+    Arguments:
+        operator: the operator.
+        options: `asynchronous`, `loop`, `batch_size`, `use_listings_cache` and the like, as in fsspec.
+
+    Raises:
+        InvalidInput: `operator` is not an `Operator`.
+    """
+
+    protocol = "entrepot"
+    cachable = False
+
+    def __init__(self, operator: Operator, **options: Any) -> None:
+        if not isinstance(operator, Operator):
+            raise InvalidInput(f"a file system is made from an Operator, not {type(operator).__name__}")
+        super().__init__(Relative(operator), **options)
+        self._operator = operator
+
+    @property
+    def _fs_token(self) -> str:
+        return _token(self._operator)
+
+
+_UNPICKLED: Final[WeakKeyDictionary[Operator, str]] = WeakKeyDictionary()
+
+
+def _token(operator: Operator) -> str:
+    """A text in base 16 that equal operators share, also in other processes."""
+    try:
+        content = pickle.dumps(operator)
+    except (TypeError, AttributeError, pickle.PicklingError):  # a configuration or layer that cannot be pickled
+        return _UNPICKLED.setdefault(operator, uuid4().hex)
+    return sha256(content).hexdigest()
+
+
+@cache
+def _local_files() -> Operator:
+    """The local side of transfers."""
+    return Operator(Fs("/"))
+
+
+async def _copy_to_file(located: Located, file: Any, callback: Any) -> None:
+    """Writes an object to an open file of the caller."""
+    async with located.operator.reader(located.key, chunk=TRANSFER_CHUNK) as reader:
+        callback.set_size(await reader.size())
+        async for chunk in reader:
+            file.write(chunk)
+            callback.relative_update(len(chunk))
+
+
+async def _copy(source: Located, target: Located) -> None:
+    """Copies an object: the storage does it, if it can."""
+    if source.operator is target.operator and source.operator.info.capability.copy:
+        await source.operator.copy(source.key, target.key)
+    else:
+        await source.operator.copy_to(target.operator, source.key, target.key)
+
+
+def _for_each(paths: Any, values: Any) -> Sequence[Bound]:
+    """One number for each path."""
+    if not isinstance(paths, list):
+        raise InvalidInput(f"the paths of ranges are a list, not {type(paths).__name__}")
+    each = list(values) if isinstance(values, Iterable) else [values] * len(paths)
+    if len(each) != len(paths):
+        raise InvalidInput(f"there are {len(paths)} paths, and {len(each)} starts or ends")
+    return each
+
+
+def _info_of_entry(located: Located, entry: Entry) -> Info:
+    return info_of(located.name_of(entry.path.strip("/")), entry.metadata)
+
+
+def _tree(located: Located, entries: Iterable[Entry], *, with_directories: bool) -> Iterator[Info]:
+    """The files of a recursive listing, and with them all directories, also those that the storage does not list."""
+    seen: set[str] = set()
+    for entry in entries:
+        key = entry.path.strip("/")
+        if not entry.metadata.is_dir:
+            yield _info_of_entry(located, entry)
+        elif with_directories and key not in seen:
+            seen.add(key)
+            yield _info_of_entry(located, entry)
+        parent = key.rpartition("/")[0]
+        while with_directories and len(parent) > len(located.key) and parent not in seen:
+            seen.add(parent)
+            yield directory_info(located.name_of(parent))
+            parent = parent.rpartition("/")[0]
