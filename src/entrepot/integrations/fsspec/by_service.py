@@ -106,6 +106,10 @@ class UrlFileSystem(ServiceFileSystem):
             return [cls._strip_protocol(one) for one in path]
         return stringify_path(path).removeprefix("entrepot+").rstrip("/")
 
+    async def _glob(self, path: str, **kwargs: Any) -> Any:
+        self.located(path)  # a query is not a pattern
+        return await super()._glob(path, **kwargs)
+
     def unstrip_protocol(self, name: str) -> str:
         return f"entrepot+{self._strip_protocol(name)}"
 
@@ -153,8 +157,8 @@ class BucketFileSystem(LocationFileSystem):
 def file_system_class(scheme: str) -> type[ServiceFileSystem]:
     """Returns the class of the file system of a service.
 
-    Its protocols are `entrepot+` and the scheme of the service, the same with each alias, and those names alone, which
-    `register` takes over.
+    Its protocols are `entrepot+` and the scheme of the service, the same with each alias, and the names that `register`
+    takes over.
 
     Arguments:
         scheme: the scheme of the service, or an alias.
@@ -170,7 +174,7 @@ def file_system_class(scheme: str) -> type[ServiceFileSystem]:
         "__doc__": service.__doc__,
         "__module__": __package__,
         "SCHEME": service.SCHEME,
-        "protocol": (*(f"entrepot+{name}" for name in names), *names),
+        "protocol": (*(f"entrepot+{name}" for name in names), *names, *_OTHER_NAMES.get(service.SCHEME, ())),
     }
     return type(f"{service.__name__}FileSystem", (_base_of(service.SCHEME),), attributes)
 
@@ -182,6 +186,9 @@ def _base_of(scheme: str) -> type[ServiceFileSystem]:
         return UrlFileSystem
     return LocationFileSystem if has_location(scheme) else InPlaceFileSystem
 
+
+_OTHER_NAMES: Final = {"fs": ("local",), "s3": ("s3a",)}
+"""Protocols that fsspec has besides the scheme and its aliases."""
 
 _BASES: Final[dict[str, type[ServiceFileSystem]]] = {"fs": LocalFileSystem, "s3": BucketFileSystem}
 

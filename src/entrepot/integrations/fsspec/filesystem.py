@@ -163,6 +163,12 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         except RangeNotSatisfied:  # as a file behaves that is read past its end
             return b""
 
+    async def _cat(self, path: Any, recursive: bool = False, **kwargs: Any) -> Any:
+        if recursive and isinstance(path, str) and not has_magic(path):
+            files = await self._find(path)  # the base class would read the directories too
+            path = path if files in ([], [self._strip_protocol(path)]) else files
+        return await super()._cat(path, **kwargs)
+
     async def _cat_ranges(
         self,
         paths: list[str],

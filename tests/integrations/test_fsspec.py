@@ -1,0 +1,581 @@
+"""The file systems of fsspec over entrepot, beyond the suite that fsspec has for its implementations."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import urllib.request
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from entrepot import ConditionNotMatch, ConfigInvalid, InvalidInput, NotFound, Operator, Unsupported
+from entrepot.layers import ReadOnlyLayer
+from entrepot.raw import Context
+from entrepot.services import Fs, Memory
+from entrepot.testing import Nginx, RecordingTransport, S3Server
+from tests.conftest import http_storage, s3_config
+
+fsspec = pytest.importorskip("fsspec")
+
+from fsspec.callbacks import Callback  # noqa: E402
+
+from entrepot.integrations.fsspec import EntrepotFileSystem, file_system_class, register  # noqa: E402
+from entrepot.integrations.fsspec.read_ahead import GrowingReadAhead  # noqa: E402
+
+PYTHON = [sys.executable, "-W", "error", "-c"]
+
+
+def s3_options(server: S3Server) -> dict[str, str]:
+    return {
+        "endpoint": server.endpoint,
+        "region": server.region,
+        "access_key_id": server.access_key_id,
+        "secret_access_key": server.secret_access_key,
+    }
+
+
+@pytest.fixture
+def fs(operator: Operator) -> EntrepotFileSystem:
+    return EntrepotFileSystem(operator)
+
+
+@pytest.fixture
+def local() -> EntrepotFileSystem:
+    return EntrepotFileSystem(Operator(Memory()))
+
+
+# URLs and options
+
+
+def test_urls_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for number, url in enumerate([f"entrepot+fs://{tmp_path}/0", "entrepot+file://a/../1", "entrepot+fs://~/2"]):
+        with fsspec.open(url, "w") as file:
+            file.write(str(number))
+    written = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == {"0": "0", "1": "1", "home/2": "2"}
+
+
+def test_urls_of_s3_name_the_bucket(seaweedfs_server: S3Server) -> None:
+    options, folder = s3_options(seaweedfs_server), f"{seaweedfs_server.bucket}/{os.getpid()}-urls"
+    with fsspec.open(f"entrepot+s3://{folder}/a/b.txt", "wb", **options) as file:
+        file.write(b"content")
+    fs, path = fsspec.url_to_fs(f"entrepot+s3://{folder}/a", **options)
+    assert (path, fs.ls(path, detail=False)) == (f"{folder}/a", [f"{folder}/a/b.txt"])
+    assert fs.find(folder) == fs.glob(f"{folder}/*/b.*") == [f"{folder}/a/b.txt"]
+    assert fs.unstrip_protocol(path) == f"entrepot+s3://{folder}/a"
+    with urllib.request.urlopen(fs.sign(f"{folder}/a/b.txt", 60)) as response:
+        assert response.read() == b"content"
+
+
+def test_urls_of_http_are_paths(nginx_server: Nginx) -> None:
+    storage = http_storage(nginx_server)
+    storage.put("a b.txt", b"0123456789")
+    url = f"entrepot+{storage.config.endpoint}/{storage.config.root.strip('/')}/a%20b.txt"
+    with fsspec.open(url) as file:
+        assert (file.read(2), file.seek(-2, 2), file.read()) == (b"01", 8, b"89")
+    fs, path = fsspec.url_to_fs(url)
+    assert fs.info(path)["name"] == url.removeprefix("entrepot+")
+    assert fs.unstrip_protocol(path) == url
+    assert not fs.exists(f"{path}x")
+    with pytest.raises(InvalidInput):
+        fs.cat(f"{path}?x=1")
+
+
+def test_urls_of_memory_share_one_store() -> None:
+    with fsspec.open("entrepot+memory://shared/a", "wb") as file:
+        file.write(b"1")
+    fs = fsspec.filesystem("entrepot+memory", skip_instance_cache=True)
+    assert fs.cat("/shared/a") == b"1"
+    fs.rm("/shared", recursive=True)
+    assert not fs.exists("entrepot+memory://shared")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "options", "message"),
+    [
+        ("s3", {"region": "r", "skip_signature": True, "bucket": "b"}, "part of each path"),
+        ("s3", {"region": "r", "skip_signature": True, "root": "b"}, "part of each path"),
+        ("s3", {"region": "r", "skip_signature": True, "bukket": "b"}, "did you mean 'bucket'"),
+        ("s3", {"key": "only one", "region": "r"}, "ASCII text without blanks"),
+        ("fs", {"root": "/data"}, "EntrepotFileSystem"),
+        ("memory", {"colour": "red"}, "no key 'colour'"),
+    ],
+)
+def test_options_that_cannot_work(scheme: str, options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fsspec.filesystem(f"entrepot+{scheme}", **options)
+
+
+def test_a_scheme_without_a_service_names_the_known_ones() -> None:
+    with pytest.raises(ConfigInvalid, match=r"http, https, memory"):
+        register("goose")
+
+
+def test_without_fsspec_the_error_says_what_to_install() -> None:
+    program = "import sys; sys.modules['fsspec'] = None; import entrepot.integrations.fsspec"
+    done = subprocess.run([*PYTHON, program], capture_output=True, text=True, timeout=30)
+    assert 'pip install "entrepot[fsspec]"' in done.stderr.splitlines()[-1]
+
+
+def test_importing_entrepot_imports_no_integration() -> None:
+    program = "import sys, entrepot; print([name for name in sys.modules if 'integrations' in name])"
+    assert subprocess.run([*PYTHON, program], capture_output=True, text=True, timeout=30).stdout == "[]\n"
+
+
+def test_register_takes_over_protocols(tmp_path: Path) -> None:
+    program = f"""
+import fsspec
+from entrepot.integrations.fsspec import ServiceFileSystem, register
+register()
+for url in ("s3://b/k", "file:///tmp", "local:///tmp", "memory://x", "http://h/x", "https://h/x"):
+    fs, path = fsspec.url_to_fs(url, **({{"anon": True, "region": "r"}} if url.startswith("s3") else {{}}))
+    assert isinstance(fs, ServiceFileSystem), url
+    print(path)
+with fsspec.open("file://{tmp_path}/a/b", "wb") as file:
+    file.write(b"1")
+"""
+    done = subprocess.run([*PYTHON, program], capture_output=True, text=True, timeout=30)
+    assert done.stdout.split() == ["b/k", "/tmp", "/tmp", "/x", "http://h/x", "https://h/x"], done.stderr
+    assert (tmp_path / "a" / "b").read_bytes() == b"1"
+
+
+def test_options_of_s3fs_work(seaweedfs_server: S3Server) -> None:
+    fs = fsspec.filesystem(
+        "entrepot+s3",
+        key=seaweedfs_server.access_key_id,
+        secret=seaweedfs_server.secret_access_key,
+        client_kwargs={"endpoint_url": seaweedfs_server.endpoint, "region_name": seaweedfs_server.region},
+    )
+    assert fs.isdir(seaweedfs_server.bucket)
+    assert fs.to_json() == fsspec.AbstractFileSystem.from_json(fs.to_json()).to_json()
+    shown = fs.to_json(include_password=False)
+    assert seaweedfs_server.secret_access_key not in shown
+    assert seaweedfs_server.region in shown
+
+
+# Looking
+
+
+def test_what_is_there(fs: EntrepotFileSystem) -> None:
+    fs.pipe({"d/a": b"1", "d/e/b": b"22", "d/e/f/c": b"333", "dx": b"4"})
+    assert fs.ls("d", detail=False) == ["d/a", "d/e"]
+    assert fs.ls("d/a", detail=False) == ["d/a"]
+    assert fs.find("d") == ["d/a", "d/e/b", "d/e/f/c"]
+    assert fs.find("d", maxdepth=1) == ["d/a"]
+    assert fs.find("d", withdirs=True) == ["d", "d/a", "d/e", "d/e/b", "d/e/f", "d/e/f/c"]
+    assert fs.find("d/a") == ["d/a"]
+    assert fs.find("nowhere") == []
+    assert fs.glob("d/**/c") == ["d/e/f/c"]
+    assert sorted(fs.glob("d*")) == ["d", "dx"]
+    assert fs.du("d") == 6
+    assert [fs.isdir(path) for path in ("", "d", "d/e/", "d/a", "nowhere")] == [True, True, True, False, False]
+    assert [fs.isfile(path) for path in ("d/a", "d", "nowhere")] == [True, False, False]
+    info = fs.info("d/e/b")
+    assert (info["name"], info["type"], info["size"]) == ("d/e/b", "file", 2)
+    assert info["mtime"].tzinfo is UTC
+    assert fs.modified("d/e/b") == info["mtime"]
+    assert fs.checksum("d/e/b") == fs.checksum("d/e/b") != fs.checksum("d/a")
+    with pytest.raises(FileNotFoundError):
+        fs.ls("nowhere")
+
+
+def test_other_errors_than_absence_are_raised(tmp_path: Path) -> None:
+    (tmp_path / "shut").mkdir(mode=0)
+    fs = EntrepotFileSystem(Operator(Fs(tmp_path)).layer(ReadOnlyLayer()))
+    with pytest.raises(Unsupported):
+        fs.pipe("a", b"1")
+    if os.getuid():
+        with pytest.raises(PermissionError):
+            fs.exists("shut/a")
+
+
+def test_listings_are_cached_only_if_asked() -> None:
+    operator = Operator(Memory())
+    fresh, cached = EntrepotFileSystem(operator), EntrepotFileSystem(operator, use_listings_cache=True)
+    fresh.pipe("d/a", b"1")
+    assert fresh.ls("d", detail=False) == cached.ls("d", detail=False) == ["d/a"]
+    fresh.pipe("d/b", b"1")
+    assert fresh.ls("d", detail=False) == ["d/a", "d/b"]
+    assert cached.ls("d", detail=False) == ["d/a"]
+    assert cached.ls("d", detail=False, refresh=True) == ["d/a", "d/b"]
+    cached.pipe("d/c", b"1")
+    assert cached.ls("d", detail=False) == ["d/a", "d/b", "d/c"]
+    cached.rm("d/c")
+    assert cached.ls("d", detail=False) == ["d/a", "d/b"]
+
+
+# Reading
+
+RANGES = [
+    (None, None, b"0123456789"),
+    (2, 4, b"23"),
+    (2, None, b"23456789"),
+    (-3, None, b"789"),
+    (-3, -1, b"78"),
+    (1, -8, b"1"),
+    (None, -8, b"01"),
+    (-99, 2, b"01"),
+    (4, 2, b""),
+    (8, 99, b"89"),
+    (99, None, b""),
+]
+
+
+def test_ranges_of_a_file(fs: EntrepotFileSystem) -> None:
+    fs.pipe("a", b"0123456789")
+    starts, ends, contents = zip(*RANGES, strict=True)
+    assert [fs.cat_file("a", start, end) for start, end in zip(starts, ends, strict=True)] == [*contents]
+    assert fs.cat_ranges(["a"] * len(starts), list(starts), list(ends)) == [*contents]
+    first, missing = fs.cat_ranges(["a", "b"], 0, 1)
+    assert (first, type(missing)) == (b"0", NotFound)
+    with pytest.raises(NotFound):
+        fs.cat_ranges(["a", "b"], 0, 1, on_error="raise")
+
+
+def recorded(server: S3Server) -> tuple[EntrepotFileSystem, RecordingTransport]:
+    transport = RecordingTransport()
+    return EntrepotFileSystem(Operator(s3_config(server), context=Context(http=transport))), transport
+
+
+def test_near_ranges_share_a_request(seaweedfs_server: S3Server) -> None:
+    fs, transport = recorded(seaweedfs_server)
+    fs.pipe("a", bytes(100_000))
+    for max_gap, requests in [(None, 1), (10_000, 1), (100, 2)]:
+        transport.forget()
+        assert fs.cat_ranges(["a"] * 3, [0, 100, 9_000], [50, 200, 9_001], max_gap=max_gap) == [
+            bytes(50),
+            bytes(100),
+            b"\0",
+        ]
+        assert len(transport.requests) == requests
+
+
+def test_random_reads_fetch_what_is_read_and_sequential_ones_ahead(seaweedfs_server: S3Server) -> None:
+    fs, transport = recorded(seaweedfs_server)
+    content = os.urandom(4_000_000)
+    fs.pipe("a", content)
+    transport.forget()
+    with fs.open("a") as file:
+        for place in range(3_900_000, 0, -200_000):
+            file.seek(place)
+            assert file.read(1000) == content[place : place + 1000]
+        assert transport.bytes_received == 20_000
+        transport.forget()
+        file.seek(0)
+        assert b"".join(iter(lambda: file.read(8192), b"")) == content
+        assert transport.bytes_received == len(content)
+        assert len(transport.requests) < 10
+
+
+def test_the_read_ahead_alone() -> None:
+    asked: list[tuple[int, int]] = []
+    content = bytes(range(250)) * 4000
+
+    def fetch(start: int, end: int) -> bytes:
+        asked.append((start, end))
+        return content[start:end]
+
+    cache = GrowingReadAhead(256 * 1024, fetch, len(content))
+    kib = 1024
+    for start, stop, expected in [
+        (500_000, 500_010, (500_000, 500_010)),  # anywhere: exactly
+        (500_010, 500_020, (500_010, 500_020 + 64 * kib)),  # goes on: ahead
+        (500_020, 540_000, None),  # from the block
+        (500_000, 500_001, (500_000, 500_001)),  # back: exactly
+        (500_001, 500_002, (500_001, 500_002 + 64 * kib)),
+        (500_002 + 64 * kib, 600_000, (500_002 + 64 * kib, 600_000 + 128 * kib)),
+        (999_990, 2_000_000, (999_990, 1_000_000)),  # clamped
+    ]:
+        asked.clear()
+        assert cache._fetch(start, stop) == content[start:stop]
+        assert asked == ([] if expected is None else [expected])
+
+
+def test_lines_and_text(fs: EntrepotFileSystem) -> None:
+    fs.write_text("a", "first\nsecond, ä\nlast", encoding="utf-8")
+    with fs.open("a") as file:
+        assert (file.readline(), file.readlines()) == (b"first\n", ["second, ä\n".encode(), b"last"])
+    with fs.open("a", "r", encoding="utf-8") as file:
+        assert [*file] == ["first\n", "second, ä\n", "last"]
+
+
+def test_a_file_that_is_replaced_while_it_is_read(fs: EntrepotFileSystem) -> None:
+    fs.pipe("a", b"1" * 1000)
+    with fs.open("a") as file:
+        assert file.read(10) == b"1" * 10
+        fs.pipe("a", b"2" * 1000)
+        file.seek(500)
+        with pytest.raises(ConditionNotMatch):
+            file.read(10)
+
+
+def test_files_that_cannot_be_opened(fs: EntrepotFileSystem) -> None:
+    fs.pipe("d/a", b"1")
+    with pytest.raises(FileNotFoundError):
+        fs.open("nowhere")
+    with pytest.raises((FileNotFoundError, IsADirectoryError)):
+        fs.open("d")
+    for mode in ("rb+", "q", "b"):
+        with pytest.raises(ValueError, match="modes"):
+            fs.open("d/a", mode if "b" in mode else f"{mode}b")
+    with fs.open("d/a") as file, pytest.raises(ValueError, match="write mode"):
+        file.write(b"1")
+
+
+def test_a_file_pickles_with_its_position(tmp_path: Path) -> None:
+    fs = EntrepotFileSystem(Operator(Fs(tmp_path)))
+    fs.pipe("a", b"0123456789")
+    with fs.open("a") as file:
+        file.seek(4)
+        with pickle.loads(pickle.dumps(file)) as copy:
+            assert copy.read() == b"456789"
+
+
+# Writing
+
+
+def test_append(fs: EntrepotFileSystem) -> None:
+    for number in range(3):
+        with fs.open("a", "ab") as file:
+            file.write(b"%d" % number)
+    assert fs.cat("a") == b"012"
+
+
+OPENINGS = {
+    "binary": lambda fs: fs.open("a", "wb"),
+    "text": lambda fs: fs.open("a", "w"),
+    "OpenFile": lambda fs: fsspec.core.OpenFile(fs, "a", "wb"),
+    "OpenFile, text": lambda fs: fsspec.core.OpenFile(fs, "a", "w"),
+    "OpenFile, gzip": lambda fs: fsspec.core.OpenFile(fs, "a", "wb", compression="gzip"),
+    "in parts": lambda fs: fs.open("a", "wb", block_size=2),
+}
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_a_block_that_fails_publishes_nothing(local: EntrepotFileSystem, opening: str) -> None:
+    is_text = "text" in opening
+    with pytest.raises(ZeroDivisionError), OPENINGS[opening](local) as file:
+        file.write("half" if is_text else b"half")
+        raise ZeroDivisionError
+    assert local.ls("") == []
+    with OPENINGS[opening](local) as file:
+        file.write("whole" if is_text else b"whole")
+    content = local.cat("a")
+    assert (gzip.decompress(content) if "gzip" in opening else content) == b"whole"
+
+
+def test_a_close_in_a_handler_publishes(local: EntrepotFileSystem) -> None:
+    file = local.open("a", "wb")
+    file.write(b"1")
+    try:
+        raise ZeroDivisionError
+    except ZeroDivisionError:
+        file.close()
+    assert local.cat("a") == b"1"
+
+
+def test_a_file_that_is_lost_publishes_nothing_and_warns(local: EntrepotFileSystem) -> None:
+    file = local.open("a", "wb", block_size=1)
+    file.write(b"1")
+    with pytest.warns(RuntimeWarning, match="was not closed"):
+        del file
+    assert not local.exists("a")
+
+
+def test_options_of_a_write(fs: EntrepotFileSystem) -> None:
+    options = {"user_metadata": {"colour": "red"}}
+    with fs.open("a", "wb", **options) as file:
+        file.write(b"1")
+    fs.pipe("b", b"1", **options)
+    assert fs.info("a")["user_metadata"] == fs.info("b")["user_metadata"] == {"colour": "red"}
+    with pytest.raises(TypeError, match="no option 'color'"):
+        fs.pipe("a", b"1", color="red")
+    with pytest.raises(ValueError, match="overwrite, create"):
+        fs.pipe("a", b"1", mode="replace")
+
+
+def test_transactions(fs: EntrepotFileSystem, tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"3")
+
+    def write() -> None:
+        fs.pipe("d/a", b"1")
+        with fs.open("d/b", "wb") as file:
+            file.write(b"2")
+        fs.put_file(str(tmp_path / "source"), "d/c")
+        assert fs.find("d") == []
+
+    with pytest.raises(ZeroDivisionError), fs.transaction:
+        write()
+        raise ZeroDivisionError
+    assert fs.find("d") == []
+    with fs.transaction:
+        write()
+    assert fs.cat("d", recursive=True) == {"d/a": b"1", "d/b": b"2", "d/c": b"3"}
+
+
+class Progress(Callback):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[int, int]] = []
+
+    def call(self, *_: object, **__: object) -> None:
+        self.seen.append((self.value, self.size))
+
+
+def test_transfers_report_their_bytes(fs: EntrepotFileSystem, tmp_path: Path) -> None:
+    size = 5_000_000
+    (tmp_path / "source").write_bytes(bytes(size))
+    for transfer in [
+        lambda callback: fs.put_file(str(tmp_path / "source"), "a", callback=callback),
+        lambda callback: fs.get_file("a", str(tmp_path / "new" / "target"), callback=callback),
+        lambda callback: fs.get_file("a", io.BytesIO(), callback=callback),
+    ]:
+        progress = Progress()
+        transfer(progress)
+        assert progress.seen[0] == (0, size)
+        assert progress.seen[-1] == (size, size)
+        assert len(progress.seen) > 2
+    assert (tmp_path / "new" / "target").stat().st_size == size
+
+
+def test_moves_and_deletions(fs: EntrepotFileSystem) -> None:
+    fs.pipe({"d/a": b"1", "d/e/b": b"2"})
+    fs.mv("d/a", "x")
+    fs.mv("d", "y", recursive=True)
+    assert fs.find("") == ["x", "y/e/b"]
+    with pytest.raises(IsADirectoryError):
+        fs.rm("y")
+    with pytest.raises(FileNotFoundError):
+        fs.rm("nowhere")
+    with pytest.raises(OSError, match="not empty"):
+        fs.rmdir("y")
+    fs.rm("y", recursive=True)
+    fs.pipe({"f/1": b"", "f/2": b"", "f/3": b"", "f/x": b""})
+    fs.rm(["f/1", "f/2"])
+    fs.rm("f/[0-9]")
+    assert fs.find("f") == ["f/x"]
+    fs.mkdir("empty")
+    with pytest.raises(FileExistsError):
+        fs.mkdir("empty")
+    fs.makedirs("empty", exist_ok=True)
+    fs.rmdir("empty")
+    assert not fs.exists("empty")
+    with pytest.raises(FileNotFoundError):
+        fs.mkdir("no/parent", create_parents=False)
+
+
+def test_copies_between_buckets(seaweedfs_server: S3Server) -> None:
+    fs = fsspec.filesystem("entrepot+s3", **s3_options(seaweedfs_server))
+    source, target = f"{seaweedfs_server.bucket}/{os.getpid()}-copy", f"{seaweedfs_server.versioned_bucket()}/copied"
+    fs.pipe(source, b"1")
+    fs.copy(source, target)
+    assert fs.cat(target) == b"1"
+
+
+# Coroutines
+
+
+async def test_files_of_coroutines(operator: Operator) -> None:
+    fs = EntrepotFileSystem(operator, asynchronous=True)
+    async with await fs.open_async("a", "wb") as file:
+        assert [await file.write(b"01234"), await file.write(b"56789")] == [5, 5]
+    async with await fs.open_async("a") as file:
+        assert (file.size, await file.read(2), file.seek(-2, 2), await file.read(), await file.read(1)) == (
+            *(10, b"01", 8, b"89"),
+            b"",
+        )
+        with pytest.raises(OSError, match="not possible"):
+            await file.write(b"1")
+    with pytest.raises(ZeroDivisionError):
+        async with await fs.open_async("b", "wb") as file:
+            await file.write(b"half")
+            raise ZeroDivisionError
+    async with await fs.open_async("a", "ab") as file:
+        await file.write(b"!")
+    async with await fs.open_async("empty", "wb"):
+        pass
+    assert await fs._cat_file("a") == b"0123456789!"
+    assert await fs._find("") == ["a", "empty"]
+    with pytest.raises(FileExistsError):
+        async with await fs.open_async("a", "xb") as file:
+            await file.write(b"1")
+    for mode in ("r", "rb+"):
+        with pytest.raises(ValueError, match="modes"):
+            await fs.open_async("a", mode)
+    await operator.close()
+
+
+def test_an_instance_serves_several_loops(operator: Operator) -> None:
+    fs = EntrepotFileSystem(operator)
+    fs.pipe("a", b"1")
+
+    async def read() -> bytes:
+        try:
+            return await fs._cat_file("a")
+        finally:
+            await operator.close()
+
+    assert [fs.cat("a"), asyncio.run(read()), asyncio.run(read()), fs.cat("a")] == [b"1"] * 4
+
+
+# Identity and processes
+
+
+def test_equality_and_tokens(tmp_path: Path) -> None:
+    memory = Operator(Memory())
+    for same, other in [
+        (lambda: EntrepotFileSystem(memory), EntrepotFileSystem(Operator(Memory()))),
+        (lambda: EntrepotFileSystem(Operator(Fs(tmp_path))), EntrepotFileSystem(Operator(Fs("/")))),
+        (lambda: fsspec.filesystem("entrepot+memory"), fsspec.filesystem("entrepot+fs")),
+    ]:
+        assert same() == same()
+        assert hash(same()) == hash(same())
+        assert same().__dask_tokenize__() == same().__dask_tokenize__() != other.__dask_tokenize__()
+        assert same() != other
+    for fs in [EntrepotFileSystem(Operator(Fs(tmp_path))), fsspec.filesystem("entrepot+fs")]:
+        assert pickle.loads(pickle.dumps(fs)) == fs
+    assert file_system_class("https") is file_system_class("http")
+
+
+def _listed(fs: EntrepotFileSystem, path: str) -> list[str]:
+    return [*fs.find(path), fs.open(path + "/a").read().decode()]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_processes(tmp_path: Path, seaweedfs_server: S3Server, method: str) -> None:
+    folder = f"{seaweedfs_server.bucket}/{os.getpid()}-{method}"
+    for fs, path in [
+        (fsspec.filesystem("entrepot+s3", **s3_options(seaweedfs_server)), folder),
+        (EntrepotFileSystem(Operator(Fs(tmp_path))), "d"),
+    ]:
+        fs.pipe(f"{path}/a", b"1")
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            assert pool.apply(_listed, (fs, path)) == _listed(fs, path) == [f"{path}/a", "1"]
+
+
+def _inherited(queue: multiprocessing.Queue) -> None:
+    queue.put(GLOBAL.cat("a"))
+
+
+GLOBAL = EntrepotFileSystem(Operator(Memory()))
+
+
+def test_a_forked_child_uses_the_instance_that_it_inherited() -> None:
+    GLOBAL.pipe("a", b"1")
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_inherited, args=(queue,))
+    child.start()
+    assert queue.get(timeout=20) == b"1"
+    child.join(20)
+    assert child.exitcode == 0
