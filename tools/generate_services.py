@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 START: Final = "Written by `python tools/generate_services.py`"
 END: Final = "until here"
+UPATH_GROUP: Final = '"universal_pathlib.implementations"'
 FLAGS: Final = [flag.name for flag in fields(Capability) if flag.name in OPERATIONS or "_with_" in flag.name]
 """The fields of a capability that are operations or options of them."""
 
@@ -115,12 +116,15 @@ def classes(declared: list[Service]) -> list[str]:
 
 
 def protocols(declared: list[Service]) -> list[str]:
-    """The entry points by which fsspec finds the file system of each scheme and alias."""
-    return sorted(
-        f'"entrepot+{scheme}" = "entrepot.integrations.fsspec:{service.config.__name__}FileSystem"'
+    """The entry points by which fsspec and universal_pathlib find the classes of each scheme and alias."""
+    classes = {
+        f"entrepot+{scheme}": service.config.__name__
         for service in declared
         for scheme in (service.config.SCHEME, *service.config.ALIASES)
-    )
+    }
+    fsspec = [f'"{name}" = "entrepot.integrations.fsspec:{classes[name]}FileSystem"' for name in sorted(classes)]
+    upath = [f'"{name}" = "entrepot.integrations.upath:EntrepotPath"' for name in sorted(classes)]
+    return ['[project.entry-points."fsspec.specs"]', *fsspec, "", f"[project.entry-points.{UPATH_GROUP}]", *upath]
 
 
 def table(declared: list[Service]) -> list[str]:

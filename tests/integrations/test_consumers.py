@@ -5,6 +5,7 @@ pandas, pyarrow and universal_pathlib come with the extra `test`, the others wit
 
 from __future__ import annotations
 
+import pickle
 import posixpath
 import subprocess
 import sys
@@ -106,6 +107,19 @@ def test_universal_pathlib(folder: str, options: dict[str, str]) -> None:
     assert not path.exists()
 
 
+def test_universal_pathlib_on_local_storage(tmp_path: Path) -> None:
+    upath = pytest.importorskip("upath")
+    path = upath.UPath(f"entrepot+fs://{tmp_path}") / "a" / ".." / "b.txt"
+    path.write_bytes(b"1")
+    assert (tmp_path / "b.txt").read_bytes() == b"1"
+    assert upath.UPath(f"entrepot+fs://{tmp_path}/b.txt").parent.joinpath("b.txt").read_bytes() == b"1"
+    assert pickle.loads(pickle.dumps(path)) == path
+    memory = upath.UPath("entrepot+memory://upath/c")
+    memory.write_text("2")
+    assert [entry.path for entry in memory.parent.iterdir()] == ["/upath/c"]
+    memory.unlink()
+
+
 def test_zarr_by_its_store_for_fsspec(folder: str, options: dict[str, str]) -> None:
     zarr = pytest.importorskip("zarr")
     store = zarr.storage.FsspecStore.from_url(f"entrepot+s3://{folder}/a.zarr", storage_options=options)
@@ -119,7 +133,10 @@ def test_polars(frame: pandas.DataFrame, folder: str, fs: EntrepotFileSystem) ->
     with fs.open(f"{folder}/a.parquet", "wb") as file:
         polars.from_pandas(frame).write_parquet(file)
     with fs.open(f"{folder}/a.parquet") as file:
-        assert polars.scan_parquet(file).filter(polars.col("number") > 1).collect()["name"].to_list() == ["two", "three"]
+        assert polars.scan_parquet(file).filter(polars.col("number") > 1).collect()["name"].to_list() == [
+            "two",
+            "three",
+        ]
 
 
 def test_duckdb(frame: pandas.DataFrame, folder: str, fs: EntrepotFileSystem) -> None:
@@ -131,12 +148,13 @@ def test_duckdb(frame: pandas.DataFrame, folder: str, fs: EntrepotFileSystem) ->
     assert rows == [(6,)]
 
 
-def test_xarray(folder: str, options: dict[str, str]) -> None:
+def test_xarray_over_the_store_of_zarr(folder: str, options: dict[str, str]) -> None:
     xarray = pytest.importorskip("xarray")
-    data = xarray.Dataset({"a": ("x", [1.0, 2.0, 3.0])})
-    url = f"entrepot+s3://{folder}/x.zarr"
-    data.to_zarr(url, storage_options=options, consolidated=False, zarr_format=3)
-    with xarray.open_zarr(url, storage_options=options, consolidated=False) as found:
+    from entrepot.integrations.zarr import EntrepotStore
+
+    store = EntrepotStore(Operator.from_uri(f"s3://{folder}", **options))
+    xarray.Dataset({"a": ("x", [1.0, 2.0, 3.0])}).to_zarr(store, consolidated=False)
+    with xarray.open_zarr(store, consolidated=False) as found:
         assert found.a.values.tolist() == [1.0, 2.0, 3.0]
 
 
@@ -171,6 +189,10 @@ def test_datasets_of_hugging_face(
     datasets = pytest.importorskip("datasets")
     fs.pipe(posixpath.join(folder, "a.csv"), frame.to_csv(index=False).encode())
     found = datasets.load_dataset(
-        "csv", data_files=f"entrepot+s3://{folder}/*.csv", storage_options=options, cache_dir=str(tmp_path), split="train"
+        "csv",
+        data_files=f"entrepot+s3://{folder}/*.csv",
+        storage_options=options,
+        cache_dir=str(tmp_path),
+        split="train",
     )
     assert found["name"][:] == ROWS["name"]

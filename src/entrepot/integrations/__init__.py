@@ -1,5 +1,5 @@
-"""Entrepot as the storage of other libraries, one module for each: `fsspec`, `zarr`, `pyarrow` and `obspec`.
+"""Entrepot as the storage of other libraries.
 
-Each module needs its library, which an extra of the same name installs: `pip install "entrepot[fsspec]"`. Nothing here
-is imported by the rest of entrepot.
+The modules `fsspec`, `upath`, `zarr`, `pyarrow` and `obspec` are named after them. Each module needs its library, which
+an extra of the same name installs: `pip install "entrepot[fsspec]"`. Nothing here is imported by the rest of entrepot.
 """

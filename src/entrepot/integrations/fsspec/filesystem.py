@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from glob import has_magic
-from hashlib import sha256
 from typing import Any, Final
-from uuid import uuid4
-from weakref import WeakKeyDictionary
 
 from fsspec.asyn import AsyncFileSystem, _run_coros_in_chunks, get_loop, sync
 from fsspec.callbacks import DEFAULT_CALLBACK
@@ -28,6 +24,7 @@ from entrepot import (
     RangeNotSatisfied,
     Writer,
 )
+from entrepot.integrations.identity import token
 from entrepot.services import Fs
 
 from .addresses import Addresses, Located, Relative
@@ -513,19 +510,7 @@ class EntrepotFileSystem(OperatorsFileSystem):
 
     @property
     def _fs_token(self) -> str:
-        return _token(self._operator)
-
-
-_UNPICKLED: Final[WeakKeyDictionary[Operator, str]] = WeakKeyDictionary()
-
-
-def _token(operator: Operator) -> str:
-    """A text in base 16 that equal operators share, also in other processes."""
-    try:
-        content = pickle.dumps(operator)
-    except (TypeError, AttributeError, pickle.PicklingError):  # a configuration or layer that cannot be pickled
-        return _UNPICKLED.setdefault(operator, uuid4().hex)
-    return sha256(content).hexdigest()
+        return token(self._operator)
 
 
 @cache
