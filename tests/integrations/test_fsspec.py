@@ -28,7 +28,6 @@ fsspec = pytest.importorskip("fsspec")
 from fsspec.callbacks import Callback  # noqa: E402
 
 from entrepot.integrations.fsspec import EntrepotFileSystem, file_system_class, register  # noqa: E402
-from entrepot.integrations.fsspec.read_ahead import GrowingReadAhead  # noqa: E402
 
 PYTHON = [sys.executable, "-W", "error", "-c"]
 
@@ -275,30 +274,6 @@ def test_random_reads_fetch_what_is_read_and_sequential_ones_ahead(seaweedfs_ser
         assert b"".join(iter(lambda: file.read(8192), b"")) == content
         assert transport.bytes_received == len(content)
         assert len(transport.requests) < 10
-
-
-def test_the_read_ahead_alone() -> None:
-    asked: list[tuple[int, int]] = []
-    content = bytes(range(250)) * 4000
-
-    def fetch(start: int, end: int) -> bytes:
-        asked.append((start, end))
-        return content[start:end]
-
-    cache = GrowingReadAhead(256 * 1024, fetch, len(content))
-    kib = 1024
-    for start, stop, expected in [
-        (500_000, 500_010, (500_000, 500_010)),  # anywhere: exactly
-        (500_010, 500_020, (500_010, 500_020 + 64 * kib)),  # goes on: ahead
-        (500_020, 540_000, None),  # from the block
-        (500_000, 500_001, (500_000, 500_001)),  # back: exactly
-        (500_001, 500_002, (500_001, 500_002 + 64 * kib)),
-        (500_002 + 64 * kib, 600_000, (500_002 + 64 * kib, 600_000 + 128 * kib)),
-        (999_990, 2_000_000, (999_990, 1_000_000)),  # clamped
-    ]:
-        asked.clear()
-        assert cache._fetch(start, stop) == content[start:stop]
-        assert asked == ([] if expected is None else [expected])
 
 
 def test_lines_and_text(fs: EntrepotFileSystem) -> None:

@@ -95,9 +95,13 @@ async def test_near_ranges_share_a_request(seaweedfs_server: S3Server) -> None:
     await operator.write("a", bytes(range(100)))
     transport.forget()
     wanted = [RangeByteRequest(0, 2), RangeByteRequest(50, 53), RangeByteRequest(98, 200)]
+    past = RangeByteRequest(101, 102)
     found = await store.get_partial_values(prototype, [*(("a", one) for one in wanted), ("missing", None)])
     assert [one and one.to_bytes() for one in found] == [b"\0\1", b"234", b"bc", None]
     assert len(transport.requests) == 2
+    with_past = await store.get_partial_values(prototype, [("a", wanted[0]), ("a", past)])
+    assert [one is not None and one.to_bytes() for one in with_past] == [b"\0\1", b""]
+    assert (await store.get("a", prototype, past)).to_bytes() == b""
     batches = [batch async for batch in store.get_ranges("a", [*wanted, SuffixByteRequest(1)], prototype=prototype)]
     pairs = {index: value.to_bytes() for batch in batches for index, value in batch}
     assert pairs == {0: b"\0\1", 1: b"234", 2: b"bc", 3: b"c"}

@@ -12,6 +12,7 @@ from typing import Any
 from .extras import not_installed
 
 try:
+    from fsspec import get_filesystem_class
     from upath import UPath
 except ImportError as error:
     raise not_installed("upath", error) from error
@@ -34,7 +35,11 @@ class EntrepotPath(UPath):
     def _transform_init_args(
         cls, args: tuple[Any, ...], protocol: str, storage_options: dict[str, Any]
     ) -> tuple[tuple[Any, ...], str, dict[str, Any]]:
-        """Takes the protocol off the first part, because UPath compares a protocol only up to its `+`."""
+        """Takes the protocol off the first part, because UPath compares a protocol only up to its `+`.
+
+        It also imports the class of the file system, whose form of paths UPath looks up among the imported ones.
+        """
+        get_filesystem_class(protocol)
         first = args[0] if args else ""
         if isinstance(first, str) and first.startswith(f"{protocol}://"):
             args = (first.removeprefix(f"{protocol}://"), *args[1:])

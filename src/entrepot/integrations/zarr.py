@@ -26,6 +26,7 @@ from entrepot import (
     NotADirectory,
     NotFound,
     Operator,
+    RangeNotSatisfied,
 )
 
 from .extras import not_installed
@@ -79,11 +80,8 @@ class EntrepotStore(Store):
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """Returns the value of a key or a range of it; None if the key does not exist."""
-        wanted = _range_of(byte_range)
-        try:
-            return prototype.buffer.from_bytes(await self._operator.read(key, range=wanted))
-        except _ABSENT:
-            return None
+        content = await self._read(key, _range_of(byte_range))
+        return None if content is None else prototype.buffer.from_bytes(content)
 
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
@@ -235,6 +233,15 @@ class EntrepotStore(Store):
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self._operator, self.read_only, self._is_open)
 
+    async def _read(self, key: str, wanted: BytesRange) -> bytes | None:
+        """The bytes of a range, none where it is past the end as in zarr's own stores; None without the key."""
+        try:
+            return await self._operator.read(key, range=wanted)
+        except RangeNotSatisfied:
+            return b""
+        except _ABSENT:
+            return None
+
     async def _ranges_of(
         self, key: str, byte_ranges: Sequence[ByteRequest | None], **options: int
     ) -> Sequence[bytes | None]:
@@ -242,6 +249,8 @@ class EntrepotStore(Store):
         try:
             async with self._operator.reader(key, **options) as reader:  # type: ignore[arg-type]
                 return await reader.fetch(wanted)
+        except RangeNotSatisfied:  # one of them starts past the end
+            return [await self._read(key, one) for one in wanted]
         except _ABSENT:
             return [None] * len(wanted)
 
@@ -256,6 +265,8 @@ class EntrepotSyncStore(EntrepotStore):
         wanted = _range_of(byte_range)
         try:
             content = self._blocking.read(key, range=wanted)
+        except RangeNotSatisfied:
+            content = b""
         except _ABSENT:
             return None
         return (prototype or default_buffer_prototype()).buffer.from_bytes(content)

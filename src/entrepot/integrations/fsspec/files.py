@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import sys
 import warnings
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from fsspec.asyn import AbstractAsyncStreamedFile, sync
@@ -15,6 +14,7 @@ from fsspec.spec import AbstractBufferedFile
 
 from entrepot import AlreadyExists, InvalidInput, IsADirectory, Reader, Writer
 from entrepot.blocking import BlockingWriter
+from entrepot.integrations.leaving import is_leaving_with_error
 
 from .info import Info, info_of
 from .read_ahead import GrowingReadAhead
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 MODES: Final = ("rb", "wb", "ab", "xb")
 BLOCK: Final = 8 * 1024 * 1024
 LINE_BLOCK: Final = 8 * 1024
-_EXIT_METHODS: Final = frozenset({"__exit__", "__aexit__"})
-_EXIT_DEPTH: Final = 8
 
 register_cache(GrowingReadAhead, clobber=True)
 
@@ -123,7 +121,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         """Publishes a file to write, unless a `with` block is left because of an error. Closing again does nothing."""
         if self.closed:
             return
-        if self.mode != "rb" and _is_leaving_with_error():
+        if self.mode != "rb" and is_leaving_with_error():
             self._discard_and_close()
             return
         try:
@@ -329,20 +327,3 @@ class EntrepotStreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc]
             async for chunk in operator.reader(key, chunk=BLOCK):
                 await writer.write(chunk)
         return writer
-
-
-def _is_leaving_with_error() -> bool:
-    """Whether the caller is a context manager that is left because of an error.
-
-    `fsspec.open`, pandas and text files close their file in `__exit__` without a word of the error.
-    """
-    if sys.exc_info()[1] is None:
-        return False
-    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - the caller of `close`; `inspect` would read sources
-    for _ in range(_EXIT_DEPTH):
-        if frame is None:
-            return False
-        if frame.f_code.co_name in _EXIT_METHODS:
-            return True
-        frame = frame.f_back
-    return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from glob import has_magic
@@ -24,6 +24,7 @@ from entrepot import (
     RangeNotSatisfied,
     Writer,
 )
+from entrepot.integrations.directories import with_directories
 from entrepot.integrations.identity import token
 from entrepot.services import Fs
 
@@ -138,8 +139,14 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             return await super()._find(path, maxdepth=maxdepth, withdirs=withdirs, detail=detail, **kwargs)
         located = self.located(path)
         below = located.directory if located.key else ""
-        entries = await located.operator.list(f"{below}{prefix}" or "/", recursive=True)
-        infos = {info["name"]: info for info in _tree(located, entries, with_directories=withdirs)}
+        entries: Iterable[Entry] = await located.operator.list(f"{below}{prefix}" or "/", recursive=True)
+        if withdirs:
+            entries = with_directories(entries, located.directory)
+        infos = {
+            info["name"]: info
+            for info in (_info_of_entry(located, entry) for entry in entries)
+            if withdirs or info["type"] != "directory"
+        }
         if not infos and not prefix and await self._isfile(path):
             infos[located.name] = await self._info(path)
         return dict(sorted(infos.items())) if detail else sorted(infos)
@@ -548,20 +555,3 @@ def _for_each(paths: Any, values: Any) -> Sequence[Bound]:
 
 def _info_of_entry(located: Located, entry: Entry) -> Info:
     return info_of(located.name_of(entry.path.strip("/")), entry.metadata)
-
-
-def _tree(located: Located, entries: Iterable[Entry], *, with_directories: bool) -> Iterator[Info]:
-    """The files of a recursive listing, and with them all directories, also those that the storage does not list."""
-    seen: set[str] = set()
-    for entry in entries:
-        key = entry.path.strip("/")
-        if not entry.metadata.is_dir:
-            yield _info_of_entry(located, entry)
-        elif with_directories and key not in seen:
-            seen.add(key)
-            yield _info_of_entry(located, entry)
-        parent = key.rpartition("/")[0]
-        while with_directories and len(parent) > len(located.key) and parent not in seen:
-            seen.add(parent)
-            yield directory_info(located.name_of(parent))
-            parent = parent.rpartition("/")[0]

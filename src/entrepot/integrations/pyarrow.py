@@ -1,0 +1,362 @@
+"""A file system of pyarrow over an operator, without fsspec in between.
+
+    import pyarrow.parquet
+    from entrepot import Operator
+    from entrepot.integrations.pyarrow import file_system
+
+    files = file_system(Operator.from_uri("s3://bucket?region=eu-west-1"))
+    table = pyarrow.parquet.read_table("a.parquet", filesystem=files)
+
+Needs the extra `pyarrow`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from entrepot import BytesRange, Entry, InvalidInput, IsADirectory, Metadata, NotADirectory, NotFound, Operator
+from entrepot.blocking import BlockingWriter
+
+from .directories import with_directories
+from .extras import not_installed
+from .identity import token
+from .leaving import is_leaving_with_error
+from .read_ahead import ReadAhead
+
+try:
+    from pyarrow import PythonFile
+    from pyarrow.fs import FileInfo, FileSelector, FileSystemHandler, FileType, PyFileSystem
+except ImportError as error:
+    raise not_installed("pyarrow", error) from error
+
+__all__ = ["EntrepotHandler", "file_system"]
+
+LARGEST_AHEAD: Final = 8 * 1024 * 1024
+_HEADERS: Final = ("content_type", "content_encoding", "content_disposition", "cache_control")
+
+
+def file_system(operator: Operator) -> PyFileSystem:
+    """Returns a file system of pyarrow over an operator, with its layers. Paths are relative to the operator's root.
+
+    Arguments:
+        operator: the operator.
+
+    Raises:
+        InvalidInput: `operator` is not an `Operator`.
+    """
+    return PyFileSystem(EntrepotHandler(operator))
+
+
+class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has no types
+    """What pyarrow's `PyFileSystem` calls. pyarrow calls it in threads of its own.
+
+    Two are equal if their operators pickle to the same bytes, or are the same object.
+
+    Arguments:
+        operator: the operator.
+
+    Raises:
+        InvalidInput: `operator` is not an `Operator`.
+    """
+
+    def __init__(self, operator: Operator) -> None:
+        if not isinstance(operator, Operator):
+            raise InvalidInput(f"a file system is made from an Operator, not {type(operator).__name__}")
+        self._operator = operator
+        self._blocking = operator.blocking()
+
+    def get_type_name(self) -> str:
+        """Returns `entrepot+` and the scheme of the service."""
+        return f"entrepot+{self._operator.info.scheme}"
+
+    def normalize_path(self, path: str) -> str:
+        """Returns the path without slashes at its ends."""
+        return path.strip("/")
+
+    def get_file_info(self, paths: Iterable[str]) -> list[FileInfo]:
+        """Returns what each path names. A path that names nothing has the type `FileType.NotFound`."""
+        return [self._file_info(path) for path in paths]
+
+    def get_file_info_selector(self, selector: FileSelector) -> list[FileInfo]:
+        """Returns what is in a directory, or with `recursive` below it. One listing.
+
+        Raises:
+            FileNotFoundError: there is no such directory, and `allow_not_found` is not set.
+            NotADirectoryError: the path names a file.
+        """
+        directory = _directory(selector.base_dir)
+        entries = self._blocking.list(directory, recursive=selector.recursive)
+        if not entries:
+            self._check_missing_directory(selector.base_dir, may_be_missing=selector.allow_not_found)
+        listed = with_directories(entries, directory) if selector.recursive else entries
+        base, key = selector.base_dir.rstrip("/"), directory.strip("/")
+        return [_info_of(_under(base, key, entry), entry.metadata) for entry in listed if entry.path.strip("/") != key]
+
+    def create_dir(self, path: str, recursive: bool) -> None:
+        """Makes a directory; with `recursive` its missing parents too. An existing one is unchanged."""
+        parent = path.strip("/").rpartition("/")[0]
+        if not recursive and parent and not self._blocking.exists(_directory(parent)):
+            raise NotFound("the parent directory does not exist", path=parent)
+        self._blocking.create_dir(_directory(path))
+
+    def delete_dir(self, path: str) -> None:
+        """Deletes a directory with its content.
+
+        Raises:
+            FileNotFoundError: there is no such directory.
+        """
+        self._blocking.stat(_directory(path))
+        self._blocking.delete(_directory(path), recursive=True)
+
+    def delete_dir_contents(self, path: str, missing_dir_ok: bool = False) -> None:
+        """Deletes the content of a directory, and keeps the directory.
+
+        Raises:
+            FileNotFoundError: there is no such directory, and `missing_dir_ok` is not set.
+            InvalidInput: the path names the root; see `delete_root_dir_contents`.
+        """
+        if not path.strip("/"):
+            raise InvalidInput("the path names the root: use delete_root_dir_contents")
+        entries = self._blocking.list(_directory(path))
+        if not entries:
+            self._check_missing_directory(path, may_be_missing=missing_dir_ok)
+            return
+        self._delete_all(entry for entry in entries if entry.path != _directory(path))
+        self._blocking.create_dir(_directory(path))  # where it existed only because of its content
+
+    def delete_root_dir_contents(self) -> None:
+        """Deletes everything below the root of the operator."""
+        self._delete_all(entry for entry in self._blocking.list("/") if entry.path != "/")
+
+    def delete_file(self, path: str) -> None:
+        """Deletes a file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            IsADirectoryError: the path names a directory.
+        """
+        self._stat_file(path)
+        self._blocking.delete(path)
+
+    def move(self, src: str, dest: str) -> None:
+        """Moves a file or a directory. A file is renamed where the storage can, else copied and then deleted."""
+        if not self._type_of(src).is_dir:
+            self._move_file(src, dest)
+            return
+        source = _directory(src)
+        for entry in self._blocking.list(source, recursive=True):
+            target = f"{_directory(dest)}{entry.path[len(source) :]}"
+            if entry.metadata.is_dir:
+                self._blocking.create_dir(target)
+            else:
+                self._move_file(entry.path, target)
+        self._blocking.delete(source, recursive=True)
+
+    def copy_file(self, src: str, dest: str) -> None:
+        """Copies a file. The storage does it, if it can."""
+        if self._operator.info.capability.copy:
+            self._blocking.copy(src, dest)
+        else:
+            self._blocking.copy_to(self._blocking, src, dest)
+
+    def open_input_stream(self, path: str) -> PythonFile:
+        """Opens a file to read from its start to its end: one request.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            IsADirectoryError: the path names a directory.
+        """
+        self._stat_file(path)
+        return PythonFile(self._blocking.reader(path), mode="r")
+
+    def open_input_file(self, path: str) -> PythonFile:
+        """Opens a file to read in any place. It fetches what is read, and ahead while the access is sequential.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            IsADirectoryError: the path names a directory.
+        """
+        metadata = self._stat_file(path)
+        fetch, size = self._fetcher(path, metadata)
+        return PythonFile(_InputFile(ReadAhead(fetch, size, LARGEST_AHEAD), size), mode="r")
+
+    def open_output_stream(self, path: str, metadata: Mapping[Any, Any] | None) -> PythonFile:
+        """Opens a file to write. It is published when it is closed.
+
+        Arguments:
+            path: the file.
+            metadata: headers to store: Content-Type, Content-Encoding, Content-Disposition and Cache-Control; the
+                rest becomes user metadata. By default none.
+        """
+        return PythonFile(_OutputFile(self._blocking.writer(path, **_options_of(metadata))), mode="w")
+
+    def open_append_stream(self, path: str, metadata: Mapping[Any, Any] | None) -> PythonFile:
+        """Opens a file to write at its end. Requires `write_with_append`."""
+        return PythonFile(_OutputFile(self._blocking.writer(path, append=True, **_options_of(metadata))), mode="w")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, EntrepotHandler):
+            return NotImplemented
+        return token(self._operator) == token(other._operator)
+
+    def __hash__(self) -> int:
+        return hash(token(self._operator))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._operator,)
+
+    def __repr__(self) -> str:
+        return f"EntrepotHandler({self._operator!r})"
+
+    def _file_info(self, path: str) -> FileInfo:
+        try:
+            return _info_of(path, self._type_of(path))
+        except (NotFound, NotADirectory):
+            return FileInfo(path, FileType.NotFound)
+
+    def _type_of(self, path: str) -> Metadata:
+        """The metadata of a file, or else of a directory."""
+        key = path.strip("/")
+        try:
+            return self._blocking.stat(key)
+        except NotFound:
+            if not self._operator.info.capability.list:
+                raise
+            return self._blocking.stat(_directory(path))
+
+    def _stat_file(self, path: str) -> Metadata:
+        metadata = self._type_of(path)
+        if metadata.is_dir:
+            raise IsADirectory("the path names a directory", path=path)
+        return metadata
+
+    def _check_missing_directory(self, path: str, *, may_be_missing: bool) -> None:
+        if self._blocking.exists(path.strip("/")):
+            raise NotADirectory("the path names a file", path=path)
+        if not may_be_missing:
+            raise NotFound("there is no such directory", path=path)
+
+    def _delete_all(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self._blocking.delete(entry.path, recursive=entry.metadata.is_dir)
+
+    def _move_file(self, source: str, target: str) -> None:
+        if self._operator.info.capability.rename:
+            self._blocking.rename(source, target)
+        else:
+            self.copy_file(source, target)
+            self._blocking.delete(source)
+
+    def _fetcher(self, path: str, metadata: Metadata) -> tuple[Callable[[int, int], bytes], int]:
+        """What reads a range of a file, all of one content where the storage has strong etags; and its size."""
+        if metadata.content_length is None:  # only its end tells the size
+            content = self._blocking.read(path)
+            return lambda start, end: content[start:end], len(content)
+        is_pinned = metadata.etag and not metadata.has_weak_etag and self._operator.info.capability.read_with_if_match
+        options: dict[str, Any] = {"if_match": metadata.etag} if is_pinned else {}
+        return lambda start, end: self._blocking.read(path, range=BytesRange(start, end), **options), (
+            metadata.content_length
+        )
+
+
+class _InputFile:
+    """A file to read in any place, as `pyarrow.PythonFile` needs it: one thread at a time."""
+
+    closed = False
+
+    def __init__(self, reads: ReadAhead, size: int) -> None:
+        self._reads = reads
+        self._size = size
+        self._position = 0
+
+    def read(self, n: int = -1) -> bytes:
+        start = self._position
+        content = self._reads.read(start, self._size if n < 0 else start + n)
+        self._position += len(content)
+        return content
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def close(self) -> None:
+        self.closed = True
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return True
+
+
+class _OutputFile(io.RawIOBase):
+    """A file to write, which is published when it is closed, unless that is because of an error."""
+
+    def __init__(self, writer: BlockingWriter) -> None:
+        self._writer = writer
+
+    def write(self, data: Any) -> int:
+        return self._writer.write(data)
+
+    def tell(self) -> int:
+        return self._writer.tell()
+
+    def writable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        super().close()
+        if is_leaving_with_error():
+            self._writer.abort()
+            return
+        try:
+            self._writer.close()
+        except BaseException:
+            self._writer.abort()
+            raise
+
+
+def _directory(path: str) -> str:
+    return f"{path.strip('/')}/"
+
+
+def _under(base: str, key: str, entry: Entry) -> str:
+    """The path of an entry below the directory as the caller wrote it."""
+    below = entry.path.strip("/")[len(key) :].lstrip("/")
+    return f"{base}/{below}" if base else below
+
+
+def _info_of(path: str, metadata: Metadata) -> FileInfo:
+    if metadata.is_dir:
+        return FileInfo(path, FileType.Directory, mtime=metadata.last_modified)
+    kind = FileType.File if metadata.is_file else FileType.Unknown
+    return FileInfo(path, kind, size=metadata.content_length, mtime=metadata.last_modified)
+
+
+def _options_of(headers: Mapping[Any, Any] | None) -> dict[str, Any]:
+    """The options of a write for headers, which pyarrow passes as bytes."""
+    options: dict[str, Any] = {}
+    user: dict[str, str] = {}
+    for name, value in (headers or {}).items():
+        text, content = _text(name).lower(), _text(value)
+        option = text.replace("-", "_")
+        if option in _HEADERS:
+            options[option] = content
+        else:
+            user[text] = content
+    return options | ({"user_metadata": user} if user else {})
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,160 @@
+"""The file system of pyarrow over entrepot."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entrepot import InvalidInput, Operator
+from entrepot.raw import Context
+from entrepot.services import Fs, Memory
+from entrepot.testing import RecordingTransport, S3Server
+from tests.conftest import s3_config
+
+pyarrow = pytest.importorskip("pyarrow")
+
+from pyarrow import dataset, parquet  # noqa: E402
+from pyarrow.fs import FileSelector, FileType, PyFileSystem  # noqa: E402
+
+from entrepot.integrations.pyarrow import EntrepotHandler, file_system  # noqa: E402
+
+
+@pytest.fixture
+def files(operator: Operator) -> PyFileSystem:
+    return file_system(operator)
+
+
+def write(files: PyFileSystem, path: str, content: bytes) -> None:
+    with files.open_output_stream(path) as file:
+        file.write(content)
+
+
+def names(files: PyFileSystem, path: str, **options: Any) -> list[str]:
+    return sorted(info.path for info in files.get_file_info(FileSelector(path, **options)))
+
+
+def test_files_and_directories(files: PyFileSystem) -> None:
+    write(files, "d/a", b"1")
+    write(files, "d/e/b", b"22")
+    found = files.get_file_info(["d/a", "d", "nowhere", "d/a/below"])
+    assert [info.type for info in found] == [FileType.File, FileType.Directory, FileType.NotFound, FileType.NotFound]
+    assert (found[0].size, found[0].mtime.tzinfo is not None) == (1, True)
+    assert names(files, "d") == ["d/a", "d/e"]
+    assert names(files, "", recursive=True) == ["d", "d/a", "d/e", "d/e/b"]
+    assert names(files, "d", recursive=True) == ["d/a", "d/e", "d/e/b"]
+    assert names(files, "nowhere", allow_not_found=True) == []
+    with pytest.raises(FileNotFoundError):
+        names(files, "nowhere")
+    with pytest.raises(NotADirectoryError):
+        names(files, "d/a")
+
+
+def test_moves_copies_and_deletions(files: PyFileSystem) -> None:
+    write(files, "d/a", b"1")
+    write(files, "d/e/b", b"22")
+    files.copy_file("d/a", "c")
+    files.move("d/a", "m")
+    files.move("d", "n")
+    assert names(files, "", recursive=True) == ["c", "m", "n", "n/e", "n/e/b"]
+    files.delete_file("c")
+    files.delete_dir_contents("n")
+    assert names(files, "", recursive=True) == ["m", "n"]
+    files.delete_dir("n")
+    with pytest.raises(FileNotFoundError):
+        files.delete_file("c")
+    with pytest.raises(FileNotFoundError):
+        files.delete_dir("n")
+    with pytest.raises(FileNotFoundError):
+        files.delete_dir_contents("n")
+    files.delete_dir_contents("n", missing_dir_ok=True)
+    files.create_dir("x/y")
+    with pytest.raises(FileNotFoundError):
+        files.create_dir("no/parent", recursive=False)
+    with pytest.raises(IsADirectoryError):
+        files.delete_file("x")
+    files.delete_dir_contents("", accept_root_dir=True)
+    assert names(files, "") == []
+
+
+def test_streams(files: PyFileSystem) -> None:
+    content = bytes(range(256)) * 1000
+    write(files, "a", content)
+    with files.open_input_stream("a") as file:
+        assert file.read(3) + file.read() == content
+    with files.open_input_file("a") as file:
+        assert (file.size(), file.read_at(5, 250_000)) == (len(content), content[250_000:250_005])
+        file.seek(10)
+        assert (file.read(2), file.tell()) == (content[10:12], 12)
+        assert file.read() == content[12:]
+    for opening in (files.open_input_stream, files.open_input_file):
+        with pytest.raises(FileNotFoundError):
+            opening("nowhere")
+
+
+def test_append_and_headers(tmp_path: Path) -> None:
+    operator = Operator(Memory())
+    files = file_system(operator)
+    metadata = {"Content-Type": "text/plain", "colour": "red"}
+    for content in (b"1", b"2"):
+        with files.open_append_stream("a", metadata=metadata) as file:
+            file.write(content)
+    found = operator.blocking().stat("a")
+    assert (found.content_type, found.user_metadata, found.content_length) == ("text/plain", {"colour": "red"}, 2)
+
+
+def test_parquet_and_datasets(files: PyFileSystem) -> None:
+    table = pyarrow.table({"number": [1, 2, 3], "name": ["one", "two", "three"]})
+    parquet.write_table(table, "a.parquet", filesystem=files)
+    assert parquet.read_table("a.parquet", filesystem=files).equals(table)
+    options = {"format": "parquet", "partitioning": ["name"], "partitioning_flavor": "hive"}
+    for _ in range(2):
+        dataset.write_dataset(table, "many", filesystem=files, existing_data_behavior="delete_matching", **options)
+    found = dataset.dataset("many", filesystem=files, format="parquet", partitioning="hive").to_table()
+    assert sorted(found["number"].to_pylist()) == [1, 2, 3]
+
+
+def test_a_failed_write_of_parquet_publishes_nothing() -> None:
+    files = file_system(Operator(Memory()))
+    schema = pyarrow.schema([("number", pyarrow.int64())])
+    with pytest.raises(ZeroDivisionError), parquet.ParquetWriter("a", schema, filesystem=files) as writer:
+        writer.write_table(pyarrow.table({"number": [1]}))
+        raise ZeroDivisionError
+    assert names(files, "") == []
+
+
+def test_a_column_costs_little_more_than_itself(seaweedfs_server: S3Server) -> None:
+    numpy = pytest.importorskip("numpy")
+    transport = RecordingTransport()
+    files = file_system(Operator(s3_config(seaweedfs_server), context=Context(http=transport)))
+    columns = {f"c{number}": numpy.random.default_rng(number).random(50_000) for number in range(8)}
+    parquet.write_table(pyarrow.table(columns), "a", filesystem=files, compression="none", use_dictionary=False)
+    transport.forget()
+    assert parquet.read_table("a", filesystem=files, columns=["c3"]).num_rows == 50_000
+    assert transport.bytes_received < 1.2 * 400_000
+    assert len(transport.requests) < 8
+
+
+def test_identity(tmp_path: Path) -> None:
+    files = file_system(Operator(Fs(tmp_path)))
+    assert pickle.loads(pickle.dumps(files)) == files == file_system(Operator(Fs(tmp_path)))
+    assert files != file_system(Operator(Fs("/")))
+    assert (files.type_name, files.normalize_path("/a/b/")) == ("py::entrepot+fs", "a/b")
+    assert repr(EntrepotHandler(Operator(Memory()))).startswith("EntrepotHandler(Operator(Memory(")
+    with pytest.raises(InvalidInput, match="made from an Operator, not str"):
+        file_system("s3")
+
+
+def _rows(files: PyFileSystem) -> int:
+    return parquet.read_table("a", filesystem=files).num_rows
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_processes(tmp_path: Path, method: str) -> None:
+    files = file_system(Operator(Fs(tmp_path)))
+    parquet.write_table(pyarrow.table({"number": [1, 2]}), "a", filesystem=files)
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        assert pool.apply(_rows, (files,)) == 2
