@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from entrepot import Operator
 from entrepot import testing as entrepot_testing
@@ -26,6 +27,10 @@ os.environ |= {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 """Nothing of the machine that runs the tests decides where a bucket is, or who asks."""
+
+
+settings.register_profile("entrepot", deadline=None)  # a loaded machine is no fault
+settings.load_profile("entrepot")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -93,6 +93,7 @@ async def test_near_ranges_share_a_request(seaweedfs_server: S3Server) -> None:
     operator = Operator(s3_config(seaweedfs_server), context=Context(http=transport))
     store, prototype = EntrepotStore(operator), default_buffer_prototype()
     await operator.write("a", bytes(range(100)))
+    assert not await operator.exists("missing")  # the first absence asks whether the bucket exists
     transport.forget()
     wanted = [RangeByteRequest(0, 2), RangeByteRequest(50, 53), RangeByteRequest(98, 200)]
     past = RangeByteRequest(101, 102)

@@ -153,7 +153,7 @@ def test_a_layer_that_was_used_can_be_pickled():
 async def test_no_more_requests_than_the_http_limit_are_in_flight():
     server = _Server()
     op = Operator(
-        S3(bucket="b", region="r", skip_signature=True),
+        S3(bucket="b", region="r", skip_signature=True, disable_config_load=True),
         layers=(ConcurrentLimitLayer(10, http_limit=2),),
         context=Context(http=MockTransport(server)),
     )

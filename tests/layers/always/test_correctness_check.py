@@ -71,6 +71,7 @@ VALUES: dict[str, Any] = {
     "concurrent": 2,
     "gap": 3,
     "content_length_hint": 4,
+    "read_ahead": 6,
     "source_content_length_hint": 5,
     "append": True,
     "content_type": "text/plain",
