@@ -30,8 +30,8 @@ from entrepot.signing.aws_sources import AwsOptions, Machine, default_provider
 from .cloud import Cloud
 
 NAMES = ("default", "dev", "base", "other")
-CASES = 240
-BATCHES = 4
+CASES = 300
+BATCHES = 2
 
 UNRELATED = "unrelated"
 Found = tuple[str, str, str | None] | str

@@ -8,6 +8,7 @@ import botocore
 import pytest
 from botocore.endpoint_provider import EndpointProvider
 
+from entrepot.errors import ConfigInvalid
 from entrepot.signing.aws_endpoints import service_endpoint
 
 DATA = Path(botocore.__file__).parent / "data"
@@ -27,6 +28,11 @@ def test_endpoints_are_those_of_botocore(service: str) -> None:
             given = {"Region": region, "UseFIPS": is_fips, "UseDualStack": is_dual_stack}
             ours = service_endpoint(service, region, is_fips=is_fips, is_dual_stack=is_dual_stack)
             assert ours == theirs.resolve_endpoint(**given).url
+
+
+def test_a_region_that_would_become_part_of_another_host_is_refused() -> None:
+    with pytest.raises(ConfigInvalid, match="the region that is configured for sts is not one of AWS"):
+        service_endpoint("sts", "eu-west-1.example.com/")
 
 
 def test_sts_has_a_global_endpoint() -> None:

@@ -4,7 +4,10 @@ The sources are "AWS STS Regions and endpoints" in the AWS IAM User Guide and "A
 quotas" in the AWS General Reference. A test compares them with the endpoint rules of botocore.
 """
 
+import re
 from typing import Final, NamedTuple
+
+from entrepot.errors import ConfigInvalid
 
 GLOBAL_REGION: Final = "us-east-1"
 """The region that signs requests to the global endpoint of STS."""
@@ -27,7 +30,13 @@ _PARTITIONS: Final = (
     _Partition("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
     _Partition("", "amazonaws.com", "api.aws"),
 )
+_REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]+")
 _HOSTS: Final = {"sts": "sts", "sso": "portal.sso", "sso_oidc": "oidc"}
+
+
+def is_region(text: str) -> bool:
+    """Whether a text has the form of a region of AWS. Other stores have regions such as `"auto"`."""
+    return _REGION.fullmatch(text) is not None
 
 
 def service_endpoint(service: str, region: str | None, *, is_fips: bool = False, is_dual_stack: bool = False) -> str:
@@ -38,10 +47,15 @@ def service_endpoint(service: str, region: str | None, *, is_fips: bool = False,
         region: the region. None is the global endpoint, which only STS has.
         is_fips: whether to use the endpoint with validated cryptography (FIPS 140).
         is_dual_stack: whether to use the endpoint that is reached by IPv6 too.
+
+    Raises:
+        ConfigInvalid: the region is not one of AWS.
     """
     host = _HOSTS[service]
     if region is None:
         return f"https://{host}.amazonaws.com"
+    if not is_region(region):
+        raise ConfigInvalid(f"the region that is configured for {service} is not one of AWS", operation="configure")
     partition = next(partition for partition in _PARTITIONS if region.startswith(partition.region))
     if is_fips and not region.startswith("us-gov-"):  # all endpoints of that partition are validated
         host = f"{host}-fips"

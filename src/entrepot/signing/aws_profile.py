@@ -41,6 +41,7 @@ _PROBLEMS: Final[Mapping[type[Error], str]] = {
     DuplicateSectionError: "the section is there twice",
     DuplicateOptionError: "the key is there twice in its section",
 }
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 
 
@@ -250,7 +251,7 @@ def _read(path: str) -> FileText:
 
 def _decoded(path: str, content: bytes) -> str:
     try:
-        return content.decode("utf-8-sig")
+        return content.removeprefix(_BYTE_ORDER_MARK).decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
     raise _malformed(path, line, "it is not UTF-8")  # raised here, since the other error holds the content

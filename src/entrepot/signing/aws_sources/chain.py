@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from entrepot.errors import ConfigInvalid, PermissionDenied, Unexpected
+from entrepot.errors import ConfigInvalid, Error, PermissionDenied, Unexpected
 from entrepot.raw.http.transport import HttpTransport
 from entrepot.raw.log import INFO, log
 from entrepot.raw.runtime import Runtime
@@ -133,7 +133,7 @@ class DefaultChain(Provider[Credentials]):
     async def _first(self, scope: Scope) -> Credentials:
         reasons = []
         for source in self._sources:
-            found = await source.load(scope)
+            found = await _loaded(source, scope)
             if not isinstance(found, Absent):
                 self._chosen = source
                 log(INFO, "AWS credentials come from the %s", found.source)
@@ -145,11 +145,19 @@ class DefaultChain(Provider[Credentials]):
 
     async def _again(self, scope: Scope, source: Source) -> Credentials:
         """Credentials of the source that had some before. Another source may be of another user, so none is asked."""
-        found = await source.load(scope)
+        found = await _loaded(source, scope)
         if isinstance(found, Absent):
             message = f"the {source.name} had AWS credentials before and has none now: {found.reason}"
             raise Unexpected(message, is_temporary=True)
         return found
+
+
+async def _loaded(source: Source, scope: Scope) -> Credentials | Absent:
+    try:
+        return await source.load(scope)
+    except Error as error:  # of a connection, for instance, which does not say what it was for
+        error.add_context(credentials=source.name)
+        raise
 
 
 class AssumedRole(Provider[Credentials]):
@@ -175,7 +183,12 @@ class AssumedRole(Provider[Credentials]):
             Error: as the other provider, or STS refuses or cannot be reached.
         """
         credentials = await self._base.load()
-        return await assume_role(await self._machine.scope(), credentials, self._role)
+        scope = await self._machine.scope()
+        try:
+            return await assume_role(scope, credentials, self._role)
+        except Error as error:
+            error.add_context(credentials=f"role {self._role.arn!r}")
+            raise
 
 
 def configured_role(options: AwsOptions) -> Role | None:

@@ -9,13 +9,12 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from entrepot.errors import ConfigInvalid, Timeout, Unexpected
-from entrepot.raw.http.endpoint import parse_endpoint
 from entrepot.raw.http.transport import Header, HttpRequest
 from entrepot.signing.aws import Credentials
 
 from .call import Response, failure, fetch, json_object, text_of
 from .metadata_http import metadata_credentials
-from .source import Absent, Scope
+from .source import Absent, Scope, checked_endpoint
 
 TOKEN_SECONDS: Final = 21600
 """The life of a token. The service allows no longer one."""
@@ -107,16 +106,12 @@ def imds_endpoint(scope: Scope) -> str:
     """
     configured = scope.setting("ec2_metadata_service_endpoint", "AWS_EC2_METADATA_SERVICE_ENDPOINT")
     if configured is not None:
-        try:
-            return parse_endpoint(configured).url
-        except ConfigInvalid as error:
-            problem = error.message
-        raise _invalid(f"AWS_EC2_METADATA_SERVICE_ENDPOINT is not valid: {problem}")
+        return checked_endpoint("the endpoint of the instance metadata service", configured)
     mode = scope.setting("ec2_metadata_service_endpoint_mode", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE")
     if mode is None:
         mode = "ipv6" if scope.is_set("imds_use_ipv6", "AWS_IMDS_USE_IPV6") else "ipv4"
     if mode.lower() not in _ENDPOINTS:
-        raise _invalid("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE must be IPv4 or IPv6")
+        raise ConfigInvalid("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE must be IPv4 or IPv6", operation="configure")
     return _ENDPOINTS[mode.lower()]
 
 
@@ -170,7 +165,3 @@ def _reason(values: Mapping[str, Any]) -> str:
     """The reason that the service gives in the place of credentials."""
     code = text_of(values, "Code")
     return f": {code}" if code else ""
-
-
-def _invalid(message: str) -> ConfigInvalid:
-    return ConfigInvalid(message, operation="configure")

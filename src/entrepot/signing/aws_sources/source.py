@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from entrepot.errors import ConfigInvalid
+from entrepot.raw.http.endpoint import parse_endpoint
 from entrepot.raw.http.transport import HttpTransport
 from entrepot.raw.runtime import Runtime
 from entrepot.signing.aws import Credentials
-from entrepot.signing.aws_endpoints import GLOBAL_REGION, service_endpoint
+from entrepot.signing.aws_endpoints import GLOBAL_REGION, is_region, service_endpoint
 from entrepot.signing.aws_profile import Profile, ProfileFiles, configured_endpoint, configured_region, is_set
 from entrepot.signing.clock import utc_now
 
@@ -103,8 +104,9 @@ class Scope:
 
     @property
     def region(self) -> str | None:
-        """The region for STS."""
-        return configured_region(self.session, self.environ) or self.options.region
+        """The region for STS; None is its global endpoint. A region that only another store has does not count."""
+        given = self.options.region
+        return configured_region(self.session, self.environ) or (given if given and is_region(given) else None)
 
     @property
     def signing_region(self) -> str:
@@ -112,10 +114,14 @@ class Scope:
         return self.region or GLOBAL_REGION
 
     def endpoint(self, service: str, region: str | None) -> str:
-        """The URL of a service, without a slash at its end: the configured one, or the one of AWS in the region."""
+        """The URL of a service, without a slash at its end: the configured one, or the one of AWS in the region.
+
+        Raises:
+            ConfigInvalid: it is not valid, or neither is the region.
+        """
         configured = configured_endpoint(service, self.files, self.session, self.environ)
         if configured is not None:
-            return configured.rstrip("/")
+            return checked_endpoint(f"the endpoint that is configured for {service}", configured)
         is_fips = self.options.use_fips_endpoint
         return service_endpoint(
             service,
@@ -142,6 +148,19 @@ class Source(Protocol):
             Error: the source is configured, and failed. Temporary if the same call may succeed later.
         """
         ...
+
+
+def checked_endpoint(what: str, text: str) -> str:
+    """A URL without userinfo, and without a slash at its end.
+
+    Raises:
+        ConfigInvalid: it is not valid. The message says what it is, and does not repeat it.
+    """
+    try:
+        return parse_endpoint(text).url
+    except ConfigInvalid as error:
+        problem = error.message
+    raise ConfigInvalid(f"{what} is not valid: {problem}", operation="configure")
 
 
 def checked_credentials(source: str, values: Mapping[str, str | None], expires_at: datetime | None) -> Credentials:
