@@ -37,14 +37,22 @@ else:
 _CONTROL: Final = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
 _CHECKSUMS: Final = ("", "md5")
 _CREDENTIALS: Final = ("access_key_id", "secret_access_key", "session_token")
+_OF_ROLE: Final = (
+    "role_arn",
+    "role_session_name",
+    "external_id",
+    "assume_role_duration_seconds",
+    "assume_role_session_tags",
+)
 
 
 @dataclass(frozen=True, repr=False)
 class S3(HttpServiceConfig):
     """Objects in a bucket of Amazon S3, or of a server that speaks its protocol.
 
-    Requests are signed with Signature Version 4. Where the bucket is may be left to the environment and to the files of
-    the AWS tools, as `boto3` reads them. Secrets are kept out of repr, but a pickle holds them.
+    Requests are signed with Signature Version 4. The credentials, and where the bucket is, may be left to the
+    environment and to the files of the AWS tools, as `boto3` reads them. Secrets are kept out of repr, but a pickle
+    holds them.
 
     Arguments:
         bucket: the name of the bucket, or the ARN of an access point of one region.
@@ -63,6 +71,14 @@ class S3(HttpServiceConfig):
         credentials: in place of the keys, for credentials that expire: a function that returns `Credentials` of
             `entrepot.signing`, plain (called in a thread) or async, or a `Provider`. They are loaded on first use and
             renewed before they expire, or when the server refuses them. It has no form as text.
+        role_arn: a role to assume, with the credentials that the other options or the environment give (AssumeRole).
+        role_session_name: the name of its sessions. By default one with the time.
+        external_id: the identifier that the trust policy of the role may require.
+        assume_role_duration_seconds: for how many seconds it is assumed, 900 to 43,200. By default 3,600.
+        assume_role_session_tags: tags of its sessions, such as `"team=storage&stage=test"`.
+        disable_ec2_metadata: do not ask the metadata service of Amazon EC2 for credentials.
+        imdsv1_fallback: use the first version of that service where the second gives no token. By default not, since
+            any program that can be made to fetch a URL could use it too.
         skip_signature: send requests unsigned, for public buckets. By default they are signed.
         unsigned_payload: leave the content of objects out of the signatures of the requests that write it
             (PutObject and UploadPart; "UNSIGNED-PAYLOAD" in the Amazon S3 API Reference, "Authenticating Requests
@@ -117,6 +133,13 @@ class S3(HttpServiceConfig):
         default=None, repr=False, metadata={"aliases": ("aws_session_token", "aws_token", "token")}
     )
     credentials: Source | None = field(default=None, repr=False)
+    role_arn: str | None = field(default=None, metadata={"aliases": ("aws_role_arn",)})
+    role_session_name: str | None = field(default=None, metadata={"aliases": ("aws_role_session_name",)})
+    external_id: str | None = field(default=None, repr=False, metadata={"aliases": ("aws_external_id",)})
+    assume_role_duration_seconds: int | None = None
+    assume_role_session_tags: str | None = None
+    disable_ec2_metadata: bool = False
+    imdsv1_fallback: bool = field(default=False, metadata={"aliases": ("aws_imdsv1_fallback",)})
     skip_signature: bool = field(default=False, metadata={"aliases": ("aws_skip_signature", "allow_anonymous", "anon")})
     unsigned_payload: bool | None = field(default=None, metadata={"aliases": ("aws_unsigned_payload",)})
     checksum_algorithm: str | None = field(default=None, metadata={"aliases": ("aws_checksum_algorithm",)})
@@ -136,6 +159,7 @@ class S3(HttpServiceConfig):
         check_bucket(self.bucket)
         address_of(self.bucket, self._settings())
         self._check_credentials()
+        self._check_role()
         self._check_checksum()
 
     def build(self, context: Context) -> Accessor:
@@ -144,11 +168,12 @@ class S3(HttpServiceConfig):
 
         from .accessor import S3Accessor
         from .core import S3Core
+        from .credentials import credential_cache
         from .placed import PlacedSigner
         from .refusals import CorrectedClock, RenewedCredentials
 
         clock = Clock()
-        credentials = self._credentials(context, clock)
+        credentials = credential_cache(self, context, clock)
         place = self._place(context)
         corrections: list[Correction] = [place]
         if credentials is not None:
@@ -166,25 +191,6 @@ class S3(HttpServiceConfig):
         return BucketPlace(
             self.bucket, self._settings(), context.http, context.runtime, environ, profile=self.profile or None
         )
-
-    def _credentials(self, context: Context, clock: Clock) -> CredentialCache[Credentials] | None:
-        from entrepot.signing.aws import Credentials
-        from entrepot.signing.provider import CredentialCache, provider_of
-
-        if self.skip_signature:
-            return None
-        if self.credentials is None:
-            return CredentialCache.fixed(self._keys(), context.runtime)
-        provider, runtime = provider_of(self.credentials, Credentials, context.runtime), context.runtime
-        # The cache holds the source, so that its id stays of this source alone
-        key = "s3 credentials", id(self.credentials)
-        return context.shared(key, lambda: CredentialCache(provider, runtime, now=clock.timestamp))
-
-    def _keys(self) -> Credentials:
-        from entrepot.signing.aws import Credentials
-
-        keys = self.access_key_id or "", self.secret_access_key or ""
-        return Credentials(*keys, self.session_token or None, source="configuration")
 
     def _signer(
         self, context: Context, credentials: CredentialCache[Credentials] | None, clock: Clock, place: BucketPlace
@@ -279,7 +285,7 @@ class S3(HttpServiceConfig):
             self._check_source(given)
             return
         missing = [name for name in _CREDENTIALS[:2] if name not in given]
-        if missing:
+        if missing and (given or self.disable_config_load):
             raise self.invalid(
                 f"{' and '.join(missing)} is missing: set access_key_id and secret_access_key, "
                 "or skip_signature=True for a public bucket"
@@ -293,6 +299,21 @@ class S3(HttpServiceConfig):
             raise self.invalid(f"credentials is set beside {', '.join(given[:-1])}: leave out one or the other")
         try:
             check_source(self.credentials, Credentials)
+        except ConfigInvalid as error:
+            raise self.invalid(error.message) from None
+
+    def _check_role(self) -> None:
+        given = [name for name in _OF_ROLE if getattr(self, name)]
+        if not given:
+            return
+        if self.skip_signature:
+            raise self.invalid(f"skip_signature is set beside {', '.join(given)}: leave out one or the other")
+        if not self.role_arn:
+            raise self.invalid(f"{', '.join(given)} is set, and role_arn is missing: set it to the ARN of the role")
+        from .credentials import check_role
+
+        try:
+            check_role(self)
         except ConfigInvalid as error:
             raise self.invalid(error.message) from None
 
