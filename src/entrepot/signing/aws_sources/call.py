@@ -48,10 +48,10 @@ def failure(what: str, status: int, code: str = "", detail: str = "") -> Error:
     """The error for a response that is not a success.
 
     Arguments:
-        what: what was called, such as `"AssumeRole of role 'arn:...'"`.
+        what: the name of the call, such as `"the request for the credentials of the container"`.
         status: the status of the response.
         code: the code of the error that it names.
-        detail: what it says besides. It must not hold a secret.
+        detail: its message. It must not hold a secret.
     """
     message = f"{what} failed: " + (": ".join(filter(None, (code, detail))) or f"status {status}")
     if status == 429 or code in _THROTTLING:
@@ -65,7 +65,7 @@ def json_object(what: str, content: bytes | str) -> Mapping[str, Any]:
     """The JSON object in a text.
 
     Arguments:
-        what: what the text is, for the error: `"the response of ..."`.
+        what: the name of the text, for the error: `"the response of ..."`.
         content: the text.
 
     Raises:

@@ -39,7 +39,7 @@ class Machine:
     """The machine that credentials are looked up on.
 
     Arguments:
-        options: what the caller configures.
+        options: the options of the caller.
         environ: the environment variables; None reads neither them nor files.
         http: sends requests to STS, SSO and the metadata services.
         runtime: reads files and starts programs in its threads.
@@ -155,13 +155,13 @@ class DefaultChain(Provider[Credentials]):
 async def _loaded(source: Source, scope: Scope) -> Credentials | Absent:
     try:
         return await source.load(scope)
-    except Error as error:  # of a connection, for instance, which does not say what it was for
+    except Error as error:  # an error of a connection does not name its purpose
         error.add_context(credentials=source.name)
         raise
 
 
 class AssumedRole(Provider[Credentials]):
-    """Loads the credentials of a role, assumed with those of another provider.
+    """Loads the credentials of a role, which is assumed with another provider's credentials.
 
     Arguments:
         base: the other provider.

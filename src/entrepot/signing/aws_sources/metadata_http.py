@@ -1,4 +1,4 @@
-"""What the two local services that give credentials to a machine have in common."""
+"""The format of credentials that both metadata services share: of instances and of containers."""
 
 from collections.abc import Mapping
 from typing import Any

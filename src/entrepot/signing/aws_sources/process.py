@@ -58,7 +58,7 @@ def _words(command: str, name: str) -> list[str]:
 
 
 def _output(words: list[str], name: str) -> bytes:
-    """What the program prints. Errors name the program only: its arguments may hold a password."""
+    """The output of the program. Errors name the program only: its arguments may hold a password."""
     program = PurePath(words[0]).name
     problem: Error
     try:

@@ -1,4 +1,4 @@
-"""The interface of a source of credentials, and the situation that all sources look at."""
+"""The interface of a source of credentials, and the settings that sources read."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,7 +27,7 @@ class Absent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AwsOptions:
-    """What the caller configures of the default chain. The environment and the profile have the rest.
+    """The options of the default chain. The environment and the profile have the rest.
 
     Arguments:
         profile: the profile. It takes precedence over the keys in the environment. By default `AWS_DEFAULT_PROFILE` or
@@ -44,7 +44,7 @@ class AwsOptions:
         is_metadata_disabled: whether the instance metadata service (IMDS) is not asked.
         is_imds_v1_allowed: whether the first version of that service is used where the second gives no token. It has
             no protection against requests that another program forwards, so by default it is not.
-        advice: what the user can do if there are no credentials, for the error.
+        advice: how the user can set credentials, for the error if there are none.
     """
 
     profile: str | None = None
@@ -62,7 +62,7 @@ class AwsOptions:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a source looks at: the environment, the files, and the profile in question.
+    """The settings that a source reads: the environment, the files, and the profile in question.
 
     Arguments:
         options: the options of the caller.
@@ -154,7 +154,7 @@ def checked_endpoint(what: str, text: str) -> str:
     """A URL without userinfo, and without a slash at its end.
 
     Raises:
-        ConfigInvalid: it is not valid. The message says what it is, and does not repeat it.
+        ConfigInvalid: it is not valid. The message begins with `what`, and does not repeat the URL.
     """
     try:
         return parse_endpoint(text).url

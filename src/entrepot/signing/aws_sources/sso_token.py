@@ -55,7 +55,7 @@ class SsoSession:
 
     @property
     def advice(self) -> str:
-        """What the user has to do."""
+        """The command that gets another token, for errors."""
         return f"run 'aws sso login --profile {self.profile}'"
 
 

@@ -120,6 +120,6 @@ def _error(source: str, response: Response) -> Error:
     try:
         for _, error in parse(response.content, ("Error",)).rows:
             code, detail = error.get("Code", ""), error.get("Message", "")
-    except Error:  # what a proxy or load balancer sends; the status says enough
+    except Error:  # a proxy or a load balancer sent it, and the status says enough
         code = ""
     return failure(f"{source}: the call of STS", response.status, code, detail if code in _SHOWN else "")
