@@ -12,9 +12,11 @@ from botocore.loaders import Loader
 from botocore.session import Session
 
 from entrepot import ConfigInvalid, Operator, Unexpected
+from entrepot.layers import PrefixLayer
 from entrepot.raw import Context
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
 from entrepot.services import S3
+from entrepot.testing import S3Server
 from entrepot.testing.transport import MockTransport, reply
 
 KEYS = {"access_key_id": "AKIDSECRET", "secret_access_key": "the-secret"}
@@ -472,6 +474,31 @@ def test_variables_that_cannot_be_used_are_named_before_anything_is_sent(
     operator(MockTransport(lambda _: reply(200)), disable_config_load=True)
 
 
+@pytest.mark.parametrize("config", ["", "[default]\nendpoint_url = http://minio:9000"])
+async def test_an_endpoint_without_tls_is_refused_wherever_it_comes_from(
+    config: str, files: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(config)
+    if not config:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://minio:9000")
+    with pytest.raises(ConfigInvalid, match="allow_http=False"):
+        await url_of_ours(region=REGION, allow_http=False)
+
+
+def test_no_certificates_of_the_environment_are_used_where_it_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/ca.pem")
+    assert S3("b", **KEYS).http_settings is not None
+    assert S3("b", **KEYS, disable_config_load=True).http_settings is None
+
+
+async def test_operators_that_are_derived_from_one_share_the_region_that_was_found_out() -> None:
+    amazon = Amazon()
+    op = operator(amazon)
+    await op.read("k")
+    await op.layer(PrefixLayer("other/")).read("k")
+    assert [sent[0] for sent in amazon.sent] == ["HEAD", "GET", "GET"]
+
+
 async def test_an_access_point_needs_no_region_and_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     point = f"arn:aws:s3:{REGION}:123456789012:accesspoint/point"
     host = f"point-123456789012.s3-accesspoint.{REGION}.amazonaws.com"
@@ -493,3 +520,22 @@ async def test_a_copy_within_an_access_point_names_the_source_by_its_arn() -> No
 
 def test_nothing_of_this_machine_is_read_by_the_tests() -> None:
     assert os.environ["AWS_CONFIG_FILE"] == os.devnull
+
+
+async def test_a_real_server_is_found_in_the_environment_and_in_a_profile(
+    seaweedfs_server: S3Server, files: Callable[..., None]
+) -> None:
+    server = seaweedfs_server
+    files(f"[profile local]\nendpoint_url = {server.endpoint}\nregion = {server.region}", AWS_PROFILE="local")
+    config = S3(
+        server.bucket,
+        root="/found-in-a-profile",
+        access_key_id=server.access_key_id,
+        secret_access_key=server.secret_access_key,
+    )
+    async with Operator(config) as op:
+        await op.write("k", b"content")
+    files("", AWS_PROFILE="", AWS_ENDPOINT_URL_S3=server.endpoint)
+    async with Operator(config) as op:
+        assert await op.read("k") == b"content"
+        assert "k" in [entry.path for entry in await op.list("/")]

@@ -188,8 +188,10 @@ class S3(HttpServiceConfig):
         from .place import BucketPlace
 
         environ = None if self.disable_config_load else os.environ
-        return BucketPlace(
-            self.bucket, self._settings(), context.http, context.runtime, environ, profile=self.profile or None
+        settings, profile, http, runtime = self._settings(), self.profile or None, context.http, context.runtime
+        key = "s3 place", self.bucket, settings, profile, self.disable_config_load, self.allow_http
+        return context.shared(
+            key, lambda: BucketPlace(self.bucket, settings, http, runtime, self.check_scheme, environ, profile)
         )
 
     def _signer(
@@ -221,6 +223,10 @@ class S3(HttpServiceConfig):
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
         known = fields_by_key(cls)
         return super().from_mapping(understood(mapping, known) if isinstance(mapping, Mapping) else mapping)
+
+    @property
+    def reads_environment(self) -> bool:
+        return not self.disable_config_load
 
     @classmethod
     def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:

@@ -14,7 +14,7 @@ All event loops and threads share one address, which is replaced as a whole. On 
 the others wait. If that fails or is cancelled, nothing is kept, and the next task tries.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -45,6 +45,7 @@ class BucketPlace:
         settings: the settings of the configuration, which win over all others.
         http: sends the request that finds the region.
         runtime: has a lock, and the thread that reads files.
+        check: refuses a URL that the configuration excludes.
         environ: the environment variables; None reads neither them nor files.
         profile: the profile in the files; None is the one that the environment selects.
 
@@ -58,6 +59,7 @@ class BucketPlace:
     __slots__ = (
         "_address",
         "_bucket",
+        "_check",
         "_environ",
         "_explicit",
         "_http",
@@ -74,6 +76,7 @@ class BucketPlace:
         settings: Settings,
         http: HttpTransport,
         runtime: Runtime,
+        check: Callable[[str], None],
         environ: Mapping[str, str] | None = None,
         profile: str | None = None,
     ) -> None:
@@ -81,12 +84,13 @@ class BucketPlace:
         self._explicit = settings
         self._http = http
         self._runtime = runtime
+        self._check = check
         self._environ = environ
         self._profile = profile
         self._settings = (
             settings if environ is None else self._completed(settings_of(environ, NO_FILES, NO_FILES.profile()))
         )
-        self.nominal = address_of(bucket, self._settings)
+        self.nominal = self._addressed(self._settings)
         self._address = None if self._needs_files or self._needs_region else self.nominal
         self._lock = runtime.local(runtime.lock)
 
@@ -136,7 +140,12 @@ class BucketPlace:
     def _at(self, current: Address, region: str) -> Address:
         if not current.is_derived:
             return replace(current, region=region)
-        return address_of(self._bucket, replace(self._settings, region=region))
+        return self._addressed(replace(self._settings, region=region))
+
+    def _addressed(self, settings: Settings) -> Address:
+        address = address_of(self._bucket, settings)
+        self._check(address.url)
+        return address
 
     @property
     def _needs_files(self) -> bool:
@@ -154,7 +163,7 @@ class BucketPlace:
             self._settings = self._completed(settings_of(self._environ, files, profile))
         if self._needs_region:
             self._settings = replace(self._settings, region=await self._detected())
-        address = address_of(self._bucket, self._settings)
+        address = self._addressed(self._settings)
         return self.nominal if address == self.nominal else address
 
     def _completed(self, found: Settings) -> Settings:
