@@ -13,6 +13,7 @@ from typing import Final
 from entrepot.errors import ConfigInvalid
 
 _BUCKET: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}", re.ASCII)
+_IP_ADDRESS: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", re.ASCII)
 _HOST_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _AMAZON_LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", re.ASCII)
 _ACCESS_POINT: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,48}[a-z0-9]", re.ASCII)
@@ -60,6 +61,10 @@ def check_bucket(bucket: str) -> None:
         return
     if not _BUCKET.fullmatch(bucket):
         raise invalid("bucket must consist of letters, digits, '.', '_' and '-', and begin with one of the first two")
+    if _IP_ADDRESS.fullmatch(bucket):
+        raise invalid(
+            "bucket has the form of an IP address, which no bucket can have: set it to the name of the bucket"
+        )
     if bucket.endswith(_OUTPOST_ALIAS):
         raise invalid("bucket is the alias of an access point of S3 on Outposts, which is not supported")
 
