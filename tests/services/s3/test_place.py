@@ -86,6 +86,7 @@ malformed = error(400, "AuthorizationHeaderMalformed", f"<Region>{REGION}</Regio
 REFUSALS = {
     "301": permanent_redirect,
     "301 without a header": error(301, "PermanentRedirect", f"<Region>{REGION}</Region>"),
+    "301 to a host": error(301, "PermanentRedirect", f"<Endpoint>bucket.s3-{REGION}.amazonaws.com</Endpoint>"),
     "307 to a host": error(307, "TemporaryRedirect", location=f"https://bucket.s3-{REGION}.amazonaws.com/k?x=1"),
     "307 with a header": error(307, "TemporaryRedirect", x_amz_bucket_region=REGION, location="https://evil.example/"),
     "400": error(400, "AuthorizationHeaderMalformed", f"<Region>{REGION}</Region>"),

@@ -198,15 +198,16 @@ def _is_redirect(status: int) -> bool:
 
 
 def _stated_region(refusal: Refusal) -> str | None:
-    """The region that a refusal names: in a header, in its content, or in the host of a redirect."""
+    """The region that a refusal names: in a header, in its content, or in the host that a redirect names."""
     if (region := _region_in(refusal.headers)) is not None:
         return region
     if (region := find_text(refusal.content, b"Region")) is not None:
         return region if REGION.fullmatch(region) else None
     if not _is_redirect(refusal.status):
         return None
-    host = refusal.headers.get("location", "").partition("://")[2].partition("/")[0]
-    amazon = amazon_host(host.partition(":")[0].lower())
+    location = refusal.headers.get("location", "").partition("://")[2].partition("/")[0]
+    named = location or find_text(refusal.content, b"Endpoint") or ""
+    amazon = amazon_host(named.partition(":")[0].lower())
     return None if amazon is None else amazon.region
 
 
