@@ -99,6 +99,14 @@ async def test_a_clock_that_is_off_is_corrected_by_a_date_that_can_be() -> None:
                     await op.read("key")
 
 
+async def test_another_region_is_signed_for_once_the_store_names_it() -> None:
+    with ScriptedServer([aws_answers.wrong_region("ap-south-1"), HELLO]) as server:
+        async with operator(server, resilient=False) as op:
+            assert [await op.read("key"), await op.read("key")] == [b"hello", b"hello"]
+    scopes = [request.headers["authorization"].split("/")[2] for request in server.requests]
+    assert scopes == ["eu-west-1", "ap-south-1", "ap-south-1"]
+
+
 async def test_eight_dead_kept_connections_cost_one_attempt_each_at_most() -> None:
     with ScriptedServer(DeadConnections(8, OneObject(b"hello"))) as server:
         async with operator(server, resilient=False) as op:

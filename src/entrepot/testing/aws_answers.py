@@ -53,6 +53,11 @@ def moved_to_region(region: str, bucket: str = "bucket") -> Answer:
     return s3_error(301, "PermanentRedirect", f"x-amz-bucket-region: {region}", Bucket=bucket, Endpoint=endpoint)
 
 
+def wrong_region(region: str) -> Answer:
+    """400: the request is signed for another region than that of the bucket."""
+    return s3_error(400, "AuthorizationHeaderMalformed", Region=region)
+
+
 def moved_for_now(location: str) -> Answer:
     """307: the name of a new bucket does not lead to its region yet."""
     return s3_error(307, "TemporaryRedirect", f"Location: {location}", Endpoint=location.partition("://")[2])

@@ -40,6 +40,7 @@ START_SECONDS: Final = 10.0
 """Seconds that the thread may take to start or to end."""
 
 _PAUSE_SECONDS: Final = 0.03
+_TURNS: Final = 5
 _PIECE: Final = 1 << 16
 _RESET: Final = struct.pack("ii", 1, 0)
 _CONNECTION_HEADER: Final = re.compile(rb"\r\nconnection:[^\r\n]*", re.IGNORECASE)
@@ -196,6 +197,7 @@ class ScriptedServer:
         self._receive_buffer = receive_buffer
         self._upstream = urlsplit(upstream)
         self._failure: Exception | None = None
+        self._conversations = set[asyncio.Task[None]]()
         self._may_go_on = asyncio.Event()
         self._tls = tls
         self._port = 0
@@ -253,10 +255,23 @@ class ScriptedServer:
         self._is_up.set()
         await self._stop.wait()
         server.close()
+        await self._end_conversations()
+
+    async def _end_conversations(self) -> None:
+        """Ends all connections, those included that are being accepted, and lets the loop close their sockets."""
+        await _turns()
+        while self._conversations:
+            for task in self._conversations:
+                task.cancel()
+            await asyncio.wait(self._conversations)
+            await _turns()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection, self.connections = self.connections, self.connections + 1
         self.open_connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._conversations.add(task)
         try:
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
                 while await self._answer(reader, writer, connection):
@@ -268,6 +283,7 @@ class ScriptedServer:
             self._failure = self._failure or error
         finally:
             writer.transport.abort()
+            self._conversations.discard(task)
             self.open_connections -= 1
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int) -> bool:
@@ -313,11 +329,16 @@ class ScriptedServer:
                 writer.write_eof()
             case Action.FORWARD:
                 await self._forward(request, None)
-            case Action.PASS:
-                await self._forward(request, writer)
-                await _close(writer)
-            case Action.CLOSE:
-                await _close(writer)
+            case _:
+                await self._finish(action, request, reader, writer)
+                return False
+        return True
+
+    async def _finish(
+        self, action: Action, request: ReceivedRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Does the last step of a connection, which is aborted afterwards."""
+        match action:
             case Action.STALL:
                 while await reader.read(_PIECE):
                     pass
@@ -325,7 +346,11 @@ class ScriptedServer:
                 await self._may_go_on.wait()
             case Action.RESET:
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        return action in _GO_ON
+            case _:
+                if action is PASS:
+                    await self._forward(request, writer)
+                writer.close()
+                await writer.wait_closed()
 
     async def _forward(self, request: ReceivedRequest, writer: asyncio.StreamWriter | None) -> None:
         """Sends a request to the upstream server unchanged, and its answer to the client if there is a writer.
@@ -349,6 +374,12 @@ class ScriptedServer:
 async def _close(writer: asyncio.StreamWriter) -> None:
     writer.close()
     await writer.wait_closed()
+
+
+async def _turns() -> None:
+    """Gives the event loop the turns that accepting or closing a connection takes."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 class InTurn:
