@@ -346,6 +346,18 @@ async def test_a_variable_that_leads_nowhere_is_named_and_ignored_without_tls(
         assert await op.read("x") == b"hello"
 
 
+def test_a_variable_is_not_read_where_none_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere/ca.pem")
+    assert s3(endpoint="https://h").http_settings == TransportSettings(
+        ca_file="/nowhere/ca.pem", ca_name="AWS_CA_BUNDLE"
+    )
+    assert s3(endpoint="https://h", ca_file="/ca.pem").http_settings == TransportSettings(ca_file="/ca.pem")
+    for options in ({"disable_config_load": True}, {"allow_invalid_certificates": True}):
+        assert "ca_file" not in (s3(endpoint="https://h", **options).http_settings or TransportSettings()).arguments
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://h")
+    assert s3(endpoint=None).http_settings is None
+
+
 async def test_a_file_that_was_corrected_is_read_again(authority: trustme.CA, tmp_path: Path) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)

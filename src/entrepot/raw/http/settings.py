@@ -218,15 +218,20 @@ class HttpServiceConfig(ServiceConfig):
         settings = TransportSettings(**values)
         return settings if settings.arguments else None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the endpoint is without TLS, as far as that is known without I/O."""
+        return (getattr(self, "endpoint", None) or "").startswith("http://")
+
     def _ca_of_environment(self) -> str | None:
         """The file of certificates that the environment names.
 
         An endpoint without TLS has no certificate, so that a variable that is out of date does no harm there.
         """
-        is_plain = (getattr(self, "endpoint", None) or "").startswith("http://")
-        if not self.CA_VARIABLE or not self.reads_environment or is_plain or self.allow_invalid_certificates:
+        if not self.CA_VARIABLE or not self.reads_environment or self.allow_invalid_certificates:
             return None
-        return os.environ.get(self.CA_VARIABLE)
+        ca_file = os.environ.get(self.CA_VARIABLE)
+        return None if ca_file is None or self.is_plain else ca_file
 
     @classmethod
     def keys(cls, name: str, aliases: tuple[str, ...]) -> tuple[str, ...]:

@@ -184,6 +184,15 @@ class S3(HttpServiceConfig):
         client = HttpClient(core, signer, context.http, context.runtime, corrections, self.request_headers)
         return S3Accessor(client, normalize_root(self.root))
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the endpoint of the configuration or the environment is without TLS."""
+        if self.endpoint or self.disable_config_load:
+            return super().is_plain
+        from .environment import NO_FILES, settings_of
+
+        return (settings_of(os.environ, NO_FILES, NO_FILES.profile()).endpoint or "").startswith("http://")
+
     def _place(self, context: Context) -> BucketPlace:
         from .place import BucketPlace
 

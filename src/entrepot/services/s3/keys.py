@@ -14,6 +14,10 @@ _WITHOUT_EFFECT: Final = frozenset(
         "disable_write_with_if_match",
         "enable_write_with_append",
         "disable_tagging",  # tags are sent only where a call has some
+        "http1_only",  # HTTP/1.1 is the version that is spoken
+        "http2_keep_alive_interval",
+        "http2_keep_alive_timeout",
+        "http2_keep_alive_while_idle",
         "s3_express",  # the name of a directory bucket says that it is one
     }
 )
