@@ -75,18 +75,15 @@ class Tls:
 
     Attributes:
         context: the configuration; None is the default one. It is complete once `prepare` has returned.
+        is_ready: whether no file must be read.
     """
 
-    __slots__ = ("_files", "context")
+    __slots__ = ("_files", "context", "is_ready")
 
     def __init__(self, files: TlsFiles, context: ssl.SSLContext | None = None) -> None:
         self._files = files
         self.context = context
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether no file must be read."""
-        return self.context is not None or self._files.are_default
+        self.is_ready = context is not None or files.are_default
 
     async def prepare(self) -> None:
         """Reads the files, in a thread. A failure is not remembered: the files may be corrected.
@@ -96,3 +93,4 @@ class Tls:
         """
         context = await in_thread(self._files.load)
         self.context = self.context or context  # of two calls at the same time, the first one's stays
+        self.is_ready = True
