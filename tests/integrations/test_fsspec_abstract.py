@@ -6,16 +6,16 @@ import posixpath
 
 import pytest
 
-from entrepot import Operator
 from entrepot.integrations.fsspec import EntrepotFileSystem
+from tests.integrations.storages import opened
 
 abstract = pytest.importorskip("fsspec.tests.abstract")
 
 
 class Fixtures(abstract.AbstractFixtures):
-    @pytest.fixture
-    def fs(self, operator: Operator):
-        return EntrepotFileSystem(operator)
+    @pytest.fixture(params=["memory", "fs", "moto"])
+    def fs(self, request: pytest.FixtureRequest):
+        return EntrepotFileSystem(opened(request, request.param))
 
     @pytest.fixture
     def fs_path(self):

@@ -53,6 +53,7 @@ def test_files_and_directories(files: PyFileSystem) -> None:
         names(files, "d/a")
 
 
+@pytest.mark.parametrize("operator", ["memory", "fs", "moto"], indirect=True)
 def test_moves_copies_and_deletions(files: PyFileSystem) -> None:
     write(files, "d/a", b"1")
     write(files, "d/e/b", b"22")

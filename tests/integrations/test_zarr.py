@@ -70,6 +70,7 @@ class TestMemory(EntrepotStoreTests):
             pickle.dumps(store)
 
 
+@pytest.mark.parametrize("operator", ["memory", "fs", "moto"], indirect=True)
 def test_an_array(operator: Operator) -> None:
     store = EntrepotStore(operator)
     array = zarr.create_array(store, name="group/a", shape=(100, 100), chunks=(10, 50), shards=(50, 100), dtype="i4")

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from entrepot import BytesRange, Entry, InvalidInput, IsADirectory, Metadata, NotADirectory, NotFound, Operator
+from entrepot import Entry, InvalidInput, IsADirectory, Metadata, NotADirectory, NotFound, Operator
 from entrepot.blocking import BlockingWriter
 
 from .directories import with_directories
@@ -163,24 +163,31 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
             self._blocking.copy_to(self._blocking, src, dest)
 
     def open_input_stream(self, path: str) -> PythonFile:
-        """Opens a file to read from its start to its end: one request.
+        """Opens a file to read from its start to its end.
 
         Raises:
             FileNotFoundError: there is no such file.
             IsADirectoryError: the path names a directory.
         """
-        self._stat_file(path)
-        return PythonFile(self._blocking.reader(path), mode="r")
+        return self.open_input_file(path)
 
     def open_input_file(self, path: str) -> PythonFile:
         """Opens a file to read in any place. It fetches what is read, and ahead while the access is sequential.
 
+        No connection is kept between two reads, because pyarrow leaves files open.
+
         Raises:
             FileNotFoundError: there is no such file.
             IsADirectoryError: the path names a directory.
         """
-        metadata = self._stat_file(path)
-        fetch, size = self._fetcher(path, metadata)
+        size = self._stat_file(path).content_length
+        if size is None:  # only its end tells the size
+            return PythonFile(io.BytesIO(self._blocking.read(path)), mode="r")
+        reader = self._blocking.reader(path, chunk=LARGEST_AHEAD, concurrent=4)
+
+        def fetch(start: int, end: int) -> bytes:
+            return reader.fetch([(start, end)])[0]
+
         return PythonFile(_InputFile(ReadAhead(fetch, size, LARGEST_AHEAD), size), mode="r")
 
     def open_output_stream(self, path: str, metadata: Mapping[Any, Any] | None) -> PythonFile:
@@ -249,17 +256,6 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
         else:
             self.copy_file(source, target)
             self._blocking.delete(source)
-
-    def _fetcher(self, path: str, metadata: Metadata) -> tuple[Callable[[int, int], bytes], int]:
-        """What reads a range of a file, all of one content where the storage has strong etags; and its size."""
-        if metadata.content_length is None:  # only its end tells the size
-            content = self._blocking.read(path)
-            return lambda start, end: content[start:end], len(content)
-        is_pinned = metadata.etag and not metadata.has_weak_etag and self._operator.info.capability.read_with_if_match
-        options: dict[str, Any] = {"if_match": metadata.etag} if is_pinned else {}
-        return lambda start, end: self._blocking.read(path, range=BytesRange(start, end), **options), (
-            metadata.content_length
-        )
 
 
 class _InputFile:

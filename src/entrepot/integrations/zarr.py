@@ -246,6 +246,8 @@ class EntrepotStore(Store):
         self, key: str, byte_ranges: Sequence[ByteRequest | None], **options: int
     ) -> Sequence[bytes | None]:
         wanted = [_range_of(byte_range) for byte_range in byte_ranges]
+        if len(wanted) == 1:
+            return [await self._read(key, wanted[0])]
         try:
             async with self._operator.reader(key, **options) as reader:  # type: ignore[arg-type]
                 return await reader.fetch(wanted)

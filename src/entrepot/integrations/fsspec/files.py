@@ -13,7 +13,7 @@ from fsspec.caching import register_cache
 from fsspec.spec import AbstractBufferedFile
 
 from entrepot import AlreadyExists, InvalidInput, IsADirectory, Reader, Writer
-from entrepot.blocking import BlockingWriter
+from entrepot.blocking import BlockingReader, BlockingWriter
 from entrepot.integrations.leaving import is_leaving_with_error
 
 from .info import Info, info_of
@@ -32,9 +32,9 @@ register_cache(GrowingReadAhead, clobber=True)
 class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
     """A binary file of fsspec, over the blocking operator. It may be used in any thread, one at a time.
 
-    A file to read fetches what is read, and more only while the access is sequential (`GrowingReadAhead`). If the
-    object is replaced meanwhile, a read fails with `ConditionNotMatch` instead of mixing two contents, where the
-    storage has strong etags.
+    A file to read fetches what is read, and more only while the access is sequential (`GrowingReadAhead`). It keeps no
+    connection between two reads, because many programs leave such files open. If the object is replaced meanwhile, a
+    read fails with `ConditionNotMatch` instead of mixing two contents.
 
     A file to write is published when it is closed, and at the end of a transaction if there is one. A `with` block that
     fails publishes nothing, also when the file is inside of `fsspec.open` or of a text file. So does a file that is
@@ -75,6 +75,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
             raise InvalidInput(f"a binary file has one of the modes {', '.join(MODES)}")
         self._located = fs.located(path)
         self._storage = self._located.storage.blocking
+        self._reader: BlockingReader | None = None
         self._writer: BlockingWriter | None = None
         self._content: bytes | None = None
         if mode == "xb" and self._storage.exists(self._located.key):
@@ -159,11 +160,9 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
     def _fetch_range(self, start: int, end: int) -> bytes:
         if self._content is not None:
             return self._content[start:end]
-        options: dict[str, Any] = {"chunk": BLOCK, "concurrent": 4} if end - start > 2 * BLOCK else {}
-        etag = self._details and self._details.get("etag")
-        if etag and not etag.startswith("W/") and self._storage.info.capability.read_with_if_match:
-            options["if_match"] = etag
-        return self._storage.read(self._located.key, range=(start, end), **options)
+        if self._reader is None:
+            self._reader = self._storage.reader(self._located.key, chunk=BLOCK, concurrent=4)
+        return self._reader.fetch([(start, end)])[0]
 
     def _initiate_upload(self) -> None:
         key, options = self._located.key, dict(self.kwargs)
