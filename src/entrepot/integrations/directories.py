@@ -1,4 +1,4 @@
-"""Directories that a recursive listing leaves out, because the storage has none: those that keys imply."""
+"""Directories that exist only because a key has their name in it: recursive listings leave them out."""
 
 from __future__ import annotations
 

@@ -337,7 +337,7 @@ class ObspecStore:
 
 
 class _Result:
-    """What a request returned: the metadata, and the first part of the content."""
+    """A response: the metadata, and the first part of the content."""
 
     def __init__(self, path: str, wanted: BytesRange, metadata: Metadata, first: bytes) -> None:
         self._wanted = wanted
@@ -373,7 +373,7 @@ class GetResult(_Result):
         path: the object.
         wanted: the range that was requested.
         metadata: the metadata of the whole object.
-        reader: reads the rest of the content; None if there is none.
+        reader: reads the rest of the content, or None.
         first: the first part.
     """
 
@@ -416,7 +416,7 @@ class GetResultAsync(_Result):
         path: the object.
         wanted: the range that was requested.
         metadata: the metadata of the whole object.
-        reader: reads the rest of the content; None if there is none.
+        reader: reads the rest of the content, or None.
         first: the first part.
     """
 

@@ -51,7 +51,7 @@ def file_system(operator: Operator) -> PyFileSystem:
 
 
 class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has no types
-    """What pyarrow's `PyFileSystem` calls. pyarrow calls it in threads of its own.
+    """The handler of a `PyFileSystem` of pyarrow, which calls it in its own threads.
 
     Two are equal if their operators pickle to the same bytes, or are the same object.
 
@@ -77,14 +77,14 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
         return path.strip("/")
 
     def get_file_info(self, paths: Iterable[str]) -> list[FileInfo]:
-        """Returns what each path names. A path that names nothing has the type `FileType.NotFound`."""
+        """Describes each path. A missing one has the type `FileType.NotFound`."""
         return [self._file_info(path) for path in paths]
 
     def get_file_info_selector(self, selector: FileSelector) -> list[FileInfo]:
-        """Returns what is in a directory, or with `recursive` below it. One listing.
+        """Describes the content of a directory, with `recursive` at every depth. One listing.
 
         Raises:
-            FileNotFoundError: there is no such directory, and `allow_not_found` is not set.
+            FileNotFoundError: the directory does not exist, and `allow_not_found` is not set.
             NotADirectoryError: the path names a file.
         """
         directory = _directory(selector.base_dir)
@@ -106,7 +106,7 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
         """Deletes a directory with its content.
 
         Raises:
-            FileNotFoundError: there is no such directory.
+            FileNotFoundError: the directory does not exist.
         """
         self._blocking.stat(_directory(path))
         self._blocking.delete(_directory(path), recursive=True)
@@ -115,7 +115,7 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
         """Deletes the content of a directory, and keeps the directory.
 
         Raises:
-            FileNotFoundError: there is no such directory, and `missing_dir_ok` is not set.
+            FileNotFoundError: the directory does not exist, and `missing_dir_ok` is not set.
             InvalidInput: the path names the root; see `delete_root_dir_contents`.
         """
         if not path.strip("/"):
@@ -135,7 +135,7 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
         """Deletes a file.
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: the file does not exist.
             IsADirectoryError: the path names a directory.
         """
         self._stat_file(path)
@@ -166,18 +166,19 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
         """Opens a file to read from its start to its end.
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: the file does not exist.
             IsADirectoryError: the path names a directory.
         """
         return self.open_input_file(path)
 
     def open_input_file(self, path: str) -> PythonFile:
-        """Opens a file to read in any place. It fetches what is read, and ahead while the access is sequential.
+        """Opens a file to read in any place.
 
-        No connection is kept between two reads, because pyarrow leaves files open.
+        It fetches the bytes that are read, and more ahead while the access is sequential. No connection is kept between
+        two reads, because pyarrow leaves files open.
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: the file does not exist.
             IsADirectoryError: the path names a directory.
         """
         size = self._stat_file(path).content_length

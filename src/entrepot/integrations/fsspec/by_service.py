@@ -164,7 +164,7 @@ def file_system_class(scheme: str) -> type[ServiceFileSystem]:
         scheme: the scheme of the service, or an alias.
 
     Raises:
-        ConfigInvalid: no installed service has the scheme. The message lists those that are installed.
+        ConfigInvalid: the scheme is unknown. The message lists the known ones.
     """
     service = service_class(scheme)
     if scheme != service.SCHEME:

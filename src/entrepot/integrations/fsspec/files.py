@@ -32,9 +32,9 @@ register_cache(GrowingReadAhead, clobber=True)
 class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
     """A binary file of fsspec, over the blocking operator. It may be used in any thread, one at a time.
 
-    A file to read fetches what is read, and more only while the access is sequential (`GrowingReadAhead`). It keeps no
-    connection between two reads, because many programs leave such files open. If the object is replaced meanwhile, a
-    read fails with `ConditionNotMatch` instead of mixing two contents.
+    A file to read fetches the bytes that are read, and more only while the access is sequential (`GrowingReadAhead`).
+    It keeps no connection between two reads, because many programs leave such files open. If the object is replaced
+    between two reads, the second fails with `ConditionNotMatch` instead of mixing two contents.
 
     A file to write is published when it is closed, and at the end of a transaction if there is one. A `with` block that
     fails publishes nothing, also when the file is inside of `fsspec.open` or of a text file. So does a file that is
@@ -52,7 +52,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         options: the options of `Operator.writer`.
 
     Raises:
-        NotFound: there is no such file to read.
+        NotFound: the file to read does not exist.
         AlreadyExists: the mode is `"xb"`, and the file exists.
         IsADirectory: the path names a directory.
     """
@@ -113,7 +113,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
             self.fs.invalidate_cache(self.path)
 
     def discard(self) -> None:
-        """Removes what was written."""
+        """Discards the written data."""
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.abort()
@@ -297,7 +297,7 @@ class EntrepotStreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc]
             self.fs.invalidate_cache(self.path)
 
     def discard(self) -> None:
-        """Removes what was written in a transaction."""
+        """Discards the written data at the end of a transaction that failed."""
         if self._writer is not None:
             sync(self.fs.loop, self._writer.abort)
 

@@ -1,4 +1,4 @@
-"""The file systems: what fsspec asks of an `AsyncFileSystem`, over operators."""
+"""The file systems: the operations of an `AsyncFileSystem` of fsspec, over operators."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         return await self._type_of(path) == "directory"
 
     async def _type_of(self, path: str) -> str | None:
-        """The type of what a path names; None for nothing. Other errors, such as refused access, are raised."""
+        """The type of a path; None if it does not exist. Other errors, such as refused access, are raised."""
         try:
             return str((await self._info(path))["type"])
         except (NotFound, NotADirectory):
@@ -394,7 +394,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             path: the directory.
 
         Raises:
-            OSError: there is no such directory, or it is not empty.
+            OSError: the directory does not exist, or is not empty.
         """
         sync(self.loop, self._rmdir, path)
 
@@ -433,7 +433,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             options: the same by name; `encoding`, `errors` and `newline` of text; and the options of `Operator.writer`.
 
         Raises:
-            FileNotFoundError: there is no such file to read.
+            FileNotFoundError: the file to read does not exist.
             FileExistsError: the mode is `"xb"`, and the file exists.
             IsADirectoryError: the path names a directory.
         """
@@ -456,7 +456,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             options: `size` of a file to read, if it is known; the options of `Operator.reader` or `Operator.writer`.
 
         Raises:
-            FileNotFoundError: there is no such file to read.
+            FileNotFoundError: the file to read does not exist.
             ValueError: the mode is another, or a compression is given.
         """
         if mode not in {"rb", "wb", "ab", "xb"} or options.pop("compression", None):

@@ -22,7 +22,7 @@ def register(*schemes: str) -> None:
         schemes: schemes of services. By default `s3`, `file`, `memory` and `http`.
 
     Raises:
-        ConfigInvalid: no installed service has a scheme. The message lists those that are installed.
+        ConfigInvalid: a scheme is unknown. The message lists the known ones.
     """
     classes = [file_system_class(scheme) for scheme in schemes or TAKEN_OVER]
     for cls in classes:

@@ -29,5 +29,5 @@ class DeferredWriter:
         self._fs.invalidate_cache(self._path)
 
     def discard(self) -> None:
-        """Removes what was written."""
+        """Discards the written data."""
         sync(self._fs.loop, self._writer.abort)
