@@ -32,6 +32,8 @@ from entrepot.raw import AccessorInfo, Layer
 from entrepot.raw.runtime import Runner
 from entrepot.raw.runtime.inline import InlineRunner
 
+from .opening import Opening
+
 T = TypeVar("T")
 
 _END: Final[Any] = object()
@@ -63,7 +65,17 @@ class BlockingBody(Generic[B]):
         run = self._run if exc is None else self._runner.finish
         run(self._inner.__aexit__(exc_type, exc, traceback))
 
+    def give_up(self) -> None:
+        """Releases what the object holds and discards what it wrote, without waiting. It cannot be used afterwards.
+
+        It is for finalizers, which may run in the thread of the event loop.
+        """
+        del self._calls
+        self._runner.drop([self.__dict__.pop("_inner")], self._discard)
+
     def __del__(self) -> None:
+        if "_calls" not in self.__dict__:
+            return
         calls, held = self.__dict__.pop("_calls"), [self.__dict__.pop("_inner")]
         try:
             calls.warn_if_left_open(self)
@@ -74,6 +86,11 @@ class BlockingBody(Generic[B]):
     @staticmethod
     async def _let_go(inner: B) -> None:
         """Releases the resources of an object that was not closed. By default there are none."""
+
+    @staticmethod
+    async def _discard(inner: B) -> None:
+        """Releases the resources of an object that is given up, and discards what it wrote."""
+        await inner.aclose()
 
     def __repr__(self) -> str:
         return f"<Blocking{repr(self._inner)[1:]}"
@@ -88,7 +105,7 @@ class BlockingBody(Generic[B]):
             self._runner.finish(_close(iterator))
 
 
-class BlockingBase:
+class BlockingBase(Opening):
     """The base of `BlockingOperator`: its methods other than operations.
 
     Arguments:

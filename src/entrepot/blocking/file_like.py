@@ -95,6 +95,10 @@ class WritableFile(BlockingBody[Writer]):
     def flush(self) -> None:
         """Does nothing: the object appears when the writer is closed."""
 
+    @staticmethod
+    async def _discard(inner: Writer) -> None:
+        await inner.abort()
+
 
 async def _receive(reader: Reader, n: int) -> bytes:
     from anyio import EndOfStream

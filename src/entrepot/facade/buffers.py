@@ -58,6 +58,20 @@ def writable_size(buffer: WriteableBuffer) -> int:
     return view.nbytes
 
 
+def writable_bytes(buffer: WriteableBuffer) -> memoryview | None:
+    """The bytes of a writable buffer; None if its items have a format that cannot be taken as bytes.
+
+    Raises:
+        InvalidInput: the buffer is not writable or not contiguous.
+    """
+    if not writable_size(buffer):
+        return None
+    try:
+        return memoryview(buffer).cast("B")
+    except TypeError:  # a format such as "<i" or of a record
+        return None
+
+
 def fill(buffer: WriteableBuffer, data: bytes) -> int:
     """Copies data to the start of a buffer, whose items may have any type, and returns the number of bytes."""
     return BytesIO(data).readinto(buffer)

@@ -29,6 +29,7 @@ from entrepot.types.numbers import as_integer
 
 from .deleting import Targets, check_targets, delete_many, delete_one
 from .lister import Lister
+from .opening import Opening
 from .options import Path, Presigned, checked, checked_flag, checked_presign, shown_path
 from .reader import Reader, open_body
 from .sources import Source, as_source
@@ -52,7 +53,7 @@ _PRESIGNED: Final[dict[str, Presigned]] = {
 }
 
 
-class Operations:
+class Operations(Opening):
     """The base of `Operator`: a stack, and the calls that the public methods make on it.
 
     `_call` makes a call now, `_caller` one that is awaited later. Both normalize the path, and name the operation,

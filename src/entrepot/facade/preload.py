@@ -14,7 +14,16 @@ from functools import cache
 from importlib import import_module
 from typing import Final
 
-_FACADE: Final = ("blocking", "facade.copying", "facade.globs", "facade.local_files", "facade.trees", "facade.uploads")
+_FACADE: Final = (
+    "blocking",
+    "blocking.files",
+    "facade.copying",
+    "facade.files",
+    "facade.globs",
+    "facade.local_files",
+    "facade.trees",
+    "facade.uploads",
+)
 _HELPERS: Final = {
     "copy": "one_shot ranged staged",
     "read": "by_range_seekable bytes_reader chunked fetch file_reader read_ahead streamable",

@@ -16,7 +16,7 @@ from entrepot.types import BytesRange, Metadata
 from entrepot.types.numbers import as_integer
 from entrepot.types.shown import shown
 
-from .buffers import fill, writable_size
+from .buffers import fill, writable_bytes, writable_size
 from .exclusive import Exclusive, Opened
 
 if TYPE_CHECKING:
@@ -181,8 +181,10 @@ class Reader(Opened):
         return await self._cursor.take_exactly(as_integer("the number of bytes", n, 0))
 
     async def _read_into(self, buffer: WriteableBuffer) -> int:
-        data = await self._cursor.take(writable_size(buffer))
-        return fill(buffer, data)
+        view = writable_bytes(buffer)
+        if view is not None:
+            return await self._cursor.take_into(view)
+        return fill(buffer, await self._cursor.take(writable_size(buffer)))
 
     async def _receive(self, max_bytes: int) -> bytes:
         return await self._cursor.take_some(as_integer("the number of bytes", max_bytes, 1))

@@ -174,9 +174,10 @@ class ByRangeSeekableReader(Read):
     async def _leave(self) -> None:
         """Drops the body, and reads the rest of it first if that is cheaper than another connection."""
         end = self._range.limit if self._body_end is None else self._body_end
-        if self._body is not None and is_cheaper_to_drain(None if end is None else end - self._body_position):
-            with suppress(Error):  # of bytes that nobody wants
-                await read_to_end(self._body)
+        body, rest = self._body, None if end is None else end - self._body_position
+        if body is not None and not body.is_at_end and is_cheaper_to_drain(rest):
+            with suppress(Error):  # of bytes that are not needed
+                await read_to_end(body)
         await self._drop()
 
     async def _skip(self, body: Read) -> bool:

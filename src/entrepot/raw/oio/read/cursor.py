@@ -71,6 +71,26 @@ class Cursor:
                 break
         return self._hand_over(n)
 
+    async def take_into(self, view: memoryview) -> int:
+        """Fills a buffer of bytes and returns their number, fewer than it holds only at the end of the range.
+
+        Each piece is copied as it arrives, so that no other memory of that size is needed. After an error all of them
+        are unread again.
+        """
+        start, filled = self.position, 0
+        try:
+            while filled < len(view) and (data := await self.take_some(len(view) - filled)):
+                view[filled : filled + len(data)] = data
+                filled += len(data)
+                if not self._unread and self._is_at_end():
+                    break
+        except BaseException:
+            if filled:
+                self._unread.insert(0, bytes(view[:filled]))
+                self.position = start
+            raise
+        return filled
+
     async def take_exactly(self, n: int) -> bytes:
         """Returns `n` bytes, or raises and leaves the position unchanged."""
         data = await self.take(n)
