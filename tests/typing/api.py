@@ -34,6 +34,7 @@ from entrepot import (
     Upload,
     Writer,
 )
+from entrepot.facade.files import BinaryReader, BinaryWriter, TextReader, TextWriter
 from entrepot.facade.futures import (
     FutureList,
     FutureLister,
@@ -67,6 +68,21 @@ T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
+
+
+async def files(op: Operator) -> None:
+    async with op.open("a", "rb", range=(0, 8)) as binary:
+        assert_type(binary, BinaryReader)
+        assert_type(await binary.readline(), bytes)
+        async for line in binary:
+            assert_type(line, bytes)
+    async with op.open("a") as text:
+        assert_type(text, TextReader)
+        assert_type(await text.readlines(), list[str])
+    async with op.open("a", "wb", content_type="text/plain") as written:
+        assert_type(written, BinaryWriter)
+        assert_type(await written.write(bytearray()), int)
+    assert_type(await op.open("a", "w", newline=""), TextWriter)
 
 
 def operators() -> None:

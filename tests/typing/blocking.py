@@ -1,10 +1,13 @@
 """The surface without `await` as type checkers see it. Never run: `make check` has mypy and basedpyright read it."""
 
+import csv
+import gzip
 import io
+import pickle
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from types import TracebackType
-from typing import assert_type
+from typing import IO, Any, assert_type
 
 from entrepot import BlockingOperator, Capability, Entry, Metadata, Operator
 from entrepot.blocking import BlockingLister, BlockingReader, BlockingWriter
@@ -65,6 +68,30 @@ def opened(op: BlockingOperator) -> None:
     for entry in op.lister("a/"):
         assert_type(entry, Entry)
     assert_type(op.lister("a/").next_page(), Sequence[Entry] | None)
+
+
+def files(op: BlockingOperator, mode: str) -> None:
+    binary: IO[bytes] = op.open("a", "rb", range=(0, 8))
+    text: IO[str] = op.open("a")
+    written: IO[bytes] = op.open("a", "wb", content_type="text/plain")
+    lines: IO[str] = op.open("a", "w", encoding="utf-8", newline="")
+    raw: io.RawIOBase = op.open("a", "rb", 0)
+    assert_type(op.open("a", mode), IO[Any])
+    assert_type(op.open("a", "rb").read(), bytes)
+    assert_type(op.open("a").readline(), str)
+    assert_type(op.open("a", "w").write(""), int)
+    buffered: io.BufferedReader = op.open("a", "rb")
+    zipfile.ZipFile(op.open("a", "wb"), "w").writestr("b", b"")
+    csv.writer(op.open("a", "w"))
+    pickle.load(op.open("a", "rb"))
+    gzip.open(op.open("a", "rb"))
+    for file in (binary, text, written, lines, raw, buffered):
+        file.close()
+
+
+def no_files(op: BlockingOperator) -> None:
+    op.open("a", "rb").write(b"", 1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    op.open("a", "r").write(b"")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def exits_are_not_swallowed(reader: BlockingReader) -> None:

@@ -227,8 +227,11 @@ class ReadBuffer(io.BufferedReader):
     def __init__(self, raw: RawReader, size: int) -> None:
         raw.fill_gradually(size)
         super().__init__(raw, size)
+        self._size = size
 
     def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > self._size:
+            return self._read_at_once(size)
         raw = self.raw
         raw.wanted = size or 0
         try:
@@ -243,6 +246,11 @@ class ReadBuffer(io.BufferedReader):
             return super().readinto(buffer)
         finally:
             raw.wanted = 0
+
+    def _read_at_once(self, size: int) -> bytes:
+        """Reads more than the buffer holds. `read` of `io` would request it as two parts, full blocks and the rest."""
+        content = memoryview(bytearray(size))
+        return bytes(content[: self.readinto(content)])
 
     def read1(self, size: int = -1, /) -> bytes:
         self.peek()  # `io` would not use the buffer for this, and a text layer reads by 8 KiB
