@@ -1,6 +1,7 @@
 """Objects as files with async methods: code for aiofiles runs on them, and no half-written one is published."""
 
 import asyncio
+import gc
 import io
 import pickle
 from contextlib import aclosing
@@ -167,6 +168,23 @@ async def test_a_failed_write_can_be_made_again_and_a_failed_close_publishes_not
     assert not await op.exists("b")
 
 
+async def test_a_file_that_is_dropped_warns_and_so_does_one_that_is_never_awaited():
+    op = Operator(Memory())
+
+    async def leave(data):
+        file = await op.open("a", "wb")
+        await file.write(data)
+
+    for data in (b"small", bytes(1 << 20)):
+        with pytest.warns(ResourceWarning) as caught:
+            await leave(data)
+            gc.collect()
+        assert len(caught) == 1
+    with pytest.warns(RuntimeWarning, match="never awaited"):
+        op.open("a")
+    assert not await op.exists("a")
+
+
 async def test_exclusive_and_append():
     op = Operator(Memory())
     async with op.open("a", "x") as file:
@@ -214,7 +232,7 @@ async def test_what_is_not_opened_yet_can_be_entered_once_at_a_time_and_no_file_
     async with opening as file:
         with pytest.raises(TypeError, match="pickle"):
             pickle.dumps(file)
-        with pytest.raises(ValueError, match="already entered"):
+        with pytest.raises(InvalidInput, match="already entered"):
             async with opening:
                 pass
     assert isinstance(await op.open("a", "rb"), BinaryReader)

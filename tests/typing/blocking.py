@@ -84,7 +84,7 @@ def files(op: BlockingOperator, mode: str) -> None:
     zipfile.ZipFile(op.open("a", "wb"), "w").writestr("b", b"")
     csv.writer(op.open("a", "w"))
     pickle.load(op.open("a", "rb"))
-    gzip.open(op.open("a", "rb"))
+    assert_type(gzip.GzipFile(fileobj=op.open("a", "rb")), gzip.GzipFile)
     for file in (binary, text, written, lines, raw, buffered):
         file.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -120,7 +121,7 @@ def _check_binary(**text_settings: str | None) -> None:
             raise InvalidInput(f"a binary file has no {name}")
 
 
-async def open_for(operator: Operator, path: Path, mode: FileMode, options: dict[str, Any]) -> Reader | Writer:
+async def open_for(operator: Operator, path: Path, mode: FileMode, options: Mapping[str, Any]) -> Reader | Writer:
     """Opens the reader or writer of a file.
 
     Raises:

@@ -15,9 +15,10 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import warnings
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Self, TypeVar, cast
 
@@ -28,6 +29,7 @@ from entrepot.raw.oio.read.seek import seek_target
 
 from .buffers import fill, required_buffer, writable_size
 from .file_mode import FileMode, already_exists, open_for
+from .future import Entered
 from .options import Path
 from .reader import Reader
 from .writer import Writer
@@ -373,6 +375,10 @@ class BinaryWriter(AsyncFile[bytes]):
         if not self._is_closed:
             await self._leave(exc_type, exc, traceback)
 
+    def __del__(self) -> None:
+        if not self._is_closed and self._buffer and not self._writer.tell():  # otherwise the writer warns
+            warnings.warn(f"unclosed file {self!r}", ResourceWarning, stacklevel=1, source=self)
+
     async def _leave(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
@@ -642,36 +648,17 @@ class TextWriter(_Text):
 F = TypeVar("F", bound="AsyncFile[Any]")
 
 
-class FutureFile(Generic[F]):
-    """A file that is not opened yet: await it for the file, or enter it with `async with`."""
+class FutureFile(Entered[F]):
+    """A file that is not opened yet. It can be awaited, or entered with `async with`."""
 
-    def __init__(self, operator: Operator, path: Path, mode: FileMode, options: dict[str, Any]) -> None:
-        self._operator = operator
-        self._path = path
-        self._mode = mode
-        self._options = options
-        self._file: F | None = None
 
-    def __await__(self) -> Generator[Any, Any, F]:
-        return self._open().__await__()
+async def open_file(operator: Operator, mode: FileMode, path: Path, options: Mapping[str, Any]) -> AsyncFile[Any]:
+    """Opens an object as a file.
 
-    async def __aenter__(self) -> F:
-        if self._file is not None:
-            raise ValueError("this file is already entered; open another one for each `async with`")
-        self._file = await self._open()
-        return self._file
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            await file.__aexit__(exc_type, exc, traceback)
-
-    async def _open(self) -> F:
-        body = await open_for(self._operator, self._path, self._mode, self._options)
-        file = _file_over(body, os.fspath(self._path), self._mode)
-        return cast("F", file)
+    Raises:
+        AlreadyExists: the mode is `"x"`, and the object exists.
+    """
+    return _file_over(await open_for(operator, path, mode, options), os.fspath(path), mode)
 
 
 def _file_over(body: Reader | Writer, path: str, mode: FileMode) -> AsyncFile[Any]:

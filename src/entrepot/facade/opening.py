@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack, cast, overload
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class Opening:
             LookupError: the encoding or the error handler is unknown.
         """
         from .file_mode import file_mode
-        from .files import FutureFile
+        from .files import FutureFile, open_file
 
-        return FutureFile(cast("Operator", self), path, file_mode(mode, buffering, encoding, errors, newline), options)
+        checked = file_mode(mode, buffering, encoding, errors, newline)
+        return FutureFile(partial(open_file, cast("Operator", self), checked), "open", (path,), options)

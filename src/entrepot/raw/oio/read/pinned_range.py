@@ -18,7 +18,7 @@ Limits. RFC 9110, 15.3.7.3, allows to combine bytes of two responses only if bot
 validator. Many servers have none. Then only a weak etag or Last-Modified, both with a resolution of a second,
 distinguishes two contents of the same size: an object that is replaced within that second by one of
 the same size is read as one object. Without either, only the size distinguishes them, and without a size nothing
-does. A read without `chunk` and without seeks makes a single request, which returns one object on any server.
+does. A read without `chunk`, `read_ahead` and seeks makes a single request, which returns one object on any server.
 
 Several tasks may call `fetch` at the same time. Responses are noted synchronously, so no two comparisons interleave;
 a cancelled request leaves the known facts as they were.
