@@ -62,7 +62,7 @@ class _Raw(io.RawIOBase):
     def close(self) -> None:
         if self.closed:
             return
-        if getattr(self, "_finalizing", False):  # set by `io` before it closes what is garbage-collected
+        if getattr(self, "_finalizing", False):  # set by `io` before it closes a garbage-collected file
             self._dealloc_warn(self)
         try:
             if self._was_dropped:
@@ -77,7 +77,7 @@ class _Raw(io.RawIOBase):
         self._body.close()
 
     def _dealloc_warn(self, source: object) -> None:
-        """Called by `io` before it closes a file that is garbage-collected."""
+        """Called by `io` before it closes a garbage-collected file."""
         if not self._was_dropped:
             self._was_dropped = True
             warnings.warn(f"unclosed file {source!r}", ResourceWarning, stacklevel=2, source=source)

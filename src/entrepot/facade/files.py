@@ -52,7 +52,7 @@ _SKIP_SHIFT: Final = 128
 
 
 class AsyncFile(Generic[T]):
-    """The base of files: what all have, and the refusals of what a file cannot do.
+    """The base of files: the methods that all share, and refusals of the methods that a mode excludes.
 
     A method of a closed file raises `ValueError`, and one that the mode excludes `Unsupported`, which is an
     `io.UnsupportedOperation`. Other errors are those of `Reader` and `Writer`. One task at a time may use a file. A
@@ -150,12 +150,12 @@ class AsyncFile(Generic[T]):
         """Returns the position. No I/O."""
 
     async def flush(self) -> None:
-        """Passes on what is buffered. The object appears when the file is closed, and not before."""
+        """Passes on the buffered data. The object appears when the file is closed, and not before."""
         self._check_open()
 
     @abstractmethod
     async def close(self) -> None:
-        """Closes the file. What was written is published. Closing it again has no effect."""
+        """Closes the file. The written data is published. Closing it again has no effect."""
 
     async def aclose(self) -> None:
         """The same as `close`, by the name that `contextlib.aclosing` and anyio use."""
@@ -291,7 +291,7 @@ class BinaryReader(AsyncFile[bytes]):
         return self._reader.tell() - self._left
 
     async def _fill(self, n: int) -> bool:
-        """Adds bytes to the buffer: what is needed at least, and what the policy says. False at the end."""
+        """Adds at least `n` bytes to the buffer, or more if the policy says so. False at the end."""
         end = self._reader.tell()
         size = self._policy.size_of(end, n, has_moved=end != self._end_of_last)
         data = await self._reader.read(-1 if size is None else size)
@@ -305,7 +305,7 @@ class BinaryReader(AsyncFile[bytes]):
         return self._buffer[begin : self._at]
 
     def _take_with(self, data: bytes) -> bytes:
-        """Takes what is left in the buffer, with the bytes after it."""
+        """Takes the rest of the buffer, with the bytes after it."""
         taken = self._buffer[self._at :] + data if self._left else data
         self._buffer, self._at = b"", 0
         return taken
@@ -364,7 +364,7 @@ class BinaryWriter(AsyncFile[bytes]):
             await self._leave(None, None, None)
 
     async def abort(self) -> None:
-        """Discards what was written, and closes the file. No effect on a closed file."""
+        """Discards the written data and closes the file. No effect on a closed file."""
         if not self._is_closed:
             self._is_closed = True
             await self._writer.abort()
@@ -636,7 +636,7 @@ class TextWriter(_Text):
         await self.buffer.flush()
 
     async def abort(self) -> None:
-        """Discards what was written, and closes the file. No effect on a closed file."""
+        """Discards the written data and closes the file. No effect on a closed file."""
         await self.buffer.abort()
 
     async def __aexit__(

@@ -132,7 +132,7 @@ class _Read(_SignedRead[T]):
         return self._with(content_length_hint=content_length_hint)
 
     def read_ahead(self, read_ahead: int) -> Self:
-        """The most bytes that a reader requests ahead of what is read (a hint); 0 requests nothing ahead.
+        """The most bytes that a reader requests ahead (a hint); 0 requests only the bytes that are read.
 
         By default a reader that never seeks makes one request, and after a seek it requests ahead as long as it
         continues to read.

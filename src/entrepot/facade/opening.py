@@ -104,13 +104,13 @@ class Opening:
             buffering: the size of the buffer in bytes; 1 writes each line of text at once. By default
                 64 KiB to read and 256 KiB to write.
             encoding: the encoding of a text file. By default UTF-8, on every machine.
-            errors: how a text file handles what it cannot convert. By default it raises.
+            errors: how a text file handles characters that it cannot convert. By default it raises.
             newline: how a text file translates ends of lines, as in `io.TextIOWrapper`.
             options: those of `reader` or `writer`.
 
         Raises:
             InvalidInput: the mode is unknown, or does not fit to the other arguments.
-            Unsupported: the mode reads and writes (`"+"`), or the service lacks what the mode requires.
+            Unsupported: the mode reads and writes (`"+"`), or the service lacks the capability for the mode.
             AlreadyExists: the mode is `"x"`, and the object exists. `close` raises it too.
             TypeError: an argument has the wrong type.
             LookupError: the encoding or the error handler is unknown.

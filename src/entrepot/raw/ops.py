@@ -77,7 +77,7 @@ class OpRead:
         concurrent: requests in flight (a hint). By default 1 for a stream, 8 for `Reader.fetch`.
         gap: `Reader.fetch` joins ranges that are at most this many bytes apart (a hint). By default 1 MiB.
         content_length_hint: the expected size of the object in bytes (a hint), to request chunks ahead from the start.
-        read_ahead: the most bytes that a reader requests ahead of what is read (a hint); 0 requests nothing ahead. By
+        read_ahead: the most bytes that a reader requests ahead (a hint); 0 requests only the bytes that are read. By
             default a reader that never seeks makes one request, and after a seek it requests ahead as long as it
             continues to read.
     """

@@ -1,18 +1,18 @@
-"""`ReadAhead`: how many bytes a reader requests at a time, and what it does with the rest of a response.
+"""`ReadAhead`: how many bytes a reader requests at a time, and whether it reads the rest of a response.
 
 Theory of operation. A reader has at most one response at a time. A read that the response cannot serve leads to another
 request, and this policy says for how many bytes. It makes no request itself: it knows only where the last one ended.
 
     the request                         without a limit               with a limit
     first, at the start of the range    to the end                    as where a request ended
-    after a jump                        what is read                  what is read
+    after a jump                        the bytes read now            the bytes read now
     where the last request ended        `START`, doubled each time    the same, up to the limit
     in the last one, after an error     the rest of it                the rest of it
     for everything                      to the end                    to the end
     where the server ignores ranges     to the end                    to the end
 
-No request has less than what is read. So a reader that never seeks makes one request, and random access costs what it
-reads. A gap that is no larger than the last request counts as its continuation, so that small reads close to each other
+No request is smaller than the read. So a reader that never seeks makes one request, and random access costs the bytes
+that it reads. A gap that is no larger than the last request counts as its continuation, so that small reads close to each other
 share requests.
 
 The rest of a response is read and dropped if that is cheaper than another connection (`DRAIN_LIMIT`), and so are the
