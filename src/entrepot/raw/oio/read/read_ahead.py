@@ -12,8 +12,8 @@ request, and this policy says for how many bytes. It makes no request itself: it
     where the server ignores ranges     to the end                    to the end
 
 No request is smaller than the read. So a reader that never seeks makes one request, and random access costs the bytes
-that it reads. A gap that is no larger than the last request counts as its continuation, so that small reads close to each other
-share requests.
+that it reads. A gap that is no larger than the last request counts as its continuation, so that small reads close to
+each other share requests.
 
 The rest of a response is read and dropped if that is cheaper than another connection (`DRAIN_LIMIT`), and so are the
 bytes up to a position ahead (`SKIP_LIMIT`).
