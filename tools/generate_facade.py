@@ -67,7 +67,7 @@ COPY_TO: Final = {
 """The capabilities that `copy_to` requires of one of its two storages."""
 
 KEYWORD_TYPES: Final = {"BytesRange": "Range", "PathText | None": "Path | None"}
-PLAIN_TYPES: Final = {"Count": "int", "Size": "int"}
+PLAIN_TYPES: Final = {"Count": "int", "Size": "int", "Tags": "Mapping[str, str]"}
 RANGE_STEP: Final = '''
     def range(self, start: int = 0, end: int | None = None, *, suffix: int | None = None) -> Self:
         """The bytes from `start` up to, not including, `end`; or the last `suffix` bytes."""
@@ -75,7 +75,7 @@ RANGE_STEP: Final = '''
 '''
 KNOWN_TYPES: Final = {
     *("BytesRange", "str | None", "PathText | None", "datetime | None", "bool", "Count | None", "Size | None", "Size"),
-    "Mapping[str, str] | None",
+    *("Mapping[str, str] | None", "Tags | None"),
 }
 
 

@@ -42,7 +42,7 @@ from .types import BytesRange, Capability, Entry, EntryMode, Metadata, Presigned
 
 if TYPE_CHECKING:
     from .blocking import BlockingOperator
-    from .types import Copied, Progress, TreeReport, Upload, Usage
+    from .types import Checksum, Copied, Progress, TreeReport, Upload, Usage
 
 __version__ = "0.1.0"
 
@@ -51,6 +51,7 @@ __all__ = [
     "BlockingOperator",
     "BytesRange",
     "Capability",
+    "Checksum",
     "ConditionNotMatch",
     "ConfigInvalid",
     "ContentIncomplete",
@@ -91,6 +92,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "BlockingOperator": "blocking",
+        "Checksum": "types",
         "Copied": "types",
         "Progress": "types",
         "TreeReport": "types",

@@ -159,6 +159,10 @@ class _SignedWrite(Call[T]):
         """
         return self._with(content_encoding=content_encoding)
 
+    def content_language(self, content_language: str) -> Self:
+        """The languages of the content, such as `"de, en"`, to store. Requires `write_with_content_language`."""
+        return self._with(content_language=content_language)
+
     def cache_control(self, cache_control: str) -> Self:
         """The Cache-Control to store, which says how long caches may keep the object.
 
@@ -172,6 +176,42 @@ class _SignedWrite(Call[T]):
         Names are stored in lower case. Requires `write_with_user_metadata`.
         """
         return self._with(user_metadata=user_metadata)
+
+    def tags(self, tags: Mapping[str, str]) -> Self:
+        """Names and values to attach to the object.
+
+        Unlike user metadata they can be replaced later (`set_tags`), and rules of the storage can refer to them.
+        Requires `write_with_tags`.
+        """
+        return self._with(tags=tags)
+
+    def storage_class(self, storage_class: str) -> Self:
+        """The storage class, by the name that the storage has for it, such as `"STANDARD_IA"`.
+
+        Requires `write_with_storage_class`.
+        """
+        return self._with(storage_class=storage_class)
+
+    def acl(self, acl: str) -> Self:
+        """The predefined access control, by the name that the storage has for it, such as `"public-read"`.
+
+        Requires `write_with_acl`.
+        """
+        return self._with(acl=acl)
+
+    def retain_until(self, retain_until: datetime) -> Self:
+        """The time until which the storage refuses to delete or replace this version, with a time zone.
+
+        Requires `write_with_retain_until`.
+        """
+        return self._with(retain_until=retain_until)
+
+    def legal_hold(self, legal_hold: bool = True) -> Self:
+        """Let the storage refuse to delete or replace this version until the hold is removed.
+
+        Requires `write_with_legal_hold`.
+        """
+        return self._with(legal_hold=legal_hold)
 
     def if_match(self, if_match: str) -> Self:
         """Succeed only if the object has this etag. Requires `write_with_if_match`."""
@@ -211,6 +251,10 @@ class _SignedDelete(Call[T]):
         By default the object is deleted, and its older versions stay. Requires `delete_with_version`.
         """
         return self._with(version=version)
+
+    def if_match(self, if_match: str) -> Self:
+        """Succeed only if the object has this etag. Requires `delete_with_if_match`."""
+        return self._with(if_match=if_match)
 
 
 class _Delete(_SignedDelete[T]):

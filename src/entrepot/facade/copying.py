@@ -48,7 +48,13 @@ CHUNK: Final = 8 * 1024 * 1024
 CONCURRENT: Final = 4
 """Requests to the source in flight, by default."""
 
-_HEADER_OPTIONS: Final = ("content_type", "content_disposition", "content_encoding", "cache_control")
+_HEADER_OPTIONS: Final = (
+    "content_type",
+    "content_disposition",
+    "content_encoding",
+    "content_language",
+    "cache_control",
+)
 _USER: Final = "user_metadata."
 
 

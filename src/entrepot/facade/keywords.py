@@ -59,8 +59,14 @@ class PresignWriteOptions(TypedDict, total=False):
     content_type: str | None
     content_disposition: str | None
     content_encoding: str | None
+    content_language: str | None
     cache_control: str | None
     user_metadata: Mapping[str, str] | None
+    tags: Mapping[str, str] | None
+    storage_class: str | None
+    acl: str | None
+    retain_until: datetime | None
+    legal_hold: bool
     if_match: str | None
     if_none_match: str | None
     if_not_exists: bool
@@ -78,6 +84,7 @@ class PresignDeleteOptions(TypedDict, total=False):
     """Options of `presign_delete`: the options of `delete` that a presigned request can have."""
 
     version: str | None
+    if_match: str | None
 
 
 class DeleteOptions(PresignDeleteOptions, total=False):

@@ -293,10 +293,22 @@ class Operator(Operations):
                 Requires `write_with_content_disposition`.
             content_encoding: the encodings of the data, such as `"gzip"`, to store. The data itself is stored as it is.
                 Requires `write_with_content_encoding`.
+            content_language: the languages of the content, such as `"de, en"`, to store. Requires
+                `write_with_content_language`.
             cache_control: the Cache-Control to store, which says how long caches may keep the object. Requires
                 `write_with_cache_control`.
             user_metadata: names and values to store with the object. Names are stored in lower case. Requires
                 `write_with_user_metadata`.
+            tags: names and values to attach to the object. Unlike user metadata they can be replaced later
+                (`set_tags`), and rules of the storage can refer to them. Requires `write_with_tags`.
+            storage_class: the storage class, by the name that the storage has for it, such as `"STANDARD_IA"`. Requires
+                `write_with_storage_class`.
+            acl: the predefined access control, by the name that the storage has for it, such as `"public-read"`.
+                Requires `write_with_acl`.
+            retain_until: the time until which the storage refuses to delete or replace this version, with a time zone.
+                Requires `write_with_retain_until`.
+            legal_hold: let the storage refuse to delete or replace this version until the hold is removed. By default
+                False. Requires `write_with_legal_hold`.
             if_match: succeed only if the object has this etag. Requires `write_with_if_match`.
             if_none_match: succeed only if the object has another etag, or does not exist. Requires
                 `write_with_if_none_match`.
@@ -338,6 +350,7 @@ class Operator(Operations):
             path: the object; with a trailing slash, the directory.
             version: delete this version, permanently. By default the object is deleted, and its older versions stay.
                 Requires `delete_with_version`.
+            if_match: succeed only if the object has this etag. Requires `delete_with_if_match`.
             recursive: delete everything under the path as well. For `"a/"` that is the directory with its contents, but
                 not an object `a`; for `"a"` that object too. Neither deletes `ab`. By default False. Requires
                 `delete_with_recursive`.

@@ -176,6 +176,36 @@ def _metadata_text(key: str, text: Any) -> str:
     raise InvalidInput(f"the user metadata {key.lower()!r} is printable text without blanks around it{wrong}")
 
 
+_LONGEST_TAG: Final = 1024
+
+
+def _tags(name: str, value: Any) -> Mapping[str, str] | None:
+    """Names and values of tags. Unlike those of headers they may have any character that can be encoded."""
+    return None if value is None else checked_tags(name, value)
+
+
+def checked_tags(name: str, value: Any) -> Mapping[str, str]:
+    """Checks names and values of tags, and returns a copy of them.
+
+    Raises:
+        InvalidInput: it is not a mapping of texts, or a text is too long or not valid Unicode.
+    """
+    if not isinstance(value, Mapping):
+        raise InvalidInput(f"{name} must be a mapping of names to texts, not {shown(value)}")
+    for key, text in value.items():
+        if not _is_tag_text(key) or not key:
+            raise InvalidInput(f"a name in {name} must be valid Unicode text of 1 to {_LONGEST_TAG} characters")
+        if not _is_tag_text(text):
+            raise InvalidInput(f"the value of {key!r} in {name} must be valid Unicode text, {_LONGEST_TAG} at most")
+    return dict(value)
+
+
+def _is_tag_text(text: Any) -> bool:
+    if not isinstance(text, str) or len(text) > _LONGEST_TAG:
+        return False
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 _CHECKS_BY_TYPE: Final[dict[str, Callable[[str, Any], Any]]] = {
     "BytesRange": _range,
     "str | None": _text,
@@ -186,6 +216,7 @@ _CHECKS_BY_TYPE: Final[dict[str, Callable[[str, Any], Any]]] = {
     "Size | None": _size,
     "Size": _required_size,
     "Mapping[str, str] | None": _user_metadata,
+    "Tags | None": _tags,
 }
 _CHECKS: Final = {
     name: _CHECKS_BY_TYPE[option_type(annotation)]

@@ -7,9 +7,9 @@ flag of `Capability`; the check of its values follows from its type (`facade/opt
 service lacks it from its flag (`CorrectnessCheckLayer`).
 
 The types say which values work: `str` is printable ASCII text that fits into a header, `Count` is at least 1, `Size`
-at least 0, `PathText` a path, a `datetime` has a time zone. Two markers go around a type: `Hint`, for an option that
-changes how a result is obtained and never the result, so that no service refuses it; and `Unsigned`, for an option that
-cannot be part of a presigned request. Hints cannot be part of one either.
+at least 0, `PathText` a path, `Tags` names and values of any characters, a `datetime` has a time zone. Two markers go
+around a type: `Hint`, for an option that changes how a result is obtained and never the result, so that no service
+refuses it; and `Unsigned`, for an option that cannot be part of a presigned request. Hints cannot either.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ Unsigned: TypeAlias = Annotated[T, "no part of a presigned request"]
 Count: TypeAlias = int
 Size: TypeAlias = int
 PathText: TypeAlias = str
+Tags: TypeAlias = Mapping[str, str]
 
 FULL_RANGE: Final = BytesRange()
 DEFAULT_GAP: Final = 1024 * 1024
@@ -120,8 +121,15 @@ class OpWrite:
         content_type: the media type to store.
         content_disposition: the Content-Disposition to store, which says how a browser presents the object.
         content_encoding: the encodings of the data, such as `"gzip"`, to store. The data itself is stored as it is.
+        content_language: the languages of the content, such as `"de, en"`, to store.
         cache_control: the Cache-Control to store, which says how long caches may keep the object.
         user_metadata: names and values to store with the object. Names are stored in lower case.
+        tags: names and values to attach to the object. Unlike user metadata they can be replaced later (`set_tags`),
+            and rules of the storage can refer to them.
+        storage_class: the storage class, by the name that the storage has for it, such as `"STANDARD_IA"`.
+        acl: the predefined access control, by the name that the storage has for it, such as `"public-read"`.
+        retain_until: the time until which the storage refuses to delete or replace this version, with a time zone.
+        legal_hold: let the storage refuse to delete or replace this version until the hold is removed.
         if_match: succeed only if the object has this etag.
         if_none_match: succeed only if the object has another etag, or does not exist.
         if_not_exists: succeed only if the object does not exist.
@@ -134,8 +142,14 @@ class OpWrite:
     content_type: str | None = None
     content_disposition: str | None = None
     content_encoding: str | None = None
+    content_language: str | None = None
     cache_control: str | None = None
     user_metadata: Mapping[str, str] | None = None
+    tags: Tags | None = None
+    storage_class: str | None = None
+    acl: str | None = None
+    retain_until: datetime | None = None
+    legal_hold: bool = False
     if_match: str | None = None
     if_none_match: str | None = None
     if_not_exists: bool = False
@@ -154,11 +168,13 @@ class OpDelete:
 
     Arguments:
         version: delete this version, permanently. By default the object is deleted, and its older versions stay.
+        if_match: succeed only if the object has this etag.
         recursive: delete everything under the path as well. For `"a/"` that is the directory with its contents, but not
             an object `a`; for `"a"` that object too. Neither deletes `ab`.
     """
 
     version: str | None = None
+    if_match: str | None = None
     recursive: Unsigned[bool] = False
 
 

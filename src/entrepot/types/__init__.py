@@ -13,6 +13,7 @@ from .presigned_request import PresignedRequest
 from .scheme import Scheme
 
 if TYPE_CHECKING:
+    from .checksum import Checksum
     from .copied import Copied
     from .transfers import Progress, TreeReport, Usage
     from .upload import Upload
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BytesRange",
     "Capability",
+    "Checksum",
     "Copied",
     "Entry",
     "EntryMode",
@@ -35,6 +37,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "Checksum": "checksum",
         "Copied": "copied",
         "Progress": "transfers",
         "TreeReport": "transfers",

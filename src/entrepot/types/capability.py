@@ -61,8 +61,14 @@ class Capability:
     write_with_content_type: bool = False
     write_with_content_disposition: bool = False
     write_with_content_encoding: bool = False
+    write_with_content_language: bool = False
     write_with_cache_control: bool = False
     write_with_user_metadata: bool = False
+    write_with_tags: bool = False
+    write_with_storage_class: bool = False
+    write_with_acl: bool = False
+    write_with_retain_until: bool = False
+    write_with_legal_hold: bool = False
     write_with_if_match: bool = False
     write_with_if_none_match: bool = False
     write_with_if_not_exists: bool = False
@@ -74,6 +80,7 @@ class Capability:
 
     delete: bool = False
     delete_with_version: bool = False
+    delete_with_if_match: bool = False
     delete_with_recursive: bool = False
     delete_max_size: int | None = None
 

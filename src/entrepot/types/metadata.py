@@ -11,13 +11,15 @@ from .frozen_mapping import EMPTY, FrozenMapping
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
+
+    from .checksum import Checksum
 else:
     from .records import dataclass
 
 # On Python 3.11 the lookup of an enum member takes as long as a call.
 _FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR
 
-_IMPLIED = {"is_deleted": False, "user_metadata": EMPTY}
+_IMPLIED = {"is_deleted": False, "user_metadata": EMPTY, "checksums": ()}
 """The values that the repr leaves out, besides None."""
 
 
@@ -39,6 +41,10 @@ class Metadata:
         is_current: whether this is the version that a read without a version returns; None if unknown.
         is_deleted: whether this version is a delete marker, which has no content.
         user_metadata: the user's own metadata, with keys in lower case. It is copied, and immutable.
+        content_language: the languages of the content, such as `"de, en"`.
+        storage_class: the storage class, by the name that the storage has for it. Amazon S3 does not report its default
+            class, STANDARD.
+        checksums: the checksums that the storage has of the content.
     """
 
     mode: EntryMode = EntryMode.FILE
@@ -54,6 +60,9 @@ class Metadata:
     is_current: bool | None = None
     is_deleted: bool = False
     user_metadata: Mapping[str, str] = EMPTY
+    content_language: str | None = None
+    storage_class: str | None = None
+    checksums: tuple[Checksum, ...] = ()
 
     def __init__(  # noqa: PLR0913, PLR0917 - the fields, as `dataclass` would have them
         self,
@@ -70,6 +79,9 @@ class Metadata:
         is_current: bool | None = None,
         is_deleted: bool = False,  # noqa: FBT002 - the same
         user_metadata: Mapping[str, str] = EMPTY,
+        content_language: str | None = None,
+        storage_class: str | None = None,
+        checksums: tuple[Checksum, ...] = (),
     ) -> None:
         _set_mode(self, mode)
         _set_content_length(self, content_length)
@@ -85,6 +97,9 @@ class Metadata:
         _set_is_deleted(self, is_deleted)
         kept = user_metadata if type(user_metadata) is FrozenMapping else FrozenMapping(user_metadata)
         _set_user_metadata(self, kept)
+        _set_content_language(self, content_language)
+        _set_storage_class(self, storage_class)
+        _set_checksums(self, checksums)
 
     def __repr__(self) -> str:
         """The mode, and every other field that is neither None nor implied."""
@@ -139,6 +154,9 @@ class Metadata:
     _set_is_current,
     _set_is_deleted,
     _set_user_metadata,
+    _set_content_language,
+    _set_storage_class,
+    _set_checksums,
 ) = (getattr(Metadata, name).__set__ for name in Metadata.__slots__)
 
 

@@ -111,7 +111,7 @@ def test_a_later_page_is_asked_for_by_its_token_alone(asked: Listing, token: str
 def test_an_entry_has_what_the_listing_tells() -> None:
     more = f"<Size>12</Size><LastModified>{STAMP}</LastModified><ETag>&quot;e&quot;</ETag>"
     assert page(item("root/a/b", more)).entries == [
-        Entry("a/b", Metadata(content_length=12, etag='"e"', last_modified=MOMENT))
+        Entry("a/b", Metadata(content_length=12, etag='"e"', last_modified=MOMENT, storage_class="GLACIER"))
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, Generic
 
-from entrepot.errors import Error, NotFound
+from entrepot.errors import ConditionNotMatch, Error, NotFound
 from entrepot.raw.oio.delete.deletions import Deletion, of_deletion
 from entrepot.raw.oio.windowed import gather
 from entrepot.raw.ops import OpDelete
@@ -32,14 +32,19 @@ class HttpDeletions(Generic[D]):
         self._root = root
 
     async def delete_one(self, path: str, args: OpDelete) -> None:
-        """Deletes one path. The root of the store is not an object, so nothing is deleted for it."""
+        """Deletes one path. The root of the store is not an object, so nothing is deleted for it.
+
+        Raises:
+            ConditionNotMatch: `if_match` does not hold, or there is no object.
+        """
         key = build_abs_path(self._root, path)
         if not key:
             return
         try:
             await self._client.do(self._client.dialect.delete(key, args), args)
-        except NotFound:
-            return
+        except NotFound as error:
+            if args.if_match is not None:
+                raise ConditionNotMatch("if_match does not hold: there is no object", context=error.context) from None
 
     async def delete_many(self, deletions: Sequence[Deletion]) -> list[Error]:
         """Deletes many paths and returns the errors of failed ones, each with its path and version."""

@@ -77,6 +77,17 @@ def parse_endpoint(text: str) -> Endpoint:
     )
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host, as in `Endpoint.host`, is this machine, so that nothing sent to it leaves the machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    from ipaddress import ip_address
+
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return False
+
+
 def _split(text: str) -> tuple[SplitResult, int | None] | None:
     """The parts of a URL and its port; None if it cannot be parsed."""
     try:

@@ -172,6 +172,7 @@ def parse_metadata(headers: HttpHeaders, **overrides: Any) -> Metadata:
         content_type=header_text(headers, "content-type"),
         content_encoding=header_text(headers, "content-encoding"),
         content_disposition=header_text(headers, "content-disposition"),
+        content_language=header_text(headers, "content-language"),
         cache_control=header_text(headers, "cache-control"),
         content_md5=header_text(headers, "content-md5"),
         **overrides,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from entrepot.errors import InvalidInput
-from entrepot.raw.ops import OpCopy, OpWrite
+from entrepot.raw.ops import OpCopy, OpDelete, OpWrite
 
 from .headers import header_text
 from .transport import Header, HttpHeaders
@@ -45,6 +45,7 @@ class StoredHeaders:
             "Content-Type": args.content_type,
             "Content-Disposition": args.content_disposition,
             "Content-Encoding": args.content_encoding,
+            "Content-Language": args.content_language,
             "Cache-Control": args.cache_control,
         }
         headers = [(name, _checked(name, value)) for name, value in given.items() if value is not None]
@@ -80,8 +81,8 @@ class StoredHeaders:
             yield self.user_prefix + key, _checked(f"user_metadata[{key!r}]", value)
 
 
-def write_conditions(args: OpWrite | OpCopy) -> list[Header]:
-    """The conditions on the object that a write replaces (RFC 9110, 13.1).
+def write_conditions(args: OpWrite | OpCopy | OpDelete) -> list[Header]:
+    """The conditions on the object that a write replaces or a deletion removes (RFC 9110, 13.1).
 
     Raises:
         InvalidInput: an etag cannot be a header.
@@ -89,7 +90,7 @@ def write_conditions(args: OpWrite | OpCopy) -> list[Header]:
     headers: list[Header] = []
     if args.if_match is not None:
         headers.append(("If-Match", _checked("if_match", args.if_match)))
-    if args.if_not_exists:
+    if not isinstance(args, OpDelete) and args.if_not_exists:
         headers.append(("If-None-Match", "*"))
     return headers
 

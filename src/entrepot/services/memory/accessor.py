@@ -60,12 +60,14 @@ CAPABILITY: Final = Capability(
     write_with_content_type=True,
     write_with_content_disposition=True,
     write_with_content_encoding=True,
+    write_with_content_language=True,
     write_with_cache_control=True,
     write_with_user_metadata=True,
     write_with_if_match=True,
     write_with_if_none_match=True,
     write_with_if_not_exists=True,
     delete=True,
+    delete_with_if_match=True,
     list=True,
     list_can_prefix=True,
     list_with_recursive=True,
@@ -174,7 +176,7 @@ class MemoryDeleter(oio.Delete):
 
     async def delete(self, path: str, args: OpDelete) -> None:
         check_not_closed(self._is_closed)
-        self._table.delete(build_abs_path(self._root, path), args.version)
+        self._table.delete(build_abs_path(self._root, path), args.version, args.if_match)
 
     async def close(self) -> None:
         self._is_closed = True

@@ -28,7 +28,14 @@ a half-changed table nor a lock that no thread of its own will release."""
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_changing.acquire, after_in_parent=_changing.release, after_in_child=_changing.release)
 
-_DESCRIPTIONS: Final = ("content_type", "content_disposition", "content_encoding", "cache_control", "user_metadata")
+_DESCRIPTIONS: Final = (
+    "content_type",
+    "content_disposition",
+    "content_encoding",
+    "content_language",
+    "cache_control",
+    "user_metadata",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +104,14 @@ class Table:
             self.copy(source, target, OpCopy(if_not_exists=args.if_not_exists))
             self.delete(source)
 
-    def delete(self, key: str, version: str | None = None) -> None:
-        """Deletes an object, or one version for good. A versioned table adds a marker and keeps the older versions."""
+    def delete(self, key: str, version: str | None = None, if_match: str | None = None) -> None:
+        """Deletes an object, or one version for good. A versioned table adds a marker and keeps the older versions.
+
+        Raises:
+            ConditionNotMatch: the object, or the version, has another etag or does not exist.
+        """
         with _changing:
+            _check_target(self._find(key, version), if_not_exists=False, if_match=if_match)
             if version is not None:
                 self._replace(key, [old for old in self.objects.get(key, ()) if old.metadata.version != version])
             elif not self.versioned:
@@ -150,6 +162,7 @@ class Table:
             last_modified=datetime.now(UTC),
             content_type=described.content_type,
             content_encoding=described.content_encoding,
+            content_language=described.content_language,
             content_disposition=described.content_disposition,
             cache_control=described.cache_control,
             version=revision if self.versioned else None,

@@ -16,6 +16,8 @@ from entrepot.raw.telemetry import Telemetry
 
 from .address import Settings, address_of, endpoint_of, region_of_host
 from .buckets import check_bucket
+from .fixed_headers import GOVERNANCE
+from .header_settings import fixed_headers
 from .keys import understood
 from .partitions import amazon_host
 from .uris import options_of
@@ -87,6 +89,22 @@ class S3(HttpServiceConfig):
             is signed over plain HTTP.
         checksum_algorithm: the checksum that PutObject and UploadPart send of the content. `"md5"` is Content-MD5,
             which Amazon requires in a bucket that locks objects (S3 Object Lock). By default none is sent.
+        server_side_encryption: the encryption of new objects: `"AES256"`, `"aws:kms"`, `"aws:kms:dsse"`, or `"sse-c"`
+            with a customer's key. By default the bucket's own.
+        server_side_encryption_aws_kms_key_id: the id, ARN or alias of the KMS key. By default the account's key for S3.
+        server_side_encryption_context: the encryption context for KMS, a JSON object of texts. By default none.
+        server_side_encryption_bucket_key_enabled: whether KMS is asked for one key per bucket instead of one per
+            object. By default the bucket's own setting.
+        server_side_encryption_customer_key: base64 of the 32 bytes of your own key, which encrypts all objects and
+            which the storage does not keep (SSE-C). It is sent over `https`, or to this machine, only.
+        server_side_encryption_customer_algorithm: `"AES256"`, the only one that there is.
+        server_side_encryption_customer_key_md5: base64 of the MD5 of that key. It is computed if left out.
+        default_storage_class: the storage class of new objects, such as `"STANDARD_IA"`. By default the storage's own.
+        default_acl: the predefined access control of new objects, such as `"bucket-owner-full-control"`. By default
+            none is sent.
+        object_lock_mode: the mode of the object lock of a write with `retain_until`: `"GOVERNANCE"` or `"COMPLIANCE"`.
+        enable_request_payer: pay for the requests to a bucket of another owner, who requires that (Requester Pays).
+        expected_bucket_owner: the id of the account that the bucket must belong to. By default it is not checked.
         enable_virtual_host_style: put the bucket in the host name (True) or in the path (False). By default in the host
             name at Amazon, if the name of the bucket can be part of one, and in the path at an endpoint.
         use_dualstack_endpoint: use the endpoint of Amazon that has IPv6 addresses too. The default of this and of the
@@ -143,6 +161,28 @@ class S3(HttpServiceConfig):
     skip_signature: bool = field(default=False, metadata={"aliases": ("aws_skip_signature", "allow_anonymous", "anon")})
     unsigned_payload: bool | None = field(default=None, metadata={"aliases": ("aws_unsigned_payload",)})
     checksum_algorithm: str | None = field(default=None, metadata={"aliases": ("aws_checksum_algorithm",)})
+    server_side_encryption: str | None = field(default=None, metadata={"aliases": ("aws_server_side_encryption",)})
+    server_side_encryption_aws_kms_key_id: str | None = field(
+        default=None, repr=False, metadata={"aliases": ("aws_sse_kms_key_id", "sse_kms_key_id")}
+    )
+    server_side_encryption_context: str | None = field(
+        default=None, repr=False, metadata={"aliases": ("aws_sse_kms_encryption_context", "sse_kms_encryption_context")}
+    )
+    server_side_encryption_bucket_key_enabled: bool | None = field(
+        default=None, metadata={"aliases": ("aws_sse_bucket_key_enabled", "sse_bucket_key_enabled")}
+    )
+    server_side_encryption_customer_algorithm: str | None = None
+    server_side_encryption_customer_key: str | None = field(
+        default=None, repr=False, metadata={"aliases": ("aws_sse_customer_key_base64", "sse_customer_key_base64")}
+    )
+    server_side_encryption_customer_key_md5: str | None = field(default=None, repr=False)
+    default_storage_class: str | None = field(default=None, metadata={"aliases": ("aws_default_storage_class",)})
+    default_acl: str | None = field(default=None, metadata={"aliases": ("aws_default_acl",)})
+    object_lock_mode: str = field(default=GOVERNANCE, metadata={"aliases": ("aws_object_lock_mode",)})
+    enable_request_payer: bool = field(
+        default=False, metadata={"aliases": ("aws_request_payer", "request_payer", "requester_pays")}
+    )
+    expected_bucket_owner: str | None = field(default=None, metadata={"aliases": ("aws_expected_bucket_owner",)})
     enable_virtual_host_style: bool | None = field(
         default=None, metadata={"aliases": ("virtual_hosted_style_request", "aws_virtual_hosted_style_request")}
     )
@@ -161,6 +201,7 @@ class S3(HttpServiceConfig):
         self._check_credentials()
         self._check_role()
         self._check_checksum()
+        self._check_fixed_headers()
 
     def build(self, context: Context) -> Accessor:
         from entrepot.raw.http.client import HttpClient
@@ -179,7 +220,14 @@ class S3(HttpServiceConfig):
         if credentials is not None:
             corrections += RenewedCredentials(credentials), CorrectedClock(clock)
         at = place.nominal
-        core = S3Core(at.url, at.host, self.bucket, at.region, is_list_v1=self.disable_list_objects_v2)
+        core = S3Core(
+            at.url,
+            at.host,
+            self.bucket,
+            at.region,
+            is_list_v1=self.disable_list_objects_v2,
+            fixed=fixed_headers(self),
+        )
         signer = PlacedSigner(place, self._signer(context, credentials, clock, place))
         client = HttpClient(core, signer, context.http, context.runtime, corrections, self.request_headers)
         return S3Accessor(client, normalize_root(self.root))
@@ -337,6 +385,15 @@ class S3(HttpServiceConfig):
         if algorithm not in _CHECKSUMS:
             raise self.invalid("checksum_algorithm must be 'md5', or left out")
         object.__setattr__(self, "checksum_algorithm", algorithm or None)
+
+    def _check_fixed_headers(self) -> None:
+        try:
+            fixed_headers(self)
+        except ConfigInvalid as error:
+            reason = error.message
+        else:
+            return
+        raise self.invalid(reason)  # here, since the handled error is without the scheme
 
     def _set(self, name: str, value: str) -> None:
         object.__setattr__(self, name, value)

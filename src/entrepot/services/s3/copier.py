@@ -41,7 +41,7 @@ class _Source:
         size: its bytes.
         lookup: finds it again, and no other version of it.
         headers: name it in a request to copy a range of it.
-        carried: its metadata, as headers of the new upload.
+        carried: the headers of the new upload: its metadata, and what the configuration adds to new objects.
     """
 
     size: int
@@ -177,7 +177,7 @@ class S3Copy(RangedUpload):
             size=metadata.content_length,
             lookup=OpStat(version=version, if_match=metadata.etag),
             headers=[named, ("x-amz-copy-source-if-match", etag_header(metadata.etag))],
-            carried=STORED.carried(headers),
+            carried=[*STORED.carried(headers), *self._core.fixed.of_new()],
         )
 
     def _started(self) -> tuple[str, _Source]:

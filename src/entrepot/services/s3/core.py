@@ -29,10 +29,12 @@ from entrepot.types import Metadata
 
 from .buckets import is_arn
 from .errors import actual_size, response_error
+from .fixed_headers import NO_HEADERS, FixedHeaders
 
 NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 NULL_VERSION: Final = "null"
 VERSION: Final = "x-amz-version-id"
+STORAGE_CLASS: Final = "x-amz-storage-class"
 MAX_KEY_BYTES: Final = 1024
 
 STORED: Final = StoredHeaders("x-amz-meta-")
@@ -51,6 +53,7 @@ class S3Core(Dialect):
         bucket: the name of the bucket, or the ARN of an access point.
         region: the region of the bucket as configured, for errors.
         is_list_v1: whether to list by the first version of ListObjects.
+        fixed: the headers that the configuration adds to requests.
     """
 
     url: str
@@ -58,25 +61,35 @@ class S3Core(Dialect):
     bucket: str
     region: str | None
     is_list_v1: bool = False
+    fixed: FixedHeaders = NO_HEADERS
 
     def get(self, key: str, args: OpRead) -> HttpRequest:
         """GetObject. The range must not be empty: no header can say so, and the whole object would be sent."""
-        headers = conditional_headers(args)
+        headers = [*conditional_headers(args), *self.fixed.customer_key]
         if (stated := range_header(args.range)) is not None:
             headers.append(("Range", stated))
         return self.on_object("GET", key, _reading_query(args), headers)
 
     def head(self, key: str, args: OpStat) -> HttpRequest:
         """HeadObject."""
-        return self.on_object("HEAD", key, _reading_query(args), conditional_headers(args))
+        headers = [*conditional_headers(args), *self.fixed.customer_key]
+        return self.on_object("HEAD", key, _reading_query(args), headers)
 
     def put(self, key: str, content: bytes, args: OpWrite) -> HttpRequest:
         """PutObject."""
-        return self.on_object("PUT", key, (), [*STORED.to_store(args), *write_conditions(args)], content)
+        return self.on_object("PUT", key, (), [*self.new_object(args), *write_conditions(args)], content)
+
+    def new_object(self, args: OpWrite) -> list[Header]:
+        """The headers of a request that creates an object, without the conditions.
+
+        Raises:
+            InvalidInput: the metadata or a tag cannot be sent.
+        """
+        return [*STORED.to_store(args), *self.fixed.of_write(args)]
 
     def delete(self, key: str, args: OpDelete) -> HttpRequest:
         """DeleteObject."""
-        return self.on_object("DELETE", key, _version_query(args.version))
+        return self.on_object("DELETE", key, _version_query(args.version), write_conditions(args))
 
     def listing(self, root: str, path: str, args: OpList) -> ListRequests:
         """ListObjectsV2, ListObjects or ListObjectVersions."""
@@ -90,7 +103,8 @@ class S3Core(Dialect):
 
     def copy(self, source: str, target: str, args: OpCopy) -> HttpRequest:
         """CopyObject. The metadata of the source is copied with it."""
-        headers: list[Header] = [self.copy_source(source, args.source_version), *write_conditions(args)]
+        named = self.copy_source(source, args.source_version)
+        headers = [named, *self.fixed.of_new(), *self.fixed.copy_source, *write_conditions(args)]
         return self.on_object("PUT", target, (), headers, b"")
 
     def copy_source(self, key: str, version: str | None) -> Header:
@@ -109,18 +123,20 @@ class S3Core(Dialect):
         """
         check_key(key, MAX_KEY_BYTES)
         url = f"{self.url}/{encode_key(key)}{encode_query(query)}"
-        return HttpRequest(method, url, [("Host", self.host), *headers], body)
+        return HttpRequest(method, url, [("Host", self.host), *self.fixed.every, *headers], body)
 
     def on_bucket(
         self, method: str, query: Query, headers: Sequence[Header] = (), body: bytes | None = None
     ) -> HttpRequest:
         """A request about the bucket. Its query is never empty."""
         path = "" if "/" in self.url.partition("://")[2] else "/"
-        return HttpRequest(method, f"{self.url}{path}{encode_query(query)}", [("Host", self.host), *headers], body)
+        given = [("Host", self.host), *self.fixed.every, *headers]
+        return HttpRequest(method, f"{self.url}{path}{encode_query(query)}", given, body)
 
     def describe(self, headers: HttpHeaders, **overrides: Any) -> Metadata:
         if user_metadata := STORED.user_metadata(headers):
             overrides["user_metadata"] = user_metadata
+        overrides["storage_class"] = header_text(headers, STORAGE_CLASS)
         return parse_metadata(headers, version=stated_version(headers), **overrides)
 
     def describe_requested(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:

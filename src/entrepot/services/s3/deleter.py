@@ -70,6 +70,8 @@ class S3Deletions(HttpDeletions[S3Core]):
     def _can_join(self, deletion: Deletion) -> bool:
         path, args = deletion
         key = build_abs_path(self._root, path)
+        if args.if_match is not None:  # servers differ in conditions of DeleteObjects
+            return False
         return self._has_batch and is_key(key, MAX_KEY_BYTES) and can_join(key, args.version)
 
 

@@ -147,7 +147,10 @@ _CODES: Final[dict[str, Meaning]] = {
     "AccessDenied": _FORBIDDEN,
     "AllAccessDisabled": _FORBIDDEN,
     "AccountProblem": _FORBIDDEN,
-    "InvalidObjectState": Meaning(PermissionDenied, "the object is archived and must be restored before it is read"),
+    "InvalidObjectState": Meaning(
+        PermissionDenied,
+        "the object is archived: restore it (RestoreObject, `aws s3api restore-object`), and then read it",
+    ),
     "InvalidAccessKeyId": _BAD_KEYS,
     "SignatureDoesNotMatch": _BAD_KEYS,
     "InvalidToken": _BAD_KEYS,

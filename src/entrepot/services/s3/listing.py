@@ -164,7 +164,8 @@ class Listing:
         mode = _DIRECTORY if is_dir_path(path) else _FILE
         etag, modified = quoted_etag(values.get("ETag")), parse_iso_time(values.get("LastModified"))
         if not self._is_versioned:
-            return Metadata(mode, parse_length(values.get("Size")), etag, modified)
+            storage_class = values.get("StorageClass")
+            return Metadata(mode, parse_length(values.get("Size")), etag, modified, storage_class=storage_class)
         is_deleted = name == "DeleteMarker"
         return Metadata(
             mode=mode,
@@ -174,6 +175,7 @@ class Listing:
             version=values.get("VersionId") if self._args.versions or is_deleted else None,
             is_current=_is_latest(values),
             is_deleted=is_deleted,
+            storage_class=values.get("StorageClass"),
         )
 
     def _next_token(self, document: Document, rows: list[tuple[str, Row]]) -> str | None:

@@ -19,7 +19,7 @@ from entrepot.raw.http.xml import escaped
 from entrepot.raw.oio.write.multipart import MAX_PARTS, Part
 from entrepot.types import Metadata
 
-from .core import NAMESPACE, STORED, S3Core, stated_version
+from .core import NAMESPACE, S3Core, stated_version
 
 MIN_PART: Final = 5 * 1024**2
 """The fewest bytes of a part, unless it is the last one."""
@@ -38,7 +38,7 @@ _MD5: Final = re.compile('"?([0-9a-fA-F]{32})"?')
 
 def initiate(core: S3Core, key: str, args: OpWrite) -> HttpRequest:
     """CreateMultipartUpload. It has the metadata of the object; the conditions belong to the completion."""
-    return initiate_with(core, key, STORED.to_store(args))
+    return initiate_with(core, key, core.new_object(args))
 
 
 def initiate_with(core: S3Core, key: str, headers: Sequence[Header]) -> HttpRequest:
@@ -61,7 +61,7 @@ def upload_id(core: S3Core, headers: HttpHeaders, content: bytes) -> str:
 def upload_part(core: S3Core, key: str, upload: str, number: int, content: Sequence[bytes | memoryview]) -> HttpRequest:
     """UploadPart."""
     body = content[0] if len(content) == 1 else tuple(content)
-    return core.on_object("PUT", key, _part_query(upload, number), (), body)
+    return core.on_object("PUT", key, _part_query(upload, number), core.fixed.customer_key, body)
 
 
 def copy_part(core: S3Core, key: str, upload: str, number: int, source: Sequence[Header], part: range) -> HttpRequest:
@@ -76,7 +76,8 @@ def copy_part(core: S3Core, key: str, upload: str, number: int, source: Sequence
         part: the range, at least one byte.
     """
     stated = ("x-amz-copy-source-range", f"bytes={part.start}-{part.stop - 1}")
-    return core.on_object("PUT", key, _part_query(upload, number), [*source, stated], b"")
+    keys = (*core.fixed.customer_key, *core.fixed.copy_source)
+    return core.on_object("PUT", key, _part_query(upload, number), [*source, stated, *keys], b"")
 
 
 def copied_part(core: S3Core, headers: HttpHeaders, content: bytes, number: int, size: int) -> Part:
@@ -123,7 +124,8 @@ def complete(core: S3Core, key: str, upload: str, parts: Sequence[Part], args: O
     )
     content = f'<CompleteMultipartUpload xmlns="{NAMESPACE}">{listed}</CompleteMultipartUpload>'.encode()
     # No Content-Type: Swift would store it with the object
-    return core.on_object("POST", key, [("uploadId", upload)], write_conditions(args), content)
+    headers = [*write_conditions(args), *core.fixed.customer_key]
+    return core.on_object("POST", key, [("uploadId", upload)], headers, content)
 
 
 def completed(core: S3Core, headers: HttpHeaders, content: bytes, parts: Sequence[Part]) -> Metadata:

@@ -86,6 +86,7 @@ _SAMPLES: Final = {
     "PathText | None": "x",
     "bool": True,
     "datetime | None": datetime(2026, 1, 1, tzinfo=UTC),
+    "Tags | None": {"name": "value"},
 }
 """A value by the type of an option that is not its default."""
 

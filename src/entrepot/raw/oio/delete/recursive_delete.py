@@ -72,14 +72,14 @@ class RecursiveDeleter(Delete):
         Raises:
             DeletionsFailed: some deletions failed, with one error each; all others of the walk were made.
             Unexpected: the directory was still not empty after many walks. Temporary.
-            InvalidInput: a recursive deletion names a version, which identifies one object.
+            InvalidInput: a recursive deletion names a version or an etag, which identifies one object.
         """
         if not args.recursive:
             if path != "/":
                 await self._single.delete(path, args)
-        elif args.version is not None:
+        elif args.version is not None or args.if_match is not None:
             raise InvalidInput(
-                "a version names one object and cannot be deleted recursively: leave out version or recursive",
+                "version and if_match identify one object, which cannot be deleted recursively: leave out recursive",
                 path=path,
             )
         else:
