@@ -19,6 +19,7 @@ KINDS = [getattr(errors, name) for name in errors.__all__ if name != "Error"]
 BUILT_IN = {
     "TransfersFailed": OSError,
     "AlreadyExists": FileExistsError,
+    "ChecksumMismatch": OSError,
     "ConditionNotMatch": OSError,
     "ConfigInvalid": ValueError,
     "ContentIncomplete": OSError,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ._lazy import lazy_names
 from .errors import (
     AlreadyExists,
+    ChecksumMismatch,
     ConditionNotMatch,
     ConfigInvalid,
     ContentIncomplete,
@@ -52,6 +53,7 @@ __all__ = [
     "BytesRange",
     "Capability",
     "Checksum",
+    "ChecksumMismatch",
     "ConditionNotMatch",
     "ConfigInvalid",
     "ContentIncomplete",

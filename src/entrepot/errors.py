@@ -19,6 +19,7 @@ written against the standard library keeps working (`except FileNotFoundError` c
         ├── RateLimited                             temporary
         ├── ContentIncomplete                       temporary: fewer bytes than promised
         ├── ContentTruncated                        more bytes than promised
+        ├── ChecksumMismatch                        the content does not have its checksum
         ├── StorageFull
         ├── ConditionNotMatch                       if_match and the other conditions; for
         │                                           if_not_exists AlreadyExists and FileExistsError too
@@ -245,6 +246,15 @@ class ContentTruncated(Error, OSError):
     default_errno = _errno.EIO
 
 
+class ChecksumMismatch(Error, OSError):
+    """The content is not the one that its checksum is of: it was damaged in the storage or on the way.
+
+    The last bytes before the error were not handed out; earlier ones may be the damaged ones. Read from the start.
+    """
+
+    default_errno = _errno.EIO
+
+
 class DeletionsFailed(Error, OSError):
     """Some of many deletions, or of uploads to abort, failed. The others succeeded.
 
@@ -294,6 +304,7 @@ class Unexpected(Error, OSError):
 
 __all__ = [
     "AlreadyExists",
+    "ChecksumMismatch",
     "ConditionNotMatch",
     "ConfigInvalid",
     "ContentIncomplete",

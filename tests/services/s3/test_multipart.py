@@ -48,6 +48,7 @@ def test_the_end_lists_the_parts_and_has_the_conditions() -> None:
         ("Host", "h"),
         ("If-Match", '"e"'),
         ("If-None-Match", "*"),
+        ("x-amz-mp-object-size", str(sum(part.size for part in PARTS))),
     ]
     assert request.body == (
         b'<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
@@ -104,9 +105,9 @@ def hexes(*contents: bytes) -> list[str]:
 def test_an_object_is_recognized_by_the_md5_of_its_parts() -> None:
     parts = [Part(n, f'"{one}"', 2) for n, one in enumerate(hexes(b"ab", b"cd"), 1)]
     etag = f'"{md5(md5(b"ab").digest() + md5(b"cd").digest()).hexdigest()}-2"'
-    assert is_made_of(Metadata(content_length=4, etag=etag), parts)
-    assert not is_made_of(Metadata(content_length=5, etag=etag), parts)
-    assert not is_made_of(Metadata(content_length=4, etag='"other-2"'), parts)
-    assert not is_made_of(Metadata(content_length=4, etag=None), parts)
+    assert is_made_of(Metadata(content_length=4, etag=etag), parts, None)
+    assert not is_made_of(Metadata(content_length=5, etag=etag), parts, None)
+    assert not is_made_of(Metadata(content_length=4, etag='"other-2"'), parts, None)
+    assert not is_made_of(Metadata(content_length=4, etag=None), parts, None)
     opaque = [Part(part.number, '"opaque"', part.size) for part in parts]
-    assert not is_made_of(Metadata(content_length=4, etag=etag), opaque)
+    assert not is_made_of(Metadata(content_length=4, etag=etag), opaque, None)

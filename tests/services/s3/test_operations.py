@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from entrepot import (
+    BytesRange,
+    ChecksumMismatch,
     ConditionNotMatch,
     ConfigInvalid,
     ContentIncomplete,
@@ -22,17 +24,20 @@ from entrepot import (
     Unexpected,
 )
 from entrepot.errors import DeletionsFailed
-from entrepot.raw import OpCopy, OpDelete, OpList, OpStat, OpWrite
+from entrepot.raw import OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.client import RESPONSE_LIMIT
+from entrepot.raw.oio import Part
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services.s3.accessor import S3Accessor
+from entrepot.services.s3.checksums import ALGORITHMS, Algorithm, whole_checksum
 from entrepot.services.s3.core import S3Core
 from entrepot.services.s3.signer import INLINE_HASH_LIMIT
 from entrepot.signing.aws import Credentials, Signer
 from entrepot.testing.transport import MockTransport, reply
 from tests.services.s3.clients import copied, s3_client
 
+_UNSIGNED_PARTS = {"Host", "If-Match", "x-amz-mp-object-size"}
 NOW = datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC)
 URL = "http://h/bucket"
 CORE = S3Core(URL, "h", "bucket", "eu-west-1")
@@ -242,7 +247,7 @@ async def test_the_content_of_objects_alone_can_be_left_unsigned(size: int) -> N
         is_content = one.method == "PUT"
         expected = "UNSIGNED-PAYLOAD" if is_content else sha256(one.body or b"").hexdigest()
         assert headers(one)["x-amz-content-sha256"] == expected
-        bare = HttpRequest(one.method, one.url, [(k, v) for k, v in one.headers if k in {"Host", "If-Match"}], one.body)
+        bare = HttpRequest(one.method, one.url, [(k, v) for k, v in one.headers if k in _UNSIGNED_PARTS], one.body)
         assert headers(one) == headers(Signer("s3").sign(bare, KEYS, "eu-west-1", NOW, expected))
     assert [one.method for one in bucket.transport.requests].count("PUT") == (2 if size == 6 * MIB else 1)
 
@@ -669,7 +674,8 @@ def md5_of(content: bytes) -> str:
 @pytest.mark.parametrize("size", [0, 5, 6 * MIB])
 async def test_objects_and_parts_are_sent_with_their_md5_where_it_is_asked_for(size: int) -> None:
     bucket = Bucket()
-    client = s3_client(CORE, KEYS, bucket.transport, AsyncioRuntime(), lambda: NOW, has_content_md5=True)
+    core = replace(CORE, checksum=ALGORITHMS["md5"])
+    client = s3_client(core, KEYS, bucket.transport, AsyncioRuntime(), lambda: NOW)
     await write(S3Accessor(client, "/root/"), b"x" * size, chunk=5 * MIB)
     puts = [request for request in bucket.transport.requests if request.method == "PUT"]
     assert len(puts) == (2 if size == 6 * MIB else 1)
@@ -679,6 +685,107 @@ async def test_objects_and_parts_are_sent_with_their_md5_where_it_is_asked_for(s
         assert "content-md5" in headers(request)["Authorization"]
     for request in bucket.transport.requests:
         assert request in puts or "Content-MD5" not in headers(request)
+
+
+@pytest.mark.parametrize("name", ["crc32", "sha256"])
+async def test_parts_and_completion_have_their_checksums(name: str) -> None:
+    bucket = Bucket()
+    await write(
+        accessor(bucket.transport, core=replace(CORE, checksum=ALGORITHMS[name])), b"x" * 6 * MIB, chunk=5 * MIB
+    )
+    start, first, second, end = bucket.transport.requests
+    assert headers(start)["x-amz-checksum-algorithm"] == name.upper()
+    for request in (first, second):
+        checksum = headers(request)[f"x-amz-checksum-{name}"]
+        assert checksum == ALGORITHMS[name].of(request.body or b"")
+        assert f"x-amz-checksum-{name}" in headers(request)["Authorization"]
+        assert f"<Checksum{name.upper()}>{checksum}</Checksum{name.upper()}>".encode() in bytes(end.body or b"")
+    assert headers(end)["x-amz-mp-object-size"] == str(6 * MIB)
+
+
+@pytest.mark.parametrize("name", ["crc32", "sha1", None])
+async def test_a_lost_completion_is_recognized_by_checksum_where_etags_are_not_md5(name: str | None) -> None:
+    content = b"x" * 6 * MIB
+    algorithm = None if name is None else ALGORITHMS[name]
+    expected = None if algorithm is None else whole_checksum(algorithm, _parts(algorithm, content))
+    sent = list[HttpRequest]()
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        sent.append(request)
+        query = request.url.partition("?")[2]
+        if query == "uploads":
+            return reply(200, b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>")
+        if request.method == "PUT":
+            return reply(200, headers=[("etag", '"opaque"')])
+        if request.method == "HEAD":
+            stated = [] if expected is None else [(f"x-amz-checksum-{expected.algorithm}", expected.value)]
+            return reply(200, headers=[("etag", '"opaque-2"'), ("content-length", str(len(content))), *stated])
+        if sum(one.method == "POST" for one in sent) == 2:
+            raise LOST
+        return reply(404, b"<Error><Code>NoSuchUpload</Code></Error>")
+
+    _, writer = await accessor(MockTransport(answer), core=replace(CORE, checksum=algorithm)).write(
+        "k", OpWrite(chunk=5 * MIB)
+    )
+    await writer.write(content)
+    with pytest.raises(Unexpected, match="the connection was lost"):
+        await writer.close()
+    if name is None:
+        with pytest.raises(Unexpected, match="the upload no longer exists, and the object is another"):
+            await writer.close()
+    else:
+        assert (await writer.close()).etag == '"opaque-2"'
+    [looked_up] = [request for request in sent if request.method == "HEAD"]
+    assert headers(looked_up)["x-amz-checksum-mode"] == "ENABLED"
+
+
+def _parts(algorithm: Algorithm, content: bytes) -> list[Part]:
+    pieces = (content[: 5 * MIB], content[5 * MIB :])
+    return [Part(number, "", len(piece), algorithm.of(piece)) for number, piece in enumerate(pieces, 1)]
+
+
+@pytest.mark.parametrize("has_length", [True, False])
+async def test_the_last_bytes_are_handed_out_only_if_the_content_has_its_checksum(has_length: bool) -> None:
+    content = b"0123456789" * 1000
+
+    def stating(checksum: str) -> S3Accessor:
+        length = [("content-length", str(len(content)))] if has_length else []
+        pieces = [content[start : start + 3000] for start in range(0, len(content), 3000)]
+        transport = MockTransport(lambda _: reply(200, pieces, headers=[*length, ("x-amz-checksum-crc32", checksum)]))
+        return accessor(transport, core=replace(CORE, is_content_checked=True))
+
+    async def read_all(one: S3Accessor) -> bytes:
+        _, body = await one.read("k", OpRead())
+        pieces = list[bytes]()
+        try:
+            while piece := await body.read(100_000):
+                pieces.append(piece)
+        except ChecksumMismatch:
+            for _ in range(2):  # it does not become a success
+                with pytest.raises(ChecksumMismatch):
+                    await body.read(1)
+            raise
+        finally:
+            await body.close()
+            handed_out.append(b"".join(pieces))
+        return b"".join(pieces)
+
+    handed_out = list[bytes]()
+    assert await read_all(stating(ALGORITHMS["crc32"].of(content))) == content
+    with pytest.raises(ChecksumMismatch) as caught:
+        await read_all(stating(ALGORITHMS["crc32"].of(b"other")))
+    assert not caught.value.is_temporary
+    assert len(handed_out[1]) < len(content) or not has_length
+
+
+async def test_a_range_is_not_compared_with_the_checksum_of_the_whole() -> None:
+    stated = [("content-range", "bytes 0-3/10"), ("x-amz-checksum-crc32", "AAAAAA=="), ("content-length", "4")]
+    one = accessor(
+        MockTransport(lambda _: reply(206, b"0123", headers=stated)), core=replace(CORE, is_content_checked=True)
+    )
+    _, body = await one.read("k", OpRead(range=BytesRange(0, 4)))
+    assert await body.read(10) == b"0123"
+    await body.close()
 
 
 def listed(*keys: str, token: str | None = None) -> HttpResponse:

@@ -19,6 +19,20 @@ ObjectArgs = OpRead | OpStat | OpWrite | OpDelete
 """The arguments of an operation on one object."""
 
 
+class ContentCheck(Protocol):
+    """Compares the content of an object with its checksum while it is read."""
+
+    def update(self, data: bytes, /) -> None:
+        """Takes the next content."""
+
+    def finish(self) -> None:
+        """Compares, after all content was taken. It may be called again.
+
+        Raises:
+            ChecksumMismatch: the content has another checksum.
+        """
+
+
 class ListRequests(Protocol):
     """One listing: builds the request for each page and reads its response."""
 
@@ -121,6 +135,10 @@ class Dialect:
         Raises:
             Error: it is. The storage started to respond before it knew the outcome.
         """
+
+    def content_check(self, headers: HttpHeaders) -> ContentCheck | None:
+        """The check of the content of a response that has the whole object, if its headers state a checksum."""
+        return None
 
     def refused_size(self, content: bytes) -> int | None:
         """The size of the object according to the body of a 416, if the storage states it there."""

@@ -11,7 +11,7 @@ conditional PUT succeeded cannot, since another writer may have stored the same 
 says what may have happened.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from entrepot.errors import ConditionNotMatch, Error, NotFound, ObjectExists
@@ -19,7 +19,7 @@ from entrepot.raw.ops import OpWrite
 from entrepot.types import Metadata
 
 from .client import D, HttpClient
-from .transport import HttpHeaders, HttpRequest
+from .transport import Header, HttpHeaders, HttpRequest
 
 T = TypeVar("T")
 
@@ -47,9 +47,17 @@ class Publication(Generic[D]):
         self._args = args
         self.is_unsure = False
 
-    async def put(self, content: bytes) -> Metadata:
-        """Stores the whole object by one request."""
-        headers = await self._attempt(self._client.store, self._put.with_content(content))
+    async def put(self, content: bytes, more: Sequence[Header] = ()) -> Metadata:
+        """Stores the whole object by one request.
+
+        Arguments:
+            content: the content of the object.
+            more: headers that depend on the content.
+        """
+        request = self._put.with_content(content)
+        if more:
+            request = request.with_headers([*request.headers, *more])
+        headers = await self._attempt(self._client.store, request)
         return self._client.dialect.describe_stored(headers, len(content))
 
     async def call(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:

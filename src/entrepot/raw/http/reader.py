@@ -9,6 +9,9 @@ range that starts exactly at its end is empty, a range that starts past it is an
 follow. From then on the reader only counts down: too few bytes are `ContentIncomplete`, too many `ContentTruncated`.
 The position moves only after bytes were returned, so a verb that failed or was cancelled can be called again.
 
+If the response has the whole object and states its checksum, the content is compared with it as it is read. The last
+bytes are handed out only if it is equal. A reader that continues at an offset after an error cannot compare.
+
 The metadata of a response is read before the range is looked for in it, and also if the range is not in it, so that
 a reader that needs several responses sees first whether they are of the same object.
 """
@@ -21,6 +24,7 @@ from entrepot.raw.oio.read.api import WHOLE, Read
 from entrepot.raw.rps import RpRead
 from entrepot.types import BytesRange, Metadata
 
+from .dialect import ContentCheck
 from .headers import parse_length
 from .ranges import ContentRange, parse_content_range
 from .transport import HttpBody, HttpHeaders, HttpResponse
@@ -34,6 +38,11 @@ RANGE_STATUSES: Final = CONTENT_STATUSES | {416}
 """The statuses of responses to a request for a range, which may be refused."""
 
 
+def unchecked(headers: HttpHeaders) -> ContentCheck | None:
+    """No check of content, for servers that state no checksums."""
+    return None
+
+
 class HttpReader(Read):
     """Reads a range. It has `read` and `next`, and cannot seek. Every byte it returns is in the range.
 
@@ -42,13 +51,32 @@ class HttpReader(Read):
         requested: the range of the request, not empty.
         describe: returns the metadata in the headers of a response, given the size of the object if it is known.
         result: receives the metadata.
+        checked: returns the check of the content of a whole object from the headers of its response, or None.
     """
 
-    __slots__ = ("_body", "_describe", "_left", "_placed", "_requested", "_result", "_send", "_skip")
+    __slots__ = (
+        "_body",
+        "_check",
+        "_checked",
+        "_describe",
+        "_left",
+        "_placed",
+        "_requested",
+        "_result",
+        "_send",
+        "_skip",
+    )
 
     def __init__(
-        self, send: Callable[[], Awaitable[HttpResponse]], requested: BytesRange, describe: Describe, result: RpRead
+        self,
+        send: Callable[[], Awaitable[HttpResponse]],
+        requested: BytesRange,
+        describe: Describe,
+        result: RpRead,
+        checked: Callable[[HttpHeaders], ContentCheck | None] = unchecked,
     ) -> None:
+        self._checked = checked
+        self._check: ContentCheck | None = None
         self._send = send
         self._requested = requested
         self._describe = describe
@@ -98,6 +126,8 @@ class HttpReader(Read):
         self._result.metadata = self._describe(response.headers, content.size)
         placed = place(content, self._requested)
         self._result.is_whole = placed.is_cut
+        if self._requested.is_full and content.part is None:
+            self._check = self._checked(response.headers)
         return placed
 
     def _placed_refused(self, response: HttpResponse) -> "Placed":
@@ -116,6 +146,15 @@ class HttpReader(Read):
             self._skip -= len(dropped)
 
     def _take(self, data: bytes) -> bytes:
+        taken = self._placed_part_of(data)
+        if self._check is not None:
+            self._check.update(taken)
+            if self._left == 0 or not taken:
+                self._check.finish()
+        return taken
+
+    def _placed_part_of(self, data: bytes) -> bytes:
+        """The bytes of the range in data that was read."""
         if self._left is None:
             return data
         if not data and self._placed.is_exact:
@@ -129,6 +168,8 @@ class HttpReader(Read):
 
     async def _end(self, body: HttpBody) -> bytes:
         """Checks the end of the range. It must be the end of the content, unless the range is cut out of it."""
+        if self._check is not None:
+            self._check.finish()
         if not self._placed.is_cut and await body.read(1):
             raise ContentTruncated("the content is longer than the response states")
         if self._placed.is_part:

@@ -69,7 +69,7 @@ class HttpStore(Accessor, Generic[D]):
         def describe(headers: HttpHeaders, size: int | None) -> Metadata:
             return self._dialect.describe_requested(headers, args, content_length=size)
 
-        return result, HttpReader(send, args.range, describe, result)
+        return result, HttpReader(send, args.range, describe, result, self._dialect.content_check)
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
         return RpWrite(), oio.OneShotWriter(Publication(self._client, self._key(path), args).put)

@@ -78,9 +78,7 @@ class HttpRequest:
     @property
     def size(self) -> int:
         """The number of bytes of the content."""
-        if isinstance(self.body, bytes):
-            return len(self.body)
-        return sum(memoryview(piece).nbytes for piece in self.pieces)
+        return 0 if self.body is None else content_size(self.body)
 
     def with_content(self, body: Content) -> HttpRequest:
         """The same request with other content."""
@@ -95,6 +93,14 @@ def with_added(request: HttpRequest, headers: Sequence[Header]) -> HttpRequest:
         return request
     own = {name.lower() for name, _ in request.headers}
     return request.with_headers([*request.headers, *(header for header in headers if header[0].lower() not in own)])
+
+
+def content_size(content: Content) -> int:
+    """The number of bytes of content."""
+    if isinstance(content, bytes):
+        return len(content)
+    pieces = content if isinstance(content, tuple) else (content,)
+    return sum(memoryview(piece).nbytes for piece in pieces)
 
 
 class HttpHeaders(dict[str, str]):

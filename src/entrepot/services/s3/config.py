@@ -16,10 +16,11 @@ from entrepot.raw.telemetry import Telemetry
 
 from .address import Settings, address_of, endpoint_of, region_of_host
 from .buckets import check_bucket
+from .checksum_settings import check_checksums, checksum_to_send, is_content_checked
 from .fixed_headers import GOVERNANCE
 from .header_settings import fixed_headers
 from .keys import understood
-from .partitions import amazon_host
+from .partitions import amazon_host, is_of_amazon
 from .uris import options_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ else:
     Source = object  # checked by `check_source`
 
 _CONTROL: Final = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
-_CHECKSUMS: Final = ("", "md5")
 _CREDENTIALS: Final = ("access_key_id", "secret_access_key", "session_token")
 _OF_ROLE: Final = (
     "role_arn",
@@ -87,8 +87,14 @@ class S3(HttpServiceConfig):
             (AWS Signature Version 4)"). Content is then not hashed, which is most of the work of an upload, and the
             server does not notice changes on the way, which TLS prevents. By default over `https` only; all content
             is signed over plain HTTP.
-        checksum_algorithm: the checksum that PutObject and UploadPart send of the content. `"md5"` is Content-MD5,
-            which Amazon requires in a bucket that locks objects (S3 Object Lock). By default none is sent.
+        checksum_algorithm: the checksum that PutObject and UploadPart send of the content: `"crc32"`, `"sha1"`,
+            `"sha256"`, `"md5"` (Content-MD5), or with the extra `checksums` also `"crc32c"` and `"crc64nvme"`; `"none"`
+            sends none. By default CRC32 to Amazon, and none to other servers, some of which refuse it.
+        request_checksum_calculation: `"when_supported"` sends CRC32 by default to other servers too, `"when_required"`
+            to none. `checksum_algorithm` takes precedence.
+        response_checksum_validation: `"when_supported"` requests checksums, and compares the content of objects that
+            are read as a whole with them; `"when_required"` does not. By default it is done at Amazon, and at other
+            servers if `checksum_algorithm` is set.
         server_side_encryption: the encryption of new objects: `"AES256"`, `"aws:kms"`, `"aws:kms:dsse"`, or `"sse-c"`
             with a customer's key. By default the bucket's own.
         server_side_encryption_aws_kms_key_id: the id, ARN or alias of the KMS key. By default the account's key for S3.
@@ -161,6 +167,12 @@ class S3(HttpServiceConfig):
     skip_signature: bool = field(default=False, metadata={"aliases": ("aws_skip_signature", "allow_anonymous", "anon")})
     unsigned_payload: bool | None = field(default=None, metadata={"aliases": ("aws_unsigned_payload",)})
     checksum_algorithm: str | None = field(default=None, metadata={"aliases": ("aws_checksum_algorithm",)})
+    request_checksum_calculation: str | None = field(
+        default=None, metadata={"aliases": ("aws_request_checksum_calculation",)}
+    )
+    response_checksum_validation: str | None = field(
+        default=None, metadata={"aliases": ("aws_response_checksum_validation",)}
+    )
     server_side_encryption: str | None = field(default=None, metadata={"aliases": ("aws_server_side_encryption",)})
     server_side_encryption_aws_kms_key_id: str | None = field(
         default=None, repr=False, metadata={"aliases": ("aws_sse_kms_key_id", "sse_kms_key_id")}
@@ -200,8 +212,7 @@ class S3(HttpServiceConfig):
         address_of(self.bucket, self._settings())
         self._check_credentials()
         self._check_role()
-        self._check_checksum()
-        self._check_fixed_headers()
+        self._check_headers()
 
     def build(self, context: Context) -> Accessor:
         from entrepot.raw.http.client import HttpClient
@@ -220,6 +231,7 @@ class S3(HttpServiceConfig):
         if credentials is not None:
             corrections += RenewedCredentials(credentials), CorrectedClock(clock)
         at = place.nominal
+        is_amazon = is_of_amazon(at.host)
         core = S3Core(
             at.url,
             at.host,
@@ -227,6 +239,8 @@ class S3(HttpServiceConfig):
             at.region,
             is_list_v1=self.disable_list_objects_v2,
             fixed=fixed_headers(self),
+            checksum=checksum_to_send(self, is_amazon=is_amazon),
+            is_content_checked=is_content_checked(self, is_amazon=is_amazon),
         )
         signer = PlacedSigner(place, self._signer(context, credentials, clock, place))
         client = HttpClient(core, signer, context.http, context.runtime, corrections, self.request_headers)
@@ -262,7 +276,6 @@ class S3(HttpServiceConfig):
             context.runtime,
             clock,
             unsigned_payload=self.unsigned_payload,
-            has_content_md5=self.checksum_algorithm == "md5",
         )
 
     def is_same_store(self, other: ServiceConfig) -> bool:
@@ -380,14 +393,10 @@ class S3(HttpServiceConfig):
         except ConfigInvalid as error:
             raise self.invalid(error.message) from None
 
-    def _check_checksum(self) -> None:
-        algorithm = (self.checksum_algorithm or "").lower()
-        if algorithm not in _CHECKSUMS:
-            raise self.invalid("checksum_algorithm must be 'md5', or left out")
-        object.__setattr__(self, "checksum_algorithm", algorithm or None)
-
-    def _check_fixed_headers(self) -> None:
+    def _check_headers(self) -> None:
+        object.__setattr__(self, "checksum_algorithm", (self.checksum_algorithm or "").lower() or None)
         try:
+            check_checksums(self)
             fixed_headers(self)
         except ConfigInvalid as error:
             reason = error.message

@@ -28,6 +28,7 @@ from entrepot.raw.http.xml import Document, is_error, parse
 from entrepot.types import Metadata
 
 from .buckets import is_arn
+from .checksums import MODE, Algorithm, ContentCheck, content_check, stated_checksums
 from .errors import actual_size, response_error
 from .fixed_headers import NO_HEADERS, FixedHeaders
 
@@ -54,6 +55,8 @@ class S3Core(Dialect):
         region: the region of the bucket as configured, for errors.
         is_list_v1: whether to list by the first version of ListObjects.
         fixed: the headers that the configuration adds to requests.
+        checksum: the checksum that writes send with their content; None is none.
+        is_content_checked: whether checksums are requested, and the content of reads is compared with them.
     """
 
     url: str
@@ -62,18 +65,19 @@ class S3Core(Dialect):
     region: str | None
     is_list_v1: bool = False
     fixed: FixedHeaders = NO_HEADERS
+    checksum: Algorithm | None = None
+    is_content_checked: bool = False
 
     def get(self, key: str, args: OpRead) -> HttpRequest:
         """GetObject. The range must not be empty: no header can say so, and the whole object would be sent."""
-        headers = [*conditional_headers(args), *self.fixed.customer_key]
+        headers = self._reading_headers(args)
         if (stated := range_header(args.range)) is not None:
             headers.append(("Range", stated))
         return self.on_object("GET", key, _reading_query(args), headers)
 
     def head(self, key: str, args: OpStat) -> HttpRequest:
         """HeadObject."""
-        headers = [*conditional_headers(args), *self.fixed.customer_key]
-        return self.on_object("HEAD", key, _reading_query(args), headers)
+        return self.on_object("HEAD", key, _reading_query(args), self._reading_headers(args))
 
     def put(self, key: str, content: bytes, args: OpWrite) -> HttpRequest:
         """PutObject."""
@@ -133,10 +137,14 @@ class S3Core(Dialect):
         given = [("Host", self.host), *self.fixed.every, *headers]
         return HttpRequest(method, f"{self.url}{path}{encode_query(query)}", given, body)
 
+    def content_check(self, headers: HttpHeaders) -> ContentCheck | None:
+        return content_check(headers) if self.is_content_checked else None
+
     def describe(self, headers: HttpHeaders, **overrides: Any) -> Metadata:
         if user_metadata := STORED.user_metadata(headers):
             overrides["user_metadata"] = user_metadata
         overrides["storage_class"] = header_text(headers, STORAGE_CLASS)
+        overrides["checksums"] = stated_checksums(headers)
         return parse_metadata(headers, version=stated_version(headers), **overrides)
 
     def describe_requested(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:
@@ -188,6 +196,12 @@ class S3Core(Dialect):
 
     def refused_size(self, content: bytes) -> int | None:
         return actual_size(content)
+
+    def _reading_headers(self, args: OpRead | OpStat) -> list[Header]:
+        headers = [*conditional_headers(args), *self.fixed.customer_key]
+        if self.is_content_checked:
+            headers.append(MODE)
+        return headers
 
 
 def stated_version(headers: HttpHeaders) -> str | None:

@@ -19,6 +19,7 @@ from entrepot.raw.http.xml import escaped
 from entrepot.raw.oio.write.multipart import MAX_PARTS, Part
 from entrepot.types import Metadata
 
+from .checksums import MD5, Algorithm, completing, declared, whole_checksum
 from .core import NAMESPACE, S3Core, stated_version
 
 MIN_PART: Final = 5 * 1024**2
@@ -38,7 +39,16 @@ _MD5: Final = re.compile('"?([0-9a-fA-F]{32})"?')
 
 def initiate(core: S3Core, key: str, args: OpWrite) -> HttpRequest:
     """CreateMultipartUpload. It has the metadata of the object; the conditions belong to the completion."""
-    return initiate_with(core, key, core.new_object(args))
+    return initiate_with(core, key, [*core.new_object(args), *declared(checksum_of(core, args))])
+
+
+def checksum_of(core: S3Core, args: OpWrite) -> Algorithm | None:
+    """The checksum that is sent with the content of a write: the configured one, and MD5 of an object that is locked.
+
+    Amazon requires a checksum of each object that is locked.
+    """
+    is_locked = args.retain_until is not None or args.legal_hold
+    return core.checksum or (MD5 if is_locked else None)
 
 
 def initiate_with(core: S3Core, key: str, headers: Sequence[Header]) -> HttpRequest:
@@ -105,8 +115,8 @@ def copy_ranges(size: int, chunk: int | None) -> Iterator[range]:
     return (range(start, min(start + step, size)) for start in range(0, size, step))
 
 
-def part_of(headers: HttpHeaders, number: int, size: int) -> Part:
-    """The part that was stored.
+def part_of(headers: HttpHeaders, number: int, size: int, checksum: str | None = None) -> Part:
+    """The part that was stored, and its checksum, which the completion repeats.
 
     Raises:
         Unexpected: the response has no etag, without which the upload cannot be completed.
@@ -114,18 +124,25 @@ def part_of(headers: HttpHeaders, number: int, size: int) -> Part:
     etag = header_etag(headers)
     if not etag:
         raise Unexpected("the storage stored a part without stating its etag", is_temporary=True)
-    return Part(number, etag, size)
+    return Part(number, etag, size, checksum)
 
 
 def complete(core: S3Core, key: str, upload: str, parts: Sequence[Part], args: OpWrite) -> HttpRequest:
     """CompleteMultipartUpload."""
-    listed = "".join(
-        f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escaped(part.etag)}</ETag></Part>" for part in parts
-    )
+    listed = "".join(_listed(part, core.checksum) for part in parts)
     content = f'<CompleteMultipartUpload xmlns="{NAMESPACE}">{listed}</CompleteMultipartUpload>'.encode()
     # No Content-Type: Swift would store it with the object
-    headers = [*write_conditions(args), *core.fixed.customer_key]
+    size = ("x-amz-mp-object-size", str(sum(part.size for part in parts)))
+    headers = [*write_conditions(args), *core.fixed.customer_key, size, *completing(core.checksum, parts)]
     return core.on_object("POST", key, [("uploadId", upload)], headers, content)
+
+
+def _listed(part: Part, algorithm: Algorithm | None) -> str:
+    """A part in a completion."""
+    named = f"<PartNumber>{part.number}</PartNumber><ETag>{escaped(part.etag)}</ETag>"
+    if part.checksum is not None and algorithm is not None:
+        named += f"<{algorithm.element}>{part.checksum}</{algorithm.element}>"
+    return f"<Part>{named}</Part>"
 
 
 def completed(core: S3Core, headers: HttpHeaders, content: bytes, parts: Sequence[Part]) -> Metadata:
@@ -147,15 +164,31 @@ def abort(core: S3Core, key: str, upload: str) -> HttpRequest:
     return core.on_object("DELETE", key, [("uploadId", upload)])
 
 
-def is_made_of(metadata: Metadata, parts: Sequence[Part]) -> bool:
-    """Whether an object consists of these parts: its etag is the MD5 of theirs, and their count.
+def is_made_of(metadata: Metadata, parts: Sequence[Part], algorithm: Algorithm | None) -> bool:
+    """Whether an object consists of these parts, by its etag or its checksum.
 
-    False where etags are not MD5 digests, as with some encryptions: then it cannot be determined.
+    The etag is the MD5 of theirs, and their count; with some encryptions, and in directory buckets, it is not. False
+    where neither can be compared.
+
+    Arguments:
+        metadata: the metadata of the object.
+        parts: the parts.
+        algorithm: the algorithm of the checksums of the parts, if they have any.
     """
+    return metadata.content_length == sum(part.size for part in parts) and (
+        _is_made_by_etag(metadata, parts) or _is_made_by_checksum(metadata, parts, algorithm)
+    )
+
+
+def _is_made_by_checksum(metadata: Metadata, parts: Sequence[Part], algorithm: Algorithm | None) -> bool:
+    expected = None if algorithm is None else whole_checksum(algorithm, parts)
+    return expected is not None and expected in metadata.checksums
+
+
+def _is_made_by_etag(metadata: Metadata, parts: Sequence[Part]) -> bool:
     digests = [match[1] for part in parts if (match := _MD5.fullmatch(part.etag))]
     joint = hashlib.md5(bytes.fromhex("".join(digests)), usedforsecurity=False).hexdigest()
-    is_same_size = metadata.content_length == sum(part.size for part in parts)
-    return is_same_size and len(digests) == len(parts) and metadata.etag == f'"{joint}-{len(parts)}"'
+    return len(digests) == len(parts) and metadata.etag == f'"{joint}-{len(parts)}"'
 
 
 def _part_query(upload: str, number: int) -> Query:

@@ -13,8 +13,6 @@ from entrepot.signing.clock import Clock
 from entrepot.signing.provider import CredentialCache
 from entrepot.types import PresignedRequest
 
-from .digests import content_md5
-
 T = TypeVar("T")
 
 UNSIGNED_PAYLOAD: Final = "UNSIGNED-PAYLOAD"
@@ -33,10 +31,9 @@ class S3Signer(RequestSigner):
         runtime: hashes long contents in a thread.
         clock: the time that requests are signed with.
         unsigned_payload: whether the content of objects is left out of signatures; None leaves it out over TLS.
-        has_content_md5: whether the content of objects is sent with its MD5.
     """
 
-    __slots__ = ("_clock", "_credentials", "_has_content_md5", "_region", "_runtime", "_signer", "_unsigned_payload")
+    __slots__ = ("_clock", "_credentials", "_region", "_runtime", "_signer", "_unsigned_payload")
 
     def __init__(
         self,
@@ -46,14 +43,12 @@ class S3Signer(RequestSigner):
         clock: Clock,
         *,
         unsigned_payload: bool | None = None,
-        has_content_md5: bool = False,
     ) -> None:
         self._credentials = credentials
         self._region = region
         self._runtime = runtime
         self._clock = clock
         self._unsigned_payload = unsigned_payload
-        self._has_content_md5 = has_content_md5
         self._signer = Signer("s3")
 
     @property
@@ -68,8 +63,6 @@ class S3Signer(RequestSigner):
         return await self._sign(self._credentials, request, payload_hash)
 
     async def sign_content(self, request: HttpRequest) -> HttpRequest:
-        if self._has_content_md5:
-            request = request.with_headers([*request.headers, await self._hashed(content_md5, request)])
         if self._credentials is None or not self._is_payload_unsigned(request):
             return await self.sign(request)
         return await self._sign(self._credentials, request, UNSIGNED_PAYLOAD)

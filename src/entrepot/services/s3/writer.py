@@ -6,7 +6,7 @@ may be made again with the same arguments after it failed, also if it had in fac
 
 - a part that is sent again replaces the first one, and a second `initiate` leaves an upload without parts;
 - a PUT or a completion may have made the object visible before its response was lost. `Publication` remembers that. If
-  a repeated completion then finds no upload, the object is compared with the parts by its etag;
+  a repeated completion then finds no upload, the object is compared with the parts by its etag, and by its checksum;
 - an `abort` of an upload that no longer exists succeeds.
 
 A conflict at the end of an upload spends it: S3 requires a new upload, so that error is not temporary.
@@ -18,12 +18,15 @@ from entrepot.errors import ConditionNotMatch, Error, NotFound, Unexpected
 from entrepot.raw import OpStat, OpWrite
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.publication import Publication
+from entrepot.raw.http.transport import Content, Header, content_size
 from entrepot.raw.oio import MultipartUpload, Part
 from entrepot.types import Metadata
 
 from . import multipart
+from .checksums import MODE
 from .core import S3Core
 from .errors import CONFLICT, NO_SUCH_UPLOAD
+from .signer import INLINE_HASH_LIMIT
 
 
 class S3Upload(MultipartUpload):
@@ -43,10 +46,11 @@ class S3Upload(MultipartUpload):
         self._core = client.dialect
         self._key = key
         self._args = args
+        self._checksum = multipart.checksum_of(client.dialect, args)
         self._publication = Publication(client, key, args)
 
     async def store(self, content: bytes) -> Metadata:
-        return await self._publication.put(content)
+        return await self._publication.put(content, self._stated(await self._checksum_of(content)))
 
     async def initiate(self) -> str:
         request = multipart.initiate(self._core, self._key, self._args)
@@ -54,8 +58,10 @@ class S3Upload(MultipartUpload):
 
     async def upload_part(self, upload: str, number: int, content: Sequence[bytes | memoryview]) -> Part:
         request = multipart.upload_part(self._core, self._key, upload, number, content)
-        headers = await self._client.store(request)
-        return multipart.part_of(headers, number, request.size)
+        checksum = await self._checksum_of(request.body or b"")
+        headers = await self._client.store(request.with_headers([*request.headers, *self._stated(checksum)]))
+        is_kept = self._checksum is not None and self._checksum.is_kept
+        return multipart.part_of(headers, number, request.size, checksum if is_kept else None)
 
     async def complete(self, upload: str, parts: Sequence[Part]) -> Metadata:
         request = multipart.complete(self._core, self._key, upload, parts, self._args)
@@ -77,15 +83,29 @@ class S3Upload(MultipartUpload):
             if error.context.get("code") != NO_SUCH_UPLOAD and not isinstance(error, NotFound):
                 raise
 
+    async def _checksum_of(self, content: Content) -> str | None:
+        """The checksum of content, computed in a thread where the content is long; None if none is sent."""
+        if self._checksum is None:
+            return None
+        if content_size(content) > INLINE_HASH_LIMIT:
+            return await self._client.runtime.blocking(self._checksum.of, content)
+        return self._checksum.of(content)
+
+    def _stated(self, checksum: str | None) -> list[Header]:
+        return [] if checksum is None or self._checksum is None else [(self._checksum.header, checksum)]
+
     async def _recognized(self, parts: Sequence[Part], error: Error) -> Metadata:
         """The object that an earlier completion made although its response was lost.
 
         Raises:
             Unexpected: the object that exists now is another one, or cannot be recognized.
         """
-        headers, _ = await self._client.call(self._core.head(self._key, OpStat()))
+        request = self._core.head(self._key, OpStat())
+        if not self._core.is_content_checked:
+            request = request.with_headers([*request.headers, MODE])
+        headers, _ = await self._client.call(request)
         metadata = self._core.describe(headers)
-        if not multipart.is_made_of(metadata, parts):
+        if not multipart.is_made_of(metadata, parts, self._checksum):
             lost = "the upload no longer exists, and the object is another: it may have been stored and then replaced"
             raise Unexpected(lost, context=error.context)
         return Metadata(content_length=metadata.content_length, etag=metadata.etag, version=metadata.version)
