@@ -45,11 +45,13 @@ from entrepot.raw import (
     OpCopy,
     OpCreateDir,
     OpDelete,
+    OpGetTags,
     OpList,
     OpListUploads,
     OpPresign,
     OpRead,
     OpRename,
+    OpSetTags,
     OpStat,
     OpWrite,
 )
@@ -114,6 +116,8 @@ def test_every_record_with_options_is_looked_at() -> None:
         *RECORDS,
         OpAbortUpload,
         OpCreateDir,
+        OpGetTags,
+        OpSetTags,
         OpListUploads,
         OpPresign,
     }

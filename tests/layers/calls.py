@@ -25,22 +25,26 @@ from entrepot.raw import (
     OpCreateDir,
     OpDelete,
     Operation,
+    OpGetTags,
     OpList,
     OpListUploads,
     OpPresign,
     OpRead,
     OpRename,
+    OpSetTags,
     OpStat,
     OpWrite,
     RpAbortUpload,
     RpCopy,
     RpCreateDir,
     RpDelete,
+    RpGetTags,
     RpList,
     RpListUploads,
     RpPresign,
     RpRead,
     RpRename,
+    RpSetTags,
     RpStat,
     RpWrite,
     oio,
@@ -51,6 +55,7 @@ TARGET = "folder/other"
 DIRECTORY = "folder/new/"
 METADATA = Metadata(mode=EntryMode.FILE, content_length=7)
 PAGE = [Entry(PATH, METADATA)]
+GET_TAGS, SET_TAGS = OpGetTags(version="v"), OpSetTags(tags={"c": "d"})
 ABORT = OpAbortUpload(id="u")
 PRESIGN = OpPresign(operation=DEFAULT_READ, expires=timedelta(minutes=1))
 EVERYTHING = Capability(**dict.fromkeys(Capability.__slots__, True))
@@ -160,6 +165,14 @@ async def _presign(accessor: Accessor) -> object:
     return await accessor.presign(PATH, PRESIGN)
 
 
+async def _get_tags(accessor: Accessor) -> object:
+    return await accessor.get_tags(PATH, GET_TAGS)
+
+
+async def _set_tags(accessor: Accessor) -> object:
+    return await accessor.set_tags(PATH, SET_TAGS)
+
+
 async def _list_uploads(accessor: Accessor) -> object:
     return await accessor.list_uploads(PATH, DEFAULT_LIST_UPLOADS)
 
@@ -195,6 +208,8 @@ CALLS: dict[Operation, tuple[Callable[[Accessor], Awaitable[object]], tuple[obje
     Operation.COPIER_CLOSE: (_copier_close, (), METADATA),
     Operation.COPIER_ABORT: (_copier_abort, (), None),
     Operation.RENAME: (_rename, (PATH, TARGET, DEFAULT_RENAME), RpRename()),
+    Operation.GET_TAGS: (_get_tags, (PATH, GET_TAGS), RpGetTags(tags={"a": "b"})),
+    Operation.SET_TAGS: (_set_tags, (PATH, SET_TAGS), RpSetTags()),
     Operation.LIST_UPLOADS: (_list_uploads, (PATH, DEFAULT_LIST_UPLOADS), RpListUploads(uploads=())),
     Operation.ABORT_UPLOAD: (_abort_upload, (PATH, ABORT), RpAbortUpload()),
     Operation.PRESIGN: (_presign, (PATH, PRESIGN), RpPresign(request=PresignedRequest("GET", "http://h/p"))),
@@ -238,6 +253,12 @@ class Service(Accessor):
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
         return self.answer(Operation.RENAME, source, target, args)
+
+    async def get_tags(self, path: str, args: OpGetTags) -> RpGetTags:
+        return self.answer(Operation.GET_TAGS, path, args)
+
+    async def set_tags(self, path: str, args: OpSetTags) -> RpSetTags:
+        return self.answer(Operation.SET_TAGS, path, args)
 
     async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
         return self.answer(Operation.LIST_UPLOADS, path, args)

@@ -24,7 +24,7 @@ from tests.behavior.targets import TARGETS
 from tests.conftest import s3_config
 from tests.layers.calls import CALLS, PATH, Service
 
-CHANGES = {"write", "create_dir", "delete", "copy", "rename", "abort_upload"}
+CHANGES = {"write", "create_dir", "delete", "copy", "rename", "set_tags", "abort_upload"}
 FAKE_S3 = TARGETS["seaweedfs"].sample
 RUNS = [
     pytest.param(target, case, id=f"{target}-{case.name}")

@@ -24,17 +24,21 @@ from entrepot.raw import (
     LayeredAccessor,
     OpAbortUpload,
     Operation,
+    OpGetTags,
     OpPresign,
+    OpSetTags,
     OpStat,
     RpAbortUpload,
     RpCopy,
     RpCreateDir,
     RpDelete,
+    RpGetTags,
     RpList,
     RpListUploads,
     RpPresign,
     RpRead,
     RpRename,
+    RpSetTags,
     RpStat,
     RpWrite,
     oio,
@@ -49,6 +53,8 @@ ARGUMENTS = {
     "list": ("p", DEFAULT_LIST),
     "copy": ("p", "q", DEFAULT_COPY),
     "rename": ("p", "q", DEFAULT_RENAME),
+    "get_tags": ("p", OpGetTags()),
+    "set_tags": ("p", OpSetTags(tags={"a": "b"})),
     "list_uploads": ("p", DEFAULT_LIST_UPLOADS),
     "abort_upload": ("p", OpAbortUpload(id="u")),
     "presign": ("p", OpPresign(operation=DEFAULT_STAT, expires=timedelta(seconds=1))),
@@ -110,6 +116,12 @@ class Service(Accessor):
 
     async def rename(self, source: str, target: str, args: object) -> RpRename:
         return RpRename()
+
+    async def get_tags(self, path: str, args: object) -> RpGetTags:
+        return RpGetTags(tags={"a": "b"})
+
+    async def set_tags(self, path: str, args: object) -> RpSetTags:
+        return RpSetTags()
 
     async def list_uploads(self, path: str, args: object) -> RpListUploads:
         return RpListUploads(uploads=())
@@ -213,6 +225,8 @@ async def _call_everything(accessor: Accessor) -> None:
     assert (await copier.close()).content_length == 2
     await copier.abort()
     await accessor.rename("p", "q", DEFAULT_RENAME)
+    assert (await accessor.get_tags(*ARGUMENTS["get_tags"])).tags == {"a": "b"}
+    await accessor.set_tags(*ARGUMENTS["set_tags"])
     assert (await accessor.list_uploads("p", DEFAULT_LIST_UPLOADS)).uploads == ()
     await accessor.abort_upload("p", OpAbortUpload(id="u"))
     await accessor.presign(*ARGUMENTS["presign"])

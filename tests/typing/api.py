@@ -239,6 +239,8 @@ async def copying_to(op: Operator, other: Operator) -> None:
 
 
 async def dangling_uploads(op: Operator) -> None:
+    assert_type(await op.get_tags("a", version="v"), Mapping[str, str])
+    assert_type(await op.set_tags("a", {"b": "c"}), None)
     assert_type(await op.list_uploads(), list[Upload])
     for upload in await op.list_uploads("a/", older_than=timedelta(days=1)):
         assert_type(upload.path, str)

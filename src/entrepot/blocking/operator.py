@@ -5,7 +5,7 @@ Generated from the async facade by `python tools/generate_blocking.py`; do not e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Unpack
 
@@ -701,6 +701,35 @@ class BlockingOperator(BlockingBase):
                 expires,
             ),
         )
+
+    def get_tags(self, path: Path, *, version: str | None = None) -> Mapping[str, str]:
+        """Returns the tags of an object. Requires `get_tags`.
+
+        They are set by the option `tags` of `write`, or by `set_tags`.
+
+        Arguments:
+            path: the object.
+            version: the version of the object. By default the current one.
+
+        Raises:
+            NotFound: the object does not exist.
+            IsADirectory: the path names a directory.
+        """
+        return self._run(self._inner.get_tags(path, version=version))
+
+    def set_tags(self, path: Path, tags: Mapping[str, str], *, version: str | None = None) -> None:
+        """Replaces all tags of an object. Its content and its metadata stay. Requires `set_tags`.
+
+        Arguments:
+            path: the object.
+            tags: names and values; an empty mapping removes all tags.
+            version: the version of the object. By default the current one.
+
+        Raises:
+            NotFound: the object does not exist.
+            IsADirectory: the path names a directory.
+        """
+        self._run(self._inner.set_tags(path, tags, version=version))
 
     def list_uploads(self, path: Path = "/", *, older_than: timedelta | None = None) -> Uploads:
         """Returns the multipart uploads that were neither completed nor aborted. Requires `list_uploads`.

@@ -30,7 +30,16 @@ from entrepot.types.numbers import as_integer
 from .deleting import Targets, check_targets, delete_many, delete_one
 from .lister import Lister
 from .opening import Opening
-from .options import Path, Presigned, checked, checked_flag, checked_presign, shown_path
+from .options import (
+    Path,
+    Presigned,
+    checked,
+    checked_flag,
+    checked_get_tags,
+    checked_presign,
+    checked_set_tags,
+    shown_path,
+)
 from .reader import Reader, open_body
 from .sources import Source, as_source
 from .stack import Stack
@@ -260,6 +269,12 @@ class Operations(Opening):
                 sizes = [entry.size or 0 for entry in page if entry.is_file]
                 size, files = size + sum(sizes), files + len(sizes)
         return Usage(size, files)
+
+    async def _get_tags(self, path: str, version: Any) -> Mapping[str, str]:
+        return (await self._accessor.get_tags(path, checked_get_tags(version))).tags
+
+    async def _set_tags(self, path: str, tags: Any, version: Any) -> None:
+        await self._accessor.set_tags(path, checked_set_tags(tags, version))
 
     async def _list_uploads(self, path: str, older_than: Any) -> Uploads:
         from .uploads import checked_age, list_uploads

@@ -788,6 +788,35 @@ class Operator(Operations):
         """The step-by-step form of `presign_delete`: `await op.presign_delete_with(path, 60).version(v)`."""
         return FuturePresignDelete(self._presigner("delete"), "presign_delete_with", (path, expires), {})
 
+    async def get_tags(self, path: Path, *, version: str | None = None) -> Mapping[str, str]:
+        """Returns the tags of an object. Requires `get_tags`.
+
+        They are set by the option `tags` of `write`, or by `set_tags`.
+
+        Arguments:
+            path: the object.
+            version: the version of the object. By default the current one.
+
+        Raises:
+            NotFound: the object does not exist.
+            IsADirectory: the path names a directory.
+        """
+        return await self._call("get_tags", self._get_tags, path, version)
+
+    async def set_tags(self, path: Path, tags: Mapping[str, str], *, version: str | None = None) -> None:
+        """Replaces all tags of an object. Its content and its metadata stay. Requires `set_tags`.
+
+        Arguments:
+            path: the object.
+            tags: names and values; an empty mapping removes all tags.
+            version: the version of the object. By default the current one.
+
+        Raises:
+            NotFound: the object does not exist.
+            IsADirectory: the path names a directory.
+        """
+        await self._call("set_tags", self._set_tags, path, tags, version)
+
     async def list_uploads(self, path: Path = "/", *, older_than: timedelta | None = None) -> Uploads:
         """Returns the multipart uploads that were neither completed nor aborted. Requires `list_uploads`.
 

@@ -13,7 +13,18 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import normalize_path
-from entrepot.raw.ops import OPTION_RECORDS, SIGNED_OPTIONS, OpDelete, OpPresign, OpRead, OpStat, OpWrite, option_type
+from entrepot.raw.ops import (
+    OPTION_RECORDS,
+    SIGNED_OPTIONS,
+    OpDelete,
+    OpGetTags,
+    OpPresign,
+    OpRead,
+    OpSetTags,
+    OpStat,
+    OpWrite,
+    option_type,
+)
 from entrepot.types import BytesRange
 from entrepot.types.numbers import as_integer
 from entrepot.types.shown import shown
@@ -53,6 +64,24 @@ def checked(default: Arguments, options: Mapping[str, Any]) -> Arguments:
         return default
     _check_names(options, type(default).__annotations__)
     return type(default)(**{name: _CHECKS[name](name, value) for name, value in options.items()})
+
+
+def checked_get_tags(version: Any) -> OpGetTags:
+    """Makes the arguments of `get_tags`.
+
+    Raises:
+        InvalidInput: the version is not valid.
+    """
+    return OpGetTags(version=_text("version", version))
+
+
+def checked_set_tags(tags: Any, version: Any) -> OpSetTags:
+    """Makes the arguments of `set_tags`.
+
+    Raises:
+        InvalidInput: the tags are not a mapping of texts, a text is too long, or the version is not valid.
+    """
+    return OpSetTags(tags=_checked_tags("tags", tags), version=_text("version", version))
 
 
 def checked_presign(default: Presigned, expires: Any, options: Mapping[str, Any]) -> OpPresign:
@@ -181,15 +210,10 @@ _LONGEST_TAG: Final = 1024
 
 def _tags(name: str, value: Any) -> Mapping[str, str] | None:
     """Names and values of tags. Unlike those of headers they may have any character that can be encoded."""
-    return None if value is None else checked_tags(name, value)
+    return None if value is None else _checked_tags(name, value)
 
 
-def checked_tags(name: str, value: Any) -> Mapping[str, str]:
-    """Checks names and values of tags, and returns a copy of them.
-
-    Raises:
-        InvalidInput: it is not a mapping of texts, or a text is too long or not valid Unicode.
-    """
+def _checked_tags(name: str, value: Any) -> Mapping[str, str]:
     if not isinstance(value, Mapping):
         raise InvalidInput(f"{name} must be a mapping of names to texts, not {shown(value)}")
     for key, text in value.items():

@@ -16,6 +16,7 @@ from entrepot.raw import (
     OpCreateDir,
     OpPresign,
     OpRename,
+    OpSetTags,
     OpWrite,
     RpAbortUpload,
     RpCopy,
@@ -23,12 +24,23 @@ from entrepot.raw import (
     RpDelete,
     RpPresign,
     RpRename,
+    RpSetTags,
     RpWrite,
     oio,
 )
 from entrepot.types import Capability
 
-_CHANGES: Final = ("write", "create_dir", "delete", "copy", "rename", "abort_upload", "presign_write", "presign_delete")
+_CHANGES: Final = (
+    "write",
+    "create_dir",
+    "delete",
+    "copy",
+    "rename",
+    "set_tags",
+    "abort_upload",
+    "presign_write",
+    "presign_delete",
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,9 @@ class _ReadOnlyAccessor(LayeredAccessor):
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
         raise self._refused("rename", source)
+
+    async def set_tags(self, path: str, args: OpSetTags) -> RpSetTags:
+        raise self._refused("set_tags", path)
 
     async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
         raise self._refused("abort_upload", path)

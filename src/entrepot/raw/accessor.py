@@ -21,11 +21,13 @@ from .ops import (
     OpAbortUpload,
     OpCopy,
     OpCreateDir,
+    OpGetTags,
     OpList,
     OpListUploads,
     OpPresign,
     OpRead,
     OpRename,
+    OpSetTags,
     OpStat,
     OpWrite,
 )
@@ -34,11 +36,13 @@ from .rps import (
     RpCopy,
     RpCreateDir,
     RpDelete,
+    RpGetTags,
     RpList,
     RpListUploads,
     RpPresign,
     RpRead,
     RpRename,
+    RpSetTags,
     RpStat,
     RpWrite,
 )
@@ -126,6 +130,14 @@ class Accessor:
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
         """Moves an object within the storage and replaces the target. Requires `Capability.rename`."""
         raise Unsupported("the service has no rename")
+
+    async def get_tags(self, path: str, args: OpGetTags) -> RpGetTags:
+        """Returns the tags of an object. Requires `Capability.get_tags`."""
+        raise Unsupported("the service has no get_tags")
+
+    async def set_tags(self, path: str, args: OpSetTags) -> RpSetTags:
+        """Replaces all tags of an object. Requires `Capability.set_tags`."""
+        raise Unsupported("the service has no set_tags")
 
     async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
         """Returns one page of the multipart uploads in progress whose object's path starts with `path`.

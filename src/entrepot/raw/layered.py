@@ -32,11 +32,13 @@ from .ops import (
     OpCopy,
     OpCreateDir,
     OpDelete,
+    OpGetTags,
     OpList,
     OpListUploads,
     OpPresign,
     OpRead,
     OpRename,
+    OpSetTags,
     OpStat,
     OpWrite,
 )
@@ -45,11 +47,13 @@ from .rps import (
     RpCopy,
     RpCreateDir,
     RpDelete,
+    RpGetTags,
     RpList,
     RpListUploads,
     RpPresign,
     RpRead,
     RpRename,
+    RpSetTags,
     RpStat,
     RpWrite,
 )
@@ -101,6 +105,12 @@ class LayeredAccessor(Accessor):
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
         return await self.inner.rename(source, target, args)
+
+    async def get_tags(self, path: str, args: OpGetTags) -> RpGetTags:
+        return await self.inner.get_tags(path, args)
+
+    async def set_tags(self, path: str, args: OpSetTags) -> RpSetTags:
+        return await self.inner.set_tags(path, args)
 
     async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
         return await self.inner.list_uploads(path, args)
@@ -172,6 +182,12 @@ class AroundAccessor(LayeredAccessor):
     def rename(self, source: str, target: str, args: OpRename) -> Coro[RpRename]:
         return self.around_named(_RENAME, source, self.inner.rename, source, target, args)
 
+    def get_tags(self, path: str, args: OpGetTags) -> Coro[RpGetTags]:
+        return self.around_named(_GET_TAGS, path, self.inner.get_tags, path, args)
+
+    def set_tags(self, path: str, args: OpSetTags) -> Coro[RpSetTags]:
+        return self.around_named(_SET_TAGS, path, self.inner.set_tags, path, args)
+
     def list_uploads(self, path: str, args: OpListUploads) -> Coro[RpListUploads]:
         return self.around_named(_LIST_UPLOADS, path, self.inner.list_uploads, path, args)
 
@@ -191,6 +207,7 @@ _STAT, _READ, _WRITE, _DELETE, _LIST = (
     Operation.STAT, Operation.READ, Operation.WRITE, Operation.DELETE, Operation.LIST,
 )  # fmt: skip
 _COPY, _RENAME, _CREATE_DIR, _PRESIGN = Operation.COPY, Operation.RENAME, Operation.CREATE_DIR, Operation.PRESIGN
+_GET_TAGS, _SET_TAGS = Operation.GET_TAGS, Operation.SET_TAGS
 _LIST_UPLOADS, _ABORT_UPLOAD = Operation.LIST_UPLOADS, Operation.ABORT_UPLOAD
 _READER_READ, _READER_SEEK = Operation.READER_READ, Operation.READER_SEEK
 _READER_NEXT, _READER_CLOSE = Operation.READER_NEXT, Operation.READER_CLOSE

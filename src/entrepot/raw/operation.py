@@ -29,6 +29,8 @@ class Operation(StrEnum):
     COPIER_CLOSE = "copier.close"
     COPIER_ABORT = "copier.abort"
     RENAME = "rename"
+    GET_TAGS = "get_tags"
+    SET_TAGS = "set_tags"
     LIST_UPLOADS = "list_uploads"
     ABORT_UPLOAD = "abort_upload"
     PRESIGN = "presign"

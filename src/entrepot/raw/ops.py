@@ -233,6 +233,30 @@ class OpRename:
 
 
 @record
+class OpGetTags:
+    """Arguments of `get_tags`.
+
+    Arguments:
+        version: the version of the object. By default the current one.
+    """
+
+    version: str | None = None
+
+
+@record
+class OpSetTags:
+    """Arguments of `set_tags`.
+
+    Arguments:
+        tags: the new tags; they replace all tags that the object has.
+        version: the version of the object. By default the current one.
+    """
+
+    tags: Tags
+    version: str | None = None
+
+
+@record
 class OpPresign:
     """Arguments of `presign`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,18 @@ class RpCopy:
 @record
 class RpRename:
     """Response of `rename`."""
+
+
+@record
+class RpGetTags:
+    """Response of `get_tags`."""
+
+    tags: Mapping[str, str]
+
+
+@record
+class RpSetTags:
+    """Response of `set_tags`."""
 
 
 @record

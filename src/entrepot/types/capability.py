@@ -99,6 +99,9 @@ class Capability:
     rename: bool = False
     rename_with_if_not_exists: bool = False
 
+    get_tags: bool = False
+    set_tags: bool = False
+
     list_uploads: bool = False
     abort_upload: bool = False
 

@@ -138,6 +138,11 @@ def test_checksums_are_requested_only_where_content_is_checked() -> None:
             (Checksum("crc64nvme", "CC"), Checksum("sha1", "DD")),
         ),
         ({"x-amz-checksum-xxhash64": "EE"}, ()),
+        ({"etag": '"a-2"', "x-amz-checksum-crc32": "AA"}, (Checksum("crc32", "AA", is_composite=True),)),
+        (
+            {"etag": '"a-2"', "x-amz-checksum-type": "FULL_OBJECT", "x-amz-checksum-crc32": "AA"},
+            (Checksum("crc32", "AA"),),
+        ),
     ],
 )
 def test_metadata_has_the_checksums_that_a_response_states(

@@ -29,22 +29,26 @@ from entrepot.raw import (
     OpCopy,
     OpCreateDir,
     OpDelete,
+    OpGetTags,
     OpList,
     OpListUploads,
     OpPresign,
     OpRead,
     OpRename,
+    OpSetTags,
     OpStat,
     OpWrite,
     RpAbortUpload,
     RpCopy,
     RpCreateDir,
     RpDelete,
+    RpGetTags,
     RpList,
     RpListUploads,
     RpPresign,
     RpRead,
     RpRename,
+    RpSetTags,
     RpStat,
     RpWrite,
     oio,
@@ -113,6 +117,16 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
         if source == target:
             raise IsSameFile("source and target are the same")
         return self.inner.rename(source, target, args)
+
+    def get_tags(self, path: str, args: OpGetTags) -> Coro[RpGetTags]:
+        self._require("get_tags", "get_tags")
+        _check_is_file(path)
+        return self.inner.get_tags(path, args)
+
+    def set_tags(self, path: str, args: OpSetTags) -> Coro[RpSetTags]:
+        self._require("set_tags", "set_tags")
+        _check_is_file(path)
+        return self.inner.set_tags(path, args)
 
     def list_uploads(self, path: str, args: OpListUploads) -> Coro[RpListUploads]:
         self._require("list_uploads", "list_uploads")

@@ -1,6 +1,7 @@
 """Deletions from an HTTP object store, one request each, several at a time."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Generic
 
@@ -12,6 +13,7 @@ from entrepot.raw.path import build_abs_path
 from entrepot.raw.runtime import Window
 
 from .client import D, HttpClient
+from .transport import HttpRequest
 
 CONCURRENT: Final = 8
 """How many requests that delete one object each are in flight."""
@@ -40,11 +42,12 @@ class HttpDeletions(Generic[D]):
         key = build_abs_path(self._root, path)
         if not key:
             return
-        try:
-            await self._client.do(self._client.dialect.delete(key, args), args)
-        except NotFound as error:
-            if args.if_match is not None:
-                raise ConditionNotMatch("if_match does not hold: there is no object", context=error.context) from None
+        request = self._client.dialect.delete(key, args)
+        if args.if_match is not None:
+            await self._delete_conditionally(request, args)
+            return
+        with suppress(NotFound):
+            await self._client.do(request, args)
 
     async def delete_many(self, deletions: Sequence[Deletion]) -> list[Error]:
         """Deletes many paths and returns the errors of failed ones, each with its path and version."""
@@ -52,6 +55,17 @@ class HttpDeletions(Generic[D]):
         window: Window[Any] = self._client.runtime.window(CONCURRENT)
         await gather((partial(self._failure_of, *deletion) for deletion in deletions), window, outcomes)
         return [outcome for outcome in outcomes if outcome is not None]
+
+    async def _delete_conditionally(self, request: HttpRequest, args: OpDelete) -> None:
+        """Deletes an object under a condition. The same request again could not tell that the first one succeeded."""
+        try:
+            await self._client.do(request, args)
+        except NotFound as error:
+            raise ConditionNotMatch("if_match does not hold: there is no object", context=error.context) from None
+        except Error as error:
+            if error.is_temporary:
+                error.add_context(may_have_taken_effect=True)
+            raise
 
     async def _failure_of(self, path: str, args: OpDelete) -> Error | None:
         try:

@@ -45,12 +45,13 @@ class Document:
     rows: list[Row] = field(default_factory=list)
 
 
-def parse(content: bytes, rows: Container[str] = ()) -> Document:
+def parse(content: bytes, rows: Container[str] = (), row_depth: int = 2) -> Document:
     """Parses the content of a response.
 
     Arguments:
         content: the whole content, in UTF-8.
         rows: the names of the elements that are rows.
+        row_depth: the depth of these elements; the outermost element has the depth 1.
 
     Raises:
         ContentIncomplete: it is truncated. Temporary.
@@ -59,7 +60,7 @@ def parse(content: bytes, rows: Container[str] = ()) -> Document:
     document, parser = Document(), expat.ParserCreate("utf-8")
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = _refuse_doctype
-    _fill(document, parser, rows)
+    _fill(document, parser, rows, row_depth)
     try:
         parser.Parse(content.lstrip(), True)  # servers send blanks to keep the connection alive
     except expat.ExpatError as error:
@@ -92,7 +93,7 @@ def find_text(content: bytes, tag: bytes) -> str | None:
     return None if match is None else match[1].decode("ascii", "replace")
 
 
-def _fill(document: Document, parser: expat.XMLParserType, rows: Container[str]) -> None:
+def _fill(document: Document, parser: expat.XMLParserType, rows: Container[str], row_depth: int) -> None:
     """Connects a parser to a document. Text counts inside a value, not between values.
 
     The handlers run several times for each row. They share local variables, which are faster than attributes.
@@ -107,7 +108,7 @@ def _fill(document: Document, parser: expat.XMLParserType, rows: Container[str])
             text.clear()
         if depth == 1:
             document.root = _local(name)
-        elif depth == 2:
+        elif depth == row_depth:
             row = {} if _local(name) in rows else None
         elif depth > MAX_DEPTH:
             raise Unexpected(f"the response of the storage nests elements deeper than {MAX_DEPTH}")
@@ -115,9 +116,9 @@ def _fill(document: Document, parser: expat.XMLParserType, rows: Container[str])
     def end(name: str) -> None:
         nonlocal depth
         depth -= 1
-        if depth == 2 and row is not None:
+        if depth == row_depth and row is not None:
             row[name if ":" not in name else _local(name)] = "".join(text)
-        elif depth == 1 and row is not None:
+        elif depth == row_depth - 1 and row is not None:
             document.rows.append((_local(name), row))
         elif depth == 1:
             document.fields[_local(name)] = "".join(text)

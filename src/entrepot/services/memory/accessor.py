@@ -16,16 +16,20 @@ from entrepot.raw import (
     AccessorInfo,
     OpCopy,
     OpDelete,
+    OpGetTags,
     OpList,
     OpRead,
     OpRename,
+    OpSetTags,
     OpStat,
     OpWrite,
     RpCopy,
     RpDelete,
+    RpGetTags,
     RpList,
     RpRead,
     RpRename,
+    RpSetTags,
     RpStat,
     RpWrite,
     build_abs_path,
@@ -63,6 +67,7 @@ CAPABILITY: Final = Capability(
     write_with_content_language=True,
     write_with_cache_control=True,
     write_with_user_metadata=True,
+    write_with_tags=True,
     write_with_if_match=True,
     write_with_if_none_match=True,
     write_with_if_not_exists=True,
@@ -77,6 +82,8 @@ CAPABILITY: Final = Capability(
     copy_with_if_match=True,
     rename=True,
     rename_with_if_not_exists=True,
+    get_tags=True,
+    set_tags=True,
 )
 
 VERSIONED: Final = replace(
@@ -140,6 +147,13 @@ class MemoryAccessor(Accessor):
             return self._table.copy(self._key(source), self._key(target), args)
 
         return RpCopy(), oio.OneShotCopier(copy)
+
+    async def get_tags(self, path: str, args: OpGetTags) -> RpGetTags:
+        return RpGetTags(tags=self._table.get(self._key(path), args.version).tags)
+
+    async def set_tags(self, path: str, args: OpSetTags) -> RpSetTags:
+        self._table.set_tags(self._key(path), args.tags, args.version)
+        return RpSetTags()
 
     async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
         self._table.rename(self._key(source), self._key(target), args)

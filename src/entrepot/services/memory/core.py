@@ -8,7 +8,7 @@ a write under a condition, hold the lock from the look to the assignment.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -20,6 +20,7 @@ from entrepot.raw.conditions import check_conditions
 from entrepot.raw.ops import DEFAULT_WRITE, OpCopy, OpList, OpRename, OpStat, OpWrite
 from entrepot.raw.path import is_dir_path
 from entrepot.types import EntryMode, Metadata
+from entrepot.types.frozen_mapping import EMPTY, FrozenMapping
 
 _changing: Final = RLock()
 """Held during a change of any table, which is a few operations on a dict. A fork waits for it: a child inherits neither
@@ -40,10 +41,11 @@ _DESCRIPTIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One version of an object: its content and metadata. The marker of a deletion is a version as well."""
+    """One version of an object: its content, metadata and tags. The marker of a deletion is a version as well."""
 
     content: bytes
     metadata: Metadata
+    tags: Mapping[str, str] = EMPTY
 
 
 _EMPTY: Final = StoredObject(b"", Metadata())
@@ -84,7 +86,8 @@ class Table:
             current = self._find(key)
             _check_target(current, args.if_not_exists, args.if_match, args.if_none_match)
             base = current if args.append and current is not None else _EMPTY
-            return self._add_version(key, base.content + content, _described(base.metadata, args))
+            tags = base.tags if args.tags is None else FrozenMapping(args.tags)
+            return self._add_version(key, base.content + content, _described(base.metadata, args), tags)
 
     def copy(self, source: str, target: str, args: OpCopy) -> Metadata:
         """Stores the object of one key, or its named version, under another key.
@@ -96,7 +99,7 @@ class Table:
         with _changing:
             stored = self.get(source, args.source_version)
             _check_target(self._find(target), args.if_not_exists, args.if_match)
-            return self._add_version(target, stored.content, stored.metadata)
+            return self._add_version(target, stored.content, stored.metadata, stored.tags)
 
     def rename(self, source: str, target: str, args: OpRename) -> None:
         """Moves an object to another key. Raises the errors of `copy`."""
@@ -118,6 +121,17 @@ class Table:
                 self._replace(key, ())
             elif self._find(key) is not None:
                 self._add_version(key, b"", Metadata(is_deleted=True))
+
+    def set_tags(self, key: str, tags: Mapping[str, str], version: str | None = None) -> None:
+        """Replaces the tags of an object, or of one version.
+
+        Raises:
+            NotFound: the object or the version does not exist.
+        """
+        with _changing:
+            stored = self.get(key, version)
+            tagged = replace(stored, tags=FrozenMapping(tags))
+            self._replace(key, [tagged if old is stored else old for old in self.objects[key]])
 
     def list(self, prefix: str, after: str, args: OpList) -> Iterator[tuple[str, Metadata]]:
         """The entries that start with the prefix and follow a key, in the order of their keys.
@@ -153,7 +167,7 @@ class Table:
         matching = history[-1:] if version is None else (old for old in history if old.metadata.version == version)
         return next((stored for stored in matching if not stored.metadata.is_deleted), None)
 
-    def _add_version(self, key: str, content: bytes, described: Metadata) -> Metadata:
+    def _add_version(self, key: str, content: bytes, described: Metadata, tags: Mapping[str, str] = EMPTY) -> Metadata:
         revision = f"{next(self._revisions):x}"
         metadata = Metadata(
             mode=EntryMode.DIR if is_dir_path(key) else EntryMode.FILE,
@@ -171,7 +185,7 @@ class Table:
             user_metadata=described.user_metadata,
         )
         older = self.objects.get(key, ()) if self.versioned else ()
-        self._replace(key, [*older, StoredObject(content, metadata)])
+        self._replace(key, [*older, StoredObject(content, metadata, tags)])
         return metadata
 
     def _replace(self, key: str, history: Sequence[StoredObject]) -> None:

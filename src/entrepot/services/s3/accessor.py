@@ -10,13 +10,17 @@ from entrepot.raw import (
     AccessorInfo,
     OpAbortUpload,
     OpCopy,
+    OpGetTags,
     OpListUploads,
     OpRead,
+    OpSetTags,
     OpStat,
     OpWrite,
     RpAbortUpload,
     RpCopy,
+    RpGetTags,
     RpListUploads,
+    RpSetTags,
     RpStat,
     RpWrite,
     oio,
@@ -26,7 +30,7 @@ from entrepot.raw.http.store import HttpStore
 from entrepot.raw.runtime import Window
 from entrepot.types import BytesRange, Capability, Scheme
 
-from . import uploads
+from . import tagging, uploads
 from .bucket_probe import BucketProbe
 from .copier import MAX_COPY, S3Copy
 from .core import S3Core
@@ -88,6 +92,8 @@ CAPABILITY = Capability(
     copy_with_if_not_exists=True,
     copy_with_if_match=True,
     copy_with_source_version=True,
+    get_tags=True,
+    set_tags=True,
     list_uploads=True,
     abort_upload=True,
     presign=True,
@@ -159,6 +165,14 @@ class S3Accessor(HttpStore[S3Core]):
         copy = S3Copy(self._client, self._key(source), self._key(target), args, max_size=self._max_copy)
         window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
         return RpCopy(), oio.RangedCopier(copy, window, is_large=copy.is_large)
+
+    async def get_tags(self, path: str, args: OpGetTags) -> RpGetTags:
+        request = tagging.get_tags(self._dialect, self._key(path), args.version)
+        return RpGetTags(tags=tagging.tags_of(self._dialect, *await self._client.call(request)))
+
+    async def set_tags(self, path: str, args: OpSetTags) -> RpSetTags:
+        await self._client.do(tagging.set_tags(self._dialect, self._key(path), args.tags, args.version))
+        return RpSetTags()
 
     async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
         try:

@@ -39,6 +39,7 @@ _VERSIONS: Final = all_of(
     *("list_of_versions", "list_of_versions_in_pages", "list_of_versions_after_a_path", "list_of_deletions"),
     *("copy_of_a_version", "copy_of_a_version_over_itself", "copy_of_a_version_of_another_object"),
     *("malformed_version", "list_of_versions_and_deletions", "deletion_of_a_deletion_brings_the_object_back"),
+    "tags_of_a_version",
 )
 _CONDITIONS: Final = {
     **all_of("write", _NO_CONDITIONS, "if_not_exists", "if_not_exists_has_one_winner", "parts_if_not_exists"),
@@ -117,6 +118,9 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         "delete.recursive_with_the_slash_beside_an_object_of_the_same_name": _TREE,
         "read.seek_sequences": "it answers a suffix of an empty object with the bytes 0 to -1",
         "write.content_encoding_is_kept": "it does not keep the content encoding",
+        "write.content_language_is_kept": "it does not keep the content language",
+        **all_of("delete", _NO_CONDITIONS, "if_match_that_fails", "if_match_of_what_is_missing"),
+        "tags.of_what_is_missing": "it fails (500) on setting tags of an object that does not exist",
     },
     "swift": {
         **all_of("write", "it has no if_match (501)", "if_match", "if_match_of_what_is_missing", "parts_if_match"),

@@ -17,6 +17,7 @@ bytes is added. The powers are kept, since most parts have one size.
 """
 
 import hashlib
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ TYPE: Final = "x-amz-checksum-type"
 MODE: Final[Header] = ("x-amz-checksum-mode", "ENABLED")
 """The header that requests the checksums of an object."""
 
+_OF_PARTS: Final = re.compile(r'-[0-9]+"?$')
 COMPOSITE: Final = "COMPOSITE"
 FULL_OBJECT: Final = "FULL_OBJECT"
 
@@ -193,8 +195,12 @@ def completing(algorithm: Algorithm | None, parts: Sequence[Part]) -> Iterator[H
 
 
 def stated_checksums(headers: HttpHeaders) -> tuple[Checksum, ...]:
-    """The checksums in the headers of a response. Without a type, a composite one is known by its number of parts."""
-    is_composite = headers.get(TYPE) == COMPOSITE
+    """The checksums in the headers of a response.
+
+    Without a type, those of an object in parts, whose etag ends in their number, are taken as composite.
+    """
+    stated = headers.get(TYPE)
+    is_composite = stated == COMPOSITE or (stated is None and _OF_PARTS.search(headers.get("etag", "")) is not None)
     return tuple(
         [
             Checksum(algorithm.name, value, is_composite or "-" in value)

@@ -93,7 +93,7 @@ class S3Core(Dialect):
 
     def delete(self, key: str, args: OpDelete) -> HttpRequest:
         """DeleteObject."""
-        return self.on_object("DELETE", key, _version_query(args.version), write_conditions(args))
+        return self.on_object("DELETE", key, version_query(args.version), write_conditions(args))
 
     def listing(self, root: str, path: str, args: OpList) -> ListRequests:
         """ListObjectsV2, ListObjects or ListObjectVersions."""
@@ -115,7 +115,7 @@ class S3Core(Dialect):
         """The header that names the source of a copy."""
         check_key(key, MAX_KEY_BYTES)
         named = f"{self.bucket}/object" if is_arn(self.bucket) else f"/{self.bucket}"
-        return "x-amz-copy-source", f"{named}/{encode_key(key)}{encode_query(_version_query(version))}"
+        return "x-amz-copy-source", f"{named}/{encode_key(key)}{encode_query(version_query(version))}"
 
     def on_object(
         self, method: str, key: str, query: Query = (), headers: Sequence[Header] = (), body: Content | None = None
@@ -167,7 +167,9 @@ class S3Core(Dialect):
             version=stated_version(headers),
         )
 
-    def document(self, headers: HttpHeaders, content: bytes, root: str, rows: Container[str] = ()) -> Document:
+    def document(
+        self, headers: HttpHeaders, content: bytes, root: str, rows: Container[str] = (), row_depth: int = 2
+    ) -> Document:
         """The content of a response whose status is 200, which may be an error all the same.
 
         Arguments:
@@ -175,11 +177,12 @@ class S3Core(Dialect):
             content: its body.
             root: the start of the name of its outermost element. Some servers leave out "Result" at its end.
             rows: the elements in it that are rows.
+            row_depth: their depth, from 1 for the outermost element.
 
         Raises:
             Error: it is an error, or cannot be understood.
         """
-        document = parse(content, rows)
+        document = parse(content, rows, row_depth)
         if document.root == "Error":
             raise self.error(200, headers, content)
         if not document.root.startswith(root):
@@ -218,8 +221,9 @@ def _reading_query(args: OpRead | OpStat) -> Query:
         "response-cache-control": args.override_cache_control,
     }
     stated = [(name, value) for name, value in overrides.items() if value is not None]
-    return (*_version_query(args.version), *stated)
+    return (*version_query(args.version), *stated)
 
 
-def _version_query(version: str | None) -> Query:
+def version_query(version: str | None) -> Query:
+    """The query that names a version of an object."""
     return () if version is None else (("versionId", version),)

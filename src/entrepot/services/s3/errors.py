@@ -105,6 +105,7 @@ _BAD_KEYS: Final = Meaning(PermissionDenied, "the storage does not accept these 
 _EXPIRED: Final = Meaning(PermissionDenied, "the credentials have expired")
 _FORBIDDEN: Final = Meaning(PermissionDenied, "the storage refuses access")
 _BAD_VALUE: Final = Meaning(InvalidInput, "the storage cannot read the path or an option, such as the version")
+_BAD_OPTION: Final = Meaning(InvalidInput, "the storage does not have this storage class, tag, encryption or ACL")
 _NO_MATCH: Final = Meaning(ConditionNotMatch, "a condition does not hold")
 _CHANGING: Final = Meaning(ConditionNotMatch, "another request was changing the object", True)
 _BEYOND: Final = Meaning(RangeNotSatisfied, "the range starts past the end of the object")
@@ -164,6 +165,9 @@ _CODES: Final[dict[str, Meaning]] = {
     "InvalidURI": _BAD_VALUE,
     "KeyTooLongError": _BAD_VALUE,
     "KeyTooLong": _BAD_VALUE,
+    **dict.fromkeys(
+        ("InvalidStorageClass", "InvalidTag", "InvalidEncryptionAlgorithmError", "MalformedACLError"), _BAD_OPTION
+    ),
     "MetadataTooLarge": Meaning(InvalidInput, "the user metadata is larger than the storage accepts"),
     "EntityTooLarge": _TOO_LARGE,
     "EntityTooSmall": Meaning(InvalidInput, "a part is smaller than the storage accepts"),

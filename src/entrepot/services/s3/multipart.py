@@ -182,7 +182,9 @@ def is_made_of(metadata: Metadata, parts: Sequence[Part], algorithm: Algorithm |
 
 def _is_made_by_checksum(metadata: Metadata, parts: Sequence[Part], algorithm: Algorithm | None) -> bool:
     expected = None if algorithm is None else whole_checksum(algorithm, parts)
-    return expected is not None and expected in metadata.checksums
+    return expected is not None and any(
+        (stated.algorithm, stated.value) == (expected.algorithm, expected.value) for stated in metadata.checksums
+    )
 
 
 def _is_made_by_etag(metadata: Metadata, parts: Sequence[Part]) -> bool:

@@ -24,7 +24,7 @@ __all__ = ["CASES", "FIXTURES", "ROOMS", "Case", "IoRecorder", "Put", "Target", 
 
 ROOMS: Final = (
     *("stat", "read", "conditions", "read_only"),
-    *("write", "append", "list", "delete", "create_dir", "copy", "copy_to", "rename", "versions", "uploads"),
+    *("write", "append", "list", "delete", "create_dir", "copy", "copy_to", "rename", "versions", "tags", "uploads"),
     *("presign", "overrides"),
     *("paths", "robustness", "refusals"),
 )

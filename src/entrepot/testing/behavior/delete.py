@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from entrepot.errors import DeletionsFailed, Error, InvalidInput, NotFound
+from entrepot.errors import ConditionNotMatch, DeletionsFailed, Error, InvalidInput, NotFound
 
 from .case import case
+from .conditions import OTHER_ETAG
 from .expect import check, equal
 from .target import SPECIAL, Target
 
@@ -18,6 +19,33 @@ async def object_is_gone(target: Target) -> None:
     await target.put(path)
     await target.operator.delete(path)
     await _is_gone(target, path)
+
+
+@case("delete", "delete_with_if_match", "write", "stat")
+async def if_match_that_holds(target: Target) -> None:
+    """The object is deleted if it has the etag."""
+    path = target.path()
+    await target.put(path)
+    await target.operator.delete(path, if_match=(await target.operator.stat(path)).etag)
+    await _is_gone(target, path)
+
+
+@case("delete", "delete_with_if_match", "write", "stat")
+async def if_match_that_fails(target: Target) -> None:
+    """An object with another etag stays."""
+    path = target.path()
+    await target.put(path)
+    with target.raises(ConditionNotMatch, "delete", path=path):
+        await target.operator.delete(path, if_match=OTHER_ETAG)
+    equal(await target.operator.exists(path), expected=True, what="exists")
+
+
+@case("delete", "delete_with_if_match")
+async def if_match_of_what_is_missing(target: Target) -> None:
+    """An object that does not exist has no etag."""
+    path = target.path()
+    with target.raises(ConditionNotMatch, "delete", path=path):
+        await target.operator.delete(path, if_match=OTHER_ETAG)
 
 
 @case("delete", "write", "stat")

@@ -64,6 +64,8 @@ _CALLS: Final[dict[str, dict[str, Call]]] = {
     },
     "copy": {"copy": lambda operator, path, **options: operator.copy(path, f"{path}-2", **options)},
     "rename": {"rename": lambda operator, path, **options: operator.rename(path, f"{path}-2", **options)},
+    "get_tags": {"get_tags": lambda operator, path: operator.get_tags(path)},
+    "set_tags": {"set_tags": lambda operator, path: operator.set_tags(path, {})},
     "list_uploads": {"list_uploads": lambda operator, path: operator.list_uploads(path)},
     "abort_upload": {"abort_uploads": lambda operator, path: operator.abort_uploads(path, older_than=timedelta(1))},
     "presign": _PRESIGNS,

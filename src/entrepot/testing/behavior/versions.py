@@ -231,6 +231,18 @@ async def malformed_version(target: Target) -> None:
             raise AssertionError(f"{name} of the version {MALFORMED!r}: expected an error")
 
 
+@case("stat_with_version", "write", "get_tags", "set_tags")
+async def tags_of_a_version(target: Target) -> None:
+    """Each version has its own tags."""
+    path = target.path()
+    old = (await target.operator.write(path, b"old")).version
+    new = (await target.operator.write(path, b"new")).version
+    await target.operator.set_tags(path, {"age": "old"}, version=old)
+    equal(dict(await target.operator.get_tags(path, version=old)), {"age": "old"}, "the tags of the old version")
+    equal(dict(await target.operator.get_tags(path, version=new)), {}, "the tags of the new version")
+    equal(dict(await target.operator.get_tags(path)), {}, "the tags of the object")
+
+
 async def _written(target: Target, path: str, content: bytes) -> Metadata:
     """The version of an object that was just written. Without one, the storage must be configured to keep versions."""
     await target.put(path, content)

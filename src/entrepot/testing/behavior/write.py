@@ -460,6 +460,7 @@ for _option, _value in {
     "content_type": "application/json",
     "content_disposition": 'attachment; filename="a.json"',
     "content_encoding": "gzip",
+    "content_language": "de, en",
     "cache_control": "no-cache, no-store, max-age=300",
 }.items():
     register(f"write.{_option}_is_kept", ("write", f"write_with_{_option}", "stat"), _is_told(_option, _value))
