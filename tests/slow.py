@@ -23,6 +23,7 @@ SLOW = {
     r"tests/signing/test_aws_differential\.py": "compares hundreds of machines with botocore",
     r"tests/integration/test_s3_copies\.py": "sends many MiB",
     r"tests/integration/test_random_access\.py::test_a_file_costs_.*(storm|zip)": "sends hundreds of requests",
+    r"tests/integration/test_s3_integrity\.py": "sends many MiB",
     r"tests/testing/test_(servers|faults)\.py": "starts servers, and proxies that stall",
     r"tests/services/fs/test_odd\.py::test_paths": "makes each call with each of the odd paths",
     r"tests/services/fs/test_kill\.py": "kills a process twenty times",
