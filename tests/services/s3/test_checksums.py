@@ -8,7 +8,7 @@ import pytest
 from awscrt import checksums as awscrt
 
 from entrepot.errors import ChecksumMismatch, ConfigInvalid
-from entrepot.raw import OpRead, OpStat, OpWrite
+from entrepot.raw import Context, OpRead, OpStat, OpWrite
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.raw.oio import Part
 from entrepot.services import S3
@@ -26,6 +26,7 @@ from entrepot.services.s3.checksums import (
     whole_checksum,
 )
 from entrepot.services.s3.core import S3Core
+from entrepot.testing.transport import MockTransport, reply
 from entrepot.types import Checksum, Metadata
 
 GIVEN = {"bucket": "b", "region": "r", "access_key_id": "key", "secret_access_key": "secret"}
@@ -206,9 +207,30 @@ def test_crc32_is_the_default_at_amazon_and_none_elsewhere(
 ) -> None:
     config = S3(**{**GIVEN, **values})  # type: ignore[arg-type]
     is_amazon = "example" not in (config.endpoint or "")
-    found = checksum_to_send(config, is_amazon=is_amazon)
+    found = checksum_to_send(config, {}, is_amazon=is_amazon)
     assert (None if found is None else found.name) == sent
-    assert is_content_checked(config, is_amazon=is_amazon) is is_checked
+    assert is_content_checked(config, {}, is_amazon=is_amazon) is is_checked
+
+
+def test_the_environment_counts_where_the_configuration_is_silent() -> None:
+    silent, explicit = S3(**GIVEN), S3(**GIVEN, request_checksum_calculation="when_supported")  # type: ignore[arg-type]
+    environ = {"AWS_REQUEST_CHECKSUM_CALCULATION": "WHEN_REQUIRED", "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required"}
+    assert checksum_to_send(silent, environ, is_amazon=True) is None
+    assert not is_content_checked(silent, environ, is_amazon=True)
+    assert checksum_to_send(explicit, environ, is_amazon=True) is CRC32
+    with pytest.raises(ConfigInvalid, match="AWS_REQUEST_CHECKSUM_CALCULATION"):
+        checksum_to_send(silent, {"AWS_REQUEST_CHECKSUM_CALCULATION": "no"}, is_amazon=True)
+
+
+@pytest.mark.parametrize("disable_config_load", [True, False])
+def test_the_environment_is_read_unless_it_is_switched_off(
+    monkeypatch: pytest.MonkeyPatch, disable_config_load: bool
+) -> None:
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+    config = S3(**GIVEN, disable_config_load=disable_config_load)  # type: ignore[arg-type]
+    transport = MockTransport(lambda _: reply(200, headers=[("etag", '"e"')]))
+    store = config.build(Context(http=transport))
+    assert store._client.dialect.checksum is (CRC32 if disable_config_load else None)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from entrepot import Operator
 from entrepot.errors import ConfigInvalid
-from entrepot.raw import DEFAULT_WRITE, OpCopy, OpDelete, OpRead, OpStat, OpWrite
+from entrepot.raw import DEFAULT_WRITE, Context, OpCopy, OpDelete, OpRead, OpStat, OpWrite
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest
 from entrepot.services import S3
 from entrepot.services.s3 import multipart
 from entrepot.services.s3.core import S3Core
 from entrepot.services.s3.header_settings import fixed_headers
+from entrepot.testing.transport import MockTransport, reply
 
 KEY = b64encode(bytes(range(32))).decode()
 KEY_MD5 = b64encode(md5(bytes(range(32))).digest()).decode()
@@ -196,3 +198,17 @@ def test_names_of_object_store_are_taken_as_text() -> None:
         f"{SSE}-bucket-key-enabled": "true",
     }
     assert fixed.every == (("x-amz-request-payer", "requester"),)
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])
+async def test_a_customers_key_does_not_follow_an_endpoint_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "http://example.org")
+    transport = MockTransport(lambda _: reply(200, b"content"))
+    op = Operator(S3(**GIVEN, server_side_encryption_customer_key=KEY), context=Context(http=transport))
+    for call in (op.read("k"), op.write("k", b""), op.presign_read("k", 60)):
+        with pytest.raises(ConfigInvalid, match="https endpoint") as caught:
+            await call
+        assert KEY not in str(caught.value)
+    assert transport.requests == []

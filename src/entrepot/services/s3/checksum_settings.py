@@ -10,6 +10,8 @@ from entrepot.errors import ConfigInvalid
 from .checksums import ALGORITHMS, CRC32, Algorithm
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .config import S3
 
 NONE: Final = "none"
@@ -35,30 +37,53 @@ def check_checksums(config: S3) -> None:
             raise ConfigInvalid(f"{setting} must be one of {', '.join(map(repr, _WHEN))}")
 
 
-def checksum_to_send(config: S3, *, is_amazon: bool) -> Algorithm | None:
+def checksum_to_send(config: S3, environ: Mapping[str, str], *, is_amazon: bool) -> Algorithm | None:
     """The checksum of the content of writes; None is none.
 
     Arguments:
         config: the settings, checked.
+        environ: the environment variables, for settings that the configuration leaves out.
         is_amazon: whether the bucket is at Amazon, where CRC32 is the default.
+
+    Raises:
+        ConfigInvalid: the value of the environment variable is unknown.
     """
-    name = (config.checksum_algorithm or "").lower()
-    if name:
-        return ALGORITHMS.get(name)
-    return CRC32 if _is_supported(config.request_checksum_calculation, is_amazon) else None
+    if config.checksum_algorithm:
+        return ALGORITHMS.get(config.checksum_algorithm.lower())
+    setting = config.request_checksum_calculation or _from_environment(environ, "AWS_REQUEST_CHECKSUM_CALCULATION")
+    return CRC32 if _is_supported(setting, default=is_amazon) else None
 
 
-def is_content_checked(config: S3, *, is_amazon: bool) -> bool:
+def is_content_checked(config: S3, environ: Mapping[str, str], *, is_amazon: bool) -> bool:
     """Whether checksums are requested, and the content of reads is compared with them.
 
     Arguments:
         config: the settings, checked.
+        environ: the environment variables, for settings that the configuration leaves out.
         is_amazon: whether the bucket is at Amazon, where that is the default. It is also the default where a checksum
             is set.
+
+    Raises:
+        ConfigInvalid: the value of the environment variable is unknown.
     """
     has_checksum = (config.checksum_algorithm or NONE).lower() not in {NONE, "md5"}
-    return _is_supported(config.response_checksum_validation, is_amazon or has_checksum)
+    setting = config.response_checksum_validation or _from_environment(environ, "AWS_RESPONSE_CHECKSUM_VALIDATION")
+    return _is_supported(setting, default=is_amazon or has_checksum)
 
 
-def _is_supported(setting: str | None, default: bool) -> bool:
+def _from_environment(environ: Mapping[str, str], variable: str) -> str | None:
+    """The value of a variable; None if it is not set.
+
+    Raises:
+        ConfigInvalid: the value is unknown.
+    """
+    value = environ.get(variable) or None
+    if value is not None and value.lower() not in _WHEN:
+        raise ConfigInvalid(
+            f"{variable} must be one of {', '.join(map(repr, _WHEN))}", scheme="s3", operation="configure"
+        )
+    return value
+
+
+def _is_supported(setting: str | None, *, default: bool) -> bool:
     return default if setting is None else setting.lower() == WHEN_SUPPORTED

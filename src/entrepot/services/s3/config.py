@@ -231,7 +231,7 @@ class S3(HttpServiceConfig):
         if credentials is not None:
             corrections += RenewedCredentials(credentials), CorrectedClock(clock)
         at = place.nominal
-        is_amazon = is_of_amazon(at.host)
+        is_amazon, environ = is_of_amazon(at.host), {} if self.disable_config_load else os.environ
         core = S3Core(
             at.url,
             at.host,
@@ -239,8 +239,8 @@ class S3(HttpServiceConfig):
             at.region,
             is_list_v1=self.disable_list_objects_v2,
             fixed=fixed_headers(self),
-            checksum=checksum_to_send(self, is_amazon=is_amazon),
-            is_content_checked=is_content_checked(self, is_amazon=is_amazon),
+            checksum=checksum_to_send(self, environ, is_amazon=is_amazon),
+            is_content_checked=is_content_checked(self, environ, is_amazon=is_amazon),
         )
         signer = PlacedSigner(place, self._signer(context, credentials, clock, place))
         client = HttpClient(core, signer, context.http, context.runtime, corrections, self.request_headers)
@@ -268,15 +268,17 @@ class S3(HttpServiceConfig):
     def _signer(
         self, context: Context, credentials: CredentialCache[Credentials] | None, clock: Clock, place: BucketPlace
     ) -> RequestSigner:
+        from .private_keys import PrivateKeySigner
         from .signer import S3Signer
 
-        return S3Signer(
+        signer = S3Signer(
             credentials,
             lambda: place.region,
             context.runtime,
             clock,
             unsigned_payload=self.unsigned_payload,
         )
+        return PrivateKeySigner(signer) if self.server_side_encryption_customer_key else signer
 
     def is_same_store(self, other: ServiceConfig) -> bool:
         """Whether both are one bucket, at one endpoint and with the same keys."""

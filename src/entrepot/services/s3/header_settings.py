@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ConfigInvalid
-from entrepot.raw.http.endpoint import is_loopback, parse_endpoint
 
 from .encryption import Encryption, customer_encryption, is_customer_mode, managed_encryption
 from .fixed_headers import LOCK_MODES, FixedHeaders
+from .private_keys import check_is_private
 
 if TYPE_CHECKING:
     from entrepot.raw.http.transport import Header
@@ -69,13 +69,7 @@ def _encryption(config: S3) -> Encryption:
         return managed_encryption(mode, *kms)
     if (mode and not is_customer_mode(mode)) or any(value is not None for value in kms):
         raise ConfigInvalid("server_side_encryption_customer_key excludes the other encryptions: leave out one")
-    _check_is_private(config.endpoint)
+    check_is_private(config.endpoint or "")
     return customer_encryption(
         config.server_side_encryption_customer_algorithm, key, config.server_side_encryption_customer_key_md5
     )
-
-
-def _check_is_private(endpoint: str | None) -> None:
-    """Refuses an endpoint to which a key would be sent unencrypted over a network."""
-    if endpoint and endpoint.startswith("http://") and not is_loopback(parse_endpoint(endpoint).host):
-        raise ConfigInvalid("server_side_encryption_customer_key needs an https endpoint: http would show it")
