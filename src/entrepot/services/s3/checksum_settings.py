@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ConfigInvalid
 
+from .buckets import invalid
 from .checksums import ALGORITHMS, CRC32, Algorithm
 
 if TYPE_CHECKING:
@@ -79,9 +80,7 @@ def _from_environment(environ: Mapping[str, str], variable: str) -> str | None:
     """
     value = environ.get(variable) or None
     if value is not None and value.lower() not in _WHEN:
-        raise ConfigInvalid(
-            f"{variable} must be one of {', '.join(map(repr, _WHEN))}", scheme="s3", operation="configure"
-        )
+        raise invalid(f"{variable} must be one of {', '.join(map(repr, _WHEN))}")
     return value
 
 

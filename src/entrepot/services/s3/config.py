@@ -285,7 +285,8 @@ class S3(HttpServiceConfig):
         if not isinstance(other, S3):
             return False
         alike = replace(other.with_connections_of(self), root=self.root, unsigned_payload=self.unsigned_payload)
-        return replace(alike, checksum_algorithm=self.checksum_algorithm) == self
+        unlike = ("checksum_algorithm", "request_checksum_calculation", "response_checksum_validation")
+        return replace(alike, **{name: getattr(self, name) for name in unlike}) == self
 
     def at_root(self) -> Self:
         """The bucket."""
