@@ -21,7 +21,7 @@ _MOTO_UPLOADS: Final = "it dates every upload to 2010"
 _MOTO_HEAD: Final = "it ignores overrides of the headers of a response to HEAD"
 _MOTO_QUERY: Final = "it fails (500) on every request that is signed in its query"
 
-_NO_CONDITIONS: Final = "it ignores conditions of writes and copies"
+_NO_CONDITIONS: Final = "it ignores conditions of writes, copies and deletions"
 _NO_VERSIONS: Final = "it keeps no versions (501)"
 _NO_MARKERS: Final = "it lists no markers of directories, and refuses one where a directory has contents"
 _TREE: Final = "it keeps names as a tree of files: an object and a directory cannot share a name"
@@ -135,6 +135,7 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         "versions.tags_of_a_version": "it has no tags (501)",
     },
     "radosgw": {
+        **all_of("delete", _NO_CONDITIONS, "if_match_that_fails", "if_match_of_what_is_missing"),
         "write.if_match": "it refuses the right etag too",
         "write.parts_if_match": "it ignores conditions of an object in parts",
         "write.parts_if_not_exists": "it ignores conditions of an object in parts",

@@ -158,7 +158,8 @@ ALGORITHMS: Final = {
 }
 """The algorithms by name."""
 
-_KEPT: Final = tuple((algorithm.header, algorithm) for algorithm in ALGORITHMS.values() if algorithm.is_kept)
+_KEPT: Final = tuple(algorithm for algorithm in ALGORITHMS.values() if algorithm.is_kept)
+_KEPT_NAMES: Final = frozenset(algorithm.header for algorithm in _KEPT)
 
 
 def declared(algorithm: Algorithm | None) -> list[Header]:
@@ -199,14 +200,14 @@ def stated_checksums(headers: HttpHeaders) -> tuple[Checksum, ...]:
 
     Without a type, those of an object in parts, whose etag ends in their number, are taken as composite.
     """
+    if _KEPT_NAMES.isdisjoint(headers):  # of most responses
+        return ()
     stated = headers.get(TYPE)
     is_composite = stated == COMPOSITE or (stated is None and _OF_PARTS.search(headers.get("etag", "")) is not None)
     return tuple(
-        [
-            Checksum(algorithm.name, value, is_composite or "-" in value)
-            for name, algorithm in _KEPT
-            if (value := headers.get(name)) and value.isascii()
-        ]
+        Checksum(algorithm.name, value, is_composite or "-" in value)
+        for algorithm in _KEPT
+        if (value := headers.get(algorithm.header)) and value.isascii()
     )
 
 
