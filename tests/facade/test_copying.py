@@ -411,6 +411,20 @@ class TestInOneStore:
         assert (request.method, request.url) == ("PUT", "http://h/bucket/b/t")
         assert dict(request.headers)["x-amz-copy-source"] == "/bucket/a/s/1"
 
+    async def test_two_buckets_of_one_endpoint_are_one_request(self) -> None:
+        transport = MockTransport(lambda _: reply(200, b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"))
+        source, target = (
+            Operator(replace(S3_CONFIG, bucket=name, root=name), context=Context(http=transport)).at("p/")
+            for name in ("one", "two")
+        )
+        for path in ("s", "s"):  # the second copy uses the stack of the first
+            assert (await source.copy_to(target, path, path)).is_server_side
+        assert len(target._stack._copying) == 1
+        request = transport.requests[-1]
+        assert (request.method, request.url) == ("PUT", "http://h/two/two/p/s")
+        assert dict(request.headers)["x-amz-copy-source"] == "/one/one/p/s"
+        assert not S3_CONFIG.is_same_store(replace(S3_CONFIG, bucket="other"))
+
     async def test_an_error_names_the_source_as_it_was_given(self) -> None:
         transport = MockTransport(lambda _: reply(404, b"<Error><Code>NoSuchKey</Code></Error>"))
         source, target = (
@@ -423,7 +437,6 @@ class TestInOneStore:
     @pytest.mark.parametrize(
         "change",
         [
-            {"bucket": "other"},
             {"endpoint": "http://other"},
             {"region": "other"},
             {"access_key_id": "other"},
@@ -434,6 +447,8 @@ class TestInOneStore:
     async def test_what_differs_in_more_than_the_root_is_another_store(self, change: dict[str, str]) -> None:
         other = replace(S3_CONFIG, root="/b", **change)
         assert not S3_CONFIG.is_same_store(other)
+        assert S3_CONFIG.builder_of_copies(other) is None
+        assert S3_CONFIG.builder_of_copies(Memory()) is None
         assert S3_CONFIG.is_same_store(replace(S3_CONFIG, root="/b"))
 
     async def test_layers_that_differ_are_not_gone_around(self) -> None:

@@ -206,6 +206,21 @@ async def test_two_roots_of_one_bucket_are_copied_by_the_server(
     assert (await other.stat("a/t")).user_metadata == BESIDE["user_metadata"]
 
 
+async def test_two_buckets_are_copied_by_the_server(
+    op: Operator, server: S3Server, transport: RecordingTransport
+) -> None:
+    await op.write("s", CONTENT, **BESIDE)
+    other = Operator(lowered(server, server.versioned_bucket()), context=Context(http=transport), resilient=False)
+    transport.forget()
+    for options in ({}, HINTS):
+        copied = await op.copy_to(other, "s", "s", **options)
+        assert (copied.is_server_side, copied.not_carried) == (True, ())
+    assert transport.bytes_received < 100_000
+    assert len(copied_ranges(transport)) == 3
+    assert await other.read("s") == CONTENT
+    assert (await other.stat("s")).user_metadata == BESIDE["user_metadata"]
+
+
 async def test_what_is_streamed_arrives_whole_and_described(
     op: Operator, tmp_path: Path, uploads: Callable[[], list[str]]
 ) -> None:

@@ -2,9 +2,10 @@
 
 Theory of operation. There are two ways:
 
-- Within one store: if both configurations say that they use the same store (`ServiceConfig.is_same_store`), the layers
-  are equal, and the store has `copy` with the requested options, the store makes the copy. With different roots, it is
-  made by a third stack, at the root of the store.
+- Within one storage: if the layers are equal, the storage can copy from the configuration of the source to the one of
+  the target, and has `copy` with the requested options, the storage makes the copy. Within one root the stack of the
+  target makes it (`ServiceConfig.is_same_store`), and from another root or container a third stack
+  (`ServiceConfig.builder_of_copies`), in which both paths pass through the same layers.
 - As a stream: the first chunk of the source is fetched, which shows its size, version and etag. If the other chunks can
   be pinned to that version or etag, they are fetched concurrently, so that all are of one content. If they cannot, or
   if the service sends whole objects, the source is read again as one stream, with the headers of that response.
@@ -20,7 +21,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from entrepot.errors import ContentIncomplete, ContentTruncated, Error, InvalidInput, IsSameFile
+from entrepot.errors import ContentIncomplete, ContentTruncated, InvalidInput, IsSameFile
 from entrepot.raw import (
     DEFAULT_COPY,
     DEFAULT_WRITE,
@@ -110,20 +111,13 @@ async def copy_between(source: Side, target: Side, args: OpCopy, note: Callable[
     is_same_store = target.stack.config.is_same_store(source.stack.config)
     if is_same_store and source.key == target.key and args.source_version is None:
         raise IsSameFile("source and target are the same")
-    if is_same_store and source.stack.layers == target.stack.layers:
-        store = _common_store(source, target)
+    if source.stack.layers == target.stack.layers:
+        is_same_root = is_same_store and source.root == target.root
+        store = target.accessor if is_same_root else target.stack.copying_from(source.stack.config)
         if store is not None and _can_copy(store, args):
-            return Copied(await _copy_within(store, source, target, args), is_server_side=True)
+            _, body = await store.copy(source.path, target.path, args)
+            return Copied(await copy_to_end(body, target.context.runtime), is_server_side=True)
     return await _Stream(source, target, args, note).copy()
-
-
-def _common_store(source: Side, target: Side) -> Accessor | None:
-    """The stack that can address both objects; None if there is none."""
-    if source.root == target.root:
-        return target.accessor
-    config = target.stack.config.at_root()
-    store = None if config is None else target.stack.accessor_over(config)
-    return store if store is not None and store.info.root == "/" else None  # a layer may have moved the root
 
 
 def _can_copy(store: Accessor, args: OpCopy) -> bool:
@@ -131,19 +125,6 @@ def _can_copy(store: Accessor, args: OpCopy) -> bool:
     options = [option.name for option in fields(args) if option.name not in HINTS]
     requested = [name for name in options if getattr(args, name) != getattr(DEFAULT_COPY, name)]
     return capability.copy and all(getattr(capability, f"copy_with_{name}") for name in requested)
-
-
-async def _copy_within(store: Accessor, source: Side, target: Side, args: OpCopy) -> Metadata:
-    runtime = target.context.runtime
-    if store is target.accessor:
-        _, body = await store.copy(source.path, target.path, args)
-        return await copy_to_end(body, runtime)
-    try:
-        _, body = await store.copy(source.key[1:], target.key[1:], args)
-        return await copy_to_end(body, runtime)
-    except Error as error:
-        error.path = source.path  # the error has the path from the root of the store
-        raise
 
 
 class _Stream:

@@ -6,7 +6,8 @@ From the inside: the service, the layers that every stack has (`CompleteLayer`, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from entrepot import layers as automatic
 from entrepot.errors import InvalidInput
@@ -15,6 +16,9 @@ from entrepot.raw.log import DEBUG, log
 
 from .preload import preload
 from .resilience import Resilience
+
+_MOST_SOURCES: Final = 16
+"""The most stacks for copies from other configurations that one stack keeps."""
 
 
 class Stack:
@@ -30,7 +34,7 @@ class Stack:
         accessor: the outermost accessor.
     """
 
-    __slots__ = ("accessor", "config", "context", "layers", "resilience")
+    __slots__ = ("_copying", "accessor", "config", "context", "layers", "resilience")
 
     def __init__(
         self, config: ServiceConfig, layers: tuple[Layer, ...], context: Context, resilience: Resilience | None
@@ -41,6 +45,7 @@ class Stack:
         self.context = context
         self.resilience = resilience
         self.accessor = assemble(config, layers, context, resilience)
+        self._copying: list[tuple[ServiceConfig, Accessor]] = []
 
     @classmethod
     def of(cls, config: object, layers: object, context: object, resilient: object) -> Stack:
@@ -73,9 +78,22 @@ class Stack:
 
         return Stack(self.config, self.layers, self.context.replace(runtime=InlineRuntime()), self.resilience)
 
-    def accessor_over(self, config: ServiceConfig) -> Accessor:
-        """The same layers and context around another configuration of the service."""
-        return assemble(config, self.layers, self.context, self.resilience)
+    def copying_from(self, source: ServiceConfig) -> Accessor | None:
+        """The stack whose `copy` takes its source from another configuration; None if the storage cannot do that.
+
+        It is kept, because its service may hold credentials that took requests to obtain.
+        """
+        for known, accessor in self._copying:
+            if known == source:
+                return accessor
+        build = self.config.builder_of_copies(source)
+        if build is None:
+            return None
+        if len(self._copying) >= _MOST_SOURCES:
+            self._copying.clear()
+        accessor = assemble(self.config, self.layers, self.context, self.resilience, build=build)
+        self._copying.append((source, accessor))
+        return accessor
 
     def __repr__(self) -> str:
         layers = _with_defaults(self.layers, self.accessor.info, self.resilience)
@@ -83,7 +101,12 @@ class Stack:
 
 
 def assemble(
-    config: ServiceConfig, layers: tuple[Layer, ...], context: Context, resilience: Resilience | None = None
+    config: ServiceConfig,
+    layers: tuple[Layer, ...],
+    context: Context,
+    resilience: Resilience | None = None,
+    *,
+    build: Callable[[Context], Accessor] | None = None,
 ) -> Accessor:
     """Builds the service and wraps it: first in the automatic layers, then in those of the caller.
 
@@ -92,11 +115,12 @@ def assemble(
         layers: the layers of the caller, the last one outermost.
         context: the runtime and the HTTP transport that the service is built with.
         resilience: adds the default retries and timeouts where the service is remote.
+        build: builds the service in another way than `config.build`.
     """
     context = context.for_service(config.TELEMETRY, config.http_settings)
     for layer in layers:
         context = layer.wrap_context(context)
-    accessor = config.build(context)
+    accessor = (build or config.build)(context)
     for layer in (automatic.CompleteLayer(), automatic.CorrectnessCheckLayer(), automatic.ErrorContextLayer()):
         accessor = layer.wrap(accessor, context)
     for layer in (*_with_defaults(layers, accessor.info, resilience), automatic.TypeEraseLayer()):

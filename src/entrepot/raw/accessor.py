@@ -72,6 +72,8 @@ class AccessorInfo:
             verb, and never a mix of two contents. Its chunks then do not need a body each.
         is_remote: whether calls go over a network; remote calls are retried and timed by default. A service that
             sends through `context.http` can leave it out: the stack notices.
+        copies_from_elsewhere: whether the source of `copy` is a path in another root or container, so that equal paths
+            are two objects (`ServiceConfig.builder_of_copies`).
     """
 
     scheme: str
@@ -81,6 +83,7 @@ class AccessorInfo:
     capability: Capability = _AS_NATIVE
     gives_snapshots: bool = False
     is_remote: bool = False
+    copies_from_elsewhere: bool = False
 
     def __post_init__(self) -> None:
         if self.capability is _AS_NATIVE:

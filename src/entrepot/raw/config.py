@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_origin, get_type_hints
@@ -98,10 +98,14 @@ class ServiceConfig:
         """
         return self is other
 
-    def at_root(self) -> Self | None:
-        """Returns the configuration of the whole store, above `root`; None, the default, if only `root` can be reached.
+    def builder_of_copies(self, source: ServiceConfig) -> Callable[[Context], Accessor] | None:
+        """Returns what builds an accessor that copies from another root or container of the same service.
 
-        With it, the store itself can copy from one root to another.
+        The accessor is the one of this configuration, except that the source of its `copy` is a path in the other one.
+        None, the default, if the storage itself cannot make such copies; then they are streamed.
+
+        Arguments:
+            source: the configuration that the source belongs to. It may be of any service.
         """
         return None
 

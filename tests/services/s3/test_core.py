@@ -103,8 +103,8 @@ def test_no_object_has_an_empty_key_or_one_above_1024_bytes(key: str) -> None:
         lambda: CORE.head(key, OpStat()),
         lambda: CORE.put(key, b"", OpWrite()),
         lambda: CORE.delete(key, OpDelete()),
-        lambda: CORE.copy(key, "k", OpCopy()),
-        lambda: CORE.copy("k", key, OpCopy()),
+        lambda: CORE.copy(CORE.copy_source(key, None), "k", OpCopy()),
+        lambda: CORE.copy(CORE.copy_source("k", None), key, OpCopy()),
     ):
         with pytest.raises(InvalidInput, match="1024 bytes"):
             build()
@@ -161,13 +161,13 @@ def test_a_deletion_names_its_version() -> None:
     ],
 )
 def test_a_copy_names_its_source_encoded(source: str, version: str | None, origin: str) -> None:
-    request = CORE.copy(source, "t/%", OpCopy(source_version=version))
+    request = CORE.copy(CORE.copy_source(source, version), "t/%", OpCopy())
     assert (request.method, request.url, request.body) == ("PUT", "https://h/bucket/t/%25", b"")
     assert request.headers == [("Host", "h"), ("x-amz-copy-source", origin)]
 
 
 def test_the_conditions_of_a_copy_are_of_the_target() -> None:
-    assert CORE.copy("s", "t", OpCopy(if_not_exists=True, if_match='"e"')).headers[2:] == [
+    assert CORE.copy(CORE.copy_source("s", None), "t", OpCopy(if_not_exists=True, if_match='"e"')).headers[2:] == [
         ("If-Match", '"e"'),
         ("If-None-Match", "*"),
     ]

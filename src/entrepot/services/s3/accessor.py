@@ -1,5 +1,7 @@
 """The s3 service."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
@@ -32,7 +34,7 @@ from entrepot.types import BytesRange, Capability, Scheme
 
 from . import tagging, uploads
 from .bucket_probe import BucketProbe
-from .copier import MAX_COPY, S3Copy
+from .copier import MAX_COPY, S3Copy, SourceObject
 from .core import S3Core
 from .deleter import S3Deletions
 from .deletion import MAX_DELETIONS
@@ -133,14 +135,18 @@ class S3Accessor(HttpStore[S3Core]):
         client: sends the requests.
         root: the prefix of every key, normalized.
         max_copy: how many bytes of an object one request copies, at most.
+        source: the accessor that sources of copies belong to; None is this one.
     """
 
-    def __init__(self, client: HttpClient[S3Core], root: str, *, max_copy: int = MAX_COPY) -> None:
+    def __init__(
+        self, client: HttpClient[S3Core], root: str, *, max_copy: int = MAX_COPY, source: S3Accessor | None = None
+    ) -> None:
         capability = UNSIGNED_CAPABILITY if client.is_anonymous else CAPABILITY
         info = AccessorInfo(scheme=Scheme.S3, root=root, name=client.dialect.bucket, native_capability=capability)
         super().__init__(info, client, S3Deletions(client, root))  # kept, since they learn what the server supports
         self._max_copy = max_copy
         self._bucket = BucketProbe(client)
+        self._source = source
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         try:
@@ -161,8 +167,19 @@ class S3Accessor(HttpStore[S3Core]):
         window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
         return RpWrite(), oio.MultipartWriter(upload, _part_sizes(args.chunk), window)
 
+    def copying_from(self, source: S3Accessor) -> S3Accessor:
+        """This accessor, except that the source of a copy is an object of another one."""
+        accessor = S3Accessor(self._client, self.info.root, max_copy=self._max_copy, source=source)
+        accessor.info = replace(self.info, copies_from_elsewhere=True)
+        return accessor
+
+    def source_object(self, path: str) -> SourceObject:
+        """The source of a copy from this accessor."""
+        return SourceObject(self._client, self._key(path))
+
     async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, oio.RangedCopier]:
-        copy = S3Copy(self._client, self._key(source), self._key(target), args, max_size=self._max_copy)
+        there = (self._source or self).source_object(source)
+        copy = S3Copy(self._client, there, self._key(target), args, max_size=self._max_copy)
         window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
         return RpCopy(), oio.RangedCopier(copy, window, is_large=copy.is_large)
 

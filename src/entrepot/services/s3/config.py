@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from entrepot.errors import ConfigInvalid
@@ -288,9 +289,21 @@ class S3(HttpServiceConfig):
         unlike = ("checksum_algorithm", "request_checksum_calculation", "response_checksum_validation")
         return replace(alike, **{name: getattr(self, name) for name in unlike}) == self
 
-    def at_root(self) -> Self:
-        """The bucket."""
-        return replace(self, root="/")
+    def builder_of_copies(self, source: ServiceConfig) -> Callable[[Context], Accessor] | None:
+        """Copies from each bucket at the same endpoint that the same keys reach."""
+        if not isinstance(source, S3):
+            return None
+        try:
+            beside = replace(source, bucket=self.bucket)
+        except ConfigInvalid:  # the settings of the source cannot address this bucket
+            return None
+        return partial(self._build_for_copies, source) if self.is_same_store(beside) else None
+
+    def _build_for_copies(self, source: Self, context: Context) -> Accessor:
+        from .accessor import S3Accessor
+
+        there, here = source.build(context), self.build(context)
+        return here.copying_from(there) if isinstance(here, S3Accessor) and isinstance(there, S3Accessor) else here
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:

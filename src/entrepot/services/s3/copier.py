@@ -1,4 +1,4 @@
-"""Copies within the bucket: by CopyObject, or in ranges where the object is too large for that.
+"""Copies within and between buckets: by CopyObject, or in ranges where the object is too large for that.
 
 `RangedCopier` has the mechanism and its theory of operation. CopyObject copies up to 5 GiB. In ranges, each request
 names the etag that the source had at the lookup, and the etag is compared once more before the copy becomes visible,
@@ -50,12 +50,40 @@ class _Source:
     carried: list[Header]
 
 
+@dataclass(frozen=True, slots=True)
+class SourceObject:
+    """The object to copy, which may be in another bucket than the copy.
+
+    Arguments:
+        client: sends requests to its bucket.
+        key: its key.
+    """
+
+    client: HttpClient[S3Core]
+    key: str
+
+    def named(self, version: str | None) -> Header:
+        """The header that names it as the source of a copy."""
+        return self.client.dialect.copy_source(self.key, version)
+
+    async def look_up(self, args: OpStat) -> HttpHeaders:
+        """Its headers.
+
+        Raises:
+            ConditionNotMatch: a condition of the arguments does not hold.
+        """
+        dialect = self.client.dialect
+        headers, _ = await self.client.call(dialect.head(self.key, args))
+        dialect.describe_requested(headers, args)
+        return headers
+
+
 class S3Copy(RangedUpload):
     """The requests that copy one object.
 
     Arguments:
-        client: sends the requests.
-        source: the key of the source.
+        client: sends the requests to the bucket of the copy.
+        source: the source.
         target: the key of the copy.
         args: the version of the source, the conditions on the target, and hints.
         max_size: how many bytes one request copies, at most.
@@ -75,7 +103,7 @@ class S3Copy(RangedUpload):
     )
 
     def __init__(
-        self, client: HttpClient[S3Core], source: str, target: str, args: OpCopy, *, max_size: int = MAX_COPY
+        self, client: HttpClient[S3Core], source: SourceObject, target: str, args: OpCopy, *, max_size: int = MAX_COPY
     ) -> None:
         self._client = client
         self._core = client.dialect
@@ -133,7 +161,8 @@ class S3Copy(RangedUpload):
 
     async def _copy_whole(self) -> Metadata:
         try:
-            headers, content = await self._client.call(self._core.copy(self._source, self._target, self._args))
+            named = self._source.named(self._args.source_version)
+            headers, content = await self._client.call(self._core.copy(named, self._target, self._args))
             return self._core.describe_copied(headers, content)
         except NotFound as error:
             if self._args.if_match is None or not await self._does_source_exist():
@@ -159,8 +188,7 @@ class S3Copy(RangedUpload):
         return False
 
     async def _look_up(self) -> HttpHeaders:
-        headers, _ = await self._client.call(self._core.head(self._source, OpStat(version=self._args.source_version)))
-        return headers
+        return await self._source.look_up(OpStat(version=self._args.source_version))
 
     def _fits(self, headers: HttpHeaders) -> bool:
         return (parse_length(headers.get("content-length")) or 0) <= self._max_size
@@ -172,7 +200,7 @@ class S3Copy(RangedUpload):
         if metadata.content_length > MAX_TOTAL:
             raise InvalidInput(f"the object has more than {MAX_TOTAL} bytes, the most that can be copied")
         version = self._args.source_version
-        named = self._core.copy_source(self._source, version)
+        named = self._source.named(version)
         return _Source(
             size=metadata.content_length,
             lookup=OpStat(version=version, if_match=metadata.etag),
@@ -188,8 +216,7 @@ class S3Copy(RangedUpload):
 
     async def _check_unchanged(self, source: _Source) -> None:
         try:
-            headers, _ = await self._client.call(self._core.head(self._source, source.lookup))
-            self._core.describe_requested(headers, source.lookup)
+            await self._source.look_up(source.lookup)
         except ConditionNotMatch as error:
             raise _changed(error) from None
 

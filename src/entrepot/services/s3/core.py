@@ -105,14 +105,19 @@ class S3Core(Dialect):
         """ListObjectsV2, or ListObjects, of at most one key. Its error tells whether the bucket exists."""
         return self.on_bucket("GET", [*(() if self.is_list_v1 else (("list-type", "2"),)), ("max-keys", "1")])
 
-    def copy(self, source: str, target: str, args: OpCopy) -> HttpRequest:
-        """CopyObject. The metadata of the source is copied with it."""
-        named = self.copy_source(source, args.source_version)
-        headers = [named, *self.fixed.of_new(), *self.fixed.copy_source, *write_conditions(args)]
+    def copy(self, source: Header, target: str, args: OpCopy) -> HttpRequest:
+        """CopyObject. The metadata of the source is copied with it.
+
+        Arguments:
+            source: names the source, by `copy_source` of its bucket.
+            target: the key of the copy.
+            args: the conditions on the target.
+        """
+        headers = [source, *self.fixed.of_new(), *self.fixed.copy_source, *write_conditions(args)]
         return self.on_object("PUT", target, (), headers, b"")
 
     def copy_source(self, key: str, version: str | None) -> Header:
-        """The header that names the source of a copy."""
+        """The header that names an object of this bucket as the source of a copy."""
         check_key(key, MAX_KEY_BYTES)
         named = f"{self.bucket}/object" if is_arn(self.bucket) else f"/{self.bucket}"
         return "x-amz-copy-source", f"{named}/{encode_key(key)}{encode_query(version_query(version))}"
