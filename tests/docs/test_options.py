@@ -186,7 +186,7 @@ PRESIGNS: dict[type, tuple[Any, type, set[str]]] = {
         {"chunk", "concurrent", "gap", "content_length_hint", "read_ahead"},
     ),
     OpStat: (PresignStatOptions, FuturePresignStat, set()),
-    OpWrite: (PresignWriteOptions, FuturePresignWrite, {"append", "chunk", "concurrent"}),
+    OpWrite: (PresignWriteOptions, FuturePresignWrite, {"append", "chunk", "concurrent", "content_length_hint"}),
     OpDelete: (PresignDeleteOptions, FuturePresignDelete, {"recursive"}),
 }
 """By operation: the options of its presign, the builder, and which options one request cannot say."""

@@ -243,6 +243,13 @@ class _Write(_SignedWrite[T]):
         """Parts in flight (a hint). By default the service chooses."""
         return self._with(concurrent=concurrent)
 
+    def content_length_hint(self, content_length_hint: int) -> Self:
+        """The expected size of the data in bytes (a hint), so that all parts of a large object have one size.
+
+        By default the size of bytes and of local files.
+        """
+        return self._with(content_length_hint=content_length_hint)
+
 
 class _SignedDelete(Call[T]):
     def version(self, version: str) -> Self:

@@ -202,6 +202,8 @@ class BlockingOperator(BlockingBase):
             chunk: bytes per part (a hint). Later parts are larger where the object would need more parts than the
                 service takes. By default the service chooses.
             concurrent: parts in flight (a hint). By default the service chooses.
+            content_length_hint: the expected size of the data in bytes (a hint), so that all parts of a large object
+                have one size. By default the size of bytes and of local files.
 
         Raises:
             InvalidInput: `data` is not bytes, is larger than the service allows, or is a file in text mode.

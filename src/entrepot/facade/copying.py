@@ -176,6 +176,7 @@ class _Stream:
     async def _put(self, response: RpRead, pieces: AsyncGenerator[bytes, None]) -> Copied:
         """Writes the pieces, with the headers and user metadata of the response that they come from."""
         headers = dict(_headers(response.metadata or await self._describe()))
+        self._writing = replace(self._writing, content_length_hint=self._pinned.size)
         kept, output = await self._open_with_headers(headers)
         metadata = await write_source(self._target.context, output, self._checked(pieces))
         return Copied(metadata, tuple(name for name in headers if name not in kept))

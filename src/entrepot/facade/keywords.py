@@ -78,6 +78,7 @@ class WriterOptions(PresignWriteOptions, total=False):
     append: bool
     chunk: int | None
     concurrent: int | None
+    content_length_hint: int | None
 
 
 class PresignDeleteOptions(TypedDict, total=False):

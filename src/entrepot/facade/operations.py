@@ -41,7 +41,7 @@ from .options import (
     shown_path,
 )
 from .reader import Reader, open_body
-from .sources import Source, as_source
+from .sources import Source, as_source, expected_length, with_length_of
 from .stack import Stack
 from .writer import Output, Writer, write_source
 
@@ -142,6 +142,8 @@ class Operations(Opening):
     async def _write(self, path: str, data: Source, options: Mapping[str, Any]) -> Metadata:
         args = checked(DEFAULT_WRITE, options)
         source = as_source(data)
+        if self._accessor.info.capability.write_multi_max_size is not None and args.content_length_hint is None:
+            args = with_length_of(args, await expected_length(source, self._context.runtime))
         _, body = await self._accessor.write(path, args)
         return await write_source(self._context, Output(self._accessor.info, args, body), source)
 

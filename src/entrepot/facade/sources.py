@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from entrepot.errors import Error, InvalidInput
+from entrepot.raw import OpWrite
 from entrepot.raw.os_errors import translate_os_errors
 from entrepot.raw.runtime import Runtime
 
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
 
 BLOCK: Final = 1024 * 1024
 """Bytes per read of a file. One block is in memory at a time, besides what the writer holds."""
+
+
+LONG: Final = 1024**3
+"""Bytes above which a write passes on the length of its source. Shorter objects have equal parts anyway."""
 
 
 class BinaryFile(Protocol):
@@ -83,6 +90,33 @@ def pieces_of(source: Any, runtime: Runtime) -> AsyncGenerator[Any, None]:
     if isinstance(source, os.PathLike) and not is_file(source):
         return _blocks_of_path(source, runtime)
     return _blocks_of_file(source, runtime) if is_file(source) else iterate(source)
+
+
+async def expected_length(source: Any, runtime: Runtime) -> int | None:
+    """The size in bytes of bytes and of regular local files, as a hint; None for other sources.
+
+    An open file may end elsewhere, since it is read from its position. Errors of a file are left to the read of it.
+    """
+    if isinstance(source, Bytes):
+        return len(source)
+    if isinstance(source, os.PathLike) and not is_file(source):
+        return await runtime.blocking(_regular_length, partial(os.stat, source))
+    if isinstance(source, io.BufferedReader | io.FileIO):
+        return await runtime.blocking(_regular_length, lambda: os.fstat(source.fileno()))
+    return None
+
+
+def _regular_length(describe: Callable[[], os.stat_result]) -> int | None:
+    try:
+        found = describe()
+    except (OSError, ValueError):
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def with_length_of(args: OpWrite, length: int | None) -> OpWrite:
+    """The arguments of a write with the length as a hint, unless the object is too short for that to matter."""
+    return args if length is None or length <= LONG else replace(args, content_length_hint=length)
 
 
 def blocks(file: BinaryFile) -> Generator[Bytes, None, None]:

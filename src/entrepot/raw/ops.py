@@ -136,6 +136,8 @@ class OpWrite:
         chunk: bytes per part (a hint). Later parts are larger where the object would need more parts than the service
             takes. By default the service chooses.
         concurrent: parts in flight (a hint). By default the service chooses.
+        content_length_hint: the expected size of the data in bytes (a hint), so that all parts of a large object have
+            one size. By default the size of bytes and of local files.
     """
 
     append: Unsigned[bool] = False
@@ -155,6 +157,7 @@ class OpWrite:
     if_not_exists: bool = False
     chunk: Hint[Count] | None = None
     concurrent: Hint[Count] | None = None
+    content_length_hint: Hint[Size] | None = None
 
 
 @record

@@ -5,6 +5,7 @@ import pytest
 from entrepot import InvalidInput
 from entrepot.raw import OpCopy, OpWrite
 from entrepot.raw.http.stored_headers import StoredHeaders, write_conditions
+from entrepot.raw.http.transport import HttpHeaders
 
 STORED = StoredHeaders("x-amz-meta-")
 
@@ -48,3 +49,24 @@ def test_names_that_differ_by_case_are_refused() -> None:
 def test_an_etag_cannot_smuggle_a_header() -> None:
     with pytest.raises(InvalidInput, match="if_match"):
         write_conditions(OpWrite(if_match='"e"\r\nx: y'))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("=?UTF-8?B?w7xiZXI=?=", "über"),
+        ("=?utf-8?q?=C3=BCber_b=C3=BCcher?=", "über bücher"),
+        ("=?UTF-8?B?w7xi?= =?UTF-8?Q?er?=", "über"),
+        ("=?UTF-8?B?w7xiZXI=?= plain", None),
+        ("=?UTF-8?B?w7xiZXI?=", None),
+        ("=?UTF-8?B?/w==?=", None),
+        ("=?UTF-8?B?AA==?=", None),
+        ("=?ISO-8859-1?Q?=FC?=", None),
+        ("=?", None),
+        ("plain", None),
+    ],
+)
+def test_user_metadata_in_encoded_words_is_decoded_where_the_store_sends_them(value: str, text: str | None) -> None:
+    headers = HttpHeaders([("x-amz-meta-name", value)])
+    assert StoredHeaders("x-amz-meta-", has_encoded_words=True).user_metadata(headers) == {"name": text or value}
+    assert StoredHeaders("x-amz-meta-").user_metadata(headers) == {"name": value}

@@ -24,11 +24,12 @@ from entrepot import (
     Unexpected,
 )
 from entrepot.errors import DeletionsFailed
-from entrepot.raw import OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
+from entrepot.raw import Context, OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.client import RESPONSE_LIMIT
 from entrepot.raw.oio import Part
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
+from entrepot.services import S3
 from entrepot.services.s3.accessor import S3Accessor
 from entrepot.services.s3.checksums import ALGORITHMS, Algorithm, whole_checksum
 from entrepot.services.s3.core import S3Core
@@ -902,3 +903,24 @@ async def test_a_range_that_is_refused_to_anything_but_a_read_is_an_error() -> N
     with pytest.raises(Error) as caught:
         await write(accessor(script(failure(416, "InvalidRange"))), b"")
     assert caught.value.kind == "RangeNotSatisfied"
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
+    [
+        ({}, {8 * MIB, 8 * MIB + 131 * 1024}),
+        ({"equal_parts": True}, {8 * MIB}),
+        ({"endpoint": "https://account.r2.cloudflarestorage.com"}, {8 * MIB}),
+        (
+            {"endpoint": "https://account.r2.cloudflarestorage.com", "equal_parts": False},
+            {8 * MIB, 8 * MIB + 131 * 1024},
+        ),
+    ],
+)
+def test_parts_grow_unless_the_server_wants_equal_ones(settings: dict[str, Any], sizes: set[int]) -> None:
+    config = S3(bucket="bucket", region="auto", skip_signature=True, **settings)
+    built = config.build(Context(http=script()))
+    assert isinstance(built, S3Accessor)
+    assert {built.part_sizes(OpWrite()).size(number) for number in (1, 1000, 1001)} == sizes
+    hinted = built.part_sizes(OpWrite(content_length_hint=40_000 * 1024 * MIB))
+    assert len({hinted.size(number) for number in (1, 1001, 8000)}) == 1

@@ -1,9 +1,9 @@
 """Metadata that is stored with an object, to and from headers.
 
-User metadata is printable ASCII here. The documentation of Amazon S3 says that it is US-ASCII in REST requests
+User metadata is printable ASCII in writes. The documentation of Amazon S3 says that it is US-ASCII in REST requests
 ("Working with object metadata"). Amazon would accept other characters as RFC 2047 encodes them, but few other servers
-decode that, and none says whether it does. Other characters are therefore refused, since they could come back changed.
-A caller that needs them encodes them.
+decode that, and none says whether it does. Other characters are therefore refused, since other programs could read them
+changed. Metadata that another program stored is decoded when it is read, for a store that answers so.
 """
 
 import re
@@ -14,6 +14,7 @@ from typing import Final
 from entrepot.errors import InvalidInput
 from entrepot.raw.ops import OpCopy, OpDelete, OpWrite
 
+from .encoded_words import decode_words
 from .headers import header_text
 from .transport import Header, HttpHeaders
 
@@ -31,9 +32,11 @@ class StoredHeaders:
 
     Arguments:
         user_prefix: the start of the header names of user metadata, in lower case, such as `"x-amz-meta-"`.
+        has_encoded_words: whether the store returns values that are not ASCII as encoded words (RFC 2047).
     """
 
     user_prefix: str
+    has_encoded_words: bool = False
 
     def to_store(self, args: OpWrite) -> list[Header]:
         """The headers that a write stores with the object. Content-Type is among them only if the caller set it.
@@ -67,7 +70,8 @@ class StoredHeaders:
         """The user metadata in the headers of a response."""
         prefix = self.user_prefix
         names = [name for name in headers if name.startswith(prefix)]
-        return {name.removeprefix(prefix): header_text(headers, name) or "" for name in names} if names else {}
+        found = {name.removeprefix(prefix): header_text(headers, name) or "" for name in names}
+        return {name: decode_words(value) for name, value in found.items()} if self.has_encoded_words else found
 
     def _user_headers(self, user_metadata: Mapping[str, str]) -> Iterator[Header]:
         seen = set[str]()

@@ -119,13 +119,16 @@ UNSIGNED_CAPABILITY: Final = replace(
 """The same without keys. S3 honours overridden response headers only in signed requests. Presigning without keys is
 offered for reads of a public bucket; unsigned writes by anyone are not what presigning is for."""
 
+SHORT: Final = 1024**3
+"""The size in bytes up to which the default parts of an object are equal in any case."""
+
 DEFAULT_CONCURRENT: Final = 4
 """How many parts of an object, or ranges of a copy, are in flight, unless `concurrent` says otherwise."""
 
 
 @lru_cache(maxsize=64)
-def _part_sizes(chunk: int | None) -> oio.PartSizes:
-    return oio.PartSizes(CAPABILITY, OpWrite(chunk=chunk))
+def _part_sizes(chunk: int | None, hint: int | None, *, is_equal: bool) -> oio.PartSizes:
+    return oio.PartSizes(CAPABILITY, OpWrite(chunk=chunk, content_length_hint=hint), is_equal=is_equal)
 
 
 class S3Accessor(HttpStore[S3Core]):
@@ -136,10 +139,17 @@ class S3Accessor(HttpStore[S3Core]):
         root: the prefix of every key, normalized.
         max_copy: how many bytes of an object one request copies, at most.
         source: the accessor that sources of copies belong to; None is this one.
+        has_equal_parts: whether all parts of an upload but the last must have one size.
     """
 
     def __init__(
-        self, client: HttpClient[S3Core], root: str, *, max_copy: int = MAX_COPY, source: S3Accessor | None = None
+        self,
+        client: HttpClient[S3Core],
+        root: str,
+        *,
+        max_copy: int = MAX_COPY,
+        has_equal_parts: bool = False,
+        source: S3Accessor | None = None,
     ) -> None:
         capability = UNSIGNED_CAPABILITY if client.is_anonymous else CAPABILITY
         info = AccessorInfo(scheme=Scheme.S3, root=root, name=client.dialect.bucket, native_capability=capability)
@@ -147,6 +157,7 @@ class S3Accessor(HttpStore[S3Core]):
         self._max_copy = max_copy
         self._bucket = BucketProbe(client)
         self._source = source
+        self._has_equal_parts = has_equal_parts
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         try:
@@ -165,7 +176,13 @@ class S3Accessor(HttpStore[S3Core]):
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.MultipartWriter]:
         upload = S3Upload(self._client, self._key(path), args)
         window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
-        return RpWrite(), oio.MultipartWriter(upload, _part_sizes(args.chunk), window)
+        return RpWrite(), oio.MultipartWriter(upload, self.part_sizes(args), window)
+
+    def part_sizes(self, args: OpWrite) -> oio.PartSizes:
+        """The sizes of the parts of a write, kept for the next one of the same kind."""
+        hint = args.content_length_hint
+        is_short = hint is not None and hint <= SHORT  # whose parts do not depend on the hint
+        return _part_sizes(args.chunk, None if is_short else hint, is_equal=self._has_equal_parts)
 
     def copying_from(self, source: S3Accessor) -> S3Accessor:
         """This accessor, except that the source of a copy is an object of another one."""

@@ -39,6 +39,7 @@ else:
     Source = object  # checked by `check_source`
 
 _CONTROL: Final = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
+_EQUAL_PARTS_HOST: Final = ".r2.cloudflarestorage.com"
 _CREDENTIALS: Final = ("access_key_id", "secret_access_key", "session_token")
 _OF_ROLE: Final = (
     "role_arn",
@@ -112,6 +113,9 @@ class S3(HttpServiceConfig):
         object_lock_mode: the mode of the object lock of a write with `retain_until`: `"GOVERNANCE"` or `"COMPLIANCE"`.
         enable_request_payer: pay for the requests to a bucket of another owner, who requires that (Requester Pays).
         expected_bucket_owner: the id of the account that the bucket must belong to. By default it is not checked.
+        equal_parts: give all parts of an upload but the last one size, which some servers require. An object then ends
+            at 10,000 of the first part, so a large one needs `content_length_hint` or `chunk`. By default at
+            Cloudflare R2 only; elsewhere the later parts of a large object grow.
         enable_virtual_host_style: put the bucket in the host name (True) or in the path (False). By default in the host
             name at Amazon, if the name of the bucket can be part of one, and in the path at an endpoint.
         use_dualstack_endpoint: use the endpoint of Amazon that has IPv6 addresses too. The default of this and of the
@@ -196,6 +200,7 @@ class S3(HttpServiceConfig):
         default=False, metadata={"aliases": ("aws_request_payer", "request_payer", "requester_pays")}
     )
     expected_bucket_owner: str | None = field(default=None, metadata={"aliases": ("aws_expected_bucket_owner",)})
+    equal_parts: bool | None = field(default=None, metadata={"aliases": ("aws_equal_parts",)})
     enable_virtual_host_style: bool | None = field(
         default=None, metadata={"aliases": ("virtual_hosted_style_request", "aws_virtual_hosted_style_request")}
     )
@@ -245,7 +250,7 @@ class S3(HttpServiceConfig):
         )
         signer = PlacedSigner(place, self._signer(context, credentials, clock, place))
         client = HttpClient(core, signer, context.http, context.runtime, corrections, self.request_headers)
-        return S3Accessor(client, normalize_root(self.root))
+        return S3Accessor(client, normalize_root(self.root), has_equal_parts=self._has_equal_parts(at.host))
 
     @property
     def is_plain(self) -> bool:
@@ -280,6 +285,9 @@ class S3(HttpServiceConfig):
             unsigned_payload=self.unsigned_payload,
         )
         return PrivateKeySigner(signer) if self.server_side_encryption_customer_key else signer
+
+    def _has_equal_parts(self, host: str) -> bool:
+        return host.endswith(_EQUAL_PARTS_HOST) if self.equal_parts is None else self.equal_parts
 
     def is_same_store(self, other: ServiceConfig) -> bool:
         """Whether both are one bucket, at one endpoint and with the same keys."""

@@ -38,7 +38,7 @@ VERSION: Final = "x-amz-version-id"
 STORAGE_CLASS: Final = "x-amz-storage-class"
 MAX_KEY_BYTES: Final = 1024
 
-STORED: Final = StoredHeaders("x-amz-meta-")
+STORED: Final = StoredHeaders("x-amz-meta-", has_encoded_words=True)
 
 
 @dataclass(frozen=True, slots=True)

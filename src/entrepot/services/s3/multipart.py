@@ -28,8 +28,8 @@ MIN_PART: Final = 5 * 1024**2
 MAX_PART: Final = 5 * 1024**3
 """The most bytes of a part, and of an object that is stored by one PUT."""
 
-MAX_TOTAL: Final = 5 * 1024**4
-"""The most bytes of an object."""
+MAX_TOTAL: Final = MAX_PARTS * MAX_PART
+"""The most bytes of an object: 48.8 TiB."""
 
 COPY_RANGE: Final = 128 * 1024**2
 """The size of a range in bytes, where an object is copied in ranges."""

@@ -19,6 +19,7 @@ from tests.raw.oio.stores import Faults, MultipartStore
 
 KIB, MIB, GIB, TIB = (1024**power for power in range(1, 5))
 S3 = Capability(write_multi_min_size=5 * MIB, write_multi_max_size=5 * GIB)
+LARGEST = 10_000 * 5 * GIB
 CONTENT = bytes(range(250))
 
 
@@ -92,10 +93,31 @@ class TestPartSizes:
         assert max(held) <= (largest or max(held))
         assert held == sorted(held)
         assert sizes.capacity == min(sum(held), total or sum(held))
-        assert sizes.capacity >= min(total or 5 * TIB, max_parts * (largest or 5 * TIB))
+        assert sizes.capacity >= min(total or 5 * TIB, 5 * TIB, max_parts * (largest or 5 * TIB))
         sizes.check_fits(sizes.capacity)
         with pytest.raises(InvalidInput):
             sizes.check_fits(sizes.capacity + 1)
+
+    @pytest.mark.parametrize("length", [9 * GIB, 79 * GIB, 5 * TIB, 40 * TIB, LARGEST])
+    def test_with_the_length_as_a_hint_all_parts_are_equal(self, length):
+        sizes = PartSizes(replace(S3, write_total_max_size=LARGEST), OpWrite(content_length_hint=length))
+        count = -(-length // sizes.size(1))
+        assert count <= 10_000
+        assert {sizes.size(number) for number in range(1, count + 1)} == {sizes.size(1)}
+        sizes.check_fits(length)
+
+    def test_a_hint_that_is_too_low_limits_nothing(self):
+        sizes = PartSizes(replace(S3, write_total_max_size=LARGEST), OpWrite(content_length_hint=100 * GIB))
+        assert sizes.size(8000) == 12 * MIB < sizes.size(10_000)
+        sizes.check_fits(5 * TIB)
+
+    def test_parts_that_must_be_equal_never_grow_and_say_what_to_do_at_their_end(self):
+        sizes = PartSizes(replace(S3, write_total_max_size=LARGEST), OpWrite(), is_equal=True)
+        assert {sizes.size(number) for number in (1, 1001, 10_000)} == {8 * MIB}
+        with pytest.raises(InvalidInput, match="set content_length_hint or chunk"):
+            sizes.check_fits(80_000 * MIB + 1)
+        hinted = PartSizes(S3, OpWrite(content_length_hint=80_000 * MIB + 1), is_equal=True)
+        assert (hinted.size(1), hinted.size(10_000)) == (9 * MIB, 9 * MIB)
 
     def test_an_object_that_the_largest_parts_cannot_hold_is_refused(self):
         sizes = PartSizes(Capability(write_multi_max_size=10), OpWrite(), max_parts=3)

@@ -15,8 +15,13 @@ completes the upload. Content that never exceeds the first part is stored by one
 Theory of operation of the sizes (`PartSizes`). Sizes must be known before the object's length is, and 10,000 equal
 parts of 8 MiB would end at 78 GiB. So the first parts are equal (some stores require equal parts, and most objects
 end there), and then each is larger than the one before by a constant step, a whole number of KiB. The step is the
-smallest with which all parts hold the largest object of the service: `first * n + step * (1 + 2 + ... + growing)`,
-with each part clamped to the largest part of the service, which is why the step is then found by bisection.
+smallest with which all parts hold 5 TiB, or the largest object of the service if that is less: `first * n + step *
+(1 + 2 + ... + growing)`, with each part clamped to the largest part of the service, which is why the step is then found
+by bisection.
+
+With a hint of the length, the equal parts are large enough that nine tenths of them hold it. So all parts are equal if
+the hint is right, and if it is too low, the last tenth grows. A store that requires equal parts has no step: its
+parts end at 10,000 of the first size.
 """
 
 from __future__ import annotations
@@ -43,7 +48,8 @@ if TYPE_CHECKING:
 MAX_PARTS: Final = 10_000
 _FIRST_SIZE: Final = 8 * 1024 * 1024
 _STEP_UNIT: Final = 1024
-_DEFAULT_TOTAL: Final = 5 * 1024**4
+_ROUND: Final = 1024 * 1024
+_GROW_TO: Final = 5 * 1024**4
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +107,16 @@ class PartSizes:
     """The size of each part, by its number, before the size of the object is known.
 
     The first parts are equal: with `args.chunk`, half of all parts have that size, as far as the service allows it;
-    without it, a tenth of them have 8 MiB. After them each part is larger than the one before, by a step of
-    whole KiB, so that the parts can hold the largest object of the service, or 5 TiB if it has no limit. If the largest
-    part of the service is too small for that, fewer parts are equal. The last part has the rest.
+    without it, a tenth of them have 8 MiB; and with `args.content_length_hint`, as many as hold that length, larger
+    ones if there would be too many. After them each part is larger than the one before, by a step of whole KiB, so that
+    the parts can hold 5 TiB, or the largest object of the service if that is less. If the largest part of the service
+    is too small for that, fewer parts are equal. The last part has the rest.
 
     Arguments:
         capability: `write_multi_min_size`, `write_multi_max_size` and `write_total_max_size` of the service.
-        args: `chunk`, in bytes, or None.
+        args: `chunk` and `content_length_hint`, in bytes, or None.
         max_parts: the most parts of an object.
+        is_equal: whether all parts but the last must be equal.
 
     Attributes:
         capacity: the most bytes of an object.
@@ -116,14 +124,20 @@ class PartSizes:
 
     __slots__ = ("_equal", "_first", "_is_limited", "_max", "_max_parts", "_step", "capacity")
 
-    def __init__(self, capability: Capability, args: OpWrite, *, max_parts: int = MAX_PARTS) -> None:
+    def __init__(
+        self, capability: Capability, args: OpWrite, *, max_parts: int = MAX_PARTS, is_equal: bool = False
+    ) -> None:
         self._max_parts = max_parts
         self._max = capability.write_multi_max_size
-        self._first = self._clamp(max(args.chunk or _FIRST_SIZE, capability.write_multi_min_size or 1))
+        hint = args.content_length_hint or 0
+        hinted_parts = max_parts if is_equal else max(1, max_parts - max_parts // 10)
+        least = max(capability.write_multi_min_size or 1, _rounded_up(-(-hint // hinted_parts)))
+        self._first = self._clamp(max(args.chunk or _FIRST_SIZE, least))
         total = capability.write_total_max_size
-        needed = self._holdable(total or _DEFAULT_TOTAL)
-        self._equal = self._equal_within(needed, max_parts // (10 if args.chunk is None else 2))
-        self._step = self._step_to_hold(needed)
+        needed = self._holdable(min(total or _GROW_TO, _GROW_TO))
+        share = max(max_parts // (10 if args.chunk is None else 2), min(-(-hint // self._first), hinted_parts))
+        self._equal = max_parts if is_equal else self._equal_within(needed, share)
+        self._step = 0 if is_equal else self._step_to_hold(needed)
         held = self._held_bytes(self._step)
         self._is_limited = total is not None and total <= held
         self.capacity = min(held, total or held)
@@ -140,7 +154,8 @@ class PartSizes:
         """
         if size > self.capacity:
             limit = "the service takes" if self._is_limited else f"{self._max_parts} parts hold"
-            raise InvalidInput(f"the object would have more than {self.capacity} bytes, the most that {limit}")
+            hint = "" if self._is_limited else ": set content_length_hint or chunk, for larger parts"
+            raise InvalidInput(f"the object would have more than {self.capacity} bytes, the most that {limit}{hint}")
 
     def _clamp(self, size: int) -> int:
         return size if self._max is None else min(size, self._max)
@@ -175,6 +190,11 @@ class PartSizes:
         more = step * (below_max * (below_max + 1) // 2)
         more += (growing - below_max) * (self._clamp(self._first + step * growing) - self._first)
         return self._first * self._max_parts + more
+
+
+def _rounded_up(size: int) -> int:
+    """Returns the next whole number of MiB, for sizes that a reader of a listing of parts recognizes; 0 stays 0."""
+    return -(-size // _ROUND) * _ROUND
 
 
 class MultipartWriter(StagedWriter):
