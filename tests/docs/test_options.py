@@ -48,6 +48,8 @@ from entrepot.raw import (
     OpGetTags,
     OpList,
     OpListUploads,
+    OpPart,
+    OpPost,
     OpPresign,
     OpRead,
     OpRename,
@@ -119,6 +121,8 @@ def test_every_record_with_options_is_looked_at() -> None:
         OpGetTags,
         OpSetTags,
         OpListUploads,
+        OpPart,
+        OpPost,
         OpPresign,
     }
     assert fields(OpCreateDir) == ()

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
+import botocore.session
 import pytest
 
 from entrepot import Operator, PresignedRequest
@@ -170,3 +171,45 @@ async def test_an_address_of_a_web_server_is_read_without_a_proof(nginx_server: 
         request = await op.presign_read("a b+c.bin", 60, range=(10, 20))
         assert (request.expires_at, send(request).content) == (None, CONTENT[10:20])
         assert send(await op.presign_stat("a b+c.bin", 60)).headers["Content-Length"] == str(len(CONTENT))
+
+
+def multipart_body(form: PresignedRequest, content: bytes, **more: str) -> bytes:
+    """What a browser sends (RFC 7578)."""
+    fields = "".join(
+        f'--limit\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in [*form.fields.items(), *more.items()]
+    )
+    file = '--limit\r\nContent-Disposition: form-data; name="file"; filename="käse.png"\r\n\r\n'
+    return (fields + file).encode() + content + b"\r\n--limit--\r\n"
+
+
+async def test_a_form_stores_what_its_policy_allows(op: Operator) -> None:
+    form = await op.presign_post("ä b/", 60, content_length=(1, 2000), content_type_prefix="image/")
+    request = replace(form, headers={"Content-Type": "multipart/form-data; boundary=limit"})
+    answer = send(request, multipart_body(form, CONTENT, **{"Content-Type": "image/png"}))
+    assert answer.status in {200, 204}
+    assert await op.read("ä b/käse.png") == CONTENT
+    assert (await op.stat("ä b/käse.png")).content_type == "image/png"
+    for content, media_type in ((bytes(2001), "image/png"), (b"", "image/png"), (CONTENT, "text/html")):
+        refused = send(request, multipart_body(form, content, **{"Content-Type": media_type}))
+        assert refused.status in {400, 403}
+
+
+async def test_parts_that_others_send_make_an_object(op: Operator, server: S3Server) -> None:
+    client = botocore.session.Session().create_client(
+        "s3",
+        region_name=server.region,
+        endpoint_url=server.endpoint,
+        aws_access_key_id=server.access_key_id,
+        aws_secret_access_key=server.secret_access_key,
+    )
+    place = {"Bucket": server.bucket, "Key": f"{op.info.root[1:]}k"}
+    upload = client.create_multipart_upload(**place)["UploadId"]
+    parts, contents = [], (bytes(5 * 1024**2), b"the end")
+    for number, content in enumerate(contents, 1):
+        answer = send(await op.presign_part("k", 60, upload, number), content)
+        assert answer.status == 200
+        parts.append({"PartNumber": number, "ETag": answer.headers["ETag"]})
+    client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
+    client.close()
+    assert await op.read("k") == b"".join(contents)

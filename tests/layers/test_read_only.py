@@ -110,6 +110,8 @@ async def test_nothing_is_sent_to_a_server(seaweedfs_server):
         op.abort_uploads("/", older_than=timedelta()),
         op.presign_write("a", 60),
         op.presign_delete("a", 60),
+        op.presign_post("a", 60),
+        op.presign_part("a", 60, "id", 1),
     ):
         with pytest.raises(Unsupported) as caught:
             await change

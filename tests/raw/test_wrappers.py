@@ -21,9 +21,20 @@ import pytest
 import entrepot
 from entrepot.raw import Accessor, LayeredAccessor, oio
 from entrepot.raw.http import HttpBody, HttpTransport
+from entrepot.raw.http.signer import RequestSigner
 from entrepot.raw.runtime import Runtime
 
-INTERFACES: tuple[type, ...] = (oio.Read, oio.Write, oio.List, oio.Delete, oio.Copy, HttpBody, HttpTransport, Runtime)
+INTERFACES: tuple[type, ...] = (
+    oio.Read,
+    oio.Write,
+    oio.List,
+    oio.Delete,
+    oio.Copy,
+    HttpBody,
+    HttpTransport,
+    RequestSigner,
+    Runtime,
+)
 
 
 def _classes() -> set[type]:

@@ -261,6 +261,8 @@ async def presigning(op: Operator) -> None:
     assert_type(await op.presign_write("a", 60, content_type="text/plain"), PresignedRequest)
     assert_type(await op.presign_write_with("a", 60).if_not_exists(), PresignedRequest)
     assert_type(await op.presign_delete("a", 60, version="v"), PresignedRequest)
+    assert_type(await op.presign_post("a", 60, content_length=(1, 9), content_type="a/b"), PresignedRequest)
+    assert_type(await op.presign_part("a", 60, "id", 1), PresignedRequest)
     assert_type(await op.presign_delete_with("a", 60).version("v"), PresignedRequest)
 
 

@@ -733,6 +733,56 @@ class BlockingOperator(BlockingBase):
         """
         self._run(self._inner.set_tags(path, tags, version=version))
 
+    def presign_post(
+        self,
+        path: Path,
+        expires: Expires,
+        *,
+        content_length: tuple[int, int] | None = None,
+        content_type_prefix: str | None = None,
+        **options: Unpack[PresignWriteOptions],
+    ) -> PresignedRequest:
+        """Returns a signed form by which a browser stores the object. Requires `presign_post`.
+
+        The result has `fields`: they and the file are sent as multipart/form-data to its `url`. The storage refuses a
+        file that the conditions do not allow.
+
+        Arguments:
+            path: the object. A directory, with a slash at the end, lets the sender choose the name below it: the fields
+                have `${filename}` for it, which the storage replaces by the name of the sent file.
+            expires: how long the form is valid; see `presign_read`.
+            content_length: the fewest and the most bytes of the file. By default any number.
+            content_type_prefix: the start of the media type, such as `"image/"`; the sender adds a field
+                `Content-Type` with the whole. By default none can be stated; `content_type` sets a fixed one.
+            options: what is stored with the object, as for `presign_write`. A form has no conditions on the object.
+
+        Raises:
+            InvalidInput: a value is invalid, or cannot be part of a form.
+            Unsupported: the service has no forms.
+        """
+        return self._run(
+            self._inner.presign_post(
+                path, expires, content_length=content_length, content_type_prefix=content_type_prefix, **options
+            )
+        )
+
+    def presign_part(self, path: Path, expires: Expires, upload: str, number: int) -> PresignedRequest:
+        """Returns a signed request that sends one part of an upload. Requires `presign_part`.
+
+        Who sends it keeps the ETag of the response, which the end of the upload needs.
+
+        Arguments:
+            path: the object of the upload.
+            expires: how long the request is valid; see `presign_read`.
+            upload: the id of the upload, such as `Upload.id`.
+            number: the number of the part in the object, from 1.
+
+        Raises:
+            InvalidInput: a value is invalid.
+            Unsupported: the service has no such requests.
+        """
+        return self._run(self._inner.presign_part(path, expires, upload, number))
+
     def list_uploads(self, path: Path = "/", *, older_than: timedelta | None = None) -> Uploads:
         """Returns the multipart uploads that were neither completed nor aborted. Requires `list_uploads`.
 

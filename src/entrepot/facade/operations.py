@@ -36,6 +36,8 @@ from .options import (
     checked,
     checked_flag,
     checked_get_tags,
+    checked_part,
+    checked_post,
     checked_presign,
     checked_set_tags,
     shown_path,
@@ -301,6 +303,12 @@ class Operations(Opening):
         self, default: Presigned, path: str, expires: Any, options: Mapping[str, Any]
     ) -> PresignedRequest:
         return (await self._accessor.presign(path, checked_presign(default, expires, options))).request
+
+    async def _presign_post(self, path: str, *args: Any) -> PresignedRequest:
+        return (await self._accessor.presign(path, checked_post(*args))).request
+
+    async def _presign_part(self, path: str, *args: Any) -> PresignedRequest:
+        return (await self._accessor.presign(path, checked_part(*args))).request
 
     async def _create_dir(self, path: str) -> None:
         await self._accessor.create_dir(path, DEFAULT_CREATE_DIR)

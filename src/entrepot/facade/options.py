@@ -14,10 +14,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 from entrepot.errors import InvalidInput
 from entrepot.raw import normalize_path
 from entrepot.raw.ops import (
+    DEFAULT_WRITE,
     OPTION_RECORDS,
     SIGNED_OPTIONS,
     OpDelete,
     OpGetTags,
+    OpPart,
+    OpPost,
     OpPresign,
     OpRead,
     OpSetTags,
@@ -98,6 +101,53 @@ def checked_presign(default: Presigned, expires: Any, options: Mapping[str, Any]
     """
     _check_names(options, SIGNED_OPTIONS[type(default)])
     return OpPresign(operation=checked(default, options), expires=_expires(expires))
+
+
+def checked_post(expires: Any, content_length: Any, content_type_prefix: Any, options: Mapping[str, Any]) -> OpPresign:
+    """Makes the arguments of a presigned form.
+
+    Arguments:
+        expires: how long it is valid: a `timedelta`, or whole seconds.
+        content_length: the fewest and the most bytes of the file, or None.
+        content_type_prefix: the start of the media type, or None.
+        options: the options of the write that a presigned request can have.
+
+    Raises:
+        InvalidInput: a value is invalid.
+        TypeError: a presigned write has no such option.
+    """
+    _check_names(options, SIGNED_OPTIONS[OpWrite])
+    write = checked(DEFAULT_WRITE, options)
+    prefix = _text("content_type_prefix", content_type_prefix)
+    if prefix is not None and write.content_type is not None:
+        raise InvalidInput("content_type and content_type_prefix exclude each other")
+    limits = None if content_length is None else _length_range(content_length)
+    return OpPresign(
+        operation=OpPost(write=write, content_length=limits, content_type_prefix=prefix), expires=_expires(expires)
+    )
+
+
+def checked_part(expires: Any, upload: Any, number: Any) -> OpPresign:
+    """Makes the arguments of a presigned part.
+
+    Raises:
+        InvalidInput: a value is invalid.
+    """
+    name = _text("upload", upload)
+    if name is None:
+        raise InvalidInput("upload is the id of an upload, not None")
+    return OpPresign(operation=OpPart(upload=name, number=as_integer("number", number, 1)), expires=_expires(expires))
+
+
+def _length_range(value: Any) -> tuple[int, int]:
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise InvalidInput(
+            f"content_length is the fewest and the most bytes, such as (1, 1_000_000), not {shown(value)}"
+        )
+    least, most = (as_integer("content_length", bound, 0) for bound in value)
+    if least > most:
+        raise InvalidInput(f"content_length starts at {least}, which is more than its end, {most}")
+    return least, most
 
 
 def _expires(value: Any) -> timedelta:

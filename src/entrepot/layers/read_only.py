@@ -40,6 +40,8 @@ _CHANGES: Final = (
     "abort_upload",
     "presign_write",
     "presign_delete",
+    "presign_post",
+    "presign_part",
 )
 
 
@@ -86,7 +88,7 @@ class _ReadOnlyAccessor(LayeredAccessor):
         raise self._refused("abort_upload", path)
 
     async def presign(self, path: str, args: OpPresign) -> RpPresign:
-        if args.name in {"write", "delete"}:
+        if args.name not in {"read", "stat"}:
             raise self._refused("presign", path)
         return await self.inner.presign(path, args)
 

@@ -260,15 +260,44 @@ class OpSetTags:
 
 
 @record
+class OpPost:
+    """What a presigned form may store.
+
+    Arguments:
+        write: the metadata that is stored with the object.
+        content_length: the fewest and the most bytes of the file. By default any number.
+        content_type_prefix: the start of the media type that the sender states, such as `"image/"`.
+    """
+
+    write: OpWrite
+    content_length: tuple[int, int] | None = None
+    content_type_prefix: str | None = None
+
+
+@record
+class OpPart:
+    """The part of an upload that a presigned request sends.
+
+    Arguments:
+        upload: the storage's identifier of the upload.
+        number: the number of the part, from 1.
+    """
+
+    upload: str
+    number: int
+
+
+@record
 class OpPresign:
     """Arguments of `presign`.
 
     Arguments:
         operation: the arguments of the operation that the request performs. Their type says which operation it is.
+            A form and a part have a record of their own.
         expires: how long the request is valid, from 1 second to `MAX_EXPIRES`; fractions of a second are dropped.
     """
 
-    operation: OpStat | OpRead | OpWrite | OpDelete
+    operation: OpStat | OpRead | OpWrite | OpDelete | OpPost | OpPart
     expires: timedelta
 
     @property
@@ -277,7 +306,14 @@ class OpPresign:
         return _PRESIGNED[type(self.operation)]
 
 
-_PRESIGNED: Final[dict[type, str]] = {OpStat: "stat", OpRead: "read", OpWrite: "write", OpDelete: "delete"}
+_PRESIGNED: Final[dict[type, str]] = {
+    OpStat: "stat",
+    OpRead: "read",
+    OpWrite: "write",
+    OpDelete: "delete",
+    OpPost: "post",
+    OpPart: "part",
+}
 
 
 @record

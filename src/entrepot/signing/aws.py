@@ -13,7 +13,9 @@ later, such as Accept-Encoding, are not signed.
 
 import hashlib
 import hmac
+import json
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +24,7 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from entrepot.errors import ConfigInvalid
+from entrepot.raw.http.form import Form
 from entrepot.raw.http.transport import Content, Header, HttpRequest
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -124,8 +127,12 @@ class SigningKey:
 
     def signature(self, stamp: str, canonical: str) -> str:
         """The signature of a canonical request at a time."""
+        return self.sign_text(self.string_to_sign(stamp, canonical))
+
+    def sign_text(self, text: str) -> str:
+        """The signature of a text."""
         signing = self._keyed.copy()
-        signing.update(self.string_to_sign(stamp, canonical).encode())
+        signing.update(text.encode())
         return signing.hexdigest()
 
     def string_to_sign(self, stamp: str, canonical: str) -> str:
@@ -212,6 +219,34 @@ class Signer:
         prepared = replace(request, url=f"{request.url}{joint}{query}")
         signature = key.signature(stamp, canonical_request(prepared, payload_hash))
         return replace(prepared, url=f"{prepared.url}&X-Amz-Signature={signature}")
+
+    def presign_form(
+        self, form: Form, credentials: Credentials, region: str, start: datetime, end: datetime
+    ) -> list[Header]:
+        """Returns the fields of a form, the signed policy among them.
+
+        The source is "Creating a POST policy" and "Calculating a signature" in the Amazon S3 API Reference.
+
+        Arguments:
+            form: the fields to send, and the conditions of the policy.
+            credentials: the credentials.
+            region: the region that the form is sent to.
+            start: the time of the signature.
+            end: the time from which the form is refused.
+        """
+        stamp = self._stamp(start)
+        key = self._key_for(credentials, region, stamp)
+        added = [
+            ("x-amz-algorithm", ALGORITHM),
+            ("x-amz-credential", f"{credentials.access_key_id}/{key.scope}"),
+            ("x-amz-date", stamp),
+        ]
+        if credentials.session_token is not None:
+            added.append(("x-amz-security-token", credentials.session_token))
+        conditions = [*form.conditions, *({name: value} for name, value in added)]
+        document = {"expiration": f"{end.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}", "conditions": conditions}
+        policy = b64encode(json.dumps(document).encode()).decode()
+        return [*form.fields, *added, ("policy", policy), ("x-amz-signature", key.sign_text(policy))]
 
     def _sign_again(
         self,

@@ -110,6 +110,8 @@ class Capability:
     presign_stat: bool = False
     presign_write: bool = False
     presign_delete: bool = False
+    presign_post: bool = False
+    presign_part: bool = False
 
     shared: bool = False
 

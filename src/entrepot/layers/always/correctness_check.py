@@ -32,6 +32,8 @@ from entrepot.raw import (
     OpGetTags,
     OpList,
     OpListUploads,
+    OpPart,
+    OpPost,
     OpPresign,
     OpRead,
     OpRename,
@@ -141,14 +143,18 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
         self._require("presign", "presign")
         self._require(f"presign_{args.name}", f"presign of a {args.name}")
         self._check_presigned(args)
-        _check_is_file(path)
+        if not isinstance(args.operation, OpPost):  # a form may store any object below a directory
+            _check_is_file(path)
         return self.inner.presign(path, args)
 
     def _check_presigned(self, args: OpPresign) -> None:
         """Refuses options that one request cannot express, also if the stack completes them by more requests."""
         native = self.info.native_capability
-        for option, default in _refused_options(args.name, type(args.operation), native):
-            if getattr(args.operation, option) != default:
+        operation = args.operation.write if isinstance(args.operation, OpPost) else args.operation
+        name = "write" if isinstance(args.operation, OpPost) else args.name
+        options = () if isinstance(operation, OpPart) else _refused_options(name, type(operation), native)
+        for option, default in options:
+            if getattr(operation, option) != default:
                 raise Unsupported(f"the service {self.info.scheme} has no presign of a {args.name} with {option}")
         if isinstance(args.operation, OpRead):
             if args.operation.range.is_empty:

@@ -11,6 +11,7 @@ from entrepot.types import PresignedRequest
 from .correction import Correction, Refusal, corrected
 from .dialect import Dialect, ObjectArgs
 from .errors import read_error_body
+from .form import Form
 from .reader import RANGE_STATUSES
 from .signer import RequestSigner
 from .transport import Header, HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpTransport, with_added
@@ -63,6 +64,10 @@ class HttpClient(Generic[D]):
     async def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
         """Returns the request in a form that anyone who has it can send until it expires."""
         return await self._signer.presign(request, expires)
+
+    async def presign_form(self, request: HttpRequest, form: Form, expires: timedelta) -> PresignedRequest:
+        """Returns a form that anyone who has it can send until it expires."""
+        return await self._signer.presign_form(request, form, expires)
 
     async def open(self, request: HttpRequest, args: ObjectArgs) -> HttpResponse:
         """Returns a response with the content of an object, or a 416, which `HttpReader` handles.

@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from entrepot.errors import Error
+from entrepot.errors import Error, Unsupported
 from entrepot.types import PresignedRequest
 
+from .form import Form
 from .transport import HttpRequest
 
 
@@ -41,6 +42,16 @@ class RequestSigner:
             expires: how long it is valid; an anonymous one does not expire.
         """
         return PresignedRequest(request.method, request.url, presigned_headers(request))
+
+    async def presign_form(self, request: HttpRequest, form: Form, expires: timedelta) -> PresignedRequest:
+        """Returns a form that anyone who has it can send.
+
+        Arguments:
+            request: the request that sends it, without headers and content.
+            form: its fields and conditions.
+            expires: how long it is valid.
+        """
+        raise Unsupported("a form cannot be signed without credentials")
 
 
 def presigned_headers(request: HttpRequest) -> dict[str, str]:

@@ -3,10 +3,13 @@
 from functools import partial
 from typing import Generic
 
+from entrepot.errors import Unsupported
 from entrepot.raw import (
     Accessor,
     AccessorInfo,
     OpList,
+    OpPart,
+    OpPost,
     OpPresign,
     OpRead,
     OpStat,
@@ -83,6 +86,8 @@ class HttpStore(Accessor, Generic[D]):
         return RpList(), oio.PageLister(partial(self._page, listing))
 
     async def presign(self, path: str, args: OpPresign) -> RpPresign:
+        if isinstance(args.operation, OpPost | OpPart):
+            raise Unsupported(f"the service cannot presign a {args.name}")
         request = self._dialect.request(self._key(path), args.operation)
         return RpPresign(request=await self._client.presign(request, args.expires))
 

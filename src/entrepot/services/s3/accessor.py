@@ -14,6 +14,9 @@ from entrepot.raw import (
     OpCopy,
     OpGetTags,
     OpListUploads,
+    OpPart,
+    OpPost,
+    OpPresign,
     OpRead,
     OpSetTags,
     OpStat,
@@ -22,6 +25,7 @@ from entrepot.raw import (
     RpCopy,
     RpGetTags,
     RpListUploads,
+    RpPresign,
     RpSetTags,
     RpStat,
     RpWrite,
@@ -32,13 +36,14 @@ from entrepot.raw.http.store import HttpStore
 from entrepot.raw.runtime import Window
 from entrepot.types import BytesRange, Capability, Scheme
 
-from . import tagging, uploads
+from . import multipart, tagging, uploads
 from .bucket_probe import BucketProbe
 from .copier import MAX_COPY, S3Copy, SourceObject
 from .core import S3Core
 from .deleter import S3Deletions
 from .deletion import MAX_DELETIONS
 from .multipart import MAX_PART, MAX_TOTAL, MIN_PART
+from .post import post_form, post_request
 from .writer import S3Upload
 
 CAPABILITY = Capability(
@@ -103,6 +108,8 @@ CAPABILITY = Capability(
     presign_stat=True,
     presign_write=True,
     presign_delete=True,
+    presign_post=True,
+    presign_part=True,
     shared=True,
 )
 UNSIGNED_CAPABILITY: Final = replace(
@@ -115,6 +122,8 @@ UNSIGNED_CAPABILITY: Final = replace(
     read_with_override_cache_control=False,
     presign_write=False,
     presign_delete=False,
+    presign_post=False,
+    presign_part=False,
 )
 """The same without keys. S3 honours overridden response headers only in signed requests. Presigning without keys is
 offered for reads of a public bucket; unsigned writes by anyone are not what presigning is for."""
@@ -207,6 +216,19 @@ class S3Accessor(HttpStore[S3Core]):
     async def set_tags(self, path: str, args: OpSetTags) -> RpSetTags:
         await self._client.do(tagging.set_tags(self._dialect, self._key(path), args.tags, args.version))
         return RpSetTags()
+
+    async def presign(self, path: str, args: OpPresign) -> RpPresign:
+        match args.operation:
+            case OpPost() as post:
+                form = post_form(self._dialect, self._key(path), post)
+                return RpPresign(
+                    request=await self._client.presign_form(post_request(self._dialect), form, args.expires)
+                )
+            case OpPart(upload=upload, number=number):
+                request = multipart.presigned_part(self._dialect, self._key(path), upload, number)
+                return RpPresign(request=await self._client.presign(request, args.expires))
+            case _:
+                return await super().presign(path, args)
 
     async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
         try:

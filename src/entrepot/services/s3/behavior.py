@@ -79,6 +79,7 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         **all_of("presign", _MOTO_QUERY, "read", "read_of_a_range", "read_under_a_condition", "stat"),
         **all_of("presign", _MOTO_QUERY, "write", "write_under_a_condition", "delete"),
         **all_of("presign", _MOTO_QUERY, "missing_object_is_found_out_by_the_request"),
+        **all_of("presign", _MOTO_QUERY, "form", "form_with_a_free_name", "form_that_violates_its_policy_is_refused"),
         **all_of("overrides", _MOTO_HEAD, *(f"stat_{header}" for header in _HEADERS)),
         **all_of("overrides", _MOTO_QUERY, *(f"presigned_stat_{header}" for header in _HEADERS)),
         **all_of("overrides", _MOTO_QUERY, *(f"presigned_read_{header}" for header in _HEADERS)),

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from entrepot.errors import Unexpected
+from entrepot.errors import InvalidInput, Unexpected
 from entrepot.raw import OpWrite
 from entrepot.raw.http.headers import header_etag, quoted_etag
 from entrepot.raw.http.stored_headers import write_conditions
@@ -72,6 +72,17 @@ def upload_part(core: S3Core, key: str, upload: str, number: int, content: Seque
     """UploadPart."""
     body = content[0] if len(content) == 1 else tuple(content)
     return core.on_object("PUT", key, _part_query(upload, number), core.fixed.customer_key, body)
+
+
+def presigned_part(core: S3Core, key: str, upload: str, number: int) -> HttpRequest:
+    """UploadPart without its content, to be signed for others.
+
+    Raises:
+        InvalidInput: an upload cannot have such a part.
+    """
+    if not 1 <= number <= MAX_PARTS:
+        raise InvalidInput(f"the number of a part must be from 1 to {MAX_PARTS}, not {number}")
+    return core.on_object("PUT", key, _part_query(upload, number), core.fixed.customer_key)
 
 
 def copy_part(core: S3Core, key: str, upload: str, number: int, source: Sequence[Header], part: range) -> HttpRequest:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from entrepot.errors import Error
+from entrepot.raw.http.form import Form
 from entrepot.raw.http.signer import RequestSigner
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.types import PresignedRequest
@@ -39,6 +40,10 @@ class PlacedSigner(RequestSigner):
     async def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
         address = self._place.address or await self._place.find()
         return await self._signer.presign(self._place.moved(request, address), expires)
+
+    async def presign_form(self, request: HttpRequest, form: Form, expires: timedelta) -> PresignedRequest:
+        address = self._place.address or await self._place.find()
+        return await self._signer.presign_form(self._place.moved(request, address), form, expires)
 
     def explain(self, error: Error, sent: HttpRequest) -> Error:
         return self._signer.explain(error, sent)

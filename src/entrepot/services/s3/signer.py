@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final, TypeVar
 
 from entrepot.errors import Error, PermissionDenied
+from entrepot.raw.http.form import Form
 from entrepot.raw.http.signer import RequestSigner, presigned_headers
 from entrepot.raw.http.transport import Content, HttpRequest
 from entrepot.raw.runtime import Runtime
@@ -81,6 +82,17 @@ class S3Signer(RequestSigner):
         end = start + timedelta(seconds=seconds)
         expires_at = end if credentials.expires_at is None else min(end, credentials.expires_at)
         return PresignedRequest(request.method, url, presigned_headers(request), expires_at)
+
+    async def presign_form(self, request: HttpRequest, form: Form, expires: timedelta) -> PresignedRequest:
+        """Signs the policy of the form. It expires as a presigned request does."""
+        if self._credentials is None:
+            return await super().presign_form(request, form, expires)
+        credentials = self._credentials.fresh() or await self._credentials.get()
+        start = self._clock().replace(microsecond=0)
+        end = start + timedelta(seconds=int(expires.total_seconds()))
+        fields = self._signer.presign_form(form, credentials, self._region(), start, end)
+        expires_at = end if credentials.expires_at is None else min(end, credentials.expires_at)
+        return PresignedRequest(request.method, request.url, expires_at=expires_at, fields=dict(fields))
 
     def explain(self, error: Error, sent: HttpRequest) -> Error:
         """Adds where the refused credentials come from, and the end of the key id."""

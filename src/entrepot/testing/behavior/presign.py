@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from entrepot.errors import InvalidInput, IsADirectory
 
 from .case import case
 from .expect import check, equal, one_of
-from .send import send
+from .send import send, send_form
 from .target import Target
 
 OTHER_ETAG = '"00000000000000000000000000000000"'
@@ -115,3 +116,42 @@ async def empty_range_is_refused(target: Target) -> None:
     path = target.path()
     with target.raises(InvalidInput, "presign_read", path=path):
         await target.operator.presign_read(path, MINUTE, range=(5, 5))
+
+
+@case("presign", "presign_post", "read", "stat", "write_with_content_type")
+async def form(target: Target) -> None:
+    """The file of a form is stored, with the metadata of the form."""
+    path, content = target.path("sent by a form"), target.content(100)
+    form = await target.operator.presign_post(path, MINUTE, content_length=(1, 100), content_type="text/x-form")
+    sent = await send_form(form, content)
+    one_of(sent.status, [200, 201, 204], "the status")
+    equal(await target.operator.read(path), content, "the content")
+    equal((await target.operator.stat(path)).content_type, "text/x-form", "the content type")
+
+
+@case("presign", "presign_post", "read")
+async def form_with_a_free_name(target: Target) -> None:
+    """A form for a directory stores the file below it, under its own name."""
+    directory, content = target.path("forms/"), target.content(10)
+    sent = await send_form(await target.operator.presign_post(directory, MINUTE), content, "chosen name.txt")
+    one_of(sent.status, [200, 201, 204], "the status")
+    equal(await target.operator.read(f"{directory}chosen name.txt"), content, "the content")
+
+
+@case("presign", "presign_post", "read")
+async def form_that_violates_its_policy_is_refused(target: Target) -> None:
+    """A file that is too long, another path and another media type are refused, and nothing is stored."""
+    path, other = target.path(), target.path()
+    form = await target.operator.presign_post(path, MINUTE, content_length=(1, 9), content_type_prefix="image/")
+    typed = {"Content-Type": "image/png"}
+    moved = replace(form, fields={**form.fields, "key": form.fields["key"].replace(path, other)})
+    for attempt, content, more in (
+        (form, target.content(10), typed),
+        (moved, target.content(9), typed),
+        (form, target.content(9), {"Content-Type": "text/html"}),
+    ):
+        one_of((await send_form(attempt, content, **more)).status, [400, 403, 413], "the status")
+    for each in (path, other):
+        equal(await target.operator.exists(each), expected=False, what="exists, of what was refused")
+    one_of((await send_form(form, target.content(9), **typed)).status, [200, 201, 204], "the status")
+    equal(len(await target.operator.read(path)), 9, "the size of the file that is allowed")

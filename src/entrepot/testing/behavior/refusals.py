@@ -44,6 +44,8 @@ _PRESIGNS: Final[dict[str, Call]] = {
     "presign_stat": lambda operator, path: operator.presign_stat(path, 60),
     "presign_write": lambda operator, path: operator.presign_write(path, 60),
     "presign_delete": lambda operator, path: operator.presign_delete(path, 60),
+    "presign_post": lambda operator, path: operator.presign_post(path, 60),
+    "presign_part": lambda operator, path: operator.presign_part(path, 60, "id", 1),
 }
 
 _CALLS: Final[dict[str, dict[str, Call]]] = {
