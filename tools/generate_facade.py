@@ -63,6 +63,15 @@ COPY_TO: Final = {
     "if_not_exists": "`write_with_if_not_exists` there",
     "if_match": "`write_with_if_match` there",
     "source_version": "`read_with_version` here",
+    "content_type": "`write_with_content_type` there",
+    "content_disposition": "`write_with_content_disposition` there",
+    "content_encoding": "`write_with_content_encoding` there",
+    "cache_control": "`write_with_cache_control` there",
+    "content_language": "`write_with_content_language` there",
+    "user_metadata": "`write_with_user_metadata` there",
+    "tags": "`write_with_tags` there",
+    "storage_class": "`write_with_storage_class` there",
+    "acl": "`write_with_acl` there",
 }
 """The capabilities that `copy_to` requires of one of its two storages."""
 

@@ -581,3 +581,40 @@ async def test_a_failure_aborts_once() -> None:
 
 def test_by_default_a_few_chunks_are_in_flight() -> None:
     assert (CHUNK, CONCURRENT) == (8 * MIB, 4)
+
+
+async def test_metadata_is_replaced_in_a_copy_that_is_streamed() -> None:
+    source, target = Operator(Memory()), Operator(Memory())
+    await source.write("s", CONTENT, content_type="text/x-old", cache_control="no-store", user_metadata={"a": "1"})
+    copied = await source.copy_to(target, "s", "t", content_type="text/x-new", user_metadata={"b": "2"})
+    assert (copied.is_server_side, copied.not_carried) == (False, ())
+    made = await target.stat("t")
+    assert (made.content_type, made.cache_control, dict(made.user_metadata)) == ("text/x-new", "no-store", {"b": "2"})
+
+
+async def test_an_object_is_copied_onto_itself_only_for_another_version_or_metadata() -> None:
+    op = Operator(Memory())
+    await op.write("s", CONTENT, user_metadata={"a": "1"})
+    assert (await op.copy_to(op, "s", "s", user_metadata={})).is_server_side
+    assert dict((await op.stat("s")).user_metadata) == {}
+    for call in (op.copy("s", "s"), op.copy_to(op, "s", "s")):
+        with pytest.raises(IsSameFile):
+            await call
+
+
+async def test_metadata_that_the_target_cannot_store_is_refused_before_any_io(tmp_path: Path) -> None:
+    source, target = Operator(Memory()), Operator(Fs(tmp_path))
+    await source.write("s", CONTENT)
+    with pytest.raises(Unsupported):
+        await source.copy_to(target, "s", "t", content_type="text/plain")
+    assert not await target.exists("t")
+
+
+async def test_tags_are_stated_in_a_copy_that_is_streamed_and_others_are_refused_where_they_cannot_be() -> None:
+    source, target = Operator(Memory()), Operator(Memory())
+    await source.write("s", CONTENT, tags={"a": "1"})
+    await source.copy_to(target, "s", "t", tags={"b": "2"})
+    assert dict(await target.get_tags("t")) == {"b": "2"}
+    for options in ({"storage_class": "COLD"}, {"acl": "private"}):
+        with pytest.raises(Unsupported):
+            await source.copy_to(target, "s", "u", **options)

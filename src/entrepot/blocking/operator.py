@@ -330,6 +330,23 @@ class BlockingOperator(BlockingBase):
             if_match: succeed only if the target has this etag. Requires `copy_with_if_match`.
             source_version: the version of the source to copy. The target may then be the source itself, which restores
                 that version. Requires `copy_with_source_version`.
+            content_type: the media type of the target. By default this and the next five are the source's. Requires
+                `copy_with_content_type`.
+            content_disposition: the Content-Disposition of the target. Requires `copy_with_content_disposition`.
+            content_encoding: the encodings of the content, such as `"gzip"`, to state for the target. Requires
+                `copy_with_content_encoding`.
+            content_language: the languages of the content, such as `"de, en"`, to state for the target. Requires
+                `copy_with_content_language`.
+            cache_control: the Cache-Control of the target. Requires `copy_with_cache_control`.
+            user_metadata: the user metadata of the target, in the place of all of the source's. With one of these six,
+                or with `storage_class`, the target may be the source itself, which is then changed in place. Requires
+                `copy_with_user_metadata`.
+            tags: the tags of the target, in the place of all of the source's. By default the storage decides. Requires
+                `copy_with_tags`.
+            storage_class: the storage class of the target, by the name that the storage has for it. By default the one
+                of new objects. Requires `copy_with_storage_class`.
+            acl: the predefined access control of the target, by the name that the storage has for it. The source's is
+                not copied: by default the target has the one of new objects. Requires `copy_with_acl`.
             chunk: bytes per range, where an object is copied in ranges (a hint). By default the service chooses.
             concurrent: ranges in flight (a hint). By default the service chooses.
             source_content_length_hint: the expected size of the source in bytes (a hint), to choose the right way to
@@ -338,7 +355,7 @@ class BlockingOperator(BlockingBase):
         Raises:
             NotFound: the source does not exist.
             IsADirectory: one of the paths names a directory.
-            IsSameFile: source and target are the same.
+            IsSameFile: source and target are the same, and neither a version nor other metadata is given.
             ConditionNotMatch: a condition does not hold; the target is unchanged.
         """
         return self._run(self._inner.copy(source, target, **options))
@@ -371,6 +388,23 @@ class BlockingOperator(BlockingBase):
             if_match: succeed only if the target has this etag. Requires `write_with_if_match` there.
             source_version: the version of the source to copy. The target may then be the source itself, which restores
                 that version. Requires `read_with_version` here.
+            content_type: the media type of the target. By default this and the next five are the source's. Requires
+                `write_with_content_type` there.
+            content_disposition: the Content-Disposition of the target. Requires `write_with_content_disposition` there.
+            content_encoding: the encodings of the content, such as `"gzip"`, to state for the target. Requires
+                `write_with_content_encoding` there.
+            content_language: the languages of the content, such as `"de, en"`, to state for the target. Requires
+                `write_with_content_language` there.
+            cache_control: the Cache-Control of the target. Requires `write_with_cache_control` there.
+            user_metadata: the user metadata of the target, in the place of all of the source's. With one of these six,
+                or with `storage_class`, the target may be the source itself, which is then changed in place. Requires
+                `write_with_user_metadata` there.
+            tags: the tags of the target, in the place of all of the source's. By default the storage decides. Requires
+                `write_with_tags` there.
+            storage_class: the storage class of the target, by the name that the storage has for it. By default the one
+                of new objects. Requires `write_with_storage_class` there.
+            acl: the predefined access control of the target, by the name that the storage has for it. The source's is
+                not copied: by default the target has the one of new objects. Requires `write_with_acl` there.
             chunk: bytes per range, where an object is copied in ranges (a hint). By default the service chooses.
             concurrent: ranges in flight (a hint). By default the service chooses.
             source_content_length_hint: the expected size of the source in bytes (a hint), to choose the right way to
@@ -383,7 +417,7 @@ class BlockingOperator(BlockingBase):
         Raises:
             NotFound: the source does not exist.
             IsADirectory: one of the paths names a directory.
-            IsSameFile: source and target are the same object, and `source_version` is not given.
+            IsSameFile: source and target are the same object, and neither a version nor other metadata is given.
             ConditionNotMatch: a condition does not hold, or the source changed during the copy; the target is
                 unchanged.
         """

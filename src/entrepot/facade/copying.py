@@ -106,10 +106,10 @@ async def copy_between(source: Side, target: Side, args: OpCopy, note: Callable[
         note: called with the length of each piece that is streamed; not where the store makes the copy.
 
     Raises:
-        IsSameFile: source and target are the same object, and no version is given.
+        IsSameFile: source and target are the same object, and neither a version nor other metadata is given.
     """
     is_same_store = target.stack.config.is_same_store(source.stack.config)
-    if is_same_store and source.key == target.key and args.source_version is None:
+    if is_same_store and source.key == target.key and not args.may_be_in_place:
         raise IsSameFile("source and target are the same")
     if source.stack.layers == target.stack.layers:
         is_same_root = is_same_store and source.root == target.root
@@ -143,8 +143,13 @@ class _Stream:
         self._target = target
         self._chunk = args.chunk or CHUNK
         self._reading = OpRead(version=args.source_version, chunk=self._chunk, concurrent=args.concurrent or CONCURRENT)
-        self._writing = OpWrite(
-            if_not_exists=args.if_not_exists, if_match=args.if_match, chunk=args.chunk, concurrent=args.concurrent
+        self._given = args.to_write()
+        self._writing = replace(
+            self._given,
+            if_not_exists=args.if_not_exists,
+            if_match=args.if_match,
+            chunk=args.chunk,
+            concurrent=args.concurrent,
         )
         self._pinned = PinnedRange(source.accessor, source.path, self._reading)
 
@@ -175,7 +180,8 @@ class _Stream:
 
     async def _put(self, response: RpRead, pieces: AsyncGenerator[bytes, None]) -> Copied:
         """Writes the pieces, with the headers and user metadata of the response that they come from."""
-        headers = dict(_headers(response.metadata or await self._describe()))
+        found = _headers(response.metadata or await self._describe())
+        headers = {name: value for name, value in found if getattr(self._given, _option(name)) is None}
         self._writing = replace(self._writing, content_length_hint=self._pinned.size)
         kept, output = await self._open_with_headers(headers)
         metadata = await write_source(self._target.context, output, self._checked(pieces))

@@ -316,6 +316,64 @@ class _Copy(Future[T]):
         """
         return self._with(source_version=source_version)
 
+    def content_type(self, content_type: str) -> Self:
+        """The media type of the target.
+
+        By default this and the next five are the source's. Requires `copy_with_content_type`.
+        """
+        return self._with(content_type=content_type)
+
+    def content_disposition(self, content_disposition: str) -> Self:
+        """The Content-Disposition of the target. Requires `copy_with_content_disposition`."""
+        return self._with(content_disposition=content_disposition)
+
+    def content_encoding(self, content_encoding: str) -> Self:
+        """The encodings of the content, such as `"gzip"`, to state for the target.
+
+        Requires `copy_with_content_encoding`.
+        """
+        return self._with(content_encoding=content_encoding)
+
+    def content_language(self, content_language: str) -> Self:
+        """The languages of the content, such as `"de, en"`, to state for the target.
+
+        Requires `copy_with_content_language`.
+        """
+        return self._with(content_language=content_language)
+
+    def cache_control(self, cache_control: str) -> Self:
+        """The Cache-Control of the target. Requires `copy_with_cache_control`."""
+        return self._with(cache_control=cache_control)
+
+    def user_metadata(self, user_metadata: Mapping[str, str]) -> Self:
+        """The user metadata of the target, in the place of all of the source's.
+
+        With one of these six, or with `storage_class`, the target may be the source itself, which is then changed in
+        place. Requires `copy_with_user_metadata`.
+        """
+        return self._with(user_metadata=user_metadata)
+
+    def tags(self, tags: Mapping[str, str]) -> Self:
+        """The tags of the target, in the place of all of the source's.
+
+        By default the storage decides. Requires `copy_with_tags`.
+        """
+        return self._with(tags=tags)
+
+    def storage_class(self, storage_class: str) -> Self:
+        """The storage class of the target, by the name that the storage has for it.
+
+        By default the one of new objects. Requires `copy_with_storage_class`.
+        """
+        return self._with(storage_class=storage_class)
+
+    def acl(self, acl: str) -> Self:
+        """The predefined access control of the target, by the name that the storage has for it.
+
+        The source's is not copied: by default the target has the one of new objects. Requires `copy_with_acl`.
+        """
+        return self._with(acl=acl)
+
     def chunk(self, chunk: int) -> Self:
         """Bytes per range, where an object is copied in ranges (a hint). By default the service chooses."""
         return self._with(chunk=chunk)

@@ -110,6 +110,15 @@ class CopyOptions(TypedDict, total=False):
     if_not_exists: bool
     if_match: str | None
     source_version: str | None
+    content_type: str | None
+    content_disposition: str | None
+    content_encoding: str | None
+    content_language: str | None
+    cache_control: str | None
+    user_metadata: Mapping[str, str] | None
+    tags: Mapping[str, str] | None
+    storage_class: str | None
+    acl: str | None
     chunk: int | None
     concurrent: int | None
     source_content_length_hint: int | None

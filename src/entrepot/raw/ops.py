@@ -210,6 +210,18 @@ class OpCopy:
         if_match: succeed only if the target has this etag.
         source_version: the version of the source to copy. The target may then be the source itself, which restores
             that version.
+        content_type: the media type of the target. By default this and the next five are the source's.
+        content_disposition: the Content-Disposition of the target.
+        content_encoding: the encodings of the content, such as `"gzip"`, to state for the target.
+        content_language: the languages of the content, such as `"de, en"`, to state for the target.
+        cache_control: the Cache-Control of the target.
+        user_metadata: the user metadata of the target, in the place of all of the source's. With one of these six, or
+            with `storage_class`, the target may be the source itself, which is then changed in place.
+        tags: the tags of the target, in the place of all of the source's. By default the storage decides.
+        storage_class: the storage class of the target, by the name that the storage has for it. By default the one of
+            new objects.
+        acl: the predefined access control of the target, by the name that the storage has for it. The source's is not
+            copied: by default the target has the one of new objects.
         chunk: bytes per range, where an object is copied in ranges (a hint). By default the service chooses.
         concurrent: ranges in flight (a hint). By default the service chooses.
         source_content_length_hint: the expected size of the source in bytes (a hint), to choose the right way to copy
@@ -219,9 +231,32 @@ class OpCopy:
     if_not_exists: bool = False
     if_match: str | None = None
     source_version: str | None = None
+    content_type: str | None = None
+    content_disposition: str | None = None
+    content_encoding: str | None = None
+    content_language: str | None = None
+    cache_control: str | None = None
+    user_metadata: Mapping[str, str] | None = None
+    tags: Tags | None = None
+    storage_class: str | None = None
+    acl: str | None = None
     chunk: Hint[Count] | None = None
     concurrent: Hint[Count] | None = None
     source_content_length_hint: Hint[Size] | None = None
+
+    def to_write(self) -> OpWrite:
+        """What is stored with the target instead of what the source has, as the arguments of a write."""
+        return OpWrite(**{name: getattr(self, name) for name in (*_METADATA, "tags", "storage_class", "acl")})
+
+    @property
+    def replaces_metadata(self) -> bool:
+        """Whether some of the source's metadata is not copied."""
+        return any(getattr(self, name) is not None for name in _METADATA)
+
+    @property
+    def may_be_in_place(self) -> bool:
+        """Whether the target may be the source itself: the copy is of another version, or changes the object."""
+        return self.source_version is not None or self.storage_class is not None or self.replaces_metadata
 
 
 @record
@@ -305,6 +340,16 @@ class OpPresign:
         """The name of the operation, such as `"read"`."""
         return _PRESIGNED[type(self.operation)]
 
+
+_METADATA: Final = (
+    "content_type",
+    "content_disposition",
+    "content_encoding",
+    "content_language",
+    "cache_control",
+    "user_metadata",
+)
+"""The options of a copy that replace metadata of the source."""
 
 _PRESIGNED: Final[dict[type, str]] = {
     OpStat: "stat",

@@ -95,6 +95,15 @@ class Capability:
     copy_with_if_not_exists: bool = False
     copy_with_if_match: bool = False
     copy_with_source_version: bool = False
+    copy_with_content_type: bool = False
+    copy_with_content_disposition: bool = False
+    copy_with_content_encoding: bool = False
+    copy_with_content_language: bool = False
+    copy_with_cache_control: bool = False
+    copy_with_user_metadata: bool = False
+    copy_with_tags: bool = False
+    copy_with_storage_class: bool = False
+    copy_with_acl: bool = False
 
     rename: bool = False
     rename_with_if_not_exists: bool = False

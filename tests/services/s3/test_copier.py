@@ -427,3 +427,57 @@ async def test_a_source_that_is_too_large_for_any_copy_is_refused() -> None:
     bucket = Bucket(MAX_TOTAL + 1)
     await refused(bucket, InvalidInput)
     assert bucket.asked == ["copy", "head"]
+
+
+REPLACED = {"content_type": "text/csv", "user_metadata": {"size": "small"}}
+
+
+async def test_metadata_that_is_replaced_is_stated_with_the_rest_of_it() -> None:
+    bucket = Bucket(refusal=None)
+    await copy(bucket, **REPLACED)
+    assert bucket.asked == ["head", "copy"]
+    [sent] = bucket.headers_of("copy")
+    kept = {name: value for name, value in BESIDE if name not in {"content-type", "x-amz-meta-colour"}}
+    assert sent.items() >= kept.items()
+    assert (sent["Content-Type"], sent["x-amz-meta-size"]) == ("text/csv", "small")
+    assert not {"content-type", "x-amz-meta-colour"} & set(sent)
+    assert (sent["x-amz-metadata-directive"], sent["x-amz-copy-source-if-match"]) == ("REPLACE", '"first"')
+
+
+async def test_metadata_is_replaced_in_ranges_too() -> None:
+    bucket = Bucket()
+    await copy(bucket, source_content_length_hint=12 * MIB, **REPLACED)
+    [begin] = bucket.headers_of("begin")
+    assert (begin["Content-Type"], begin["x-amz-meta-size"]) == ("text/csv", "small")
+    assert not {"content-type", "x-amz-meta-colour"} & set(begin)
+    assert begin["content-language"] == "de"
+
+
+async def test_user_metadata_can_be_removed_by_a_copy() -> None:
+    bucket = Bucket(refusal=None)
+    await copy(bucket, user_metadata={})
+    [sent] = bucket.headers_of("copy")
+    assert not [name for name in sent if name.startswith("x-amz-meta-")]
+    assert sent["x-amz-metadata-directive"] == "REPLACE"
+
+
+async def test_tags_storage_class_and_access_control_are_stated_by_both_ways() -> None:
+    small, large = Bucket(refusal=None), Bucket()
+    options = {"tags": {"a b": "1"}, "storage_class": "GLACIER_IR", "acl": "private"}
+    await copy(small, **options)
+    await copy(large, source_content_length_hint=12 * MIB, **options)
+    assert small.asked == ["copy"]
+    for [sent] in (small.headers_of("copy"), large.headers_of("begin")):
+        assert (sent["x-amz-tagging"], sent["x-amz-storage-class"]) == ("a%20b=1", "GLACIER_IR")
+        assert sent["x-amz-acl"] == "private"
+    [sent] = small.headers_of("copy")
+    assert sent["x-amz-tagging-directive"] == "REPLACE"
+    assert "x-amz-metadata-directive" not in sent
+
+
+async def test_tags_can_be_removed_by_a_copy() -> None:
+    bucket = Bucket(refusal=None)
+    await copy(bucket, tags={})
+    [sent] = bucket.headers_of("copy")
+    assert sent["x-amz-tagging-directive"] == "REPLACE"
+    assert "x-amz-tagging" not in sent

@@ -109,7 +109,7 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
     def copy(self, source: str, target: str, args: OpCopy) -> Coro[tuple[RpCopy, oio.Copy]]:
         self.check("copy", args)
         _check_are_files(source, target)
-        if source == target and args.source_version is None and not self.info.copies_from_elsewhere:
+        if source == target and not (args.may_be_in_place or self.info.copies_from_elsewhere):
             raise IsSameFile("source and target are the same")
         return self.inner.copy(source, target, args)
 

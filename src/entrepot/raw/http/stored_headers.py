@@ -66,6 +66,21 @@ class StoredHeaders:
             if name in _CARRIED or name.startswith(self.user_prefix)
         ]
 
+    def replaced(self, headers: HttpHeaders, args: OpWrite) -> list[Header]:
+        """The stored headers of an object, with the ones of a write in their place.
+
+        User metadata of the write takes the place of all of the object's.
+
+        Raises:
+            InvalidInput: a value cannot be a header.
+        """
+        given = self.to_store(args)
+        names = {name.lower() for name, _ in given}
+        kept = [(name, value) for name, value in self.carried(headers) if name not in names]
+        if args.user_metadata is not None:
+            kept = [(name, value) for name, value in kept if not name.startswith(self.user_prefix)]
+        return [*kept, *given]
+
     def user_metadata(self, headers: HttpHeaders) -> dict[str, str]:
         """The user metadata in the headers of a response."""
         prefix = self.user_prefix

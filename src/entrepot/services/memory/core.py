@@ -99,7 +99,8 @@ class Table:
         with _changing:
             stored = self.get(source, args.source_version)
             _check_target(self._find(target), args.if_not_exists, args.if_match)
-            return self._add_version(target, stored.content, stored.metadata, stored.tags)
+            tags = stored.tags if args.tags is None else args.tags
+            return self._add_version(target, stored.content, _described(stored.metadata, args.to_write()), tags)
 
     def rename(self, source: str, target: str, args: OpRename) -> None:
         """Moves an object to another key. Raises the errors of `copy`."""

@@ -2,8 +2,8 @@
 
 `RangedCopier` has the mechanism and its theory of operation. CopyObject copies up to 5 GiB. In ranges, each request
 names the etag that the source had at the lookup, and the etag is compared once more before the copy becomes visible,
-since not every server honours the header. Both ways copy the metadata of the source, but only CopyObject copies its
-tags, which are not headers: a copy in ranges has none.
+since not every server honours the header. Both ways copy the metadata of the source, with the changes that the call
+states, but only CopyObject copies its tags, which are not headers: a copy in ranges has none.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from entrepot.raw import OpCopy, OpStat, OpWrite
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.headers import etag_header, parse_length
 from entrepot.raw.http.publication import object_exists
-from entrepot.raw.http.transport import Header, HttpHeaders
+from entrepot.raw.http.transport import Header, HttpHeaders, HttpRequest
 from entrepot.raw.oio import Part, RangedUpload
 from entrepot.types import Metadata
 
@@ -28,6 +28,7 @@ from .writer import S3Upload
 MAX_COPY: Final = MAX_PART
 """The most bytes of an object that CopyObject copies."""
 
+_SOURCE_IF_MATCH: Final = "x-amz-copy-source-if-match"
 _REFUSED_SIZE: Final = frozenset({"InvalidRequest", "EntityTooLarge"})
 """The codes that refuse a source which is too large: the first from Amazon, which has other meanings too; the second
 from Ceph."""
@@ -100,6 +101,7 @@ class S3Copy(RangedUpload):
         "_source",
         "_target",
         "_upload",
+        "_written",
     )
 
     def __init__(
@@ -112,6 +114,7 @@ class S3Copy(RangedUpload):
         self._args = args
         self._max_size = max_size
         self._upload = S3Upload(client, target, OpWrite(if_match=args.if_match, if_not_exists=args.if_not_exists))
+        self._written = args.to_write()
         self._pinned: _Source | None = None
         self._refusal: Error | None = None  # of a copy by one request, perhaps because of the size
         self._id: str | None = None
@@ -161,8 +164,7 @@ class S3Copy(RangedUpload):
 
     async def _copy_whole(self) -> Metadata:
         try:
-            named = self._source.named(self._args.source_version)
-            headers, content = await self._client.call(self._core.copy(named, self._target, self._args))
+            headers, content = await self._client.call(await self._request())
             return self._core.describe_copied(headers, content)
         except NotFound as error:
             if self._args.if_match is None or not await self._does_source_exist():
@@ -170,6 +172,20 @@ class S3Copy(RangedUpload):
             raise ConditionNotMatch("if_match does not hold: there is no target", context=error.context) from None
         except Error as error:
             raise self._interpreted(error) from None
+
+    async def _request(self) -> HttpRequest:
+        """CopyObject. If the call replaces some of the metadata, all of it must be stated, so it is looked up first.
+
+        A source that changes in between is refused by its etag, where the server honours that.
+        """
+        named = self._source.named(self._args.source_version)
+        if not self._args.replaces_metadata:
+            return self._core.copy(named, self._target, self._args)
+        found = await self._look_up()
+        request = self._core.copy(named, self._target, self._args, STORED.replaced(found, self._written))
+        etag = self._core.describe(found).etag
+        pinned = [] if etag is None else [(_SOURCE_IF_MATCH, etag_header(etag))]
+        return request.with_headers([*request.headers, *pinned])
 
     def _interpreted(self, error: Error) -> Error:
         """The error of a copy by one request, with what a condition on the target makes of it."""
@@ -204,8 +220,8 @@ class S3Copy(RangedUpload):
         return _Source(
             size=metadata.content_length,
             lookup=OpStat(version=version, if_match=metadata.etag),
-            headers=[named, ("x-amz-copy-source-if-match", etag_header(metadata.etag))],
-            carried=[*STORED.carried(headers), *self._core.fixed.of_new()],
+            headers=[named, (_SOURCE_IF_MATCH, etag_header(metadata.etag))],
+            carried=[*STORED.replaced(headers, self._written), *self._core.fixed.of_write(self._written)],
         )
 
     def _started(self) -> tuple[str, _Source]:

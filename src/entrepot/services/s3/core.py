@@ -105,15 +105,21 @@ class S3Core(Dialect):
         """ListObjectsV2, or ListObjects, of at most one key. Its error tells whether the bucket exists."""
         return self.on_bucket("GET", [*(() if self.is_list_v1 else (("list-type", "2"),)), ("max-keys", "1")])
 
-    def copy(self, source: Header, target: str, args: OpCopy) -> HttpRequest:
-        """CopyObject. The metadata of the source is copied with it.
+    def copy(self, source: Header, target: str, args: OpCopy, stored: Sequence[Header] | None = None) -> HttpRequest:
+        """CopyObject.
 
         Arguments:
             source: names the source, by `copy_source` of its bucket.
             target: the key of the copy.
             args: the conditions on the target.
+            stored: the headers to store with the copy; None copies the metadata of the source with it.
         """
-        headers = [source, *self.fixed.of_new(), *self.fixed.copy_source, *write_conditions(args)]
+        written = self.fixed.of_write(args.to_write())
+        headers = [source, *written, *self.fixed.copy_source, *write_conditions(args)]
+        if args.tags is not None:
+            headers.append(("x-amz-tagging-directive", "REPLACE"))
+        if stored is not None:
+            headers += [("x-amz-metadata-directive", "REPLACE"), *stored]
         return self.on_object("PUT", target, (), headers, b"")
 
     def copy_source(self, key: str, version: str | None) -> Header:

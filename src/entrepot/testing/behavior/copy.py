@@ -132,6 +132,47 @@ async def user_metadata_is_copied(target: Target) -> None:
     equal(user_metadata, {"location": "everywhere"}, "the user metadata of the target")
 
 
+_METADATA = ("copy_with_content_type", "copy_with_cache_control", "copy_with_user_metadata")
+
+
+@case("copy", "read", "write", "stat", *_METADATA)
+async def metadata_is_replaced(target: Target) -> None:
+    """What a copy states takes the place of the source's metadata, and the rest is copied. The source is unchanged."""
+    source, copied = target.path("source"), target.path("target")
+    user = {"a": "1", "b": "2"}
+    await target.operator.write(
+        source, b"content", content_type="text/x-old", cache_control="no-store", user_metadata=user
+    )
+    await target.operator.copy(source, copied, content_type="text/x-new", user_metadata={"b": "3"})
+    made, old = await target.operator.stat(copied), await target.operator.stat(source)
+    equal((made.content_type, made.cache_control), ("text/x-new", "no-store"), "the headers of the target")
+    equal(dict(made.user_metadata), {"b": "3"}, "the user metadata of the target")
+    equal((old.content_type, dict(old.user_metadata)), ("text/x-old", {"a": "1", "b": "2"}), "the source")
+    equal(await target.operator.read(copied), b"content", "the content of the target")
+
+
+@case("copy", "read", "write", "stat", *_METADATA)
+async def metadata_is_replaced_in_place(target: Target) -> None:
+    """An object may be copied onto itself with other metadata."""
+    path = target.path()
+    await target.operator.write(path, b"content", content_type="text/x-old", user_metadata={"a": "1"})
+    await target.operator.copy(path, path, content_type="text/x-new")
+    made = await target.operator.stat(path)
+    equal((made.content_type, dict(made.user_metadata)), ("text/x-new", {"a": "1"}), "the metadata")
+    equal(await target.operator.read(path), b"content", "the content")
+
+
+@case("copy", "write", "write_with_tags", "copy_with_tags", "get_tags")
+async def tags_are_copied_or_replaced(target: Target) -> None:
+    """The tags of the source are copied, unless the copy states others."""
+    source, copied, tagged = target.path("source"), target.path("target"), target.path("tagged")
+    await target.operator.write(source, b"content", tags={"a": "1", "b c": "ü"})
+    await target.operator.copy(source, copied)
+    await target.operator.copy(source, tagged, tags={"d": "2"})
+    equal(dict(await target.operator.get_tags(copied)), {"a": "1", "b c": "ü"}, "the tags of the target")
+    equal(dict(await target.operator.get_tags(tagged)), {"d": "2"}, "the tags of the tagged target")
+
+
 @case("copy", "copy_with_if_not_exists", "read", "write")
 async def if_not_exists_to_a_new_target(target: Target) -> None:
     """With `if_not_exists`, a target that does not exist is created."""
