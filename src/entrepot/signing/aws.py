@@ -44,7 +44,9 @@ NEVER_SIGNED: Final = frozenset(
 )
 """Names of headers that a signature leaves out, since proxies and service meshes change them."""
 
-_ADDED: Final = frozenset({"authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
+TOKEN_HEADER: Final = "x-amz-security-token"  # noqa: S105 - the name of a header
+
+_ADDED: Final = frozenset({"authorization", "x-amz-content-sha256", "x-amz-date"})
 _TEXT: Final = re.compile("[!-~]+")
 _A_SECOND: Final = timedelta(seconds=1)
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -146,12 +148,14 @@ class Signer:
 
     Arguments:
         service: the name of the service in signatures, such as `"s3"`.
+        token_header: the header of the token of temporary credentials, in lower case.
     """
 
-    __slots__ = ("_key", "_second", "_service")
+    __slots__ = ("_key", "_second", "_service", "_token_header")
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, service: str, token_header: str = TOKEN_HEADER) -> None:
         self._service = service
+        self._token_header = token_header
         self._key: SigningKey | None = None
         self._second = _Second(_NEVER, _NEVER, "")
 
@@ -177,7 +181,7 @@ class Signer:
         stamp = self._stamp(time)
         headers = [*request.headers, ("x-amz-content-sha256", payload_hash), ("x-amz-date", stamp)]
         if credentials.session_token is not None:
-            headers.append(("x-amz-security-token", credentials.session_token))
+            headers.append((self._token_header, credentials.session_token))
         lines, names = canonical_headers(headers)
         canonical = _canonical(request, lines, names, payload_hash)
         authorization = self._key_for(credentials, region, stamp).authorization(stamp, canonical, names)
@@ -260,7 +264,8 @@ class Signer:
         """A signed request with other headers. It keeps its signature if that does not cover the difference."""
         if _covered(headers) == _covered(request.headers) and request.sign_again is not None:
             return request.signed(headers, request.sign_again)
-        unsigned = [header for header in headers if header[0].lower() not in _ADDED]
+        added = _ADDED | {self._token_header}
+        unsigned = [header for header in headers if header[0].lower() not in added]
         return self.sign(replace(request, headers=unsigned), credentials, region, time, payload_hash)
 
     def _key_for(self, credentials: Credentials, region: str, stamp: str) -> SigningKey:
@@ -283,7 +288,7 @@ def is_signed_with(request: HttpRequest, credentials: Credentials) -> bool:
     """Whether these credentials signed the headers of a request."""
     headers = {name.lower(): value for name, value in request.headers}
     is_key = f" Credential={credentials.access_key_id}/" in headers.get("authorization", "")
-    return is_key and headers.get("x-amz-security-token") == credentials.session_token
+    return is_key and credentials.session_token in {None, *headers.values()}
 
 
 def hash_payload(content: Content | None) -> str:

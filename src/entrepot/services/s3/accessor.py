@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
-from entrepot.errors import NotFound, Unexpected
+from entrepot.errors import ConditionNotMatch, NotFound, Unexpected
 from entrepot.raw import (
     DEFAULT_WRITE,
     AccessorInfo,
@@ -18,6 +18,7 @@ from entrepot.raw import (
     OpPost,
     OpPresign,
     OpRead,
+    OpRename,
     OpSetTags,
     OpStat,
     OpWrite,
@@ -26,18 +27,21 @@ from entrepot.raw import (
     RpGetTags,
     RpListUploads,
     RpPresign,
+    RpRename,
     RpSetTags,
     RpStat,
     RpWrite,
     oio,
 )
 from entrepot.raw.http.client import HttpClient
+from entrepot.raw.http.publication import object_exists
 from entrepot.raw.http.store import HttpStore
 from entrepot.raw.runtime import Window
 from entrepot.types import BytesRange, Capability, Scheme
 
-from . import multipart, tagging, uploads
+from . import express, multipart, tagging, uploads
 from .bucket_probe import BucketProbe
+from .buckets import zone_of
 from .copier import MAX_COPY, S3Copy, SourceObject
 from .core import S3Core
 from .deleter import S3Deletions
@@ -137,6 +141,43 @@ UNSIGNED_CAPABILITY: Final = replace(
 """The same without keys. S3 honours overridden response headers only in signed requests. Presigning without keys is
 offered for reads of a public bucket; unsigned writes by anyone are not what presigning is for."""
 
+DIRECTORY_CAPABILITY: Final = replace(
+    CAPABILITY,
+    stat_with_version=False,
+    read_with_version=False,
+    write_with_append=True,
+    write_with_tags=False,
+    write_with_storage_class=False,
+    write_with_acl=False,
+    write_with_retain_until=False,
+    write_with_legal_hold=False,
+    delete_with_version=False,
+    list_can_prefix=False,
+    list_with_start_after=False,
+    list_with_versions=False,
+    list_with_deleted=False,
+    copy_with_source_version=False,
+    copy_with_tags=False,
+    copy_with_storage_class=False,
+    copy_with_acl=False,
+    rename=True,
+    rename_with_if_not_exists=True,
+    get_tags=False,
+    set_tags=False,
+    presign=False,
+    presign_read=False,
+    presign_stat=False,
+    presign_write=False,
+    presign_delete=False,
+    presign_post=False,
+    presign_part=False,
+)
+"""Of a directory bucket. It lists only by whole directories, and in no order, so that no listing can start after a key.
+Requests of a session cannot be presigned for longer than its five minutes, so none are."""
+
+APPEND_SIZE: Final = 8 * 1024**2
+"""The most bytes of one append, unless `chunk` says otherwise."""
+
 SHORT: Final = 1024**3
 """The size in bytes up to which the default parts of an object are equal in any case."""
 
@@ -170,6 +211,8 @@ class S3Accessor(HttpStore[S3Core]):
         source: S3Accessor | None = None,
     ) -> None:
         capability = UNSIGNED_CAPABILITY if client.is_anonymous else CAPABILITY
+        if zone_of(client.dialect.bucket) is not None:
+            capability = DIRECTORY_CAPABILITY
         info = AccessorInfo(scheme=Scheme.S3, root=root, name=client.dialect.bucket, native_capability=capability)
         super().__init__(info, client, S3Deletions(client, root))  # kept, since they learn what the server supports
         self._max_copy = max_copy
@@ -191,8 +234,10 @@ class S3Accessor(HttpStore[S3Core]):
         self._bucket.is_settled = True
         return known
 
-    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.MultipartWriter]:
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
         upload = S3Upload(self._client, self._key(path), args)
+        if args.append:
+            return RpWrite(), oio.AppendWriter(upload.find_end, upload.append, args.chunk or APPEND_SIZE)
         window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
         return RpWrite(), oio.MultipartWriter(upload, self.part_sizes(args), window)
 
@@ -238,6 +283,13 @@ class S3Accessor(HttpStore[S3Core]):
                 return RpPresign(request=await self._client.presign(request, args.expires))
             case _:
                 return await super().presign(path, args)
+
+    async def rename(self, source: str, target: str, args: OpRename) -> RpRename:
+        try:
+            await self._client.do(express.rename(self._dialect, self._key(source), self._key(target), args))
+        except ConditionNotMatch as error:
+            raise (object_exists(error) if args.if_not_exists else error) from None
+        return RpRename()
 
     async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
         try:

@@ -11,7 +11,7 @@ from typing import Final, Self
 from entrepot.raw.http.endpoint import Endpoint, parse_endpoint
 from entrepot.raw.http.transport import HttpRequest
 
-from .buckets import AccessPoint, access_point_of, can_be_in_host, invalid, is_in_host_at_amazon
+from .buckets import AccessPoint, access_point_of, can_be_in_host, invalid, is_in_host_at_amazon, zone_of
 from .partitions import amazon_host, partition_of
 
 DEFAULT_REGION: Final = "us-east-1"
@@ -102,6 +102,8 @@ def address_of(bucket: str, settings: Settings) -> Address:
         return _at_access_point(access_point, settings)
     if settings.endpoint is not None:
         return _at_endpoint(bucket, settings.endpoint, settings)
+    if (zone := zone_of(bucket)) is not None:
+        return _in_zone(bucket, zone, settings)
     return _at_amazon(bucket, settings)
 
 
@@ -136,6 +138,21 @@ def _at_amazon(bucket: str, settings: Settings) -> Address:
     host = f"s3{_variant(settings)}.{region}.{partition.suffix}"
     is_virtual = is_in_host_at_amazon(bucket) if settings.virtual_host is None else settings.virtual_host
     return _with_bucket(bucket, "https", host, "", region, is_virtual=is_virtual, is_derived=True)
+
+
+def _in_zone(bucket: str, zone: str, settings: Settings) -> Address:
+    """The zonal endpoint of a directory bucket, which has no path style."""
+    if settings.virtual_host is False or settings.accelerate:
+        raise invalid(
+            "bucket is a directory bucket, which has neither path style nor Transfer Acceleration: leave out "
+            "enable_virtual_host_style and use_accelerate_endpoint"
+        )
+    region = settings.region or DEFAULT_REGION
+    partition = partition_of(region)
+    _check_fips(settings, has_fips=partition.has_fips)
+    fips, dualstack = "-fips" if settings.fips else "", ".dualstack" if settings.dualstack else ""
+    host = f"{bucket}.s3express{fips}-{zone}{dualstack}.{region}.{partition.suffix}"
+    return Address(f"https://{host}", host, region)
 
 
 def _at_endpoint(bucket: str, endpoint: str, settings: Settings) -> Address:

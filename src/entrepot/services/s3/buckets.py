@@ -22,6 +22,15 @@ _REGION: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _OUTPOST_ALIAS: Final = "--op-s3"
 
 
+_DIRECTORY_BUCKET: Final = re.compile(r".+--([a-z0-9-]+-az[0-9]+)--x-s3", re.ASCII)
+
+
+def zone_of(bucket: str) -> str | None:
+    """The id of the zone of a directory bucket, such as `"use1-az4"`; None for other buckets."""
+    match = _DIRECTORY_BUCKET.fullmatch(bucket)
+    return None if match is None else match[1]
+
+
 @dataclass(frozen=True, slots=True)
 class AccessPoint:
     """An access point of one region.

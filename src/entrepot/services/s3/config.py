@@ -16,7 +16,7 @@ from entrepot.raw.http.settings import HttpServiceConfig
 from entrepot.raw.telemetry import Telemetry
 
 from .address import Settings, address_of, endpoint_of, region_of_host
-from .buckets import check_bucket
+from .buckets import check_bucket, zone_of
 from .checksum_settings import check_checksums, checksum_to_send, is_content_checked
 from .fixed_headers import GOVERNANCE
 from .header_settings import fixed_headers
@@ -223,10 +223,12 @@ class S3(HttpServiceConfig):
     def build(self, context: Context) -> Accessor:
         from entrepot.raw.http.client import HttpClient
         from entrepot.signing.clock import Clock
+        from entrepot.signing.provider import CredentialCache
 
         from .accessor import S3Accessor
         from .core import S3Core
         from .credentials import credential_cache
+        from .express import SessionProvider, SessionSigner
         from .placed import PlacedSigner
         from .refusals import CorrectedClock, RenewedCredentials
 
@@ -248,8 +250,16 @@ class S3(HttpServiceConfig):
             checksum=checksum_to_send(self, environ, is_amazon=is_amazon),
             is_content_checked=is_content_checked(self, environ, is_amazon=is_amazon),
         )
-        signer = PlacedSigner(place, self._signer(context, credentials, clock, place))
-        client = HttpClient(core, signer, context.http, context.runtime, corrections, self.request_headers)
+        account = self._signer(context, credentials, clock, place)
+        connected = context.http, context.runtime
+        client = HttpClient(core, PlacedSigner(place, account), *connected, corrections, self.request_headers)
+        if credentials is not None and zone_of(self.bucket) is not None:
+            provider = SessionProvider(client, is_read_only=context.is_read_only)
+            sessions = CredentialCache(provider, context.runtime, now=clock.timestamp)
+            session = self._signer(context, sessions, clock, place, is_session=True)
+            signer = PlacedSigner(place, SessionSigner(session, account))
+            corrections.append(RenewedCredentials(sessions))
+            client = HttpClient(core, signer, *connected, corrections, self.request_headers)
         return S3Accessor(client, normalize_root(self.root), has_equal_parts=self._has_equal_parts(at.host))
 
     @property
@@ -272,8 +282,17 @@ class S3(HttpServiceConfig):
         )
 
     def _signer(
-        self, context: Context, credentials: CredentialCache[Credentials] | None, clock: Clock, place: BucketPlace
+        self,
+        context: Context,
+        credentials: CredentialCache[Credentials] | None,
+        clock: Clock,
+        place: BucketPlace,
+        *,
+        is_session: bool = False,
     ) -> RequestSigner:
+        from entrepot.signing.aws import TOKEN_HEADER
+
+        from .express import SERVICE, SESSION_TOKEN_HEADER
         from .private_keys import PrivateKeySigner
         from .signer import S3Signer
 
@@ -283,6 +302,8 @@ class S3(HttpServiceConfig):
             context.runtime,
             clock,
             unsigned_payload=self.unsigned_payload,
+            service="s3" if zone_of(self.bucket) is None else SERVICE,
+            token_header=SESSION_TOKEN_HEADER if is_session else TOKEN_HEADER,
         )
         return PrivateKeySigner(signer) if self.server_side_encryption_customer_key else signer
 

@@ -2,7 +2,7 @@
 
 The request has two digests of its content, because each is required by some servers and unknown to others: Content-MD5
 by the older ones, `x-amz-checksum-crc32` where MD5 is no longer used. If the second is refused, the request is sent
-again without it.
+again without it. A directory bucket takes only the second.
 """
 
 from base64 import b64encode
@@ -15,6 +15,7 @@ from entrepot.errors import Error, NotFound, Unexpected
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest
 from entrepot.raw.http.xml import can_carry, escaped
 
+from .buckets import zone_of
 from .core import NAMESPACE, NULL_VERSION, S3Core
 from .digests import content_md5
 from .errors import code_error
@@ -35,7 +36,7 @@ def delete_objects(core: S3Core, objects: Sequence[KeyVersion], *, has_checksum:
     """The request, with or without the checksum header. Its response names only what failed."""
     listed = "".join(_object(key, version) for key, version in objects)
     content = f'<Delete xmlns="{NAMESPACE}"><Quiet>true</Quiet>{listed}</Delete>'.encode()
-    headers = [content_md5(content)]
+    headers = [] if zone_of(core.bucket) is not None else [content_md5(content)]
     if has_checksum:
         headers.append(("x-amz-checksum-crc32", _base64(crc32(content).to_bytes(4))))
     return core.on_bucket("POST", [("delete", None)], headers, content)

@@ -26,7 +26,7 @@ from entrepot.raw.runtime import Runtime
 from entrepot.signing.aws_profile import load_files, profile_name
 
 from .address import DEFAULT_REGION, REGION, Address, Settings, address_of
-from .buckets import access_point_of, invalid
+from .buckets import access_point_of, invalid, zone_of
 from .environment import NO_FILES, settings_of
 from .errors import REGION_CODES, stated_code
 from .partitions import amazon_host, partition_of
@@ -172,6 +172,8 @@ class BucketPlace:
 
     async def _detected(self) -> str:
         """The region of the bucket, from the response to an unsigned HEAD (HeadBucket)."""
+        if zone_of(self._bucket) is not None:
+            raise invalid("the region of a directory bucket cannot be found out: set region")
         address = address_of(self._bucket, replace(self._settings, virtual_host=False, accelerate=None))
         response = await self._http.send(HttpRequest("HEAD", address.url, [("Host", address.host)]))
         await response.body.close()

@@ -5,6 +5,7 @@ from typing import Final
 
 from entrepot.errors import Error
 from entrepot.raw.http.endpoint import is_loopback, parse_endpoint
+from entrepot.raw.http.form import Form
 from entrepot.raw.http.signer import RequestSigner
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.types import PresignedRequest
@@ -56,6 +57,9 @@ class PrivateKeySigner(RequestSigner):
     async def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
         check_is_private(request.url)
         return await self._signer.presign(request, expires)
+
+    async def presign_form(self, request: HttpRequest, form: Form, expires: timedelta) -> PresignedRequest:
+        return await self._signer.presign_form(request, form, expires)
 
     def explain(self, error: Error, sent: HttpRequest) -> Error:
         return self._signer.explain(error, sent)

@@ -9,7 +9,7 @@ from entrepot.raw.http.form import Form
 from entrepot.raw.http.signer import RequestSigner, presigned_headers
 from entrepot.raw.http.transport import Content, HttpRequest
 from entrepot.raw.runtime import Runtime
-from entrepot.signing.aws import Credentials, Signer, hash_payload, is_signed_with
+from entrepot.signing.aws import TOKEN_HEADER, Credentials, Signer, hash_payload, is_signed_with
 from entrepot.signing.clock import Clock
 from entrepot.signing.provider import CredentialCache
 from entrepot.types import PresignedRequest
@@ -32,6 +32,8 @@ class S3Signer(RequestSigner):
         runtime: hashes long contents in a thread.
         clock: the time that requests are signed with.
         unsigned_payload: whether the content of objects is left out of signatures; None leaves it out over TLS.
+        service: the name of the service in signatures.
+        token_header: the header of the token of temporary credentials.
     """
 
     __slots__ = ("_clock", "_credentials", "_region", "_runtime", "_signer", "_unsigned_payload")
@@ -44,13 +46,15 @@ class S3Signer(RequestSigner):
         clock: Clock,
         *,
         unsigned_payload: bool | None = None,
+        service: str = "s3",
+        token_header: str = TOKEN_HEADER,
     ) -> None:
         self._credentials = credentials
         self._region = region
         self._runtime = runtime
         self._clock = clock
         self._unsigned_payload = unsigned_payload
-        self._signer = Signer("s3")
+        self._signer = Signer(service, token_header)
 
     @property
     def is_anonymous(self) -> bool:

@@ -13,6 +13,7 @@ A conflict at the end of an upload spends it: S3 requires a new upload, so that 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from entrepot.errors import ConditionNotMatch, Error, NotFound, Unexpected
 from entrepot.raw import OpStat, OpWrite
@@ -22,7 +23,7 @@ from entrepot.raw.http.transport import Content, Header, content_size
 from entrepot.raw.oio import MultipartUpload, Part
 from entrepot.types import Metadata
 
-from . import multipart
+from . import express, multipart
 from .checksums import MODE
 from .core import S3Core
 from .errors import CONFLICT, NO_SUCH_UPLOAD
@@ -51,6 +52,22 @@ class S3Upload(MultipartUpload):
 
     async def store(self, content: bytes) -> Metadata:
         return await self._publication.put(content, self._stated(await self._checksum_of(content)))
+
+    async def find_end(self) -> int:
+        """The size of the object in bytes, 0 if there is none."""
+        try:
+            headers, _ = await self._client.call(self._core.head(self._key, OpStat()))
+        except NotFound:
+            return 0
+        return self._core.describe(headers).content_length or 0
+
+    async def append(self, offset: int, content: Sequence[bytes]) -> Metadata:
+        """Adds content to the end of the object, which has `offset` bytes. Only directory buckets can do that."""
+        joined = b"".join(content)
+        request = express.append(self._core, self._key, offset, joined, self._args)
+        checksum = self._stated(await self._checksum_of(joined))
+        headers = await self._client.store(request.with_headers([*request.headers, *checksum]))
+        return replace(self._core.describe_stored(headers, len(joined)), content_length=offset + len(joined))
 
     async def initiate(self) -> str:
         request = multipart.initiate(self._core, self._key, self._args)
