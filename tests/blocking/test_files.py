@@ -4,6 +4,7 @@ import io
 import pickle
 import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -243,6 +244,16 @@ def test_small_reads_after_a_seek_fetch_what_is_read_and_later_ones_share_a_fetc
     sizes = [call.args.range.length for call in service.script.calls if call.operation == "read"]
     assert sizes[:3] == [1000, 1000, 1000]
     assert len(sizes) <= 6
+
+
+@STORAGES
+def test_threads_share_an_archive(op):
+    with op.open("a.zip", "wb") as file, zipfile.ZipFile(file, "w") as archive:
+        for i in range(20):
+            archive.writestr(str(i), str(i) * 10_000)
+    with op.open("a.zip", "rb") as file, zipfile.ZipFile(file) as archive, ThreadPoolExecutor(4) as threads:
+        contents = list(threads.map(archive.read, archive.namelist()))
+    assert contents == [(str(i) * 10_000).encode() for i in range(20)]
 
 
 def test_a_large_read_into_a_buffer_takes_no_memory_beside_it(memory):
