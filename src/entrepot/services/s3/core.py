@@ -5,7 +5,7 @@ deletions of many objects, uploads in parts and errors have modules of their own
 """
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from entrepot.errors import Error, Unexpected
@@ -94,6 +94,11 @@ class S3Core(Dialect):
     def delete(self, key: str, args: OpDelete) -> HttpRequest:
         """DeleteObject."""
         return self.on_object("DELETE", key, version_query(args.version), write_conditions(args))
+
+    def request(self, key: str, args: ObjectArgs) -> HttpRequest:
+        """The request to presign, without the header that requests checksums: its receiver would have to send it."""
+        plain = replace(self, is_content_checked=False) if self.is_content_checked else self
+        return Dialect.request(plain, key, args)
 
     def listing(self, root: str, path: str, args: OpList) -> ListRequests:
         """ListObjectsV2, ListObjects or ListObjectVersions."""
