@@ -31,6 +31,7 @@ SLOW = {
     r"tests/docs/test_quickstart\.py": "starts all servers of the demo",
     r"tests/facade/test_preload\.py::test_no_operation_imports_anything\[s3\]": "calls all in new interpreters",
     r"tests/integration/test_presigned\.py::test_one_that_has_expired_is_refused": "waits until a second has passed",
+    r"tests/integration/test_presigned\.py::test_parts_that_others_send": "sends a part of 5 MiB",
     r"tests/integration/test_replayed_faults\.py::test_(blanks|a_completion)": "sends many MiB",
     r"tests/integrations/test_fsspec_abstract\.py.*\[moto": "makes some thousand requests to the slowest server",
     r"tests/integrations/test_\w+\.py::test_processes": "starts interpreters",
