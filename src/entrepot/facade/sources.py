@@ -12,7 +12,6 @@ import stat
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Generator, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -116,7 +115,11 @@ def _regular_length(describe: Callable[[], os.stat_result]) -> int | None:
 
 def with_length_of(args: OpWrite, length: int | None) -> OpWrite:
     """The arguments of a write with the length as a hint, unless the object is too short for that to matter."""
-    return args if length is None or length <= LONG else replace(args, content_length_hint=length)
+    if length is None or length <= LONG:
+        return args
+    from dataclasses import replace  # `import entrepot` does without it, since it imports `inspect`
+
+    return replace(args, content_length_hint=length)
 
 
 def blocks(file: BinaryFile) -> Generator[Bytes, None, None]:
