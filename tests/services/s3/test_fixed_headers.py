@@ -42,7 +42,7 @@ def requests(core: S3Core, args: OpWrite = DEFAULT_WRITE) -> dict[str, HttpReque
         "part": multipart.upload_part(core, "k", "u", 1, [b"x"]),
         "complete": multipart.complete(core, "k", "u", [], args),
         "abort": multipart.abort(core, "k", "u"),
-        "copy": core.copy("s", "k", OpCopy()),
+        "copy": core.copy(core.copy_source("s", None), "k", OpCopy()),
         "copied part": multipart.copy_part(core, "k", "u", 1, source, range(2)),
         "bucket": core.on_bucket("GET", [("uploads", None)]),
     }
