@@ -78,8 +78,8 @@ def test_user_metadata_and_versions_are_texts_too(sent: bytes, text: str) -> Non
     assert found.version == text
 
 
-def test_what_is_encoded_in_ascii_is_left_as_it_is() -> None:
-    """RFC 2047, as Amazon answers: what a user wrote so would not come back the same otherwise."""
+def test_an_encoded_word_of_user_metadata_is_decoded() -> None:
+    """RFC 2047, as Amazon sends metadata that is not ASCII."""
     with ScriptedServer(Store(b"x-amz-meta-name: =?UTF-8?Q?caf=C3=A9?=")) as server:
         found = asyncio.run(s3(server).stat("a"))
-    assert found.user_metadata == {"name": "=?UTF-8?Q?caf=C3=A9?="}
+    assert found.user_metadata == {"name": "café"}

@@ -218,7 +218,7 @@ class S3(HttpServiceConfig):
         address_of(self.bucket, self._settings())
         self._check_credentials()
         self._check_role()
-        self._check_headers()
+        self._check_header_settings()
 
     def build(self, context: Context) -> Accessor:
         from entrepot.raw.http.client import HttpClient
@@ -438,7 +438,7 @@ class S3(HttpServiceConfig):
         except ConfigInvalid as error:
             raise self.invalid(error.message) from None
 
-    def _check_headers(self) -> None:
+    def _check_header_settings(self) -> None:
         object.__setattr__(self, "checksum_algorithm", (self.checksum_algorithm or "").lower() or None)
         try:
             check_checksums(self)
