@@ -164,12 +164,10 @@ import dask, dask.dataframe, pandas
 if __name__ == "__main__":
     url, scheduler, *options = sys.argv[1:]
     options = dict(option.split("=", 1) for option in options)
-    frame = dask.dataframe.from_pandas(pandas.DataFrame({"number": range(100)}), npartitions=4)
-    with dask.config.set(scheduler=scheduler):
-        frame.to_parquet(url, storage_options=options)
-        print(dask.dataframe.read_parquet(url, storage_options=options).number.sum().compute())
-        frame.to_csv(url + "-csv/*.csv", storage_options=options, index=False)
-        print(dask.dataframe.read_csv(url + "-csv/*.csv", storage_options=options).number.sum().compute())
+    frame = dask.dataframe.from_pandas(pandas.DataFrame({"number": range(100)}), npartitions=2)
+    with dask.config.set(scheduler=scheduler, num_workers=1):
+        frame.to_csv(url + "/*.csv", storage_options=options, index=False)
+        print(dask.dataframe.read_csv(url + "/*.csv", storage_options=options).number.sum().compute())
 """
 
 
@@ -180,7 +178,16 @@ def test_dask(tmp_path: Path, folder: str, options: dict[str, str], scheduler: s
     script.write_text(DASK)
     arguments = [f"entrepot+s3://{folder}/dask", scheduler, *(f"{name}={value}" for name, value in options.items())]
     done = subprocess.run([sys.executable, str(script), *arguments], capture_output=True, text=True, timeout=55)
-    assert done.stdout.split() == ["4950", "4950"], done.stderr
+    assert done.stdout.split() == ["4950"], done.stderr
+
+
+@pytest.mark.filterwarnings("ignore::pandas.errors.PandasChangeWarning")  # of Dask's own use of pandas
+def test_dask_and_parquet(folder: str, options: dict[str, str]) -> None:
+    dataframe = pytest.importorskip("dask.dataframe")
+    url = f"entrepot+s3://{folder}/dask"
+    frame = dataframe.from_pandas(pandas.DataFrame({"number": range(100)}), npartitions=2)
+    frame.to_parquet(url, storage_options=options)
+    assert dataframe.read_parquet(url, storage_options=options).number.sum().compute() == 4950
 
 
 def test_datasets_of_hugging_face(

@@ -184,7 +184,7 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
         size = self._stat_file(path).content_length
         if size is None:  # only its end tells the size
             return PythonFile(io.BytesIO(self._blocking.read(path)), mode="r")
-        reader = self._blocking.reader(path, chunk=LARGEST_AHEAD, concurrent=4)
+        reader = self._blocking.reader(path, chunk=2 * LARGEST_AHEAD, concurrent=4)
 
         def fetch(start: int, end: int) -> bytes:
             return reader.fetch([(start, end)])[0]

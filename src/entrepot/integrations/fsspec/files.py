@@ -161,7 +161,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         if self._content is not None:
             return self._content[start:end]
         if self._reader is None:
-            self._reader = self._storage.reader(self._located.key, chunk=BLOCK, concurrent=4)
+            self._reader = self._storage.reader(self._located.key, chunk=2 * BLOCK, concurrent=4)
         return self._reader.fetch([(start, end)])[0]
 
     def _initiate_upload(self) -> None:
