@@ -1,3 +1,4 @@
+import os
 import re
 
 import pytest
@@ -62,6 +63,29 @@ async def test_a_pattern_that_cannot_be_is_refused(op, pattern):
     assert refused.value.operation == "glob"
 
 
+@pytest.mark.parametrize("pattern", ["[z-a]", "x/[a--]"])
+async def test_a_range_from_its_end_to_its_start_is_refused(pattern):
+    op = Operator(Memory())
+    with pytest.raises(InvalidInput, match="range"):
+        await op.glob(pattern)
+    with pytest.raises(InvalidInput, match="range"):
+        await op.copy_tree(Operator(Memory()), exclude=pattern)
+
+
+async def test_any_depth_does_not_go_round_in_links(tmp_path):
+    (tmp_path / "dir/sub").mkdir(parents=True)
+    (tmp_path / "dir/sub/loop").symlink_to("..")
+    os.mkfifo(tmp_path / "dir/fifo")
+    op = Operator(Fs(tmp_path))
+
+    async def found(pattern):
+        return sorted([entry.path async for entry in op.glob(pattern)])
+
+    assert await found("**/") == ["dir/", "dir/sub/", "dir/sub/loop/"]
+    assert await found("dir/**/loop/") == ["dir/sub/loop/"]
+    assert await found("dir/*") == await found("dir/**") == ["dir/fifo"]
+
+
 async def test_only_directories_that_may_match_are_listed():
     op = Operator(Memory())
     for path in PATHS:
@@ -82,13 +106,16 @@ async def test_only_directories_that_may_match_are_listed():
 
 
 def test_the_expression_of_a_pattern_is_that_of_its_parts():
-    texts = ["a", "ab", "a/b", "a/b/c", "*", "a]", "\\", "^", "a\nb", "", "[", "[a", "a.b"]
+    texts = ["a", "ab", "a/b", "a/b/c", "*", "a]", "\\", "^", "a\nb", "", "[", "[a", "a.b", "[]", "[!]"]
     matches = {pattern: [text for text in texts if compiled(pattern).fullmatch(text)] for pattern in
-               ("*", "a*", "a/**", "**/b", "[*]", "[^]", "[]]", "a[]]", "[\\d]", "[", "[a", "a.b", "a?b")}  # fmt: skip
+               ("*", "a*", "a/**", "**/b", "[*]", "[^]", "[]]", "a[]]", "[\\d]", "[", "[a", "a.b", "a?b",
+                "[]", "[!]", "a[!]]", "[+--a]", "[a-]")}  # fmt: skip
     assert matches == {
-        "*": ["a", "ab", "*", "a]", "\\", "^", "a\nb", "", "[", "[a", "a.b"], "a*": ["a", "ab", "a]", "a\nb", "a.b"],
+        "*": ["a", "ab", "*", "a]", "\\", "^", "a\nb", "", "[", "[a", "a.b", "[]", "[!]"],
+        "a*": ["a", "ab", "a]", "a\nb", "a.b"],
         "a/**": ["a/b", "a/b/c"], "**/b": ["a/b"], "[*]": ["*"], "[^]": ["^"], "[]]": [], "a[]]": ["a]"],
         "[\\d]": ["\\"], "[": ["["], "[a": ["[a"], "a.b": ["a.b"], "a?b": ["a\nb", "a.b"],
+        "[]": ["[]"], "[!]": ["[!]"], "a[!]]": ["ab"], "[+--a]": ["a"], "[a-]": ["a"],
     }  # fmt: skip
 
 
@@ -98,6 +125,8 @@ def test_a_filter_compares_a_name_at_any_depth_and_a_path_as_a_whole():
     assert [path for path in paths if chosen.accepts(path)] == [
         "a.csv", "x/y/a.csv", "docs/a.md", "docs/x/a.md", "very-old/a.csv"
     ]  # fmt: skip
+    assert [path for path in paths if PathFilter("/*.csv").accepts(path)] == ["a.csv"]
+    assert [path for path in paths if PathFilter("/old/").accepts(path)] == ["old/a.csv"]
     with pytest.raises(InvalidInput, match=re.escape("include must be a pattern or an iterable of patterns")):
         PathFilter(3)  # type: ignore[arg-type]
 

@@ -3,15 +3,18 @@
 Theory of operation. A pattern is split at its slashes. A part without wildcards is a directory to go into, which costs
 no request. A part with wildcards is matched against the names of one directory, so `2026-*/a.csv` lists the root and
 not the contents of its directories. From the first `**` on, one recursive listing is matched against the rest of the
-pattern; it has no directories on most object stores, so where directories are wanted they are listed one by one.
+pattern. The recursive listing of an object store has no directories, so where these are wanted they are listed one by
+one.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
-from functools import cache
+from functools import lru_cache
+from itertools import starmap
 from typing import Any, Final, NamedTuple
 
 from entrepot.errors import InvalidInput, NotADirectory, NotFound
@@ -27,8 +30,14 @@ Patterns = str | Iterable[str]
 _ANY_DEPTH: Final = "**"
 _RECURSIVE: Final = OpList(recursive=True)
 _WILDCARD: Final = re.compile(r"[*?\[]")
-_SPECIAL_MEMBER: Final = re.compile(r"[\\^\[\]&~|]")
-_PIECE: Final = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]/]*\]|[^*?\[]+|\[")
+_PIECE: Final = re.compile(r"\*\*/|\*\*|\*|\?|\[!?+[^/][^\]/]*\]|[^*?\[]+|\[")
+"""A piece of a pattern. `]` right after `[` or `[!` is a character of the class; a `[` that no `]` closes is itself."""
+
+_MEMBER: Final = re.compile(r"(.)(?:-(.))?", re.DOTALL)
+"""A character of a class, or the first and the last one of a range."""
+
+_COMPILED: Final = 256
+"""The most expressions that are kept. Patterns may come from users without end."""
 
 
 class FutureGlob(Entered[Lister]):
@@ -44,20 +53,20 @@ class FutureGlob(Entered[Lister]):
 class PathFilter:
     """Chooses paths by patterns.
 
-    A pattern with a slash in it is compared with the whole path, one without with the last name at any depth. A pattern
-    that ends with a slash matches everything in the directories that it names.
+    A pattern with a slash in it, also at its start, is compared with the whole path; one without is compared with the
+    last name at any depth. A pattern that ends with a slash matches everything in the directories that it names.
 
     Arguments:
         include: patterns, one of which must match. Without any, every path is included.
         exclude: patterns, none of which may match.
 
     Raises:
-        InvalidInput: a pattern is not text, or is empty.
+        InvalidInput: a pattern is not text, is empty, or cannot match.
     """
 
     def __init__(self, include: Patterns = (), exclude: Patterns = ()) -> None:
-        self._include = [_matcher(pattern) for pattern in _checked("include", include)]
-        self._exclude = [_matcher(pattern) for pattern in _checked("exclude", exclude)]
+        self._include = _matchers("include", include)
+        self._exclude = _matchers("exclude", exclude)
 
     def accepts(self, path: str) -> bool:
         """Whether a path, relative to the tree, is chosen."""
@@ -89,11 +98,13 @@ class GlobLister(oio.List):
         pattern: the pattern, a normalized path. With a slash at its end it matches directories, otherwise files.
     """
 
-    __slots__ = ("_accessor", "_body", "_is_of_directories", "_step", "_steps")
+    __slots__ = ("_accessor", "_body", "_is_listed_whole", "_is_of_directories", "_step", "_steps")
 
     def __init__(self, accessor: Accessor, pattern: str) -> None:
         self._accessor = accessor
         self._is_of_directories = pattern.endswith("/")
+        # A recursive listing of a file system has its directories, and does not enter links, which may lead in circles.
+        self._is_listed_whole = not self._is_of_directories or accessor.info.native_capability.create_dir
         self._steps = deque([_Step("", tuple(pattern.rstrip("/").split("/")), 0)])
         self._step = self._steps[0]
         self._body: oio.List | None = None
@@ -133,7 +144,7 @@ class GlobLister(oio.List):
         return self._matches(self._step, inner)
 
     async def _open(self, step: _Step) -> oio.List:
-        is_recursive = step.parts[0] == _ANY_DEPTH and not self._is_of_directories
+        is_recursive = step.parts[0] == _ANY_DEPTH and self._is_listed_whole
         _, body = await self._accessor.list(step.directory or "/", _RECURSIVE if is_recursive else DEFAULT_LIST)
         return body
 
@@ -159,9 +170,10 @@ class GlobLister(oio.List):
     def _matches_at_any_depth(self, step: _Step, page: Sequence[Entry]) -> Sequence[Entry]:
         below = compiled("/".join(step.parts))
         if not self._is_of_directories:
-            return [entry for entry in page if entry.is_file and below.fullmatch(entry.path[step.origin :])]
+            return [entry for entry in page if not entry.is_dir and below.fullmatch(entry.path[step.origin :])]
         directories = [entry for entry in page if entry.is_dir]
-        self._steps += [step._replace(directory=entry.path) for entry in directories]
+        if not self._is_listed_whole:
+            self._steps += [step._replace(directory=entry.path) for entry in directories]
         return [entry for entry in directories if below.fullmatch(entry.path[step.origin : -1])]
 
 
@@ -174,12 +186,15 @@ def _beneath_plain_parts(step: _Step) -> _Step:
     return _Step(directory, parts, origin)
 
 
-@cache
+@lru_cache(_COMPILED)
 def compiled(pattern: str) -> re.Pattern[str]:
     """The regular expression of a pattern.
 
     `*` and `?` do not match a slash. `**` matches any characters, and `**/` also nothing. `[ab]`, `[a-z]` and `[!ab]`
     are one character, and so `[*]` is a star.
+
+    Raises:
+        InvalidInput: a range such as `[z-a]` ends before its start.
     """
     return re.compile("".join(map(_expression, _PIECE.findall(pattern))), re.DOTALL)
 
@@ -195,31 +210,42 @@ def _expression(piece: str) -> str:
         case "?":
             return "[^/]"
     if piece[0] == "[" and len(piece) > 1:
-        members = _SPECIAL_MEMBER.sub(r"\\\g<0>", piece[1:-1].removeprefix("!"))
+        members = "".join(starmap(_member, _MEMBER.findall(piece[1:-1].removeprefix("!"))))
         return f"(?!/)[{'^' if piece[1] == '!' else ''}{members}]"
     return re.escape(piece)
+
+
+def _member(first: str, last: str) -> str:
+    if not last:
+        return re.escape(first)
+    if last < first:
+        raise InvalidInput(f"the range {first}-{last} of a pattern ends before its start")
+    return f"{re.escape(first)}-{re.escape(last)}"
 
 
 def check_pattern(pattern: Any) -> str:
     """A pattern as a normalized path.
 
     Raises:
-        InvalidInput: it is not text, is empty, or has `**` beside other characters of a name.
+        InvalidInput: it is not text, is empty, has `**` beside other characters of a name, or has a range that ends
+            before its start.
     """
     text = normalize_path(pattern)
     if text == "/":
         raise InvalidInput("the pattern is empty")
     if any(_ANY_DEPTH in part and part != _ANY_DEPTH for part in text.split("/")):
         raise InvalidInput("** must stand alone between slashes")
+    compiled(text)  # checks its ranges, before any I/O
     return text
 
 
-def _checked(name: str, patterns: Patterns) -> list[str]:
+def _matchers(name: str, patterns: Patterns) -> list[re.Pattern[str]]:
     if not isinstance(patterns, str | Iterable) or isinstance(patterns, bytes):
         raise InvalidInput(f"{name} must be a pattern or an iterable of patterns, not {shown(patterns)}")
-    return [check_pattern(pattern) for pattern in ([patterns] if isinstance(patterns, str) else patterns)]
+    return [_matcher(pattern) for pattern in ([patterns] if isinstance(patterns, str) else patterns)]
 
 
 def _matcher(pattern: str) -> re.Pattern[str]:
-    is_name = "/" not in pattern.rstrip("/")
-    return compiled(f"{'**/' if is_name else ''}{pattern}{'**' if pattern.endswith('/') else ''}")
+    path = check_pattern(pattern)
+    is_name = "/" not in os.fspath(pattern).rstrip("/")
+    return compiled(f"{'**/' if is_name else ''}{path}{'**' if path.endswith('/') else ''}")
