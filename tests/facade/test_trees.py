@@ -90,6 +90,18 @@ async def test_equal_files_are_skipped_and_changed_ones_copied():
     assert await target.read("a/1") == b"longer"
 
 
+async def test_files_of_two_stores_are_not_equal_by_a_counter_for_an_etag():
+    source, target = await filled({"a": b"new"}), await filled({"a": b"old"})
+    await asyncio.sleep(0.002)
+    await source.write("b", b"1")
+    await source.write("a", b"new")
+    await target.write("b", b"2")
+    await target.write("a", b"older")
+    assert (await source.stat("a")).etag == (await target.stat("a")).etag
+    await source.sync(target)
+    assert await target.read("a") == b"new"
+
+
 async def test_sync_deletes_what_the_source_lacks_and_nothing_that_is_excluded():
     source, target = await filled(), await filled({"a/old": b"1", "a/kept.log": b"2", "other/old": b"3"})
     report = await source.sync(target, "a/", delete=True, exclude="*.log")
@@ -129,6 +141,66 @@ async def test_bad_input_is_refused_before_any_request(arguments):
         await source.copy_tree(other, "a/", **arguments)
     assert refused.value.operation == "copy_tree"
     assert await content_of(source) == FILES
+
+
+async def test_sync_refuses_to_delete_its_own_source(tmp_path):
+    op = await filled()
+    for path in ("a/b/", "a/b"):
+        with pytest.raises(InvalidInput, match="the source is in the target"):
+            await op.sync(op, path, "a/", delete=True)
+    assert await content_of(op) == FILES
+    assert (await op.sync(op, "a/b/", "a/")).copied == 2  # nothing is deleted
+
+
+async def test_what_progress_raises_ends_the_transfer(tmp_path):
+    calls = 0
+
+    def stop_once(_: Progress) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 9:
+            raise ZeroDivisionError
+
+    source, target = await filled({f"f{number}": b"x" for number in range(100)}), Operator(Fs(tmp_path))
+    with pytest.raises(ZeroDivisionError):
+        await source.copy_tree(target, progress=stop_once)
+    assert calls == 9
+    assert len(await content_of(target)) < 20
+
+
+async def test_an_object_that_changes_after_its_listing_counts_with_its_new_size():
+    source = await filled({"a": b"1"})
+
+    async def grow(operation: str, path: str) -> None:
+        if (operation, path) == ("read", "a"):
+            await source.write("a", b"12345")
+
+    for content, changed in ((b"1", b"12345"), (b"1234567", b"12345")):
+        await source.write("a", content)
+        steps: list[Progress] = []
+        report = await source.layer(Around(grow)).copy_tree(Operator(Memory()), progress=steps.append)
+        assert report.copied_bytes == steps[-1].total_done == len(changed)
+
+
+async def test_what_is_no_regular_file_fails_and_is_never_left_out(tmp_path):
+    tree = tmp_path / "tree"
+    (tree / "dir").mkdir(parents=True)
+    (tree / "dir/file").write_bytes(b"1")
+    (tree / "link").symlink_to("dir/file")
+    (tree / "entered").symlink_to("dir")
+    (tree / "out").symlink_to("/etc/hostname")
+    (tree / "nowhere").symlink_to("missing")
+    os.mkfifo(tree / "fifo")
+    op = await filled({"up/out": b"kept"})
+    with pytest.raises(TransfersFailed) as failed:
+        await op.upload_tree(tree, "up")
+    assert {failure.path: failure.kind for failure in failed.value.failures} == {
+        "out": "PermissionDenied", "nowhere": "NotFound", "fifo": "Unsupported"
+    }  # fmt: skip
+    with pytest.raises(TransfersFailed):
+        await Operator(Fs(tree)).sync(op, "/", "up", delete=True)
+    assert set(await content_of(op)) == {"up/dir/file", "up/link", "up/out"}
+    assert (await op.upload_tree(tree, "up", exclude=["out", "nowhere", "fifo"])).copied == 2
 
 
 async def test_progress_counts_bytes_and_files():
@@ -182,8 +254,14 @@ async def test_a_missing_directory_is_not_an_empty_one(tmp_path):
         await target.upload_tree(tmp_path / "file", "up")
     with pytest.raises(NotFound):
         await Operator(Memory()).sync(target, "a/", delete=True)
+    for empty in (Operator(Fs(tmp_path / "mistyped")), Operator(Memory())):
+        with pytest.raises(NotFound, match="nothing is deleted"):
+            await empty.sync(target, delete=True)
+        assert await empty.sync(Operator(Memory()), delete=True) == TreeReport()
     assert await content_of(target) == FILES
     assert await Operator(Memory()).copy_tree(target) == TreeReport()
+    (tmp_path / "in/dir").mkdir(parents=True)
+    assert (await Operator(Fs(tmp_path / "in")).sync(target, "dir/", "a/b/", delete=True)).deleted == 2
 
 
 async def test_walk_visits_directories_from_the_top_and_may_be_pruned(tmp_path):
@@ -231,5 +309,13 @@ def test_times_decide_only_between_equal_sizes():
     assert not is_same(Metadata(content_length=1, last_modified=now), Metadata(content_length=1, last_modified=old))
     assert not is_same(Metadata(content_length=1, last_modified=old), Metadata(content_length=2, last_modified=now))
     assert not is_same(Metadata(content_length=1), Metadata(content_length=1, last_modified=now))
-    assert is_same(Metadata(etag='"a"', last_modified=now), Metadata(etag='"a"', last_modified=old))
-    assert not is_same(Metadata(etag='W/"a"'), Metadata(etag='W/"a"'))
+
+
+def test_an_etag_decides_only_where_it_is_a_digest():
+    now = datetime.now(UTC)
+    old = now - timedelta(seconds=1)
+    digest = '"900150983cd24fb0d6963f7d28e17f72"'
+    for etag, is_equal in ((digest, True), (f'{digest[:-1]}-3"', True), (f"W/{digest}", False), ('"1"', False)):
+        source = Metadata(etag=etag, content_length=3, last_modified=now)
+        assert is_same(source, Metadata(etag=etag, content_length=3, last_modified=old)) is is_equal
+        assert not is_same(source, Metadata(etag=etag, content_length=4, last_modified=old))

@@ -505,8 +505,9 @@ class BlockingOperator(BlockingBase):
     def upload_tree(self, local: Path, path: Path, **options: Unpack[TreeOptions]) -> TreeReport:
         """Copies all files below a local directory. Requires `write`, and `list` with `skip_same`.
 
-        The arguments but `local` and the errors are those of `copy_tree`. Symbolic links are followed within the
-        directory; a link that leads out of it fails.
+        The arguments but `local` and the errors are those of `copy_tree`. A symbolic link to a file is followed within
+        the directory, and one to a directory is not entered. A link that leads out of the directory or to nothing, a
+        FIFO, a socket and a device fail.
 
         Arguments:
             local: the local directory.
@@ -527,10 +528,12 @@ class BlockingOperator(BlockingBase):
             source: the directory to copy. By default all.
             target: the directory of the copies. By default the same path.
             include: patterns of files, as of `glob` and relative to the directory, of which one must match. A pattern
-                without a slash is compared with the name of the file at any depth. By default every file.
+                without any slash is compared with the name of the file at any depth. By default every
+                file.
             exclude: patterns of files to leave out.
-            skip_same: leave out files that the target has already: of the same strong etag, or of the same size and no
-                older. By default False. The target is listed first. A transfer that was interrupted goes on this way.
+            skip_same: leave out files that the target has already: of the same size, and no older or with the same MD5
+                as their etag. By default False. The target is listed first. A transfer that was interrupted goes on
+                this way.
             concurrent: files in flight. By default 8, each with 2 requests of 8 MiB.
             progress: a function that is called after each piece with a `Progress`. What it raises
                 ends the transfer.
@@ -556,17 +559,19 @@ class BlockingOperator(BlockingBase):
             source: the directory to copy. By default all.
             target: the directory of the copies. By default the same path.
             delete: delete the files of the target that the source lacks, if `include` and `exclude` choose them. By
-                default False. They are deleted last, and only if every copy was successful.
+                default False. They are deleted last, and only if every copy was successful. A root without any entry
+                deletes nothing: a mistyped one looks the same.
             include: see `copy_tree`.
             exclude: see `copy_tree`. Files that are left out are not deleted.
             concurrent: see `copy_tree`.
             progress: see `copy_tree`.
 
         Raises:
-            NotFound: the directory does not exist.
+            NotFound: the directory does not exist, or `delete` is True and the root to copy is empty.
             TransfersFailed: some files failed; `failures` has the error of each, and `report` the rest.
             DeletionsFailed: all copies were made, and some deletions failed.
-            InvalidInput: the target is in the source, or a pattern is invalid.
+            InvalidInput: the target is in the source, the source is in the target and `delete` is True, or a pattern is
+                invalid.
         """
         return self._run_beside(
             "sync", other, lambda operator, target_operator: operator.sync(target_operator, source, target, **options)
@@ -593,7 +598,8 @@ class BlockingOperator(BlockingBase):
             pattern: the pattern, such as `"logs/2026-*/**/*.json"`.
 
         Raises:
-            InvalidInput: the pattern is empty, or has `**` beside other characters of a name.
+            InvalidInput: the pattern is empty, has `**` beside other characters of a name, or has a range that ends
+                before its start.
         """
         return BlockingLister(self._opened(self._inner.glob(pattern)), self._runner)
 

@@ -11,11 +11,12 @@ Where equal files are skipped or surplus ones deleted, the target is listed firs
 
 from __future__ import annotations
 
+import re
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from entrepot.errors import Error, InvalidInput, TransfersFailed
+from entrepot.errors import Error, InvalidInput, NotFound, TransfersFailed
 from entrepot.raw import DEFAULT_COPY, DEFAULT_STAT, OpList, is_dir_path, normalize_path
 from entrepot.types import Entry, Metadata
 from entrepot.types.numbers import as_integer
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from entrepot.raw.runtime import Window
 
 CONCURRENT: Final = 8
+"""Files in flight, by default."""
+
+_DIGEST: Final = re.compile(r'"[0-9A-Fa-f]{32}(-[0-9]+)?"')
+"""A strong etag that is a digest of the content: the MD5 of S3, also of the parts of an upload."""
+
 _RECURSIVE: Final = OpList(recursive=True)
 _ARGS: Final = replace(DEFAULT_COPY, concurrent=2)
 """Several files are in flight already, so each has fewer requests than a single copy."""
@@ -102,6 +108,7 @@ class Meter:
         if report is not None and not callable(report):
             raise InvalidInput(f"progress must be a function, not {type(report).__name__}")
         self._report = report
+        self._raised: BaseException | None = None
         self._total = 0
         self._files = 0
 
@@ -110,11 +117,20 @@ class Meter:
         return FileMeter(self, path, size)
 
     def add(self, path: str, done: int, size: int | None, count: int, *, is_complete: bool) -> None:
-        """Notes `count` more bytes of a file of which `done` are transferred now."""
+        """Notes `count` more bytes of a file of which `done` are transferred now.
+
+        What the caller's function raises ends the transfer, so every later call of another worker raises it again.
+        """
+        if self._raised is not None:
+            raise self._raised
         self._total += count
         self._files += is_complete
         if self._report is not None:
-            self._report(Progress(path, done, size, self._total, self._files))
+            try:
+                self._report(Progress(path, done, size, self._total, self._files))
+            except BaseException as error:
+                self._raised = error
+                raise
 
 
 class FileMeter:
@@ -138,7 +154,11 @@ class FileMeter:
         self._meter.add(self._path, self.done, self._size, count, is_complete=False)
 
     def complete(self, size: int | None) -> None:
-        """Notes the end of the file, whose size is known now; a copy within the store has no pieces."""
+        """Notes the end of the file.
+
+        Arguments:
+            size: its size, where the store made the copy and no pieces were noted; None where the pieces are all.
+        """
         rest = 0 if size is None else size - self.done
         self.done += rest
         self._meter.add(self._path, self.done, self.done, rest, is_complete=True)
@@ -160,7 +180,14 @@ class _Transfer:
     is_empty: bool = True
 
     async def work(self) -> None:
-        """Copies files until none are left."""
+        """Copies files until none are left. An error that is not of one file ends the other workers too."""
+        try:
+            await self._work()
+        except BaseException:
+            self.has_ended = True
+            raise
+
+    async def _work(self) -> None:
         while (entry := await self._next()) is not None:
             path = entry.path[len(_prefix(self.source.path)) :]
             known = self.surplus.pop(path, None)
@@ -180,8 +207,8 @@ class _Transfer:
                 if entry is None:
                     self.has_ended = True
                     break
-                self.is_empty = False
-                if entry.is_file and self._is_chosen(entry):
+                self.is_empty = self.is_empty and entry.path == "/"  # which every operator has
+                if not entry.is_dir and self._is_chosen(entry):  # a copy says what is wrong with a broken link or FIFO
                     return entry
         return None
 
@@ -193,14 +220,14 @@ class _Transfer:
         args = _ARGS if entry.size is None else replace(_ARGS, source_content_length_hint=entry.size)
         target = replace(self.target, path=_prefix(self.target.path) + path)
         try:
-            await copy_between(replace(self.source, path=entry.path), target, args, meter.add)
+            made = await copy_between(replace(self.source, path=entry.path), target, args, meter.add)
         except Error as error:
             error.of_call("copy_to", scheme=self.source.accessor.info.scheme, path=entry.path)
             error.path = entry.path  # an error of the target has the path there
             error.add_context(target=target.path)
             self.failures.append(error)
             return
-        meter.complete(entry.size)
+        meter.complete(entry.size if made.is_server_side else None)
         copied = self.report.copied_bytes + meter.done
         self.report = replace(self.report, copied=self.report.copied + 1, copied_bytes=copied)
 
@@ -214,11 +241,11 @@ async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
         rules: how to transfer it.
 
     Raises:
-        InvalidInput: the target is in the source.
-        NotFound: there is no such directory.
+        InvalidInput: the target is in the source; or the source is in the target, and surplus files are deleted.
+        NotFound: there is no such directory; or the root is empty, and surplus files would be deleted.
         TransfersFailed: some files failed; the others are copied.
     """
-    _check_apart(source, target)
+    _check_apart(source, target, is_mirror=rules.is_mirror)
     surplus = await _index(target, rules) if rules.is_difference or rules.is_mirror else {}
     runtime = source.context.runtime
     workers: Window[None] = runtime.window(rules.concurrent)
@@ -233,6 +260,8 @@ async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
             await workers.close()
     if transfer.is_empty and not transfer.failures:
         await source.accessor.stat(source.path, DEFAULT_STAT)  # a missing directory is not an empty one
+        if rules.is_mirror and transfer.surplus and source.path == "/":
+            raise NotFound("the source is an empty root, and a mistyped one looks the same: nothing is deleted")
     if transfer.failures:
         raise TransfersFailed.of(transfer.failures, transfer.report)
     return await _delete_surplus(transfer) if rules.is_mirror else transfer.report
@@ -261,19 +290,25 @@ async def _lister(side: Side) -> Lister:
 
 
 def is_same(source: Metadata, target: Metadata) -> bool:
-    """Whether the target has the content of the source: of the same etag, or of the same size and no older."""
-    if source.etag is not None and source.etag == target.etag and not source.has_weak_etag:
-        return True
+    """Whether the target has the content of the source: of the same size, and of the same digest or no older.
+
+    An etag that is not a digest says nothing about the content in another store: it may count the writes there.
+    """
     if source.content_length is None or source.content_length != target.content_length:
         return False
+    if source.etag is not None and source.etag == target.etag and _DIGEST.fullmatch(source.etag):
+        return True
     times = source.last_modified, target.last_modified
     return times[0] is not None and times[1] is not None and times[0] <= times[1]
 
 
-def _check_apart(source: Side, target: Side) -> None:
-    is_same_store = target.stack.config.is_same_store(source.stack.config)
-    if is_same_store and target.key.startswith(source.key):
+def _check_apart(source: Side, target: Side, *, is_mirror: bool) -> None:
+    if not target.stack.config.is_same_store(source.stack.config):
+        return
+    if target.key.startswith(source.key):
         raise InvalidInput("the target is in the source, so the copies would be copied again")
+    if is_mirror and source.key.startswith(target.key):
+        raise InvalidInput("the source is in the target, so `delete` would delete the source")
 
 
 def tree_path(path: Path) -> str:
