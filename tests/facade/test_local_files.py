@@ -137,19 +137,70 @@ async def _parts_of_a_cut_download(op, folder):
     return list(folder.glob(".file.*.part"))
 
 
+async def test_a_partial_file_that_is_longer_than_the_object_starts_again(op, tmp_path):
+    (part,) = await _parts_of_a_cut_download(op, tmp_path)
+    with part.open("r+b") as file:
+        file.truncate(len(CONTENT) + 1)
+    await op.download("dir/file", tmp_path / "file", resume=True)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+async def test_a_long_name_can_be_resumed_and_is_not_mixed_up(op, tmp_path):
+    names = ["x" * 254 + last for last in "12"]
+    await op.write("other", CONTENT[::-1])
+    for name, path in zip(names, ("dir/file", "other"), strict=True):
+        with pytest.raises(Error, match="the line is cut"):
+            await op.layer(FailsLate(5 * CHUNK)).download(path, tmp_path / name, chunk=CHUNK, resume=True)
+    assert len(os.listdir(tmp_path)) == 2  # noqa: PTH208
+    await op.download("dir/file", tmp_path / names[0], resume=True)
+    await op.download("other", tmp_path / names[1], resume=True)
+    assert (tmp_path / names[0]).read_bytes() == (tmp_path / names[1]).read_bytes()[::-1] == CONTENT
+
+
 @pytest.mark.parametrize("resume", [False, True])
 async def test_an_existing_file_can_be_kept(op, tmp_path, resume):
     (tmp_path / "file").write_bytes(b"mine")
     with pytest.raises(ConditionNotMatch):
         await op.download("dir/file", tmp_path / "file", resume=resume, if_not_exists=True)
     assert (tmp_path / "file").read_bytes() == b"mine"
+    assert os.listdir(tmp_path) == ["file"]  # noqa: PTH208
 
 
-@pytest.mark.parametrize("local", ["", ".", "dir/", "a/..", 5, b"file"])
+async def test_a_resumed_download_that_has_no_place_asks_for_no_bytes(op, tmp_path):
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "file").touch()
+    layer = FailsLate(0)
+    for name, options in (("dir", {}), ("file", {"if_not_exists": True})):
+        with pytest.raises((IsADirectory, ConditionNotMatch)):
+            await op.layer(layer).download("dir/file", tmp_path / name, resume=True, **options)
+    assert layer.starts == []
+    assert sorted(os.listdir(tmp_path)) == ["dir", "file"]  # noqa: PTH208
+
+
+async def test_an_error_of_the_last_step_does_not_name_the_partial_file(op, tmp_path):
+    def intrude(progress: Progress) -> None:
+        (tmp_path / "file").write_bytes(b"mine")
+
+    with pytest.raises(ConditionNotMatch) as refused:
+        await op.download("dir/file", tmp_path / "file", resume=True, if_not_exists=True, progress=intrude)
+    assert refused.value.path == "file"
+
+
+@pytest.mark.parametrize("local", ["", ".", "dir/", "a/..", 5, b"file", "a\0b"])
 async def test_what_names_no_local_file_is_refused(op, local):
-    with pytest.raises(InvalidInput) as refused:
-        await op.download("dir/file", local)
-    assert refused.value.operation == "download"
+    for resume in (False, True):
+        with pytest.raises(InvalidInput) as refused:
+            await op.download("dir/file", local, resume=resume)
+        assert refused.value.operation == "download"
+
+
+async def test_a_nul_in_a_local_path_is_refused(op):
+    with pytest.raises(InvalidInput, match="NUL"):
+        await op.upload("a\0b", "x")
+    with pytest.raises(InvalidInput, match="NUL"):
+        await op.upload_tree("a\0b", "x")
+    with pytest.raises(InvalidInput, match="NUL"):
+        await op.download_tree("/", "a\0b")
 
 
 async def test_bad_input_and_missing_things(op, tmp_path):
@@ -174,8 +225,9 @@ async def test_what_progress_raises_ends_the_transfer_and_leaves_nothing(op, tmp
     def stop(_: Progress) -> None:
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        await op.download("dir/file", tmp_path / "file", progress=stop)
+    for resume in (False, True):
+        with pytest.raises(ZeroDivisionError):
+            await op.download("dir/file", tmp_path / "file", progress=stop, resume=resume)
     (tmp_path / "local").write_bytes(b"x")
     with pytest.raises(ZeroDivisionError):
         await op.upload(tmp_path / "local", "up", progress=stop)

@@ -3,8 +3,8 @@
 Theory of operation. The local side is an operator over the directory of the file, so a download is a copy between two
 operators: fetched in chunks that are all of one content, and visible only when it is complete.
 
-A download that can be resumed appends to a partial file instead, whose name is made of the file's name and of a hash of
-the version or etag and the size of the object. So the partial file of another content is never continued. The next
+A download that can be resumed appends to a partial file instead. Its name has a hash of the file's name, and of the
+version or etag and the size of the object, so the partial file of another content is never continued. The next
 download reads from its end on, and renames it when it is complete. A download locks its partial file (flock(2)) as long
 as it runs; one that finds it locked makes an ordinary copy.
 """
@@ -22,7 +22,15 @@ from functools import partial
 from stat import S_ISDIR
 from typing import TYPE_CHECKING, Any, Final
 
-from entrepot.errors import ContentIncomplete, InvalidInput, NotADirectory
+from entrepot.errors import (
+    ConditionNotMatch,
+    ContentIncomplete,
+    Error,
+    InvalidInput,
+    IsADirectory,
+    NotADirectory,
+    NotFound,
+)
 from entrepot.raw import (
     DEFAULT_DELETE,
     DEFAULT_RENAME,
@@ -47,6 +55,10 @@ if TYPE_CHECKING:
     from entrepot.raw.runtime import File
 
 _PARTIAL: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""Not through a link that another user made, and without waiting for the reader of a FIFO."""
+
+_NAME_SHOWN: Final = 50
+"""Characters of a file's name in the name of its partial file, which takes no more than 255 bytes with them."""
 
 
 def local_directory(path: Any, context: Context) -> Side:
@@ -137,12 +149,13 @@ class _Resumable:
         self._note = note
         self._known = known
         self._size = size
-        digest = hashlib.sha256(f"{_identity(known)}\n{size}".encode()).hexdigest()
-        self._part = f".{target.path}.{digest[:16]}.part"
+        identity = f"{target.path}\n{_identity(known)}\n{size}".encode(errors="surrogatepass")
+        self._part = f".{target.path[:_NAME_SHOWN]}.{hashlib.sha256(identity).hexdigest()[:16]}.part"
         self._path = f"{target.root}{self._part}"
 
     async def run(self) -> Metadata:
         """Downloads the rest, and gives the file its name."""
+        await self._check_place()
         with errors_of_file(self._path):
             file, done = await self._target.context.runtime.open_file(partial(_claim, self._path))
         try:
@@ -153,10 +166,24 @@ class _Resumable:
             await file.close()
         return (await self._target.accessor.stat(self._target.path, DEFAULT_STAT)).metadata
 
+    async def _check_place(self) -> None:
+        """Refuses a target that the last step would refuse, before a byte is read."""
+        try:
+            existing = (await self._target.accessor.stat(self._target.path, DEFAULT_STAT)).metadata
+        except NotFound:
+            return
+        if existing.is_dir:
+            raise IsADirectory("the local path names a directory")
+        if self._args.if_not_exists:
+            raise ConditionNotMatch("if_not_exists does not hold: the local file exists")
+
     async def _complete(self, file: File, done: int) -> None:
         """Appends the rest of the object, and renames the partial file while it is locked."""
-        self._note(done)
         try:
+            if done > self._size:  # another program wrote to it, so these are not the first bytes of the object
+                done = 0
+                await file.run(io.FileIO.truncate, 0)
+            self._note(done)
             async with aclosing(self._rest(done)) as rest:
                 async for piece in rest:
                     with errors_of_file(self._path):
@@ -165,12 +192,19 @@ class _Resumable:
                     self._note(len(piece))
             if done != self._size:
                 raise ContentIncomplete(f"{done} bytes were read of an object of {self._size} bytes")
-            await self._target.accessor.rename(
-                self._part, self._target.path, replace(DEFAULT_RENAME, if_not_exists=self._args.if_not_exists)
-            )
+            await self._publish()
         except BaseException:
             if not done:
                 await delete_one(self._target.accessor, self._part, DEFAULT_DELETE)
+            raise
+
+    async def _publish(self) -> None:
+        """Gives the partial file the name of the file."""
+        args = replace(DEFAULT_RENAME, if_not_exists=self._args.if_not_exists)
+        try:
+            await self._target.accessor.rename(self._part, self._target.path, args)
+        except Error as error:
+            error.path = self._target.path  # not the partial file, which the caller does not know
             raise
 
     async def _rest(self, done: int) -> AsyncGenerator[bytes, None]:
@@ -244,4 +278,6 @@ def _local_path(path: Path) -> str:
     text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
     if not isinstance(text, str) or not text:
         raise InvalidInput(f"a local path must be a str or a PathLike of str that is not empty, not {shown(text)}")
+    if "\0" in text:
+        raise InvalidInput("a local path must not hold a NUL")
     return text
