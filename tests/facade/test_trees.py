@@ -132,7 +132,15 @@ async def test_a_listing_that_fails_is_named_beside_the_files():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"concurrent": 0}, {"include": 3}, {"exclude": [b"x"]}, {"skip_same": "yes"}, {"progress": 5}, {"target": "a/b"}],
+    [
+        {"concurrent": 0},
+        {"include": 3},
+        {"exclude": [b"x"]},
+        {"skip_same": "yes"},
+        {"progress": 5},
+        {"progress": asyncio.sleep},
+        {"target": "a/b"},
+    ],
 )
 async def test_bad_input_is_refused_before_any_request(arguments):
     source = await filled()
@@ -243,6 +251,18 @@ async def test_no_key_leads_out_of_the_local_directory(tmp_path):
     assert {failure.path for failure in failed.value.failures} >= {"../out", "d/../../out"}
     assert sorted(os.listdir(tmp_path)) == ["in"]  # noqa: PTH208
     assert (tmp_path / "in/good").read_bytes() == b"2"
+
+
+async def test_no_two_keys_share_a_file_of_a_directory(tmp_path):
+    source, target = await filled({"a/b": b"1", "a//b": b"2", "./a/b": b"3", "a/./b": b"4"}), Operator(Fs(tmp_path))
+    for _ in range(2):
+        with pytest.raises(TransfersFailed) as failed:
+            await source.sync(target, delete=True)
+        assert {failure.path: failure.kind for failure in failed.value.failures} == dict.fromkeys(
+            ["a//b", "./a/b", "a/./b"], "InvalidInput"
+        )
+        assert await content_of(target) == {"a/b": b"1"}
+    assert (await source.copy_tree(Operator(Memory()))).copied == 4
 
 
 async def test_a_missing_directory_is_not_an_empty_one(tmp_path):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from entrepot.errors import Error, InvalidInput, NotFound, TransfersFailed
@@ -101,12 +102,14 @@ class Meter:
         report: the caller's function, if there is one.
 
     Raises:
-        InvalidInput: it is not a function.
+        InvalidInput: it is not a function, or one that must be awaited.
     """
 
     def __init__(self, report: ReportProgress | None) -> None:
         if report is not None and not callable(report):
             raise InvalidInput(f"progress must be a function, not {type(report).__name__}")
+        if iscoroutinefunction(report):
+            raise InvalidInput("progress must be a function that is not async: it is called, and not awaited")
         self._report = report
         self._raised: BaseException | None = None
         self._total = 0
@@ -220,6 +223,7 @@ class _Transfer:
         args = _ARGS if entry.size is None else replace(_ARGS, source_content_length_hint=entry.size)
         target = replace(self.target, path=_prefix(self.target.path) + path)
         try:
+            _check_name(path, target)
             made = await copy_between(replace(self.source, path=entry.path), target, args, meter.add)
         except Error as error:
             error.of_call("copy_to", scheme=self.source.accessor.info.scheme, path=entry.path)
@@ -309,6 +313,12 @@ def _check_apart(source: Side, target: Side, *, is_mirror: bool) -> None:
         raise InvalidInput("the target is in the source, so the copies would be copied again")
     if is_mirror and source.key.startswith(target.key):
         raise InvalidInput("the source is in the target, so `delete` would delete the source")
+
+
+def _check_name(path: str, target: Side) -> None:
+    """Refuses a key that a file system would take for another name, so that two objects would become one file."""
+    if target.accessor.info.native_capability.create_dir and not {"", "."}.isdisjoint(path.split("/")):
+        raise InvalidInput("the target has directories, where a name is not empty and not a dot")
 
 
 def tree_path(path: Path) -> str:
