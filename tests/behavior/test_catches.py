@@ -234,3 +234,14 @@ def test_a_case_whose_need_is_misspelt_is_refused():
 
     with pytest.raises(ValueError, match="raed"):
         Case("room.name", ("raed",), BY_NAME["read.whole_object"].run)
+
+
+def test_each_need_has_an_opposite():
+    from entrepot.testing import Case
+
+    info = Operator(Memory()).info
+    for need in ("put", "flat", "read", "create_dir", "read_with_version"):
+        unmet = [
+            Case("room.name", (each,), BY_NAME["read.whole_object"].run).unmet(info) for each in (need, f"not {need}")
+        ]
+        assert sorted(map(len, unmet)) == [0, 1], need

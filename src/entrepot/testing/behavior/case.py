@@ -31,7 +31,7 @@ class Case:
     Arguments:
         name: the room and the behaviour, such as `"read.range_is_clamped"`.
         needs: requirements on the service: names of flags of `Capability`; `"put"`, a way to put objects there;
-            `"flat"`, names that are keys; and `"not read_with_version"`, a flag that must be False.
+            `"flat"`, names that are keys; and any of these after `"not "`, such as `"not read_with_version"`.
         run: checks it. Raises `AssertionError` or an error of entrepot where the service differs.
     """
 
@@ -68,24 +68,24 @@ def case(*needs: str) -> Callable[[Run], Run]:
 
 
 def register(name: str, needs: tuple[str, ...], run: Run) -> None:
-    """Registers a case that a table made."""
+    """Registers a case under a given name, for a module that makes its cases from a table."""
     _REGISTERED.append(Case(name, needs, run))
 
 
 def registered() -> tuple[Case, ...]:
     """All cases, in the order of their modules."""
     names = [case.name for case in _REGISTERED]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise ValueError(f"cases share a name: {', '.join(sorted(twice))}")
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise ValueError(f"cases share a name: {', '.join(sorted(repeated))}")
     return tuple(_REGISTERED)
 
 
 def _is_met(need: str, info: AccessorInfo, can_put: bool) -> bool:
     if need.startswith(_NOT):
-        return not getattr(info.capability, need.removeprefix(_NOT))
+        return not _is_met(need.removeprefix(_NOT), info, can_put)
     if need == PUT:
         return info.capability.write or can_put
     if need == FLAT:
-        return not info.native_capability.create_dir
+        return not info.native_capability.create_dir  # the completed capability has it on flat services too
     return bool(getattr(info.capability, need))
