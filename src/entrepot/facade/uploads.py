@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from entrepot.raw.runtime import Window
 
 _RESOLUTION: Final = timedelta(seconds=1)
-"""The precision of the times of the storage: an upload may look this much older than it is."""
+"""The precision of the times of the storage: an upload may look up to this much older or younger than it is."""
 
-
-MAX_EMPTY: Final = 1_000
+_MAX_EMPTY: Final = 1_000
 """The largest number of consecutive pages without uploads."""
 
 
@@ -53,7 +52,7 @@ async def list_uploads(accessor: Accessor, path: str, older_than: timedelta | No
 
 
 class _Progress:
-    """The pages that were listed so far, to end a listing that a faulty server never ends."""
+    """What was listed so far, to notice a faulty server whose listing never ends."""
 
     def __init__(self) -> None:
         self._tokens = set[str]()
@@ -64,8 +63,10 @@ class _Progress:
         """Raises if a page and the token of the next page bring nothing new."""
         new = {(upload.path, upload.id) for upload in uploads} - self._uploads
         self._empty = 0 if uploads else self._empty + 1
-        if token in self._tokens or (uploads and not new) or self._empty > MAX_EMPTY:
+        if token in self._tokens or (uploads and not new):
             raise Unexpected("the storage repeats a page of uploads that was listed before")
+        if self._empty > _MAX_EMPTY:
+            raise Unexpected(f"the storage returned more than {_MAX_EMPTY} pages without uploads in a row")
         self._tokens.add(token)
         self._uploads |= new
 
@@ -112,7 +113,8 @@ async def _abort(accessor: Accessor, upload: Upload) -> Error | None:
 def _older(page: RpListUploads, age: timedelta) -> Iterator[Upload]:
     """The uploads of a page that are older than an age, by the clock of the storage if the page has its time.
 
-    An upload whose start is not known is never among them.
+    An upload whose start is not known is never among them. With an age, rounding must not make an upload old enough;
+    without one, it must not leave out an upload that has just started.
     """
     now = page.listed_at or datetime.now(UTC)
     least = age + _RESOLUTION if age else -_RESOLUTION

@@ -25,6 +25,7 @@ _MEANINGS: Final[dict[int, tuple[type[Error], str]]] = {
     errno.EPERM: (PermissionDenied, "the file system does not permit it"),
     errno.EROFS: (PermissionDenied, "the file system is read-only"),
     errno.ENOTEMPTY: (IsADirectory, "the path names a directory that is not empty"),
+    # From a confined open. A rename between file systems fails with EXDEV too: its caller handles that itself.
     errno.EXDEV: (PermissionDenied, "a symbolic link leads out of the root"),
     errno.ELOOP: (PermissionDenied, "the path has symbolic links that cannot be followed"),
     errno.EISDIR: (IsADirectory, "the path names a directory"),
@@ -42,7 +43,7 @@ _MEANINGS: Final[dict[int, tuple[type[Error], str]]] = {
     errno.ESPIPE: (Unsupported, "this file cannot be read by position"),
     errno.ETIMEDOUT: (Timeout, "the file system did not answer in time"),
 }
-_PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.ENOLCK})
+_TEMPORARY: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.ENOLCK})
 
 
 class translate_os_errors:  # noqa: N801 - it is called like a function
@@ -50,7 +51,7 @@ class translate_os_errors:  # noqa: N801 - it is called like a function
 
     It does the same for text that the encoding of the file system lacks, such as "é" under `LC_ALL=POSIX`.
 
-    It is a class because a generator takes as long as the system call inside.
+    It is a class because a context manager made of a generator would take as long as the system call inside.
     """
 
     __slots__ = ()
@@ -77,6 +78,6 @@ def meaning_of(error: OSError) -> Error:
         kind, message = _MEANINGS[code]
         return kind(message)
     name = errno.errorcode.get(code, str(code))
-    unexpected = Unexpected(f"{os.strerror(code)} ({name})", is_temporary=code in _PASSING)
-    unexpected.errno = error.errno or unexpected.errno
+    unexpected = Unexpected(f"{os.strerror(code)} ({name})", is_temporary=code in _TEMPORARY)
+    unexpected.errno = error.errno or unexpected.errno  # the number of the system, not the general one of `Unexpected`
     return unexpected

@@ -16,9 +16,10 @@ class Progress:
     """How far a transfer is, as its `progress` function receives it.
 
     Arguments:
-        path: the object that has moved on, relative to the operator that is read.
+        path: the object that this call is about, relative to the operator that is read. For `upload` it is the object
+            that is written.
         done: how many bytes of it are transferred.
-        size: its size in bytes, if it is known.
+        size: its size in bytes when the transfer began, if it is known.
         total_done: bytes of all objects so far.
         files_done: how many objects are complete.
     """

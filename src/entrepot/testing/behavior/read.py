@@ -177,13 +177,13 @@ async def every_way_of_a_reader(target: Target) -> None:
 @case("read", "put")
 async def metadata_of_a_reader_is_of_the_whole_object(target: Target) -> None:
     """A reader of a range knows the length of the object, and its own size."""
-    await _tells_both_sizes(target, chunk=None, concurrent=None)
+    await _knows_both_sizes(target, chunk=None, concurrent=None)
 
 
 @case("read", "put")
 async def metadata_of_a_reader_in_chunks_is_of_the_whole_object(target: Target) -> None:
     """The same in concurrent chunks."""
-    await _tells_both_sizes(target, chunk=128, concurrent=4)
+    await _knows_both_sizes(target, chunk=128, concurrent=4)
 
 
 @case("read", "put")
@@ -262,14 +262,14 @@ async def fetch_past_the_end_is_refused(target: Target) -> None:
 async def cancelled_read_goes_on_where_it_was(target: Target) -> None:
     """A cancelled verb leaves the position: called again, it returns the same bytes."""
     path, content = await _object(target)
-    for time in CANCEL_TIMES:
+    for delay in CANCEL_TIMES:
         async with target.operator.reader(path) as reader:
             equal(await reader.read(100), content[:100], "the first bytes")
             before = reader.tell()
-            is_done = await interrupt(lambda: reader.read(3000), time)
+            is_done = await interrupt(lambda: reader.read(3000), delay)
             after = reader.tell()
             check(after == 3100 or (not is_done and after == before), f"a cancelled read moved to {after}")
-            equal(await reader.read(), content[after:], f"the rest after a cancellation at {time}")
+            equal(await reader.read(), content[after:], f"the rest after a cancellation at {delay}")
 
 
 @case("read", "put")
@@ -337,7 +337,7 @@ def _random_step(target: Target) -> Step:
             return "read", target.number(0, 1500)
 
 
-async def _tells_both_sizes(target: Target, chunk: int | None, concurrent: int | None) -> None:
+async def _knows_both_sizes(target: Target, chunk: int | None, concurrent: int | None) -> None:
     path, _ = await _object(target)
     async with target.operator.reader(path, range=(100, 1100), chunk=chunk, concurrent=concurrent) as reader:
         await reader.read(1)

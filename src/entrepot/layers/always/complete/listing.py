@@ -1,4 +1,4 @@
-"""Listings of a service, completed."""
+"""Listings of a service, completed: the directory itself, recursion, prefixes, and the lengths of files."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ class Listing:
         Raises:
             Unsupported: `start_after` with a recursive listing by walking; a walk has no order.
         """
-        reply, body = await self._entries(path, args)
+        response, body = await self._entries(path, args)
         if is_dir_path(path) and args.start_after is None:
             body = oio.SelfEntryLister(body, path, keeps_versions=args.versions or args.deleted)
         if self._native.stat:
             body = oio.LengthLister(body, partial(self._with_length, args.versions), self._open_window)
-        return reply, body
+        return response, body
 
     async def walk(self, directory: str) -> oio.List:
-        """Everything below a directory, in an order in which it can be deleted."""
+        """Everything below a directory; where directories are native, each one after its contents, to be deleted."""
         if is_flat(self._native) and self._native.list_with_recursive:
             _, body = await self._inner.list(directory, OpList(recursive=True))
             return body
@@ -58,8 +58,8 @@ class Listing:
             return RpList(), self._walk(path, path if is_native else get_parent(path), replace(args, recursive=False))
         if is_native:
             return await self._inner.list(path, args)
-        reply, body = await self._inner.list(get_parent(path), args)
-        return reply, oio.PrefixLister(body, path)
+        response, body = await self._inner.list(get_parent(path), args)
+        return response, oio.PrefixLister(body, path)
 
     def _walk(self, path: str, start: str, args: OpList) -> oio.List:
         """Lists one directory after another; in the first one only entries that begin with the path."""
@@ -76,9 +76,9 @@ class Listing:
         if version is not None and not self._native.stat_with_version:
             return entry
         try:
-            reply = await self._inner.stat(entry.path, OpStat(version=version))
+            response = await self._inner.stat(entry.path, OpStat(version=version))
         except (NotFound, NotADirectory):
             return None
-        if not reply.metadata.is_file:
+        if not response.metadata.is_file:
             return None
-        return Entry(entry.path, replace(entry.metadata, content_length=reply.metadata.content_length))
+        return Entry(entry.path, replace(entry.metadata, content_length=response.metadata.content_length))

@@ -1,10 +1,11 @@
 """A listing of pages, each with the token of the next.
 
-Theory of operation. The token moves only after a page has arrived, so a failed or cancelled verb requests the same
-page again. Some servers return tokens or pages in a circle. To notice any circle in constant memory, one token and
-one page are remembered, and replaced at steps 1, 2, 4, 8, ... (Brent's algorithm): once that distance is longer than
-the circle, the remembered token comes again. Empty pages restart the count of pages; `max_empty` bounds their number
-in a row.
+Theory of operation. The token moves only after a page has arrived, so `next` after a failed or cancelled call requests
+the same page again. Some servers return tokens or pages in a circle. To notice any circle in constant memory, one token
+and one page are remembered, and replaced at steps 1, 2, 4, 8, ... (Brent's algorithm): once that distance is longer
+than the circle, the remembered one comes again. Pages are compared too, because a server may make a new token for the
+same page. Empty pages are all equal, so they are not remembered: they restart the steps of the pages, and `max_empty`
+bounds their number in a row.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class PageLister(List):
         check_not_closed(self._is_closed)
         while not self._is_done:
             page = await self._fetch(self._token)
-            self._check_leads_on(page)
+            self._check_is_new(page)
             self._move_to(page.next_token)
             self._remember(page.entries)
             if page.entries:
@@ -84,7 +85,7 @@ class PageLister(List):
     async def close(self) -> None:
         self._is_closed = True
 
-    def _check_leads_on(self, page: Page) -> None:
+    def _check_is_new(self, page: Page) -> None:
         token = page.next_token
         if token is not None and token in (self._token, self._marked):
             raise Unexpected("the storage names an earlier page of this listing as the next page")

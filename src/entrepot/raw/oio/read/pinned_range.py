@@ -11,7 +11,8 @@ of that object was read. Three rules hold for all readers:
 
 - The size defines the end. Fewer bytes are `ContentIncomplete`.
 - A refused range does not prove the end. `judge_refusal` requests the size and compares: another size is another
-  object (`ConditionNotMatch`), and a refused range inside the object is `ContentIncomplete`.
+  object (`ConditionNotMatch`), and a refused range inside the object is `ContentIncomplete`. Only where the size cannot
+  be learned does a refusal directly after the bytes read mark the end (`end_before`).
 - If no size is available, an object is at least as large as the bytes read of it (`reached`).
 
 Limits. RFC 9110, 15.3.7.3, allows to combine bytes of two responses only if both have the same strong
@@ -75,7 +76,7 @@ class PinnedRange:
         self._start = args.range.start
         self._content: Metadata | None = None  # of the first response with content; `response` may be from a `stat`
         self.reached = 0
-        self.size: int | None = 0 if args.range.is_empty else None  # wherever an empty range lies
+        self.size: int | None = 0 if args.range.is_empty else None  # an empty range needs no response
 
     @property
     def limit(self) -> int | None:
@@ -113,7 +114,7 @@ class PinnedRange:
         await self.resolve_suffix()
         part = self._absolute(begin, end)
         if part.is_empty:
-            return RpRead(), BytesReader(bytes)
+            return RpRead(), BytesReader(bytes)  # `bytes()` is empty
         return await self._accessor.read(self.path, self._pinned(part))
 
     async def resolve_suffix(self) -> None:
@@ -187,16 +188,20 @@ class PinnedRange:
         Raises:
             ConditionNotMatch: the object changed since the first response.
             ContentIncomplete: the position is in the object.
-            RangeNotSatisfied: the whole window starts past the end, or the size cannot be learned.
+            RangeNotSatisfied: the range of the reader starts past the end, or the size cannot be learned.
         """
         if self.size is None:
             await self._learn_size_after(refusal)
         elif position < self.size and self._accessor.info.capability.stat:
-            await self._stat()
+            await self._stat()  # the size may have changed since it was learned
         self.check_end(position)
 
     async def end_before(self, position: int, refusal: RangeNotSatisfied) -> int:
-        """Returns the end before a refused range. A refusal directly after the bytes read proves the end by itself."""
+        """Returns the end before a refused range: the size, or else the end of the bytes read, if it starts there.
+
+        Raises:
+            RangeNotSatisfied: the size cannot be learned, and the range does not start at the end of the bytes read.
+        """
         try:
             await self.judge_refusal(position, refusal)
         except RangeNotSatisfied:
