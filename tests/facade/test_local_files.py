@@ -13,6 +13,7 @@ from entrepot import (
     NotFound,
     Operator,
     Progress,
+    Unsupported,
 )
 from entrepot.raw import Accessor, AroundAccessor, Context, Layer
 from entrepot.services import Fs, Memory
@@ -175,6 +176,21 @@ async def test_a_resumed_download_that_has_no_place_asks_for_no_bytes(op, tmp_pa
             await op.layer(layer).download("dir/file", tmp_path / name, resume=True, **options)
     assert layer.starts == []
     assert sorted(os.listdir(tmp_path)) == ["dir", "file"]  # noqa: PTH208
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"if_match": '"etag"'}, Unsupported),
+        ({"content_type": "image/png"}, Unsupported),
+        ({"user_metadata": {"a": "2"}}, InvalidInput),
+    ],
+)
+async def test_a_resumed_download_ignores_no_option(op, tmp_path, options, error):
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(error, match=next(iter(options))):
+        await op.download("dir/file", tmp_path / "file", resume=True, **options)
+    assert (tmp_path / "file").read_bytes() == b"mine"
 
 
 async def test_an_error_of_the_last_step_does_not_name_the_partial_file(op, tmp_path):

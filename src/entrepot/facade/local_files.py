@@ -111,13 +111,25 @@ async def download(
         note: called with the length of each piece.
         is_resumable: whether an interrupted download is continued, and can be. Where the storage states no strong etag
             and no version, the download starts again.
+
+    Raises:
+        Unsupported: an option is not one of files, such as `content_type`.
+        InvalidInput: `user_metadata` is given for a download that is resumable.
     """
     if is_resumable:
+        await _check_options(target, args)
         stat = OpStat(version=args.source_version)
         known = (await source.accessor.stat(source.path, stat)).metadata
         if known.content_length is not None and _identity(known) is not None:
             return await _Resumable(source, target, args, note, known, known.content_length).run()
     return (await copy_between(source, target, args, note)).metadata
+
+
+async def _check_options(target: Side, args: OpCopy) -> None:
+    """Refuses the options that a rename of a partial file cannot apply."""
+    if args.user_metadata is not None:
+        raise InvalidInput("a download with resume stores no user_metadata: download without resume")
+    await target.accessor.write(target.path, replace(args.to_write(), if_match=args.if_match))  # without I/O
 
 
 async def counted(path: Any, context: Context, note: Callable[[int], object]) -> AsyncGenerator[bytes, None]:

@@ -547,7 +547,7 @@ class Operator(Operations):
             local: the file.
             resume: keep what has arrived of a download that fails, in a hidden file beside `local`, and go on from
                 there the next time, if the object is still the same. By default False. Requires a version or a strong
-                etag of the storage; without one the download starts again.
+                etag of the storage; without one the download starts again. The file has no user metadata then.
             progress: a function that is called after each piece with a `Progress`, on the event loop. What it raises
                 ends the download.
             options: see `copy_to`.
