@@ -94,8 +94,8 @@ async def check_directory(path: Any, context: Context) -> None:
     """
     text = _local_path(path)
     with errors_of_file(text):
-        found = await context.runtime.blocking(os.stat, text)
-    if not S_ISDIR(found.st_mode):
+        attributes = await context.runtime.blocking(os.stat, text)
+    if not S_ISDIR(attributes.st_mode):
         raise NotADirectory("the local path is not a directory").add_context(source=text)
 
 
