@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
@@ -68,7 +69,7 @@ class ServiceConfig:
     NEEDS_LOOP: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        for name, accepted in _accepted_types(type(self)).items():
+        for name, accepted in _accepted_types(type(self)).items():  # type: ignore[arg-type]  # a class is hashable
             value = getattr(self, name)
             if isinstance(value, os.PathLike) and str in accepted:
                 value = os.fspath(value)
@@ -202,7 +203,9 @@ def _split(uri: str) -> tuple[SplitResult, dict[str, str]] | None:
         return None
 
 
+@cache
 def _accepted_types(cls: type[ServiceConfig]) -> dict[str, tuple[type, ...]]:
+    """The types of the value of each field, as `isinstance` takes them."""
     hints = get_type_hints(cls)
     return {field.name: _instance_types(hints[field.name]) for field in _init_fields(cls)}
 
@@ -242,7 +245,7 @@ def _nearest(key: str, known: Mapping[str, Field[Any]]) -> str:
 
 def _converted(cls: type[ServiceConfig], field: Field[Any], value: Any) -> Any:
     """Converts a string to the type of the field."""
-    accepted = _accepted_types(cls)[field.name]
+    accepted = _accepted_types(cls)[field.name]  # type: ignore[arg-type]  # the same
     if not isinstance(value, str) or str in accepted:
         return value
     if "read" in field.metadata:

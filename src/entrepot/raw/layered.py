@@ -16,6 +16,7 @@ accessor serves any number of calls at the same time; one body serves one task a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import cache
 from typing import Any, TypeVar, TypeVarTuple
 
 from entrepot.types import Entry, Metadata
@@ -122,6 +123,12 @@ class LayeredAccessor(Accessor):
         return await self.inner.presign(path, args)
 
 
+@cache
+def _methods_of(operations: frozenset[Operation]) -> frozenset[str]:
+    """The methods of an accessor that make these operations or return the bodies with these verbs."""
+    return frozenset(operation.capability for operation in operations)
+
+
 class AroundAccessor(LayeredAccessor):
     """An accessor that runs each call that it names inside its coroutine `around`.
 
@@ -134,7 +141,7 @@ class AroundAccessor(LayeredAccessor):
     def _changes(self, operation: str) -> bool:
         if getattr(type(self), operation) is not getattr(AroundAccessor, operation):
             return True
-        return any(named.capability == operation for named in self.operations)
+        return operation in _methods_of(self.operations)
 
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         """Makes the call, in the caller's task. An override may make it more than once.

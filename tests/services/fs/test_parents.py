@@ -112,7 +112,7 @@ def test_directory_that_is_deleted_every_time_is_a_temporary_error_and_nothing_i
         path = "source" if operation in ("copy", "rename") else "d/file"
         error = raised.value
         assert (error.is_temporary, error.operation, error.path) == (True, operation.replace("append", "write"), path)
-        assert descriptors() == before
+        assert descriptors() <= before
 
     calls = deleted(moment, 1000)
     run(scenario())
