@@ -1,0 +1,101 @@
+"""Objects as responses of `aiohttp.web`, and contents of its requests as objects.
+
+async def download(request: web.Request) -> web.StreamResponse:
+    return await object_response(request, op, request.match_info["path"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Literal
+
+from aiohttp import ClientPayloadError, web
+
+from entrepot import Metadata, Operator
+
+from .web.answers import Answer, Presentation
+from .web.requests import ObjectRequest
+from .web.serving import ObjectAnswer
+from .web.storing import BodyIncomplete, ObjectUpload
+
+__all__ = ["object_response", "store_request"]
+
+
+async def object_response(
+    request: web.Request,
+    operator: Operator,
+    path: str,
+    *,
+    filename: str | None = None,
+    disposition: Literal["attachment", "inline"] = "attachment",
+    content_type: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    version: str | None = None,
+) -> web.StreamResponse:
+    """Answers a GET or HEAD request with an object; see `entrepot.integrations.asgi.ObjectResponse`.
+
+    The response is sent when this returns. When the client leaves, the next piece that is sent fails, and the object is
+    closed; with `handler_cancellation=True` of aiohttp's runner a read that waits for the storage ends as well.
+
+    Arguments:
+        request: the request.
+        operator: the storage.
+        path: the object.
+        filename: the name under which a browser saves the object. By default the stored Content-Disposition is sent.
+        disposition: with `filename`, whether a browser saves the object (`"attachment"`) or shows it (`"inline"`).
+        content_type: the media type, instead of the stored one. Without either it is `application/octet-stream`.
+        headers: further headers, which replace those of the object.
+        version: the version of the object. By default the current one. Requires `read_with_version`.
+
+    Raises:
+        InvalidInput: a value does not fit into a header.
+        ConnectionError: the client has left.
+    """
+    presentation = Presentation(filename, disposition, content_type, headers or {})
+    asked = ObjectRequest.of(request.method, request.headers.items())
+    answer = ObjectAnswer(operator, path, asked, presentation, version)
+    try:
+        head = await answer.head()
+        if head.range is None:
+            return _without_object(head)
+        response = web.StreamResponse(status=head.status, headers=head.headers)
+        await response.prepare(request)
+        if asked.method != "HEAD":
+            async with aclosing(answer.content()) as content:
+                async for chunk in content:
+                    await response.write(chunk)
+        await response.write_eof()
+        return response
+    finally:
+        await answer.aclose()
+
+
+async def store_request(
+    request: web.Request, operator: Operator, path: str, *, max_size: int | None = None
+) -> Metadata:
+    """Stores the content of a request as an object; see `entrepot.integrations.asgi.store_request`.
+
+    The content is streamed, so that the `client_max_size` of the application does not apply: `max_size` does.
+
+    Arguments:
+        request: the request, whose content was not read yet.
+        operator: the storage.
+        path: the object.
+        max_size: the largest content in bytes. By default any.
+    """
+    headers = ObjectRequest.of(request.method, request.headers.items()).headers
+    async with aclosing(_content(request)) as content:
+        return await ObjectUpload(operator, path, headers, max_size).store(content)
+
+
+async def _content(request: web.Request) -> AsyncGenerator[bytes, None]:
+    try:
+        async for chunk in request.content.iter_any():
+            yield chunk
+    except (ConnectionError, ClientPayloadError, web.RequestPayloadError) as error:
+        raise BodyIncomplete from error
+
+
+def _without_object(head: Answer) -> web.Response:
+    return web.Response(status=head.status, headers=head.headers, body=head.text)

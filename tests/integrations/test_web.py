@@ -1,0 +1,246 @@
+"""Objects over HTTP through web frameworks: a real server and a real client."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import aiohttp
+import pytest
+
+from entrepot import BytesRange, Metadata, Operator, PermissionDenied
+from entrepot.integrations import asgi
+from entrepot.integrations.web.answers import Presentation, answer_to
+from entrepot.integrations.web.requests import ObjectRequest, parse_range
+from entrepot.services import Http, Memory
+from entrepot.testing import STALL, ScriptedServer, raw_response
+from tests.integrations.web_servers import serve
+
+FRAMEWORKS = ["asgi", "starlette", "fastapi", "aiohttp"]
+CONTENT = bytes(range(256)) * 4
+
+
+@pytest.fixture(params=FRAMEWORKS)
+def framework(request):
+    return request.param
+
+
+async def stored():
+    op = Operator(Memory())
+    options = {"content_type": "text/csv", "cache_control": "max-age=9", "content_disposition": "inline"}
+    return op, await op.write("dir/a.csv", CONTENT, **options)
+
+
+async def test_answers(framework):
+    op, metadata = await stored()
+    await op.write("empty", b"")
+    written = metadata.last_modified or (await op.stat("dir/a.csv")).last_modified
+    etag, earlier, later = metadata.etag, http_date(written - timedelta(days=1)), http_date(written + timedelta(days=1))
+    size = len(CONTENT)
+    cases = [
+        ({}, 200, CONTENT),
+        ({"Range": "bytes=0-9"}, 206, CONTENT[:10]),
+        ({"Range": "bytes=1000-"}, 206, CONTENT[1000:]),
+        ({"Range": "bytes=1000-999999999999999999999"}, 206, CONTENT[1000:]),
+        ({"Range": "bytes=-24"}, 206, CONTENT[-24:]),
+        ({"Range": "bytes=-2000"}, 206, CONTENT),
+        ({"Range": f"bytes={size}-"}, 416, None),
+        ({"Range": f"bytes={size + 1}-"}, 416, None),
+        ({"Range": "bytes=-0"}, 416, None),
+        ({"Range": "bytes=0-1,4-5"}, 200, CONTENT),
+        ({"Range": "bytes=9-0"}, 200, CONTENT),
+        ({"Range": "lines=0-1"}, 200, CONTENT),
+        ({"If-None-Match": etag}, 304, b""),
+        ({"If-None-Match": f'"x", W/{etag}'}, 304, b""),
+        ({"If-None-Match": "*"}, 304, b""),
+        ({"If-None-Match": '"x"'}, 200, CONTENT),
+        ({"If-None-Match": '"x"', "If-Modified-Since": later}, 200, CONTENT),
+        ({"If-Modified-Since": later}, 304, b""),
+        ({"If-Modified-Since": earlier}, 200, CONTENT),
+        ({"If-Modified-Since": "yesterday"}, 200, CONTENT),
+        ({"If-Match": '"x"'}, 412, None),
+        ({"If-Match": f"W/{etag}"}, 412, None),
+        ({"If-Match": f'{etag}, "x"', "If-Unmodified-Since": earlier}, 200, CONTENT),
+        ({"If-Unmodified-Since": earlier}, 412, None),
+        ({"If-Unmodified-Since": later, "Range": "bytes=0-9"}, 206, CONTENT[:10]),
+        ({"If-Range": etag, "Range": "bytes=5-9"}, 206, CONTENT[5:10]),
+        ({"If-Range": '"x"', "Range": "bytes=5-9"}, 200, CONTENT),
+        ({"If-Range": http_date(written), "Range": "bytes=5-9"}, 206, CONTENT[5:10]),
+        ({"If-Range": later, "Range": "bytes=5-9"}, 200, CONTENT),
+    ]
+    async with serve(framework, op) as url, aiohttp.ClientSession() as session:
+        for headers, status, content in cases:
+            async with session.get(f"{url}/dir/a.csv", headers=headers) as response:
+                found = await response.read()
+                assert response.status == status, headers
+                assert content is None or found == content, headers
+                assert response.headers.get("etag") == (etag if status < 400 else None)
+                if status == 416:
+                    assert response.headers["content-range"] == f"bytes */{size}"
+        async with session.get(f"{url}/empty", headers={"Range": "bytes=0-"}) as response:
+            assert (response.status, await response.read(), response.headers["content-length"]) == (200, b"", "0")
+
+
+async def test_headers_of_an_object(framework):
+    op, metadata = await stored()
+    wanted = {
+        "content-type": "text/csv",
+        "content-length": "1024",
+        "content-disposition": "inline",
+        "cache-control": "max-age=9",
+        "accept-ranges": "bytes",
+        "etag": metadata.etag,
+    }
+    async with serve(framework, op) as url, aiohttp.ClientSession() as session:
+        async with session.head(f"{url}/dir/a.csv", headers={"Range": "bytes=0-3"}) as response:
+            assert response.status == 200  # only GET has ranges
+            assert wanted.items() <= {name.lower(): value for name, value in response.headers.items()}.items()
+            assert "last-modified" in response.headers
+        async with session.get(f"{url}/dir/a.csv", headers={"Range": "bytes=0-3"}) as response:
+            assert (response.headers["content-range"], response.content_length) == ("bytes 0-3/1024", 4)
+        for missing in ("dir/none", "dir/", "dir", "dir/a.csv/b", "", "a%00b"):
+            for method in ("GET", "HEAD"):
+                async with session.request(method, f"{url}/{missing}") as response:
+                    assert response.status == 404, missing
+
+
+async def test_a_client_that_leaves_ends_the_read(framework):
+    def script(request):
+        if request.method == "HEAD" or request.target.endswith("silent"):
+            return [STALL]
+        return [raw_response("200 OK", "Content-Length: 5000000", content=bytes(100_000)), STALL]
+
+    with ScriptedServer(script) as server:
+        op = Operator(Http(server.endpoint), resilient=False)
+        async with op, serve(framework, op) as url:
+            for path in ("some", "silent"):
+                async with aiohttp.ClientSession() as session:
+                    with pytest.raises(TimeoutError):
+                        async with asyncio.timeout(0.2), session.get(f"{url}/{path}") as response:
+                            await response.read()
+                async with asyncio.timeout(5):
+                    while server.open_connections:
+                        await asyncio.sleep(0.01)
+
+
+async def test_a_server_whose_send_fails_ends_the_read():
+    op, _ = await stored()
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def send(message):
+        raise OSError("the client has left")
+
+    await asgi.ObjectResponse(op, "dir/a.csv")({"method": "GET", "headers": []}, receive, send)
+
+
+async def test_errors_of_the_storage_are_raised_as_they_are():
+    def script(request):
+        return [raw_response("403 Forbidden", "Content-Length: 0")]
+
+    with ScriptedServer(script) as server:
+        async with Operator(Http(server.endpoint), resilient=False) as op:
+            response = asgi.ObjectResponse(op, "a")
+            with pytest.raises(PermissionDenied):
+                await response({"method": "GET", "headers": []}, asyncio.Event().wait, None)
+
+
+async def test_contents_are_stored(framework):
+    op = Operator(Memory())
+    async with serve(framework, op) as url, aiohttp.ClientSession() as session:
+        headers = {"Content-Type": "text/csv", "Cache-Control": "no-cache"}
+        async with session.put(f"{url}/dir/b", data=CONTENT * 1000, headers=headers) as response:
+            assert response.status == 204
+        metadata = await op.stat("dir/b")
+        assert (metadata.content_type, metadata.cache_control) == ("text/csv", "no-cache")
+        assert await op.read("dir/b") == CONTENT * 1000
+
+
+async def test_a_content_that_ends_early_publishes_nothing(framework):
+    op = Operator(Memory())
+    async with serve(framework, op) as url:
+        host, port = url.removeprefix("http://").split(":")
+        _, writer = await asyncio.open_connection(host, port)
+        writer.write(b"PUT /cut HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n" + bytes(50_000))
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.close()
+        await writer.wait_closed()
+        await asyncio.sleep(0.1)
+    assert not await op.exists("cut")
+
+
+async def test_answers_of_the_application_that_stores():
+    op = Operator(Memory())
+    cases = [
+        ("PUT", "new", {"If-None-Match": "*"}, 201),
+        ("PUT", "new", {"If-None-Match": "*"}, 412),
+        ("PUT", "new", {"If-Match": '"x"'}, 412),
+        ("PUT", "new", {}, 204),
+        ("PUT", "new", {"Content-Range": "bytes 0-1/2"}, 400),
+        ("PUT", "tiny", {}, 413),
+        ("PUT", "tiny", {"Transfer-Encoding": "chunked"}, 413),
+        ("PUT", "dir/", {}, 409),
+        ("PATCH", "new", {}, 405),
+        ("DELETE", "new", {}, 405),
+    ]
+    async with serve("asgi", op) as url, aiohttp.ClientSession() as session:
+        for method, path, headers, status in cases:
+            async with session.request(method, f"{url}/{path}", data=b"12", headers=headers) as response:
+                assert response.status == status, (method, headers)
+
+
+@pytest.mark.parametrize(
+    ("name", "disposition"),
+    [
+        ("a b.txt", 'attachment; filename="a b.txt"'),
+        ('a"b', "attachment; filename*=UTF-8''a%22b"),
+        ("café", "attachment; filename*=UTF-8''caf%C3%A9"),
+        ("a\r\nSet-Cookie: b", "attachment; filename*=UTF-8''a%0D%0ASet-Cookie%3A%20b"),
+    ],
+)
+def test_file_names(name, disposition):
+    answer = answer_to(ObjectRequest("GET", {}), Metadata(content_length=1), Presentation(name))
+    assert ("Content-Disposition", disposition) in answer.headers
+
+
+def test_headers_of_the_caller_replace_those_of_the_object():
+    presentation = Presentation(content_type="text/x", headers={"cache-control": "no-store", "Vary": "Origin"})
+    metadata = Metadata(content_length=1, cache_control="max-age=9", content_type="a/b\r\nEvil: 1", etag='"e"')
+    for headers in ({}, {"if-none-match": '"e"'}):
+        lines = answer_to(ObjectRequest("GET", headers), metadata, presentation).headers
+        assert [line for line in lines if line[0].lower() == "cache-control"] == [("cache-control", "no-store")]
+        assert ("Vary", "Origin") in lines
+    assert not any(
+        "Evil" in value for _, value in answer_to(ObjectRequest("GET", {}), metadata, Presentation()).headers
+    )
+
+
+@pytest.mark.parametrize(
+    "values", [{"headers": {"A": "b\nc"}}, {"headers": {"A b": "c"}}, {"content_type": "\0"}, {"disposition": "x"}]
+)
+def test_values_that_do_not_fit_into_a_header_are_refused(values):
+    with pytest.raises(ValueError, match=r"header|disposition"):
+        Presentation(**values)
+
+
+@pytest.mark.parametrize(
+    ("value", "parsed"),
+    [
+        ("bytes=0-0", BytesRange(0, 1)),
+        ("Bytes = 3-", BytesRange(3)),
+        ("bytes=-7", BytesRange(suffix=7)),
+        ("bytes=0-1,", BytesRange(0, 2)),
+        ("bytes=", None),
+        ("bytes=a-b", None),
+        ("bytes=-", None),
+        ("bytes=0-1, 3-4", None),
+        ("", None),
+    ],
+)
+def test_ranges(value, parsed):
+    assert parse_range(value) == parsed
+
+
+def http_date(time: datetime) -> str:
+    return format_datetime(time.astimezone(UTC).replace(microsecond=0), usegmt=True)
