@@ -23,6 +23,7 @@ from entrepot.layers import (
     CorrectnessCheckLayer,
     ErrorContextLayer,
     LoggingLayer,
+    MetadataFallbackLayer,
     MetricsLayer,
     MimeGuessLayer,
     PrefixLayer,
@@ -54,7 +55,8 @@ LAYERS: dict[type[Layer], tuple[Callable[[], Layer], set[str]]] = {
     TracingLayer: (TracingLayer, set(OPERATIONS)),
     TypeEraseLayer: (TypeEraseLayer, set()),
     CapabilityOverrideLayer: (CapabilityOverrideLayer, set()),
-    MimeGuessLayer: (MimeGuessLayer, {"stat", "write"}),
+    MetadataFallbackLayer: (lambda: MetadataFallbackLayer(drop=True), set()),
+    MimeGuessLayer: (MimeGuessLayer, {"stat", "read", "write"}),
 }
 
 # Layers that are there to change what passes through. Their own tests go through all of `CALLS`.

@@ -138,3 +138,11 @@ def test_it_is_pickled_with_its_types():
     layer = pickle.loads(pickle.dumps(MimeGuessLayer(types={".foo": "application/x-foo"})))
     assert layer == MimeGuessLayer(types={".foo": "application/x-foo"})
     assert hash(layer) == hash(MimeGuessLayer(types={".foo": "application/x-foo"}))
+
+
+async def test_a_reader_knows_the_type_as_stat_does(tmp_path):
+    op = Operator(Fs(tmp_path)).layer(MimeGuessLayer())
+    await op.write("a.css", b"bytes")
+    async with op.reader("a.css") as reader:
+        assert await reader.next() == b"bytes"
+        assert (await reader.metadata()).content_type == "text/css" == (await op.stat("a.css")).content_type

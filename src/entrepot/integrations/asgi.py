@@ -116,9 +116,10 @@ async def store_request(
 ) -> Metadata:
     """Stores the content of a request as an object, and returns its metadata. Requires `write`.
 
-    The content is streamed. Content-Type, Content-Encoding, Content-Disposition and Cache-Control are stored with it
-    where the service can. `If-None-Match: *` stores a new object only (`write_with_if_not_exists`), and If-Match
-    replaces only the named content (`write_with_if_match`). If the content ends early, nothing is published.
+    The content is streamed. Content-Type, Content-Encoding, Content-Language, Content-Disposition and Cache-Control
+    are stored with it where the service can. `If-None-Match: *` stores a new object only (`write_with_if_not_exists`),
+    and If-Match replaces only the named content (`write_with_if_match`). If the content ends early, nothing is
+    published.
 
     Arguments:
         operator: the storage.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .chaos import ChaosLayer
     from .concurrent_limit import ConcurrentLimitLayer
     from .logging import LoggingLayer
+    from .metadata_fallback import MetadataFallbackLayer
     from .metrics import MetricsLayer
     from .mime_guess import MimeGuessLayer
     from .prefix import PrefixLayer
@@ -30,6 +31,7 @@ __all__ = [
     "CorrectnessCheckLayer",
     "ErrorContextLayer",
     "LoggingLayer",
+    "MetadataFallbackLayer",
     "MetricsLayer",
     "MimeGuessLayer",
     "PrefixLayer",
@@ -52,6 +54,7 @@ __getattr__ = lazy_names(
         "ErrorContextLayer": "always.error_context",
         "CapabilityOverrideLayer": "capability_override",
         "LoggingLayer": "logging",
+        "MetadataFallbackLayer": "metadata_fallback",
         "MetricsLayer": "metrics",
         "MimeGuessLayer": "mime_guess",
         "PrefixLayer": "prefix",

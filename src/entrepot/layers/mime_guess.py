@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from mimetypes import MimeTypes
 from posixpath import splitext
 from typing import Final
 
 from entrepot.errors import InvalidInput
-from entrepot.raw import Accessor, Context, Layer, LayeredAccessor, OpStat, OpWrite, RpStat, RpWrite, oio
+from entrepot.raw import (
+    Accessor,
+    Context,
+    Layer,
+    LayeredAccessor,
+    OpRead,
+    OpStat,
+    OpWrite,
+    RpRead,
+    RpStat,
+    RpWrite,
+    oio,
+)
+from entrepot.raw.oio.read.derived import DerivedResponse
+from entrepot.types import Metadata
 from entrepot.types.shown import shown
 
 _TYPES: Final = {
@@ -52,8 +66,8 @@ class MimeGuessLayer(Layer):
     """Sets the media type of objects by the extension of their path.
 
     A write without `content_type` stores the guessed type if the service can store one; an append does not, because
-    the object may have a type. `stat` returns the guessed type if the storage has none. A type that the caller or the
-    storage states is kept. The table is fixed: no file of the system is read.
+    the object may have a type. `stat` and readers return the guessed type if the storage has none. A type that the
+    caller or the storage states is kept. The table is fixed: no file of the system is read.
 
     The type of `"a.txt.gz"` is gzip's, unless `content_encoding` says that readers decode the bytes.
 
@@ -108,11 +122,20 @@ class _MimeGuessAccessor(LayeredAccessor):
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         reply = await self.inner.stat(path, args)
-        metadata = reply.metadata
+        metadata = self._with_type(path, reply.metadata)
+        return reply if metadata is reply.metadata else RpStat(metadata=metadata)
+
+    async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
+        response, body = await self.inner.read(path, args)
+        if self._guess(path) is None:
+            return response, body
+        return DerivedResponse(response, partial(self._with_type, path)), body
+
+    def _with_type(self, path: str, metadata: Metadata) -> Metadata:
         if metadata.content_type is not None or not metadata.is_file:
-            return reply
+            return metadata
         guessed = self._guess(path, metadata.content_encoding)
-        return reply if guessed is None else RpStat(metadata=replace(metadata, content_type=guessed))
+        return metadata if guessed is None else replace(metadata, content_type=guessed)
 
 
 @cache

@@ -121,6 +121,7 @@ def _representation(metadata: Metadata, presentation: Presentation) -> list[Head
     found = {
         "Content-Type": presentation.content_type or metadata.content_type or _UNKNOWN_TYPE,
         "Content-Encoding": metadata.content_encoding,
+        "Content-Language": metadata.content_language,
         "Content-Disposition": stored if named is None else named,
     }
     return _known(found)

@@ -25,6 +25,7 @@ METHODS: Final = ("POST", "PUT")
 _STORED: Final = {
     "content-type": "content_type",
     "content-encoding": "content_encoding",
+    "content-language": "content_language",
     "content-disposition": "content_disposition",
     "cache-control": "cache_control",
 }
