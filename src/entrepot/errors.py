@@ -108,8 +108,13 @@ class Error(Exception):
         return self
 
     def of_call(self, operation: str, *, scheme: str, path: str) -> Self:
-        """Sets the user's call that this error ends, and returns the error."""
+        """Sets the user's call that this error ends, and returns the error.
+
+        If a URI was passed as the path, the error says what a path is.
+        """
         self.operation = operation
+        if "://" in path and isinstance(self, NotFound | InvalidInput):
+            self.context.setdefault("hint", _NO_URI)
         return self.add_context(scheme=scheme, path=path)
 
     def __str__(self) -> str:
@@ -128,6 +133,9 @@ class Error(Exception):
         if isinstance(self, OSError):
             state |= {"errno": self.errno, "filename": self.filename}
         return _rebuild, (type(self), self.message), state
+
+
+_NO_URI = "a path is relative to the root of the operator; Operator.from_uri takes a URI"
 
 
 def _plain(value: Any) -> Any:

@@ -56,6 +56,36 @@ async def test_one_that_is_never_used_warns_like_a_coroutine(op: Operator) -> No
         gc.collect()
 
 
+async def test_the_warning_points_at_the_line_that_dropped_it(op: Operator) -> None:
+    with pytest.warns(RuntimeWarning, match="never awaited") as caught:
+        op.read_with("a/b")
+        op.reader("a/b")
+    line = test_the_warning_points_at_the_line_that_dropped_it.__code__.co_firstlineno
+    assert [(warning.filename, warning.lineno - line) for warning in caught] == [(__file__, 2), (__file__, 3)]
+
+
+@pytest.mark.filterwarnings("ignore:.*was never (awaited|run)")
+async def test_the_result_is_missed_by_name(op: Operator) -> None:
+    with pytest.raises(AttributeError, match=r"`async with op\.reader\(\.\.\.\) as opened:`, or `opened = await op"):
+        _ = op.reader("a/b").read
+    with pytest.raises(AttributeError, match=r"async with op\.lister_with"):
+        _ = op.lister_with("a/").recursive().next_page
+    with pytest.raises(AttributeError, match=r"`result = await op\.read_with\(\.\.\.\)`"):
+        _ = op.read_with("a/b").decode
+    with pytest.raises(AttributeError, match=r"`result = op\.read_with\(\.\.\.\)\.run\(\)`"):
+        _ = op.blocking().read_with("a/b").decode
+    with pytest.raises(AttributeError, match=r"'__len__'$"):
+        _ = op.read_with("a/b").__len__
+    with pytest.raises(TypeError, match="async with"), op.reader("a/b"):
+        pass
+    with pytest.raises(TypeError, match="async with"), await op.writer("a/b"):
+        pass
+    with pytest.raises(AttributeError, match=r"`with op\.reader_with\(\.\.\.\) as opened:`"):
+        _ = op.blocking().reader_with("a/b").read
+    await op.write("c", op.reader("a/b"))  # a source is recognized by its attributes
+    assert await op.read("c") == CONTENT
+
+
 async def test_steps_on_the_way_to_one_that_is_used_do_not_warn(op: Operator) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

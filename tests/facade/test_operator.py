@@ -333,3 +333,31 @@ async def test_an_abort_that_fails_does_not_hide_why() -> None:
     with pytest.raises(StorageFull, match="no room") as caught:
         await Operator(Memory()).layer(Broken()).write("new", b"x")
     assert any("not even that" in note for note in caught.value.__notes__)
+
+
+async def test_a_uri_as_a_path_gets_a_hint(op: Operator) -> None:
+    for call in (op.read, op.stat, op.read_with, lambda path: op.copy(path, "b")):
+        with pytest.raises(NotFound, match=r"hint='a path is relative .* Operator\.from_uri takes a URI'") as caught:
+            await call("s3://bucket/x")
+        assert caught.value.path == "s3://bucket/x"
+    with pytest.raises(NotFound, match="from_uri"):
+        async with op.reader("s3://bucket/x") as reader:
+            await reader.read()
+    with pytest.raises(NotFound) as caught:
+        await op.read("bucket/x")
+    assert "hint" not in caught.value.context
+
+
+@pytest.mark.parametrize(
+    ("config", "hint"),
+    [
+        ("s3://key:hunter2@bucket", r"not str; Operator\.from_uri takes a URI"),
+        ({"secret_access_key": "hunter2"}, r"not dict; Operator\.from_config takes a scheme and a mapping"),
+        (PurePosixPath("/hunter2"), r"not PurePosixPath; Fs\(path\)"),
+        (Memory, "not type; make an instance of it"),
+    ],
+)
+def test_a_wrong_configuration_gets_a_hint_and_shows_no_value(config: Any, hint: str) -> None:
+    with pytest.raises(InvalidInput, match=hint) as caught:
+        Operator(config)
+    assert "hunter2" not in str(caught.value)

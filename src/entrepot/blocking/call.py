@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
 from entrepot.errors import InvalidInput
-from entrepot.facade.future import described
+from entrepot.facade.future import described, not_yet
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -58,9 +58,14 @@ class Call(Generic[T]):
     def __repr__(self) -> str:
         return described(self._name, self._subject, self._options)
 
+    if not TYPE_CHECKING:  # for type checkers, a builder has no further attributes
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise not_yet(self, name, f"run it first: `result = op.{self.__dict__.get('_name')}(...).run()`")
+
     def __del__(self) -> None:
         if not self._used:
-            warnings.warn(f"{self!r} was never run", RuntimeWarning, stacklevel=1, source=self)
+            warnings.warn(f"{self!r} was never run", RuntimeWarning, stacklevel=2, source=self)
 
 
 E = TypeVar("E", bound="_Enterable")
@@ -70,6 +75,12 @@ class EnteredCall(Call[E]):
     """A builder whose result is a context manager. `with` on the builder enters the result."""
 
     _entered: E | None = None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            call = f"op.{self.__dict__.get('_name')}(...)"
+            raise not_yet(self, name, f"write `with {call} as opened:`, or `opened = {call}.run()`")
 
     def __enter__(self) -> E:
         if self._entered is not None:

@@ -6,7 +6,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, TypeVarTuple
 
 from entrepot.errors import Error, InvalidInput
 
@@ -138,7 +138,7 @@ class Exclusive:
         is_left_open = self._resource is not None and self._resource.is_midway
         if is_left_open and not (self.is_closed or self.loops or self._has_warned):
             self._has_warned = True
-            warnings.warn(f"<{self!r}> was not closed", ResourceWarning, stacklevel=2, source=dropped)
+            warnings.warn(f"<{self!r}> was not closed", ResourceWarning, stacklevel=3, source=dropped)
 
     def _check_open(self) -> None:
         if self.is_closed:
@@ -155,6 +155,14 @@ class Opened:
     """The base of `Reader`, `Writer` and `Lister`."""
 
     _calls: Exclusive
+
+    if not TYPE_CHECKING:  # a `with` without `async` is an error for type checkers already
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError(f"{self!r} is entered with `async with`, not with `with`")
+
+        def __exit__(self, *_: object) -> None:
+            """Makes Python call `__enter__`."""
 
     @abstractmethod
     async def aclose(self) -> None:

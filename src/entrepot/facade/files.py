@@ -377,7 +377,7 @@ class BinaryWriter(AsyncFile[bytes]):
 
     def __del__(self) -> None:
         if not self._is_closed and self._buffer and not self._writer.tell():  # otherwise the writer warns
-            warnings.warn(f"unclosed file {self!r}", ResourceWarning, stacklevel=1, source=self)
+            warnings.warn(f"unclosed file {self!r}", ResourceWarning, stacklevel=2, source=self)
 
     async def _leave(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None

@@ -12,7 +12,7 @@ import os
 import warnings
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
 from entrepot.errors import InvalidInput
 from entrepot.types.shown import shown
@@ -63,9 +63,14 @@ class Future(Generic[T]):
     def __repr__(self) -> str:
         return described(self._name, self._subject, self._options)
 
+    if not TYPE_CHECKING:  # for type checkers, a builder has no further attributes
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise not_yet(self, name, f"await it first: `result = await op.{self.__dict__.get('_name')}(...)`")
+
     def __del__(self) -> None:
         if not self._used:
-            warnings.warn(f"{self!r} was never awaited", RuntimeWarning, stacklevel=1, source=self)
+            warnings.warn(f"{self!r} was never awaited", RuntimeWarning, stacklevel=2, source=self)
 
 
 E = TypeVar("E", bound="_Enterable")
@@ -75,6 +80,18 @@ class Entered(Future[E]):
     """A builder whose result is a context manager. `async with` on the builder enters the result."""
 
     _entered: E | None = None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            call = f"op.{self.__dict__.get('_name')}(...)"
+            raise not_yet(self, name, f"write `async with {call} as opened:`, or `opened = await {call}`")
+
+        def __enter__(self) -> NoReturn:
+            raise TypeError(f"{self!r} is entered with `async with`, not with `with`")
+
+        def __exit__(self, *_: object) -> None:
+            """Makes Python call `__enter__`."""
 
     async def __aenter__(self) -> E:
         if self._entered is not None:
@@ -88,6 +105,19 @@ class Entered(Future[E]):
         entered, self._entered = self._entered, None
         if entered is not None:
             await entered.__aexit__(exc_type, exc, traceback)
+
+
+def not_yet(builder: object, attribute: str, fix: str) -> AttributeError:
+    """The error for an attribute that a builder does not have, but that its result may have.
+
+    Arguments:
+        builder: the builder.
+        attribute: the name of the attribute.
+        fix: how to get the result. It is left out for names that Python and its tools look up by themselves.
+    """
+    kind = type(builder).__name__
+    hint = "" if attribute.startswith("_") else f": it describes a call that was not made yet; {fix}"
+    return AttributeError(f"{kind!r} object has no attribute {attribute!r}{hint}", name=attribute, obj=builder)
 
 
 def described(name: str, subject: tuple[Any, ...], options: Mapping[str, Any]) -> str:

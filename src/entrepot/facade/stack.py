@@ -6,6 +6,7 @@ From the inside: the service, the layers that every stack has (`CompleteLayer`, 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -141,6 +142,8 @@ def _wrong_config(config: object) -> str:
         hint = "; Operator.from_uri takes a URI"
     elif isinstance(config, Mapping):
         hint = "; Operator.from_config takes a scheme and a mapping"
+    elif isinstance(config, os.PathLike):
+        hint = "; Fs(path) is the configuration of a local directory"
     elif isinstance(config, type) and issubclass(config, ServiceConfig):
         hint = "; make an instance of it"
     return f"not {type(config).__name__}{hint}"

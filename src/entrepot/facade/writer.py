@@ -93,7 +93,7 @@ class Writer(Opened):
 
     def __del__(self) -> None:
         if not self._calls.has_ended and self._output.size:
-            warnings.warn(f"{self!r} was neither closed nor aborted", ResourceWarning, stacklevel=1, source=self)
+            warnings.warn(f"{self!r} was neither closed nor aborted", ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
         return f"<{self._calls!r} at {self.tell()}>"

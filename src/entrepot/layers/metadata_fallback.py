@@ -31,7 +31,7 @@ from entrepot.raw import (
     RpWrite,
     oio,
 )
-from entrepot.raw.oio.read.derived import DerivedResponse
+from entrepot.raw.derived_response import DerivedResponse
 from entrepot.types import Entry, Metadata
 from entrepot.types.shown import shown
 

@@ -23,7 +23,7 @@ from entrepot.raw import (
     RpWrite,
     oio,
 )
-from entrepot.raw.oio.read.derived import DerivedResponse
+from entrepot.raw.derived_response import DerivedResponse
 from entrepot.types import Metadata
 from entrepot.types.shown import shown
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from entrepot.raw.rps import RpRead
 from entrepot.types import Metadata
+
+from .rps import RpRead
 
 
 class DerivedResponse(RpRead):
