@@ -17,6 +17,7 @@ from entrepot import (
     Entry,
     EntryMode,
     InvalidInput,
+    IsADirectory,
     Metadata,
     NotFound,
     PermissionDenied,
@@ -515,10 +516,28 @@ class TestRecursiveDelete:
         tree = tree_of(native)
         _, body = await complete(tree).delete()
         await body.delete("z", DEFAULT_DELETE)
-        await body.delete("/", DEFAULT_DELETE)
         await body.close()
         assert [call.path for call in tree.script.calls] == ["z"]
         assert "z" not in tree.objects
+
+    async def test_the_root_stays(self, native: Capability) -> None:
+        tree = tree_of(native, objects={})
+        _, body = await complete(tree).delete()
+        await body.delete("/", DEFAULT_DELETE)
+        await body.close()
+        assert {call.operation for call in tree.script.calls} <= {"list"}
+
+    async def test_a_directory_with_contents_is_refused_after_one_request(self, native: Capability) -> None:
+        tree = tree_of(native, objects={"a/b": b"", "a/c/d": b"", "a/c/e": b""})
+        if not tree.is_flat:
+            return
+        for path in ("a/", "/"):
+            _, body = await complete(tree).delete()
+            with pytest.raises(IsADirectory):
+                await body.delete(path, DEFAULT_DELETE)
+            await body.close()
+        assert [call.path for call in tree.script.calls] == ["a/", "/"]
+        assert set(tree.objects) == {"a/b", "a/c/d", "a/c/e"}
 
     async def test_a_version_of_a_tree_makes_no_sense(self, native: Capability) -> None:
         tree = tree_of(native)

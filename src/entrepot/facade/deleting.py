@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import DeletionsFailed, Error, InvalidInput
-from entrepot.raw import DEFAULT_DELETE, Accessor, Context, OpDelete, is_dir_path, normalize_path, oio
+from entrepot.raw import DEFAULT_DELETE, Accessor, Context, OpDelete, get_parent, is_dir_path, normalize_path, oio
 from entrepot.raw.oio.delete.deletions import Deletion, make_deletions
 from entrepot.types import Entry
 
@@ -32,17 +32,19 @@ async def delete_one(accessor: Accessor, path: str, args: OpDelete) -> None:
 async def delete_many(accessor: Accessor, context: Context, targets: Targets, concurrent: int) -> None:
     """Makes many deletions, in batches as large as the service allows. Directories are deleted last, the deepest first.
 
-    For an entry with a version, that version is deleted. For a deletion mark, this restores the object.
+    For an entry with a version, that version is deleted. For a deletion mark, this restores the object, so directories
+    above it stay.
 
     Raises:
         DeletionsFailed: some deletions failed, each of which it names once; all others were made.
     """
     size = accessor.info.capability.delete_max_size or 1
     directories: list[Deletion] = []
+    above_versions: set[str] = set()
     failures: list[Error] = []
     batches: Window[Sequence[Error]] = context.runtime.window(concurrent)
     try:
-        async with aclosing(_in_batches(targets, size, directories)) as sized:
+        async with aclosing(_in_batches(targets, size, directories, above_versions)) as sized:
             async for batch in sized:
                 if batches.is_full():
                     failures += await batches.take()
@@ -51,6 +53,7 @@ async def delete_many(accessor: Accessor, context: Context, targets: Targets, co
             failures += await batches.take()
     finally:
         await batches.close()
+    directories = [deletion for deletion in directories if deletion[1].version or deletion[0] not in above_versions]
     directories.sort(key=_path_of, reverse=True)
     for start in range(0, len(directories), size):
         failures += await _delete_batch(accessor, directories[start : start + size])
@@ -78,18 +81,31 @@ def _deletion_of(target: Path | Entry) -> Deletion:
     return normalize_path(target.path), DEFAULT_DELETE if version is None else OpDelete(version=version)
 
 
-async def _in_batches(targets: Targets, size: int, directories: list[Deletion]) -> AsyncGenerator[list[Deletion], None]:
-    """Yields batches of deletions of files. Directories are collected, because their contents may come later."""
+async def _in_batches(
+    targets: Targets, size: int, directories: list[Deletion], above_versions: set[str]
+) -> AsyncGenerator[list[Deletion], None]:
+    """Yields batches of deletions of files. Directories are collected, because their contents may come later.
+
+    So are the paths of the directories above each version that is deleted.
+    """
     batch: list[Deletion] = []
     async with aclosing(iterate(targets)) as items:
         async for target in items:
             deletion = _deletion_of(target)
+            if deletion[1].version is not None:
+                above_versions.update(_directories_above(deletion[0]))
             (directories if is_dir_path(deletion[0]) else batch).append(deletion)
             if len(batch) == size:
                 yield batch
                 batch = []
     if batch:
         yield batch
+
+
+def _directories_above(path: str) -> Iterator[str]:
+    while path != "/":
+        path = get_parent(path)
+        yield path
 
 
 def _path_of(deletion: Deletion) -> str:

@@ -358,6 +358,7 @@ class Operator(Operations):
                 `delete_with_recursive`.
 
         Raises:
+            IsADirectory: the directory is not empty, and the deletion is not recursive.
             PermissionDenied: the storage refuses the deletion.
             DeletionsFailed: some deletions of a recursive one failed; all others were made.
         """

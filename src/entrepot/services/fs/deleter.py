@@ -27,6 +27,7 @@ from typing import Final
 
 from entrepot.errors import Error, IsADirectory, Unexpected
 from entrepot.raw import OpDelete
+from entrepot.raw.oio.delete.api import NOT_EMPTY
 from entrepot.raw.os_errors import translate_os_errors
 
 from .core import is_reserved, names_directory, relative_path
@@ -38,7 +39,6 @@ from .revocable import Revocable
 
 _ENTER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NOT_EMPTY: Final = (errno.ENOTEMPTY, errno.EEXIST)
-_NOT_EMPTY_MESSAGE: Final = "the directory is not empty: recursive=True deletes it with its content"
 _NO_DIRECTORY_ANY_MORE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _TRIES: Final = 3
 _RESTARTS: Final = 1000
@@ -140,7 +140,7 @@ def _delete_if_only_abandoned(parent: int, name: str) -> None:
     try:
         os.rmdir(name, dir_fd=parent)
     except OSError as error:
-        raise IsADirectory(_NOT_EMPTY_MESSAGE) from error
+        raise IsADirectory(NOT_EMPTY) from error
 
 
 def _remove_only_abandoned(directory: int) -> None:
@@ -148,7 +148,7 @@ def _remove_only_abandoned(directory: int) -> None:
     with os.scandir(directory) as entries:
         for entry in entries:
             if not is_temporary_name(entry.name):
-                raise IsADirectory(_NOT_EMPTY_MESSAGE)
+                raise IsADirectory(NOT_EMPTY)
             remove_abandoned(directory, entry.name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from entrepot.errors import ConditionNotMatch, DeletionsFailed, Error, InvalidInput, NotFound
+from entrepot.errors import ConditionNotMatch, DeletionsFailed, InvalidInput, IsADirectory, NotFound
 
 from .case import case
 from .conditions import OTHER_ETAG
@@ -84,16 +84,26 @@ async def deleting_twice_is_no_error(target: Target) -> None:
     await _is_gone(target, path)
 
 
-@case("delete", "write", "read")
+@case("delete", "write", "read", "list")
 async def directory_that_is_not_empty_keeps_its_contents(target: Target) -> None:
-    """Without `recursive` the contents of a directory are not deleted, whether that is an error or not."""
+    """Without `recursive` a directory with contents is refused, and nothing is deleted."""
     parent = target.directory()
     content = await target.put(f"{parent}file")
-    try:
-        await target.operator.delete(parent)
-    except Error as error:
-        equal(error.operation, "delete", "the operation that the error names")
+    for path in (parent, "/"):
+        with target.raises(IsADirectory, "delete", path=path):
+            await target.operator.delete(path)
     equal(await target.operator.read(f"{parent}file"), content, "the content of the file in it")
+
+
+@case("delete", "write", "list", "create_dir")
+async def directory_and_its_contents_in_one_call(target: Target) -> None:
+    """Contents that are deleted in the same call do not keep a directory, whatever the order."""
+    parent = target.directory()
+    await target.operator.create_dir(parent)
+    await target.operator.create_dir(f"{parent}sub/")
+    await target.put_all([f"{parent}file", f"{parent}sub/file"])
+    await target.operator.delete_many([parent, f"{parent}file", f"{parent}sub/", f"{parent}sub/file"])
+    equal(await target.operator.exists(parent), False, "whether the directory exists")
 
 
 @case("delete", "write", "list", "flat")

@@ -15,6 +15,7 @@ A service is flat if it has `list` and no native `create_dir`: its directories a
 
 - `stat("x/")`: the metadata of the marker, the object `"x/"`, or a directory if anything is listed below it.
 - `create_dir("x/")`: writes the marker, an empty object, if the service can hold one.
+- `delete("x/")`: refuses with `IsADirectory` if anything but the marker is below it, unless it is recursive.
 
 Every service that lists gets:
 
@@ -57,7 +58,7 @@ from entrepot.raw import (
 )
 
 from .capability import complete_capability, is_flat, operations_left_alone
-from .directories import stat_directory, stat_root, write_marker
+from .directories import has_contents, stat_directory, stat_root, write_marker
 from .listing import Listing
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class _CompleteAccessor(LayeredAccessor):
             self._open_window,
             batch=self._native.delete_max_size,
             is_flat=self._is_flat,
+            has_contents=partial(has_contents, self.inner) if self._is_flat else None,
         )
 
     async def list(self, path: str, args: OpList) -> tuple[RpList, oio.List]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Final
 
@@ -9,6 +10,9 @@ from entrepot.errors import ConditionNotMatch, NotFound
 from entrepot.raw import Accessor, OpList, OpStat, OpWrite, RpCreateDir, RpStat
 from entrepot.raw.conditions import check_conditions
 from entrepot.types import EntryMode, Metadata
+
+_PEEK: Final = 2
+"""The entries that show whether a directory has contents: its marker, which comes first, and one more."""
 
 DIRECTORY: Final = Metadata(mode=EntryMode.DIR)
 
@@ -63,6 +67,20 @@ async def _find_directory(inner: Accessor, path: str) -> Metadata:
     if page is None:
         raise NotFound("there is no such directory, and nothing below it")
     return next((entry.metadata for entry in page if entry.path == path), DIRECTORY)
+
+
+async def has_contents(inner: Accessor, directory: str, without: Collection[str]) -> bool:
+    """Whether a directory has contents, other than these paths. One request, unless `without` has many of them."""
+    is_recursive = inner.info.native_capability.list_with_recursive
+    limit = _PEEK if not without else None
+    _, lister = await inner.list(directory, OpList(recursive=is_recursive, limit=limit))
+    try:
+        while (page := await lister.next()) is not None:
+            if any(entry.path != directory and entry.path not in without for entry in page):
+                return True
+    finally:
+        await lister.close()
+    return False
 
 
 async def write_marker(inner: Accessor, path: str) -> RpCreateDir:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from entrepot.errors import Unsupported
 from entrepot.raw.ops import OpDelete
+
+NOT_EMPTY: Final = "the directory is not empty: recursive=True deletes it with its content"
+"""The message of `IsADirectory` for the deletion of a directory with contents that is not recursive."""
 
 
 class Delete:

@@ -9,16 +9,16 @@ other deletions of it. A cancellation leaves a tree that is partly deleted; call
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from entrepot.errors import DeletionsFailed, Error, InvalidInput, Unexpected
+from entrepot.errors import DeletionsFailed, Error, InvalidInput, IsADirectory, Unexpected
 from entrepot.raw.oio.list.api import List
 from entrepot.raw.oio.windowed import gather
 from entrepot.raw.ops import DEFAULT_DELETE, OpDelete
 
-from .api import Delete
+from .api import NOT_EMPTY, Delete
 from .deletions import make_deletions
 
 if TYPE_CHECKING:
@@ -31,7 +31,11 @@ MAX_PASSES: Final = 32
 
 
 class RecursiveDeleter(Delete):
-    """Deletes a tree by walking it. Deletions that are not recursive go to the service's body unchanged.
+    """Deletes a tree by walking it. Deletions that are not recursive go to the service's body.
+
+    A flat store would delete the name of a directory and leave its contents, so a deletion that is not recursive is
+    checked there: a directory that is not empty is refused, as a file system does. Contents that were deleted through
+    this body before do not count, because the service's body may still hold their deletions back.
 
     For `"a/"` it deletes all contents, then the directory itself, and never the object `"a"`. For `"a"` it deletes
     the same and the object `"a"` too; never `"ab"`. The root stays. One page of the walk is in memory.
@@ -44,9 +48,20 @@ class RecursiveDeleter(Delete):
         open_window: makes a window for the batches of one page.
         batch: the most deletions in a request of the service; None is any number.
         is_flat: whether directories are only names.
+        has_contents: whether a directory has contents other than these paths; None if the body checks it.
     """
 
-    __slots__ = ("_batch", "_is_flat", "_open_deleter", "_open_window", "_single", "_walk", "close")
+    __slots__ = (
+        "_batch",
+        "_deleted",
+        "_has_contents",
+        "_is_flat",
+        "_open_deleter",
+        "_open_window",
+        "_single",
+        "_walk",
+        "close",
+    )
 
     def __init__(
         self,
@@ -57,6 +72,7 @@ class RecursiveDeleter(Delete):
         *,
         batch: int | None,
         is_flat: bool,
+        has_contents: Callable[[str, Collection[str]], Awaitable[bool]] | None = None,
     ) -> None:
         self._single = single
         self._open_deleter = open_deleter
@@ -64,19 +80,21 @@ class RecursiveDeleter(Delete):
         self._open_window = open_window
         self._batch = batch
         self._is_flat = is_flat
+        self._has_contents = has_contents
+        self._deleted: set[str] = set()
         self.close = single.close  # type: ignore[method-assign]
 
     async def delete(self, path: str, args: OpDelete) -> None:
         """Deletes one path, or a path and all of its contents.
 
         Raises:
+            IsADirectory: the directory is not empty, and the deletion is not recursive.
             DeletionsFailed: some deletions failed, with one error each; all others of the walk were made.
             Unexpected: the directory was still not empty after many walks. Temporary.
             InvalidInput: a recursive deletion names a version or an etag, which identifies one object.
         """
         if not args.recursive:
-            if path != "/":
-                await self._single.delete(path, args)
+            await self._delete_single(path, args)
         elif args.version is not None or args.if_match is not None:
             raise InvalidInput(
                 "version and if_match identify one object, which cannot be deleted recursively: leave out recursive",
@@ -84,6 +102,14 @@ class RecursiveDeleter(Delete):
             )
         else:
             await self._delete_tree(path)
+
+    async def _delete_single(self, path: str, args: OpDelete) -> None:
+        if self._has_contents is not None and args.version is None:
+            if path.endswith("/") and await self._has_contents(path, self._deleted):
+                raise IsADirectory(NOT_EMPTY, path=path)
+            self._deleted.add(path)
+        if path != "/":
+            await self._single.delete(path, args)
 
     async def _delete_tree(self, path: str) -> None:
         directory = path if path.endswith("/") else f"{path}/"
