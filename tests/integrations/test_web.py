@@ -12,7 +12,7 @@ from entrepot.integrations import asgi
 from entrepot.integrations.web.answers import Presentation, answer_to
 from entrepot.integrations.web.requests import ObjectRequest, parse_range
 from entrepot.services import Http, Memory
-from entrepot.testing import STALL, ScriptedServer, raw_response
+from entrepot.testing import STALL, ScriptedServer, raw_response, whole_response
 from tests.integrations.web_servers import serve
 
 FRAMEWORKS = ["asgi", "starlette", "fastapi", "aiohttp"]
@@ -101,6 +101,61 @@ async def test_headers_of_an_object(framework):
             for method in ("GET", "HEAD"):
                 async with session.request(method, f"{url}/{missing}") as response:
                     assert response.status == 404, missing
+
+
+async def answered(op, headers=(), method="GET"):
+    """The status and the content with which the ASGI application answers, and nothing but the application."""
+    messages = []
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def send(message):
+        messages.append(message)
+
+    lines = [(name.lower().encode(), value.encode()) for name, value in dict(headers).items()]
+    await asgi.ObjectResponse(op, "a")({"method": method, "headers": lines}, receive, send)
+    return messages[0]["status"], b"".join(message["body"] for message in messages[1:])
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "sent", "status"),
+    [
+        ("GET", {}, ["GET"], 200),
+        ("GET", {"Range": "bytes=2-4"}, ["GET"], 206),
+        ("HEAD", {}, ["HEAD"], 200),
+        ("GET", {"If-None-Match": '"1"'}, ["HEAD"], 304),
+        ("GET", {"If-None-Match": '"2"'}, ["HEAD", "GET"], 200),
+        ("GET", {"If-Range": '"1"', "Range": "bytes=2-4"}, ["HEAD", "GET"], 206),
+        ("DELETE", {}, [], 405),
+    ],
+)
+async def test_an_answer_takes_as_few_requests_as_it_can(method, headers, sent, status):
+    def script(request):
+        if b"bytes=2-4" in request.head:
+            return [whole_response(b"234", 'ETag: "1"', "Content-Range: bytes 2-4/10", status="206 Partial Content")]
+        content = b"" if request.method == "HEAD" else b"0123456789"
+        return [raw_response("200 OK", 'ETag: "1"', "Content-Length: 10", content=content)]
+
+    with ScriptedServer(script) as server:
+        async with Operator(Http(server.endpoint), resilient=False) as op:
+            assert (await answered(op, headers, method))[0] == status
+        assert [request.method for request in server.requests] == sent
+
+
+async def test_an_object_that_is_replaced_between_its_metadata_and_its_content_is_not_mixed():
+    def script(request):
+        if request.method == "HEAD":
+            return [raw_response("200 OK", 'ETag: "1"', "Content-Length: 10")]
+        if b"bytes=2-4" in request.head:
+            return [whole_response(b"cde", 'ETag: "2"', "Content-Range: bytes 2-4/12", status="206 Partial Content")]
+        return [whole_response(b"abcdefghijkl", 'ETag: "2"')]
+
+    with ScriptedServer(script) as server:
+        async with Operator(Http(server.endpoint), resilient=False) as op:
+            headers = {"If-Range": '"1"', "Range": "bytes=2-4"}
+            assert await answered(op, headers) == (200, b"abcdefghijkl")
+        assert [request.method for request in server.requests] == ["HEAD", "GET", "GET"]
 
 
 async def test_a_client_that_leaves_ends_the_read(framework):
