@@ -316,7 +316,7 @@ async def test_who_asks_without_end_can_be_timed_out_and_keeps_nobody_from_his_t
                 await op.read("file")
     other.cancel()
     await asyncio.wait([other])
-    assert turns > 10
+    assert turns > 2  # a caller that never gave way would leave it at 1
 
 
 @pytest.fixture
