@@ -15,7 +15,7 @@ import pytest
 from entrepot import ChecksumMismatch, Error, Operator, PermissionDenied, Unexpected
 from entrepot.raw import Context
 from entrepot.raw.http import HttpBody, HttpRequest, HttpResponse, HttpTransport
-from entrepot.services.s3.checksums import ALGORITHMS
+from entrepot.services.s3.headers.checksums import ALGORITHMS
 from entrepot.testing import S3Server
 from entrepot.testing.transport import RecordingTransport
 from tests.conftest import s3_config

@@ -9,8 +9,8 @@ from entrepot.raw.http.client import HttpClient
 from entrepot.raw.oio.copy.api import copy_to_end
 from entrepot.raw.runtime import Runtime
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
+from entrepot.services.s3.authentication.signer import S3Signer
 from entrepot.services.s3.core import S3Core
-from entrepot.services.s3.signer import S3Signer
 from entrepot.signing import CredentialCache, Credentials
 from entrepot.signing.clock import Clock, utc_now
 from entrepot.types import Metadata

@@ -16,7 +16,7 @@ from entrepot.layers import ReadOnlyLayer
 from entrepot.raw import Context
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.services import S3
-from entrepot.services.s3.address import Settings, address_of
+from entrepot.services.s3.location.address import Settings, address_of
 from entrepot.testing.transport import MockTransport, reply
 
 BUCKET = "data--use1-az4--x-s3"

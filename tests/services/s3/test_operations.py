@@ -31,9 +31,9 @@ from entrepot.raw.oio import Part
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services import S3
 from entrepot.services.s3.accessor import S3Accessor
-from entrepot.services.s3.checksums import ALGORITHMS, Algorithm, whole_checksum
+from entrepot.services.s3.authentication.signer import INLINE_HASH_LIMIT
 from entrepot.services.s3.core import S3Core
-from entrepot.services.s3.signer import INLINE_HASH_LIMIT
+from entrepot.services.s3.headers.checksums import ALGORITHMS, Algorithm, whole_checksum
 from entrepot.signing.aws import Credentials, Signer
 from entrepot.testing.transport import MockTransport, reply
 from tests.services.s3.clients import copied, s3_client

@@ -16,8 +16,8 @@ from entrepot.layers import CapabilityOverrideLayer, ReadOnlyLayer
 from entrepot.raw import Context
 from entrepot.services import S3, Memory
 from entrepot.services.s3.core import S3Core
-from entrepot.services.s3.encryption import Encryption
-from entrepot.services.s3.fixed_headers import FixedHeaders
+from entrepot.services.s3.headers.encryption import Encryption
+from entrepot.services.s3.headers.fixed_headers import FixedHeaders
 from entrepot.testing.transport import MockTransport, reply
 from tests.services.s3.test_presign import CORE, CREDENTIALS, NOW, Fixed
 

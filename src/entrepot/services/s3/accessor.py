@@ -41,11 +41,11 @@ from entrepot.types import BytesRange, Capability, Scheme
 
 from . import express, multipart, tagging, uploads
 from .bucket_probe import BucketProbe
-from .buckets import zone_of
 from .copier import MAX_COPY, S3Copy, SourceObject
 from .core import S3Core
 from .deleter import S3Deletions
 from .deletion import MAX_DELETIONS
+from .location.buckets import zone_of
 from .multipart import MAX_PART, MAX_TOTAL, MIN_PART
 from .post import post_form, post_request
 from .writer import S3Upload

@@ -15,14 +15,14 @@ from entrepot.raw.config import ServiceUri, fields_by_key
 from entrepot.raw.http.settings import HttpServiceConfig
 from entrepot.raw.telemetry import Telemetry
 
-from .address import Settings, address_of, endpoint_of, region_of_host
-from .buckets import check_bucket, zone_of
-from .checksum_settings import check_checksums, checksum_to_send, is_content_checked
-from .fixed_headers import GOVERNANCE
-from .header_settings import fixed_headers
-from .keys import understood
-from .partitions import amazon_host, is_of_amazon
-from .uris import options_of
+from .foreign_keys import understood
+from .headers.checksum_settings import check_checksums, checksum_to_send, is_content_checked
+from .headers.fixed_headers import GOVERNANCE
+from .headers.header_settings import fixed_headers
+from .location.address import Settings, address_of, endpoint_of, region_of_host
+from .location.buckets import check_bucket, zone_of
+from .location.partitions import amazon_host, is_of_amazon
+from .location.uris import options_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from entrepot.signing import CredentialCache, Credentials, Provider
     from entrepot.signing.clock import Clock
 
-    from .place import BucketPlace
+    from .location.place import BucketPlace
 
     Source = Credentials | Provider[Credentials] | Callable[[], Credentials | Awaitable[Credentials]]
 else:
@@ -226,11 +226,11 @@ class S3(HttpServiceConfig):
         from entrepot.signing.provider import CredentialCache
 
         from .accessor import S3Accessor
+        from .authentication.credentials import credential_cache
+        from .authentication.refusals import CorrectedClock, RenewedCredentials
         from .core import S3Core
-        from .credentials import credential_cache
         from .express import SessionProvider, SessionSigner
-        from .placed import PlacedSigner
-        from .refusals import CorrectedClock, RenewedCredentials
+        from .location.placed import PlacedSigner
 
         clock = Clock()
         credentials = credential_cache(self, context, clock)
@@ -267,12 +267,12 @@ class S3(HttpServiceConfig):
         """Whether the endpoint of the configuration or the environment is without TLS."""
         if self.endpoint or self.disable_config_load:
             return super().is_plain
-        from .environment import NO_FILES, settings_of
+        from .location.environment import NO_FILES, settings_of
 
         return (settings_of(os.environ, NO_FILES, NO_FILES.profile()).endpoint or "").startswith("http://")
 
     def _place(self, context: Context) -> BucketPlace:
-        from .place import BucketPlace
+        from .location.place import BucketPlace
 
         environ = None if self.disable_config_load else os.environ
         settings, profile, http, runtime = self._settings(), self.profile or None, context.http, context.runtime
@@ -292,9 +292,9 @@ class S3(HttpServiceConfig):
     ) -> RequestSigner:
         from entrepot.signing.aws import TOKEN_HEADER
 
+        from .authentication.signer import S3Signer
         from .express import SERVICE, SESSION_TOKEN_HEADER
-        from .private_keys import PrivateKeySigner
-        from .signer import S3Signer
+        from .headers.private_keys import PrivateKeySigner
 
         signer = S3Signer(
             credentials,
@@ -431,7 +431,7 @@ class S3(HttpServiceConfig):
             raise self.invalid(f"skip_signature is set beside {', '.join(given)}: leave out one or the other")
         if not self.role_arn:
             raise self.invalid(f"{', '.join(given)} is set, and role_arn is missing: set it to the ARN of the role")
-        from .credentials import check_role
+        from .authentication.credentials import check_role
 
         try:
             check_role(self)

@@ -27,10 +27,10 @@ from entrepot.raw.http.url import Query, check_key, encode_key, encode_query
 from entrepot.raw.http.xml import Document, is_error, parse
 from entrepot.types import Metadata
 
-from .buckets import is_arn
-from .checksums import MODE, Algorithm, ContentCheck, content_check, stated_checksums
 from .errors import actual_size, response_error
-from .fixed_headers import NO_HEADERS, FixedHeaders
+from .headers.checksums import MODE, Algorithm, ContentCheck, content_check, stated_checksums
+from .headers.fixed_headers import NO_HEADERS, FixedHeaders
+from .location.buckets import is_arn
 
 NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 NULL_VERSION: Final = "null"

@@ -15,10 +15,10 @@ from entrepot.errors import Error, NotFound, Unexpected
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest
 from entrepot.raw.http.xml import can_carry, escaped
 
-from .buckets import zone_of
 from .core import NAMESPACE, NULL_VERSION, S3Core
-from .digests import content_md5
 from .errors import code_error
+from .headers.digests import content_md5
+from .location.buckets import zone_of
 
 MAX_DELETIONS: Final = 1000
 """The most objects that one request deletes."""

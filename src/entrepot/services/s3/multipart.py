@@ -19,8 +19,8 @@ from entrepot.raw.http.xml import escaped
 from entrepot.raw.oio.write.multipart import MAX_PARTS, Part
 from entrepot.types import Metadata
 
-from .checksums import MD5, Algorithm, completing, declared, whole_checksum
 from .core import NAMESPACE, S3Core, stated_version
+from .headers.checksums import MD5, Algorithm, completing, declared, whole_checksum
 
 MIN_PART: Final = 5 * 1024**2
 """The fewest bytes of a part, unless it is the last one."""

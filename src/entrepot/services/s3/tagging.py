@@ -11,7 +11,7 @@ from entrepot.raw.http.transport import HttpHeaders, HttpRequest
 from entrepot.raw.http.xml import can_carry, escaped
 
 from .core import NAMESPACE, S3Core, version_query
-from .digests import content_md5
+from .headers.digests import content_md5
 
 _ROWS: Final = frozenset({"Tag"})
 

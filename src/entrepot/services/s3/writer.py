@@ -24,10 +24,10 @@ from entrepot.raw.oio import MultipartUpload, Part
 from entrepot.types import Metadata
 
 from . import express, multipart
-from .checksums import MODE
+from .authentication.signer import INLINE_HASH_LIMIT
 from .core import S3Core
 from .errors import CONFLICT, NO_SUCH_UPLOAD
-from .signer import INLINE_HASH_LIMIT
+from .headers.checksums import MODE
 
 
 class S3Upload(MultipartUpload):

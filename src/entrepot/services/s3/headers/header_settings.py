@@ -12,8 +12,7 @@ from .private_keys import check_is_private
 
 if TYPE_CHECKING:
     from entrepot.raw.http.transport import Header
-
-    from .config import S3
+    from entrepot.services.s3.config import S3
 
 _TEXTS: Final = (
     "server_side_encryption_aws_kms_key_id",

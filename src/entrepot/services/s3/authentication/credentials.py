@@ -11,10 +11,9 @@ from entrepot.signing.provider import CredentialCache, FixedProvider, Provider, 
 
 if TYPE_CHECKING:
     from entrepot.raw import Context
+    from entrepot.services.s3.config import S3
     from entrepot.signing.aws_sources import AwsOptions
     from entrepot.signing.clock import Clock
-
-    from .config import S3
 
 _SHARED_BY: Final = (
     "profile",

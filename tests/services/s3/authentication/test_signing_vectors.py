@@ -17,7 +17,7 @@ import pytest
 from entrepot.raw.http import HttpRequest
 from entrepot.signing.aws import EMPTY_SHA256, Credentials, Signer, SigningKey, canonical_headers, canonical_request
 
-VECTORS = Path(__file__).parents[4] / "shared" / "data" / "aws-sigv4"
+VECTORS = Path(__file__).parents[5] / "shared" / "data" / "aws-sigv4"
 CASES = sorted(folder.name for folder in VECTORS.iterdir()) if VECTORS.is_dir() else []
 
 pytestmark = pytest.mark.skipif(not CASES, reason=f"the AWS SigV4 vectors are not in ../{'/'.join(VECTORS.parts[-3:])}")

@@ -6,14 +6,14 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ConfigInvalid
+from entrepot.services.s3.location.buckets import invalid
 
-from .buckets import invalid
 from .checksums import ALGORITHMS, CRC32, Algorithm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .config import S3
+    from entrepot.services.s3.config import S3
 
 NONE: Final = "none"
 WHEN_SUPPORTED: Final = "when_supported"

@@ -6,11 +6,10 @@ from entrepot.errors import Error
 from entrepot.raw.http.correction import Refusal
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.raw.log import WARNING, log
+from entrepot.services.s3.errors import stated_code
 from entrepot.signing.aws import Credentials, is_signed_with
 from entrepot.signing.clock import Clock
 from entrepot.signing.provider import CredentialCache
-
-from .errors import stated_code
 
 OLD_CREDENTIALS: Final = frozenset(
     {

@@ -17,7 +17,7 @@ from entrepot.layers import PrefixLayer, ThrottleLayer
 from entrepot.raw import Context
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.services import S3
-from entrepot.services.s3 import refusals
+from entrepot.services.s3.authentication import refusals
 from entrepot.signing import Credentials
 from entrepot.testing.transport import MockTransport, reply
 from tests.docs.markdown import PROJECT, blocks

@@ -11,9 +11,9 @@ from botocore.loaders import Loader
 
 from entrepot import ConfigInvalid
 from entrepot.raw.http.transport import HttpRequest
-from entrepot.services.s3.address import Address, Settings, address_of, region_of_host
-from entrepot.services.s3.buckets import check_bucket
-from entrepot.services.s3.partitions import PARTITIONS, AmazonHost, amazon_host, partition_of
+from entrepot.services.s3.location.address import Address, Settings, address_of, region_of_host
+from entrepot.services.s3.location.buckets import check_bucket
+from entrepot.services.s3.location.partitions import PARTITIONS, AmazonHost, amazon_host, partition_of
 
 POINT = "arn:{partition}:s3:{region}:123456789012:accesspoint/point"
 POINT_WITH_COLON = "arn:aws:s3:eu-west-1:123456789012:accesspoint:p1a"

@@ -1,0 +1,1 @@
+"""Where credentials come from, how requests are signed with them, and what a refusal of them leads to."""

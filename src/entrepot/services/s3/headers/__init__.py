@@ -1,0 +1,1 @@
+"""What the configuration adds to requests: encryption, checksums, storage class, access control, locks."""
