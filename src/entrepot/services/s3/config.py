@@ -276,7 +276,8 @@ class S3(HttpServiceConfig):
 
         environ = None if self.disable_config_load else os.environ
         settings, profile, http, runtime = self._settings(), self.profile or None, context.http, context.runtime
-        key = "s3 place", self.bucket, settings, profile, self.disable_config_load, self.allow_http
+        connections = self.allow_http, self.http_settings
+        key = "s3 place", self.bucket, settings, profile, self.disable_config_load, connections
         return context.shared(
             key, lambda: BucketPlace(self.bucket, settings, http, runtime, self.check_scheme, environ, profile)
         )

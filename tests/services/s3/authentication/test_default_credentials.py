@@ -71,6 +71,18 @@ async def test_operators_of_one_context_share_what_is_loaded(cloud: Cloud, monke
     assert len(cloud.requests) == 10  # STS too
 
 
+async def test_each_configuration_loads_them_over_its_own_connections(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+    context = Context()
+    for name in ("one", "two"):
+        seen = len(cloud.requests)
+        assert await Operator(s3(cloud, user_agent=name), context=context).read("a") == b"content"
+        assert {request.headers["user-agent"] for request in cloud.requests[seen:]} == {name}
+        assert len(cloud.requests) == seen + 4  # three of them to the metadata service
+
+
 async def test_keys_in_the_environment_take_one_request(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "ENV")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "SECRET")

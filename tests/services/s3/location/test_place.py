@@ -14,6 +14,7 @@ from botocore.session import Session
 from entrepot import ConfigInvalid, Operator, Unexpected
 from entrepot.layers import PrefixLayer
 from entrepot.raw import Context
+from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
 from entrepot.services import S3
 from entrepot.testing import S3Server
@@ -490,6 +491,19 @@ def test_no_certificates_of_the_environment_are_used_where_it_is_not_read(monkey
     monkeypatch.setenv("AWS_CA_BUNDLE", "/ca.pem")
     assert S3("b", **KEYS).http_settings is not None
     assert S3("b", **KEYS, disable_config_load=True).http_settings is None
+
+
+@pytest.mark.parametrize("name", ["proxy", "user_agent"])
+async def test_each_configuration_finds_the_region_over_its_own_connections(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_amazon = {value: Amazon() for value in ("http://one", "http://two")}
+    monkeypatch.setattr(AiohttpTransport, "of", lambda settings: at_amazon[getattr(settings, name)].transport)
+    context = Context()
+    for value, amazon in at_amazon.items():
+        op = Operator(S3("bucket", **KEYS, **{name: value}), context=context, resilient=False)
+        await op.read("k")
+        assert [sent[0] for sent in amazon.sent] == ["HEAD", "GET"]
 
 
 async def test_operators_that_are_derived_from_one_share_the_region_that_was_found_out() -> None:

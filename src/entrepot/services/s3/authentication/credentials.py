@@ -30,6 +30,7 @@ _SHARED_BY: Final = (
     "use_fips_endpoint",
     "disable_ec2_metadata",
     "imdsv1_fallback",
+    "http_settings",
 )
 """The options that credentials depend on. Operators of one context that agree in them share what is loaded."""
 
