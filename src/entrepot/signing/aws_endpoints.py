@@ -5,31 +5,15 @@ quotas" in the AWS General Reference. A test compares them with the endpoint rul
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from entrepot.errors import ConfigInvalid
+
+from .aws_partitions import partition_of
 
 GLOBAL_REGION: Final = "us-east-1"
 """The region that signs requests to the global endpoint of STS."""
 
-
-class _Partition(NamedTuple):
-    """The DNS suffixes of the regions whose names begin with `region`."""
-
-    region: str
-    suffix: str
-    dual_stack_suffix: str
-
-
-_PARTITIONS: Final = (
-    _Partition("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
-    _Partition("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
-    _Partition("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
-    _Partition("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
-    _Partition("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
-    _Partition("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
-    _Partition("", "amazonaws.com", "api.aws"),
-)
 _REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]+")
 _HOSTS: Final = {"sts": "sts", "sso": "portal.sso", "sso_oidc": "oidc"}
 
@@ -56,7 +40,7 @@ def service_endpoint(service: str, region: str | None, *, is_fips: bool = False,
         return f"https://{host}.amazonaws.com"
     if not is_region(region):
         raise ConfigInvalid(f"the region that is configured for {service} is not one of AWS", operation="configure")
-    partition = next(partition for partition in _PARTITIONS if region.startswith(partition.region))
-    if is_fips and not region.startswith("us-gov-"):  # all endpoints of that partition are validated
+    partition = partition_of(region)
+    if is_fips and partition.name != "aws-us-gov":  # all endpoints of that partition are validated
         host = f"{host}-fips"
     return f"https://{host}.{region}.{partition.dual_stack_suffix if is_dual_stack else partition.suffix}"

@@ -21,7 +21,7 @@ from .headers.fixed_headers import GOVERNANCE
 from .headers.header_settings import fixed_headers
 from .location.address import Settings, address_of, endpoint_of, region_of_host
 from .location.buckets import check_bucket, zone_of
-from .location.partitions import amazon_host, is_of_amazon
+from .location.hosts import amazon_host, is_of_amazon
 from .location.uris import options_of
 
 if TYPE_CHECKING:

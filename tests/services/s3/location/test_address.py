@@ -13,7 +13,7 @@ from entrepot import ConfigInvalid
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.services.s3.location.address import Address, Settings, address_of, region_of_host
 from entrepot.services.s3.location.buckets import check_bucket
-from entrepot.services.s3.location.partitions import PARTITIONS, AmazonHost, amazon_host, partition_of
+from entrepot.services.s3.location.hosts import AmazonHost, amazon_host
 
 POINT = "arn:{partition}:s3:{region}:123456789012:accesspoint/point"
 POINT_WITH_COLON = "arn:aws:s3:eu-west-1:123456789012:accesspoint:p1a"
@@ -63,15 +63,6 @@ def of_ours(bucket: str, settings: Settings) -> Address | None:
     except ConfigInvalid:
         return None
     return Address(address.url, address.host, address.region)
-
-
-def test_partitions_are_those_of_botocore() -> None:
-    known = {entry["id"]: entry["outputs"] for entry in Loader().load_data("partitions")["partitions"]}
-    assert {partition.name: partition.suffix for partition in PARTITIONS} == {
-        name: outputs["dnsSuffix"] for name, outputs in known.items()
-    }
-    for name, region in botocore_regions():
-        assert partition_of(region).name == name
 
 
 def cases_at_amazon() -> Iterator[tuple[str, Settings]]:

@@ -10,14 +10,18 @@ from typing import Final, Self
 
 from entrepot.raw.http.endpoint import Endpoint, parse_endpoint
 from entrepot.raw.http.transport import HttpRequest
+from entrepot.signing.aws_partitions import Partition, partition_of
 
 from .buckets import AccessPoint, access_point_of, can_be_in_host, invalid, is_in_host_at_amazon, zone_of
-from .partitions import amazon_host, partition_of
+from .hosts import amazon_host
 
 DEFAULT_REGION: Final = "us-east-1"
 """The region of an endpoint whose name does not state another, and of a bucket that is not located yet."""
 
 REGION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+_WITHOUT_VARIANTS: Final = frozenset({"aws-cn"})
+"""The partitions in which S3 has neither FIPS endpoints nor Transfer Acceleration."""
 
 _IP_ADDRESS: Final = re.compile(r"\[.*|[0-9.]+(:[0-9]+)?")
 _REGIONS_IN_HOSTS: Final = (
@@ -131,10 +135,10 @@ def _at_amazon(bucket: str, settings: Settings) -> Address:
     region = settings.region or DEFAULT_REGION
     partition = partition_of(region)
     if settings.accelerate:
-        _check_accelerated(bucket, settings, has_accelerate=partition.has_accelerate)
+        _check_accelerated(bucket, settings, partition)
         host = f"{bucket}.s3-accelerate{'.dualstack' if settings.dualstack else ''}.{partition.suffix}"
         return Address(f"https://{host}", host, region, is_derived=True)
-    _check_fips(settings, has_fips=partition.has_fips)
+    _check_fips(settings, partition)
     host = f"s3{_variant(settings)}.{region}.{partition.suffix}"
     is_virtual = is_in_host_at_amazon(bucket) if settings.virtual_host is None else settings.virtual_host
     return _with_bucket(bucket, "https", host, "", region, is_virtual=is_virtual, is_derived=True)
@@ -149,7 +153,7 @@ def _in_zone(bucket: str, zone: str, settings: Settings) -> Address:
         )
     region = settings.region or DEFAULT_REGION
     partition = partition_of(region)
-    _check_fips(settings, has_fips=partition.has_fips)
+    _check_fips(settings, partition)
     fips, dualstack = "-fips" if settings.fips else "", ".dualstack" if settings.dualstack else ""
     host = f"{bucket}.s3express{fips}-{zone}{dualstack}.{region}.{partition.suffix}"
     return Address(f"https://{host}", host, region)
@@ -196,7 +200,7 @@ def _at_access_point(point: AccessPoint, settings: Settings) -> Address:
         authority, slash, prefix = rest.partition("/")
         host = f"{point.label}.{authority}"
         return Address(f"{scheme}://{host}{slash}{prefix}", host, point.region)
-    _check_fips(settings, has_fips=partition.has_fips)
+    _check_fips(settings, partition)
     host = f"{point.label}.s3-accesspoint{_variant(settings)}.{point.region}.{partition.suffix}"
     return Address(f"https://{host}", host, point.region)
 
@@ -211,9 +215,9 @@ def _check_with_endpoint(settings: Settings) -> None:
             raise invalid(f"use_{name}_endpoint is set beside endpoint, which has a host of its own: leave out one")
 
 
-def _check_accelerated(bucket: str, settings: Settings, *, has_accelerate: bool) -> None:
+def _check_accelerated(bucket: str, settings: Settings, partition: Partition) -> None:
     reasons = (
-        (not has_accelerate, "the region has no Transfer Acceleration"),
+        (partition.name in _WITHOUT_VARIANTS, "the region has no Transfer Acceleration"),
         (settings.fips, "there is none with FIPS"),
         (settings.virtual_host is False, "it has the bucket in its host name: leave out enable_virtual_host_style"),
         (not is_in_host_at_amazon(bucket), "it has the bucket in its host name, which this bucket cannot be part of"),
@@ -223,8 +227,8 @@ def _check_accelerated(bucket: str, settings: Settings, *, has_accelerate: bool)
             raise invalid(f"use_accelerate_endpoint cannot be used: {reason}")
 
 
-def _check_fips(settings: Settings, *, has_fips: bool) -> None:
-    if settings.fips and not has_fips:
+def _check_fips(settings: Settings, partition: Partition) -> None:
+    if settings.fips and partition.name in _WITHOUT_VARIANTS:
         raise invalid("use_fips_endpoint cannot be used: the partition of the region has no such endpoints")
 
 

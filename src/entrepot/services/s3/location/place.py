@@ -24,12 +24,13 @@ from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpTransport
 from entrepot.raw.http.xml import find_text
 from entrepot.raw.runtime import Runtime
 from entrepot.services.s3.errors import REGION_CODES, stated_code
+from entrepot.signing.aws_partitions import partition_of
 from entrepot.signing.aws_profile import load_files, profile_name
 
 from .address import DEFAULT_REGION, REGION, Address, Settings, address_of
 from .buckets import access_point_of, invalid, zone_of
 from .environment import NO_FILES, settings_of
-from .partitions import amazon_host, partition_of
+from .hosts import amazon_host
 
 REGION_HEADER: Final = "x-amz-bucket-region"
 

@@ -5,7 +5,7 @@ from typing import Any
 from entrepot.raw.config import ServiceUri
 
 from .buckets import invalid
-from .partitions import AmazonHost, amazon_host, is_of_amazon
+from .hosts import AmazonHost, amazon_host, is_of_amazon
 
 
 def options_of(uri: ServiceUri) -> dict[str, Any]:

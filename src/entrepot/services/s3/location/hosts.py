@@ -1,46 +1,13 @@
-"""The partitions of AWS, each a set of regions with accounts and DNS names of its own.
+"""Host names of AWS: the parts of the name of an S3 endpoint.
 
-The source is "Amazon Simple Storage Service endpoints and quotas" in the AWS General Reference. A test compares the
-table with the endpoint data of botocore.
+The source is "Amazon Simple Storage Service endpoints and quotas" in the AWS General Reference.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True, slots=True)
-class Partition:
-    """One partition.
-
-    Arguments:
-        name: its name, as in ARNs: `"aws-cn"`.
-        region: the start of the names of its regions; empty for the partition of all others.
-        suffix: the DNS suffix of its endpoints.
-        has_fips: whether it has FIPS endpoints for S3.
-        has_accelerate: whether it has S3 Transfer Acceleration.
-    """
-
-    name: str
-    region: str
-    suffix: str
-    has_fips: bool = True
-    has_accelerate: bool = True
-
-
-AWS: Final = Partition("aws", "", "amazonaws.com")
-"""The commercial partition. A region of unknown form belongs to it."""
-
-PARTITIONS: Final = (
-    Partition("aws-cn", "cn-", "amazonaws.com.cn", has_fips=False, has_accelerate=False),
-    Partition("aws-us-gov", "us-gov-", "amazonaws.com"),
-    Partition("aws-eusc", "eusc-", "amazonaws.eu"),
-    Partition("aws-iso", "us-iso-", "c2s.ic.gov"),
-    Partition("aws-iso-b", "us-isob-", "sc2s.sgov.gov"),
-    Partition("aws-iso-e", "eu-isoe-", "cloud.adc-e.uk"),
-    Partition("aws-iso-f", "us-isof-", "csp.hci.ic.gov"),
-    AWS,
-)
+from entrepot.signing.aws_partitions import PARTITIONS
 
 _SUFFIXES: Final = "|".join(sorted({re.escape(partition.suffix) for partition in PARTITIONS}, key=len, reverse=True))
 _ENDPOINT: Final = re.compile(
@@ -66,11 +33,6 @@ class AmazonHost:
     is_fips: bool = False
     is_dualstack: bool = False
     is_private: bool = False
-
-
-def partition_of(region: str) -> Partition:
-    """The partition that a region belongs to."""
-    return next(partition for partition in PARTITIONS if region.startswith(partition.region))
 
 
 def amazon_host(host: str) -> AmazonHost | None:
