@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from .location.buckets import invalid
+from .invalid import invalid
 
 _WITHOUT_EFFECT: Final = frozenset(
     {

@@ -14,7 +14,7 @@ from entrepot.raw.oio import Part
 from entrepot.services import S3
 from entrepot.services.s3 import multipart
 from entrepot.services.s3.core import S3Core
-from entrepot.services.s3.headers.checksum_settings import checksum_to_send, is_content_checked
+from entrepot.services.s3.headers.checksum_options import checksum_to_send, is_content_checked
 from entrepot.services.s3.headers.checksums import (
     ALGORITHMS,
     CRC32,
@@ -250,7 +250,7 @@ def test_unknown_values_are_refused(values: dict[str, str]) -> None:
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("entrepot.services.s3.headers.checksum_settings.find_spec", lambda name: None)
+    monkeypatch.setattr("entrepot.services.s3.headers.checksum_options.find_spec", lambda name: None)
     monkeypatch.setitem(__import__("sys").modules, "awscrt", None)
     with pytest.raises(ConfigInvalid, match=r"entrepot\[checksums\]"):
         S3(**GIVEN, checksum_algorithm="crc32c")  # type: ignore[arg-type]

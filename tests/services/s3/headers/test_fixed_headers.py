@@ -15,7 +15,7 @@ from entrepot.raw.http.transport import HttpHeaders, HttpRequest
 from entrepot.services import S3
 from entrepot.services.s3 import multipart
 from entrepot.services.s3.core import S3Core
-from entrepot.services.s3.headers.header_settings import fixed_headers
+from entrepot.services.s3.headers.header_options import fixed_headers
 from entrepot.testing.transport import MockTransport, reply
 
 KEY = b64encode(bytes(range(32))).decode()

@@ -11,9 +11,10 @@ from entrepot.signing.provider import CredentialCache, FixedProvider, Provider, 
 
 if TYPE_CHECKING:
     from entrepot.raw import Context
-    from entrepot.services.s3.config import S3
     from entrepot.signing.aws_sources import AwsOptions
     from entrepot.signing.clock import Clock
+
+    from .options import CredentialOptions
 
 _SHARED_BY: Final = (
     "profile",
@@ -32,29 +33,29 @@ _SHARED_BY: Final = (
     "imdsv1_fallback",
     "http_settings",
 )
-"""The options that credentials depend on. Operators of one context that agree in them share what is loaded."""
+"""What credentials depend on. Operators of one context that agree in them share what is loaded."""
 
 ADVICE: Final = "set access_key_id and secret_access_key, or credentials, or skip_signature=True for a public bucket"
 
 
-def credential_cache(config: S3, context: Context, clock: Clock) -> CredentialCache[Credentials] | None:
+def credential_cache(options: CredentialOptions, context: Context, clock: Clock) -> CredentialCache[Credentials] | None:
     """The credentials of a configuration; None if requests are sent unsigned. No I/O.
 
     Raises:
         ConfigInvalid: the role to assume is not described right.
     """
-    if config.skip_signature:
+    if options.skip_signature:
         return None
-    keys = _keys(config)
-    if keys is not None and not config.role_arn:
+    keys = _keys(options)
+    if keys is not None and not options.role_arn:
         return CredentialCache.fixed(keys, context.runtime)
-    provider, runtime = _provider(config, keys, context, clock), context.runtime
+    provider, runtime = _provider(options, keys, context, clock), context.runtime
     # The provider holds a function of the user, so that its id stays its own
-    key = "s3 credentials", id(config.credentials), *(getattr(config, name) for name in _SHARED_BY)
+    key = "s3 credentials", id(options.credentials), *(getattr(options, name) for name in _SHARED_BY)
     return context.shared(key, lambda: CredentialCache(provider, runtime, now=clock.timestamp))
 
 
-def check_role(config: S3) -> None:
+def check_role(options: CredentialOptions) -> None:
     """Passes if the settings of the role to assume are possible. No I/O.
 
     Raises:
@@ -62,7 +63,7 @@ def check_role(config: S3) -> None:
     """
     from entrepot.signing.aws_sources.chain import configured_role
 
-    configured_role(_options(config))
+    configured_role(_aws_options(options))
 
 
 def session_tags(text: str | None) -> dict[str, str]:
@@ -82,41 +83,43 @@ def session_tags(text: str | None) -> dict[str, str]:
     return dict(pairs)
 
 
-def _keys(config: S3) -> Credentials | None:
-    if not config.access_key_id or not config.secret_access_key:
+def _keys(options: CredentialOptions) -> Credentials | None:
+    if not options.access_key_id or not options.secret_access_key:
         return None
     return Credentials(
-        config.access_key_id, config.secret_access_key, config.session_token or None, source="configuration"
+        options.access_key_id, options.secret_access_key, options.session_token or None, source="configuration"
     )
 
 
-def _provider(config: S3, keys: Credentials | None, context: Context, clock: Clock) -> Provider[Credentials]:
-    if config.credentials is not None and not config.role_arn:
-        return provider_of(config.credentials, Credentials, context.runtime)
+def _provider(
+    options: CredentialOptions, keys: Credentials | None, context: Context, clock: Clock
+) -> Provider[Credentials]:
+    if options.credentials is not None and not options.role_arn:
+        return provider_of(options.credentials, Credentials, context.runtime)
     from entrepot.signing.aws_sources import Machine, default_provider, with_role
 
-    environ = None if config.disable_config_load else os.environ
-    machine = Machine(_options(config), environ, context.http, context.runtime, clock)
+    environ = None if options.disable_config_load else os.environ
+    machine = Machine(_aws_options(options), environ, context.http, context.runtime, clock)
     if keys is not None:
         return with_role(FixedProvider(keys), machine)
-    if config.credentials is not None:
-        return with_role(provider_of(config.credentials, Credentials, context.runtime), machine)
+    if options.credentials is not None:
+        return with_role(provider_of(options.credentials, Credentials, context.runtime), machine)
     return default_provider(machine)
 
 
-def _options(config: S3) -> AwsOptions:
+def _aws_options(options: CredentialOptions) -> AwsOptions:
     from entrepot.signing.aws_sources import AwsOptions
 
     return AwsOptions(
-        profile=config.profile or None,
-        region=config.region or None,
-        role_arn=config.role_arn or None,
-        role_session_name=config.role_session_name or None,
-        external_id=config.external_id or None,
-        duration_seconds=config.assume_role_duration_seconds,
-        session_tags=session_tags(config.assume_role_session_tags),
-        use_fips_endpoint=config.use_fips_endpoint,
-        is_metadata_disabled=config.disable_ec2_metadata,
-        is_imds_v1_allowed=config.imdsv1_fallback,
+        profile=options.profile or None,
+        region=options.region or None,
+        role_arn=options.role_arn or None,
+        role_session_name=options.role_session_name or None,
+        external_id=options.external_id or None,
+        duration_seconds=options.assume_role_duration_seconds,
+        session_tags=session_tags(options.assume_role_session_tags),
+        use_fips_endpoint=options.use_fips_endpoint,
+        is_metadata_disabled=options.disable_ec2_metadata,
+        is_imds_v1_allowed=options.imdsv1_fallback,
         advice=ADVICE,
     )

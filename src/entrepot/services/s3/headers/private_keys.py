@@ -8,7 +8,7 @@ from entrepot.raw.http.endpoint import is_loopback, parse_endpoint
 from entrepot.raw.http.form import Form
 from entrepot.raw.http.signer import RequestSigner
 from entrepot.raw.http.transport import HttpRequest
-from entrepot.services.s3.location.buckets import invalid
+from entrepot.services.s3.invalid import invalid
 from entrepot.types import PresignedRequest
 
 _UNENCRYPTED: Final = "http://"

@@ -10,9 +10,10 @@ from typing import Final, Self
 
 from entrepot.raw.http.endpoint import Endpoint, parse_endpoint
 from entrepot.raw.http.transport import HttpRequest
+from entrepot.services.s3.invalid import invalid
 from entrepot.signing.aws_partitions import Partition, partition_of
 
-from .buckets import AccessPoint, access_point_of, can_be_in_host, invalid, is_in_host_at_amazon, zone_of
+from .buckets import AccessPoint, access_point_of, can_be_in_host, is_in_host_at_amazon, zone_of
 from .hosts import amazon_host
 
 DEFAULT_REGION: Final = "us-east-1"

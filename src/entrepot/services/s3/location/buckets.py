@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from entrepot.errors import ConfigInvalid
+from entrepot.services.s3.invalid import invalid
 
 _BUCKET: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}", re.ASCII)
 _IP_ADDRESS: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", re.ASCII)
@@ -51,11 +52,6 @@ class AccessPoint:
     def label(self) -> str:
         """Its label in a host name."""
         return f"{self.name}-{self.account}"
-
-
-def invalid(message: str) -> ConfigInvalid:
-    """The error of a configuration of the service."""
-    return ConfigInvalid(message, scheme="s3", operation="configure")
 
 
 def check_bucket(bucket: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from entrepot.errors import ConfigInvalid
+from entrepot.services.s3.invalid import invalid
 from entrepot.signing.aws_profile import (
     FileText,
     Profile,
@@ -19,7 +20,6 @@ from entrepot.signing.aws_profile import (
 )
 
 from .address import Settings, endpoint_of
-from .buckets import invalid
 
 NO_FILES: Final[ProfileFiles] = parse_files(FileText(""), FileText(""))
 

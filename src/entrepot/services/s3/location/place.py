@@ -14,23 +14,27 @@ All event loops and threads share one address, which is replaced as a whole. On 
 the others wait. If that fails or is cancelled, nothing is kept, and the next task tries.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from entrepot.raw import Context
 from entrepot.raw.http.correction import Refusal
 from entrepot.raw.http.errors import status_error
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpTransport
 from entrepot.raw.http.xml import find_text
 from entrepot.raw.runtime import Runtime
 from entrepot.services.s3.errors import REGION_CODES, stated_code
+from entrepot.services.s3.invalid import invalid
 from entrepot.signing.aws_partitions import partition_of
 from entrepot.signing.aws_profile import load_files, profile_name
 
 from .address import DEFAULT_REGION, REGION, Address, Settings, address_of
-from .buckets import access_point_of, invalid, zone_of
+from .buckets import access_point_of, zone_of
 from .environment import NO_FILES, settings_of
 from .hosts import amazon_host
+from .options import LocationOptions
 
 REGION_HEADER: Final = "x-amz-bucket-region"
 
@@ -188,6 +192,22 @@ class BucketPlace:
         if response.status in (200, 403):
             return DEFAULT_REGION
         raise invalid(f"the region of the bucket {self._bucket} cannot be found out: set region")
+
+
+def bucket_place(options: LocationOptions, context: Context) -> BucketPlace:
+    """Where the bucket of a configuration is. Operators of one context that agree in all that matters share it. No I/O.
+
+    Raises:
+        ConfigInvalid: the settings of the environment are not valid, or exclude each other.
+    """
+    settings, profile = options.address_settings, options.profile or None
+    environ = os.environ if options.reads_environment else None
+    http, runtime = context.http, context.runtime
+    connections = options.allow_http, options.http_settings
+    return context.shared(
+        ("s3 place", options.bucket, settings, profile, options.reads_environment, connections),
+        lambda: BucketPlace(options.bucket, settings, http, runtime, options.check_scheme, environ, profile),
+    )
 
 
 def _is_misdirected(refusal: Refusal) -> bool:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from entrepot.raw.config import ServiceUri
+from entrepot.services.s3.invalid import invalid
 
-from .buckets import invalid
 from .hosts import AmazonHost, amazon_host, is_of_amazon
 
 
