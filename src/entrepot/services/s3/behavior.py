@@ -28,6 +28,10 @@ _TREE: Final = "it keeps names as a tree of files: an object and a directory can
 _TREE_PATHS: Final = "it keeps names as a tree of files: empty parts and dots in a name are refused or lost"
 _IN_PLACE: Final = "it overwrites in place, so that readers see half a content, or an error"
 
+_RCLONE_TAGS: Final = "it takes a request about tags as one about the object"
+_SWIFT_TAGS: Final = "it has no tags (501)"
+
+_FORMS: Final = ("form", "form_with_a_free_name", "form_that_violates_its_policy_is_refused")
 _HEADERS: Final = ("content_type", "content_disposition", "cache_control")
 
 _VERSIONS: Final = all_of(
@@ -45,6 +49,7 @@ _CONDITIONS: Final = {
     **all_of("write", _NO_CONDITIONS, "if_not_exists", "if_not_exists_has_one_winner", "parts_if_not_exists"),
     **all_of("write", _NO_CONDITIONS, "if_match", "if_match_of_what_is_missing", "parts_if_match"),
     **all_of("copy", _NO_CONDITIONS, "if_not_exists_to_an_old_target", "if_match_that_fails"),
+    "copy_to.if_not_exists_to_an_old_target": _NO_CONDITIONS,
 }
 _PATHS: Final = all_of(
     "paths", _TREE_PATHS, "double_slash", "many_slashes", "dot", "only_a_dot", "two_dots", "two_dots_at_the_end"
@@ -79,7 +84,7 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         **all_of("presign", _MOTO_QUERY, "read", "read_of_a_range", "read_under_a_condition", "stat"),
         **all_of("presign", _MOTO_QUERY, "write", "write_under_a_condition", "delete"),
         **all_of("presign", _MOTO_QUERY, "missing_object_is_found_out_by_the_request"),
-        **all_of("presign", _MOTO_QUERY, "form", "form_with_a_free_name", "form_that_violates_its_policy_is_refused"),
+        **all_of("presign", _MOTO_QUERY, *_FORMS),
         **all_of("overrides", _MOTO_HEAD, *(f"stat_{header}" for header in _HEADERS)),
         **all_of("overrides", _MOTO_QUERY, *(f"presigned_stat_{header}" for header in _HEADERS)),
         **all_of("overrides", _MOTO_QUERY, *(f"presigned_read_{header}" for header in _HEADERS)),
@@ -105,9 +110,11 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         "read.seek_sequences": "it refuses a suffix that is longer than the object",
         "read.suffix_longer_than_the_object": "it refuses a suffix that is longer than the object",
         **all_of("delete", _NO_CONDITIONS, "if_match_that_fails", "if_match_of_what_is_missing"),
-        **all_of("tags", "it takes a request about tags as one about the object", "of_a_write", "replaced"),
-        "tags.of_what_is_missing": "it takes a request about tags as one about the object",
+        **all_of("tags", _RCLONE_TAGS, "of_a_write", "replaced", "of_what_is_missing"),
+        "copy.tags_are_copied_or_replaced": _RCLONE_TAGS,
         "copy.user_metadata_is_copied": "it adds user metadata to a copy",
+        "copy.metadata_is_replaced": "it adds the user metadata of a copy to that of the source",
+        **all_of("presign", "it takes no forms (400)", *_FORMS),
         "paths.longest_key": "it counts the name of the source of a copy as user metadata, which gets too long",
     },
     "juicefs": {
@@ -132,8 +139,10 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         "write.if_not_exists_has_one_winner": Sometimes("it checks first and writes then, so that several win"),
         "copy.if_not_exists_to_a_new_target": "it applies the condition to the source",
         "delete.if_match_of_what_is_missing": "it ignores the condition where there is no object",
-        **all_of("tags", "it has no tags (501)", "of_a_write", "replaced", "of_what_is_missing"),
-        "versions.tags_of_a_version": "it has no tags (501)",
+        **all_of("tags", _SWIFT_TAGS, "of_a_write", "replaced", "of_what_is_missing"),
+        "versions.tags_of_a_version": _SWIFT_TAGS,
+        "copy.tags_are_copied_or_replaced": _SWIFT_TAGS,
+        **all_of("presign", "it takes no forms (412)", *_FORMS),
     },
     "radosgw": {
         **all_of("delete", _NO_CONDITIONS, "if_match_that_fails", "if_match_of_what_is_missing"),
@@ -143,6 +152,7 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         **all_of(
             "copy", "it ignores conditions on the target", "if_match_that_fails", "if_not_exists_to_an_old_target"
         ),
+        "copy.tags_are_copied_or_replaced": "it copies the tags of the source, whatever tags the copy states",
     },
 }
 
