@@ -31,6 +31,7 @@ _IN_PLACE: Final = "it overwrites in place, so that readers see half a content, 
 _RCLONE_TAGS: Final = "it takes a request about tags as one about the object"
 _SWIFT_TAGS: Final = "it has no tags (501)"
 
+_TAGS: Final = ("of_a_write", "of_an_object_in_parts", "replaced", "of_what_is_missing")
 _FORMS: Final = ("form", "form_with_a_free_name", "form_that_violates_its_policy_is_refused")
 _HEADERS: Final = ("content_type", "content_disposition", "cache_control")
 
@@ -103,14 +104,14 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         **all_of("create_dir", _NO_MARKERS, "special_characters_are_characters", "contents_are_kept"),
         **all_of("create_dir", _NO_MARKERS, "directory_outlives_its_contents", "directory_with_contents_is_listed"),
         "read.directory_that_exists_is_refused": _NO_MARKERS,
-        "delete.recursive_with_directories": _NO_MARKERS,
+        **all_of("delete", _NO_MARKERS, "recursive_with_directories", "directory_and_its_contents_in_one_call"),
         "list.object_and_directory_of_one_name": _TREE,
         "delete.recursive_with_an_object_of_the_same_name": _TREE,
         "delete.recursive_with_the_slash_beside_an_object_of_the_same_name": _TREE,
         "read.seek_sequences": "it refuses a suffix that is longer than the object",
         "read.suffix_longer_than_the_object": "it refuses a suffix that is longer than the object",
         **all_of("delete", _NO_CONDITIONS, "if_match_that_fails", "if_match_of_what_is_missing"),
-        **all_of("tags", _RCLONE_TAGS, "of_a_write", "replaced", "of_what_is_missing"),
+        **all_of("tags", _RCLONE_TAGS, *_TAGS),
         "copy.tags_are_copied_or_replaced": _RCLONE_TAGS,
         "copy.user_metadata_is_copied": "it adds user metadata to a copy",
         "copy.metadata_is_replaced": "it adds the user metadata of a copy to that of the source",
@@ -123,7 +124,11 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         "presign.write_under_a_condition": _NO_CONDITIONS,
         **_PATHS,
         **_RACES,
-        "delete.recursive_with_directories": "it keeps the markers of directories when many objects are deleted",
+        **all_of(
+            "delete",
+            "it keeps the markers of directories when many objects are deleted",
+            *("recursive_with_directories", "directory_and_its_contents_in_one_call"),
+        ),
         "list.object_and_directory_of_one_name": _TREE,
         "delete.recursive_with_an_object_of_the_same_name": _TREE,
         "delete.recursive_with_the_slash_beside_an_object_of_the_same_name": _TREE,
@@ -139,7 +144,7 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         "write.if_not_exists_has_one_winner": Sometimes("it checks first and writes then, so that several win"),
         "copy.if_not_exists_to_a_new_target": "it applies the condition to the source",
         "delete.if_match_of_what_is_missing": "it ignores the condition where there is no object",
-        **all_of("tags", _SWIFT_TAGS, "of_a_write", "replaced", "of_what_is_missing"),
+        **all_of("tags", _SWIFT_TAGS, *_TAGS),
         "versions.tags_of_a_version": _SWIFT_TAGS,
         "copy.tags_are_copied_or_replaced": _SWIFT_TAGS,
         **all_of("presign", "it takes no forms (412)", *_FORMS),
@@ -153,6 +158,7 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
             "copy", "it ignores conditions on the target", "if_match_that_fails", "if_not_exists_to_an_old_target"
         ),
         "copy.tags_are_copied_or_replaced": "it copies the tags of the source, whatever tags the copy states",
+        "tags.of_an_object_in_parts": "it sends an empty response to a request for the tags of an object in parts",
     },
 }
 

@@ -23,6 +23,14 @@ async def of_a_write(target: Target) -> None:
     equal(dict(await target.operator.get_tags(plain)), {}, "the tags of an object that was written without")
 
 
+@case("write", "write_with_tags", "get_tags")
+async def of_an_object_in_parts(target: Target) -> None:
+    """An object in parts has the tags of its write too."""
+    path = target.path()
+    await target.operator.write(path, target.content(target.part + 1000), chunk=target.part, tags=_TAGS)
+    equal(dict(await target.operator.get_tags(path)), _TAGS, "the tags")
+
+
 @case("write", "get_tags", "set_tags", "read")
 async def replaced(target: Target) -> None:
     """New tags replace all old ones, and the content stays."""
