@@ -52,17 +52,17 @@ class ContainerSource:
 
 
 def _url(scope: Scope) -> str | None:
-    """The URL of the credentials; None if there is none.
+    """The URL of the credentials; None if there is none. An empty variable is the same as none.
 
     Raises:
         ConfigInvalid: it is not a URL, or its host may not have the token.
     """
     relative = scope.environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
-    if relative is not None:
+    if relative:
         if not relative.startswith("/") or not _is_plain(relative):  # anything else would become part of the host
             raise _invalid("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI must start with '/', and have no blanks")
         return f"{RELATIVE_HOST}{relative}"
-    url = scope.environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+    url = scope.environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI") or None
     if url is not None and not _is_allowed(url):
         raise _invalid(
             "AWS_CONTAINER_CREDENTIALS_FULL_URI must be a URL of https://, or of http:// and a loopback address or "
@@ -98,10 +98,10 @@ def _is_loopback(host: str) -> bool:
 async def _authorization(scope: Scope) -> list[Header]:
     """The header with the token, which is read again for each request where it is in a file."""
     path = scope.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
-    if path is not None:
+    if path:
         return [("Authorization", await scope.runtime.blocking(read_token, path))]
     token = scope.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN")
-    if token is None:
+    if not token:
         return []
     if not token.isascii() or not token.isprintable():
         raise _invalid("AWS_CONTAINER_AUTHORIZATION_TOKEN has line breaks, or characters outside of ASCII")
