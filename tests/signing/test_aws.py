@@ -211,6 +211,8 @@ def test_credentials_show_no_secret_and_compare_without_their_source() -> None:
         ({"secret_access_key": "s3cr3t\n"}, "secret_access_key .* without blanks and line feeds"),
         ({"session_token": "tökén"}, "session_token .* ASCII"),
         ({"expires_at": datetime(2024, 1, 1)}, "time zone"),
+        ({"expires_at": "2024-01-01T00:00:00Z"}, "a datetime, not str"),
+        ({"expires_at": 1e9}, "a datetime, not float"),
     ],
 )
 def test_malformed_credentials(values: dict[str, Any], message: str) -> None:

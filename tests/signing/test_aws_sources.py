@@ -386,6 +386,21 @@ async def test_an_sso_session_that_has_ended_says_what_to_run(
     assert message in await machine.fail(PermissionDenied, AWS_PROFILE="dev")
 
 
+@pytest.mark.parametrize("number", [10**30, -(10**30), 10**17, "soon"])
+async def test_times_that_cannot_be_are_refused_as_other_wrong_answers_are(
+    machine: Host, cloud: Cloud, number: object
+) -> None:
+    machine.write("config", SSO + SESSION)
+    write_token(machine, "corp")
+    answer = {"accessKeyId": "A", "secretAccessKey": "hunter2", "sessionToken": "hunter2", "expiration": number}
+    cloud.answers["/federation"] = lambda _: whole_response(json.dumps({"roleCredentials": answer}).encode())
+    assert "has no credentials" in await machine.fail(Unexpected, AWS_PROFILE="dev")
+    write_token(machine, "corp", expiresAt=in_minutes(-5), registrationExpiresAt=in_minutes(60), **REGISTERED)
+    renewed = json.dumps({"accessToken": "a", "expiresIn": number}).encode()
+    cloud.answers["/token"] = lambda _: whole_response(renewed)
+    assert "gave none" in await machine.fail(PermissionDenied, AWS_PROFILE="dev")
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
@@ -491,6 +506,15 @@ async def test_a_container_address_that_may_not_have_the_token_is_refused(
     assert cloud.requests == []
 
 
+async def test_an_empty_variable_of_a_container_is_the_same_as_none(machine: Host, cloud: Cloud) -> None:
+    names = ("CREDENTIALS_RELATIVE_URI", "AUTHORIZATION_TOKEN_FILE", "AUTHORIZATION_TOKEN")
+    machine.environ |= {f"AWS_CONTAINER_{name}": "" for name in names}
+    uri = f"{cloud.endpoint}/container"
+    assert keys(await machine.load(AWS_CONTAINER_CREDENTIALS_FULL_URI=uri)) == of("CONTAINER")
+    message = await machine.fail(PermissionDenied, AWS_CONTAINER_CREDENTIALS_FULL_URI="")
+    assert "container: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and " in message
+
+
 class Recorded(HttpTransport):
     """Answers every request the same, and keeps them."""
 
@@ -587,6 +611,7 @@ async def test_the_first_version_is_used_only_if_it_is_allowed(machine: Host, cl
         (f"{ROLE_PATH}my-role", "404 Not Found", b"", PermissionDenied, "has no credentials for role 'my-role')"),
         (f"{ROLE_PATH}my-role", "200 OK", b'{"Code": "Denied"}', PermissionDenied, "for role 'my-role': Denied)"),
         (f"{ROLE_PATH}my-role", "200 OK", b"SECRET", Unexpected, "is not a JSON object (temporary"),
+        (f"{ROLE_PATH}my-role", "200 OK", b"[" * 100_000, Unexpected, "is not a JSON object (temporary"),
         (ROLE_PATH, "503 Slow", b"", Unexpected, "the credentials of the instance failed: status 503 (temporary"),
         (ROLE_PATH, "302 Found", b"", PermissionDenied, "the credentials of the instance failed: status 302"),
         ("/latest/api/token", "429 Slow", b"", RateLimited, "a token of the instance metadata service failed"),
@@ -600,6 +625,14 @@ async def test_an_instance_without_credentials_says_why(
 
     cloud.answers[target] = answer
     assert message in await machine.fail(kind, AWS_EC2_METADATA_DISABLED="")
+
+
+@pytest.mark.parametrize("seconds", ["9" * 400, "9" * 5000, "-1", ""])
+async def test_a_life_of_a_token_that_cannot_be_is_the_usual_one(machine: Host, cloud: Cloud, seconds: str) -> None:
+    life = f"X-Aws-Ec2-Metadata-Token-Ttl-Seconds: {seconds}"
+    cloud.tokens = 1
+    cloud.answers["/latest/api/token"] = lambda _: whole_response(b"imds-token-1", life)
+    assert keys(await machine.load(AWS_EC2_METADATA_DISABLED="")) == of("INSTANCE")
 
 
 async def test_a_machine_without_the_service_has_no_credentials(machine: Host, cloud: Cloud) -> None:

@@ -272,6 +272,16 @@ class _AsyncCall:
         return keys(7)
 
 
+class _Loading:
+    """A provider whose load does what a function does."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+
+    async def load(self) -> Any:
+        return self._call()
+
+
 async def _coroutine() -> Credentials:
     return keys(7)
 
@@ -297,7 +307,7 @@ async def test_a_plain_function_runs_in_a_thread() -> None:
 
 
 async def test_providers_and_credentials_are_taken_as_they_are(source: Source) -> None:
-    assert provider_of(source, Credentials, AsyncioRuntime()) is source
+    assert (await provider_of(source, Credentials, AsyncioRuntime()).load()).access_key_id == "key1"
     assert await provider_of(keys(1), Credentials, AsyncioRuntime()).load() == keys(1)
 
 
@@ -310,9 +320,10 @@ async def test_providers_and_credentials_are_taken_as_they_are(source: Source) -
         (partial(_failing, PermissionDenied("log in again")), PermissionDenied, "log in again"),
     ],
 )
-async def test_errors_of_functions(call: Callable[[], Any], kind: type[Error], message: str) -> None:
-    with pytest.raises(kind, match=message):
-        await provider_of(call, Credentials, AsyncioRuntime()).load()
+async def test_errors_of_functions_and_providers(call: Callable[[], Any], kind: type[Error], message: str) -> None:
+    for source in (call, _Loading(call)):
+        with pytest.raises(kind, match=message):
+            await provider_of(source, Credentials, AsyncioRuntime()).load()
 
 
 async def test_a_lost_connection_of_a_function_is_temporary() -> None:

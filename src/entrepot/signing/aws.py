@@ -64,7 +64,8 @@ class Credentials:
         source: where they come from, for errors, such as `"environment"` or `"profile 'dev'"`.
 
     Raises:
-        ConfigInvalid: a value is not ASCII text without blanks, the keys are empty, or `expires_at` has no time zone.
+        ConfigInvalid: a value is not ASCII text without blanks, the keys are empty, or `expires_at` is not a
+            time with a time zone.
     """
 
     access_key_id: str = field(repr=False)
@@ -82,6 +83,10 @@ class Credentials:
                 raise ConfigInvalid(f"{name} of the credentials must be text that is not empty")
             if not _TEXT.fullmatch(value):
                 raise ConfigInvalid(f"{name} of the credentials must be ASCII text without blanks and line feeds")
+        if not isinstance(self.expires_at, datetime | None):
+            raise ConfigInvalid(
+                f"expires_at of the credentials must be a datetime, not {type(self.expires_at).__name__}"
+            )
         if self.expires_at is not None and self.expires_at.utcoffset() is None:
             raise ConfigInvalid("expires_at of the credentials must have a time zone, such as datetime.UTC")
 

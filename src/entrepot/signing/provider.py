@@ -157,10 +157,9 @@ def provider_of(source: Any, kind: type[T], runtime: Runtime) -> Provider[T]:
     check_source(source, kind)
     if isinstance(source, kind):
         return FixedProvider(source)
-    if _is_provider(source):
-        provider: Provider[T] = source
-        return provider
-    return CallableProvider(source, kind, runtime)
+    # What a provider of the user raises or returns is checked as that of a function is
+    call = source.load if _is_provider(source) else source
+    return CallableProvider(call, kind, runtime)
 
 
 class CredentialCache(Generic[T]):

@@ -73,7 +73,7 @@ def json_object(what: str, content: bytes | str) -> Mapping[str, Any]:
     """
     try:
         value = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise Unexpected(f"{what} is not a JSON object", is_temporary=True)

@@ -4,6 +4,7 @@ The source is "Use the Instance Metadata Service to access instance metadata" in
 version of the service asks for a token first, which a program that is tricked into fetching a URL cannot get.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ TIMEOUT_SECONDS: Final = 1.0
 _ENDPOINTS: Final = {"ipv4": "http://169.254.169.254", "ipv6": "http://[fd00:ec2::254]"}
 _ROLES: Final = "/latest/meta-data/iam/security-credentials/"
 _UNSUPPORTED: Final = frozenset({403, 404, 405})
+_LIFE: Final = re.compile("[0-9]{1,5}")
 
 
 class _Token(NamedTuple):
@@ -126,7 +128,7 @@ async def _new_token(scope: Scope, endpoint: str, now: float) -> _Token | None:
         raise
     if response.status == 200:
         life = response.headers.get("x-aws-ec2-metadata-token-ttl-seconds", "")
-        seconds = int(life) if life.isascii() and life.isdigit() else TOKEN_SECONDS
+        seconds = int(life) if _LIFE.fullmatch(life) else TOKEN_SECONDS
         return _Token(endpoint, response.content.decode("ascii", "replace").strip(), now + seconds)
     if response.status not in _UNSUPPORTED:
         raise failure("the request for a token of the instance metadata service", response.status)

@@ -99,15 +99,25 @@ async def _credentials(scope: Scope, role: _SsoRole, token: str) -> Credentials:
 
 
 def _read(source: str, values: Mapping[str, Any]) -> Credentials:
-    milliseconds = values.get("expiration")
-    if not isinstance(milliseconds, int):
+    expires_at = _time(values.get("expiration"))
+    if expires_at is None:
         raise Unexpected(f"the response to {source} has no credentials", is_temporary=True)
     keys = {
         "access_key_id": text_of(values, "accessKeyId"),
         "secret_access_key": text_of(values, "secretAccessKey"),
         "session_token": text_of(values, "sessionToken"),
     }
-    return checked_credentials(source, keys, datetime.fromtimestamp(milliseconds / 1000, UTC))
+    return checked_credentials(source, keys, expires_at)
+
+
+def _time(milliseconds: object) -> datetime | None:
+    """The time of so many milliseconds since 1970; None if it is not a number, or not a time."""
+    if not isinstance(milliseconds, int):
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _invalid(scope: Scope, problem: str) -> ConfigInvalid:

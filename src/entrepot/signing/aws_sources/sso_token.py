@@ -28,6 +28,9 @@ CACHE_FOLDER: Final = "~/.aws/sso/cache"
 RENEWED_BEFORE: Final = timedelta(minutes=15)
 """How long before it expires a token is renewed."""
 
+MAX_SECONDS: Final = 366 * 24 * 3600
+"""The longest life of a token that is believed. Sessions of users last at most 90 days."""
+
 _FOR_RENEWAL: Final = ("refreshToken", "clientId", "clientSecret", "registrationExpiresAt")
 
 
@@ -91,7 +94,7 @@ async def _renewed(scope: Scope, session: SsoSession, token: Mapping[str, Any]) 
     """Gets another token, writes it to the file, and returns it."""
     values = await _create_token(scope, session, token)
     access, seconds = text_of(values, "accessToken"), values.get("expiresIn")
-    if access is None or not isinstance(seconds, int):
+    if access is None or not isinstance(seconds, int) or not 0 <= seconds <= MAX_SECONDS:
         raise PermissionDenied(
             f"the renewal of the SSO token of profile {session.profile!r} gave none: {session.advice}"
         )
