@@ -15,7 +15,7 @@ SLOW = {
     r"tests/behavior/test_suite\.py::test_case\[moto": "the suite on a second server of S3",
     r"tests/blocking/test_suite\.py::test_case\[seaweedfs": "the suite on a server, through the event loop's thread",
     r"tests/layers/test_(prefix|read_only)\.py::test_(every_case_of|all_that)_the_suite": "the suite once more",
-    r"tests/blocking/test_suite\.py::test_case\[(fs|memory_)": "the suite once more; memory's stays among the fast ones",
+    r"tests/blocking/test_suite\.py::test_case\[(fs|memory_)": "the suite once more, but on memory",
     r"tests/behavior/test_(model|read_oracle)\.py": "random calls on every service, compared with a model",
     r"tests/behavior/test_configured_by_variables\.py": "runs the suite in a new interpreter",
     r"tests/raw/http/test_uploads\.py": "waits for servers that take no content",
