@@ -28,29 +28,34 @@ class NullS3:
         url: its endpoint.
         counting_url: the same, with a log of every request.
         requests: the file of that log, a line for each request.
+        tls_url: the same as `url` by TLS; empty without a certificate.
     """
 
     url: str
     counting_url: str
     requests: Path
+    tls_url: str = ""
 
 
 @contextmanager
-def null_s3(root: Path, *, slow_rate: int) -> Iterator[NullS3]:
+def null_s3(root: Path, *, slow_rate: int, certificate: Path | None = None) -> Iterator[NullS3]:
     """Starts it.
 
     Arguments:
         root: a folder with a folder for each bucket. The folder of a listing has a file for each page, `p0` first.
         slow_rate: bytes a second of each connection, for the bucket `slow`, a copy of the bucket `bench`.
+        certificate: a file with the private key and the certificates of the server, for TLS.
 
     Raises:
         ServerFailed: nginx is not installed or did not start.
     """
-    port, counting = free_ports(2)
+    port, counting, tls = free_ports(3)
     with tempfile.TemporaryDirectory(prefix="entrepot-") as name:
         own = Path(name)
         (own / "root").symlink_to(root.absolute())
-        (own / "nginx.conf").write_text(_config(port, counting, slow_rate))
+        (own / "nginx.conf").write_text(
+            _config(port, counting, slow_rate, "" if certificate is None else _tls(tls, certificate, slow_rate))
+        )
         command = [nginx_program(), "-p", f"{own}/", "-c", "nginx.conf", "-e", "stderr"]
 
         def is_ready() -> bool:
@@ -59,7 +64,12 @@ def null_s3(root: Path, *, slow_rate: int) -> Iterator[NullS3]:
                 return connection.getresponse().status == http.client.OK
 
         with running(command, own / "nginx.log", is_ready):
-            yield NullS3(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{counting}", own / "requests.log")
+            yield NullS3(
+                f"http://127.0.0.1:{port}",
+                f"http://127.0.0.1:{counting}",
+                own / "requests.log",
+                "" if certificate is None else f"https://localhost:{tls}",
+            )
 
 
 def listing_page(rows: Iterator[str], *, bucket: str, token: str, next_token: str | None) -> str:
@@ -89,7 +99,12 @@ def listing_row(number: int) -> str:
     )
 
 
-def _config(port: int, counting: int, slow_rate: int) -> str:
+def _tls(port: int, certificate: Path, slow_rate: int) -> str:
+    files = f"ssl_certificate {certificate}; ssl_certificate_key {certificate};"
+    return f"server {{ listen 127.0.0.1:{port} ssl backlog=4096; access_log off; {files} {_locations(slow_rate)} }}"
+
+
+def _config(port: int, counting: int, slow_rate: int, tls: str) -> str:
     temporary = " ".join(f"{use}_temp_path temp-{use};" for use in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     return f"""
         daemon off;
@@ -118,6 +133,7 @@ def _config(port: int, counting: int, slow_rate: int) -> str:
             }}
             server {{ listen 127.0.0.1:{port} backlog=4096; access_log off; {_locations(slow_rate)} }}
             server {{ listen 127.0.0.1:{counting}; access_log requests.log line; {_locations(slow_rate)} }}
+            {tls}
         }}
     """
 
