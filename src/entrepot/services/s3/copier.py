@@ -95,6 +95,7 @@ class S3Copy(RangedUpload):
         "_client",
         "_core",
         "_id",
+        "_is_unchanged",
         "_max_size",
         "_pinned",
         "_refusal",
@@ -118,6 +119,7 @@ class S3Copy(RangedUpload):
         self._pinned: _Source | None = None
         self._refusal: Error | None = None  # of a copy by one request, perhaps because of the size
         self._id: str | None = None
+        self._is_unchanged = False  # at a lookup after its last range was copied
 
     @property
     def is_large(self) -> bool:
@@ -155,7 +157,9 @@ class S3Copy(RangedUpload):
 
     async def complete(self, parts: Sequence[Part]) -> Metadata:
         upload, source = self._started()
-        await self._check_unchanged(source)
+        if not self._is_unchanged:  # once: a copy over its source changes it, also if the response was lost
+            await self._check_unchanged(source)
+            self._is_unchanged = True
         return await self._upload.complete(upload, parts)
 
     async def abort(self) -> None:
