@@ -125,8 +125,23 @@ async def test_files_are_read_where_the_environment_says(tmp_path) -> None:
     assert "OF-CONFIG" not in repr(loaded.profile("my dev"))
 
 
-async def test_a_file_that_is_not_text_names_the_line(tmp_path) -> None:
-    (tmp_path / "config").write_bytes(b"[default]\nregion = \xff\n")
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+async def test_lines_end_as_on_any_system(tmp_path, end: str) -> None:
+    (tmp_path / "config").write_bytes(CONFIG.replace("\n", end).encode())
     environ = {"AWS_CONFIG_FILE": f"{tmp_path}/config", "AWS_SHARED_CREDENTIALS_FILE": f"{tmp_path}/none"}
-    with pytest.raises(ConfigInvalid, match=r"config, line 2: it is not UTF-8"):
+    assert (await load_files(AsyncioRuntime(), environ)).config == files(credentials="").config
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"[default]\nregion = \xff\n", "line 2: it is not UTF-8"),
+        (b"[default]\ncredential_process = a\0b\n", "line 2: it has a null byte"),
+        ("[default]\n".encode("utf-16-le"), "line 1: it has a null byte"),
+    ],
+)
+async def test_a_file_that_is_not_text_names_the_line(tmp_path, content: bytes, problem: str) -> None:
+    (tmp_path / "config").write_bytes(content)
+    environ = {"AWS_CONFIG_FILE": f"{tmp_path}/config", "AWS_SHARED_CREDENTIALS_FILE": f"{tmp_path}/none"}
+    with pytest.raises(ConfigInvalid, match=f"config, {problem}"):
         await load_files(AsyncioRuntime(), environ)

@@ -250,10 +250,15 @@ def _read(path: str) -> FileText:
 
 
 def _decoded(path: str, content: bytes) -> str:
+    null = content.find(b"\0")
+    if null >= 0:
+        raise _malformed(path, content.count(b"\n", 0, null) + 1, "it has a null byte, as text in UTF-16 has")
     try:
-        return content.removeprefix(_BYTE_ORDER_MARK).decode()
+        text = content.removeprefix(_BYTE_ORDER_MARK).decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
+    else:
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     raise _malformed(path, line, "it is not UTF-8")  # raised here, since the other error holds the content
 
 
