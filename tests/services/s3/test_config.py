@@ -246,7 +246,13 @@ def test_anonymous_access_has_many_names(alias: str) -> None:
         {"region": "eu-west-1", "default_region": "other"},
         {"region": "eu-west-1", "enable_versioning": "true", "batch_max_operations": 7, "delete_max_size": "7"},
         {"region": "eu-west-1", "aws_disable_tagging": "true", "aws_s3_express": "false"},
-        {"region": "eu-west-1", "AWS_COPY_IF_NOT_EXISTS": "multipart", "conditional_put": "etag"},
+        {"region": "eu-west-1", "AWS_S3_ALLOW_UNSAFE_RENAME": "true", "aws_s3_locking_provider": "dynamodb"},
+        {
+            "region": "eu-west-1",
+            "randomize_addresses": "true",
+            "AWS_COPY_IF_NOT_EXISTS": "multipart",
+            "conditional_put": "etag",
+        },
     ],
 )
 def test_keys_of_other_libraries_that_change_nothing_are_accepted(values: dict[str, Any]) -> None:

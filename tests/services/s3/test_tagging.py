@@ -6,7 +6,7 @@ from hashlib import md5
 import pytest
 
 from entrepot.errors import ConditionNotMatch, InvalidInput, Unexpected
-from entrepot.raw import OpDelete, OpGetTags, OpSetTags
+from entrepot.raw import OpDelete, OpGetTags, OpSetTags, OpWrite
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services.s3 import tagging
@@ -28,9 +28,12 @@ def test_new_tags_are_a_document_with_its_md5() -> None:
     assert dict(request.headers)["Content-MD5"] == b64encode(md5(content).digest()).decode()
 
 
-def test_what_xml_cannot_write_is_refused() -> None:
+@pytest.mark.parametrize("tags", [{"a": "\x01"}, {"\ufffe": "a"}, {"a": "\ud800"}])
+def test_what_xml_cannot_write_is_refused(tags: dict[str, str]) -> None:
     with pytest.raises(InvalidInput, match="control characters"):
-        tagging.set_tags(CORE, "k", {"a": "\x01"}, None)
+        tagging.set_tags(CORE, "k", tags, None)
+    with pytest.raises(InvalidInput, match="control characters"):
+        CORE.put("k", b"", OpWrite(tags=tags))
 
 
 @pytest.mark.parametrize(

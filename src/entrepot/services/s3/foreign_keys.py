@@ -19,6 +19,9 @@ _WITHOUT_EFFECT: Final = frozenset(
         "http2_keep_alive_timeout",
         "http2_keep_alive_while_idle",
         "s3_express",  # the name of a directory bucket says that it is one
+        "randomize_addresses",
+        "s3_allow_unsafe_rename",  # these two of delta-rs are about the commits of its tables
+        "s3_locking_provider",
     }
 )
 

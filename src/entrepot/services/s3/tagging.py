@@ -6,12 +6,13 @@ PutObjectTagging requires a digest of its content; Content-MD5 is the one that a
 from collections.abc import Mapping
 from typing import Final
 
-from entrepot.errors import InvalidInput, Unexpected
+from entrepot.errors import Unexpected
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest
-from entrepot.raw.http.xml import can_carry, escaped
+from entrepot.raw.http.xml import escaped
 
 from .core import NAMESPACE, S3Core, version_query
 from .headers.digests import content_md5
+from .headers.fixed_headers import check_tags
 
 _ROWS: Final = frozenset({"Tag"})
 
@@ -43,8 +44,7 @@ def set_tags(core: S3Core, key: str, tags: Mapping[str, str], version: str | Non
     Raises:
         InvalidInput: XML cannot write a name or a value.
     """
-    if not all(can_carry(text) for tag in tags.items() for text in tag):
-        raise InvalidInput("tags cannot hold control characters")
+    check_tags(tags)
     query = [("tagging", None), *version_query(version)]
     if not tags:
         return core.on_object("DELETE", key, query)

@@ -150,12 +150,14 @@ async def test_every_answer_but_an_error_states_the_region(
         (404, ConfigInvalid, "there is no bucket bucket", False),
         (301, ConfigInvalid, "set region", False),
         (503, Unexpected, "the server failed", True),
+        (200, ConfigInvalid, "set region", False),
     ],
 )
-async def test_an_answer_without_a_region_is_an_error_and_is_not_kept(
+async def test_an_answer_without_a_region_of_the_partition_is_an_error_and_is_not_kept(
     status: int, kind: type[Exception], text: str, is_temporary: bool
 ) -> None:
-    answers = [reply(status), reply(200, headers=[("x-amz-bucket-region", REGION)])]
+    elsewhere = [("x-amz-bucket-region", "cn-north-1")] if status == 200 else []
+    answers = [reply(status, headers=elsewhere), reply(200, headers=[("x-amz-bucket-region", REGION)])]
     amazon = Amazon(locate=lambda _: answers.pop(0))
     op = operator(amazon)
     with pytest.raises(kind, match=text) as caught:

@@ -13,6 +13,7 @@ from entrepot.errors import InvalidInput
 from entrepot.raw import OpWrite
 from entrepot.raw.http.headers import in_utc
 from entrepot.raw.http.transport import Header
+from entrepot.raw.http.xml import can_carry
 
 from .encryption import NO_ENCRYPTION, Encryption
 
@@ -86,10 +87,17 @@ def encoded_tags(tags: Mapping[str, str]) -> str:
     """Tags as the value of a header: a percent-encoded query.
 
     Raises:
-        InvalidInput: a name or value is not valid Unicode.
+        InvalidInput: XML, in which they are read back, cannot write a name or a value.
     """
-    try:
-        return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in tags.items())
-    except UnicodeEncodeError:  # the error would show the value
-        reason = "a tag is not valid Unicode text"
-    raise InvalidInput(reason)
+    check_tags(tags)
+    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in tags.items())
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Passes if XML can write all names and values.
+
+    Raises:
+        InvalidInput: it cannot.
+    """
+    if not all(can_carry(text) for tag in tags.items() for text in tag):
+        raise InvalidInput("tags cannot hold control characters, and must be valid Unicode text")

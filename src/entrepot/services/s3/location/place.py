@@ -187,9 +187,9 @@ class BucketPlace:
         if response.status not in _LOCATED:
             raise status_error(response.status, response.headers)
         region = _region_in(response.headers)
-        if region is not None:
+        if region is not None and partition_of(region) is partition_of(address.region):
             return region
-        if response.status in (200, 403):
+        if region is None and response.status in (200, 403):
             return DEFAULT_REGION
         raise invalid(f"the region of the bucket {self._bucket} cannot be found out: set region")
 
