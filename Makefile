@@ -7,6 +7,7 @@
 #   make check    adds lint, types and import rules
 #   make behavior SERVICE=s3   runs the behaviour suite on a store of yours (docs/behavior-suite.md)
 #   make behavior-all          runs it on every server that we know how to start
+#   make integration-all       runs the tests of S3 that Ceph's gateway can pass on that too
 #   make soak     runs the tests that take minutes
 #   make bench    measures entrepot beside its peers: the better part of an hour (docs/performance.md)
 #   make bench-quick           measures a short part of that, in about a minute
@@ -30,7 +31,7 @@ pytest := $(bin)/python -m pytest --numprocesses=$(JOBS)
 coverage := --cov --cov-report=term-missing:skip-covered
 shipped := not servers and not soak
 
-.PHONY: demo test test-all test-rest test-pure quick check behavior behavior-all soak bench bench-quick new-service docs clean
+.PHONY: demo test test-all test-rest test-pure quick check behavior behavior-all integration-all soak bench bench-quick new-service docs clean
 .DELETE_ON_ERROR:
 
 demo: $(venv)/installed-demo
@@ -66,6 +67,9 @@ behavior: $(venv)/installed-test
 
 behavior-all: $(venv)/installed-test $(venv)/installed-servers
 	$(bin)/python -m pytest -m "not soak" tests/behavior/test_suite.py $(ARGS)
+
+integration-all: $(venv)/installed-test $(venv)/installed-servers
+	$(bin)/python -m pytest -m "servers and not soak" tests/integration $(ARGS)
 
 soak: $(venv)/installed-test
 	$(bin)/python -m pytest -m soak --timeout=1800 $(ARGS)

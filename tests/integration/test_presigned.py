@@ -39,7 +39,7 @@ def send(request: PresignedRequest, content: bytes | None = None) -> Reply:
             return Reply(refusal.code, refusal.headers, refusal.read())
 
 
-@pytest.fixture(params=["seaweedfs", "juicefs"])
+@pytest.fixture(params=["seaweedfs", "juicefs", pytest.param("radosgw", marks=pytest.mark.servers)])
 def server(request: pytest.FixtureRequest) -> S3Server:
     return request.getfixturevalue(f"{request.param}_server")
 

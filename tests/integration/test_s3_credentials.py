@@ -18,7 +18,9 @@ from tests.conftest import s3_config
 MIB = 1024 * 1024
 
 
-@pytest.fixture(params=["seaweedfs_server", "juicefs_server"])
+@pytest.fixture(
+    params=["seaweedfs_server", "juicefs_server", pytest.param("radosgw_server", marks=pytest.mark.servers)]
+)
 def server(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 

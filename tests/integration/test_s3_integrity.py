@@ -51,7 +51,7 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
         one.close()
 
 
-@pytest.fixture(params=["seaweedfs_server", "moto_server"])
+@pytest.fixture(params=["seaweedfs_server", "moto_server", pytest.param("radosgw_server", marks=pytest.mark.servers)])
 def server(request: pytest.FixtureRequest) -> S3Server:
     return request.getfixturevalue(request.param)
 
