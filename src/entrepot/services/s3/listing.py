@@ -9,7 +9,7 @@ common prefixes are therefore decoded apart, and the texts show whether they wer
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Final
 from urllib.parse import unquote, unquote_plus
@@ -24,6 +24,7 @@ from entrepot.raw.oio.list.page import Page
 from entrepot.types import Entry, EntryMode, Metadata
 
 from .core import S3Core
+from .row_scanner import scan
 
 MAX_KEYS: Final = 1000
 """The most entries that S3 returns in one page."""
@@ -41,7 +42,8 @@ _START_AFTER: Final = {Api.V1: "marker", Api.V2: "start-after", Api.VERSIONS: "k
 _OWN_QUERY: Final[dict[Api, Query]] = {Api.V1: (), Api.V2: (("list-type", "2"),), Api.VERSIONS: (("versions", None),)}
 _FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR  # on Python 3.11 to look one up takes as long as a call
 _PREFIXES: Final = "CommonPrefixes"
-_ROWS: Final = frozenset({"Contents", _PREFIXES, "Version", "DeleteMarker"})
+_OBJECT: Final = "Contents"
+_ROWS: Final = frozenset({_OBJECT, _PREFIXES, "Version", "DeleteMarker"})
 _NEVER_ENCODED: Final = re.compile("%(?:(?![0-9A-Fa-f]{2})|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])")
 """Text that no encoder writes: a percent sign without two hexadecimal digits, or an encoded letter or digit."""
 _TRUNCATED: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
@@ -87,9 +89,17 @@ class Listing:
         Raises:
             Error: the response is an error, or cannot be understood.
         """
-        document = self._core.document(headers, content, "List", _ROWS)
-        rows = list(self._keys(document))
-        return Page(list(self._entries(rows)), self._next_token(document, rows))
+        document = self._document(headers, content)
+        rows = self._keys(document)
+        return Page(self._entries(rows), self._next_token(document, rows))
+
+    def _document(self, headers: HttpHeaders, content: bytes) -> Document:
+        scanned = scan(content)
+        if scanned is not None:
+            document = self._core.document(headers, scanned.rest, "List", _ROWS)
+            if scanned.insert_rows(document):
+                return document
+        return self._core.document(headers, content, "List", _ROWS)
 
     def _position(self, token: str | None) -> Query:
         if token is None:
@@ -100,16 +110,15 @@ class Listing:
         key, _, version = token.rpartition(SEPARATOR)  # a key may hold a line feed, a version does not
         return (("key-marker", key), *([("version-id-marker", version)] if version else []))
 
-    def _keys(self, document: Document) -> Iterator[tuple[str, Row]]:
-        texts: dict[bool, list[str]] = {True: [], False: []}
-        for name, values in document.rows:
-            is_prefix = name == _PREFIXES
-            text = values.get("Prefix" if is_prefix else "Key")
-            if text is None:
-                raise Unexpected("the storage lists an object without a key")
-            texts[is_prefix].append(text)
-        keys = {kind: iter(self._decoded(of_kind, document, is_prefix=kind)) for kind, of_kind in texts.items()}
-        return ((next(keys[row[0] == _PREFIXES]), row) for row in document.rows)
+    def _keys(self, document: Document) -> list[tuple[str, Row]]:
+        try:
+            keys = [values["Key"] for name, values in document.rows if name != _PREFIXES]
+            prefixes = [values["Prefix"] for name, values in document.rows if name == _PREFIXES]
+        except KeyError:
+            raise Unexpected("the storage lists an object without a key") from None
+        decoded_keys = iter(self._decoded(keys, document, is_prefix=False))
+        decoded_prefixes = iter(self._decoded(prefixes, document, is_prefix=True))
+        return [(next(decoded_prefixes if row[0] == _PREFIXES else decoded_keys), row) for row in document.rows]
 
     def _decoded(self, texts: Sequence[str], document: Document, *, is_prefix: bool) -> Sequence[str]:
         """The decoded keys, or common prefixes, of a page.
@@ -136,11 +145,12 @@ class Listing:
             key.startswith(start) and (not end or key.find(end, len(start)) + len(end) == len(key)) for key in keys
         )
 
-    def _entries(self, rows: list[tuple[str, Row]]) -> Iterator[Entry]:
-        for key, (name, values) in rows:
-            path = self._path(key)
-            if path is not None and self._is_requested(path, name, values):
-                yield Entry(path, self._metadata(path, name, values))
+    def _entries(self, rows: list[tuple[str, Row]]) -> list[Entry]:
+        return [
+            Entry(path, self._metadata(path, name, values))
+            for key, (name, values) in rows
+            if (path := self._path(key)) is not None and (name == _OBJECT or self._is_requested(path, name, values))
+        ]
 
     def _path(self, key: str) -> str | None:
         """The path of a key; None if no path leads to it, or it was not requested."""
@@ -150,8 +160,6 @@ class Listing:
         return path or ("/" if self._root else None)
 
     def _is_requested(self, path: str, name: str, values: dict[str, str]) -> bool:
-        if name == "Contents":
-            return True
         if name == "DeleteMarker" and not self._args.deleted:
             return False
         if name == _PREFIXES:  # some servers list the directory that contains `start_after`
