@@ -23,8 +23,8 @@ from entrepot.blocking import BlockingWriter
 from .directories import with_directories
 from .extras import not_installed
 from .identity import token
+from .last_block import LastBlock
 from .leaving import is_leaving_with_error
-from .read_ahead import ReadAhead
 
 try:
     from pyarrow import PythonFile
@@ -189,7 +189,7 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
         def fetch(start: int, end: int) -> bytes:
             return reader.fetch([(start, end)])[0]
 
-        return PythonFile(_InputFile(ReadAhead(fetch, size, LARGEST_AHEAD), size), mode="r")
+        return PythonFile(_InputFile(LastBlock(fetch, size, LARGEST_AHEAD), size), mode="r")
 
     def open_output_stream(self, path: str, metadata: Mapping[Any, Any] | None) -> PythonFile:
         """Opens a file to write. It is published when it is closed.
@@ -264,7 +264,7 @@ class _InputFile:
 
     closed = False
 
-    def __init__(self, reads: ReadAhead, size: int) -> None:
+    def __init__(self, reads: LastBlock, size: int) -> None:
         self._reads = reads
         self._size = size
         self._position = 0

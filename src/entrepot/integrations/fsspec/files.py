@@ -16,8 +16,8 @@ from entrepot import AlreadyExists, InvalidInput, IsADirectory, Reader, Writer
 from entrepot.blocking import BlockingReader, BlockingWriter
 from entrepot.integrations.leaving import is_leaving_with_error
 
+from .growing_cache import GrowingCache
 from .info import Info, info_of
-from .read_ahead import GrowingReadAhead
 
 if TYPE_CHECKING:
     from .filesystem import OperatorsFileSystem
@@ -26,13 +26,13 @@ MODES: Final = ("rb", "wb", "ab", "xb")
 BLOCK: Final = 8 * 1024 * 1024
 LINE_BLOCK: Final = 8 * 1024
 
-register_cache(GrowingReadAhead, clobber=True)
+register_cache(GrowingCache, clobber=True)
 
 
 class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no types
     """A binary file of fsspec, over the blocking operator. It may be used in any thread, one at a time.
 
-    A file to read fetches the bytes that are read, and more only while the access is sequential (`GrowingReadAhead`).
+    A file to read fetches the bytes that are read, and more only while the access is sequential (`GrowingCache`).
     It keeps no connection between two reads, because many programs leave such files open. If the object is replaced
     between two reads, the second fails with `ConditionNotMatch` instead of mixing two contents.
 

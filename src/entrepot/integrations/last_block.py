@@ -1,4 +1,4 @@
-"""`ReadAhead`: what to fetch for the reads of a file, made for random and for sequential access.
+"""`LastBlock`: a file of ranges with one block in memory, for random and for sequential access.
 
 A read in another place than the last one fetches what it was asked for, and nothing more. A read that continues in the
 block that was fetched last fetches ahead: at first 64 KiB, then twice as much each time, up to a limit. So a thousand
@@ -13,7 +13,7 @@ from typing import Final
 FIRST_AHEAD: Final = 64 * 1024
 
 
-class ReadAhead:
+class LastBlock:
     """Keeps the last block that was fetched, and fetches ahead while the access is sequential.
 
     Arguments:

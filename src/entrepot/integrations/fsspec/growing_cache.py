@@ -1,4 +1,4 @@
-"""`GrowingReadAhead`: the cache of files opened for reading, by the rules of `integrations/read_ahead.py`."""
+"""`GrowingCache`: the cache of files opened for reading, by the rules of `integrations/last_block.py`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from fsspec.caching import BaseCache
 
-from entrepot.integrations.read_ahead import ReadAhead
+from entrepot.integrations.last_block import LastBlock
 
 
-class GrowingReadAhead(BaseCache):  # type: ignore[misc]  # fsspec has no types
+class GrowingCache(BaseCache):  # type: ignore[misc]  # fsspec has no types
     """The cache of fsspec's name `"growing"`: fetches ahead while the access is sequential.
 
     Arguments:
@@ -23,7 +23,7 @@ class GrowingReadAhead(BaseCache):  # type: ignore[misc]  # fsspec has no types
 
     def __init__(self, blocksize: int, fetcher: Callable[[int, int], bytes], size: int) -> None:
         super().__init__(blocksize, fetcher, size)
-        self._reads = ReadAhead(self._counted, size, blocksize)
+        self._reads = LastBlock(self._counted, size, blocksize)
 
     def _fetch(self, start: int | None, stop: int | None) -> bytes:
         start, stop = start or 0, self.size if stop is None else stop

@@ -1,8 +1,8 @@
-"""What `ReadAhead` fetches for which reads."""
+"""What `LastBlock` fetches for which reads."""
 
 from __future__ import annotations
 
-from entrepot.integrations.read_ahead import ReadAhead
+from entrepot.integrations.last_block import LastBlock
 
 KIB = 1024
 CONTENT = bytes(range(250)) * 4000
@@ -27,7 +27,7 @@ def test_what_is_fetched() -> None:
         asked.append((start, end))
         return CONTENT[start:end]
 
-    reads = ReadAhead(fetch, len(CONTENT), 200 * KIB)
+    reads = LastBlock(fetch, len(CONTENT), 200 * KIB)
     for start, stop, expected in READS:
         asked.clear()
         assert reads.read(start, stop) == CONTENT[start:stop]
