@@ -143,7 +143,7 @@ class S3(HeaderOptions, ChecksumOptions, CredentialOptions):
     def _build_for_copies(self, source: Self, context: Context) -> Accessor:
         from .accessor import S3Accessor
 
-        there, here = source.build(context), self.build(context)
+        there, here = source.with_connections_of(self).build(context), self.build(context)
         return here.copying_from(there) if isinstance(here, S3Accessor) and isinstance(there, S3Accessor) else here
 
     @classmethod

@@ -508,6 +508,17 @@ async def test_each_configuration_finds_the_region_over_its_own_connections(
         assert [sent[0] for sent in amazon.sent] == ["HEAD", "GET"]
 
 
+async def test_copies_leave_the_source_its_own_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_amazon = {value: Amazon() for value in ("http://source", "http://target")}
+    monkeypatch.setattr(AiohttpTransport, "of", lambda settings: at_amazon[settings.proxy].transport)
+    source, target = (S3("bucket", **KEYS, proxy=value) for value in at_amazon)
+    build, context = target.builder_of_copies(source), Context()
+    assert build is not None
+    build(context.for_service(target.TELEMETRY, target.http_settings))
+    await Operator(source, context=context, resilient=False).read("k")
+    assert [len(amazon.sent) for amazon in at_amazon.values()] == [2, 0]
+
+
 async def test_operators_that_are_derived_from_one_share_the_region_that_was_found_out() -> None:
     amazon = Amazon()
     op = operator(amazon)
