@@ -53,6 +53,19 @@ def test_requests_are_recorded_with_their_content() -> None:
     assert server.taken == 7
 
 
+def test_a_connection_that_closes_with_bytes_to_send_is_not_in_the_way_of_the_end() -> None:
+    more = bytes(48 * 1024)  # below the limit at which the server waits
+    answer = [raw_response("200 OK", "Content-Length: 8437760", content=bytes(8 * 1024**2)), more, CLOSE]
+    with ScriptedServer([answer]) as server:
+        connection = connect(server)
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        while response.read(4096):
+            pass
+        connection.close()
+        server.wait_until_left()
+
+
 def test_a_drip_sends_its_bytes_again_and_again() -> None:
     head = raw_response("200 OK", "Transfer-Encoding: chunked")
     with ScriptedServer([[head, Drip(chunked(b" "), 3, 0.001), chunked(b"x"), b"0\r\n\r\n"]]) as server:

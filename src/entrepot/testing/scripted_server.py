@@ -282,7 +282,8 @@ class ScriptedServer:
         except Exception as error:  # noqa: BLE001 - raised again by `__exit__`
             self._failure = self._failure or error
         finally:
-            writer.transport.abort()
+            with contextlib.suppress(AttributeError):  # of a transport of CPython 3.11 that has sent all and closed
+                writer.transport.abort()
             self._conversations.discard(task)
             self.open_connections -= 1
 
