@@ -173,6 +173,7 @@ async def test_a_refused_session_is_replaced_once(op: Operator, bucket: Director
     bucket.refused = set(bucket.sessions)
     assert await op.read("a") == b"content"
     assert len(bucket.sessions) == 2
+    assert len(bucket.requests) == 3  # with the old session, and with the new one
 
 
 async def test_a_refusal_that_stays_is_an_error_without_secrets(op: Operator, bucket: DirectoryBucket) -> None:
@@ -181,6 +182,7 @@ async def test_a_refusal_that_stays_is_an_error_without_secrets(op: Operator, bu
     with pytest.raises(PermissionDenied) as caught:
         await op.read("a")
     assert "session of the directory bucket" in str(caught.value)
+    assert len(bucket.requests) == 3  # the write, and twice the read
     assert not [secret for secret, token in bucket.sessions.values() if secret in str(caught.value)]
 
 

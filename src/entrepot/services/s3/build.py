@@ -15,7 +15,14 @@ from entrepot.signing.clock import Clock
 from .accessor import S3Accessor
 from .authentication.credentials import credential_cache
 from .authentication.refusals import CorrectedClock, RenewedCredentials
-from .authentication.sessions import SERVICE, SESSION_TOKEN_HEADER, SessionProvider, SessionSigner
+from .authentication.sessions import (
+    SERVICE,
+    SESSION_TOKEN_HEADER,
+    SessionProvider,
+    SessionSigner,
+    is_of_account,
+    is_of_session,
+)
 from .authentication.signer import S3Signer
 from .core import S3Core
 from .headers.checksum_options import checksum_to_send, is_content_checked
@@ -56,7 +63,8 @@ def build(config: S3, context: Context) -> S3Accessor:
         sessions = CredentialCache(provider, context.runtime, now=clock.timestamp)
         session = _signer(config, context, sessions, clock, place, is_session=True)
         signer = PlacedSigner(place, SessionSigner(session, account))
-        corrections.append(RenewedCredentials(sessions))
+        renewed = RenewedCredentials(sessions, is_of_session), RenewedCredentials(credentials, is_of_account)
+        corrections = [place, *renewed, CorrectedClock(clock)]
         client = HttpClient(core, signer, *connected, corrections, config.request_headers)
     has_equal_parts = _has_equal_parts(config, place.nominal.host)
     return S3Accessor(client, normalize_root(config.root), has_equal_parts=has_equal_parts)

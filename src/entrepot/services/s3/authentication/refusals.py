@@ -1,5 +1,6 @@
 """Refusals of S3 that are corrected before the request is sent once more: old credentials, and a clock that is off."""
 
+from collections.abc import Callable
 from typing import Final
 
 from entrepot.errors import Error
@@ -39,12 +40,16 @@ class RenewedCredentials:
 
     Arguments:
         credentials: the credentials of the client.
+        signs: whether these credentials sign a request; by default they sign all.
     """
 
-    __slots__ = ("_credentials",)
+    __slots__ = ("_credentials", "_signs")
 
-    def __init__(self, credentials: CredentialCache[Credentials]) -> None:
+    def __init__(
+        self, credentials: CredentialCache[Credentials], signs: Callable[[HttpRequest], bool] | None = None
+    ) -> None:
         self._credentials = credentials
+        self._signs = signs
 
     async def correct(self, refusal: Refusal) -> HttpRequest | None:
         """Returns the request if there are other credentials now.
@@ -52,7 +57,7 @@ class RenewedCredentials:
         Raises:
             Error: the storage states that the credentials are old, and the provider of others failed.
         """
-        if refusal.status not in _STATUSES:
+        if refusal.status not in _STATUSES or not (self._signs is None or self._signs(refusal.request)):
             return None
         code = stated_code(refusal.content)
         if code in OLD_CREDENTIALS:

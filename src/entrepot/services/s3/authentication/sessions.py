@@ -102,5 +102,14 @@ class SessionSigner(RequestSigner):
         return self._signer_of(sent).explain(error, sent)
 
     def _signer_of(self, request: HttpRequest) -> RequestSigner:
-        is_copy = any(name == _COPY_SOURCE for name, _ in request.headers)
-        return self._account if is_copy else self._session
+        return self._account if is_of_account(request) else self._session
+
+
+def is_of_account(request: HttpRequest) -> bool:
+    """Whether the credentials of the account sign a request, as they do a copy."""
+    return any(name == _COPY_SOURCE for name, _ in request.headers)
+
+
+def is_of_session(request: HttpRequest) -> bool:
+    """Whether the credentials of a session sign a request."""
+    return not is_of_account(request)
