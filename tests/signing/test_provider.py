@@ -163,6 +163,24 @@ async def test_a_failed_refresh_keeps_the_old_ones_until_others_are_required(
     assert (await cache.get()).access_key_id == "key5"
 
 
+async def test_a_clock_that_is_set_back_is_a_reason_to_refresh(
+    source: Source, cache: CredentialCache[Credentials], clock: Clock
+) -> None:
+    right = clock.time
+    clock.time += 2 * HOUR
+    source.life = -HOUR  # they have expired, by the clock that is wrong
+    await cache.get()
+    clock.time, source.life = right, HOUR
+    assert cache.fresh() is None
+    source.error = PermissionDenied("not now")
+    assert (await cache.get()).access_key_id == "key1"
+    assert cache.fresh() is not None  # for a minute
+    clock.time += 60
+    source.error = None
+    assert (await cache.get()).access_key_id == "key3"
+    assert cache.age == 0
+
+
 async def test_refused_credentials_are_replaced_once(source: Source, cache: CredentialCache[Credentials]) -> None:
     refused = await cache.get()
     renewed = await asyncio.gather(*[cache.renew(refused) for _ in range(64)])

@@ -9,8 +9,9 @@ others in three cases:
 - *Refused*: the server did not accept them. The callers whose requests were refused wait for one load.
 
 Credentials that live five minutes would be in the second case from the start, so both times are at most a part of the
-life that is left when they are loaded. A source may return credentials that have expired, as the metadata service of a
-cloud does while it has a fault. They are used for a minute, and the server decides.
+life that is left when they are loaded. If the clock was set back since then, as the Date of a storage can do, both
+times are wrong, and others are loaded as if it were ahead of time. A source may return credentials that have expired,
+as the metadata service of a cloud does while it has a fault. They are used for a minute, and the server decides.
 
 All event loops and threads share one value, which is replaced as a whole. At most one load runs on each event loop, or
 in a process without loops. A caller that waited for a load which failed raises the same error and does not load again;
@@ -204,7 +205,8 @@ class CredentialCache(Generic[T]):
         held = self._held
         if held is None:
             return None
-        is_fresh = held.refresh_at == inf or self._now() < held.refresh_at  # no clock is read if they never expire
+        # No clock is read if they never expire
+        is_fresh = held.refresh_at == inf or held.loaded_at <= self._now() < held.refresh_at
         return held.value if is_fresh else None
 
     async def get(self) -> T:
@@ -216,9 +218,10 @@ class CredentialCache(Generic[T]):
         held, now = self._held, self._now()
         if held is None or now >= held.required_at:
             return await self._replaced(held)
-        if now < held.refresh_at:
+        if held.loaded_at <= now < held.refresh_at or held.refresh_at == inf:
             return held.value
-        held.refresh_at = min(now + PAUSE_SECONDS, held.required_at)  # other callers go on with the old ones
+        # Other callers go on with the old ones
+        held.loaded_at, held.refresh_at = min(held.loaded_at, now), min(now + PAUSE_SECONDS, held.required_at)
         try:
             return await self._replaced(held)
         except Error as error:
