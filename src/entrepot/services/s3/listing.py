@@ -24,7 +24,7 @@ from entrepot.raw.oio.list.page import Page
 from entrepot.types import Entry, EntryMode, Metadata
 
 from .core import S3Core
-from .row_scanner import scan
+from .row_scanner import MARKER, ScannedPage, scan
 
 MAX_KEYS: Final = 1000
 """The most entries that S3 returns in one page."""
@@ -89,17 +89,25 @@ class Listing:
         Raises:
             Error: the response is an error, or cannot be understood.
         """
-        document = self._document(headers, content)
+        scanned = None if self._is_versioned else scan(content)
+        if scanned is not None:
+            document = self._core.document(headers, scanned.rest, "List", _ROWS)
+            if [row for row in document.rows if row[0] != _PREFIXES] == [MARKER]:
+                return self._scanned_page(document, scanned)
+        document = self._core.document(headers, content, "List", _ROWS)
         rows = self._keys(document)
         return Page(self._entries(rows), self._next_token(document, rows))
 
-    def _document(self, headers: HttpHeaders, content: bytes) -> Document:
-        scanned = scan(content)
-        if scanned is not None:
-            document = self._core.document(headers, scanned.rest, "List", _ROWS)
-            if scanned.insert_rows(document):
-                return document
-        return self._core.document(headers, content, "List", _ROWS)
+    def _scanned_page(self, document: Document, scanned: ScannedPage) -> Page:
+        position = document.rows.index(MARKER)
+        del document.rows[position]
+        rows = self._keys(document)
+        keys = self._decoded(scanned.keys, document, is_prefix=False)
+        objects = self._objects(keys, scanned)
+        entries = [*self._entries(rows[:position]), *objects, *self._entries(rows[position:])]
+        if self._api is Api.V1:  # its next page starts after a key of this one
+            rows[position:position] = [(key, MARKER) for key in keys]
+        return Page(entries, self._next_token(document, rows))
 
     def _position(self, token: str | None) -> Query:
         if token is None:
@@ -145,6 +153,24 @@ class Listing:
             key.startswith(start) and (not end or key.find(end, len(start)) + len(end) == len(key)) for key in keys
         )
 
+    def _objects(self, keys: Sequence[str], scanned: ScannedPage) -> list[Entry]:
+        """The entries of scanned rows. A loop over columns leaves no tuples to the garbage collector."""
+        columns = (scanned.sizes, scanned.etags, scanned.modified, scanned.storage_classes)
+        return [
+            Entry(
+                path,
+                Metadata(
+                    _DIRECTORY if is_dir_path(path) else _FILE,
+                    int(size),
+                    f'"{etag}"',
+                    parse_iso_time(modified),
+                    storage_class=storage_class,
+                ),
+            )
+            for path, size, etag, modified, storage_class in zip(map(self._path, keys), *columns, strict=True)
+            if path is not None
+        ]
+
     def _entries(self, rows: list[tuple[str, Row]]) -> list[Entry]:
         return [
             Entry(path, self._metadata(path, name, values))
@@ -168,22 +194,22 @@ class Listing:
 
     def _metadata(self, path: str, name: str, values: dict[str, str]) -> Metadata:
         if name == _PREFIXES:
-            return Metadata(mode=EntryMode.DIR)
+            return Metadata(_DIRECTORY)
         mode = _DIRECTORY if is_dir_path(path) else _FILE
-        etag, modified = quoted_etag(values.get("ETag")), parse_iso_time(values.get("LastModified"))
+        get = values.get
+        size, etag, modified = parse_length(get("Size")), quoted_etag(get("ETag")), parse_iso_time(get("LastModified"))
         if not self._is_versioned:
-            storage_class = values.get("StorageClass")
-            return Metadata(mode, parse_length(values.get("Size")), etag, modified, storage_class=storage_class)
+            return Metadata(mode, size, etag, modified, storage_class=get("StorageClass"))
         is_deleted = name == "DeleteMarker"
         return Metadata(
             mode=mode,
-            content_length=0 if is_deleted else parse_length(values.get("Size")),
+            content_length=0 if is_deleted else size,
             etag=etag,
             last_modified=modified,
-            version=values.get("VersionId") if self._args.versions or is_deleted else None,
+            version=get("VersionId") if self._args.versions or is_deleted else None,
             is_current=_is_latest(values),
             is_deleted=is_deleted,
-            storage_class=values.get("StorageClass"),
+            storage_class=get("StorageClass"),
         )
 
     def _next_token(self, document: Document, rows: list[tuple[str, Row]]) -> str | None:
