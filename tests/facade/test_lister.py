@@ -144,8 +144,9 @@ async def test_after_an_error_the_same_call_goes_on(op: Operator, service: Pages
 
 async def test_after_a_cancellation_the_same_call_goes_on(op: Operator, service: PagesService) -> None:
     async with op.lister("f") as lister:
-        found = [await lister.next(), await lister.next()]
+        found = [await lister.next() for _ in range(2)]
         service.body.gate.clear()
+        found += [await lister.next() for _ in range(2)]  # they were fetched before the gate closed
         task = asyncio.create_task(lister.next())
         await asyncio.sleep(0.01)
         task.cancel()
@@ -154,6 +155,25 @@ async def test_after_a_cancellation_the_same_call_goes_on(op: Operator, service:
         service.body.gate.set()
         found += [one async for one in lister]
         assert [one.path for one in found if one] == ALL
+
+
+async def test_the_next_page_is_requested_before_a_page_is_used(op: Operator, service: PagesService) -> None:
+    async with op.lister("f") as lister:
+        calls = [service.body.calls async for _ in lister]
+    assert calls == [2, 2, 3, 3, 4, 4]
+
+
+async def test_a_page_is_not_lost_by_a_cancellation_while_the_next_one_is_requested(
+    op: Operator, service: PagesService
+) -> None:
+    async with op.lister("f") as lister:
+        task = asyncio.create_task(lister.next_page())
+        await asyncio.sleep(0)
+        assert service.body.calls == 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [one.path async for one in lister] == ALL
 
 
 async def test_leaving_a_loop_leaves_no_task_and_the_lister_can_be_used_on(op: Operator, service: PagesService) -> None:

@@ -11,7 +11,7 @@ from entrepot.types import Entry
 from .exclusive import Exclusive, Opened
 
 if TYPE_CHECKING:
-    from entrepot.raw.runtime import Window
+    from entrepot.raw.runtime import Runtime, Window
 
 
 class Lister(Opened):
@@ -28,7 +28,7 @@ class Lister(Opened):
     """
 
     def __init__(self, context: Context, scheme: str, path: str, body: oio.List) -> None:
-        self._pages = _PagesAhead(context.runtime.window(1), body)
+        self._pages = _PagesAhead(context.runtime, body)
         self._calls = Exclusive("lister", scheme, path, self._pages)
         self._page: Sequence[Entry] = ()
         self._taken = 0
@@ -89,14 +89,16 @@ class Lister(Opened):
 class _PagesAhead:
     """The pages of a listing. While one is used, the next one is fetched in the window.
 
-    A fetched page is kept in `_fetched` until it is taken: the body has advanced and would not return it again. So a
-    cancelled `take` loses no page.
+    A fetched page is kept in `_fetched` until it is taken: the body has advanced and would not return it again. The
+    page that `take` is about to return is kept in `_ready`. So a cancelled `take` loses no page.
     """
 
-    def __init__(self, window: Window[None], body: oio.List) -> None:
-        self._window = window
+    def __init__(self, runtime: Runtime, body: oio.List) -> None:
+        self._runtime = runtime
+        self._window: Window[None] = runtime.window(1)
         self._body = body
         self._fetched: list[Sequence[Entry] | None] = []
+        self._ready: list[Sequence[Entry]] = []
 
     @property
     def is_midway(self) -> bool:
@@ -105,14 +107,18 @@ class _PagesAhead:
 
     async def take(self) -> Sequence[Entry] | None:
         """The next page, never empty; None at the end. Starts to fetch the page after it."""
-        if self._window:
-            await self._window.take()
-        if not self._fetched:
-            await self._fetch()
-        page = self._fetched.pop()
-        if page is not None:
+        if not self._ready:
+            if self._window:
+                await self._window.take()
+            if not self._fetched:
+                await self._fetch()
+            page = self._fetched.pop()
+            if page is None:
+                return None
+            self._ready.append(page)
             self._window.spawn(self._fetch)
-        return page
+        await self._runtime.sleep(0)  # the fetch sends its request now: the caller may use the page without awaiting
+        return self._ready.pop()
 
     async def release(self) -> None:
         """Cancels the fetch. The next `take` starts it again."""
@@ -121,6 +127,7 @@ class _PagesAhead:
     async def close(self) -> None:
         """Cancels the fetch and closes the body."""
         self._fetched.clear()
+        self._ready.clear()
         await self._window.close()
         await self._body.close()
 
