@@ -9,7 +9,7 @@ common prefixes are therefore decoded apart, and the texts show whether they wer
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Final
 from urllib.parse import unquote, unquote_plus
@@ -167,23 +167,25 @@ class Listing:
                     storage_class=storage_class,
                 ),
             )
-            for path, size, etag, modified, storage_class in zip(map(self._path, keys), *columns, strict=True)
+            for path, size, etag, modified, storage_class in zip(self._paths(keys), *columns, strict=True)
             if path is not None
         ]
 
     def _entries(self, rows: list[tuple[str, Row]]) -> list[Entry]:
         return [
             Entry(path, self._metadata(path, name, values))
-            for key, (name, values) in rows
-            if (path := self._path(key)) is not None and (name == _OBJECT or self._is_requested(path, name, values))
+            for path, (_, (name, values)) in zip(self._paths(key for key, _ in rows), rows, strict=True)
+            if path is not None and (name == _OBJECT or self._is_requested(path, name, values))
         ]
 
-    def _path(self, key: str) -> str | None:
-        """The path of a key; None if no path leads to it, or it was not requested."""
-        path = key[len(self._root) :]
-        if not key.startswith(self._prefix) or path.startswith("/") or path == self._args.start_after:
-            return None
-        return path or ("/" if self._root else None)
+    def _paths(self, keys: Iterable[str]) -> Iterator[str | None]:
+        """The path of each key; None if no path leads to it, or it was not requested."""
+        prefix, root, after = self._prefix, len(self._root), self._args.start_after
+        of_root = "/" if root else None
+        for key in keys:
+            path = key[root:]
+            is_reached = key.startswith(prefix) and not path.startswith("/") and path != after
+            yield (path or of_root) if is_reached else None
 
     def _is_requested(self, path: str, name: str, values: dict[str, str]) -> bool:
         if name == "DeleteMarker" and not self._args.deleted:
