@@ -170,6 +170,11 @@ def test_keys_are_decoded_where_the_reply_says_that_it_encodes(written: str, pat
     assert paths(page(prefix + URL, listing())) == [f"{path}/"]
 
 
+def test_a_line_feed_in_a_key_does_not_shift_the_others() -> None:
+    keys = "".join(item(f"root/{key}") for key in ("a%0Ab", "c+d", "e%0A%0A", "f"))
+    assert paths(page(URL + keys)) == ["a\nb", "c d", "e\n\n", "f"]
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30))
 def test_every_key_survives_both_ways_of_writing_a_blank(key: str) -> None:
     from urllib.parse import quote, quote_plus
