@@ -1,5 +1,9 @@
 """Objects as files of `io`: what they read and write, what they refuse, and what is never published."""
 
+import codecs
+import contextlib
+import gc
+import gzip
 import io
 import pickle
 import warnings
@@ -196,6 +200,33 @@ def test_a_block_that_fails_publishes_nothing(op):
     file.abort()
     file.close()
     assert not op.exists("a")
+
+
+WRAPPERS = {
+    "text": io.TextIOWrapper,
+    "codecs": codecs.getwriter("utf-8"),
+    "closing": contextlib.closing,
+    "buffer": io.BufferedWriter,
+    "gzip": lambda file: io.TextIOWrapper(gzip.GzipFile(fileobj=file, mode="wb")),
+}
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file")
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_block_of_a_wrapper_that_fails_publishes_nothing(memory, wrapper):
+    content = b"1" if wrapper in {"closing", "buffer"} else "1"
+    with pytest.raises(ZeroDivisionError), WRAPPERS[wrapper](memory.open("half", "wb")) as file:
+        file.write(content)
+        raise ZeroDivisionError
+    del file
+    gc.collect()
+    assert not memory.exists("half")
+    try:
+        raise ZeroDivisionError
+    except ZeroDivisionError:
+        with memory.open("about", "wb") as outer, WRAPPERS[wrapper](outer) as file:
+            file.write(content)
+    assert memory.exists("about")
 
 
 @STORAGES

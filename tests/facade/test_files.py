@@ -35,6 +35,7 @@ async def write_and_read_bytes(open_file, name):
         seen += [await file.readinto(buffer), buffer, await file.seek(-1, 1), await file.readline(1)]
         seen += [await file.seek(0), [line async for line in file], file.readable(), await file.seekable()]
         seen += [await file.seek(0), len(await file.peek()) > 0, await file.read1(2), await file.read(None)]
+        seen += [await file.seek(0), await file.readlines(4), await file.readlines(5)]
     return [*seen, file.closed]
 
 
@@ -211,6 +212,18 @@ async def test_small_reads_share_requests_and_a_jump_requests_what_it_reads():
     sizes = [call.args.range.length for call in service.script.calls if call.operation == "read"]
     assert sizes[:2] == [1000, 1000]
     assert len(sizes) <= 5
+
+
+async def test_a_seek_back_after_a_read_into_memory_finds_the_bytes_before():
+    op = Operator(Memory())
+    await op.write("a", CONTENT)
+    async with op.open("a", "rb") as file:
+        await file.read(START)
+        await file.read(len(await file.peek()))  # the buffer has no bytes left
+        position = await file.tell()
+        assert await file.readinto(bytearray(100_000)) == 100_000
+        await file.seek(-10, 1)
+        assert await file.read(10) == CONTENT[position + 99_990 : position + 100_000]
 
 
 async def test_an_error_leaves_the_position_and_the_buffer():

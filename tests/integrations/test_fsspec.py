@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import io
 import multiprocessing
@@ -13,6 +14,7 @@ import sys
 import urllib.request
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -329,6 +331,9 @@ def test_append(fs: EntrepotFileSystem) -> None:
 OPENINGS = {
     "binary": lambda fs: fs.open("a", "wb"),
     "text": lambda fs: fs.open("a", "w"),
+    "text of the caller": lambda fs: io.TextIOWrapper(fs.open("a", "wb")),
+    "gzip": lambda fs: fs.open("a", "wb", compression="gzip"),
+    "text, gzip": lambda fs: fs.open("a", "w", compression="gzip"),
     "OpenFile": lambda fs: fsspec.core.OpenFile(fs, "a", "wb"),
     "OpenFile, text": lambda fs: fsspec.core.OpenFile(fs, "a", "w"),
     "OpenFile, gzip": lambda fs: fsspec.core.OpenFile(fs, "a", "wb", compression="gzip"),
@@ -357,6 +362,56 @@ def test_a_close_in_a_handler_publishes(local: EntrepotFileSystem) -> None:
     except ZeroDivisionError:
         file.close()
     assert local.cat("a") == b"1"
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_a_file_about_an_error_is_published(local: EntrepotFileSystem, opening: str) -> None:
+    class Reported:
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *exc: object) -> None:
+            with OPENINGS[opening](local) as file:
+                write(file, "1")
+
+    def write(file: Any, content: str) -> None:
+        file.write(content if "text" in opening else content.encode())
+
+    def content() -> bytes:
+        return gzip.decompress(local.cat("a")) if "gzip" in opening else local.cat("a")
+
+    with pytest.raises(ZeroDivisionError), Reported():
+        raise ZeroDivisionError
+    assert content() == b"1"
+    try:
+        raise ZeroDivisionError
+    except ZeroDivisionError:
+        with OPENINGS[opening](local) as file:
+            write(file, "2")
+    assert content() == b"2"
+
+
+def test_a_file_that_another_closes_in_its_exit_is_judged_by_its_own_block(local: EntrepotFileSystem) -> None:
+    class Log:
+        def __enter__(self) -> None:
+            self.file = local.open("log", "wb")
+
+        def __exit__(self, *exc: object) -> None:
+            with self.file as file:
+                file.write(b"failed")
+
+    with pytest.raises(ZeroDivisionError), Log():
+        raise ZeroDivisionError
+    assert local.cat("log") == b"failed"
+
+
+@pytest.mark.filterwarnings("ignore:.*not closed:RuntimeWarning")
+def test_a_compressed_file_that_is_lost_publishes_nothing(local: EntrepotFileSystem) -> None:
+    file = local.open("a", "wb", compression="gzip")
+    file.write(b"1")
+    del file
+    gc.collect()
+    assert local.ls("") == []
 
 
 def test_a_file_that_is_lost_publishes_nothing_and_warns(local: EntrepotFileSystem) -> None:

@@ -118,13 +118,22 @@ def test_parquet_and_datasets(files: PyFileSystem) -> None:
     assert sorted(found["number"].to_pylist()) == [1, 2, 3]
 
 
-def test_a_failed_write_of_parquet_publishes_nothing() -> None:
+def test_a_failed_block_publishes_nothing() -> None:
     files = file_system(Operator(Memory()))
     schema = pyarrow.schema([("number", pyarrow.int64())])
     with pytest.raises(ZeroDivisionError), parquet.ParquetWriter("a", schema, filesystem=files) as writer:
         writer.write_table(pyarrow.table({"number": [1]}))
         raise ZeroDivisionError
+    for compression in (None, "gzip"):
+        with pytest.raises(ZeroDivisionError), files.open_output_stream("a", compression=compression) as stream:
+            stream.write(b"half")
+            raise ZeroDivisionError
     assert names(files, "") == []
+    try:
+        raise ZeroDivisionError
+    except ZeroDivisionError:
+        parquet.write_table(pyarrow.table({"number": [1]}), "about the error", filesystem=files)
+    assert names(files, "") == ["about the error"]
 
 
 def test_a_column_costs_little_more_than_itself(seaweedfs_server: S3Server) -> None:

@@ -10,6 +10,7 @@ only that much, and more while the reads continue (`ReadAhead`, as for the reque
 A file that is written publishes its object when it is closed, so it must not be closed by accident:
 
 - a `with` block that raises aborts (`__exit__`); `close` of `io` would publish;
+- so does a `with` block of a file around this one (`Leaving`), such as an `io.TextIOWrapper`;
 - a write that failed dooms the file: bytes may be missing, so `close` aborts;
 - a file that is garbage-collected aborts and warns. `io` closes such a file, and calls `_dealloc_warn` of the raw file
   before. Nothing may wait then, because the finalizer may run in the thread of the event loop.
@@ -27,6 +28,7 @@ from entrepot.errors import AlreadyExists, ConditionNotMatch
 from entrepot.facade.file_mode import FileMode, already_exists
 from entrepot.raw.oio.read.read_ahead import START, ReadAhead
 
+from .leaving import Leaving
 from .reader import BlockingReader
 from .writer import BlockingWriter
 
@@ -159,6 +161,7 @@ class RawWriter(_Raw):
     def __init__(self, body: BlockingWriter, path: str, mode: str) -> None:
         super().__init__(body, path, mode)
         self._has_failed = False
+        self._leaving = Leaving()
         self.claims_to_seek = False
 
     def writable(self) -> bool:
@@ -208,7 +211,7 @@ class RawWriter(_Raw):
             io.RawIOBase.close(self)
 
     def _end(self) -> None:
-        if self._has_failed:
+        if self._has_failed or self._leaving.is_with_error():
             self._body.abort()
             return
         try:

@@ -112,10 +112,11 @@ class Opening:
     ) -> Any:
         """Opens an object as a file, like `open` of Python: an `io` object for any library that takes files.
 
-        The object is written when the file is closed. If a `with` block fails, it is not: `close` of a file publishes,
-        so use `with`, or call `abort`. A file that is garbage-collected without being closed publishes nothing and
-        issues a `ResourceWarning`. Opening does no I/O, except with `"x"`: errors such as `NotFound` are raised by
-        the first read. A file cannot be read and written, and a file that is written cannot seek.
+        The object is written when the file is closed. If a `with` block of it, or of a file around it, fails, it is
+        not: `close` of a file publishes, so use `with`, or call `abort`. A file that is garbage-collected without being
+        closed publishes nothing and issues a `ResourceWarning`. Opening does no I/O, except with `"x"`: errors such as
+        `NotFound` are raised by the first read. A file cannot be read and written, and a file that is written cannot
+        seek.
 
         Arguments:
             path: the object.

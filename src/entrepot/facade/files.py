@@ -109,12 +109,12 @@ class AsyncFile(Generic[T]):
         self._refuse("read")
 
     async def readlines(self, hint: int | None = -1) -> list[T]:
-        """Reads lines, to the end or until they have `hint` bytes or characters."""
+        """Reads lines, to the end or until they have more than `hint` bytes or characters."""
         lines, size = list[T](), 0
         while line := await self.readline():
             lines.append(line)
             size += len(line)
-            if hint is not None and 0 < hint <= size:
+            if hint is not None and 0 < hint < size:
                 break
         return lines
 
@@ -247,7 +247,9 @@ class BinaryReader(AsyncFile[bytes]):
         size = writable_size(buffer)
         if self._left or size < self._size:
             return fill(buffer, await self.read(size))
-        return await self._reader.readinto(buffer)
+        count = await self._reader.readinto(buffer)
+        self._buffer, self._at = b"", 0  # its end is no longer where the reader stands
+        return count
 
     async def readline(self, size: int | None = -1) -> bytes:
         self._check_open()

@@ -19,12 +19,12 @@ from typing import Any, Final
 
 from entrepot import Entry, InvalidInput, IsADirectory, Metadata, NotADirectory, NotFound, Operator
 from entrepot.blocking import BlockingWriter
+from entrepot.blocking.leaving import Leaving
 
 from .directories import with_directories
 from .extras import not_installed
 from .identity import token
 from .last_block import LastBlock
-from .leaving import is_leaving_with_error
 
 try:
     from pyarrow import PythonFile
@@ -300,6 +300,7 @@ class _OutputFile(io.RawIOBase):
 
     def __init__(self, writer: BlockingWriter) -> None:
         self._writer = writer
+        self._leaving = Leaving()
 
     def write(self, data: Any) -> int:
         return self._writer.write(data)
@@ -314,7 +315,7 @@ class _OutputFile(io.RawIOBase):
         if self.closed:
             return
         super().close()
-        if is_leaving_with_error():
+        if self._leaving.is_with_error():
             self._writer.abort()
             return
         try:

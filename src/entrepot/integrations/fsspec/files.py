@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fsspec.asyn import AbstractAsyncStreamedFile, sync
 from fsspec.caching import register_cache
+from fsspec.compression import compr
 from fsspec.spec import AbstractBufferedFile
 
 from entrepot import AlreadyExists, InvalidInput, IsADirectory, Reader, Writer
 from entrepot.blocking import BlockingReader, BlockingWriter
-from entrepot.integrations.leaving import is_leaving_with_error
+from entrepot.blocking.leaving import Leaving
 
 from .growing_cache import GrowingCache
 from .info import Info, info_of
@@ -78,6 +79,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         self._reader: BlockingReader | None = None
         self._writer: BlockingWriter | None = None
         self._content: bytes | None = None
+        self._leaving = None if mode == "rb" else Leaving()
         if mode == "xb" and self._storage.exists(self._located.key):
             raise AlreadyExists("the file exists already", path=path)
         if mode == "rb" and size is None:
@@ -122,8 +124,8 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         """Publishes a file to write, unless a `with` block is left because of an error. Closing again does nothing."""
         if self.closed:
             return
-        if self.mode != "rb" and is_leaving_with_error():
-            self._discard_and_close()
+        if self._leaving is not None and self._leaving.is_with_error():
+            self.give_up()
             return
         try:
             super().close()
@@ -135,7 +137,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if exc is not None and self.mode != "rb":
-            self._discard_and_close()
+            self.give_up()
         else:
             self.close()
 
@@ -143,9 +145,10 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         if self.closed or self.mode == "rb":
             return
         warnings.warn(f"{self!r} was not closed: nothing is written", RuntimeWarning, stacklevel=1, source=self)
-        self._discard_and_close()
+        self.give_up()
 
-    def _discard_and_close(self) -> None:
+    def give_up(self) -> None:
+        """Closes a file to write without publishing it."""
         self.closed = True
         self.discard()
 
@@ -190,6 +193,31 @@ class EntrepotTextFile(io.TextIOWrapper):
 
     def __exit__(self, *exc: object) -> None:
         self.close()  # in a method of this name, by which the file below knows that the block is left
+
+
+class EntrepotCompressedFile(io.BufferedWriter):
+    """A file that compresses what is written. It closes the `EntrepotFile` below, which compressors leave open.
+
+    Arguments:
+        file: the file that is published.
+        compression: a name of `fsspec.compression`.
+    """
+
+    def __init__(self, file: EntrepotFile, compression: str) -> None:
+        super().__init__(compr[compression](file, mode="w"))
+        self._file = file
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        if getattr(self, "_finalizing", False):  # set by `io` before it closes a garbage-collected file
+            self._file.give_up()
+        try:
+            super().close()
+        except BaseException:
+            self._file.give_up()
+            raise
+        self._file.close()
 
 
 class EntrepotStreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc]

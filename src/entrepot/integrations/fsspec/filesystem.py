@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from fsspec.asyn import AsyncFileSystem, _run_coros_in_chunks, get_loop, sync
 from fsspec.callbacks import DEFAULT_CALLBACK
+from fsspec.core import get_compression
 from fsspec.utils import isfilelike, stringify_path
 
 from entrepot import (
@@ -29,7 +30,7 @@ from entrepot.integrations.identity import token
 from entrepot.services import Fs
 
 from .addresses import Addresses, Located, Relative
-from .files import EntrepotFile, EntrepotStreamedFile, EntrepotTextFile
+from .files import EntrepotCompressedFile, EntrepotFile, EntrepotStreamedFile, EntrepotTextFile
 from .info import Info, directory_info, info_of
 from .ranges import Bound, needs_size, requested_range
 from .transactions import DeferredWriter
@@ -423,24 +424,39 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         """
         return sync(self.loop, self._modified, path)
 
-    def open(self, path: Any, mode: str = "rb", *args: Any, **options: Any) -> Any:
+    def open(
+        self,
+        path: Any,
+        mode: str = "rb",
+        block_size: int | None = None,
+        cache_options: dict[str, Any] | None = None,
+        compression: str | None = None,
+        **options: Any,
+    ) -> Any:
         """Opens a file. See `EntrepotFile`; in text mode it is an `io.TextIOWrapper` around one.
 
         Arguments:
             path: the file.
             mode: `"rb"`, `"wb"`, `"ab"` or `"xb"`; the same without `b` for text.
-            args: `block_size`, `cache_options` and `compression`, as in fsspec.
-            options: the same by name; `encoding`, `errors` and `newline` of text; and the options of `Operator.writer`.
+            block_size: bytes to fetch ahead at most, or to write at once. By default 8 MiB.
+            cache_options: arguments of the cache of a file to read.
+            compression: a name of `fsspec.compression`, or `"infer"` by the suffix of the path. By default none.
+            options: `encoding`, `errors` and `newline` of text; and the options of `Operator.writer`.
 
         Raises:
             FileNotFoundError: the file to read does not exist.
             FileExistsError: the mode is `"xb"`, and the file exists.
             IsADirectoryError: the path names a directory.
+            ValueError: the mode or the compression is unknown.
         """
-        if "b" in mode:
-            return super().open(path, mode, *args, **options)
-        text = {name: options.pop(name) for name in ("encoding", "errors", "newline") if name in options}
-        return EntrepotTextFile(self.open(path, mode.replace("t", "") + "b", *args, **options), **text)
+        if "b" not in mode:
+            text = {name: options.pop(name) for name in ("encoding", "errors", "newline") if name in options}
+            binary = f"{mode.replace('t', '')}b"
+            return EntrepotTextFile(self.open(path, binary, block_size, cache_options, compression, **options), **text)
+        codec = get_compression(stringify_path(path), compression)
+        if codec is None or "r" in mode:
+            return super().open(path, mode, block_size, cache_options, codec, **options)
+        return EntrepotCompressedFile(super().open(path, mode, block_size, cache_options, **options), codec)
 
     def _open(
         self, path: str, mode: str = "rb", block_size: int | None = None, autocommit: bool = True, **options: Any
