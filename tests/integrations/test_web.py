@@ -1,6 +1,7 @@
 """Objects over HTTP through web frameworks: a real server and a real client."""
 
 import asyncio
+import gzip
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -209,6 +210,18 @@ async def test_contents_are_stored(framework):
         metadata = await op.stat("dir/b")
         assert (metadata.content_type, metadata.cache_control) == ("text/csv", "no-cache")
         assert await op.read("dir/b") == CONTENT * 1000
+
+
+async def test_an_encoded_content_is_what_its_headers_say(framework):
+    op = Operator(Memory())
+    async with serve(framework, op) as url, aiohttp.ClientSession() as session:
+        for path, encoding in (("empty", "gzip"), ("plain", "identity"), ("packed", "gzip")):
+            content = {"empty": b"", "plain": CONTENT, "packed": gzip.compress(CONTENT)}[path]
+            async with session.put(f"{url}/{path}", data=content, headers={"Content-Encoding": encoding}) as response:
+                assert response.status == 204
+        async with session.get(f"{url}/packed") as response:
+            assert await response.read() == CONTENT
+    assert (await op.read("plain"), await op.read("empty")) == (CONTENT, b"")
 
 
 async def test_a_content_that_ends_early_publishes_nothing(framework):

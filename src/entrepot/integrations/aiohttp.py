@@ -76,7 +76,8 @@ async def store_request(
 ) -> Metadata:
     """Stores the content of a request as an object; see `entrepot.integrations.asgi.store_request`.
 
-    The content is streamed, so that the `client_max_size` of the application does not apply: `max_size` does.
+    The content is streamed, so that the `client_max_size` of the application does not apply: `max_size` does. aiohttp
+    decodes a content with Content-Encoding, which is then stored decoded and without that header.
 
     Arguments:
         request: the request, whose content was not read yet.
@@ -84,9 +85,13 @@ async def store_request(
         path: the object.
         max_size: the largest content in bytes. By default any.
     """
-    headers = ObjectRequest.of(request.method, request.headers.items()).headers
+    headers = dict(ObjectRequest.of(request.method, request.headers.items()).headers)
     async with aclosing(_content(request)) as content:
-        return await ObjectUpload(operator, path, headers, max_size).store(content)
+        first = await anext(content, b"") if "content-encoding" in headers else b""
+        if request.content.total_compressed_bytes is not None:  # aiohttp has decoded it, as it does by default
+            del headers["content-encoding"]
+            headers.pop("content-length", None)
+        return await ObjectUpload(operator, path, headers, max_size).store(_following(first, content))
 
 
 async def _content(request: web.Request) -> AsyncGenerator[bytes, None]:
@@ -95,6 +100,12 @@ async def _content(request: web.Request) -> AsyncGenerator[bytes, None]:
             yield chunk
     except (ConnectionError, ClientPayloadError, web.RequestPayloadError) as error:
         raise BodyIncomplete from error
+
+
+async def _following(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    yield first
+    async for chunk in rest:
+        yield chunk
 
 
 def _without_object(head: Answer) -> web.Response:
