@@ -148,7 +148,7 @@ def test_anything_unusual_beside_the_rows_changes_nothing(unusual: str) -> None:
 
 
 @given(st.sampled_from(HEADS), MOSTLY_AMAZON, st.lists(PIECES, max_size=3), MOSTLY_AMAZON, st.sampled_from(TAILS))
-@settings(max_examples=400)
+@settings(max_examples=100)
 def test_a_page_is_what_the_parser_makes_of_it(
     head: str, before: list[str], pieces: list[str], after: list[str], tail: str
 ) -> None:
@@ -163,7 +163,7 @@ def test_a_page_is_what_the_parser_makes_of_it(
     st.binary(max_size=4) | st.sampled_from([b"<!--", b"-->", b"<![CDATA[", b"]]>", b"<Contents>", b"</Contents>"]),
 )
 @example([AMAZON[0]], len(HEAD), 0, b"<!--")
-@settings(max_examples=400)
+@settings(max_examples=100)
 def test_a_damaged_page_is_what_the_parser_makes_of_it(pieces: list[str], at: int, gone: int, new: bytes) -> None:
     whole = "".join([HEAD, AMAZON[0], *pieces, AMAZON[5], TAIL]).encode()
     position = at % len(whole)
