@@ -62,6 +62,9 @@ UNUSUAL = [
     row(extra="<ChecksumAlgorithm>CRC32</ChecksumAlgorithm><ChecksumAlgorithm>SHA1</ChecksumAlgorithm>"),
     row(extra="<Size>1</Size>"),
     row(last="<Key>again</Key>"),
+    row().replace("<Size>12<", "<Size><"),
+    row().replace("<Size>12<", "<Size>-1<"),
+    row().replace("<Size>12<", "<Size>9999999999999999999<"),
     "<Contents><Size>12</Size><Key>k</Key></Contents>",
     "<Contents><Key>k</Key></Contents>",
     "<Contents/>",
@@ -145,6 +148,19 @@ def test_anything_unusual_between_the_rows_is_left_to_the_parser(unusual: str) -
 def test_anything_unusual_beside_the_rows_changes_nothing(unusual: str) -> None:
     for content in (f"{HEAD}{unusual}{AMAZON[0]}{TAIL}", f"{HEAD}{AMAZON[0]}{unusual}{TAIL}", HEAD + unusual + TAIL):
         check(content.encode())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"{HEAD}<Contents /><?pi {row()}?>{TAIL}",
+        f"{HEAD}<?pi {row()}?><Contents />{TAIL}",
+        f"{HEAD}<Contents /><![CDATA[{row()}]]>{TAIL}",
+        f"{HEAD}<!-- {row('a--b')}",
+    ],
+)
+def test_rows_that_are_no_rows_are_not_taken_for_another_one(content: str) -> None:
+    check(content.encode())
 
 
 @given(st.sampled_from(HEADS), MOSTLY_AMAZON, st.lists(PIECES, max_size=3), MOSTLY_AMAZON, st.sampled_from(TAILS))
