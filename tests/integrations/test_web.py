@@ -201,6 +201,15 @@ async def test_errors_of_the_storage_are_raised_as_they_are():
                 await response({"method": "GET", "headers": []}, asyncio.Event().wait, None)
 
 
+async def test_an_error_of_the_server_is_raised_as_it_is():
+    async def broken():
+        raise RuntimeError("the server stops")
+
+    op, _ = await stored()
+    with pytest.raises(RuntimeError, match="the server stops"):
+        await asgi.ObjectResponse(op, "dir/a.csv")({"method": "GET", "headers": []}, broken, lambda _: asyncio.sleep(1))
+
+
 async def test_contents_are_stored(framework):
     op = Operator(Memory())
     async with serve(framework, op) as url, aiohttp.ClientSession() as session:

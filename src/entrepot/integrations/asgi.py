@@ -168,18 +168,21 @@ async def _until_disconnect(receive: Receive, respond: Callable[[], Awaitable[No
     """
     failure: Exception | None = None
 
-    async def cancel_after_disconnect() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass  # the content of a GET means nothing
+    async def run(call: Callable[[], Awaitable[None]]) -> None:
+        nonlocal failure
+        try:
+            await call()
+        except Exception as error:  # noqa: BLE001 - raised below
+            failure = failure or error
         group.cancel_scope.cancel()
 
+    async def disconnect() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass  # the content of a GET means nothing
+
     async with anyio.create_task_group() as group:
-        group.start_soon(cancel_after_disconnect)
-        try:
-            await respond()
-        except Exception as error:  # noqa: BLE001 - raised below
-            failure = error
-        group.cancel_scope.cancel()
+        group.start_soon(run, disconnect)
+        await run(respond)
     if isinstance(failure, Error) or not isinstance(failure, OSError | None):
         raise failure
 
