@@ -208,7 +208,10 @@ def test_listings_are_cached_only_if_asked() -> None:
     fresh.pipe("d/b", b"1")
     assert fresh.ls("d", detail=False) == ["d/a", "d/b"]
     assert cached.ls("d", detail=False) == ["d/a"]
+    fresh.pipe("d/a", b"longer")
+    assert (fresh.info("d/a")["size"], cached.info("d/a")["size"], cached.exists("d/b")) == (6, 1, True)
     assert cached.ls("d", detail=False, refresh=True) == ["d/a", "d/b"]
+    assert cached.info("d/a")["size"] == 6
     cached.pipe("d/c", b"1")
     assert cached.ls("d", detail=False) == ["d/a", "d/b", "d/c"]
     cached.rm("d/c")

@@ -48,8 +48,8 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
 
     Arguments:
         addresses: translates paths.
-        use_listings_cache: keep listings until this instance changes them. By default False: another process may
-            change them at any time.
+        use_listings_cache: keep listings until this instance changes them, and take `info` from them. By default
+            False: another process may change them at any time.
         options: `asynchronous`, `loop`, `batch_size` and the options of the cache of listings, as in fsspec.
     """
 
@@ -87,6 +87,9 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         operator = located.operator
         if not located.key:
             return info_of(located.name, await operator.stat("/"))
+        for listed in self.dircache.get(self._parent(located.name), ()):  # empty unless listings are cached
+            if listed["name"] == located.name:
+                return dict(listed)
         try:
             return info_of(located.name, await operator.stat(located.key))
         except (NotFound, NotADirectory):
