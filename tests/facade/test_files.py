@@ -198,6 +198,17 @@ async def test_exclusive_and_append():
     async with op.open("a", "a") as file:
         await file.write("er")
     assert (await op.read("a"), await op.read("b")) == (b"newer", b"theirs")
+    for encoding in ("utf-8-sig", "utf-16", "UTF_32", "iso2022_jp"):
+        await op.write("text", "日".encode(encoding))
+        async with op.open("text", "a", encoding=encoding) as file:
+            await file.write("本")
+        await asyncio.to_thread(append, op.blocking(), "text", encoding)
+        assert (await op.read("text")).decode(encoding) == "日本語"
+
+
+def append(op, path, encoding):
+    with op.open(path, "a", encoding=encoding) as file:
+        file.write("語")
 
 
 async def test_small_reads_share_requests_and_a_jump_requests_what_it_reads():

@@ -292,7 +292,7 @@ class TextWriter(io.TextIOWrapper):
     def __init__(self, buffer: WriteBuffer, mode: FileMode) -> None:
         # Only in a file that can seek does `io` look for the start of the text, which has a byte order mark in UTF-16.
         buffer.raw.claims_to_seek = mode.action != "a"
-        super().__init__(buffer, mode.encoding, mode.errors, mode.newline, line_buffering=mode.buffering == 1)
+        super().__init__(buffer, mode.encoding_written, mode.errors, mode.newline, line_buffering=mode.buffering == 1)
         buffer.raw.claims_to_seek = False
 
     def abort(self) -> None:

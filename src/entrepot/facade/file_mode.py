@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -27,6 +28,8 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "a": {"append": True},
     "x": {"if_not_exists": True},
 }
+_ENDIAN: Final = "le" if sys.byteorder == "little" else "be"
+_WITHOUT_MARK: Final = {"utf-8-sig": "utf-8", "utf-16": f"utf-16-{_ENDIAN}", "utf-32": f"utf-32-{_ENDIAN}"}
 _NEWLINES: Final = {None, "", "\n", "\r", "\r\n"}
 
 
@@ -59,6 +62,13 @@ class FileMode:
     def name(self) -> str:
         """The mode as files have it: `"rb"`, or `"r"` for text."""
         return self.action if self.is_text else f"{self.action}b"
+
+    @property
+    def encoding_written(self) -> str:
+        """The encoding in which the file writes: one without a byte order mark if it appends to a text."""
+        return (
+            _WITHOUT_MARK.get(codecs.lookup(self.encoding).name, self.encoding) if self.action == "a" else self.encoding
+        )
 
     @property
     def options(self) -> dict[str, Any]:

@@ -608,7 +608,7 @@ class TextWriter(_Text):
 
     def __init__(self, buffer: BinaryWriter, mode: FileMode) -> None:
         super().__init__(buffer, mode)
-        self._encoder = codecs.getincrementalencoder(mode.encoding)(mode.errors)
+        self._encoder = codecs.getincrementalencoder(mode.encoding_written)(mode.errors)
         self._end_of_line = os.linesep if mode.newline is None else mode.newline or "\n"
         self.line_buffering = mode.buffering == 1
 
