@@ -91,6 +91,10 @@ def test_streams(files: PyFileSystem) -> None:
         file.seek(10)
         assert (file.read(2), file.tell()) == (content[10:12], 12)
         assert file.read() == content[12:]
+        for offset, whence in ((-1, 0), (-1 - len(content), 2)):
+            with pytest.raises(ValueError, match="before the start"):
+                file.seek(offset, whence)
+        assert file.tell() == len(content)
     for opening in (files.open_input_stream, files.open_input_file):
         with pytest.raises(FileNotFoundError):
             opening("nowhere")

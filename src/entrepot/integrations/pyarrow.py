@@ -276,8 +276,11 @@ class _InputFile:
         return content
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        return self._position
+        position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        if position < 0:
+            raise InvalidInput("the position is before the start of the file")
+        self._position = position
+        return position
 
     def tell(self) -> int:
         return self._position
