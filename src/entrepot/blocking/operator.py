@@ -99,6 +99,22 @@ class BlockingOperator(BlockingBase):
         """
         return self._run(self._inner.read(path, **options))
 
+    def read_text(
+        self, path: Path, *, encoding: str = "utf-8", errors: str = "strict", **options: Unpack[ReaderOptions]
+    ) -> str:
+        """Reads an object, or a range of it, as text. It is `read`, decoded; line ends stay as they are.
+
+        Arguments:
+            path: the object.
+            encoding: the encoding of the text. By default UTF-8, whatever the locale.
+            errors: what is done with bytes that are not text, as in `bytes.decode`. By default an error.
+            options: see `read`.
+
+        Raises:
+            UnicodeDecodeError: the object is not text in this encoding.
+        """
+        return self._run(self._inner.read_text(path, encoding=encoding, errors=errors, **options))
+
     def read_with(self, path: Path) -> ReadCall:
         """The step-by-step form of `read`: `op.read_with(path).range(0, 8).run()`."""
         return ReadCall(self.read, "read_with", (path,))
@@ -213,6 +229,30 @@ class BlockingOperator(BlockingBase):
             StorageFull: the storage has no space left.
         """
         return self._run(self._inner.write(path, self._bring_data("write", path, data), **options))
+
+    def write_text(
+        self,
+        path: Path,
+        text: str,
+        *,
+        encoding: str = "utf-8",
+        errors: str = "strict",
+        **options: Unpack[WriterOptions],
+    ) -> Metadata:
+        """Replaces an object by text, and returns its metadata. It is `write` of the encoded text.
+
+        Arguments:
+            path: the object.
+            text: the text. Line ends stay as they are.
+            encoding: the encoding. By default UTF-8, whatever the locale.
+            errors: what is done with characters that the encoding lacks, as in `str.encode`. By default an error.
+            options: see `write`.
+
+        Raises:
+            InvalidInput: `text` is not text.
+            UnicodeEncodeError: the text has characters that the encoding lacks.
+        """
+        return self._run(self._inner.write_text(path, text, encoding=encoding, errors=errors, **options))
 
     def write_with(self, path: Path, data: BlockingSource) -> WriteCall:
         """The step-by-step form of `write`: `op.write_with(path, data).if_not_exists().run()`."""

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from entrepot import layers
+from entrepot.errors import InvalidInput
 from entrepot.raw import AccessorInfo, Context, Layer, ServiceConfig
 from entrepot.raw.config import parse_uri
 from entrepot.raw.layer import warn_of_order
@@ -32,7 +33,7 @@ from .futures import (
     FutureWriter,
 )
 from .operations import Entries, Operations, Uploads
-from .options import Expires, Path
+from .options import Expires, Path, shown_path
 from .sources import Source
 from .stack import Stack
 
@@ -214,6 +215,22 @@ class Operator(Operations):
         """
         return await self._call("read", self._read, path, options)
 
+    async def read_text(
+        self, path: Path, *, encoding: str = "utf-8", errors: str = "strict", **options: Unpack[ReaderOptions]
+    ) -> str:
+        """Reads an object, or a range of it, as text. It is `read`, decoded; line ends stay as they are.
+
+        Arguments:
+            path: the object.
+            encoding: the encoding of the text. By default UTF-8, whatever the locale.
+            errors: what is done with bytes that are not text, as in `bytes.decode`. By default an error.
+            options: see `read`.
+
+        Raises:
+            UnicodeDecodeError: the object is not text in this encoding.
+        """
+        return (await self.read(path, **options)).decode(encoding, errors)
+
     def read_with(self, path: Path) -> FutureRead:
         """The step-by-step form of `read`: `await op.read_with(path).range(0, 8)`."""
         return FutureRead(self._caller("read", self._read), "read_with", (path,), {})
@@ -328,6 +345,34 @@ class Operator(Operations):
             StorageFull: the storage has no space left.
         """
         return await self._call("write", self._write, path, data, options)
+
+    async def write_text(
+        self,
+        path: Path,
+        text: str,
+        *,
+        encoding: str = "utf-8",
+        errors: str = "strict",
+        **options: Unpack[WriterOptions],
+    ) -> Metadata:
+        """Replaces an object by text, and returns its metadata. It is `write` of the encoded text.
+
+        Arguments:
+            path: the object.
+            text: the text. Line ends stay as they are.
+            encoding: the encoding. By default UTF-8, whatever the locale.
+            errors: what is done with characters that the encoding lacks, as in `str.encode`. By default an error.
+            options: see `write`.
+
+        Raises:
+            InvalidInput: `text` is not text.
+            UnicodeEncodeError: the text has characters that the encoding lacks.
+        """
+        if not isinstance(text, str):
+            raise InvalidInput(f"text must be str, not {type(text).__name__}").of_call(
+                "write_text", scheme=self.info.scheme, path=shown_path(path)
+            )
+        return await self.write(path, text.encode(encoding, errors), **options)
 
     def write_with(self, path: Path, data: Source) -> FutureWrite:
         """The step-by-step form of `write`: `await op.write_with(path, data).if_not_exists()`."""
