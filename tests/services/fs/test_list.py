@@ -169,11 +169,14 @@ def test_deep_tree_is_listed_with_few_files_open(run: Run, op: Operator, root: P
     seen: list[int] = []
 
     async def scenario() -> list[Entry]:
-        entries = []
-        async with op.lister("/", recursive=True, limit=10) as listing:
-            async for entry in listing:
-                entries.append(entry)
-                seen.append(descriptors())
+        entries: list[Entry] = []
+        _, body = await op._accessor.list(
+            "/", OpList(recursive=True, limit=10)
+        )  # a lister would fetch at the same time
+        while page := await body.next():
+            entries += page
+            seen.append(descriptors())
+        await body.close()
         return entries
 
     before = descriptors()
