@@ -172,7 +172,7 @@ def test_deep_tree_is_listed_with_few_files_open(run: Run, op: Operator, root: P
         entries: list[Entry] = []
         _, body = await op._accessor.list(
             "/", OpList(recursive=True, limit=10)
-        )  # a lister would fetch at the same time
+        )  # a lister would fetch meanwhile
         while page := await body.next():
             entries += page
             seen.append(descriptors())
