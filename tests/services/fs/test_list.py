@@ -170,9 +170,7 @@ def test_deep_tree_is_listed_with_few_files_open(run: Run, op: Operator, root: P
 
     async def scenario() -> list[Entry]:
         entries: list[Entry] = []
-        _, body = await op._accessor.list(
-            "/", OpList(recursive=True, limit=10)
-        )  # a lister would fetch meanwhile
+        _, body = await op._accessor.list("/", OpList(recursive=True, limit=10))  # a lister would fetch meanwhile
         while page := await body.next():
             entries += page
             seen.append(descriptors())
