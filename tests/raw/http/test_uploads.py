@@ -116,7 +116,7 @@ def descriptors() -> int:
 
 async def nothing_left(server: ScriptedServer, before: int) -> None:
     """Waits until no connection of the client is open, and no task left, whatever the server does with its end."""
-    for _ in range(200):
+    for _ in range(1000):
         if descriptors() <= before + server.open_connections and len(asyncio.all_tasks()) == 1:
             break
         await asyncio.sleep(0.01)
