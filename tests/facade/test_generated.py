@@ -81,7 +81,7 @@ assert ("shade" in get_type_hints(PresignReadOptions), "pace" in get_type_hints(
 assert (hasattr(FuturePresignRead, "shade"), hasattr(FuturePresignRead, "pace")) == (True, False)
 for operator in (Operator, BlockingOperator):
     assert "shade: the shade of the object. Requires `read_with_shade`.\n" in operator.read.__doc__
-    assert "            pace: the pace of the read (a hint).\n" in operator.read.__doc__
+    assert "pace: the pace of the read (a hint).\n" in operator.read.__doc__
 for builder in (FutureRead, ReadCall):
     assert builder.shade.__doc__ == "The shade of the object. Requires `read_with_shade`."
 print("done")
