@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
@@ -120,6 +121,7 @@ class ServiceConfig:
         """The keys of a field: its name, and the aliases in its metadata."""
         return (name, *aliases)
 
+    @abstractmethod
     def build(self, context: Context) -> Accessor:
         """Builds the service. It may import modules, and does no I/O."""
         raise NotImplementedError

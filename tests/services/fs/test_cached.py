@@ -310,13 +310,13 @@ async def test_who_asks_without_end_can_be_timed_out_and_keeps_nobody_from_his_t
 
     other = asyncio.ensure_future(take_turns())
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
+        async with asyncio.timeout(0.5):
             while True:
                 await op.stat("file")
                 await op.read("file")
     other.cancel()
     await asyncio.wait([other])
-    assert turns > 2  # a caller that never gave way would leave it at 1
+    assert turns > 10
 
 
 @pytest.fixture
