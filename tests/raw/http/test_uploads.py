@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from entrepot.errors import Timeout, Unexpected
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.aiohttp import AiohttpTransport
-from entrepot.raw.http.aiohttp.content import PIECE, cut, send_first
+from entrepot.raw.http.aiohttp.content import send_first
 from entrepot.raw.http.aiohttp.handler import Handler
+from entrepot.raw.http.wire.pieces import PIECE, cut
 from entrepot.testing.scripted_server import (
     CLOSE,
     END,
@@ -322,7 +323,7 @@ async def test_a_refusal_that_came_unseen_before_the_connection_broke_is_receive
         server.wait_until_left()
         time.sleep(0.02)
 
-    monkeypatch.setattr("entrepot.raw.http.aiohttp.content.PIECE", 1000)
+    monkeypatch.setattr("entrepot.raw.http.wire.pieces.PIECE", 1000)
     monkeypatch.setattr("entrepot.raw.http.aiohttp.content._turn_of_the_loop", block_the_loop)
     script: Answer = [Take(10), whole_response(b"no", status="403 Forbidden"), RESET]
     with ScriptedServer(lambda _: script, takes_content=False) as server:
@@ -339,7 +340,7 @@ async def test_a_connection_is_not_used_again_after_a_refusal_that_ended_the_sen
         head = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nno"
         return [whole_response(b"yes")] if asked.number else [Take(1000), head, PAUSE, PAUSE, b"no"]
 
-    monkeypatch.setattr("entrepot.raw.http.aiohttp.content.PIECE", 1000)
+    monkeypatch.setattr("entrepot.raw.http.wire.pieces.PIECE", 1000)
     monkeypatch.setattr("entrepot.raw.http.aiohttp.content._turn_of_the_loop", pause)
     with ScriptedServer(script, takes_content=False) as server:
         assert await send(transport, server, LARGE[:100_000]) == (403, b"nono")
@@ -397,7 +398,7 @@ async def test_the_loop_has_its_turn_before_each_piece_however_fast_they_are_tak
 @given(st.lists(st.binary(max_size=7)), st.integers(1, 9))
 def test_content_in_pieces_is_cut_anew_and_nothing_is_lost(pieces: list[bytes], size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("entrepot.raw.http.aiohttp.content.PIECE", size)
+        patch.setattr("entrepot.raw.http.wire.pieces.PIECE", size)
         found = [bytes(one) for one in cut([memoryview(one) if len(one) % 2 else one for one in pieces])]
     assert b"".join(found) == b"".join(pieces)
     assert all(len(one) == size for one in found[:-1])
@@ -435,7 +436,7 @@ async def test_a_timer_that_runs_when_a_reply_ends_does_not_break_the_idle_conne
 async def test_a_refusal_drops_what_the_connection_has_not_taken_of_the_only_piece(
     transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("entrepot.raw.http.aiohttp.content.PIECE", SIZE)
+    monkeypatch.setattr("entrepot.raw.http.wire.pieces.PIECE", SIZE)
     with ScriptedServer(refusing("403 Forbidden", HOLD, taken=10), takes_content=False) as server:
         before = descriptors()
         assert await send(transport, server, LARGE) == (403, b"no")

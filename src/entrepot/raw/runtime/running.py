@@ -53,6 +53,12 @@ def require_task() -> None:
         raise Unsupported("this runs outside of a task: make one of it by asyncio.create_task")
 
 
+def is_cancelled() -> bool:
+    """Whether the running task itself was cancelled, not a future that it waits for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 def of_another_loop() -> InvalidInput:
     """Returns the error for an object that was opened on one event loop and is used on another."""
     return InvalidInput("this belongs to another event loop: open a reader, writer or lister on each loop")

@@ -7,9 +7,9 @@ import aiohttp
 
 from entrepot.errors import ContentIncomplete
 from entrepot.raw.http.transport import HttpBody
-from entrepot.raw.runtime.running import of_another_loop
+from entrepot.raw.runtime.running import is_cancelled, of_another_loop
 
-from .errors import FOREIGN_ERRORS, is_cancelled, translated_in_content
+from .errors import FOREIGN_ERRORS, translated_in_content
 from .exchange import Exchange
 from .handler import BUFFER
 

@@ -10,14 +10,12 @@ the exchange cancels the sender when it ends.
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 import aiohttp
 
-from .handler import Handler
+from entrepot.raw.http.wire.pieces import cut
 
-PIECE: Final = 256 * 1024
-"""How many bytes are handed to a connection at a time. At most one piece is copied or buffered."""
+from .handler import Handler
 
 
 def send_first(handler: Handler, head: bytes, content: Sequence[bytes | memoryview]) -> "asyncio.Task[None] | None":
@@ -37,25 +35,6 @@ def send_first(handler: Handler, head: bytes, content: Sequence[bytes | memoryvi
     if not left and not handler.writing_paused:
         return None
     return asyncio.get_running_loop().create_task(_send_rest(handler, pieces, left))
-
-
-def cut(content: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-    """Cuts content into pieces of `PIECE` bytes. Only pieces that span several inputs are copied."""
-    gathered, size = list[memoryview](), 0
-    for part in content:
-        view = memoryview(part).cast("B")
-        while view:
-            gathered.append(view[: PIECE - size])
-            size, view = size + len(gathered[-1]), view[len(gathered[-1]) :]
-            if size == PIECE:
-                yield _joined(gathered)
-                gathered, size = [], 0
-    if gathered:
-        yield _joined(gathered)
-
-
-def _joined(views: list[memoryview]) -> bytes | memoryview:
-    return views[0] if len(views) == 1 else b"".join(views)
 
 
 async def _send_rest(handler: Handler, pieces: Iterator[bytes | memoryview], left: int) -> None:

@@ -1,6 +1,5 @@
 """Translates errors of aiohttp, asyncio, ssl and the system to ours."""
 
-import asyncio
 import os
 import ssl
 from typing import Final, NamedTuple
@@ -112,9 +111,3 @@ def _reason(error: BaseException) -> str:
     cause = getattr(error, "os_error", error)
     words = getattr(cause, "verify_message", None) or getattr(cause, "strerror", None)
     return f" ({words})" if isinstance(words, str) and words else ""
-
-
-def is_cancelled() -> bool:
-    """Whether the running task itself was cancelled, not a future that it waits for."""
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0

@@ -1,10 +1,7 @@
 """The connections of each event loop.
 
-Theory of operation. `Pools` belongs to one event loop. It has at most one current `Pool`, which serves new requests,
-and any number of retired ones. `AiohttpTransport.close()` retires the current pool: its idle connections are closed at
-once, and it closes itself when the last request in flight has ended (`_settle`, called at the end of each request and
-of each body). The next request makes a new pool. When the loop shuts down, `Pools.close` closes all of them, in-flight
-requests included; their readers get an error.
+Theory of operation. A pool closes itself, once retired (`raw/http/pools.py`), when the last request in flight has ended
+(`_settle`, called at the end of each request and of each body).
 
 A request whose kept connection turns out to be dead is sent once more, on another connection, if it is a GET or HEAD:
 the server closed the connection while it was idle (RFC 9112, 9.3.1). The other connections to that origin are cut off,
@@ -13,14 +10,15 @@ after `_SILENCE` seconds or more.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
 from functools import lru_cache, partial
-from typing import Final, NamedTuple
+from typing import Final
 
 import aiohttp
 
+from entrepot.raw.http.configured import Limits, Timeouts
 from entrepot.raw.http.endpoint import Endpoint
+from entrepot.raw.http.origin import Origin
+from entrepot.raw.http.tls import Tls
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
 from entrepot.raw.http.wire.request_head import head_of
 from entrepot.raw.http.wire.response_head import ResponseHead
@@ -28,8 +26,7 @@ from entrepot.raw.http.wire.response_head import ResponseHead
 from .body import AiohttpBody
 from .connection import Connector
 from .exchange import Exchange, KeptConnectionLost
-from .origin import Origin
-from .tls import Tls
+from .origin import Destination
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 _SILENCE: Final = 1.0
@@ -40,81 +37,26 @@ _ORIGINS: Final = 256
 """How many origins are cached."""
 
 
-class Pools:
-    """The pools of one event loop: the current one, and the retired ones that have requests in flight.
-
-    Arguments:
-        make: makes a pool.
-    """
-
-    def __init__(self, make: "Callable[[], Pool]") -> None:
-        self._make = make
-        self._current: Pool | None = None
-        self._retired: list[Pool] = []
-
-    def current(self) -> "Pool":
-        """The pool for new requests."""
-        if self._current is None:
-            self._current = self._make()
-        return self._current
-
-    async def retire(self) -> None:
-        """Retires the current pool: it serves its requests in flight only. The next request makes a new one."""
-        self._retired = [pool for pool in self._retired if not pool.is_closed]
-        pool, self._current = self._current, None
-        if pool is not None:
-            self._retired.append(pool)
-            await pool.retire()
-
-    async def close(self) -> None:
-        """Closes every connection, and waits until they are closed.
-
-        All are closed also if this is cancelled, as it may be while the loop shuts down.
-        """
-        pools, self._retired = [*self._retired, self._current], []
-        self._current = None
-        async with AsyncExitStack() as stack:
-            for pool in pools:
-                if pool is not None:
-                    stack.push_async_callback(pool.close)
-
-
-class Limits(NamedTuple):
-    """The limits of the connections of one event loop.
-
-    Arguments:
-        in_use: the most connections in use at a time; 0 is without limit.
-        idle: the most unused connections that are kept for one origin; None is without limit.
-        idle_seconds: for how many seconds an unused connection is kept.
-        patience: for how many seconds a request waits for its turn while all connections are inactive.
-    """
-
-    in_use: int
-    idle: int | None
-    idle_seconds: float
-    patience: float | None
-
-
 class Pool:
     """The connections of one event loop.
 
     Arguments:
         tls: the TLS configuration, which is ready.
-        timeout: the connect and idle timeouts.
+        timeouts: the connect and idle timeouts.
         limits: how many connections there may be, and for how long.
         user_agent: the User-Agent header of requests that have none.
     """
 
-    def __init__(self, tls: Tls, timeout: aiohttp.ClientTimeout, limits: Limits, user_agent: str) -> None:
-        self._timeout = timeout
+    def __init__(self, tls: Tls, timeouts: Timeouts, limits: Limits, user_agent: str) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect, sock_read=timeouts.idle)
         self._connector = Connector(
             ssl=tls.context or True,
-            limit=limits.in_use,
+            limit=limits.in_use or 0,
             patience=limits.patience,
             max_idle=limits.idle,
             idle_seconds=limits.idle_seconds,
         )
-        self._origin = lru_cache(maxsize=_ORIGINS)(partial(Origin, user_agent=user_agent))
+        self._destination = lru_cache(maxsize=_ORIGINS)(partial(_destination, user_agent))
         self._sending = 0
         self._is_retired = False
 
@@ -134,19 +76,19 @@ class Pool:
         """
         self._sending += 1
         try:
-            return await self._response(request, self._origin(origin, proxy), target)
+            return await self._response(request, self._destination(origin, proxy), target)
         finally:
             self._sending -= 1
             await self._settle()
 
-    async def _response(self, request: HttpRequest, origin: Origin, target: str) -> HttpResponse:
-        head = head_of(request, origin.target(target), origin.headers)
+    async def _response(self, request: HttpRequest, destination: Destination, target: str) -> HttpResponse:
+        head = head_of(request, destination.origin.target(target), destination.origin.headers)
         try:
-            exchange, received = await self._exchange(request, origin, head)
+            exchange, received = await self._exchange(request, destination, head)
         except KeptConnectionLost:
             if request.method not in _REPEATABLE:
                 raise
-            exchange, received = await self._exchange(request, origin, head)
+            exchange, received = await self._exchange(request, destination, head)
         self._connector.note_use()
         body = AiohttpBody(
             exchange,
@@ -156,19 +98,21 @@ class Pool:
         )
         return HttpResponse(received.status, received.headers, body, request.url)
 
-    async def _exchange(self, request: HttpRequest, origin: Origin, head: bytes) -> tuple[Exchange, ResponseHead]:
-        timeout = self._timeout_of(request)
-        handler = None if self._connector.is_awaited else self._connector.kept(origin.key)
+    async def _exchange(
+        self, request: HttpRequest, destination: Destination, head: bytes
+    ) -> tuple[Exchange, ResponseHead]:
+        timeout, key = self._timeout_of(request), destination.connection_key
+        handler = None if self._connector.is_awaited else self._connector.kept(key)
         if handler is None:  # not `or`: an idle handler is falsy, since it is also a queue of responses
-            handler = await self._connector.open(origin.destination, timeout)
-        exchange, start = Exchange(self._connector, origin.key, handler), self._connector.now()
+            handler = await self._connector.open(destination, timeout)
+        exchange, start = Exchange(self._connector, key, handler), self._connector.now()
         try:
             handler.expect(has_content=request.method != "HEAD", idle_timeout=timeout.sock_read)
             return exchange, await exchange.send(head, request.pieces)
         except BaseException as error:
             exchange.close()
             if handler.has_responded and handler.status is None and not self._is_early(error, start):
-                self._connector.drop_kept(origin.key)
+                self._connector.drop_kept(key)
             raise
 
     def _is_early(self, error: BaseException, start: float) -> bool:
@@ -200,3 +144,7 @@ class Pool:
         self._connector.break_off()
         await self._connector.close()
         await self._connector.wait_closed()
+
+
+def _destination(user_agent: str, origin: str, proxy: Endpoint | None) -> Destination:
+    return Destination(Origin(origin, proxy, user_agent))
