@@ -7,6 +7,7 @@ response.
 """
 
 import re
+import sys
 from enum import Enum, auto
 from typing import Final
 
@@ -49,6 +50,17 @@ class Framing:
         """
         return data
 
+    @property
+    def receivable(self) -> int:
+        """How many bytes may be received into a buffer now without `take`; 0 if the next byte may be no content.
+
+        `note_received` must follow. Bytes past the end stay in the connection, so they do not make the end inexact.
+        """
+        return sys.maxsize
+
+    def note_received(self, size: int) -> None:
+        """Records that `size` bytes of content, at most `receivable`, were received without `take`."""
+
 
 class ByLength(Framing):
     """Content of a known length.
@@ -73,6 +85,14 @@ class ByLength(Framing):
         self.is_at_end = True
         self.is_exact = self.is_exact and len(content) == size
         return content
+
+    @property
+    def receivable(self) -> int:
+        return self._left
+
+    def note_received(self, size: int) -> None:
+        self._left -= size
+        self.is_at_end = not self._left
 
 
 class _Line(Enum):
@@ -113,6 +133,13 @@ class Chunked(Framing):
         if position < size:
             self.is_exact = False
         return content[0] if len(content) == 1 else b"".join(content)
+
+    @property
+    def receivable(self) -> int:
+        return self._chunk_left
+
+    def note_received(self, size: int) -> None:
+        self._chunk_left -= size
 
     def _take_line(self, data: bytes, start: int) -> int:
         """Takes the line that starts there, or keeps its start. Returns the start of the next line."""
