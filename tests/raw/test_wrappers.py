@@ -71,7 +71,8 @@ def _public(interface: type) -> set[str]:
 
 
 def _forgotten(wrapper: type, interface: type) -> set[str]:
-    own = {name for base in wrapper.__mro__ if base not in interface.__mro__ for name in vars(base)}
+    bases = [base for base in wrapper.__mro__ if base not in interface.__mro__]
+    own = {name for base in bases for name, value in vars(base).items() if value is not getattr(interface, name, None)}
     return _public(interface) - own
 
 
@@ -106,9 +107,9 @@ def test_a_wrapper_that_forgets_an_attribute_is_found_and_fails() -> None:
 
     assert Forgetful in set(_subclasses(oio.Read))
     assert _wraps(Forgetful, oio.Read)
-    assert _forgotten(Forgetful, oio.Read) == {"is_at_end", "seek", "next", "close"}
+    assert _forgotten(Forgetful, oio.Read) == {"is_at_end", "remaining", "readinto", "seek", "next", "close"}
     assert _wraps(Unrelated, HttpBody)
-    assert _forgotten(Unrelated, HttpBody) == {"is_at_end", "read", "close"}
+    assert _forgotten(Unrelated, HttpBody) == {"is_at_end", "read", "readinto", "close"}
 
 
 @pytest.mark.parametrize(("wrapper", "interface"), WRAPPERS, ids=lambda cls: cls.__name__)

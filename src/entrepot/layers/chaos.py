@@ -27,6 +27,8 @@ from entrepot.types.numbers import as_integer, as_number, as_seconds
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
+Taken = TypeVar("Taken", bytes, bytes | None, int)
+"""The result of a read: bytes, or their number in a buffer."""
 
 _WITHOUT_RESPONSE: Final = frozenset({
     Operation.READ, Operation.READER_SEEK, Operation.WRITE, Operation.WRITER_WRITE, Operation.DELETE, Operation.LIST,
@@ -100,6 +102,8 @@ def _named(operations: Any) -> tuple[Operation, ...]:
 
 
 class _ChaosAccessor(AroundAccessor):
+    reads_into = True
+
     def __init__(self, inner: Accessor, layer: ChaosLayer, chance: Random, context: Context) -> None:
         if layer.operations is not None:
             self.operations = frozenset(_named(layer.operations))
@@ -175,8 +179,15 @@ class _ChaosReader(oio.Read):
         """False: the verb that finds the end can fail too."""
         return False
 
+    @property
+    def remaining(self) -> int | None:
+        return self._inner.remaining
+
     async def read(self, n: int) -> bytes:
-        return await self._take(Operation.READER_READ, self._inner.read, n) or b""
+        return await self._take(Operation.READER_READ, self._inner.read, n)
+
+    async def readinto(self, buffer: memoryview) -> int:
+        return await self._take(Operation.READER_READ, self._inner.readinto, buffer)
 
     async def next(self) -> bytes | None:
         return await self._take(Operation.READER_NEXT, self._inner.next)
@@ -188,26 +199,25 @@ class _ChaosReader(oio.Read):
     async def close(self) -> None:
         await self._chaos.around_named(Operation.READER_CLOSE, self._path, self._inner.close)
 
-    async def _take(
-        self, operation: Operation, call: Callable[[*Args], Awaitable[bytes | None]], *args: *Args
-    ) -> bytes | None:
+    async def _take(self, operation: Operation, call: Callable[[*Args], Awaitable[Taken]], *args: *Args) -> Taken:
         if operation not in self._chaos.operations:
             return await call(*args)
         if self._is_cut:
             self._is_cut = False
             raise self._chaos.cut(operation, self._path)
         is_lost = await self._chaos.suffer(operation, self._path)
-        data = await call(*args)
+        taken = await call(*args)
+        size = taken if isinstance(taken, int) else len(taken or b"")
         if is_lost:
-            await self._give_back(len(data or b""))
+            await self._give_back(size)
             raise self._chaos.lost(operation, self._path)
-        return await self._truncated(data) if data and self._chaos.truncates() else data
+        return await self._truncated(taken, size) if size and self._chaos.truncates() else taken
 
-    async def _truncated(self, data: bytes) -> bytes:
-        kept = (len(data) + 1) // 2
-        await self._give_back(len(data) - kept)
+    async def _truncated(self, taken: Taken, size: int) -> Taken:
+        kept = (size + 1) // 2
+        await self._give_back(size - kept)
         self._is_cut = True
-        return data[:kept]
+        return kept if isinstance(taken, int) else (taken or b"")[:kept]
 
     async def _give_back(self, size: int) -> None:
         if size:

@@ -86,6 +86,7 @@ def _limiter(count: int, runtime: Runtime) -> Permits:
 
 class _LimitedAccessor(AroundAccessor):
     operations = frozenset(Operation) - _WITHOUT_IO
+    reads_into = True
 
     def __init__(self, inner: Accessor, permits: Local[Permits]) -> None:
         super().__init__(inner)
@@ -125,6 +126,10 @@ class _LimitedBody(HttpBody):
     async def read(self, n: int) -> bytes:
         async with await self._permits.get():
             return await self._inner.read(n)
+
+    async def readinto(self, buffer: memoryview) -> int:
+        async with await self._permits.get():
+            return await self._inner.readinto(buffer)
 
     async def close(self) -> None:
         await self._inner.close()

@@ -113,6 +113,8 @@ def _place(path: str, target: str) -> str:
 class _Failures(AroundAccessor):
     """Logs only failed calls: enough if the logger takes no other records."""
 
+    reads_into = True
+
     def __init__(self, inner: Accessor, context: Context, layer: LoggingLayer) -> None:
         super().__init__(inner)
         self._context = context

@@ -60,6 +60,8 @@ class PrefixLayer(Layer):
 
 
 class _PrefixAccessor(AroundAccessor):
+    reads_into = True
+
     def __init__(self, inner: Accessor, prefix: str) -> None:
         super().__init__(inner)
         self.info = replace(inner.info, root=inner.info.root + prefix)

@@ -211,6 +211,8 @@ class _RepeatingAccessor(AroundAccessor):
         once: calls that are retried only if they certainly had no effect.
     """
 
+    reads_into = True
+
     def __init__(self, inner: Accessor, policy: _Policy, context: Context, once: frozenset[Operation]) -> None:
         super().__init__(inner)
         self._policy = policy

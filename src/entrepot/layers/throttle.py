@@ -122,10 +122,11 @@ class _ThrottledAccessor(AroundAccessor):
 
 class _BandwidthAccessor(_ThrottledAccessor):
     operations = _MOVES_BYTES
+    reads_into = True
 
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         bucket = await self._bucket.get()
-        await bucket.take(sum(map(_size, args)))
+        await bucket.take(sum(map(_size, args)) if operation is Operation.WRITER_WRITE else 0)
         result = await call(*args)
         bucket.add(-_size(result))
         return result
@@ -133,6 +134,7 @@ class _BandwidthAccessor(_ThrottledAccessor):
 
 class _RequestsAccessor(_ThrottledAccessor):
     operations = _COUNTED
+    reads_into = True
 
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         await (await self._bucket.get()).take(1)
@@ -140,7 +142,9 @@ class _RequestsAccessor(_ThrottledAccessor):
 
 
 def _size(data: object) -> int:
-    """The number of bytes of an argument or a result: data to write, or data that was read."""
+    """The number of bytes of data to write, or of the result of a read: data, or the number itself."""
     if isinstance(data, memoryview):
         return data.nbytes
+    if isinstance(data, int):
+        return data
     return len(data) if isinstance(data, bytes | bytearray) else 0

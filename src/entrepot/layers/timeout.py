@@ -138,6 +138,7 @@ def _checked(name: str, value: float | None) -> float | None:
 
 class _TimeoutAccessor(AroundAccessor):
     operations = frozenset(Operation) - {Operation.READER_CLOSE, Operation.LISTER_CLOSE}  # these do not wait
+    reads_into = True
 
     def __init__(self, inner: Accessor, layer: TimeoutLayer, context: Context) -> None:
         super().__init__(inner)
@@ -209,6 +210,8 @@ class _TimeoutAccessor(AroundAccessor):
 
 class _HttpTimeoutAccessor(_TimeoutAccessor):
     """Sets the idle limit of the requests of a call as well."""
+
+    reads_into = True
 
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         token = _idle.set(_least(_idle.get(), self._layer.idle_limit(operation)))

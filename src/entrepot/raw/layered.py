@@ -134,9 +134,19 @@ class AroundAccessor(LayeredAccessor):
 
     Subclasses override `around`. A subclass that means only some calls narrows `operations`: for the class, or for
     one accessor before `super().__init__`.
+
+    A `reader.read` may also receive into a buffer: `args` is then the buffer, a memoryview, and the result the number
+    of bytes. A class whose `around` expects that says so by `reads_into = True`. In any other that defines `around`,
+    such a call becomes a `reader.read` that returns bytes, and these are copied.
     """
 
     operations: frozenset[Operation] = frozenset(Operation)
+    reads_into: bool = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "around" in vars(cls) and "reads_into" not in vars(cls):
+            cls.reads_into = False
 
     def _changes(self, operation: str) -> bool:
         if getattr(type(self), operation) is not getattr(AroundAccessor, operation):
@@ -243,15 +253,27 @@ class _AroundReader(Read):
         self._around = layer.around
         self._path = path
         self._inner = inner
+        self._reads_into = layer.reads_into
         if not layer.operations >= _READER_VERBS:
             _bind_unnamed(self, inner, _READER_VERBS, layer)
+            if _READER_READ not in layer.operations:
+                self.readinto = inner.readinto  # type: ignore[method-assign]
 
     @property
     def is_at_end(self) -> bool:
         return self._inner.is_at_end
 
+    @property
+    def remaining(self) -> int | None:
+        return self._inner.remaining
+
     def read(self, n: int) -> Coro[bytes]:
         return self._around(_READER_READ, self._path, self._inner.read, n)
+
+    def readinto(self, buffer: memoryview) -> Coro[int]:
+        if self._reads_into:
+            return self._around(_READER_READ, self._path, self._inner.readinto, buffer)
+        return super().readinto(buffer)
 
     def seek(self, offset: int, whence: int = 0) -> Coro[int]:
         return self._around(_READER_SEEK, self._path, self._inner.seek, offset, whence)

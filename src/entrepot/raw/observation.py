@@ -66,6 +66,7 @@ class Observation(AroundAccessor, Generic[Token]):
     operation: Operation
     path: str
     target: str
+    reads_into = True
 
     def __init__(self, inner: Accessor, context: Context) -> None:
         # The base's `__init__` binds operations once per stack. This object is made for each operation.
@@ -152,12 +153,13 @@ class Observation(AroundAccessor, Generic[Token]):
             self._is_over = True
             self.ended()
 
-    def _count_read(self, _: tuple[Any, ...], data: bytes | None) -> None:
-        if data:
-            is_first, self.size = not self.size, self.size + len(data)
+    def _count_read(self, _: tuple[Any, ...], result: bytes | int | None) -> None:
+        size = result if isinstance(result, int) else len(result or b"")
+        if size:
+            is_first, self.size = not self.size, self.size + size
             if is_first:
                 self.got_first_byte()
-            self.moved(len(data))
+            self.moved(size)
 
     def _count_written(self, args: tuple[bytes | bytearray | memoryview], _: None) -> None:
         data = args[0]

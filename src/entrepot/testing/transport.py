@@ -141,6 +141,11 @@ class _RecordedBody(HttpBody):
         self._recorder.bytes_received += len(data)
         return data
 
+    async def readinto(self, buffer: memoryview) -> int:
+        size = await self._inner.readinto(buffer)
+        self._recorder.bytes_received += size
+        return size
+
     async def close(self) -> None:
         self._recorder.open_bodies -= not self._is_closed
         self._is_closed = True

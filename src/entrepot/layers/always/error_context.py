@@ -20,6 +20,8 @@ class ErrorContextLayer(Layer):
 
 
 class _ErrorContextAccessor(AroundAccessor):
+    reads_into = True
+
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         try:
             return await call(*args)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from entrepot.errors import Unsupported
+from entrepot.raw.overrides import keep_override
 
 Header = tuple[str, str]
 Content = bytes | memoryview | tuple[bytes | memoryview, ...]
@@ -126,6 +128,10 @@ class HttpBody:
 
     __slots__ = ()
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        keep_override(cls, "read", "readinto", HttpBody.readinto)
+
     @property
     def is_at_end(self) -> bool:
         """Whether the whole content was read, as far as is known without waiting. False means unknown."""
@@ -139,6 +145,24 @@ class HttpBody:
             Timeout: nothing arrived within the idle timeout.
         """
         raise Unsupported("this body cannot be read")
+
+    async def readinto(self, buffer: memoryview) -> int:
+        """Waits for at least one byte, receives up to `len(buffer)` into the buffer and returns their number.
+
+        0 is the end, or an empty buffer. It does not wait until the buffer is full, but may receive more than once.
+        When it returns or raises, also after a cancellation, nothing writes to the buffer any more. By default it
+        copies the result of `read`, also in a subclass that overrides `read` alone.
+
+        Arguments:
+            buffer: writable, of one dimension, with items of the format "B".
+
+        Raises:
+            ContentIncomplete: the connection ended before the content did.
+            Timeout: nothing arrived within the idle timeout.
+        """
+        data = await self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     async def close(self) -> None:
         """Gives the connection back, or closes it if content is still to come. It never waits for that content."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from entrepot.errors import InvalidInput, Unsupported
+from entrepot.errors import ContentTruncated, InvalidInput, Unsupported
+from entrepot.raw.overrides import keep_override
 
 WHOLE: Final = 1 << 62
 """More than the size of any object: `read(WHOLE)` returns as much as the body has ready."""
@@ -19,7 +20,9 @@ class Read:
     """The body of a read, positioned at the start of the requested range.
 
     A service implements `read` and `close`, and `seek` and `next` if they are native to it, which it declares
-    in its capability (`read_can_seek`, `read_can_next`); `CompleteLayer` supplies the rest.
+    in its capability (`read_can_seek`, `read_can_next`); `CompleteLayer` supplies the rest. `readinto` has a default
+    that copies the result of `read`; a body that can receive into a buffer overrides it. A subclass that overrides
+    `read` alone has this default again, whatever its base has, so its `read` is never bypassed.
 
     Creating a body does no I/O: the first verb does, and `NotFound` is raised there. The position moves
     only after bytes were returned, so after a temporary error, a timeout or a cancellation the
@@ -27,6 +30,10 @@ class Read:
     """
 
     __slots__ = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        keep_override(cls, "read", "readinto", Read.readinto)
 
     @property
     def is_at_end(self) -> bool:
@@ -36,9 +43,32 @@ class Read:
         """
         return False
 
+    @property
+    def remaining(self) -> int | None:
+        """How many bytes are promised from the position on, as far as the body knows without I/O; None if unknown.
+
+        A reader of the whole content reserves memory for it. The storage may break the promise.
+        """
+        return None
+
     async def read(self, n: int) -> bytes:
         """Returns up to `n` bytes at the position; `b""` at the end (or if `n` is 0)."""
         raise Unsupported("this body cannot read")
+
+    async def readinto(self, buffer: memoryview) -> int:
+        """Reads up to `len(buffer)` bytes into the buffer, as `read` would return them; 0 at the end.
+
+        When it returns or raises, nothing writes to the buffer any more. If it raises, the position has not moved, but
+        the buffer may have changed. Layers see this call as `reader.read`.
+
+        Arguments:
+            buffer: writable, of one dimension, with items of the format "B".
+        """
+        data = await self.read(len(buffer))
+        if len(data) > len(buffer):
+            raise ContentTruncated(f"the body returned {len(data)} bytes, {len(buffer)} were requested")
+        buffer[: len(data)] = data
+        return len(data)
 
     async def seek(self, offset: int, whence: int = 0) -> int:
         """Moves the position, relative to the range's start (0), the position (1) or the range's end (2).

@@ -18,18 +18,23 @@ class StreamableReader(Read):
         chunk: the most bytes of a chunk.
     """
 
-    __slots__ = ("chunk", "close", "inner", "read", "seek")
+    __slots__ = ("chunk", "close", "inner", "read", "readinto", "seek")
 
     def __init__(self, inner: Read, chunk: int = CHUNK) -> None:
         self.inner = inner
         self.chunk = chunk
         self.read = inner.read  # type: ignore[method-assign]
+        self.readinto = inner.readinto  # type: ignore[method-assign]
         self.seek = inner.seek  # type: ignore[method-assign]
         self.close = inner.close  # type: ignore[method-assign]
 
     @property
     def is_at_end(self) -> bool:
         return self.inner.is_at_end
+
+    @property
+    def remaining(self) -> int | None:
+        return self.inner.remaining
 
     async def next(self) -> bytes | None:
         return await self.inner.read(self.chunk) or None
