@@ -1,6 +1,7 @@
 """Signing agrees with botocore, whose S3 signer is the one that the world uses."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from unittest import mock
@@ -16,10 +17,20 @@ from hypothesis import strategies as st
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.http import HttpRequest
-from entrepot.signing.aws import EMPTY_SHA256, Credentials, Signer, canonical_query, is_signed_with
+from entrepot.signing.aws import (
+    EMPTY_SHA256,
+    Credentials,
+    Signer,
+    SigningKey,
+    canonical_headers,
+    canonical_query,
+    canonical_request,
+    is_signed_with,
+)
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 NOW = datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC)
+DAY = timedelta(days=1)
 KEYS = Credentials("AK", "secret")
 HOST = "bucket.example.com:9000"
 
@@ -69,6 +80,51 @@ def test_signs_as_botocore_does(
 
     assert {name.lower(): value for name, value in signed.headers} == expected
     assert (signed.method, signed.url, signed.body) == (request.method, request.url, request.body)
+
+
+any_value = st.text(st.characters(exclude_categories=[]), max_size=20) | st.sampled_from(
+    ["", " a", "a ", "a\tb  c", "%s"]
+)
+any_header = st.tuples(header_names | st.sampled_from(["range", "X-%-A", "%s", "Expect", "a%(b)s"]), any_value)
+
+
+@given(st.lists(st.lists(any_header, max_size=5), min_size=1, max_size=3), keys, queries, tokens, bodies)
+@example(
+    [[("Range", "a")], [("range", "a")], [("Range", "a  b"), ("Range", "c"), ("range", " d")]], "k", [], None, None
+)
+def test_known_names_are_signed_as_any_others_are(
+    requests: list[list[tuple[str, str]]], key: str, query: list[tuple[str, str]], token: str | None, body: bytes | None
+) -> None:
+    signer, credentials = Signer("s3"), Credentials("AK", "secret", token)
+    for headers in requests * 2:
+        request = HttpRequest("PUT", url_of(key, query), [("Host", HOST), *headers], body)
+
+        signed = signer.sign(request, credentials, "auto", NOW)
+
+        covered = replace(signed, headers=signed.headers[:-1])
+        payload_hash = dict(signed.headers)["x-amz-content-sha256"]
+        canonical = canonical_request(covered, payload_hash)
+        signature = SigningKey(credentials, "auto", "s3", "20240229").signature("20240229T235958Z", canonical)
+        names = canonical_headers(covered.headers)[1]
+        expected = f"AWS4-HMAC-SHA256 Credential=AK/20240229/auto/s3/aws4_request, SignedHeaders={names}"
+        assert signed.headers[-1] == ("Authorization", f"{expected}, Signature={signature}")
+
+
+def test_other_keys_region_or_day_have_forms_of_their_own() -> None:
+    signer, request = Signer("s3"), HttpRequest("GET", url_of("k", []), [("Host", HOST), ("Range", "bytes=0-1")])
+    changes = [(KEYS, "a", NOW), (Credentials("AK2", "other"), "a", NOW), (KEYS, "b", NOW), (KEYS, "b", NOW + DAY)]
+    for keys, region, time in changes * 2:
+        expected = Signer("s3").sign(request, keys, region, time)
+        assert signer.sign(request, keys, region, time).headers == expected.headers
+
+
+def test_forms_of_many_names_are_not_kept() -> None:
+    signer = Signer("s3")
+    for number in range(200):
+        request = HttpRequest("PUT", url_of("k", []), [("Host", HOST), (f"x-amz-meta-{number}", "v")])
+        assert is_signed_with(signer.sign(request, KEYS, "auto", NOW), KEYS)
+    assert signer._key is not None
+    assert len(signer._key._forms) <= 64
 
 
 @given(keys, queries, regions, visible, tokens, st.integers(1, 604800))
