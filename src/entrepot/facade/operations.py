@@ -19,6 +19,7 @@ from entrepot.raw import (
     DEFAULT_WRITE,
     OpList,
     normalize_path,
+    oio,
 )
 from entrepot.raw.log import DEBUG, log
 from entrepot.raw.oio.copy.api import copy_to_end
@@ -43,9 +44,9 @@ from .options import (
     shown_path,
 )
 from .reader import Reader, open_body
-from .sources import Source, as_source, expected_length, with_length_of
+from .sources import Source, as_source, expected_length, may_be_stored_whole, with_length_of
 from .stack import Stack
-from .writer import Output, Writer, write_source
+from .writer import Output, Writer, with_checked_length, write_source
 
 if TYPE_CHECKING:
     from entrepot.types import Copied, TreeReport, Upload, Usage
@@ -95,13 +96,10 @@ class Operations(Opening):
     async def _read(self, path: str, options: Mapping[str, Any]) -> bytes:
         args = checked(DEFAULT_READ, options)
         if args.chunk is None:
-            _, body = await self._accessor.read(path, args)
+            content = await self._accessor.read_whole(path, args)
         else:
-            _, body = await open_body(self._context, PinnedRange(self._accessor, path, args), args)
-        try:
-            return await read_to_end(body)
-        finally:
-            await body.close()
+            content = await open_body(self._context, PinnedRange(self._accessor, path, args), args)
+        return content if isinstance(content, bytes) else await _gathered(content[1])
 
     async def _reader(self, path: str, options: Mapping[str, Any]) -> Reader:
         args = checked(DEFAULT_READ, options)
@@ -144,9 +142,15 @@ class Operations(Opening):
     async def _write(self, path: str, data: Source, options: Mapping[str, Any]) -> Metadata:
         args = checked(DEFAULT_WRITE, options)
         source = as_source(data)
-        if self._accessor.info.capability.write_multi_max_size is not None and args.content_length_hint is None:
-            args = with_length_of(args, await expected_length(source, self._context.runtime))
-        _, body = await self._accessor.write(path, args)
+        if args.append or not may_be_stored_whole(source, self._accessor.info.capability):
+            if self._accessor.info.capability.write_multi_max_size is not None and args.content_length_hint is None:
+                args = with_length_of(args, await expected_length(source, self._context.runtime))
+            _, body = await self._accessor.write(path, args)
+        else:
+            stored = await self._accessor.write_whole(path, source, args)
+            if not isinstance(stored, tuple):
+                return with_checked_length(stored, len(source))
+            _, body = stored
         return await write_source(self._context, Output(self._accessor.info, args, body), source)
 
     async def _writer(self, path: str, options: Mapping[str, Any]) -> Writer:
@@ -312,6 +316,14 @@ class Operations(Opening):
 
     async def _create_dir(self, path: str) -> None:
         await self._accessor.create_dir(path, DEFAULT_CREATE_DIR)
+
+
+async def _gathered(body: oio.Read) -> bytes:
+    """The content of an opened body, which is closed."""
+    try:
+        return await read_to_end(body)
+    finally:
+        await body.close()
 
 
 @contextmanager

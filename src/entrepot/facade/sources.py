@@ -19,6 +19,7 @@ from entrepot.errors import Error, InvalidInput
 from entrepot.raw import OpWrite
 from entrepot.raw.os_errors import translate_os_errors
 from entrepot.raw.runtime import Runtime
+from entrepot.types import Capability
 
 from .buffers import Bytes, buffer_of, required_buffer
 from .iterate import is_used_up, iterate
@@ -111,6 +112,14 @@ def _regular_length(describe: Callable[[], os.stat_result]) -> int | None:
     except (OSError, ValueError):
         return None
     return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def may_be_stored_whole(source: Any, capability: Capability) -> bool:
+    """Whether a source may be stored by one call: some bytes, not too many, that no check of a writer refuses."""
+    if not isinstance(source, Bytes):
+        return False
+    most = capability.write_total_max_size
+    return 0 < len(source) <= (LONG if most is None else min(most, LONG))
 
 
 def with_length_of(args: OpWrite, length: int | None) -> OpWrite:

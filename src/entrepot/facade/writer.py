@@ -149,12 +149,7 @@ class Output:
         if not self.size and not self._capability.write_can_empty and not self._args.append:
             raise Unsupported("the service cannot store an empty object")
         metadata = await self._body.close()
-        if self._args.append or metadata.content_length == self.size:
-            return metadata
-        if metadata.content_length is None:
-            return replace(metadata, content_length=self.size)
-        kind = ContentIncomplete if metadata.content_length < self.size else ContentTruncated
-        raise kind(f"{self.size} bytes were written, but {metadata.content_length} were stored", is_temporary=False)
+        return metadata if self._args.append else with_checked_length(metadata, self.size)
 
     async def abort(self) -> None:
         """Discards the written data."""
@@ -168,6 +163,21 @@ class Output:
         if size:
             await self._body.write(data)
             self.size += size
+
+
+def with_checked_length(metadata: Metadata, size: int) -> Metadata:
+    """Returns the metadata of a stored object with its length.
+
+    Raises:
+        ContentIncomplete: fewer than `size` bytes were stored.
+        ContentTruncated: more bytes were stored.
+    """
+    if metadata.content_length == size:
+        return metadata
+    if metadata.content_length is None:
+        return replace(metadata, content_length=size)
+    kind = ContentIncomplete if metadata.content_length < size else ContentTruncated
+    raise kind(f"{size} bytes were written, but {metadata.content_length} were stored", is_temporary=False)
 
 
 async def write_source(context: Context, output: Output, source: Any) -> Metadata:

@@ -7,7 +7,7 @@ each verb, `api.py` first), waiting in `runtime/`, requests in `http/`.
 """
 
 from . import oio
-from .accessor import OPERATIONS, Accessor, AccessorInfo
+from .accessor import OPERATIONS, WHOLE_OPERATIONS, Accessor, AccessorInfo, WholeRead, WholeWrite
 from .config import ServiceConfig
 from .context import Context
 from .layer import Layer
@@ -80,6 +80,7 @@ __all__ = [
     "HINTS",
     "MAX_EXPIRES",
     "OPERATIONS",
+    "WHOLE_OPERATIONS",
     "Accessor",
     "AccessorInfo",
     "AroundAccessor",
@@ -116,6 +117,8 @@ __all__ = [
     "RpStat",
     "RpWrite",
     "ServiceConfig",
+    "WholeRead",
+    "WholeWrite",
     "build_abs_path",
     "build_rel_path",
     "build_rooted_abs_path",

@@ -2,14 +2,19 @@
 
 One coroutine per operation: `(path, OpXxx) -> RpXxx`. The five operations with a body, read, write, delete, list and
 copy, return `(RpXxx, body)`. A service overrides what it supports. The bases of layers are in `layered.py`.
+
+Two more coroutines, `read_whole` and `write_whole`, make a read or a write at once. They are optional: their defaults
+return what `read` and `write` return, an opened body. They are no operations of their own: layers count, time, retry
+and limit them as the calls of a read or a write that they replace.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
 
 from entrepot.errors import Unsupported
-from entrepot.types import Capability
+from entrepot.types import Capability, Metadata
 
 from .oio.copy.api import Copy
 from .oio.delete.api import Delete
@@ -31,6 +36,7 @@ from .ops import (
     OpStat,
     OpWrite,
 )
+from .overrides import keep_override
 from .rps import (
     RpAbortUpload,
     RpCopy,
@@ -54,6 +60,15 @@ else:
 
 OPERATIONS = tuple(operation.value for operation in Operation if "." not in operation.value)
 """The names of the methods of `Accessor`, without the verbs of bodies."""
+
+WHOLE_OPERATIONS: Final = {"read_whole": "read", "write_whole": "write"}
+"""The methods of `Accessor` that make an operation with a body at once, with the operation."""
+
+WholeRead = bytes | tuple[RpRead, Read]
+"""The content of a read, or what `Accessor.read` returns."""
+
+WholeWrite = Metadata | tuple[RpWrite, Write]
+"""The metadata of the object that a write stored, or what `Accessor.write` returns."""
 
 _AS_NATIVE = Capability()
 
@@ -96,11 +111,19 @@ class Accessor:
     Paths arrive normalized (`raw.path`). Opening or closing a body does no I/O that a caller could notice: the
     first verb of the body does the work. An operation that a subclass does not override raises `Unsupported`;
     `info.native_capability` declares the same as data.
+
+    A class that overrides `read` or `write` and not the whole operation inherits no rule for it from a base that knows
+    less: it gets the default, which goes through its own method.
     """
 
     __slots__ = ()
 
     info: AccessorInfo
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for whole, operation in WHOLE_OPERATIONS.items():
+            keep_override(cls, operation, whole, getattr(Accessor, whole))
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         """Returns the object's metadata. Requires `Capability.stat`."""
@@ -110,9 +133,39 @@ class Accessor:
         """Opens a body that yields the bytes of `args.range`. Requires `Capability.read`."""
         raise Unsupported("the service has no read")
 
+    def read_whole(self, path: str, args: OpRead) -> Coroutine[Any, Any, WholeRead]:
+        """Returns the bytes of `args.range`, or opens a body that yields them. Requires `Capability.read`.
+
+        A service overrides this if it can return small content without a body, in fewer steps. It returns bytes only if
+        they are exactly the range, checked as its bodies check them. For larger content, or anything unusual in a
+        response, it returns the response and a body that goes on with what has arrived, so that the reader continues at
+        its position after a failure, or what `self.read` returns. `CompleteLayer` completes that body as any other.
+
+        An error or a cancellation has read nothing. The call is then made again with `read`.
+        """
+        return self.read(path, args)
+
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, Write]:
         """Opens a body that takes the object's new content. Requires `Capability.write`."""
         raise Unsupported("the service has no write")
+
+    def write_whole(
+        self, path: str, data: bytes | bytearray | memoryview, args: OpWrite
+    ) -> Coroutine[Any, Any, WholeWrite]:
+        """Stores the data, or opens a body that takes it. Requires `Capability.write`.
+
+        A service overrides this if one call stores small data, and if its bodies store nothing before `close`. It
+        returns the metadata, with at least the length. If it returns the response and a body, such as for data that is
+        stored in parts, it has stored nothing, and the caller writes the data to the body.
+
+        A failure means the same as one of a body's `close`: the object is unchanged, unless the response was lost.
+
+        Arguments:
+            path: the object.
+            data: at least one byte. A `memoryview` has items of one byte. It does not change during the call.
+            args: the arguments of the write.
+        """
+        return self.write(path, args)
 
     async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
         """Makes a directory and its missing parents, unless they exist. Requires `Capability.create_dir`."""

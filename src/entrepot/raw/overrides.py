@@ -20,5 +20,6 @@ def keep_override(cls: type, method: str, faster: str, default: object) -> None:
 
 
 def _distance(cls: type, name: str) -> int:
-    """How far up the classes the one is that defines the name."""
-    return next(distance for distance, base in enumerate(cls.__mro__) if name in vars(base))
+    """How far up the classes the one is that defines the name; further than all of them if none does."""
+    mro = cls.__mro__
+    return next((distance for distance, base in enumerate(mro) if name in vars(base)), len(mro))

@@ -53,6 +53,8 @@ from entrepot.raw import (
     RpSetTags,
     RpStat,
     RpWrite,
+    WholeRead,
+    WholeWrite,
     oio,
 )
 from entrepot.raw.layered import Coro
@@ -80,16 +82,22 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
         return self.inner.stat(path, args)
 
     def read(self, path: str, args: OpRead) -> Coro[tuple[RpRead, oio.Read]]:
-        self.check("read", args)
-        if args.range.suffix is not None:
-            self._require("read_with_suffix", "read of a suffix")
-        _check_is_file(path)
+        self._check_read(path, args)
         return self.inner.read(path, args)
+
+    def read_whole(self, path: str, args: OpRead) -> Coro[WholeRead]:
+        self._check_read(path, args)
+        return self.inner.read_whole(path, args)
 
     def write(self, path: str, args: OpWrite) -> Coro[tuple[RpWrite, oio.Write]]:
         self.check("write", args)
         _check_is_file(path)
         return self.inner.write(path, args)
+
+    def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> Coro[WholeWrite]:
+        self.check("write", args)
+        _check_is_file(path)
+        return self.inner.write_whole(path, data, args)
 
     def create_dir(self, path: str, args: OpCreateDir) -> Coro[RpCreateDir]:
         self._require("create_dir", "create_dir")
@@ -161,6 +169,12 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
                 raise InvalidInput("an empty range cannot be presigned")
             if args.operation.range.suffix is not None and not native.read_with_suffix:
                 raise Unsupported(f"the service {self.info.scheme} has no presign of a read of a suffix")
+
+    def _check_read(self, path: str, args: OpRead) -> None:
+        self.check("read", args)
+        if args.range.suffix is not None:
+            self._require("read_with_suffix", "read of a suffix")
+        _check_is_file(path)
 
     def check(self, operation: str, args: Arguments) -> None:
         """Refuses an operation, or an option of it, that the service does not support."""

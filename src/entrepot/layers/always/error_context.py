@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar, TypeVarTuple
 
 from entrepot.errors import Error
-from entrepot.raw import Accessor, AroundAccessor, Context, Layer, Operation
+from entrepot.raw import Accessor, AroundAccessor, Context, Layer, Operation, OpRead, OpWrite, WholeRead, WholeWrite
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -26,5 +26,24 @@ class _ErrorContextAccessor(AroundAccessor):
         try:
             return await call(*args)
         except Error as error:
-            error.add_context(scheme=self.info.scheme, operation=operation.value, path=path or None)
+            self._name(error, operation, path)
             raise
+
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+        try:
+            content = await self.inner.read_whole(path, args)
+        except Error as error:
+            self._name(error, Operation.READ, path)
+            raise
+        return content if isinstance(content, bytes) else self.around_reader(path, *content)
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        try:
+            stored = await self.inner.write_whole(path, data, args)
+        except Error as error:
+            self._name(error, Operation.WRITE, path)
+            raise
+        return self.around_writer(path, *stored) if isinstance(stored, tuple) else stored
+
+    def _name(self, error: Error, operation: Operation, path: str) -> None:
+        error.add_context(scheme=self.info.scheme, operation=operation.value, path=path or None)

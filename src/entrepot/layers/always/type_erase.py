@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from entrepot.raw import OPERATIONS, Accessor, Context, Layer
+from entrepot.raw import OPERATIONS, WHOLE_OPERATIONS, Accessor, Context, Layer
+
+_ALL = (*OPERATIONS, *WHOLE_OPERATIONS)
 
 
 class TypeEraseLayer(Layer):
@@ -15,9 +17,9 @@ class TypeEraseLayer(Layer):
 class TypeErasedAccessor(Accessor):
     """A record of bound operations. It refers to no other attribute of the accessor."""
 
-    __slots__ = ("info", *OPERATIONS)
+    __slots__ = ("info", *_ALL)
 
     def __init__(self, accessor: Accessor) -> None:
         self.info = accessor.info
-        for operation in OPERATIONS:
+        for operation in _ALL:
             setattr(self, operation, getattr(accessor, operation))

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from .read.by_range_seekable import ByRangeSeekableReader
     from .read.bytes_reader import BytesReader
     from .read.chunked import ChunkedReader
+    from .read.failed import FailedReader
     from .read.file_reader import FileReader, into_read_from_file
     from .read.seek import seek_target
     from .read.streamable import StreamableReader
     from .write.append import AppendWriter
+    from .write.failed import FailedWriter
     from .write.multipart import MultipartUpload, MultipartWriter, Part, PartSizes
     from .write.one_shot import OneShotWriter
     from .write.position import PositionedFile, PositionWriter
@@ -46,6 +48,8 @@ __all__ = [
     "ChunkedReader",
     "Copy",
     "Delete",
+    "FailedReader",
+    "FailedWriter",
     "FileReader",
     "FlatLister",
     "HierarchyLister",
@@ -83,6 +87,8 @@ __getattr__ = lazy_names(
         "ByRangeSeekableReader": "read.by_range_seekable",
         "BytesReader": "read.bytes_reader",
         "ChunkedReader": "read.chunked",
+        "FailedReader": "read.failed",
+        "FailedWriter": "write.failed",
         "FileReader": "read.file_reader",
         "FlatLister": "list.flat",
         "HierarchyLister": "list.hierarchy",

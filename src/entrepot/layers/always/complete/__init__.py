@@ -11,6 +11,11 @@ Readers come in four cases, by the verbs that the bodies of the service have nat
 In addition: an empty range is read without a request, since a request for it would fetch everything; a suffix is read
 after a request for the size if the service has no suffix ranges; the root is a directory.
 
+The whole operations of a service (`read_whole`, `write_whole`) are used where nothing has to be completed. A body that
+the service opens there is completed as above, with what it has received. If the service fails, the failure becomes the
+first result of a body, which then makes the next attempt: no other layer has to know these failures. A refused range
+(`RangeNotSatisfied`) is requested once more, since only `ByRangeSeekableReader` finds out what it means.
+
 A service is flat if it has `list` and no native `create_dir`: its directories are only names. It gets:
 
 - `stat("x/")`: the metadata of the marker, the object `"x/"`, or a directory if anything is listed below it.
@@ -39,6 +44,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from entrepot.errors import RangeNotSatisfied
 from entrepot.raw import (
     Accessor,
     Context,
@@ -48,11 +54,14 @@ from entrepot.raw import (
     OpList,
     OpRead,
     OpStat,
+    OpWrite,
     RpCreateDir,
     RpDelete,
     RpList,
     RpRead,
     RpStat,
+    WholeRead,
+    WholeWrite,
     is_dir_path,
     oio,
 )
@@ -88,6 +97,7 @@ class _CompleteAccessor(LayeredAccessor):
         self.info = replace(complete_capability(inner.info), is_remote=inner.info.is_remote or context.uses_http)
         for operation in operations_left_alone(self.info):
             setattr(self, operation, getattr(inner, operation))
+        self._reads_whole, self._writes_whole = (_has_own(inner, whole) for whole in ("read_whole", "write_whole"))
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         if path == "/":
@@ -99,12 +109,32 @@ class _CompleteAccessor(LayeredAccessor):
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
         if args.range.is_empty:
             return RpRead(), oio.BytesReader(bytes)
-        if args.range.suffix is not None and not self._native.read_with_suffix:
+        if not (self._has_range(args) and self._native.read_can_seek):
             return self._by_range(path, args)
-        if not self._native.read_can_seek:
-            return self._by_range(path, args)
-        reply, body = await self.inner.read(path, args)
-        return reply, body if self._native.read_can_next else oio.StreamableReader(body)
+        return self._with_next(*await self.inner.read(path, args))
+
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+        if not self._reads_whole or args.range.is_empty or not self._has_range(args):
+            return await self.read(path, args)
+        try:
+            content = await self.inner.read_whole(path, args)
+        except RangeNotSatisfied:
+            return await self.read(path, args)
+        except Exception as error:  # noqa: BLE001 - the body raises it
+            reply, body = await self.read(path, args)
+            return reply, oio.FailedReader(body, error)
+        if isinstance(content, bytes):
+            return content
+        return self._with_next(*content) if self._native.read_can_seek else self._by_range(path, args, content)
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        if not self._writes_whole:
+            return await self.inner.write(path, args)
+        try:
+            return await self.inner.write_whole(path, data, args)
+        except Exception as error:  # noqa: BLE001 - the body raises it
+            reply, body = await self.inner.write(path, args)
+            return reply, oio.FailedWriter(body, error)
 
     async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
         if path == "/":
@@ -128,14 +158,27 @@ class _CompleteAccessor(LayeredAccessor):
     async def list(self, path: str, args: OpList) -> tuple[RpList, oio.List]:
         return await self._listing.open(path, args)
 
-    def _by_range(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
+    def _has_range(self, args: OpRead) -> bool:
+        """Whether the service can read the range by one request."""
+        return args.range.suffix is None or self._native.read_with_suffix
+
+    def _by_range(
+        self, path: str, args: OpRead, opened: tuple[RpRead, oio.Read] | None = None
+    ) -> tuple[RpRead, oio.Read]:
         reply = RpRead()
-        body: oio.Read = oio.ByRangeSeekableReader(self.inner, path, args, reply)
+        return self._with_next(reply, oio.ByRangeSeekableReader(self.inner, path, args, reply, opened))
+
+    def _with_next(self, reply: RpRead, body: oio.Read) -> tuple[RpRead, oio.Read]:
         return reply, body if self._native.read_can_next else oio.StreamableReader(body)
 
     async def _open_deleter(self) -> oio.Delete:
         _, body = await self.inner.delete()
         return body
+
+
+def _has_own(service: Accessor, whole: str) -> bool:
+    """Whether a service has a whole operation of its own."""
+    return getattr(getattr(service, whole), "__func__", None) is not getattr(Accessor, whole)
 
 
 def _open_window(context: Context) -> Window[T]:

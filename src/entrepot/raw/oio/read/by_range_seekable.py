@@ -45,6 +45,7 @@ class ByRangeSeekableReader(Read):
         path: the object.
         args: the arguments of the read; `args.range` is the window, position 0 its start.
         response: receives the metadata of the first inner body's response.
+        opened: the first inner body with its response, if it is open already. It has the bytes of the whole range.
     """
 
     __slots__ = (
@@ -61,11 +62,20 @@ class ByRangeSeekableReader(Read):
         "_tail_start",
     )
 
-    def __init__(self, accessor: Accessor, path: str, args: OpRead, response: RpRead) -> None:
+    def __init__(
+        self,
+        accessor: Accessor,
+        path: str,
+        args: OpRead,
+        response: RpRead,
+        opened: tuple[RpRead, Read] | None = None,
+    ) -> None:
         self._range = PinnedRange(accessor, path, args, response)
         self._position = 0
         self._body: Read | None = None
         self._body_response: RpRead | None = None
+        if opened is not None:
+            self._body_response, self._body = opened
         self._body_position = 0
         self._body_end: int | None = None
         self._ahead = ReadAhead(args.read_ahead)

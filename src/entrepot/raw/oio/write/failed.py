@@ -1,0 +1,32 @@
+"""The body of a write whose first attempt has failed."""
+
+from __future__ import annotations
+
+from entrepot.types import Metadata
+
+from .api import Write
+
+
+class FailedWriter(Write):
+    """Raises an error at the first `close`. Otherwise it is the inner body, which stores nothing before `close`.
+
+    So whoever wraps or calls bodies handles a failure of `Accessor.write_whole` as a failure of `close`.
+
+    Arguments:
+        inner: a body, opened for the next attempt.
+        error: the error of the first attempt.
+    """
+
+    __slots__ = ("_error", "_inner", "abort", "write")
+
+    def __init__(self, inner: Write, error: Exception) -> None:
+        self._inner = inner
+        self._error: Exception | None = error
+        self.write = inner.write  # type: ignore[method-assign]
+        self.abort = inner.abort  # type: ignore[method-assign]
+
+    async def close(self) -> Metadata:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return await self._inner.close()
