@@ -52,6 +52,7 @@ class HttpReader(Read):
         describe: returns the metadata in the headers of a response, given the size of the object if it is known.
         result: receives the metadata.
         checked: returns the check of the content of a whole object from the headers of its response, or None.
+        received: a response that `send` has returned already, which the first verb uses.
     """
 
     __slots__ = (
@@ -61,6 +62,7 @@ class HttpReader(Read):
         "_describe",
         "_left",
         "_placed",
+        "_received",
         "_requested",
         "_result",
         "_send",
@@ -74,8 +76,10 @@ class HttpReader(Read):
         describe: Describe,
         result: RpRead,
         checked: Callable[[HttpHeaders], ContentCheck | None] = unchecked,
+        received: HttpResponse | None = None,
     ) -> None:
         self._checked = checked
+        self._received = received
         self._check: ContentCheck | None = None
         self._send = send
         self._requested = requested
@@ -106,12 +110,14 @@ class HttpReader(Read):
         return await self.read(WHOLE) or None
 
     async def close(self) -> None:
-        body, self._body = self._body, None
-        if body is not None:
-            await body.close()
+        received, body = self._received, self._body
+        self._received = self._body = None
+        for unread in (body, None if received is None else received.body):
+            if unread is not None:
+                await unread.close()
 
     async def _open(self) -> HttpBody:
-        response = await self._send()
+        response, self._received = self._received or await self._send(), None
         try:
             placed = self._placed_refused(response) if response.status == 416 else self._placed_content(response)
         except BaseException:

@@ -27,11 +27,13 @@ from entrepot.raw import (
 from entrepot.types import EntryMode, Metadata
 
 from .client import D, HttpClient, with_size
+from .conditions import is_conditional
 from .deletions import HttpDeletions
 from .dialect import ListRequests
 from .publication import Publication
-from .reader import HttpReader
-from .transport import HttpHeaders, HttpResponse
+from .reader import HttpReader, stated_content
+from .transport import HttpHeaders, HttpRequest, HttpResponse
+from .whole import plain_content, plain_length
 
 
 class HttpStore(Accessor, Generic[D]):
@@ -59,20 +61,22 @@ class HttpStore(Accessor, Generic[D]):
         return RpStat(metadata=self._dialect.describe_requested(headers, args, mode=mode))
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, HttpReader]:
-        result = RpRead()
+        return self._opened(path, args, self._dialect.get(self._key(path), args))
+
+    async def read_whole(self, path: str, args: OpRead) -> bytes | tuple[RpRead, HttpReader]:
         request = self._dialect.get(self._key(path), args)
-
-        async def send() -> HttpResponse:
-            response = await self._client.open(request, args)
-            if response.status != 416 or "content-range" in response.headers:
-                return response
-            known = await self.stat(path, args.to_stat())  # some servers do not state the size in a 416
-            return with_size(response, known.metadata.content_length)
-
-        def describe(headers: HttpHeaders, size: int | None) -> Metadata:
-            return self._dialect.describe_requested(headers, args, content_length=size)
-
-        return result, HttpReader(send, args.range, describe, result, self._dialect.content_check)
+        response = await self._client.open(request, args)
+        length = plain_length(response, args.range)
+        if length is None:
+            return self._opened(path, args, request, await self._with_size(response, path, args))
+        try:
+            if is_conditional(args):
+                size = stated_content(response).size
+                self._dialect.describe_requested(response.headers, args, content_length=size)
+            check = self._dialect.content_check(response.headers) if args.range.is_full else None
+            return await plain_content(response.body, length, check)
+        finally:
+            await response.body.close()
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
         return RpWrite(), oio.OneShotWriter(Publication(self._client, self._key(path), args).put)
@@ -90,6 +94,27 @@ class HttpStore(Accessor, Generic[D]):
             raise Unsupported(f"the service cannot presign a {args.name}")
         request = self._dialect.request(self._key(path), args.operation)
         return RpPresign(request=await self._client.presign(request, args.expires))
+
+    def _opened(
+        self, path: str, args: OpRead, request: HttpRequest, received: HttpResponse | None = None
+    ) -> tuple[RpRead, HttpReader]:
+        """The body of a read, which sends the request unless its response is there already."""
+
+        async def send() -> HttpResponse:
+            return await self._with_size(await self._client.open(request, args), path, args)
+
+        def describe(headers: HttpHeaders, size: int | None) -> Metadata:
+            return self._dialect.describe_requested(headers, args, content_length=size)
+
+        result = RpRead()
+        return result, HttpReader(send, args.range, describe, result, self._dialect.content_check, received)
+
+    async def _with_size(self, response: HttpResponse, path: str, args: OpRead) -> HttpResponse:
+        """The response; a 416 with the size of the object, which some servers do not state there."""
+        if response.status != 416 or "content-range" in response.headers:
+            return response
+        known = await self.stat(path, args.to_stat())
+        return with_size(response, known.metadata.content_length)
 
     async def _page(self, listing: ListRequests, token: str | None) -> oio.Page:
         return listing.page(*await self._client.call(listing.request(token)))

@@ -2,16 +2,18 @@
 
 from collections.abc import Container
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from entrepot.errors import IsADirectory, Unsupported
 from entrepot.raw import Accessor, AccessorInfo, OpPresign, OpRead, OpStat, RpPresign, RpRead, RpStat
-from entrepot.raw.http.conditions import check_honoured
+from entrepot.raw.http.conditions import check_honoured, is_conditional
 from entrepot.raw.http.errors import status_error
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.reader import CONTENT_STATUSES, RANGE_STATUSES, HttpReader
 from entrepot.raw.http.redirects import send_following
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpResponse, HttpTransport, with_added
+from entrepot.raw.http.whole import plain_content, plain_length
 from entrepot.types import Capability, EntryMode, Metadata, PresignedRequest, Scheme
 
 from .core import HEAD_REFUSED, SUCCESS, Site, describe, describe_probed, is_directory_redirect
@@ -56,18 +58,20 @@ class HttpAccessor(Accessor):
         return RpStat(metadata=metadata)
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, HttpReader]:
-        result, request = RpRead(), self._site.read_request(path, args)
+        return self._opened(path, args, self._site.read_request(path, args))
 
-        async def send() -> HttpResponse:
-            response = await self._send(request, CONTENT_STATUSES if args.range.is_full else RANGE_STATUSES)
-            return await _refuse_directory(request, response)
-
-        def described(headers: HttpHeaders, size: int | None) -> Metadata:
-            metadata = describe(path, headers, size)
-            check_honoured(metadata, args)
-            return metadata
-
-        return result, HttpReader(send, args.range, described, result)
+    async def read_whole(self, path: str, args: OpRead) -> bytes | tuple[RpRead, HttpReader]:
+        request = self._site.read_request(path, args)
+        response = await self._fetch(request, args)
+        length = plain_length(response, args.range)
+        if length is None:
+            return self._opened(path, args, request, response)
+        try:
+            if is_conditional(args):
+                check_honoured(describe(path, response.headers, length), args)
+            return await plain_content(response.body, length, None)
+        finally:
+            await response.body.close()
 
     async def presign(self, path: str, args: OpPresign) -> RpPresign:
         match args.operation:
@@ -78,6 +82,28 @@ class HttpAccessor(Accessor):
             case _:
                 raise Unsupported(f"the service http cannot presign a {args.name}")
         return RpPresign(request=PresignedRequest(request.method, request.url, dict(request.headers)))
+
+    def _opened(
+        self, path: str, args: OpRead, request: HttpRequest, received: HttpResponse | None = None
+    ) -> tuple[RpRead, HttpReader]:
+        """The body of a read, which sends the request unless its response is there already."""
+
+        def described(headers: HttpHeaders, size: int | None) -> Metadata:
+            metadata = describe(path, headers, size)
+            check_honoured(metadata, args)
+            return metadata
+
+        result = RpRead()
+        send = partial(self._fetch, request, args)
+        return result, HttpReader(send, args.range, described, result, received=received)
+
+    async def _fetch(self, request: HttpRequest, args: OpRead) -> HttpResponse:
+        """The response to a read. The name of a directory is refused."""
+        response = await self._send(request, CONTENT_STATUSES if args.range.is_full else RANGE_STATUSES)
+        if is_directory_redirect(request, response):
+            await response.body.close()
+            raise IsADirectory("the server redirects to a directory of this name")
+        return response
 
     async def _head(self, path: str, args: OpStat) -> Metadata:
         request = self._site.stat_request(path, args)
@@ -106,10 +132,3 @@ class HttpAccessor(Accessor):
             return response
         await response.body.close()
         raise status_error(response.status, response.headers)
-
-
-async def _refuse_directory(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    if is_directory_redirect(request, response):
-        await response.body.close()
-        raise IsADirectory("the server redirects to a directory of this name")
-    return response

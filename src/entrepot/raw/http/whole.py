@@ -1,0 +1,77 @@
+"""Reads small content at once, without a body, from a response that has exactly the requested range.
+
+Theory of operation. Of most reads, the response is plain: its head states that its content is the whole range, and how
+long it is. Then nothing has to be placed, cut or described, and the content only has to come as stated. `plain_length`
+recognizes such a response by its head. Any other is given to an `HttpReader`, which knows what it means, and which
+also refuses it. So both ways have the same results and errors, and each makes one request.
+"""
+
+from typing import Final
+
+from entrepot.errors import ContentIncomplete, ContentTruncated
+from entrepot.raw.oio.read.api import WHOLE
+from entrepot.types import BytesRange
+
+from .dialect import ContentCheck
+from .headers import parse_length
+from .transport import HttpBody, HttpResponse
+
+LIMIT: Final = 1024 * 1024
+"""The most bytes that are read at once. A longer read should not start again if its response breaks off."""
+
+
+def plain_length(response: HttpResponse, requested: BytesRange) -> int | None:
+    """The number of bytes in the range if the response has exactly that range, and it is short; None for any other.
+
+    Arguments:
+        response: the response, unread.
+        requested: the range of the request, not empty.
+    """
+    length = parse_length(response.headers.get("content-length"))
+    if length is None or length > LIMIT:
+        return None
+    stated = response.headers.get("content-range")
+    if response.status == 200:
+        return length if stated is None and requested.is_full else None
+    is_exact = response.status == 206 and stated is not None and _is_exactly(requested, stated, length)
+    return length if is_exact else None
+
+
+async def plain_content(body: HttpBody, length: int, check: ContentCheck | None) -> bytes:
+    """Reads the content of a plain response to its end. The caller closes the body.
+
+    Arguments:
+        body: the body.
+        length: the result of `plain_length`.
+        check: compares the content with its checksum.
+
+    Raises:
+        ContentIncomplete: the content is shorter.
+        ContentTruncated: it is longer.
+        ChecksumMismatch: it has another checksum.
+    """
+    pieces, left = list[bytes](), length
+    while left > 0:
+        piece = await body.read(WHOLE)
+        if not piece:
+            raise ContentIncomplete(f"the content ends {left} bytes early")
+        pieces.append(piece)
+        left -= len(piece)
+    if left < 0:
+        raise ContentTruncated("the content is longer than the response states")
+    content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    if check is not None:
+        check.update(content)
+        check.finish()
+    if not body.is_at_end and await body.read(1):
+        raise ContentTruncated("the content is longer than the response states")
+    return content
+
+
+def _is_exactly(requested: BytesRange, stated: str, length: int) -> bool:
+    """Whether a Content-Range is a range that has an end, in the usual form."""
+    if requested.end is None or length != requested.end - requested.start:
+        return False
+    part, _, size = stated.partition("/")
+    is_part = part == f"bytes {requested.start}-{requested.end - 1}"
+    return is_part and (size == "*" or (parse_length(size) or 0) >= requested.end)
