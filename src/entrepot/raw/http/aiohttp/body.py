@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 
 from entrepot.errors import ContentIncomplete
+from entrepot.raw.http import failures
 from entrepot.raw.http.transport import HttpBody
 from entrepot.raw.runtime.running import is_cancelled, of_another_loop
 
@@ -66,7 +67,7 @@ class AiohttpBody(HttpBody):
 
     def _finish(self) -> None:
         if self._ends_with_connection and self._exchange.was_reset:
-            raise ContentIncomplete("the connection broke, and only its end would have ended the content")
+            raise failures.CONTENT_RESET.error()
         self._is_read = True
 
     async def close(self) -> None:

@@ -29,7 +29,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 
-from entrepot.errors import InvalidInput
+from entrepot.raw.http import failures
 from entrepot.raw.runtime.running import is_another_loop_running
 
 from .errors import NoConnectionFree
@@ -147,7 +147,7 @@ class Connector(aiohttp.TCPConnector):
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError from error
         except UnicodeError:  # of a name that cannot be encoded for a resolver
-            raise InvalidInput("the URL cannot be used: its host name is not valid") from None
+            raise failures.HOST_UNUSABLE.error() from None
         handler, connection._protocol = connection.protocol, None  # noqa: SLF001  (the holder would give back a connection that is still in use)
         assert isinstance(handler, Handler)
         return handler

@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 
-from entrepot.errors import Unexpected
+from entrepot.raw.http import failures
 from entrepot.raw.http.configured import ConfiguredTransport
 from entrepot.raw.http.pools import Pools
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
@@ -46,7 +46,7 @@ class AiohttpTransport(ConfiguredTransport):
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
-            raise Unexpected("the connections were closed during the request", is_temporary=True) from None
+            raise failures.CONNECTIONS_CLOSED.error() from None
         except FOREIGN_ERRORS as error:
             raise translated(error) from None
 
