@@ -91,6 +91,14 @@ class Tls:
         Raises:
             ConfigInvalid: as `TlsFiles.load`.
         """
-        context = await in_thread(self._files.load)
+        await in_thread(self.load)
+
+    def load(self) -> None:
+        """Reads the files, in this thread.
+
+        Raises:
+            ConfigInvalid: as `TlsFiles.load`.
+        """
+        context = self._files.load()
         self.context = self.context or context  # of two calls at the same time, the first one's stays
         self.is_ready = True

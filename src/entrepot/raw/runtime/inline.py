@@ -26,6 +26,10 @@ Args = TypeVarTuple("Args")
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
+class DeadlinePassed(TimeoutError):
+    """The time of a scope is over. An error of the system, such as ETIMEDOUT of a connection, is another thing."""
+
+
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Steps a coroutine to its result, without a loop.
 
@@ -93,21 +97,21 @@ class InlineRuntime(base.Runtime):
     """Waits by blocking the calling thread. A timeout is checked before each call, not during it."""
 
     async def blocking(self, call: Callable[[*Args], T], *args: *Args) -> T:
-        _check_deadline()
+        time_left()
         return call(*args)
 
     async def try_nonblocking(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
         return None
 
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[base.File, T]:
-        _check_deadline()
+        time_left()
         raw, learned = opener()
         return _File(raw), learned
 
     async def sleep(self, seconds: float) -> None:
-        left = _check_deadline()
+        left = time_left()
         time.sleep(seconds if left is None else min(seconds, left))  # noqa: ASYNC251  (the inline runtime blocks)
-        _check_deadline()
+        time_left()
 
     def now(self) -> float:
         return time.monotonic()
@@ -135,15 +139,24 @@ class InlineRuntime(base.Runtime):
         return _ProcessLocal(make, close)
 
 
-def _check_deadline() -> float | None:
-    """How many seconds are left until the deadline, or None where there is none."""
+def time_left(seconds: float | None = None) -> float | None:
+    """The seconds that a call may block: at most `seconds`, and at most until the deadline of the scopes around it.
+
+    A call that blocks passes it on to the system, so that a scope of `timeout` ends it.
+
+    Arguments:
+        seconds: the limit of the call itself; None, the default, is without limit.
+
+    Raises:
+        DeadlinePassed: the deadline has passed.
+    """
     deadline = _deadline.get()
     if deadline is None:
-        return None
+        return seconds
     left = deadline - time.monotonic()
     if left <= 0:
-        raise TimeoutError
-    return left
+        raise DeadlinePassed
+    return left if seconds is None else min(seconds, left)
 
 
 class _Limited:
@@ -170,7 +183,7 @@ class _File:
         self._raw = raw
 
     async def run(self, call: Callable[[io.FileIO, *Args], T], *args: *Args) -> T:
-        _check_deadline()
+        time_left()
         return call(self._raw, *args)
 
     async def close(self) -> None:
@@ -209,8 +222,8 @@ class _Scope:
         self._permits = threading.BoundedSemaphore(permits)
 
     async def __aenter__(self) -> None:
-        if not self._permits.acquire(timeout=_check_deadline()):
-            raise TimeoutError
+        if not self._permits.acquire(timeout=time_left()):
+            raise DeadlinePassed
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._permits.release()

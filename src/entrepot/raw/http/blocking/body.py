@@ -1,0 +1,141 @@
+"""The content of a response, as it arrives."""
+
+from collections.abc import Callable
+from time import monotonic
+
+from entrepot.errors import Error
+from entrepot.raw.http.transport import HttpBody
+from entrepot.raw.http.wire.exchange import State
+from entrepot.raw.http.wire.framing import MalformedResponse
+from entrepot.raw.runtime.inline import DeadlinePassed
+
+from .call import Call
+from .connection import LITTLE, MUCH, Connection
+from .errors import Silent, incomplete, malformed_content, silent
+from .waiting import left_of
+
+
+class BlockingBody(HttpBody):
+    """The body of a response.
+
+    What has arrived belongs to the body. The connection is given back as soon as the last byte has, and the body has no
+    reference to it any more.
+
+    Arguments:
+        call: the request, whose head has arrived.
+        give_back: takes the connection when the body no longer needs it. Called once.
+        note_use: called at each use of the connection.
+    """
+
+    __slots__ = (
+        "_call", "_connection", "_content", "_exchange", "_give_back", "_idle", "_note_use", "_size", "_taken",
+    )  # fmt: skip
+
+    def __init__(self, call: Call, give_back: Callable[[Connection, bool], None], note_use: Callable[[], None]) -> None:
+        self._connection: Connection | None = call.connection
+        self._exchange = call.exchange
+        self._idle = call.idle
+        self._give_back = give_back
+        self._note_use = note_use
+        self._content = call.content
+        self._taken = 0
+        self._size = LITTLE
+        if self._exchange.state is State.DONE:
+            self._release()
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._exchange.state is State.DONE and self._taken == len(self._content)
+
+    async def read(self, n: int) -> bytes:
+        if n == 0:
+            return b""
+        if self._taken == len(self._content):
+            if self._exchange.state is State.DONE:
+                return b""
+            self._content, self._taken = self._received(), 0
+        if not self._taken and n >= len(self._content):
+            data, self._content = self._content, b""
+            return data
+        data = self._content[self._taken : self._taken + n]
+        self._taken += len(data)
+        return data
+
+    def _received(self) -> bytes:
+        """Waits for content, and returns what has arrived; empty at the end."""
+        connection = self._open()
+        try:
+            content = self._content_of(connection)
+        except DeadlinePassed:  # the body can still be read
+            raise
+        except Error:
+            raise
+        except Silent:
+            raise self._broken(silent()) from None
+        except MalformedResponse as error:
+            raise self._broken(malformed_content(error)) from None
+        except OSError as error:
+            raise self._broken(self._incomplete(error)) from None
+        except BaseException:  # such as Ctrl-C, after which nobody knows what was received
+            self._break_off()
+            raise
+        self._note_use()
+        if self._exchange.state is State.DONE:
+            self._release()
+        return content
+
+    def _open(self) -> Connection:
+        """The connection, if the response has not been broken off."""
+        if self._connection is None:
+            raise incomplete()
+        self._connection.check_owner()
+        return self._connection
+
+    def _content_of(self, connection: Connection) -> bytes:
+        """Receives until there is content, which alone starts the idle timeout again, or the end."""
+        started, limit = monotonic(), self._idle
+        while True:
+            data = connection.receive(self._size, limit)
+            if not data:
+                self._end()
+                return b""
+            if len(data) == self._size == LITTLE:
+                self._size = MUCH
+                connection.acknowledge()
+            content = self._exchange.take(data)
+            if content or self._exchange.state is State.DONE:
+                return content
+            limit = left_of(self._idle, started)
+
+    def _end(self) -> None:
+        self._exchange.end(is_orderly=True)
+        if self._exchange.state is not State.DONE:
+            raise self._broken(incomplete())
+
+    def _incomplete(self, error: OSError) -> Error:
+        head = self._exchange.head
+        return incomplete(error, ends_with_connection=head is not None and head.ends_with_connection)
+
+    def _broken(self, error: Error) -> Error:
+        self._break_off()
+        return error
+
+    def _break_off(self) -> None:
+        self._exchange.end(is_orderly=False)
+        self._release()
+
+    def _release(self) -> None:
+        """Gives the connection back, if it has not been."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            may_keep = self._exchange.may_serve_another and not connection.has_more()
+            self._give_back(connection, may_keep)
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            self._break_off()
+
+    def __del__(self) -> None:
+        """Gives up the connection of a body that was not closed."""
+        if self._connection is not None:
+            self._break_off()

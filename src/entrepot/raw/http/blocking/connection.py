@@ -1,0 +1,230 @@
+"""A connection: a non-blocking socket, plain or with TLS, whose calls wait for a limited time.
+
+Theory of operation. A connection is at any time in one place: in the hands of the thread that makes it, among the idle
+connections of the pool, or with one `Call` and then the body of its response. Only its holder may touch it, so it needs
+no lock. `close` ends it, and may be called by anyone for whom it is out of reach otherwise: the pool for an idle one,
+the finalizer of a body, the child of a fork.
+
+A forked child has copies of all descriptors. It closes them without a word to the peer (TLS would send an alert), so
+that the parent's connections go on, and marks the objects: a body that the child inherited must not read.
+"""
+
+import os
+import socket
+import ssl
+from contextlib import suppress
+from typing import Final
+from weakref import WeakSet
+
+from entrepot.errors import InvalidInput
+from entrepot.raw.http.wire.sockets import acknowledge, unacknowledged
+
+from .waiting import READ, WRITE, Waiter
+
+MUCH: Final = 120 * 1024
+"""The most bytes of one receive. The usual allocator takes blocks above 128 KiB from the system and frees them each
+time, and pages of new memory cost more than receiving into them."""
+
+LITTLE: Final = 32 * 1024
+"""The most bytes of one receive while a response has not shown that it is larger."""
+
+
+class Connection:
+    """A plain connection.
+
+    Arguments:
+        connected: the socket, non-blocking and connected.
+
+    Attributes:
+        generation: the generation of the pool that it was made in.
+        has_responded: whether it has received a response.
+        is_inherited: whether this is a copy in a forked child.
+    """
+
+    __slots__ = ("__weakref__", "_any", "_readable", "_socket", "generation", "has_responded", "is_inherited")
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._readable = Waiter(connected, READ)
+        self._any: Waiter | None = None
+        self.generation = 0
+        self.has_responded = False
+        self.is_inherited = False
+        _all.add(self)
+
+    def receive(self, size: int, seconds: float | None) -> bytes:
+        """Waits for bytes and returns at most `size` of them; `b""` is the end.
+
+        Raises:
+            Silent: nothing arrived in `seconds`; None is without limit.
+            DeadlinePassed: the deadline of the runtime has passed. The connection is unchanged.
+            OSError: the connection broke.
+        """
+        while True:
+            self._readable.wait(seconds)
+            with suppress(BlockingIOError):
+                return self._socket.recv(size)
+
+    def receive_into(self, buffer: memoryview, seconds: float | None) -> int:
+        """The same into a buffer. Returns how many bytes it received; 0 is the end."""
+        while True:
+            self._readable.wait(seconds)
+            with suppress(BlockingIOError):
+                return self._socket.recv_into(buffer)
+
+    def receive_now(self, size: int) -> bytes | None:
+        """Bytes that have arrived, or the end; None if neither has.
+
+        Raises:
+            OSError: the connection broke.
+        """
+        try:
+            return self._socket.recv(size)
+        except BlockingIOError:
+            return None
+
+    def send_now(self, data: bytes | memoryview) -> int:
+        """Sends as much as is accepted without waiting, and returns how much; maybe 0.
+
+        Raises:
+            OSError: the connection broke.
+        """
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+
+    def wait_any(self, seconds: float | None) -> int:
+        """Waits until the connection can receive or send, and returns which.
+
+        Raises:
+            Silent: neither in `seconds`.
+            DeadlinePassed: the deadline of the runtime has passed.
+        """
+        if self._any is None:
+            self._any = Waiter(self._socket, READ | WRITE)
+        return self._any.wait(seconds)
+
+    def wait_writable(self, seconds: float | None) -> None:
+        """Waits until the connection can send, whatever it has received. Raises as `wait_any`."""
+        Waiter(self._socket, WRITE).wait(seconds)
+
+    def has_news(self) -> bool:
+        """Whether bytes or the end have arrived, which nobody waits for on an idle connection."""
+        return self._readable.is_ready()
+
+    def has_more(self) -> bool:
+        """Whether bytes were received that no call has returned yet."""
+        return False
+
+    def unacknowledged(self) -> int:
+        """How many sent bytes the peer has not acknowledged, as far as the system reports it."""
+        return unacknowledged(self._socket.fileno())
+
+    def acknowledge(self) -> None:
+        """Acknowledges received bytes at once, see `wire.sockets`."""
+        acknowledge(self._socket)
+
+    def check_owner(self) -> None:
+        """Refuses a use in a forked child.
+
+        Raises:
+            InvalidInput: the connection belongs to the parent.
+        """
+        if self.is_inherited:
+            raise InvalidInput("this was opened before a fork, in the parent process: open another one here")
+
+    def close(self) -> None:
+        """Closes it, without a TLS close handshake, which would wait for the peer."""
+        self._socket.close()
+
+    def upgrade(self, context: ssl.SSLContext, host: str) -> "TlsConnection":
+        """The same connection with TLS, whose handshake is still to be made. This object is no longer used."""
+        _all.discard(self)
+        return TlsConnection(context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False))
+
+
+class TlsConnection(Connection):
+    """A connection with TLS.
+
+    Arguments:
+        connected: the socket, non-blocking.
+    """
+
+    __slots__ = ("_tls",)
+
+    def __init__(self, connected: ssl.SSLSocket) -> None:
+        super().__init__(connected)
+        self._tls = connected
+
+    def shake_hands(self, seconds: float | None) -> bool:
+        """Makes the next step of the handshake. Returns whether it is complete.
+
+        Raises:
+            Silent: the peer did not answer in `seconds`.
+            ssl.SSLError: the handshake failed.
+            OSError: the connection broke.
+        """
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._readable.wait(seconds)
+        except ssl.SSLWantWriteError:
+            self.wait_writable(seconds)
+        else:
+            return True
+        return False
+
+    def receive(self, size: int, seconds: float | None) -> bytes:
+        while True:
+            if not self._tls.pending():
+                self._readable.wait(seconds)
+            data = self.receive_now(size)
+            if data is not None:
+                return data
+
+    def receive_into(self, buffer: memoryview, seconds: float | None) -> int:
+        while True:
+            if not self._tls.pending():
+                self._readable.wait(seconds)
+            with suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return self._tls.recv_into(buffer)
+
+    def receive_now(self, size: int) -> bytes | None:
+        try:
+            return self._tls.recv(size)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+
+    def send_now(self, data: bytes | memoryview) -> int:
+        try:
+            return self._tls.send(data)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return 0
+
+    def has_news(self) -> bool:
+        """The same for what TLS carries: its own messages, such as session tickets, are no news."""
+        if not self._readable.is_ready():
+            return False
+        try:
+            return self.receive_now(1) is not None
+        except OSError:
+            return True
+
+    def has_more(self) -> bool:
+        return self._tls.pending() > 0
+
+
+_all: "WeakSet[Connection]" = WeakSet()
+
+
+def _close_inherited() -> None:
+    """Closes the child's copies of all connections after a fork."""
+    for connection in list(_all):
+        connection.is_inherited = True
+        connection.close()
+    _all.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_inherited)

@@ -1,0 +1,120 @@
+"""The transport itself."""
+
+from functools import lru_cache, partial
+from time import monotonic
+from typing import Final, NamedTuple
+
+from entrepot.raw.http.configured import ConfiguredTransport
+from entrepot.raw.http.endpoint import Endpoint
+from entrepot.raw.http.origin import Origin
+from entrepot.raw.http.transport import HttpRequest, HttpResponse
+from entrepot.raw.http.wire.request_head import head_of
+from entrepot.raw.http.wire.target import split_url
+from entrepot.raw.runtime.inline import DeadlinePassed
+
+from .body import BlockingBody
+from .call import Call
+from .connect import Connecting
+from .connection import Connection
+from .errors import Lost
+from .pool import Key, Pool
+
+_REPEATABLE: Final = frozenset({"GET", "HEAD"})
+_SILENCE: Final = 1.0
+"""Seconds without a response after which a kept connection counts as dead when its request is interrupted. A caller
+that gives up earlier would lose good connections."""
+
+_ORIGINS: Final = 256
+"""How many origins are remembered."""
+
+
+class _Destination(NamedTuple):
+    """One origin, and the key of its connections in the pool."""
+
+    origin: Origin
+    key: Key
+
+
+class BlockingTransport(ConfiguredTransport):
+    """Sends requests on blocking sockets, for the inline runtime: every wait blocks the calling thread.
+
+    Any number of threads share the connections. They close when the transport is closed or garbage-collected, or when
+    the interpreter ends, and are not shared with a forked child. A GET or HEAD is sent once more, immediately, if the
+    server turns out to have closed the kept connection (RFC 9112, 9.3.1); other requests are never repeated.
+
+    A timeout of the inline runtime ends a wait for the server, but not the lookup of its name, which the system makes
+    and which takes as long as it takes.
+
+    The arguments are those of `ConfiguredTransport`, whose limits are those of the process.
+    """
+
+    def _start(self) -> None:
+        self._pool = Pool(self._limits)
+        self._destination = lru_cache(maxsize=_ORIGINS)(partial(_destination, self._user_agent))
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        origin, target = split_url(request.url)
+        destination = self._destination(origin, None if request.is_direct else self._proxy(origin))
+        if not self._tls.is_ready:
+            self._tls.load()
+        head = head_of(request, destination.origin.target(target), destination.origin.headers)
+        try:
+            return self._respond(request, destination, head)
+        except Lost as lost:
+            if request.method not in _REPEATABLE:
+                raise lost.error from None
+        return self._respond(request, destination, head)
+
+    def _respond(self, request: HttpRequest, destination: _Destination, head: bytes) -> HttpResponse:
+        """Sends a request on a connection, and returns the response.
+
+        Raises:
+            Lost: the connection was a kept one, and ended without a response.
+            Error: all else.
+        """
+        timeouts, key = self._timeouts.of_request(request), destination.key
+        connection = self._pool.take(key) or self._connected(destination.origin, timeouts.connect)
+        call = Call(connection, timeouts.idle, has_content=request.method != "HEAD")
+        started = monotonic()
+        try:
+            received = call.send(head, request.pieces)
+        except BaseException as error:
+            self._pool.give_back(key, connection, may_keep=False)
+            if connection.has_responded and call.exchange.head is None and not _is_early(error, started):
+                self._pool.drop_kept(key)
+            if isinstance(error, Lost) and not connection.has_responded:
+                raise error.error from None
+            raise
+        connection.has_responded = True
+        self._pool.note_use()
+        body = BlockingBody(call, partial(self._give_back, key), self._pool.note_use)
+        return HttpResponse(received.status, received.headers, body, request.url)
+
+    def _connected(self, origin: Origin, seconds: float | None) -> Connection:
+        try:
+            connection = Connecting(origin, self._tls.context, seconds).connect()
+        except BaseException:
+            self._pool.give_up()
+            raise
+        self._pool.adopt(connection)
+        return connection
+
+    def _give_back(self, key: Key, connection: Connection, may_keep: bool) -> None:
+        self._pool.give_back(key, connection, may_keep=may_keep)
+
+    async def close(self) -> None:
+        """Closes the idle connections now, and each of the others when its response has ended."""
+        self._pool.close_idle()
+
+
+def _destination(user_agent: str, text: str, proxy: Endpoint | None) -> _Destination:
+    origin = Origin(text, proxy, user_agent)
+    address = origin.address
+    key = address.host, address.port, origin.is_tls, None if proxy is None else proxy.origin
+    return _Destination(origin, key)
+
+
+def _is_early(error: BaseException, started: float) -> bool:
+    """Whether a request was interrupted so soon that the missing response says nothing about the connection."""
+    is_interrupted = isinstance(error, DeadlinePassed) or not isinstance(error, Exception)
+    return is_interrupted and monotonic() - started < _SILENCE
