@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from . import machine, plot, report
-from .contenders import names
+from .contenders import missing, names
 from .grounds import grounds
 from .rounds import Result, as_json, measure, participants
 from .workloads import FULL, OURS, QUICK, TITLES, Scale, cases
@@ -56,10 +56,13 @@ def _names(text: str) -> list[str]:
 
 def _measured(scale: Scale, workloads: list[int], chosen: list[str]) -> tuple[dict[str, int], list[Result]]:
     results: list[Result] = []
+    for name in missing():
+        _tell(f"{name} is not installed, and takes no part")
+    available = set(chosen) - set(missing())
     with grounds(scale) as place:
         for case in cases(scale):
             if case.workload in workloads:
-                those = [name for name in participants(case) if name in chosen]
+                those = [name for name in participants(case) if name in available]
                 results.append(measure(case, place, scale, those, _tell))
         return machine.abilities_of(place.server.url, scale.seconds), results
 

@@ -14,6 +14,7 @@ import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -88,6 +89,12 @@ class Task:
         verb, arguments = getattr(store, self.case["verb"]), self.case["arguments"]
         return lambda: verb(*arguments)
 
+    def clear(self) -> None:
+        """Removes the file that the work makes, if it says so."""
+        if self.case["removes"]:
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self._place['folder']}/{self.case['removes']}")  # noqa: PTH108 - see above
+
     def check(self, returned: int) -> int:
         if returned != self.case["expected"]:
             raise AssertionError(f"{self.case['name']}: {returned} instead of {self.case['expected']}")
@@ -129,9 +136,11 @@ async def work(task: Task, verb: Callable[[], Awaitable[int]]) -> Figures:
     async def once() -> list[int]:
         return await asyncio.gather(*(verb() for _ in range(task.case["concurrency"])))
 
+    task.clear()
     clock = Clock()
     done = await once()
     if not clock.is_over(LONG):
+        task.clear()
         clock.restart()
         done = await once()
     return clock.figures(len(done), sum(map(task.check, done)))
@@ -164,17 +173,33 @@ MEASURES = {"rate": rate, "work": work, "first": first, "growth": growth}
 
 
 def measured_blocking(task: Task) -> Figures:
-    """The same as `rate` for a contender that blocks: one call after the other."""
+    """The same as `rate` for a contender that blocks: one call after the other, in one thread or several."""
     verb = task.verb()
     figures: Figures = {}
     for seconds in (task.seconds / 3, task.seconds):
-        calls = returned = 0
-        clock, until = Clock(), time.perf_counter() + seconds
-        while time.perf_counter() < until:
-            returned += task.check(verb())
-            calls += 1
-        figures = clock.figures(calls, returned)
+        clock = Clock()
+        totals = _in_threads(lambda: _blocked_until(task, verb, seconds), task.case["concurrency"])  # noqa: B023
+        figures = clock.figures(*map(sum, zip(*totals, strict=True)))
     return figures
+
+
+def _blocked_until(task: Task, verb: Callable[[], int], seconds: float) -> tuple[int, int]:
+    calls = returned = 0
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        returned += task.check(verb())
+        calls += 1
+    return calls, returned
+
+
+def _in_threads(call: Callable[[], tuple[int, int]], count: int) -> list[tuple[int, int]]:
+    """The results of a call in each of some threads; a single one is the thread that asks."""
+    if count == 1:
+        return [call()]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(count) as threads:
+        return [future.result() for future in [threads.submit(call) for _ in range(count)]]
 
 
 def measured(task: Task, loop: str) -> Figures:

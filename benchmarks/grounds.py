@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from .certificate import certify, trusting
 from .null_s3 import NullS3, listing_page, listing_row, null_s3
 from .workloads import MIB, SLOW_RATE, SMALL, Case, Scale, table_size
 
 PAGE: Final = 1000
 """Keys of a page of a listing, as in S3."""
+
+FOLDER: Final = 1000
+"""Files of each folder of the tree."""
 
 MEMORY_FOLDER: Final = Path("/dev/shm")  # noqa: S108 - its own folder is made in it
 
@@ -27,15 +31,18 @@ class Grounds:
     Arguments:
         server: nginx posing as S3.
         folder: the folder of local files.
+        environment: of a process that trusts the certificate of the server.
     """
 
     server: NullS3
     folder: Path
+    environment: dict[str, str]
 
     def place(self, case: Case, *, is_counting: bool = False) -> dict[str, str]:
         """The arguments that the store of a case is made with."""
         if case.store in {"S3", "BlockingS3"}:
-            return {"url": self.server.counting_url if is_counting else self.server.url, "bucket": case.bucket}
+            url = self.server.tls_url if case.is_tls else self.server.url
+            return {"url": self.server.counting_url if is_counting else url, "bucket": case.bucket}
         return {"folder": str(self.folder)} if case.store in {"Local", "BlockingLocal"} else {}
 
 
@@ -51,8 +58,9 @@ def grounds(scale: Scale) -> Iterator[Grounds]:
         for count in {*scale.key_counts, *scale.counts}:
             _make_pages(root / f"list{count}", count)
         _make_files(folder, scale)
-        with null_s3(root, slow_rate=SLOW_RATE) as server:
-            yield Grounds(server, folder)
+        certificate, authority = certify(Path(name))
+        with null_s3(root, slow_rate=SLOW_RATE, certificate=certificate) as server:
+            yield Grounds(server, folder, trusting(authority))
 
 
 def _parent(scale: Scale) -> Path | None:
@@ -90,6 +98,9 @@ def _make_files(folder: Path, scale: Scale) -> None:
     (folder / "many").mkdir(parents=True)
     for number in range(scale.files):
         (folder / "many" / f"file-{number:07}").touch()
+        below = folder / "tree" / f"folder-{number // FOLDER:04}"
+        below.mkdir(parents=True, exist_ok=True)
+        (below / f"file-{number:07}").touch()
     for name, size in {"small": SMALL, "large": scale.file_size, **{f"size{n}": n for n in scale.sizes}}.items():
         _write(folder / name, size)
 

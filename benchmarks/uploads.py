@@ -10,7 +10,6 @@ default is its own decision, so a line says what it was told and nothing else.
 import argparse
 import asyncio
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from .certificate import certify, trusting
 from .null_s3 import null_s3
 
 MIB: Final = 1024 * 1024
@@ -93,27 +93,16 @@ def main() -> None:
         return
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        authority = _certify(folder)
+        certificate, authority = certify(folder)
         (folder / "root" / "bench").mkdir(parents=True)
         (folder / "root" / "bench" / "small").write_bytes(b"x")
-        server = stack.enter_context(null_s3(folder / "root", slow_rate=MIB, certificate=folder / "server.pem"))
+        server = stack.enter_context(null_s3(folder / "root", slow_rate=MIB, certificate=certificate))
         for scheme, url in (("http", server.url), ("https", server.tls_url)):
             _print_table(scheme, url, arguments, authority)
 
 
-def _certify(folder: Path) -> Path:
-    """Writes a certificate of localhost, and returns the file of its authority."""
-    import trustme
-
-    authority = trustme.CA()
-    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
-    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
-    return folder / "authority.pem"
-
-
 def _print_table(scheme: str, url: str, arguments: argparse.Namespace, authority: Path) -> None:
-    trusting = dict.fromkeys(("SSL_CERT_FILE", "AWS_CA_BUNDLE"), str(authority))
-    environment = {**os.environ, "AWS_EC2_METADATA_DISABLED": "true", **trusting}
+    environment = trusting(authority)
     found: dict[str, list[dict[str, float]]] = {library: [] for library in arguments.libraries}
     for _ in range(arguments.rounds):
         for library, rounds in found.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Final, Literal
 
 KIB: Final = 1024
@@ -15,6 +16,8 @@ MANY_KEYS: Final = 1_000_000
 """The most keys for contenders that would take minutes to list more."""
 BARE: Final = ("aiohttp",)
 RUST: Final = ("obstore", "opendal")
+NATIVE: Final = (*RUST, "tensorstore", "awscrt")
+"""The contenders that are not written in Python."""
 LIMIT: Final = "limit"
 """The contender that does the minimum: raw sockets, raw system calls."""
 OURS: Final = "entrepot"
@@ -75,8 +78,10 @@ class Case:
         verb: its method. A contender whose class lacks it takes no part.
         arguments: of the method.
         bucket: the bucket, for an S3.
+        is_tls: whether an S3 is reached by https.
         expected: the result of the method; any other is an error.
-        concurrency: how many calls are in flight.
+        concurrency: how many calls are in flight; without an event loop, in how many threads.
+        removes: a local file that is removed before each piece of work, outside of its time.
         measure: how it is measured, the name of a function of `child.py`.
         repeat: how many calls, where that does not depend on the time.
         unit: the unit of the figure.
@@ -93,8 +98,10 @@ class Case:
     verb: str = ""
     arguments: tuple[Any, ...] = ()
     bucket: str = "bench"
+    is_tls: bool = False
     expected: int | None = None
     concurrency: int = 1
+    removes: str = ""
     measure: Measure = "rate"
     repeat: int = 1
     unit: Unit = CALLS
@@ -114,6 +121,7 @@ class Scale:
         seconds: how long a rate is measured, after a third of that to warm up.
         loops: the event loops that are measured.
         concurrencies: numbers of small requests in flight.
+        tls_workloads: those of the workloads 1, 2, 3 and 12 that are measured over TLS as well.
         object_size: bytes of the large object.
         file_size: bytes of the large file.
         long_stream: bytes of the object that is streamed to see whether memory grows.
@@ -132,6 +140,7 @@ class Scale:
     seconds: float
     loops: tuple[str, ...]
     concurrencies: tuple[int, ...]
+    tls_workloads: tuple[int, ...]
     object_size: int
     file_size: int
     long_stream: int
@@ -151,6 +160,7 @@ FULL: Final = Scale(
     seconds=1.0,
     loops=("asyncio", "uvloop"),
     concurrencies=(1, 32, 256),
+    tls_workloads=(1, 2, 3, 12),
     object_size=GIB,
     file_size=4 * GIB,
     long_stream=10 * GIB,
@@ -169,6 +179,7 @@ QUICK: Final = Scale(
     seconds=0.15,
     loops=("asyncio",),
     concurrencies=(32,),
+    tls_workloads=(1,),
     object_size=32 * MIB,
     file_size=64 * MIB,
     long_stream=128 * MIB,
@@ -201,12 +212,15 @@ TITLES: Final = {
 
 SLOW_RATE: Final = 50 * 10**6
 """Bytes a second of a slow connection."""
+MANY_THREADS: Final = 8
 COLUMN: Final = 64 * KIB
 """Bytes of a column chunk."""
 COLUMN_STEP: Final = COLUMN + 16 * KIB
 """Bytes from the start of one column chunk to the start of the next one that is read."""
 FOOTER: Final = 64 * KIB
 """Bytes of the footer of a Parquet file."""
+FILE_CHUNK: Final = 256 * KIB
+"""Bytes of each chunk of a file that is read in small ones."""
 MEMORY_CHUNK: Final = 16 * KIB
 """Bytes of each chunk of a stream from memory."""
 MEMORY_SIZE: Final = 16 * MIB
@@ -231,19 +245,25 @@ def cases(scale: Scale) -> list[Case]:
         *_local_large(scale),
         *_stack(),
         *_start_and_memory(scale),
-        *_blocking(),
+        *_blocking(scale),
         *_growth(scale),
     ]
 
 
+def _schemes(workload: int, scale: Scale) -> list[tuple[bool, str]]:
+    """Whether a workload is measured without TLS, with it or both, and what names of its cases say of that."""
+    return [(False, ""), (True, " over TLS")] if workload in scale.tls_workloads else [(False, "")]
+
+
 def _small_requests(scale: Scale) -> Iterator[Case]:
-    aims = (Aim(0.9, BARE), Aim(0.75, RUST, "cpu"))
+    aims = (Aim(2.0, NATIVE), Aim(0.6, NATIVE, "cpu"))
     for workload, verb, word in ((1, "get", "GET"), (2, "put", "PUT")):
-        for n in scale.concurrencies:
+        for (is_tls, scheme), n in product(_schemes(workload, scale), scale.concurrencies):
             yield Case(
                 workload=workload,
-                name=f"{word} 4 KiB, {n} at once",
+                name=f"{word} 4 KiB{scheme}, {n} at once",
                 store="S3",
+                is_tls=is_tls,
                 verb=verb,
                 arguments=("small",),
                 expected=SMALL,
@@ -253,14 +273,16 @@ def _small_requests(scale: Scale) -> Iterator[Case]:
 
 
 def _streams(scale: Scale) -> Iterator[Case]:
-    for name, key, n, size in (
+    shapes = (
         ("one stream", "large", 1, scale.object_size),
         ("eight streams at once, an eighth each", "eighth", 8, scale.object_size // 8),
-    ):
+    )
+    for (is_tls, scheme), (name, key, n, size) in product(_schemes(3, scale), shapes):
         yield Case(
             workload=3,
-            name=name,
+            name=name + scheme,
             store="S3",
+            is_tls=is_tls,
             verb="stream",
             arguments=(key,),
             expected=size,
@@ -348,32 +370,32 @@ def _local_small(scale: Scale) -> Iterator[Case]:
                 concurrency=n,
                 aims=(Aim(2.0, RUST),),
             )
-    yield Case(
-        workload=8,
-        name=f"list {scale.files:,} files",
-        store="Local",
-        verb="list",
-        arguments=("many",),
-        expected=scale.files,
-        measure="work",
-        unit=KEYS,
-        aims=(Aim(2.0, RUST),),
-    )
+    for verb, folder, words in (("list", "many", "in one folder"), ("walk", "tree", "in many folders")):
+        yield Case(
+            workload=8,
+            name=f"list {scale.files:,} files {words}",
+            store="Local",
+            verb=verb,
+            arguments=(folder,),
+            expected=scale.files,
+            measure="work",
+            unit=KEYS,
+            aims=(Aim(1.0, RUST),),
+        )
 
 
 def _local_large(scale: Scale) -> Iterator[Case]:
-    for verb in ("stream", "write"):
+    beside_raw = (Aim(1.0, (*RUST, "aiofiles")), Aim(0.9, (LIMIT,)))
+    for name, verb, arguments, options in (
+        ("stream a large file", "stream", ("large",), {"aims": beside_raw}),
+        ("stream it in chunks of 256 KiB", "chunks", ("large", FILE_CHUNK), {"aims": beside_raw[:1]}),
+        ("write a new large file", "write", ("new", scale.file_size), {"removes": "new", "aims": beside_raw}),
+        ("replace a large file", "write", ("new", scale.file_size), {"aims": (Aim(1.0, RUST),)}),
+    ):
         yield Case(
-            workload=9,
-            name=f"{verb} a large file",
-            store="Local",
-            verb=verb,
-            arguments=("large" if verb == "stream" else "new", scale.file_size),
-            expected=scale.file_size,
-            measure="work",
-            unit=MEGABYTES,
-            aims=(Aim(1.0, (*RUST, "aiofiles")), Aim(0.8, (LIMIT,))),
-        )
+            workload=9, name=name, store="Local", verb=verb, arguments=arguments, expected=scale.file_size,
+            measure="work", unit=MEGABYTES, **options,
+        )  # fmt: skip
 
 
 def _stack() -> Iterator[Case]:
@@ -412,16 +434,17 @@ def _start_and_memory(scale: Scale) -> Iterator[Case]:
     )  # fmt: skip
 
 
-def _blocking() -> Iterator[Case]:
+def _blocking(scale: Scale) -> Iterator[Case]:
     for verb in ("read", "stat"):
         yield Case(
             workload=12, name=f"{verb} a 4 KiB file", store="BlockingLocal", verb=verb, arguments=("small",),
             expected=SMALL, loops=("none",), aims=(Aim(2.0, RUST),),
         )  # fmt: skip
-    yield Case(
-        workload=12, name="GET 4 KiB from S3", store="BlockingS3", verb="get", arguments=("small",), expected=SMALL,
-        loops=("none",), aims=(Aim(1.0, RUST),),
-    )  # fmt: skip
+    for (is_tls, scheme), n in product(_schemes(12, scale), (1, MANY_THREADS)):
+        yield Case(
+            workload=12, name=f"GET 4 KiB from S3{scheme}, {n} threads", store="BlockingS3", is_tls=is_tls, verb="get",
+            arguments=("small",), expected=SMALL, concurrency=n, loops=("none",), aims=(Aim(1.0, NATIVE),),
+        )  # fmt: skip
 
 
 def _growth(scale: Scale) -> Iterator[Case]:
@@ -432,7 +455,7 @@ def _growth(scale: Scale) -> Iterator[Case]:
             ("S3", "stream", (f"size{size}",)),
             ("S3", "upload", ("new", size, 4)),
             ("Local", "whole", (f"size{size}",)),
-            ("Local", "stream", (f"size{size}", size)),
+            ("Local", "stream", (f"size{size}",)),
             ("Local", "write", ("new", size)),
         ):
             yield _grown(store, verb, "bytes", size, arguments=arguments, expected=size)

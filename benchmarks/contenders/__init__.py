@@ -14,7 +14,9 @@ its kind, and has the verbs that the contender supports. Each verb returns the n
     upload(key, size, n)        in parts of 8 MiB, n in flight
     upload_unsigned(key, size, n)   the same, with requests whose signature leaves out the content
     write(path, size)           in pieces of 4 MiB
+    chunks(path, size)          in chunks of a size
     list()                      all keys, with their sizes
+    walk(path)                  all files below, with their sizes
     tables(count, columns)      of each Parquet file the footer, then its column chunks
 
 They are used as their documentation says, with its recommendations for speed.
@@ -22,6 +24,7 @@ They are used as their documentation says, with its recommendations for speed.
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, Final
@@ -44,6 +47,15 @@ AWS_KEYS: Final = {
 def names() -> list[str]:
     """The names of all contenders."""
     return [module.name for module in iter_modules(__path__)]
+
+
+def missing() -> list[str]:
+    """The names of the contenders that are not installed."""
+    return [name for name in names() if not _is_installed(getattr(contender(name), "PACKAGE", "os"))]
+
+
+def _is_installed(package: str) -> bool:
+    return find_spec(package.partition(".")[0]) is not None
 
 
 def contender(name: str) -> ModuleType:

@@ -24,10 +24,13 @@ class Local:
         with await self.files.os.scandir(f"{self.folder}/{path}") as entries:
             return sum(entry.is_file() for entry in entries)
 
-    async def stream(self, path: str, _size: int) -> int:
+    async def stream(self, path: str) -> int:
+        return await self.chunks(path, PIECE)
+
+    async def chunks(self, path: str, chunk_size: int) -> int:
         size = 0
         async with self.files.open(f"{self.folder}/{path}", "rb", buffering=0) as file:
-            while chunk := await file.read(PIECE):
+            while chunk := await file.read(chunk_size):
                 size += len(chunk)
         return size
 

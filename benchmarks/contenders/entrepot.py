@@ -28,16 +28,10 @@ class S3:
         return (await self.op.write(key, CONTENT)).content_length or 0
 
     async def stream(self, key: str) -> int:
-        size = 0
-        async for chunk in self.op.reader(key):
-            size += len(chunk)
-        return size
+        return await _streamed(self.op.reader(key))
 
     async def ranges(self, key: str, size: int, at_once: int) -> int:
-        received = 0
-        async for chunk in self.op.reader(key, chunk=PART, concurrent=at_once, content_length_hint=size):
-            received += len(chunk)
-        return received
+        return await _streamed(self.op.reader(key, chunk=PART, concurrent=at_once, content_length_hint=size))
 
     async def upload(self, key: str, size: int, at_once: int) -> int:
         return await _upload(self.op, key, size, at_once)
@@ -59,6 +53,13 @@ class S3:
         async with self.op.reader(key) as reader:
             chunks = await reader.fetch(columns_of(columns))
         return len(footer) + sum(map(len, chunks))
+
+
+async def _streamed(reader: Any) -> int:
+    size = 0
+    async for chunk in reader:
+        size += len(chunk)
+    return size
 
 
 async def _upload(op: Any, key: str, size: int, at_once: int) -> int:
@@ -89,11 +90,17 @@ class Local:
             count += entry.metadata.is_file
         return count
 
-    async def stream(self, path: str, _size: int) -> int:
-        size = 0
-        async for chunk in self.op.reader(path):
-            size += len(chunk)
-        return size
+    async def walk(self, path: str) -> int:
+        count = 0
+        async for entry in self.op.lister(f"{path}/", recursive=True):
+            count += entry.metadata.is_file
+        return count
+
+    async def stream(self, path: str) -> int:
+        return await _streamed(self.op.reader(path))
+
+    async def chunks(self, path: str, size: int) -> int:
+        return await _streamed(self.op.reader(path, chunk=size))
 
     async def write(self, path: str, size: int) -> int:
         async with self.op.writer(path) as writer:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,9 +55,19 @@ def _protocol() -> type:
     return Counting
 
 
+def _tls(url: str) -> Any:
+    """What checks the certificate of an https server; None for http."""
+    if url.startswith("http:"):
+        return None
+    import ssl
+
+    return ssl.create_default_context()
+
+
 class S3:
     def __init__(self, url: str, bucket: str) -> None:
         self._address = urlsplit(url).hostname, urlsplit(url).port
+        self._tls = _tls(url)
         self._bucket = bucket
         self._protocol = _protocol()
         self._free: list[Any] = []
@@ -70,7 +81,7 @@ class S3:
     async def _connection(self) -> Any:
         import asyncio
 
-        return (await asyncio.get_running_loop().create_connection(self._protocol, *self._address))[1]
+        return (await asyncio.get_running_loop().create_connection(self._protocol, *self._address, ssl=self._tls))[1]
 
     async def get(self, key: str) -> int:
         return await self._ask(_head("GET", self._bucket, key))
@@ -84,16 +95,27 @@ class S3:
 
 class BlockingS3:
     def __init__(self, url: str, bucket: str) -> None:
-        self._socket = socket.create_connection((urlsplit(url).hostname, urlsplit(url).port))
+        self._address = urlsplit(url).hostname, urlsplit(url).port
+        self._tls = _tls(url)
         self._bucket = bucket
+        self._own = threading.local()
 
     def get(self, key: str) -> int:
-        self._socket.sendall(_head("GET", self._bucket, key))
-        received = self._socket.recv(65536)
+        connection = getattr(self._own, "socket", None) or self._connect()
+        connection.sendall(_head("GET", self._bucket, key))
+        received = connection.recv(65536)
         end, length = _lengths(received)
         while len(received) < end + length:
-            received += self._socket.recv(65536)
+            received += connection.recv(65536)
         return length
+
+    def _connect(self) -> socket.socket:
+        """A connection of this thread."""
+        connection = socket.create_connection(self._address)
+        if self._tls is not None:
+            connection = self._tls.wrap_socket(connection, server_hostname=self._address[0])
+        self._own.socket = connection
+        return connection
 
 
 class BlockingLocal:
@@ -127,8 +149,14 @@ class Local:
         with os.scandir(f"{self._folder}/{path}") as entries:
             return sum(entry.is_file() for entry in entries)
 
-    async def stream(self, path: str, _size: int) -> int:
-        descriptor, buffer, size = os.open(f"{self._folder}/{path}", os.O_RDONLY), bytearray(PIECE), 0
+    async def walk(self, path: str) -> int:
+        return sum(len(files) for _, _, files in os.walk(f"{self._folder}/{path}"))
+
+    async def stream(self, path: str) -> int:
+        return await self.chunks(path, PIECE)
+
+    async def chunks(self, path: str, chunk_size: int) -> int:
+        descriptor, buffer, size = os.open(f"{self._folder}/{path}", os.O_RDONLY), bytearray(chunk_size), 0
         while count := os.readv(descriptor, [buffer]):
             size += count
         os.close(descriptor)

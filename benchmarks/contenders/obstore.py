@@ -39,9 +39,12 @@ class _Store:
     async def stat(self, path: str) -> int:
         return (await self.store.head_async(path))["size"]
 
-    async def stream(self, key: str, _size: int = 0) -> int:
+    async def stream(self, key: str) -> int:
+        return await self.chunks(key, PIECE)
+
+    async def chunks(self, key: str, chunk_size: int) -> int:
         size = 0
-        async for chunk in (await self.store.get_async(key)).stream(min_chunk_size=PIECE):
+        async for chunk in (await self.store.get_async(key)).stream(min_chunk_size=chunk_size):
             size += len(chunk)
         return size
 
@@ -62,6 +65,9 @@ class _Store:
         async for page in self.store.list(prefix, chunk_size=1000):
             count += sum(entry["size"] is not None for entry in page)
         return count
+
+    async def walk(self, path: str) -> int:
+        return await self.list(path)  # its listings are always recursive
 
     async def tables(self, count: int, columns: int) -> int:
         return await tables(self._table, count, columns)

@@ -38,10 +38,13 @@ class _Store:
     async def stat(self, path: str) -> int:
         return (await self.op.stat(path)).content_length
 
-    async def stream(self, key: str, _size: int = 0) -> int:
+    async def stream(self, key: str) -> int:
+        return await self.chunks(key, PIECE)
+
+    async def chunks(self, key: str, chunk_size: int) -> int:
         size = 0
         async with await self.op.open(key, "rb") as file:
-            while chunk := await file.read(PIECE):
+            while chunk := await file.read(chunk_size):
                 size += len(chunk)
         return size
 
@@ -65,8 +68,14 @@ class _Store:
         return size
 
     async def list(self, path: str = "") -> int:
+        return await self._listed(f"{path}/" if path else "", recursive=not path)
+
+    async def walk(self, path: str) -> int:
+        return await self._listed(f"{path}/", recursive=True)
+
+    async def _listed(self, path: str, *, recursive: bool) -> int:
         count = 0
-        async for entry in await self.op.list(f"{path}/" if path else "", recursive=not path):
+        async for entry in await self.op.list(path, recursive=recursive):
             count += not entry.path.endswith("/")
         return count
 

@@ -21,10 +21,16 @@ class BlockingLocal:
         with os.scandir(Path(self.folder, path)) as entries:
             return sum(entry.is_file() for entry in entries)
 
-    def stream(self, path: str, _size: int) -> int:
+    def walk(self, path: str) -> int:
+        return sum(len(files) for _, _, files in os.walk(f"{self.folder}/{path}"))
+
+    def stream(self, path: str) -> int:
+        return self.chunks(path, PIECE)
+
+    def chunks(self, path: str, chunk_size: int) -> int:
         size = 0
         with open(f"{self.folder}/{path}", "rb") as file:  # noqa: PTH123
-            while chunk := file.read(PIECE):
+            while chunk := file.read(chunk_size):
                 size += len(chunk)
         return size
 

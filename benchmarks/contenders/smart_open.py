@@ -48,7 +48,7 @@ class _BlockingLocal:
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
-    def stream(self, path: str, _size: int) -> int:
+    def stream(self, path: str) -> int:
         return _streamed(self._open(path, "rb"))
 
     def write(self, path: str, size: int) -> int:

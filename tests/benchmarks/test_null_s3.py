@@ -13,6 +13,7 @@ TINY = Scale(
     seconds=0.01,
     loops=("asyncio",),
     concurrencies=(1,),
+    tls_workloads=(1,),
     object_size=MIB,
     file_size=MIB,
     long_stream=2 * MIB,
