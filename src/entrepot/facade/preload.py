@@ -48,13 +48,21 @@ def preload(*, needs_loop: bool) -> None:
 
 @cache
 def preload_helpers() -> None:
-    """Imports the modules that operations need with and without an event loop."""
+    """Imports the modules that operations need with and without an event loop, and names their options."""
     for name in _FACADE:
         import_module(f"entrepot.{name}")
     import_module("entrepot.raw.oio.windowed")
     for room, names in _HELPERS.items():
         for name in names.split():
             import_module(f"entrepot.raw.oio.{room}.{name}")
+    _name_options()
+
+
+def _name_options() -> None:
+    """Shows the options of the operators' methods to interactive help. Notebooks have an event loop."""
+    name_options = import_module("entrepot.facade.signatures").name_options
+    name_options(import_module("entrepot.facade.operator").Operator)
+    name_options(import_module("entrepot.blocking").BlockingOperator)
 
 
 @cache
