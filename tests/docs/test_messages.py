@@ -205,6 +205,7 @@ def paths(op: Operator, value: Any) -> dict[str, Callable[[], Any]]:
         "copy_to target": lambda: op.copy_to(op, "a", value),
         "delete_many": lambda: op.delete_many(value if isinstance(value, Mapping) else 5),
         "delete_many of one": lambda: op.delete_many([value]),
+        "stat_many of one": lambda: op.stat_many([value]),
         "start_after": lambda: op.list("/", start_after=value),
     }
 

@@ -69,7 +69,8 @@ OPERATIONS = {
     "create_dir": lambda: op.create_dir("d/"), "copy": lambda: op.copy("a", "b"), "rename": lambda: op.rename("b", "c"),
     "copy_to": lambda: op.copy_to(other, "a", "b"), "fetch": fetch, "receive": receive, "leave": leave, "fail": fail,
     "cancelled": cancelled, "delete": lambda: op.delete("c"), "tree": lambda: op.delete("d/", recursive=True),
-    "many": lambda: op.delete_many(["x", "y/"]), "check": lambda: op.check(), "uploads": lambda: op.list_uploads(),
+    "many": lambda: op.delete_many(["x", "y/"]),
+    "stats": lambda: op.stat_many(["x", "y/"]), "check": lambda: op.check(), "uploads": lambda: op.list_uploads(),
     "abort": lambda: op.abort_uploads("/", older_than=timedelta()), "presign": lambda: op.presign_read("a", 60),
 }
 

@@ -219,6 +219,7 @@ async def deleting_and_moving(op: Operator) -> None:
     assert_type(await op.delete("a", recursive=True), None)
     assert_type(await op.delete_with("a").version("v").recursive(), None)
     assert_type(await op.delete_many(["a", PurePosixPath("b")]), None)
+    assert_type(await op.stat_many(["a", PurePosixPath("b")], concurrent=4), list[Metadata | None])
     assert_type(await op.delete_many(op.lister("a/", versions=True), concurrent=4), None)
     assert_type(await op.copy("a", "b", if_not_exists=True, source_version="v"), Metadata)
     assert_type(await op.copy_with("a", "b").if_match('"e"'), Metadata)

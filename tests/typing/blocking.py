@@ -39,6 +39,7 @@ def operations(op: BlockingOperator, pieces: Iterator[bytes]) -> None:
     assert_type(op.copy("a", "b", if_not_exists=True), Metadata)
     assert_type(op.exists("a"), bool)
     op.delete_many(op.lister("a/"), concurrent=2)
+    assert_type(op.stat_many(op.lister("a/"), concurrent=2), list[Metadata | None])
 
 
 def refused(op: BlockingOperator, stream: AsyncIterator[bytes]) -> None:

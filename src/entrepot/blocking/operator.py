@@ -22,8 +22,8 @@ from entrepot.facade.keywords import (
     StatOptions,
     WriterOptions,
 )
-from entrepot.facade.operations import Entries, Uploads
-from entrepot.facade.operator import ABORT_CONCURRENT, DELETE_CONCURRENT
+from entrepot.facade.operations import Entries, Found, Uploads
+from entrepot.facade.operator import ABORT_CONCURRENT, DELETE_CONCURRENT, STAT_CONCURRENT
 from entrepot.facade.options import Expires, Path
 from entrepot.facade.sources import BlockingSource
 from entrepot.facade.trees import SyncOptions, TreeOptions
@@ -159,6 +159,21 @@ class BlockingOperator(BlockingBase):
     def stat_with(self, path: Path) -> StatCall:
         """The step-by-step form of `stat`: `op.stat_with(path).if_match(etag).run()`."""
         return StatCall(self.stat, "stat_with", (path,))
+
+    def stat_many(self, paths: Iterable[Path | Entry], *, concurrent: int = STAT_CONCURRENT) -> Found:
+        """Returns the metadata of many paths, in their order: None for each path where nothing exists. Requires `stat`.
+
+        Arguments:
+            paths: paths, or entries of a listing, in any iterable. For an entry with a version, it is
+                that version.
+            concurrent: requests in flight. By default 8.
+
+        Raises:
+            PermissionDenied: the storage refuses one of the requests. This or any other error ends the call, and its
+                `path` says which path it is about.
+            InvalidInput: an item is not a path.
+        """
+        return self._run(self._inner.stat_many(self._bring("stat_many", "/", paths), concurrent=concurrent))
 
     def exists(self, path: Path) -> bool:
         """Whether the object or directory exists. Errors other than its absence are raised. Requires `stat`."""

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
 Entries = list[Entry]
+Found = list[Metadata | None]
 Uploads = list["Upload"]
 
 _PROBE: Final = ".entrepot-check"
@@ -109,6 +110,12 @@ class Operations(Opening):
 
     async def _stat(self, path: str, options: Mapping[str, Any]) -> Metadata:
         return (await self._accessor.stat(path, checked(DEFAULT_STAT, options))).metadata
+
+    async def _stat_many(self, path: str, paths: Targets, concurrent: int) -> Found:
+        from .stating import stat_many
+
+        check_targets(paths)
+        return await stat_many(self._accessor, self._context, paths, as_integer("concurrent", concurrent, 1))
 
     async def _exists(self, path: Path) -> bool:
         try:

@@ -32,7 +32,7 @@ from .futures import (
     FutureWrite,
     FutureWriter,
 )
-from .operations import Entries, Operations, Uploads
+from .operations import Entries, Found, Operations, Uploads
 from .options import Expires, Path, shown_path
 from .sources import Source
 from .stack import Stack
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from .trees import SyncOptions, TreeOptions
 
 DELETE_CONCURRENT: Final = 8
+STAT_CONCURRENT: Final = 8
 ABORT_CONCURRENT: Final = 8
 
 
@@ -275,6 +276,21 @@ class Operator(Operations):
     def stat_with(self, path: Path) -> FutureStat:
         """The step-by-step form of `stat`: `await op.stat_with(path).if_match(etag)`."""
         return FutureStat(self._caller("stat", self._stat), "stat_with", (path,), {})
+
+    async def stat_many(self, paths: Targets, *, concurrent: int = STAT_CONCURRENT) -> Found:
+        """Returns the metadata of many paths, in their order: None for each path where nothing exists. Requires `stat`.
+
+        Arguments:
+            paths: paths, or entries of a listing, in any iterable or async iterable. For an entry with a version, it is
+                that version.
+            concurrent: requests in flight. By default 8.
+
+        Raises:
+            PermissionDenied: the storage refuses one of the requests. This or any other error ends the call, and its
+                `path` says which path it is about.
+            InvalidInput: an item is not a path.
+        """
+        return await self._call("stat_many", self._stat_many, "/", paths, concurrent)
 
     async def exists(self, path: Path) -> bool:
         """Whether the object or directory exists. Errors other than its absence are raised. Requires `stat`."""

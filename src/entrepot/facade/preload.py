@@ -21,6 +21,7 @@ _FACADE: Final = (
     "facade.files",
     "facade.globs",
     "facade.local_files",
+    "facade.stating",
     "facade.trees",
     "facade.uploads",
 )

@@ -78,7 +78,12 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
 
     def get_file_info(self, paths: Iterable[str]) -> list[FileInfo]:
         """Describes each path. A missing one has the type `FileType.NotFound`."""
-        return [self._file_info(path) for path in paths]
+        paths = list(paths)
+        found = dict(zip(paths, self._blocking.stat_many([path.strip("/") for path in paths]), strict=True))
+        if self._operator.info.capability.list:
+            missing = [path for path, metadata in found.items() if metadata is None]
+            found |= zip(missing, self._blocking.stat_many(map(_directory, missing)), strict=True)
+        return [_info_or_missing(path, found[path]) for path in paths]
 
     def get_file_info_selector(self, selector: FileSelector) -> list[FileInfo]:
         """Describes the content of a directory, with `recursive` at every depth. One listing.
@@ -219,12 +224,6 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
     def __repr__(self) -> str:
         return f"EntrepotHandler({self._operator!r})"
 
-    def _file_info(self, path: str) -> FileInfo:
-        try:
-            return _info_of(path, self._type_of(path))
-        except (NotFound, NotADirectory):
-            return FileInfo(path, FileType.NotFound)
-
     def _type_of(self, path: str) -> Metadata:
         """The metadata of a file, or else of a directory."""
         key = path.strip("/")
@@ -336,6 +335,10 @@ def _under(base: str, key: str, entry: Entry) -> str:
     """The path of an entry below the directory as the caller wrote it."""
     below = entry.path.strip("/")[len(key) :].lstrip("/")
     return f"{base}/{below}" if base else below
+
+
+def _info_or_missing(path: str, metadata: Metadata | None) -> FileInfo:
+    return FileInfo(path, FileType.NotFound) if metadata is None else _info_of(path, metadata)
 
 
 def _info_of(path: str, metadata: Metadata) -> FileInfo:
