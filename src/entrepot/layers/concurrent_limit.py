@@ -8,7 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from entrepot.errors import InvalidInput
-from entrepot.raw import Accessor, AroundAccessor, Context, Layer, LayeredAccessor, Operation
+from entrepot.raw import (
+    Accessor,
+    AroundAccessor,
+    Context,
+    Layer,
+    LayeredAccessor,
+    Operation,
+    OpRead,
+    OpWrite,
+    WholeRead,
+    WholeWrite,
+)
 from entrepot.raw.http import HttpBody, HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.per_runtime import PerRuntime
 from entrepot.types.numbers import as_integer
@@ -95,6 +106,14 @@ class _LimitedAccessor(AroundAccessor):
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         async with await self.permits.get():
             return await call(*args)
+
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+        content = await self.around(Operation.READER_READ, path, self.inner.read_whole, path, args)
+        return content if isinstance(content, bytes) else self.around_reader(path, *content)
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        stored = await self.around(Operation.WRITER_CLOSE, path, self.inner.write_whole, path, data, args)
+        return self.around_writer(path, *stored) if isinstance(stored, tuple) else stored
 
 
 class _LimitedTransport(HttpTransport):

@@ -9,7 +9,18 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 
 from entrepot import errors
 from entrepot.errors import Error, InvalidInput
-from entrepot.raw import Accessor, AccessorInfo, AroundAccessor, Context, Layer, Operation
+from entrepot.raw import (
+    Accessor,
+    AccessorInfo,
+    AroundAccessor,
+    Context,
+    Layer,
+    Operation,
+    OpRead,
+    OpWrite,
+    WholeRead,
+    WholeWrite,
+)
 from entrepot.raw.observation import Observation, ObservedAccessor, kind_of, target_of
 from entrepot.types.shown import shown, shown_name
 
@@ -121,15 +132,37 @@ class _Failures(AroundAccessor):
         self._layer = layer
 
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        now = self._context.runtime.now
-        started = now()
+        started = self._context.runtime.now()
         try:
             return await call(*args)
         except BaseException as error:
-            level = self._layer.level_of(error)
-            if self._layer.is_enabled_for(level):
-                self._log(level, error, now() - started, operation, path, target_of(operation, args))
+            self._log_failure(error, started, operation, path, target_of(operation, args))
             raise
+
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+        started = self._context.runtime.now()
+        try:
+            content = await self.inner.read_whole(path, args)
+        except BaseException as error:
+            call = Operation.READ if isinstance(error, Exception) else Operation.READER_READ
+            self._log_failure(error, started, call, path)
+            raise
+        return content if isinstance(content, bytes) else self.around_reader(path, *content)
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        started = self._context.runtime.now()
+        try:
+            stored = await self.inner.write_whole(path, data, args)
+        except BaseException as error:
+            call = Operation.WRITE if isinstance(error, Exception) else Operation.WRITER_CLOSE
+            self._log_failure(error, started, call, path)
+            raise
+        return self.around_writer(path, *stored) if isinstance(stored, tuple) else stored
+
+    def _log_failure(self, error: BaseException, started: float, call: Operation, path: str, target: str = "") -> None:
+        level = self._layer.level_of(error)
+        if self._layer.is_enabled_for(level):
+            self._log(level, error, self._context.runtime.now() - started, call, path, target)
 
     def _log(self, level: int, error: BaseException, seconds: float, call: Operation, path: str, target: str) -> None:
         kind = kind_of(error)

@@ -29,6 +29,8 @@ from entrepot.raw import (
     RpRead,
     RpStat,
     RpWrite,
+    WholeRead,
+    WholeWrite,
     oio,
 )
 from entrepot.raw.derived_response import DerivedResponse
@@ -103,11 +105,24 @@ class _FallbackAccessor(AroundAccessor):
         return cast("T", result)
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
-        response, body = await self.inner.read(path, args)
+        return self._derived(*await self.inner.read(path, args))
+
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+        content = await self.inner.read_whole(path, args)
+        return content if isinstance(content, bytes) else self._derived(*content)
+
+    def _derived(self, response: RpRead, body: oio.Read) -> tuple[RpRead, oio.Read]:
         return DerivedResponse(response, self._restored) if self._kept else response, body
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
-        return await super().write(path, self._with_kept(_without(args, self._not_written)))
+        return await super().write(path, self._written(args))
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        stored = await self.inner.write_whole(path, data, self._written(args))
+        return self.around_writer(path, *stored) if isinstance(stored, tuple) else self._restored(stored)
+
+    def _written(self, args: OpWrite) -> OpWrite:
+        return self._with_kept(_without(args, self._not_written))
 
     async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, oio.Copy]:
         args = _without(args, self._not_copied)

@@ -21,9 +21,12 @@ from entrepot.raw import (
     RpRead,
     RpStat,
     RpWrite,
+    WholeRead,
+    WholeWrite,
     oio,
 )
 from entrepot.raw.derived_response import DerivedResponse
+from entrepot.raw.layered import Coro
 from entrepot.types import Metadata
 from entrepot.types.shown import shown
 
@@ -113,12 +116,19 @@ class _MimeGuessAccessor(LayeredAccessor):
         self._guess = layer.guess
         if not inner.info.capability.write_with_content_type:
             self.write = inner.write  # type: ignore[method-assign]
+            self.write_whole = inner.write_whole  # type: ignore[method-assign]
 
-    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
-        if args.content_type is None and not args.append:
-            guessed = self._guess(path, args.content_encoding)
-            args = args if guessed is None else replace(args, content_type=guessed)
-        return await self.inner.write(path, args)
+    def write(self, path: str, args: OpWrite) -> Coro[tuple[RpWrite, oio.Write]]:
+        return self.inner.write(path, self._written(path, args))
+
+    def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> Coro[WholeWrite]:
+        return self.inner.write_whole(path, data, self._written(path, args))
+
+    def _written(self, path: str, args: OpWrite) -> OpWrite:
+        if args.content_type is not None or args.append:
+            return args
+        guessed = self._guess(path, args.content_encoding)
+        return args if guessed is None else replace(args, content_type=guessed)
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         reply = await self.inner.stat(path, args)
@@ -126,7 +136,13 @@ class _MimeGuessAccessor(LayeredAccessor):
         return reply if metadata is reply.metadata else RpStat(metadata=metadata)
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
-        response, body = await self.inner.read(path, args)
+        return self._derived(path, *await self.inner.read(path, args))
+
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+        content = await self.inner.read_whole(path, args)
+        return content if isinstance(content, bytes) else self._derived(path, *content)
+
+    def _derived(self, path: str, response: RpRead, body: oio.Read) -> tuple[RpRead, oio.Read]:
         if self._guess(path) is None:
             return response, body
         return DerivedResponse(response, partial(self._with_type, path)), body

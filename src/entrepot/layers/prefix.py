@@ -15,10 +15,14 @@ from entrepot.raw import (
     Operation,
     OpList,
     OpListUploads,
+    OpRead,
     OpStat,
+    OpWrite,
     RpList,
     RpListUploads,
     RpStat,
+    WholeRead,
+    WholeWrite,
     is_dir_path,
     normalize_path,
     oio,
@@ -74,6 +78,14 @@ class _PrefixAccessor(AroundAccessor):
         except Error as error:
             self._make_relative(error, path or None)
             raise
+
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+        content = await self.around(Operation.READ, path, self.inner.read_whole, path, args)
+        return content if isinstance(content, bytes) else self.around_reader(path, *content)
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        stored = await self.around(Operation.WRITE, path, self.inner.write_whole, path, data, args)
+        return self.around_writer(path, *stored) if isinstance(stored, tuple) else stored
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         try:

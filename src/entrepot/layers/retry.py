@@ -18,7 +18,22 @@ from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
 
 from entrepot.errors import DeletionsFailed, Error, InvalidInput, RateLimited
-from entrepot.raw import Accessor, AroundAccessor, Context, Layer, OpCopy, Operation, OpWrite, RpCopy, RpWrite, oio
+from entrepot.raw import (
+    Accessor,
+    AroundAccessor,
+    Context,
+    Layer,
+    OpCopy,
+    Operation,
+    OpRead,
+    OpWrite,
+    RpCopy,
+    RpWrite,
+    WholeRead,
+    WholeWrite,
+    oio,
+)
+from entrepot.raw.layered import Coro
 from entrepot.raw.log import INFO, log
 from entrepot.types.numbers import as_integer, as_number, as_seconds
 from entrepot.types.shown import shown
@@ -262,12 +277,30 @@ class _RetryAccessor(_RepeatingAccessor):
         self._conditional = _RepeatingAccessor(inner, policy, context, _ONCE_IF_CONDITIONAL)
         self._appending = _RepeatingAccessor(inner, policy, context, _ONCE_IF_APPENDING)
 
-    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+        content = await self.around(Operation.READ, path, self.inner.read_whole, path, args)
+        if isinstance(content, bytes):
+            self._policy.refund()
+            return content
+        return self.around_reader(path, *content)
+
+    def write(self, path: str, args: OpWrite) -> Coro[tuple[RpWrite, oio.Write]]:
+        return AroundAccessor.write(self._for_write(args), path, args)
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        repeating = self._for_write(args)
+        stored = await repeating.around(Operation.WRITE, path, self.inner.write_whole, path, data, args)
+        if isinstance(stored, tuple):
+            return repeating.around_writer(path, *stored)
+        for _ in ("write", "close"):  # of a body, each of which returns a token
+            self._policy.refund()
+        return stored
+
+    def _for_write(self, args: OpWrite) -> _RepeatingAccessor:
         if args.append:
-            return await self._appending.write(path, args)
-        if args.if_not_exists or args.if_match is not None or args.if_none_match is not None:
-            return await self._conditional.write(path, args)
-        return await super().write(path, args)
+            return self._appending
+        is_conditional = args.if_not_exists or args.if_match is not None or args.if_none_match is not None
+        return self._conditional if is_conditional else self
 
     async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, oio.Copy]:
         if args.if_not_exists or args.if_match is not None:

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 from entrepot.errors import InvalidInput
-from entrepot.raw import Accessor, AroundAccessor, Context, Layer, Operation
+from entrepot.raw import Accessor, AroundAccessor, Context, Layer, Operation, OpRead, OpWrite, WholeRead, WholeWrite
 from entrepot.raw.per_runtime import PerRuntime
 from entrepot.types.numbers import LONGEST, as_number
 
@@ -131,6 +131,10 @@ class _BandwidthAccessor(_ThrottledAccessor):
         bucket.add(-_size(result))
         return result
 
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+        content = await self.around(Operation.READER_READ, path, self.inner.read_whole, path, args)
+        return content if isinstance(content, bytes) else self.around_reader(path, *content)
+
 
 class _RequestsAccessor(_ThrottledAccessor):
     operations = _COUNTED
@@ -139,6 +143,14 @@ class _RequestsAccessor(_ThrottledAccessor):
     async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         await (await self._bucket.get()).take(1)
         return await call(*args)
+
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+        content = await self.around(Operation.READ, path, self.inner.read_whole, path, args)
+        return content if isinstance(content, bytes) else self.around_reader(path, *content)
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        stored = await self.around(Operation.WRITE, path, self.inner.write_whole, path, data, args)
+        return self.around_writer(path, *stored) if isinstance(stored, tuple) else stored
 
 
 def _size(data: object) -> int:

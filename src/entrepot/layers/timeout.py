@@ -26,6 +26,8 @@ from entrepot.raw import (
     RpList,
     RpRead,
     RpWrite,
+    WholeRead,
+    WholeWrite,
     oio,
 )
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
@@ -160,8 +162,30 @@ class _TimeoutAccessor(AroundAccessor):
     def read(self, path: str, args: OpRead) -> Coro[tuple[RpRead, oio.Read]]:
         return AroundAccessor.read(self._for_body(), path, args)
 
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+        timed = self._for_body()
+        try:
+            content = await timed.around(Operation.READER_READ, path, self.inner.read_whole, path, args)
+        except Timeout as error:
+            if error.operation != Operation.READER_READ:
+                raise
+            response, body = timed.around_reader(path, *await self.inner.read(path, args))
+            return response, oio.FailedReader(body, error)
+        return content if isinstance(content, bytes) else timed.around_reader(path, *content)
+
     def write(self, path: str, args: OpWrite) -> Coro[tuple[RpWrite, oio.Write]]:
         return AroundAccessor.write(self._for_body(), path, args)
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        timed = self._for_body()
+        try:
+            stored = await timed.around(Operation.WRITER_CLOSE, path, self.inner.write_whole, path, data, args)
+        except Timeout as error:
+            if error.operation != Operation.WRITER_CLOSE:
+                raise
+            response, body = timed.around_writer(path, *await self.inner.write(path, args))
+            return response, oio.FailedWriter(body, error)
+        return timed.around_writer(path, *stored) if isinstance(stored, tuple) else stored
 
     def delete(self) -> Coro[tuple[RpDelete, oio.Delete]]:
         return AroundAccessor.delete(self._for_body(is_deleter=True))
@@ -220,6 +244,9 @@ class _HttpTimeoutAccessor(_TimeoutAccessor):
         finally:
             _idle.reset(token)
 
+    read_whole = _TimeoutAccessor.read_whole
+    write_whole = _TimeoutAccessor.write_whole
+
 
 class _WholeCallTimeoutAccessor(_TimeoutAccessor):
     """Limits only calls that move no content, and does not touch requests, so that a reader costs nothing.
@@ -232,6 +259,10 @@ class _WholeCallTimeoutAccessor(_TimeoutAccessor):
     read = AroundAccessor.read
     list = AroundAccessor.list
     copy = AroundAccessor.copy
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        stored = await self.inner.write_whole(path, data, args)
+        return self.around_writer(path, *stored) if isinstance(stored, tuple) else stored
 
 
 def _limit(operation: Operation, layer: TimeoutLayer, context: Context) -> float | None:

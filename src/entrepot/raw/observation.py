@@ -7,7 +7,20 @@ from typing import Any, Final, Generic, TypeVar, TypeVarTuple, cast
 
 from entrepot.errors import Error
 
-from . import OPERATIONS, Accessor, AroundAccessor, Context, LayeredAccessor, Operation, RpListUploads
+from . import (
+    OPERATIONS,
+    WHOLE_OPERATIONS,
+    Accessor,
+    AroundAccessor,
+    Context,
+    LayeredAccessor,
+    Operation,
+    OpRead,
+    OpWrite,
+    RpListUploads,
+    WholeRead,
+    WholeWrite,
+)
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -30,6 +43,9 @@ _REPEATABLE: Final = frozenset(
 )
 _CLOSING: Final = frozenset({Operation.WRITER_CLOSE, Operation.COPIER_CLOSE})
 _CONTINUING: Final = (_OPENING | _REPEATABLE | {Operation.DELETER_DELETE}) - _CLOSING
+
+_READ, _READER_READ, _READER_CLOSE = Operation.READ, Operation.READER_READ, Operation.READER_CLOSE
+_WRITE, _WRITER_WRITE, _WRITER_CLOSE = Operation.WRITE, Operation.WRITER_WRITE, Operation.WRITER_CLOSE
 
 _OPERATIONS: Final = {call: Operation(call.capability) for call in Operation}
 """The operation that each call belongs to."""
@@ -129,6 +145,53 @@ class Observation(AroundAccessor, Generic[Token]):
         self.seconds = 0.0
         self.size = self.entries = 0
 
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+        content = await self._open((_READ, _READER_READ), path, self.inner.read_whole, path, args)
+        if not isinstance(content, bytes):
+            return self.around_reader(path, *content)
+        self._succeed(_READER_READ, (), content)
+        self._succeed(_READER_CLOSE, (), None)
+        return content
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        stored = await self._open((_WRITE, _WRITER_CLOSE), path, self.inner.write_whole, path, data, args)
+        if isinstance(stored, tuple):
+            return self.around_writer(path, *stored)
+        self._succeed(_WRITER_WRITE, (data,), None)
+        self._succeed(_WRITER_CLOSE, (), stored)
+        return stored
+
+    async def _open(
+        self,
+        calls: tuple[Operation, Operation],
+        path: str,
+        call: Callable[[*Args], Awaitable[T]],
+        *args: *Args,
+    ) -> T:
+        """Starts the operation by a whole operation of the inner accessor.
+
+        Arguments:
+            calls: the call that an error ends, and the call that waits, which a cancellation ends.
+            path: the path of the call.
+            call: the inner accessor's method.
+            args: its arguments.
+        """
+        self._begin(calls[0], path, args)
+        token, started = self.entered(), self._now()
+        try:
+            result = await call(*args)
+        except BaseException as error:
+            self.seconds += self._now() - started
+            self.failure = kind_of(error)
+            self.failed(calls[not isinstance(error, Exception)], path, error)
+            self.ended()
+            raise
+        else:
+            self.seconds += self._now() - started
+            return result
+        finally:
+            self.left(token)
+
     def _begin(self, call: Operation, path: str, args: tuple[Any, ...]) -> None:
         self._is_started = True
         self.operation = _OPERATIONS[call]
@@ -200,12 +263,13 @@ class ObservedAccessor(LayeredAccessor):
 
     def __init__(self, inner: Accessor, observe: Callable[[], AroundAccessor]) -> None:
         super().__init__(inner)
-        for operation in OPERATIONS:
-            setattr(self, operation, _through(observe, getattr(AroundAccessor, operation)))
+        for operation in (*OPERATIONS, *WHOLE_OPERATIONS):
+            setattr(self, operation, _through(observe, operation))
 
 
-def _through(observe: Callable[[], AroundAccessor], call: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+def _through(observe: Callable[[], AroundAccessor], operation: str) -> Callable[..., Awaitable[Any]]:
     def observed(*args: Any) -> Awaitable[Any]:
-        return call(observe(), *args)
+        call: Callable[..., Awaitable[Any]] = getattr(observe(), operation)
+        return call(*args)
 
     return observed
