@@ -397,7 +397,7 @@ def _start(request: HttpRequest) -> str:
     """The first lines of the canonical form: method, path and query, which are signed as they stand in the URL."""
     target, _, query = request.url.partition("?")
     path = target.partition("://")[2].partition("/")[2]
-    return f"{request.method}\n/{path}\n{canonical_query(query)}\n"
+    return f"{request.method}\n/{path}\n{canonical_query(query) if query else ''}\n"
 
 
 def _covered(headers: Sequence[Header]) -> list[Header]:

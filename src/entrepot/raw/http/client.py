@@ -1,6 +1,6 @@
 """Sends requests to an HTTP object store: signs them, bounds the size of responses and raises errors."""
 
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Container, Sequence
 from datetime import timedelta
 from typing import Final, Generic, TypeVar
 
@@ -79,7 +79,7 @@ class HttpClient(Generic[D]):
         Raises:
             Error: the response has any other status.
         """
-        response = await self._send(self._signer.sign, request, RANGE_STATUSES, args)
+        response = await self._send(request, RANGE_STATUSES, args)
         if response.status != 416:
             return response
         return with_size(response, self.dialect.refused_size(await read_error_body(response)))
@@ -90,7 +90,7 @@ class HttpClient(Generic[D]):
         Raises:
             Error: the response is not a success, or has more than `RESPONSE_LIMIT` bytes.
         """
-        return await _read_whole(await self._send(self._signer.sign, request, _SUCCESS, args))
+        return await _read_whole(await self._send(request, _SUCCESS, args))
 
     async def do(self, request: HttpRequest, args: ObjectArgs | None = None) -> HttpHeaders:
         """Returns the headers of a successful response whose content says nothing.
@@ -98,11 +98,11 @@ class HttpClient(Generic[D]):
         Raises:
             Error: the response is not a success, or its content is an error in spite of its status.
         """
-        return await self._done(await self._send(self._signer.sign, request, _SUCCESS, args))
+        return await self._done(await self._send(request, _SUCCESS, args))
 
     async def store(self, request: HttpRequest) -> HttpHeaders:
         """Does the same for a request whose content is an object or a part of one."""
-        return await self._done(await self._send(self._signer.sign_content, request, _SUCCESS, None))
+        return await self._done(await self._send(request, _SUCCESS, None, is_content=True))
 
     async def _done(self, response: HttpResponse) -> HttpHeaders:
         headers, content = await _read_whole(response)
@@ -110,15 +110,14 @@ class HttpClient(Generic[D]):
         return headers
 
     async def _send(
-        self,
-        sign: Callable[[HttpRequest], Awaitable[HttpRequest]],
-        request: HttpRequest,
-        expected: Container[int],
-        args: ObjectArgs | None,
+        self, request: HttpRequest, expected: Container[int], args: ObjectArgs | None, *, is_content: bool = False
     ) -> HttpResponse:
         request, left = with_added(request, self._headers), self._corrections
+        signer = self._signer
         while True:
-            sent = await sign(request)
+            sent = signer.sign_now(request, is_content=is_content)
+            if sent is None:
+                sent = await (signer.sign_content if is_content else signer.sign)(request)
             response = await self._http.send(sent)
             if response.status in expected:
                 return response
@@ -127,7 +126,7 @@ class HttpClient(Generic[D]):
             again = await corrected(refusal, left)
             if again is None:
                 error = self.dialect.error(response.status, response.headers, content, args)
-                raise self._signer.explain(error, sent)
+                raise signer.explain(error, sent)
             request, used = again
             left = tuple(correction for correction in left if correction is not used)
 

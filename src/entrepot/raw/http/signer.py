@@ -22,6 +22,18 @@ class RequestSigner:
         """Whether requests are sent without credentials."""
         return True
 
+    def sign_now(self, request: HttpRequest, *, is_content: bool = False) -> HttpRequest | None:
+        """Returns what `sign` or `sign_content` returns, if that is possible without waiting; None if it may not be.
+
+        The client asks first: most requests are signed without waiting, and coroutines cost a good part of a signature.
+        A signer that only overrides `sign` is always awaited.
+
+        Arguments:
+            request: the request.
+            is_content: whether its content is an object or a part of one.
+        """
+        return None
+
     async def sign(self, request: HttpRequest) -> HttpRequest:
         """Returns the request with its credentials. It may wait, for a token or for a hash made in a thread."""
         return request

@@ -73,7 +73,8 @@ class HttpStore(Accessor, Generic[D]):
             if is_conditional(args):
                 size = stated_content(response).size
                 self._dialect.describe_requested(response.headers, args, content_length=size)
-            check = self._dialect.content_check(response.headers) if args.range.is_full else None
+            is_whole = response.status == 200
+            check = self._dialect.content_check(response.headers) if is_whole else None
             return await plain_content(response.body, length, check)
         finally:
             await response.body.close()

@@ -1,9 +1,13 @@
 """Keys and queries in URLs."""
 
+import re
 from collections.abc import Sequence
+from typing import Final
 from urllib.parse import quote
 
 from entrepot.errors import InvalidInput
+
+_UNRESERVED: Final = re.compile("[A-Za-z0-9._~/-]*").fullmatch
 
 Query = Sequence[tuple[str, str | None]]
 """Names and values, in order. A name without a value has None."""
@@ -11,7 +15,7 @@ Query = Sequence[tuple[str, str | None]]
 
 def encode_key(key: str) -> str:
     """A key as the path of a URL: every byte is percent-encoded but the unreserved ones (RFC 3986, 2.3) and slashes."""
-    return quote(key, safe="/")
+    return key if _UNRESERVED(key) else quote(key, safe="/")
 
 
 def encode_query(query: Query) -> str:

@@ -231,13 +231,17 @@ def stated_version(headers: HttpHeaders) -> str | None:
 
 def _reading_query(args: OpRead | OpStat) -> Query:
     """The requested version, and the headers that the response must have."""
+    content_type, disposition = args.override_content_type, args.override_content_disposition
+    cache_control, version = args.override_cache_control, args.version
+    if version is None and content_type is None and disposition is None and cache_control is None:
+        return ()
     overrides = {
-        "response-content-type": args.override_content_type,
-        "response-content-disposition": args.override_content_disposition,
-        "response-cache-control": args.override_cache_control,
+        "response-content-type": content_type,
+        "response-content-disposition": disposition,
+        "response-cache-control": cache_control,
     }
     stated = [(name, value) for name, value in overrides.items() if value is not None]
-    return (*version_query(args.version), *stated)
+    return (*version_query(version), *stated)
 
 
 def version_query(version: str | None) -> Query:

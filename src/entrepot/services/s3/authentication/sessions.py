@@ -86,6 +86,10 @@ class SessionSigner(RequestSigner):
     def is_anonymous(self) -> bool:
         return False
 
+    def sign_now(self, request: HttpRequest, *, is_content: bool = False) -> HttpRequest | None:
+        signer = self._session if is_content else self._signer_of(request)
+        return signer.sign_now(request, is_content=is_content)
+
     async def sign(self, request: HttpRequest) -> HttpRequest:
         return await self._signer_of(request).sign(request)
 

@@ -9,7 +9,7 @@ from entrepot.raw.http.form import Form
 from entrepot.raw.http.signer import RequestSigner, presigned_headers
 from entrepot.raw.http.transport import Content, HttpRequest
 from entrepot.raw.runtime import Runtime
-from entrepot.signing.aws import TOKEN_HEADER, Credentials, Signer, hash_payload, is_signed_with
+from entrepot.signing.aws import EMPTY_SHA256, TOKEN_HEADER, Credentials, Signer, hash_payload, is_signed_with
 from entrepot.signing.clock import Clock
 from entrepot.signing.provider import CredentialCache
 from entrepot.types import PresignedRequest
@@ -59,6 +59,23 @@ class S3Signer(RequestSigner):
     @property
     def is_anonymous(self) -> bool:
         return self._credentials is None
+
+    def sign_now(self, request: HttpRequest, *, is_content: bool = False) -> HttpRequest | None:
+        if self._credentials is None:
+            return request
+        credentials = self._credentials.fresh()
+        if credentials is None:
+            return None
+        if is_content and self._is_payload_unsigned(request):
+            payload_hash = UNSIGNED_PAYLOAD
+        elif request.body is None:
+            payload_hash = EMPTY_SHA256
+        elif request.size > INLINE_HASH_LIMIT:
+            return None
+        else:
+            payload_hash = hash_payload(request.body)
+        # The time is read last, since hashing takes time
+        return self._signer.sign(request, credentials, self._region(), self._clock(), payload_hash)
 
     async def sign(self, request: HttpRequest) -> HttpRequest:
         if self._credentials is None:

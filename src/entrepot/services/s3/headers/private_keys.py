@@ -45,6 +45,10 @@ class PrivateKeySigner(RequestSigner):
     def is_anonymous(self) -> bool:
         return self._signer.is_anonymous
 
+    def sign_now(self, request: HttpRequest, *, is_content: bool = False) -> HttpRequest | None:
+        check_is_private(request.url)
+        return self._signer.sign_now(request, is_content=is_content)
+
     async def sign(self, request: HttpRequest) -> HttpRequest:
         check_is_private(request.url)
         return await self._signer.sign(request)

@@ -29,6 +29,12 @@ class PlacedSigner(RequestSigner):
     def is_anonymous(self) -> bool:
         return self._signer.is_anonymous
 
+    def sign_now(self, request: HttpRequest, *, is_content: bool = False) -> HttpRequest | None:
+        address = self._place.address
+        if address is None:
+            return None
+        return self._signer.sign_now(self._place.moved(request, address), is_content=is_content)
+
     async def sign(self, request: HttpRequest) -> HttpRequest:
         address = self._place.address or await self._place.find()
         return await self._signer.sign(self._place.moved(request, address))
