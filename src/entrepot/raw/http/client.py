@@ -14,7 +14,7 @@ from .errors import read_error_body
 from .form import Form
 from .reader import RANGE_STATUSES
 from .signer import RequestSigner
-from .transport import Header, HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpTransport, with_added
+from .transport import Header, HttpHeaders, HttpRequest, HttpResponse, HttpTransport, with_added
 
 D = TypeVar("D", bound=Dialect)
 
@@ -98,14 +98,13 @@ class HttpClient(Generic[D]):
         Raises:
             Error: the response is not a success, or its content is an error in spite of its status.
         """
-        return await self._done(await self._send(request, _SUCCESS, args))
+        return self._done(*await _read_whole(await self._send(request, _SUCCESS, args)))
 
     async def store(self, request: HttpRequest) -> HttpHeaders:
         """Does the same for a request whose content is an object or a part of one."""
-        return await self._done(await self._send(request, _SUCCESS, None, is_content=True))
+        return self._done(*await _read_whole(await self._send(request, _SUCCESS, None, is_content=True)))
 
-    async def _done(self, response: HttpResponse) -> HttpHeaders:
-        headers, content = await _read_whole(response)
+    def _done(self, headers: HttpHeaders, content: bytes) -> HttpHeaders:
         self.dialect.check_done(headers, content)
         return headers
 
@@ -140,17 +139,13 @@ def with_size(response: HttpResponse, size: int | None) -> HttpResponse:
 
 
 async def _read_whole(response: HttpResponse) -> tuple[HttpHeaders, bytes]:
+    body, pieces, size = response.body, list[bytes](), 0
     try:
-        return response.headers, await _read_all(response.body)
+        while not body.is_at_end and (piece := await body.read(_PIECE)):
+            pieces.append(piece)
+            size += len(piece)
+            if size > RESPONSE_LIMIT:
+                raise Unexpected(f"the response of the storage has more than {RESPONSE_LIMIT} bytes")
     finally:
-        await response.body.close()
-
-
-async def _read_all(body: HttpBody) -> bytes:
-    pieces, size = list[bytes](), 0
-    while piece := await body.read(_PIECE):
-        pieces.append(piece)
-        size += len(piece)
-        if size > RESPONSE_LIMIT:
-            raise Unexpected(f"the response of the storage has more than {RESPONSE_LIMIT} bytes")
-    return b"".join(pieces)
+        await body.close()
+    return response.headers, b"".join(pieces)

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Generic
 
-from entrepot.errors import Unsupported
+from entrepot.errors import Error, Unsupported
 from entrepot.raw import (
     Accessor,
     AccessorInfo,
@@ -20,6 +20,8 @@ from entrepot.raw import (
     RpRead,
     RpStat,
     RpWrite,
+    WholeRead,
+    WholeWrite,
     build_abs_path,
     is_dir_path,
     oio,
@@ -63,7 +65,7 @@ class HttpStore(Accessor, Generic[D]):
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, HttpReader]:
         return self._opened(path, args, self._dialect.get(self._key(path), args))
 
-    async def read_whole(self, path: str, args: OpRead) -> bytes | tuple[RpRead, HttpReader]:
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
         request = self._dialect.get(self._key(path), args)
         response = await self._client.open(request, args)
         length = plain_length(response, args.range)
@@ -81,6 +83,14 @@ class HttpStore(Accessor, Generic[D]):
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
         return RpWrite(), oio.OneShotWriter(Publication(self._client, self._key(path), args).put)
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        publication = Publication(self._client, self._key(path), args)
+        try:
+            return await publication.put(data if isinstance(data, bytes) else bytes(data))
+        except Error as error:
+            # The next attempt is made by the same publication, which knows that this one may have stored the object.
+            return RpWrite(), oio.FailedWriter(oio.OneShotWriter(publication.put), error)
 
     async def delete(self) -> tuple[RpDelete, oio.Delete]:
         max_size = self.info.native_capability.delete_max_size or 1

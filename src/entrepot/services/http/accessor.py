@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from entrepot.errors import IsADirectory, Unsupported
-from entrepot.raw import Accessor, AccessorInfo, OpPresign, OpRead, OpStat, RpPresign, RpRead, RpStat
+from entrepot.raw import Accessor, AccessorInfo, OpPresign, OpRead, OpStat, RpPresign, RpRead, RpStat, WholeRead
 from entrepot.raw.http.conditions import check_honoured, is_conditional
 from entrepot.raw.http.errors import status_error
 from entrepot.raw.http.headers import parse_length
@@ -60,7 +60,7 @@ class HttpAccessor(Accessor):
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, HttpReader]:
         return self._opened(path, args, self._site.read_request(path, args))
 
-    async def read_whole(self, path: str, args: OpRead) -> bytes | tuple[RpRead, HttpReader]:
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
         request = self._site.read_request(path, args)
         response = await self._fetch(request, args)
         length = plain_length(response, args.range)

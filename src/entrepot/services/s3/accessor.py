@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
-from entrepot.errors import ConditionNotMatch, NotFound, Unexpected
+from entrepot.errors import ConditionNotMatch, Error, NotFound, Unexpected
 from entrepot.raw import (
     DEFAULT_WRITE,
     AccessorInfo,
@@ -31,6 +31,7 @@ from entrepot.raw import (
     RpSetTags,
     RpStat,
     RpWrite,
+    WholeWrite,
     oio,
 )
 from entrepot.raw.http.client import HttpClient
@@ -238,8 +239,21 @@ class S3Accessor(HttpStore[S3Core]):
         upload = S3Upload(self._client, self._key(path), args)
         if args.append:
             return RpWrite(), oio.AppendWriter(upload.find_end, upload.append, args.chunk or APPEND_SIZE)
+        return RpWrite(), self._multipart_writer(upload, args)
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        if args.append or len(data) > self.part_sizes(args).size(1):
+            return await self.write(path, args)
+        upload = S3Upload(self._client, self._key(path), args)
+        try:
+            return await upload.store(data if isinstance(data, bytes) else bytes(data))
+        except Error as error:
+            # The next attempt is made by the same upload, which knows that this one may have stored the object.
+            return RpWrite(), oio.FailedWriter(self._multipart_writer(upload, args), error)
+
+    def _multipart_writer(self, upload: S3Upload, args: OpWrite) -> oio.MultipartWriter:
         window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
-        return RpWrite(), oio.MultipartWriter(upload, self.part_sizes(args), window)
+        return oio.MultipartWriter(upload, self.part_sizes(args), window)
 
     def part_sizes(self, args: OpWrite) -> oio.PartSizes:
         """The sizes of the parts of a write, kept for the next one of the same kind."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from entrepot.errors import Error, Unexpected
-from entrepot.raw import OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
+from entrepot.raw import DEFAULT_WRITE, OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
 from entrepot.raw.http.conditions import check_version
 from entrepot.raw.http.dialect import Dialect, ListRequests, ObjectArgs
 from entrepot.raw.http.headers import (
@@ -89,6 +89,8 @@ class S3Core(Dialect):
         Raises:
             InvalidInput: the metadata or a tag cannot be sent.
         """
+        if args is DEFAULT_WRITE:  # most writes: nothing to look for
+            return [*self.fixed.of_default]
         return [*STORED.to_store(args), *self.fixed.of_write(args)]
 
     def delete(self, key: str, args: OpDelete) -> HttpRequest:

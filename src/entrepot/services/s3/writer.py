@@ -51,6 +51,8 @@ class S3Upload(MultipartUpload):
         self._publication = Publication(client, key, args)
 
     async def store(self, content: bytes) -> Metadata:
+        if self._checksum is None:
+            return await self._publication.put(content)
         return await self._publication.put(content, self._stated(await self._checksum_of(content)))
 
     async def find_end(self) -> int:

@@ -4,7 +4,7 @@ The source is PutObject in the Amazon S3 API Reference: storage class, ACL, tags
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote
@@ -31,6 +31,9 @@ class FixedHeaders:
         storage_class: the storage class of new objects, unless the call names one.
         acl: the predefined access control of new objects, unless the call names one.
         lock_mode: the mode of the object lock of a write with `retain_until`.
+
+    Attributes:
+        of_default: the headers of a request that creates an object without options.
     """
 
     every: tuple[Header, ...] = ()
@@ -38,6 +41,10 @@ class FixedHeaders:
     storage_class: str | None = None
     acl: str | None = None
     lock_mode: str = GOVERNANCE
+    of_default: tuple[Header, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "of_default", tuple(self.of_new()))
 
     @property
     def customer_key(self) -> tuple[Header, ...]:
