@@ -117,7 +117,6 @@ class HttpHeaders(dict[str, str]):
     __slots__ = ()
 
     def __init__(self, headers: Iterable[Header] = ()) -> None:
-        super().__init__()
         for name, value in headers:
             key = name.lower()
             self[key] = f"{self[key]}, {value}" if key in self else value

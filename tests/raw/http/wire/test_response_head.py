@@ -12,6 +12,8 @@ from entrepot.raw.http.wire.response_head import (
     NotHttp,
     ResponseHead,
     UnknownCoding,
+    _names,
+    _status_lines,
     parse_head,
 )
 from entrepot.testing.scripted_server import raw_response
@@ -236,3 +238,20 @@ def test_a_head_is_bounded(message: bytes, step: int) -> None:
     with pytest.raises(HeadTooLarge):
         for start in range(0, len(message), step):
             reader.take(message[start : start + step])
+
+
+def test_a_server_that_makes_up_names_and_statuses_does_not_fill_the_memory() -> None:
+    for number in range(2000):
+        head = head_of(f"X-{number}: a", f"X-{'long' * 20}-{number}: b", status=f"200 {number}")
+        assert head.headers[f"x-{number}"] == "a"
+    for cache in (_names, _status_lines):
+        assert 0 < len(cache) <= 512
+        assert all(len(text) <= 64 for text in cache)
+
+
+def test_what_is_not_valid_is_refused_each_time() -> None:
+    for _ in range(2):
+        with pytest.raises(MalformedResponse):
+            head_of("X Y: 1")
+        with pytest.raises(NotHttp):
+            parse_head(b"HTTP/1.1 20 OK\r\n\r\n")

@@ -5,12 +5,16 @@ here, so that no two parsers can disagree. Contradictions are errors (RFC 9112, 
 that is not one number, a coding other than chunked. A head that is only untidy (a bare LF, a folded header, an empty
 line before it) is accepted, but the connection does not serve another request after it.
 
+There is one parser. A head is split into lines and these at their colons; an untidy head is tidied first. The names of
+headers and the status lines, which repeat from response to response, are checked once and cached. What a server chooses
+for each response, the values, is not.
+
 The memory and time that a server can cost are bounded: `MAX_HEAD` bytes and `MAX_FIELDS` headers up to the end of the
-final head, and `MAX_INFORMATIONAL` responses before it.
+final head, and `MAX_INFORMATIONAL` responses before it. The caches have few entries, of short texts, for all servers.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.transport import HttpHeaders
@@ -27,12 +31,21 @@ MAX_INFORMATIONAL: Final = 16
 """The most informational responses (1xx) before the final one."""
 
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
-_STATUS_LINE: Final = r"HTTP/1\.([0-9]) +([0-9]{3})(?:[ \t][^\r\n\0]*+)?"
-_STATUS: Final = re.compile(rf"{_STATUS_LINE}\r?\n")
-_TIDY: Final = re.compile(rf"{_STATUS_LINE}((?:\r\n{FIELD_NAME}:[^\r\n\0]*+)*+)\r\n\r\n")
+_TIDY_END: Final = b"\r\n\r\n"
+_NAME: Final = re.compile(FIELD_NAME)
+_STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) +([0-9]{3})(?:[ \t][^\r\n\0]*+)?")
 _FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
 _BLANKS: Final = " \t"
 _START: Final = b"HTTP/1."
+_PERSISTENT: Final = frozenset({"", "keep-alive", "Keep-Alive"})
+_WITHOUT_CONTENT: Final = frozenset({204, 304})
+_Value = TypeVar("_Value")
+
+_CACHED: Final = 512
+"""The most entries of a cache."""
+
+_CACHED_LENGTH: Final = 64
+"""The longest text that is cached, in characters."""
 
 
 class NotHttp(MalformedResponse):
@@ -100,6 +113,10 @@ class HeadReader:
             HeadTooLarge: the response is not within the bounds.
             MalformedResponse: the head is not valid.
         """
+        if not self._pending and not self._passed:
+            received = whole_head(data, self._has_content)
+            if received is not None:
+                return received
         searched = max(0, len(self._pending) - 2)  # the end of the head may start there
         data = self._skip_empty_lines(self._pending + data if self._pending else data)
         while found := _HEAD_END.search(data, searched):
@@ -141,6 +158,22 @@ class HeadReader:
         self._pending = start
 
 
+def whole_head(data: bytes, has_content: bool) -> tuple[ResponseHead, bytes] | None:
+    """The head at the start of the bytes, and the bytes after it, if it is complete, tidy and final, as most are.
+
+    Otherwise None: a `HeadReader` finds out what it is.
+
+    Raises:
+        HeadTooLarge: it has too many headers.
+        MalformedResponse: a header contradicts another.
+    """
+    raw, end, rest = data.partition(_TIDY_END)
+    if not end or len(raw) > MAX_HEAD - len(_TIDY_END):
+        return None
+    head = _parse_tidy(raw.decode("utf-8", "surrogateescape"), has_content, True)
+    return None if head is None or head.status < 200 else (head, rest)
+
+
 def parse_head(raw: bytes, *, has_content: bool = True) -> ResponseHead:
     """Parses the head of a response, which ends with an empty line.
 
@@ -150,77 +183,120 @@ def parse_head(raw: bytes, *, has_content: bool = True) -> ResponseHead:
         MalformedResponse: a header is not valid, or contradicts another.
     """
     text = raw.decode("utf-8", "surrogateescape")
-    found = _TIDY.fullmatch(text)
-    is_tidy = found is not None
-    if found is None:
-        found = _TIDY.fullmatch(_tidied(text))
-    if found is None:
+    head = _parse_tidy(text[:-4], has_content, True) if text.endswith("\r\n\r\n") else None
+    if head is None:
+        head = _parse_tidy(_tidied(text), has_content, False)
+    if head is None:
         raise MalformedResponse("a line of the head is not a header")
-    minor_version, status, fields = found.groups()
-    headers = _parse_fields(fields.split("\r\n"))
-    return _judged(int(status), minor_version, headers, is_tidy=is_tidy, has_content=has_content)
+    return head
 
 
 def _tidied(text: str) -> str:
-    """Gives every line its CRLF, and joins a folded header (RFC 9112, 2.2 and 5.2)."""
-    status_line = _STATUS.match(text)
-    if status_line is None:
+    """Gives every line its CRLF, joins a folded header, and drops the empty line (RFC 9112, 2.2 and 5.2)."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    if _STATUS_LINE.fullmatch(lines[0]) is None:
         raise NotHttp("the response does not start with a status line")
-    if text[status_line.end()] in " \t":  # folded to the status line, it would be ambiguous
+    if lines[1].startswith((" ", "\t")):  # folded to the status line, it would be ambiguous
         raise MalformedResponse("white space before the first header")
-    lines = text.replace("\r\n", "\n").replace("\n", "\r\n")
-    return _FOLD.sub(" ", lines[:-4]) + "\r\n\r\n"
+    return _FOLD.sub(" ", "\r\n".join(lines[:-2]))
 
 
-def _parse_fields(lines: list[str]) -> HttpHeaders:
-    """Parses headers; the first line is empty."""
-    if len(lines) > MAX_FIELDS + 1:
+class _Names(dict[str, str]):
+    """The names of headers in lower case, by the text in the head. A name that is found here is valid."""
+
+    def __missing__(self, text: str) -> str:
+        if _NAME.fullmatch(text) is None:
+            raise ValueError("not a name")
+        return _cached(self, text, text.lower())
+
+
+class _StatusLines(dict[str, tuple[int, str]]):
+    """The status and the minor version in a status line, by the line."""
+
+    def __missing__(self, line: str) -> tuple[int, str]:
+        found = _STATUS_LINE.fullmatch(line)
+        if found is None:
+            raise ValueError("not a status line")
+        return _cached(self, line, (int(found[2]), found[1]))
+
+
+def _cached(cache: dict[str, _Value], text: str, value: _Value) -> _Value:
+    """Caches what a text means. The cache is bounded, since servers choose the texts."""
+    if len(text) <= _CACHED_LENGTH:
+        if len(cache) >= _CACHED:
+            cache.clear()
+        cache[text] = value
+    return value
+
+
+_names: Final = _Names()
+_status_lines: Final = _StatusLines()
+
+
+def _parse_tidy(text: str, has_content: bool, was_tidy: bool) -> ResponseHead | None:
+    """Parses a head; None if a line is not valid.
+
+    Arguments:
+        text: the head without its empty line.
+        has_content: whether the response can have content.
+        was_tidy: whether it arrived so.
+
+    Raises:
+        HeadTooLarge: it has too many headers.
+        MalformedResponse: a header contradicts another.
+    """
+    lines = text.split("\r\n")
+    status_line = lines.pop(0)
+    rest = "".join(lines)
+    if "\r" in rest or "\n" in rest or "\0" in rest:
+        return None
+    names, headers = _names, HttpHeaders()
+    try:
+        status, minor_version = _status_lines[status_line]
+        for line in lines:
+            name, value = line.split(":", 1)
+            headers[names[name]] = value.strip(_BLANKS)
+    except ValueError:  # a line has no colon, or is not valid
+        return None
+    if len(lines) > MAX_FIELDS:
         raise HeadTooLarge(f"more than {MAX_FIELDS} headers")
-    headers = HttpHeaders()
-    for line in lines[1:]:
-        name, _, value = line.partition(":")
-        key = name.lower()
-        headers[key] = f"{headers[key]}, {value.strip(_BLANKS)}" if key in headers else value.strip(_BLANKS)
-    return headers
+    if len(headers) != len(lines):
+        headers = HttpHeaders((name, value.strip(_BLANKS)) for name, value in (line.split(":", 1) for line in lines))
+    return _judged(status, minor_version, headers, has_content, was_tidy)
 
 
-def _judged(status: int, minor_version: str, headers: HttpHeaders, *, is_tidy: bool, has_content: bool) -> ResponseHead:
+def _judged(status: int, minor_version: str, headers: HttpHeaders, has_content: bool, is_tidy: bool) -> ResponseHead:
     """Decides how long the content is, and whether the connection can be kept (RFC 9112, 6.3 and 9.3)."""
     if 100 <= status < 200:
         return ResponseHead(status, headers, 0, is_chunked=False, may_keep=False)
-    is_chunked, stated = _is_chunked(headers), _stated_length(headers)
-    may_keep = is_tidy and _persists(minor_version, headers, is_chunked=is_chunked)
-    if status in (204, 304) or not has_content:
+    is_chunked = "transfer-encoding" in headers
+    if is_chunked:
+        _check_coding(headers)
+    stated = parse_length(headers.get("content-length"))
+    if stated is None and "content-length" in headers:
+        raise MalformedResponse("the Content-Length is not a number")
+    may_keep = is_tidy and _persists(minor_version, headers, is_chunked)
+    if status in _WITHOUT_CONTENT or not has_content:
         may_keep = may_keep and (status != 204 or not (is_chunked or stated))
         return ResponseHead(status, headers, 0, is_chunked=False, may_keep=may_keep)
     return ResponseHead(status, headers, stated, is_chunked, may_keep and (is_chunked or stated is not None))
 
 
-def _is_chunked(headers: HttpHeaders) -> bool:
-    coding = headers.get("transfer-encoding")
-    if coding is None:
-        return False
+def _check_coding(headers: HttpHeaders) -> None:
+    coding = headers["transfer-encoding"]
     if "content-length" in headers:
         raise MalformedResponse("both a Content-Length and a Transfer-Encoding")
-    if (
-        not coding.isascii() or coding.lower() != "chunked"
-    ):  # some letters that are not ASCII become ASCII in lower case
+    if not coding.isascii() or coding.lower() != "chunked":
+        # A letter that is not ASCII can become ASCII in lower case.
         raise UnknownCoding
-    return True
 
 
-def _stated_length(headers: HttpHeaders) -> int | None:
-    stated = headers.get("content-length")
-    length = parse_length(stated)
-    if stated is not None and length is None:
-        raise MalformedResponse("the Content-Length is not a number")
-    return length
-
-
-def _persists(minor_version: str, headers: HttpHeaders, *, is_chunked: bool) -> bool:
+def _persists(minor_version: str, headers: HttpHeaders, is_chunked: bool) -> bool:
     """Whether the server keeps the connection. HTTP 1.0 has no chunked coding, so its end there is doubtful."""
     stated = headers.get("connection", "")
-    options = [option.strip(_BLANKS) for option in stated.lower().split(",")] if stated else ()
+    if stated in _PERSISTENT and minor_version != "0":
+        return True
+    options = [option.strip(_BLANKS) for option in stated.lower().split(",")]
     if minor_version == "0" and (is_chunked or "keep-alive" not in options):
         return False
     return "close" not in options
