@@ -1,6 +1,10 @@
 """The head of a request, without a network."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from entrepot.errors import InvalidInput
 from entrepot.raw.http import HttpRequest
@@ -62,3 +66,32 @@ def test_the_error_of_a_lone_surrogate_holds_nothing_of_the_head() -> None:
         head_of(request, "/", {})
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("code", [*range(0x20), 0x7F, 0x80, 0x9F, 0x2028])
+def test_of_the_control_characters_of_ascii_only_a_tab_is_sent(code: int) -> None:
+    request = HttpRequest("GET", "http://h/", [("X", f"a{chr(code)}b")])
+    if code == 0x09 or code > 0x7F:
+        assert head_of(request, "/", {}) == f"GET / HTTP/1.1\r\nX: a{chr(code)}b\r\n\r\n".encode()
+    else:
+        with pytest.raises(InvalidInput, match="control character"):
+            head_of(request, "/", {})
+
+
+_TEXT = st.text(st.sampled_from("\r\n\0\t\x1f\x7f :aX\xe4\u2028\udcff"), max_size=6)
+
+
+@given(_TEXT, _TEXT, st.lists(st.tuples(_TEXT, _TEXT), max_size=3))
+def test_a_head_has_exactly_its_lines_whatever_is_put_into_it(
+    method: str, target: str, headers: list[tuple[str, str]]
+) -> None:
+    request, parts = (
+        HttpRequest(method, "http://h/", headers),
+        [method, target, *(text for one in headers for text in one)],
+    )
+    if any(re.search(r"[\x00-\x08\x0a-\x1f\x7f]", part) for part in parts):
+        with pytest.raises(InvalidInput):
+            head_of(request, target, COMMON)
+    else:
+        lines = [f"{method} {target} HTTP/1.1", *COMMON.values(), *(f"{name}: {value}" for name, value in headers)]
+        assert head_of(request, target, COMMON) == "\r\n".join([*lines, "\r\n"]).encode("utf-8", "surrogateescape")

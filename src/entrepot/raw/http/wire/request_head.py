@@ -1,6 +1,5 @@
 """The head of a request: exactly its own headers, and as few others as possible."""
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -8,7 +7,8 @@ from entrepot.errors import InvalidInput
 from entrepot.raw.http.transport import HttpRequest
 
 _WITH_CONTENT: Final = frozenset({"PATCH", "POST", "PUT"})
-_FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_FORBIDDEN: Final = bytes({*range(0x20), 0x7F} - {0x09})
+"""The control characters. A tab may be part of a value."""
 
 
 def head_of(request: HttpRequest, target: str, common: Mapping[str, str]) -> bytes:
@@ -23,34 +23,29 @@ def head_of(request: HttpRequest, target: str, common: Mapping[str, str]) -> byt
     Raises:
         InvalidInput: a part of it would end a line or a field, or cannot be encoded.
     """
-    first, own = dict(common), list[str]()
+    lines, first = [f"{request.method} {target} HTTP/1.1"], common
+    own: list[str] = []
     for name, value in request.headers:
         key = name.lower()
         if key in first:
-            first[key] = f"{name}: {value}"
+            first = {**first, key: f"{name}: {value}"}
         elif key != "content-length":
             own.append(f"{name}: {value}")
-    lines = [f"{request.method} {target} HTTP/1.1", *first.values(), *own]
-    _check("".join(lines))
+    lines += first.values()
+    lines += own
     if request.body is not None or request.method in _WITH_CONTENT:
         # RFC 9110, 8.6. It is stated whatever length the request states itself.
         lines.append(f"Content-Length: {request.size}")
     lines.append("\r\n")
-    # Outside of the handler: the error that is handled there holds the whole head, with its signature.
-    if (head := _encoded("\r\n".join(lines))) is None:
-        raise InvalidInput("the URL or a header of the request has a lone surrogate")
-    return head
-
-
-def _encoded(text: str) -> bytes | None:
     try:
         # An etag is sent with the bytes that it was received with, which may not be UTF-8.
-        return text.encode("utf-8", "surrogateescape")
+        head = "\r\n".join(lines).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        return None
-
-
-def _check(text: str) -> None:
-    # Most heads are printable, which is checked faster than the forbidden characters.
-    if not text.isprintable() and _FORBIDDEN.search(text):
+        head = b""
+    if not head:
+        # Outside of the handler: the error that is handled there holds the whole head, with its signature.
+        raise InvalidInput("the URL or a header of the request has a lone surrogate")
+    # Only the line breaks that were joined in are control characters. A search by a pattern takes four times as long.
+    if len(head) - len(head.translate(None, _FORBIDDEN)) != 2 * len(lines):
         raise InvalidInput("the URL or a header of the request has a control character")
+    return head
