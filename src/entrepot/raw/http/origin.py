@@ -76,6 +76,7 @@ class Origin:
 
     Attributes:
         address: where it is.
+        key: equal for origins that can share connections.
         proxy: the proxy to use, if any.
         headers: the headers that a request has unless it sets them itself, ready to be sent, by name in lower case.
         connect_headers: the headers of a CONNECT request to the proxy, Host excepted.
@@ -84,11 +85,12 @@ class Origin:
         InvalidInput: the origin cannot be used.
     """
 
-    __slots__ = ("_prefix", "address", "connect_headers", "headers", "proxy")
+    __slots__ = ("_prefix", "address", "connect_headers", "headers", "key", "proxy")
 
     def __init__(self, text: str, proxy: Endpoint | None, user_agent: str = USER_AGENT) -> None:
         self.address = address = parse_origin(text)
         self.proxy = proxy
+        self.key = (address.scheme, address.host, address.port, proxy)
         self.connect_headers = [*_own_headers(user_agent), *_proxy_headers(proxy)]
         headers = [("Host", address.authority), *_own_headers(user_agent)]
         if address.username is not None:

@@ -1,0 +1,443 @@
+"""A connection: the protocol that the event loop calls.
+
+Theory of operation. A connection is in one of these states, and belongs to:
+
+    new or idle   the pool. `_stream` is None. Bytes that arrive would be read as the next response: they end it.
+    in exchange   the exchange in `_stream`, from `start` until `_release`.
+    closing       nobody. The event loop still has its socket, and reports its end.
+
+In an exchange, received bytes go to `ResponseStream.take`, and the content in them to that stream. The connection keeps
+none of it. Once the response has ended, `_release` cuts the stream and the connection apart before anything else
+happens, and the pool keeps the connection only if `Exchange.may_serve_another` says so. So a connection serves another
+request only when nothing points at it but the pool.
+
+A response that ends before its request is sent leaves the connection in the exchange, until the task of the request has
+found that out (`end_upload`).
+
+Receiving. All connections of a pool receive into one scratch buffer, which the event loop fills and hands over in one
+step. While a reader waits with a buffer of its own, content is received directly into that: `_target` is the rest of
+it, never longer than the content that is certain to follow.
+
+Everything runs on the loop of the connection, in two tasks at most: the task of the request, which waits for the head
+and then reads the content, and the task that sends the rest of a long request (`sending`). If the task of the request
+is cancelled, the connection is cut off: an unfinished exchange is never resumed.
+
+Time: see `sweep`. The connection is active when the exchange starts, when the server has accepted all of the request,
+when the head is complete, and with every byte of content. A head or a trailer that arrives byte by byte, or endless
+informational responses, time out. While receiving is paused, since nobody reads, the server owes nothing.
+"""
+
+import asyncio
+import select
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from entrepot.raw.http import failures
+from entrepot.raw.http.wire.exchange import State
+from entrepot.raw.http.wire.framing import MalformedResponse
+from entrepot.raw.http.wire.sockets import readability, receive, unacknowledged
+
+from .breaks import GIVEN_UP, LOST, RESET, Break, of_end, of_malformed
+from .stream import ResponseStream
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+BUFFER: Final = 256 * 1024
+"""How many bytes of content may wait to be read before receiving is resumed; it is paused at twice that."""
+
+SCRATCH: Final = 120 * 1024
+"""The most bytes of one receive. The usual allocator takes blocks above 128 KiB from the system and frees them each
+time, and pages of new memory cost more than receiving into them."""
+
+
+class Owner(Protocol):
+    """What a connection needs of its pool."""
+
+    loop: asyncio.AbstractEventLoop
+    scratch: memoryview
+
+    def note_made(self, connection: "Connection") -> None:
+        """Records a connection that has a socket."""
+
+    def note_lost(self, connection: "Connection") -> None:
+        """Forgets a connection that has ended."""
+
+    def give_back(self, connection: "Connection", *, may_keep: bool) -> None:
+        """Takes a connection back whose response has ended: keeps it, or closes it."""
+
+    def give_up(self, connection: "Connection") -> None:
+        """Takes a connection back that is being cut off."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A connection.
+
+    Arguments:
+        owner: the pool.
+        key: the key under which the pool keeps it.
+
+    Attributes:
+        active_at: the time of the last look at which it had been active.
+        has_served: whether it has received a response.
+        idle_timeout: for how many seconds the server may be silent; None is without limit.
+        is_active: whether something happened since the last look.
+        key: the key under which the pool keeps it.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_drained",
+        "_handed",
+        "_is_lost",
+        "_is_paused",
+        "_is_writing_paused",
+        "_owner",
+        "_poll",
+        "_scratch",
+        "_stream",
+        "_taken",
+        "_target",
+        "_wire",
+        "active_at",
+        "has_served",
+        "idle_timeout",
+        "is_active",
+        "key",
+    )
+
+    _wire: Any  # asyncio.Transport, whose methods the event loops implement with different classes
+
+    def __init__(self, owner: Owner, key: "Hashable") -> None:
+        self._owner = owner
+        self._scratch = owner.scratch
+        self._stream: ResponseStream | None = None
+        self._target: memoryview | None = None
+        self._poll: select.poll | None = None
+        self._closed: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._handed = self._taken = 0
+        self._is_lost = self._is_paused = self._is_writing_paused = False
+        self._wire = None
+        self.active_at = 0.0
+        self.has_served = False
+        self.idle_timeout: float | None = None
+        self.is_active = True
+        self.key = key
+
+    # Called by the event loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._wire = transport
+        self._owner.note_made(self)
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        target = self._target
+        return self._scratch if target is None else target
+
+    def buffer_updated(self, nbytes: int) -> None:
+        stream = self._stream
+        if stream is None:
+            self._wire.abort()
+        elif self._target is not None:
+            self._receive_into_target(stream, self._target, nbytes)
+        else:
+            self._receive(stream, bytes(self._scratch[:nbytes]))
+
+    def eof_received(self) -> None:
+        """Ends a connection that the server closes while content is sent: the rest would never be accepted."""
+        if self._stream is not None and self._stream.is_sending:
+            self._wire.abort()
+
+    def pause_writing(self) -> None:
+        self._is_writing_paused = True
+
+    def resume_writing(self) -> None:
+        self._is_writing_paused = False
+        self._wake_sender()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        stream = self._stream
+        if stream is not None and exc is not None and self._handed and stream.head is None:
+            self._receive_rest()
+        self._is_lost = True
+        self._wake_sender()
+        self._owner.note_lost(self)
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
+        stream = self._stream
+        if stream is not None:
+            self._end(stream, exc)
+
+    def _end(self, stream: ResponseStream, exc: BaseException | None) -> None:
+        """Ends the exchange with the connection."""
+        ends_with_connection = stream.head is not None and stream.head.ends_with_connection
+        stream.end(is_orderly=exc is None)
+        if stream.state is State.DONE:
+            self._finish(stream)
+        else:
+            self._break(RESET if ends_with_connection else of_end(exc, has_head=stream.head is not None))
+        stream.wake()
+
+    # Receiving.
+
+    def _receive(self, stream: ResponseStream, data: bytes) -> None:
+        had_head = stream.head is not None
+        try:
+            content = stream.take(data)
+        except MalformedResponse as error:
+            self._break(of_malformed(error))
+            return
+        if not had_head:
+            if stream.head is None:
+                return
+            self._note_head(stream)
+        if content:
+            self.is_active = True
+            stream.add(content)
+        if stream.state is State.DONE:
+            self._finish(stream)
+        elif stream.held > 2 * BUFFER:
+            self._pause()
+        stream.wake()
+
+    def _note_head(self, stream: ResponseStream) -> None:
+        """A connection whose response comes before the server has accepted the whole request is not used again."""
+        self.has_served = self.is_active = True
+        if self._handed and self._unsent():
+            stream.forbid_reuse()
+
+    def _receive_into_target(self, stream: ResponseStream, target: memoryview, size: int) -> None:
+        self.is_active = True
+        stream.note_received(size)
+        stream.filled += size
+        self._target = target[size:] if size < len(target) else None
+        if stream.state is State.DONE:
+            self._finish(stream)
+        stream.wake()
+
+    def _receive_rest(self) -> None:
+        """Receives the bytes that arrived before the connection broke.
+
+        A server that refuses content responds and then breaks the connection. The event loop stops receiving when
+        sending fails. With TLS these bytes are lost.
+        """
+        if self._wire.get_extra_info("ssl_object") is not None:
+            return
+        with suppress(OSError):
+            while (stream := self._stream) is not None and (data := receive(self._descriptor())):
+                self._receive(stream, data)
+
+    def _pause(self) -> None:
+        """Pauses receiving, so that the server must wait."""
+        if not self._is_paused:
+            self._is_paused = True
+            with suppress(RuntimeError):  # uvloop raises it of a connection that is closed
+                self._wire.pause_reading()
+
+    def _resume(self) -> None:
+        self._is_paused = False
+        self.is_active = True
+        with suppress(RuntimeError):
+            self._wire.resume_reading()
+
+    # The exchange.
+
+    def start(self, stream: ResponseStream, data: bytes, *, content: int, idle_timeout: float | None) -> None:
+        """Starts an exchange and sends the start of its request.
+
+        Arguments:
+            stream: the exchange. It is `HEAD`, and no other is in progress.
+            data: the head, and the first piece of the content.
+            content: how many bytes of `data` are content.
+            idle_timeout: for how many seconds the server may be silent; None is without limit.
+        """
+        self._stream = stream
+        stream.connection = self
+        self.idle_timeout = idle_timeout
+        self.is_active = True
+        self._handed = content
+        self._taken = 0
+        if self._wire.is_closing():
+            self._break(LOST)
+        else:
+            self._wire.write(data)
+
+    def note_content(self, size: int) -> None:
+        """Records that `size` bytes of content are handed to the connection now."""
+        self._handed += size
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Hands bytes to the connection, which may buffer them.
+
+        Raises:
+            OSError: the connection is closed.
+        """
+        if self._wire.is_closing():
+            raise ConnectionResetError("the connection is closed")
+        self._wire.write(data)
+
+    @property
+    def is_writing_paused(self) -> bool:
+        """Whether the connection accepts no more bytes now."""
+        return self._is_writing_paused
+
+    async def drain(self) -> None:
+        """Waits until the connection accepts more.
+
+        Raises:
+            OSError: the connection is closed.
+        """
+        if self._is_writing_paused and not self._is_lost:
+            self._drained = self._owner.loop.create_future()
+            await self._drained
+        if self._is_lost:
+            raise ConnectionResetError("the connection is closed")
+
+    def _wake_sender(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    def note_accepted(self) -> None:
+        """Records that all content was handed to the connection and accepted by it."""
+        self.is_active = True
+        self._taken = self._handed - self._unsent()
+
+    def receive_into(self, stream: ResponseStream, buffer: memoryview) -> None:
+        """Lets the connection receive content directly into a buffer, as far as content is certain to follow."""
+        stream.filled = 0
+        size = stream.receivable
+        self._target = buffer[:size] if size else None
+
+    def receive_into_scratch(self) -> None:
+        """Ends `receive_into`."""
+        self._target = None
+
+    def note_read(self, stream: ResponseStream) -> None:
+        """Resumes receiving, if it was paused and the reader has caught up."""
+        if self._is_paused and stream.held <= BUFFER:
+            self._resume()
+
+    def end_upload(self, stream: ResponseStream) -> None:
+        """Ends the wait for the content to be sent. A response that has ended by then is finished."""
+        stream.is_uploading = False
+        if stream.state is State.DONE and self._stream is stream:
+            self._finish(stream)
+
+    def _finish(self, stream: ResponseStream) -> None:
+        """Gives the connection back after a response."""
+        if self._stream is not stream or stream.is_uploading:
+            return
+        if self._is_paused and not self._is_lost:
+            # TLS may hold received bytes. They must be seen first, since they may be past the end.
+            self._resume()
+            self._owner.loop.call_soon(self._finish, stream)
+            return
+        may_keep, is_sending = stream.may_serve_another, stream.is_sending
+        self._release(stream)
+        self._owner.give_back(self, may_keep=may_keep)
+        if is_sending:
+            self._wire.abort()  # otherwise it would stay open for as long as the server accepts nothing
+
+    def give_up(self, stream: ResponseStream, broken: Break = GIVEN_UP) -> None:
+        """Cuts the connection off, if the exchange is still in progress on it."""
+        if self._stream is stream:
+            self._break(broken)
+
+    def _break(self, broken: Break) -> None:
+        """Ends the exchange with a failure, and the connection without waiting for the peer."""
+        stream = self._stream
+        if stream is not None:
+            stream.fail(broken)
+            self._release(stream)
+            self._owner.give_up(self)
+            stream.wake()
+        self._wire.abort()
+
+    def _release(self, stream: ResponseStream) -> None:
+        """Cuts the exchange and the connection apart."""
+        stream.connection = self._stream = self._target = None
+        self._is_paused = False
+
+    # Called by the pool.
+
+    def break_off(self, broken: Break) -> None:
+        """Ends the exchange in progress, if any, and the connection."""
+        self._break(broken)
+
+    def is_usable(self) -> bool:
+        """Whether an idle connection can serve another request.
+
+        According to its socket the server has neither closed it nor sent anything: the event loop may be late.
+        """
+        if self._wire.is_closing():
+            return False
+        poll = self._poll
+        if poll is None:
+            poll = self._poll = readability(self._descriptor())
+        return poll is None or not poll.poll(0)
+
+    def has_news(self) -> bool:
+        """Whether the socket received bytes, or the end, that the event loop has not seen yet."""
+        return not self._wire.is_closing() and not self.is_usable()
+
+    def check(self, now: float) -> None:
+        """Ends the exchange if the server has been silent for too long."""
+        if self.is_active:
+            self.is_active = False
+            self.active_at = now
+        elif self.idle_timeout is not None and now - self.active_at >= self.idle_timeout and not self._is_paused:
+            self._note_silence()
+
+    def _note_silence(self) -> None:
+        """Keeps waiting as long as the server accepts content, since it does not respond before it has all of it.
+
+        A loop that was blocked may not have seen bytes that have arrived: the next look decides.
+        """
+        unsent = self._unsent()
+        if self._handed - unsent > self._taken:
+            self._taken = self._handed - unsent
+            self.is_active = True
+        elif not self.has_news():
+            self._break(Break(failures.SENDING_STALLED if unsent else failures.SERVER_SILENT))
+
+    @property
+    def has_stream(self) -> bool:
+        """Whether an exchange is in progress."""
+        return self._stream is not None
+
+    @property
+    def has_socket(self) -> bool:
+        """Whether the connection still has a socket, so that its end will be reported."""
+        if self._wire is None:
+            return False
+        connection = self._wire.get_extra_info("socket")
+        return connection is not None and connection.fileno() >= 0
+
+    def close(self) -> None:
+        """Closes an idle connection, with the close handshake of TLS."""
+        self._wire.close()
+
+    def cut_off(self) -> None:
+        """Ends the connection at once."""
+        self._wire.abort()
+
+    def closed(self) -> "asyncio.Future[None]":
+        """A future that is done once the connection has ended."""
+        if self._closed is None:
+            self._closed = self._owner.loop.create_future()
+            if self._is_lost:
+                self._closed.set_result(None)
+        return self._closed
+
+    def _unsent(self) -> int:
+        """How many bytes the server has not acknowledged yet, as far as the system reports it."""
+        if not self._handed or self._wire.is_closing():
+            return 0
+        size: int = self._wire.get_write_buffer_size()
+        return size + unacknowledged(self._descriptor())
+
+    def _descriptor(self) -> int:
+        """Looked up each time: the connection may be closed in between, and another one have its descriptor."""
+        descriptor: int = self._wire.get_extra_info("socket").fileno()
+        return descriptor

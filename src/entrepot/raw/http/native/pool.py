@@ -1,0 +1,403 @@
+"""The connections of one event loop.
+
+Theory of operation. A request first takes a slot, of which there are as many as connections may be in use. Then it
+takes the connection to its origin that was used last, or makes one. A slot is free again once the connection is given
+back, whether it is kept or not: kept connections do not count.
+
+Requests without a slot wait in line (`_turns`). A freed slot goes to the first of them, without becoming free in
+between, and a request that finds others waiting joins them: nobody overtakes. A turn that is given up, by a timeout or
+a cancellation, goes to the next. The wait is bounded not by its length but by inactivity of the whole pool: with many
+waiting each turn comes late, but it comes.
+
+A request whose kept connection turns out to be dead is sent once more, on another connection, if it is a GET or HEAD:
+the server closed the connection while it was idle (RFC 9112, 9.3.1). The other connections to that origin are cut off,
+since they were idle just as long. A missing response counts as a sign of a dead connection too when the caller gives up
+after `_SILENCE` seconds or more.
+
+A pool closes itself, once retired (`raw/http/pools.py`), when the last request in flight has ended (`settle`, called at
+the end of each request and of each body). All of this runs on one event loop.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Hashable
+from functools import lru_cache, partial
+from time import monotonic
+from typing import Final
+
+from entrepot.errors import Error, Timeout
+from entrepot.raw.http import failures
+from entrepot.raw.http.configured import Limits, Timeouts
+from entrepot.raw.http.endpoint import Endpoint
+from entrepot.raw.http.origin import Origin
+from entrepot.raw.http.tls import Tls
+from entrepot.raw.http.transport import HttpBody, HttpRequest, HttpResponse
+from entrepot.raw.http.wire.request_head import head_of
+
+from . import sending
+from .body import NativeBody, WholeBody
+from .breaks import CLOSED, Break
+from .connection import SCRATCH, Connection
+from .dialer import Dialer
+from .stream import ResponseStream
+from .sweep import NEVER, Sweep
+
+_REPEATABLE: Final = frozenset({"GET", "HEAD"})
+
+_SILENCE: Final = 1.0
+"""Seconds without a response after which a kept connection counts as dead when its request is cancelled. Callers with
+their own timeout cancel late. Callers that hedge requests cancel much earlier, and would lose good connections."""
+
+_ORIGINS: Final = 256
+"""How many origins are cached."""
+
+_KEPT_PART: Final = 0.9
+"""The part of the keep-alive time after which a connection is closed. The sweep adds up to a tenth."""
+
+
+class KeptConnectionLost(Exception):
+    """A kept connection ended without a response to this request, after it had served others."""
+
+    def __init__(self, broken: Break) -> None:
+        super().__init__()
+        self.broken = broken
+
+
+class _Turn:
+    """The place of a request in the line of those that wait for a slot."""
+
+    __slots__ = ("given", "since")
+
+    def __init__(self, given: "asyncio.Future[None]", since: float) -> None:
+        self.given = given
+        self.since = since
+
+
+class Pool:
+    """The connections of one event loop.
+
+    Arguments:
+        tls: the TLS configuration.
+        timeouts: the connect and idle timeouts.
+        limits: how many connections there may be, and for how long.
+        user_agent: the User-Agent header of requests that have none.
+
+    Attributes:
+        is_closed: whether all connections are closed, and no more can be made.
+        loop: the event loop.
+        scratch: the buffer that all connections receive into.
+    """
+
+    def __init__(self, tls: Tls, timeouts: Timeouts, limits: Limits, user_agent: str) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.scratch = memoryview(bytearray(SCRATCH))
+        self.is_closed = False
+        self._timeouts = timeouts
+        self._limits = limits
+        self._slots = NEVER if limits.in_use is None else limits.in_use
+        self._dialer = Dialer(self.loop, tls)
+        self._origin = lru_cache(maxsize=_ORIGINS)(partial(Origin, user_agent=user_agent))
+        self._sweep = Sweep(self.loop, self._check)
+        self._made: set[Connection] = set()
+        self._busy: set[Connection] = set()
+        self._kept: dict[Hashable, list[Connection]] = {}
+        self._in_use = 0
+        self._turns: deque[_Turn] = deque()
+        self._was_used = False
+        self._used_at = 0.0
+        self._sending = 0
+        self._is_retired = False
+
+    # Requests.
+
+    async def send(self, request: HttpRequest, origin: str, target: str, proxy: Endpoint | None) -> HttpResponse:
+        """Sends a request and waits for the head of the response.
+
+        Arguments:
+            request: the request.
+            origin: scheme, host and port of its URL.
+            target: the rest of the URL.
+            proxy: the proxy to use, if any.
+        """
+        place = self._origin(origin, proxy)
+        head = head_of(request, place.target(target), place.headers)
+        self._sending += 1
+        try:
+            stream = await self._sent(request, place, head)
+        except KeptConnectionLost as lost:
+            if request.method not in _REPEATABLE:
+                raise _lost(lost.broken) from None
+            stream = await self._sent_again(request, place, head)
+        finally:
+            self._sending -= 1
+            if self._is_retired:
+                await self.settle()
+        self._was_used = True
+        received = stream.head
+        assert received is not None
+        return HttpResponse(received.status, received.headers, self._body(stream), request.url)
+
+    def _body(self, stream: ResponseStream) -> HttpBody:
+        if stream.connection is None and stream.has_ended:
+            return WholeBody(stream.content(stream.held))
+        return NativeBody(stream, note_use=self.note_use, settle=self.settle)
+
+    async def _sent_again(self, request: HttpRequest, origin: Origin, head: bytes) -> ResponseStream:
+        self._sending += 1
+        try:
+            return await self._sent(request, origin, head)
+        except KeptConnectionLost as lost:
+            raise _lost(lost.broken) from None
+        finally:
+            self._sending -= 1
+
+    async def _sent(self, request: HttpRequest, origin: Origin, head: bytes) -> ResponseStream:
+        """One exchange, up to the head of its response."""
+        timeouts = self._timeouts.of_request(request)
+        if self.is_closed:
+            raise failures.CONNECTIONS_CLOSED.error()
+        if self._in_use < self._slots and not self._turns:
+            self._in_use += 1
+        else:
+            await self._turn()
+        connection = self._take(origin.key) or await self._connect(origin, timeouts.connect)
+        self._busy.add(connection)
+        if timeouts.idle is not None and timeouts.idle < self._sweep.period:
+            self._sweep.hasten(timeouts.idle)
+        was_kept, start = connection.has_served, monotonic()
+        stream = ResponseStream(has_content=request.method != "HEAD", loop=self.loop)
+        try:
+            if request.body is None:
+                stream.request_sent()
+                connection.start(stream, head, content=0, idle_timeout=timeouts.idle)
+            else:
+                await self._upload(connection, stream, head, request, timeouts.idle)
+            while stream.head is None and stream.failure is None:
+                await stream.news()
+        except BaseException as error:
+            connection.give_up(stream)
+            if was_kept and stream.head is None and not _is_early(error, start):
+                self._drop_kept(origin.key)
+            raise
+        if stream.head is None:
+            self._raise_broken(stream, origin, was_kept=was_kept)
+        return stream
+
+    def _raise_broken(self, stream: ResponseStream, origin: Origin, *, was_kept: bool) -> None:
+        broken = stream.failure
+        assert broken is not None
+        if was_kept:
+            self._drop_kept(origin.key)
+            if broken.is_loss:
+                raise KeptConnectionLost(broken)
+        raise broken.error()
+
+    async def _upload(
+        self,
+        connection: Connection,
+        stream: ResponseStream,
+        head: bytes,
+        request: HttpRequest,
+        idle_timeout: float | None,
+    ) -> None:
+        """Sends a request with content, until all of it is sent or refused."""
+        sender = sending.start(connection, stream, head, request.pieces, idle_timeout)
+        if sender is None:
+            return
+        try:
+            await sending.accepted(stream, sender, idle_timeout)
+        finally:
+            sender.cancel()
+            connection.end_upload(stream)
+
+    def note_use(self) -> None:
+        """Records activity on a connection, so that waiting requests keep waiting."""
+        self._was_used = True
+
+    # Slots and turns.
+
+    async def _turn(self) -> None:
+        """Waits for a slot.
+
+        Raises:
+            Timeout: all connections were inactive for too long.
+        """
+        turn = _Turn(self.loop.create_future(), self.loop.time())
+        self._turns.append(turn)
+        patience = self._limits.patience
+        if patience is not None and patience < self._sweep.period:
+            self._sweep.hasten(patience)
+        try:
+            await turn.given
+        except BaseException:
+            if turn.given.done() and not turn.given.cancelled() and turn.given.exception() is None:
+                self._free()  # it was given at the same time
+            elif turn in self._turns:
+                self._turns.remove(turn)
+            raise
+
+    def _free(self) -> None:
+        """Frees a slot, or gives it to the request that waits longest."""
+        while self._turns:
+            turn = self._turns.popleft()
+            if not turn.given.done():
+                turn.given.set_result(None)
+                return
+        self._in_use -= 1
+
+    # Connections.
+
+    def _take(self, key: Hashable) -> Connection | None:
+        """The kept connection that was used last and that the server has not closed."""
+        kept = self._kept.get(key)
+        while kept:
+            connection = kept.pop()
+            if connection.is_usable():
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self, origin: Origin, timeout: float | None) -> Connection:  # noqa: ASYNC109
+        made: list[Connection] = []
+
+        def make() -> Connection:
+            made.append(Connection(self, origin.key))
+            return made[-1]
+
+        try:
+            connection = await self._dialer.connect(origin, make, timeout)
+        except BaseException:
+            # uvloop closes a connection whose creation is cancelled and never reports it.
+            self._made.difference_update(connection for connection in made if not connection.has_socket)
+            self._free()
+            raise
+        if self.is_closed:
+            connection.cut_off()
+            self._free()
+            raise failures.CONNECTIONS_CLOSED.error()
+        return connection
+
+    def note_made(self, connection: Connection) -> None:
+        self._made.add(connection)
+
+    def note_lost(self, connection: Connection) -> None:
+        self._made.discard(connection)
+        kept = self._kept.get(connection.key)
+        if kept and connection in kept:
+            kept.remove(connection)
+
+    def give_back(self, connection: Connection, *, may_keep: bool) -> None:
+        self._busy.discard(connection)
+        if may_keep and self._keep(connection):
+            connection.is_active = True
+            if self._limits.idle_seconds < self._sweep.period:
+                self._sweep.hasten(self._limits.idle_seconds)
+        else:
+            connection.close()
+        self._was_used = True
+        self._free()
+
+    def _keep(self, connection: Connection) -> bool:
+        kept = self._kept.setdefault(connection.key, [])
+        if self.is_closed or (self._limits.idle is not None and len(kept) >= self._limits.idle):
+            return False
+        kept.append(connection)
+        return True
+
+    def give_up(self, connection: Connection) -> None:
+        self._busy.discard(connection)
+        self._was_used = True
+        self._free()
+
+    def _drop_kept(self, key: Hashable) -> None:
+        """Cuts off the kept connections of an origin, after one of them turned out to be dead.
+
+        The cause (a server that restarted, a load balancer or firewall that forgot the connection) usually cut off all
+        connections that were idle at the time, and each would cost a request to find out. They are cut off without the
+        TLS close handshake, which would wait for the peer.
+        """
+        for connection in self._kept.pop(key, ()):
+            connection.cut_off()
+
+    # Time.
+
+    def _check(self, now: float) -> float:
+        """Ends what has timed out. Returns the shortest timeout in force."""
+        shortest = NEVER
+        for connection in list(self._busy):
+            connection.check(now)
+            if connection.idle_timeout is not None:
+                shortest = min(shortest, connection.idle_timeout)
+        if self._expire_kept(now):
+            shortest = min(shortest, self._limits.idle_seconds)
+        if self._limits.patience is not None and self._turns:
+            self._end_patience(now, self._limits.patience)
+            shortest = min(shortest, self._limits.patience)
+        return shortest
+
+    def _expire_kept(self, now: float) -> bool:
+        """Closes connections that were kept long enough. Returns whether any are left."""
+        for key, kept in list(self._kept.items()):
+            expired = [connection for connection in kept if self._is_expired(connection, now)]
+            self._kept[key] = [connection for connection in kept if connection not in expired]
+            if not self._kept[key]:
+                del self._kept[key]
+            for connection in expired:
+                connection.close()
+        return bool(self._kept)
+
+    def _is_expired(self, connection: Connection, now: float) -> bool:
+        if connection.is_active:
+            connection.is_active = False
+            connection.active_at = now
+        return now - connection.active_at >= _KEPT_PART * self._limits.idle_seconds
+
+    def _end_patience(self, now: float, patience: float) -> None:
+        """Fails the requests that wait while all connections are inactive."""
+        if self._was_used:
+            self._was_used = False
+            self._used_at = now
+        for turn in list(self._turns):
+            if now - max(turn.since, self._used_at) >= patience and not turn.given.done():
+                self._turns.remove(turn)
+                turn.given.set_exception(Timeout(failures.no_connection_free(self._limits.in_use)))
+
+    # The end.
+
+    async def retire(self) -> None:
+        """Closes idle connections, and the others as soon as no request is in flight."""
+        self._is_retired = True
+        await self.settle()
+        await self._cut_off([connection for connection in self._made if connection not in self._busy])
+
+    async def settle(self) -> None:
+        """Closes the pool if it is retired and nothing is in flight."""
+        if self._is_retired and not self._sending and not self._in_use:
+            await self.close()
+
+    async def close(self) -> None:
+        """Closes every connection, and waits until they are closed."""
+        self.is_closed = True
+        self._sweep.stop()
+        while self._turns:
+            turn = self._turns.popleft()
+            if not turn.given.done():
+                turn.given.set_exception(failures.CONNECTIONS_CLOSED.error())
+        await self._cut_off(list(self._made))
+
+    async def _cut_off(self, connections: list[Connection]) -> None:
+        # uvloop closes a connection whose creation is cancelled and never reports it: waiting for that would not end.
+        closing = [connection.closed() for connection in connections if connection.has_socket]
+        for connection in connections:
+            connection.break_off(CLOSED)
+        await asyncio.gather(*closing, return_exceptions=True)
+
+
+def _is_early(error: BaseException, start: float) -> bool:
+    """Whether a request was cancelled so soon that the missing response says nothing about the connection."""
+    return isinstance(error, asyncio.CancelledError) and monotonic() - start < _SILENCE
+
+
+def _lost(broken: Break) -> Error:
+    """The error of a request that was lost with its kept connection."""
+    return failures.CONNECTION_LOST.error("" if broken.failure is not failures.CONNECTION_LOST else broken.reason)

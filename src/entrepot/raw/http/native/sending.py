@@ -1,0 +1,117 @@
+"""The content of a request, which is sent piece by piece.
+
+Theory of operation. The head and the first piece are sent by the task of the request. The other pieces are sent by a
+task of their own, so that the task of the request can wait for the response at the same time: a server may refuse the
+content before it has all of it. Before each piece the sender waits until the connection accepts more, and gives the
+event loop a turn, so that a response or the end of the connection is seen before more is sent. A response that is not a
+success ends the sending. An error of the sender breaks the exchange, where the task of the request finds it; that task
+cancels the sender when the exchange is over.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from entrepot.raw.http import failures
+from entrepot.raw.http.wire.pieces import cut
+
+from .breaks import of_end
+from .connection import Connection
+from .stream import ResponseStream
+
+
+def start(
+    connection: Connection,
+    stream: ResponseStream,
+    head: bytes,
+    content: Sequence[bytes | memoryview],
+    idle_timeout: float | None,
+) -> "asyncio.Task[None] | None":
+    """Sends the head with the first piece of the content, and starts a task for the rest.
+
+    The task also waits until the connection has accepted enough of it. None if there is nothing to wait for.
+    """
+    pieces = cut(content)
+    first = next(pieces, b"")
+    left = sum(memoryview(piece).nbytes for piece in content) - len(first)
+    _note_left(stream, left)
+    connection.start(stream, b"".join((head, first)), content=len(first), idle_timeout=idle_timeout)
+    if not left and not connection.is_writing_paused:
+        return None
+    stream.is_uploading = True
+    return stream.loop.create_task(_send_rest(connection, stream, pieces, left))
+
+
+def _note_left(stream: ResponseStream, left: int) -> None:
+    stream.is_sending = bool(left)
+    if not left:
+        stream.request_sent()
+
+
+async def _send_rest(
+    connection: Connection, stream: ResponseStream, pieces: Iterator[bytes | memoryview], left: int
+) -> None:
+    """Sends the rest. An error breaks the exchange."""
+    try:
+        await send_rest(connection, stream, pieces, left)
+    except (OSError, RuntimeError) as error:  # uvloop raises the latter of a connection that is closed
+        connection.give_up(stream, of_end(error, has_head=stream.head is not None))
+
+
+async def send_rest(
+    connection: Connection, stream: ResponseStream, pieces: Iterator[bytes | memoryview], left: int
+) -> None:
+    """Sends the other pieces, with back pressure, until a refusal ends it.
+
+    Before each piece the event loop has a turn, however fast the server accepts them, so that a response, or the end of
+    the connection, is seen before more is sent.
+
+    Arguments:
+        connection: the connection.
+        stream: the exchange.
+        pieces: the pieces.
+        left: how many bytes they have in total.
+    """
+    for piece in pieces:
+        await connection.drain()
+        await _turn_of_the_loop(connection)
+        if stream.is_refused:
+            return
+        left -= len(piece)
+        _note_left(stream, left)
+        connection.note_content(len(piece))
+        connection.write(piece)
+    await connection.drain()
+    connection.note_accepted()
+
+
+async def _turn_of_the_loop(connection: Connection) -> None:
+    """Gives the event loop a turn, and lets it read received bytes: they would be lost if sending fails.
+
+    Bytes that arrived since the loop last polled are read one turn later, and with TLS after another.
+    """
+    await asyncio.sleep(0)
+    if connection.has_news():
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+async def accepted(stream: ResponseStream, sender: "asyncio.Task[None]", patience: float | None) -> None:
+    """Waits until the content is sent or refused.
+
+    Arguments:
+        stream: the exchange.
+        sender: the task that sends.
+        patience: for how many seconds the server may take to accept the rest once it has reported success; None is
+            without limit.
+
+    Raises:
+        Unexpected: the server reported success, but did not accept the rest of the content.
+    """
+    while stream.head is None and stream.failure is None and not sender.done():
+        await asyncio.wait({sender, stream.news()}, return_when=asyncio.FIRST_COMPLETED)
+        stream.wake()
+    if stream.head is None or stream.is_refused or stream.failure is not None:
+        return
+    await asyncio.wait({sender}, timeout=patience)
+    if stream.is_sending:
+        raise failures.SUCCESS_TOO_EARLY.error()

@@ -1,0 +1,108 @@
+"""One exchange, and what was received of its response.
+
+Theory of operation. What a response has received belongs to the `ResponseStream`, and never to the connection: content
+that is read late is read from here, while the connection may already serve another request. `connection` is set from
+the start of the exchange until the connection is given back or has ended, and is None from then on. Only the connection
+calls `take`, `add`, `fail` and `wake`; only the task of the request, and then the reader of the body, waits.
+
+One task waits at a time. It waits for anything new, and then looks for itself: a head, content, the end or a failure. A
+wait that is cancelled changes nothing.
+"""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from entrepot.errors import InvalidInput
+from entrepot.raw.http.wire.exchange import Exchange, State
+
+from .breaks import Break
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+
+class ResponseStream(Exchange):
+    """One exchange, and what was received of its response.
+
+    Arguments:
+        has_content: whether the response can have content.
+        loop: the event loop of the connection.
+
+    Attributes:
+        connection: the connection, until it is given back or has ended.
+        failure: why no more will arrive, if the response has not ended.
+        filled: how many bytes the connection has received into the buffer of the reader that waits.
+        held: how many bytes of content wait to be read.
+        is_sending: whether content of the request has not been handed to the connection yet.
+        is_uploading: whether the task of the request still waits until the content is sent or refused.
+        loop: the event loop of the connection.
+    """
+
+    __slots__ = ("_pieces", "_waiter", "connection", "failure", "filled", "held", "is_sending", "is_uploading", "loop")
+
+    def __init__(self, *, has_content: bool, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(has_content=has_content)
+        self.loop = loop
+        self.connection: Connection | None = None
+        self.failure: Break | None = None
+        self.held = self.filled = 0
+        self.is_sending = self.is_uploading = False
+        self._pieces: deque[bytes] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether there is a response and it is not a success, so that the rest of the content is not sent."""
+        return self.head is not None and not 200 <= self.head.status < 300
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all content has arrived."""
+        return self.state is State.DONE
+
+    def add(self, content: bytes) -> None:
+        """Keeps content until it is read."""
+        self._pieces.append(content)
+        self.held += len(content)
+
+    def content(self, n: int) -> bytes:
+        """Content that has arrived, up to `n` bytes; empty if there is none."""
+        if not self._pieces:
+            return b""
+        piece = self._pieces.popleft()
+        if len(piece) > n:
+            self._pieces.appendleft(piece[n:])
+            piece = piece[:n]
+        self.held -= len(piece)
+        return piece
+
+    def put_back(self, content: bytes) -> None:
+        """Puts content back that was not handed out."""
+        self._pieces.appendleft(content)
+        self.held += len(content)
+
+    def news(self) -> "asyncio.Future[None]":
+        """A future that is done once the connection has something new. `wake` forgets it.
+
+        Raises:
+            InvalidInput: another task waits already.
+        """
+        if self._waiter is not None and not self._waiter.done():
+            raise InvalidInput("another task reads this body: read it by one task at a time")
+        self._waiter = self.loop.create_future()
+        return self._waiter
+
+    def wake(self) -> None:
+        """Wakes the task that waits."""
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def fail(self, broken: Break) -> None:
+        """Ends the exchange. The first failure stays: later ones are its consequences, such as a failed send."""
+        if self.failure is None:
+            self.failure = broken
+        self.end(is_orderly=False)
