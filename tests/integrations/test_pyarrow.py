@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import gzip
 import multiprocessing
 import pickle
 from pathlib import Path
@@ -172,3 +174,23 @@ def test_processes(tmp_path: Path, method: str) -> None:
     parquet.write_table(pyarrow.table({"number": [1, 2]}), "a", filesystem=files)
     with multiprocessing.get_context(method).Pool(1) as pool:
         assert pool.apply(_rows, (files,)) == 2
+
+
+def test_a_stream_that_is_collected_before_it_was_closed_publishes_nothing() -> None:
+    operator = Operator(Memory())
+    stream = file_system(operator).open_output_stream("a")
+    stream.write(b"half")
+    with pytest.warns(ResourceWarning, match="neither closed nor aborted"):
+        del stream
+        gc.collect()
+    assert not operator.blocking().exists("a")
+
+
+def test_pyarrow_closes_a_compressing_stream_that_is_collected() -> None:
+    """In C++, where nothing tells it from `close`: the object is published, as docs/integrations.md says."""
+    operator = Operator(Memory())
+    stream = file_system(operator).open_output_stream("a", compression="gzip")
+    stream.write(b"half")
+    del stream
+    gc.collect()
+    assert gzip.decompress(operator.blocking().read("a")) == b"half"

@@ -298,7 +298,10 @@ class _InputFile:
 
 
 class _OutputFile(io.RawIOBase):
-    """A file to write, which is published when it is closed, unless that is because of an error."""
+    """A file to write, which is published when it is closed, unless that is because of an error.
+
+    A file that is garbage-collected before it was closed is not published: its writer warns.
+    """
 
     def __init__(self, writer: BlockingWriter) -> None:
         self._writer = writer
@@ -317,6 +320,8 @@ class _OutputFile(io.RawIOBase):
         if self.closed:
             return
         super().close()
+        if getattr(self, "_finalizing", False):  # set by `io` before it closes a garbage-collected file
+            return
         if self._leaving.is_with_error():
             self._writer.abort()
             return
