@@ -262,3 +262,17 @@ async def test_what_is_not_opened_yet_can_be_entered_once_at_a_time_and_no_file_
     assert isinstance(await op.open("a", "rb"), BinaryReader)
     with pytest.raises(InvalidInput):
         await op.open("a\0", "w")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("a", "q"), "invalid mode: 'q'"),
+        (("a", "rbb"), "invalid mode: 'rbb'"),
+        (("a", "p4ssw0rd"), "invalid mode: text of 8 characters"),
+        (("a", "r", -1, None, None, "\t"), r"invalid newline: '\\t'"),
+    ],
+)
+async def test_a_wrong_mode_is_shown_if_it_can_be_one(arguments, message):
+    with pytest.raises(InvalidInput, match=message):
+        await Operator(Memory()).open(*arguments)

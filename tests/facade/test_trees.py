@@ -311,6 +311,31 @@ async def test_du_and_remove_tree():
     assert await op.du() == Usage(size=3000, files=1)
 
 
+TREE_CALLS = {
+    "remove_tree": lambda op, path: op.remove_tree(path),
+    "du": lambda op, path: op.du(path),
+    "walk": lambda op, path: anext(op.walk(path)),
+    "copy_tree": lambda op, path: op.copy_tree(Operator(Memory()), path, "to/"),
+    "sync": lambda op, path: op.sync(Operator(Memory()), path, "to/", delete=True),
+}
+
+
+@pytest.mark.parametrize("call", TREE_CALLS)
+@pytest.mark.parametrize("storage", ["memory", "fs", "s3"], indirect=True)
+async def test_every_call_on_a_tree_raises_where_there_is_none_and_takes_an_empty_one(storage, call):
+    op = storage.operator
+    await op.write("file", b"1")
+    await op.create_dir("empty/")
+    for missing in ("missing", "missing/", "file", "file/"):
+        with pytest.raises(NotFound) as raised:
+            await TREE_CALLS[call](op, missing)
+        assert raised.value.operation == call
+    assert await op.exists("file")
+    await TREE_CALLS[call](op, "empty")
+    await TREE_CALLS[call](op.at("empty/"), "/")
+    assert await op.exists("empty/") == (call != "remove_tree")
+
+
 def test_the_blocking_operator_transfers_trees(tmp_path):
     source = Operator(Fs(tmp_path / "from")).blocking()
     for path, content in FILES.items():

@@ -29,6 +29,14 @@ def test_an_unknown_scheme_lists_the_known_ones(make: object) -> None:
     assert caught.value.operation == "configure"
 
 
+@pytest.mark.parametrize(("uri", "nearest"), [("s4://b", "s3"), ("memroy://", "memory"), ("gdrive://folder", None)])
+def test_an_unknown_scheme_names_the_nearest_and_how_others_are_added(uri: str, nearest: str | None) -> None:
+    with pytest.raises(ConfigInvalid, match="a package adds one by an entry point") as caught:
+        Operator.from_uri(uri)
+    assert ("did you mean" in caught.value.message) == (nearest is not None)
+    assert nearest is None or f"did you mean {nearest!r}" in caught.value.message
+
+
 @pytest.mark.parametrize("scheme", [5, None, b"s3", ["s3"]])
 def test_what_is_no_text_is_no_scheme(scheme: Any) -> None:
     with pytest.raises(ConfigInvalid, match=type(scheme).__name__) as caught:

@@ -165,7 +165,10 @@ class BlockingBase(Opening):
         Directories that the caller removes from the second value are not visited, as with `os.walk`.
 
         Arguments:
-            path: the directory to start from, with a trailing slash. By default the root.
+            path: the directory to start from, with or without a trailing slash. By default the root.
+
+        Raises:
+            NotFound: the directory to start from does not exist.
         """
         steps = self._inner.walk(path)
         try:

@@ -634,10 +634,17 @@ class BlockingOperator(BlockingBase):
         )
 
     def remove_tree(self, path: Path) -> None:
-        """Deletes a directory and everything in it. It is `delete` with `recursive`, and has its errors.
+        """Deletes a directory and everything in it. Requires `delete_with_recursive` and `stat`.
+
+        Unlike `delete` with `recursive`, it raises if there is no such directory, and never deletes an object of the
+        same name.
 
         Arguments:
-            path: the directory, with a trailing slash.
+            path: the directory, with or without a trailing slash.
+
+        Raises:
+            NotFound: the directory does not exist.
+            DeletionsFailed: some deletions failed; all others were made.
         """
         self._run(self._inner.remove_tree(path))
 
@@ -663,7 +670,10 @@ class BlockingOperator(BlockingBase):
         """Returns the size of all files below a directory, and their number. Requires `list`.
 
         Arguments:
-            path: the directory, with a trailing slash. By default all.
+            path: the directory, with or without a trailing slash. By default all.
+
+        Raises:
+            NotFound: the directory does not exist.
         """
         return self._run(self._inner.du(path))
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from entrepot.errors import AlreadyExists, InvalidInput, Unsupported
 from entrepot.raw.oio.read.api import WHOLE
-from entrepot.types.shown import shown
 
 from .options import Path, shown_path
 
@@ -30,6 +29,7 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
 }
 _ENDIAN: Final = "le" if sys.byteorder == "little" else "be"
 _WITHOUT_MARK: Final = {"utf-8-sig": "utf-8", "utf-16": f"utf-16-{_ENDIAN}", "utf-32": f"utf-32-{_ENDIAN}"}
+_LONGEST_SHOWN: Final = 4
 _NEWLINES: Final = {None, "", "\n", "\r", "\r\n"}
 
 
@@ -90,7 +90,7 @@ def file_mode(
     _check_types(mode, buffering, encoding, errors, newline)
     letters, action = set(mode), [letter for letter in mode if letter in "rwax"]
     if letters - set("rwaxbt+") or len(letters) != len(mode):
-        raise InvalidInput(f"invalid mode: {shown(mode)}")
+        raise InvalidInput(f"invalid mode: {_shown(mode)}")
     if letters >= {"b", "t"}:
         raise InvalidInput("a file has either text or binary mode")
     if len(action) != 1:
@@ -120,9 +120,14 @@ def _check_text(buffering: int, encoding: str, errors: str, newline: str | None)
     if buffering == 0:
         raise InvalidInput("a text file needs a buffer")
     if newline not in _NEWLINES:
-        raise InvalidInput(f"invalid newline: {shown(newline)}")
+        raise InvalidInput(f"invalid newline: {_shown(newline)}")
     "".encode(encoding)  # for the LookupError, also of a codec that is not for text
     codecs.lookup_error(errors)
+
+
+def _shown(text: str | None) -> str:
+    """A mode or newline as messages show it. A longer text may be something else, such as a secret."""
+    return repr(text) if text is None or len(text) <= _LONGEST_SHOWN else f"text of {len(text)} characters"
 
 
 def _check_binary(**text_settings: str | None) -> None:

@@ -259,14 +259,34 @@ class Operations(Opening):
         return await transfer_tree(source, Side(self._stack, tree_path(target)), rules)
 
     async def _walk(self, path: Path) -> AsyncGenerator[tuple[str, Entries, Entries], None]:
-        pending = [path]
-        while pending:
+        directory, entries = await self._call("walk", self._list_tree, path)
+        pending = list[str]()
+        while True:
+            inner = [entry for entry in entries if entry.path != directory]
+            directories = [entry for entry in inner if entry.is_dir]
+            yield directory, directories, [entry for entry in inner if not entry.is_dir]
+            pending += [entry.path for entry in reversed(directories)]
+            if not pending:
+                break
             directory = pending.pop()
             entries = await self._call("walk", self._list, directory, {})
-            inner = [entry for entry in entries if entry.path != normalize_path(directory)]
-            directories = [entry for entry in inner if entry.is_dir]
-            yield normalize_path(directory), directories, [entry for entry in inner if not entry.is_dir]
-            pending += [entry.path for entry in reversed(directories)]
+
+    async def _list_tree(self, path: str) -> tuple[str, Entries]:
+        """The direct children of a directory, which must exist."""
+        from .trees import tree_path
+
+        directory = tree_path(path)
+        entries = await self._list(directory, {})
+        if not entries:
+            await self._accessor.stat(directory, DEFAULT_STAT)  # a missing directory is not an empty one
+        return directory, entries
+
+    async def _remove_tree(self, path: str) -> None:
+        from .trees import tree_path
+
+        directory = tree_path(path)
+        await self._accessor.stat(directory, DEFAULT_STAT)
+        await self._delete(directory, {"recursive": True})
 
     async def _glob(self, pattern: str, options: Mapping[str, Any]) -> Lister:
         from .globs import GlobLister, check_pattern
@@ -278,11 +298,16 @@ class Operations(Opening):
     async def _usage(self, path: str) -> Usage:
         from entrepot.types.transfers import Usage
 
-        size = files = 0
-        async with await self._lister(path, {"recursive": True}) as lister:
+        from .trees import tree_path
+
+        directory = tree_path(path)
+        size = files = entries = 0
+        async with await self._lister(directory, {"recursive": True}) as lister:
             while page := await lister.next_page():
                 sizes = [entry.size or 0 for entry in page if entry.is_file]
-                size, files = size + sum(sizes), files + len(sizes)
+                size, files, entries = size + sum(sizes), files + len(sizes), entries + len(page)
+        if not entries:
+            await self._accessor.stat(directory, DEFAULT_STAT)  # a missing directory is not an empty one
         return Usage(size, files)
 
     async def _get_tags(self, path: str, version: Any) -> Mapping[str, str]:

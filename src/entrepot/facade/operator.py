@@ -741,12 +741,19 @@ class Operator(Operations):
         return await self._call("sync", self._copy_tree, source, other, target, {**options, "skip_same": True})
 
     async def remove_tree(self, path: Path) -> None:
-        """Deletes a directory and everything in it. It is `delete` with `recursive`, and has its errors.
+        """Deletes a directory and everything in it. Requires `delete_with_recursive` and `stat`.
+
+        Unlike `delete` with `recursive`, it raises if there is no such directory, and never deletes an object of the
+        same name.
 
         Arguments:
-            path: the directory, with a trailing slash.
+            path: the directory, with or without a trailing slash.
+
+        Raises:
+            NotFound: the directory does not exist.
+            DeletionsFailed: some deletions failed; all others were made.
         """
-        await self._call("remove_tree", self._delete, path, {"recursive": True})
+        await self._call("remove_tree", self._remove_tree, path)
 
     def glob(self, pattern: Path) -> FutureGlob:
         """Opens a `Lister` of the files whose paths match a pattern. Opening does no I/O. Requires `list`.
@@ -774,7 +781,10 @@ class Operator(Operations):
         Directories that the caller removes from the second value are not visited, as with `os.walk`.
 
         Arguments:
-            path: the directory to start from, with a trailing slash. By default the root.
+            path: the directory to start from, with or without a trailing slash. By default the root.
+
+        Raises:
+            NotFound: the directory to start from does not exist.
         """
         return self._walk(path)
 
@@ -782,7 +792,10 @@ class Operator(Operations):
         """Returns the size of all files below a directory, and their number. Requires `list`.
 
         Arguments:
-            path: the directory, with a trailing slash. By default all.
+            path: the directory, with or without a trailing slash. By default all.
+
+        Raises:
+            NotFound: the directory does not exist.
         """
         return await self._call("du", self._usage, path)
 

@@ -32,8 +32,8 @@ def service_class(scheme: str) -> type[ServiceConfig]:
     Packages add theirs as an entry point of the group `entrepot.services`, named after the scheme.
 
     Raises:
-        ConfigInvalid: no service has the scheme (the known ones are listed), or the package that registers it cannot
-            be imported or registers something else.
+        ConfigInvalid: no service has the scheme (the nearest and the known ones are named), or the package that
+            registers it cannot be imported or registers something else.
     """
     if not isinstance(scheme, str):
         raise _invalid(f"a scheme is str, not {type(scheme).__name__}")
@@ -43,12 +43,24 @@ def service_class(scheme: str) -> type[ServiceConfig]:
         return built_in
     if (entry := _installed().get(lowered)) is not None:
         return _loaded(entry)
-    raise _invalid(f"there is no such scheme; the known ones are {', '.join(schemes())}")
+    raise _invalid(_unknown(lowered))
 
 
 def schemes() -> list[str]:
     """The schemes and aliases of all installed services, sorted."""
     return sorted({*SCHEMES, *_installed()})
+
+
+def _unknown(scheme: str) -> str:
+    """The message about a scheme, which it does not repeat: a URI without `://` may be a secret."""
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(scheme, schemes(), n=1, cutoff=0.5)
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return (
+        f"no service of this scheme is built in or installed{hint}; the known ones are {', '.join(schemes())}; "
+        f"a package adds one by an entry point of the group {ENTRY_POINT_GROUP!r}"
+    )
 
 
 def _installed() -> dict[str, EntryPoint]:
