@@ -55,7 +55,7 @@ WORDS: Final = {
         r"Enter it with `with`, or iterate it with `for`."
     ),
     r"Await it for the `Writer`, or better enter it: ": "Enter it: ",
-    r" with a `Progress`, on the event loop\.": " with a `Progress`.",
+    r" with a `(Progress|TreeStep)`, on the event loop\.": r" with a `\1`.",
     r"iterable or async iterable of bytes": "iterable of bytes",
     r"an open binary file, whose `read\(n\)` may be async, from": "an open binary file from",
     r"any iterable or async iterable": "any iterable",

@@ -43,7 +43,7 @@ from .types import BytesRange, Capability, Entry, EntryMode, Metadata, Presigned
 
 if TYPE_CHECKING:
     from .blocking import BlockingOperator
-    from .types import Checksum, Copied, Progress, TreeReport, Upload, Usage
+    from .types import Checksum, Copied, Progress, TreeReport, TreeStep, Upload, Usage
 
 __version__ = "0.1.0"
 
@@ -82,6 +82,7 @@ __all__ = [
     "Timeout",
     "TransfersFailed",
     "TreeReport",
+    "TreeStep",
     "Unexpected",
     "Unsupported",
     "Upload",
@@ -98,6 +99,7 @@ __getattr__ = lazy_names(
         "Copied": "types",
         "Progress": "types",
         "TreeReport": "types",
+        "TreeStep": "types",
         "Upload": "types",
         "Usage": "types",
     },

@@ -427,7 +427,15 @@ class BlockingOperator(BlockingBase):
             ),
         )
 
-    def copy_to(self, other: BlockingOperator, source: Path, target: Path, **options: Unpack[CopyOptions]) -> Copied:
+    def copy_to(
+        self,
+        other: BlockingOperator,
+        source: Path,
+        target: Path,
+        *,
+        progress: ReportProgress | None = None,
+        **options: Unpack[CopyOptions],
+    ) -> Copied:
         """Copies an object from this storage to another one, or within one. Requires `read` here and `write` there.
 
         An existing target is replaced. If both operators use the same store with equal layers, and the store supports
@@ -439,6 +447,8 @@ class BlockingOperator(BlockingBase):
             other: the operator of the target.
             source: the object to copy.
             target: the path of the copy. Missing parent directories are made where the storage has directories.
+            progress: a function that is called after each piece with a `Progress`. What it raises
+                ends the copy.
             if_not_exists: succeed only if the target does not exist. By default False. Requires
                 `write_with_if_not_exists` there.
             if_match: succeed only if the target has this etag. Requires `write_with_if_match` there.
@@ -480,7 +490,9 @@ class BlockingOperator(BlockingBase):
         return self._run_beside(
             "copy_to",
             other,
-            lambda operator, target_operator: operator.copy_to(target_operator, source, target, **options),
+            lambda operator, target_operator: operator.copy_to(
+                target_operator, source, target, progress=progress, **options
+            ),
         )
 
     def copy_to_with(self, other: BlockingOperator, source: Path, target: Path) -> CopyToCall:
@@ -590,8 +602,13 @@ class BlockingOperator(BlockingBase):
             skip_same: leave out files that the target has already: of the same size, and no older or with the same MD5
                 as their etag. By default False. The target is listed first. A transfer that was interrupted goes on
                 this way.
+            compare: what `skip_same` compares. By default `"time"`, as above; `"size"` the sizes alone; `"update"` the
+                times alone; `"content"` every byte, for which both files are read.
             concurrent: files in flight. By default 8, each with 2 requests of 8 MiB.
+            dry_run: copy and delete nothing, and report what would be done. By default False.
             progress: a function that is called after each piece with a `Progress`. What it raises
+                ends the transfer.
+            on_file: a function that is called once for each file with a `TreeStep`. What it raises
                 ends the transfer.
 
         Raises:
@@ -619,8 +636,11 @@ class BlockingOperator(BlockingBase):
                 deletes nothing: a mistyped one looks the same.
             include: see `copy_tree`.
             exclude: see `copy_tree`. Files that are left out are not deleted.
+            compare: see `copy_tree`.
             concurrent: see `copy_tree`.
+            dry_run: see `copy_tree`.
             progress: see `copy_tree`.
+            on_file: see `copy_tree`.
 
         Raises:
             NotFound: the directory does not exist, or `delete` is True and the root to copy is empty.

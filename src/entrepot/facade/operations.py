@@ -192,13 +192,20 @@ class Operations(Opening):
             _, body = await self._accessor.copy(source, normalize_path(target), args)
             return await copy_to_end(body, self._context.runtime)
 
-    async def _copy_to(self, source: str, other: Operations, target: Path, options: Mapping[str, Any]) -> Copied:
+    async def _copy_to(
+        self, source: str, other: Operations, target: Path, options: Mapping[str, Any], progress: Any = None
+    ) -> Copied:
         from .copying import Side, copy_between
+        from .trees import Meter
 
         if not isinstance(other, Operations):
             raise InvalidInput(f"the other operator is an Operator, not {type(other).__name__}")
         args = checked(DEFAULT_COPY, options)
-        return await copy_between(Side(self._stack, source), Side(other._stack, normalize_path(target)), args)
+        meter = Meter(progress).of(source, args.source_content_length_hint)
+        there = Side(other._stack, normalize_path(target))
+        copied = await copy_between(Side(self._stack, source), there, args, meter.add)
+        meter.complete(copied.metadata.content_length if copied.is_server_side else None)
+        return copied
 
     async def _copy_to_later(self, other: Operations, source: Path, target: Path, options: Mapping[str, Any]) -> Copied:
         """The same, with the arguments in the order of the public method."""

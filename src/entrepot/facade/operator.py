@@ -534,7 +534,15 @@ class Operator(Operations):
         """The step-by-step form of `copy`: `await op.copy_with(source, target).if_not_exists()`."""
         return FutureCopy(self._caller("copy", self._copy), "copy_with", (source, target), {})
 
-    async def copy_to(self, other: Operator, source: Path, target: Path, **options: Unpack[CopyOptions]) -> Copied:
+    async def copy_to(
+        self,
+        other: Operator,
+        source: Path,
+        target: Path,
+        *,
+        progress: ReportProgress | None = None,
+        **options: Unpack[CopyOptions],
+    ) -> Copied:
         """Copies an object from this storage to another one, or within one. Requires `read` here and `write` there.
 
         An existing target is replaced. If both operators use the same store with equal layers, and the store supports
@@ -546,6 +554,8 @@ class Operator(Operations):
             other: the operator of the target.
             source: the object to copy.
             target: the path of the copy. Missing parent directories are made where the storage has directories.
+            progress: a function that is called after each piece with a `Progress`, on the event loop. What it raises
+                ends the copy.
             if_not_exists: succeed only if the target does not exist. By default False. Requires
                 `write_with_if_not_exists` there.
             if_match: succeed only if the target has this etag. Requires `write_with_if_match` there.
@@ -584,7 +594,7 @@ class Operator(Operations):
             ConditionNotMatch: a condition does not hold, or the source changed during the copy; the target is
                 unchanged.
         """
-        return await self._call("copy_to", self._copy_to, source, other, target, options)
+        return await self._call("copy_to", self._copy_to, source, other, target, options, progress)
 
     def copy_to_with(self, other: Operator, source: Path, target: Path) -> FutureCopyTo:
         """The step-by-step form of `copy_to`: `await op.copy_to_with(other, source, target).chunk(n)`."""
@@ -699,8 +709,13 @@ class Operator(Operations):
             skip_same: leave out files that the target has already: of the same size, and no older or with the same MD5
                 as their etag. By default False. The target is listed first. A transfer that was interrupted goes on
                 this way.
+            compare: what `skip_same` compares. By default `"time"`, as above; `"size"` the sizes alone; `"update"` the
+                times alone; `"content"` every byte, for which both files are read.
             concurrent: files in flight. By default 8, each with 2 requests of 8 MiB.
+            dry_run: copy and delete nothing, and report what would be done. By default False.
             progress: a function that is called after each piece with a `Progress`, on the event loop. What it raises
+                ends the transfer.
+            on_file: a function that is called once for each file with a `TreeStep`, on the event loop. What it raises
                 ends the transfer.
 
         Raises:
@@ -728,8 +743,11 @@ class Operator(Operations):
                 deletes nothing: a mistyped one looks the same.
             include: see `copy_tree`.
             exclude: see `copy_tree`. Files that are left out are not deleted.
+            compare: see `copy_tree`.
             concurrent: see `copy_tree`.
+            dry_run: see `copy_tree`.
             progress: see `copy_tree`.
+            on_file: see `copy_tree`.
 
         Raises:
             NotFound: the directory does not exist, or `delete` is True and the root to copy is empty.

@@ -7,6 +7,8 @@ of the listing and the chunks of `concurrent` files. A file that fails is noted 
 
 Where equal files are skipped or surplus ones deleted, the target is listed first, and kept as a dict of paths: about
 300 bytes for each of its files. Deletions come last, and only if all copies were successful.
+
+A dry run takes the same way and the same decisions; only the copies and the deletions are not made.
 """
 
 from __future__ import annotations
@@ -15,14 +17,24 @@ import re
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, get_args
 
 from entrepot.errors import Error, InvalidInput, NotFound, TransfersFailed
 from entrepot.raw import DEFAULT_COPY, DEFAULT_STAT, OpList, is_dir_path, normalize_path
 from entrepot.types import Entry, Metadata
 from entrepot.types.numbers import as_integer
-from entrepot.types.transfers import Progress, ReportProgress, TreeReport
+from entrepot.types.shown import shown
+from entrepot.types.transfers import (
+    Progress,
+    ReportFile,
+    ReportProgress,
+    TreeAction,
+    TreeComparison,
+    TreeReport,
+    TreeStep,
+)
 
+from .comparing import have_same_content
 from .copying import Side, copy_between
 from .deleting import delete_many
 from .globs import PathFilter, Patterns
@@ -31,6 +43,8 @@ from .options import Path, checked_flag
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Window
+
+F = TypeVar("F")
 
 CONCURRENT: Final = 8
 """Files in flight, by default."""
@@ -49,8 +63,11 @@ class TreeOptions(TypedDict, total=False):
     include: Patterns
     exclude: Patterns
     skip_same: bool
+    compare: TreeComparison
     concurrent: int
+    dry_run: bool
     progress: ReportProgress | None
+    on_file: ReportFile | None
 
 
 class SyncOptions(TypedDict, total=False):
@@ -59,8 +76,11 @@ class SyncOptions(TypedDict, total=False):
     include: Patterns
     exclude: Patterns
     delete: bool
+    compare: TreeComparison
     concurrent: int
+    dry_run: bool
     progress: ReportProgress | None
+    on_file: ReportFile | None
 
 
 class Rules:
@@ -70,9 +90,12 @@ class Rules:
         include: patterns of files.
         exclude: patterns of files to leave out.
         skip_same: whether files that the target has already are skipped.
+        compare: when the target has a file already.
         delete: whether files that the source lacks are deleted from the target.
         concurrent: files in flight.
+        dry_run: whether nothing is copied or deleted.
         progress: called after each piece.
+        on_file: called once for each file.
 
     Raises:
         InvalidInput: a value is invalid.
@@ -84,15 +107,26 @@ class Rules:
         include: Patterns = (),
         exclude: Patterns = (),
         skip_same: bool = False,
+        compare: TreeComparison = "time",
         delete: bool = False,
         concurrent: int = CONCURRENT,
+        dry_run: bool = False,
         progress: ReportProgress | None = None,
+        on_file: ReportFile | None = None,
     ) -> None:
         self.accepts = PathFilter(include, exclude).accepts
         self.is_difference = checked_flag("skip_same", skip_same)
         self.is_mirror = checked_flag("delete", delete)
+        self.compare = _checked_comparison(compare)
         self.concurrent = as_integer("concurrent", concurrent, 1)
+        self.is_dry = checked_flag("dry_run", dry_run)
         self.meter = Meter(progress)
+        self.on_file = _checked_function("on_file", on_file)
+
+    def note(self, action: TreeAction, path: str, size: int | None = None, error: Error | None = None) -> None:
+        """Reports what was done with a file."""
+        if self.on_file is not None:
+            self.on_file(TreeStep(action, path, size, error))
 
 
 class Meter:
@@ -106,11 +140,7 @@ class Meter:
     """
 
     def __init__(self, report: ReportProgress | None) -> None:
-        if report is not None and not callable(report):
-            raise InvalidInput(f"progress must be a function, not {type(report).__name__}")
-        if iscoroutinefunction(report):
-            raise InvalidInput("progress must be a function that is not async: it is called, and not awaited")
-        self._report = report
+        self._report = _checked_function("progress", report)
         self._raised: BaseException | None = None
         self._total = 0
         self._files = 0
@@ -194,8 +224,9 @@ class _Transfer:
         while (entry := await self._next()) is not None:
             path = entry.path[len(_prefix(self.source.path)) :]
             known = self.surplus.pop(path, None)
-            if self.rules.is_difference and known is not None and is_same(entry.metadata, known):
+            if self.rules.is_difference and known is not None and await self._is_there(entry, known, path):
                 self.report = replace(self.report, skipped=self.report.skipped + 1)
+                self.rules.note("skip", path, entry.size)
             else:
                 await self._copy(entry, path)
 
@@ -218,22 +249,43 @@ class _Transfer:
     def _is_chosen(self, entry: Entry) -> bool:
         return self.rules.accepts(entry.path[len(_prefix(self.source.path)) :])
 
+    async def _is_there(self, entry: Entry, known: Metadata, path: str) -> bool:
+        """Whether the target has the file already. If that cannot be found out, it is copied, which says why."""
+        if self.rules.compare != "content":
+            return _COMPARISONS[self.rules.compare](entry.metadata, known)
+        if entry.size != known.content_length:
+            return False
+        try:
+            return await have_same_content(replace(self.source, path=entry.path), self._target(path))
+        except Error:
+            return False
+
     async def _copy(self, entry: Entry, path: str) -> None:
         meter = self.rules.meter.of(entry.path, entry.size)
-        args = _ARGS if entry.size is None else replace(_ARGS, source_content_length_hint=entry.size)
-        target = replace(self.target, path=_prefix(self.target.path) + path)
+        target = self._target(path)
         try:
             _check_name(path, target)
-            made = await copy_between(replace(self.source, path=entry.path), target, args, meter.add)
+            is_complete = self.rules.is_dry or await self._copy_one(entry, target, meter)
         except Error as error:
             error.of_call("copy_to", scheme=self.source.accessor.info.scheme, path=entry.path)
             error.path = entry.path  # an error of the target has the path there
             error.add_context(target=target.path)
             self.failures.append(error)
+            self.rules.note("fail", path, entry.size, error)
             return
-        meter.complete(entry.size if made.is_server_side else None)
+        meter.complete(entry.size if is_complete else None)
         copied = self.report.copied_bytes + meter.done
         self.report = replace(self.report, copied=self.report.copied + 1, copied_bytes=copied)
+        self.rules.note("copy", path, meter.done)
+
+    async def _copy_one(self, entry: Entry, target: Side, meter: FileMeter) -> bool:
+        """Copies a file. Returns whether it was copied as a whole, so that no piece was noted."""
+        args = _ARGS if entry.size is None else replace(_ARGS, source_content_length_hint=entry.size)
+        made = await copy_between(replace(self.source, path=entry.path), target, args, meter.add)
+        return made.is_server_side
+
+    def _target(self, path: str) -> Side:
+        return replace(self.target, path=_prefix(self.target.path) + path)
 
 
 async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
@@ -284,7 +336,10 @@ async def _index(side: Side, rules: Rules) -> dict[str, Metadata]:
 async def _delete_surplus(transfer: _Transfer) -> TreeReport:
     target = transfer.target
     paths = [_prefix(target.path) + path for path in transfer.surplus]
-    await delete_many(target.accessor, target.context, paths, transfer.rules.concurrent)
+    if not transfer.rules.is_dry:
+        await delete_many(target.accessor, target.context, paths, transfer.rules.concurrent)
+    for path, metadata in transfer.surplus.items():
+        transfer.rules.note("delete", path, metadata.content_length)
     return replace(transfer.report, deleted=len(paths))
 
 
@@ -298,12 +353,38 @@ def is_same(source: Metadata, target: Metadata) -> bool:
 
     An etag that is not a digest says nothing about the content in another store: it may count the writes there.
     """
-    if source.content_length is None or source.content_length != target.content_length:
+    if not _has_size(source, target):
         return False
     if source.etag is not None and source.etag == target.etag and _DIGEST.fullmatch(source.etag):
         return True
+    return _is_no_older(source, target)
+
+
+def _has_size(source: Metadata, target: Metadata) -> bool:
+    return source.content_length is not None and source.content_length == target.content_length
+
+
+def _is_no_older(source: Metadata, target: Metadata) -> bool:
     times = source.last_modified, target.last_modified
     return times[0] is not None and times[1] is not None and times[0] <= times[1]
+
+
+_COMPARISONS: Final = {"time": is_same, "size": _has_size, "update": _is_no_older}
+
+
+def _checked_comparison(compare: TreeComparison) -> TreeComparison:
+    known = get_args(TreeComparison)
+    if compare not in known:
+        raise InvalidInput(f"compare must be one of {', '.join(map(repr, known))}, not {shown(compare)}")
+    return compare
+
+
+def _checked_function(name: str, function: F) -> F:
+    if function is not None and not callable(function):
+        raise InvalidInput(f"{name} must be a function, not {type(function).__name__}")
+    if iscoroutinefunction(function):
+        raise InvalidInput(f"{name} must be a function that is not async: it is called, and not awaited")
+    return function
 
 
 def _check_apart(source: Side, target: Side, *, is_mirror: bool) -> None:

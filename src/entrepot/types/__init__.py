@@ -15,7 +15,7 @@ from .scheme import Scheme
 if TYPE_CHECKING:
     from .checksum import Checksum
     from .copied import Copied
-    from .transfers import Progress, TreeReport, Usage
+    from .transfers import Progress, TreeReport, TreeStep, Usage
     from .upload import Upload
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Progress",
     "Scheme",
     "TreeReport",
+    "TreeStep",
     "Upload",
     "Usage",
 ]
@@ -41,6 +42,7 @@ __getattr__ = lazy_names(
         "Copied": "copied",
         "Progress": "transfers",
         "TreeReport": "transfers",
+        "TreeStep": "transfers",
         "Upload": "upload",
         "Usage": "transfers",
     },

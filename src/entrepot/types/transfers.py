@@ -1,12 +1,14 @@
-"""Values of transfers of whole files and trees: `Progress`, `TreeReport` and `Usage`."""
+"""Values of transfers of whole files and trees: `Progress`, `TreeStep`, `TreeReport` and `Usage`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
+
+    from entrepot.errors import Error
 else:
     from .records import dataclass
 
@@ -32,6 +34,31 @@ class Progress:
 
 
 ReportProgress: TypeAlias = Callable[[Progress], object]
+
+
+TreeAction: TypeAlias = Literal["copy", "skip", "delete", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class TreeStep:
+    """What a transfer of a tree did with one file, as its `on_file` function receives it.
+
+    Arguments:
+        action: `"copy"`, `"skip"` (the target has the same), `"delete"` (only the target had it) or `"fail"`.
+        path: the file, relative to both directories.
+        size: its size in bytes, if it is known.
+        error: why it failed.
+    """
+
+    action: TreeAction
+    path: str
+    size: int | None = None
+    error: Error | None = None
+
+
+ReportFile: TypeAlias = Callable[[TreeStep], object]
+
+TreeComparison: TypeAlias = Literal["time", "size", "update", "content"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,123 @@
+"""Transfers of trees that compare in other ways, that only say what they would do, and that report each file."""
+
+import asyncio
+
+import pytest
+
+from entrepot import Error, InvalidInput, Operator, Progress, TransfersFailed, TreeReport, TreeStep
+from entrepot.services import Memory
+
+MIB = 1024**2
+
+
+async def filled(files) -> Operator:
+    op = Operator(Memory())
+    for path, content in files.items():
+        await op.write(path, content)
+    return op
+
+
+async def content_of(op: Operator):
+    return {entry.path: await op.read(entry.path) for entry in await op.list("/", recursive=True) if entry.is_file}
+
+
+async def test_each_file_is_reported_once_with_what_was_done():
+    source, target = await filled({"a": b"1", "b": b"22"}), await filled({"old": b"333"})
+    await target.write("b", b"22")
+    seen: list[TreeStep] = []
+    await source.sync(target, delete=True, on_file=seen.append)
+    assert sorted(seen, key=lambda step: step.path) == [
+        TreeStep("copy", "a", 1),
+        TreeStep("skip", "b", 2),
+        TreeStep("delete", "old", 3),
+    ]
+
+
+async def test_a_file_that_fails_is_reported_with_its_error(tmp_path):
+    source, target = await filled({"a": b"1", "b": b"2"}), Operator.from_uri(f"fs://{tmp_path}")
+    await target.write("a/inside", b"makes a directory of the name a")
+    seen: list[TreeStep] = []
+    with pytest.raises(TransfersFailed) as failed:
+        await source.copy_tree(target, on_file=seen.append)
+    by_path = {step.path: step for step in seen}
+    assert (by_path["a"].action, by_path["b"].action) == ("fail", "copy")
+    assert isinstance(by_path["a"].error, Error)
+    assert failed.value.failures == (by_path["a"].error,)
+
+
+async def test_a_dry_run_reports_the_same_and_changes_nothing():
+    source, target = await filled({"a": b"1", "b": b"22", "c": b"3"}), await filled({"old": b"333"})
+    await target.write("b", b"22")
+    before, planned, made = await content_of(target), list[TreeStep](), list[TreeStep]()
+    report = await source.sync(target, delete=True, dry_run=True, on_file=planned.append)
+    assert await content_of(target) == before
+    assert await source.sync(target, delete=True, on_file=made.append) == report
+    assert report == TreeReport(copied=2, copied_bytes=2, skipped=1, deleted=1)
+    assert sorted(planned, key=repr) == sorted(made, key=repr)
+
+
+@pytest.mark.parametrize(
+    ("compare", "copied"),
+    [
+        ("time", ["longer", "newer"]),
+        ("size", ["longer"]),
+        ("update", ["newer"]),
+        ("content", ["longer", "newer", "older"]),
+    ],
+)
+async def test_what_is_compared_decides_what_is_copied(compare, copied):
+    source = await filled({"older": b"ab", "same": b"ab", "longer": b"abc"})
+    await asyncio.sleep(0.002)
+    target = await filled({"older": b"xy", "same": b"ab", "newer": b"xy", "longer": b"ab"})
+    await asyncio.sleep(0.002)
+    await source.write("newer", b"ab")
+    report = await source.copy_tree(target, skip_same=True, compare=compare)
+    assert report.copied == len(copied)
+    same = {path for path, content in (await content_of(source)).items() if await target.read(path) == content}
+    assert same >= set(copied)
+
+
+@pytest.mark.parametrize("at", [0, 7, 3 * MIB - 1])
+async def test_content_is_compared_to_its_last_byte(at, tmp_path):
+    content = bytearray(3 * MIB)
+    content[at] = 1
+    source, target = await filled({"big": bytes(content)}), Operator.from_uri(f"fs://{tmp_path}")
+    await target.write("big", bytes(3 * MIB))
+    assert (await source.sync(target, compare="content")).copied == 1
+    assert (await source.sync(target, compare="content")).skipped == 1
+
+
+async def test_what_on_file_raises_ends_the_transfer():
+    source, target = await filled({str(number): b"x" for number in range(100)}), await filled({})
+
+    def stop(step: TreeStep) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await source.copy_tree(target, on_file=stop, concurrent=1)
+    assert len(await content_of(target)) == 1
+
+
+@pytest.mark.parametrize("arguments", [{"compare": "etag"}, {"compare": None}, {"dry_run": 1}, {"on_file": 5}])
+async def test_bad_input_is_refused(arguments):
+    source, target = await filled({"a": b"1"}), await filled({})
+    with pytest.raises(InvalidInput):
+        await source.copy_tree(target, **arguments)
+    assert await content_of(target) == {}
+
+
+async def test_copy_to_reports_its_progress(tmp_path):
+    source, target = await filled({"big": bytes(20 * MIB)}), Operator.from_uri(f"fs://{tmp_path}")
+    seen: list[Progress] = []
+    await source.copy_to(target, "big", "copy", progress=seen.append)
+    assert [seen[-1].done, seen[-1].total_done, seen[-1].files_done] == [20 * MIB, 20 * MIB, 1]
+    assert len(seen) > 2
+    assert seen == sorted(seen, key=lambda progress: progress.done)
+
+
+async def test_a_copy_by_the_store_reports_its_end(tmp_path):
+    op = Operator.from_uri(f"fs://{tmp_path}")
+    await op.write("a", b"12345")
+    seen: list[Progress] = []
+    await op.copy_to(op, "a", "b", progress=seen.append)
+    assert seen[-1] == Progress("a", 5, 5, 5, 1)
