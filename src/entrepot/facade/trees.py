@@ -101,7 +101,7 @@ class Rules:
         InvalidInput: a value is invalid.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a keyword of `copy_tree` or `sync`
         self,
         *,
         include: Patterns = (),
