@@ -1,0 +1,16 @@
+"""The command `entrepot`. It needs the extra `cli`; `docs/cli.md` is its manual."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Runs the command line and exits with its code."""
+    try:
+        from .program import program
+    except ModuleNotFoundError as error:
+        if error.name != "click":
+            raise
+        sys.exit("entrepot: the command needs the extra cli: pip install 'entrepot[cli]'")
+    program()

@@ -1,0 +1,84 @@
+"""`ls`: lists directories."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+import click
+
+from entrepot import Entry, Error
+from entrepot.cli.output import record_of, shown_time
+from entrepot.cli.places import Place
+from entrepot.cli.quantities import human_size
+from entrepot.cli.selection import described, expanded
+from entrepot.cli.session import Session
+from entrepot.cli.verb import verb
+
+
+@verb("ls")
+@click.argument("words", metavar="[PLACE]...", nargs=-1)
+@click.option("-l", "--long", "is_long", is_flag=True, help="With sizes and times.")
+@click.option("-h", "--human", "is_human", is_flag=True, help="Sizes in KiB, MiB ... Implies -l.")
+@click.option("-r", "-R", "--recursive", "is_recursive", is_flag=True, help="With everything below.")
+@click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
+async def command(
+    session: Session, words: tuple[str, ...], is_long: bool, is_human: bool, is_recursive: bool, is_raw: bool
+) -> None:
+    """List directories: one entry a line, directories with a slash at the end.
+
+    A place that is no directory lists itself. Without a place, the current directory is listed.
+    """
+    show = _Long(session, is_human=is_human) if is_long or is_human else _Short(session)
+    async with aclosing(expanded(session, words or (".",), is_raw=is_raw)) as places:
+        async for place in places:
+            try:
+                await _list(place, show, is_recursive=is_recursive)
+            except Error as error:
+                session.fail(place.name, error)
+
+
+async def _list(place: Place, show: _Short, *, is_recursive: bool) -> None:
+    place, metadata = await described(place)
+    if not place.is_directory:
+        show.entry(place, Entry(place.path, metadata), place.name)
+        return
+    async with place.operator.lister(place.path, recursive=is_recursive) as lister:
+        async for entry in lister:
+            if entry.path != place.path:
+                show.entry(place, entry, entry.path.removeprefix(place.prefix))
+
+
+class _Short:
+    """Shows names.
+
+    Arguments:
+        session: has the output.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._output = session.output
+
+    def entry(self, place: Place, entry: Entry, name: str) -> None:
+        """Shows an entry."""
+        self._output.show(self.text(entry, name), **record_of(entry, place.name_of(entry.path)))
+
+    def text(self, entry: Entry, name: str) -> str:
+        """The line of an entry."""
+        return name
+
+
+class _Long(_Short):
+    """Shows times, sizes and names.
+
+    Arguments:
+        session: has the output.
+        is_human: sizes in larger units.
+    """
+
+    def __init__(self, session: Session, *, is_human: bool) -> None:
+        super().__init__(session)
+        self._is_human = is_human
+
+    def text(self, entry: Entry, name: str) -> str:
+        size = "" if entry.size is None else human_size(entry.size) if self._is_human else str(entry.size)
+        return f"{shown_time(entry.metadata.last_modified)} {size:>13} {name}"

@@ -1,0 +1,105 @@
+"""The configuration file of the command: named remotes.
+
+    [remotes.backup]
+    uri = "s3://bucket/prefix"
+    region = "eu-central-1"
+    access_key_id = "${BACKUP_KEY}"
+
+`uri` names the service and the root; the other keys are those of its configuration. `${NAME}` is a variable of the
+environment. Secrets are written in no other way: without them the service looks where it always looks, such as the
+files of the AWS tools.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final
+
+from entrepot import ConfigInvalid
+from entrepot.services.registry import service_class
+
+VARIABLE: Final = "ENTREPOT_CONFIG"
+_REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def default_path() -> Path:
+    """The configuration file: `ENTREPOT_CONFIG`, or `entrepot/config.toml` in the user's directory of configurations."""
+    named = os.environ.get(VARIABLE)
+    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(named).expanduser() if named else Path(base).expanduser() / "entrepot" / "config.toml"
+
+
+class Remotes:
+    """The remotes of a configuration file, which is read when a remote is first asked for.
+
+    Arguments:
+        path: the file. The default one need not exist.
+        is_required: whether the file must exist.
+    """
+
+    def __init__(self, path: Path, *, is_required: bool) -> None:
+        self._path = path
+        self._is_required = is_required
+        self._tables: Mapping[str, Any] | None = None
+
+    def get(self, name: str) -> dict[str, Any] | None:
+        """The values of a remote, `uri` among them; None if there is no such remote.
+
+        Raises:
+            ConfigInvalid: the file cannot be read, or the remote is not valid.
+        """
+        if self._tables is None:
+            self._tables = self._read()
+        table = self._tables.get(name)
+        return None if table is None else self._values(name, table)
+
+    def _read(self) -> Mapping[str, Any]:
+        try:
+            content = tomllib.loads(self._path.read_text("utf-8"))
+        except FileNotFoundError:
+            if self._is_required:
+                raise ConfigInvalid(f"there is no configuration file {self._path}") from None
+            return {}
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or ("it is not valid TOML" if error else "")
+        else:
+            tables = content.get("remotes", {})
+            if isinstance(tables, dict):
+                return tables
+            reason = "`remotes` is not a table"
+        raise ConfigInvalid(f"the configuration file {self._path} cannot be used: {reason}")
+
+    def _values(self, name: str, table: Any) -> dict[str, Any]:
+        if not isinstance(table, dict) or not isinstance(table.get("uri"), str):
+            raise ConfigInvalid(f"the remote {name!r} has no `uri`, such as \"s3://bucket\"")
+        secrets = _secret_keys(table["uri"])
+        return {key: self._value(name, key, value, is_secret=key.lower() in secrets) for key, value in table.items()}
+
+    def _value(self, name: str, key: str, value: Any, *, is_secret: bool) -> Any:
+        if not isinstance(value, str):
+            return value
+        if is_secret and not _REFERENCE.fullmatch(value):
+            raise ConfigInvalid(
+                f"the remote {name!r} has the secret {key} in the file: write ${{NAME}} for a variable of the "
+                "environment, or leave it to the credentials that the service finds by itself"
+            )
+        return _REFERENCE.sub(lambda found: _variable(name, found[1]), value)
+
+
+def _variable(remote: str, name: str) -> str:
+    value = os.environ.get(name)
+    if value is None:
+        raise ConfigInvalid(f"the remote {remote!r} needs the variable {name} of the environment, which is not set")
+    return value
+
+
+def _secret_keys(uri: str) -> frozenset[str]:
+    """The keys of a service that no text shows, in lower case."""
+    service = service_class(uri.partition("://")[0].lower())
+    secret = [field for field in fields(service) if not field.repr]  # type: ignore[arg-type]
+    return frozenset(name.lower() for field in secret for name in (field.name, *field.metadata.get("aliases", ())))

@@ -1,0 +1,87 @@
+"""The exit codes of the command, and the line on the standard error for each error."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from entrepot import (
+    ConfigInvalid,
+    DeletionsFailed,
+    Error,
+    InvalidInput,
+    NotADirectory,
+    NotFound,
+    PermissionDenied,
+    TransfersFailed,
+    Unsupported,
+)
+
+DONE: Final = 0
+FAILED: Final = 1
+USAGE: Final = 2
+NOT_FOUND: Final = 3
+DENIED: Final = 4
+TEMPORARY: Final = 5
+INTERRUPTED: Final = 130
+BROKEN_PIPE: Final = 141
+
+_NEXT_STEPS: Final[dict[type[Error], str]] = {
+    PermissionDenied: "check the credentials: -o key=value, the environment, or --profile",
+    ConfigInvalid: "set a value with -o key=value, or in the configuration file",
+    Unsupported: "`entrepot info` shows what a storage can do",
+}
+
+
+def code_of(error: BaseException) -> int:
+    """The exit code for an error."""
+    if isinstance(error, TransfersFailed | DeletionsFailed):
+        return _common(code_of(failure) for failure in error.failures)
+    if isinstance(error, NotFound | NotADirectory):
+        return NOT_FOUND
+    if isinstance(error, PermissionDenied | PermissionError):
+        return DENIED
+    if isinstance(error, ConfigInvalid | InvalidInput):
+        return USAGE
+    if isinstance(error, Error) and error.is_temporary:
+        return TEMPORARY
+    return NOT_FOUND if isinstance(error, FileNotFoundError) else FAILED
+
+
+def worst(first: int, second: int) -> int:
+    """The exit code of a command that failed in two ways: the code of both if it is one, otherwise `FAILED`."""
+    if DONE in (first, second):
+        return first or second
+    return first if first == second else FAILED
+
+
+def line_of(verb: str, place: str, error: BaseException) -> str:
+    """The error as one line, with the next step where there is one. It never has a secret or a line break."""
+    step = error.context.get("hint") if isinstance(error, Error) else None
+    step = step or next((text for kind, text in _NEXT_STEPS.items() if isinstance(error, kind)), None)
+    if step is None and code_of(error) == TEMPORARY:
+        step = "try again"
+    where = f"{place}: " if place else ""
+    return one_line(f"entrepot: {verb}: {where}{message_of(error)}{f' ({step})' if step else ''}")
+
+
+def message_of(error: BaseException) -> str:
+    """The sentence of an error."""
+    if isinstance(error, Error):
+        return error.message
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return f"{type(error).__name__}: {error}"
+
+
+def one_line(text: str) -> str:
+    """The text with its control characters escaped, so that it is one line and harmless on a terminal."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def _common(codes: object) -> int:
+    result = DONE
+    for code in codes:  # type: ignore[attr-defined]
+        result = worst(result, code)
+    return result

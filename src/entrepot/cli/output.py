@@ -1,0 +1,78 @@
+"""What a command writes: results on the standard output, as text or as JSON lines, and everything else on the error."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from datetime import datetime
+from typing import Any
+
+from entrepot import Entry, Metadata
+
+from .exit_codes import one_line
+
+
+class Output:
+    """The standard output of a command.
+
+    Arguments:
+        is_json: write records as JSON, one a line, instead of text.
+    """
+
+    def __init__(self, *, is_json: bool) -> None:
+        self.is_json = is_json
+
+    def show(self, text: str, /, **record: Any) -> None:
+        """Writes one result: the text, or the record with `--json`."""
+        if self.is_json:
+            text = json.dumps(record, default=_plain)
+        elif sys.stdout.isatty():
+            text = "\n".join(map(one_line, text.split("\n")))
+        print(text)
+
+    async def write(self, data: bytes) -> None:
+        """Writes content, in a thread: a pipe may wait for its reader."""
+        await asyncio.to_thread(_write, data)
+
+
+def warn(text: str) -> None:
+    """Writes a line to the standard error."""
+    print(one_line(text), file=sys.stderr)
+
+
+def record_of(entry: Entry, uri: str) -> dict[str, Any]:
+    """An entry of a listing as a record."""
+    return {"uri": uri, "path": entry.path, **record_of_metadata(entry.metadata)}
+
+
+def record_of_metadata(metadata: Metadata) -> dict[str, Any]:
+    """The known fields of metadata as a record."""
+    known = {
+        "type": "directory" if metadata.is_dir else "file",
+        "size": None if metadata.is_dir else metadata.content_length,
+        "last_modified": metadata.last_modified,
+        "etag": metadata.etag,
+        "version": metadata.version,
+        "content_type": metadata.content_type,
+        "content_encoding": metadata.content_encoding,
+        "content_disposition": metadata.content_disposition,
+        "content_language": metadata.content_language,
+        "cache_control": metadata.cache_control,
+        "user_metadata": dict(metadata.user_metadata) if metadata.user_metadata else None,
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def shown_time(time: datetime | None) -> str:
+    """A time as listings show it, in the zone of this machine; blank if it is unknown."""
+    return " " * 19 if time is None else f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

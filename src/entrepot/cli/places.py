@@ -1,0 +1,162 @@
+"""Places: what a word of the command line leads to.
+
+A word is one of four things:
+
+- a URI, `scheme://location/key`. The key is taken literally, since keys may have `?` and `%`; only URLs over HTTP are
+  percent-encoded. The operator has the whole location, such as a bucket, as its root.
+- `name:path`, a remote of the configuration file. The operator has the root of the remote.
+- any other word, a local path. The operator has the directory of the file as its root, because only paths below a root
+  can be reached and links of the user may lead anywhere.
+- `-`, the standard input or output, which is no place: the verbs that know it ask `is_standard` first.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from urllib.parse import quote, unquote, urlsplit
+
+from entrepot import InvalidInput, Operator
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_REMOTE = re.compile(r"([A-Za-z0-9_-]+):(.*)", re.DOTALL)
+_WILDCARD = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path of an operator, and how the user writes it.
+
+    Arguments:
+        operator: the operator.
+        path: the path below its root; `"/"` is the root.
+        name_of: returns how the user writes a path of this operator.
+        is_local: whether it is in the file system of this machine.
+    """
+
+    operator: Operator
+    path: str
+    name_of: Callable[[str], str]
+    is_local: bool = False
+
+    @property
+    def name(self) -> str:
+        """How the user writes it."""
+        return self.name_of(self.path)
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether the path can only be one of a directory."""
+        return self.path.endswith("/")
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether the path has wildcards."""
+        return _WILDCARD.search(self.path) is not None
+
+    @property
+    def prefix(self) -> str:
+        """What the paths in this directory begin with."""
+        return "" if self.path == "/" else self.path
+
+    def at(self, path: str) -> Place:
+        """Another path of the same operator."""
+        return replace(self, path=path or "/")
+
+    def as_directory(self) -> Place:
+        """The same place as a directory."""
+        return self if self.is_directory else self.at(f"{self.path}/")
+
+    def inside(self, relative: str) -> Place:
+        """A path in this directory."""
+        return self.at(f"{self.as_directory().prefix}{relative}")
+
+
+def is_standard(word: str) -> bool:
+    """Whether a word means the standard input or output."""
+    return word == "-"
+
+
+class Places:
+    """Finds places.
+
+    Arguments:
+        open_uri: makes the operator of a URI without a path, and keeps it.
+        open_remote: makes the operator of a remote by its name, or returns None if there is no such remote.
+    """
+
+    def __init__(self, open_uri: Callable[[str], Operator], open_remote: Callable[[str], Operator | None]) -> None:
+        self._open_uri = open_uri
+        self._open_remote = open_remote
+
+    def find(self, word: str) -> Place:
+        """Returns the place that a word leads to. Nothing is sent.
+
+        Raises:
+            InvalidInput: the word leads nowhere.
+            ConfigInvalid: the storage cannot be used as it is configured.
+        """
+        if not word:
+            raise InvalidInput("the empty text is no place; the current directory is .")
+        if (scheme := _SCHEME.match(word)) is not None:
+            return self._of_uri(scheme[1].lower(), word[scheme.end() :])
+        if (named := _REMOTE.fullmatch(word)) is not None:
+            operator = self._open_remote(named[1])
+            if operator is not None:
+                return Place(operator, _normalized(named[2]), lambda path: f"{named[1]}:{path.removeprefix('/')}")
+        return self._of_file(word)
+
+    def _of_uri(self, scheme: str, rest: str) -> Place:
+        if scheme in ("http", "https"):
+            return self._of_url(f"{scheme}://{rest}")
+        location, slash, key = rest.partition("/")
+        if scheme in ("fs", "file") and not location:
+            return self._of_file(f"/{key}")
+        base = f"{scheme}://{location}"
+        operator = self._open_uri(base if location else f"{base}/")
+        return Place(operator, _normalized(key), lambda path: f"{base}/{path.removeprefix('/')}")
+
+    def _of_url(self, url: str) -> Place:
+        parts = urlsplit(url)
+        if parts.query or parts.fragment:
+            raise InvalidInput("a URL with a query or a fragment names no object of a web server")
+        base = f"{parts.scheme}://{parts.netloc}"
+        operator = self._open_uri(base)
+        return Place(operator, _normalized(unquote(parts.path)), lambda path: f"{base}/{quote(path.removeprefix('/'))}")
+
+    def _of_file(self, word: str) -> Place:
+        """A local path. Up to its first wildcard it is resolved by the system, with the links in it."""
+        fixed = word if (wildcard := _WILDCARD.search(word)) is None else word[: wildcard.start()]
+        if wildcard is not None and os.path.lexists(word):  # a file whose name has such a character
+            fixed, wildcard = word, None
+        directory, _, name = fixed.rpartition("/")
+        if wildcard is None and (name in ("", ".", "..") or _leads_to_directory(word)):
+            return self._of_directory(word)
+        root = directory or ("/" if fixed.startswith("/") else ".")
+        shown = word[: len(directory) + 1] if "/" in fixed else ""
+        path = word[len(shown) :]
+        return Place(self._open_local(root), path, lambda path: shown + path.removeprefix("/") or root, is_local=True)
+
+    def _of_directory(self, word: str) -> Place:
+        """A directory that exists. Below its parent, so that it can itself be deleted or moved, where it is no link."""
+        parent, _, name = word.rstrip("/").rpartition("/")
+        if name in ("", ".", "..") or os.path.islink(word.rstrip("/")):
+            shown = f"{word.rstrip('/')}/" if word.rstrip("/") else "/"
+            shown = "" if shown == "./" else shown
+            return Place(self._open_local(word), "/", lambda path: shown + path.removeprefix("/") or ".", is_local=True)
+        root = parent or ("/" if word.startswith("/") else ".")
+        shown = f"{parent}/" if parent or word.startswith("/") else ""
+        return Place(self._open_local(root), f"{name}/", lambda path: shown + path.removeprefix("/"), is_local=True)
+
+    def _open_local(self, directory: str) -> Operator:
+        return self._open_uri(f"fs://{quote(os.path.abspath(directory))}")
+
+
+def _leads_to_directory(word: str) -> bool:
+    return word.endswith("/") or os.path.isdir(word)
+
+
+def _normalized(path: str) -> str:
+    return path.lstrip("/") or "/"

@@ -1,0 +1,151 @@
+"""One run of a command: its settings, its operators, and the errors that it met."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from entrepot import ConfigInvalid, DeletionsFailed, Error, Operator, TransfersFailed
+from entrepot.services.registry import service_class
+
+from .configuration import Remotes, default_path
+from .exit_codes import DONE, code_of, line_of, worst
+from .output import Output, warn
+from .places import Place, Places
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options that every verb has.
+
+    Arguments:
+        values: values of configurations, from `-o` and the options that are short for it.
+        config: the configuration file; None is the default one.
+        retries: how often a call is retried; None is the default.
+        bandwidth: bytes per second; None is without limit.
+        is_json: results as JSON lines.
+        is_quiet: no progress and no results on success.
+        verbosity: how often `-v` was given.
+    """
+
+    values: Mapping[str, str]
+    config: Path | None = None
+    retries: int | None = None
+    bandwidth: int | None = None
+    is_json: bool = False
+    is_quiet: bool = False
+    verbosity: int = 0
+
+
+class Session:
+    """One run of a command.
+
+    Arguments:
+        verb: the name of the command, for messages.
+        settings: the options.
+
+    Attributes:
+        exit_code: the exit code so far.
+        output: the standard output.
+    """
+
+    def __init__(self, verb: str, settings: Settings) -> None:
+        self.verb = verb
+        self.settings = settings
+        self.exit_code = DONE
+        self.output = Output(is_json=settings.is_json)
+        self._operators: dict[str, Operator] = {}
+        self._unused = set(settings.values)
+        self._remotes = Remotes(settings.config or default_path(), is_required=settings.config is not None)
+        self._places = Places(self._open_uri, self._open_remote)
+
+    def find(self, word: str) -> Place:
+        """Returns the place that a word of the command line leads to. Nothing is sent.
+
+        Raises:
+            click.UsageError: the word leads nowhere, or its storage is not configured.
+        """
+        try:
+            return self._places.find(word)
+        except Error as error:
+            raise click.UsageError(line_of(self.verb, word, error).removeprefix(f"entrepot: {self.verb}: ")) from error
+
+    def check_values(self) -> None:
+        """Refuses a value of `-o` that no storage of the command knows.
+
+        Raises:
+            click.UsageError: there is one.
+        """
+        if self._unused and self._operators:
+            raise click.UsageError(f"no storage of this command has the option {min(self._unused)!r} (see -o)")
+
+    def fail(self, place: str, error: BaseException) -> None:
+        """Reports an error. The command goes on, and ends with the code of the error."""
+        self.exit_code = worst(self.exit_code, code_of(error))
+        if isinstance(error, TransfersFailed | DeletionsFailed):
+            for failure in error.failures:
+                warn(line_of(self.verb, failure.path or place, failure))
+        else:
+            warn(line_of(self.verb, place, error))
+        self._explain(error)
+
+    async def close(self) -> None:
+        """Closes the operators."""
+        for operator in self._operators.values():
+            await operator.close()
+
+    def _explain(self, error: BaseException) -> None:
+        if self.settings.verbosity == 1:
+            warn(f"  {error}")
+        elif self.settings.verbosity > 1:
+            for line in "".join(traceback.format_exception(error)).splitlines():
+                warn(line)
+
+    def _open_uri(self, uri: str) -> Operator:
+        scheme = urlsplit(uri).scheme
+        values = {key: value for key, value in self.settings.values.items() if key.lower() in _keys(scheme)}
+        self._unused -= values.keys()
+        return self._opened(uri, uri, values)
+
+    def _open_remote(self, name: str) -> Operator | None:
+        table = self._remotes.get(name)
+        if table is None:
+            return None
+        uri = table.pop("uri")
+        return self._opened(f"{name}:", uri, table)
+
+    def _opened(self, key: str, uri: str, values: Mapping[str, Any]) -> Operator:
+        if key not in self._operators:
+            self._operators[key] = _limited(Operator.from_uri(uri, **values), self.settings)
+        return self._operators[key]
+
+
+def _limited(operator: Operator, settings: Settings) -> Operator:
+    """The operator with the layers that the settings ask for."""
+    if settings.bandwidth is not None:
+        from entrepot.layers import ThrottleLayer
+
+        operator = operator.layer(ThrottleLayer(bandwidth=settings.bandwidth))
+    if settings.retries is not None:
+        from entrepot.layers import RetryLayer
+
+        operator = operator.layer(RetryLayer(max_times=settings.retries))
+    return operator
+
+
+def _keys(scheme: str) -> frozenset[str]:
+    """The keys of the configuration of a service, in lower case; none for the file system, which has only a root."""
+    with suppress(ConfigInvalid):  # `from_uri` says what is wrong with the scheme
+        service = service_class(scheme)
+        known = fields(service)  # type: ignore[arg-type]
+        return frozenset(
+            key.lower() for field in known for key in service.keys(field.name, field.metadata.get("aliases", ()))
+        )
+    return frozenset()
