@@ -43,6 +43,7 @@ from .types import BytesRange, Capability, Entry, EntryMode, Metadata, Presigned
 
 if TYPE_CHECKING:
     from .blocking import BlockingOperator
+    from .facade.globs import PathFilter
     from .types import Checksum, Copied, Progress, TreeReport, TreeStep, Upload, Usage
 
 __version__ = "0.1.0"
@@ -71,6 +72,7 @@ __all__ = [
     "NotADirectory",
     "NotFound",
     "Operator",
+    "PathFilter",
     "PermissionDenied",
     "PresignedRequest",
     "Progress",
@@ -97,6 +99,7 @@ __getattr__ = lazy_names(
         "BlockingOperator": "blocking",
         "Checksum": "types",
         "Copied": "types",
+        "PathFilter": "facade.globs",
         "Progress": "types",
         "TreeReport": "types",
         "TreeStep": "types",

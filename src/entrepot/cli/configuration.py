@@ -28,7 +28,7 @@ _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def default_path() -> Path:
-    """The configuration file: `ENTREPOT_CONFIG`, or `entrepot/config.toml` in the user's directory of configurations."""
+    """The configuration file: `ENTREPOT_CONFIG`, or `entrepot/config.toml` where the user keeps configurations."""
     named = os.environ.get(VARIABLE)
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     return Path(named).expanduser() if named else Path(base).expanduser() / "entrepot" / "config.toml"
@@ -65,8 +65,10 @@ class Remotes:
             if self._is_required:
                 raise ConfigInvalid(f"there is no configuration file {self._path}") from None
             return {}
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or ("it is not valid TOML" if error else "")
+        except OSError as error:
+            reason = error.strerror or "it cannot be read"
+        except ValueError:
+            reason = "it is not valid TOML"
         else:
             tables = content.get("remotes", {})
             if isinstance(tables, dict):
@@ -76,7 +78,7 @@ class Remotes:
 
     def _values(self, name: str, table: Any) -> dict[str, Any]:
         if not isinstance(table, dict) or not isinstance(table.get("uri"), str):
-            raise ConfigInvalid(f"the remote {name!r} has no `uri`, such as \"s3://bucket\"")
+            raise ConfigInvalid(f'the remote {name!r} has no `uri`, such as "s3://bucket"')
         secrets = _secret_keys(table["uri"])
         return {key: self._value(name, key, value, is_secret=key.lower() in secrets) for key, value in table.items()}
 

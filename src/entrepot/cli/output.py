@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 from entrepot import Entry, Metadata
 
 from .exit_codes import one_line
+from .patient_thread import PatientThread
 
 
 class Output:
@@ -22,6 +22,7 @@ class Output:
 
     def __init__(self, *, is_json: bool) -> None:
         self.is_json = is_json
+        self._thread = PatientThread()
 
     def show(self, text: str, /, **record: Any) -> None:
         """Writes one result: the text, or the record with `--json`."""
@@ -29,16 +30,16 @@ class Output:
             text = json.dumps(record, default=_plain)
         elif sys.stdout.isatty():
             text = "\n".join(map(one_line, text.split("\n")))
-        print(text)
+        sys.stdout.write(f"{text}\n")
 
     async def write(self, data: bytes) -> None:
         """Writes content, in a thread: a pipe may wait for its reader."""
-        await asyncio.to_thread(_write, data)
+        await self._thread.call(_write, data)
 
 
 def warn(text: str) -> None:
     """Writes a line to the standard error."""
-    print(one_line(text), file=sys.stderr)
+    sys.stderr.write(f"{one_line(text)}\n")
 
 
 def record_of(entry: Entry, uri: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from entrepot import InvalidInput, Operator
@@ -111,7 +112,7 @@ class Places:
     def _of_uri(self, scheme: str, rest: str) -> Place:
         if scheme in ("http", "https"):
             return self._of_url(f"{scheme}://{rest}")
-        location, slash, key = rest.partition("/")
+        location, _, key = rest.partition("/")
         if scheme in ("fs", "file") and not location:
             return self._of_file(f"/{key}")
         base = f"{scheme}://{location}"
@@ -142,7 +143,7 @@ class Places:
     def _of_directory(self, word: str) -> Place:
         """A directory that exists. Below its parent, so that it can itself be deleted or moved, where it is no link."""
         parent, _, name = word.rstrip("/").rpartition("/")
-        if name in ("", ".", "..") or os.path.islink(word.rstrip("/")):
+        if name in ("", ".", "..") or Path(word.rstrip("/")).is_symlink():
             shown = f"{word.rstrip('/')}/" if word.rstrip("/") else "/"
             shown = "" if shown == "./" else shown
             return Place(self._open_local(word), "/", lambda path: shown + path.removeprefix("/") or ".", is_local=True)
@@ -151,11 +152,11 @@ class Places:
         return Place(self._open_local(root), f"{name}/", lambda path: shown + path.removeprefix("/"), is_local=True)
 
     def _open_local(self, directory: str) -> Operator:
-        return self._open_uri(f"fs://{quote(os.path.abspath(directory))}")
+        return self._open_uri(f"fs://{quote(os.path.abspath(directory))}")  # noqa: PTH100 - links stay
 
 
 def _leads_to_directory(word: str) -> bool:
-    return word.endswith("/") or os.path.isdir(word)
+    return word.endswith("/") or Path(word).is_dir()
 
 
 def _normalized(path: str) -> str:

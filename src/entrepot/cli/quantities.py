@@ -15,7 +15,7 @@ _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _RANGE: Final = re.compile(r"(\d*):(\d*)|-(\d+)")
 
 
-class Size(click.ParamType):
+class Size(click.ParamType):  # type: ignore[type-arg]  # older releases have none
     """A number of bytes: `500`, `10k`, `1.5M`, `8MiB`. Units are powers of 1024."""
 
     name = "size"
@@ -27,7 +27,7 @@ class Size(click.ParamType):
         return int(float(found[1]) * _UNITS[found[2].lower()])
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg]  # older releases have none
     """A duration: `500ms`, `30s`, `5m`, `2h`, `7d`, `1h30m`."""
 
     name = "duration"
@@ -41,7 +41,7 @@ class Duration(click.ParamType):
         return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
 
 
-class Range(click.ParamType):
+class Range(click.ParamType):  # type: ignore[type-arg]  # older releases have none
     """A range of bytes: `START:END` without the end, `START:`, `:END`, or `-N` for the last N bytes."""
 
     name = "range"

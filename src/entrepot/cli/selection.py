@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from entrepot import EntryMode, Metadata, NotFound
 
@@ -12,7 +12,7 @@ from .session import Session
 NO_MATCH = "nothing matches"
 
 
-async def expanded(session: Session, words: tuple[str, ...], *, is_raw: bool = False) -> AsyncIterator[Place]:
+async def expanded(session: Session, words: tuple[str, ...], *, is_raw: bool = False) -> AsyncGenerator[Place, None]:
     """Yields the places of words, those of a pattern one by one. A word that fails is reported, and the others go on.
 
     Arguments:
@@ -30,7 +30,7 @@ async def expanded(session: Session, words: tuple[str, ...], *, is_raw: bool = F
             yield match
 
 
-async def matches(session: Session, pattern: Place) -> AsyncIterator[Place]:
+async def matches(session: Session, pattern: Place) -> AsyncGenerator[Place, None]:
     """Yields the objects that a pattern matches. If there are none, that is reported."""
     is_empty = True
     async for entry in pattern.operator.glob(pattern.path):

@@ -94,14 +94,20 @@ class Session:
                 warn(line_of(self.verb, failure.path or place, failure))
         else:
             warn(line_of(self.verb, place, error))
-        self._explain(error)
+        self.explain(error)
+
+    def note(self, text: str) -> None:
+        """Says something beside the results, to a person."""
+        if not self.settings.is_quiet and not self.settings.is_json:
+            warn(text)
 
     async def close(self) -> None:
         """Closes the operators."""
         for operator in self._operators.values():
             await operator.close()
 
-    def _explain(self, error: BaseException) -> None:
+    def explain(self, error: BaseException) -> None:
+        """Says more about an error, as far as `-v` asks for it."""
         if self.settings.verbosity == 1:
             warn(f"  {error}")
         elif self.settings.verbosity > 1:

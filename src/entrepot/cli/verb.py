@@ -115,7 +115,7 @@ def _run(session: Session, function: Function, values: dict[str, Any]) -> int:
             session.fail("", error)
         else:
             warn(f"entrepot: {session.verb}: internal error, please report it: {type(error).__name__}: {error}")
-            session._explain(error)
+            session.explain(error)
         return session.exit_code or FAILED
 
 

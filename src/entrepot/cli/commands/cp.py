@@ -1,0 +1,112 @@
+"""`cp`: copies objects between any two storages."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Any
+
+import click
+
+from entrepot import Error
+from entrepot.cli.output import record_of_metadata
+from entrepot.cli.places import Place, is_standard
+from entrepot.cli.selection import expanded
+from entrepot.cli.session import Session
+from entrepot.cli.standard_input import blocks_of_input
+from entrepot.cli.streams import write_object
+from entrepot.cli.transfer import (
+    Transfer,
+    TreeRules,
+    file_keywords,
+    is_existing_directory,
+    target_of,
+    with_file_options,
+    with_tree_options,
+)
+from entrepot.cli.verb import verb
+
+
+@verb("cp")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.argument("target", metavar="TARGET")
+@click.option("-r", "-R", "--recursive", "is_recursive", is_flag=True, help="Copy what is in a directory.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted copy: what the target has is not copied again.")
+@click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
+@with_tree_options
+@with_file_options
+async def command(
+    session: Session,
+    sources: tuple[str, ...],
+    target: str,
+    is_recursive: bool,
+    resume: bool,
+    is_raw: bool,
+    **options: Any,
+) -> None:
+    """Copy objects between any two storages.
+
+    The store makes the copy if it can; otherwise the content passes through this machine. A copy is visible only when
+    it is complete. With several sources, or if TARGET ends with a slash, the copies are put into TARGET. With -r the
+    files in the one SOURCE are copied with their paths in it: `cp -r a/ b/` makes b/x of a/x. SOURCE or TARGET may be -
+    for the standard input or output.
+    """
+    keywords = file_keywords(options, options["chunk"])
+    if is_standard(target):
+        await _to_output(session, sources, is_raw=is_raw)
+    elif any(map(is_standard, sources)):
+        await _from_input(session, sources, session.find(target), keywords)
+    elif is_recursive:
+        await _tree(session, sources, session.find(target), TreeRules(options, skips_same=resume), keywords)
+    else:
+        await _files(session, sources, target, keywords, is_raw=is_raw, is_dry=options["dry_run"], resume=resume)
+
+
+async def _files(
+    session: Session,
+    sources: tuple[str, ...],
+    word: str,
+    keywords: dict[str, Any],
+    *,
+    is_raw: bool,
+    is_dry: bool,
+    resume: bool,
+) -> None:
+    target = session.find(word)
+    has_several = len(sources) > 1 or (not is_raw and session.find(sources[0]).is_pattern)
+    into = has_several or is_existing_directory(target, word)
+    transfer = Transfer(session, "copy")
+    async with aclosing(expanded(session, sources, is_raw=is_raw)) as places:
+        async for source in places:
+            await transfer.file(source, target_of(source, target, into=into), keywords, is_dry=is_dry, resume=resume)
+
+
+async def _tree(
+    session: Session, sources: tuple[str, ...], target: Place, rules: TreeRules, keywords: dict[str, Any]
+) -> None:
+    if len(sources) > 1:
+        raise click.UsageError("-r takes one source: the files of several would be mixed in the target")
+    if keywords:
+        raise click.UsageError("--no-clobber, --chunk and the options of the content do not go with -r")
+    source = session.find(sources[0])
+    session.check_values()
+    await Transfer(session, "copy").tree(source.as_directory(), target.as_directory(), rules)
+
+
+async def _to_output(session: Session, sources: tuple[str, ...], *, is_raw: bool) -> None:
+    async with aclosing(expanded(session, sources, is_raw=is_raw)) as places:
+        async for source in places:
+            try:
+                await write_object(session.output, source)
+            except Error as error:
+                session.fail(source.name, error)
+
+
+async def _from_input(session: Session, sources: tuple[str, ...], target: Place, keywords: dict[str, Any]) -> None:
+    if len(sources) > 1:
+        raise click.UsageError("the standard input is copied alone")
+    if target.is_directory:
+        raise click.UsageError("the standard input has no name: write the name of the object, not a directory")
+    session.check_values()
+    async with aclosing(blocks_of_input()) as blocks:
+        metadata = await target.operator.write(target.path, blocks, **keywords)
+    Transfer(session, "copy").show("copy", "-", target.name, **record_of_metadata(metadata))

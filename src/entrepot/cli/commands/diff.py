@@ -1,0 +1,95 @@
+"""`diff`: compares two objects, or two trees."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Final
+
+import click
+
+from entrepot import Error, TreeStep
+from entrepot.cli.exit_codes import FAILED, worst
+from entrepot.cli.places import Place
+from entrepot.cli.selection import described
+from entrepot.cli.session import Session
+from entrepot.cli.verb import verb
+
+_TEXT_LIMIT: Final = 8 * 1024 * 1024
+"""Bytes of an object up to which its lines are compared."""
+
+
+@verb("diff")
+@click.argument("left", metavar="LEFT")
+@click.argument("right", metavar="RIGHT")
+@click.option("-q", "--brief", "is_brief", is_flag=True, help="Only say whether two objects differ.")
+@click.option("--size-only", is_flag=True, help="Of trees: compare sizes, and not the content.")
+async def command(session: Session, left: str, right: str, is_brief: bool, size_only: bool) -> None:
+    """Compare two objects, or two trees. The exit code is 1 if they differ.
+
+    Of two texts the lines that differ are shown, of two trees the files. The content of both is read.
+    """
+    here, there = session.find(left), session.find(right)
+    session.check_values()
+    try:
+        here, _ = await described(here)
+        there, _ = await described(there)
+        if here.is_directory != there.is_directory:
+            raise click.UsageError("one is a directory and the other is not")
+        if here.is_directory:
+            await _compare_trees(session, here, there, "size" if size_only else "content")
+        else:
+            await _compare_objects(session, here, there, is_brief=is_brief)
+    except Error as error:
+        session.fail(f"{left} {right}", error)
+
+
+async def _compare_trees(session: Session, here: Place, there: Place, compare: str) -> None:
+    """A sync that is not made tells the difference."""
+
+    def note(step: TreeStep) -> None:
+        if step.action == "copy":
+            changed.append(step.path)
+        elif step.action == "delete":
+            _differ(session, f"only in {there.name}: {step.path}", path=step.path, only_in=there.name)
+
+    changed: list[str] = []
+    await here.operator.sync(
+        there.operator,
+        here.path,
+        there.path,
+        compare=compare,  # type: ignore[arg-type]
+        delete=True,
+        dry_run=True,
+        on_file=note,
+    )
+    for path in changed:
+        if await there.operator.exists(there.inside(path).path):
+            _differ(session, f"different: {path}", path=path, only_in=None)
+        else:
+            _differ(session, f"only in {here.name}: {path}", path=path, only_in=here.name)
+
+
+def _differ(session: Session, text: str, **record: object) -> None:
+    session.exit_code = worst(session.exit_code, FAILED)
+    session.output.show(text, **record)
+
+
+async def _compare_objects(session: Session, here: Place, there: Place, *, is_brief: bool) -> None:
+    left, right = await here.operator.read(here.path), await there.operator.read(there.path)
+    if left == right:
+        return
+    texts = None if is_brief or max(len(left), len(right)) > _TEXT_LIMIT else _texts(left, right)
+    if texts is None:
+        _differ(session, f"{here.name} and {there.name} differ", left=here.name, right=there.name)
+        return
+    session.exit_code = worst(session.exit_code, FAILED)
+    for line in difflib.unified_diff(*texts, here.name, there.name, lineterm=""):
+        session.output.show(line, line=line)
+
+
+def _texts(left: bytes, right: bytes) -> tuple[list[str], list[str]] | None:
+    """The lines of both, or None if one is no text."""
+    try:
+        return left.decode().splitlines(), right.decode().splitlines()
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,41 @@
+"""`stat`: shows the metadata of objects."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+import click
+
+from entrepot import Error
+from entrepot.cli.output import record_of_metadata
+from entrepot.cli.quantities import human_size
+from entrepot.cli.selection import described, expanded
+from entrepot.cli.session import Session
+from entrepot.cli.verb import verb
+
+
+@verb("stat")
+@click.argument("words", metavar="PLACE...", nargs=-1, required=True)
+@click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
+async def command(session: Session, words: tuple[str, ...], is_raw: bool) -> None:
+    """Show the metadata of objects and directories."""
+    async with aclosing(expanded(session, words, is_raw=is_raw)) as places:
+        async for place in places:
+            try:
+                found, metadata = await described(place)
+            except Error as error:
+                session.fail(place.name, error)
+                continue
+            record = {"uri": found.name, **record_of_metadata(metadata)}
+            session.output.show(_text(record), **record)
+
+
+def _text(record: dict[str, object]) -> str:
+    width = max(map(len, record)) + 1
+    return "\n".join(f"{name + ':':<{width}} {_shown(name, value)}" for name, value in record.items())
+
+
+def _shown(name: str, value: object) -> object:
+    if name == "size" and isinstance(value, int):
+        return f"{value} ({human_size(value)})" if value >= 1024 else value
+    return value

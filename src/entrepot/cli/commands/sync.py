@@ -1,0 +1,30 @@
+"""`sync`: brings a tree up to date with another one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from entrepot.cli.session import Session
+from entrepot.cli.transfer import Transfer, TreeRules, with_tree_options
+from entrepot.cli.verb import verb
+
+
+@verb("sync")
+@click.argument("source", metavar="SOURCE")
+@click.argument("target", metavar="TARGET")
+@click.option("--delete", is_flag=True, help="Delete the files of TARGET that SOURCE lacks. Try it with --dry-run.")
+@with_tree_options
+async def command(session: Session, source: str, target: str, delete: bool, **options: Any) -> None:
+    """Copy the files of SOURCE that TARGET does not have yet.
+
+    By default a file is the same if it has the same size, and is no older at the target or has the same MD5 as its
+    etag. A sync that was interrupted goes on where it was. Files that are left out by --include and --exclude are not
+    deleted.
+    """
+    here, there = session.find(source).as_directory(), session.find(target).as_directory()
+    if options["chunk"] is not None:
+        raise click.UsageError("--chunk is for single files")
+    session.check_values()
+    await Transfer(session, "copy").tree(here, there, TreeRules(options, skips_same=True), delete=delete)

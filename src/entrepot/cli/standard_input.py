@@ -1,0 +1,20 @@
+"""The standard input, as it arrives."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncGenerator
+from typing import Final
+
+from .patient_thread import PatientThread
+
+BLOCK: Final = 1024 * 1024
+"""The most bytes of one read."""
+
+
+async def blocks_of_input() -> AsyncGenerator[bytes, None]:
+    """Yields the standard input as it arrives."""
+    thread, descriptor = PatientThread(), sys.stdin.fileno()
+    while block := await thread.call(os.read, descriptor, BLOCK):
+        yield block

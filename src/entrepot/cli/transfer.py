@@ -1,0 +1,240 @@
+"""What `cp`, `mv` and `sync` have in common: the target of each source, the options, and the copies themselves.
+
+The target of a file is the place itself, or the place and the name of the file, if the place is a directory: it ends
+with a slash, it is a local directory that exists, or there are several sources. A directory is copied with what is in
+it: `cp -r a/ b/` makes `b/x` of `a/x`, as the commands of object stores do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from entrepot import Error, IsADirectory, TransfersFailed, TreeReport, TreeStep
+
+from .output import record_of_metadata
+from .places import Place
+from .progress import shown_progress
+from .quantities import SIZE, human_size
+from .selection import described
+from .session import Session
+
+_CONTENT_OPTIONS: Final = ("content_type", "cache_control", "content_disposition", "content_encoding", "storage_class")
+_TREE_OPTIONS: Final = (
+    click.option("--include", multiple=True, metavar="GLOB",
+                 help="Only files that match; a glob without a slash is compared with the name. Repeatable."),
+    click.option("--exclude", multiple=True, metavar="GLOB", help="No files that match. Repeatable."),
+    click.option("-n", "--dry-run", is_flag=True, help="Change nothing, and say what would be done."),
+    click.option("--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Files in flight."),
+    click.option("--chunk", type=SIZE, metavar="SIZE", help="Bytes of one request of a large file."),
+    click.option("--checksum", is_flag=True, help="Skip files whose content is the same: both are read."),
+    click.option("--size-only", is_flag=True, help="Skip files of the same size."),
+    click.option("--update", is_flag=True, help="Skip files that are no older at the target."),
+)  # fmt: skip
+_FILE_OPTIONS: Final = (
+    click.option("--no-clobber", is_flag=True, help="Replace nothing that exists."),
+    click.option("--content-type", metavar="TYPE", help="The media type of the copies."),
+    click.option("--cache-control", metavar="TEXT", help="The Cache-Control of the copies."),
+    click.option("--content-disposition", metavar="TEXT", help="The Content-Disposition of the copies."),
+    click.option("--content-encoding", metavar="TEXT", help="The Content-Encoding to state for the copies."),
+    click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="User metadata of the copies. Repeatable."),
+    click.option("--storage-class", metavar="NAME", help="The storage class of the copies."),
+)  # fmt: skip
+
+Decorator = Callable[[Any], Any]
+
+
+def with_tree_options(function: Any) -> Any:
+    """Gives a verb the options of a transfer of a tree."""
+    return _decorated(function, _TREE_OPTIONS)
+
+
+def with_file_options(function: Any) -> Any:
+    """Gives a verb the options of a copy of a file."""
+    return _decorated(function, _FILE_OPTIONS)
+
+
+def _decorated(function: Any, options: tuple[Decorator, ...]) -> Any:
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRules:
+    """The options of a transfer of a tree, as keywords of `copy_tree` and `sync`.
+
+    Arguments:
+        options: the values of `with_tree_options`.
+        skips_same: whether files that the target has are skipped also if no option says how to compare.
+    """
+
+    options: dict[str, Any]
+    skips_same: bool = False
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether nothing is changed."""
+        return bool(self.options["dry_run"])
+
+    def keywords(self) -> dict[str, Any]:
+        """The keywords of `copy_tree`."""
+        compare = self._comparison()
+        return {
+            "include": self.options["include"],
+            "exclude": self.options["exclude"],
+            "concurrent": self.options["concurrency"],
+            "dry_run": self.options["dry_run"],
+            "skip_same": self.skips_same or compare is not None,
+            "compare": compare or "time",
+        }
+
+    def _comparison(self) -> str | None:
+        chosen = [
+            (name, flag)
+            for name, flag in (("content", "checksum"), ("size", "size_only"), ("update", "update"))
+            if self.options[flag]
+        ]
+        if len(chosen) > 1:
+            flags = " and ".join(f"--{flag.replace('_', '-')}" for _, flag in chosen)
+            raise click.UsageError(f"{flags} exclude each other")
+        return chosen[0][0] if chosen else None
+
+
+def file_keywords(options: dict[str, Any], chunk: int | None) -> dict[str, Any]:
+    """The keywords of `copy_to` from the values of `with_file_options`.
+
+    Raises:
+        click.UsageError: user metadata has no `=`.
+    """
+    keywords = {name: options[name] for name in _CONTENT_OPTIONS if options[name] is not None}
+    if options["metadata"]:
+        pairs = [text.partition("=") for text in options["metadata"]]
+        if not all(separator for _, separator, _ in pairs):
+            raise click.UsageError("--metadata is written as key=value")
+        keywords["user_metadata"] = {key: value for key, _, value in pairs}
+    if options["no_clobber"]:
+        keywords["if_not_exists"] = True
+    return keywords | ({} if chunk is None else {"chunk": chunk})
+
+
+def is_existing_directory(place: Place, word: str) -> bool:
+    """Whether a target is a directory: it is written as one, or it is a local one that exists."""
+    return place.is_directory or (place.is_local and Path(word).is_dir())
+
+
+def target_of(source: Place, target: Place, *, into: bool) -> Place:
+    """The target of one file."""
+    return target.inside(source.path.rpartition("/")[2]) if into else target
+
+
+class Transfer:
+    """Copies files and trees for one command, and says what it did.
+
+    Arguments:
+        session: reports.
+        word: what a copy is called in the output: `"copy"` or `"move"`.
+    """
+
+    def __init__(self, session: Session, word: str) -> None:
+        self._session = session
+        self._word = word
+
+    async def file(self, source: Place, target: Place, keywords: dict[str, Any], *, is_dry: bool, resume: bool) -> bool:
+        """Copies a file. Returns whether it succeeded.
+
+        Arguments:
+            source: the file.
+            target: the place of the copy.
+            keywords: the options of `copy_to`.
+            is_dry: copy nothing.
+            resume: go on with an interrupted download.
+        """
+        try:
+            source, metadata = await described(source)
+            if source.is_directory:
+                raise IsADirectory("this is a directory: copy it with -r")
+            if not is_dry:
+                async with shown_progress(self._session, size=metadata.content_length) as progress:
+                    keywords = {**keywords, "source_content_length_hint": metadata.content_length, "progress": progress}
+                    await self._copy(source, target, keywords, resume=resume)
+        except Error as error:
+            self._session.fail(source.name, error)
+            return False
+        self.show(self._word, source.name, target.name, is_dry=is_dry, **record_of_metadata(metadata))
+        return True
+
+    async def _copy(self, source: Place, target: Place, keywords: dict[str, Any], *, resume: bool) -> None:
+        if resume and target.is_local:
+            local = Path(_root_of(target), target.path)
+            await source.operator.download(source.path, local, resume=True, **keywords)
+            return
+        copied = await source.operator.copy_to(target.operator, source.path, target.path, **keywords)
+        if copied.not_carried and self._session.settings.verbosity:
+            self._session.note(f"{target.name} has no {', '.join(copied.not_carried)}")
+
+    async def tree(self, source: Place, target: Place, rules: TreeRules, **keywords: Any) -> list[str] | None:
+        """Copies a tree. Returns the paths that were copied, relative to the source; None if something failed.
+
+        Arguments:
+            source: the directory to copy.
+            target: the directory of the copies.
+            rules: the options.
+            keywords: more keywords of `copy_tree` or `sync`.
+        """
+        copied: list[str] = []
+        note = partial(self._note, source, target, copied, is_dry=rules.is_dry)
+        method = source.operator.sync if "delete" in keywords else source.operator.copy_tree
+        options = rules.keywords() | keywords
+        if "delete" in keywords:
+            del options["skip_same"]
+        is_filtered = bool(options["include"] or options["exclude"] or options.get("skip_same", True))
+        counted = None if is_filtered or rules.is_dry else source
+        try:
+            async with shown_progress(self._session, counted) as progress:
+                report = await method(
+                    target.operator, source.path, target.path, progress=progress, on_file=note, **options
+                )
+        except TransfersFailed as error:
+            self._session.fail(source.name, error)
+            self._summarize(error.report, failed=len(error.failures))
+            return None
+        except Error as error:
+            self._session.fail(source.name, error)
+            return None
+        self._summarize(report)
+        return copied
+
+    def _note(self, source: Place, target: Place, copied: list[str], step: TreeStep, *, is_dry: bool) -> None:
+        there = target.inside(step.path).name
+        if step.action == "copy":
+            copied.append(step.path)
+            self.show(self._word, source.inside(step.path).name, there, is_dry=is_dry, size=step.size)
+        elif step.action == "delete":
+            self.show("delete", there, is_dry=is_dry, size=step.size)
+
+    def show(self, action: str, source: str, target: str | None = None, *, is_dry: bool = False, **facts: Any) -> None:
+        """Says what was done with one file."""
+        if self._session.settings.is_quiet:
+            return
+        text = f"{action}: {source}" if target is None else f"{action}: {source} to {target}"
+        record = {"action": action, "source": source, "target": target, "dry_run": is_dry or None, **facts}
+        known = {name: value for name, value in record.items() if value is not None}
+        self._session.output.show(f"(dry run) {text}" if is_dry else text, **known)
+
+    def _summarize(self, report: TreeReport, failed: int = 0) -> None:
+        counts = {"copied": report.copied, "skipped": report.skipped, "deleted": report.deleted, "failed": failed}
+        self._session.note(
+            f"{report.copied} files ({human_size(report.copied_bytes)}) copied"
+            + "".join(f", {count} {name}" for name, count in counts.items() if count and name != "copied")
+        )
+
+
+def _root_of(place: Place) -> str:
+    root: str = place.operator.info.root
+    return root
