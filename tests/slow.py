@@ -50,6 +50,7 @@ SLOW = {
     r"tests/tools/test_new_service\.py::test_the_service_passes": "runs the behaviour suite in a copy of the tree",
     r"tests/integrations/test_web\.py::test_(answers|a_client_that_leaves)\[(starlette|fastapi)": "starts servers",
     r"tests/benchmarks/test_tls\.py": "starts a client for each library, some of which try again for seconds",
+    r"tests/cli/test_(files|s3)\.py": "starts a process for each command",
     r"tests/docs/test_import_cost\.py": "starts 90 interpreters to find the cheapest",
 }
 _PATTERN = re.compile("|".join(SLOW))

@@ -35,12 +35,14 @@ class Place:
         path: the path below its root; `"/"` is the root.
         name_of: returns how the user writes a path of this operator.
         is_local: whether it is in the file system of this machine.
+        is_pattern: whether the path has wildcards, and is not the name of a local file.
     """
 
     operator: Operator
     path: str
     name_of: Callable[[str], str]
     is_local: bool = False
+    is_pattern: bool = False
 
     @property
     def name(self) -> str:
@@ -53,18 +55,13 @@ class Place:
         return self.path.endswith("/")
 
     @property
-    def is_pattern(self) -> bool:
-        """Whether the path has wildcards."""
-        return _WILDCARD.search(self.path) is not None
-
-    @property
     def prefix(self) -> str:
         """What the paths in this directory begin with."""
         return "" if self.path == "/" else self.path
 
     def at(self, path: str) -> Place:
         """Another path of the same operator."""
-        return replace(self, path=path or "/")
+        return replace(self, path=path or "/", is_pattern=False)
 
     def as_directory(self) -> Place:
         """The same place as a directory."""
@@ -106,7 +103,7 @@ class Places:
         if (named := _REMOTE.fullmatch(word)) is not None:
             operator = self._open_remote(named[1])
             if operator is not None:
-                return Place(operator, _normalized(named[2]), lambda path: f"{named[1]}:{path.removeprefix('/')}")
+                return _of_path(operator, named[2], lambda path: f"{named[1]}:{path.removeprefix('/')}")
         return self._of_file(word)
 
     def _of_uri(self, scheme: str, rest: str) -> Place:
@@ -117,7 +114,7 @@ class Places:
             return self._of_file(f"/{key}")
         base = f"{scheme}://{location}"
         operator = self._open_uri(base if location else f"{base}/")
-        return Place(operator, _normalized(key), lambda path: f"{base}/{path.removeprefix('/')}")
+        return _of_path(operator, key, lambda path: f"{base}/{path.removeprefix('/')}")
 
     def _of_url(self, url: str) -> Place:
         parts = urlsplit(url)
@@ -125,7 +122,7 @@ class Places:
             raise InvalidInput("a URL with a query or a fragment names no object of a web server")
         base = f"{parts.scheme}://{parts.netloc}"
         operator = self._open_uri(base)
-        return Place(operator, _normalized(unquote(parts.path)), lambda path: f"{base}/{quote(path.removeprefix('/'))}")
+        return _of_path(operator, unquote(parts.path), lambda path: f"{base}/{quote(path.removeprefix('/'))}")
 
     def _of_file(self, word: str) -> Place:
         """A local path. Up to its first wildcard it is resolved by the system, with the links in it."""
@@ -138,7 +135,13 @@ class Places:
         root = directory or ("/" if fixed.startswith("/") else ".")
         shown = word[: len(directory) + 1] if "/" in fixed else ""
         path = word[len(shown) :]
-        return Place(self._open_local(root), path, lambda path: shown + path.removeprefix("/") or root, is_local=True)
+        return Place(
+            self._open_local(root),
+            path,
+            lambda path: shown + path.removeprefix("/") or root,
+            is_local=True,
+            is_pattern=wildcard is not None,
+        )
 
     def _of_directory(self, word: str) -> Place:
         """A directory that exists. Below its parent, so that it can itself be deleted or moved, where it is no link."""
@@ -159,5 +162,5 @@ def _leads_to_directory(word: str) -> bool:
     return word.endswith("/") or Path(word).is_dir()
 
 
-def _normalized(path: str) -> str:
-    return path.lstrip("/") or "/"
+def _of_path(operator: Operator, path: str, name_of: Callable[[str], str]) -> Place:
+    return Place(operator, path.lstrip("/") or "/", name_of, is_pattern=_WILDCARD.search(path) is not None)

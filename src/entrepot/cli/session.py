@@ -129,7 +129,8 @@ class Session:
 
     def _opened(self, key: str, uri: str, values: Mapping[str, Any]) -> Operator:
         if key not in self._operators:
-            self._operators[key] = _limited(Operator.from_uri(uri, **values), self.settings)
+            operator = Operator.from_uri(uri, resilient=self.settings.retries is None, **values)
+            self._operators[key] = _limited(operator, self.settings)
         return self._operators[key]
 
 
@@ -140,6 +141,10 @@ def _limited(operator: Operator, settings: Settings) -> Operator:
 
         operator = operator.layer(ThrottleLayer(bandwidth=settings.bandwidth))
     if settings.retries is not None:
+        from entrepot.layers import TimeoutLayer
+
+        operator = operator.layer(TimeoutLayer.default())
+    if settings.retries:
         from entrepot.layers import RetryLayer
 
         operator = operator.layer(RetryLayer(max_times=settings.retries))

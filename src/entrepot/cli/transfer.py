@@ -202,12 +202,12 @@ class Transfer:
                 )
         except TransfersFailed as error:
             self._session.fail(source.name, error)
-            self._summarize(error.report, failed=len(error.failures))
+            self._summarize(error.report, is_dry=rules.is_dry, failed=len(error.failures))
             return None
         except Error as error:
             self._session.fail(source.name, error)
             return None
-        self._summarize(report)
+        self._summarize(report, is_dry=rules.is_dry)
         return copied
 
     def _note(self, source: Place, target: Place, copied: list[str], step: TreeStep, *, is_dry: bool) -> None:
@@ -227,12 +227,12 @@ class Transfer:
         known = {name: value for name, value in record.items() if value is not None}
         self._session.output.show(f"(dry run) {text}" if is_dry else text, **known)
 
-    def _summarize(self, report: TreeReport, failed: int = 0) -> None:
-        counts = {"copied": report.copied, "skipped": report.skipped, "deleted": report.deleted, "failed": failed}
-        self._session.note(
-            f"{report.copied} files ({human_size(report.copied_bytes)}) copied"
-            + "".join(f", {count} {name}" for name, count in counts.items() if count and name != "copied")
-        )
+    def _summarize(self, report: TreeReport, *, is_dry: bool, failed: int = 0) -> None:
+        files = "1 file" if report.copied == 1 else f"{report.copied} files"
+        done = "would be copied" if is_dry else "copied"
+        others = {"skipped": report.skipped, "deleted": report.deleted, "failed": failed}
+        rest = "".join(f", {count} {name}" for name, count in others.items() if count)
+        self._session.note(f"{files} ({human_size(report.copied_bytes)}) {done}{rest}")
 
 
 def _root_of(place: Place) -> str:

@@ -21,7 +21,7 @@ _TEXT_LIMIT: Final = 8 * 1024 * 1024
 @verb("diff")
 @click.argument("left", metavar="LEFT")
 @click.argument("right", metavar="RIGHT")
-@click.option("-q", "--brief", "is_brief", is_flag=True, help="Only say whether two objects differ.")
+@click.option("--brief", "is_brief", is_flag=True, help="Only say whether two objects differ.")
 @click.option("--size-only", is_flag=True, help="Of trees: compare sizes, and not the content.")
 async def command(session: Session, left: str, right: str, is_brief: bool, size_only: bool) -> None:
     """Compare two objects, or two trees. The exit code is 1 if they differ.

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from entrepot import Error, Metadata, NotFound
+from entrepot import ConditionNotMatch, Error, Metadata, NotFound
 from entrepot.cli.places import Place
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
@@ -42,6 +42,7 @@ async def command(session: Session, word: str, editor: str | None) -> None:
         session.note("not changed")
         return
     try:
+        await _check_unchanged(place, metadata)
         await place.operator.write(place.path, after, **_options(place, metadata))
     except Error as error:
         session.fail(place.name, error)
@@ -60,6 +61,16 @@ async def _run(editor: str, file: Path) -> None:
     process = await asyncio.create_subprocess_exec(*shlex.split(editor), str(file))
     if (code := await process.wait()) != 0:
         raise click.ClickException(f"the editor ended with code {code}; nothing was written")
+
+
+async def _check_unchanged(place: Place, metadata: Metadata | None) -> None:
+    """Compares the object with what was read. A storage with conditions compares once more when it writes."""
+    try:
+        now = (await place.operator.stat(place.path)).etag
+    except NotFound:
+        now = None
+    if now != (None if metadata is None else metadata.etag):
+        raise ConditionNotMatch("somebody else wrote it meanwhile")
 
 
 def _options(place: Place, metadata: Metadata | None) -> dict[str, Any]:

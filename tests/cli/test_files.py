@@ -1,0 +1,266 @@
+"""The verbs over local files: what they do, what they say, and the codes they end with."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .running import COMMAND, environment, run, run_on_terminal
+
+NAMES = ["plain", "with space", "ünïcode", "100%", "a?b", "[x]", "*", "-dash", "a:b", "#hash"]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    (tmp_path / "d/sub").mkdir(parents=True)
+    (tmp_path / "d/a.txt").write_text("one\ntwo\n")
+    (tmp_path / "d/sub/b c.txt").write_text("three\n")
+    return tmp_path
+
+
+def files(root: Path) -> dict[str, str]:
+    return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
+
+
+def test_copies_go_where_object_stores_put_them(here: Path) -> None:
+    assert run("cp", "d/a.txt", "x", cwd=here).lines == ["copy: d/a.txt to x"]
+    (here / "into").mkdir()
+    assert run("cp", "d/a.txt", "x", "into", cwd=here).code == 0
+    assert run("cp", "d/*.txt", "new/", cwd=here).lines == ["copy: d/a.txt to new/a.txt"]
+    assert run("cp", "-r", "d", "tree", cwd=here).code == 0
+    made = {name: content for name, content in files(here).items() if not name.startswith("d/")}
+    assert made == {
+        "x": "one\ntwo\n", "into/a.txt": "one\ntwo\n", "into/x": "one\ntwo\n", "new/a.txt": "one\ntwo\n",
+        "tree/a.txt": "one\ntwo\n", "tree/sub/b c.txt": "three\n",
+    }  # fmt: skip
+    again = run("cp", "-r", "--resume", "--json", "d", "tree", cwd=here)
+    assert (again.code, again.out) == (0, "")
+
+
+def test_odd_names_are_names(here: Path) -> None:
+    for number, name in enumerate(NAMES):
+        (here / "d" / name).write_text(str(number))
+    listed = run("ls", "d", cwd=here)
+    assert set(NAMES) < set(listed.lines)
+    for number, name in enumerate(NAMES):
+        copied = run("cp", "--", f"d/{name}", f"copies/{name}", cwd=here)
+        assert (copied.code, (here / "copies" / name).read_text()) == (0, str(number)), (name, copied)
+    assert run("rm", "--raw", "--", *(f"copies/{name}" for name in NAMES), cwd=here).code == 0
+    assert files(here / "copies") == {}
+
+
+def test_standard_input_and_output(here: Path) -> None:
+    content = os.urandom(3 << 20)
+    assert run("cp", "-", "in", cwd=here, given=content).lines == ["copy: - to in"]
+    assert (here / "in").read_bytes() == content
+    read = subprocess.run([*COMMAND, "cp", "in", "-"], cwd=here, env=environment(), capture_output=True, check=True)
+    assert read.stdout == content
+    assert run("tee", "t1", "t2", cwd=here, given=b"both").out == "both"
+    assert ((here / "t1").read_text(), (here / "t2").read_text()) == ("both", "both")
+
+
+@pytest.mark.parametrize(
+    ("words", "out"),
+    [
+        (("cat", "d/a.txt", "d/sub/b c.txt"), "one\ntwo\nthree\n"),
+        (("cat", "d/**"), "one\ntwo\nthree\n"),
+        (("cat", "--range", "4:7", "d/a.txt"), "two"),
+        (("cat", "--range", "4:", "d/a.txt"), "two\n"),
+        (("cat", "--range", "-3", "d/a.txt"), "wo\n"),
+        (("head", "-n", "1", "d/a.txt"), "one\n"),
+        (("head", "-c", "2", "d/a.txt"), "on"),
+        (("tail", "-n", "1", "d/a.txt"), "two\n"),
+        (("tail", "-n", "99", "d/a.txt"), "one\ntwo\n"),
+        (("tail", "-n", "0", "d/a.txt"), ""),
+        (("tail", "-c", "4", "d/a.txt"), "two\n"),
+        (("find", "d", "--name", "*c.txt"), "d/sub/b c.txt\n"),
+        (("find", "d", "--type", "d"), "d/sub/\n"),
+        (("find", "d", "--min-size", "7", "--max-age", "1h"), "d/a.txt\n"),
+        (("tree", "-q", "d"), "d/\n├── sub/\n│   └── b c.txt\n└── a.txt\n"),
+        (("du", "d"), "           14         2 d/\n"),
+    ],
+)
+def test_what_a_verb_writes(here: Path, words: tuple[str, ...], out: str) -> None:
+    done = run(*words, cwd=here)
+    assert (done.code, done.err) == (0, "")
+    assert sorted(done.lines) == sorted(out.splitlines()) if words == ("cat", "d/**") else done.out == out
+
+
+@pytest.mark.parametrize("lines", [1, 10, 20_000])
+def test_tail_finds_lines_across_its_requests(here: Path, lines: int) -> None:
+    text = "".join(f"{number} {'x' * (number % 40)}\n" for number in range(20_000))
+    (here / "log").write_text(text)
+    assert run("tail", "-n", lines, "log", cwd=here).out == "".join(text.splitlines(keepends=True)[-lines:])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("cp", "d", "x"), 1, "entrepot: cp: d/: this is a directory: copy it with -r"),
+        (("rm", "d"), 1, "entrepot: rm: d/: this is a directory: delete it with -r"),
+        (("ls", "nope"), 3, "entrepot: ls: nope: the file does not exist"),
+        (("cat", "no*pe"), 3, "entrepot: cat: no*pe: nothing matches"),
+        (("presign", "d/a.txt"), 1, "entrepot: presign: d/a.txt: the service fs has no presign"),
+        (("cp", "--no-clobber", "d/a.txt", "d/sub/b c.txt"), 1, "entrepot: cp: d/a.txt: "),
+        (("sync", "missing/", "x"), 3, "entrepot: sync: missing/: "),
+    ],
+)
+def test_an_error_is_one_line_with_a_code(here: Path, words: tuple[str, ...], code: int, message: str) -> None:
+    before = files(here)
+    done = run(*words, cwd=here)
+    assert done.code == code
+    assert done.err.startswith(message)
+    assert done.err.count("\n") == 1
+    assert files(here) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("frobnicate",), "No such command"),
+        (("cp", "one"), "Missing argument"),
+        (("cat", "--range", "5:1", "x"), "ends before it starts"),
+        (("cp", "--chunk", "lots", "a", "b"), "is not a size"),
+        (("uploads", "--abort", "x"), "--abort needs --older-than"),
+        (("ls", "gdrive://x"), "there is no such scheme"),
+        (("ls", "-o", "bukcet=x", "s3://b"), "has the option 'bukcet'"),
+        (("ls", ""), "the empty text is no place"),
+        (("cat", "https://host/x?y=1"), "a URL with a query"),
+        (("sync", "--checksum", "--update", "d", "x"), "exclude each other"),
+        (("cp", "-", "dir/"), "has no name"),
+    ],
+)
+def test_wrong_usage_ends_with_2_before_anything_is_done(here: Path, words: tuple[str, ...], message: str) -> None:
+    done = run(*words, cwd=here)
+    assert done.code == 2
+    assert message in done.err
+    assert set(files(here)) == {"d/a.txt", "d/sub/b c.txt"}
+
+
+def test_a_word_that_fails_does_not_stop_the_others(here: Path) -> None:
+    done = run("cat", "nope", "d/a.txt", cwd=here)
+    assert (done.code, done.out) == (3, "one\ntwo\n")
+    assert run("cat", "nope", "d", cwd=here).code == 1  # two failures of different kinds
+
+
+def test_sync_and_its_dry_run(here: Path) -> None:
+    assert run("sync", "d", "copy", cwd=here).code == 0
+    (here / "copy/surplus").write_text("x")
+    (here / "d/a.txt").write_text("changed")
+    dry = run("sync", "--delete", "--dry-run", "d", "copy", cwd=here)
+    assert sorted(dry.lines) == ["(dry run) copy: d/a.txt to copy/a.txt", "(dry run) delete: copy/surplus"]
+    assert "surplus" in files(here / "copy")
+    done = run("sync", "--delete", "--json", "d", "copy", cwd=here)
+    assert sorted((record["action"], record["source"]) for record in done.records) == [
+        ("copy", "d/a.txt"), ("delete", "copy/surplus"),
+    ]  # fmt: skip
+    assert files(here / "copy") == files(here / "d")
+    excluded = run("sync", "--delete", "--exclude", "*.txt", "d", "copy", cwd=here)
+    assert (excluded.code, files(here / "copy")) == (0, files(here / "d"))
+
+
+def test_moves_leave_nothing_behind(here: Path) -> None:
+    assert run("mv", "d/a.txt", "moved", cwd=here).code == 0
+    assert run("mv", "-r", "d", "other", cwd=here).code == 0
+    assert files(here) == {"moved": "one\ntwo\n", "other/sub/b c.txt": "three\n"}
+    assert not (here / "d").exists()
+
+
+def test_diff_ends_with_1_where_there_is_a_difference(here: Path) -> None:
+    run("cp", "-r", "d", "e", cwd=here)
+    assert run("diff", "d", "e", cwd=here) == (0, "", "")
+    (here / "e/a.txt").write_text("one\ntvo\n")
+    (here / "e/new").write_text("")
+    trees, texts = run("diff", "d", "e", cwd=here), run("diff", "d/a.txt", "e/a.txt", cwd=here)
+    assert (trees.code, set(trees.lines)) == (1, {"different: a.txt", "only in e/: new"})
+    assert (texts.code, texts.lines[-2:]) == (1, ["-two", "+tvo"])
+
+
+def test_edit_writes_what_the_editor_left(here: Path) -> None:
+    changed = run("edit", "--editor", "sed -i s/two/2/", "d/a.txt", cwd=here)
+    assert (changed.code, files(here)["d/a.txt"]) == (0, "one\n2\n")
+    failed = run("edit", "--editor", "false", "d/a.txt", cwd=here)
+    assert (failed.code, files(here)["d/a.txt"]) == (1, "one\n2\n")
+    other = f"{here}/other"
+    Path(other).write_text(f"#!/bin/sh\necho mine >> $1\necho theirs > {here}/d/a.txt\n")
+    Path(other).chmod(0o755)
+    lost = run("edit", "--editor", other, "d/a.txt", cwd=here)
+    assert (lost.code, files(here)["d/a.txt"]) == (1, "theirs\n")
+    saved = Path(lost.err.strip().rpartition("your version is in ")[2])
+    assert saved.read_text() == "one\n2\nmine\n"
+    saved.unlink()
+
+
+def test_a_broken_pipe_is_quiet(here: Path) -> None:
+    (here / "big").write_bytes(bytes(64 << 20))
+    command = [*COMMAND, "cat", "big"]
+    with subprocess.Popen(
+        command, cwd=here, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_a_remote_of_the_configuration_file(here: Path) -> None:
+    config = here / "config.toml"
+    config.write_text('[remotes.data]\nuri = "fs://${ROOT}/d"\n[remotes.odd]\nroot = "x"\n')
+    env = {"ENTREPOT_CONFIG": str(config), "ROOT": str(here)}
+    assert run("cat", "data:a.txt", cwd=here, env=env).out == "one\ntwo\n"
+    assert set(run("ls", "data:", cwd=here, env=env).lines) == {"a.txt", "sub/"}
+    assert run("cp", "data:sub/b c.txt", "data:copy", cwd=here, env=env).lines == [
+        "copy: data:sub/b c.txt to data:copy"
+    ]
+    unset = run("ls", "data:", cwd=here, env={"ENTREPOT_CONFIG": str(config)})
+    assert (unset.code, "needs the variable ROOT" in unset.err) == (2, True)
+    assert "has no `uri`" in run("ls", "odd:", cwd=here, env=env).err
+    assert "there is no configuration file" in run("ls", "--config", "nope.toml", "a:b", cwd=here).err
+
+
+def test_a_secret_in_the_configuration_file_is_refused_and_not_repeated(here: Path) -> None:
+    config = here / "config.toml"
+    config.write_text('[remotes.s]\nuri = "s3://b"\nsecret_access_key = "sEcReT-kEy-0123456789"\n')
+    done = run("ls", "s:", cwd=here, env={"ENTREPOT_CONFIG": str(config)})
+    assert done.code == 2
+    assert "write ${NAME}" in done.err
+
+
+def test_a_terminal_shows_progress_and_a_pipe_does_not(here: Path) -> None:
+    (here / "big").write_bytes(bytes(256 << 20))
+    shown = run_on_terminal("cp", "--bandwidth", "2G", "big", "copy", cwd=here)
+    assert shown.code == 0
+    assert "copy: big to copy" in shown.out
+    assert "MiB" in shown.out
+    assert "\x1b[" in shown.out  # the line is redrawn
+    assert run("cp", "big", "copy", cwd=here).err == ""
+    quiet = run_on_terminal("cp", "-q", "big", "copy", cwd=here)
+    assert (quiet.code, quiet.out) == (0, "")
+
+
+def test_a_name_cannot_control_the_terminal(here: Path) -> None:
+    (here / "d" / "x\x1b[31mred").write_text("")
+    shown = run_on_terminal("ls", "d", cwd=here)
+    assert "x\\x1b[31mred" in shown.out
+
+
+def test_help_names_every_verb_and_says_what_it_does(here: Path) -> None:
+    from entrepot.cli.program import VERBS, program
+
+    shown = run("--help", cwd=here)
+    assert shown.code == 0
+    assert all(f"\n  {verb} " in shown.out for verb in VERBS)
+    for verb in VERBS:
+        command = program.get_command(None, verb)  # type: ignore[arg-type]
+        assert command is not None
+        assert command.help
+        assert VERBS[verb].endswith(".")
+
+
+def test_the_version(here: Path) -> None:
+    import entrepot
+
+    assert run("--version", cwd=here).out == f"entrepot {entrepot.__version__}\n"

@@ -1,0 +1,155 @@
+"""The verbs over a server of S3, and what an interrupted command leaves behind."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from entrepot import Operator
+from entrepot.testing import S3Server
+from tests.conftest import s3_config
+
+from .running import COMMAND, Done, environment, run
+
+MIB = 1024**2
+
+
+class Bucket:
+    """A root in a bucket, and the command with the credentials of its server.
+
+    Arguments:
+        server: the server.
+        cwd: the directory of the command.
+    """
+
+    def __init__(self, server: S3Server, cwd: Path) -> None:
+        config = s3_config(server)
+        self.cwd = cwd
+        self.uri = f"s3://{config.bucket}/{config.root.strip('/')}/"
+        self.op = Operator(config).blocking()
+        self.env: Mapping[str, str] = {
+            "AWS_ACCESS_KEY_ID": config.access_key_id or "", "AWS_SECRET_ACCESS_KEY": config.secret_access_key or "",
+            "AWS_ENDPOINT_URL": config.endpoint or "", "AWS_REGION": "us-east-1",
+        }  # fmt: skip
+
+    def run(self, *words: str, given: bytes = b"", **env: str) -> Done:
+        return run(*words, cwd=self.cwd, given=given, env={**self.env, **env})
+
+    @contextmanager
+    def started(self, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        with subprocess.Popen(
+            [*COMMAND, *words],
+            cwd=self.cwd,
+            env=environment(self.env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def content(self) -> dict[str, bytes]:
+        return {entry.path: self.op.read(entry.path) for entry in self.op.list("/", recursive=True) if entry.is_file}
+
+
+@pytest.fixture
+def bucket(seaweedfs_server: S3Server, tmp_path: Path) -> Iterator[Bucket]:
+    yield Bucket(seaweedfs_server, tmp_path)
+
+
+def test_a_tree_goes_up_and_down(bucket: Bucket) -> None:
+    tree = {"a/1": b"one", "a/sp ace/é": b"two", "b%3F?": b"three", "z": bytes(9 * MIB)}
+    for name, content in tree.items():
+        (bucket.cwd / "up" / name).parent.mkdir(parents=True, exist_ok=True)
+        (bucket.cwd / "up" / name).write_bytes(content)
+    assert bucket.run("cp", "-r", "up", bucket.uri).code == 0
+    assert bucket.content() == tree
+    assert len(bucket.run("cp", "-r", "--resume", "up", bucket.uri).lines) == 0
+    assert bucket.run("cp", "-r", bucket.uri, "down").code == 0
+    assert bucket.run("diff", "up", bucket.uri) == (0, "", "")
+    assert {record["path"].rpartition("up/")[2] for record in bucket.run("ls", "--json", "-r", "up").records} >= {*tree}
+    assert all((bucket.cwd / "down" / name).read_bytes() == content for name, content in tree.items())
+    assert bucket.run("cp", f"{bucket.uri}b%3F?", "literal").code == 0  # the pattern matches the key that it is
+    assert (bucket.cwd / "literal/b%3F?").read_bytes() == b"three"
+
+
+def test_objects_are_shown_moved_and_deleted(bucket: Bucket) -> None:
+    put = bucket.run(
+        "cp", "--content-type", "text/x-test", "--metadata", "k=v", "-", f"{bucket.uri}d/x", given=b"content"
+    )
+    assert put.code == 0
+    (shown,) = bucket.run("stat", "--json", f"{bucket.uri}d/x").records
+    assert (shown["size"], shown["content_type"], shown["user_metadata"]) == (7, "text/x-test", {"k": "v"})
+    assert bucket.run("mv", f"{bucket.uri}d/x", f"{bucket.uri}e/").lines == [
+        f"move: {bucket.uri}d/x to {bucket.uri}e/x"
+    ]
+    assert bucket.run("cp", "--no-clobber", "-", f"{bucket.uri}e/x", given=b"other").code == 1
+    assert bucket.content() == {"e/x": b"content"}
+    link = bucket.run("presign", "--expires", "5m", f"{bucket.uri}e/x").lines[0]
+    assert "X-Amz-Expires=300" in link
+    assert bucket.run("rm", f"{bucket.uri}e/y").code == 3
+    assert bucket.run("rm", "-r", f"{bucket.uri}e").code == 0
+    assert bucket.content() == {}
+
+
+def test_wrong_credentials_are_a_line_with_the_next_step(bucket: Bucket) -> None:
+    bucket.op.write("x", b"1")
+    done = bucket.run("cat", f"{bucket.uri}x", AWS_SECRET_ACCESS_KEY="wrong")
+    assert done.code == 4
+    assert "check the credentials" in done.err
+    missing = bucket.run("ls", "s3://no-such-bucket-here/")
+    assert missing.code in (2, 3)
+    refused = bucket.run("ls", "--retries", "0", bucket.uri, AWS_ENDPOINT_URL="http://127.0.0.1:1")
+    assert (refused.code, "try again" in refused.err) == (5, True)
+
+
+def test_ctrl_c_leaves_no_half_file_and_no_upload(bucket: Bucket) -> None:
+    with bucket.started("cp", "-", f"{bucket.uri}half") as process:
+        assert process.stdin is not None
+        process.stdin.write(bytes(20 * MIB))  # more than a part, so that the upload has begun
+        process.stdin.flush()
+        _wait_until(lambda: len(bucket.op.list_uploads("/")) == 1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+        assert (process.returncode, err) == (130, b"entrepot: cp: interrupted\n")
+    assert bucket.op.list_uploads("/") == []
+    assert bucket.content() == {}
+
+
+def test_a_request_to_terminate_leaves_no_half_file(bucket: Bucket) -> None:
+    bucket.op.write("big", bytes(64 * MIB))
+    with bucket.started("cp", "--chunk", "1M", "--bandwidth", "4M", f"{bucket.uri}big", "local") as process:
+        _wait_until(lambda: len(os.listdir(bucket.cwd)) > 0)  # noqa: PTH208
+        process.terminate()
+        _, err = process.communicate(timeout=20)
+        assert (process.returncode, err) == (143, b"entrepot: cp: terminated\n")
+    assert os.listdir(bucket.cwd) == []  # noqa: PTH208
+
+
+def test_an_interrupted_download_goes_on(bucket: Bucket) -> None:
+    content = os.urandom(48 * MIB)
+    bucket.op.write("big", content)
+    with bucket.started(
+        "cp", "--resume", "--chunk", "4M", "--bandwidth", "16M", f"{bucket.uri}big", "local"
+    ) as process:
+        _wait_until(lambda: sum(path.stat().st_size for path in bucket.cwd.iterdir()) > 8 * MIB)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert bucket.run("cp", "--resume", f"{bucket.uri}big", "local").code == 0
+    assert (bucket.cwd / "local").read_bytes() == content
+    assert os.listdir(bucket.cwd) == ["local"]  # noqa: PTH208
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if condition():
+            return
+        time.sleep(0.05)
+    pytest.fail("it did not come to that")
