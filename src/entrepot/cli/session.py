@@ -130,24 +130,21 @@ class Session:
     def _opened(self, key: str, uri: str, values: Mapping[str, Any]) -> Operator:
         if key not in self._operators:
             operator = Operator.from_uri(uri, resilient=self.settings.retries is None, **values)
-            self._operators[key] = _limited(operator, self.settings)
+            has_limits = self.settings.retries is not None or self.settings.bandwidth is not None
+            self._operators[key] = _limited(operator, self.settings) if has_limits else operator
         return self._operators[key]
 
 
 def _limited(operator: Operator, settings: Settings) -> Operator:
-    """The operator with the layers that the settings ask for."""
-    if settings.bandwidth is not None:
-        from entrepot.layers import ThrottleLayer
+    """The operator with the layers that the settings ask for, the limit of bandwidth outermost."""
+    from entrepot.layers import RetryLayer, ThrottleLayer, TimeoutLayer
 
-        operator = operator.layer(ThrottleLayer(bandwidth=settings.bandwidth))
     if settings.retries is not None:
-        from entrepot.layers import TimeoutLayer
-
         operator = operator.layer(TimeoutLayer.default())
     if settings.retries:
-        from entrepot.layers import RetryLayer
-
         operator = operator.layer(RetryLayer(max_times=settings.retries))
+    if settings.bandwidth is not None:
+        operator = operator.layer(ThrottleLayer(bandwidth=settings.bandwidth))
     return operator
 
 
