@@ -73,7 +73,9 @@ async def _read_into(accessor: Accessor, size: int) -> tuple[int, bytes]:
 
 
 # CHANGING has no layer that changes what is read.
-@pytest.mark.parametrize("layer", [*LAYERS, *CHANGING], ids=lambda layer: layer.__name__)
+@pytest.mark.parametrize(
+    "layer", [*LAYERS, *sorted(CHANGING, key=lambda layer: layer.__name__)], ids=lambda layer: layer.__name__
+)
 async def test_every_layer_of_ours_lets_a_body_read_into_the_buffer(layer: type[Layer]) -> None:
     service = _Service()
     made = LAYERS[layer][0]() if layer in LAYERS else layer(*(["p/"] if layer.__name__ == "PrefixLayer" else []))
