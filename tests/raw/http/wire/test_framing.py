@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrepot.raw.http.wire.framing import ByLength, Chunked, Framing, MalformedResponse
+from entrepot.raw.http.wire.framing import ByLength, Chunked, Framing, MalformedResponse, _sizes
+from entrepot.raw.http.wire.text_cache import MAX_ENTRIES, MAX_TEXT
 
 CHUNKED = b"5\r\nhello\r\n6;ext=1\r\n world\r\n0\r\nX-Trailer: 1\r\n\r\n"
 
@@ -113,3 +114,21 @@ def test_what_is_no_chunk_is_an_error_that_does_not_repeat_it(message: bytes) ->
         with pytest.raises(MalformedResponse) as caught:
             taken(Chunked(), *pieces)
         assert "hello" not in str(caught.value)
+
+
+def test_a_piece_of_content_is_the_same_bytes() -> None:
+    piece = b"x" * 1000
+    framing = Chunked()
+    framing.take(b"fffff\r\n")
+    assert framing.take(piece) is piece
+    assert ByLength(5000).take(piece) is piece
+    assert ByLength(1000).take(piece) is piece
+
+
+def test_a_server_that_makes_up_sizes_does_not_fill_the_memory() -> None:
+    framing, content = Chunked(), 0
+    for number in range(2000):
+        content += len(framing.take(b"1;%d\r\nx\r\n1;%s%d\r\nx\r\n" % (number, b"long" * 20, number)))
+    assert content == 4000
+    assert len(_sizes) <= MAX_ENTRIES
+    assert all(len(line) <= MAX_TEXT for line in _sizes)

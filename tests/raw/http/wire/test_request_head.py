@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrepot.errors import InvalidInput
@@ -81,6 +81,7 @@ def test_of_the_control_characters_of_ascii_only_a_tab_is_sent(code: int) -> Non
 _TEXT = st.text(st.sampled_from("\r\n\0\t\x1f\x7f :aX\xe4\u2028\udcff"), max_size=6)
 
 
+@settings(max_examples=40)
 @given(_TEXT, _TEXT, st.lists(st.tuples(_TEXT, _TEXT), max_size=3))
 def test_a_head_has_exactly_its_lines_whatever_is_put_into_it(
     method: str, target: str, headers: list[tuple[str, str]]

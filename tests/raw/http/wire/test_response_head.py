@@ -13,9 +13,10 @@ from entrepot.raw.http.wire.response_head import (
     ResponseHead,
     UnknownCoding,
     _names,
-    _status_lines,
+    _statuses,
     parse_head,
 )
+from entrepot.raw.http.wire.text_cache import MAX_ENTRIES, MAX_TEXT
 from entrepot.testing.scripted_server import raw_response
 
 
@@ -244,9 +245,9 @@ def test_a_server_that_makes_up_names_and_statuses_does_not_fill_the_memory() ->
     for number in range(2000):
         head = head_of(f"X-{number}: a", f"X-{'long' * 20}-{number}: b", status=f"200 {number}")
         assert head.headers[f"x-{number}"] == "a"
-    for cache in (_names, _status_lines):
-        assert 0 < len(cache) <= 512
-        assert all(len(text) <= 64 for text in cache)
+    for cache in (_names, _statuses):
+        assert 0 < len(cache) <= MAX_ENTRIES
+        assert all(len(text) <= MAX_TEXT for text in cache)
 
 
 def test_what_is_not_valid_is_refused_each_time() -> None:

@@ -11,6 +11,8 @@ import sys
 from enum import Enum, auto
 from typing import Final
 
+from .text_cache import MAX_TEXT, TextCache
+
 FIELD_NAME: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 """The name of a header (RFC 9110, 5.6.2)."""
 
@@ -20,6 +22,7 @@ _MAX_LINE: Final = 8 * 1024
 _MAX_TRAILERS: Final = 64 * 1024
 """The most bytes of trailers after the last chunk."""
 
+_CRLF: Final = b"\r\n"
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n\0]*)?")
 _TRAILER: Final = re.compile(FIELD_NAME.encode() + rb":[^\r\n\0]*")
 
@@ -103,6 +106,9 @@ class _Line(Enum):
     TRAILER = auto()
 
 
+_SIZE_LINE: Final = _Line.SIZE  # a member of an enumeration takes long to look up
+
+
 class Chunked(Framing):
     """Content in the chunked coding. Chunk extensions and trailers are dropped.
 
@@ -120,19 +126,46 @@ class Chunked(Framing):
         self._trailers = 0
 
     def take(self, data: bytes) -> bytes:
+        if len(data) <= self._chunk_left:
+            self._chunk_left -= len(data)
+            return data
         if self._pending:
             data, self._pending = self._pending + data, b""
-        content, position, size = list[bytes](), 0, len(data)
+        content: list[bytes] = []
+        position, size = 0, len(data)
         while position < size and not self.is_at_end:
             if self._chunk_left:
                 content.append(data[position : position + self._chunk_left])
                 position += len(content[-1])
                 self._chunk_left -= len(content[-1])
             else:
-                position = self._take_line(data, position)
+                position = self._take_whole_chunks(data, position, content)
+                if position < size:
+                    position = self._take_line(data, position)
         if position < size:
             self.is_exact = False
         return content[0] if len(content) == 1 else b"".join(content)
+
+    def _take_whole_chunks(self, data: bytes, position: int, content: list[bytes]) -> int:
+        """Takes chunks that are complete, as most are. Returns the start of the line that the others start with.
+
+        Whatever is unusual about a line is left to `_take_line`.
+        """
+        while self._line is _SIZE_LINE:
+            line_end = data.find(_CRLF, position, position + MAX_TEXT)
+            if line_end < 0:
+                return position
+            try:
+                size = _sizes[data[position:line_end]]
+            except ValueError:
+                return position
+            start = line_end + 2
+            end = start + size
+            if not size or data[end : end + 2] != _CRLF:
+                return position
+            content.append(data[start:end])
+            position = end + 2
+        return position
 
     @property
     def receivable(self) -> int:
@@ -162,7 +195,10 @@ class Chunked(Framing):
 
     def _interpret(self, line: bytes) -> None:
         if self._line is _Line.SIZE:
-            self._chunk_left = _chunk_size(line)
+            try:
+                self._chunk_left = _sizes[line]
+            except ValueError:
+                raise MalformedResponse("the size of a chunk is not a number") from None
             self._line = _Line.CHUNK_END if self._chunk_left else _Line.TRAILER
         elif self._line is _Line.TRAILER:
             self._interpret_trailer(line)
@@ -181,7 +217,15 @@ class Chunked(Framing):
 
 
 def _chunk_size(line: bytes) -> int:
-    match = _SIZE.fullmatch(line)
-    if match is None:
-        raise MalformedResponse("the size of a chunk is not a number")
-    return int(match[1], 16)
+    """The size in the line before a chunk.
+
+    Raises:
+        ValueError: it is not a number.
+    """
+    found = _SIZE.fullmatch(line)
+    if found is None:
+        raise ValueError("not the size of a chunk")
+    return int(found[1], 16)
+
+
+_sizes: Final = TextCache(_chunk_size)

@@ -14,12 +14,13 @@ final head, and `MAX_INFORMATIONAL` responses before it. The caches have few ent
 """
 
 import re
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.transport import HttpHeaders
 
 from .framing import FIELD_NAME, ByLength, Chunked, Framing, MalformedResponse
+from .text_cache import TextCache
 
 MAX_HEAD: Final = 64 * 1024
 """The most bytes of the head, informational responses before it included."""
@@ -39,13 +40,6 @@ _BLANKS: Final = " \t"
 _START: Final = b"HTTP/1."
 _PERSISTENT: Final = frozenset({"", "keep-alive", "Keep-Alive"})
 _WITHOUT_CONTENT: Final = frozenset({204, 304})
-_Value = TypeVar("_Value")
-
-_CACHED: Final = 512
-"""The most entries of a cache."""
-
-_CACHED_LENGTH: Final = 64
-"""The longest text that is cached, in characters."""
 
 
 class NotHttp(MalformedResponse):
@@ -201,36 +195,31 @@ def _tidied(text: str) -> str:
     return _FOLD.sub(" ", "\r\n".join(lines[:-2]))
 
 
-class _Names(dict[str, str]):
-    """The names of headers in lower case, by the text in the head. A name that is found here is valid."""
+def _name(text: str) -> str:
+    """The name of a header in lower case.
 
-    def __missing__(self, text: str) -> str:
-        if _NAME.fullmatch(text) is None:
-            raise ValueError("not a name")
-        return _cached(self, text, text.lower())
-
-
-class _StatusLines(dict[str, tuple[int, str]]):
-    """The status and the minor version in a status line, by the line."""
-
-    def __missing__(self, line: str) -> tuple[int, str]:
-        found = _STATUS_LINE.fullmatch(line)
-        if found is None:
-            raise ValueError("not a status line")
-        return _cached(self, line, (int(found[2]), found[1]))
+    Raises:
+        ValueError: it is not a name.
+    """
+    if _NAME.fullmatch(text) is None:
+        raise ValueError("not the name of a header")
+    return text.lower()
 
 
-def _cached(cache: dict[str, _Value], text: str, value: _Value) -> _Value:
-    """Caches what a text means. The cache is bounded, since servers choose the texts."""
-    if len(text) <= _CACHED_LENGTH:
-        if len(cache) >= _CACHED:
-            cache.clear()
-        cache[text] = value
-    return value
+def _status(line: str) -> tuple[int, str]:
+    """The status and the minor version in a status line.
+
+    Raises:
+        ValueError: it is not a status line.
+    """
+    found = _STATUS_LINE.fullmatch(line)
+    if found is None:
+        raise ValueError("not a status line")
+    return int(found[2]), found[1]
 
 
-_names: Final = _Names()
-_status_lines: Final = _StatusLines()
+_names: Final = TextCache(_name)
+_statuses: Final = TextCache(_status)
 
 
 def _parse_tidy(text: str, has_content: bool, was_tidy: bool) -> ResponseHead | None:
@@ -252,7 +241,7 @@ def _parse_tidy(text: str, has_content: bool, was_tidy: bool) -> ResponseHead | 
         return None
     names, headers = _names, HttpHeaders()
     try:
-        status, minor_version = _status_lines[status_line]
+        status, minor_version = _statuses[status_line]
         for line in lines:
             name, value = line.split(":", 1)
             headers[names[name]] = value.strip(_BLANKS)
