@@ -13,6 +13,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +26,16 @@ BODIES: Final = {"Reader": "ReadableFile", "Writer": "WritableFile", "Lister": "
 BY_HAND: Final = {"at", "blocking", "from_config", "from_uri", "info", "layer", "receive", "walk"}
 """Methods that the base classes have instead."""
 
-BY_HAND_IN: Final = {"Reader": {"read"}, "Writer": {"write"}, "Lister": {"next", "next_page", "__aiter__"}}
+BY_HAND_IN: Final = {
+    "Operator": {"close"},
+    "Reader": {"read"},
+    "Writer": {"write"},
+    "Lister": {"next", "next_page", "__aiter__"},
+}
 """Methods that the base class of one class has instead, because files or pages need more."""
+
+OVERLAPPING: Final = {"fetch"}
+"""Methods of bodies that send several requests at a time."""
 
 RENAMED: Final = {"aclose": "close"}
 TYPES: Final = {
@@ -38,11 +47,14 @@ TYPES: Final = {
     **{name: f"Blocking{name}" for name in BODIES},
 }
 ARGUMENTS: Final = {
-    "data: Source": "self._bring_data('{operation}', path, data)",
+    "data: Source": "content",
     "paths: Targets": "self._bring('{operation}', '/', paths)",
     "ranges: Iterable[BytesRange | tuple[int, int | None]]": "list(ranges)",
 }
-"""Arguments whose iteration may run code of the caller. They are iterated in the calling thread."""
+"""Arguments whose iteration may run code of the caller. They are iterated in the calling thread (`_bring_data` ...)."""
+
+CONTENTS: Final = {"write": "content", "write_text": "text"}
+"""The content of the calls that write it, by which the place of the call is decided."""
 
 WORDS: Final = {
     r"`await (op\.\w+_with\([^`]*)`": r"`\1.run()`",
@@ -177,7 +189,8 @@ def _twin(sources: Path, module: str) -> str:
     functions = [node for node in cls.body if isinstance(node, FUNCTION)]
     if any(function.name == "close" for function in functions):
         skipped |= {"aclose"}
-    methods = [_method(function) for function in functions if _is_public(function.name, skipped)]
+    inline = _inline(sources) if cls.name == "Operator" else None
+    methods = [_method(function, inline) for function in functions if _is_public(function.name, skipped)]
     return f'class Blocking{cls.name}({base}):\n    """{CLASSES[cls.name]}"""\n' + "\n".join(methods)
 
 
@@ -185,7 +198,15 @@ def _is_public(name: str, skipped: set[str]) -> bool:
     return name not in skipped and (not name.startswith("_") or name == "__aiter__")
 
 
-def _method(function: FUNCTION) -> str:
+def _inline(sources: Path) -> dict[str, str]:
+    """The calls that may run in the calling thread, each with the name of the function that decides it."""
+    tree = ast.parse((sources / "blocking" / "sides.py").read_text())
+    tables = [node.value for node in tree.body if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Dict)]
+    items = [item for table in tables for item in zip(table.keys, table.values, strict=True)]
+    return {ast.literal_eval(key): ast.unparse(value) for key, value in items if key is not None}
+
+
+def _method(function: FUNCTION, inline: Mapping[str, str] | None) -> str:
     name, returns = function.name, ast.unparse(function.returns or ast.Constant(None))
     call = f"self._inner.{name}({_passed_on(function)})"
     if name == "__aiter__":
@@ -196,14 +217,38 @@ def _method(function: FUNCTION) -> str:
         returns = _call_name(returns)
     elif returns.startswith("Future"):
         returns = TYPES[returns.removeprefix("Future")]
-        body = f"return {returns}(self._opened({call}), self._runner)"
+        runners = "side.runner, self._overlapping.runner" if returns == "BlockingReader" else "side.runner"
+        body = f"side = {_side(name, inline)}\nreturn {returns}(self._opened(side, {_on_side(call)}), {runners})"
     elif "other" in call:
         call = call.removeprefix("self._inner.").replace("other", "target_operator", 1)
         body = f"return self._run_beside('{name}', other, lambda operator, target_operator: operator.{call})"
     else:
-        body = f"return self._run({call})" if isinstance(function, ast.AsyncFunctionDef) else f"return {call}"
-        body = body.removeprefix("return ") if returns == "None" else body
-    return _function(function, RENAMED.get(name, name), returns, body)
+        body = _body(name, call, inline, is_async=isinstance(function, ast.AsyncFunctionDef))
+        body = body.replace("return ", "") if returns == "None" else body
+    return _function(function, RENAMED.get(name, name), returns, *body.splitlines())
+
+
+def _body(name: str, call: str, inline: Mapping[str, str] | None, *, is_async: bool) -> str:
+    """The statements that make a call: in the calling thread, on the loop, or where its arguments decide."""
+    if not is_async:
+        return f"return {call}"
+    if inline is None:
+        return f"return self._run_overlapping({call})" if name in OVERLAPPING else f"return self._run({call})"
+    if inline.get(name) == "always":
+        return f"return self._run({call})"
+    brought = f"content = self._bring_data('{name}', path, data)\n" if "content" in call else ""
+    return f"{brought}side = {_side(name, inline)}\nreturn side.run({_on_side(call)})"
+
+
+def _side(name: str, inline: Mapping[str, str] | None) -> str:
+    if inline is None or name not in inline:
+        return "self._overlapping"
+    content = CONTENTS.get(name)
+    return f"self._side('{name}', options{'' if content is None else f', {content}'})"
+
+
+def _on_side(call: str) -> str:
+    return call.replace("self._inner", "side.operator", 1)
 
 
 def _call_name(future: str) -> str:

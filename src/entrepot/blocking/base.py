@@ -1,9 +1,10 @@
 """The bases of the blocking classes: an object of the async facade, and the runner of its coroutines.
 
-There are two runners. A service that needs no event loop runs by `InlineRunner`, in the calling thread, over the
-operator on the inline runtime: its coroutines never suspend. Any other service runs by `BackgroundRunner`: the calling
-thread waits for the background event loop of the process. Arguments that are iterated or read are consumed in the
-calling thread (`Runner.bring`), because they may run code of the caller.
+There are two runners. `InlineRunner` runs coroutines in the calling thread, over the operator on the inline runtime:
+they never suspend. With `BackgroundRunner` the calling thread waits for the background event loop of the process. A
+service on this machine has the first, a service over a network both (`sides.py` decides by the call), and an operator
+whose parts may need an event loop the second. Arguments that are iterated or read are consumed in the calling thread
+(`Runner.bring`), because they may run code of the caller.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import (
     Coroutine,
     Iterable,
     Iterator,
+    Mapping,
 )
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
@@ -24,15 +26,17 @@ from typing import Any, Final, Generic, Self, TypeVar
 from entrepot.errors import InvalidInput
 from entrepot.facade.exclusive import Opened, calls_of
 from entrepot.facade.operations import Entries
-from entrepot.facade.operator import Operator, without_loop
+from entrepot.facade.operator import Operator, fetch_on, gains_by_loop, without_loop
 from entrepot.facade.options import Path, shown_path
 from entrepot.facade.preload import preload_helpers
+from entrepot.facade.reader import Reader
 from entrepot.facade.sources import as_source, blocks, is_async_file, is_file
 from entrepot.raw import AccessorInfo, Layer
 from entrepot.raw.runtime import Runner
 from entrepot.raw.runtime.inline import InlineRunner
 
 from .opening import Opening
+from .sides import Side, runs_inline
 
 T = TypeVar("T")
 
@@ -48,13 +52,15 @@ class BlockingBody(Generic[B]):
     Arguments:
         inner: the object that the async facade opened.
         runner: runs its coroutines.
+        overlapping: runs those that send several requests; by default `runner` does.
     """
 
-    def __init__(self, inner: B, runner: Runner) -> None:
+    def __init__(self, inner: B, runner: Runner, overlapping: Runner | None = None) -> None:
         self._inner = inner
         self._calls = calls_of(inner)
         self._runner = runner
         self._run = runner.run
+        self._run_overlapping = (overlapping or runner).run
 
     def __enter__(self) -> Self:
         return self
@@ -109,8 +115,8 @@ class BlockingBase(Opening):
     """The base of `BlockingOperator`: its methods other than operations.
 
     Arguments:
-        operator: the operator to call. If its service needs no event loop, its stack is built again on the inline
-            runtime.
+        operator: the operator to call. If calls can be made without an event loop, its stack is built again on the
+            inline runtime.
 
     Raises:
         InvalidInput: `operator` is not an `Operator`.
@@ -120,11 +126,13 @@ class BlockingBase(Opening):
         if not isinstance(operator, Operator):
             raise InvalidInput(f"a BlockingOperator is made from an Operator, not {type(operator).__name__}")
         preload_helpers()
-        local = without_loop(operator)
+        inline = without_loop(operator)
         self._operator = operator
-        self._inner = local or operator
-        self._runner = _background() if local is None else InlineRunner()
-        self._run = self._runner.run
+        self._plain = Side(operator, _background()) if inline is None else Side(inline, InlineRunner())
+        self._has_two_sides = inline is not None and gains_by_loop(operator)
+        self._overlapping = Side(operator, _background()) if self._has_two_sides else self._plain
+        self._inner = self._plain.operator
+        self._run = self._plain.run
 
     @property
     def info(self) -> AccessorInfo:
@@ -170,12 +178,23 @@ class BlockingBase(Opening):
         Raises:
             NotFound: the directory to start from does not exist.
         """
-        steps = self._inner.walk(path)
+        side = self._overlapping
+        steps = side.operator.walk(path)
         try:
-            while (step := self._run(_next(steps))) is not _END:
+            while (step := side.run(_next(steps))) is not _END:
                 yield step
         finally:
-            self._runner.finish(_close(steps))
+            side.runner.finish(_close(steps))
+
+    def close(self) -> None:
+        """Closes the connections of this operator. The operator can still be used: it then opens new ones.
+
+        Calling it is optional: connections close when the interpreter ends. A transport that the caller passed in is
+        not closed.
+        """
+        self._run(self._inner.close())
+        if self._has_two_sides and _has_background():
+            self._overlapping.run(self._operator.close())
 
     def __enter__(self) -> Self:
         return self
@@ -183,7 +202,7 @@ class BlockingBase(Opening):
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._run(self._inner.close())
+        self.close()
 
     def __repr__(self) -> str:
         return f"Blocking{self._operator!r}"
@@ -192,11 +211,21 @@ class BlockingBase(Opening):
         return type(self), (self._operator,)
 
     @property
-    def _needs_loop(self) -> bool:
-        return self._inner is self._operator
+    def _uses_loop(self) -> bool:
+        return self._overlapping.operator is self._operator
 
-    def _opened(self, opening: Awaitable[T]) -> T:
-        return self._run(_awaited(opening))
+    def _side(self, call: str, options: Mapping[str, Any], content: object = None) -> Side:
+        """Where a call runs."""
+        if not self._has_two_sides or runs_inline(call, options, content):
+            return self._plain
+        return self._overlapping
+
+    def _opened(self, side: Side, opening: Awaitable[B]) -> B:
+        """Opens a body. Ranges that a reader fetches overlap, wherever the rest of its calls runs."""
+        opened = side.run(_awaited(opening))
+        if side is not self._overlapping and isinstance(opened, Reader):
+            fetch_on(opened, self._operator)
+        return opened
 
     def _run_beside(
         self, operation: str, other: object, call: Callable[[Operator, Operator], Coroutine[Any, Any, T]]
@@ -208,10 +237,11 @@ class BlockingBase(Opening):
         return self._run_both(other, call)
 
     def _run_both(self, other: BlockingBase, call: Callable[[Operator, Operator], Coroutine[Any, Any, T]]) -> T:
-        if self._needs_loop == other._needs_loop:
-            return self._run(call(self._inner, other._inner))
-        runner = self._runner if self._needs_loop else other._runner
-        return runner.run(call(self._operator, other._operator))
+        mine, theirs = self._overlapping, other._overlapping
+        if self._uses_loop == other._uses_loop:
+            return mine.run(call(mine.operator, theirs.operator))
+        run = mine.run if self._uses_loop else theirs.run
+        return run(call(self._operator, other._operator))
 
     def _bring_data(self, operation: str, path: object, data: Any) -> Any:
         """The data of a write, for its coroutine. An open file is read in the calling thread."""
@@ -229,7 +259,7 @@ class BlockingBase(Opening):
         if isinstance(items, AsyncIterable) and not isinstance(items, Iterable):
             refused = InvalidInput("an async iterable needs an async Operator")
             raise refused.of_call(operation, scheme=self.info.scheme, path=shown_path(path))
-        return self._runner.bring(items)
+        return self._overlapping.runner.bring(items)
 
 
 def _blocks(file: Any) -> Iterator[Any]:
@@ -242,6 +272,13 @@ def _background() -> Runner:
     from entrepot.raw.runtime.background import BackgroundRunner
 
     return BackgroundRunner()
+
+
+def _has_background() -> bool:
+    """Whether the background loop runs, so that something on it may be open."""
+    from entrepot.raw.runtime.background import is_running
+
+    return is_running()
 
 
 async def _next(iterator: AsyncIterator[T]) -> T:

@@ -10,23 +10,29 @@ from entrepot.facade.reader import Reader
 
 if TYPE_CHECKING:
     import io
+    from collections.abc import Awaitable, Mapping
     from typing import Literal
 
     from _typeshed import OpenBinaryModeReading, OpenBinaryModeWriting, OpenTextModeReading, OpenTextModeWriting
 
     from entrepot.facade.keywords import ReaderOptions, WriterOptions
-    from entrepot.facade.operator import Operator
     from entrepot.facade.options import Path
-    from entrepot.raw.runtime import Runner
+    from entrepot.facade.writer import Writer
 
     from .files import ReadBuffer, TextWriter, WriteBuffer
+    from .sides import Side
 
 
 class Opening:
     """The base of `BlockingBase`: opens objects as files of the standard library."""
 
-    _inner: Operator
-    _runner: Runner
+    _overlapping: Side
+
+    if TYPE_CHECKING:
+
+        def _side(self, call: str, options: Mapping[str, Any]) -> Side: ...
+
+        def _opened(self, side: Side, opening: Awaitable[Reader | Writer]) -> Reader | Writer: ...
 
     @overload
     def open(
@@ -142,8 +148,9 @@ class Opening:
         from .writer import BlockingWriter
 
         checked = file_mode(mode, buffering, encoding, errors, newline)
-        body = self._runner.run(open_for(self._inner, path, checked, options))
+        side = self._side("open to read" if checked.is_reading else "open to write", options)
+        body = self._opened(side, open_for(side.operator, path, checked, options))
         name = os.fspath(path)
         if isinstance(body, Reader):
-            return file_over_reader(BlockingReader(body, self._runner), name, checked)
-        return file_over_writer(BlockingWriter(body, self._runner), name, checked)
+            return file_over_reader(BlockingReader(body, side.runner, self._overlapping.runner), name, checked)
+        return file_over_writer(BlockingWriter(body, side.runner), name, checked)

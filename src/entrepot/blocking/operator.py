@@ -97,7 +97,8 @@ class BlockingOperator(BlockingBase):
             RangeNotSatisfied: the range starts past the end of the object.
             ConditionNotMatch: a condition does not hold.
         """
-        return self._run(self._inner.read(path, **options))
+        side = self._side("read", options)
+        return side.run(side.operator.read(path, **options))
 
     def read_text(
         self, path: Path, *, encoding: str = "utf-8", errors: str = "strict", **options: Unpack[ReaderOptions]
@@ -113,7 +114,8 @@ class BlockingOperator(BlockingBase):
         Raises:
             UnicodeDecodeError: the object is not text in this encoding.
         """
-        return self._run(self._inner.read_text(path, encoding=encoding, errors=errors, **options))
+        side = self._side("read_text", options)
+        return side.run(side.operator.read_text(path, encoding=encoding, errors=errors, **options))
 
     def read_with(self, path: Path) -> ReadCall:
         """The step-by-step form of `read`: `op.read_with(path).range(0, 8).run()`."""
@@ -125,7 +127,10 @@ class BlockingOperator(BlockingBase):
         Enter it with `with`, or iterate it by chunks with `for`.
         The options are the same as for `read`.
         """
-        return BlockingReader(self._opened(self._inner.reader(path, **options)), self._runner)
+        side = self._side("reader", options)
+        return BlockingReader(
+            self._opened(side, side.operator.reader(path, **options)), side.runner, self._overlapping.runner
+        )
 
     def reader_with(self, path: Path) -> ReaderCall:
         """The step-by-step form of `reader`: `for chunk in op.reader_with(path).chunk(n)`."""
@@ -173,7 +178,8 @@ class BlockingOperator(BlockingBase):
                 `path` says which path it is about.
             InvalidInput: an item is not a path.
         """
-        return self._run(self._inner.stat_many(self._bring("stat_many", "/", paths), concurrent=concurrent))
+        side = self._overlapping
+        return side.run(side.operator.stat_many(self._bring("stat_many", "/", paths), concurrent=concurrent))
 
     def exists(self, path: Path) -> bool:
         """Whether the object or directory exists. Errors other than its absence are raised. Requires `stat`."""
@@ -243,7 +249,9 @@ class BlockingOperator(BlockingBase):
             PermissionDenied: the storage refuses the write.
             StorageFull: the storage has no space left.
         """
-        return self._run(self._inner.write(path, self._bring_data("write", path, data), **options))
+        content = self._bring_data("write", path, data)
+        side = self._side("write", options, content)
+        return side.run(side.operator.write(path, content, **options))
 
     def write_text(
         self,
@@ -267,7 +275,8 @@ class BlockingOperator(BlockingBase):
             InvalidInput: `text` is not text.
             UnicodeEncodeError: the text has characters that the encoding lacks.
         """
-        return self._run(self._inner.write_text(path, text, encoding=encoding, errors=errors, **options))
+        side = self._side("write_text", options, text)
+        return side.run(side.operator.write_text(path, text, encoding=encoding, errors=errors, **options))
 
     def write_with(self, path: Path, data: BlockingSource) -> WriteCall:
         """The step-by-step form of `write`: `op.write_with(path, data).if_not_exists().run()`."""
@@ -286,7 +295,8 @@ class BlockingOperator(BlockingBase):
         Enter it: `with op.writer(path) as writer`. The options are
         the same as for `write`.
         """
-        return BlockingWriter(self._opened(self._inner.writer(path, **options)), self._runner)
+        side = self._overlapping
+        return BlockingWriter(self._opened(side, side.operator.writer(path, **options)), side.runner)
 
     def writer_with(self, path: Path) -> WriterCall:
         """The step-by-step form of `writer`: `with op.writer_with(path).chunk(n) as writer`."""
@@ -309,7 +319,8 @@ class BlockingOperator(BlockingBase):
             PermissionDenied: the storage refuses the deletion.
             DeletionsFailed: some deletions of a recursive one failed; all others were made.
         """
-        self._run(self._inner.delete(path, **options))
+        side = self._side("delete", options)
+        side.run(side.operator.delete(path, **options))
 
     def delete_with(self, path: Path) -> DeleteCall:
         """The step-by-step form of `delete`: `op.delete_with(path).recursive().run()`."""
@@ -330,7 +341,8 @@ class BlockingOperator(BlockingBase):
             DeletionsFailed: some deletions failed; `failures` has the error of each. All others were made.
             InvalidInput: an item is not a path. If it came from an iterator, earlier items may have been deleted.
         """
-        self._run(self._inner.delete_many(self._bring("delete_many", "/", paths), concurrent=concurrent))
+        side = self._overlapping
+        side.run(side.operator.delete_many(self._bring("delete_many", "/", paths), concurrent=concurrent))
 
     def list(self, path: Path, **options: Unpack[ListerOptions]) -> Entries:
         """Returns all entries of a listing. Requires `list`.
@@ -355,7 +367,8 @@ class BlockingOperator(BlockingBase):
         Raises:
             PermissionDenied: the storage refuses the listing.
         """
-        return self._run(self._inner.list(path, **options))
+        side = self._overlapping
+        return side.run(side.operator.list(path, **options))
 
     def list_with(self, path: Path) -> ListCall:
         """The step-by-step form of `list`: `op.list_with(path).recursive().run()`."""
@@ -367,7 +380,8 @@ class BlockingOperator(BlockingBase):
         Enter it with `with`, or iterate it with `for`. The options are
         the same as for `list`.
         """
-        return BlockingLister(self._opened(self._inner.lister(path, **options)), self._runner)
+        side = self._overlapping
+        return BlockingLister(self._opened(side, side.operator.lister(path, **options)), side.runner)
 
     def lister_with(self, path: Path) -> ListerCall:
         """The step-by-step form of `lister`: `for entry in op.lister_with(path).recursive()`."""
@@ -414,7 +428,8 @@ class BlockingOperator(BlockingBase):
             IsSameFile: source and target are the same, and neither a version nor other metadata is given.
             ConditionNotMatch: a condition does not hold; the target is unchanged.
         """
-        return self._run(self._inner.copy(source, target, **options))
+        side = self._overlapping
+        return side.run(side.operator.copy(source, target, **options))
 
     def copy_with(self, source: Path, target: Path) -> CopyCall:
         """The step-by-step form of `copy`: `op.copy_with(source, target).if_not_exists().run()`."""
@@ -536,7 +551,8 @@ class BlockingOperator(BlockingBase):
             IsADirectory: one of the paths names a directory.
             ConditionNotMatch: the object changed during the download.
         """
-        return self._run(self._inner.download(path, local, resume=resume, progress=progress, **options))
+        side = self._overlapping
+        return side.run(side.operator.download(path, local, resume=resume, progress=progress, **options))
 
     def upload(
         self, local: Path, path: Path, *, progress: ReportProgress | None = None, **options: Unpack[WriterOptions]
@@ -556,7 +572,8 @@ class BlockingOperator(BlockingBase):
             NotFound: the file does not exist.
             IsADirectory: one of the paths names a directory.
         """
-        return self._run(self._inner.upload(local, path, progress=progress, **options))
+        side = self._overlapping
+        return side.run(side.operator.upload(local, path, progress=progress, **options))
 
     def download_tree(self, path: Path, local: Path, **options: Unpack[TreeOptions]) -> TreeReport:
         """Copies all files below a directory to a local directory. Requires `read` and `list`.
@@ -568,7 +585,8 @@ class BlockingOperator(BlockingBase):
             path: the directory; `"/"` is all.
             local: the local directory, which is made if it is missing.
         """
-        return self._run(self._inner.download_tree(path, local, **options))
+        side = self._overlapping
+        return side.run(side.operator.download_tree(path, local, **options))
 
     def upload_tree(self, local: Path, path: Path, **options: Unpack[TreeOptions]) -> TreeReport:
         """Copies all files below a local directory. Requires `write`, and `list` with `skip_same`.
@@ -581,7 +599,8 @@ class BlockingOperator(BlockingBase):
             local: the local directory.
             path: the directory of the copies; `"/"` is the root.
         """
-        return self._run(self._inner.upload_tree(local, path, **options))
+        side = self._overlapping
+        return side.run(side.operator.upload_tree(local, path, **options))
 
     def copy_tree(
         self, other: BlockingOperator, source: Path = "/", target: Path | None = None, **options: Unpack[TreeOptions]
@@ -666,7 +685,8 @@ class BlockingOperator(BlockingBase):
             NotFound: the directory does not exist.
             DeletionsFailed: some deletions failed; all others were made.
         """
-        self._run(self._inner.remove_tree(path))
+        side = self._overlapping
+        side.run(side.operator.remove_tree(path))
 
     def glob(self, pattern: Path) -> BlockingLister:
         """Opens a `BlockingLister` of the files whose paths match a pattern. Opening does no I/O. Requires `list`.
@@ -684,7 +704,8 @@ class BlockingOperator(BlockingBase):
             InvalidInput: the pattern is empty, has `**` beside other characters of a name, or has a range that ends
                 before its start.
         """
-        return BlockingLister(self._opened(self._inner.glob(pattern)), self._runner)
+        side = self._overlapping
+        return BlockingLister(self._opened(side, side.operator.glob(pattern)), side.runner)
 
     def du(self, path: Path = "/") -> Usage:
         """Returns the size of all files below a directory, and their number. Requires `list`.
@@ -695,7 +716,8 @@ class BlockingOperator(BlockingBase):
         Raises:
             NotFound: the directory does not exist.
         """
-        return self._run(self._inner.du(path))
+        side = self._overlapping
+        return side.run(side.operator.du(path))
 
     def rename(self, source: Path, target: Path, **options: Unpack[RenameOptions]) -> None:
         """Moves an object within the storage. An existing target is replaced. Requires `rename`.
@@ -712,7 +734,8 @@ class BlockingOperator(BlockingBase):
             IsSameFile: source and target are the same.
             ConditionNotMatch: the condition does not hold; both objects are unchanged.
         """
-        self._run(self._inner.rename(source, target, **options))
+        side = self._overlapping
+        side.run(side.operator.rename(source, target, **options))
 
     def rename_with(self, source: Path, target: Path) -> RenameCall:
         """The step-by-step form of `rename`: `op.rename_with(source, target).if_not_exists().run()`."""
@@ -922,7 +945,8 @@ class BlockingOperator(BlockingBase):
         Raises:
             PermissionDenied: the storage refuses the listing.
         """
-        return self._run(self._inner.list_uploads(path, older_than=older_than))
+        side = self._overlapping
+        return side.run(side.operator.list_uploads(path, older_than=older_than))
 
     def abort_uploads(self, path: Path, *, older_than: timedelta, concurrent: int = ABORT_CONCURRENT) -> Uploads:
         """Aborts abandoned multipart uploads and returns them. Requires `list_uploads` and `abort_upload`.
@@ -940,12 +964,5 @@ class BlockingOperator(BlockingBase):
                 aborted.
             PermissionDenied: the storage refuses the listing.
         """
-        return self._run(self._inner.abort_uploads(path, older_than=older_than, concurrent=concurrent))
-
-    def close(self) -> None:
-        """Closes the connections of this operator. The operator can still be used: it then opens new ones.
-
-        Calling it is optional: connections close when the interpreter ends. A transport that the caller passed in is
-        not closed.
-        """
-        self._run(self._inner.close())
+        side = self._overlapping
+        return side.run(side.operator.abort_uploads(path, older_than=older_than, concurrent=concurrent))

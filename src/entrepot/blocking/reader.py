@@ -102,7 +102,7 @@ class BlockingReader(ReadableFile):
         Raises:
             RangeNotSatisfied: a range starts past the end.
         """
-        return self._run(self._inner.fetch(list(ranges)))
+        return self._run_overlapping(self._inner.fetch(list(ranges)))
 
     def close(self) -> None:
         """Closes the reader and releases its connection or file. Closing it again has no effect."""

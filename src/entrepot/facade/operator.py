@@ -34,6 +34,7 @@ from .futures import (
 )
 from .operations import Entries, Found, Operations, Uploads
 from .options import Expires, Path, shown_path
+from .reader import Reader, overlap_fetches
 from .sources import Source
 from .stack import Stack
 
@@ -1063,7 +1064,17 @@ class Operator(Operations):
 def without_loop(operator: Operator) -> Operator | None:
     """The operator on a runtime without an event loop, for its blocking twin; None if its service needs a loop."""
     stack = operator._stack  # noqa: SLF001 - a function of this module, so that the class has no public name for it
-    return None if stack.needs_loop else _over(stack.without_loop())
+    return _over(stack.without_loop()) if stack.works_without_loop else None
+
+
+def gains_by_loop(operator: Operator) -> bool:
+    """Whether calls with several requests are faster on an event loop, on which the requests overlap."""
+    return operator._stack.config.NEEDS_LOOP  # noqa: SLF001
+
+
+def fetch_on(reader: Reader, operator: Operator) -> None:
+    """Has `reader.fetch` send its requests through another operator over the same storage, on another runtime."""
+    overlap_fetches(reader, operator._context, operator._accessor)  # noqa: SLF001
 
 
 def _over(stack: Stack) -> Operator:

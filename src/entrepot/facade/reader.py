@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import InvalidInput
-from entrepot.raw import Context, OpRead, RpRead, oio
+from entrepot.raw import Accessor, Context, OpRead, RpRead, oio
 from entrepot.raw.oio.read.api import WHOLE
 from entrepot.raw.oio.read.cursor import Cursor
 from entrepot.raw.oio.read.pinned_range import PinnedRange
@@ -63,6 +63,7 @@ class Reader(Opened):
         self._args = args
         self._cursor = Cursor(pinned, partial(open_body, context, pinned, args), opened)
         self._calls = Exclusive("reader", pinned.scheme, pinned.path, self._cursor)
+        self._overlapping: tuple[Context, Accessor] | None = None
 
     async def read(self, n: int = -1) -> bytes:
         """Reads `n` bytes, or fewer at the end of the range; `b""` means the end.
@@ -195,9 +196,24 @@ class Reader(Opened):
         if not isinstance(ranges, Iterable):
             raise InvalidInput(f"the ranges must be an iterable of ranges, not {shown(ranges)}")
         requested, args = [BytesRange.of(range_) for range_ in ranges], self._args
-        window: Window[None] = self._context.runtime.window(args.concurrent or FETCH_CONCURRENT)
-        return await fetch_ranges(self._range, requested, args.gap, args.chunk, window)
+        context, pinned = self._context, self._range
+        if self._overlapping is not None:
+            context, accessor = self._overlapping
+            pinned = pinned.through(accessor)
+        window: Window[None] = context.runtime.window(args.concurrent or FETCH_CONCURRENT)
+        try:
+            return await fetch_ranges(pinned, requested, args.gap, args.chunk, window)
+        finally:
+            self._range.learn_from(pinned)
 
     async def _close(self) -> None:
         self._calls.is_closed = True
         await self._cursor.release()
+
+
+def overlap_fetches(reader: Reader, context: Context, accessor: Accessor) -> None:
+    """Has `reader.fetch` send its requests through another stack over the same storage, on whose runtime they overlap.
+
+    The caller then runs `fetch` on the runtime of that context. Its other methods run where the reader was opened.
+    """
+    reader._overlapping = context, accessor  # noqa: SLF001 - a function of this module

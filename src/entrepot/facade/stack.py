@@ -65,9 +65,12 @@ class Stack:
         return cls(config, checked_layers, context or Context(), Resilience() if resilient else None)
 
     @property
-    def needs_loop(self) -> bool:
-        """Whether the service needs an event loop, also for calls that do not await."""
-        return self.config.NEEDS_LOOP
+    def works_without_loop(self) -> bool:
+        """Whether blocking calls may be made without an event loop: all of them, or those with a single request."""
+        if not self.config.NEEDS_LOOP:
+            return True
+        is_ours = self.config.works_without_loop and not self.context.has_given_http
+        return is_ours and all(vars(type(layer)).get("WORKS_WITHOUT_LOOP", False) for layer in self.layers)
 
     def with_layer(self, layer: Layer) -> Stack:
         """The stack with one more layer around it. It shares connections and the retry budget with this one."""
@@ -75,9 +78,7 @@ class Stack:
 
     def without_loop(self) -> Stack:
         """The stack on the inline runtime, whose calls never wait for an event loop."""
-        from entrepot.raw.runtime.inline import InlineRuntime
-
-        return Stack(self.config, self.layers, self.context.replace(runtime=InlineRuntime()), self.resilience)
+        return Stack(self.config, self.layers, self.context.without_loop(), self.resilience)
 
     def copying_from(self, source: ServiceConfig) -> Accessor | None:
         """The stack whose `copy` takes its source from another configuration; None if the storage cannot do that.

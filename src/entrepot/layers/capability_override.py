@@ -56,6 +56,8 @@ class CapabilityOverrideLayer(Layer):
             changed (`read_can_seek`, `read_can_next`, `list_can_prefix`, and part sizes, which `chunk` sets).
     """
 
+    WORKS_WITHOUT_LOOP = True
+
     def __init__(self, change: Change | None = None, **flags: bool | int | None) -> None:
         if change is not None and (flags or not callable(change)):
             raise InvalidInput("pass either flags, or one function from the old capability to the new one")

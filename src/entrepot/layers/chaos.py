@@ -63,6 +63,8 @@ class ChaosLayer(Layer):
         InvalidInput: a value cannot work.
     """
 
+    WORKS_WITHOUT_LOOP = True
+
     seed: int | None = None
     error_ratio: float = 0.1
     latency: float = 0.0

@@ -62,6 +62,8 @@ class LoggingLayer(Layer):
         InvalidInput: an argument cannot work.
     """
 
+    WORKS_WITHOUT_LOOP = True
+
     def __init__(
         self,
         logger: str | logging.Logger = "entrepot.operations",

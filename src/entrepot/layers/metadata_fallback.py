@@ -63,6 +63,8 @@ class MetadataFallbackLayer(Layer):
         InvalidInput: `drop` has another name.
     """
 
+    WORKS_WITHOUT_LOOP = True
+
     keep: bool = True
     drop: bool | Iterable[str] = False
 

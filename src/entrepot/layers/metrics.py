@@ -47,6 +47,8 @@ class MetricsLayer(Layer):
         InvalidInput: an argument cannot work, or the registry or meter has these metrics with other buckets.
     """
 
+    WORKS_WITHOUT_LOOP = True
+
     def __init__(
         self,
         registry: CollectorRegistry | None = None,

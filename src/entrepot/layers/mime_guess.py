@@ -81,6 +81,8 @@ class MimeGuessLayer(Layer):
         InvalidInput: an extension in `types` does not begin with a dot, or a type has no slash.
     """
 
+    WORKS_WITHOUT_LOOP = True
+
     types: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:

@@ -51,6 +51,8 @@ class PrefixLayer(Layer):
         InvalidInput: the prefix has no trailing slash, or cannot be a path.
     """
 
+    WORKS_WITHOUT_LOOP = True
+
     prefix: str
 
     def __post_init__(self) -> None:

@@ -54,6 +54,8 @@ class ReadOnlyLayer(Layer):
     service knows it too (`Context.is_read_only`), and removes nothing on its own, such as abandoned temporary files.
     """
 
+    WORKS_WITHOUT_LOOP = True
+
     def wrap_context(self, context: Context) -> Context:
         return context.read_only()
 

@@ -121,6 +121,8 @@ class RetryLayer(Layer):
         InvalidInput: a value cannot work.
     """
 
+    WORKS_WITHOUT_LOOP = True
+
     max_times: int = 3
     min_delay: float = 0.05
     max_delay: float = 20.0

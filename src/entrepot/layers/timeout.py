@@ -85,6 +85,7 @@ class TimeoutLayer(Layer):
         InvalidInput: an argument cannot work.
     """
 
+    WORKS_WITHOUT_LOOP = True
     goes_inside: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             "RetryLayer": "one limit would cover all attempts and the delays between them",

@@ -36,6 +36,8 @@ class TracingLayer(Layer):
         InvalidInput: an argument cannot work.
     """
 
+    WORKS_WITHOUT_LOOP = True
+
     def __init__(
         self,
         tracer: Tracer | None = None,

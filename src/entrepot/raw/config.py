@@ -60,7 +60,8 @@ class ServiceConfig:
         URI: the form of its URIs, such as `"s3://bucket/root?region=..."`.
         TELEMETRY: how traces name its objects.
         NEEDS_LOOP: whether the service needs an event loop. A service that waits only through `context.runtime` and
-            does not use `context.http` sets it to False, and `op.blocking()` is ten times as fast.
+            does not use `context.http` sets it to False, and `op.blocking()` is ten times as fast. A service that uses
+            `context.http` overrides `works_without_loop`.
     """
 
     SCHEME: ClassVar[str]
@@ -110,6 +111,14 @@ class ServiceConfig:
             source: the configuration that the source belongs to. It may be of any service.
         """
         return None
+
+    @property
+    def works_without_loop(self) -> bool:
+        """Whether blocking calls with a single request may be made without an event loop.
+
+        The service then waits only through `context.runtime` and `context.http`. By default what `NEEDS_LOOP` says.
+        """
+        return not self.NEEDS_LOOP
 
     @property
     def http_settings(self) -> TransportSettings | None:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+_Kind = tuple[bool, "TransportSettings | None"]
+"""What a transport of ours is made for: whether its calls have no event loop, and the settings of a configuration."""
+
+
 class Context:
     """The runtime and the HTTP transport of a stack. Immutable; all operators derived from one share it.
 
@@ -27,15 +31,19 @@ class Context:
 
     Arguments:
         runtime: how calls wait; by default on the caller's asyncio loop.
-        http: how requests are sent; by default by aiohttp. `close` never closes a transport that was passed in.
+        http: how requests are sent; by default by aiohttp, and on blocking sockets for calls without an event loop.
+            `close` never closes a transport that was passed in.
     """
 
-    __slots__ = ("_connections", "_is_read_only", "_runtime", "_settings", "_shared", "_telemetry", "_uses_http")
+    __slots__ = (
+        "_connections", "_has_no_loop", "_is_read_only", "_runtime", "_settings", "_shared", "_telemetry", "_uses_http",
+    )  # fmt: skip
 
     def __init__(self, runtime: Runtime | None = None, http: HttpTransport | None = None) -> None:
         self._runtime = runtime
         self._connections = _Connections(http)
         self._settings: TransportSettings | None = None
+        self._has_no_loop = False
         self._uses_http = False
         self._is_read_only = False
         self._telemetry = Telemetry()
@@ -63,7 +71,16 @@ class Context:
             ConfigInvalid: the configuration has options of connections, and a transport was passed in.
         """
         self._uses_http = True
-        return self._connections.transport(self._settings)
+        return self._connections.transport(self._kind)
+
+    @property
+    def _kind(self) -> _Kind:
+        return self._has_no_loop, self._settings
+
+    @property
+    def has_given_http(self) -> bool:
+        """Whether the transport, or a wrapper around it, was passed in. It may need an event loop."""
+        return self._connections.given is not None or isinstance(self._connections, _Wrapped)
 
     @property
     def uses_http(self) -> bool:
@@ -107,6 +124,14 @@ class Context:
         context._settings = settings  # noqa: SLF001 - of this class
         return context
 
+    def without_loop(self) -> Context:
+        """Returns a copy for calls without an event loop: the inline runtime, and connections on blocking sockets."""
+        from .runtime.inline import InlineRuntime
+
+        context = self.replace(runtime=InlineRuntime())
+        context._has_no_loop = True  # noqa: SLF001 - of this class
+        return context
+
     def read_only(self) -> Context:
         """Returns a copy for a stack that must not change the storage. For layers."""
         context = self.replace()
@@ -124,6 +149,7 @@ class Context:
     def _with(self, runtime: Runtime | None, connections: _Connections) -> Context:
         context = Context(runtime)
         context._connections = connections
+        context._has_no_loop = self._has_no_loop
         context._is_read_only = self._is_read_only
         context._settings = self._settings
         context._telemetry = self._telemetry
@@ -131,35 +157,37 @@ class Context:
         return context
 
     async def close(self) -> None:
-        """Closes the connections of this loop, unless the transport was passed in."""
-        await self._connections.close()
+        """Closes the connections of this loop, or of this process without one, unless the transport was passed in."""
+        await self._connections.close(has_no_loop=self._has_no_loop)
 
     def __reduce__(self) -> tuple[type[Self], tuple[Runtime | None, HttpTransport | None]]:
         return type(self), (self._runtime, self._connections.given)
 
 
 class _Connections:
-    """The transports that a context shares with its copies: the given one, or ours by settings, made on first use."""
+    """The transports that a context shares with its copies: the given one, or ours, made on first use.
+
+    There is one of ours for each combination of settings, on event loops and on blocking sockets.
+    """
 
     __slots__ = ("given", "ours")
 
     def __init__(self, given: HttpTransport | None) -> None:
         self.given = given
-        self.ours: dict[TransportSettings | None, HttpTransport] = {}
+        self.ours: dict[_Kind, HttpTransport] = {}
 
-    def transport(self, settings: TransportSettings | None) -> HttpTransport:
+    def transport(self, kind: _Kind) -> HttpTransport:
         if self.given is not None:
-            _refuse_options(settings)
+            _refuse_options(kind[1])
             return self.given
-        if settings not in self.ours:
-            from .http.aiohttp import AiohttpTransport
+        if kind not in self.ours:
+            self.ours.setdefault(kind, _made(*kind))  # of two threads, the first one's stays
+        return self.ours[kind]
 
-            self.ours[settings] = AiohttpTransport() if settings is None else AiohttpTransport.of(settings)
-        return self.ours[settings]
-
-    async def close(self) -> None:
-        for transport in list(self.ours.values()):
-            await transport.close()
+    async def close(self, *, has_no_loop: bool) -> None:
+        for (is_blocking, _), transport in list(self.ours.items()):
+            if is_blocking is has_no_loop:
+                await transport.close()
 
 
 class _Wrapped(_Connections):
@@ -172,13 +200,23 @@ class _Wrapped(_Connections):
         self._inner = inner
         self._wrap = wrap
 
-    def transport(self, settings: TransportSettings | None) -> HttpTransport:
-        if settings not in self.ours:
-            self.ours[settings] = self._wrap(self._inner.transport(settings))
-        return self.ours[settings]
+    def transport(self, kind: _Kind) -> HttpTransport:
+        if kind not in self.ours:
+            self.ours[kind] = self._wrap(self._inner.transport(kind))
+        return self.ours[kind]
 
-    async def close(self) -> None:
-        await self._inner.close()
+    async def close(self, *, has_no_loop: bool) -> None:
+        await self._inner.close(has_no_loop=has_no_loop)
+
+
+def _made(has_no_loop: bool, settings: TransportSettings | None) -> HttpTransport:
+    if has_no_loop:
+        from .http.blocking import BlockingTransport
+
+        return BlockingTransport() if settings is None else BlockingTransport.of(settings)
+    from .http.aiohttp import AiohttpTransport
+
+    return AiohttpTransport() if settings is None else AiohttpTransport.of(settings)
 
 
 def _refuse_options(settings: TransportSettings | None) -> None:

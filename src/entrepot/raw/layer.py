@@ -21,8 +21,13 @@ class Layer:
     Attributes:
         goes_inside: class names of the layers that must be outside of this one, each with the reason. Adding this
             layer after one of them warns.
+        WORKS_WITHOUT_LOOP: whether blocking calls through this layer may be made without an event loop, some of them,
+            while others are made on the background loop. The layer then waits by `context.runtime` alone, and has no
+            limit or state that both kinds of calls must share. It holds for the class that sets it, and not for its
+            subclasses. By default False: over a network, every blocking call then has an event loop.
     """
 
+    WORKS_WITHOUT_LOOP: ClassVar[bool] = False
     goes_inside: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     def wrap_context(self, context: Context) -> Context:

@@ -92,6 +92,11 @@ class BackgroundRunner(base.Runner):
             thread.loop.call_soon_threadsafe(lambda: thread.spawn(_closed_and_dropped(held, close)))
 
 
+def is_running() -> bool:
+    """Whether the loop of this process runs."""
+    return _shared.running is not None
+
+
 def _loop_for_waiting() -> asyncio.AbstractEventLoop:
     """The loop, for a thread that may wait for it."""
     thread = _shared.get()

@@ -94,7 +94,11 @@ async def _closed(held: T, close: Callable[[T], Awaitable[None]]) -> None:
 
 
 class InlineRuntime(base.Runtime):
-    """Waits by blocking the calling thread. A timeout is checked before each call, not during it."""
+    """Waits by blocking the calling thread.
+
+    A timeout is checked before each call. It ends a call that waits with `time_left`, such as one for a response over
+    HTTP; a system call on a local disk is not interrupted.
+    """
 
     async def blocking(self, call: Callable[[*Args], T], *args: *Args) -> T:
         time_left()

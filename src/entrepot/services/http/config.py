@@ -55,6 +55,10 @@ class Http(HttpServiceConfig):
         self._check_credentials()
         self._check_root(endpoint)
 
+    @property
+    def works_without_loop(self) -> bool:
+        return True
+
     def build(self, context: Context) -> Accessor:
         from .accessor import HttpAccessor
         from .core import Site

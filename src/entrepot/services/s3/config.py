@@ -117,6 +117,13 @@ class S3(HeaderOptions, ChecksumOptions, CredentialOptions):
     equal_parts: bool | None = field(default=None, metadata={"aliases": ("aws_equal_parts",)})
     disable_list_objects_v2: bool = False
 
+    @property
+    def works_without_loop(self) -> bool:
+        """A function of the user that returns credentials may be a coroutine function."""
+        from entrepot.signing.aws import Credentials
+
+        return self.credentials is None or isinstance(self.credentials, Credentials)
+
     def build(self, context: Context) -> Accessor:
         from .build import build
 

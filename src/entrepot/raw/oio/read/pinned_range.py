@@ -28,6 +28,7 @@ a cancelled request leaves the known facts as they were.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import (
@@ -102,6 +103,20 @@ class PinnedRange:
     def scheme(self) -> str:
         """The scheme of the service that has the object."""
         return self._accessor.info.scheme
+
+    def through(self, accessor: Accessor) -> PinnedRange:
+        """The same range and facts with another accessor, which opens bodies on another runtime.
+
+        `learn_from` returns the facts that it learns.
+        """
+        other = copy(self)
+        other._accessor = accessor  # noqa: SLF001 - of this class
+        return other
+
+    def learn_from(self, other: PinnedRange) -> None:
+        """Takes the facts that a range of `through` has learned. Both share the facts of the first response."""
+        self._start, self._content, self.size = other._start, other._content, other.size
+        self.reach(other.reached)
 
     async def open_unpinned(self) -> tuple[RpRead, Read]:
         """Opens a body for the whole range, with the caller's arguments and without a pin."""
