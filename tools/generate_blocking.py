@@ -109,8 +109,8 @@ CLASSES: Final = {
     timeout the same call can be made again.
 
     One thread at a time may use a writer. Every method may raise the errors of the storage (`PermissionDenied`,
-    `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`), and `InvalidInput` if the writer is closed, aborted or
-    in use by another thread.
+    `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`), and `InvalidInput` if the writer is closed, aborted,
+    in use by another thread, or used in a forked child of the process that opened it.
     """,
     "Lister": """Iterates the entries of a listing. Made by `BlockingOperator.lister`; opening it does no I/O.
 

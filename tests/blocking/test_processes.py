@@ -15,7 +15,7 @@ WITHOUT_AND_WITH_A_LOOP = pytest.mark.parametrize("storage", ["fs", "http"], ind
 FORK_WARNS = ("-W", "ignore::DeprecationWarning") if sys.version_info >= (3, 12) else ()
 
 START = f"""
-import atexit, gc, logging, os, signal, sys, threading, time
+import atexit, gc, logging, os, signal, sys, threading, time, warnings
 from entrepot import Error, Operator
 logging.getLogger("asyncio").setLevel(logging.ERROR)  # not: this machine is slow today
 SIZE = {len(CONTENT)}
@@ -326,3 +326,63 @@ except KeyboardInterrupt:
 """
     ended = run_script(HEARS_CTRL_C + source, Http("http://127.0.0.1:1"))
     assert (ended.returncode, ended.stdout.strip(), ended.stderr) == (0, "interrupted True", "")
+
+
+INHERITED = """
+def fork(work):
+    child = os.fork()
+    if child == 0:
+        warnings.simplefilter("ignore", ResourceWarning)  # of a file that it leaves open, as with `open` of Python
+        try:
+            print(work(), flush=True)
+        except Error as error:
+            print(error.kind, "before a fork" in str(error), flush=True)
+        sys.exit(0)
+    assert wait_for(child) == 0
+
+op = Operator(argument).blocking()
+op.write("object", expected)
+"""
+READING = """
+for size in 100, 200_000:
+    with op.open("object", "rb") as file:
+        assert file.read(size) == expected[:size]
+        fork(lambda: file.read(300_000) == expected[size : size + 300_000])
+        fork(lambda: file.close())
+        assert file.read(250_000) == expected[size : size + 250_000]
+        assert file.seek(10) == 10 and file.read(10) == expected[10:20]
+"""
+WRITING = """
+def drop():
+    global file
+    del file
+    gc.collect()
+
+for work in "write", "close", "abort", "drop", "nothing":
+    for size in 100, 9_000_000:
+        data = (expected * 20)[:size]
+        file = op.open("new", "wb", buffering=0)
+        file.write(data)
+        call = {"write": lambda: file.write(b"of the child"), "drop": drop, "nothing": str}.get(work)
+        fork(call or getattr(file, work))
+        assert not op.exists("new"), work
+        file.write(b"of the parent")
+        file.close()
+        assert op.read("new") == data + b"of the parent", work
+        op.delete("new")
+"""
+
+
+@pytest.mark.parametrize("storage", ["fs", "s3"], indirect=True)
+@pytest.mark.parametrize(
+    ("script", "printed"),
+    [
+        (READING, ["True", "None"] * 2),
+        (WRITING, [*["InvalidInput True"] * 4, *["None"] * 4, "", ""]),
+    ],
+    ids=["reading", "writing"],
+)
+def test_a_file_that_a_child_inherits_gives_right_bytes_or_an_error_and_the_parent_goes_on(storage, script, printed):
+    helpers = START + FORKING.partition("def behave")[0]
+    ended = run_script(helpers + INHERITED + script, storage.config, *FORK_WARNS)
+    assert (ended.stderr, ended.returncode, ended.stdout.splitlines()) == ("", 0, printed)

@@ -19,8 +19,8 @@ class BlockingWriter(WritableFile):
     timeout the same call can be made again.
 
     One thread at a time may use a writer. Every method may raise the errors of the storage (`PermissionDenied`,
-    `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`), and `InvalidInput` if the writer is closed, aborted or
-    in use by another thread.
+    `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`), and `InvalidInput` if the writer is closed, aborted,
+    in use by another thread, or used in a forked child of the process that opened it.
     """
 
     def close(self) -> Metadata:
@@ -33,7 +33,8 @@ class BlockingWriter(WritableFile):
     def abort(self) -> None:
         """Discards the written data. No effect after `close`.
 
-        Data that an appending writer has already appended is kept.
+        Data that an appending writer has already appended is kept. No effect in a forked child of the process that
+        opened the writer, which may still write.
         """
         self._run(self._inner.abort())
 

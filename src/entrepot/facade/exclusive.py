@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -38,6 +39,7 @@ class Exclusive:
         scheme: the scheme of its service.
         path: the path that it was opened with.
         resource: the resource that it holds between two calls, if any.
+        process: the only process that may use it, if a forked child must not.
 
     Attributes:
         uses: the number of exclusive calls so far.
@@ -51,6 +53,7 @@ class Exclusive:
         "_is_busy",
         "_kind",
         "_path",
+        "_process",
         "_resource",
         "_scheme",
         "has_ended",
@@ -59,11 +62,14 @@ class Exclusive:
         "uses",
     )
 
-    def __init__(self, kind: str, scheme: str, path: str, resource: Resource | None = None) -> None:
+    def __init__(
+        self, kind: str, scheme: str, path: str, resource: Resource | None = None, process: int | None = None
+    ) -> None:
         self._kind = kind
         self._scheme = scheme
         self._path = path
         self._resource = resource
+        self._process = process
         self._is_busy = False
         self._has_warned = False
         self.uses = 0
@@ -75,6 +81,11 @@ class Exclusive:
     def is_free(self) -> bool:
         """Whether a call is allowed now."""
         return not (self._is_busy or self.is_closed)
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this is a forked child of the only process that may use the object."""
+        return self._process is not None and self._process != os.getpid()
 
     async def use(self, method: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
         """Makes an exclusive call.
@@ -143,6 +154,8 @@ class Exclusive:
     def _check_open(self) -> None:
         if self.is_closed:
             raise InvalidInput(f"the {self._kind} is closed")
+        if self.is_inherited:
+            raise InvalidInput(f"the {self._kind} was opened before a fork, in the parent process: open one here")
 
     def _with_call(self, error: Error, method: str) -> Error:
         return error.of_call(f"{self._kind}.{method}", scheme=self._scheme, path=self._path)

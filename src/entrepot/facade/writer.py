@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from contextlib import aclosing
 from types import TracebackType
@@ -27,13 +28,13 @@ class Writer(Opened):
     After a temporary error or a timeout the same call can be made again.
 
     One task at a time may use a writer. Every method may raise the errors of the storage (`PermissionDenied`,
-    `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`), and `InvalidInput` if the writer is closed, aborted or
-    in use by another task.
+    `StorageFull`, `ConditionNotMatch`, `Timeout`, `Unexpected`), and `InvalidInput` if the writer is closed, aborted,
+    in use by another task, or used in a forked child of the process that opened it.
     """
 
     def __init__(self, context: Context, info: AccessorInfo, path: str, args: OpWrite, body: oio.Write) -> None:
         self._context = context
-        self._calls = Exclusive("writer", info.scheme, path)
+        self._calls = Exclusive("writer", info.scheme, path, process=os.getpid())
         self._output = Output(info, args, body)
 
     async def write(self, data: Data) -> None:
@@ -69,8 +70,12 @@ class Writer(Opened):
     async def abort(self) -> None:
         """Discards the written data, also if the caller is cancelled during the call. No effect after `close`.
 
-        Data that an appending writer has already appended is kept.
+        Data that an appending writer has already appended is kept. No effect in a forked child of the process that
+        opened the writer, which may still write.
         """
+        if self._calls.is_inherited:
+            self._calls.has_ended = True
+            return
         await self._calls.use("abort", self._context.runtime.shield, self._abort)
 
     def tell(self) -> int:
@@ -92,7 +97,7 @@ class Writer(Opened):
             raise
 
     def __del__(self) -> None:
-        if not self._calls.has_ended and self._output.size:
+        if not self._calls.has_ended and self._output.size and not self._calls.is_inherited:
             warnings.warn(f"{self!r} was neither closed nor aborted", ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
