@@ -36,5 +36,18 @@ def test_nothing_but_aiohttp_has_an_upper_bound() -> None:
 
 def test_the_extras_are_those_that_were_promised() -> None:
     integrations = {"fsspec", "obspec", "pyarrow", "starlette", "upath", "zarr"}
-    others = {"all", "bench", "checksums", "consumers", "demo", "dev", "docs", "metrics", "servers", "test", "tracing"}
+    others = {
+        "all",
+        "bench",
+        "checksums",
+        "cli",
+        "consumers",
+        "demo",
+        "dev",
+        "docs",
+        "metrics",
+        "servers",
+        "test",
+        "tracing",
+    }
     assert set(EXTRAS) == integrations | others

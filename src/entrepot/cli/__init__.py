@@ -13,4 +13,4 @@ def main() -> None:
         if error.name != "click":
             raise
         sys.exit("entrepot: the command needs the extra cli: pip install 'entrepot[cli]'")
-    program()
+    program(prog_name="entrepot")

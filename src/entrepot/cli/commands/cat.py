@@ -7,6 +7,7 @@ from contextlib import aclosing
 import click
 
 from entrepot import BytesRange, Error
+from entrepot.cli.completion import PLACE
 from entrepot.cli.places import is_standard
 from entrepot.cli.quantities import RANGE
 from entrepot.cli.selection import expanded
@@ -17,7 +18,7 @@ from entrepot.cli.verb import verb
 
 
 @verb("cat")
-@click.argument("words", metavar="PLACE...", nargs=-1, required=True)
+@click.argument("words", type=PLACE, metavar="PLACE...", nargs=-1, required=True)
 @click.option("--range", "span", type=RANGE, help="Only these bytes: START:END, START:, :END or -N.")
 @click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
 async def command(session: Session, words: tuple[str, ...], span: dict[str, int | None] | None, is_raw: bool) -> None:

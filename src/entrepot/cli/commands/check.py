@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from entrepot import Error
+from entrepot.cli.completion import PLACE
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
 
 
 @verb("check")
-@click.argument("words", metavar="PLACE...", nargs=-1, required=True)
+@click.argument("words", type=PLACE, metavar="PLACE...", nargs=-1, required=True)
 async def command(session: Session, words: tuple[str, ...]) -> None:
     """Say whether storages can be reached and listed with these credentials."""
     places = [session.find(word) for word in words]

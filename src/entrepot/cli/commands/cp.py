@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from entrepot import Error
+from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of_metadata
 from entrepot.cli.places import Place, is_standard
 from entrepot.cli.selection import expanded
@@ -27,8 +28,8 @@ from entrepot.cli.verb import verb
 
 
 @verb("cp")
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.argument("target", metavar="TARGET")
+@click.argument("sources", type=PLACE, metavar="SOURCE...", nargs=-1, required=True)
+@click.argument("target", type=PLACE, metavar="TARGET")
 @click.option("-r", "-R", "--recursive", "is_recursive", is_flag=True, help="Copy what is in a directory.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted copy: what the target has is not copied again.")
 @click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from entrepot import Error, TreeStep
+from entrepot.cli.completion import PLACE
 from entrepot.cli.exit_codes import FAILED, worst
 from entrepot.cli.places import Place
 from entrepot.cli.selection import described
@@ -19,8 +20,8 @@ _TEXT_LIMIT: Final = 8 * 1024 * 1024
 
 
 @verb("diff")
-@click.argument("left", metavar="LEFT")
-@click.argument("right", metavar="RIGHT")
+@click.argument("left", type=PLACE, metavar="LEFT")
+@click.argument("right", type=PLACE, metavar="RIGHT")
 @click.option("--brief", "is_brief", is_flag=True, help="Only say whether two objects differ.")
 @click.option("--size-only", is_flag=True, help="Of trees: compare sizes, and not the content.")
 async def command(session: Session, left: str, right: str, is_brief: bool, size_only: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from entrepot import Error
+from entrepot.cli.completion import PLACE
 from entrepot.cli.quantities import human_size
 from entrepot.cli.selection import described
 from entrepot.cli.session import Session
@@ -12,7 +13,7 @@ from entrepot.cli.verb import verb
 
 
 @verb("du")
-@click.argument("words", metavar="[PLACE]...", nargs=-1)
+@click.argument("words", type=PLACE, metavar="[PLACE]...", nargs=-1)
 @click.option("-h", "--human", "is_human", is_flag=True, help="Sizes in KiB, MiB ...")
 async def command(session: Session, words: tuple[str, ...], is_human: bool) -> None:
     """Count the bytes and objects of trees: a line for each place, of bytes, objects and the place."""

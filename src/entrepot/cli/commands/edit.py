@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from entrepot import ConditionNotMatch, Error, Metadata, NotFound
+from entrepot.cli.completion import PLACE
 from entrepot.cli.places import Place
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
@@ -20,7 +21,7 @@ _KEPT = ("content_type", "cache_control", "content_disposition", "content_encodi
 
 
 @verb("edit")
-@click.argument("word", metavar="PLACE")
+@click.argument("word", type=PLACE, metavar="PLACE")
 @click.option("--editor", help="The program.  [default: $VISUAL, $EDITOR or vi]")
 async def command(session: Session, word: str, editor: str | None) -> None:
     """Edit an object in your editor.

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from entrepot import Entry, Error, PathFilter
+from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of
 from entrepot.cli.quantities import DURATION, SIZE
 from entrepot.cli.session import Session
@@ -18,7 +19,7 @@ Test = Callable[[Entry], bool]
 
 
 @verb("find")
-@click.argument("word", metavar="[PLACE]", default=".")
+@click.argument("word", type=PLACE, metavar="[PLACE]", default=".")
 @click.option("--name", "include", multiple=True, metavar="GLOB", help="Only names that match. Repeatable.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="No names that match. Repeatable.")
 @click.option("--type", "kind", type=click.Choice(["f", "d"]), help="Only files, or only directories.")

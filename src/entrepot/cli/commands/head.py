@@ -7,6 +7,7 @@ from contextlib import aclosing
 import click
 
 from entrepot import BytesRange, Error
+from entrepot.cli.completion import PLACE
 from entrepot.cli.places import Place
 from entrepot.cli.quantities import SIZE
 from entrepot.cli.selection import expanded
@@ -16,7 +17,7 @@ from entrepot.cli.verb import verb
 
 
 @verb("head")
-@click.argument("words", metavar="PLACE...", nargs=-1, required=True)
+@click.argument("words", type=PLACE, metavar="PLACE...", nargs=-1, required=True)
 @click.option("-n", "--lines", type=click.IntRange(0), default=10, show_default=True, help="How many lines.")
 @click.option("-c", "--bytes", "size", type=SIZE, metavar="SIZE", help="How many bytes, instead of lines.")
 async def command(session: Session, words: tuple[str, ...], lines: int, size: int | None) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from entrepot import Capability
+from entrepot.cli.completion import PLACE
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
 
 
 @verb("info")
-@click.argument("word", metavar="PLACE")
+@click.argument("word", type=PLACE, metavar="PLACE")
 @click.option("--all", "is_all", is_flag=True, help="With what it cannot do.")
 async def command(session: Session, word: str, is_all: bool) -> None:
     """Show what a storage can do. Nothing is sent.

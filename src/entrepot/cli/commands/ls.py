@@ -7,6 +7,7 @@ from contextlib import aclosing
 import click
 
 from entrepot import Entry, Error
+from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of, shown_time
 from entrepot.cli.places import Place
 from entrepot.cli.quantities import human_size
@@ -16,7 +17,7 @@ from entrepot.cli.verb import verb
 
 
 @verb("ls")
-@click.argument("words", metavar="[PLACE]...", nargs=-1)
+@click.argument("words", type=PLACE, metavar="[PLACE]...", nargs=-1)
 @click.option("-l", "--long", "is_long", is_flag=True, help="With sizes and times.")
 @click.option("-h", "--human", "is_human", is_flag=True, help="Sizes in KiB, MiB ... Implies -l.")
 @click.option("-r", "-R", "--recursive", "is_recursive", is_flag=True, help="With everything below.")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from entrepot import Error, NotFound
+from entrepot.cli.completion import PLACE
 from entrepot.cli.places import Place
 from entrepot.cli.selection import described, expanded
 from entrepot.cli.session import Session
@@ -24,8 +25,8 @@ from entrepot.cli.verb import verb
 
 
 @verb("mv")
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.argument("target", metavar="TARGET")
+@click.argument("sources", type=PLACE, metavar="SOURCE...", nargs=-1, required=True)
+@click.argument("target", type=PLACE, metavar="TARGET")
 @click.option("-r", "-R", "--recursive", "is_recursive", is_flag=True, help="Move what is in a directory.")
 @click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
 @with_tree_options

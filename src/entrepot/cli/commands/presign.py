@@ -7,6 +7,7 @@ from datetime import timedelta
 import click
 
 from entrepot import Error, PresignedRequest
+from entrepot.cli.completion import PLACE
 from entrepot.cli.places import Place
 from entrepot.cli.quantities import DURATION
 from entrepot.cli.session import Session
@@ -14,7 +15,7 @@ from entrepot.cli.verb import verb
 
 
 @verb("presign")
-@click.argument("words", metavar="PLACE...", nargs=-1, required=True)
+@click.argument("words", type=PLACE, metavar="PLACE...", nargs=-1, required=True)
 @click.option("--expires", type=DURATION, default="1h", show_default=True, metavar="AGE", help="How long it works.")
 @click.option("--method", type=click.Choice(["GET", "HEAD", "PUT", "DELETE"]), default="GET", show_default=True)
 async def command(session: Session, words: tuple[str, ...], expires: timedelta, method: str) -> None:

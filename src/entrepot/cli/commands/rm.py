@@ -7,6 +7,7 @@ from contextlib import aclosing
 import click
 
 from entrepot import Error, IsADirectory
+from entrepot.cli.completion import PLACE
 from entrepot.cli.places import Place
 from entrepot.cli.selection import described, expanded
 from entrepot.cli.session import Session
@@ -15,7 +16,7 @@ from entrepot.cli.verb import verb
 
 
 @verb("rm")
-@click.argument("words", metavar="PLACE...", nargs=-1, required=True)
+@click.argument("words", type=PLACE, metavar="PLACE...", nargs=-1, required=True)
 @click.option("-r", "-R", "--recursive", "is_recursive", is_flag=True, help="Delete directories with all in them.")
 @click.option("-f", "--force", is_flag=True, help="What does not exist is no error.")
 @click.option("-n", "--dry-run", is_flag=True, help="Delete nothing, and say what would be deleted.")

@@ -7,6 +7,7 @@ from contextlib import aclosing
 import click
 
 from entrepot import Error
+from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of_metadata
 from entrepot.cli.quantities import human_size
 from entrepot.cli.selection import described, expanded
@@ -15,7 +16,7 @@ from entrepot.cli.verb import verb
 
 
 @verb("stat")
-@click.argument("words", metavar="PLACE...", nargs=-1, required=True)
+@click.argument("words", type=PLACE, metavar="PLACE...", nargs=-1, required=True)
 @click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
 async def command(session: Session, words: tuple[str, ...], is_raw: bool) -> None:
     """Show the metadata of objects and directories."""

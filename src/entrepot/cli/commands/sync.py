@@ -6,14 +6,15 @@ from typing import Any
 
 import click
 
+from entrepot.cli.completion import PLACE
 from entrepot.cli.session import Session
 from entrepot.cli.transfer import Transfer, TreeRules, with_tree_options
 from entrepot.cli.verb import verb
 
 
 @verb("sync")
-@click.argument("source", metavar="SOURCE")
-@click.argument("target", metavar="TARGET")
+@click.argument("source", type=PLACE, metavar="SOURCE")
+@click.argument("target", type=PLACE, metavar="TARGET")
 @click.option("--delete", is_flag=True, help="Delete the files of TARGET that SOURCE lacks. Try it with --dry-run.")
 @with_tree_options
 async def command(session: Session, source: str, target: str, delete: bool, **options: Any) -> None:

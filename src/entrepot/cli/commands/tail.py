@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from entrepot import BytesRange, Error
+from entrepot.cli.completion import PLACE
 from entrepot.cli.places import Place
 from entrepot.cli.quantities import SIZE
 from entrepot.cli.selection import expanded
@@ -20,7 +21,7 @@ _BLOCK: Final = 64 * 1024
 
 
 @verb("tail")
-@click.argument("words", metavar="PLACE...", nargs=-1, required=True)
+@click.argument("words", type=PLACE, metavar="PLACE...", nargs=-1, required=True)
 @click.option("-n", "--lines", type=click.IntRange(0), default=10, show_default=True, help="How many lines.")
 @click.option("-c", "--bytes", "size", type=SIZE, metavar="SIZE", help="How many bytes, instead of lines.")
 async def command(session: Session, words: tuple[str, ...], lines: int, size: int | None) -> None:

@@ -6,13 +6,14 @@ from contextlib import AsyncExitStack, aclosing
 
 import click
 
+from entrepot.cli.completion import PLACE
 from entrepot.cli.session import Session
 from entrepot.cli.standard_input import blocks_of_input
 from entrepot.cli.verb import verb
 
 
 @verb("tee")
-@click.argument("words", metavar="PLACE...", nargs=-1, required=True)
+@click.argument("words", type=PLACE, metavar="PLACE...", nargs=-1, required=True)
 @click.option("-a", "--append", is_flag=True, help="Append to the objects, where the storage can.")
 async def command(session: Session, words: tuple[str, ...], append: bool) -> None:
     """Copy the standard input to objects and to the standard output.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from entrepot import Entry, Error
+from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of
 from entrepot.cli.places import Place
 from entrepot.cli.quantities import human_size
@@ -14,7 +15,7 @@ from entrepot.cli.verb import verb
 
 
 @verb("tree")
-@click.argument("word", metavar="[PLACE]", default=".")
+@click.argument("word", type=PLACE, metavar="[PLACE]", default=".")
 @click.option("-L", "--depth", type=click.IntRange(1), help="How many directories deep.")
 @click.option("-d", "--directories", "is_directories", is_flag=True, help="Without files.")
 @click.option("-s", "--size", "has_sizes", is_flag=True, help="With the sizes of files.")

@@ -7,6 +7,7 @@ from datetime import timedelta
 import click
 
 from entrepot import Error
+from entrepot.cli.completion import PLACE
 from entrepot.cli.output import shown_time
 from entrepot.cli.quantities import DURATION
 from entrepot.cli.session import Session
@@ -14,7 +15,7 @@ from entrepot.cli.verb import verb
 
 
 @verb("uploads")
-@click.argument("word", metavar="PLACE")
+@click.argument("word", type=PLACE, metavar="PLACE")
 @click.option("--older-than", type=DURATION, metavar="AGE", help="Only those that began before this time, such as 7d.")
 @click.option("--abort", is_flag=True, help="Abort them: their parts are deleted. Needs --older-than.")
 async def command(session: Session, word: str, older_than: timedelta | None, abort: bool) -> None:
