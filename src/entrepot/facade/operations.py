@@ -83,12 +83,19 @@ class Operations(Opening):
     async def _call(self, operation: str, call: Callable[[str, *Args], Awaitable[T]], path: Path, *args: *Args) -> T:
         """Makes a call on a path whose errors name the call, the scheme and the path."""
         try:
-            normalized = normalize_path(path)
-            log(DEBUG, "%s %s %r", self._accessor.info.scheme, operation, normalized)
-            return await call(normalized, *args)
+            return await call(self._begin(operation, path), *args)
         except Error as error:
-            error.of_call(operation, scheme=self._accessor.info.scheme, path=shown_path(path))
+            self._name(error, operation, path)
             raise
+
+    def _begin(self, operation: str, path: Path) -> str:
+        """Returns the normalized path of a call, and logs that it starts."""
+        normalized = normalize_path(path)
+        log(DEBUG, "%s %s %r", self._accessor.info.scheme, operation, normalized)
+        return normalized
+
+    def _name(self, error: Error, operation: str, path: Path) -> None:
+        error.of_call(operation, scheme=self._accessor.info.scheme, path=shown_path(path))
 
     def _caller(self, operation: str, call: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
         """The same, to be made later."""
@@ -100,7 +107,7 @@ class Operations(Opening):
             content = await self._accessor.read_whole(path, args)
         else:
             content = await open_body(self._context, PinnedRange(self._accessor, path, args), args)
-        return content if isinstance(content, bytes) else await _gathered(content[1])
+        return content if isinstance(content, bytes) else await gathered(content[1])
 
     async def _reader(self, path: str, options: Mapping[str, Any]) -> Reader:
         args = checked(DEFAULT_READ, options)
@@ -357,7 +364,7 @@ class Operations(Opening):
         await self._accessor.create_dir(path, DEFAULT_CREATE_DIR)
 
 
-async def _gathered(body: oio.Read) -> bytes:
+async def gathered(body: oio.Read) -> bytes:
     """The content of an opened body, which is closed."""
     try:
         return await read_to_end(body)

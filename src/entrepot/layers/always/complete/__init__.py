@@ -116,16 +116,22 @@ class _CompleteAccessor(LayeredAccessor):
     async def read_whole(self, path: str, args: OpRead) -> WholeRead:
         if not self._reads_whole or args.range.is_empty or not self._has_range(args):
             return await self.read(path, args)
+        failure: Exception | None = None
         try:
             content = await self.inner.read_whole(path, args)
         except RangeNotSatisfied:
-            return await self.read(path, args)
+            pass
         except Exception as error:  # noqa: BLE001 - the body raises it
+            failure = error
+        else:
+            if isinstance(content, bytes):
+                return content
+            return self._with_next(*content) if self._native.read_can_seek else self._by_range(path, args, content)
+        try:
             reply, body = await self.read(path, args)
-            return reply, oio.FailedReader(body, error)
-        if isinstance(content, bytes):
-            return content
-        return self._with_next(*content) if self._native.read_can_seek else self._by_range(path, args, content)
+            return reply, body if failure is None else oio.FailedReader(body, failure)
+        finally:
+            del failure  # its traceback refers to this frame
 
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
         if not self._writes_whole:
@@ -133,8 +139,12 @@ class _CompleteAccessor(LayeredAccessor):
         try:
             return await self.inner.write_whole(path, data, args)
         except Exception as error:  # noqa: BLE001 - the body raises it
+            failure = error
+        try:
             reply, body = await self.inner.write(path, args)
-            return reply, oio.FailedWriter(body, error)
+            return reply, oio.FailedWriter(body, failure)
+        finally:
+            del failure  # its traceback refers to this frame
 
     async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:
         if path == "/":

@@ -44,6 +44,8 @@ class FailedReader(Read):
         return await self._inner.next()
 
     def _raise(self) -> None:
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None  # no local variable: the traceback of the error would refer to it, in a cycle

@@ -26,7 +26,9 @@ class FailedWriter(Write):
         self.abort = inner.abort  # type: ignore[method-assign]
 
     async def close(self) -> Metadata:
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                self._error = None  # no local variable: the traceback of the error would refer to it, in a cycle
         return await self._inner.close()
