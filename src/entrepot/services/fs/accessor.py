@@ -3,7 +3,7 @@
 import io
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -29,6 +29,7 @@ from entrepot.raw import (
     RpRename,
     RpStat,
     RpWrite,
+    WholeRead,
     normalize_root,
     oio,
 )
@@ -40,7 +41,7 @@ from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import Capability, Metadata, Scheme
 
 from .appender import Appender
-from .cached import CachedFiles
+from .cached import LIMIT, CachedFiles
 from .core import check_may_be_made, check_may_exist, file_path, names_directory, relative_path
 from .deleter import delete_many, delete_path
 from .kernel.attributes import check_is_regular, may_misstate_size, unless_stored
@@ -144,19 +145,31 @@ class FsAccessor(Accessor):
         return RpStat(metadata=metadata)
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.FileReader]:
-        relative, response = file_path(path), RpRead()
+        relative = file_path(path)
 
+        def cached(most: int) -> tuple[Metadata, bytes] | None:
+            return self._cached_files.read(relative, args, most)
+
+        return self._reader(relative, args, cached if self._cached_files.can_read() else None)
+
+    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+        relative, cached = file_path(path), self._cached_files
+        if cached.can_read():
+            found = await self._context.runtime.try_nonblocking(cached.read, relative, args, LIMIT)
+            if found is not None:
+                return found[1]
+        return self._reader(relative, args)
+
+    def _reader(
+        self, relative: str, args: OpRead, cached: Callable[[int], tuple[Metadata, bytes] | None] | None = None
+    ) -> tuple[RpRead, oio.FileReader]:
         def opener() -> tuple[io.FileIO, Metadata]:
             opened = _open(self._root, relative, args)
             self._cached_files.learn(opened[0].fileno())
             return opened
 
-        def cached(most: int) -> tuple[Metadata, bytes] | None:
-            return self._cached_files.read(relative, args, most)
-
-        return response, oio.into_read_from_file(
-            self._context.runtime, opener, args.range, response, cached if self._cached_files.can_read() else None
-        )
+        response = RpRead()
+        return response, oio.into_read_from_file(self._context.runtime, opener, args.range, response, cached)
 
     def _stat(self, relative: str) -> Metadata:
         metadata = _stat(self._root, relative)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -122,21 +123,28 @@ class MemoryAccessor(Accessor):
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.BytesReader]:
         response = RpRead()
+        return response, oio.BytesReader(partial(self._load, path, args, response))
 
-        def load() -> bytes | memoryview:
-            stored = self._table.get(self._key(path), args.version)
-            check_conditions(stored.metadata, args)
-            start, end = args.range.resolve(len(stored.content))
-            response.metadata = stored.metadata
-            return stored.content if args.range.is_full else memoryview(stored.content)[start:end]
+    async def read_whole(self, path: str, args: OpRead) -> bytes:
+        return bytes(self._load(path, args, RpRead()))
 
-        return response, oio.BytesReader(load)
+    def _load(self, path: str, args: OpRead, response: RpRead) -> bytes | memoryview:
+        stored = self._table.get(self._key(path), args.version)
+        check_conditions(stored.metadata, args)
+        response.metadata = stored.metadata
+        if args.range.is_full:
+            return stored.content
+        start, end = args.range.resolve(len(stored.content))
+        return memoryview(stored.content)[start:end]
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.OneShotWriter]:
         async def store(content: bytes) -> Metadata:
             return self._table.put(self._key(path), content, args)
 
         return RpWrite(), oio.OneShotWriter(store)
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> Metadata:
+        return self._table.put(self._key(path), bytes(data), args)
 
     async def delete(self) -> tuple[RpDelete, MemoryDeleter]:
         return RpDelete(), MemoryDeleter(self._table, self.info.root)
