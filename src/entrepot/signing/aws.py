@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote
 
 from entrepot.errors import ConfigInvalid
@@ -47,7 +47,9 @@ NEVER_SIGNED: Final = frozenset(
 
 TOKEN_HEADER: Final = "x-amz-security-token"  # noqa: S105 - the name of a header
 
-_ADDED: Final = frozenset({"authorization", "x-amz-content-sha256", "x-amz-date"})
+_HASH_HEADER: Final = "x-amz-content-sha256"
+_DATE_HEADER: Final = "x-amz-date"
+_ADDED: Final = frozenset({"authorization", _HASH_HEADER, _DATE_HEADER})
 _FORMS: Final = 64
 """How many combinations of header names a signing key remembers. User metadata may have any number of them."""
 
@@ -57,7 +59,6 @@ _BLOCK: Final = 64
 _TEXT: Final = re.compile("[!-~]+")
 _PLAIN: Final = re.compile("[!-~]*").fullmatch
 _A_SECOND: Final = timedelta(seconds=1)
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +106,6 @@ class Credentials:
         return self.access_key_id[len(self.access_key_id) - shown :]
 
 
-class _Second(NamedTuple):
-    """One second of time, and its text in signatures."""
-
-    start: datetime
-    end: datetime
-    stamp: str
-
-
 class _Form:
     """The canonical headers of requests whose headers have the same names, in the same order: all but the values.
 
@@ -139,6 +132,7 @@ class SigningKey:
     Theory of operation. Most requests of a program have one of a few combinations of header names. The canonical form
     of each combination is kept here without the values (`_Form`), so it ends with the credentials that it is for.
     `canonical_headers` makes the same form of any headers. It serves the rest: repeated names, and values with blanks.
+    Requests without a header of their own differ only by time and content. For them `_Moment` has all but the content.
 
     Arguments:
         credentials: the credentials.
@@ -164,23 +158,18 @@ class SigningKey:
         padded = key.ljust(_BLOCK, b"\0")
         self._inner, self._outer = (hashlib.sha256(bytes(byte ^ pad for byte in padded)) for pad in (0x36, 0x5C))
 
-    def authorization(self, stamp: str, start: str, headers: Sequence[Header], payload_hash: str) -> str:
-        """The Authorization header of a request.
+    def canonical(self, headers: Sequence[Header]) -> tuple[str, str]:
+        """The start of the Authorization header of a request with these headers, and the canonical form of the headers.
 
         Arguments:
-            stamp: the time.
-            start: the first three lines of its canonical form.
-            headers: its headers, at least two of which are signed.
-            payload_hash: the hash of its content.
+            headers: at least two of them are signed.
         """
         fields = dict(headers)
         form = self._forms.get(tuple(fields)) or self._new_form(fields)
         if form is not None and len(fields) == len(headers) and _PLAIN("".join(values := form.sorted(fields))):
-            head, text = form.authorization, form.text % values
-        else:
-            lines, names = canonical_headers(headers)
-            head, text = f"{self._head}{names}, Signature=", f"{lines}\n{names}"
-        return head + self.signature(stamp, f"{start}{text}\n{payload_hash}")
+            return form.authorization, form.text % values
+        lines, names = canonical_headers(headers)
+        return f"{self._head}{names}, Signature=", f"{lines}\n{names}"
 
     def _new_form(self, names: Collection[str]) -> _Form | None:
         """The form of headers with these names; None if two differ only in case, so that values are joined."""
@@ -210,6 +199,78 @@ class SigningKey:
         return f"{ALGORITHM}\n{stamp}\n{self.scope}\n{hashlib.sha256(content).hexdigest()}"
 
 
+class _Constant:
+    """The canonical form of headers that vary only in the hash of the content. No repr shows it: it may hold a key.
+
+    Arguments:
+        authorization: the start of the Authorization header.
+        before: the canonical headers and their names, up to the hash.
+        after: the rest of them.
+    """
+
+    __slots__ = ("after", "authorization", "before")
+
+    def __init__(self, authorization: str, before: str, after: str) -> None:
+        self.authorization = authorization
+        self.before = before
+        self.after = after
+
+
+class _Moment:
+    """One second in which requests are signed with one key, and what they have in common.
+
+    Arguments:
+        key: the key.
+        time: a time in that second.
+        token_header: the header of the token of temporary credentials.
+
+    Attributes:
+        key: the same.
+        start: the start of the second.
+        end: its end.
+        stamp: its text in signatures.
+        added: the headers that are added to each request, besides its hash and its signature.
+    """
+
+    __slots__ = ("_constants", "added", "end", "key", "stamp", "start")
+
+    def __init__(self, key: SigningKey, time: datetime, token_header: str) -> None:
+        self.key = key
+        self.start = time.astimezone(UTC).replace(microsecond=0)
+        self.end = self.start + _A_SECOND
+        self.stamp = _stamp(time)
+        self.added = [(_DATE_HEADER, self.stamp)]
+        if key.credentials.session_token is not None:
+            self.added.append((token_header, key.credentials.session_token))
+        self._constants: dict[tuple[Header, ...], _Constant] = {}
+
+    def authorization(self, request: HttpRequest, headers: Sequence[Header], payload_hash: str) -> str:
+        """The Authorization header of a request.
+
+        Headers that are a tuple are taken for those of many requests, and their canonical form is kept.
+
+        Arguments:
+            request: the request.
+            headers: its headers, and those that are added to it.
+            payload_hash: the hash of its content.
+        """
+        own = request.headers
+        if not isinstance(own, tuple):
+            head, text = self.key.canonical(headers)
+        elif (constant := self._constants.get(own)) is not None:
+            head, text = constant.authorization, f"{constant.before}{payload_hash}{constant.after}"
+        else:
+            head, text = self.key.canonical(headers)
+            self._keep(own, head, text, payload_hash)
+        return head + self.key.signature(self.stamp, f"{_start(request)}{text}\n{payload_hash}")
+
+    def _keep(self, own: tuple[Header, ...], head: str, text: str, payload_hash: str) -> None:
+        line = f"{_HASH_HEADER}:"
+        before, found, after = text.partition(f"{line}{payload_hash}\n")
+        if found and len(self._constants) < _FORMS:
+            self._constants[own] = _Constant(head, before + line, "\n" + after)
+
+
 class Signer:
     """Signs requests to one service. The signing key of the last credentials, region and day is kept.
 
@@ -218,13 +279,12 @@ class Signer:
         token_header: the header of the token of temporary credentials, in lower case.
     """
 
-    __slots__ = ("_key", "_second", "_service", "_token_header")
+    __slots__ = ("_moment", "_service", "_token_header")
 
     def __init__(self, service: str, token_header: str = TOKEN_HEADER) -> None:
         self._service = service
         self._token_header = token_header
-        self._key: SigningKey | None = None
-        self._second = _Second(_NEVER, _NEVER, "")
+        self._moment: _Moment | None = None
 
     def sign(
         self,
@@ -245,12 +305,9 @@ class Signer:
                 service accepts instead.
         """
         payload_hash = payload_hash or hash_payload(request.body)
-        stamp = self._stamp(time)
-        headers = [*request.headers, ("x-amz-content-sha256", payload_hash), ("x-amz-date", stamp)]
-        if credentials.session_token is not None:
-            headers.append((self._token_header, credentials.session_token))
-        key = self._key_for(credentials, region, stamp)
-        headers.append(("Authorization", key.authorization(stamp, _start(request), headers, payload_hash)))
+        moment = self._moment_of(credentials, region, time)
+        headers = [*request.headers, (_HASH_HEADER, payload_hash), *moment.added]
+        headers.append(("Authorization", moment.authorization(request, headers, payload_hash)))
         return request.signed(headers, partial(self._sign_again, credentials, region, time, payload_hash))
 
     def presign(
@@ -272,8 +329,8 @@ class Signer:
             expires: the length of its validity, in seconds.
             payload_hash: the SHA-256 of the content, or a constant that the service accepts instead.
         """
-        stamp = self._stamp(time)
-        key = self._key_for(credentials, region, stamp)
+        moment = self._moment_of(credentials, region, time)
+        key, stamp = moment.key, moment.stamp
         parameters = {
             "X-Amz-Algorithm": ALGORITHM,
             "X-Amz-Credential": f"{credentials.access_key_id}/{key.scope}",
@@ -303,8 +360,8 @@ class Signer:
             start: the time of the signature.
             end: the time from which the form is refused.
         """
-        stamp = self._stamp(start)
-        key = self._key_for(credentials, region, stamp)
+        moment = self._moment_of(credentials, region, start)
+        key, stamp = moment.key, moment.stamp
         added = [
             ("x-amz-algorithm", ALGORITHM),
             ("x-amz-credential", f"{credentials.access_key_id}/{key.scope}"),
@@ -333,20 +390,22 @@ class Signer:
         unsigned = [header for header in headers if header[0].lower() not in added]
         return self.sign(replace(request, headers=unsigned), credentials, region, time, payload_hash)
 
-    def _key_for(self, credentials: Credentials, region: str, stamp: str) -> SigningKey:
-        """The signing key of a time. Threads share the last one as one value."""
-        key, date = self._key, stamp[:8]
-        if key is None or key.credentials is not credentials or key.date != date or key.region != region:
-            self._key = key = SigningKey(credentials, region, self._service, date)
-        return key
+    def _moment_of(self, credentials: Credentials, region: str, time: datetime) -> _Moment:
+        """The moment of a time. The last one is kept, since many requests are signed in one second.
 
-    def _stamp(self, time: datetime) -> str:
-        """The text of a time, to the second. The last one is kept, since many requests are signed in one second."""
-        second = self._second
-        if not second.start <= time < second.end:
-            start = time.astimezone(UTC).replace(microsecond=0)
-            self._second = second = _Second(start, start + _A_SECOND, start.strftime("%Y%m%dT%H%M%SZ"))
-        return second.stamp
+        Threads share it as one value. Its key is kept for the next one of the same day.
+        """
+        moment = self._moment
+        is_same_key = moment is not None and moment.key.credentials is credentials and moment.key.region == region
+        if moment is not None and is_same_key and moment.start <= time < moment.end:
+            return moment
+        date = _stamp(time)[:8]
+        if moment is not None and is_same_key and moment.key.date == date:
+            key = moment.key
+        else:
+            key = SigningKey(credentials, region, self._service, date)
+        self._moment = moment = _Moment(key, time, self._token_header)
+        return moment
 
 
 def is_signed_with(request: HttpRequest, credentials: Credentials) -> bool:
@@ -391,6 +450,11 @@ def canonical_query(query: str) -> str:
         return ""
     pairs = sorted(part.partition("=")[::2] for part in query.split("&"))
     return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+def _stamp(time: datetime) -> str:
+    """The text of a time, to the second."""
+    return time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _start(request: HttpRequest) -> str:

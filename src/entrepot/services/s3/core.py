@@ -5,7 +5,7 @@ deletions of many objects, uploads in parts and errors have modules of their own
 """
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from entrepot.errors import Error, Unexpected
@@ -57,6 +57,10 @@ class S3Core(Dialect):
         fixed: the headers that the configuration adds to requests.
         checksum: the checksum that writes send with their content; None is none.
         is_content_checked: whether checksums are requested, and the content of reads is compared with them.
+
+    Attributes:
+        every: the headers of every request.
+        every_read: the headers that the request of every read or stat of an object has in addition.
     """
 
     url: str
@@ -67,12 +71,19 @@ class S3Core(Dialect):
     fixed: FixedHeaders = NO_HEADERS
     checksum: Algorithm | None = None
     is_content_checked: bool = False
+    every: tuple[Header, ...] = field(init=False, repr=False)
+    every_read: tuple[Header, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        checked = (MODE,) if self.is_content_checked else ()
+        object.__setattr__(self, "every", (("Host", self.host), *self.fixed.every))
+        object.__setattr__(self, "every_read", (*self.fixed.customer_key, *checked))
 
     def get(self, key: str, args: OpRead) -> HttpRequest:
         """GetObject. The range must not be empty: no header can say so, and the whole object would be sent."""
         headers = self._reading_headers(args)
         if (stated := range_header(args.range)) is not None:
-            headers.append(("Range", stated))
+            headers = [*headers, ("Range", stated)]
         return self.on_object("GET", key, _reading_query(args), headers)
 
     def head(self, key: str, args: OpStat) -> HttpRequest:
@@ -81,16 +92,19 @@ class S3Core(Dialect):
 
     def put(self, key: str, content: bytes, args: OpWrite) -> HttpRequest:
         """PutObject."""
-        return self.on_object("PUT", key, (), [*self.new_object(args), *write_conditions(args)], content)
+        headers = self.new_object(args)
+        if conditions := write_conditions(args):
+            headers = [*headers, *conditions]
+        return self.on_object("PUT", key, (), headers, content)
 
-    def new_object(self, args: OpWrite) -> list[Header]:
+    def new_object(self, args: OpWrite) -> Sequence[Header]:
         """The headers of a request that creates an object, without the conditions.
 
         Raises:
             InvalidInput: the metadata or a tag cannot be sent.
         """
         if args is DEFAULT_WRITE:  # most writes: nothing to look for
-            return [*self.fixed.of_default]
+            return self.fixed.of_default
         return [*STORED.to_store(args), *self.fixed.of_write(args)]
 
     def delete(self, key: str, args: OpDelete) -> HttpRequest:
@@ -138,21 +152,23 @@ class S3Core(Dialect):
     def on_object(
         self, method: str, key: str, query: Query = (), headers: Sequence[Header] = (), body: Content | None = None
     ) -> HttpRequest:
-        """A request about one object.
+        """A request about one object. Headers that are a tuple are the same for many requests, and stay a tuple.
 
         Raises:
             InvalidInput: no object can have this key.
         """
         check_key(key, MAX_KEY_BYTES)
-        url = f"{self.url}/{encode_key(key)}{encode_query(query)}"
-        return HttpRequest(method, url, [("Host", self.host), *self.fixed.every, *headers], body)
+        url = f"{self.url}/{encode_key(key)}{encode_query(query) if query else ''}"
+        every = self.every
+        given = every + headers if isinstance(headers, tuple) else [*every, *headers]
+        return HttpRequest(method, url, given, body)
 
     def on_bucket(
         self, method: str, query: Query, headers: Sequence[Header] = (), body: bytes | None = None
     ) -> HttpRequest:
         """A request about the bucket. Its query is never empty."""
         path = "" if "/" in self.url.partition("://")[2] else "/"
-        given = [("Host", self.host), *self.fixed.every, *headers]
+        given = [*self.every, *headers]
         return HttpRequest(method, f"{self.url}{path}{encode_query(query)}", given, body)
 
     def content_check(self, headers: HttpHeaders) -> ContentCheck | None:
@@ -218,11 +234,9 @@ class S3Core(Dialect):
     def refused_size(self, content: bytes) -> int | None:
         return actual_size(content)
 
-    def _reading_headers(self, args: OpRead | OpStat) -> list[Header]:
-        headers = [*conditional_headers(args), *self.fixed.customer_key]
-        if self.is_content_checked:
-            headers.append(MODE)
-        return headers
+    def _reading_headers(self, args: OpRead | OpStat) -> Sequence[Header]:
+        conditions = conditional_headers(args)
+        return [*conditions, *self.every_read] if conditions else self.every_read
 
 
 def stated_version(headers: HttpHeaders) -> str | None:

@@ -122,9 +122,8 @@ def test_checksums_are_requested_only_where_content_is_checked() -> None:
         core = S3Core("https://h/b", "h", "b", "r", is_content_checked=is_checked)
         for request in (core.get("k", OpRead()), core.head("k", OpStat())):
             assert (("x-amz-checksum-mode", "ENABLED") in request.headers) is is_checked
-        assert (
-            core.request("k", OpRead()).headers == core.request("k", OpStat()).headers == [("Host", "h")]
-        )  # presigned
+        for presigned in (core.request("k", OpRead()), core.request("k", OpStat())):
+            assert [*presigned.headers] == [("Host", "h")]
 
 
 @pytest.mark.parametrize(
