@@ -1176,10 +1176,15 @@ async def test_the_proxy_of_the_environment_gets_the_request(monkeypatch: pytest
 
 
 class Tunnel:
-    """A proxy that connects to where it is asked to, up while it is entered."""
+    """A proxy that connects to where it is asked to, up while it is entered.
 
-    def __init__(self) -> None:
+    Arguments:
+        response: the head with which it says so.
+    """
+
+    def __init__(self, response: bytes = b"HTTP/1.1 200 OK\r\n\r\n") -> None:
         self.heads: list[bytes] = []
+        self._response = response
 
     async def __aenter__(self) -> str:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -1192,7 +1197,7 @@ class Tunnel:
         self.heads.append(await reader.readuntil(b"\r\n\r\n"))
         host, _, port = self.heads[-1].split()[1].decode().partition(":")
         there, back = await asyncio.open_connection(host, int(port))
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        writer.write(self._response)
         await asyncio.gather(_pump(reader, back), _pump(there, writer))
 
 
@@ -1203,10 +1208,19 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
+@pytest.mark.parametrize(
+    "established",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.0 200 Connection established\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+    ],
+)
 async def test_a_proxy_sees_nothing_of_what_goes_through_it_by_tls(
-    monkeypatch: pytest.MonkeyPatch, server_tls: ssl.SSLContext, ca_file: str
+    monkeypatch: pytest.MonkeyPatch, server_tls: ssl.SSLContext, ca_file: str, established: bytes
 ) -> None:
-    tunnel = Tunnel()
+    tunnel = Tunnel(established)
     with ScriptedServer(lambda _: [whole_response(b"hello")], server_tls) as server:
         async with tunnel as address:
             monkeypatch.setenv("https_proxy", f"http://user:pass@{address}")

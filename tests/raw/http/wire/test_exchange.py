@@ -136,3 +136,12 @@ def test_content_can_be_received_into_a_buffer(form: str) -> None:
         exchange.end(is_orderly=True)
     assert (content, exchange.state, exchange.receivable) == (b"hello", State.DONE, 0)
     assert exchange.may_serve_another == (form in RESPONSES)
+
+
+def test_whether_an_end_is_exact_depends_on_nothing_but_the_end() -> None:
+    for beyond in (b"", b"x"):
+        exchange = Exchange(has_content=False)
+        exchange.take(b"HTTP/1.0 200 Connection established\r\n\r\n" + beyond)
+        assert (exchange.is_exact, exchange.may_serve_another) == (not beyond, False)
+    exchange.take(b"x")
+    assert not exchange.is_exact

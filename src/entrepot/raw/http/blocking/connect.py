@@ -140,12 +140,11 @@ class Connecting:
         try:
             self._send(connection, _connect_head(self._origin))
             exchange.request_sent()
-            after = b""
             while exchange.head is None:
                 data = connection.receive(LITTLE, left_of(self._seconds, self._started))
                 if not data:
                     raise closed_without_response()
-                after = exchange.take(data)
+                exchange.take(data)
         except MalformedResponse as error:
             raise malformed(error) from None
         except (Error, DeadlinePassed):
@@ -154,7 +153,7 @@ class Connecting:
             raise not_connected(error, "proxy") from None
         if not 200 <= exchange.head.status < 300:
             raise refused_by_proxy(exchange.head)
-        if after or not exchange.may_serve_another:
+        if not exchange.is_exact:
             raise malformed(MalformedResponse("the proxy sent bytes before the tunnel was used"))
 
     def _send(self, connection: Connection, data: bytes) -> None:

@@ -62,9 +62,10 @@ class Exchange:
     Attributes:
         state: how far the response has come.
         head: the final head; None before it has arrived.
+        is_exact: whether nothing has arrived past the end of the response, and its end is not ambiguous.
     """
 
-    __slots__ = ("_framing", "_has_content", "_is_sent", "_may_keep", "_reader", "head", "state")
+    __slots__ = ("_framing", "_has_content", "_is_sent", "_may_keep", "_reader", "head", "is_exact", "state")
 
     def __init__(self, *, has_content: bool) -> None:
         self.state = _HEAD
@@ -72,6 +73,7 @@ class Exchange:
         self._has_content = has_content
         self._is_sent = False
         self._may_keep = True
+        self.is_exact = True
         self._reader: HeadReader | None = None  # most heads need none
         self._framing: Framing | None = None  # nor does content that arrives with the head
 
@@ -98,7 +100,7 @@ class Exchange:
             self.state = _BROKEN
             raise
         if data:
-            self._may_keep = False
+            self.is_exact = False
         return b""
 
     def _take_head(self, data: bytes) -> bytes:
@@ -130,7 +132,7 @@ class Exchange:
     def _note_end(self, framing: Framing) -> None:
         if framing.is_at_end:
             self.state = _DONE
-            self._may_keep = self._may_keep and framing.is_exact
+            self.is_exact = framing.is_exact
 
     @property
     def receivable(self) -> int:
@@ -167,4 +169,4 @@ class Exchange:
     @property
     def may_serve_another(self) -> bool:
         """Whether the connection can serve another request. It is decided only here."""
-        return self._may_keep and self.state is _DONE
+        return self._may_keep and self.is_exact and self.state is _DONE
