@@ -5,6 +5,7 @@ So the tests of servers that do wrong, which drive an event loop, run over it un
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from entrepot.errors import Unsupported
@@ -13,6 +14,9 @@ from entrepot.raw.http.blocking import BlockingTransport
 from entrepot.raw.runtime import inline
 
 T = TypeVar("T")
+
+_THREADS = ThreadPoolExecutor(128)
+"""As many calls at a time as any test makes: the default executor has few threads on a small machine."""
 
 
 class InThreads(HttpTransport):
@@ -63,7 +67,7 @@ async def _in_thread(call: Callable[[], Coroutine[Any, Any, T]]) -> T:
         asyncio.get_running_loop()
     except RuntimeError as error:
         raise Unsupported("needs a running loop") from error
-    thread = asyncio.ensure_future(asyncio.to_thread(lambda: inline.run(call())))
+    thread = asyncio.get_running_loop().run_in_executor(_THREADS, lambda: inline.run(call()))
     try:
         return await asyncio.shield(thread)
     except asyncio.CancelledError:

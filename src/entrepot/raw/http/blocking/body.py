@@ -50,6 +50,7 @@ class BlockingBody(HttpBody):
     async def read(self, n: int) -> bytes:
         if n == 0:
             return b""
+        self._note_use()
         if self._taken == len(self._content):
             if self._exchange.state is State.DONE:
                 return b""
@@ -79,7 +80,6 @@ class BlockingBody(HttpBody):
         except BaseException:  # such as Ctrl-C, after which nobody knows what was received
             self._break_off()
             raise
-        self._note_use()
         if self._exchange.state is State.DONE:
             self._release()
         return content

@@ -69,19 +69,36 @@ class Pool:
         self._idle: dict[Key, list[_Idle]] = {}
         self._used_at = self._swept_at = monotonic()
 
-    def take(self, key: Key) -> Connection | None:
-        """Takes a turn, and an idle connection that its server has not closed; None if the caller must make one.
+    def take_turn(self) -> None:
+        """Waits for a turn.
 
         Raises:
             Timeout: all connections were inactive for too long, so that no turn came.
             DeadlinePassed: the deadline of the runtime has passed.
         """
-        self._take_turn()
+        with self._lock:
+            if not self._line and (self._limits.in_use is None or self._turns < self._limits.in_use):
+                self._turns += 1
+                return
+            place = _Place()
+            self._line.append(place)
         try:
-            return self._kept(key)
+            self._wait(place)
         except BaseException:
-            self.give_up()
+            self._leave(place)
             raise
+
+    def kept(self, key: Key) -> Connection | None:
+        """Takes an idle connection that its server has not closed, for a turn; None if there is none."""
+        while True:
+            with self._lock:
+                kept = self._idle.get(key)
+                if not kept:
+                    return None
+                connection, since = kept.pop()
+            if monotonic() - since <= self._limits.idle_seconds and not connection.has_news():
+                return connection
+            connection.close()
 
     def give_up(self) -> None:
         """Gives back a turn without a connection."""
@@ -152,18 +169,9 @@ class Pool:
     def _has_room(self, key: Key, connection: Connection) -> bool:
         most = self._limits.idle
         has_room = most is None or len(self._idle.get(key, ())) < most
-        return has_room and self._keeps and connection.generation == self._generation
-
-    def _kept(self, key: Key) -> Connection | None:
-        while True:
-            with self._lock:
-                kept = self._idle.get(key)
-                if not kept:
-                    return None
-                connection, since = kept.pop()
-            if monotonic() - since <= self._limits.idle_seconds and not connection.has_news():
-                return connection
-            connection.close()
+        # Those in line when the transport was closed are requests in flight, and may still use it.
+        is_current = connection.generation == self._generation or bool(self._line)
+        return has_room and self._keeps and is_current
 
     def _expired(self, now: float) -> list[_Idle]:
         """Takes out the connections that were idle for too long."""
@@ -178,19 +186,6 @@ class Pool:
             else:
                 del self._idle[key]
         return expired
-
-    def _take_turn(self) -> None:
-        with self._lock:
-            if not self._line and (self._limits.in_use is None or self._turns < self._limits.in_use):
-                self._turns += 1
-                return
-            place = _Place()
-            self._line.append(place)
-        try:
-            self._wait(place)
-        except BaseException:
-            self._leave(place)
-            raise
 
     def _pass_on(self) -> None:
         if self._line:

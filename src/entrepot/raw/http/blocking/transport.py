@@ -63,17 +63,28 @@ class BlockingTransport(ConfiguredTransport):
         except Lost as lost:
             if request.method not in _REPEATABLE:
                 raise lost.error from None
-        return self._respond(request, destination, head)
+        return self._respond(request, destination, head, on_kept=False)
 
-    def _respond(self, request: HttpRequest, destination: _Destination, head: bytes) -> HttpResponse:
+    def _respond(
+        self, request: HttpRequest, destination: _Destination, head: bytes, *, on_kept: bool = True
+    ) -> HttpResponse:
         """Sends a request on a connection, and returns the response.
+
+        Arguments:
+            request: the request.
+            destination: where to.
+            head: its head.
+            on_kept: whether a kept connection may serve it.
 
         Raises:
             Lost: the connection was a kept one, and ended without a response.
             Error: all else.
         """
         timeouts, key = self._timeouts.of_request(request), destination.key
-        connection = self._pool.take(key) or self._connected(destination.origin, timeouts.connect)
+        self._pool.take_turn()
+        connection = self._pool.kept(key) if on_kept else None
+        if connection is None:
+            connection = self._connected(destination.origin, timeouts.connect)
         call = Call(connection, timeouts.idle, has_content=request.method != "HEAD")
         started = monotonic()
         try:
