@@ -70,17 +70,18 @@ async def test_it_works_where_a_loop_runs(storage):
 
 
 @pytest.mark.parametrize("storage", ["http", "s3"], indirect=True)
-def test_a_reader_that_is_dropped_is_collected_where_its_connection_lives(storage):
+@pytest.mark.parametrize(("options", "thread"), [({}, "MainThread"), ({"chunk": 100_000}, "entrepot")])
+def test_a_reader_that_is_dropped_is_collected_where_its_connection_lives(storage, options, thread):
     storage.put("a", bytes(1 << 20))
     collected, is_collected = [], threading.Event()
     with storage.operator.blocking() as op:
-        reader = op.reader("a")
+        reader = op.reader("a", **options)
         reader.read(1)
         weakref.finalize(reader._inner, lambda: (collected.append(threading.current_thread().name), is_collected.set()))
         with pytest.warns(ResourceWarning, match="'a'> was not closed"):
             del reader
         assert is_collected.wait(10)
-        assert collected == ["entrepot"]
+        assert collected == [thread]
         assert op.read("a", range=(0, 1)) == b"\0"
 
 

@@ -164,8 +164,7 @@ op = Operator(argument).blocking()
 def test_a_call_behind_the_end_works_or_is_refused(storage):
     storage.put("object", CONTENT)
     for name, ending in TOO_LATE.items():
-        is_refused = storage.scheme != "fs" or name == "a finalizer"
-        outcome = "Unsupported None None" if is_refused else str(len(CONTENT))
+        outcome = "Unsupported None None" if name == "a finalizer" else str(len(CONTENT))
         ended = run_script(START + ending, storage.config)
         assert (name, ended.returncode, ended.stdout.strip(), ended.stderr) == (name, 0, outcome, "")
 

@@ -14,7 +14,6 @@ import socket
 import ssl
 from contextlib import suppress
 from typing import Final
-from weakref import WeakSet
 
 from entrepot.errors import InvalidInput
 from entrepot.raw.http.wire.sockets import acknowledge, unacknowledged
@@ -41,7 +40,7 @@ class Connection:
         is_inherited: whether this is a copy in a forked child.
     """
 
-    __slots__ = ("__weakref__", "_any", "_readable", "_socket", "generation", "has_responded", "is_inherited")
+    __slots__ = ("_any", "_readable", "_socket", "generation", "has_responded", "is_inherited")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
@@ -50,7 +49,7 @@ class Connection:
         self.generation = 0
         self.has_responded = False
         self.is_inherited = False
-        _all.add(self)
+        _open.add(self)
 
     def receive(self, size: int, seconds: float | None) -> bytes:
         """Waits for bytes and returns at most `size` of them; `b""` is the end.
@@ -136,11 +135,12 @@ class Connection:
 
     def close(self) -> None:
         """Closes it, without a TLS close handshake, which would wait for the peer."""
+        _open.discard(self)
         self._socket.close()
 
     def upgrade(self, context: ssl.SSLContext, host: str) -> "TlsConnection":
         """The same connection with TLS, whose handshake is still to be made. This object is no longer used."""
-        _all.discard(self)
+        _open.discard(self)
         return TlsConnection(context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False))
 
 
@@ -215,15 +215,16 @@ class TlsConnection(Connection):
         return self._tls.pending() > 0
 
 
-_all: "WeakSet[Connection]" = WeakSet()
+_open: set[Connection] = set()
+"""All open connections. If only its reader could reach a socket, and both were collected in a cycle, the socket might be
+finalized before the reader closes it."""
 
 
 def _close_inherited() -> None:
     """Closes the child's copies of all connections after a fork."""
-    for connection in list(_all):
+    for connection in list(_open):
         connection.is_inherited = True
         connection.close()
-    _all.clear()
 
 
 if hasattr(os, "register_at_fork"):
