@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from time import monotonic
+from typing import TypeVar, TypeVarTuple
 
 from entrepot.errors import Error
 from entrepot.raw.http.transport import HttpBody
@@ -14,9 +15,39 @@ from .connection import LITTLE, MUCH, Connection
 from .errors import Silent, incomplete, malformed_content, silent
 from .waiting import left_of
 
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+
+class ArrivedBody(HttpBody):
+    """Content that has arrived completely.
+
+    Arguments:
+        content: the content.
+    """
+
+    __slots__ = ("_content", "_taken")
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._taken = 0
+
+    @property
+    def is_at_end(self) -> bool:
+        return self._taken == len(self._content)
+
+    async def read(self, n: int) -> bytes:
+        return self.take(n)
+
+    def take(self, n: int) -> bytes:
+        """Up to `n` bytes, without a copy if that is all."""
+        start, size = self._taken, len(self._content)
+        self._taken = min(size, start + n)
+        return self._content if not start and n >= size else self._content[start : self._taken]
+
 
 class BlockingBody(HttpBody):
-    """The body of a response.
+    """The body of a response, of which more is to come.
 
     What has arrived belongs to the body. The connection is given back as soon as the last byte has, and the body has no
     reference to it any more.
@@ -28,7 +59,7 @@ class BlockingBody(HttpBody):
     """
 
     __slots__ = (
-        "_call", "_connection", "_content", "_exchange", "_give_back", "_idle", "_note_use", "_size", "_taken",
+        "_arrived", "_connection", "_exchange", "_give_back", "_idle", "_note_use", "_size",
     )  # fmt: skip
 
     def __init__(self, call: Call, give_back: Callable[[Connection, bool], None], note_use: Callable[[], None]) -> None:
@@ -37,36 +68,40 @@ class BlockingBody(HttpBody):
         self._idle = call.idle
         self._give_back = give_back
         self._note_use = note_use
-        self._content = call.content
-        self._taken = 0
+        self._arrived = ArrivedBody(call.content)
         self._size = LITTLE
-        if self._exchange.state is State.DONE:
-            self._release()
 
     @property
     def is_at_end(self) -> bool:
-        return self._exchange.state is State.DONE and self._taken == len(self._content)
+        return self._exchange.state is State.DONE and self._arrived.is_at_end
 
     async def read(self, n: int) -> bytes:
         if n == 0:
             return b""
         self._note_use()
-        if self._taken == len(self._content):
-            if self._exchange.state is State.DONE:
-                return b""
-            self._content, self._taken = self._received(), 0
-        if not self._taken and n >= len(self._content):
-            data, self._content = self._content, b""
-            return data
-        data = self._content[self._taken : self._taken + n]
-        self._taken += len(data)
-        return data
+        if self._arrived.is_at_end and self._exchange.state is not State.DONE:
+            self._arrived = ArrivedBody(self._received())
+        return self._arrived.take(n)
+
+    async def readinto(self, buffer: memoryview) -> int:
+        """The same into a buffer. Content that has not arrived yet is received into it, without a copy."""
+        size = min(len(buffer), self._exchange.receivable)
+        if size and self._arrived.is_at_end:
+            self._note_use()
+            return self._guarded(self._receive_into, buffer[:size])
+        data = await self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
     def _received(self) -> bytes:
         """Waits for content, and returns what has arrived; empty at the end."""
+        return self._guarded(self._receive)
+
+    def _guarded(self, receive: Callable[[Connection, *Args], T], *args: *Args) -> T:
+        """Receives, and gives the connection back when the content has ended or cannot be continued."""
         connection = self._open()
         try:
-            content = self._content_of(connection)
+            received = receive(connection, *args)
         except DeadlinePassed:  # the body can still be read
             raise
         except Error:
@@ -82,7 +117,7 @@ class BlockingBody(HttpBody):
             raise
         if self._exchange.state is State.DONE:
             self._release()
-        return content
+        return received
 
     def _open(self) -> Connection:
         """The connection, if the response has not been broken off."""
@@ -91,7 +126,15 @@ class BlockingBody(HttpBody):
         self._connection.check_owner()
         return self._connection
 
-    def _content_of(self, connection: Connection) -> bytes:
+    def _receive_into(self, connection: Connection, buffer: memoryview) -> int:
+        size = connection.receive_into(buffer, self._idle)
+        if size:
+            self._exchange.note_received(size)
+        else:
+            self._end()
+        return size
+
+    def _receive(self, connection: Connection) -> bytes:
         """Receives until there is content, which alone starts the idle timeout again, or the end."""
         started, limit = monotonic(), self._idle
         while True:

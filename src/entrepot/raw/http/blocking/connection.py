@@ -216,8 +216,8 @@ class TlsConnection(Connection):
 
 
 _open: set[Connection] = set()
-"""All open connections. If only its reader could reach a socket, and both were collected in a cycle, the socket might be
-finalized before the reader closes it."""
+"""All open connections. A socket that can be reached only from its reader could be collected with it, in a cycle, and
+might be finalized before the reader closes it."""
 
 
 def _close_inherited() -> None:

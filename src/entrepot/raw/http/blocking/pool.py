@@ -69,36 +69,54 @@ class Pool:
         self._idle: dict[Key, list[_Idle]] = {}
         self._used_at = self._swept_at = monotonic()
 
-    def take_turn(self) -> None:
-        """Waits for a turn.
+    def take(self, key: Key, *, is_new: bool) -> Connection | None:
+        """Takes a turn, with an idle connection that its server has not closed; None if the caller must make one.
+
+        Arguments:
+            key: where to.
+            is_new: whether the caller wants to make one in any case.
 
         Raises:
             Timeout: all connections were inactive for too long, so that no turn came.
             DeadlinePassed: the deadline of the runtime has passed.
         """
         with self._lock:
-            if not self._line and (self._limits.in_use is None or self._turns < self._limits.in_use):
-                self._turns += 1
-                return
-            place = _Place()
-            self._line.append(place)
+            place = self._turn_or_place()
+            idle = self._pop(key) if place is None and not is_new else None
+        if place is not None:
+            self._wait_for_turn(place)
+            idle = None if is_new else self._pop(key)
+        try:
+            while idle is not None:
+                if monotonic() - idle.since <= self._limits.idle_seconds and not idle.connection.has_news():
+                    return idle.connection
+                idle.connection.close()
+                idle = self._pop(key)
+        except BaseException:
+            self.give_up()
+            raise
+        return None
+
+    def _turn_or_place(self) -> _Place | None:
+        """Takes a turn, or a place in line if none is free."""
+        if not self._line and (self._limits.in_use is None or self._turns < self._limits.in_use):
+            self._turns += 1
+            return None
+        place = _Place()
+        self._line.append(place)
+        return place
+
+    def _pop(self, key: Key) -> _Idle | None:
+        with self._lock:
+            kept = self._idle.get(key)
+            return kept.pop() if kept else None
+
+    def _wait_for_turn(self, place: _Place) -> None:
         try:
             self._wait(place)
         except BaseException:
             self._leave(place)
             raise
-
-    def kept(self, key: Key) -> Connection | None:
-        """Takes an idle connection that its server has not closed, for a turn; None if there is none."""
-        while True:
-            with self._lock:
-                kept = self._idle.get(key)
-                if not kept:
-                    return None
-                connection, since = kept.pop()
-            if monotonic() - since <= self._limits.idle_seconds and not connection.has_news():
-                return connection
-            connection.close()
 
     def give_up(self) -> None:
         """Gives back a turn without a connection."""

@@ -7,12 +7,13 @@ from typing import Final, NamedTuple
 from entrepot.raw.http.configured import ConfiguredTransport
 from entrepot.raw.http.endpoint import Endpoint
 from entrepot.raw.http.origin import Origin
-from entrepot.raw.http.transport import HttpRequest, HttpResponse
+from entrepot.raw.http.transport import HttpBody, HttpRequest, HttpResponse
+from entrepot.raw.http.wire.exchange import State
 from entrepot.raw.http.wire.request_head import head_of
 from entrepot.raw.http.wire.target import split_url
 from entrepot.raw.runtime.inline import DeadlinePassed
 
-from .body import BlockingBody
+from .body import ArrivedBody, BlockingBody
 from .call import Call
 from .connect import Connecting
 from .connection import Connection
@@ -63,10 +64,10 @@ class BlockingTransport(ConfiguredTransport):
         except Lost as lost:
             if request.method not in _REPEATABLE:
                 raise lost.error from None
-        return self._respond(request, destination, head, on_kept=False)
+        return self._respond(request, destination, head, is_new=True)
 
     def _respond(
-        self, request: HttpRequest, destination: _Destination, head: bytes, *, on_kept: bool = True
+        self, request: HttpRequest, destination: _Destination, head: bytes, *, is_new: bool = False
     ) -> HttpResponse:
         """Sends a request on a connection, and returns the response.
 
@@ -74,17 +75,14 @@ class BlockingTransport(ConfiguredTransport):
             request: the request.
             destination: where to.
             head: its head.
-            on_kept: whether a kept connection may serve it.
+            is_new: whether it must have a new connection.
 
         Raises:
             Lost: the connection was a kept one, and ended without a response.
             Error: all else.
         """
         timeouts, key = self._timeouts.of_request(request), destination.key
-        self._pool.take_turn()
-        connection = self._pool.kept(key) if on_kept else None
-        if connection is None:
-            connection = self._connected(destination.origin, timeouts.connect)
+        connection = self._pool.take(key, is_new=is_new) or self._connected(destination.origin, timeouts.connect)
         call = Call(connection, timeouts.idle, has_content=request.method != "HEAD")
         started = monotonic()
         try:
@@ -97,9 +95,16 @@ class BlockingTransport(ConfiguredTransport):
                 raise error.error from None
             raise
         connection.has_responded = True
+        return HttpResponse(received.status, received.headers, self._body_of(call, key), request.url)
+
+    def _body_of(self, call: Call, key: Key) -> HttpBody:
+        """The body of a response. One that has arrived completely needs the connection no more."""
+        if call.exchange.state is State.DONE:
+            may_keep = call.exchange.may_serve_another and not call.connection.has_more()
+            self._pool.give_back(key, call.connection, may_keep=may_keep)
+            return ArrivedBody(call.content)
         self._pool.note_use()
-        body = BlockingBody(call, partial(self._give_back, key), self._pool.note_use)
-        return HttpResponse(received.status, received.headers, body, request.url)
+        return BlockingBody(call, partial(self._give_back, key), self._pool.note_use)
 
     def _connected(self, origin: Origin, seconds: float | None) -> Connection:
         try:
