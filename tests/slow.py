@@ -45,6 +45,8 @@ SLOW = {
     r"tests/integration/test_replayed_faults\.py::test_(blanks|a_completion)": "sends many MiB",
     r"tests/integrations/test_fsspec_abstract\.py.*\[moto": "makes some thousand requests to the slowest server",
     r"tests/integrations/test_\w+\.py::test_processes": "starts interpreters",
+    r"tests/integration/test_file_consumers\.py::test_the_workers": "starts interpreters that import torch",
+    r"tests/integration/test_file_consumers\.py::.*with_torch": "imports torch",
     r"tests/integrations/test_consumers\.py::test_(dask|datasets)": "imports the largest libraries",
     r"tests/docs/test_third_party\.py": "builds and installs a package",
     r"tests/tools/test_new_service\.py::test_the_service_passes": "runs the behaviour suite in a copy of the tree",

@@ -4,7 +4,10 @@ import csv
 import gzip
 import io
 import json
+import os
 import pickle
+import subprocess
+import sys
 import tarfile
 import zipfile
 
@@ -127,6 +130,29 @@ def with_h5py(write, read):
         assert stored["data"][99_999] == 99_999
 
 
+def with_soundfile(write, read):
+    soundfile = pytest.importorskip("soundfile", reason="soundfile is not installed (extra `consumers`)")
+    sound = np.sin(np.arange(44_100) / 50).astype("float32")
+    for format_ in ("WAV", "FLAC"):
+        soundfile.write(buffer := io.BytesIO(), sound, 44_100, format=format_)  # it seeks, to write its header last
+        with write() as file:
+            file.write(buffer.getbuffer())
+        with read() as file, soundfile.SoundFile(file) as stored:
+            stored.seek(40_000)
+            assert np.allclose(stored.read(100), sound[40_000:40_100], atol=1e-4)
+
+
+def with_torch(write, read):
+    torch = pytest.importorskip("torch", reason="torch is not installed (extra `consumers`)")
+    state = {"a": torch.arange(100_000.0), "b": torch.ones(3, 3)}
+    for is_zip in (True, False):
+        with write() as file:
+            torch.save(state, file, _use_new_zipfile_serialization=is_zip)
+        with read() as file:
+            loaded = torch.load(file, weights_only=True)
+        assert all(torch.equal(loaded[name], state[name]) for name in state)
+
+
 CONSUMERS = [
     with_gzip,
     with_zipfile,
@@ -138,6 +164,8 @@ CONSUMERS = [
     with_pyarrow,
     with_pillow,
     with_h5py,
+    with_soundfile,
+    with_torch,
 ]
 
 
@@ -171,3 +199,57 @@ def test_a_library_that_fails_publishes_nothing(op, fails):
         fails(file)
     with pytest.raises(NotFound):
         op.stat("file")
+
+
+LOADING = """
+from torch.utils.data import DataLoader
+
+class Objects:
+    def __init__(self, op):
+        self.op = op
+        self.all = None
+    def __len__(self):
+        return 8
+    def __getitem__(self, index):
+        with self.op.open(str(index), "rb") as file:
+            return file.read()[0]
+
+class PartsOfOne(Objects):
+    def __getitem__(self, index):
+        self.all = self.all or self.op.open("all", "rb")
+        self.all.seek(index * 1000)
+        return self.all.read(1000)[999]
+
+def load(objects, context):
+    batches = DataLoader(objects, num_workers=2, multiprocessing_context=context)
+    return [item for batch in batches for item in batch.tolist()]
+"""
+STARTING = """
+import pickle, sys
+from pathlib import Path
+from loading import Objects, PartsOfOne, load
+
+if __name__ == "__main__":
+    op = pickle.loads(Path(sys.argv[1]).read_bytes())
+    print(load(Objects(op), "fork"), load(PartsOfOne(op), "fork"), load(Objects(op), "forkserver"))
+    inherited = PartsOfOne(op)
+    inherited[0]  # opens the file before the fork
+    print(load(inherited, "fork"))
+"""
+
+
+@pytest.mark.timeout(180)
+def test_the_workers_of_a_data_loader_read(op, tmp_path):
+    pytest.importorskip("torch", reason="torch is not installed (extra `consumers`)")
+    for index in range(8):
+        op.write(str(index), bytes([index]))
+    op.write("all", b"".join(bytes([index]) * 1000 for index in range(8)))
+    (tmp_path / "loading.py").write_text(LOADING)
+    (tmp_path / "op").write_bytes(pickle.dumps(op))
+    (tmp_path / "start.py").write_text(STARTING)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    ended = subprocess.run(
+        [sys.executable, str(tmp_path / "start.py"), str(tmp_path / "op")],
+        env=environment, capture_output=True, text=True, timeout=150,
+    )  # fmt: skip
+    assert ended.stdout.split("\n")[:2] == [" ".join(3 * [str(list(range(8)))]), str(list(range(8)))], ended.stderr
