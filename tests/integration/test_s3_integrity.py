@@ -194,6 +194,33 @@ async def test_new_objects_are_encrypted(
             assert {name: head.get(name) for name in expected} == expected, path
 
 
+IGNORED = [
+    ("seaweedfs_server", {"server_side_encryption": "aws:kms:dsse"}),
+    ("moto_server", {"server_side_encryption_customer_key": KEY}),
+]
+
+
+@pytest.mark.parametrize(("server", "values"), IGNORED, ids=["seaweedfs", "moto"])
+async def test_an_encryption_that_the_server_ignores_is_an_error(
+    request: Any, server: str, values: dict[str, Any]
+) -> None:
+    plain = s3_config(request.getfixturevalue(server))
+    writes = {
+        "small": lambda op: op.write("small", b"content"),
+        "large": lambda op: op.write("large", CONTENT, chunk=5 * MIB),
+        "copied": lambda op: op.copy("plain", "copied"),
+    }
+    async with Operator(plain, resilient=False) as unencrypted, Operator(replace(plain, **values)) as op:
+        await unencrypted.write("plain", b"content")
+        for path, write in writes.items():
+            with pytest.raises(Error) as caught:
+                await write(op)
+            assert not caught.value.is_temporary
+            if (server, path) != ("seaweedfs_server", "copied"):  # which refuses it
+                assert "the object was stored without it, and is there now" in str(caught.value)
+                assert await unencrypted.exists(path)
+
+
 async def test_options_of_a_write_arrive_at_the_storage(moto_server: S3Server, seen: Any) -> None:
     options: dict[str, Any] = {
         "content_language": "de",

@@ -54,11 +54,14 @@ class Publication(Generic[D]):
             content: the content of the object.
             more: headers that depend on the content.
         """
+        return self._client.dialect.describe_stored(await self.send(content, more), len(content))
+
+    async def send(self, content: bytes, more: Sequence[Header] = ()) -> HttpHeaders:
+        """Does the same, and returns the headers of the response."""
         request = self._put.with_content(content)
         if more:
             request = request.with_headers([*request.headers, *more])
-        headers = await self._attempt(self._client.store, request)
-        return self._client.dialect.describe_stored(headers, len(content))
+        return await self._attempt(self._client.store, request)
 
     async def call(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
         """Sends any other request that makes the object visible, such as the end of an upload in parts."""

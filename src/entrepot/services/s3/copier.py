@@ -22,6 +22,7 @@ from entrepot.types import Metadata
 
 from . import multipart
 from .core import STORED, S3Core
+from .encrypted import check_encrypted
 from .multipart import MAX_PART, MAX_TOTAL
 from .writer import S3Upload
 
@@ -169,13 +170,15 @@ class S3Copy(RangedUpload):
     async def _copy_whole(self) -> Metadata:
         try:
             headers, content = await self._client.call(await self._request())
-            return self._core.describe_copied(headers, content)
+            copied = self._core.describe_copied(headers, content)
         except NotFound as error:
             if self._args.if_match is None or not await self._does_source_exist():
                 raise
             raise ConditionNotMatch("if_match does not hold: there is no target", context=error.context) from None
         except Error as error:
             raise self._interpreted(error) from None
+        await check_encrypted(self._client, self._target, headers)
+        return copied
 
     async def _request(self) -> HttpRequest:
         """CopyObject. If the call replaces some of the metadata, all of it must be stated, so it is looked up first.

@@ -26,6 +26,7 @@ from entrepot.types import Metadata
 from . import express, multipart
 from .authentication.signer import INLINE_HASH_LIMIT
 from .core import S3Core
+from .encrypted import check_encrypted
 from .errors import CONFLICT, NO_SUCH_UPLOAD
 from .headers.checksums import MODE
 
@@ -48,12 +49,16 @@ class S3Upload(MultipartUpload):
         self._key = key
         self._args = args
         self._checksum = multipart.checksum_of(client.dialect, args)
+        self._encryption = client.dialect.fixed.encryption
+        self._is_encrypted = not self._encryption.is_requested  # as far as the responses about its parts say
         self._publication = Publication(client, key, args)
 
     async def store(self, content: bytes) -> Metadata:
-        if self._checksum is None:
-            return await self._publication.put(content)
-        return await self._publication.put(content, self._stated(await self._checksum_of(content)))
+        checksum = None if self._checksum is None else await self._checksum_of(content)
+        headers = await self._publication.send(content, self._stated(checksum))
+        if not self._encryption.is_stated(headers):
+            await check_encrypted(self._client, self._key, headers)
+        return self._core.describe_stored(headers, len(content))
 
     async def find_end(self) -> int:
         """The size of the object in bytes, 0 if there is none."""
@@ -69,6 +74,7 @@ class S3Upload(MultipartUpload):
         request = express.append(self._core, self._key, offset, joined, self._args)
         checksum = self._stated(await self._checksum_of(joined))
         headers = await self._client.store(request.with_headers([*request.headers, *checksum]))
+        await check_encrypted(self._client, self._key, headers)
         return replace(self._core.describe_stored(headers, len(joined)), content_length=offset + len(joined))
 
     async def initiate(self) -> str:
@@ -79,6 +85,7 @@ class S3Upload(MultipartUpload):
         request = multipart.upload_part(self._core, self._key, upload, number, content)
         checksum = await self._checksum_of(request.body or b"")
         headers = await self._client.store(request.with_headers([*request.headers, *self._stated(checksum)]))
+        self._is_encrypted = self._is_encrypted or self._encryption.is_stated(headers)
         is_kept = self._checksum is not None and self._checksum.is_kept
         return multipart.part_of(headers, number, request.size, checksum if is_kept else None)
 
@@ -87,13 +94,16 @@ class S3Upload(MultipartUpload):
         was_unsure = self._publication.is_unsure
         try:
             headers, content = await self._publication.call(request)
-            return multipart.completed(self._core, headers, content, parts)
+            completed = multipart.completed(self._core, headers, content, parts)
         except Error as error:
             if was_unsure and error.context.get("code") == NO_SUCH_UPLOAD:
                 return await self._recognized(parts, error)
             if error.context.get("code") == CONFLICT:
                 raise _conflict(error) from None
             raise
+        if not self._is_encrypted:
+            await check_encrypted(self._client, self._key, headers)
+        return completed
 
     async def abort(self, upload: str) -> None:
         try:
@@ -127,6 +137,8 @@ class S3Upload(MultipartUpload):
         if not multipart.is_made_of(metadata, parts, self._checksum):
             lost = "the upload no longer exists, and the object is another: it may have been stored and then replaced"
             raise Unexpected(lost, context=error.context)
+        if not self._is_encrypted:
+            await check_encrypted(self._client, self._key, headers)
         return Metadata(content_length=metadata.content_length, etag=metadata.etag, version=metadata.version)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from entrepot.errors import ConfigInvalid
-from entrepot.raw.http.transport import Header
+from entrepot.raw.http.transport import Header, HttpHeaders
 
 CUSTOMER: Final = "sse-c"
 """The name of the encryption with a key that the caller sends; not a value of the header."""
@@ -21,6 +21,7 @@ _KMS: Final = ("aws:kms", "aws:kms:dsse")
 _MODES: Final = {mode.lower(): mode for mode in ("AES256", *_KMS, CUSTOMER)}
 _SSE: Final = "x-amz-server-side-encryption"
 _CUSTOMER: Final = f"{_SSE}-customer"
+_CUSTOMER_MD5: Final = f"{_CUSTOMER}-key-MD5"
 _SOURCE_CUSTOMER: Final = "x-amz-copy-source-server-side-encryption-customer"
 _KEY_BYTES: Final = 32
 
@@ -38,6 +39,22 @@ class Encryption:
     new: tuple[Header, ...] = ()
     customer_key: tuple[Header, ...] = ()
     copy_source: tuple[Header, ...] = ()
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether new objects are to be encrypted otherwise than by the bucket's default."""
+        return bool(self.new or self.customer_key)
+
+    @property
+    def name(self) -> str:
+        """The encryption of new objects, as the configuration names it."""
+        return repr(CUSTOMER if self.customer_key else self.new[0][1])
+
+    def is_stated(self, headers: HttpHeaders) -> bool:
+        """Whether a response says that the object has this encryption. True if none is requested."""
+        if self.customer_key:  # some servers state the digest twice, in one value
+            return dict(self.customer_key)[_CUSTOMER_MD5] in headers.get(_CUSTOMER_MD5.lower(), "")
+        return not self.new or headers.get(_SSE, "").lower() == self.new[0][1].lower()
 
 
 NO_ENCRYPTION: Final = Encryption()
