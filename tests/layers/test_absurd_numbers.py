@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from entrepot import Error, InvalidInput, Operator
+from entrepot.blocking.sides import Side
 from entrepot.layers import (
     CapabilityOverrideLayer,
     ChaosLayer,
@@ -19,7 +20,7 @@ from entrepot.layers import (
     TimeoutLayer,
 )
 from entrepot.raw import Context, Layer
-from entrepot.raw.runtime.inline import InlineRuntime
+from entrepot.raw.runtime.inline import InlineRunner, InlineRuntime
 from entrepot.services import Memory
 
 ABSURD: tuple[Any, ...] = (
@@ -64,7 +65,9 @@ class _NoWait(InlineRuntime):
 
 def _use(layer: Layer, *others: Layer) -> None:
     op = Operator(Memory(), layers=(*others, layer), context=Context(runtime=_NoWait())).blocking()
-    op._inner = op._operator  # the runtime of this test in place of the one that waits
+    # On the runtime of this test, in place of the one that waits.
+    op._inner = op._operator
+    op._plain = op._overlapping = Side(op._operator, InlineRunner())
     for call in (
         lambda: op.write("a", b"bytes"),
         lambda: op.read("a"),
