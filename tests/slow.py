@@ -21,7 +21,7 @@ SLOW = {
     r"tests/raw/http/test_uploads\.py": "waits for servers that take no content",
     r"tests/raw/http/test_wire\.py::test_what_comes_": "sends what was not asked for at each point of a response",
     r"tests/raw/http/test_wire\.py::test_(content_behind|a_response_without_end|mutated)": "sends responses in pieces",
-    r"tests/raw/http/test_aiohttp\.py::test_a_loop_that_ends": "starts an interpreter for each way to end a loop",
+    r"tests/raw/http/test_transport\.py::test_a_loop_that_ends": "starts an interpreter for each way to end a loop",
     r"tests/signing/test_aws_differential\.py": "compares hundreds of machines with botocore",
     r"tests/integration/test_s3_copies\.py": "sends many MiB",
     r"tests/integration/test_random_access\.py::test_a_file_costs_.*(storm|zip)": "sends hundreds of requests",

@@ -14,11 +14,11 @@ from entrepot.layers import ChaosLayer, ConcurrentLimitLayer, LoggingLayer, Retr
 from entrepot.layers import timeout as timeouts
 from entrepot.raw import Accessor, AccessorInfo, Context, Layer, OpStat, RpStat, ServiceConfig
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
-from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.services import S3, Fs, Http, Memory
 from entrepot.testing.scripted_server import CLOSE, STALL, Answer, ReceivedRequest, ScriptedServer, raw_response
 from entrepot.testing.transport import MockTransport, reply
 from entrepot.types import Metadata
+from tests.transports import Transport
 
 CONTENT = b"0123456789abcdefghij"
 HALF = len(CONTENT) // 2
@@ -185,7 +185,7 @@ async def test_a_short_content_that_is_cut_is_read_again_and_then_on_from_there(
 
 async def test_a_transport_that_was_passed_in_keeps_its_patience() -> None:
     with ScriptedServer(lambda asked: [STALL]) as server:
-        transport = AiohttpTransport(idle_timeout=0.1)
+        transport = Transport(idle_timeout=0.1)
         op = over(Http(server.endpoint), transport)
         with pytest.raises(Timeout) as caught:
             await op.read("a")

@@ -23,7 +23,7 @@ from entrepot.errors import (
     Unsupported,
 )
 from entrepot.raw import Context
-from entrepot.raw.http.aiohttp import AiohttpTransport
+from entrepot.raw.http.configured import ConfiguredTransport
 from entrepot.services import Http
 from entrepot.testing.scripted_server import (
     CLOSE,
@@ -38,6 +38,7 @@ from entrepot.testing.scripted_server import (
     raw_response,
     whole_response,
 )
+from tests.transports import Transport
 
 CONTENT = b"0123456789abcdefghij"
 SIZE = len(CONTENT)
@@ -63,20 +64,20 @@ def server() -> Iterator[ScriptedServer]:
 @pytest.fixture
 async def hasty(server: ScriptedServer) -> AsyncIterator[Operator]:
     """An operator that does not wait long for servers that say nothing."""
-    transport = AiohttpTransport(idle_timeout=SHORT_PATIENCE)
+    transport = Transport(idle_timeout=SHORT_PATIENCE)
     yield Operator(Http(server.endpoint, token="secret"), context=Context(http=transport), resilient=False)
     await transport.close()
 
 
 @pytest.fixture
-async def transport() -> AsyncIterator[AiohttpTransport]:
-    made = AiohttpTransport(idle_timeout=PATIENCE)
+async def transport() -> AsyncIterator[ConfiguredTransport]:
+    made = Transport(idle_timeout=PATIENCE)
     yield made
     await made.close()
 
 
 @pytest.fixture
-def op(server: ScriptedServer, transport: AiohttpTransport) -> Operator:
+def op(server: ScriptedServer, transport: ConfiguredTransport) -> Operator:
     return Operator(Http(server.endpoint, token="secret"), context=Context(http=transport), resilient=False)
 
 
@@ -491,7 +492,7 @@ async def test_https_is_not_left_for_http(server: ScriptedServer, tmp_path: Path
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    transport = AiohttpTransport(ca_file=str(tmp_path / "ca.pem"))
+    transport = Transport(ca_file=str(tmp_path / "ca.pem"))
     moved = _always(whole_response(b"", f"Location: {server.endpoint}/b?secret", status="302 Found"))
     with ScriptedServer(moved, tls) as secure:
         op = Operator(Http(secure.endpoint), context=Context(http=transport), resilient=False)

@@ -10,9 +10,9 @@ import pytest
 from entrepot import Operator
 from entrepot.raw import Context
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
-from entrepot.raw.http.aiohttp.transport import AiohttpTransport
 from entrepot.services import S3
 from entrepot.testing import Answer, ReceivedRequest, ScriptedServer, aws_answers, raw_response, whole_response
+from tests.transports import Transport
 
 REGION = "ap-south-1"
 MALFORMED = aws_answers.s3_error(400, "AuthorizationHeaderMalformed", Region=REGION)
@@ -27,7 +27,7 @@ class ToLoopback(HttpTransport):
     """Sends requests to any host of Amazon to one server. The Host header stays."""
 
     def __init__(self, endpoint: str) -> None:
-        self._inner = AiohttpTransport()
+        self._inner = Transport()
         self._endpoint = endpoint
 
     async def send(self, request: HttpRequest) -> HttpResponse:

@@ -13,10 +13,10 @@ from urllib.parse import quote
 from entrepot import Operator
 from entrepot.layers import RetryLayer
 from entrepot.raw import Context
-from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.testing import Fault
 from entrepot.testing.servers.s3 import ask_signed
 from tests.reliability.helpers import census, other_tasks, until
+from tests.transports import Transport
 
 QUICK = (
     *(Fault(kind, way=way, rate=16 << 20) for kind in ("reset", "close", "drip") for way in ("up", "down")),
@@ -82,7 +82,7 @@ def patient(**options):
 
 def connections(idle_timeout):
     """A context whose transport has little patience. Its connections close with their loop."""
-    return Context(http=AiohttpTransport(idle_timeout=idle_timeout, connect_timeout=idle_timeout))
+    return Context(http=Transport(idle_timeout=idle_timeout, connect_timeout=idle_timeout))
 
 
 async def all_of(calls, in_flight):

@@ -23,9 +23,10 @@ from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
 
 from entrepot.errors import Error, PermissionDenied
-from entrepot.raw.http.aiohttp import AiohttpTransport
+from entrepot.raw.http.configured import ConfiguredTransport
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.signing.aws_sources import AwsOptions, Machine, default_provider
+from tests.transports import Transport
 
 from .cloud import Cloud
 
@@ -165,7 +166,7 @@ class Generator:
 async def test_the_chain_finds_what_botocore_finds(
     home: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
-    generate, http, outcomes = Generator(batch, home, cloud), AiohttpTransport(), set[str]()
+    generate, http, outcomes = Generator(batch, home, cloud), Transport(), set[str]()
     for _ in range(CASES // BATCHES):
         situation = generate()
         (home / "config").write_text(situation.config)
@@ -184,7 +185,7 @@ async def test_the_chain_finds_what_botocore_finds(
     assert expected <= outcomes  # none of the sources was left out by chance
 
 
-async def found_by_us(environ: dict[str, str], profile: str | None, http: AiohttpTransport) -> Found:
+async def found_by_us(environ: dict[str, str], profile: str | None, http: ConfiguredTransport) -> Found:
     try:
         found = await default_provider(Machine(AwsOptions(profile=profile), environ, http, AsyncioRuntime())).load()
     except PermissionDenied as error:

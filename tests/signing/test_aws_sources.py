@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from entrepot.errors import ConfigInvalid, Error, PermissionDenied, RateLimited, Unexpected
-from entrepot.raw.http.aiohttp import AiohttpTransport
+from entrepot.raw.http.configured import ConfiguredTransport
 from entrepot.raw.http.transport import HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpTransport
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.signing.aws import Credentials
@@ -18,6 +18,7 @@ from entrepot.signing.aws_sources import AwsOptions, Machine, default_provider
 from entrepot.signing.provider import Provider
 from entrepot.testing import S3Server
 from entrepot.testing.scripted_server import ReceivedRequest, whole_response
+from tests.transports import Transport
 
 from .cloud import ROLE_PATH, Cloud, key_of, metadata
 
@@ -32,8 +33,8 @@ def cloud() -> Iterator[Cloud]:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[AiohttpTransport]:
-    transport = AiohttpTransport()
+async def http() -> AsyncIterator[ConfiguredTransport]:
+    transport = Transport()
     yield transport
     await transport.close()
 
@@ -77,7 +78,7 @@ class Host:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, http: AiohttpTransport, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Host:
+def machine(tmp_path: Path, http: ConfiguredTransport, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setenv("HOME", str(tmp_path))
     return Host(tmp_path, http, cloud)
 
@@ -573,7 +574,7 @@ async def test_an_instance_takes_three_requests_and_then_two(machine: Host, clou
 
 async def test_an_instance_is_asked_past_the_proxy(machine: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    machine.http = transport = AiohttpTransport()
+    machine.http = transport = Transport()
     assert keys(await machine.load(AWS_EC2_METADATA_DISABLED="")) == of("INSTANCE")
     await transport.close()
 

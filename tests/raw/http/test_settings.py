@@ -15,11 +15,11 @@ from cryptography.hazmat.primitives import serialization
 
 from entrepot import ConfigInvalid, Operator, Unexpected
 from entrepot.raw import Context
-from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.raw.http.settings import HttpServiceConfig, TransportSettings, parse_headers, parse_seconds
 from entrepot.services import S3, Http
 from entrepot.testing import STALL, OneObject, ScriptedServer, whole_response
 from entrepot.testing.transport import MockTransport, reply
+from tests.transports import Transport
 
 SECRET = "the-secret"
 PROXIES = ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
@@ -151,7 +151,7 @@ def test_secrets_are_in_no_repr_and_options_are(make: Any) -> None:
         client_key_password=SECRET,
         idle_timeout=5,
     )
-    shown = f"{config!r} {Operator(config)!r} {config.http_settings!r} {AiohttpTransport.of(config.http_settings)!r}"
+    shown = f"{config!r} {Operator(config)!r} {config.http_settings!r} {Transport.of(config.http_settings)!r}"
     assert SECRET not in shown
     assert "idle_timeout=5" in repr(config)
     assert "connect_timeout" not in repr(config)
@@ -173,7 +173,7 @@ def test_each_option_reaches_the_transport() -> None:
     options = {option.name for option in fields(HttpServiceConfig)}
     settings = {setting.name for setting in fields(TransportSettings)}
     assert options - {"headers", "allow_http"} == settings - {"ca_name"}
-    assert settings < {*inspect.signature(AiohttpTransport).parameters}
+    assert settings < {*inspect.signature(Transport).parameters}
 
 
 @pytest.mark.parametrize(

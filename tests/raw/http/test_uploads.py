@@ -9,8 +9,6 @@ import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-from weakref import WeakSet
 
 import pytest
 import trustme
@@ -20,9 +18,7 @@ from hypothesis import strategies as st
 
 from entrepot.errors import Timeout, Unexpected
 from entrepot.raw.http import HttpRequest, HttpResponse
-from entrepot.raw.http.aiohttp import AiohttpTransport
-from entrepot.raw.http.aiohttp.content import send_first
-from entrepot.raw.http.aiohttp.handler import Handler
+from entrepot.raw.http.configured import ConfiguredTransport
 from entrepot.raw.http.wire.pieces import PIECE, cut
 from entrepot.testing.scripted_server import (
     CLOSE,
@@ -38,6 +34,7 @@ from entrepot.testing.scripted_server import (
     Take,
     whole_response,
 )
+from tests.transports import SENDING, Transport
 
 SIZE = 16 << 20
 LARGE = bytes(range(256)) * (SIZE // 256)
@@ -75,16 +72,16 @@ def client_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 
 @pytest.fixture
-async def transport(client_tls: ssl.SSLContext) -> AsyncIterator[AiohttpTransport]:
-    made = AiohttpTransport(idle_timeout=5, ssl_context=client_tls)
+async def transport(client_tls: ssl.SSLContext) -> AsyncIterator[ConfiguredTransport]:
+    made = Transport(idle_timeout=5, ssl_context=client_tls)
     yield made
     await made.close()
 
 
 @pytest.fixture
-async def hasty(client_tls: ssl.SSLContext) -> AsyncIterator[AiohttpTransport]:
+async def hasty(client_tls: ssl.SSLContext) -> AsyncIterator[ConfiguredTransport]:
     """A transport that does not wait long for servers that take nothing."""
-    made = AiohttpTransport(idle_timeout=SHORT_PATIENCE, ssl_context=client_tls)
+    made = Transport(idle_timeout=SHORT_PATIENCE, ssl_context=client_tls)
     yield made
     await made.close()
 
@@ -104,7 +101,7 @@ async def content_of(response: HttpResponse) -> bytes:
 
 
 async def send(
-    transport: AiohttpTransport, server: ScriptedServer, body: bytes | memoryview | None, method: str = "PUT"
+    transport: ConfiguredTransport, server: ScriptedServer, body: bytes | memoryview | None, method: str = "PUT"
 ) -> tuple[int, bytes]:
     response = await transport.send(HttpRequest(method, f"{server.endpoint}/a?secret=1", (), body))
     return response.status, await content_of(response)
@@ -152,7 +149,7 @@ WIRE: list[tuple[str, bytes | memoryview | None, str, bytes]] = [
 @pytest.mark.parametrize(("method", "body", "length", "content"), WIRE)
 async def test_content_goes_out_with_its_length_and_nothing_else(
     store: ScriptedServer,
-    transport: AiohttpTransport,
+    transport: ConfiguredTransport,
     method: str,
     body: bytes | memoryview | None,
     length: str,
@@ -168,7 +165,7 @@ async def test_content_goes_out_with_its_length_and_nothing_else(
 
 
 async def test_headers_of_the_content_are_sent_as_they_stand(
-    store: ScriptedServer, transport: AiohttpTransport
+    store: ScriptedServer, transport: ConfiguredTransport
 ) -> None:
     headers = [("Content-Type", "text/plain"), ("Content-MD5", "x"), ("Content-Encoding", "gzip")]
     response = await transport.send(HttpRequest("PUT", f"{store.endpoint}/a", headers, b"12345"))
@@ -179,7 +176,7 @@ async def test_headers_of_the_content_are_sent_as_they_stand(
 
 @pytest.mark.parametrize("stated", ["3", "7"])
 async def test_the_length_is_that_of_the_content_whatever_is_stated(
-    store: ScriptedServer, transport: AiohttpTransport, stated: str
+    store: ScriptedServer, transport: ConfiguredTransport, stated: str
 ) -> None:
     url = f"{store.endpoint}/a"
     for _ in range(2):
@@ -190,7 +187,7 @@ async def test_the_length_is_that_of_the_content_whatever_is_stated(
 
 @pytest.mark.parametrize("size", [PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, SIZE])
 async def test_large_content_arrives_whole_and_the_connection_is_kept(
-    store: ScriptedServer, transport: AiohttpTransport, size: int
+    store: ScriptedServer, transport: ConfiguredTransport, size: int
 ) -> None:
     for _ in range(2):
         assert await send(transport, store, memoryview(LARGE)[:size]) == (200, b"stored")
@@ -199,14 +196,14 @@ async def test_large_content_arrives_whole_and_the_connection_is_kept(
 
 
 async def test_large_content_arrives_whole_by_tls(
-    server_tls: ssl.SSLContext | None, transport: AiohttpTransport
+    server_tls: ssl.SSLContext | None, transport: ConfiguredTransport
 ) -> None:
     with ScriptedServer(lambda _: [whole_response(b"stored")], server_tls) as server:
         assert await send(transport, server, LARGE) == (200, b"stored")
         assert server.requests[0].content == LARGE
 
 
-async def test_large_content_is_neither_copied_nor_does_it_hold_up_the_loop(transport: AiohttpTransport) -> None:
+async def test_large_content_is_neither_copied_nor_does_it_hold_up_the_loop(transport: ConfiguredTransport) -> None:
     turns = 0
 
     async def count_turns() -> None:
@@ -235,7 +232,9 @@ async def test_large_content_is_neither_copied_nor_does_it_hold_up_the_loop(tran
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
 @pytest.mark.parametrize("fault", [CLOSE, RESET])
 @pytest.mark.parametrize("size", [5, SIZE])
-async def test_content_is_never_sent_twice(transport: AiohttpTransport, method: str, fault: Action, size: int) -> None:
+async def test_content_is_never_sent_twice(
+    transport: ConfiguredTransport, method: str, fault: Action, size: int
+) -> None:
     def script(asked: ReceivedRequest) -> Answer:
         return [fault] if asked.number == 1 else [whole_response(b"stored")]
 
@@ -252,7 +251,7 @@ async def test_content_is_never_sent_twice(transport: AiohttpTransport, method: 
 @pytest.mark.parametrize("fault", [CLOSE, RESET])
 @pytest.mark.parametrize("sees_it", [True, False], ids=["seen by the loop", "not seen yet"])
 async def test_a_connection_that_the_server_closed_meanwhile_is_not_used(
-    transport: AiohttpTransport, fault: Action, sees_it: bool
+    transport: ConfiguredTransport, fault: Action, sees_it: bool
 ) -> None:
     def script(asked: ReceivedRequest) -> Answer:
         return [whole_response(b"stored"), PAUSE, fault] if asked.number == 0 else [whole_response(b"stored")]
@@ -287,7 +286,7 @@ ENDS = [("plain", CLOSE), ("plain", RESET), ("plain", HOLD), ("plain", STALL), (
 @pytest.mark.parametrize("status", REFUSALS)
 @pytest.mark.parametrize(("server_tls", "fault"), ENDS, indirect=["server_tls"])
 async def test_a_refusal_wins_over_the_content(
-    transport: AiohttpTransport, server_tls: ssl.SSLContext | None, status: str, fault: Action
+    transport: ConfiguredTransport, server_tls: ssl.SSLContext | None, status: str, fault: Action
 ) -> None:
     with ScriptedServer(refusing(status, fault), server_tls, takes_content=False) as server:
         before = descriptors()
@@ -303,7 +302,7 @@ def test_a_refusal_is_not_lost_however_fast_the_connection_breaks(
     factory: Callable[[], asyncio.AbstractEventLoop], size: int
 ) -> None:
     async def main(server: ScriptedServer) -> list[tuple[int, bytes]]:
-        transport = AiohttpTransport(idle_timeout=5)
+        transport = Transport(idle_timeout=5)
         replies = [await send(transport, server, LARGE[:size]) for _ in range(30)]
         await transport.close()
         return replies
@@ -317,21 +316,21 @@ def test_a_refusal_is_not_lost_however_fast_the_connection_breaks(
 
 
 async def test_a_refusal_that_came_unseen_before_the_connection_broke_is_received(
-    transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
+    transport: ConfiguredTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def block_the_loop(_: object) -> None:
         server.wait_until_left()
         time.sleep(0.02)
 
     monkeypatch.setattr("entrepot.raw.http.wire.pieces.PIECE", 1000)
-    monkeypatch.setattr("entrepot.raw.http.aiohttp.content._turn_of_the_loop", block_the_loop)
+    monkeypatch.setattr(f"{SENDING}._turn_of_the_loop", block_the_loop)
     script: Answer = [Take(10), whole_response(b"no", status="403 Forbidden"), RESET]
     with ScriptedServer(lambda _: script, takes_content=False) as server:
         assert await send(transport, server, LARGE[:5000]) == (403, b"no")
 
 
 async def test_a_connection_is_not_used_again_after_a_refusal_that_ended_the_sending(
-    transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
+    transport: ConfiguredTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def pause(_: object) -> None:
         await asyncio.sleep(0.02)
@@ -341,58 +340,11 @@ async def test_a_connection_is_not_used_again_after_a_refusal_that_ended_the_sen
         return [whole_response(b"yes")] if asked.number else [Take(1000), head, PAUSE, PAUSE, b"no"]
 
     monkeypatch.setattr("entrepot.raw.http.wire.pieces.PIECE", 1000)
-    monkeypatch.setattr("entrepot.raw.http.aiohttp.content._turn_of_the_loop", pause)
+    monkeypatch.setattr(f"{SENDING}._turn_of_the_loop", pause)
     with ScriptedServer(script, takes_content=False) as server:
         assert await send(transport, server, LARGE[:100_000]) == (403, b"nono")
         assert await send(transport, server, None, "GET") == (200, b"yes")
         assert [asked.connection for asked in server.requests] == [0, 1]
-
-
-class Connection:
-    """One that takes all at once, and brings a refusal after some pieces."""
-
-    def __init__(self, refused_after: int) -> None:
-        self.pieces, self._refused_after = list[bytes](), refused_after
-
-    @property
-    def is_refused(self) -> bool:
-        return len(self.pieces) >= self._refused_after
-
-    def note_content(self, size: int, *, is_last: bool) -> None:
-        assert 0 < size <= PIECE
-        assert is_last == (len(self.pieces) == 3)
-
-    def start_timeout(self) -> None:
-        assert self.pieces
-
-    @property
-    def writing_paused(self) -> bool:
-        return False
-
-    def has_news(self) -> bool:
-        return False
-
-    def send(self, piece: bytes | memoryview) -> None:
-        self.pieces.append(bytes(piece).removeprefix(b"head"))
-
-    async def drain(self) -> None:
-        assert self.pieces
-
-
-@pytest.mark.parametrize(("refused_after", "sent"), [(9, 4), (2, 2)])
-async def test_the_loop_has_its_turn_before_each_piece_however_fast_they_are_taken(
-    refused_after: int, sent: int
-) -> None:
-    content, turns = LARGE[: 3 * PIECE + 1], list[int]()
-    connection: Any = Connection(refused_after)
-    going = send_first(connection, b"head", [content])
-    assert going is not None
-    turns.append(len(connection.pieces))
-    while not going.done():
-        await asyncio.sleep(0)
-        turns.append(len(connection.pieces))
-    assert set(turns) >= set(range(1, sent + 1))
-    assert b"".join(connection.pieces) == content[: sent * PIECE]
 
 
 @given(st.lists(st.binary(max_size=7)), st.integers(1, 9))
@@ -412,7 +364,7 @@ def test_large_pieces_are_sent_without_a_copy() -> None:
     assert len(found) == 6
 
 
-async def test_content_in_pieces_is_sent_as_one(transport: AiohttpTransport) -> None:
+async def test_content_in_pieces_is_sent_as_one(transport: ConfiguredTransport) -> None:
     content = (LARGE[:3], memoryview(LARGE)[3 : PIECE + 5], b"", bytes(PIECE), b"end")
     whole_of_it = b"".join(content)
     with ScriptedServer(lambda _: [whole_response(b"yes")]) as server:
@@ -423,18 +375,8 @@ async def test_content_in_pieces_is_sent_as_one(transport: AiohttpTransport) -> 
         assert server.requests[0].content == whole_of_it
 
 
-async def test_a_timer_that_runs_when_a_reply_ends_does_not_break_the_idle_connection() -> None:
-    handler = Handler(asyncio.get_running_loop(), WeakSet())
-    handler.connection_made(asyncio.Transport())
-    handler.expect(has_content=True, idle_timeout=0.01)
-    handler.start_timeout()
-    handler.rest()
-    await asyncio.sleep(0.03)
-    assert handler.exception() is None
-
-
 async def test_a_refusal_drops_what_the_connection_has_not_taken_of_the_only_piece(
-    transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
+    transport: ConfiguredTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("entrepot.raw.http.wire.pieces.PIECE", SIZE)
     with ScriptedServer(refusing("403 Forbidden", HOLD, taken=10), takes_content=False) as server:
@@ -443,7 +385,7 @@ async def test_a_refusal_drops_what_the_connection_has_not_taken_of_the_only_pie
         await nothing_left(server, before)
 
 
-async def test_a_refusal_ends_the_sending_also_while_its_own_content_is_awaited(transport: AiohttpTransport) -> None:
+async def test_a_refusal_ends_the_sending_also_while_its_own_content_is_awaited(transport: ConfiguredTransport) -> None:
     head = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nno"
     with ScriptedServer(lambda _: [head, HOLD], takes_content=False) as server:
         before = descriptors()
@@ -453,7 +395,7 @@ async def test_a_refusal_ends_the_sending_also_while_its_own_content_is_awaited(
         await nothing_left(server, before)
 
 
-async def test_an_early_success_counts_once_all_is_sent(transport: AiohttpTransport) -> None:
+async def test_an_early_success_counts_once_all_is_sent(transport: ConfiguredTransport) -> None:
     script: Answer = [Take(10), whole_response(b"stored"), PAUSE, Take(SIZE - 10)]
     with ScriptedServer(lambda _: script, takes_content=False) as server:
         assert await send(transport, server, LARGE) == (200, b"stored")
@@ -463,7 +405,7 @@ async def test_an_early_success_counts_once_all_is_sent(transport: AiohttpTransp
 
 @pytest.mark.parametrize("fault", [CLOSE, RESET, HOLD])
 async def test_an_early_success_does_not_count_where_the_rest_is_not_taken(
-    hasty: AiohttpTransport, fault: Action
+    hasty: ConfiguredTransport, fault: Action
 ) -> None:
     with ScriptedServer(lambda _: [Take(10), whole_response(b"stored"), fault], takes_content=False) as server:
         before = descriptors()
@@ -479,7 +421,7 @@ async def test_an_early_success_does_not_count_where_the_rest_is_not_taken(
 @pytest.mark.parametrize("fault", [CLOSE, RESET])
 @pytest.mark.parametrize("taken", [0, MiB])
 async def test_a_connection_that_ends_in_the_content_is_a_temporary_error(
-    transport: AiohttpTransport, server_tls: ssl.SSLContext | None, fault: Action, taken: int
+    transport: ConfiguredTransport, server_tls: ssl.SSLContext | None, fault: Action, taken: int
 ) -> None:
     with ScriptedServer(lambda _: [Take(taken), fault], server_tls, takes_content=False) as server:
         before = descriptors()
@@ -496,7 +438,7 @@ def test_a_server_that_takes_nothing_is_a_timeout(
     factory: Callable[[], asyncio.AbstractEventLoop], server_tls: ssl.SSLContext | None, client_tls: ssl.SSLContext
 ) -> None:
     async def main(server: ScriptedServer) -> None:
-        transport = AiohttpTransport(idle_timeout=SHORT_PATIENCE, ssl_context=client_tls)
+        transport = Transport(idle_timeout=SHORT_PATIENCE, ssl_context=client_tls)
         await send(transport, server, None, "GET")
         await transport.close()
         await asyncio.to_thread(server.wait_until_left)
@@ -518,7 +460,7 @@ def test_a_server_that_takes_nothing_is_a_timeout(
         runner.run(main(server))
 
 
-async def test_a_server_that_ends_its_side_in_the_content_is_not_waited_for(transport: AiohttpTransport) -> None:
+async def test_a_server_that_ends_its_side_in_the_content_is_not_waited_for(transport: ConfiguredTransport) -> None:
     with ScriptedServer(lambda _: [Take(1000), PAUSE, PAUSE, END, HOLD], takes_content=False) as server:
         before = descriptors()
         with pytest.raises(Unexpected, match="without a response") as caught:
@@ -527,14 +469,14 @@ async def test_a_server_that_ends_its_side_in_the_content_is_not_waited_for(tran
         await nothing_left(server, before)
 
 
-async def test_the_timeout_of_the_request_holds_for_its_content(transport: AiohttpTransport) -> None:
+async def test_the_timeout_of_the_request_holds_for_its_content(transport: ConfiguredTransport) -> None:
     with ScriptedServer(lambda _: [HOLD], takes_content=False) as server:
         request = HttpRequest("PUT", f"{server.endpoint}/a", (), LARGE, idle_timeout=SHORT_PATIENCE)
         with pytest.raises(Timeout, match="accepted no content"):
             await transport.send(request)
 
 
-async def test_a_server_that_says_nothing_to_all_of_the_content_is_a_timeout(hasty: AiohttpTransport) -> None:
+async def test_a_server_that_says_nothing_to_all_of_the_content_is_a_timeout(hasty: ConfiguredTransport) -> None:
     with ScriptedServer(lambda _: [STALL]) as server:
         with pytest.raises(Timeout, match="sent nothing") as caught:
             await send(hasty, server, LARGE)
@@ -542,7 +484,7 @@ async def test_a_server_that_says_nothing_to_all_of_the_content_is_a_timeout(has
         assert server.requests[0].content == LARGE
 
 
-async def test_a_slow_server_is_waited_for_as_long_as_it_takes_something(hasty: AiohttpTransport) -> None:
+async def test_a_slow_server_is_waited_for_as_long_as_it_takes_something(hasty: ConfiguredTransport) -> None:
     # All of it fits into the buffers on our side, and takes five times as long as the server may be silent.
     size, step = MiB, 32 * 1024
     script = [one for _ in range(size // step) for one in (PAUSE, Take(step))]
@@ -555,7 +497,7 @@ async def test_a_slow_server_is_waited_for_as_long_as_it_takes_something(hasty: 
 # Ends.
 
 
-async def sending(transport: AiohttpTransport, server: ScriptedServer) -> "asyncio.Task[tuple[int, bytes]]":
+async def sending(transport: ConfiguredTransport, server: ScriptedServer) -> "asyncio.Task[tuple[int, bytes]]":
     """A request whose content the server has begun to take."""
     going = asyncio.ensure_future(send(transport, server, LARGE))
     while server.taken < 1000:
@@ -564,7 +506,7 @@ async def sending(transport: AiohttpTransport, server: ScriptedServer) -> "async
 
 
 async def test_cancelled_in_the_content_leaves_nothing(
-    transport: AiohttpTransport, server_tls: ssl.SSLContext | None
+    transport: ConfiguredTransport, server_tls: ssl.SSLContext | None
 ) -> None:
     def script(asked: ReceivedRequest) -> Answer:
         return [Take(1000), HOLD] if asked.method == "PUT" else [whole_response(b"hello")]
@@ -585,7 +527,7 @@ async def test_cancelled_in_the_content_leaves_nothing(
         assert await send(transport, server, None, "GET") == (200, b"hello")
 
 
-async def test_closing_lets_content_go_on_and_closes_its_connection_then(transport: AiohttpTransport) -> None:
+async def test_closing_lets_content_go_on_and_closes_its_connection_then(transport: ConfiguredTransport) -> None:
     script: Answer = [Take(1000), PAUSE, PAUSE, Take(SIZE - 1000), whole_response(b"stored")]
     with ScriptedServer(lambda _: script, takes_content=False) as server:
         going = await sending(transport, server)
@@ -595,7 +537,7 @@ async def test_closing_lets_content_go_on_and_closes_its_connection_then(transpo
 
 
 def test_a_loop_that_shuts_down_wakes_whoever_sends() -> None:
-    transport = AiohttpTransport()
+    transport = Transport()
 
     async def main(server: ScriptedServer) -> list[tuple[int, bytes] | BaseException]:
         going = await sending(transport, server)

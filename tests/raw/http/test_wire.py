@@ -17,7 +17,7 @@ from entrepot.errors import ContentIncomplete, Error, Timeout, Unexpected
 from entrepot.layers import TimeoutLayer
 from entrepot.raw import Context
 from entrepot.raw.http import HttpRequest
-from entrepot.raw.http.aiohttp import AiohttpTransport
+from entrepot.raw.http.configured import ConfiguredTransport
 from entrepot.raw.http.wire.framing import MalformedResponse
 from entrepot.raw.http.wire.response_head import HeadReader
 from entrepot.services import S3, Http
@@ -32,6 +32,7 @@ from entrepot.testing.scripted_server import (
     raw_response,
     whole_response,
 )
+from tests.transports import Transport
 
 RIGHT: Final = b"right"
 WRONG: Final = whole_response(b"WRONG", 'ETag: "wrong"')
@@ -72,7 +73,7 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
     return str(tmp_path / "ca.pem")
 
 
-def operator(service: str, server: ScriptedServer, transport: AiohttpTransport) -> Operator:
+def operator(service: str, server: ScriptedServer, transport: ConfiguredTransport) -> Operator:
     if service == "http":
         return Operator(Http(server.endpoint), context=Context(http=transport), resilient=False)
     s3 = S3(bucket="b", endpoint=server.endpoint, region="us-east-1", access_key_id="a", secret_access_key="secret")
@@ -87,7 +88,7 @@ def use(request: pytest.FixtureRequest, ca_file: str, runner: asyncio.Runner) ->
     """Runs something with an operator on a server, bounded in time, on each loop and with each service."""
 
     async def main(server: ScriptedServer, body: Use) -> None:
-        transport = AiohttpTransport(idle_timeout=5, ca_file=ca_file)
+        transport = Transport(idle_timeout=5, ca_file=ca_file)
         async with asyncio.timeout(30):
             await body(operator(request.param, server, transport))
         await transport.close()
@@ -263,7 +264,7 @@ def test_content_behind_a_status_that_has_none_is_dropped(
     tls: ssl.SSLContext | None, ca_file: str, runner: asyncio.Runner, status: str, headers: tuple[str, ...]
 ) -> None:
     async def main(server: ScriptedServer) -> None:
-        transport = AiohttpTransport(idle_timeout=5, ca_file=ca_file)
+        transport = Transport(idle_timeout=5, ca_file=ca_file)
         for count in range(3):
             response = await transport.send(HttpRequest("DELETE", f"{server.endpoint}/a"))
             assert (response.status, await response.body.read(10)) == (int(status[:3]), b"")
@@ -277,7 +278,7 @@ def test_content_behind_a_status_that_has_none_is_dropped(
 
 def test_a_deletion_whose_answer_has_content_is_done() -> None:
     async def main(server: ScriptedServer) -> None:
-        transport = AiohttpTransport(idle_timeout=5)
+        transport = Transport(idle_timeout=5)
         op = operator("s3", server, transport)
         await op.delete("a")
         await op.delete("b")
@@ -369,7 +370,7 @@ OPERATIONS: Final[dict[str, Use]] = {
 async def test_a_response_without_end_is_given_up(form: str, speed: str, operation: str) -> None:
     first, again = ENDLESS[form]
     script = _endless(first, again if speed == "slow" else again * 500, is_slow=speed == "slow")
-    transport = AiohttpTransport()
+    transport = Transport()
     with ScriptedServer(script) as server:
         op = operator("s3", server, transport).layer(TimeoutLayer(timeout=0.3, io_timeout=0.3))
         async with asyncio.timeout(10):
@@ -383,7 +384,7 @@ async def test_a_response_without_end_is_given_up(form: str, speed: str, operati
 
 @pytest.mark.parametrize("service", ["http", "s3"])
 async def test_a_head_past_the_bound_is_a_permanent_error(service: str) -> None:
-    transport = AiohttpTransport()
+    transport = Transport()
     head = raw_response("200 OK", f"Content-Security-Policy: {'secret' * 12_000}", "Content-Length: 5")
     with ScriptedServer(lambda _: [head + RIGHT, CLOSE]) as server:
         with pytest.raises(Unexpected, match="the head of the response is too large") as caught:
@@ -395,7 +396,7 @@ async def test_a_head_past_the_bound_is_a_permanent_error(service: str) -> None:
 
 
 async def test_long_and_many_headers_are_read() -> None:
-    transport = AiohttpTransport()
+    transport = Transport()
     headers = (f"Content-Security-Policy: {'x' * 20_000}", *(f"X-{n}: {n}" for n in range(200)), 'ETag: "1"')
     with ScriptedServer(lambda _: [whole_response(RIGHT, *headers)]) as server:
         op = operator("http", server, transport)
@@ -466,7 +467,7 @@ def test_mutated_responses_leave_the_others_right(loop: str) -> None:
         kind, number = asked.target.strip("/").split("-")
         return [messages[int(number)]] if kind == "odd" else [whole_response(f"good {number}".encode())]
 
-    async def ask(transport: AiohttpTransport, url: str) -> bytes:
+    async def ask(transport: ConfiguredTransport, url: str) -> bytes:
         response = await transport.send(HttpRequest("GET", url))
         try:
             content = b""
@@ -476,7 +477,7 @@ def test_mutated_responses_leave_the_others_right(loop: str) -> None:
         finally:
             await response.body.close()
 
-    async def work(transport: AiohttpTransport, endpoint: str, numbers: Iterator[int]) -> None:
+    async def work(transport: ConfiguredTransport, endpoint: str, numbers: Iterator[int]) -> None:
         for number in numbers:
             try:
                 await ask(transport, f"{endpoint}/odd-{number}")
@@ -485,7 +486,7 @@ def test_mutated_responses_leave_the_others_right(loop: str) -> None:
             assert await ask(transport, f"{endpoint}/good-{number}") == b"good %d" % number, messages[number]
 
     async def main(endpoint: str) -> None:
-        transport, numbers = AiohttpTransport(idle_timeout=0.3), iter(range(len(messages)))
+        transport, numbers = Transport(idle_timeout=0.3), iter(range(len(messages)))
         await asyncio.gather(*(work(transport, endpoint, numbers) for _ in range(24)))
         await transport.close()
 

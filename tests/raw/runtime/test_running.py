@@ -14,10 +14,10 @@ from entrepot import Operator
 from entrepot.errors import InvalidInput, Unsupported
 from entrepot.layers import ConcurrentLimitLayer, RetryLayer, TimeoutLayer
 from entrepot.raw import Context
-from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services import S3, Fs, Http
 from entrepot.testing.scripted_server import STALL, ReceivedRequest, ScriptedServer, raw_response, whole_response
+from tests.transports import Transport
 
 CONTENT = bytes(range(100)) * 100
 
@@ -275,7 +275,7 @@ async def test_content_that_comes_on_a_loop_that_runs_elsewhere_is_refused(
 
 
 def test_a_transport_serves_loops_of_several_threads(server: ScriptedServer) -> None:
-    op = Operator(Http(server.endpoint), context=Context(http=AiohttpTransport()))
+    op = Operator(Http(server.endpoint), context=Context(http=Transport()))
 
     async def read_often() -> list[bytes]:
         return [await op.read("a") for _ in range(5)]

@@ -20,7 +20,6 @@ from entrepot import (
 )
 from entrepot.errors import ConditionNotMatch, InvalidInput, RangeNotSatisfied, RateLimited, Unexpected
 from entrepot.raw import Context, Layer
-from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.services import Http
 from entrepot.testing.scripted_server import (
     STALL,
@@ -31,6 +30,7 @@ from entrepot.testing.scripted_server import (
     raw_response,
     whole_response,
 )
+from tests.transports import Transport
 
 CONTENT = bytes(range(256)) * 1024
 WRITTEN = "Thu, 29 Feb 2024 12:00:01 GMT"
@@ -50,7 +50,7 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 async def op(server: ScriptedServer) -> AsyncIterator[Operator]:
-    transport = AiohttpTransport(idle_timeout=5)
+    transport = Transport(idle_timeout=5)
     yield Operator(Http(server.endpoint), context=Context(http=transport), resilient=False)
     await transport.close()
 

@@ -186,6 +186,8 @@ class Connection(asyncio.BufferedProtocol):
         try:
             content = stream.take(data)
         except MalformedResponse as error:
+            if not had_head:
+                stream.head = None  # a response whose content is wrong from the start is refused as a whole
             self._break(of_malformed(error))
             return
         if not had_head:

@@ -207,6 +207,7 @@ class Pool:
         try:
             await sending.accepted(stream, sender, idle_timeout)
         finally:
+            stream.is_sending = stream.is_sending or not sender.done()
             sender.cancel()
             connection.end_upload(stream)
 

@@ -4,8 +4,8 @@ Theory of operation. The head and the first piece are sent by the task of the re
 task of their own, so that the task of the request can wait for the response at the same time: a server may refuse the
 content before it has all of it. Before each piece the sender waits until the connection accepts more, and gives the
 event loop a turn, so that a response or the end of the connection is seen before more is sent. A response that is not a
-success ends the sending. An error of the sender breaks the exchange, where the task of the request finds it; that task
-cancels the sender when the exchange is over.
+success ends the sending. An error of the sender ends the connection, and so the exchange, where the task of the request
+finds it. That task cancels the sender when it no longer waits for it.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from entrepot.raw.http import failures
 from entrepot.raw.http.wire.pieces import cut
 
-from .breaks import of_end
 from .connection import Connection
 from .stream import ResponseStream
 
@@ -50,11 +49,11 @@ def _note_left(stream: ResponseStream, left: int) -> None:
 async def _send_rest(
     connection: Connection, stream: ResponseStream, pieces: Iterator[bytes | memoryview], left: int
 ) -> None:
-    """Sends the rest. An error breaks the exchange."""
+    """Sends the rest. An error ends the connection, which may first find a response that has arrived."""
     try:
         await send_rest(connection, stream, pieces, left)
-    except (OSError, RuntimeError) as error:  # uvloop raises the latter of a connection that is closed
-        connection.give_up(stream, of_end(error, has_head=stream.head is not None))
+    except (OSError, RuntimeError):  # uvloop raises the latter of a connection that is closed
+        connection.cut_off()
 
 
 async def send_rest(

@@ -34,7 +34,7 @@ class ResponseStream(Exchange):
         failure: why no more will arrive, if the response has not ended.
         filled: how many bytes the connection has received into the buffer of the reader that waits.
         held: how many bytes of content wait to be read.
-        is_sending: whether content of the request has not been handed to the connection yet.
+        is_sending: whether content of the request has not been handed to the connection, or not been accepted by it.
         is_uploading: whether the task of the request still waits until the content is sent or refused.
         loop: the event loop of the connection.
     """

@@ -1,0 +1,35 @@
+"""The HTTP transport that tests run over: ours, or the one that the variable ENTREPOT_TEST_TRANSPORT names.
+
+`make test` runs them over the transport that is the default, `make test-transports` over the other one.
+"""
+
+import os
+from importlib import import_module
+from typing import Any, Final
+
+from entrepot.raw.http.configured import ConfiguredTransport
+
+CHOICE: Final = os.environ.get("ENTREPOT_TEST_TRANSPORT", "native")
+
+IS_NATIVE: Final = CHOICE == "native"
+
+ROOM: Final = f"entrepot.raw.http.{CHOICE}"
+
+NAME: Final = {"native": "NativeTransport", "aiohttp": "AiohttpTransport"}[CHOICE]
+
+SENDING: Final = f"{ROOM}.sending" if IS_NATIVE else f"{ROOM}.content"
+"""The module that sends the content of requests."""
+
+Transport: type[ConfiguredTransport] = getattr(import_module(ROOM), NAME)
+
+
+async def waiting_requests(transport: Any) -> int:
+    """How many requests wait for their turn."""
+    pool = (await transport._pools.get()).current()
+    return len(pool._turns) if IS_NATIVE else sum(map(len, pool._connector._waiters.values()))
+
+
+async def is_any_in_use(transport: Any) -> bool:
+    """Whether a connection serves a request whose response has not arrived completely."""
+    pool = (await transport._pools.get()).current()
+    return bool(pool._busy) if IS_NATIVE else not all(handler.is_idle for handler in pool._connector._made)
