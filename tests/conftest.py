@@ -19,6 +19,7 @@ from entrepot.services.s3.behavior import config_for
 from entrepot.testing import Nginx, S3Server
 from tests.behavior.targets import DECLARED, SERVERS, new_root, opened
 from tests.slow import is_slow
+from tests.transports import CHOICE
 
 for _name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[_name]
@@ -28,6 +29,11 @@ os.environ |= {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 """Nothing of the machine that runs the tests decides where a bucket is, or who asks."""
+
+
+def pytest_report_header() -> str:
+    """Says which transport the tests run over."""
+    return f"transport: {CHOICE}"
 
 
 settings.register_profile("entrepot", deadline=None)  # a loaded machine is no fault

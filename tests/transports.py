@@ -7,9 +7,10 @@ import os
 from importlib import import_module
 from typing import Any, Final
 
+from entrepot.raw.http import choice
 from entrepot.raw.http.configured import ConfiguredTransport
 
-CHOICE: Final = os.environ.get("ENTREPOT_TEST_TRANSPORT", "native")
+CHOICE: Final = os.environ.get("ENTREPOT_TEST_TRANSPORT", choice.DEFAULT)
 
 IS_NATIVE: Final = CHOICE == "native"
 
@@ -20,6 +21,7 @@ NAME: Final = {"native": "NativeTransport", "aiohttp": "AiohttpTransport"}[CHOIC
 SENDING: Final = f"{ROOM}.sending" if IS_NATIVE else f"{ROOM}.content"
 """The module that sends the content of requests."""
 
+choice.DEFAULT = CHOICE  # type: ignore[misc]  # operators of the tests have it by default
 Transport: type[ConfiguredTransport] = getattr(import_module(ROOM), NAME)
 
 

@@ -83,7 +83,7 @@ class Operator(Operations):
     Arguments:
         config: the service and its settings, such as `Fs("/data")` or `S3(bucket="b", region="r")`.
         layers: the layers around the service, the last one outermost.
-        context: the runtime and the HTTP transport. By default asyncio and aiohttp.
+        context: the runtime and the HTTP transport. By default asyncio, and our own connections.
         resilient: whether a remote service gets the default retries and timeouts. By default True.
 
     Raises:

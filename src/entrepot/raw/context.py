@@ -31,8 +31,8 @@ class Context:
 
     Arguments:
         runtime: how calls wait; by default on the caller's asyncio loop.
-        http: how requests are sent; by default by aiohttp, and on blocking sockets for calls without an event loop.
-            `close` never closes a transport that was passed in.
+        http: how requests are sent; by default on our own connections, and on blocking sockets for calls without an
+            event loop. `close` never closes a transport that was passed in.
     """
 
     __slots__ = (
@@ -214,9 +214,9 @@ def _made(has_no_loop: bool, settings: TransportSettings | None) -> HttpTranspor
         from .http.blocking import BlockingTransport
 
         return BlockingTransport() if settings is None else BlockingTransport.of(settings)
-    from .http.aiohttp import AiohttpTransport
+    from .http.choice import new_transport
 
-    return AiohttpTransport() if settings is None else AiohttpTransport.of(settings)
+    return new_transport(settings)
 
 
 def _refuse_options(settings: TransportSettings | None) -> None:

@@ -153,6 +153,6 @@ class _RecordedBody(HttpBody):
 
 
 def _default_transport() -> HttpTransport:
-    from entrepot.raw.http.aiohttp import AiohttpTransport
+    from entrepot.raw.http.choice import new_transport
 
-    return AiohttpTransport()
+    return new_transport()

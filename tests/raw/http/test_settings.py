@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 
 from entrepot import ConfigInvalid, Operator, Unexpected
 from entrepot.raw import Context
-from entrepot.raw.http.settings import HttpServiceConfig, TransportSettings, parse_headers, parse_seconds
+from entrepot.raw.http.settings import TRANSPORTS, HttpServiceConfig, TransportSettings, parse_headers, parse_seconds
 from entrepot.services import S3, Http
 from entrepot.testing import STALL, OneObject, ScriptedServer, whole_response
 from entrepot.testing.transport import MockTransport, reply
@@ -173,11 +173,28 @@ def test_each_option_reaches_the_transport() -> None:
     options = {option.name for option in fields(HttpServiceConfig)}
     settings = {setting.name for setting in fields(TransportSettings)}
     assert options - {"headers", "allow_http"} == settings - {"ca_name"}
-    assert settings < {*inspect.signature(Transport).parameters}
+    assert settings - {"http"} < {*inspect.signature(Transport).parameters}
+
+
+@pytest.mark.parametrize("name", TRANSPORTS)
+async def test_the_transport_is_chosen_by_an_option(hello: ScriptedServer, name: str) -> None:
+    config = Http.from_uri(f"{hello.endpoint}/?http={name}&idle_timeout=5")
+    assert config.http == name
+    transport = Context().for_service(config.TELEMETRY, config.http_settings).http
+    assert type(transport).__name__.lower() == f"{name}transport"
+    async with Operator(config) as op:
+        assert await op.read("x") == b"hello"
+
+
+def test_an_unknown_transport_is_refused() -> None:
+    with pytest.raises(ConfigInvalid, match="native or aiohttp"):
+        http(http="curl")
 
 
 @pytest.mark.parametrize(
-    "options", [{"ca_file": "ca.pem"}, {"idle_timeout": 5}, {"proxy": ""}, {"user_agent": "mine"}], ids=str
+    "options",
+    [{"ca_file": "ca.pem"}, {"idle_timeout": 5}, {"proxy": ""}, {"user_agent": "mine"}, {"http": "native"}],
+    ids=str,
 )
 def test_a_transport_that_is_passed_in_excludes_options_of_connections(options: dict[str, Any]) -> None:
     context = Context(http=MockTransport(lambda _: reply(200)))

@@ -33,6 +33,9 @@ _UNITS: Final = {
 
 CA_OPTION: Final = "ca_file"
 
+TRANSPORTS: Final = ("native", "aiohttp")
+"""The transports on an event loop. The first one is the default."""
+
 _OWN_HEADERS: Final = frozenset({
     "accept-encoding", "connection", "content-length", "content-range", "date", "expect",
     "host", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "keep-alive",
@@ -49,6 +52,7 @@ class TransportSettings:
 
     Arguments:
         ca_name: where `ca_file` comes from: the option itself, or an environment variable.
+        http: the name of the transport, which is no argument of it.
     """
 
     ca_file: str | None = None
@@ -65,9 +69,10 @@ class TransportSettings:
     max_connections: int | None = None
     max_idle_connections: int | None = None
     user_agent: str | None = None
+    http: str | None = None
 
     @property
-    def arguments(self) -> dict[str, Any]:
+    def stated(self) -> dict[str, Any]:
         """The settings that are not the default, by name."""
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
         return {
@@ -75,9 +80,14 @@ class TransportSettings:
         }
 
     @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the transport that are not the default, by name."""
+        return {name: value for name, value in self.stated.items() if name != "http"}
+
+    @property
     def chosen(self) -> list[str]:
         """The names of the settings that the configuration states, and not the environment."""
-        return [name for name in self.arguments if self.ca_name == CA_OPTION or name not in {"ca_file", "ca_name"}]
+        return [name for name in self.stated if self.ca_name == CA_OPTION or name not in {"ca_file", "ca_name"}]
 
 
 def parse_headers(text: str) -> dict[str, str]:
@@ -142,6 +152,7 @@ class HttpServiceConfig(ServiceConfig):
         max_connections: the most connections of one event loop in use at a time. By default 256.
         max_idle_connections: the most unused connections that are kept for one server. By default without limit.
         user_agent: the User-Agent header. By default `"entrepot"`.
+        http: the transport on an event loop: `"native"`, our own, or `"aiohttp"`. By default native.
         headers: headers that every request has in addition, and that are signed where requests are signed; a presigned
             request does not have them. A header that a request has itself stays. A secret, since it may hold a key. In
             a URI or variable, each is on a line, `Name: value`.
@@ -174,6 +185,7 @@ class HttpServiceConfig(ServiceConfig):
     max_connections: int | None = _option("max_pool_connections")
     max_idle_connections: int | None = _option("pool_max_idle_per_host")
     user_agent: str | None = _option()
+    http: str | None = _option()
     headers: Mapping[str, str] | None = field(
         default=None, repr=False, metadata={"aliases": ("default_headers",), "read": parse_headers}
     )
@@ -185,6 +197,8 @@ class HttpServiceConfig(ServiceConfig):
         self._check_tls()
         self._check_proxy()
         self._check_headers()
+        if self.http is not None and self.http not in TRANSPORTS:
+            raise self.invalid(f"http must be {' or '.join(TRANSPORTS)}")
         self.check_scheme(getattr(self, "endpoint", None) or "")
 
     def check_scheme(self, url: str) -> None:
@@ -216,7 +230,7 @@ class HttpServiceConfig(ServiceConfig):
         if self.ca_file is None and (ca_file := self._ca_of_environment()):
             values |= {"ca_file": ca_file, "ca_name": self.CA_VARIABLE}
         settings = TransportSettings(**values)
-        return settings if settings.arguments else None
+        return settings if settings.stated else None
 
     @property
     def is_plain(self) -> bool:

@@ -39,9 +39,9 @@ async def send_form(form: PresignedRequest, content: bytes, file_name: str = "fi
 
 async def send(request: PresignedRequest, content: bytes | None = None) -> Sent:
     """Sends the request on a new connection, with no header but its own."""
-    from entrepot.raw.http.aiohttp import AiohttpTransport
+    from entrepot.raw.http.choice import new_transport
 
-    transport = AiohttpTransport()
+    transport = new_transport()
     http_request = HttpRequest(request.method, request.url, list(request.headers.items()), content)
     try:
         response = await transport.send(http_request)

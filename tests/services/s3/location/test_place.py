@@ -14,11 +14,11 @@ from botocore.session import Session
 from entrepot import ConfigInvalid, Operator, Unexpected
 from entrepot.layers import PrefixLayer
 from entrepot.raw import Context
-from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
 from entrepot.services import S3
 from entrepot.testing import S3Server
 from entrepot.testing.transport import MockTransport, reply
+from tests.transports import Transport
 
 KEYS = {"access_key_id": "AKIDSECRET", "secret_access_key": "the-secret"}
 REGION = "eu-west-3"
@@ -500,7 +500,7 @@ async def test_each_configuration_finds_the_region_over_its_own_connections(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_amazon = {value: Amazon() for value in ("http://one", "http://two")}
-    monkeypatch.setattr(AiohttpTransport, "of", lambda settings: at_amazon[getattr(settings, name)].transport)
+    monkeypatch.setattr(Transport, "of", lambda settings: at_amazon[getattr(settings, name)].transport)
     context = Context()
     for value, amazon in at_amazon.items():
         op = Operator(S3("bucket", **KEYS, **{name: value}), context=context, resilient=False)
@@ -510,7 +510,7 @@ async def test_each_configuration_finds_the_region_over_its_own_connections(
 
 async def test_copies_leave_the_source_its_own_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     at_amazon = {value: Amazon() for value in ("http://source", "http://target")}
-    monkeypatch.setattr(AiohttpTransport, "of", lambda settings: at_amazon[settings.proxy].transport)
+    monkeypatch.setattr(Transport, "of", lambda settings: at_amazon[settings.proxy].transport)
     source, target = (S3("bucket", **KEYS, proxy=value) for value in at_amazon)
     build, context = target.builder_of_copies(source), Context()
     assert build is not None
