@@ -110,8 +110,8 @@ class BlockingBody(HttpBody):
             raise self._broken(silent()) from None
         except MalformedResponse as error:
             raise self._broken(malformed_content(error)) from None
-        except OSError as error:
-            raise self._broken(self._incomplete(error)) from None
+        except OSError:
+            raise self._broken(self._incomplete()) from None
         except BaseException:  # such as Ctrl-C, after which nobody knows what was received
             self._break_off()
             raise
@@ -155,9 +155,9 @@ class BlockingBody(HttpBody):
         if self._exchange.state is not State.DONE:
             raise self._broken(incomplete())
 
-    def _incomplete(self, error: OSError) -> Error:
+    def _incomplete(self) -> Error:
         head = self._exchange.head
-        return incomplete(error, ends_with_connection=head is not None and head.ends_with_connection)
+        return incomplete(ends_with_connection=head is not None and head.ends_with_connection)
 
     def _broken(self, error: Error) -> Error:
         self._break_off()

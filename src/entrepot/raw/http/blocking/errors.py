@@ -86,12 +86,11 @@ def malformed_content(error: MalformedResponse) -> Error:
     return ContentIncomplete(f"the content is not valid HTTP{_words(error)}")
 
 
-def incomplete(error: OSError | None = None, *, ends_with_connection: bool = False) -> Error:
-    """The error for content whose connection ended too early; `error` is the reason if it broke."""
+def incomplete(*, ends_with_connection: bool = False) -> Error:
+    """The error for content whose connection ended too early."""
     if ends_with_connection:
         return ContentIncomplete("the connection broke, and only its end would have ended the content")
-    reason = "" if error is None else _reason(error)
-    return ContentIncomplete(f"the connection ended before the content did{reason}")
+    return ContentIncomplete("the connection ended before the content did")
 
 
 def refused_by_proxy(head: ResponseHead) -> Error:
