@@ -22,7 +22,7 @@ ObjectArgs = OpRead | OpStat | OpWrite | OpDelete
 class ContentCheck(Protocol):
     """Compares the content of an object with its checksum while it is read."""
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         """Takes the next content."""
 
     def finish(self) -> None:

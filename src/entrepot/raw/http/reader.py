@@ -96,6 +96,10 @@ class HttpReader(Read):
             return False
         return self._placed.is_cut or self._body.is_at_end
 
+    @property
+    def remaining(self) -> int | None:
+        return self._left if self._placed.is_exact else None
+
     async def read(self, n: int) -> bytes:
         if n == 0:
             return b""
@@ -105,6 +109,21 @@ class HttpReader(Read):
         if self._left == 0:
             return await self._end(body)
         return self._take(await body.read(n))
+
+    async def readinto(self, buffer: memoryview) -> int:
+        if not buffer:
+            return 0
+        body = self._body or await self._open()
+        if self._skip:
+            await self._skip_start(body)
+        if self._left == 0:
+            return len(await self._end(body))
+        part = buffer if self._left is None else buffer[: self._left]
+        size = await body.readinto(part)
+        self._count(size)
+        if self._check is not None:
+            self._verify(self._check, part[:size])
+        return size
 
     async def next(self) -> bytes | None:
         return await self.read(WHOLE) or None
@@ -152,25 +171,27 @@ class HttpReader(Read):
             self._skip -= len(dropped)
 
     def _take(self, data: bytes) -> bytes:
-        taken = self._placed_part_of(data)
-        if self._check is not None:
-            self._check.update(taken)
-            if self._left == 0 or not taken:
-                self._check.finish()
-        return taken
-
-    def _placed_part_of(self, data: bytes) -> bytes:
-        """The bytes of the range in data that was read."""
-        if self._left is None:
-            return data
-        if not data and self._placed.is_exact:
-            raise ContentIncomplete(f"the content ends {self._left} bytes early")
-        if len(data) > self._left:
+        if self._left is not None and len(data) > self._left:
             if not self._placed.is_cut:
                 raise ContentTruncated("the content is longer than the response states")
             data = data[: self._left]
-        self._left -= len(data)
+        self._count(len(data))
+        if self._check is not None:
+            self._verify(self._check, data)
         return data
+
+    def _count(self, size: int) -> None:
+        """Counts bytes of the range down; none are the end."""
+        if self._left is None:
+            return
+        if not size and self._placed.is_exact:
+            raise ContentIncomplete(f"the content ends {self._left} bytes early")
+        self._left -= size
+
+    def _verify(self, check: ContentCheck, data: bytes | memoryview) -> None:
+        check.update(data)
+        if self._left == 0 or not data:
+            check.finish()
 
     async def _end(self, body: HttpBody) -> bytes:
         """Checks the end of the range. It must be the end of the content, unless the range is cut out of it."""

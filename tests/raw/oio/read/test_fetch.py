@@ -3,14 +3,16 @@
 import asyncio
 import itertools
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from entrepot import BytesRange
-from entrepot.raw import DEFAULT_READ, Accessor
+from entrepot.raw import DEFAULT_READ, Accessor, oio
+from entrepot.raw.oio.read import api, fetch
 from entrepot.raw.oio.read.fetch import fetch_ranges, merge_spans, split_span
 from entrepot.raw.oio.read.pinned_range import PinnedRange
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
@@ -61,6 +63,24 @@ def test_pieces_follow_each_other_and_none_is_larger_than_asked(begin: int, leng
 CONTENT = bytes(range(200))
 
 
+class Pieces(oio.Read):
+    """Content that comes in pieces of some size."""
+
+    def __init__(self, size: int, piece: int, content: bytes | None = None) -> None:
+        self.left = size
+        self.piece = piece
+        self.content = content
+
+    @property
+    def remaining(self) -> int:
+        return self.left
+
+    async def read(self, n: int) -> bytes:
+        size = min(n, self.piece, self.left)
+        begin, self.left = -self.left, self.left - size
+        return bytes(size) if self.content is None else self.content[begin : begin + size or None]
+
+
 class Known(PinnedRange):
     """A range whose bytes come in pieces of some size."""
 
@@ -70,10 +90,9 @@ class Known(PinnedRange):
         self.piece = piece
         self.asked: list[tuple[int, int]] = []
 
-    async def fetch_pieces(self, begin: int, end: int, take: Callable[[bytes], object]) -> None:
+    async def receive(self, begin: int, end: int, take: Callable[[oio.Read], Awaitable[int]]) -> int:
         self.asked.append((begin, end))
-        for offset in range(begin, end, self.piece):
-            take(CONTENT[offset : min(end, offset + self.piece)])
+        return await take(Pieces(end - begin, self.piece, CONTENT[begin:end]))
 
 
 @given(
@@ -81,22 +100,25 @@ class Known(PinnedRange):
     st.integers(0, 20),
     st.none() | st.integers(1, 50),
     st.integers(1, 70),
+    st.sampled_from([0, 5, fetch.NEAR]),
+    st.sampled_from([1, 10, api.DIRECT]),
 )
 def test_every_range_is_cut_out_of_the_pieces_that_come(
-    asked: list[tuple[int, int]], gap: int, chunk: int | None, piece: int
+    asked: list[tuple[int, int]], gap: int, chunk: int | None, piece: int, near: int, direct: int
 ) -> None:
     async def fetched() -> list[bytes]:
         ranges = [BytesRange(begin, end) for begin, end in asked]
         return await fetch_ranges(Known(piece), ranges, gap, chunk, AsyncioRuntime().window(3))
 
-    assert asyncio.run(fetched()) == [CONTENT[begin:end] for begin, end in asked]
+    with patch.object(fetch, "NEAR", near), patch.object(api, "DIRECT", direct):
+        found = asyncio.run(fetched())
+    assert found == [CONTENT[begin:end] for begin, end in asked]
 
 
 async def test_what_lies_between_the_ranges_is_not_kept() -> None:
     class Long(Known):
-        async def fetch_pieces(self, begin: int, end: int, take: Callable[[bytes], object]) -> None:
-            for _ in range(begin, end, self.piece):
-                take(bytes(self.piece))
+        async def receive(self, begin: int, end: int, take: Callable[[oio.Read], Awaitable[int]]) -> int:
+            return await take(Pieces(end - begin, self.piece))
 
     pinned = Long(MIB)
     pinned.size = 64 * MIB

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import aiohttp
-
 from entrepot.errors import ContentIncomplete
 from entrepot.raw.http import failures
 from entrepot.raw.http.transport import HttpBody
@@ -12,7 +10,7 @@ from entrepot.raw.runtime.running import is_cancelled, of_another_loop
 
 from .errors import FOREIGN_ERRORS, translated_in_content
 from .exchange import Exchange
-from .handler import BUFFER
+from .stream import ContentStream
 
 
 class AiohttpBody(HttpBody):
@@ -48,22 +46,31 @@ class AiohttpBody(HttpBody):
     async def read(self, n: int) -> bytes:
         if self._is_read or n == 0:
             return b""
-        if self._exchange.is_elsewhere:
-            raise of_another_loop()
-        content, limit = self._exchange.content, -1 if n >= 4 * BUFFER else min(n, BUFFER)
-        try:
-            # Content that has arrived completely is taken without waiting.
-            data = content.read_nowait(limit) if content.is_eof() else await _arrived(content, limit)
-        except asyncio.CancelledError:
-            if is_cancelled():
-                raise
-            raise ContentIncomplete("the connection was closed while the content was read") from None
-        except (*FOREIGN_ERRORS, RuntimeError) as error:
-            raise translated_in_content(error) from None
+        content = self._content()
+        if not content.has_arrived:
+            await _arrival(content)
+        data = content.take(n)
         self._note_use()
         if not data:
             self._finish()
         return data
+
+    async def readinto(self, buffer: memoryview) -> int:
+        if self._is_read or not buffer:
+            return 0
+        content = self._content()
+        if not content.has_arrived:
+            await _arrival(content)
+        size = content.take_into(buffer)
+        self._note_use()
+        if not size:
+            self._finish()
+        return size
+
+    def _content(self) -> ContentStream:
+        if self._exchange.is_elsewhere:
+            raise of_another_loop()
+        return self._exchange.content
 
     def _finish(self) -> None:
         if self._ends_with_connection and self._exchange.was_reset:
@@ -86,9 +93,13 @@ class AiohttpBody(HttpBody):
         self._exchange.abandon()
 
 
-async def _arrived(content: aiohttp.StreamReader, limit: int) -> bytes:
-    """Waits for content and returns what has arrived, up to the limit; -1 is without limit.
-
-    A large limit is not passed on: aiohttp would buffer that much.
-    """
-    return await (content.readany() if limit < 0 else content.read(limit))
+async def _arrival(content: ContentStream) -> None:
+    """Waits for content or its end."""
+    try:
+        await content.wait()
+    except asyncio.CancelledError:
+        if is_cancelled():
+            raise
+        raise ContentIncomplete("the connection was closed while the content was read") from None
+    except (*FOREIGN_ERRORS, RuntimeError) as error:
+        raise translated_in_content(error) from None

@@ -12,6 +12,7 @@ from .connection import Connector
 from .content import send_first
 from .errors import SuccessTooEarly
 from .handler import Handler
+from .stream import ContentStream
 
 
 class KeptConnectionLost(aiohttp.ClientOSError):
@@ -34,7 +35,7 @@ class Exchange:
 
     __slots__ = ("_connector", "_is_over", "_key", "_sending", "content", "handler", "was_reset")
 
-    content: aiohttp.StreamReader
+    content: ContentStream
 
     def __init__(self, connector: Connector, key: ConnectionKey, handler: Handler) -> None:
         self._connector = connector

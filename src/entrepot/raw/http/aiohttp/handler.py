@@ -31,11 +31,9 @@ from entrepot.raw.http.wire.response_head import HeadReader, ResponseHead
 
 from .errors import SendingStalled
 from .sockets import Socket
+from .stream import ContentStream
 
-Response = tuple[ResponseHead, aiohttp.StreamReader]
-
-BUFFER: Final = 256 * 1024
-"""How many bytes of content may wait to be read before receiving is paused (at most twice that)."""
+Response = tuple[ResponseHead, ContentStream]
 
 MUCH: Final = 120 * 1024
 """The most bytes of one receive. At first, the usual allocator takes blocks above 128 KiB from the system and frees
@@ -69,7 +67,8 @@ class Handler(ResponseHandler):
     is_sending = False
     status: int | None = None
     answer: asyncio.Future[None] | None = None
-    content: aiohttp.StreamReader | None = None
+    content: ContentStream | None = None
+    _payload: ContentStream | None  # type: ignore[assignment]  # which aiohttp only ends
     _wire: asyncio.Transport
     _socket: Socket
     _receive_size = 0
@@ -199,17 +198,18 @@ class Handler(ResponseHandler):
         framing = head.framing()
         content = framing.take(data) if data else b""
         self._framing, self._may_keep = framing, head.may_keep
-        self._answer(head, aiohttp.EMPTY_PAYLOAD if framing.is_at_end and not content else self._stream())
+        stream = ContentStream(self, self._loop)
+        if framing.is_at_end and not content:
+            stream.feed_eof()
+        else:
+            self._payload = stream
+        self._answer(head, stream)
         if self._payload is not None:
             if not framing.is_at_end:
                 self._reschedule_timeout()
-            self._pass_on(framing, self._payload, content)
+            self._pass_on(framing, stream, content)
 
-    def _stream(self) -> aiohttp.StreamReader:
-        self._payload = aiohttp.StreamReader(self, BUFFER, loop=self._loop)
-        return self._payload
-
-    def _answer(self, head: ResponseHead, content: aiohttp.StreamReader) -> None:
+    def _answer(self, head: ResponseHead, content: ContentStream) -> None:
         """Hands out the response. A connection whose response comes before the whole request was sent is not reused."""
         self.status = head.status
         if self.is_sending or self._unsent():
@@ -228,7 +228,7 @@ class Handler(ResponseHandler):
             self._reschedule_timeout()
         self._pass_on(framing, self._payload, content)
 
-    def _pass_on(self, framing: Framing, stream: aiohttp.StreamReader, content: bytes) -> None:
+    def _pass_on(self, framing: Framing, stream: ContentStream, content: bytes) -> None:
         stream.feed_data(content)
         if not framing.is_at_end:
             return
@@ -239,7 +239,7 @@ class Handler(ResponseHandler):
         else:
             self._end(stream)
 
-    def _end(self, stream: aiohttp.StreamReader) -> None:
+    def _end(self, stream: ContentStream) -> None:
         if self._payload is stream:
             self._payload = None
             stream.feed_eof()

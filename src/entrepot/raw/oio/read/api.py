@@ -16,6 +16,13 @@ LARGE: Final = 32 * 1024 * 1024
 """The most bytes that are joined in a list. Allocators grow a larger buffer without a copy, by moving its pages."""
 
 
+DIRECT: Final = 256 * 1024
+"""From this many promised bytes on, they are received where they stay. Fewer are joined at less cost."""
+
+RESERVED: Final = 1024 * 1024 * 1024
+"""The most bytes of memory that are reserved because a storage states a length. More grows as content arrives."""
+
+
 class Read:
     """The body of a read, positioned at the start of the requested range.
 
@@ -131,19 +138,104 @@ class Joiner:
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
+class FinalBuffer:
+    """Memory that is received into and then becomes one `bytes`, without a copy.
+
+    CPython hands out the memory of a `BytesIO` itself if nothing else refers to it. `bytes(size)` is memory that the
+    system has not provided yet, so that a size which was stated and never arrives costs nothing.
+
+    Use `view` in a `with` block, and `taken` after it: a view that is left makes it a copy.
+
+    Arguments:
+        size: the number of bytes.
+    """
+
+    __slots__ = ("_content",)
+
+    def __init__(self, size: int) -> None:
+        self._content = io.BytesIO(bytes(size))
+
+    def view(self) -> memoryview:
+        """The memory, to write to."""
+        return self._content.getbuffer()
+
+    def append(self, piece: bytes) -> None:
+        """Adds bytes at the end."""
+        self._content.seek(0, io.SEEK_END)
+        self._content.write(piece)
+
+    def taken(self, size: int | None = None) -> bytes:
+        """Returns all bytes, or the first `size` of them."""
+        content = self._content.getvalue()
+        return content if size is None else content[:size]
+
+
 async def read_to_end(body: Read) -> bytes:
-    """Reads a body to its end. Content that comes in one piece is not copied."""
+    """Reads a body to its end, as `read_up_to` does."""
+    return await read_up_to(body, WHOLE)
+
+
+async def read_up_to(body: Read, n: int) -> bytes:
+    """Reads `n` bytes, fewer only at the end.
+
+    What comes in one piece is not copied. What the body promises beyond its first piece is received where it stays.
+    """
+    first = await body.read(n)
+    missing = n - len(first)
+    if not first or missing <= 0 or body.is_at_end:
+        return first
+    promised = in_place(body, missing)
+    if promised:
+        return await _read_in_place(body, first, missing, promised)
     joiner = Joiner()
-    await pass_on(body, joiner.add)
+    joiner.add(first)
+    await pass_on(body, joiner.add, _rest(n, len(first)))
     return joiner.whole()
 
 
-async def pass_on(body: Read, take: Callable[[bytes], object]) -> int:
-    """Reads a body to its end and calls `take` with each piece. Returns the number of bytes."""
+def in_place(body: Read, missing: int) -> int:
+    """How many of the missing bytes are worth a `FinalBuffer`: those that the body promises, unless they are few.
+
+    It is not more than `RESERVED`, whatever the storage states.
+    """
+    promised = min(missing, body.remaining or 0, RESERVED)
+    return promised if promised >= DIRECT else 0
+
+
+async def _read_in_place(body: Read, first: bytes, missing: int, promised: int) -> bytes:
+    start = len(first)
+    content = FinalBuffer(start + promised)
+    with content.view() as view:
+        view[:start] = first
+        filled = await fill(body, view[start:])
+    if filled < promised:
+        return content.taken(start + filled)
+    if missing > promised and not body.is_at_end:
+        await pass_on(body, content.append, _rest(missing, promised))
+    return content.taken()
+
+
+async def fill(body: Read, buffer: memoryview) -> int:
+    """Reads into a buffer until it is full, or to the end. Returns the number of bytes."""
+    filled = 0
+    while filled < len(buffer) and (size := await body.readinto(buffer[filled:])):
+        filled += size
+        if body.is_at_end:
+            break
+    return filled
+
+
+async def pass_on(body: Read, take: Callable[[bytes], object], n: int = WHOLE) -> int:
+    """Reads `n` bytes, fewer only at the end, and calls `take` with each piece. Returns the number of bytes."""
     size = 0
-    while piece := await body.read(WHOLE):
+    while size < n and (piece := await body.read(_rest(n, size))):
         take(piece)
         size += len(piece)
         if body.is_at_end:
             break
     return size
+
+
+def _rest(n: int, done: int) -> int:
+    """What is left of `n` bytes. All stays all: bodies that request by demand look for `WHOLE`."""
+    return n if n >= WHOLE else n - done

@@ -22,7 +22,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from entrepot.errors import ContentTruncated, Error, RangeNotSatisfied
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from entrepot.raw.accessor import Accessor
     from entrepot.raw.ops import OpRead
     from entrepot.raw.rps import RpRead
+
+T = TypeVar("T")
 
 
 class ByRangeSeekableReader(Read):
@@ -89,13 +91,22 @@ class ByRangeSeekableReader(Read):
         is_all = self._position == self._body_position == self._range.size
         return is_all and self._body is not None and self._body.is_at_end
 
+    @property
+    def remaining(self) -> int | None:
+        size = self._range.size
+        return None if size is None else max(0, size - self._position)
+
     async def read(self, n: int) -> bytes:
         check_not_closed(self._is_closed)
-        return await self._advance(lambda body: body.read(n), n) if n else b""
+        return await self._advance(lambda: self._read(n), b"") if n else b""
+
+    async def readinto(self, buffer: memoryview) -> int:
+        check_not_closed(self._is_closed)
+        return await self._advance(lambda: self._read_into(buffer), 0) if buffer else 0
 
     async def next(self) -> bytes | None:
         check_not_closed(self._is_closed)
-        return await self._advance(lambda body: body.next(), WHOLE) or None
+        return await self._advance(self._next, b"") or None
 
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         check_not_closed(self._is_closed)
@@ -109,18 +120,17 @@ class ByRangeSeekableReader(Read):
         self._is_closed = True
         await self._drop()
 
-    async def _advance(self, verb: Callable[[Read], Awaitable[bytes | None]], n: int) -> bytes:
+    async def _advance(self, verb: Callable[[], Awaitable[T]], nothing: T) -> T:
         if self._is_past_end():
-            return await self._finish()
+            await self._finish()
+            return nothing
         try:
-            if await self._is_in_tail():
-                return self._take_tail(n)
-            return self._take(await verb(await self._body_here(n)) or b"")
+            return await verb()
         except RangeNotSatisfied as error:
             await self._drop()
             self._note_response()
             await self._range.judge_refusal(self._position, error)
-            return b""
+            return nothing
         except Error:
             await self._drop()
             self._note_response()  # a response of another object is the better error
@@ -128,6 +138,29 @@ class ByRangeSeekableReader(Read):
         except BaseException:
             await self._drop()
             raise
+
+    async def _read(self, n: int) -> bytes:
+        if await self._is_in_tail():
+            return self._take_tail(n)
+        data = await (await self._body_here(n)).read(n)
+        self._move(len(data))
+        return data
+
+    async def _read_into(self, buffer: memoryview) -> int:
+        if await self._is_in_tail():
+            data = self._take_tail(len(buffer))
+            buffer[: len(data)] = data
+            return len(data)
+        size = await (await self._body_here(len(buffer))).readinto(buffer)
+        self._move(size)
+        return size
+
+    async def _next(self) -> bytes:
+        if await self._is_in_tail():
+            return self._take_tail(WHOLE)
+        data = await (await self._body_here(WHOLE)).next() or b""
+        self._move(len(data))
+        return data
 
     async def _drop(self) -> None:
         body, self._body = self._body, None
@@ -138,7 +171,7 @@ class ByRangeSeekableReader(Read):
         limit = self._range.limit
         return limit is not None and self._position >= limit
 
-    async def _finish(self) -> bytes:
+    async def _finish(self) -> None:
         """Checks that the end of the range is the end of the body, and closes the body."""
         body, is_at_end = self._body, self._body_position == self._range.limit
         try:
@@ -146,7 +179,6 @@ class ByRangeSeekableReader(Read):
                 raise ContentTruncated("the storage sent more bytes than the range has")
         finally:
             await self._drop()
-        return b""
 
     async def _is_in_tail(self) -> bool:
         """Whether the position is in the tail, which is read when a seek from the end leads into it."""
@@ -198,18 +230,17 @@ class ByRangeSeekableReader(Read):
             self._body_position += len(dropped)
         return True
 
-    def _take(self, data: bytes) -> bytes:
-        """Checks the bytes of the inner body and then moves the position."""
+    def _move(self, size: int) -> None:
+        """Checks the bytes that the inner body returned and then moves the position."""
         self._note_response()
-        position, limit = self._position + len(data), self._range.limit
-        if data and limit is not None and position > limit:
+        position, limit = self._position + size, self._range.limit
+        if size and limit is not None and position > limit:
             raise ContentTruncated(f"the storage sent {position} bytes, the range has {limit}")
-        if data:
+        if size:
             self._range.reach(position)
         else:
             self._range.check_end(position)
         self._position = self._body_position = position
-        return data
 
     def _note_response(self) -> None:
         if self._body_response is not None:

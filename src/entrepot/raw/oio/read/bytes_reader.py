@@ -47,8 +47,19 @@ class BytesReader(Read):
     def is_at_end(self) -> bool:
         return self._buffer is not None and self._position >= len(self._buffer)
 
+    @property
+    def remaining(self) -> int | None:
+        return None if self._buffer is None else max(0, len(self._buffer) - self._position)
+
     async def read(self, n: int) -> bytes:
         return self._take(n)
+
+    async def readinto(self, buffer: memoryview) -> int:
+        self._check_open()
+        data = memoryview(self._bytes())[self._position : self._position + len(buffer)]
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
 
     async def seek(self, offset: int, whence: int = 0) -> int:
         self._check_open()

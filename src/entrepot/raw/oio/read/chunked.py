@@ -11,6 +11,9 @@ I/O (one from the end may request the size): the next verb finds the position el
 chunk, cancels the requests in flight and starts again there. An error or a cancellation drops them as well. A chunk
 that comes short breaks the sequence, so the chunks in flight after it are dropped.
 
+A read into a buffer lends it to the requests (`_place`): a chunk that lies completely in the buffer is received there,
+any other is copied. When the verb returns or raises, none of them is in flight any more.
+
 Only `PinnedRange` decides where the object ends: by its size, or, where the storage does not report one, by a short
 or refused chunk. Up to `concurrent` requests run at the same time in the window; one task at a time uses the reader.
 """
@@ -22,7 +25,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from entrepot.errors import RangeNotSatisfied
+from entrepot.errors import Error, RangeNotSatisfied
 
 from .api import Read, check_not_closed
 from .pinned_range import PinnedRange
@@ -31,6 +34,9 @@ from .seek import seek_target
 if TYPE_CHECKING:
     from entrepot.raw.ops import OpRead
     from entrepot.raw.runtime import Window
+
+Chunk = bytes | memoryview
+"""The bytes of a chunk: its own, or the part of a buffer that they were received into."""
 
 
 class ChunkedReader(Read):
@@ -53,12 +59,13 @@ class ChunkedReader(Read):
         "_hint",
         "_in_flight",
         "_is_closed",
+        "_place",
         "_position",
         "_range",
         "_size",
     )
 
-    def __init__(self, pinned: PinnedRange, args: OpRead, window: Callable[[int], Window[bytes]]) -> None:
+    def __init__(self, pinned: PinnedRange, args: OpRead, window: Callable[[int], Window[Chunk]]) -> None:
         self._range = pinned
         self._size = args.chunk or 1
         self._hint = args.content_length_hint or 0
@@ -66,17 +73,31 @@ class ChunkedReader(Read):
         self._position = 0
         self._is_closed = False
         self._ahead = 0
-        self._chunk = b""
+        self._chunk: Chunk = b""
         self._chunk_start = 0
+        self._place: tuple[int, memoryview] | None = None
+
+    @property
+    def remaining(self) -> int | None:
+        size = self._range.size
+        return None if size is None else max(0, size - self._position)
 
     async def read(self, n: int) -> bytes:
         check_not_closed(self._is_closed)
         if n == 0 or not await self._chunk_here():
             return b""
-        offset = self._position - self._chunk_start
-        data = self._chunk[offset : offset + n]
-        self._position += len(data)
-        return data
+        return bytes(self._take(n))
+
+    async def readinto(self, buffer: memoryview) -> int:
+        check_not_closed(self._is_closed)
+        start, self._place = self._position, (self._position, buffer)
+        try:
+            return await self._receive(buffer)
+        except BaseException:
+            self._position = start
+            raise
+        finally:
+            self._place = None
 
     async def next(self) -> bytes | None:
         return await self.read(self._size) or None
@@ -90,6 +111,31 @@ class ChunkedReader(Read):
     async def close(self) -> None:
         self._is_closed = True
         await self._drop()
+
+    def _take(self, n: int) -> Chunk:
+        offset = self._position - self._chunk_start
+        data = self._chunk[offset : offset + n]
+        self._position += len(data)
+        return data
+
+    async def _receive(self, buffer: memoryview) -> int:
+        """Fills a buffer with chunks that are received there, or copied. An error ends it after the first of them."""
+        filled = 0
+        while filled < len(buffer):
+            try:
+                if not await self._chunk_here():
+                    break
+            except Error:
+                if filled:
+                    break  # the next verb makes the request again, and raises
+                raise
+            data = self._take(len(buffer) - filled)
+            if isinstance(data, bytes):
+                buffer[filled : filled + len(data)] = data
+            filled += len(data)
+        if isinstance(self._chunk, memoryview):
+            self._chunk_start, self._chunk = self._position, b""  # the buffer belongs to the caller again
+        return filled
 
     async def _drop(self) -> None:
         self._chunk = b""
@@ -145,7 +191,23 @@ class ChunkedReader(Read):
     def _fill(self) -> None:
         while not self._in_flight.is_full() and self._may_request_ahead():
             begin, self._ahead = self._ahead, self._ahead + self._size
-            self._in_flight.spawn(partial(self._range.fetch, begin, self._ahead))
+            place = self._place_of(begin)
+            if place is None:
+                self._in_flight.spawn(partial(self._range.fetch, begin, self._ahead))
+            else:
+                self._in_flight.spawn(partial(self._fetch_into, begin, place))
+
+    def _place_of(self, begin: int) -> memoryview | None:
+        """The part of the lent buffer for the chunk that begins there, if all of the chunk is in it."""
+        if self._place is None:
+            return None
+        start, buffer = self._place
+        limit = self._range.limit
+        end = begin + self._size if limit is None else min(begin + self._size, limit)
+        return buffer[begin - start : end - start] if start <= begin and end <= start + len(buffer) else None
+
+    async def _fetch_into(self, begin: int, place: memoryview) -> memoryview:
+        return place[: await self._range.fetch_into(begin, place)]
 
     def _may_request_ahead(self) -> bool:
         limit = self._range.limit if self._range.size is not None else None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from entrepot.errors import ContentIncomplete
 
-from .api import WHOLE, Read
+from .api import WHOLE, FinalBuffer, Read, in_place
 from .pinned_range import PinnedRange
 from .seek import seek_target
 
@@ -61,27 +61,28 @@ class Cursor:
         return self._has_more and self._body is not None and not is_at_end
 
     async def take(self, n: int) -> bytes:
-        """Returns `n` bytes, fewer only at the end of the range."""
+        """Returns `n` bytes, fewer only at the end of the range. What is promised is received where it stays."""
         while (missing := n - self._unread_length()) > 0:
             data = await self._call(lambda body: body.read(missing))
-            self._note_arrival(data)
+            self._note_arrival(len(data))
             if data:
                 self._unread.append(data)
             if not data or (len(data) < missing and self._is_at_end()):
+                break
+            promised = 0 if self._body is None else in_place(self._body, missing - len(data))
+            if promised and not await self._receive(promised):
                 break
         return self._hand_over(n)
 
     async def take_into(self, view: memoryview) -> int:
         """Fills a buffer of bytes and returns their number, fewer than it holds only at the end of the range.
 
-        Each piece is copied as it arrives, so that no other memory of that size is needed. After an error all of them
-        are unread again.
+        The bytes are received into the buffer. After an error, those that came before it are unread again.
         """
         start, filled = self.position, 0
         try:
-            while filled < len(view) and (data := await self.take_some(len(view) - filled)):
-                view[filled : filled + len(data)] = data
-                filled += len(data)
+            while filled < len(view) and (size := await self._take_some_into(view[filled:])):
+                filled += size
                 if not self._unread and self._is_at_end():
                     break
         except BaseException:
@@ -104,7 +105,7 @@ class Cursor:
         """Returns at least one byte and at most `n`, without waiting for more; `b""` at the end."""
         if not self._unread:
             data = await self._call(lambda body: body.read(n))
-            self._note_arrival(data)
+            self._note_arrival(len(data))
             self._unread = [data]
         return self._hand_over(n)
 
@@ -113,10 +114,8 @@ class Cursor:
         if self._unread:
             return self._hand_over(WHOLE)
         chunk = await self._call(_next) or b""
-        self._note_arrival(chunk)
-        self.position += len(chunk)
-        if chunk:
-            self._range.reach(self.position)
+        self._note_arrival(len(chunk))
+        self._advance(len(chunk))
         return chunk
 
     async def move(self, offset: int, whence: int) -> int:
@@ -160,11 +159,37 @@ class Cursor:
     def _is_at_end(self) -> bool:
         return self._body is not None and self._body.is_at_end
 
-    def _note_arrival(self, data: bytes) -> None:
+    async def _take_some_into(self, view: memoryview) -> int:
+        """Receives at least one byte into a buffer, without waiting for more; 0 at the end."""
+        if self._unread:
+            data = self._hand_over(len(view))
+            view[: len(data)] = data
+            return len(data)
+        size = await self._call(lambda body: body.readinto(view))
+        self._note_arrival(size)
+        self._advance(size)
+        return size
+
+    async def _receive(self, promised: int) -> bool:
+        """Adds promised bytes to the unread ones, in one piece. False if the range ended before."""
+        size = self._unread_length() + promised
+        content = FinalBuffer(size)
+        with content.view() as view:
+            filled = await self.take_into(view)
+        self._unread.insert(0, content.taken(None if filled == size else filled))
+        self.position -= filled
+        return filled == size
+
+    def _note_arrival(self, size: int) -> None:
         """Checks an end against the size: a body that was opened later does not know the first one's promise."""
-        if not data:
+        if not size:
             self._range.check_end(self.position + self._unread_length())
-        self._has_more = bool(data)
+        self._has_more = size > 0
+
+    def _advance(self, size: int) -> None:
+        self.position += size
+        if size:
+            self._range.reach(self.position)
 
     def _unread_length(self) -> int:
         return sum(map(len, self._unread))
@@ -175,9 +200,7 @@ class Cursor:
         if len(data) > n:
             data, rest = data[:n], data[n:]
             self._unread.append(rest)
-        self.position += len(data)
-        if data:
-            self._range.reach(self.position)
+        self._advance(len(data))
         return data
 
 

@@ -8,21 +8,27 @@ If the size is unknown, a short or refused request shows the end only after all 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ContentIncomplete, RangeNotSatisfied
 from entrepot.raw.oio.windowed import gather
 from entrepot.types import BytesRange
 
-from .api import Joiner
+from .api import Read, pass_on, read_up_to
 from .pinned_range import PinnedRange
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Window
 
 Span = tuple[int, int]
+
+NEAR: Final = 1024
+"""The largest gap in bytes that is always received with its neighbours."""
+
+FAR: Final = 64 * 1024
+"""The largest gap in bytes that is received with its neighbours: a larger one is dropped at less cost."""
 
 
 def merge_spans(spans: Iterable[Span], gap: int) -> list[Span]:
@@ -85,39 +91,63 @@ async def _resolve(pinned: PinnedRange, wanted: BytesRange) -> Span:
 
 
 class _Request:
-    """One request, and the spans that are cut out of its bytes as they arrive.
+    """One request, and the spans that are cut out of its bytes.
+
+    Spans that overlap or lie close to each other are received as one block, and copied out of it. A span that is a
+    block of its own is received where it stays.
 
     Arguments:
         span: the requested bytes.
-        wanted: the spans to cut out, sorted; they may reach beyond `span`.
+        wanted: the spans to cut out, sorted; they may reach beyond `span`, or end before it.
 
     Attributes:
-        cut: the bytes of each wanted span.
+        cut: the bytes of each wanted span, once they have arrived.
         reached: the end of the bytes that arrived.
         refusal: the error, if the range was refused.
     """
 
-    __slots__ = ("_passed", "cut", "reached", "refusal", "span", "wanted")
+    __slots__ = ("cut", "reached", "refusal", "span", "wanted")
 
     def __init__(self, span: Span, wanted: Sequence[Span]) -> None:
         self.span = span
         self.wanted = wanted
-        self.cut = [Joiner() for _ in wanted]
+        self.cut = [b""] * len(wanted)
         self.reached = span[0]
         self.refusal: RangeNotSatisfied | None = None
-        self._passed = 0
 
-    def take(self, piece: bytes) -> None:
-        """Cuts the wanted spans out of the next bytes."""
-        begin, self.reached = self.reached, self.reached + len(piece)
-        while self._passed < len(self.wanted) and self.wanted[self._passed][1] <= begin:
-            self._passed += 1
-        for index in range(self._passed, len(self.wanted)):
-            low, high = self.wanted[index]
-            if low >= self.reached:
-                break
-            if high > begin:
-                self.cut[index].add(piece[max(0, low - begin) : high - begin])
+    async def take(self, body: Read) -> int:
+        """Receives the blocks, and drops the bytes between and after them. Returns the number of all bytes."""
+        begin, end = self.span
+        self.reached = begin
+        parts = [(max(begin, low), max(begin, min(end, high))) for low, high in self.wanted]
+        cut = list[bytes]()
+        for low, high, count in _blocks(parts):
+            self.reached += await pass_on(body, len, low - self.reached)
+            block = await read_up_to(body, high - low)
+            self.reached += len(block)
+            inner = parts[len(cut) : len(cut) + count]
+            cut += [block] if count == 1 else [block[start - low : stop - low] for start, stop in inner]
+        self.cut = cut
+        self.reached += await pass_on(body, len, end - self.reached)
+        return self.reached - begin
+
+
+def _blocks(spans: Sequence[Span]) -> Iterator[tuple[int, int, int]]:
+    """The spans in blocks: where each begins and ends, and how many spans it has.
+
+    A gap is received with a block if it is no larger than the next span, so that a block is at most twice as large as
+    what is wanted of it, or a little more.
+    """
+    begin = end = count = 0
+    for low, high in spans:
+        if count and low - end <= max(NEAR, min(FAR, high - low)):
+            end, count = max(end, high), count + 1
+            continue
+        if count:
+            yield begin, end, count
+        begin, end, count = low, high, 1
+    if count:
+        yield begin, end, count
 
 
 def _requests(spans: Iterable[Span], gap: int, chunk: int | None) -> list[_Request]:
@@ -134,7 +164,7 @@ def _requests(spans: Iterable[Span], gap: int, chunk: int | None) -> list[_Reque
 async def _fetch(pinned: PinnedRange, request: _Request) -> None:
     """Makes a request. A refusal is kept: its meaning is known when all other requests are back."""
     try:
-        await pinned.fetch_pieces(*request.span, request.take)
+        await pinned.receive(*request.span, request.take)
     except RangeNotSatisfied as refusal:
         request.refusal = refusal
 
@@ -172,7 +202,7 @@ def _contents(requests: Iterable[_Request]) -> dict[Span, list[bytes]]:
     contents: dict[Span, list[bytes]] = {}
     for request in requests:
         for span, content in zip(request.wanted, request.cut, strict=True):
-            contents.setdefault(span, []).append(content.whole())
+            contents.setdefault(span, []).append(content)
     return contents
 
 

@@ -91,6 +91,10 @@ class FileReader(Read):
     def is_at_end(self) -> bool:
         return self._content is not None and self._position >= self._content.size
 
+    @property
+    def remaining(self) -> int | None:
+        return None if self._content is None else max(0, self._content.size - self._position)
+
     async def read(self, n: int) -> bytes:
         self._check_open()
         content = self._content
@@ -105,6 +109,21 @@ class FileReader(Read):
             data = await self._file.run(_read, content, self._position, n)
         self._position += len(data)
         return data
+
+    async def readinto(self, buffer: memoryview) -> int:
+        self._check_open()
+        if self._content is None:
+            await self._open(0)
+        content = self._content
+        assert content is not None
+        if content.snapshot is not None or len(buffer) < SMALL or self._position >= content.size:
+            return await super().readinto(buffer)  # copying costs less than a task
+        assert self._file is not None
+        # The thread writes to the caller's memory, so the call is over only when the thread has ended.
+        call = partial(self._file.run, _read_into, content, self._position, buffer)
+        size = await self._runtime.shield(call)
+        self._position += size
+        return size
 
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         self._check_open()
@@ -195,8 +214,21 @@ def _read(raw: io.FileIO, content: _Content, position: int, n: int) -> bytes:
     with translate_os_errors():
         data = os.pread(raw.fileno(), wanted, begin)
     if not data:
-        raise ContentIncomplete(
-            f"the file shrank during the read: it had {content.size} bytes, {position} came",
-            is_temporary=False,
-        )
+        raise _shrank(content, position)
     return data
+
+
+def _read_into(raw: io.FileIO, content: _Content, position: int, buffer: memoryview) -> int:
+    wanted = min(len(buffer), content.size - position, PREAD_LIMIT)
+    with translate_os_errors():
+        size = os.preadv(raw.fileno(), [buffer[:wanted]], content.start + position)
+    if not size:
+        raise _shrank(content, position)
+    return size
+
+
+def _shrank(content: _Content, position: int) -> ContentIncomplete:
+    return ContentIncomplete(
+        f"the file shrank during the read: it had {content.size} bytes, {position} came",
+        is_temporary=False,
+    )

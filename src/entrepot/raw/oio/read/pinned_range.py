@@ -27,7 +27,7 @@ a cancelled request leaves the known facts as they were.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ from entrepot.raw.rps import RpRead
 from entrepot.types import BytesRange, Metadata
 from entrepot.types.records import field_names, replace
 
-from .api import Joiner, Read, pass_on
+from .api import Read, fill, pass_on, read_up_to
 from .bytes_reader import BytesReader
 
 if TYPE_CHECKING:
@@ -143,15 +143,36 @@ class PinnedRange:
         Raises:
             RangeNotSatisfied: the range was refused. `judge_refusal` finds out why.
         """
-        joiner = Joiner()
-        await self.fetch_pieces(begin, end, joiner.add)
-        return joiner.whole()
+        data = b""
 
-    async def fetch_pieces(self, begin: int, end: int, take: Callable[[bytes], object]) -> None:
-        """Calls `take` with the pieces of `fetch` as they arrive. An error may follow the last piece."""
+        async def take(body: Read) -> int:
+            nonlocal data
+            data = await read_up_to(body, end - begin)
+            return len(data)
+
+        await self.receive(begin, end, take)
+        return data
+
+    async def fetch_into(self, begin: int, buffer: memoryview) -> int:
+        """Receives the bytes from `begin` on into a buffer, as `fetch` does. Returns their number."""
+        return await self.receive(begin, begin + len(buffer), lambda body: fill(body, buffer))
+
+    async def receive(self, begin: int, end: int, take: Callable[[Read], Awaitable[int]]) -> int:
+        """Opens a body for the bytes from `begin` up to `end`, and checks what came of them. Returns their number.
+
+        Arguments:
+            begin: the first byte.
+            end: the end; fewer bytes come only at the end of the object.
+            take: reads the bytes and returns their number. An error may follow the last one.
+
+        Raises:
+            RangeNotSatisfied: the range was refused. `judge_refusal` finds out why.
+        """
         response, body = await self.open(begin, end)
         try:
-            length = await pass_on(body, take)
+            length = await take(body)
+            if not body.is_at_end:
+                length += await pass_on(body, len)  # there must be no more
         except Error:
             self.note(response)  # a response of another object is the better error
             raise
@@ -165,6 +186,7 @@ class PinnedRange:
             raise ContentTruncated(f"the storage sent {length} bytes, {end - begin} were requested")
         if length:
             self.reach(begin + length)
+        return length
 
     def note(self, response: RpRead) -> None:
         """Takes the facts of a response, or refuses it because it is of another object.
