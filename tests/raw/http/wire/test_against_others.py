@@ -69,15 +69,18 @@ def parsed_by_pattern(raw: bytes, has_content: bool) -> ResponseHead | type[Malf
 
 
 def bytes_of_response(message: bytes, method: str) -> tuple[bytes, bool]:
-    """The message up to the end of the response, if it has one, and whether its chunks have no bare LF."""
+    """The message up to the end of the response, if it has one, and whether no line of its chunks has a bare LF."""
 
     def exchanged(end: int) -> Exchange:
         exchange = Exchange(has_content=method != "HEAD")
         exchange.take(message[:end])
         return exchange
 
-    end = bisect_left(range(len(message)), True, key=lambda end: exchanged(end).state is State.DONE)
-    framing = exchanged(end)._framing
+    whole, end = exchanged(len(message)), len(message)
+    if whole.state is State.DONE and not whole.is_exact:
+        end = bisect_left(range(end), True, key=lambda end: exchanged(end).state is State.DONE)
+        whole = exchanged(end)
+    framing = whole._framing
     return message[:end], not isinstance(framing, Chunked) or framing.is_exact
 
 
@@ -102,6 +105,32 @@ def test_how_a_response_is_cut_changes_nothing(count: int) -> None:
         assert taken(cut(message, chance), method) == expected, message
         if chance.random() < 0.2:
             assert taken([bytes([byte]) for byte in message], method) == expected, message
+
+
+def received_in_part(message: bytes, method: str, chance: random.Random) -> tuple[bytes, State, bool]:
+    """The content, of which some is received into a buffer, as it is for a reader with a buffer of its own."""
+    exchange, content, position = Exchange(has_content=method != "HEAD"), b"", 0
+    exchange.request_sent()
+    while position < len(message):
+        piece = message[position : position + chance.randint(1, 40)]
+        if exchange.receivable and chance.random() < 0.7:
+            piece = piece[: exchange.receivable]
+            exchange.note_received(len(piece))
+            content += piece
+        else:
+            content += exchange.take(piece)
+        position += len(piece)
+    return content, exchange.state, exchange.may_serve_another
+
+
+@pytest.mark.parametrize("count", [2_000, SOAK])
+def test_content_that_is_received_into_a_buffer_is_the_same(count: int) -> None:
+    for chance, message, method in messages(count, 4):
+        outcome, may_serve_another = taken([message], method)
+        if outcome is not None and outcome.status is not None:
+            state = State.DONE if outcome.is_ended else State.CONTENT
+            expected = (outcome.content, state, may_serve_another)
+            assert received_in_part(message, method, chance) == expected, message
 
 
 @pytest.mark.parametrize("count", [FEW, SOAK])

@@ -2,6 +2,7 @@
 
 import re
 
+import h11
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,3 +97,19 @@ def test_a_head_has_exactly_its_lines_whatever_is_put_into_it(
     else:
         lines = [f"{method} {target} HTTP/1.1", *COMMON.values(), *(f"{name}: {value}" for name, value in headers)]
         assert head_of(request, target, COMMON) == "\r\n".join([*lines, "\r\n"]).encode("utf-8", "surrogateescape")
+
+
+def test_another_parser_reads_the_request_that_was_written() -> None:
+    headers = [("X-Amz-Date", "20261129T221133Z"), ("ETag", '"a, b"'), ("x", "1"), ("X", "a\tb"), ("Empty", "")]
+    head = head_of(HttpRequest("PUT", "http://h/", headers, b"abc"), "/a%20b?c=%0d", COMMON)
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(head + b"abc")
+    request = connection.next_event()
+    assert isinstance(request, h11.Request)
+    assert (request.method, request.target) == (b"PUT", b"/a%20b?c=%0d")
+    common = [("host", "h"), ("user-agent", "entrepot")]
+    expected = [*common, *((name.lower(), value) for name, value in headers), ("content-length", "3")]
+    assert [(name.decode(), value.decode()) for name, value in request.headers] == expected
+    content, end = connection.next_event(), connection.next_event()
+    assert isinstance(content, h11.Data)
+    assert (content.data, isinstance(end, h11.EndOfMessage)) == (b"abc", True)
