@@ -9,7 +9,11 @@ PIECE: Final = 256 * 1024
 
 def cut(content: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
     """Cuts content into pieces of `PIECE` bytes. Only pieces that span several inputs are copied."""
-    gathered, size = list[memoryview](), 0
+    if len(content) == 1 and isinstance(content[0], bytes) and 0 < len(content[0]) <= PIECE:
+        yield content[0]  # most uploads
+        return
+    gathered: list[memoryview] = []
+    size = 0
     for part in content:
         view = memoryview(part).cast("B")
         while view:
