@@ -165,8 +165,8 @@ class Observation(AroundAccessor, Generic[Token]):
         self,
         calls: tuple[Operation, Operation],
         path: str,
-        call: Callable[[*Args], Awaitable[T]],
-        *args: *Args,
+        call: Callable[..., Awaitable[T]],
+        *args: Any,
     ) -> T:
         """Starts the operation by a whole operation of the inner accessor.
 
@@ -176,14 +176,20 @@ class Observation(AroundAccessor, Generic[Token]):
             call: the inner accessor's method.
             args: its arguments.
         """
-        self._begin(calls[0], path, args)
+        opening, waiting = calls
+        self._begin(opening, path, args)
         token, started = self.entered(), self._now()
         try:
             result = await call(*args)
         except BaseException as error:
             self.seconds += self._now() - started
             self.failure = kind_of(error)
-            self.failed(calls[not isinstance(error, Exception)], path, error)
+            if isinstance(error, Exception):
+                self.failed(opening, path, error)
+            else:
+                if waiting is _WRITER_CLOSE:
+                    self._succeed(_WRITER_WRITE, args[1:], None)  # the data was taken
+                self.failed(waiting, path, error)
             self.ended()
             raise
         else:
