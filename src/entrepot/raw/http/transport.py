@@ -20,7 +20,8 @@ class HttpRequest:
     Arguments:
         method: such as `"GET"`.
         url: absolute and percent-encoded; sent unchanged.
-        headers: names and values, in order.
+        headers: names and values, in order. If they are a tuple, they are the same for many requests: what follows from
+            them may be kept.
         body: the content, or None for a request without content. A tuple has pieces that are sent one after the other,
             without being joined. A memoryview must be contiguous, and its bytes must not change until the response. The
             transport adds a Content-Length, also to a POST or PUT without content, and no other header about it.

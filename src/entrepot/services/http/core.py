@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import OpRead, OpStat, build_rooted_abs_path
@@ -12,6 +12,7 @@ from entrepot.raw.http.headers import basic_credentials, conditional_headers, pa
 from entrepot.raw.http.ranges import range_header
 from entrepot.raw.http.reader import refused_size, stated_content
 from entrepot.raw.http.transport import Header, HttpHeaders, HttpRequest, HttpResponse
+from entrepot.raw.http.url import encode_key
 from entrepot.raw.path import is_dir_path
 from entrepot.types import BytesRange, EntryMode, Metadata
 
@@ -78,7 +79,7 @@ class Site:
             InvalidInput: as `check_segments`.
         """
         check_segments(path)
-        return self.origin + quote(build_rooted_abs_path(self.root, path))
+        return self.origin + encode_key(build_rooted_abs_path(self.root, path))
 
     def _credentials(self) -> list[Header]:
         if self.token is not None:
@@ -119,6 +120,8 @@ def describe_probed(path: str, response: HttpResponse) -> Metadata:
 
 def is_directory_redirect(request: HttpRequest, response: HttpResponse) -> bool:
     """Whether the server redirected from a name to the same name with a slash, which means that it is a directory."""
+    if response.url == request.url:  # it did not redirect
+        return False
     requested, reached = urlsplit(request.url), urlsplit(response.url)
     if requested.path.endswith("/") or requested.netloc != reached.netloc:
         return False
