@@ -1,8 +1,8 @@
 """Sends requests to an HTTP object store: signs them, bounds the size of responses and raises errors."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Coroutine, Sequence
 from datetime import timedelta
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from entrepot.errors import Unexpected
 from entrepot.raw.runtime import Runtime
@@ -69,8 +69,8 @@ class HttpClient(Generic[D]):
         """Returns a form that anyone who has it can send until it expires."""
         return await self._signer.presign_form(request, form, expires)
 
-    async def open(self, request: HttpRequest, args: ObjectArgs) -> HttpResponse:
-        """Returns a response with the content of an object, or a 416, which `HttpReader` handles.
+    def open(self, request: HttpRequest, args: ObjectArgs) -> Coroutine[Any, Any, HttpResponse]:
+        """Returns a response with the content of an object, or a 416, to be completed by `refused`.
 
         Arguments:
             request: the request.
@@ -79,9 +79,10 @@ class HttpClient(Generic[D]):
         Raises:
             Error: the response has any other status.
         """
-        response = await self._send(request, RANGE_STATUSES, args)
-        if response.status != 416:
-            return response
+        return self._send(request, RANGE_STATUSES, args)
+
+    async def refused(self, response: HttpResponse) -> HttpResponse:
+        """Reads a 416 and closes it. Returns it with the size of the object in its headers, if it states the size."""
         return with_size(response, self.dialect.refused_size(await read_error_body(response)))
 
     async def call(self, request: HttpRequest, args: ObjectArgs | None = None) -> tuple[HttpHeaders, bytes]:

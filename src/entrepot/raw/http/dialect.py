@@ -107,6 +107,8 @@ class Dialect:
     def describe_requested(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:
         """The metadata in the response to a read or stat, which must be of the requested object.
 
+        A read without a version and conditions may be answered without it: then nothing else can be checked here.
+
         Raises:
             ConditionNotMatch: the response is of another version, or a condition does not hold.
         """

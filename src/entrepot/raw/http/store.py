@@ -122,7 +122,10 @@ class HttpStore(Accessor, Generic[D]):
 
     async def _with_size(self, response: HttpResponse, path: str, args: OpRead) -> HttpResponse:
         """The response; a 416 with the size of the object, which some servers do not state there."""
-        if response.status != 416 or "content-range" in response.headers:
+        if response.status != 416:
+            return response
+        response = await self._client.refused(response)
+        if "content-range" in response.headers:
             return response
         known = await self.stat(path, args.to_stat())
         return with_size(response, known.metadata.content_length)

@@ -242,7 +242,7 @@ class S3Accessor(HttpStore[S3Core]):
         return RpWrite(), self._multipart_writer(upload, args)
 
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
-        if args.append or len(data) > self.part_sizes(args).size(1):
+        if args.append or (len(data) > MIN_PART and len(data) > self.part_sizes(args).size(1)):
             return await self.write(path, args)
         upload = S3Upload(self._client, self._key(path), args)
         try:
