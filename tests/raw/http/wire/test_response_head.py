@@ -256,3 +256,21 @@ def test_what_is_not_valid_is_refused_each_time() -> None:
             head_of("X Y: 1")
         with pytest.raises(NotHttp):
             parse_head(b"HTTP/1.1 20 OK\r\n\r\n")
+
+
+@pytest.mark.parametrize("before", [b"", raw_response("103 Early Hints"), b"\r\n"])
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_the_bound_is_the_same_however_a_head_is_cut(before: bytes, beyond: int) -> None:
+    start, end = before + b"HTTP/1.1 200 OK\r\nX: ", b"\r\nContent-Length: 5\r\n\r\n"
+    message = start + b"x" * (MAX_HEAD - len(start) - len(end) + beyond) + end
+    for size in (len(message), len(message) - 1, MAX_HEAD // 2, 1000):
+        reader, heads = HeadReader(has_content=True), list[ResponseHead]()
+        try:
+            for position in range(0, len(message), size):
+                received = reader.take(message[position : position + size])
+                heads += [] if received is None else [received[0]]
+        except HeadTooLarge:
+            assert beyond
+        else:
+            assert not beyond
+            assert [head.length for head in heads] == [5]
