@@ -124,7 +124,8 @@ def received_in_part(message: bytes, method: str, chance: random.Random) -> tupl
 
 
 @pytest.mark.parametrize("count", [2_000, SOAK])
-def test_content_that_is_received_into_a_buffer_is_the_same(count: int) -> None:
+def test_content_that_is_received_into_a_buffer_is_the_same(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("entrepot.raw.http.wire.framing.MIN_DIRECT", 1)
     for chance, message, method in messages(count, 4):
         outcome, may_serve_another = taken([message], method)
         if outcome is not None and outcome.status is not None:

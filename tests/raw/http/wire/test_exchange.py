@@ -3,7 +3,7 @@
 import pytest
 
 from entrepot.raw.http.wire.exchange import Exchange, State
-from entrepot.raw.http.wire.framing import MalformedResponse
+from entrepot.raw.http.wire.framing import MIN_DIRECT, MalformedResponse
 from entrepot.testing.scripted_server import chunked, raw_response, whole_response
 
 RESPONSES = {
@@ -121,7 +121,8 @@ def test_a_malformed_response_is_broken_and_stays_so(message: bytes) -> None:
 
 
 @pytest.mark.parametrize("form", [*RESPONSES, "until the end"])
-def test_content_can_be_received_into_a_buffer(form: str) -> None:
+def test_content_can_be_received_into_a_buffer(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("entrepot.raw.http.wire.framing.MIN_DIRECT", 1)
     message = RESPONSES.get(form, UNTIL_THE_END)
     exchange, content, position = sent(), b"", 0
     while position < len(message):
@@ -145,3 +146,14 @@ def test_whether_an_end_is_exact_depends_on_nothing_but_the_end() -> None:
         assert (exchange.is_exact, exchange.may_serve_another) == (not beyond, False)
     exchange.take(b"x")
     assert not exchange.is_exact
+
+
+def test_the_rest_of_a_small_chunk_is_received_with_what_follows() -> None:
+    exchange = sent()
+    exchange.take(raw_response("200 OK", "Transfer-Encoding: chunked") + b"%x\r\n" % (MIN_DIRECT + 1))
+    assert exchange.receivable == MIN_DIRECT + 1
+    exchange.note_received(2)
+    assert exchange.receivable == 0
+    rest = bytes(MIN_DIRECT - 1)
+    assert exchange.take(rest + b"\r\n0\r\n\r\n") == rest
+    assert exchange.may_serve_another

@@ -16,6 +16,9 @@ from .text_cache import MAX_TEXT, TextCache
 FIELD_NAME: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 """The name of a header (RFC 9110, 5.6.2)."""
 
+MIN_DIRECT: Final = 16 * 1024
+"""The least of a chunk, in bytes, that is received into a buffer by itself: less arrives with the chunks after it."""
+
 _MAX_LINE: Final = 8 * 1024
 """The longest line of a chunk's size with its extensions, or of a trailer, in bytes."""
 
@@ -55,7 +58,7 @@ class Framing:
 
     @property
     def receivable(self) -> int:
-        """How many bytes may be received into a buffer now without `take`; 0 if the next byte may be no content.
+        """How many bytes may be received into a buffer now without `take`; 0 if the next bytes are to be taken.
 
         `note_received` must follow. Bytes past the end stay in the connection, so they do not make the end inexact.
         """
@@ -169,7 +172,7 @@ class Chunked(Framing):
 
     @property
     def receivable(self) -> int:
-        return self._chunk_left
+        return self._chunk_left if self._chunk_left >= MIN_DIRECT else 0
 
     def note_received(self, size: int) -> None:
         self._chunk_left -= size
