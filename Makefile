@@ -3,7 +3,8 @@
 #   make test     runs the tests that are not slow: what to run between two edits
 #   make test-all runs the slow tests as well, with branch coverage and its gate
 #   make test-rest             runs the slow tests alone, and then checks the gate over them and `make test COV=1`
-#   make test-pure             runs the tests of HTTP without the C extension of aiohttp
+#   make test-pure             runs the tests of HTTP over aiohttp, without its C extension
+#   make test-aiohttp          runs the tests of HTTP over aiohttp, which is not the default
 #   make check    adds lint, types and import rules
 #   make behavior SERVICE=s3   runs the behaviour suite on a store of yours (docs/behavior-suite.md)
 #   make behavior-all          runs it on every server that we know how to start
@@ -31,7 +32,7 @@ pytest := $(bin)/python -m pytest --numprocesses=$(JOBS)
 coverage := --cov --cov-report=term-missing:skip-covered
 shipped := not servers and not soak
 
-.PHONY: demo test test-all test-rest test-pure quick check behavior behavior-all integration-all soak bench bench-quick new-service docs clean
+.PHONY: demo test test-all test-rest test-pure test-aiohttp quick check behavior behavior-all integration-all soak bench bench-quick new-service docs clean
 .DELETE_ON_ERROR:
 
 demo: $(venv)/installed-demo
@@ -51,8 +52,12 @@ quick: $(venv)/installed-test
 	$(pytest) -m "not slow and $(shipped)" tests/types tests/raw tests/layers tests/blocking $(ARGS)
 
 test-pure: $(venv)/installed-test
-	AIOHTTP_NO_EXTENSIONS=1 $(pytest) -m "$(shipped)" \
+	AIOHTTP_NO_EXTENSIONS=1 ENTREPOT_TEST_TRANSPORT=aiohttp $(pytest) -m "$(shipped)" \
 		tests/raw/http tests/integration/test_misbehaving_http.py $(ARGS)
+
+test-aiohttp: $(venv)/installed-test
+	ENTREPOT_TEST_TRANSPORT=aiohttp $(pytest) -m "$(shipped)" \
+		tests/raw/http tests/integration tests/reliability tests/services/http tests/services/s3 $(ARGS)
 
 check: $(venv)/installed-dev
 	$(bin)/ruff check .

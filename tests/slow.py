@@ -20,6 +20,7 @@ SLOW = {
     r"tests/behavior/test_(model|read_oracle)\.py": "random calls on every service, compared with a model",
     r"tests/behavior/test_configured_by_variables\.py": "runs the suite in a new interpreter",
     r"tests/raw/http/test_uploads\.py": "waits for servers that take no content",
+    r"tests/raw/http/test_storm\.py": "cancels requests, again and again",
     r"tests/raw/http/test_wire\.py::test_what_comes_": "sends what was not asked for at each point of a response",
     r"tests/raw/http/test_wire\.py::test_(content_behind|a_response_without_end|mutated)": "sends responses in pieces",
     r"tests/raw/http/test_transport\.py::test_a_loop_that_ends": "starts an interpreter for each way to end a loop",

@@ -1,6 +1,6 @@
 """The HTTP transport that tests run over: ours, or the one that the variable ENTREPOT_TEST_TRANSPORT names.
 
-`make test` runs them over the transport that is the default, `make test-transports` over the other one.
+`make test` runs them over the transport that is the default, `make test-aiohttp` over the other one.
 """
 
 import os
@@ -34,4 +34,4 @@ async def waiting_requests(transport: Any) -> int:
 async def is_any_in_use(transport: Any) -> bool:
     """Whether a connection serves a request whose response has not arrived completely."""
     pool = (await transport._pools.get()).current()
-    return bool(pool._busy) if IS_NATIVE else not all(handler.is_idle for handler in pool._connector._made)
+    return bool(pool._busy if IS_NATIVE else pool._connector.is_in_use)

@@ -457,11 +457,12 @@ def test_how_a_mutated_response_is_cut_changes_nothing() -> None:
         assert outcome([bytes([byte]) for byte in message]) == expected, message
 
 
+@pytest.mark.parametrize("count", [1500, pytest.param(20_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])])
 @pytest.mark.parametrize("loop", LOOPS)
-def test_mutated_responses_leave_the_others_right(loop: str) -> None:
+def test_mutated_responses_leave_the_others_right(loop: str, count: int) -> None:
     """After each mutated response a good one is asked for, on the connection that was kept if it was."""
     chance = random.Random(11)
-    messages = [mutated(chance.choice(SEEDS), chance) for _ in range(1500)]
+    messages = [mutated(chance.choice(SEEDS), chance) for _ in range(count)]
 
     def script(asked: ReceivedRequest) -> Answer:
         kind, number = asked.target.strip("/").split("-")

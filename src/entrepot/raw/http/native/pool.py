@@ -139,7 +139,7 @@ class Pool:
 
     def _body(self, stream: ResponseStream) -> HttpBody:
         if stream.connection is None and stream.has_ended:
-            return WholeBody(stream.content(stream.held))
+            return WholeBody(stream.whole_content())
         return NativeBody(stream, note_use=self.note_use, settle=self.settle)
 
     async def _sent_again(self, request: HttpRequest, origin: Origin, head: bytes) -> ResponseStream:

@@ -77,6 +77,14 @@ class ResponseStream(Exchange):
         self.held -= len(piece)
         return piece
 
+    def whole_content(self) -> bytes:
+        """All content that has arrived, in one piece."""
+        pieces = self._pieces
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self.held = 0
+        return content
+
     def put_back(self, content: bytes) -> None:
         """Puts content back that was not handed out."""
         self._pieces.appendleft(content)
