@@ -1,6 +1,7 @@
 """The HTTP transport that tests run over: ours, or the one that the variable ENTREPOT_TEST_TRANSPORT names.
 
-`make test` runs them over the transport that is the default, `make test-aiohttp` over the other one.
+`make test` runs them over the transport that is the default, `make test-aiohttp` and `make test-blocking` over the other
+ones. The transport over blocking sockets (`blocking`) is called in threads, so that the tests can await it.
 """
 
 import os
@@ -14,14 +15,17 @@ CHOICE: Final = os.environ.get("ENTREPOT_TEST_TRANSPORT", choice.DEFAULT)
 
 IS_NATIVE: Final = CHOICE == "native"
 
-ROOM: Final = f"entrepot.raw.http.{CHOICE}"
+IS_BLOCKING: Final = CHOICE == "blocking"
 
-NAME: Final = {"native": "NativeTransport", "aiohttp": "AiohttpTransport"}[CHOICE]
+ROOM: Final = "tests.raw.http.blocking.in_threads" if IS_BLOCKING else f"entrepot.raw.http.{CHOICE}"
+
+NAME: Final = {"native": "NativeTransport", "aiohttp": "AiohttpTransport", "blocking": "InThreads"}[CHOICE]
 
 SENDING: Final = f"{ROOM}.sending" if IS_NATIVE else f"{ROOM}.content"
 """The module that sends the content of requests."""
 
-choice.DEFAULT = CHOICE  # type: ignore[misc]  # operators of the tests have it by default
+if not IS_BLOCKING:
+    choice.DEFAULT = CHOICE  # type: ignore[misc]  # operators of the tests have it by default
 Transport: type[ConfiguredTransport] = getattr(import_module(ROOM), NAME)
 
 

@@ -20,6 +20,7 @@ from entrepot.types.numbers import as_integer, as_seconds
 
 from .endpoint import parse_endpoint
 from .transport import Header
+from .wire.proxies import has_tls_proxy
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
@@ -231,6 +232,17 @@ class HttpServiceConfig(ServiceConfig):
             values |= {"ca_file": ca_file, "ca_name": self.CA_VARIABLE}
         settings = TransportSettings(**values)
         return settings if settings.stated else None
+
+    @property
+    def fits_blocking_sockets(self) -> bool:
+        """Whether calls without an event loop are sent as they are with one.
+
+        They are not if the caller chose the transport over aiohttp, or for a proxy that is reached by TLS: a tunnel
+        through it has TLS in TLS, which only an event loop has.
+        """
+        if self.http == "aiohttp":
+            return False
+        return not has_tls_proxy(os.environ if self.proxy is None else {"all_proxy": self.proxy})
 
     @property
     def is_plain(self) -> bool:

@@ -57,7 +57,7 @@ class Http(HttpServiceConfig):
 
     @property
     def works_without_loop(self) -> bool:
-        return True
+        return self.fits_blocking_sockets
 
     def build(self, context: Context) -> Accessor:
         from .accessor import HttpAccessor

@@ -122,7 +122,8 @@ class S3(HeaderOptions, ChecksumOptions, CredentialOptions):
         """A function of the user that returns credentials may be a coroutine function."""
         from entrepot.signing.aws import Credentials
 
-        return self.credentials is None or isinstance(self.credentials, Credentials)
+        are_known = self.credentials is None or isinstance(self.credentials, Credentials)
+        return are_known and self.fits_blocking_sockets
 
     def build(self, context: Context) -> Accessor:
         from .build import build

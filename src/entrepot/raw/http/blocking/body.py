@@ -5,6 +5,7 @@ from time import monotonic
 from typing import TypeVar, TypeVarTuple
 
 from entrepot.errors import Error
+from entrepot.raw.http.failures import CONTENT_CUT, CONTENT_RESET, SERVER_SILENT
 from entrepot.raw.http.transport import HttpBody
 from entrepot.raw.http.wire.exchange import State
 from entrepot.raw.http.wire.framing import MalformedResponse
@@ -12,7 +13,7 @@ from entrepot.raw.runtime.inline import DeadlinePassed
 
 from .call import Call
 from .connection import LITTLE, MUCH, Connection
-from .errors import Silent, incomplete, malformed_content, silent
+from .errors import Silent, malformed_content
 from .waiting import left_of
 
 T = TypeVar("T")
@@ -107,7 +108,7 @@ class BlockingBody(HttpBody):
         except Error:
             raise
         except Silent:
-            raise self._broken(silent()) from None
+            raise self._broken(SERVER_SILENT.error()) from None
         except MalformedResponse as error:
             raise self._broken(malformed_content(error)) from None
         except OSError:
@@ -122,7 +123,7 @@ class BlockingBody(HttpBody):
     def _open(self) -> Connection:
         """The connection, if the response has not been broken off."""
         if self._connection is None:
-            raise incomplete()
+            raise CONTENT_CUT.error()
         self._connection.check_owner()
         return self._connection
 
@@ -153,11 +154,12 @@ class BlockingBody(HttpBody):
     def _end(self) -> None:
         self._exchange.end(is_orderly=True)
         if self._exchange.state is not State.DONE:
-            raise self._broken(incomplete())
+            raise self._broken(CONTENT_CUT.error())
 
     def _incomplete(self) -> Error:
         head = self._exchange.head
-        return incomplete(ends_with_connection=head is not None and head.ends_with_connection)
+        is_reset = head is not None and head.ends_with_connection
+        return CONTENT_RESET.error() if is_reset else CONTENT_CUT.error()
 
     def _broken(self, error: Error) -> Error:
         self._break_off()

@@ -19,6 +19,14 @@ from time import monotonic
 from typing import Final
 
 from entrepot.errors import Error
+from entrepot.raw.http.failures import (
+    CONNECTION_LOST,
+    NO_RESPONSE,
+    SENDING_STALLED,
+    SERVER_SILENT,
+    SUCCESS_TOO_EARLY,
+    reason_of,
+)
 from entrepot.raw.http.wire.exchange import Exchange
 from entrepot.raw.http.wire.framing import MalformedResponse
 from entrepot.raw.http.wire.pieces import cut
@@ -26,7 +34,7 @@ from entrepot.raw.http.wire.response_head import NotHttp, ResponseHead
 from entrepot.raw.runtime.inline import DeadlinePassed
 
 from .connection import LITTLE, Connection
-from .errors import Lost, Silent, closed_without_response, lost, malformed, silent, stalled, too_early
+from .errors import Lost, Silent, malformed
 from .waiting import WRITE, left_of
 
 _SMALL: Final = 64 * 1024
@@ -80,7 +88,7 @@ class Call:
         except (Error, DeadlinePassed):  # these are errors of the system as well
             raise
         except OSError as error:
-            raise Lost(lost(error)) from None
+            raise Lost(CONNECTION_LOST.error(reason_of(error))) from None
         received = self.exchange.head
         assert received is not None
         if self._handed and self.connection.unacknowledged():
@@ -126,7 +134,7 @@ class Call:
                 connection.wait_writable(self.idle)
             except Silent:
                 if self.exchange.head is not None:
-                    raise too_early() from None
+                    raise SUCCESS_TOO_EARLY.error() from None
                 if not self._accepts_more():
                     raise
             else:
@@ -137,7 +145,7 @@ class Call:
             return self.connection.send_now(left)
         except OSError:
             if self.exchange.head is not None:
-                raise too_early() from None
+                raise SUCCESS_TOO_EARLY.error() from None
             self._receive_after_failure()
             if self._is_refused:
                 return len(left)
@@ -177,7 +185,7 @@ class Call:
 
     def _take(self, data: bytes) -> None:
         if not data:
-            raise Lost(closed_without_response())
+            raise Lost(NO_RESPONSE.error())
         self.content = self.exchange.take(data)
 
     @property
@@ -193,4 +201,4 @@ class Call:
 
     def _timeout(self) -> Error:
         is_stalled = self._handed and self.connection.unacknowledged()
-        return stalled() if is_stalled else silent()
+        return SENDING_STALLED.error() if is_stalled else SERVER_SILENT.error()

@@ -16,8 +16,21 @@ from os import strerror
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
-from entrepot.errors import Error, InvalidInput
+from entrepot.errors import Error, Unsupported
 from entrepot.raw.http.endpoint import DEFAULT_PORTS, Endpoint
+from entrepot.raw.http.failures import (
+    CONNECT_TIMEOUT,
+    HOST_UNUSABLE,
+    NAME_UNKNOWN,
+    NO_CONNECTION,
+    NO_PROXY_CONNECTION,
+    NO_RESPONSE,
+    TLS_FAILED,
+    UNTRUSTED,
+    Failure,
+    reason_of,
+    refused_by_proxy,
+)
 from entrepot.raw.http.origin import Origin
 from entrepot.raw.http.tls import TlsFiles
 from entrepot.raw.http.wire.exchange import Exchange
@@ -25,16 +38,7 @@ from entrepot.raw.http.wire.framing import MalformedResponse
 from entrepot.raw.runtime.inline import DeadlinePassed, time_left
 
 from .connection import LITTLE, Connection, TlsConnection
-from .errors import (
-    Silent,
-    closed_without_response,
-    malformed,
-    not_connected,
-    not_connected_in_time,
-    not_resolved,
-    refused_by_proxy,
-    tls_failed,
-)
+from .errors import Silent, malformed
 from .waiting import left_of
 
 STAGGER: Final = 0.25
@@ -81,22 +85,22 @@ class Connecting:
         try:
             return self._connect()
         except Silent:
-            raise not_connected_in_time() from None
+            raise CONNECT_TIMEOUT.error() from None
 
     def _connect(self) -> Connection:
         address, proxy = self._origin.address, self._origin.proxy
+        if proxy is not None and proxy.scheme == "https" and self._origin.is_tls:
+            raise Unsupported("blocking sockets have no TLS within the TLS of a proxy: use an http:// proxy")
         if proxy is None:
-            connection = self._opened(address.host, address.port, "server")
+            connection = self._opened(address.host, address.port, NO_CONNECTION)
             return self._with_tls(connection, address.host) if self._origin.is_tls else connection
-        connection = self._opened(proxy.host, proxy.port or DEFAULT_PORTS[proxy.scheme], "proxy")
+        connection = self._opened(proxy.host, proxy.port or DEFAULT_PORTS[proxy.scheme], NO_PROXY_CONNECTION)
         return self._through(proxy, connection)
 
     def _through(self, proxy: Endpoint, connection: Connection) -> Connection:
         """A connection that the proxy reads, or has opened a tunnel on."""
-        if proxy.scheme == "https":
-            connection = self._with_tls(connection, proxy.host)
         if not self._origin.is_tls:
-            return connection
+            return self._with_tls(connection, proxy.host) if proxy.scheme == "https" else connection
         try:
             self._open_tunnel(connection)
         except BaseException:
@@ -104,14 +108,14 @@ class Connecting:
             raise
         return self._with_tls(connection, self._origin.address.host)
 
-    def _opened(self, host: str, port: int, peer: str) -> Connection:
+    def _opened(self, host: str, port: int, peer: Failure) -> Connection:
         places = _looked_up(host, port)
         try:
             return Connection(_Race(self._left).winner(places))
         except DeadlinePassed:
             raise
         except OSError as error:
-            raise not_connected(error, peer) from None
+            raise peer.error(reason_of(error)) from None
 
     def _left(self) -> float | None:
         """The seconds that are left of the connect timeout and until the deadline of the runtime."""
@@ -143,16 +147,16 @@ class Connecting:
             while exchange.head is None:
                 data = connection.receive(LITTLE, left_of(self._seconds, self._started))
                 if not data:
-                    raise closed_without_response()
+                    raise NO_RESPONSE.error()
                 exchange.take(data)
         except MalformedResponse as error:
             raise malformed(error) from None
         except (Error, DeadlinePassed):
             raise
         except OSError as error:
-            raise not_connected(error, "proxy") from None
+            raise NO_PROXY_CONNECTION.error(reason_of(error)) from None
         if not 200 <= exchange.head.status < 300:
-            raise refused_by_proxy(exchange.head)
+            raise refused_by_proxy(exchange.head.status, exchange.head.headers)
         if not exchange.is_exact:
             raise malformed(MalformedResponse("the proxy sent bytes before the tunnel was used"))
 
@@ -253,9 +257,9 @@ def _looked_up(host: str, port: int) -> list[_Place]:
     try:
         found = [_Place(*info) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except UnicodeError:  # of a name that cannot be encoded for a resolver
-        raise InvalidInput("the URL cannot be used: its host name is not valid") from None
+        raise HOST_UNUSABLE.error() from None
     except OSError as error:
-        raise not_resolved(error) from None
+        raise NAME_UNKNOWN.error(reason_of(error)) from None
     return list(_in_turns(found))
 
 
@@ -272,8 +276,9 @@ def _handshake_error(error: OSError) -> Exception:
     if isinstance(error, DeadlinePassed):
         return error
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
-        return tls_failed(error)
-    return not_connected(error, "server")
+        failure = UNTRUSTED if isinstance(error, ssl.SSLCertVerificationError) else TLS_FAILED
+        return failure.error(reason_of(error))
+    return NO_CONNECTION.error(reason_of(error))
 
 
 def _connect_head(origin: Origin) -> bytes:

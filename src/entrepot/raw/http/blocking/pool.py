@@ -23,6 +23,7 @@ from weakref import WeakSet
 
 from entrepot.errors import Timeout
 from entrepot.raw.http.configured import Limits
+from entrepot.raw.http.failures import no_connection_free
 from entrepot.raw.runtime.inline import time_left
 
 from .connection import Connection
@@ -228,9 +229,7 @@ class Pool:
             if patience is not None:
                 left = max(since, self._used_at) + patience - monotonic()
                 if left <= 0:
-                    raise Timeout(
-                        f"all {self._limits.in_use} connections are held by open readers, and none of them is read"
-                    )
+                    raise Timeout(no_connection_free(self._limits.in_use))
             place.wake.wait(time_left(left))
 
 

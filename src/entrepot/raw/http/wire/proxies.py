@@ -50,6 +50,16 @@ def find_proxy(scheme: str, host: str, port: int | None, environment: Mapping[st
     return None
 
 
+def has_tls_proxy(environment: Mapping[str, str]) -> bool:
+    """Whether the variables name a proxy for tunnels that is itself reached by TLS.
+
+    Arguments:
+        environment: the environment variables.
+    """
+    values = (_variable(name, environment)[1] for name in ("https_proxy", "all_proxy"))
+    return any(value.lower().startswith("https://") for value in values)
+
+
 def _variable(name: str, environment: Mapping[str, str]) -> tuple[str, str]:
     """The spelling and the value of a variable; the value is empty if it is not set."""
     is_cgi = "REQUEST_METHOD" in environment
