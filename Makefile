@@ -76,6 +76,12 @@ behavior-all: $(venv)/installed-test $(venv)/installed-servers
 integration-all: $(venv)/installed-test $(venv)/installed-servers
 	$(bin)/python -m pytest -m "servers and not soak" tests/integration $(ARGS)
 
+# The tests of HTTP over the transport on blocking sockets, which they await in threads.
+.PHONY: test-blocking
+test-blocking: $(venv)/installed-test
+	ENTREPOT_TEST_TRANSPORT=blocking $(pytest) -m "$(shipped)" \
+		tests/raw/http tests/integration/test_misbehaving_http.py tests/services/http $(ARGS)
+
 soak: $(venv)/installed-test
 	$(bin)/python -m pytest -m soak --timeout=1800 $(ARGS)
 

@@ -19,7 +19,7 @@ from entrepot.services.s3.behavior import config_for
 from entrepot.testing import Nginx, S3Server
 from tests.behavior.targets import DECLARED, SERVERS, new_root, opened
 from tests.slow import is_slow
-from tests.transports import CHOICE
+from tests.transports import CHOICE, IS_BLOCKING, NOT_IN_THREADS
 
 for _name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[_name]
@@ -50,6 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_slow(item.nodeid):
             item.add_marker("slow")
+        if IS_BLOCKING and NOT_IN_THREADS.search(item.nodeid):
+            item.add_marker(pytest.mark.skip("a call in a thread has no such case"))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ ones. The transport over blocking sockets (`blocking`) is called in threads, so 
 """
 
 import os
+import re
 from importlib import import_module
 from typing import Any, Final
 
@@ -27,6 +28,14 @@ SENDING: Final = f"{ROOM}.sending" if IS_NATIVE else f"{ROOM}.content"
 if not IS_BLOCKING:
     choice.DEFAULT = CHOICE  # type: ignore[misc]  # operators of the tests have it by default
 Transport: type[ConfiguredTransport] = getattr(import_module(ROOM), NAME)
+
+
+NOT_IN_THREADS: Final = re.compile(
+    r"cancel|loop|a_turn_that_is_given_up|looking_up_a_name|pickled|forked_child|nobody_reads_yet"
+    r"|does_not_wait_out|came_unseen|refusal_that_ended_the_sending|whatever_has_arrived"
+)
+"""The tests whose subject a call in a thread does not have: cancellation, event loops, forks of a process with threads,
+and the parts of a transport that they replace. Those of the blocking transport are in `tests/raw/http/blocking`."""
 
 
 async def waiting_requests(transport: Any) -> int:
