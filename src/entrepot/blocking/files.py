@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from entrepot.errors import AlreadyExists, ConditionNotMatch
 from entrepot.facade.file_mode import FileMode, already_exists
+from entrepot.raw.oio.read.final_buffer import FinalBuffer
 from entrepot.raw.oio.read.read_ahead import START, ReadAhead
 
 from .leaving import Leaving
@@ -252,8 +253,10 @@ class ReadBuffer(io.BufferedReader):
 
     def _read_at_once(self, size: int) -> bytes:
         """Reads more than the buffer holds. `read` of `io` would request it as two parts, full blocks and the rest."""
-        content = memoryview(bytearray(size))
-        return bytes(content[: self.readinto(content)])
+        content = FinalBuffer(size)
+        with content.view() as view:
+            count = self.readinto(view)
+        return content.taken(None if count == size else count)
 
     def read1(self, size: int = -1, /) -> bytes:
         self.peek()  # `io` would not use the buffer for this, and a text layer reads by 8 KiB

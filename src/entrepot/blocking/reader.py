@@ -49,6 +49,9 @@ class BlockingReader(ReadableFile):
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Reads into a writable buffer and returns the number of bytes, less than its size only at the end.
 
+        The bytes are received into the buffer itself. It may have changed also if the call fails or is interrupted, but
+        nothing writes to it afterwards.
+
         Arguments:
             buffer: a contiguous, writable object with the buffer protocol.
 

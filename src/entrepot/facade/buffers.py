@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from entrepot.errors import InvalidInput
@@ -58,23 +57,21 @@ def writable_size(buffer: WriteableBuffer) -> int:
     return view.nbytes
 
 
-def writable_bytes(buffer: WriteableBuffer) -> memoryview | None:
-    """The bytes of a writable buffer; None if its items have a format that cannot be taken as bytes.
+def writable_bytes(buffer: WriteableBuffer) -> memoryview:
+    """The bytes of a writable buffer, whatever its items are. Writing to the result writes to the buffer.
 
     Raises:
         InvalidInput: the buffer is not writable or not contiguous.
     """
     if not writable_size(buffer):
-        return None
+        return memoryview(bytearray())
+    view = memoryview(buffer)
     try:
-        return memoryview(buffer).cast("B")
-    except TypeError:  # a format such as "<i" or of a record
-        return None
+        return view.cast("B")
+    except TypeError:  # a format such as "<i" or of a record, which only this way out of a pickle takes as bytes
+        from pickle import PickleBuffer
 
-
-def fill(buffer: WriteableBuffer, data: bytes) -> int:
-    """Copies data to the start of a buffer, whose items may have any type, and returns the number of bytes."""
-    return BytesIO(data).readinto(buffer)
+        return PickleBuffer(view).raw()
 
 
 def required_buffer(data: object, hint_for_text: str = "; encode it first") -> Bytes:

@@ -27,7 +27,7 @@ from entrepot.raw.oio.read.api import WHOLE
 from entrepot.raw.oio.read.read_ahead import START, ReadAhead
 from entrepot.raw.oio.read.seek import seek_target
 
-from .buffers import fill, required_buffer, writable_size
+from .buffers import required_buffer, writable_bytes
 from .file_mode import FileMode, already_exists, open_for
 from .future import Entered
 from .options import Path
@@ -244,12 +244,20 @@ class BinaryReader(AsyncFile[bytes]):
     async def readinto(self, buffer: WriteableBuffer) -> int:
         """Reads into a writable buffer and returns the number of bytes, less than its size only at the end."""
         self._check_open()
-        size = writable_size(buffer)
-        if self._left or size < self._size:
-            return fill(buffer, await self.read(size))
-        count = await self._reader.readinto(buffer)
+        view = writable_bytes(buffer)
+        if len(view) - self._left < self._size:
+            data = await self.read(len(view))
+            view[: len(data)] = data
+            return len(data)
+        buffered = self._take(self._left)
+        view[: len(buffered)] = buffered
+        try:
+            size = await self._reader.readinto(view[len(buffered) :])
+        except BaseException:
+            self._at -= len(buffered)
+            raise
         self._buffer, self._at = b"", 0  # its end is no longer where the reader stands
-        return count
+        return len(buffered) + size
 
     async def readline(self, size: int | None = -1) -> bytes:
         self._check_open()

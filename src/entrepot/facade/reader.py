@@ -16,7 +16,7 @@ from entrepot.types import BytesRange, Metadata
 from entrepot.types.numbers import as_integer
 from entrepot.types.shown import shown
 
-from .buffers import fill, writable_bytes, writable_size
+from .buffers import writable_bytes
 from .exclusive import Exclusive, Opened
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ class Reader(Opened):
 
     async def readinto(self, buffer: WriteableBuffer) -> int:
         """Reads into a writable buffer and returns the number of bytes, less than its size only at the end.
+
+        The bytes are received into the buffer itself. It may have changed also if the call fails or is cancelled, but
+        nothing writes to it afterwards.
 
         Arguments:
             buffer: a contiguous, writable object with the buffer protocol.
@@ -182,10 +185,7 @@ class Reader(Opened):
         return await self._cursor.take_exactly(as_integer("the number of bytes", n, 0))
 
     async def _read_into(self, buffer: WriteableBuffer) -> int:
-        view = writable_bytes(buffer)
-        if view is not None:
-            return await self._cursor.take_into(view)
-        return fill(buffer, await self._cursor.take(writable_size(buffer)))
+        return await self._cursor.take_into(writable_bytes(buffer))
 
     async def _receive(self, max_bytes: int) -> bytes:
         return await self._cursor.take_some(as_integer("the number of bytes", max_bytes, 1))

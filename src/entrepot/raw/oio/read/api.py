@@ -9,6 +9,8 @@ from typing import Any, Final
 from entrepot.errors import ContentTruncated, InvalidInput, Unsupported
 from entrepot.raw.overrides import keep_override
 
+from .final_buffer import FinalBuffer
+
 WHOLE: Final = 1 << 62
 """More than the size of any object: `read(WHOLE)` returns as much as the body has ready."""
 
@@ -136,38 +138,6 @@ class Joiner:
         if self._buffer is not None:
             return self._buffer.getvalue()
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-
-
-class FinalBuffer:
-    """Memory that is received into and then becomes one `bytes`, without a copy.
-
-    CPython hands out the memory of a `BytesIO` itself if nothing else refers to it. `bytes(size)` is memory that the
-    system has not provided yet, so that a size which was stated and never arrives costs nothing.
-
-    Use `view` in a `with` block, and `taken` after it: a view that is left makes it a copy.
-
-    Arguments:
-        size: the number of bytes.
-    """
-
-    __slots__ = ("_content",)
-
-    def __init__(self, size: int) -> None:
-        self._content = io.BytesIO(bytes(size))
-
-    def view(self) -> memoryview:
-        """The memory, to write to."""
-        return self._content.getbuffer()
-
-    def append(self, piece: bytes) -> None:
-        """Adds bytes at the end."""
-        self._content.seek(0, io.SEEK_END)
-        self._content.write(piece)
-
-    def taken(self, size: int | None = None) -> bytes:
-        """Returns all bytes, or the first `size` of them."""
-        content = self._content.getvalue()
-        return content if size is None else content[:size]
 
 
 async def read_to_end(body: Read) -> bytes:

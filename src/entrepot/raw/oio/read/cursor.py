@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from entrepot.errors import ContentIncomplete
 
-from .api import WHOLE, FinalBuffer, Read, in_place
+from .api import WHOLE, Read, in_place
+from .final_buffer import FinalBuffer
 from .pinned_range import PinnedRange
 from .seek import seek_target
 
