@@ -321,3 +321,22 @@ def test_ranges(value, parsed):
 
 def http_date(time: datetime) -> str:
     return format_datetime(time.astimezone(UTC).replace(microsecond=0), usegmt=True)
+
+
+@pytest.mark.parametrize("content", [b"half", b"", b"more than the ten bytes"])
+async def test_content_of_another_length_than_stated_is_not_stored(content):
+    """As a server or a middleware may deliver it."""
+    op, sent = Operator(Memory()), []
+    scope = {"type": "http", "method": "PUT", "headers": [(b"content-length", b"10")]}
+
+    async def receive():
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    await asgi.StoredObjectResponse(op, "a")(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert not await op.exists("a")
+    scope["headers"].append((b"transfer-encoding", b"chunked"))
+    assert (await asgi.store_request(op, "a", scope, receive)).content_length == len(content)

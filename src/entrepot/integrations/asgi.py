@@ -81,10 +81,10 @@ class ObjectResponse:
 class StoredObjectResponse:
     """Stores the content of a PUT or POST request, and answers it. It is an ASGI application.
 
-    It answers with 204, or 201 if the request has `If-None-Match: *`; with 400 if the request has a Content-Range or
-    an invalid path, 409 if the path names a directory or leads through a file, 412 if a condition does not hold, 413 if
-    the content is too large, and 501 if the service lacks the condition. Any other error of the storage is raised. See
-    `store_request`.
+    It answers with 204, or 201 if the request has `If-None-Match: *`; with 400 if the request has a Content-Range, an
+    invalid path or less content than its Content-Length states, 409 if the path names a directory or leads through a
+    file, 412 if a condition does not hold, 413 if the content is too large, and 501 if the service lacks the condition.
+    Any other error of the storage is raised. See `store_request`.
 
     Arguments:
         operator: the storage.
@@ -129,7 +129,8 @@ async def store_request(
         max_size: the largest content in bytes. By default any.
 
     Raises:
-        InvalidInput: the path is invalid, the request has a Content-Range, or the content is larger than `max_size`.
+        InvalidInput: the path is invalid, the request has a Content-Range, or the content is larger than `max_size` or
+            not as long as its Content-Length.
         ContentIncomplete: the client left before the content was complete.
         ConditionNotMatch: a condition of the request does not hold.
         Unsupported: the service lacks a condition of the request.

@@ -71,24 +71,29 @@ class ObjectUpload:
             body: the content. What it raises aborts the write.
 
         Raises:
-            InvalidInput: the path is invalid, or the request has a Content-Range: parts of an object cannot be stored.
+            InvalidInput: the path is invalid, or the request has a Content-Range: parts of an object cannot be stored;
+                or the content is not as long as its Content-Length.
             BodyTooLarge: the content is larger than `max_size`.
             ConditionNotMatch: If-Match or If-None-Match does not hold.
             Unsupported: the service lacks the condition of the request.
         """
         if "content-range" in self.headers:
             raise InvalidInput("parts of an object cannot be stored: the request has a Content-Range")
-        stated = self.headers.get("content-length", "")
-        if stated.isdecimal():
-            self._check_size(int(stated))
-        return await self.operator.write(self.path, self._limited(body), **self._options())
+        length = self.headers.get("content-length", "")
+        stated = int(length) if length.isdecimal() else None
+        if stated is not None:
+            self._check_size(stated)
+        return await self.operator.write(self.path, self._checked(body, stated), **self._options())
 
-    async def _limited(self, body: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    async def _checked(self, body: AsyncIterable[bytes], stated: int | None) -> AsyncGenerator[bytes, None]:
+        """Yields the content, whose length a Transfer-Encoding says instead of the Content-Length."""
         size = 0
         async for chunk in body:
             size += len(chunk)
             self._check_size(size)
             yield chunk
+        if stated not in {None, size} and "transfer-encoding" not in self.headers:
+            raise InvalidInput(f"the content has {size} bytes, and its Content-Length states {stated}")
 
     def _check_size(self, size: int) -> None:
         if self.max_size is not None and size > self.max_size:
