@@ -117,3 +117,20 @@ def test_wrong_arguments(values):
 def test_it_can_be_pickled():
     layer = MetadataFallbackLayer(drop=["tags", "acl"])
     assert pickle.loads(pickle.dumps(layer)) == layer
+
+
+async def test_an_append_and_a_copy_drop_or_refuse_what_they_cannot_keep(tmp_path):
+    keeping = Operator(Fs(tmp_path)).layer(MetadataFallbackLayer())
+    dropping = Operator(Fs(tmp_path)).layer(MetadataFallbackLayer(drop=True))
+    await keeping.write("a", b"1", content_type="text/html")
+    with pytest.raises(Unsupported, match="content_type cannot be kept by an append: add it to `drop`"):
+        await keeping.write("a", b"2", append=True, content_type="text/css")
+    with pytest.raises(Unsupported, match="copy with content_type"):
+        await keeping.copy("a", "b", content_type="text/css")
+    await keeping.write("a", b"2", append=True)
+    await dropping.write("a", b"3", append=True, content_type="text/css")
+    await dropping.write("new", b"1", append=True, content_type="text/css")
+    await dropping.copy("a", "b", content_type="text/css")
+    assert await keeping.read("b") == b"123"
+    for path, content_type in {"a": "text/html", "b": "text/html", "new": None}.items():
+        assert (await keeping.stat(path)).content_type == content_type

@@ -51,7 +51,8 @@ class MetadataFallbackLayer(Layer):
 
     It is for one program over several services: S3 in production and fs in development. A service that can store an
     option gets it unchanged. Conditions (`if_match`), locks (`retain_until`, `legal_hold`) and `append` change what a
-    write does, so they are never dropped.
+    write does, so they are never dropped. An append and a copy within the storage cannot change what is kept of an
+    existing object: there, too, an option is either dropped or refused.
 
     Arguments:
         keep: whether `content_type`, `content_disposition`, `content_encoding`, `content_language` and `cache_control`
@@ -77,7 +78,7 @@ class MetadataFallbackLayer(Layer):
         capability = accessor.info.capability
         missing = [name for name in _HEADERS if capability.write and not getattr(capability, f"write_with_{name}")]
         kept = missing if self.keep and capability.write_with_user_metadata else []
-        dropped = cast("frozenset[str]", self.drop).difference(kept)
+        dropped = cast("frozenset[str]", self.drop)
         is_complete = all(getattr(capability, f"{verb}_with_{name}") for name in dropped for verb in ("write", "copy"))
         return accessor if not kept and is_complete else _FallbackAccessor(accessor, kept, dropped)
 
@@ -89,7 +90,9 @@ class _FallbackAccessor(AroundAccessor):
         super().__init__(inner)
         capability = inner.info.capability
         self._kept = {name: f"{_PREFIX}{name.replace('_', '-')}" for name in kept}
-        self._not_written = [name for name in dropped if not getattr(capability, f"write_with_{name}")]
+        not_written = [name for name in dropped if not getattr(capability, f"write_with_{name}")]
+        self._not_written = [name for name in not_written if name not in kept]
+        self._not_appended = not_written
         self._not_copied = [name for name in dropped if not getattr(capability, f"copy_with_{name}")]
         has: dict[str, Any] = {f"write_with_{name}": True for name in kept}
         if kept:
@@ -124,7 +127,16 @@ class _FallbackAccessor(AroundAccessor):
         return self.around_writer(path, *stored) if isinstance(stored, tuple) else self._restored(stored)
 
     def _written(self, args: OpWrite) -> OpWrite:
+        if args.append:
+            return self._appended(_without(args, self._not_appended))
         return self._with_kept(_without(args, self._not_written))
+
+    def _appended(self, args: OpWrite) -> OpWrite:
+        """The arguments of an append, which may be to an object whose kept headers stay as they are."""
+        for name in self._kept:
+            if getattr(args, name) is not None:
+                raise Unsupported(f"{name} cannot be kept by an append: add it to `drop`, or leave it out")
+        return args
 
     async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, oio.Copy]:
         args = _without(args, self._not_copied)
