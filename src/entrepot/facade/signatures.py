@@ -11,18 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from inspect import Parameter, Signature
+from inspect import CO_VARKEYWORDS, Parameter, Signature
 from types import FunctionType
 from typing import Any, Final, ForwardRef
 
 from entrepot.raw.ops import OPTION_RECORDS
 
 _UNPACKED: Final = "Unpack["
+_OF_FILES: Final = ("ReaderOptions", "WriterOptions")
+"""The options of `open`: which of the two it takes depends on its mode."""
 
 
 def name_options(cls: type) -> None:
-    """Gives each method of a class that takes options a signature that names them."""
-    for function in vars(cls).values():
+    """Gives each method of a class that takes options, its own or inherited, a signature that names them."""
+    for function in [function for base in cls.__mro__ for function in vars(base).values()]:
         if isinstance(function, FunctionType) and _options_of(function):
             function.__signature__ = OptionSignature(function)  # type: ignore[attr-defined]  # `inspect` reads it
 
@@ -31,7 +33,7 @@ class OptionSignature(Signature):
     """The signature of a function, in which each option is a keyword of its own.
 
     Arguments:
-        function: the function, whose last parameter is `**options: Unpack[...]`.
+        function: the function, whose last parameter is `**options`.
     """
 
     __slots__ = ("_function",)
@@ -70,20 +72,24 @@ def _keywords(function: FunctionType) -> list[Parameter]:
     """A parameter for each option."""
     from . import keywords, trees
 
-    name = _options_of(function)
-    is_of_record = hasattr(keywords, name)
-    annotations = getattr(keywords if is_of_record else trees, name).__annotations__
-    defaults = _record_defaults() if is_of_record else _defaults_of_rules(trees.Rules)
+    known = {**vars(trees), **vars(keywords)}
+    names = _options_of(function)
+    annotations = {option: hint for name in names for option, hint in known[name].__annotations__.items()}
+    defaults = _record_defaults() if hasattr(keywords, names[0]) else _defaults_of_rules(trees.Rules)
     return [
         Parameter(option, Parameter.KEYWORD_ONLY, default=defaults[option], annotation=_shown(annotation))
         for option, annotation in annotations.items()
     ]
 
 
-def _options_of(function: FunctionType) -> str:
-    """The name of the TypedDict of the options; empty if the function has none."""
+def _options_of(function: FunctionType) -> tuple[str, ...]:
+    """The names of the TypedDicts of the options; empty if the function has none."""
+    if not function.__code__.co_flags & CO_VARKEYWORDS:
+        return ()
+    if function.__name__ == "open":
+        return _OF_FILES
     annotation = str(function.__annotations__.get("options"))
-    return annotation[len(_UNPACKED) : -1] if annotation.startswith(_UNPACKED) else ""
+    return (annotation[len(_UNPACKED) : -1],) if annotation.startswith(_UNPACKED) else ()
 
 
 def _record_defaults() -> Mapping[str, Any]:
