@@ -19,7 +19,7 @@ SLOW = {
     r"tests/blocking/test_suite\.py::test_case\[(fs|memory_)": "the suite once more, but on memory",
     r"tests/behavior/test_(model|read_oracle)\.py": "random calls on every service, compared with a model",
     r"tests/behavior/test_configured_by_variables\.py": "runs the suite in a new interpreter",
-    r"tests/raw/http/blocking/test_transport\.py::test_content_that_is_refused.*TLS": "waits for servers that take none",
+    r"tests/raw/http/blocking/test_transport\.py::test_content_that_is_refused.*TLS": "waits for the server",
     r"tests/raw/http/test_uploads\.py": "waits for servers that take no content",
     r"tests/raw/http/test_storm\.py": "cancels requests, again and again",
     r"tests/raw/http/test_wire\.py::test_what_comes_": "sends what was not asked for at each point of a response",

@@ -1,7 +1,7 @@
 """The HTTP transport that tests run over: ours, or the one that the variable ENTREPOT_TEST_TRANSPORT names.
 
-`make test` runs them over the transport that is the default, `make test-aiohttp` and `make test-blocking` over the other
-ones. The transport over blocking sockets (`blocking`) is called in threads, so that the tests can await it.
+`make test` runs them over the transport that is the default, `make test-aiohttp` and `make test-blocking` over the
+other ones. The transport over blocking sockets (`blocking`) is called in threads, so that the tests can await it.
 """
 
 import os
