@@ -82,13 +82,13 @@ class NativeBody(HttpBody):
         return await self._receive_into(stream, buffer)
 
     async def _receive_into(self, stream: ResponseStream, buffer: memoryview) -> int:
-        size, connection = 0, stream.connection
+        size = 0
         try:
             while not stream.held and not size:
                 if self._has_no_more(stream):
                     return 0
-                if connection is not None:
-                    connection.receive_into(stream, buffer)
+                if stream.connection is not None:
+                    stream.connection.receive_into(stream, buffer)
                 await stream.news()
                 size = stream.filled
         except BaseException:

@@ -1,0 +1,248 @@
+"""A connection in each of its states, given bytes by hand in any order."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from entrepot.errors import ContentIncomplete, Error, InvalidInput, Timeout
+from entrepot.raw.http import HttpBody
+from entrepot.raw.http.configured import Limits, Timeouts
+from entrepot.raw.http.native.body import NativeBody
+from entrepot.raw.http.native.connection import BUFFER, SCRATCH, Connection
+from entrepot.raw.http.native.pool import Pool
+from entrepot.raw.http.native.stream import ResponseStream
+from entrepot.raw.http.tls import Tls, TlsFiles
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+
+
+class Wire:
+    """The transport of a connection, as the event loop makes it."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+        self.is_aborted = self.is_closed = self.is_paused = False
+
+    def get_extra_info(self, _name: str) -> None:
+        return None
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return self.is_aborted or self.is_closed
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+class Exchange:
+    """A connection of a pool, and an exchange on it."""
+
+    def __init__(self, *, idle_timeout: float | None = None) -> None:
+        limits = Limits(1, None, 15.0, None)
+        self.pool = Pool(Tls(TlsFiles()), Timeouts(None, None), limits, "entrepot")
+        self.connection, self.wire = Connection(self.pool, "origin"), Wire()
+        wire: Any = self.wire
+        self.connection.connection_made(wire)
+        self.idle_timeout = idle_timeout
+        self.start()
+
+    def start(self) -> None:
+        """Starts an exchange, as a pool does."""
+        self.pool._in_use += 1
+        self.stream = ResponseStream(has_content=True, loop=asyncio.get_running_loop())
+        self.stream.request_sent()
+        self.connection.start(self.stream, b"head", content=0, idle_timeout=self.idle_timeout)
+
+    def receive(self, data: bytes) -> None:
+        """Receives bytes as an event loop does: into the buffer that it is given, as often as needed."""
+        while data:
+            buffer = self.connection.get_buffer(-1)
+            size = min(len(buffer), len(data))
+            buffer[:size] = data[:size]
+            self.connection.buffer_updated(size)
+            data = data[size:]
+
+    @property
+    def body(self) -> HttpBody:
+        return NativeBody(self.stream, note_use=self.pool.note_use, settle=self.pool.settle)
+
+    @property
+    def is_kept(self) -> bool:
+        return self.connection in self.pool._kept.get("origin", [])
+
+
+async def soon(body: HttpBody, size: int) -> "asyncio.Task[int]":
+    """A task that waits for content in a buffer of that size."""
+    task = asyncio.ensure_future(body.readinto(memoryview(bytearray(size))))
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_content_in_several_receives_before_the_request_is_resumed_is_whole() -> None:
+    exchange = Exchange()
+    for data in (HEAD % 9 + b"abc", b"def", b"ghi"):
+        exchange.receive(data)
+    assert exchange.is_kept
+    assert exchange.stream.connection is None
+    assert exchange.stream.whole_content() == b"abcdefghi"
+
+
+async def test_content_that_is_read_late_is_not_that_of_the_next_response() -> None:
+    exchange = Exchange()
+    exchange.receive(HEAD % 3 + b"one")
+    first = exchange.body
+    exchange.start()
+    exchange.receive(HEAD % 3 + b"two")
+    assert (await exchange.body.read(9), await first.read(9)) == (b"two", b"one")
+
+
+@pytest.mark.parametrize("late", [b"x", HEAD % 0])
+async def test_bytes_on_an_idle_connection_end_it(late: bytes) -> None:
+    exchange = Exchange()
+    exchange.receive(HEAD % 3 + b"one")
+    assert exchange.is_kept
+    exchange.receive(late)
+    assert exchange.wire.is_aborted
+    assert await exchange.body.read(9) == b"one"
+
+
+async def test_bytes_past_the_end_are_dropped_with_the_connection() -> None:
+    exchange = Exchange()
+    exchange.receive(HEAD % 3 + b"one" + HEAD % 3 + b"two")
+    assert exchange.wire.is_closed
+    assert not exchange.is_kept
+    assert exchange.stream.whole_content() == b"one"
+
+
+async def test_content_is_received_into_the_buffer_of_a_reader_that_waits() -> None:
+    exchange, buffer = Exchange(), memoryview(bytearray(8))
+    exchange.receive(HEAD % 6 + b"a")
+    body = exchange.body
+    assert await body.readinto(buffer) == 1
+    waiting = asyncio.ensure_future(body.readinto(buffer))
+    await asyncio.sleep(0)
+    target = exchange.connection.get_buffer(-1)
+    assert (target.obj, len(target)) == (buffer.obj, 5)
+    exchange.receive(b"bcd")
+    exchange.receive(b"ef")  # before the reader is resumed
+    assert exchange.connection.get_buffer(-1).obj is not buffer.obj
+    assert (await waiting, bytes(buffer[:5])) == (5, b"bcdef")
+    assert await body.readinto(buffer) == 0
+    assert exchange.is_kept
+
+
+async def test_nothing_writes_to_a_buffer_after_its_wait_is_cancelled_and_no_byte_is_lost() -> None:
+    exchange = Exchange()
+    exchange.receive(HEAD % 6 + b"a")
+    body = exchange.body
+    assert await body.read(1) == b"a"
+    waiting = await soon(body, 4)
+    exchange.receive(b"bc")
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert len(exchange.connection.get_buffer(-1)) == SCRATCH
+    exchange.receive(b"def")
+    assert waiting.cancelled()
+    assert [await body.read(9), await body.read(9)] == [b"bc", b"def"]
+
+
+async def test_chunks_are_received_into_the_buffer_and_their_lines_are_not() -> None:
+    exchange, buffer = Exchange(), memoryview(bytearray(64))
+    exchange.receive(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na")
+    body = exchange.body
+    assert await body.readinto(buffer) == 1
+    waiting = asyncio.ensure_future(body.readinto(buffer))
+    await asyncio.sleep(0)
+    assert len(exchange.connection.get_buffer(-1)) == 4
+    exchange.receive(b"bcde\r\n2\r\nfg\r\n0\r\n\r\n")
+    assert (await waiting, bytes(buffer[:4])) == (4, b"bcde")
+    assert await body.readinto(buffer) == 2
+    assert await body.readinto(buffer) == 0
+    assert exchange.is_kept
+
+
+async def test_a_body_has_one_reader_at_a_time() -> None:
+    exchange = Exchange()
+    exchange.receive(HEAD % 6 + b"a")
+    body = exchange.body
+    await body.read(1)
+    first = await soon(body, 4)
+    with pytest.raises(InvalidInput, match="one task at a time"):
+        await body.read(1)
+    exchange.receive(b"bcdef")
+    assert await first == 4
+
+
+async def test_receiving_pauses_while_nobody_reads_and_the_server_owes_nothing_then() -> None:
+    exchange = Exchange(idle_timeout=1.0)
+    size = 2 * BUFFER + SCRATCH
+    exchange.receive(HEAD % (size + 1) + bytes(size))
+    assert exchange.wire.is_paused
+    for now in range(10):
+        exchange.connection.check(float(now))
+    body, read = exchange.body, 0
+    while exchange.wire.is_paused:
+        read += len(await body.read(1 << 20))
+    assert size - read <= BUFFER
+    exchange.connection.check(20.0)
+    exchange.connection.check(20.9)
+    assert exchange.stream.failure is None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Connection, "has_news", lambda _: True)
+        exchange.connection.check(21.1)  # the loop was late: bytes may have arrived
+        assert exchange.stream.failure is None
+        patch.setattr(Connection, "has_news", lambda _: False)
+        exchange.connection.check(21.2)
+    assert exchange.wire.is_aborted
+    while exchange.stream.held:
+        await body.read(1 << 20)
+    with pytest.raises(Timeout, match="sent nothing"):
+        await body.read(1)
+
+
+@pytest.mark.parametrize("end", [None, ConnectionResetError(104, "Connection reset by peer")])
+@pytest.mark.parametrize(
+    ("head", "kinds"), [(HEAD % 6, (ContentIncomplete,) * 2), (b"HTTP/1.1 200 OK\r\n\r\n", (None, ContentIncomplete))]
+)
+async def test_the_end_of_the_connection_ends_the_content(
+    head: bytes, end: Exception | None, kinds: tuple[type[Error] | None, ...]
+) -> None:
+    exchange = Exchange()
+    exchange.receive(head + b"abc")
+    body, kind = exchange.body, kinds[end is not None]
+    exchange.connection.connection_lost(end)
+    assert await body.read(9) == b"abc"
+    if kind is None:
+        assert await body.read(9) == b""
+    else:
+        with pytest.raises(kind):
+            await body.read(9)
+    assert exchange.pool._in_use == 0
+    assert exchange.connection not in exchange.pool._made
+
+
+async def test_kept_connections_are_closed_in_time() -> None:
+    exchange = Exchange(idle_timeout=1.0)
+    pool, sweep = exchange.pool, exchange.pool._sweep
+    exchange.receive(HEAD % 3 + b"one")
+    assert sweep.period == 15.0  # of the kept connection
+    assert pool._check(0.0) == 15.0
+    assert pool._check(13.0) == 15.0
+    assert pool._check(13.6) == float("inf")
+    assert exchange.wire.is_closed
+    sweep.stop()
