@@ -79,8 +79,7 @@ class Call:
         """
         try:
             self._send(head, content)
-            while self.exchange.head is None:
-                self._await_head_while_content_is_accepted()
+            self._await_head()
         except NotHttp as error:  # bytes after the previous response, which must not have any, are not HTTP
             raise Lost(malformed(error)) from None
         except MalformedResponse as error:
@@ -100,17 +99,21 @@ class Call:
         return received
 
     def _send(self, head: bytes, content: Sequence[bytes | memoryview]) -> None:
-        pieces = cut(content) if content else iter(())
-        first = next(pieces, b"")
-        start = b"".join((head, first)) if first else head
-        self._handed = len(first)
+        if content:
+            pieces = cut(content)
+            first = next(pieces, b"")
+            self._handed = len(first)
+            self._send_start(b"".join((head, first)))
+            self._send_rest(pieces)
+        else:
+            self._send_start(head)
+        if not self._is_refused:
+            self.exchange.request_sent()
+
+    def _send_start(self, start: bytes) -> None:
         sent = self.connection.send_now(start)
         if sent < len(start):
             self._send_piece(memoryview(start)[sent:])
-        if content:
-            self._send_rest(pieces)
-        if not self._is_refused:
-            self.exchange.request_sent()
 
     def _send_rest(self, pieces: Iterator[bytes | memoryview]) -> None:
         for piece in pieces:
@@ -171,15 +174,16 @@ class Call:
         if data is not None:
             self._take(data)
 
-    def _await_head_while_content_is_accepted(self) -> None:
-        try:
-            self._await_head()
-        except Silent:
-            if not self._accepts_more():
-                raise
-
     def _await_head(self) -> None:
-        """Waits for the head, as long as the server may be silent."""
+        """Waits for the head, as long as the server may be silent or accepts more of the content."""
+        while self.exchange.head is None:
+            try:
+                self._await_head_in_time()
+            except Silent:
+                if not self._accepts_more():
+                    raise
+
+    def _await_head_in_time(self) -> None:
         started, limit = monotonic(), self.idle
         while True:
             self._take(self.connection.receive(LITTLE, limit))

@@ -36,17 +36,19 @@ class Connection:
 
     Attributes:
         generation: the generation of the pool that it was made in.
+        idle_since: the time since when it is idle.
         has_responded: whether it has received a response.
         is_inherited: whether this is a copy in a forked child.
     """
 
-    __slots__ = ("_any", "_readable", "_socket", "generation", "has_responded", "is_inherited")
+    __slots__ = ("_any", "_readable", "_socket", "generation", "has_responded", "idle_since", "is_inherited")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._readable = Waiter(connected, READ)
         self._any: Waiter | None = None
         self.generation = 0
+        self.idle_since = 0.0
         self.has_responded = False
         self.is_inherited = False
         _open.add(self)
@@ -61,8 +63,10 @@ class Connection:
         """
         while True:
             self._readable.wait(seconds)
-            with suppress(BlockingIOError):
+            try:
                 return self._socket.recv(size)
+            except BlockingIOError:  # the poll was wrong, as it may be
+                continue
 
     def receive_into(self, buffer: memoryview, seconds: float | None) -> int:
         """The same into a buffer. Returns how many bytes it received; 0 is the end."""

@@ -18,7 +18,6 @@ import os
 import threading
 from collections import deque
 from time import monotonic
-from typing import NamedTuple
 from weakref import WeakSet
 
 from entrepot.errors import Timeout
@@ -30,13 +29,6 @@ from .connection import Connection
 
 Key = tuple[str, int, bool, str | None]
 """What connections can stand in for each other: host, port, whether there is TLS, and the proxy."""
-
-
-class _Idle(NamedTuple):
-    """An idle connection, and the time since when it is."""
-
-    connection: Connection
-    since: float
 
 
 class _Place:
@@ -67,7 +59,7 @@ class Pool:
         self._lock = threading.RLock()
         self._turns = 0
         self._line: deque[_Place] = deque()
-        self._idle: dict[Key, list[_Idle]] = {}
+        self._idle: dict[Key, list[Connection]] = {}
         self._used_at = self._swept_at = monotonic()
 
     def take(self, key: Key, *, is_new: bool) -> Connection | None:
@@ -81,33 +73,40 @@ class Pool:
             Timeout: all connections were inactive for too long, so that no turn came.
             DeadlinePassed: the deadline of the runtime has passed.
         """
+        idle: Connection | None = None
         with self._lock:
-            place = self._turn_or_place()
-            idle = self._pop(key) if place is None and not is_new else None
+            place = self._line_up()
+            if place is None and not is_new and (kept := self._idle.get(key)):
+                idle = kept.pop()
         if place is not None:
             self._wait_for_turn(place)
             idle = None if is_new else self._pop(key)
-        try:
-            while idle is not None:
-                if monotonic() - idle.since <= self._limits.idle_seconds and not idle.connection.has_news():
-                    return idle.connection
-                idle.connection.close()
-                idle = self._pop(key)
-        except BaseException:
-            self.give_up()
-            raise
-        return None
+        return None if idle is None else self._living(key, idle)
 
-    def _turn_or_place(self) -> _Place | None:
+    def _line_up(self) -> _Place | None:
         """Takes a turn, or a place in line if none is free."""
-        if not self._line and (self._limits.in_use is None or self._turns < self._limits.in_use):
+        most = self._limits.in_use
+        if not self._line and (most is None or self._turns < most):
             self._turns += 1
             return None
         place = _Place()
         self._line.append(place)
         return place
 
-    def _pop(self, key: Key) -> _Idle | None:
+    def _living(self, key: Key, idle: Connection | None) -> Connection | None:
+        """The first connection, of this one and the other idle ones, that its server has not closed."""
+        try:
+            while idle is not None:
+                if monotonic() - idle.idle_since <= self._limits.idle_seconds and not idle.has_news():
+                    return idle
+                idle.close()
+                idle = self._pop(key)
+        except BaseException:
+            self.give_up()
+            raise
+        return None
+
+    def _pop(self, key: Key) -> Connection | None:
         with self._lock:
             kept = self._idle.get(key)
             return kept.pop() if kept else None
@@ -128,11 +127,11 @@ class Pool:
         """Gives back a turn with its connection, which is kept for the next request if it can serve one."""
         if connection.is_inherited:
             return  # the turn was one of the parent's
-        now = monotonic()
+        connection.idle_since = now = monotonic()
         with self._lock:
             is_kept = may_keep and self._has_room(key, connection)
             if is_kept:
-                self._idle.setdefault(key, []).append(_Idle(connection, now))
+                self._idle.setdefault(key, []).append(connection)
             if self._line:
                 self._used_at = now
             self._pass_on()
@@ -140,7 +139,7 @@ class Pool:
         if not is_kept:
             connection.close()
         for idle in expired:
-            idle.connection.close()
+            idle.close()
 
     def adopt(self, connection: Connection) -> None:
         """Records a connection that was made with a turn of this pool."""
@@ -160,7 +159,7 @@ class Pool:
         with self._lock:
             dropped = self._idle.pop(key, ())
         for idle in dropped:
-            idle.connection.close()
+            idle.close()
 
     def close_idle(self) -> None:
         """Closes the idle connections now, and each of the others when it is given back."""
@@ -169,7 +168,7 @@ class Pool:
             dropped, self._idle = self._idle, {}
         for kept in dropped.values():
             for idle in kept:
-                idle.connection.close()
+                idle.close()
 
     def keep_none(self) -> None:
         """Closes the idle connections, and keeps none from now on: the interpreter ends."""
@@ -183,7 +182,7 @@ class Pool:
     def __del__(self) -> None:
         for kept in self._idle.values():
             for idle in kept:
-                idle.connection.close()
+                idle.close()
 
     def _has_room(self, key: Key, connection: Connection) -> bool:
         most = self._limits.idle
@@ -192,12 +191,12 @@ class Pool:
         is_current = connection.generation == self._generation or bool(self._line)
         return has_room and self._keeps and is_current
 
-    def _expired(self, now: float) -> list[_Idle]:
+    def _expired(self, now: float) -> list[Connection]:
         """Takes out the connections that were idle for too long."""
         self._swept_at = now
-        expired = list[_Idle]()
+        expired = list[Connection]()
         for key, kept in list(self._idle.items()):
-            fresh = [idle for idle in kept if now - idle.since <= self._limits.idle_seconds]
+            fresh = [idle for idle in kept if now - idle.idle_since <= self._limits.idle_seconds]
             if len(fresh) < len(kept):
                 expired += kept[: len(kept) - len(fresh)]  # the oldest come first
             if fresh:

@@ -1,5 +1,6 @@
 """The transport itself."""
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from time import monotonic
 from typing import Final, NamedTuple
@@ -51,11 +52,11 @@ class BlockingTransport(ConfiguredTransport):
 
     def _start(self) -> None:
         self._pool = Pool(self._limits)
-        self._destination = lru_cache(maxsize=_ORIGINS)(partial(_destination, self._user_agent))
+        self._destination = lru_cache(maxsize=_ORIGINS)(partial(_destination, self._user_agent, self._proxies))
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         origin, target = split_url(request.url)
-        destination = self._destination(origin, None if request.is_direct else self._proxy(origin))
+        destination = self._destination(origin, request.is_direct)
         if not self._tls.is_ready:
             self._tls.load()
         head = head_of(request, destination.origin.target(target), destination.origin.headers)
@@ -126,7 +127,10 @@ class BlockingTransport(ConfiguredTransport):
         self._pool.close_idle()
 
 
-def _destination(user_agent: str, text: str, proxy: Endpoint | None) -> _Destination:
+def _destination(
+    user_agent: str, find_proxy: Callable[[str], Endpoint | None], text: str, is_direct: bool
+) -> _Destination:
+    proxy = None if is_direct else find_proxy(text)
     origin = Origin(text, proxy, user_agent)
     address = origin.address
     key = address.host, address.port, origin.is_tls, None if proxy is None else proxy.origin
