@@ -1,7 +1,6 @@
 """The content of a response, as it arrives."""
 
 from collections.abc import Callable
-from copy import copy
 from time import monotonic
 from typing import TypeVar, TypeVarTuple
 
@@ -46,22 +45,6 @@ class ArrivedBody(HttpBody):
         start, size = self._taken, len(self._content)
         self._taken = min(size, start + n)
         return self._content if not start and n >= size else self._content[start : self._taken]
-
-
-class MalformedBody(HttpBody):
-    """Content that is not framed as the head says, which was seen with the head.
-
-    Arguments:
-        error: the error of reading it.
-    """
-
-    __slots__ = ("_error",)
-
-    def __init__(self, error: Error) -> None:
-        self._error = error
-
-    async def read(self, n: int) -> bytes:
-        raise copy(self._error)  # an error that is raised holds its traceback
 
 
 class BlockingBody(HttpBody):

@@ -34,7 +34,7 @@ from entrepot.raw.http.wire.response_head import NotHttp, ResponseHead
 from entrepot.raw.runtime.inline import DeadlinePassed
 
 from .connection import LITTLE, Connection
-from .errors import Lost, Silent, malformed, malformed_content
+from .errors import Lost, Silent, malformed
 from .waiting import WRITE, left_of
 
 _SMALL: Final = 64 * 1024
@@ -54,17 +54,15 @@ class Call:
         exchange: the state of the response.
         idle: the idle timeout.
         content: the content that came with the head.
-        malformed: the error of content that came with the head and is not framed as that says; None if it is.
     """
 
-    __slots__ = ("_accepted", "_handed", "connection", "content", "exchange", "idle", "malformed")
+    __slots__ = ("_accepted", "_handed", "connection", "content", "exchange", "idle")
 
     def __init__(self, connection: Connection, idle: float | None, *, has_content: bool) -> None:
         self.connection = connection
         self.exchange = Exchange(has_content=has_content)
         self.idle = idle
         self.content = b""
-        self.malformed: Error | None = None
         self._handed = 0
         self._accepted = 0
 
@@ -83,9 +81,7 @@ class Call:
         except NotHttp as error:  # bytes after the previous response, which must not have any, are not HTTP
             raise Lost(malformed(error)) from None
         except MalformedResponse as error:
-            if self.exchange.head is None:
-                raise malformed(error) from None
-            self.malformed = malformed_content(error)
+            raise malformed(error) from None
         except Silent:
             raise self._timeout() from None
         except (Error, DeadlinePassed):  # these are errors of the system as well

@@ -14,7 +14,7 @@ from entrepot.raw.http.wire.request_head import head_of
 from entrepot.raw.http.wire.target import split_url
 from entrepot.raw.runtime.inline import DeadlinePassed
 
-from .body import ArrivedBody, BlockingBody, MalformedBody
+from .body import ArrivedBody, BlockingBody
 from .call import Call
 from .connect import Connecting
 from .connection import Connection
@@ -104,9 +104,6 @@ class BlockingTransport(ConfiguredTransport):
             may_keep = call.exchange.may_serve_another and not call.connection.has_more()
             self._pool.give_back(key, call.connection, may_keep=may_keep)
             return ArrivedBody(call.content)
-        if call.malformed is not None:
-            self._pool.give_back(key, call.connection, may_keep=False)
-            return MalformedBody(call.malformed)
         self._pool.note_use()
         return BlockingBody(call, partial(self._give_back, key), self._pool.note_use)
 
