@@ -7,6 +7,7 @@ import gc
 import multiprocessing
 import os
 import socket
+import socketserver
 import ssl
 import threading
 import time
@@ -19,7 +20,7 @@ from typing import Any
 import pytest
 import trustme
 
-from entrepot.errors import ContentIncomplete, Error, InvalidInput, Timeout, Unexpected
+from entrepot.errors import ContentIncomplete, Error, InvalidInput, PermissionDenied, Timeout, Unexpected
 from entrepot.raw.http import HttpRequest, HttpTransport
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.raw.http.blocking import BlockingTransport, connect
@@ -296,6 +297,72 @@ def test_an_address_that_cannot_be_reached_is_a_temporary_error(transport: Block
         assert caught.value.is_temporary
     with pytest.raises(InvalidInput, match="host name is not valid"):
         ask(transport, f"http://{'a' * 70}.example/a")
+
+
+# Proxies
+
+
+class Tunnels(socketserver.ThreadingTCPServer):
+    """A proxy that connects to whatever it is asked for."""
+
+    daemon_threads = True
+    heads: list[bytes]
+
+
+class _Tunnel(socketserver.StreamRequestHandler):
+    server: Tunnels
+
+    def handle(self) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.rfile.readline()
+        self.server.heads.append(head)
+        host, _, port = head.split()[1].decode().partition(":")
+        with socket.create_connection((host, int(port))) as there:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=_pump, args=(there, self.connection))
+            back.start()
+            _pump(self.connection, there)
+            back.join()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_tls_goes_through_a_tunnel_of_the_proxy(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+    with ScriptedServer(lambda _: [HELLO], server_tls) as server, Tunnels(("127.0.0.1", 0), _Tunnel) as proxy:
+        proxy.heads = []
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        address = f"http://user:pass@127.0.0.1:{proxy.server_address[1]}"
+        transport = BlockingTransport(proxy=address, ssl_context=client_tls)
+        assert [ask(transport, f"{server.endpoint}/a") for _ in range(2)] == [(200, b"hello")] * 2
+        (head,) = proxy.heads
+        assert head.startswith(f"CONNECT {server.endpoint.rpartition('/')[2]} HTTP/1.1\r\n".encode())
+        assert b"Proxy-Authorization: Basic dXNlcjpwYXNz\r\n" in head
+        inline.run(transport.close())
+        proxy.shutdown()
+
+
+def test_a_proxy_gets_the_whole_url_of_a_request_without_tls() -> None:
+    with ScriptedServer(lambda _: [HELLO]) as proxy:
+        transport = BlockingTransport(proxy=proxy.endpoint.replace("//", "//user:pass@"))
+        assert ask(transport, "http://storage.invalid/a?b=c") == (200, b"hello")
+        (received,) = proxy.requests
+        assert received.target == "http://storage.invalid/a?b=c"
+        assert received.headers["proxy-authorization"] == "Basic dXNlcjpwYXNz"
+        inline.run(transport.close())
+
+
+def test_a_tunnel_that_is_refused_is_no_response_of_the_storage() -> None:
+    refusal = raw_response("407 Proxy Authentication Required", "Content-Length: 0")
+    with ScriptedServer(lambda _: [refusal]) as proxy:
+        with pytest.raises(PermissionDenied, match="the proxy does not let the connection through"):
+            ask(BlockingTransport(proxy=proxy.endpoint), "https://storage.invalid/a")
+        proxy.wait_until_left()
 
 
 # Threads
