@@ -74,12 +74,16 @@ class NativeBody(HttpBody):
     async def readinto(self, buffer: memoryview) -> int:
         """As `HttpBody.readinto`: content that has not arrived yet is received directly into the buffer."""
         stream = self._stream
-        if stream.held or self._is_read or not buffer or is_another_loop_running(stream.loop):
-            data = await self.read(len(buffer))
-            buffer[: len(data)] = data
-            return len(data)
+        if self._is_read or not buffer:
+            return 0
+        if is_another_loop_running(stream.loop):
+            raise of_another_loop()
         self._note_use()
-        return await self._receive_into(stream, buffer)
+        if not stream.held:
+            return await self._receive_into(stream, buffer)
+        size = stream.content_into(buffer)
+        self._note_read(stream)
+        return size
 
     async def _receive_into(self, stream: ResponseStream, buffer: memoryview) -> int:
         size = 0
@@ -100,10 +104,7 @@ class NativeBody(HttpBody):
             stream.filled = 0
             if stream.connection is not None:
                 stream.connection.receive_into_scratch()
-        if not size:
-            data = stream.content(len(buffer))
-            size = len(data)
-            buffer[:size] = data
+        size = size or stream.content_into(buffer)
         self._note_read(stream)
         return size
 

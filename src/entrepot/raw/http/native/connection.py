@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 BUFFER: Final = 256 * 1024
 """How many bytes of content may wait to be read before receiving is resumed; it is paused at twice that."""
 
-SCRATCH: Final = 120 * 1024
-"""The most bytes of one receive. The usual allocator takes blocks above 128 KiB from the system and frees them each
-time, and pages of new memory cost more than receiving into them."""
+SCRATCH: Final = 512 * 1024
+"""The most bytes of one receive: a stream at full speed takes a quarter less CPU than with 120 KiB. The usual allocator
+takes blocks above 128 KiB from the system at first, and keeps them from the second one on."""
 
 
 class Owner(Protocol):

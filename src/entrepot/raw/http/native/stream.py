@@ -39,7 +39,18 @@ class ResponseStream(Exchange):
         loop: the event loop of the connection.
     """
 
-    __slots__ = ("_pieces", "_waiter", "connection", "failure", "filled", "held", "is_sending", "is_uploading", "loop")
+    __slots__ = (
+        "_at",
+        "_pieces",
+        "_waiter",
+        "connection",
+        "failure",
+        "filled",
+        "held",
+        "is_sending",
+        "is_uploading",
+        "loop",
+    )
 
     def __init__(self, *, has_content: bool, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(has_content=has_content)
@@ -49,6 +60,7 @@ class ResponseStream(Exchange):
         self.held = self.filled = 0
         self.is_sending = self.is_uploading = False
         self._pieces: deque[bytes] = deque()
+        self._at = 0  # in the first piece, where content begins that was not read yet
         self._waiter: asyncio.Future[None] | None = None
 
     @property
@@ -70,23 +82,45 @@ class ResponseStream(Exchange):
         """Content that has arrived, up to `n` bytes; empty if there is none."""
         if not self._pieces:
             return b""
-        piece = self._pieces.popleft()
-        if len(piece) > n:
-            self._pieces.appendleft(piece[n:])
-            piece = piece[:n]
+        piece, at = self._pieces[0], self._at
+        if len(piece) - at > n:
+            self._at += n
+            piece = piece[at : at + n]
+        else:
+            self._pieces.popleft()
+            self._at = 0
+            piece = piece[at:] if at else piece
         self.held -= len(piece)
         return piece
 
     def whole_content(self) -> bytes:
         """All content that has arrived, in one piece."""
-        pieces = self._pieces
-        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        first, pieces = self.content(self.held), self._pieces
+        if not pieces:
+            return first
+        content = b"".join((first, *pieces))
         pieces.clear()
         self.held = 0
         return content
 
+    def content_into(self, buffer: memoryview) -> int:
+        """Copies content that has arrived into a buffer. Returns the number of bytes."""
+        filled = 0
+        while self._pieces and filled < len(buffer):
+            piece, at = self._pieces[0], self._at
+            size = min(len(piece) - at, len(buffer) - filled)
+            buffer[filled : filled + size] = memoryview(piece)[at : at + size]
+            filled += size
+            if at + size == len(piece):
+                self._pieces.popleft()
+                self._at = 0
+            else:
+                self._at += size
+        self.held -= filled
+        return filled
+
     def put_back(self, content: bytes) -> None:
-        """Puts content back that was not handed out."""
+        """Puts content back that was not handed out. It came before all that waits, of which nothing was read yet."""
         self._pieces.appendleft(content)
         self.held += len(content)
 

@@ -27,6 +27,10 @@ Span = tuple[int, int]
 NEAR: Final = 1024
 """The largest gap in bytes that is always received with its neighbours."""
 
+BLOCK: Final = 1024 * 1024
+"""The most bytes of a block of several spans: small enough that its memory is used again for the next one, and that
+the spans are copied out of the processor's cache."""
+
 FAR: Final = 64 * 1024
 """The largest gap in bytes that is received with its neighbours: a larger one is dropped at less cost."""
 
@@ -136,11 +140,12 @@ def _blocks(spans: Sequence[Span]) -> Iterator[tuple[int, int, int]]:
     """The spans in blocks: where each begins and ends, and how many spans it has.
 
     A gap is received with a block if it is no larger than the next span, so that a block is at most twice as large as
-    what is wanted of it, or a little more.
+    what is wanted of it, or a little more. Spans that overlap are in one block, whatever its size.
     """
     begin = end = count = 0
     for low, high in spans:
-        if count and low - end <= max(NEAR, min(FAR, high - low)):
+        is_near = low - end <= max(NEAR, min(FAR, high - low)) and high - begin <= BLOCK
+        if count and (is_near or low < end):
             end, count = max(end, high), count + 1
             continue
         if count:
