@@ -30,11 +30,11 @@ FETCH_CONCURRENT: Final = 8
 async def open_body(context: Context, pinned: PinnedRange, args: OpRead) -> tuple[RpRead, oio.Read]:
     """Opens the body of a read: one stream, or chunks in flight if `args.chunk` is set. No I/O.
 
-    Sequential chunks of a snapshot come from one body, without a request for each: its content cannot change.
+    Chunks in turn come from one body where that guarantees that all are of one content.
     """
     if args.chunk is None:
         return await pinned.open_unpinned()
-    if pinned.is_snapshot and args.concurrent in {None, 1}:
+    if pinned.chunks_from_one_body and args.concurrent in {None, 1}:
         reply, body = await pinned.open_unpinned()
         return reply, oio.StreamableReader(body, args.chunk)
     return pinned.response, oio.ChunkedReader(pinned, args, context.runtime.window)

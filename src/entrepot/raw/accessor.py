@@ -83,8 +83,8 @@ class AccessorInfo:
         name: the container of the root, such as the bucket or the host; empty if the service has none.
         native_capability: the operations and options that the service itself supports.
         capability: these and the ones that the stack completes; by default the native ones.
-        gives_snapshots: whether a body serves, without waiting, the content of the object at the time of its first
-            verb, and never a mix of two contents. Its chunks then do not need a body each.
+        chunks_from_one_body: whether a body that is opened with `chunk` reads each chunk without a request, and raises
+            `ConditionNotMatch` once the content has changed. Then chunks that are read in turn need no body each.
         is_remote: whether calls go over a network; remote calls are retried and timed by default. A service that
             sends through `context.http` can leave it out: the stack notices.
         copies_from_elsewhere: whether the source of `copy` is a path in another root or container, so that equal paths
@@ -96,7 +96,7 @@ class AccessorInfo:
     name: str = ""
     native_capability: Capability = Capability()
     capability: Capability = _AS_NATIVE
-    gives_snapshots: bool = False
+    chunks_from_one_body: bool = False
     is_remote: bool = False
     copies_from_elsewhere: bool = False
 

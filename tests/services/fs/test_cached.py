@@ -17,7 +17,7 @@ from entrepot.raw.oio.read.api import WHOLE, read_to_end
 from entrepot.raw.runtime import File
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services.fs import accessor, cached
-from entrepot.services.fs.kernel import beneath, openat2
+from entrepot.services.fs.kernel import beneath, openat2, page_cache
 
 from .conftest import descriptors
 
@@ -221,6 +221,44 @@ async def test_what_is_not_in_memory_takes_a_hop(
     assert runtime.hops == 2
 
 
+class Reads:
+    """The reads of an open file that a thread makes, in bytes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._original = os.pread
+        self.sizes: list[int] = []
+        monkeypatch.setattr(os, "pread", self._read)
+
+    def _read(self, descriptor: int, size: int, offset: int) -> bytes:
+        self.sizes.append(size)
+        return self._original(descriptor, size, offset)
+
+
+async def test_parts_of_an_open_file_take_no_thread_call_while_they_are_in_memory(
+    warm: accessor.FsAccessor, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = os.urandom(4 * cached.PART_LIMIT)
+    (root / "large").write_bytes(content)
+    _, body = await warm.read("large", OpRead())
+    assert await body.read(10) == content[:10]  # opened by a thread, which also sets the time of the last access
+    reads = Reads(monkeypatch)
+    assert await body.read(cached.PART_LIMIT) == content[10 : 10 + cached.PART_LIMIT]
+    assert await body.seek(-5, os.SEEK_END) == len(content) - 5
+    assert await body.read(100) == content[-5:]
+    assert reads.sizes == []
+
+    await body.seek(0)
+    assert await body.read(cached.PART_LIMIT + 1) == content[: cached.PART_LIMIT + 1]  # copying takes too long
+    with monkeypatch.context() as evicted:
+        evicted.setattr(page_cache, "is_cached", lambda *_: False)
+        assert await body.read(7) == content[cached.PART_LIMIT + 1 :][:7]
+    (root / "large").write_bytes(content[:-1])  # in place: the read sets the time of the last access, and may wait
+    assert await body.read(8) == content[cached.PART_LIMIT + 8 :][:8]
+    sets_access_time = not os.statvfs(root).f_flag & os.ST_NOATIME
+    assert reads.sizes == [cached.PART_LIMIT + 1, 7, *([8] if sets_access_time else [])]
+    await body.close()
+
+
 async def test_fewer_bytes_than_the_size_promises_are_never_passed_off_as_the_file(
     warm: accessor.FsAccessor, runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,7 +333,7 @@ async def test_a_root_that_comes_later_is_found(runtime: CountingRuntime, contex
     (root / "later" / "file").write_bytes(CONTENT)
     for _ in range(3):
         assert await read(service, "file") == CONTENT
-    assert runtime.hops in (3, 5)  # 5 where no call is answered without a thread call
+    assert 3 <= runtime.hops <= 5  # 5 where the clock of files did not go on, or no call is made without a thread
 
 
 @pytest.mark.usefixtures("file")

@@ -97,6 +97,7 @@ def test_file_of_more_bytes_than_the_system_gives_at_once_is_read_whole(
             return await reader.read(2000)
 
     monkeypatch.setattr(os, "pread", stingy)
+    monkeypatch.setattr(os, "preadv", lambda *_: 0)
     assert run(op.read("d/file")) == CONTENT
     assert asked == list(range(0, 2048, 100))
     assert run(by_reader()) == CONTENT[:2000]
@@ -365,6 +366,7 @@ def test_error_of_the_file_system_while_reading_is_typed(
             assert await reader.read(10) == CONTENT[:10]
             with monkeypatch.context() as broken:
                 broken.setattr(os, "pread", fail)
+                broken.setattr(os, "preadv", lambda *_: 0)
                 with pytest.raises(Unexpected, match="EIO") as raised:
                     await reader.read(10)
             assert (raised.value.operation, raised.value.path) == ("reader.read", "d/file")

@@ -124,7 +124,9 @@ class FsAccessor(Accessor):
     """
 
     def __init__(self, context: Context, root: str, *, fsync: bool = False, abandoned_after: int = 0) -> None:
-        self.info = AccessorInfo(scheme=Scheme.FS, root=normalize_root(root), native_capability=CAPABILITY)
+        self.info = AccessorInfo(
+            Scheme.FS, normalize_root(root), native_capability=CAPABILITY, chunks_from_one_body=True
+        )
         self._abandoned_after = 0 if context.is_read_only else abandoned_after
         self._context = context
         if context.is_about_to_wait:
@@ -168,8 +170,11 @@ class FsAccessor(Accessor):
             self._cached_files.learn(opened[0].fileno())
             return opened
 
-        response = RpRead()
-        return response, oio.into_read_from_file(self._context.runtime, opener, args.range, response, cached)
+        response, may_be_cached = RpRead(), self._cached_files.can_read()
+        return response, oio.into_read_from_file(
+            self._context.runtime, opener, args.range, response, cached,
+            self._cached_files.read_part if may_be_cached else None, args.chunk,
+        )  # fmt: skip
 
     def _stat(self, relative: str) -> Metadata:
         metadata = _stat(self._root, relative)

@@ -36,6 +36,7 @@ import os
 import time
 from contextlib import suppress
 from functools import cache
+from io import BytesIO
 from types import ModuleType
 from typing import Final
 
@@ -50,7 +51,9 @@ from .kernel.describe import describe
 from .kernel.plain_files import PlainFiles
 
 LIMIT: Final = 64 * 1024
-"""The most bytes of such a read: copying more would block the loop for longer than a thread call does."""
+"""The most bytes of such a read of a whole file. Of a small file all is known beforehand; a large one is opened."""
+PART_LIMIT: Final = 256 * 1024
+"""The most bytes of such a read of an open file: copying more would block the loop for longer than a thread call."""
 
 _ROOT: Final = getattr(os, "O_PATH", 0) | os.O_DIRECTORY
 _LOOK: Final = getattr(os, "O_PATH", 0)
@@ -173,6 +176,18 @@ class CachedFiles:
         except (OSError, ValueError):  # entrepot's errors are among them; the thread path raises them
             return None
 
+    def read_part(self, descriptor: int, start: int, end: int) -> bytes | None:
+        """The bytes of an open file in a range that is not past its end, or None."""
+        if end - start > PART_LIMIT:
+            return None
+        try:
+            attributes = os.fstat(descriptor)
+            if attributes.st_dev != self._device or self._sets_access_time(attributes):
+                return None
+            return self._read_cached(descriptor, attributes.st_size, start, end)
+        except OSError:
+            return None
+
     def _open_root(self, relative: str) -> int:
         """Opens the root, if it is still on the same device; another file system may have been mounted there."""
         self._is_attempted = True
@@ -199,12 +214,17 @@ class CachedFiles:
             raise BlockingIOError
         metadata = describe(attributes, descriptor)
         check_conditions(metadata, args)
-        data = bytearray(end - start)
+        return metadata, self._read_cached(descriptor, size, start, end)
+
+    def _read_cached(self, descriptor: int, size: int, start: int, end: int) -> bytes:
+        """The bytes of an open file of some size in a range."""
         if not _page_cache().is_cached(descriptor, start, min(end + self._read_ahead, size)):
             raise BlockingIOError
-        if os.preadv(descriptor, [data], start, self._read_flags) < end - start:
-            raise BlockingIOError
-        return metadata, bytes(data)
+        data = BytesIO(bytes(end - start))  # its buffer becomes the result without a copy
+        with data.getbuffer() as view:
+            if os.preadv(descriptor, [view], start, self._read_flags) < end - start:
+                raise BlockingIOError
+        return data.getvalue()
 
     def _sets_access_time(self, attributes: os.stat_result) -> bool:
         if self._keeps_access_time:

@@ -110,7 +110,7 @@ class MemoryAccessor(Accessor):
 
     def __init__(self, table: Table, root: str) -> None:
         capability = VERSIONED if table.versioned else CAPABILITY
-        self.info = AccessorInfo(Scheme.MEMORY, root, native_capability=capability, gives_snapshots=True)
+        self.info = AccessorInfo(Scheme.MEMORY, root, native_capability=capability, chunks_from_one_body=True)
         self._table = table
 
     def _key(self, path: str) -> str:

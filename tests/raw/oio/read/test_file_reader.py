@@ -339,6 +339,34 @@ def test_no_more_is_asked_at_once_than_the_system_gives(
     assert asked == [(PREAD_LIMIT, 5), (PREAD_LIMIT, 6)]
 
 
+def test_a_chunk_serves_the_small_reads_in_it(
+    driven: tuple[Runtime, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, asked = os.urandom(2 * SMALL), list[tuple[int, int]]()
+    original = os.pread
+
+    def pread(descriptor: int, n: int, offset: int) -> bytes:
+        asked.append((n, offset))
+        return original(descriptor, n, offset)
+
+    async def scenario() -> None:
+        body = into_read_from_file(runtime, opening, BytesRange(10), RpRead(), chunk=100)
+        monkeypatch.setattr(os, "pread", pread)
+        assert [await body.read(40) for _ in range(3)] == [content[10:50], content[50:90], content[90:110]]
+        await body.seek(55)
+        assert await body.read(10) == content[65:75]
+        await body.seek(100)
+        assert [await body.read(60), await body.read(60)] == [content[110:170], content[170:210]]
+        assert await body.read(500) == content[210:710]
+        await body.close()
+
+    (tmp_path / "large").write_bytes(content)
+    opening, (runtime, run) = Opening(tmp_path / "large"), driven
+    run(scenario())
+    assert asked == [(100, 10), (100, 110), (500, 210)]
+    assert [file.closed for file in opening.files] == [True]
+
+
 def test_position_behind_four_gigabytes_is_read_right(
     run: Run, body_of: Callable[..., FileReader], tmp_path: Path
 ) -> None:

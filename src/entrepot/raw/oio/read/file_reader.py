@@ -1,9 +1,14 @@
 """A reader over a window of a local file.
 
-The first verb opens the file and reads, in one thread call. A later verb is one thread call with `os.pread`, so the
-position is only in `FileReader` and an abandoned call of a cancelled caller cannot move it. Three contents need no file
-after that first call, and live in memory (`_Content.snapshot`): a small file that was read whole, a file without a size
-(`/proc`), and bytes from the page cache (`cached`).
+The first verb opens the file and reads, in one thread call. A later verb reads at a position, without a thread call
+where the bytes are in memory (`cached_part`), else by one with `os.pread`. So the position is only in `FileReader`, and
+an abandoned call of a cancelled caller cannot move it. Three contents need no file after that first call, and live in
+memory (`_Content.snapshot`): a small file that was read whole, a file without a size (`/proc`), and bytes from the page
+cache (`cached`).
+
+With `chunk`, a call reads at least so many bytes. What the caller did not want of them is `_block`, which starts at
+`_block_start`; the next reads come out of it. Each call then compares the time of the file's last change with the one
+at its opening, as its etag would: so all chunks are of one content.
 """
 
 import io
@@ -13,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from entrepot.errors import ContentIncomplete, InvalidInput, Unsupported
+from entrepot.errors import ConditionNotMatch, ContentIncomplete, InvalidInput, Unsupported
 from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import BytesRange, Metadata
 
@@ -36,15 +41,22 @@ SMALL: Final = 64 * 1024
 
 Opener = Callable[[], tuple[io.FileIO, Metadata]]
 Cached = Callable[[int], tuple[Metadata, bytes] | None]
+CachedPart = Callable[[int, int, int], bytes | None]
 
 
 def into_read_from_file(
-    runtime: "Runtime", opener: Opener, window: BytesRange, response: "RpRead", cached: Cached | None = None
+    runtime: "Runtime",
+    opener: Opener,
+    window: BytesRange,
+    response: "RpRead",
+    cached: Cached | None = None,
+    cached_part: CachedPart | None = None,
+    chunk: int | None = None,
 ) -> "FileReader":
     """Returns a body over a window of a file, with native `read`, `seek` and suffixes.
 
     The window's end is clamped to the file's size when it is opened: bytes appended later are not read,
-    and a file that shrinks is `ContentIncomplete`.
+    and a file that shrinks is `ContentIncomplete`. With `chunk`, any change of the file is `ConditionNotMatch`.
 
     Arguments:
         runtime: makes the blocking calls.
@@ -55,15 +67,22 @@ def into_read_from_file(
         response: receives the opener's metadata.
         cached: called with a size, returns the metadata and the whole window, if it has at most that many bytes and
             they can be read without blocking; else None, and the file is opened. By default nothing is tried.
+        cached_part: called with the descriptor of the open file, a start and an end, returns these bytes if they can be
+            read without blocking; else None. By default nothing is tried.
+        chunk: the fewest bytes of a call; by default a call reads no more than the caller wants.
     """
-    return FileReader(runtime, opener, window, response, cached)
+    return FileReader(runtime, opener, window, response, cached, cached_part, chunk)
 
 
 class FileReader(Read):
     """Reads a file by position (`os.pread`). This object alone holds the position."""
 
     __slots__ = (
+        "_block",
+        "_block_start",
         "_cached",
+        "_cached_part",
+        "_chunk",
         "_content",
         "_file",
         "_is_closed",
@@ -75,13 +94,24 @@ class FileReader(Read):
     )
 
     def __init__(
-        self, runtime: "Runtime", opener: Opener, window: BytesRange, response: "RpRead", cached: Cached | None = None
+        self,
+        runtime: "Runtime",
+        opener: Opener,
+        window: BytesRange,
+        response: "RpRead",
+        cached: Cached | None = None,
+        cached_part: CachedPart | None = None,
+        chunk: int | None = None,
     ) -> None:
         self._runtime = runtime
         self._opener = opener
         self._window = window
         self._response = response
         self._cached = cached
+        self._cached_part = cached_part
+        self._chunk = chunk or 0
+        self._block = b""
+        self._block_start = 0
         self._file: File | None = None
         self._content: _Content | None = None
         self._position = 0
@@ -105,8 +135,7 @@ class FileReader(Read):
         elif content.snapshot is not None:
             data = _read_snapshot(content.snapshot, content, self._position, n)
         else:
-            assert self._file is not None
-            data = await self._file.run(_read, content, self._position, n)
+            data = self._rest_of_block(n) or await self._read_file(content, n)
         self._position += len(data)
         return data
 
@@ -134,6 +163,7 @@ class FileReader(Read):
 
     async def close(self) -> None:
         self._is_closed = True
+        self._block = b""
         if self._file is not None:
             await self._file.close()
 
@@ -141,12 +171,41 @@ class FileReader(Read):
         if self._is_closed:
             raise InvalidInput("the reader is closed")
 
-    async def _open(self, n: int) -> bytes:
-        hit = await self._runtime.try_nonblocking(self._cached, n) if n and self._cached is not None else None
-        if hit is None:
-            opened = self._runtime.open_file(partial(self._open_and_read, self._position, n))
-            self._file, (self._response.metadata, self._content, data) = await opened
+    def _rest_of_block(self, n: int) -> bytes:
+        begin = self._position - self._block_start
+        return self._block[begin : begin + n] if begin >= 0 else b""
+
+    async def _read_file(self, content: "_Content", n: int) -> bytes:
+        assert self._file is not None
+        wanted = max(n, self._chunk)
+        data = None
+        if self._cached_part is not None:
+            data = await self._runtime.try_nonblocking(self._read_cached, content, wanted)
+        if data is None:
+            data = await self._file.run(_read, content, self._position, wanted)
+        return self._cut(data, n)
+
+    def _read_cached(self, content: "_Content", n: int) -> bytes | None:
+        """The bytes at the position, all that are wanted, or None. The file is open: no other task closes it."""
+        assert self._cached_part is not None
+        begin = content.start + self._position
+        data = self._cached_part(content.descriptor, begin, min(begin + n, content.end))
+        return None if data is None or content.has_changed() else data
+
+    def _cut(self, data: bytes, n: int) -> bytes:
+        """The bytes that the caller wanted. If there are more, all are kept for the next reads."""
+        if len(data) <= n:
             return data
+        self._block, self._block_start = data, self._position
+        return data[:n]
+
+    async def _open(self, n: int) -> bytes:
+        wanted = n and max(n, self._chunk)
+        hit = await self._runtime.try_nonblocking(self._cached, wanted) if n and self._cached is not None else None
+        if hit is None:
+            opened = self._runtime.open_file(partial(self._open_and_read, self._position, wanted))
+            self._file, (self._response.metadata, self._content, data) = await opened
+            return self._cut(data, n)
         self._response.metadata, whole = hit
         self._content = _Content(0, len(whole), whole)
         return _read_snapshot(whole, self._content, self._position, n)
@@ -157,6 +216,9 @@ class FileReader(Read):
             raw, metadata = self._opener()
         try:
             metadata, content = _locate(raw, metadata, self._window)
+            content = content._replace(descriptor=raw.fileno())
+            if self._chunk:
+                content = content._replace(changed=content.last_change())
             data = _read(raw, content, position, n)
             if len(data) == content.size <= SMALL:
                 content = _Content(0, len(data), data)
@@ -174,10 +236,23 @@ class _Content(NamedTuple):
     start: int
     end: int
     snapshot: bytes | None
+    descriptor: int = -1
+    changed: int | None = None
+    """The time of the file's last change, where a read must check it."""
 
     @property
     def size(self) -> int:
         return self.end - self.start
+
+    def last_change(self) -> int:
+        return os.fstat(self.descriptor).st_ctime_ns
+
+    def has_changed(self) -> bool:
+        return self.changed is not None and self.changed != self.last_change()
+
+    def check_unchanged(self) -> None:
+        if self.has_changed():
+            raise ConditionNotMatch("the object changed during the read")
 
 
 def _locate(raw: io.FileIO, metadata: Metadata, window: BytesRange) -> tuple[Metadata, _Content]:
@@ -213,6 +288,7 @@ def _read(raw: io.FileIO, content: _Content, position: int, n: int) -> bytes:
         return _read_snapshot(content.snapshot, content, position, n)
     with translate_os_errors():
         data = os.pread(raw.fileno(), wanted, begin)
+        content.check_unchanged()
     if not data:
         raise _shrank(content, position)
     return data
@@ -222,6 +298,7 @@ def _read_into(raw: io.FileIO, content: _Content, position: int, buffer: memoryv
     wanted = min(len(buffer), content.size - position, PREAD_LIMIT)
     with translate_os_errors():
         size = os.preadv(raw.fileno(), [buffer[:wanted]], content.start + position)
+        content.check_unchanged()
     if not size:
         raise _shrank(content, position)
     return size

@@ -95,9 +95,9 @@ class PinnedRange:
         return bool(self._pin())
 
     @property
-    def is_snapshot(self) -> bool:
-        """Whether one body serves a snapshot of the range, so that chunks do not need a body each."""
-        return self._accessor.info.gives_snapshots
+    def chunks_from_one_body(self) -> bool:
+        """Whether chunks that are read in turn need no body each."""
+        return self._accessor.info.chunks_from_one_body
 
     @property
     def scheme(self) -> str:
