@@ -1,7 +1,7 @@
 """entrepot itself."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from benchmarks.workloads import FOOTER, MEMORY_CHUNK, MEMORY_SIZE
 
@@ -11,11 +11,14 @@ PACKAGE = "entrepot"
 
 
 class S3:
+    OPTIONS: ClassVar[dict[str, str]] = {}
+    """Options of the configuration that are not the defaults."""
+
     def __init__(self, url: str, bucket: str) -> None:
         from entrepot import Operator
         from entrepot.services import S3
 
-        config = S3(bucket=bucket, endpoint=url, **KEYS)
+        config = S3(bucket=bucket, endpoint=url, **KEYS, **self.OPTIONS)
         self.op = Operator(config)
         self.unsigned = Operator(replace(config, unsigned_payload=True))
 
