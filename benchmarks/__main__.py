@@ -4,9 +4,12 @@ python -m benchmarks [--quick] [--workloads 1,2,8] [--contenders entrepot,obstor
 """
 
 import argparse
+import compileall
 import sys
 import time
 from pathlib import Path
+
+import entrepot
 
 from . import machine, plot, report
 from .contenders import missing, names
@@ -58,6 +61,7 @@ def _measured(scale: Scale, workloads: list[int], chosen: list[str]) -> tuple[di
     results: list[Result] = []
     for name in missing():
         _tell(f"{name} is not installed, and takes no part")
+    _compile_ours()
     available = set(chosen) - set(missing())
     with grounds(scale) as place:
         for case in cases(scale):
@@ -65,6 +69,11 @@ def _measured(scale: Scale, workloads: list[int], chosen: list[str]) -> tuple[di
                 those = [name for name in participants(case) if name in available]
                 results.append(measure(case, place, scale, those, _tell))
         return machine.abilities_of(place.server.url, scale.seconds), results
+
+
+def _compile_ours() -> None:
+    """Compiles the modules of entrepot, as pip does with what it installs: here they may be files of a checkout."""
+    compileall.compile_dir(Path(entrepot.__file__).parent, quiet=1)
 
 
 def _tell(what: str) -> None:
