@@ -34,7 +34,7 @@ from entrepot import (
     Upload,
     Writer,
 )
-from entrepot.facade.files import BinaryReader, BinaryWriter, TextReader, TextWriter
+from entrepot.facade.files import BinaryReader, BinaryWriter
 from entrepot.facade.futures import (
     FutureList,
     FutureLister,
@@ -44,6 +44,7 @@ from entrepot.facade.futures import (
     FutureWrite,
     FutureWriter,
 )
+from entrepot.facade.text_files import TextReader, TextWriter
 from entrepot.layers import ErrorContextLayer, RetryLayer, TimeoutLayer
 from entrepot.raw import (
     Accessor,

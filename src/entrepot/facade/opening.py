@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Unpack, cast, overload
 if TYPE_CHECKING:
     from _typeshed import OpenBinaryModeReading, OpenBinaryModeWriting, OpenTextModeReading, OpenTextModeWriting
 
-    from .files import BinaryReader, BinaryWriter, FutureFile, TextReader, TextWriter
+    from .files import BinaryReader, BinaryWriter
     from .keywords import ReaderOptions, WriterOptions
+    from .opened_file import FutureFile
     from .operator import Operator
     from .options import Path
+    from .text_files import TextReader, TextWriter
 
 
 class Opening:
@@ -116,7 +118,7 @@ class Opening:
             LookupError: the encoding or the error handler is unknown.
         """
         from .file_mode import file_mode
-        from .files import FutureFile, open_file
+        from .opened_file import FutureFile, open_file
 
         checked = file_mode(mode, buffering, encoding, errors, newline)
         return FutureFile(partial(open_file, cast("Operator", self), checked), "open", (path,), options)

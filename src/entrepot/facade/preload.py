@@ -18,7 +18,7 @@ _FACADE: Final = (
     "blocking",
     "blocking.files",
     "facade.copying",
-    "facade.files",
+    "facade.opened_file",
     "facade.globs",
     "facade.local_files",
     "facade.stating",
