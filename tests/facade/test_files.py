@@ -4,6 +4,7 @@ import asyncio
 import gc
 import io
 import pickle
+from array import array
 from contextlib import aclosing
 
 import aiofiles
@@ -93,6 +94,9 @@ async def use_by_hand(open_file, name):
     async with open_file(name, "w") as text, open_file(name, "ab") as binary:
         with pytest.raises(io.UnsupportedOperation):
             await text.read()
+        for verb in ("read1", "readinto"):
+            with pytest.raises(io.UnsupportedOperation):
+                await getattr(binary, verb)(bytearray(1) if verb == "readinto" else 1)
         for wrong in (text.write(b""), binary.write("")):
             with pytest.raises(TypeError):
                 await wrong
@@ -124,6 +128,18 @@ async def test_anyio_takes_the_files(tmp_path):
         assert [line async for line in file] == ["text"]
     async with await op.open("a") as file:
         assert await file.read() == "text"
+
+
+async def test_readinto1_reads_what_one_request_gives():
+    op = Operator(Memory())
+    await op.write("a", bytes(range(256)) * 400)
+    async with op.open("a", "rb") as file:
+        parts = []
+        while count := await file.readinto1(buffer := array("H", [0]) * 5_000):
+            assert 0 < count <= 10_000
+            parts.append(buffer.tobytes()[:count])
+        assert b"".join(parts) == bytes(range(256)) * 400
+        assert await file.readinto1(bytearray()) == 0
 
 
 async def test_a_block_that_fails_or_is_cancelled_publishes_nothing():

@@ -245,6 +245,14 @@ class BinaryReader(AsyncFile[bytes]):
         self._buffer, self._at = b"", 0  # its end is no longer where the reader stands
         return len(buffered) + size
 
+    async def readinto1(self, buffer: WriteableBuffer) -> int:
+        """Reads at least one byte into a writable buffer, with one request at most; 0 means the end."""
+        self._check_open()
+        view = writable_bytes(buffer)
+        data = await self.read1(len(view))
+        view[: len(data)] = data
+        return len(data)
+
     async def readline(self, size: int | None = -1) -> bytes:
         self._check_open()
         limit = -1 if size is None else size
@@ -330,6 +338,16 @@ class BinaryWriter(AsyncFile[bytes]):
 
     async def writable(self) -> bool:
         return True
+
+    async def read1(self, n: int = -1) -> bytes:
+        """Raises `Unsupported`, as do `readinto` and `readinto1`: the file does not read."""
+        self._refuse("read")
+
+    async def readinto(self, buffer: WriteableBuffer) -> int:
+        self._refuse("read")
+
+    async def readinto1(self, buffer: WriteableBuffer) -> int:
+        self._refuse("read")
 
     async def write(self, data: ReadableBuffer) -> int:
         self._check_open()
