@@ -14,7 +14,6 @@ SLOW = {
     r"tests/(behavior|blocking)/test_suite\.py::test_case\[seaweedfs.*one_winner": "has many writers",
     r"tests/behavior/test_suite\.py::test_case\[moto": "the suite on a second server of S3",
     r"tests/blocking/test_suite\.py::test_case\[seaweedfs": "the suite on a server, through the event loop's thread",
-    r"tests/layers/test_whole\.py::test_everything_inside": "builds a stack for each layer, call and fault",
     r"tests/layers/test_(prefix|read_only)\.py::test_(every_case_of|all_that)_the_suite": "the suite once more",
     r"tests/blocking/test_suite\.py::test_case\[(fs|memory_)": "the suite once more, but on memory",
     r"tests/behavior/test_(model|read_oracle)\.py": "random calls on every service, compared with a model",
