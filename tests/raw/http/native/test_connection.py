@@ -162,15 +162,16 @@ async def test_nothing_writes_to_a_buffer_after_its_wait_is_cancelled_and_no_byt
 
 
 async def test_chunks_are_received_into_the_buffer_and_their_lines_are_not() -> None:
-    exchange, buffer = Exchange(), memoryview(bytearray(64))
-    exchange.receive(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na")
+    exchange, buffer = Exchange(), memoryview(bytearray(1 << 20))
+    exchange.receive(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50000\r\na")
     body = exchange.body
     assert await body.readinto(buffer) == 1
     waiting = asyncio.ensure_future(body.readinto(buffer))
     await asyncio.sleep(0)
-    assert len(exchange.connection.get_buffer(-1)) == 4
-    exchange.receive(b"bcde\r\n2\r\nfg\r\n0\r\n\r\n")
-    assert (await waiting, bytes(buffer[:4])) == (4, b"bcde")
+    size = len(exchange.connection.get_buffer(-1))
+    assert size == 0x50000 - 1
+    exchange.receive(b"b" * size + b"\r\n2\r\nfg\r\n0\r\n\r\n")
+    assert (await waiting, bytes(buffer[:size])) == (size, b"b" * size)
     assert await body.readinto(buffer) == 2
     assert await body.readinto(buffer) == 0
     assert exchange.is_kept

@@ -143,13 +143,10 @@ class Pool:
         return NativeBody(stream, note_use=self.note_use, settle=self.settle)
 
     async def _sent_again(self, request: HttpRequest, origin: Origin, head: bytes) -> ResponseStream:
-        self._sending += 1
         try:
             return await self._sent(request, origin, head)
         except KeptConnectionLost as lost:
             raise _lost(lost.broken) from None
-        finally:
-            self._sending -= 1
 
     async def _sent(self, request: HttpRequest, origin: Origin, head: bytes) -> ResponseStream:
         """One exchange, up to the head of its response."""

@@ -32,13 +32,20 @@ class Tunnel(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._head is None and self._broken is None:
             try:
-                received = self._reader.take(bytes(data))
+                self._take(bytes(data))
             except MalformedResponse as error:
                 self._broken = of_malformed(error)
-            else:
-                # No server speaks before the client in TLS, so bytes past the head can only make the handshake fail.
-                self._head = None if received is None else received[0]
             self._news.set()
+
+    def _take(self, data: bytes) -> None:
+        """Takes bytes. In TLS no server speaks before the client, so bytes after a success are not from the server."""
+        received = self._reader.take(data)
+        if received is None:
+            return
+        head, rest = received
+        if rest and 200 <= head.status < 300:
+            raise MalformedResponse("the proxy sent bytes before the tunnel was used")
+        self._head = head
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._broken = self._broken or of_end(exc, has_head=False)
