@@ -69,16 +69,21 @@ CALLS: dict[str, tuple[Callable[[BlockingOperator], object], str]] = {
     "write_text": (lambda op: op.write_text("a", "x"), THREAD),
     "a writer": (lambda op: op.writer("a").close(), LOOP),
     "delete": (lambda op: op.delete("a"), THREAD),
+    "list": (lambda op: op.list("/"), THREAD),
+    "a lister": (lambda op: list(op.lister("/")), LOOP),
     "delete_many": (lambda op: op.delete_many(["a"]), LOOP),
     "presign_read": (lambda op: op.presign_read("a", timedelta(minutes=1)), THREAD),
     "create_dir": (lambda op: op.create_dir("a/"), THREAD),
     "a file that is read": (lambda op: op.open("a", "rb").close(), THREAD),
     "a file that is written": (lambda op: op.open("a", "wb").close(), LOOP),
 }
+LISTED = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
 DELETED = b'<?xml version="1.0"?><DeleteResult><Deleted><Key>a</Key></Deleted></DeleteResult>'
 
 
 def storage(request: ReceivedRequest) -> list[bytes]:
+    if "list-type" in request.target:
+        return [whole_response(LISTED)]
     if request.method == "DELETE":
         return [b"HTTP/1.1 204 No Content\r\n\r\n"]
     if request.method == "POST":

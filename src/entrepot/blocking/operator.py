@@ -367,8 +367,7 @@ class BlockingOperator(BlockingBase):
         Raises:
             PermissionDenied: the storage refuses the listing.
         """
-        side = self._overlapping
-        return side.run(side.operator.list(path, **options))
+        return self._run(self._inner.list(path, **options))
 
     def list_with(self, path: Path) -> ListCall:
         """The step-by-step form of `list`: `op.list_with(path).recursive().run()`."""

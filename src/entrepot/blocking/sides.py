@@ -23,7 +23,7 @@ _BYTES_OF_CHARACTER: Final = 4
 
 
 def always(options: Mapping[str, Any], content: object) -> bool:
-    """For a call that is one request, whatever its arguments are."""
+    """For a call that is one request at a time, whatever its arguments are. `list` requests one page after another."""
     return True
 
 
@@ -53,6 +53,7 @@ INLINE: Final[Mapping[str, Callable[[Mapping[str, Any], object], bool]]] = {
     "delete": _is_one_object,
     "exists": always,
     "get_tags": always,
+    "list": always,
     "open to read": _is_one_response,
     "presign_delete": always,
     "presign_part": always,
