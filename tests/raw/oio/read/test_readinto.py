@@ -88,7 +88,7 @@ async def test_what_is_promised_is_in_memory_once_and_is_not_copied(monkeypatch:
     assert (len(data), body.views > 100) == (size, True)
     assert peak < size + MIB
     monkeypatch.setattr(api, "RESERVED", MIB)  # more than that grows
-    assert await read_to_end(Promised(size, 10**13)) == b"r" * 100_000 + b"i" * MIB + b"r" * (size - MIB - 100_000)
+    assert await read_to_end(Promised(size, 10**13)) == b"i" * MIB + b"r" * (size - MIB)
 
 
 def test_a_buffer_that_is_still_viewed_is_copied() -> None:
@@ -131,11 +131,11 @@ def bodies(tmp_path: Path) -> Iterator[dict[str, oio.Read]]:
 async def test_a_body_gives_the_same_bytes_into_a_buffer(bodies: dict[str, oio.Read], kind: str, step: int) -> None:
     content, body, received = CONTENT[5:-7], bodies[kind], b""
     buffer = bytearray(step + 1)
-    assert body.remaining in {None, len(content)}
+    assert body.remaining is None
     assert await body.readinto(memoryview(buffer)[:0]) == 0
     while count := await body.readinto(memoryview(buffer)[:step]):
         received += buffer[:count]
-        assert body.remaining == len(content) - len(received)
+        assert body.remaining in {None, len(content) - len(received)}
         if len(received) < step * 3:  # the verbs may be mixed
             received += await body.read(17)
     assert received == content
@@ -180,7 +180,6 @@ async def test_a_cancelled_read_of_a_file_ends_with_its_thread(tmp_path: Path, m
     buffer[:] = bytes(len(buffer))  # it is the caller's again
     monkeypatch.setattr(os, "preadv", real)
     assert await body.read(2) == b"xx"
-    assert body.remaining == SMALL * 4 - 3
     await body.close()
     assert not any(buffer)
 

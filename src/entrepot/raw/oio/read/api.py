@@ -56,7 +56,8 @@ class Read:
     def remaining(self) -> int | None:
         """How many bytes are promised from the position on, as far as the body knows without I/O; None if unknown.
 
-        A reader of the whole content reserves memory for it. The storage may break the promise.
+        A caller that reads many bytes then reserves memory for them and calls `readinto`. So a body whose `read`
+        returns all of them in one piece leaves this at None. The storage may break the promise.
         """
         return None
 
@@ -148,12 +149,15 @@ async def read_to_end(body: Read) -> bytes:
 async def read_up_to(body: Read, n: int) -> bytes:
     """Reads `n` bytes, fewer only at the end.
 
-    What comes in one piece is not copied. What the body promises beyond its first piece is received where it stays.
+    What comes in one piece is not copied. What the body promises is received where it stays; a body that was not read
+    yet promises nothing before its first piece.
     """
-    first = await body.read(n)
+    first = b""
+    if not in_place(body, n):
+        first = await body.read(n)
+        if not first or len(first) >= n or body.is_at_end:
+            return first
     missing = n - len(first)
-    if not first or missing <= 0 or body.is_at_end:
-        return first
     promised = in_place(body, missing)
     if promised:
         return await _read_in_place(body, first, missing, promised)

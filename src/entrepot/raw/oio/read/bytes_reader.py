@@ -47,10 +47,6 @@ class BytesReader(Read):
     def is_at_end(self) -> bool:
         return self._buffer is not None and self._position >= len(self._buffer)
 
-    @property
-    def remaining(self) -> int | None:
-        return None if self._buffer is None else max(0, len(self._buffer) - self._position)
-
     async def read(self, n: int) -> bytes:
         return self._take(n)
 

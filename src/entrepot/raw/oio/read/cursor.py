@@ -64,14 +64,16 @@ class Cursor:
     async def take(self, n: int) -> bytes:
         """Returns `n` bytes, fewer only at the end of the range. What is promised is received where it stays."""
         while (missing := n - self._unread_length()) > 0:
+            promised = self._promised(missing)
+            if promised:
+                if not await self._receive(promised):
+                    break
+                continue
             data = await self._call(lambda body: body.read(missing))
             self._note_arrival(len(data))
             if data:
                 self._unread.append(data)
             if not data or (len(data) < missing and self._is_at_end()):
-                break
-            promised = 0 if self._body is None else in_place(self._body, missing - len(data))
-            if promised and not await self._receive(promised):
                 break
         return self._hand_over(n)
 
@@ -170,6 +172,10 @@ class Cursor:
         self._note_arrival(size)
         self._advance(size)
         return size
+
+    def _promised(self, missing: int) -> int:
+        """How many of the missing bytes are worth a buffer of their own."""
+        return 0 if self._body is None or self._is_displaced else in_place(self._body, missing)
 
     async def _receive(self, promised: int) -> bool:
         """Adds promised bytes to the unread ones, in one piece. False if the range ended before."""

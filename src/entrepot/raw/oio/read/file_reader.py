@@ -121,10 +121,6 @@ class FileReader(Read):
     def is_at_end(self) -> bool:
         return self._content is not None and self._position >= self._content.size
 
-    @property
-    def remaining(self) -> int | None:
-        return None if self._content is None else max(0, self._content.size - self._position)
-
     async def read(self, n: int) -> bytes:
         self._check_open()
         content = self._content
