@@ -18,8 +18,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from entrepot.errors import ContentIncomplete, ContentTruncated, InvalidInput, IsSameFile
 from entrepot.raw import (
@@ -38,10 +37,16 @@ from entrepot.raw import (
 from entrepot.raw.oio.copy.api import copy_to_end
 from entrepot.raw.oio.read.pinned_range import PinnedRange
 from entrepot.types import Copied, Metadata
+from entrepot.types.records import field_names, replace
 
 from .options import checked
 from .stack import Stack
 from .writer import Output, write_source
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 CHUNK: Final = 8 * 1024 * 1024
 """Bytes of the source per request, by default."""
@@ -122,7 +127,7 @@ async def copy_between(source: Side, target: Side, args: OpCopy, note: Callable[
 
 def _can_copy(store: Accessor, args: OpCopy) -> bool:
     capability = store.info.capability
-    options = [option.name for option in fields(args) if option.name not in HINTS]
+    options = [option for option in field_names(type(args)) if option not in HINTS]
     requested = [name for name in options if getattr(args, name) != getattr(DEFAULT_COPY, name)]
     return capability.copy and all(getattr(capability, f"copy_with_{name}") for name in requested)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from entrepot.errors import AlreadyExists, InvalidInput, Unsupported
@@ -14,9 +13,13 @@ from entrepot.raw.oio.read.api import WHOLE
 from .options import Path, shown_path
 
 if TYPE_CHECKING:
+    from dataclasses import dataclass
+
     from .operator import Operator
     from .reader import Reader
     from .writer import Writer
+else:
+    from entrepot.types.records import dataclass
 
 ENCODING: Final = "utf-8"
 """The default encoding: an object is not of one machine, so the locale of the machine does not decide."""

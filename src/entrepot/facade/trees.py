@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, get_args
 
@@ -23,6 +23,7 @@ from entrepot.errors import Error, InvalidInput, NotFound, TransfersFailed
 from entrepot.raw import DEFAULT_COPY, DEFAULT_STAT, OpList, is_dir_path, normalize_path
 from entrepot.types import Entry, Metadata
 from entrepot.types.numbers import as_integer
+from entrepot.types.records import replace
 from entrepot.types.shown import shown
 from entrepot.types.transfers import (
     Progress,

@@ -7,7 +7,6 @@ result and are not checked.
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import timedelta
 
 from entrepot.errors import InvalidInput, IsADirectory, IsSameFile, NotADirectory, Unsupported
@@ -60,6 +59,7 @@ from entrepot.raw import (
 from entrepot.raw.layered import Coro
 from entrepot.raw.path import is_dir_path
 from entrepot.types import Capability
+from entrepot.types.records import field_names
 
 
 class CorrectnessCheckLayer(Layer):
@@ -72,10 +72,7 @@ class CorrectnessCheckLayer(Layer):
 class _CorrectnessCheckAccessor(LayeredAccessor):
     def __init__(self, inner: Accessor) -> None:
         super().__init__(inner)
-        self._refused = {
-            operation: _refused_options(operation, arguments, self.info.capability)
-            for operation, arguments in _ARGUMENTS.items()
-        }
+        self._refused = {operation: _refused_options(operation, self.info.capability) for operation in _DEFAULTS}
 
     def stat(self, path: str, args: OpStat) -> Coro[RpStat]:
         self.check("stat", args)
@@ -160,7 +157,7 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
         native = self.info.native_capability
         operation = args.operation.write if isinstance(args.operation, OpPost) else args.operation
         name = "write" if isinstance(args.operation, OpPost) else args.name
-        options = () if isinstance(operation, OpPart) else _refused_options(name, type(operation), native)
+        options = () if isinstance(operation, OpPart) else _refused_options(name, native)
         for option, default in options:
             if getattr(operation, option) != default:
                 raise Unsupported(f"the service {self.info.scheme} has no presign of a {args.name} with {option}")
@@ -206,15 +203,6 @@ class _CheckedDeleter(oio.Delete):
 
 
 Arguments = OpStat | OpRead | OpWrite | OpDelete | OpList | OpCopy | OpRename
-_ARGUMENTS = {
-    "stat": OpStat,
-    "read": OpRead,
-    "write": OpWrite,
-    "delete": OpDelete,
-    "list": OpList,
-    "copy": OpCopy,
-    "rename": OpRename,
-}
 _DEFAULTS: dict[str, Arguments] = {
     "stat": DEFAULT_STAT,
     "read": DEFAULT_READ,
@@ -227,12 +215,13 @@ _DEFAULTS: dict[str, Arguments] = {
 _NOT_OPTIONS = HINTS | {"range"}
 
 
-def _refused_options(operation: str, arguments: type, capability: Capability) -> list[tuple[str, object]]:
+def _refused_options(operation: str, capability: Capability) -> list[tuple[str, object]]:
     """The options of an operation that the service does not support, with their defaults."""
+    defaults = _DEFAULTS[operation]
     return [
-        (option.name, option.default)
-        for option in fields(arguments)
-        if option.name not in _NOT_OPTIONS and not getattr(capability, f"{operation}_with_{option.name}")
+        (option, getattr(defaults, option))
+        for option in field_names(type(defaults))
+        if option not in _NOT_OPTIONS and not getattr(capability, f"{operation}_with_{option}")
     ]
 
 

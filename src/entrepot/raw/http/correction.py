@@ -1,10 +1,14 @@
 """Requests that are sent once more after the reason for their refusal was corrected."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .transport import HttpHeaders, HttpRequest
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

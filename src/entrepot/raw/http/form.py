@@ -1,9 +1,13 @@
 """Forms: what a browser may send in one POST of multipart/form-data, and the policy that limits it."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from .transport import Header
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 Condition: TypeAlias = dict[str, str] | tuple[str, str, str] | tuple[str, int, int]
 """A condition of a policy, as JSON has it: a field with its value, `("starts-with", "$field", prefix)`, or

@@ -1,13 +1,17 @@
 """The codec of byte ranges (RFC 9110, section 14)."""
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ContentTruncated
 from entrepot.types import BytesRange
 
 from .headers import MAX_LENGTH
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 _CONTENT_RANGE: Final = re.compile(r"bytes\s+(?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)", re.IGNORECASE | re.ASCII)
 

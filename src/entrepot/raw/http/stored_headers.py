@@ -8,8 +8,7 @@ changed. Metadata that another program stored is decoded when it is read, for a 
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import InvalidInput
 from entrepot.raw.ops import OpCopy, OpDelete, OpWrite
@@ -17,6 +16,11 @@ from entrepot.raw.ops import OpCopy, OpDelete, OpWrite
 from .encoded_words import decode_words
 from .headers import header_text
 from .transport import Header, HttpHeaders
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 _CARRIED: Final = frozenset(
     {"content-type", "content-disposition", "content-encoding", "content-language", "cache-control", "expires"}

@@ -26,8 +26,8 @@ _CUT_SHORT: Final = frozenset(
         expat.errors.codes[expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION],
     }
 )
+_NOT_IN_XML: Final = "[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _ERROR_ROOT: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:[\w.-]{1,40}:)?Error[\s>/]")
-_NOT_IN_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ def escaped(text: str) -> str:
 
 def can_carry(text: str) -> bool:
     """Whether XML 1.0 can write all characters of the text (section 2.2). It has three control characters."""
-    return _NOT_IN_XML.search(text) is None
+    return re.search(_NOT_IN_XML, text) is None  # compiled on first use: that takes two milliseconds
 
 
 def is_error(content: bytes) -> bool:

@@ -4,7 +4,6 @@ import io
 import os
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -39,6 +38,7 @@ from entrepot.raw.oio.list import lengths, self_entry
 from entrepot.raw.oio.read import chunked, fetch, streamable
 from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import Capability, Metadata, Scheme
+from entrepot.types.records import replace
 
 from .appender import Appender
 from .cached import LIMIT, CachedFiles

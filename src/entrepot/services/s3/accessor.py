@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -39,6 +38,7 @@ from entrepot.raw.http.publication import object_exists
 from entrepot.raw.http.store import HttpStore
 from entrepot.raw.runtime import Window
 from entrepot.types import BytesRange, Capability, Scheme
+from entrepot.types.records import replace
 
 from . import express, multipart, tagging, uploads
 from .bucket_probe import BucketProbe

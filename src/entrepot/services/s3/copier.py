@@ -8,8 +8,7 @@ states, but only CopyObject copies its tags, which are not headers: a copy in ra
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ConditionNotMatch, Error, InvalidInput, NotFound, Unexpected
 from entrepot.raw import OpCopy, OpStat, OpWrite
@@ -25,6 +24,11 @@ from .core import STORED, S3Core
 from .encrypted import check_encrypted
 from .multipart import MAX_PART, MAX_TOTAL
 from .writer import S3Upload
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 MAX_COPY: Final = MAX_PART
 """The most bytes of an object that CopyObject copies."""

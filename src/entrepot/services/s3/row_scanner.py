@@ -19,10 +19,14 @@ The expression is linear: no value can match the start of a tag, so there is one
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from entrepot.raw.http.xml import Row
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 MARKER: Final[Row] = ("Contents", {})
 """The row that the XML parser finds in place of the scanned rows."""

@@ -13,7 +13,6 @@ A conflict at the end of an upload spends it: S3 requires a new upload, so that 
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from entrepot.errors import ConditionNotMatch, Error, NotFound, Unexpected
 from entrepot.raw import OpStat, OpWrite
@@ -22,6 +21,7 @@ from entrepot.raw.http.publication import Publication
 from entrepot.raw.http.transport import Content, Header, content_size
 from entrepot.raw.oio import MultipartUpload, Part
 from entrepot.types import Metadata
+from entrepot.types.records import replace
 
 from . import express, multipart
 from .authentication.signer import INLINE_HASH_LIMIT

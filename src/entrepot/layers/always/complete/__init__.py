@@ -40,7 +40,6 @@ stores can hold, has no path: services leave it out of their listings.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -65,6 +64,7 @@ from entrepot.raw import (
     is_dir_path,
     oio,
 )
+from entrepot.types.records import replace
 
 from .capability import complete_capability, is_flat, operations_left_alone
 from .directories import has_contents, stat_directory, stat_root, write_marker

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from entrepot.raw import AccessorInfo
 from entrepot.types import Capability
+from entrepot.types.records import replace
 
 
 def is_flat(native: Capability) -> bool:

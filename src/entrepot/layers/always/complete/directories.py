@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Any, Final
 
 from entrepot.errors import ConditionNotMatch, NotFound
 from entrepot.raw import Accessor, OpList, OpStat, OpWrite, RpCreateDir, RpStat
 from entrepot.raw.conditions import check_conditions
 from entrepot.types import EntryMode, Metadata
+from entrepot.types.records import replace
 
 _PEEK: Final = 2
 """The entries that show whether a directory has contents: its marker, which comes first, and one more."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from entrepot.errors import NotADirectory, NotFound, Unsupported
 from entrepot.raw import DEFAULT_LIST, Accessor, OpList, OpStat, RpList, get_parent, is_dir_path, oio
 from entrepot.types import Entry
+from entrepot.types.records import replace
 
 from .capability import is_flat
 

@@ -11,14 +11,18 @@ bounds their number in a row.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import Unexpected
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.types import Entry
 
 from .api import List
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 MAX_EMPTY: Final = 1_000
 """The most empty pages in a row. A server that filters entries returns some; a circle of them never ends."""

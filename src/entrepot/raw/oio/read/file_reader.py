@@ -14,13 +14,13 @@ at its opening, as its etag would: so all chunks are of one content.
 import io
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from entrepot.errors import ConditionNotMatch, ContentIncomplete, InvalidInput, Unsupported
 from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import BytesRange, Metadata
+from entrepot.types.records import replace
 
 from .api import Read
 from .seek import seek_target

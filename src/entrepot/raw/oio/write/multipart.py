@@ -29,7 +29,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,9 +40,13 @@ from .parts_in_flight import PartsInFlight
 from .staged import StagedWriter, with_length
 
 if TYPE_CHECKING:
+    from dataclasses import dataclass
+
     from entrepot.raw.ops import OpWrite
     from entrepot.raw.runtime import Window
     from entrepot.types import Capability
+else:
+    from entrepot.types.records import dataclass
 
 MAX_PARTS: Final = 10_000
 _FIRST_SIZE: Final = 8 * 1024 * 1024

@@ -7,10 +7,10 @@ States: open, closing (`close` was called and has not succeeded), published, abo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
 
 from entrepot.errors import InvalidInput
 from entrepot.types import Metadata
+from entrepot.types.records import replace
 
 from .api import Write
 

@@ -3,12 +3,12 @@
 import os
 import stat
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from entrepot.errors import IsADirectory, Unsupported
 from entrepot.types import EntryMode, Metadata
+from entrepot.types.records import replace
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FILE: Final = EntryMode.FILE  # looked up once: on Python 3.11 that takes as long as a call

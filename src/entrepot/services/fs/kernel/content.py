@@ -16,11 +16,11 @@ exception, and the caller discards the file.
 import errno
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from fcntl import ioctl
 from typing import Final
 
 from entrepot.types import Metadata
+from entrepot.types.records import replace
 
 from .describe import describe
 from .descriptor import owned

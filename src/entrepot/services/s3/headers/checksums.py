@@ -20,16 +20,20 @@ import hashlib
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from hmac import compare_digest
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from zlib import crc32
 
 from entrepot.errors import ChecksumMismatch, ConfigInvalid
 from entrepot.raw.http.transport import Content, Header, HttpHeaders
 from entrepot.raw.oio import Part
 from entrepot.types import Checksum
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 _PREFIX: Final = "x-amz-checksum-"
 TYPE: Final = "x-amz-checksum-type"

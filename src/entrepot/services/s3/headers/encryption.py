@@ -8,11 +8,15 @@ import hashlib
 import json
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.http.transport import Header, HttpHeaders
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 CUSTOMER: Final = "sse-c"
 """The name of the encryption with a key that the caller sends; not a value of the header."""

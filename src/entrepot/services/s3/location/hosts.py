@@ -4,10 +4,14 @@ The source is "Amazon Simple Storage Service endpoints and quotas" in the AWS Ge
 """
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from entrepot.signing.aws_partitions import PARTITIONS
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 _SUFFIXES: Final = "|".join(sorted({re.escape(partition.suffix) for partition in PARTITIONS}, key=len, reverse=True))
 _ENDPOINT: Final = re.compile(
