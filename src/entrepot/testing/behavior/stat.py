@@ -31,6 +31,17 @@ async def leading_slashes_say_nothing(target: Target) -> None:
         equal(await target.operator.stat(spelling), expected, f"stat of {spelling!r}")
 
 
+@case("stat", "put")
+async def many_paths(target: Target) -> None:
+    """The metadata of many paths is in their order, and None where nothing is."""
+    paths = [target.path() for _ in range(5)]
+    for path in paths[1:]:
+        await target.put(path)
+    expected = [await target.operator.stat(path) for path in paths[1:]]
+    found = await target.operator.stat_many([*reversed(paths), paths[0]], concurrent=2)
+    equal(found, [*reversed(expected), None, None], "stat_many")
+
+
 @case("stat", "put", "create_dir")
 async def file_is_no_directory(target: Target) -> None:
     """A file is not found under its name with a trailing slash."""
