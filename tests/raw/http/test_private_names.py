@@ -105,7 +105,7 @@ from entrepot import Operator, Unsupported
 from entrepot.services import Http, Memory
 Operator(Memory())
 try:
-    Operator(Http("http://127.0.0.1:1"))
+    Operator(Http("http://127.0.0.1:1", http="aiohttp"))
 except Unsupported as error:
     print(error)
 """
