@@ -6,6 +6,7 @@ import pickle
 from dataclasses import fields
 from typing import get_type_hints
 
+import jedi
 import pytest
 
 from entrepot import BlockingOperator, Operator
@@ -86,7 +87,6 @@ def names():
 
 @pytest.mark.parametrize(("text", "completions"), COMPLETED)
 def test_jedi_completes_the_options_of_a_live_operator(names, text, completions):
-    jedi = pytest.importorskip("jedi", reason="jedi is not installed (extra `consumers`)")
     assert [one.name_with_symbols for one in jedi.Interpreter(text, [names]).complete()] == completions
 
 
