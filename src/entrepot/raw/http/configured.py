@@ -157,6 +157,8 @@ class ConfiguredTransport(HttpTransport):
         return cls(**settings.arguments)
 
     def _proxy(self, origin: str) -> Endpoint | None:
+        if "@" not in origin:
+            return self._proxies(origin)
         scheme, separator, place = origin.partition("://")
         return self._proxies(f"{scheme}{separator}{place.rpartition('@')[2]}")  # passwords are not kept
 

@@ -63,11 +63,14 @@ class LoopLocal(Generic[T]):
         self._finalizer.atexit = False
 
     async def get(self) -> T:
+        value = self.find()
+        return await self._hold(running_loop()) if value is None else value
+
+    def find(self) -> T | None:
+        """The value of the running loop; None if it has none yet. Unlike `get`, it costs no coroutine."""
         loop = running_loop()
         held = self._held.get(id(loop))
-        if held is not None and held.loop is loop:
-            return held.value
-        return await self._hold(loop)
+        return held.value if held is not None and held.loop is loop else None
 
     async def close(self) -> None:
         held = self._held.get(id(running_loop()))

@@ -37,7 +37,7 @@ class NativeTransport(ConfiguredTransport):
         proxy = None if request.is_direct else self._proxy(origin)
         if not self._tls.is_ready:
             await self._tls.prepare()
-        pools = await self._pools.get()
+        pools = self._pools.find() or await self._pools.get()
         return await pools.current().send(request, origin, target, proxy)
 
     async def close(self) -> None:
