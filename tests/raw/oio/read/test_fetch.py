@@ -100,17 +100,16 @@ class Known(PinnedRange):
     st.integers(0, 20),
     st.none() | st.integers(1, 50),
     st.integers(1, 70),
-    st.sampled_from([0, 5, fetch.NEAR]),
-    st.sampled_from([1, 10, api.DIRECT]),
+    st.sampled_from([1, 10, fetch.DIRECT]),
 )
 def test_every_range_is_cut_out_of_the_pieces_that_come(
-    asked: list[tuple[int, int]], gap: int, chunk: int | None, piece: int, near: int, direct: int
+    asked: list[tuple[int, int]], gap: int, chunk: int | None, piece: int, direct: int
 ) -> None:
     async def fetched() -> list[bytes]:
         ranges = [BytesRange(begin, end) for begin, end in asked]
         return await fetch_ranges(Known(piece), ranges, gap, chunk, AsyncioRuntime().window(3))
 
-    with patch.object(fetch, "NEAR", near), patch.object(api, "DIRECT", direct):
+    with patch.object(fetch, "DIRECT", direct), patch.object(api, "DIRECT", direct):
         found = asyncio.run(fetched())
     assert found == [CONTENT[begin:end] for begin, end in asked]
 

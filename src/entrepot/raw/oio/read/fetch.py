@@ -10,29 +10,19 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from entrepot.errors import ContentIncomplete, RangeNotSatisfied
 from entrepot.raw.oio.windowed import gather
 from entrepot.types import BytesRange
 
-from .api import Read, pass_on, read_up_to
+from .api import DIRECT, Joiner, Read, pass_on, read_up_to
 from .pinned_range import PinnedRange
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Window
 
 Span = tuple[int, int]
-
-NEAR: Final = 1024
-"""The largest gap in bytes that is always received with its neighbours."""
-
-BLOCK: Final = 1024 * 1024
-"""The most bytes of a block of several spans: small enough that its memory is used again for the next one, and that
-the spans are copied out of the processor's cache."""
-
-FAR: Final = 64 * 1024
-"""The largest gap in bytes that is received with its neighbours: a larger one is dropped at less cost."""
 
 
 def merge_spans(spans: Iterable[Span], gap: int) -> list[Span]:
@@ -97,62 +87,61 @@ async def _resolve(pinned: PinnedRange, wanted: BytesRange) -> Span:
 class _Request:
     """One request, and the spans that are cut out of its bytes.
 
-    Spans that overlap or lie close to each other are received as one block, and copied out of it. A span that is a
-    block of its own is received where it stays.
+    A large span that overlaps no other is received where it stays. The others are cut out of the pieces as they arrive.
 
     Arguments:
         span: the requested bytes.
         wanted: the spans to cut out, sorted; they may reach beyond `span`, or end before it.
 
     Attributes:
-        cut: the bytes of each wanted span, once they have arrived.
+        cut: the bytes of each wanted span.
         reached: the end of the bytes that arrived.
         refusal: the error, if the range was refused.
     """
 
-    __slots__ = ("cut", "reached", "refusal", "span", "wanted")
+    __slots__ = ("_passed", "cut", "reached", "refusal", "span", "wanted")
 
     def __init__(self, span: Span, wanted: Sequence[Span]) -> None:
         self.span = span
         self.wanted = wanted
-        self.cut = [b""] * len(wanted)
+        self.cut = [Joiner() for _ in wanted]
         self.reached = span[0]
         self.refusal: RangeNotSatisfied | None = None
+        self._passed = 0
 
-    async def take(self, body: Read) -> int:
-        """Receives the blocks, and drops the bytes between and after them. Returns the number of all bytes."""
+    async def receive(self, body: Read) -> int:
+        """Reads all bytes of the request, and drops those that no span wants. Returns their number."""
         begin, end = self.span
-        self.reached = begin
-        parts = [(max(begin, low), max(begin, min(end, high))) for low, high in self.wanted]
-        cut = list[bytes]()
-        for low, high, count in _blocks(parts):
-            self.reached += await pass_on(body, len, low - self.reached)
-            block = await read_up_to(body, high - low)
-            self.reached += len(block)
-            inner = parts[len(cut) : len(cut) + count]
-            cut += [block] if count == 1 else [block[start - low : stop - low] for start, stop in inner]
-        self.cut = cut
-        self.reached += await pass_on(body, len, end - self.reached)
+        for index, (low, high) in self._large():
+            await pass_on(body, self._take, low - self.reached)
+            data = await read_up_to(body, high - low)
+            self.cut[index].add(data)
+            self.reached += len(data)
+        await pass_on(body, self._take, end - self.reached)
         return self.reached - begin
 
+    def _large(self) -> Iterator[tuple[int, Span]]:
+        """The parts of large spans in this request that overlap no other span, with their index."""
+        begin, end = self.span
+        before = begin
+        for index, (low, high) in enumerate(self.wanted):
+            after = self.wanted[index + 1][0] if index + 1 < len(self.wanted) else end
+            part = max(low, begin), min(high, end)
+            if part[1] - part[0] >= DIRECT and before <= part[0] and part[1] <= max(after, begin):
+                yield index, part
+            before = max(before, high)
 
-def _blocks(spans: Sequence[Span]) -> Iterator[tuple[int, int, int]]:
-    """The spans in blocks: where each begins and ends, and how many spans it has.
-
-    A gap is received with a block if it is no larger than the next span, so that a block is at most twice as large as
-    what is wanted of it, or a little more. Spans that overlap are in one block, whatever its size.
-    """
-    begin = end = count = 0
-    for low, high in spans:
-        is_near = low - end <= max(NEAR, min(FAR, high - low)) and high - begin <= BLOCK
-        if count and (is_near or low < end):
-            end, count = max(end, high), count + 1
-            continue
-        if count:
-            yield begin, end, count
-        begin, end, count = low, high, 1
-    if count:
-        yield begin, end, count
+    def _take(self, piece: bytes) -> None:
+        """Cuts the wanted spans out of the next bytes."""
+        begin, self.reached = self.reached, self.reached + len(piece)
+        while self._passed < len(self.wanted) and self.wanted[self._passed][1] <= begin:
+            self._passed += 1
+        for index in range(self._passed, len(self.wanted)):
+            low, high = self.wanted[index]
+            if low >= self.reached:
+                break
+            if high > begin:
+                self.cut[index].add(piece[max(0, low - begin) : high - begin])
 
 
 def _requests(spans: Iterable[Span], gap: int, chunk: int | None) -> list[_Request]:
@@ -169,7 +158,7 @@ def _requests(spans: Iterable[Span], gap: int, chunk: int | None) -> list[_Reque
 async def _fetch(pinned: PinnedRange, request: _Request) -> None:
     """Makes a request. A refusal is kept: its meaning is known when all other requests are back."""
     try:
-        await pinned.receive(*request.span, request.take)
+        await pinned.receive(*request.span, request.receive)
     except RangeNotSatisfied as refusal:
         request.refusal = refusal
 
@@ -207,7 +196,7 @@ def _contents(requests: Iterable[_Request]) -> dict[Span, list[bytes]]:
     contents: dict[Span, list[bytes]] = {}
     for request in requests:
         for span, content in zip(request.wanted, request.cut, strict=True):
-            contents.setdefault(span, []).append(content)
+            contents.setdefault(span, []).append(content.whole())
     return contents
 
 
