@@ -72,9 +72,9 @@ class TimeoutLayer(Layer):
 
     After a `Timeout` the same verb of a body can be called again. A system call cannot be interrupted: if a local disk
     hangs, its thread continues. The caller of a read or write returns, and a write that is then given up does not
-    appear later. A rename, a deletion, a create_dir or a `readinto` returns when its thread has ended: late, but
-    nothing happens afterwards. The blocking operator without an event loop (fs, memory) checks the time before each system call, so it
-    hangs with a system call that hangs.
+    appear later. A rename, a deletion, a create_dir or a `readinto` returns when its thread has ended: late,
+    but nothing happens afterwards. The blocking operator without an event loop (fs, memory) checks the time before
+    each system call, so it hangs with a system call that hangs.
 
     Arguments:
         timeout: seconds, above 0; None leaves the limits of the transport. By default 60.
