@@ -2,10 +2,10 @@
 
 Theory of operation. The token moves only after a page has arrived, so `next` after a failed or cancelled call requests
 the same page again. Some servers return tokens or pages in a circle. To notice any circle in constant memory, one token
-and one page are remembered, and replaced at steps 1, 2, 4, 8, ... (Brent's algorithm): once that distance is longer
-than the circle, the remembered one comes again. Pages are compared too, because a server may make a new token for the
-same page. Empty pages are all equal, so they are not remembered: they restart the steps of the pages, and `max_empty`
-bounds their number in a row.
+and the mark of one page are remembered, and replaced at steps 1, 2, 4, 8, ... (Brent's algorithm): once that distance
+is longer than the circle, the remembered one comes again. Pages are compared too, because a server may make a new token
+for the same page. Empty pages are all equal, so they are not remembered: they restart the steps of the pages, and
+`max_empty` bounds their number in a row.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class PageLister(List):
         self._max_empty = max_empty
         self._token: str | None = None
         self._marked: str | None = None
-        self._marked_page: Sequence[Entry] = ()
+        self._marked_page: _PageMark | None = None
         self._until_mark = _Doubling()
         self._until_page_mark = _Doubling()
         self._empty = 0
@@ -93,7 +93,7 @@ class PageLister(List):
         token = page.next_token
         if token is not None and token in (self._token, self._marked):
             raise Unexpected("the storage names an earlier page of this listing as the next page")
-        if page.entries and page.entries == self._marked_page:
+        if page.entries and self._marked_page is not None and self._marked_page.is_of(page.entries):
             raise Unexpected("the storage returned a page of this listing twice")
         if not page.entries and token is not None and self._empty >= self._max_empty:
             raise Unexpected(f"the storage returned more than {self._max_empty} empty pages in a row")
@@ -107,11 +107,31 @@ class PageLister(List):
     def _remember(self, entries: Sequence[Entry]) -> None:
         if not entries:
             self._empty += 1
-            self._marked_page, self._until_page_mark = (), _Doubling()
+            self._marked_page, self._until_page_mark = None, _Doubling()
             return
         self._empty = 0
         if self._until_page_mark.is_due():
-            self._marked_page = entries
+            self._marked_page = _PageMark(entries)
+
+
+class _PageMark:
+    """What is remembered of a page, to know it again: its length, first entry, last entry, and a hash of all.
+
+    The entries themselves would be a third page in memory. Most other pages differ in the first entry already.
+    """
+
+    __slots__ = ("_ends", "_hash")
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._ends = _ends_of(entries)
+        self._hash = hash(tuple(entries))
+
+    def is_of(self, entries: Sequence[Entry]) -> bool:
+        return self._ends == _ends_of(entries) and self._hash == hash(tuple(entries))
+
+
+def _ends_of(entries: Sequence[Entry]) -> tuple[int, Entry, Entry]:
+    return len(entries), entries[0], entries[-1]
 
 
 class _Doubling:
