@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -118,8 +118,11 @@ async def port() -> AsyncIterator[int]:
 class Network:
     """Connects to some addresses at once, to others never, and refuses the rest."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, silent: list[SocketAddress]) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, silent: list[SocketAddress], slow: Sequence[SocketAddress] = ()
+    ) -> None:
         self.tried = list[SocketAddress]()
+        self._slow = slow
         self._silent = silent
         self._connect = sockets._connect
         monkeypatch.setattr(sockets, "_connect", self._attempt)
@@ -128,6 +131,8 @@ class Network:
         self.tried.append(address)
         if address in self._silent:
             await asyncio.Event().wait()
+        while address in self._slow and v4(9) not in self.tried:
+            await asyncio.sleep(0.001)
         if address.target[0] != "127.0.0.1":
             raise ConnectionRefusedError(111, f"refused {address.target[0]}")
         return await self._connect(loop, address)
@@ -144,6 +149,17 @@ async def test_an_address_that_does_not_answer_is_joined_by_the_next(
     assert network.tried == [v6(1), v4(9), good]
     await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_an_address_that_answers_after_all_were_tried_is_taken(
+    monkeypatch: pytest.MonkeyPatch, port: int
+) -> None:
+    monkeypatch.setattr(sockets, "DELAY", 0.001)
+    good = SocketAddress(socket.AF_INET, ("127.0.0.1", port))
+    network = Network(monkeypatch, silent=[v6(1), v6(2)], slow=[good])
+    with await connected_socket(asyncio.get_running_loop(), [v6(1), good, v6(2), v4(9)]) as connection:
+        assert connection.getpeername() == good.target
+    assert network.tried == [v6(1), good, v6(2), v4(9)]
 
 
 async def test_a_refusal_is_answered_by_the_next_address_at_once(monkeypatch: pytest.MonkeyPatch, port: int) -> None:

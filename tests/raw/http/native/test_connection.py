@@ -247,3 +247,39 @@ async def test_kept_connections_are_closed_in_time() -> None:
     assert pool._check(13.6) == float("inf")
     assert exchange.wire.is_closed
     sweep.stop()
+
+
+@pytest.mark.parametrize("late", [b"", HEAD % 0])
+async def test_bytes_that_tls_held_while_receiving_was_paused_are_seen_before_the_connection_is_kept(
+    late: bytes,
+) -> None:
+    exchange = Exchange()
+    size = 2 * BUFFER + SCRATCH
+    exchange.receive(HEAD % (size + 1) + bytes(size))
+    assert exchange.wire.is_paused
+    exchange.receive(b"x")
+    assert not exchange.wire.is_paused
+    assert not exchange.is_kept
+    exchange.receive(late)
+    await asyncio.sleep(0)
+    assert exchange.is_kept == (not late)
+    assert exchange.stream.connection is None
+    assert len(exchange.stream.whole_content()) == size + 1
+
+
+async def test_a_body_of_another_loop_is_refused() -> None:
+    exchange = Exchange()
+    exchange.receive(HEAD % 6 + b"a")
+    body = exchange.body
+
+    async def use() -> None:
+        with pytest.raises(InvalidInput, match="another event loop"):
+            await body.read(1)
+        with pytest.raises(InvalidInput, match="another event loop"):
+            await body.readinto(memoryview(bytearray(1)))
+        await body.close()
+
+    await asyncio.to_thread(asyncio.run, use())
+    assert await body.read(1) == b"a"
+    await asyncio.sleep(0)
+    assert exchange.wire.is_aborted  # closed from the other loop
