@@ -42,6 +42,7 @@ from entrepot.testing.scripted_server import (
     Answer,
     ReceivedRequest,
     ScriptedServer,
+    chunked,
     raw_response,
     whole_response,
 )
@@ -690,6 +691,44 @@ async def test_what_has_arrived_is_taken_and_no_more_than_asked(transport: Confi
             data += part
         assert data == content
         assert [await response.body.read(1) for _ in range(10)] == [b""] * 10
+        await response.body.close()
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+async def test_content_is_received_into_buffers_between_other_reads(
+    transport: ConfiguredTransport, *, is_chunked: bool
+) -> None:
+    content = os.urandom(6 * BUFFER + 5)
+    pieces = chunked(content[:70_000], content[70_000:]) + b"0\r\n\r\n"
+    answer = raw_response("200 OK", "Transfer-Encoding: chunked", content=pieces)
+    with ScriptedServer(lambda _: [answer if is_chunked else whole_response(content)]) as server:
+        response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
+        data, buffer = b"", memoryview(bytearray(3 * BUFFER))
+        assert await response.body.readinto(buffer[:0]) == 0
+        for n in (1, 1000, 70_000, BUFFER, 3 * BUFFER):
+            size = await response.body.readinto(buffer[:n])
+            assert 0 < size <= n
+            data += buffer[:size]
+            data += await response.body.read(9)
+        while size := await response.body.readinto(buffer):
+            data += buffer[:size]
+        assert data == content
+        assert [await response.body.readinto(buffer) for _ in range(3)] == [0] * 3
+        await response.body.close()
+
+
+async def test_a_wait_for_content_into_a_buffer_that_is_cancelled_loses_nothing(
+    transport: ConfiguredTransport,
+) -> None:
+    with ScriptedServer(lambda _: [whole_response(b"abcdef")[:-5], PAUSE, PAUSE, b"bcdef"]) as server:
+        response = await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))
+        buffer, data = memoryview(bytearray(8)), await response.body.read(1)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(response.body.readinto(buffer), 0.001)
+        buffer[:] = b"mine now"
+        while size := await response.body.readinto(memoryview(part := bytearray(8))):
+            data += part[:size]
+        assert (data, bytes(buffer)) == (b"abcdef", b"mine now")
         await response.body.close()
 
 
