@@ -101,6 +101,8 @@ def report(name):
         print(name, *sorted(new - known))
     known |= new
 
+if "anyio" not in sys.modules:
+    del OPERATIONS["receive"]  # only programs of anyio call it
 op, other, known = build(sys.argv[1]), build("memory"), set()
 report("")
 sys.stdout.flush()
@@ -108,9 +110,9 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("scheme", ["fs", "memory", "s3"])
-def test_no_operation_imports_anything(scheme: str, tmp_path: Path) -> None:
-    program = [sys.executable, "-c", PROGRAM, scheme, str(tmp_path)]
+@pytest.mark.parametrize(("scheme", "before"), [("fs", ""), ("memory", ""), ("s3", ""), ("memory", "import anyio")])
+def test_no_operation_imports_anything(scheme: str, before: str, tmp_path: Path) -> None:
+    program = [sys.executable, "-c", f"{before}\n{PROGRAM}", scheme, str(tmp_path)]
     done = subprocess.run(program, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     built, *imported = done.stdout.splitlines()

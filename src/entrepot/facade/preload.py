@@ -70,5 +70,6 @@ def _name_options() -> None:
 def _import_runtime() -> None:
     import_module("entrepot.raw.runtime.asyncio")
     import_module("concurrent.futures.thread")  # the event loop imports it for its first thread
-    with suppress(ImportError):  # anyio imports it for its first scope; a later anyio may keep it elsewhere
-        import_module("anyio._backends._asyncio")
+    if "anyio" in sys.modules:
+        with suppress(ImportError):  # anyio imports it for its first scope; a later anyio may keep it elsewhere
+            import_module("anyio._backends._asyncio")

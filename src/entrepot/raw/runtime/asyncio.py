@@ -2,16 +2,14 @@
 
 import asyncio
 import io
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Generator
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext, suppress
 from types import coroutine
 from typing import Any, TypeVar, TypeVarTuple
-
-import anyio
-import anyio._backends._asyncio  # else the first scope imports it, while something is cleaned up
 
 from . import base
 from .loop_local import LoopLocal
@@ -223,15 +221,11 @@ async def _ended(call: asyncio.Future[Any]) -> None:
 
 
 async def _finish(tasks: Collection[asyncio.Future[Any]]) -> None:
-    """Waits until all are done, also if the caller is cancelled; the cancellation is raised afterwards.
-
-    The scope shields from anyio's scopes, which would cancel every wait again. Outside of a task there are none, and
-    the scope cannot be made.
-    """
+    """Waits until all are done, also if the caller is cancelled; the cancellation is raised afterwards."""
     if not tasks:
         return  # maybe without a loop
     cancelled: asyncio.CancelledError | None = None
-    with nullcontext() if asyncio.current_task() is None else anyio.CancelScope(shield=True):
+    with _shield_from_anyio():
         while pending := [task for task in tasks if not task.done()]:
             try:
                 await asyncio.wait(pending)
@@ -239,6 +233,19 @@ async def _finish(tasks: Collection[asyncio.Future[Any]]) -> None:
                 cancelled = error
     if cancelled is not None:
         raise cancelled
+
+
+def _shield_from_anyio() -> AbstractContextManager[object]:
+    """A scope that shields from anyio's scopes, which would cancel every wait again.
+
+    There are none outside of a task, where the scope cannot be made, and in a program that has not imported anyio. An
+    import here would take a tenth of the time of the first request.
+    """
+    if asyncio.current_task() is None or "anyio" not in sys.modules:
+        return nullcontext()
+    from anyio import CancelScope
+
+    return CancelScope(shield=True)
 
 
 def _retrieve(task: asyncio.Future[Any]) -> None:
