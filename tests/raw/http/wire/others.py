@@ -148,6 +148,6 @@ def _is_informational(status: int) -> bool:
 def _joined(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     joined: dict[bytes, bytes] = {}
     for name, value in headers:
-        key = bytes(name).lower()
-        joined[key] = joined[key] + b", " + value if key in joined else bytes(value)
+        key, text = bytes(name).lower(), bytes(value).strip(b" \t")  # aiohttp 3.14.0 leaves a tab at the end
+        joined[key] = joined[key] + b", " + text if key in joined else text
     return joined
