@@ -5,6 +5,8 @@
 #   make test-rest             runs the slow tests alone, and then checks the gate over them and `make test COV=1`
 #   make test-pure             runs the tests of HTTP over aiohttp, without its C extension
 #   make test-aiohttp          runs the tests of HTTP over aiohttp, which is not the default
+#   make test-uvloop           runs the tests of event loops, HTTP and services on uvloop
+#   make test-consumers        runs pandas, Dask, polars, DuckDB, torch and others over entrepot
 #   make check    adds lint, types and import rules
 #   make behavior SERVICE=s3   runs the behaviour suite on a store of yours (docs/behavior-suite.md)
 #   make behavior-all          runs it on every server that we know how to start
@@ -14,6 +16,7 @@
 #   make bench-quick           measures a short part of that, in about a minute
 #   make new-service NAME=duck   makes the folder of a new service (docs/write-your-own-service.md)
 #   make docs     builds the documentation as web pages into site/
+#   make release-check         builds wheel and sdist, and tries each in an empty environment (docs/releasing.md)
 #   make clean    removes everything that the other commands made
 #
 # `make test PYTHON=python3.13` and the like use another interpreter, with an environment of its own (.venv-python3.13).
@@ -82,6 +85,16 @@ test-blocking: $(venv)/installed-test
 	ENTREPOT_TEST_TRANSPORT=blocking $(pytest) -m "$(shipped)" \
 		tests/raw/http tests/integration/test_misbehaving_http.py tests/services/http $(ARGS)
 
+# Not by a loop policy of the suite, whose blocking calls would have it as well: only the loops of tests.
+.PHONY: test-uvloop
+test-uvloop: $(venv)/installed-test
+	ENTREPOT_TEST_LOOP=uvloop $(pytest) -m "not slow and $(shipped)" \
+		tests/raw tests/layers tests/integration tests/services $(ARGS)
+
+.PHONY: test-consumers
+test-consumers: $(venv)/installed-test $(venv)/installed-consumers
+	$(pytest) -m "$(shipped)" tests/integrations tests/integration/test_file_consumers.py $(ARGS)
+
 soak: $(venv)/installed-test
 	$(bin)/python -m pytest -m soak --timeout=1800 $(ARGS)
 
@@ -96,6 +109,10 @@ new-service: $(venv)/installed-test
 
 docs: $(venv)/installed-docs
 	$(bin)/mkdocs build --strict --quiet
+
+.PHONY: release-check
+release-check: $(venv)/installed-release
+	$(bin)/python tools/release_check.py $(ARGS)
 
 # An extra is installed again only when pyproject.toml changed.
 $(venv)/installed-%: pyproject.toml | $(bin)/python

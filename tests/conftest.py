@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,23 @@ os.environ |= {
 """Nothing of the machine that runs the tests decides where a bucket is, or who asks."""
 
 
+LOOP = os.environ.get("ENTREPOT_TEST_LOOP", "asyncio")
+"""The event loop of tests that are coroutines: asyncio's or uvloop's (`make test-uvloop`)."""
+
+
 def pytest_report_header() -> str:
-    """Says which transport the tests run over."""
-    return f"transport: {CHOICE}"
+    """Says which transport and event loop the tests run over."""
+    return f"transport: {CHOICE}, event loop: {LOOP}"
+
+
+if LOOP == "uvloop":
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+        """The loop of each test; pytest-asyncio has no option for it."""
+        import uvloop
+
+        return {"uvloop": uvloop.new_event_loop}
 
 
 settings.register_profile("entrepot", deadline=None)  # a loaded machine is no fault

@@ -46,6 +46,7 @@ def test_the_extras_are_those_that_were_promised() -> None:
         "dev",
         "docs",
         "metrics",
+        "release",
         "servers",
         "test",
         "tracing",
