@@ -51,9 +51,11 @@ class Waiter:
         """
         left = time_left(seconds)
         events = self._poll(None if left is None else min(left, _LONGEST) * 1000)
+        if not events:
+            time_left(None)
+            events = self._poll(0)  # where many threads wait for the interpreter, this one is late, and not the server
         if events:
             return events[0][1]
-        time_left(None)
         raise Silent
 
     def is_ready(self) -> bool:
