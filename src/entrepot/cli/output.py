@@ -27,7 +27,7 @@ class Output:
     def show(self, text: str, /, **record: Any) -> None:
         """Writes one result: the text, or the record with `--json`."""
         if self.is_json:
-            text = json.dumps(record, default=_plain)
+            text = json.dumps(record, default=plain_value)
         elif sys.stdout.isatty():
             text = "\n".join(map(one_line, text.split("\n")))
         sys.stdout.write(f"{text}\n")
@@ -70,7 +70,8 @@ def shown_time(time: datetime | None) -> str:
     return " " * 19 if time is None else f"{time.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A value of a record that JSON has no type for."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 

@@ -22,6 +22,7 @@ VERBS: Final = {
     "mv": "Move objects between any two storages.",
     "presign": "Make a link that works without credentials for a while.",
     "rm": "Delete objects.",
+    "serve": "Serve a storage over HTTP, with pages for a browser.",
     "stat": "Show the metadata of objects.",
     "sync": "Bring a tree up to date with another one.",
     "tail": "Write the end of objects.",

@@ -1,0 +1,151 @@
+"""Pages of a directory's listing.
+
+Theory of operation. A page is the first entries, in some order, after the last entry of the page before. The token of a
+page is the sort key of that entry, so that the server keeps nothing between requests, and entries that come or go
+meanwhile neither repeat nor hide others. Keys end with the path: no two are equal.
+
+Where the service can start after a path, and the order is by name, one page is requested of it. Otherwise the whole
+directory is listed for each page, and no more of it is kept than four pages.
+"""
+
+from __future__ import annotations
+
+import base64
+import heapq
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+
+from entrepot import Entry, Operator
+
+from .refusals import Refused
+
+COLUMNS: Final = ("name", "size", "modified")
+MOST: Final = 10_000
+
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which page of a listing is wanted.
+
+    Arguments:
+        column: the column that the entries are sorted by.
+        is_descending: whether the largest come first.
+        after: the key of the last entry of the page before; None is the first page.
+        limit: the most entries of the page.
+    """
+
+    column: str = "name"
+    is_descending: bool = False
+    after: Key | None = None
+    limit: int = 500
+
+    def key(self, entry: Entry) -> Key:
+        """The sort key of an entry."""
+        if self.column == "size":
+            return (-1 if entry.size is None else entry.size, entry.path)
+        if self.column == "modified":
+            time = entry.metadata.last_modified
+            return (0.0 if time is None else time.timestamp(), entry.path)
+        return (entry.path,)
+
+    def is_after(self, entry: Entry) -> bool:
+        """Whether an entry is on this page or a later one."""
+        if self.after is None:
+            return True
+        key = self.key(entry)
+        return key < self.after if self.is_descending else key > self.after
+
+    @property
+    def select(self) -> Callable[..., list[Entry]]:
+        """The function that takes the first entries in this order."""
+        return heapq.nlargest if self.is_descending else heapq.nsmallest
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a listing.
+
+    Arguments:
+        path: the directory.
+        entries: the entries, sorted.
+        request: the page that was wanted.
+        next: the token of the next page; None if this is the last one.
+    """
+
+    path: str
+    entries: list[Entry]
+    request: PageRequest
+    next: str | None
+
+
+def parse_page_request(query: Any) -> PageRequest:
+    """The page that a query names: `sort`, `order`, `after` and `limit`.
+
+    Raises:
+        Refused: a value is not one of those.
+    """
+    column, order = query.get("sort", "name"), query.get("order", "asc")
+    if column not in COLUMNS or order not in {"asc", "desc"}:
+        raise Refused(400, "sort is name, size or modified, and order is asc or desc.")
+    limit = query.get("limit", "500")
+    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= MOST):
+        raise Refused(400, f"limit is a number from 1 to {MOST}.")
+    token = query.get("after")
+    return PageRequest(column, order == "desc", None if token is None else _key_of(token, column), int(limit))
+
+
+async def load_page(operator: Operator, path: str, request: PageRequest) -> Page:
+    """Lists one page of a directory.
+
+    Raises:
+        NotFound: there is no such directory.
+    """
+    entries = await _first_entries(operator, path, request)
+    if not entries and request.after is None and path != "/":
+        await operator.stat(path)  # an empty listing does not tell an empty directory from none
+    page = entries[: request.limit]
+    return Page(path, page, request, _token_of(request.key(page[-1])) if len(entries) > len(page) else None)
+
+
+async def _first_entries(operator: Operator, path: str, request: PageRequest) -> list[Entry]:
+    """The entries of the page and one more, if there is one."""
+    count, can_start = request.limit + 1, operator.info.capability.list_with_start_after
+    is_in_order = can_start and request.column == "name" and not request.is_descending
+    kept: list[Entry] = []
+    async with aclosing(_entries(operator, path, request.after if is_in_order else None)) as entries:
+        async for entry in entries:
+            if request.is_after(entry):
+                kept.append(entry)
+            if len(kept) == count and is_in_order:
+                break
+            if len(kept) == 4 * count:
+                kept = request.select(count, kept, key=request.key)
+    return kept if is_in_order else request.select(count, kept, key=request.key)
+
+
+async def _entries(operator: Operator, path: str, after: Key | None) -> AsyncGenerator[Entry, None]:
+    start = {} if after is None else {"start_after": after[-1]}
+    async with operator.lister(path, **start) as lister:
+        async for entry in lister:
+            if entry.path != path:
+                yield entry
+
+
+def _token_of(key: Key) -> str:
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+
+
+def _key_of(token: str, column: str) -> Key:
+    try:
+        key = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except ValueError:
+        key = None
+    kinds = [str] if column == "name" else [int | float, str]
+    if not isinstance(key, list) or len(key) != len(kinds) or not all(map(isinstance, key, kinds)):
+        raise Refused(400, "after is not the token of a page in this order.")
+    return tuple(key)
