@@ -6,6 +6,7 @@ import ipaddress
 import os
 import secrets
 import sys
+from pathlib import Path
 
 import click
 
@@ -85,8 +86,14 @@ async def _root(session: Session, word: str, *, is_writable: bool) -> tuple[Oper
     if not is_writable or place.is_local:
         await place.operator.stat(place.path)
     if place.is_local:
-        return session.find(f"{place.as_directory().name.rstrip('/') or '.'}/.").operator, place.name
-    return (place.operator if place.path == "/" else place.operator.at(place.path)), place.name
+        folder = place.name if place.name.endswith("/") else f"{place.name}/"
+        return session.find(f"{folder}.").operator, _name_of(folder)
+    title = place.name if place.path == "/" else place.name.rstrip("/")
+    return (place.operator if place.path == "/" else place.operator.at(place.path)), title
+
+
+def _name_of(folder: str) -> str:
+    return Path(folder).absolute().name or "/"
 
 
 def _is_loopback(host: str) -> bool:

@@ -88,7 +88,8 @@ def preview_page(site: Site, path: str, metadata: Metadata, text: str | None, *,
 def refusal_page(site: Site, status: int, phrase: str, message: str) -> str:
     """The page of a request that is refused or failed."""
     said = f"<p>{escape(message)}</p>" if message != phrase else ""
-    return _document(site, "/", f'<section class="refusal"><h2>{status} {escape(phrase)}</h2>{said}</section>')
+    back = '<p><a href="/">Go to the top directory</a></p>'
+    return _document(site, "/", f'<section class="refusal"><h2>{status} {escape(phrase)}</h2>{said}{back}</section>')
 
 
 def _document(site: Site, path: str, content: str) -> str:
@@ -130,7 +131,7 @@ def _parent(path: str, columns: int) -> list[str]:
     if path == "/":
         return []
     above = path.rstrip("/").rpartition("/")[0]
-    link = f'<a class="up" href="{escape(url_of(f"{above}/"))}">..</a>'
+    link = f'<a class="up" href="{escape(url_of(f"{above}/"))}" title="The directory above">..</a>'
     return [f'<tr><td class="name" colspan="{columns}">{link}</td></tr>']
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from entrepot import Error, Metadata, NotADirectory, NotFound, Operator
+from entrepot import Error, IsADirectory, Metadata, NotADirectory, NotFound, Operator
 from entrepot.cli.output import plain_value
 from entrepot.integrations.aiohttp import object_response, store_request
 from entrepot.integrations.web.answers import Presentation, content_disposition
@@ -126,8 +126,7 @@ class Site:
         if request.method == "PUT":
             return await self._store(request, path)
         if request.method == "DELETE":
-            await self._operator.delete(path)
-            return web.Response(status=204)
+            return await self._delete(path)
         if path.endswith("/"):
             return await self._directory(request, path)
         return await (self._preview(request, path) if "view" in request.query else self._object(request, path))
@@ -185,6 +184,13 @@ class Site:
             raise Refused(409, "An object is stored below a name that does not end with a slash.")
         metadata = await store_request(request, self._operator, path, max_size=self._rules.max_upload)
         return _record(file_record(path, metadata), status=201)
+
+    async def _delete(self, path: str) -> web.Response:
+        try:
+            await self._operator.delete(path)
+        except IsADirectory:
+            raise Refused(409, "The directory is not empty.") from None
+        return web.Response(status=204)
 
     def _page(self, make: Callable[[pages.Site], str], status: int = 200) -> web.Response:
         nonce = secrets.token_urlsafe(16)
