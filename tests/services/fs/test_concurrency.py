@@ -84,6 +84,7 @@ async def test_readers_cancelled_a_hundred_times_leave_no_descriptor(op: Operato
     assert await op.read(files[5]) == content(5)
 
 
+@pytest.mark.usefixtures("cold")
 async def test_thread_whose_caller_has_gone_reads_its_own_file_although_others_are_opened(
     op: Operator, files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
