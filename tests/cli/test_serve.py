@@ -18,7 +18,8 @@ from entrepot.cli.serving.access import Access
 from entrepot.cli.serving.listing import PageRequest, load_page, parse_page_request
 from entrepot.cli.serving.refusals import Refused
 from entrepot.services import Fs, Http
-from entrepot.testing import cases_for, run_case
+from entrepot.testing import CLOSE, ScriptedServer, cases_for, raw_response, run_case
+from tests.conftest import s3_config
 
 from .running import COMMAND, environment, run
 
@@ -77,8 +78,8 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def serving(folder: Path, *words: str, **env: str) -> Iterator[Served]:
-    """Serves a directory. The process ends quietly on Ctrl-C."""
+def serving(folder: Path | str, *words: str, said: str = "", **env: str) -> Iterator[Served]:
+    """Serves a place. The process ends on Ctrl-C, having said nothing else."""
     command = [*COMMAND, "serve", str(folder), "--port", "0", "--json", *words]
     with subprocess.Popen(
         command, env=environment(env), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -87,11 +88,11 @@ def serving(folder: Path, *words: str, **env: str) -> Iterator[Served]:
         line = process.stdout.readline()
         assert line, process.stderr and process.stderr.read()
         try:
-            yield Served(folder, json.loads(line), process)
+            yield Served(Path(folder), json.loads(line), process)
         finally:
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=20)
-        assert (process.returncode, said) == (0, "")
+            _, errors = process.communicate(timeout=20)
+        assert (process.returncode, errors) == (0, said)
 
 
 @pytest.fixture(scope="module")
@@ -178,17 +179,20 @@ def test_large_directories_come_in_pages(served):
     assert 'rel="next"' in html
 
 
-@pytest.mark.parametrize("service", ["memory", "fs"])
+@pytest.mark.parametrize("service", ["memory", "fs", "s3"])
 @pytest.mark.parametrize(
     ("column", "is_descending"), [("name", False), ("name", True), ("size", True), ("modified", False)]
 )
-async def test_pages_have_each_entry_once(tmp_path, service, column, is_descending):
-    operator = Operator.from_uri("memory://" if service == "memory" else f"fs://{tmp_path}")
+async def test_pages_have_each_entry_once(tmp_path, request, service, column, is_descending):
+    if service == "s3":
+        operator = Operator(s3_config(request.getfixturevalue("seaweedfs_server")))
+    else:
+        operator = Operator.from_uri("memory://" if service == "memory" else f"fs://{tmp_path}")
     for name in ("b", "a.txt", "a/x", "c/y", "é", "d"):
         await operator.write(f"top/{name}", name.encode())
     seen, token = [], None
     for _ in range(4):
-        request = parse_page_request(
+        wanted = parse_page_request(
             {
                 "sort": column,
                 "order": "desc" if is_descending else "asc",
@@ -196,10 +200,11 @@ async def test_pages_have_each_entry_once(tmp_path, service, column, is_descendi
                 **({"after": token} if token else {}),
             }
         )
-        page = await load_page(operator, "top/", request)
+        page = await load_page(operator, "top/", wanted)
         seen += page.entries
         if (token := page.next) is None:
             break
+    await operator.close()
     assert {entry.path for entry in seen} == {"top/b", "top/a.txt", "top/a/", "top/c/", "top/é", "top/d"}
     assert seen == sorted(seen, key=PageRequest(column).key, reverse=is_descending)
 
@@ -370,6 +375,28 @@ def test_uploads_that_are_too_large_or_cut_leave_nothing(writable):
             assert not client.recv(65536).startswith(b"HTTP/1.1 2")
     assert writable.get("/cut").status == writable.get("/large").status == 404
     assert not [path for path in writable.folder.rglob("*") if path.name.startswith((".", "cut", "large"))]
+
+
+def test_an_upload_is_given_up_when_the_server_ends(tmp_path):
+    with serving(tmp_path, "--write") as server, socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"PUT /cut HTTP/1.1\r\nHost: localhost\r\nX-Entrepot: 1\r\nContent-Length: 9000000\r\n\r\n")
+        client.sendall(bytes(4_000_000))
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(20)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_storage_that_fails_is_reported_and_its_content_is_cut():
+    cut = [raw_response("200 OK", "Content-Length: 10", content=b"01234"), CLOSE]
+    with ScriptedServer(lambda request: cut if request.method == "GET" else [raw_response("200 OK")]) as storage:
+        said = "entrepot: serve: /object: the connection ended before the content did (try again)\n"
+        place = storage.endpoint.replace("//", "//user:sEcReT@")
+        with serving(f"{place}/", "--retries", "0", said=said) as server:
+            with pytest.raises(http.client.IncompleteRead):
+                server.get("/object")
+            listing = server.get("/", HTML)
+            assert (listing.status, b"has no listings" in listing.content) == (501, True)
+            assert b"sEcReT" not in listing.content
 
 
 def test_what_cannot_be_served_is_said_before(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -88,12 +89,17 @@ async def _root(session: Session, word: str, *, is_writable: bool) -> tuple[Oper
     if place.is_local:
         folder = place.name if place.name.endswith("/") else f"{place.name}/"
         return session.find(f"{folder}.").operator, _name_of(folder)
-    title = place.name if place.path == "/" else place.name.rstrip("/")
-    return (place.operator if place.path == "/" else place.operator.at(place.path)), title
+    if place.path == "/":
+        return place.operator, _without_credentials(place.name)
+    return place.operator.at(place.path), _without_credentials(place.name.rstrip("/"))
 
 
 def _name_of(folder: str) -> str:
     return Path(folder).absolute().name or "/"
+
+
+def _without_credentials(uri: str) -> str:
+    return re.sub(r"(?<=://)[^/]*@", "", uri)
 
 
 def _is_loopback(host: str) -> bool:

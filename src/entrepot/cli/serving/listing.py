@@ -4,8 +4,10 @@ Theory of operation. A page is the first entries, in some order, after the last 
 page is the sort key of that entry, so that the server keeps nothing between requests, and entries that come or go
 meanwhile neither repeat nor hide others. Keys end with the path: no two are equal.
 
-Where the service can start after a path, and the order is by name, one page is requested of it. Otherwise the whole
-directory is listed for each page, and no more of it is kept than four pages.
+Where the service can start after a path, and the order is by name, the listing ends soon after the page. A service
+lists in pages of its own, each with its directories apart from its files, so that an entry can come up to one of those
+pages late: that many entries are listed beyond the page. Otherwise the whole directory is listed for each page. No more
+of it is kept than four pages.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ from .refusals import Refused
 
 COLUMNS: Final = ("name", "size", "modified")
 MOST: Final = 10_000
+
+_SERVICE_PAGE: Final = 1000
+"""The most entries of one request to a service. S3 has no larger pages."""
 
 Key = tuple[Any, ...]
 
@@ -114,23 +119,29 @@ async def load_page(operator: Operator, path: str, request: PageRequest) -> Page
 
 async def _first_entries(operator: Operator, path: str, request: PageRequest) -> list[Entry]:
     """The entries of the page and one more, if there is one."""
-    count, can_start = request.limit + 1, operator.info.capability.list_with_start_after
-    is_in_order = can_start and request.column == "name" and not request.is_descending
+    count, window = request.limit + 1, min(request.limit + 1, _SERVICE_PAGE)
+    is_in_order = operator.info.capability.list_with_start_after and request.column == "name"
+    is_in_order = is_in_order and not request.is_descending
     kept: list[Entry] = []
-    async with aclosing(_entries(operator, path, request.after if is_in_order else None)) as entries:
+    async with aclosing(_entries(operator, path, request if is_in_order else None, window)) as entries:
         async for entry in entries:
             if request.is_after(entry):
                 kept.append(entry)
-            if len(kept) == count and is_in_order:
+            if is_in_order and len(kept) == count + window:
                 break
             if len(kept) == 4 * count:
                 kept = request.select(count, kept, key=request.key)
-    return kept if is_in_order else request.select(count, kept, key=request.key)
+    return request.select(count, kept, key=request.key)
 
 
-async def _entries(operator: Operator, path: str, after: Key | None) -> AsyncGenerator[Entry, None]:
-    start = {} if after is None else {"start_after": after[-1]}
-    async with operator.lister(path, **start) as lister:
+async def _entries(
+    operator: Operator, path: str, start: PageRequest | None, per_request: int
+) -> AsyncGenerator[Entry, None]:
+    """The entries of a directory without itself, from the start of a page."""
+    options: dict[str, Any] = {} if start is None else {"limit": per_request}
+    if start is not None and start.after is not None:
+        options["start_after"] = start.after[-1]
+    async with operator.lister(path, **options) as lister:
         async for entry in lister:
             if entry.path != path:
                 yield entry

@@ -137,6 +137,8 @@ class Site:
         return web.Response(body=content, headers={"Content-Type": kind, "Cache-Control": "no-cache"})
 
     async def _directory(self, request: web.Request, path: str) -> web.StreamResponse:
+        if not self._operator.info.capability.list:
+            raise Refused(501, "This storage has no listings: only the URLs of objects lead to something.")
         page = await load_page(self._operator, path, parse_page_request(request.query))
         if _wants_record(request):
             return _record(listing_record(page))
@@ -224,7 +226,7 @@ class Site:
         """The response to a request that failed. One that has begun is cut, so that the client knows."""
         refused = self._refused(error)
         begun: web.StreamResponse | None = request.get(_RESPONSE)
-        if begun is not None or refused.status >= 500:
+        if refused is not error and (begun is not None or refused.status >= 500):
             self._report(request.path, error)
         if begun is None:
             return self._refusal(request, refused)
