@@ -123,7 +123,7 @@ def test_an_error_is_one_line_with_a_code(here: Path, words: tuple[str, ...], co
         (("cat", "--range", "5:1", "x"), "ends before it starts"),
         (("cp", "--chunk", "lots", "a", "b"), "is not a size"),
         (("uploads", "--abort", "x"), "--abort needs --older-than"),
-        (("ls", "gdrive://x"), "there is no such scheme"),
+        (("ls", "gdrive://x"), "of this scheme"),
         (("ls", "-o", "bukcet=x", "s3://b"), "has the option 'bukcet'"),
         (("ls", ""), "the empty text is no place"),
         (("cat", "https://host/x?y=1"), "a URL with a query"),
@@ -264,3 +264,94 @@ def test_the_version(here: Path) -> None:
     import entrepot
 
     assert run("--version", cwd=here).out == f"entrepot {entrepot.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cp", "d/a.txt", "link/a.txt"),
+        ("mv", "d/a.txt", "link/a.txt"),
+        ("mv", "-r", "d", "link"),
+        ("mv", "-r", "link", "d"),
+        ("cp", "-r", "d", "link/sub/new"),
+        ("sync", "--delete", "link/sub", "d"),
+        ("mv", "-r", "d", "d/sub/new"),
+    ],
+)
+def test_one_file_by_two_names_is_neither_copied_nor_moved_onto_itself(here: Path, words: tuple[str, ...]) -> None:
+    (here / "link").symlink_to("d")
+    before = files(here)
+    done = run(*words, cwd=here)
+    assert (done.code in (1, 2), done.out, done.err.count("\n")) == (True, "", 1), done
+    assert files(here) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "redirect", "code", "message"),
+    [
+        (("ls", "d"), ">&-", 1, "entrepot: ls: the standard output is closed\n"),
+        (("cat", "d/a.txt"), ">&-", 1, "entrepot: cat: the standard output is closed\n"),
+        (("cp", "-", "x"), "<&-", 1, "entrepot: cp: the standard input is closed\n"),
+        (("tee", "x"), "<&-", 1, "entrepot: tee: the standard input is closed\n"),
+        (("cat", "nope"), "2>&-", 3, ""),
+        (("ls", "d"), "<&- 2>&-", 0, ""),
+        (("ls", "d"), ">/dev/full", 1, "entrepot: ls: no space left on device\n"),
+    ],
+)
+def test_a_closed_or_full_stream_is_one_line(
+    here: Path, words: tuple[str, ...], redirect: str, code: int, message: str
+) -> None:
+    command = ["sh", "-c", f'exec "$@" {redirect}', "sh", *COMMAND, *words]
+    done = subprocess.run(command, cwd=here, env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, message)
+    assert set(files(here)) == {"d/a.txt", "d/sub/b c.txt"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("mv", "d", "x"), 1, "entrepot: mv: d/: this is a directory: move it with -r"),
+        (("cat", "d"), 1, "entrepot: cat: d/: this is a directory"),
+        (("tail", "d"), 1, "entrepot: tail: d/: this is a directory"),
+        (("head", "d"), 1, "entrepot: head: d/: this is a directory"),
+        (("tree", "d/a.txt"), 3, "entrepot: tree: d/a.txt: this is a file"),
+        (("find", "nope"), 3, "entrepot: find: nope/: the file does not exist"),
+        (("cp", "-r", "nope", "x"), 3, "entrepot: cp: nope: the file does not exist"),
+        (("rm", "-r", "."), 2, "entrepot: rm: .: the working directory and those above it are not deleted"),
+        (("rm", "-r", "-f", ".."), 2, "entrepot: rm: ../: the working directory"),
+        (("ls", "-o", "access_key_id=x", "s3://b/"), 2, "entrepot: ls: s3://b/: "),
+        (("cp", "-r", "d/..", "d/x"), 2, "entrepot: cp: d/../: "),
+    ],
+)
+def test_more_errors_are_one_line(here: Path, words: tuple[str, ...], code: int, message: str) -> None:
+    test_an_error_is_one_line_with_a_code(here, words, code, message)
+
+
+def test_a_failed_file_of_a_tree_has_the_name_that_the_user_writes(here: Path) -> None:
+    (here / "d/sub/out").symlink_to("/nonexistent")
+    os.symlink("d", here / "link")  # noqa: PTH211
+    done = run("cp", "-r", "link", "copy", cwd=here)
+    assert done.code == 4
+    assert done.err.startswith("entrepot: cp: link/sub/out: a symbolic link leads out of the root\n")
+    assert files(here / "copy") == {"a.txt": "one\ntwo\n", "sub/b c.txt": "three\n"}
+
+
+def test_recursion_into_a_file_copies_it_and_a_dry_run_of_rm_names_the_files(here: Path) -> None:
+    assert run("cp", "-r", "d/a.txt", "x", cwd=here).lines == ["copy: d/a.txt to x"]
+    dry = run("rm", "-r", "-n", "d", cwd=here)
+    assert set(dry.lines) == {"(dry run) delete: d/a.txt", "(dry run) delete: d/sub/b c.txt"}
+    assert set(files(here)) == {"x", "d/a.txt", "d/sub/b c.txt"}
+
+
+def test_ctrl_c_in_an_import_shows_nothing(here: Path) -> None:
+    program = (
+        "import os, signal, sys\nfrom entrepot.cli import main\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'entrepot.cli.commands.ls': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\nmain()\n"
+    )
+    done = subprocess.run(
+        [COMMAND[0], "-c", program, "ls"], cwd=here, env=environment(), capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-2, b"", b"")

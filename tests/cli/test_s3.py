@@ -147,6 +147,16 @@ def test_an_interrupted_download_goes_on(bucket: Bucket) -> None:
     assert os.listdir(bucket.cwd) == ["local"]  # noqa: PTH208
 
 
+def test_keys_are_named_as_they_are_and_a_whole_bucket_needs_force(bucket: Bucket) -> None:
+    doubled = bucket.run("cp", "-", f"{bucket.uri}/a//b", given=b"1")
+    assert doubled.lines == [f"copy: - to {bucket.uri}a/b"]
+    (bucket.cwd / "bad").symlink_to("/nonexistent")
+    assert bucket.run("cp", "-r", ".", bucket.uri).err.startswith("entrepot: cp: bad: a symbolic link")
+    whole = bucket.run("rm", "-r", bucket.uri.partition("/")[0] + "//" + bucket.uri.split("/")[2])
+    assert (whole.code, "with --force" in whole.err) == (2, True)
+    assert bucket.content() == {"a/b": b"1"}
+
+
 def _wait_until(condition: Callable[[], bool]) -> None:
     for _ in range(200):
         if condition():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
 def main() -> None:
     """Runs the command line and exits with its code."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in an import ends the process, and shows no traceback
     try:
         from .program import program
     except ModuleNotFoundError as error:

@@ -58,6 +58,8 @@ def line_of(verb: str, place: str, error: BaseException) -> str:
     """The error as one line, with the next step where there is one. It never has a secret or a line break."""
     step = error.context.get("hint") if isinstance(error, Error) else None
     step = step or next((text for kind, text in _NEXT_STEPS.items() if isinstance(error, kind)), None)
+    if isinstance(error, PermissionDenied) and error.scheme == "fs":
+        step = None  # files have no credentials
     if step is None and code_of(error) == TEMPORARY:
         step = "try again"
     where = f"{place}: " if place else ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from datetime import datetime
-from typing import Any
+from typing import Any, TextIO
 
 from entrepot import Entry, Metadata
 
@@ -28,18 +29,30 @@ class Output:
         """Writes one result: the text, or the record with `--json`."""
         if self.is_json:
             text = json.dumps(record, default=plain_value)
-        elif sys.stdout.isatty():
+        elif standard_output().isatty():
             text = "\n".join(map(one_line, text.split("\n")))
-        sys.stdout.write(f"{text}\n")
+        standard_output().write(f"{text}\n")
 
     async def write(self, data: bytes) -> None:
         """Writes content, in a thread: a pipe may wait for its reader."""
         await self._thread.call(_write, data)
 
 
+def standard_output() -> TextIO:
+    """The standard output.
+
+    Raises:
+        OSError: the command was started without one.
+    """
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "the standard output is closed")
+    return sys.stdout
+
+
 def warn(text: str) -> None:
-    """Writes a line to the standard error."""
-    sys.stderr.write(f"{one_line(text)}\n")
+    """Writes a line to the standard error, if the command was started with one."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"{one_line(text)}\n")
 
 
 def record_of(entry: Entry, uri: str) -> dict[str, Any]:
@@ -76,5 +89,6 @@ def plain_value(value: Any) -> Any:
 
 
 def _write(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    stream = standard_output().buffer
+    stream.write(data)
+    stream.flush()

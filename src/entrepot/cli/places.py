@@ -19,11 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from entrepot import InvalidInput, Operator
+from entrepot import InvalidInput, IsSameFile, Operator
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _REMOTE = re.compile(r"([A-Za-z0-9_-]+):(.*)", re.DOTALL)
 _WILDCARD = re.compile(r"[*?\[]")
+_SLASHES = re.compile("/{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,29 @@ class Place:
     def inside(self, relative: str) -> Place:
         """A path in this directory."""
         return self.at(f"{self.as_directory().prefix}{relative}")
+
+    def local_path(self) -> str:
+        """The absolute path of a local place, without the symbolic links in it."""
+        return os.path.realpath(os.path.join(self.operator.info.root, self.path.lstrip("/")))  # noqa: PTH118
+
+
+def check_apart(source: Place, target: Place) -> None:
+    """Refuses local places that are one file, or a directory and a part of it, by way of symbolic links.
+
+    The library compares places within one storage. A link makes one file out of two storages, and a move would delete
+    it after the copy.
+
+    Raises:
+        IsSameFile: they are the same.
+        InvalidInput: the source is a directory, and the target is in it.
+    """
+    if not (source.is_local and target.is_local):
+        return
+    here, there = source.local_path(), target.local_path()
+    if here == there:
+        raise IsSameFile("source and target are the same")
+    if source.is_directory and os.path.commonpath((here, there)) == here:
+        raise InvalidInput("one of the directories is in the other")
 
 
 def is_standard(word: str) -> bool:
@@ -163,4 +187,5 @@ def _leads_to_directory(word: str) -> bool:
 
 
 def _of_path(operator: Operator, path: str, name_of: Callable[[str], str]) -> Place:
-    return Place(operator, path.lstrip("/") or "/", name_of, is_pattern=_WILDCARD.search(path) is not None)
+    path = _SLASHES.sub("/", path).removeprefix("/")  # as the operator takes it, so that messages name the real key
+    return Place(operator, path or "/", name_of, is_pattern=_WILDCARD.search(path) is not None)

@@ -70,7 +70,7 @@ async def shown_progress(
 
 def is_terminal() -> bool:
     """Whether a person can see a line that is redrawn on the standard error."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 async def _count(source: Place, display: Any, task: Any) -> None:

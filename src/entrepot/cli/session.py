@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,7 +16,7 @@ from entrepot import ConfigInvalid, DeletionsFailed, Error, Operator, TransfersF
 from entrepot.services.registry import service_class
 
 from .configuration import Remotes, default_path
-from .exit_codes import DONE, code_of, line_of, worst
+from .exit_codes import DONE, USAGE, code_of, line_of, worst
 from .output import Output, warn
 from .places import Place, Places
 
@@ -42,6 +42,15 @@ class Settings:
     is_json: bool = False
     is_quiet: bool = False
     verbosity: int = 0
+
+
+class NotUsable(click.ClickException):
+    """A word that leads nowhere as it is written or configured. It is shown as one line, without the usage."""
+
+    exit_code = USAGE
+
+    def show(self, file: object = None) -> None:
+        warn(self.message)
 
 
 class Session:
@@ -70,12 +79,12 @@ class Session:
         """Returns the place that a word of the command line leads to. Nothing is sent.
 
         Raises:
-            click.UsageError: the word leads nowhere, or its storage is not configured.
+            NotUsable: the word leads nowhere, or its storage is not configured.
         """
         try:
             return self._places.find(word)
         except Error as error:
-            raise click.UsageError(line_of(self.verb, word, error).removeprefix(f"entrepot: {self.verb}: ")) from error
+            raise NotUsable(line_of(self.verb, word, error)) from error
 
     def check_values(self) -> None:
         """Refuses a value of `-o` that no storage of the command knows.
@@ -86,12 +95,18 @@ class Session:
         if self._unused and self._operators:
             raise click.UsageError(f"no storage of this command has the option {min(self._unused)!r} (see -o)")
 
-    def fail(self, place: str, error: BaseException) -> None:
-        """Reports an error. The command goes on, and ends with the code of the error."""
+    def fail(self, place: str, error: BaseException, name_of: Callable[[str], str] = str) -> None:
+        """Reports an error. The command goes on, and ends with the code of the error.
+
+        Arguments:
+            place: the place, as the user wrote it.
+            error: the error. One that stands for several is reported as these.
+            name_of: returns how the user writes the path of one of several.
+        """
         self.exit_code = worst(self.exit_code, code_of(error))
         if isinstance(error, TransfersFailed | DeletionsFailed):
             for failure in error.failures:
-                warn(line_of(self.verb, failure.path or place, failure))
+                warn(line_of(self.verb, name_of(failure.path) if failure.path else place, failure))
         else:
             warn(line_of(self.verb, place, error))
         self.explain(error)

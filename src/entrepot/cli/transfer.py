@@ -18,7 +18,7 @@ import click
 from entrepot import Error, IsADirectory, TransfersFailed, TreeReport, TreeStep
 
 from .output import record_of_metadata
-from .places import Place
+from .places import Place, check_apart
 from .progress import shown_progress
 from .quantities import SIZE, human_size
 from .selection import described
@@ -158,7 +158,8 @@ class Transfer:
         try:
             source, metadata = await described(source)
             if source.is_directory:
-                raise IsADirectory("this is a directory: copy it with -r")
+                raise IsADirectory(f"this is a directory: {self._word} it with -r")
+            check_apart(source, target)
             if not is_dry:
                 async with shown_progress(self._session, size=metadata.content_length) as progress:
                     keywords = {**keywords, "source_content_length_hint": metadata.content_length, "progress": progress}
@@ -196,12 +197,15 @@ class Transfer:
         is_filtered = bool(options["include"] or options["exclude"] or options.get("skip_same", True))
         counted = None if is_filtered or rules.is_dry else source
         try:
+            check_apart(source, target)
+            if "delete" in keywords:
+                check_apart(target, source)
             async with shown_progress(self._session, counted) as progress:
                 report = await method(
                     target.operator, source.path, target.path, progress=progress, on_file=note, **options
                 )
         except TransfersFailed as error:
-            self._session.fail(source.name, error)
+            self._session.fail(source.name, error, source.name_of)
             self._summarize(error.report, is_dry=rules.is_dry, failed=len(error.failures))
             return None
         except Error as error:

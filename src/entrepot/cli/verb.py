@@ -98,6 +98,7 @@ def _show_log(verbosity: int) -> None:
 
 def _run(session: Session, function: Function, values: dict[str, Any]) -> int:
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio replaces it, and cancels the verb
         return asyncio.run(_call(session, function, values))
     except KeyboardInterrupt:
         warn(f"entrepot: {session.verb}: interrupted")
@@ -116,7 +117,10 @@ def _run(session: Session, function: Function, values: dict[str, Any]) -> int:
         else:
             warn(f"entrepot: {session.verb}: internal error, please report it: {type(error).__name__}: {error}")
             session.explain(error)
+        _forget_what_cannot_be_written()
         return session.exit_code or FAILED
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def _call(session: Session, function: Function, values: dict[str, Any]) -> int:
@@ -126,14 +130,23 @@ async def _call(session: Session, function: Function, values: dict[str, Any]) ->
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     try:
         await function(session, **values)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     finally:
         await session.close()
     return session.exit_code
 
 
+def _forget_what_cannot_be_written() -> None:
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # it was reported when it was written
+        _forget_standard_output()
+
+
 def _forget_standard_output() -> None:
-    """Sends what is still buffered nowhere: the interpreter flushes it at its end, and would report the broken pipe."""
+    """Sends what is still buffered nowhere: the interpreter flushes it at its end, and would report the error again."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

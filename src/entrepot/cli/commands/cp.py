@@ -56,7 +56,7 @@ async def command(
         await _to_output(session, sources, is_raw=is_raw)
     elif any(map(is_standard, sources)):
         await _from_input(session, sources, session.find(target), keywords)
-    elif is_recursive:
+    elif is_recursive and not _is_local_file(session, sources):
         await _tree(session, sources, session.find(target), TreeRules(options, skips_same=resume), keywords)
     else:
         await _files(session, sources, target, keywords, is_raw=is_raw, is_dry=options["dry_run"], resume=resume)
@@ -79,6 +79,12 @@ async def _files(
     async with aclosing(expanded(session, sources, is_raw=is_raw)) as places:
         async for source in places:
             await transfer.file(source, target_of(source, target, into=into), keywords, is_dry=is_dry, resume=resume)
+
+
+def _is_local_file(session: Session, sources: tuple[str, ...]) -> bool:
+    """Whether -r has nothing to recurse into: the one source is a local file, or is missing."""
+    source = session.find(sources[0])
+    return len(sources) == 1 and source.is_local and not source.is_directory and not source.is_pattern
 
 
 async def _tree(

@@ -36,6 +36,7 @@ async def command(session: Session, word: str, **options: Any) -> None:
     session.check_values()
     tests = _tests(options, len(place.prefix))
     try:
+        await place.operator.stat(place.path)  # a mistyped directory is not an empty one
         async with place.operator.lister(place.path, recursive=True) as lister:
             async for entry in lister:
                 if entry.path != place.path and all(test(entry) for test in tests):

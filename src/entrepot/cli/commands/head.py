@@ -12,7 +12,7 @@ from entrepot.cli.places import Place
 from entrepot.cli.quantities import SIZE
 from entrepot.cli.selection import expanded
 from entrepot.cli.session import Session
-from entrepot.cli.streams import write_object
+from entrepot.cli.streams import check_file, write_object
 from entrepot.cli.verb import verb
 
 
@@ -25,6 +25,7 @@ async def command(session: Session, words: tuple[str, ...], lines: int, size: in
     async with aclosing(expanded(session, words)) as places:
         async for place in places:
             try:
+                check_file(place)
                 if size is None:
                     await _write_lines(session, place, lines)
                 else:

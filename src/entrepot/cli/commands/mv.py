@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from entrepot import Error, NotFound
+from entrepot import Error, IsADirectory, NotFound
 from entrepot.cli.completion import PLACE
-from entrepot.cli.places import Place
+from entrepot.cli.places import Place, check_apart
 from entrepot.cli.selection import described, expanded
 from entrepot.cli.session import Session
 from entrepot.cli.transfer import (
@@ -71,6 +71,9 @@ async def _move(session: Session, source: Place, target: Place, keywords: dict[s
         return
     try:
         found, _ = await described(source)
+        if found.is_directory:
+            raise IsADirectory("this is a directory: move it with -r")
+        check_apart(found, target)
         await found.operator.rename(found.path, target.path, **keywords)
     except Error as error:
         session.fail(source.name, error)

@@ -13,7 +13,7 @@ from entrepot.cli.places import Place
 from entrepot.cli.quantities import SIZE
 from entrepot.cli.selection import expanded
 from entrepot.cli.session import Session
-from entrepot.cli.streams import write_object
+from entrepot.cli.streams import check_file, write_object
 from entrepot.cli.verb import verb
 
 _BLOCK: Final = 64 * 1024
@@ -29,6 +29,7 @@ async def command(session: Session, words: tuple[str, ...], lines: int, size: in
     async with aclosing(expanded(session, words)) as places:
         async for place in places:
             try:
+                check_file(place)
                 start = await _start_of_lines(place, lines) if size is None else await _start_of_bytes(place, size)
                 await write_object(session.output, place, range=BytesRange(start))
             except Error as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from entrepot import Entry, Error
+from entrepot import Entry, Error, NotADirectory
 from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of
 from entrepot.cli.places import Place
@@ -25,6 +25,8 @@ async def command(session: Session, word: str, depth: int | None, is_directories
     session.check_values()
     try:
         place, _ = await described(place)
+        if not place.is_directory:
+            raise NotADirectory("this is a file")
         session.output.show(place.name, uri=place.name, type="directory")
         drawing = _Drawing(session, depth, is_directories=is_directories, has_sizes=has_sizes)
         await drawing.draw(place, "", 1)
