@@ -157,6 +157,23 @@ def test_keys_are_named_as_they_are_and_a_whole_bucket_needs_force(bucket: Bucke
     assert bucket.content() == {"a/b": b"1"}
 
 
+def test_uploads_get_a_media_type_by_their_names(bucket: Bucket) -> None:
+    def type_of(key: str) -> str | None:
+        return bucket.op.stat(key).content_type
+
+    (bucket.cwd / "site").mkdir()
+    for name in ("page.html", "style.css", "odd.unknown"):
+        (bucket.cwd / "site" / name).write_text("x")
+    assert bucket.run("sync", "site", bucket.uri).code == 0
+    plain = type_of("odd.unknown")
+    assert [type_of("page.html"), type_of("style.css")] == ["text/html", "text/css"]
+    assert bucket.run("cp", f"{bucket.uri}page.html", f"{bucket.uri}copy.css").code == 0
+    assert type_of("copy.css") == "text/html"  # the type of the source is kept
+    assert bucket.run("cp", "--content-type", "text/x", "-", f"{bucket.uri}a.css", given=b"x").code == 0
+    assert bucket.run("cp", "--no-guess-mime-type", "-", f"{bucket.uri}b.css", given=b"x").code == 0
+    assert [type_of("a.css"), type_of("b.css")] == ["text/x", plain]
+
+
 def _wait_until(condition: Callable[[], bool]) -> None:
     for _ in range(200):
         if condition():

@@ -62,6 +62,8 @@ class Session:
 
     Attributes:
         exit_code: the exit code so far.
+        guesses_types: whether objects get a media type by their names, in storages that keep one. It applies to the
+            places that are found later.
         output: the standard output.
     """
 
@@ -69,6 +71,7 @@ class Session:
         self.verb = verb
         self.settings = settings
         self.exit_code = DONE
+        self.guesses_types = False
         self.output = Output(is_json=settings.is_json)
         self._operators: dict[str, Operator] = {}
         self._unused = set(settings.values)
@@ -145,9 +148,17 @@ class Session:
     def _opened(self, key: str, uri: str, values: Mapping[str, Any]) -> Operator:
         if key not in self._operators:
             operator = Operator.from_uri(uri, resilient=self.settings.retries is None, **values)
+            if self.guesses_types and operator.info.capability.write_with_content_type:
+                operator = _guessing(operator)
             has_limits = self.settings.retries is not None or self.settings.bandwidth is not None
             self._operators[key] = _limited(operator, self.settings) if has_limits else operator
         return self._operators[key]
+
+
+def _guessing(operator: Operator) -> Operator:
+    from entrepot.layers import MimeGuessLayer
+
+    return operator.layer(MimeGuessLayer())
 
 
 def _limited(operator: Operator, settings: Settings) -> Operator:

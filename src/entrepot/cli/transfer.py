@@ -32,6 +32,7 @@ _TREE_OPTIONS: Final = (
     click.option("-n", "--dry-run", is_flag=True, help="Change nothing, and say what would be done."),
     click.option("--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Files in flight."),
     click.option("--chunk", type=SIZE, metavar="SIZE", help="Bytes of one request of a large file."),
+    click.option("--no-guess-mime-type", is_flag=True, help="Do not guess the media type of a copy by its name."),
     click.option("--checksum", is_flag=True, help="Skip files whose content is the same: both are read."),
     click.option("--size-only", is_flag=True, help="Skip files of the same size."),
     click.option("--update", is_flag=True, help="Skip files that are no older at the target."),

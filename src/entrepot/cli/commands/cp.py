@@ -51,6 +51,7 @@ async def command(
     files in the one SOURCE are copied with their paths in it: `cp -r a/ b/` makes b/x of a/x. SOURCE or TARGET may be -
     for the standard input or output.
     """
+    session.guesses_types = not options["no_guess_mime_type"]
     keywords = file_keywords(options, options["chunk"])
     if is_standard(target):
         await _to_output(session, sources, is_raw=is_raw)

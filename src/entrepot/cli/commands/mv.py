@@ -38,6 +38,7 @@ async def command(
 
     Each object is copied as by `cp`, and deleted when its copy is complete. Within one file system it is renamed.
     """
+    session.guesses_types = not options["no_guess_mime_type"]
     keywords = file_keywords(options, options["chunk"])
     if not is_recursive:
         await _files(session, sources, target, keywords, is_raw=is_raw, is_dry=options["dry_run"])

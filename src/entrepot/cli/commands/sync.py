@@ -24,6 +24,7 @@ async def command(session: Session, source: str, target: str, delete: bool, **op
     etag. A sync that was interrupted goes on where it was. Files that are left out by --include and --exclude are not
     deleted.
     """
+    session.guesses_types = not options["no_guess_mime_type"]
     here, there = session.find(source).as_directory(), session.find(target).as_directory()
     if options["chunk"] is not None:
         raise click.UsageError("--chunk is for single files")

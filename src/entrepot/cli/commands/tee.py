@@ -20,6 +20,7 @@ async def command(session: Session, words: tuple[str, ...], append: bool) -> Non
 
     The objects are visible when the input has ended; if anything fails before that, none of them is changed.
     """
+    session.guesses_types = True
     places = [session.find(word) for word in words]
     session.check_values()
     options = {"append": True} if append else {}
