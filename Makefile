@@ -109,7 +109,8 @@ new-service: $(venv)/installed-test
 	@$(bin)/python tools/new_service.py $(NAME)
 
 docs: $(venv)/installed-docs
-	$(bin)/mkdocs build --strict --quiet
+	$(bin)/python tools/site_pages.py
+	NO_MKDOCS_2_WARNING=1 $(bin)/python -m mkdocs build --strict
 
 .PHONY: release-check
 release-check: $(venv)/installed-release

@@ -3,7 +3,8 @@
     python tools/generate_services.py
 
 A service declares itself by its configuration class (`config.py`) and by the targets of the behaviour suite
-(`behavior.py`). Run this after a change of one; a test compares the files.
+(`behavior.py`). The navigation of the site (`mkdocs.yml`) follows too. Run this after a change of one; a test compares
+the files.
 """
 
 from __future__ import annotations
@@ -82,12 +83,14 @@ def generated() -> dict[Path, str]:
     registry = SOURCES / "services" / "registry.py"
     readme = PROJECT / "README.md"
     project = PROJECT / "pyproject.toml"
+    site = PROJECT / "mkdocs.yml"
     return {
         SOURCES / "services" / "__init__.py": package(declared),
         scheme: with_block(scheme, "    # ", "", members(declared)),
         registry: with_block(registry, "    # ", "", classes(declared)),
         readme: with_block(readme, "<!-- ", " -->", table(declared)),
         project: with_block(project, "# ", "", protocols(declared)),
+        site: with_block(site, "      # ", "", [f"      - services/{service.folder}.md" for service in declared]),
     }
 
 

@@ -11,7 +11,7 @@ from tests.docs.markdown import PROJECT, SOURCES, Block, blocks
 from tests.docs.run_page import compiled
 from tests.strict import STRICT, warnings_of
 
-PAGES = sorted(PROJECT.glob("docs/*.md"))
+PAGES = sorted(PROJECT.glob("docs/**/*.md"))
 SERVICE_PAGES = sorted(SOURCES.glob("services/*/docs.md"))
 TEXTS = [*sorted(PROJECT.glob("*.md")), *PAGES, *SERVICE_PAGES]
 README_BLOCKS = blocks(PROJECT / "README.md")
@@ -38,7 +38,7 @@ def test_the_first_example_is_ten_lines_and_reads_what_it_wrote(tmp_path: Path) 
     assert assert_runs_in_silence([*STRICT, "-c", first], tmp_path) == "b'storage'\n"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT / "docs").as_posix())
 def test_the_examples_of_a_page_run_one_after_the_other(page: Path, tmp_path: Path) -> None:
     assert_runs_in_silence([*STRICT, "-m", "tests.docs.run_page", str(page)], tmp_path)
 

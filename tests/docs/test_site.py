@@ -1,0 +1,83 @@
+"""The pages of the documentation site: all public names are there, and what is generated agrees with the code."""
+
+import posixpath
+import re
+from importlib import import_module
+
+import pytest
+
+from entrepot import Capability, Operator, errors
+from entrepot.services import Memory
+from tests.docs.markdown import PROJECT, blocks, table
+from tools.generate_services import services
+from tools.site_pages import REFERENCES, capability_section, layer_sections, pages, public_names
+
+PAGES = pages()
+PUBLIC = ["entrepot", "entrepot.layers", "entrepot.services", "entrepot.errors", "entrepot.types", "entrepot.raw"]
+
+
+def _navigation() -> list[str]:
+    text = (PROJECT / "mkdocs.yml").read_text()
+    return re.findall(r"^      - (\S+\.md)$", text, re.MULTILINE)
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    assert sorted(_navigation()) == sorted(PAGES)
+
+
+def _broken(page: str) -> list[str]:
+    without_code = re.sub(r"^```.*?^```$", "", PAGES[page], flags=re.MULTILINE | re.DOTALL)
+    targets = re.findall(r"\[[^\]\[]*\]\((?!https?:|#|mailto:)([^)\s#]+)", without_code)
+    places = {target: posixpath.normpath(posixpath.join(posixpath.dirname(page), target)) for target in targets}
+    return [
+        target
+        for target, at in places.items()
+        if at not in PAGES and (PROJECT / "docs" / at).suffix[1:] not in {"svg", "json"}
+    ]
+
+
+def test_links_lead_to_pages_of_the_site() -> None:
+    assert {page: broken for page in PAGES if (broken := _broken(page))} == {}
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_public_name_is_in_the_reference(module: str) -> None:
+    documented = {name for reference in REFERENCES.values() for name in public_names(reference)}
+    public = {name for name in import_module(module).__all__ if not name.startswith("__")}
+    assert public - documented - {"oio"} == set()
+
+
+def test_the_index_of_errors_has_a_section_for_each_class() -> None:
+    page = (PROJECT / "docs" / "error-index.md").read_text()
+    assert sorted(re.findall(r"^## (\w+)$", page, re.MULTILINE)) == sorted({*errors.__all__} - {"Error"})
+    assert "Also a `FileNotFoundError`; permanent" in PAGES["error-index.md"]
+    assert "Also a `TimeoutError`; temporary" in PAGES["error-index.md"]
+
+
+def test_the_table_of_a_service_says_what_its_capability_says() -> None:
+    [memory] = [service for service in services() if service.config is Memory]
+    rows = {row[0].strip("`"): row[1:] for row in table(capability_section(memory), "Operation", "", "Options")}
+    capability = Operator(Memory(versioned=True)).info.capability
+    assert {name: has == "yes" for name, (has, _) in rows.items()} == {name: getattr(capability, name) for name in rows}
+    options = [
+        flag for flag in Capability.__annotations__ if flag.startswith("read_with_") and getattr(capability, flag)
+    ]
+    assert re.findall(r"`(\w+)`", rows["read"][1]) == [flag.removeprefix("read_with_") for flag in options]
+
+
+@pytest.mark.parametrize("name", layer_sections())
+def test_the_page_of_a_layer_has_its_section_and_what_it_wraps(name: str) -> None:
+    page = PAGES[f"layers/{name.lower()}.md"]
+    assert page.startswith(f"# {name}\n") and f"::: entrepot.layers.{name}\n" in f"{page}\n"
+    assert re.search(r"## What it wraps\n\n\w", page)
+
+
+def test_marks_for_our_tests_are_not_on_the_site() -> None:
+    assert blocks(PROJECT / "docs" / "start.md")[1].words == ("compile-only",)
+    assert [page for page, text in PAGES.items() if "compile-only\n" in text] == []
+
+
+def test_nothing_is_loaded_from_another_host() -> None:
+    text = (PROJECT / "mkdocs.yml").read_text()
+    assert "font: false" in text
+    assert "http" not in text.partition("extra_css")[2].partition("nav:")[0]
