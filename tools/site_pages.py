@@ -36,7 +36,11 @@ from entrepot.types import Capability  # noqa: E402
 
 LAYERS_PAGE: Final = "docs/shipped-layers.md"
 ERRORS_PAGE: Final = "docs/error-index.md"
-OUTSIDE: Final = {"CHANGELOG.md": "project/changelog.md", "CONTRIBUTING.md": "project/contributing.md"}
+OUTSIDE: Final = {
+    "CHANGELOG.md": "project/changelog.md",
+    "CONTRIBUTING.md": "project/contributing.md",
+    "SECURITY.md": "project/report-a-vulnerability.md",
+}
 """Pages outside of docs/ that the site has too."""
 
 WHOLE: Final = {"read": "read_whole", "write": "write_whole"}
