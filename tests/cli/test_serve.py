@@ -359,6 +359,7 @@ def test_uploads_and_deletions(writable):
     assert writable.get(target, OURS, "DELETE").status == 204
     assert writable.get(target).status == 404
     assert writable.get("/dir/", OURS, "PUT", b"content").status == 409
+    assert writable.get("/", OURS, "DELETE").status == 409
     assert writable.get("/-/entrepot.js", OURS, "PUT", b"content").status == 405
 
 

@@ -188,6 +188,8 @@ class Site:
         return _record(file_record(path, metadata), status=201)
 
     async def _delete(self, path: str) -> web.Response:
+        if path == "/":
+            raise Refused(409, "The top directory cannot be deleted.")
         try:
             await self._operator.delete(path)
         except IsADirectory:
