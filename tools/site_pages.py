@@ -200,6 +200,7 @@ def _on_site(source: str, anchor: str = "") -> str:
 
 
 _FENCE: Final = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
+_CODE: Final = re.compile(r"`[^`\n]+`")
 _LINK: Final = re.compile(r"\[([^\]\[]*)\]\((?!https?:|mailto:)([^)\s]+)\)")
 
 
@@ -223,12 +224,21 @@ def _linked(text: str, source: str, page: str | None = None) -> str:
         return f"[{match[1]}]({where or ('' if anchor else posixpath.basename(page))}{'#' if anchor else ''}{anchor})"
 
     parts = _FENCE.split(text)
-    return "".join(_plain_fence(part) if part.startswith("```") else _LINK.sub(link, part) for part in parts)
+    return "".join(
+        _plain_fence(part) if part.startswith("```") else _plain_bars(_LINK.sub(link, part)) for part in parts
+    )
 
 
 def _plain_fence(block: str) -> str:
     """A block of code without the words for our tests after its language, which Markdown would not take for one."""
     return re.sub(r"^```(\w+)[^\n]*", r"```\1", block)
+
+
+def _plain_bars(text: str) -> str:
+    r"""A text whose tables have `a | b` in code for `a \| b`: Python-Markdown takes a bar in code as it is."""
+    return re.sub(
+        r"^\|.*", lambda row: _CODE.sub(lambda code: code[0].replace(r"\|", "|"), row[0]), text, flags=re.MULTILINE
+    )
 
 
 def _options(operation: str, true: set[str]) -> str:
