@@ -5,6 +5,7 @@ import contextlib
 import gc
 import gzip
 import io
+import os
 import pickle
 import warnings
 import zipfile
@@ -56,6 +57,18 @@ def test_a_file_reads_and_writes_bytes_and_text(op):
             "zwölf\n",
         )
     assert op.read("t") == "eins\nzwölf\n".encode()
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab", "xb", "w"])
+def test_the_name_of_a_file_that_writes_is_no_path_for_open(mode):
+    """pandas 2.2 to 3.0 writes into the local file of this name, if it is a string or bytes."""
+    with Operator(Memory()).blocking().open("a/b", mode) as file:
+        assert not isinstance(file.name, str | bytes)
+        assert file.name == "a/b"
+        assert f"{file.name}" == "a/b"
+        assert "name='a/b'" in repr(file)
+        with pytest.raises(TypeError):
+            os.fspath(file.name)
 
 
 @STORAGES

@@ -21,6 +21,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections import UserString
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -270,6 +271,14 @@ class WriteBuffer(io.BufferedWriter):
     """A buffered file that writes."""
 
     raw: RawWriter
+
+    @property
+    def name(self) -> UserString:
+        """The path, equal to a string. Some programs open a local file of that name if it is a `str`.
+
+        pandas 2.2 to 3.0 does so with every `io.BufferedWriter` (`DataFrame.to_parquet`): the object would be empty.
+        """
+        return UserString(self.raw.name)
 
     def abort(self) -> None:
         """Discards the written data and closes the file. No effect on a closed file."""
