@@ -124,7 +124,8 @@ def test_every_helper_that_is_imported_on_use_is_named() -> None:
     from entrepot.facade.preload import _HELPERS
 
     folder = Path(entrepot.__file__).parent / "raw" / "oio"
-    code = "import sys, entrepot; entrepot.Operator; print(*sorted(m for m in sys.modules if m.startswith('entrepot.raw.oio.')))"
+    shown = "print(*sorted(m for m in sys.modules if m.startswith('entrepot.raw.oio.')))"
+    code = f"import sys; from entrepot import Operator; {shown}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     at_import = {tuple(name.split(".")[3:]) for name in done.stdout.split()}
     every = {(file.parent.name, file.stem) for file in folder.glob("*/*.py")}
