@@ -43,7 +43,6 @@ def pytest_report_header() -> str:
 
 if LOOP == "uvloop":
 
-    @pytest.hookimpl(optionalhook=True)
     def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
         """The loop of each test; pytest-asyncio has no option for it."""
         import uvloop
