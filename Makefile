@@ -111,6 +111,8 @@ new-service: $(venv)/installed-test
 docs: $(venv)/installed-docs
 	$(bin)/python tools/site_pages.py
 	NO_MKDOCS_2_WARNING=1 $(bin)/python -m mkdocs build --strict
+	@! grep -rlE '<(script|img|link|iframe)[^>]* (src|href)="(https?:)?//' site --include='*.html' \
+		|| { echo "these pages load something from another host"; exit 1; }
 
 .PHONY: release-check
 release-check: $(venv)/installed-release

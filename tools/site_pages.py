@@ -284,7 +284,7 @@ def write() -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     for file in sorted((PROJECT / "docs").rglob("*")):
-        if file.suffix in {".svg", ".png", ".css", ".json"}:
+        if file.suffix in {".svg", ".png", ".css", ".js", ".json"}:
             copy = TARGET / file.relative_to(PROJECT / "docs")
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
