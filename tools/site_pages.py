@@ -113,7 +113,19 @@ def service_page(service: Service) -> str:
     """The page beside the code of a service, with the table of its capability."""
     source = f"src/entrepot/services/{service.folder}/docs.md"
     text = _linked((PROJECT / source).read_text(), source)
-    return f"{text}\n{capability_section(service)}"
+    return f"{text}\n{capability_section(service)}\n{locally_section(service)}"
+
+
+def locally_section(service: Service) -> str:
+    """How to run a service on this machine: the servers that the behaviour suite runs it on."""
+    servers = sorted({target.server for target in service.targets if target.server})
+    if not servers:
+        return "## Run it locally\n\nIt needs no server.\n"
+    names = ", ".join(f"`{server}`" for server in servers)
+    return (
+        f"## Run it locally\n\nThe behaviour suite runs on these servers of `entrepot.testing`: {names}. "
+        "[Servers on this machine](../how-to/local-servers.md) shows how to start one.\n"
+    )
 
 
 def capability_section(service: Service) -> str:

@@ -65,6 +65,11 @@ def test_the_table_of_a_service_says_what_its_capability_says() -> None:
     assert re.findall(r"`(\w+)`", rows["read"][1]) == [flag.removeprefix("read_with_") for flag in options]
 
 
+def test_the_page_of_a_service_names_the_servers_that_it_runs_on() -> None:
+    assert "`seaweedfs`" in PAGES["services/s3.md"].partition("## Run it locally")[2]
+    assert PAGES["services/memory.md"].endswith("It needs no server.\n")
+
+
 @pytest.mark.parametrize("name", layer_sections())
 def test_the_page_of_a_layer_has_its_section_and_what_it_wraps(name: str) -> None:
     page = PAGES[f"layers/{name.lower()}.md"]
