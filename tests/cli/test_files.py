@@ -160,6 +160,18 @@ def test_sync_and_its_dry_run(here: Path) -> None:
     assert (excluded.code, files(here / "copy")) == (0, files(here / "d"))
 
 
+def test_trees_are_chosen_by_size_and_age(here: Path) -> None:
+    os.utime(here / "d/sub/b c.txt", (0, 0))
+    assert run("cp", "-r", "--min-size", "7", "d", "large", cwd=here).lines == ["copy: d/a.txt to large/a.txt"]
+    assert run("sync", "--min-age", "1d", "d", "old", cwd=here).lines == ["copy: d/sub/b c.txt to old/sub/b c.txt"]
+    assert run("sync", "--delete", "--max-size", "7", "--max-age", "1h", "d", "large", cwd=here).out == ""
+    assert files(here / "large") == {"a.txt": "one\ntwo\n"}
+    assert run("mv", "-r", "--max-size", "6", "d", "moved", cwd=here).lines == [
+        "move: d/sub/b c.txt to moved/sub/b c.txt"
+    ]
+    assert files(here / "d") == {"a.txt": "one\ntwo\n"}
+
+
 def test_moves_leave_nothing_behind(here: Path) -> None:
     assert run("mv", "d/a.txt", "moved", cwd=here).code == 0
     assert run("mv", "-r", "d", "other", cwd=here).code == 0

@@ -45,6 +45,18 @@ async def test_a_file_that_fails_is_reported_with_its_error(tmp_path):
     assert failed.value.failures == (by_path["a"].error,)
 
 
+async def test_a_function_chooses_what_is_copied_and_deleted():
+    source = await filled({"small": b"1", "large": b"22222"})
+    target = await filled({"large": b"old", "surplus": b"1", "other": b"333"})
+    report = await source.sync(target, delete=True, choose=lambda entry: entry.size < 3)
+    assert report == TreeReport(copied=1, copied_bytes=1, deleted=1)
+    assert await content_of(target) == {"small": b"1", "large": b"old", "other": b"333"}
+    with pytest.raises(ZeroDivisionError):
+        await source.copy_tree(target, choose=lambda entry: 1 / 0)
+    with pytest.raises(InvalidInput, match="choose must be a function"):
+        await source.copy_tree(target, choose="*.txt")
+
+
 async def test_a_dry_run_reports_the_same_and_changes_nothing():
     source, target = await filled({"a": b"1", "b": b"22", "c": b"3"}), await filled({"old": b"333"})
     await target.write("b", b"22")

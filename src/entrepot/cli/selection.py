@@ -2,14 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from datetime import UTC, datetime
+from typing import Any, Final
 
-from entrepot import EntryMode, Metadata, NotFound
+import click
+
+from entrepot import Entry, EntryMode, Metadata, NotFound
 
 from .places import Place
+from .quantities import DURATION, SIZE
 from .session import Session
 
 NO_MATCH = "nothing matches"
+
+Test = Callable[[Entry], bool]
+
+_BOUNDS: Final = (
+    click.option("--min-size", type=SIZE, metavar="SIZE", help="Only files of at least this size."),
+    click.option("--max-size", type=SIZE, metavar="SIZE", help="Only files of at most this size."),
+    click.option("--min-age", type=DURATION, metavar="AGE", help="Only files that were not changed for this time."),
+    click.option("--max-age", type=DURATION, metavar="AGE", help="Only files that were changed within this time."),
+)
+
+
+def with_bounds(function: Any) -> Any:
+    """Gives a verb the options that choose files by size and age."""
+    for option in reversed(_BOUNDS):
+        function = option(function)
+    return function
+
+
+def tests_of_bounds(options: dict[str, Any]) -> list[Test]:
+    """The tests that a file must pass, from the values of `with_bounds`. A file of unknown size or time passes none."""
+    now = datetime.now(UTC)
+    oldest = None if options["max_age"] is None else now - options["max_age"]
+    newest = None if options["min_age"] is None else now - options["min_age"]
+    return [
+        *_between(lambda entry: entry.size, options["min_size"], options["max_size"]),
+        *_between(lambda entry: entry.metadata.last_modified, oldest, newest),
+    ]
+
+
+def _between(value_of: Callable[[Entry], Any], least: Any, most: Any) -> list[Test]:
+    tests: list[Test] = []
+    if least is not None:
+        tests.append(lambda entry: (value := value_of(entry)) is not None and value >= least)
+    if most is not None:
+        tests.append(lambda entry: (value := value_of(entry)) is not None and value <= most)
+    return tests
 
 
 async def expanded(session: Session, words: tuple[str, ...], *, is_raw: bool = False) -> AsyncGenerator[Place, None]:

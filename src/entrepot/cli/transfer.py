@@ -15,13 +15,13 @@ from typing import Any, Final
 
 import click
 
-from entrepot import Error, IsADirectory, TransfersFailed, TreeReport, TreeStep
+from entrepot import Entry, Error, IsADirectory, TransfersFailed, TreeReport, TreeStep
 
 from .output import record_of_metadata
 from .places import Place, check_apart
 from .progress import shown_progress
 from .quantities import SIZE, human_size
-from .selection import described
+from .selection import described, tests_of_bounds, with_bounds
 from .session import Session
 
 _CONTENT_OPTIONS: Final = ("content_type", "cache_control", "content_disposition", "content_encoding", "storage_class")
@@ -52,7 +52,7 @@ Decorator = Callable[[Any], Any]
 
 def with_tree_options(function: Any) -> Any:
     """Gives a verb the options of a transfer of a tree."""
-    return _decorated(function, _TREE_OPTIONS)
+    return _decorated(with_bounds(function), _TREE_OPTIONS)
 
 
 def with_file_options(function: Any) -> Any:
@@ -89,11 +89,16 @@ class TreeRules:
         return {
             "include": self.options["include"],
             "exclude": self.options["exclude"],
+            "choose": self._choose(),
             "concurrent": self.options["concurrency"],
             "dry_run": self.options["dry_run"],
             "skip_same": self.skips_same or compare is not None,
             "compare": compare or "time",
         }
+
+    def _choose(self) -> Callable[[Entry], bool] | None:
+        tests = tests_of_bounds(self.options)
+        return (lambda entry: all(test(entry) for test in tests)) if tests else None
 
     def _comparison(self) -> str | None:
         chosen = [
@@ -195,7 +200,9 @@ class Transfer:
         options = rules.keywords() | keywords
         if "delete" in keywords:
             del options["skip_same"]
-        is_filtered = bool(options["include"] or options["exclude"] or options.get("skip_same", True))
+        is_filtered = bool(
+            options["include"] or options["exclude"] or options["choose"] or options.get("skip_same", True)
+        )
         counted = None if is_filtered or rules.is_dry else source
         try:
             check_apart(source, target)

@@ -718,6 +718,8 @@ class Operator(Operations):
                 without any slash is compared with the name of the file at any depth. By default every
                 file.
             exclude: patterns of files to leave out.
+            choose: a function that returns whether a file of these is copied: it receives its `Entry`, with what the
+                listing says of its size and time. By default every one is.
             skip_same: leave out files that the target has already: of the same size, and no older or with the same MD5
                 as their etag. By default False. The target is listed first. A transfer that was interrupted goes on
                 this way.
@@ -755,6 +757,7 @@ class Operator(Operations):
                 deletes nothing: a mistyped one looks the same.
             include: see `copy_tree`.
             exclude: see `copy_tree`. Files that are left out are not deleted.
+            choose: see `copy_tree`. It chooses the files to delete as well, by their entries in the target.
             compare: see `copy_tree`.
             concurrent: see `copy_tree`.
             dry_run: see `copy_tree`.

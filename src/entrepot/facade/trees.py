@@ -14,10 +14,11 @@ A dry run takes the same way and the same decisions; only the copies and the del
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, get_args
+from typing import TYPE_CHECKING, Final, TypeAlias, TypedDict, TypeVar, get_args
 
 from entrepot.errors import Error, InvalidInput, NotFound, TransfersFailed
 from entrepot.raw import DEFAULT_COPY, DEFAULT_STAT, OpList, is_dir_path, normalize_path
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F")
 
+ChooseEntry: TypeAlias = Callable[[Entry], bool]
+
 CONCURRENT: Final = 8
 """Files in flight, by default."""
 
@@ -63,6 +66,7 @@ class TreeOptions(TypedDict, total=False):
 
     include: Patterns
     exclude: Patterns
+    choose: ChooseEntry | None
     skip_same: bool
     compare: TreeComparison
     concurrent: int
@@ -76,6 +80,7 @@ class SyncOptions(TypedDict, total=False):
 
     include: Patterns
     exclude: Patterns
+    choose: ChooseEntry | None
     delete: bool
     compare: TreeComparison
     concurrent: int
@@ -90,6 +95,7 @@ class Rules:
     Arguments:
         include: patterns of files.
         exclude: patterns of files to leave out.
+        choose: returns whether a file is transferred or deleted.
         skip_same: whether files that the target has already are skipped.
         compare: when the target has a file already.
         delete: whether files that the source lacks are deleted from the target.
@@ -107,6 +113,7 @@ class Rules:
         *,
         include: Patterns = (),
         exclude: Patterns = (),
+        choose: ChooseEntry | None = None,
         skip_same: bool = False,
         compare: TreeComparison = "time",
         delete: bool = False,
@@ -116,6 +123,7 @@ class Rules:
         on_file: ReportFile | None = None,
     ) -> None:
         self.accepts = PathFilter(include, exclude).accepts
+        self._choose = _checked_function("choose", choose)
         self.is_difference = checked_flag("skip_same", skip_same)
         self.is_mirror = checked_flag("delete", delete)
         self.compare = _checked_comparison(compare)
@@ -123,6 +131,10 @@ class Rules:
         self.is_dry = checked_flag("dry_run", dry_run)
         self.meter = Meter(progress)
         self.on_file = _checked_function("on_file", on_file)
+
+    def chooses(self, entry: Entry) -> bool:
+        """Whether the caller's function, if there is one, chooses a file."""
+        return self._choose is None or self._choose(entry)
 
     def note(self, action: TreeAction, path: str, size: int | None = None, error: Error | None = None) -> None:
         """Reports what was done with a file."""
@@ -248,7 +260,13 @@ class _Transfer:
         return None
 
     def _is_chosen(self, entry: Entry) -> bool:
-        return self.rules.accepts(entry.path[len(_prefix(self.source.path)) :])
+        path = entry.path[len(_prefix(self.source.path)) :]
+        if not self.rules.accepts(path):
+            return False
+        is_chosen = self.rules.chooses(entry)
+        if not is_chosen:
+            self.surplus.pop(path, None)  # the source has it, so it is not surplus
+        return is_chosen
 
     async def _is_there(self, entry: Entry, known: Metadata, path: str) -> bool:
         """Whether the target has the file already. If that cannot be found out, it is copied, which says why."""
@@ -335,12 +353,14 @@ async def _index(side: Side, rules: Rules) -> dict[str, Metadata]:
 
 
 async def _delete_surplus(transfer: _Transfer) -> TreeReport:
-    target = transfer.target
-    paths = [_prefix(target.path) + path for path in transfer.surplus]
+    target, prefix = transfer.target, _prefix(transfer.target.path)
+    surplus = [Entry(prefix + path, metadata) for path, metadata in transfer.surplus.items()]
+    chosen = [entry for entry in surplus if transfer.rules.chooses(entry)]
+    paths = [entry.path for entry in chosen]
     if not transfer.rules.is_dry:
         await delete_many(target.accessor, target.context, paths, transfer.rules.concurrent)
-    for path, metadata in transfer.surplus.items():
-        transfer.rules.note("delete", path, metadata.content_length)
+    for entry in chosen:
+        transfer.rules.note("delete", entry.path[len(prefix) :], entry.size)
     return replace(transfer.report, deleted=len(paths))
 
 

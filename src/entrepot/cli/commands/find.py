@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
-from entrepot import Entry, Error, PathFilter
+from entrepot import Error, PathFilter
 from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of
-from entrepot.cli.quantities import DURATION, SIZE
+from entrepot.cli.selection import Test, tests_of_bounds, with_bounds
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
-
-Test = Callable[[Entry], bool]
 
 
 @verb("find")
@@ -23,10 +19,7 @@ Test = Callable[[Entry], bool]
 @click.option("--name", "include", multiple=True, metavar="GLOB", help="Only names that match. Repeatable.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="No names that match. Repeatable.")
 @click.option("--type", "kind", type=click.Choice(["f", "d"]), help="Only files, or only directories.")
-@click.option("--min-size", type=SIZE, metavar="SIZE", help="Only files of at least this size.")
-@click.option("--max-size", type=SIZE, metavar="SIZE", help="Only files of at most this size.")
-@click.option("--min-age", type=DURATION, metavar="AGE", help="Only files that were not changed for this time.")
-@click.option("--max-age", type=DURATION, metavar="AGE", help="Only files that were changed within this time.")
+@with_bounds
 async def command(session: Session, word: str, **options: Any) -> None:
     """List the objects below a place that match all of the options, one a line.
 
@@ -51,17 +44,4 @@ def _tests(options: dict[str, Any], skipped: int) -> list[Test]:
     tests: list[Test] = [lambda entry: accepts(entry.path[skipped:].rstrip("/"))]
     if options["kind"] is not None:
         tests.append(lambda entry: entry.is_dir == (options["kind"] == "d"))
-    if options["min_size"] is not None:
-        tests.append(lambda entry: entry.size is not None and entry.size >= options["min_size"])
-    if options["max_size"] is not None:
-        tests.append(lambda entry: entry.size is not None and entry.size <= options["max_size"])
-    if options["min_age"] is not None:
-        tests.append(lambda entry: (age := _age(entry)) is not None and age >= options["min_age"])
-    if options["max_age"] is not None:
-        tests.append(lambda entry: (age := _age(entry)) is not None and age <= options["max_age"])
-    return tests
-
-
-def _age(entry: Entry) -> timedelta | None:
-    changed = entry.metadata.last_modified
-    return None if changed is None else datetime.now(UTC) - changed
+    return tests + tests_of_bounds(options)
