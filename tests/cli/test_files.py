@@ -129,6 +129,8 @@ def test_an_error_is_one_line_with_a_code(here: Path, words: tuple[str, ...], co
         (("cat", "https://host/x?y=1"), "a URL with a query"),
         (("sync", "--checksum", "--update", "d", "x"), "exclude each other"),
         (("cp", "-", "dir/"), "has no name"),
+        (("cp", "--exclude", "*.txt", "d/*", "x/"), "--exclude: only with -r"),
+        (("mv", "--min-size", "1", "--update", "d/*", "x/"), "--min-size and --update: only with -r"),
     ],
 )
 def test_wrong_usage_ends_with_2_before_anything_is_done(here: Path, words: tuple[str, ...], message: str) -> None:
@@ -170,6 +172,18 @@ def test_trees_are_chosen_by_size_and_age(here: Path) -> None:
         "move: d/sub/b c.txt to moved/sub/b c.txt"
     ]
     assert files(here / "d") == {"a.txt": "one\ntwo\n"}
+
+
+def test_bench_measures_and_deletes_what_it_made(here: Path) -> None:
+    before = sorted(here.rglob("*"))
+    done = run("bench", "--json", "--files", "5", "--size", "1k", "d", cwd=here)
+    assert [record["operation"] for record in done.records] == ["upload", "stat", "read", "list", "delete"]
+    assert all(record["files"] == 5 and record["files_per_second"] > 0 for record in done.records)
+    (here / "file").write_text("")
+    failed = run("bench", "--files", "5", "file", cwd=here)
+    assert (failed.code, failed.err.count("\n"), failed.out) == (3, 1, "")
+    (here / "file").unlink()
+    assert sorted(here.rglob("*")) == before
 
 
 def test_moves_leave_nothing_behind(here: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 VERBS: Final = {
+    "bench": "Measure a place: upload, read and list objects, and delete them again.",
     "cat": "Write objects to the standard output.",
     "check": "Say whether a storage can be reached with these credentials.",
     "cp": "Copy objects between any two storages.",

@@ -47,6 +47,10 @@ _FILE_OPTIONS: Final = (
     click.option("--storage-class", metavar="NAME", help="The storage class of the copies."),
 )  # fmt: skip
 
+_CHOOSING: Final = (
+    "include", "exclude", "min_size", "max_size", "min_age", "max_age", "checksum", "size_only", "update",
+)  # fmt: skip
+
 Decorator = Callable[[Any], Any]
 
 
@@ -127,6 +131,17 @@ def file_keywords(options: dict[str, Any], chunk: int | None) -> dict[str, Any]:
     if options["no_clobber"]:
         keywords["if_not_exists"] = True
     return keywords | ({} if chunk is None else {"chunk": chunk})
+
+
+def check_for_files(options: dict[str, Any]) -> None:
+    """Refuses options that choose files of a tree, where there is none: they would do nothing.
+
+    Raises:
+        click.UsageError: one is given.
+    """
+    given = [f"--{name.replace('_', '-')}" for name in _CHOOSING if options[name] not in (None, False, ())]
+    if given:
+        raise click.UsageError(f"{' and '.join(given)}: only with -r")
 
 
 def is_existing_directory(place: Place, word: str) -> bool:

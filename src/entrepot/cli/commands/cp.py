@@ -18,6 +18,7 @@ from entrepot.cli.streams import write_object
 from entrepot.cli.transfer import (
     Transfer,
     TreeRules,
+    check_for_files,
     file_keywords,
     is_existing_directory,
     target_of,
@@ -52,6 +53,8 @@ async def command(
     for the standard input or output.
     """
     session.guesses_types = not options["no_guess_mime_type"]
+    if not is_recursive:
+        check_for_files(options)
     keywords = file_keywords(options, options["chunk"])
     if is_standard(target):
         await _to_output(session, sources, is_raw=is_raw)

@@ -15,6 +15,7 @@ from entrepot.cli.session import Session
 from entrepot.cli.transfer import (
     Transfer,
     TreeRules,
+    check_for_files,
     file_keywords,
     is_existing_directory,
     target_of,
@@ -41,6 +42,7 @@ async def command(
     session.guesses_types = not options["no_guess_mime_type"]
     keywords = file_keywords(options, options["chunk"])
     if not is_recursive:
+        check_for_files(options)
         await _files(session, sources, target, keywords, is_raw=is_raw, is_dry=options["dry_run"])
         return
     if len(sources) > 1 or keywords:
