@@ -267,6 +267,13 @@ def test_a_terminal_shows_progress_and_a_pipe_does_not(here: Path) -> None:
     assert (quiet.code, quiet.out) == (0, "")
 
 
+def test_the_progress_of_a_tree_has_the_number_of_its_files(here: Path) -> None:
+    (here / "d/large").write_bytes(bytes(8 << 20))
+    shown = run_on_terminal("cp", "-r", "--bandwidth", "8M", "d", "copy", cwd=here)
+    assert shown.code == 0
+    assert " of 3 files done" in shown.out
+
+
 def test_a_name_cannot_control_the_terminal(here: Path) -> None:
     (here / "d" / "x\x1b[31mred").write_text("")
     shown = run_on_terminal("ls", "d", cwd=here)

@@ -47,7 +47,7 @@ async def shown_progress(
     )
 
     columns = (
-        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.description}{task.fields[files]} done", markup=False),
         BarColumn(bar_width=None),
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
@@ -55,11 +55,11 @@ async def shown_progress(
     )
     display = Display(*columns, console=Console(stderr=True), transient=True, refresh_per_second=10)
     with display:
-        task = display.add_task("", total=size)
+        task = display.add_task("", total=size, files="")
         counting = None if source is None else asyncio.create_task(_count(source, display, task))
         try:
             yield lambda progress: display.update(
-                task, completed=progress.total_done, description=f"{progress.files_done} done"
+                task, completed=progress.total_done, description=f"{progress.files_done}"
             )
         finally:
             if counting is not None:
@@ -74,6 +74,7 @@ def is_terminal() -> bool:
 
 
 async def _count(source: Place, display: Any, task: Any) -> None:
-    """Tells the display the size of a tree. An error is left to the transfer, which meets it too."""
+    """Sets the size of a tree and the number of its files. An error is left to the transfer, which meets it too."""
     with suppress(Error):
-        display.update(task, total=(await source.operator.du(source.path)).size)
+        usage = await source.operator.du(source.path)
+        display.update(task, total=usage.size, files=f" of {usage.files} files")
