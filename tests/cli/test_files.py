@@ -348,6 +348,8 @@ def test_a_closed_or_full_stream_is_one_line(
         (("tail", "d"), 1, "entrepot: tail: d/: this is a directory"),
         (("head", "d"), 1, "entrepot: head: d/: this is a directory"),
         (("tree", "d/a.txt"), 3, "entrepot: tree: d/a.txt: this is a file"),
+        (("edit", "--editor", "no-such", "d/a.txt"), 2, "entrepot: edit: the editor 'no-such' cannot be started: set"),
+        (("edit", "d/a.txt/x"), 3, "entrepot: edit: d/a.txt/x: "),
         (("find", "nope"), 3, "entrepot: find: nope/: the file does not exist"),
         (("cp", "-r", "nope", "x"), 3, "entrepot: cp: nope: the file does not exist"),
         (("rm", "-r", "."), 2, "entrepot: rm: .: the working directory and those above it are not deleted"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from entrepot import ConditionNotMatch, Error, Metadata, NotFound
+from entrepot import ConditionNotMatch, Error, InvalidInput, Metadata, NotFound
 from entrepot.cli.completion import PLACE
 from entrepot.cli.places import Place
 from entrepot.cli.session import Session
@@ -33,7 +33,11 @@ async def command(session: Session, word: str, editor: str | None) -> None:
     session.check_values()
     if place.is_directory:
         raise click.UsageError("a directory cannot be edited")
-    before, metadata = await _content(place)
+    try:
+        before, metadata = await _content(place)
+    except Error as error:
+        session.fail(place.name, error)
+        return
     with tempfile.TemporaryDirectory(prefix="entrepot-") as directory:
         file = Path(directory, place.path.rpartition("/")[2])
         file.write_bytes(before)  # noqa: ASYNC240 - nothing else runs
@@ -59,7 +63,10 @@ async def _content(place: Place) -> tuple[bytes, Metadata | None]:
 
 
 async def _run(editor: str, file: Path) -> None:
-    process = await asyncio.create_subprocess_exec(*shlex.split(editor), str(file))
+    try:
+        process = await asyncio.create_subprocess_exec(*shlex.split(editor), str(file))
+    except OSError as error:
+        raise InvalidInput(f"the editor {editor!r} cannot be started: set EDITOR, or use --editor") from error
     if (code := await process.wait()) != 0:
         raise click.ClickException(f"the editor ended with code {code}; nothing was written")
 
