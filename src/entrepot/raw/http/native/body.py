@@ -87,26 +87,32 @@ class NativeBody(HttpBody):
 
     async def _receive_into(self, stream: ResponseStream, buffer: memoryview) -> int:
         size = 0
+        while not stream.held and not size:
+            if self._has_no_more(stream):
+                return 0
+            news = stream.news()  # refuses a second reader before its buffer takes the place of the first one's
+            size = await self._filled(stream, buffer, news)
+        size = size or stream.content_into(buffer)
+        self._note_read(stream)
+        return size
+
+    async def _filled(self, stream: ResponseStream, buffer: memoryview, news: Awaitable[None]) -> int:
+        """Waits for something new. Returns how many bytes were received directly into the buffer."""
         try:
-            while not stream.held and not size:
-                if self._has_no_more(stream):
-                    return 0
-                if stream.connection is not None:
-                    stream.connection.receive_into(stream, buffer)
-                await stream.news()
-                size = stream.filled
+            if stream.connection is not None:
+                stream.connection.receive_into(stream, buffer)
+            await news
         except BaseException:
             # Bytes that were received before a cancellation have not been handed out.
             if stream.filled:
                 stream.put_back(bytes(buffer[: stream.filled]))
             raise
+        else:
+            return stream.filled
         finally:
             stream.filled = 0
             if stream.connection is not None:
                 stream.connection.receive_into_scratch()
-        size = size or stream.content_into(buffer)
-        self._note_read(stream)
-        return size
 
     def _has_no_more(self, stream: ResponseStream) -> bool:
         """Whether the content has ended.

@@ -128,9 +128,9 @@ class ResponseStream(Exchange):
         """A future that is done once the connection has something new. `wake` forgets it.
 
         Raises:
-            InvalidInput: another task waits already.
+            InvalidInput: another task waits already, or was woken with content in its buffer and has not run yet.
         """
-        if self._waiter is not None and not self._waiter.done():
+        if self.filled or (self._waiter is not None and not self._waiter.done()):
             raise InvalidInput("another task reads this body: read it by one task at a time")
         self._waiter = self.loop.create_future()
         return self._waiter
