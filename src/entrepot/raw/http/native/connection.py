@@ -91,6 +91,7 @@ class Connection(asyncio.BufferedProtocol):
         "_handed",
         "_is_lost",
         "_is_paused",
+        "_is_tls",
         "_is_writing_paused",
         "_owner",
         "_poll",
@@ -117,7 +118,7 @@ class Connection(asyncio.BufferedProtocol):
         self._closed: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._handed = self._taken = 0
-        self._is_lost = self._is_paused = self._is_writing_paused = False
+        self._is_lost = self._is_paused = self._is_tls = self._is_writing_paused = False
         self._wire = None
         self.active_at = 0.0
         self.has_served = False
@@ -129,6 +130,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = transport
+        self._is_tls = transport.get_extra_info("ssl_object") is not None
         self._owner.note_made(self)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
@@ -198,7 +200,7 @@ class Connection(asyncio.BufferedProtocol):
             self.is_active = True
             stream.add(content)
         if stream.state is State.DONE:
-            self._finish(stream)
+            self._note_end(stream, is_full=len(data) == SCRATCH)
         elif stream.held > 2 * BUFFER:
             self._pause()
         stream.wake()
@@ -215,8 +217,19 @@ class Connection(asyncio.BufferedProtocol):
         stream.filled += size
         self._target = target[size:] if size < len(target) else None
         if stream.state is State.DONE:
-            self._finish(stream)
+            self._note_end(stream, is_full=self._target is None)
         stream.wake()
+
+    def _note_end(self, stream: ResponseStream, *, is_full: bool) -> None:
+        """Gives the connection back after a response.
+
+        If the buffer is full, TLS may hold bytes past the end. The event loop hands them over in its next turn, and
+        another request must not get them.
+        """
+        if is_full and self._is_tls:
+            self._owner.loop.call_soon(self._finish, stream)
+        else:
+            self._finish(stream)
 
     def _receive_rest(self) -> None:
         """Receives the bytes that arrived before the connection broke.
@@ -224,7 +237,7 @@ class Connection(asyncio.BufferedProtocol):
         A server that refuses content responds and then breaks the connection. The event loop stops receiving when
         sending fails. With TLS these bytes are lost.
         """
-        if self._wire.get_extra_info("ssl_object") is not None:
+        if self._is_tls:
             return
         with suppress(OSError):
             while (stream := self._stream) is not None and (data := receive(self._descriptor())):
