@@ -9,7 +9,7 @@ between, and a request that finds others waiting joins them: nobody overtakes. A
 a cancellation, goes to the next. The wait is bounded not by its length but by inactivity of the whole pool: with many
 waiting each turn comes late, but it comes.
 
-A request whose kept connection turns out to be dead is sent once more, on another connection, if it is a GET or HEAD:
+A request whose kept connection turns out to be dead is sent once more, on a new connection, if it is a GET or HEAD:
 the server closed the connection while it was idle (RFC 9112, 9.3.1). The other connections to that origin are cut off,
 since they were idle just as long. A missing response counts as a sign of a dead connection too when the caller gives up
 after `_SILENCE` seconds or more.
@@ -144,12 +144,19 @@ class Pool:
 
     async def _sent_again(self, request: HttpRequest, origin: Origin, head: bytes) -> ResponseStream:
         try:
-            return await self._sent(request, origin, head)
+            return await self._sent(request, origin, head, is_new=True)
         except KeptConnectionLost as lost:
             raise _lost(lost.broken) from None
 
-    async def _sent(self, request: HttpRequest, origin: Origin, head: bytes) -> ResponseStream:
-        """One exchange, up to the head of its response."""
+    async def _sent(self, request: HttpRequest, origin: Origin, head: bytes, *, is_new: bool = False) -> ResponseStream:
+        """One exchange, up to the head of its response.
+
+        Arguments:
+            request: the request.
+            origin: where to.
+            head: its head.
+            is_new: whether it must have a new connection.
+        """
         timeouts = self._timeouts.of_request(request)
         if self.is_closed:
             raise failures.CONNECTIONS_CLOSED.error()
@@ -157,7 +164,8 @@ class Pool:
             self._in_use += 1
         else:
             await self._turn()
-        connection = self._take(origin.key) or await self._connect(origin, timeouts.connect)
+        kept = None if is_new else self._take(origin.key)
+        connection = kept or await self._connect(origin, timeouts.connect)
         self._busy.add(connection)
         if timeouts.idle is not None and timeouts.idle < self._sweep.period:
             self._sweep.hasten(timeouts.idle)
@@ -260,6 +268,7 @@ class Pool:
 
         def make() -> Connection:
             made.append(Connection(self, origin.key))
+            self._busy.add(made[-1])  # `retire` must not take it for an idle one before its request has it
             return made[-1]
 
         try:
@@ -267,9 +276,11 @@ class Pool:
         except BaseException:
             # uvloop closes a connection whose creation is cancelled and never reports it.
             self._made.difference_update(connection for connection in made if not connection.has_socket)
+            self._busy.difference_update(made)
             self._free()
             raise
         if self.is_closed:
+            self._busy.discard(connection)
             connection.cut_off()
             self._free()
             raise failures.CONNECTIONS_CLOSED.error()

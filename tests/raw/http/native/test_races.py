@@ -1,0 +1,168 @@
+"""Events in an order that seldom occurs: what is sent, kept and read stays that of its own request."""
+
+import asyncio
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+import uvloop
+
+from entrepot.errors import InvalidInput
+from entrepot.raw.http import HttpRequest
+from entrepot.raw.http.native import NativeTransport
+from entrepot.testing.scripted_server import CLOSE, PAUSE, Answer, ReceivedRequest, ScriptedServer, whole_response
+from tests.raw.http.native.test_connection import HEAD, Exchange, soon
+
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(request: pytest.FixtureRequest, authority: trustme.CA) -> ssl.SSLContext | None:
+    if not request.param:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> Iterator[str]:
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    yield str(tmp_path / "ca.pem")
+
+
+async def get(transport: NativeTransport, url: str) -> bytes:
+    response, content = await transport.send(HttpRequest("GET", url)), b""
+    while piece := await response.body.read(1 << 20):
+        content += piece
+    await response.body.close()
+    return content
+
+
+class Overfull:
+    """A server whose content is followed by another response, in the same record of TLS. It waits to be let go."""
+
+    def __init__(self, tls: ssl.SSLContext | None) -> None:
+        self.go = asyncio.Event()
+        self._tls = tls
+
+    async def __aenter__(self) -> str:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"/other" in await reader.readuntil(b"\r\n\r\n"):
+            writer.write(whole_response(b"right"))
+        else:
+            writer.write(HEAD % 5)
+            await self.go.wait()
+            writer.write(b"hello" + whole_response(b"wrong"))
+        await reader.read()
+        writer.close()
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("tls", [False, True], indirect=True, ids=["plain", "tls"])
+def test_bytes_past_the_end_of_content_in_a_buffer_are_not_the_next_response(
+    tls: ssl.SSLContext | None, ca_file: str, loop: str
+) -> None:
+    """TLS may hold them when the content has ended, and a request that goes out at once must not get them."""
+
+    async def use() -> None:
+        server = Overfull(tls)
+        async with server as url, asyncio.timeout(5):
+            transport = NativeTransport(ca_file=ca_file)
+            body = (await transport.send(HttpRequest("GET", f"{url}/a"))).body
+            reading = await soon(body, 5)
+            server.go.set()
+            while not body.is_at_end:
+                await asyncio.sleep(0)
+            assert await get(transport, f"{url}/other") == b"right"
+            assert await reading == 5
+            await body.close()
+            await transport.close()
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(use())
+
+
+@pytest.mark.parametrize("into_a_buffer", [False, True])
+@pytest.mark.parametrize("is_resumed", [False, True])
+async def test_a_second_reader_takes_nothing_from_the_first(*, into_a_buffer: bool, is_resumed: bool) -> None:
+    exchange, buffer = Exchange(), memoryview(bytearray(4))
+    exchange.receive(HEAD % 6 + b"a")
+    body = exchange.body
+    assert await body.read(1) == b"a"
+    first = asyncio.ensure_future(body.readinto(buffer))
+    await asyncio.sleep(0)
+    if is_resumed:
+        exchange.receive(b"bc")  # the first reader has not seen it yet
+    with pytest.raises(InvalidInput, match="one task at a time"):
+        async with asyncio.timeout(1):
+            await (body.readinto(memoryview(bytearray(9))) if into_a_buffer else body.read(9))
+    exchange.receive(b"def" if is_resumed else b"bcdef")
+    size = await first
+    rest = b""
+    while piece := await body.read(9):
+        rest += piece
+    assert bytes(buffer[:size]) + rest == b"bcdef"
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("tls", [False, True], indirect=True, ids=["plain", "tls"])
+def test_closing_while_a_connection_is_made_lets_its_request_go_on(
+    tls: ssl.SSLContext | None, ca_file: str, loop: str
+) -> None:
+    async def use(url: str) -> None:
+        transport = NativeTransport(idle_timeout=5, ca_file=ca_file)
+        pool = (await transport._pools.get()).current()
+        request = asyncio.ensure_future(get(transport, url))
+        async with asyncio.timeout(5):
+            while not pool._made:
+                await asyncio.sleep(0)
+            await transport.close()
+            assert await request == b"hello"
+        assert pool.is_closed
+        assert not pool._made
+        assert not pool._busy
+
+    with (
+        ScriptedServer(lambda _: [whole_response(b"hello")], tls) as server,
+        asyncio.Runner(loop_factory=LOOPS[loop]) as runner,
+    ):
+        runner.run(use(server.endpoint))
+
+
+async def test_a_request_is_sent_once_more_on_a_new_connection_and_not_on_another_kept_one() -> None:
+    """Each connection of this server ends with its second request, and does not say so before."""
+    seen = set[int]()
+
+    def script(request: ReceivedRequest) -> Answer:
+        if request.connection in seen:
+            return [PAUSE, CLOSE]
+        seen.add(request.connection)
+        return [whole_response(b"hello")]
+
+    with ScriptedServer(script) as server:
+        transport = NativeTransport(idle_timeout=5, max_connections=1)
+        assert await get(transport, server.endpoint) == b"hello"
+        assert await asyncio.gather(*(get(transport, server.endpoint) for _ in range(2))) == [b"hello"] * 2
+        await transport.close()
