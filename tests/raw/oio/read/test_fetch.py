@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrepot import BytesRange
-from entrepot.raw import DEFAULT_READ, Accessor, oio
+from entrepot import BytesRange, Metadata
+from entrepot.raw import DEFAULT_READ, Accessor, RpRead, oio
 from entrepot.raw.oio.read import api, fetch
 from entrepot.raw.oio.read.fetch import fetch_ranges, merge_spans, split_span
 from entrepot.raw.oio.read.pinned_range import PinnedRange
@@ -130,3 +130,23 @@ async def test_what_lies_between_the_ranges_is_not_kept() -> None:
         tracemalloc.stop()
     assert found == [bytes(10)] * 64
     assert peak < 4 * MIB
+
+
+def test_facts_that_a_reader_learns_while_it_fetches_on_another_runtime_stay():
+    pinned = PinnedRange(Accessor(), "p", DEFAULT_READ)
+    fetching = pinned.through(Accessor())
+    pinned.note(RpRead(metadata=Metadata(content_length=10)))
+
+    pinned.learn_from(fetching)  # as after a fetch that failed
+
+    assert pinned.size == 10
+
+
+def test_facts_that_a_fetch_on_another_runtime_learns_are_known_to_the_reader():
+    pinned = PinnedRange(Accessor(), "p", DEFAULT_READ)
+    fetching = pinned.through(Accessor())
+    fetching.note(RpRead(metadata=Metadata(content_length=10)))
+
+    pinned.learn_from(fetching)
+
+    assert pinned.size == 10

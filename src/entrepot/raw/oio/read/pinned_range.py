@@ -114,8 +114,13 @@ class PinnedRange:
         return other
 
     def learn_from(self, other: PinnedRange) -> None:
-        """Takes the facts that a range of `through` has learned. Both share the facts of the first response."""
-        self._start, self._content, self.size = other._start, other._content, other.size
+        """Takes the facts that a range of `through` has learned. Both share the facts of the first response.
+
+        What this range has learned meanwhile stays: its reader may be used while the other one fetches.
+        """
+        if other.size is not None:
+            self._start, self.size = other._start, other.size
+        self._content = self._content or other._content
         self.reach(other.reached)
 
     async def open_unpinned(self) -> tuple[RpRead, Read]:
