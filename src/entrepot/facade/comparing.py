@@ -24,14 +24,15 @@ async def have_same_content(first: Side, second: Side) -> bool:
 
 
 async def _have_same_rest(left: oio.Read, right: oio.Read) -> bool:
-    ahead, behind = memoryview(b""), memoryview(b"")
+    first, second = b"", b""
+    done_of_first = done_of_second = 0
     while True:
-        ahead, behind = ahead or await _piece(left), behind or await _piece(right)
-        size = min(len(ahead), len(behind))
-        if not size or ahead[:size] != behind[:size]:
-            return not ahead and not behind
-        ahead, behind = ahead[size:], behind[size:]
-
-
-async def _piece(body: oio.Read) -> memoryview:
-    return memoryview(await body.next() or b"")
+        if done_of_first == len(first):
+            first, done_of_first = await left.next() or b"", 0
+        if done_of_second == len(second):
+            second, done_of_second = await right.next() or b"", 0
+        size = min(len(first) - done_of_first, len(second) - done_of_second)
+        # `startswith` copies nothing. Two views are compared item by item, which takes twenty times as long.
+        if not size or not first.startswith(memoryview(second)[done_of_second : done_of_second + size], done_of_first):
+            return not first and not second
+        done_of_first, done_of_second = done_of_first + size, done_of_second + size
