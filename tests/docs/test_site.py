@@ -18,7 +18,7 @@ PUBLIC = ["entrepot", "entrepot.layers", "entrepot.services", "entrepot.errors",
 
 def _navigation() -> list[str]:
     text = (PROJECT / "mkdocs.yml").read_text()
-    return re.findall(r"^      - (\S+\.md)$", text, re.MULTILINE)
+    return re.findall(r"^      - (?:[\w ]+: )?(\S+\.md)$", text, re.MULTILINE)
 
 
 def test_every_page_is_in_the_navigation_once() -> None:
