@@ -9,6 +9,7 @@ reference, and the facts of the index of errors. The site generator sees plain M
 
 from __future__ import annotations
 
+import ast
 import inspect
 import posixpath
 import re
@@ -158,7 +159,7 @@ def layer_page(name: str, section: str) -> str:
 def reference_page(reference: Reference) -> str:
     """A page of the API reference. The site generator fills in signatures and docstrings."""
     names = public_names(reference)
-    summary = "" if reference.names else (inspect.getdoc(import_module(reference.module)) or "").partition("\n\n")[0]
+    summary = "" if reference.names else (ast.get_docstring(_source_of(reference.module)) or "").partition("\n\n")[0]
     return "\n\n".join([f"# {reference.title}", summary, *(_api(reference.module, name) for name in names), ""])
 
 
@@ -166,7 +167,22 @@ def public_names(reference: Reference) -> list[str]:
     """The names on a page of the reference."""
     if reference.names:
         return list(reference.names)
-    return [name for name in import_module(reference.module).__all__ if not name.startswith("__") and name != "oio"]
+    return [name for name in _declared(reference.module) if not name.startswith("__") and name != "oio"]
+
+
+def _declared(module: str) -> list[str]:
+    """The `__all__` of a module, which is not imported: those of integrations need their libraries."""
+    for node in _source_of(module).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
+            names: list[str] = ast.literal_eval(node.value)
+            return names
+    raise LookupError(module)
+
+
+def _source_of(module: str) -> ast.Module:
+    path = PROJECT.joinpath("src", *module.split("."))
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return ast.parse(file.read_text())
 
 
 def with_facts(text: str) -> str:
