@@ -35,7 +35,7 @@ class Connection:
         connected: the socket, non-blocking and connected.
 
     Attributes:
-        generation: the generation of the pool that it was made in.
+        generation: the generation of the pool when its making started.
         idle_since: the time since when it is idle.
         has_responded: whether it has received a response.
         is_inherited: whether this is a copy in a forked child.

@@ -46,11 +46,15 @@ class Pool:
 
     Arguments:
         limits: how many connections there may be, and for how long.
+
+    Attributes:
+        generation: how often the idle connections were closed. Of the connections in use, only those that were made
+            since then are kept.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._generation = 0
+        self.generation = 0
         self._keeps = True
         self._reset()
         _all.add(self)
@@ -85,13 +89,20 @@ class Pool:
 
     def _line_up(self) -> _Place | None:
         """Takes a turn, or a place in line if none is free."""
-        most = self._limits.in_use
-        if not self._line and (most is None or self._turns < most):
-            self._turns += 1
+        if self._takes_free_turn():
             return None
         place = _Place()
+        if self._takes_free_turn():  # a collection of garbage, in the line above, gave one back
+            return None
         self._line.append(place)
         return place
+
+    def _takes_free_turn(self) -> bool:
+        most = self._limits.in_use
+        is_free = not self._line and (most is None or self._turns < most)
+        if is_free:
+            self._turns += 1
+        return is_free
 
     def _living(self, key: Key, idle: Connection | None) -> Connection | None:
         """The first connection, of this one and the other idle ones, that its server has not closed."""
@@ -141,10 +152,6 @@ class Pool:
         for idle in expired:
             idle.close()
 
-    def adopt(self, connection: Connection) -> None:
-        """Records a connection that was made with a turn of this pool."""
-        connection.generation = self._generation
-
     def note_use(self) -> None:
         """Records activity on a connection, so that those in line keep waiting."""
         if self._line:
@@ -164,7 +171,7 @@ class Pool:
     def close_idle(self) -> None:
         """Closes the idle connections now, and each of the others when it is given back."""
         with self._lock:
-            self._generation += 1
+            self.generation += 1
             dropped, self._idle = self._idle, {}
         for kept in dropped.values():
             for idle in kept:
@@ -188,7 +195,7 @@ class Pool:
         most = self._limits.idle
         has_room = most is None or len(self._idle.get(key, ())) < most
         # Those in line when the transport was closed are requests in flight, and may still use it.
-        is_current = connection.generation == self._generation or bool(self._line)
+        is_current = connection.generation == self.generation or bool(self._line)
         return has_room and self._keeps and is_current
 
     def _expired(self, now: float) -> list[Connection]:

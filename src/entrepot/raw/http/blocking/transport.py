@@ -109,11 +109,12 @@ class BlockingTransport(ConfiguredTransport):
 
     def _connected(self, origin: Origin, seconds: float | None) -> Connection:
         try:
+            generation = self._pool.generation  # of the start: the transport may be closed meanwhile
             connection = Connecting(origin, self._tls.context, seconds).connect()
         except BaseException:
             self._pool.give_up()
             raise
-        self._pool.adopt(connection)
+        connection.generation = generation
         return connection
 
     def _give_back(self, key: Key, connection: Connection, may_keep: bool) -> None:
