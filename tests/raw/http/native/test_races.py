@@ -13,6 +13,7 @@ from entrepot.errors import InvalidInput
 from entrepot.raw.http import HttpRequest
 from entrepot.raw.http.native import NativeTransport
 from entrepot.testing.scripted_server import CLOSE, PAUSE, Answer, ReceivedRequest, ScriptedServer, whole_response
+from tests.reliability.helpers import until
 from tests.raw.http.native.test_connection import HEAD, Exchange, soon
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -166,3 +167,16 @@ async def test_a_request_is_sent_once_more_on_a_new_connection_and_not_on_anothe
         assert await get(transport, server.endpoint) == b"hello"
         assert await asyncio.gather(*(get(transport, server.endpoint) for _ in range(2))) == [b"hello"] * 2
         await transport.close()
+
+
+async def test_after_closing_a_connection_ends_with_its_own_response_whatever_becomes_of_the_others() -> None:
+    with ScriptedServer(lambda _: [whole_response(bytes(4 << 20))]) as server:
+        transport = NativeTransport()
+        bodies = [(await transport.send(HttpRequest("GET", server.endpoint))).body for _ in range(2)]
+        await transport.close()
+        while await bodies[0].read(1 << 20):
+            pass
+        await bodies[0].close()
+        await until(lambda: server.open_connections == 1)
+        bodies.clear()  # the other one is never closed
+        await until(lambda: server.open_connections == 0)

@@ -308,7 +308,8 @@ class Pool:
 
     def _keep(self, connection: Connection) -> bool:
         kept = self._kept.setdefault(connection.key, [])
-        if self.is_closed or (self._limits.idle is not None and len(kept) >= self._limits.idle):
+        is_done = self.is_closed or (self._is_retired and not self._turns)
+        if is_done or (self._limits.idle is not None and len(kept) >= self._limits.idle):
             return False
         kept.append(connection)
         return True
@@ -374,7 +375,7 @@ class Pool:
     # The end.
 
     async def retire(self) -> None:
-        """Closes idle connections, and the others as soon as no request is in flight."""
+        """Closes idle connections, and each of the others with its response, unless another request waits for it."""
         self._is_retired = True
         await self.settle()
         await self._cut_off([connection for connection in self._made if connection not in self._busy])
