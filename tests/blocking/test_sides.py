@@ -169,6 +169,16 @@ def test_a_transport_that_was_passed_in_has_a_loop(server: ScriptedServer, on_lo
     assert on_loop
 
 
+def test_a_subclass_of_operator_has_its_methods_called_whatever_the_call(server: ScriptedServer) -> None:
+    class Reversed(Operator):
+        async def read(self, path: str, **options: Any) -> bytes:  # type: ignore[override]
+            await asyncio.sleep(0)
+            return (await super().read(path, **options))[::-1]
+
+    op = Reversed(Http(server.endpoint)).blocking()
+    assert op.read("a") == op.read("a", chunk=4) == CONTENT[::-1]
+
+
 def test_ranges_that_are_fetched_are_of_the_object_that_was_read(server: ScriptedServer) -> None:
     with Operator(Http(server.endpoint)).blocking() as op, op.reader("a") as reader:
         assert reader.read(2) == CONTENT[:2]

@@ -173,8 +173,8 @@ class Operator(Operations):
     def blocking(self) -> BlockingOperator:
         """Returns an operator with the same layers whose operations are called without `await`.
 
-        A service that needs no event loop, such as fs and memory, runs in the calling thread. Other services run on a
-        background event loop, one for the whole process.
+        A service that needs no event loop, such as fs and memory, runs in the calling thread, and so does a call with a
+        single request over HTTP. Others run on a background event loop, one for the whole process.
         """
         from entrepot.blocking import BlockingOperator
 
@@ -1076,9 +1076,13 @@ class Operator(Operations):
 
 
 def without_loop(operator: Operator) -> Operator | None:
-    """The operator on a runtime without an event loop, for its blocking twin; None if its service needs a loop."""
+    """The operator on a runtime without an event loop, for its blocking twin; None if its calls may need a loop.
+
+    Those of a subclass may, where the service does: its methods may await anything.
+    """
     stack = operator._stack  # noqa: SLF001 - a function of this module, so that the class has no public name for it
-    return _over(stack.without_loop()) if stack.works_without_loop else None
+    may_await_anything = type(operator) is not Operator and stack.config.NEEDS_LOOP
+    return _over(stack.without_loop()) if stack.works_without_loop and not may_await_anything else None
 
 
 def gains_by_loop(operator: Operator) -> bool:
