@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from entrepot import BytesRange, ContentIncomplete, Metadata, Operator, Unexpected
+from entrepot.layers import RetryEvent, RetryLayer
 from entrepot.raw import Accessor, Context, OpRead, RpRead, oio
 from entrepot.raw.http import HttpBody, HttpResponse
 from entrepot.raw.http.transport import HttpHeaders
@@ -23,6 +24,7 @@ from entrepot.raw.oio.read.pinned_range import PinnedRange
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services import S3, Memory
 from entrepot.testing.scripted_server import Action, ScriptedServer, raw_response
+from entrepot.testing.synthetic import Synthetic
 from entrepot.testing.transport import MockTransport
 
 MIB = 1024**2
@@ -89,6 +91,18 @@ async def test_what_is_promised_is_in_memory_once_and_is_not_copied(monkeypatch:
     assert peak < size + MIB
     monkeypatch.setattr(api, "RESERVED", MIB)  # more than that grows
     assert await read_to_end(Promised(size, 10**13)) == b"i" * MIB + b"r" * (size - MIB)
+
+
+async def test_content_grows_while_the_error_of_a_retried_read_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "DIRECT", 100)
+    monkeypatch.setattr(api, "RESERVED", 1000)
+    service, kept = Synthetic(bytes(range(256)) * 20, read_can_seek=False), list[RetryEvent]()
+    service.script.fail(4, Unexpected("the connection broke", is_temporary=True))
+
+    op = Operator(service).layer(RetryLayer(min_delay=0, notify=kept.append))
+
+    assert await op.read("p") == service.content
+    assert len(kept) == 1  # the traceback of its error refers to the buffer
 
 
 def test_a_buffer_that_is_still_viewed_is_copied() -> None:

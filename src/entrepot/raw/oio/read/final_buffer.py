@@ -45,7 +45,11 @@ class FinalBuffer:
     def append(self, piece: bytes) -> None:
         """Adds bytes at the end."""
         self._content.seek(0, io.SEEK_END)
-        self._content.write(piece)
+        try:
+            self._content.write(piece)
+        except BufferError:  # an error that a program keeps, of a read that was retried, refers to a view
+            self._content = io.BytesIO(self._content.getvalue())
+            self.append(piece)
 
     def taken(self, size: int | None = None) -> bytes:
         """Returns all bytes, or the first `size` of them."""
