@@ -13,8 +13,8 @@ from entrepot.errors import InvalidInput
 from entrepot.raw.http import HttpRequest
 from entrepot.raw.http.native import NativeTransport
 from entrepot.testing.scripted_server import CLOSE, PAUSE, Answer, ReceivedRequest, ScriptedServer, whole_response
-from tests.reliability.helpers import until
 from tests.raw.http.native.test_connection import HEAD, Exchange, soon
+from tests.reliability.helpers import until
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
