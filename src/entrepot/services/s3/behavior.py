@@ -81,6 +81,7 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         "copy.if_match_that_fails": _MOTO_CONDITIONS,
         "copy.if_not_exists_to_an_old_target": _MOTO_CONDITIONS,
         "write.parts_if_match": _MOTO_CONDITIONS,
+        "write.if_not_exists_has_one_winner": Sometimes("it looks for the object and stores it without a lock between"),
         "uploads.young_uploads_are_left": _MOTO_UPLOADS,
         **all_of("presign", _MOTO_QUERY, "read", "read_of_a_range", "read_under_a_condition", "stat"),
         **all_of("presign", _MOTO_QUERY, "write", "write_under_a_condition", "delete"),
