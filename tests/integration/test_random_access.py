@@ -92,4 +92,5 @@ def test_the_limit_that_a_user_sets_holds():
         with op.open("k", "rb", read_ahead=0, buffering=0) as file:
             for _ in range(10):
                 file.read(1000)
-        assert [range_ for _, range_ in server.requests] == ["bytes=0-999", *(f"bytes={n}000-{n}999" for n in range(1, 10))]
+        ranges = [range_ for _, range_ in server.requests]
+        assert ranges == ["bytes=0-999", *(f"bytes={n}000-{n}999" for n in range(1, 10))]
