@@ -19,6 +19,8 @@ SLOW = {
     r"tests/behavior/test_(model|read_oracle)\.py": "random calls on every service, compared with a model",
     r"tests/behavior/test_configured_by_variables\.py": "runs the suite in a new interpreter",
     r"tests/raw/http/blocking/test_transport\.py::test_content_that_is_refused.*TLS": "waits for the server",
+    r"tests/raw/http/blocking/test_transport\.py::test_(a_forked|processes|threads_share|a_body_that)": "forks",
+    r"tests/raw/http/blocking/test_transport\.py::test_it_gives_what.*silence": "waits for a server that says nothing",
     r"tests/raw/http/test_uploads\.py": "waits for servers that take no content",
     r"tests/raw/http/test_storm\.py": "cancels requests, again and again",
     r"tests/raw/http/test_wire\.py::test_what_comes_": "sends what was not asked for at each point of a response",

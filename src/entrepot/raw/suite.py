@@ -62,7 +62,7 @@ class SuiteTarget:
 
 
 class Sometimes(str):
-    """The reason of a case that a race decides: it may pass, but only on servers of `make behavior-all`."""
+    """The reason of a case that a race decides, so that it may pass."""
 
     __slots__ = ()
 
