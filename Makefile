@@ -1,8 +1,9 @@
 # The commands of this project. They need Python 3.11 or newer and make, nothing else:
 #   make demo     reads one file through four services and prints what that took
 #   make test     runs the tests that are not slow: what to run between two edits
-#   make test-all runs the slow tests as well, with branch coverage and its gate
-#   make test-rest             runs the slow tests alone, and then checks the gate over them and `make test COV=1`
+#   make test-all runs the slow tests as well, with branch coverage
+#   make test-rest             runs the slow tests alone
+#   make test-gate             checks the coverage of all test runs with COV=1, as CI makes them
 #   make test-pure             runs the tests of HTTP over aiohttp, without its C extension
 #   make test-aiohttp          runs the tests of HTTP over aiohttp, which is not the default
 #   make test-uvloop           runs the tests of event loops, HTTP and services on uvloop
@@ -32,10 +33,11 @@ peers := .venv-bench
 install := -m pip install --quiet --quiet --disable-pip-version-check --editable
 
 pytest := $(bin)/python -m pytest --numprocesses=$(JOBS)
-coverage := --cov --cov-report=term-missing:skip-covered
+coverage := --cov --cov-report=term-missing:skip-covered --cov-fail-under=0
+appended := --cov --cov-append --cov-report= --cov-fail-under=0
 shipped := not servers and not soak
 
-.PHONY: demo test test-all test-rest test-pure test-aiohttp quick check behavior behavior-all integration-all soak bench bench-quick new-service docs clean
+.PHONY: demo test test-all test-rest test-gate test-pure test-aiohttp quick check behavior behavior-all integration-all soak bench bench-quick new-service docs clean
 .DELETE_ON_ERROR:
 
 demo: $(venv)/installed-demo
@@ -48,14 +50,18 @@ test-all: $(venv)/installed-test
 	$(pytest) $(coverage) -m "$(shipped)" $(ARGS)
 
 test-rest: $(venv)/installed-test
-	$(pytest) $(coverage) --cov-append -m "slow and $(shipped)" $(ARGS)
+	$(pytest) $(if $(COV),$(appended)) -m "slow and $(shipped)" $(ARGS)
+
+# The gate over all that ran with COV=1.
+test-gate:
+	$(bin)/coverage report --skip-covered
 
 # A part that differs most between releases of Python: values, event loops, the blocking API.
 quick: $(venv)/installed-test
 	$(pytest) -m "not slow and $(shipped)" tests/types tests/raw tests/layers tests/blocking $(ARGS)
 
 test-pure: $(venv)/installed-test
-	AIOHTTP_NO_EXTENSIONS=1 ENTREPOT_TEST_TRANSPORT=aiohttp $(pytest) -m "$(shipped)" \
+	AIOHTTP_NO_EXTENSIONS=1 ENTREPOT_TEST_TRANSPORT=aiohttp $(pytest) $(if $(COV),$(appended)) -m "$(shipped)" \
 		tests/raw/http tests/integration/test_misbehaving_http.py $(ARGS)
 
 test-aiohttp: $(venv)/installed-test
@@ -82,7 +88,7 @@ integration-all: $(venv)/installed-test $(venv)/installed-servers
 # The tests of HTTP over the transport on blocking sockets, which they await in threads.
 .PHONY: test-blocking
 test-blocking: $(venv)/installed-test
-	ENTREPOT_TEST_TRANSPORT=blocking $(pytest) -m "$(shipped)" \
+	ENTREPOT_TEST_TRANSPORT=blocking $(pytest) $(if $(COV),$(appended)) -m "$(shipped)" \
 		tests/raw/http tests/integration/test_misbehaving_http.py tests/services/http $(ARGS)
 
 # The coroutines among the tests; what starts a loop itself chooses it. One test looks into asyncio's own transports.

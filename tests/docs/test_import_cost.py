@@ -43,8 +43,8 @@ def _cost_beside_the_peer(code: str, environment: dict[str, str]) -> float:
     return (least[code] - least["pass"]) / (least[PEER] - least["pass"])
 
 
-def test_importing_entrepot_costs_less_than_three_quarters_of_importing_asyncio(environment: dict[str, str]) -> None:
-    assert _cost_beside_the_peer(IMPORT, environment) < 0.75
+def test_importing_the_operator_costs_less_than_four_fifths_of_importing_asyncio(environment: dict[str, str]) -> None:
+    assert _cost_beside_the_peer(IMPORT, environment) < 0.8
 
 
 def test_importing_it_and_building_an_fs_operator_costs_little_more_than_importing_asyncio(

@@ -151,3 +151,6 @@ def _joined(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         key, text = bytes(name).lower(), bytes(value).strip(b" \t")  # aiohttp 3.14.0 leaves a tab at the end
         joined[key] = joined[key] + b", " + text if key in joined else text
     return joined
+
+IS_PURE: Final = HttpResponseParser is HttpResponseParserPy
+"""Whether aiohttp has no extension in C, so that both of its parsers are the one in Python (`make test-pure`)."""

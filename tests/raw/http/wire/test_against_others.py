@@ -25,7 +25,7 @@ from entrepot.raw.http.wire.framing import Chunked, MalformedResponse
 from entrepot.raw.http.wire.response_head import ResponseHead, parse_head
 
 from .messages import cut, mutated, valid
-from .others import Outcome, Parser, by_aiohttp, by_aiohttp_in_python, by_h11, ends_with_connection_in_h11, taken
+from .others import IS_PURE, Outcome, Parser, by_aiohttp, by_aiohttp_in_python, by_h11, ends_with_connection_in_h11, taken
 from .pattern import parse_by_pattern
 
 FEW, MANY = 5_000, 100_000
@@ -176,7 +176,8 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_only_we_refuse(name: str) -> None:
     assert taken([REFUSED[name]], "GET") == (None, False)
-    assert any(parse([REFUSED[name]], "GET") for parse in OTHERS[MANY])
+    if not IS_PURE or name != "white space before the first header":  # which only the parser in C accepts
+        assert any(parse([REFUSED[name]], "GET") for parse in OTHERS[MANY])
 
 
 ACCEPTED = {
