@@ -152,5 +152,6 @@ def _joined(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         joined[key] = joined[key] + b", " + text if key in joined else text
     return joined
 
+
 IS_PURE: Final = HttpResponseParser is HttpResponseParserPy
 """Whether aiohttp has no extension in C, so that both of its parsers are the one in Python (`make test-pure`)."""

@@ -25,7 +25,16 @@ from entrepot.raw.http.wire.framing import Chunked, MalformedResponse
 from entrepot.raw.http.wire.response_head import ResponseHead, parse_head
 
 from .messages import cut, mutated, valid
-from .others import IS_PURE, Outcome, Parser, by_aiohttp, by_aiohttp_in_python, by_h11, ends_with_connection_in_h11, taken
+from .others import (
+    IS_PURE,
+    Outcome,
+    Parser,
+    by_aiohttp,
+    by_aiohttp_in_python,
+    by_h11,
+    ends_with_connection_in_h11,
+    taken,
+)
 from .pattern import parse_by_pattern
 
 FEW, MANY = 5_000, 100_000
