@@ -32,7 +32,7 @@ Transport: type[ConfiguredTransport] = getattr(import_module(ROOM), NAME)
 
 NOT_IN_THREADS: Final = re.compile(
     r"cancel|loop|a_turn_that_is_given_up|looking_up_a_name|pickled|forked_child|nobody_reads_yet"
-    r"|does_not_wait_out|came_unseen|refusal_that_ended_the_sending|whatever_has_arrived"
+    r"|each_option_reaches|does_not_wait_out|came_unseen|refusal_that_ended_the_sending|whatever_has_arrived"
 )
 """The tests whose subject a call in a thread does not have: cancellation, event loops, forks of a process with threads,
 and the parts of a transport that they replace. Those of the blocking transport are in `tests/raw/http/blocking`."""
