@@ -1,7 +1,6 @@
 """Servers that do wrong: always the right bytes or a typed error, never wrong bytes, never a hang."""
 
 import asyncio
-import gc
 import io
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -38,6 +37,7 @@ from entrepot.testing.scripted_server import (
     raw_response,
     whole_response,
 )
+from tests.sockets import stream_sockets
 from tests.transports import Transport
 
 CONTENT = b"0123456789abcdefghij"
@@ -514,19 +514,15 @@ async def test_a_redirected_head_stays_a_head(op: Operator, server: ScriptedServ
 # Leaks.
 
 
-def _descriptors() -> int:
-    gc.collect()
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-async def _settled(server: ScriptedServer, descriptors: int) -> None:
+async def _settled(server: ScriptedServer, before: list[str]) -> None:
     """Waits until every connection is closed at both ends, and compares what is left."""
     await asyncio.to_thread(server.wait_until_left)
     for _ in range(200):
-        if _descriptors() <= descriptors:
+        if len(stream_sockets()) <= len(before):
             break
         await asyncio.sleep(0.01)
-    assert _descriptors() <= descriptors
+    left = stream_sockets()
+    assert len(left) <= len(before), (before, left)
     assert len(asyncio.all_tasks()) == 1
 
 
@@ -537,7 +533,7 @@ async def test_a_hundred_cancelled_reads_leave_nothing(op: Operator, server: Scr
     await op._context.http.close()
     await asyncio.to_thread(server.wait_until_left)
     server.script = _always(*answer)
-    before = _descriptors()
+    before = stream_sockets()
     for count in range(100):
         reading = asyncio.ensure_future(op.read("a"))
         while len(server.requests) < count + 2:
@@ -555,7 +551,7 @@ async def test_leaving_a_stream_leaves_nothing(op: Operator, server: ScriptedSer
     await op._context.http.close()
     await asyncio.to_thread(server.wait_until_left)
     server.script = _always(_PROMISE, STALL)
-    before = _descriptors()
+    before = stream_sockets()
     for _ in range(20):
         async for chunk in op.reader("a"):
             assert chunk == b"01234"

@@ -372,11 +372,6 @@ class ScriptedServer:
             sending.transport.abort()
 
 
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    await writer.wait_closed()
-
-
 async def _turns() -> None:
     """Gives the event loop the turns that accepting or closing a connection takes."""
     for _ in range(_TURNS):

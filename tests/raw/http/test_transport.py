@@ -46,6 +46,7 @@ from entrepot.testing.scripted_server import (
     raw_response,
     whole_response,
 )
+from tests.sockets import stream_sockets
 from tests.strict import STRICT, warnings_of
 from tests.transports import NAME, ROOM, Transport, is_any_in_use, waiting_requests
 
@@ -376,10 +377,6 @@ async def test_kept_connections_to_another_origin_stay(hello: ScriptedServer, tr
     assert hello.connections == 1
 
 
-def _descriptors() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts the descriptors of the process")
 async def test_dead_kept_connections_of_tls_do_not_wait_for_the_peer(server_tls: ssl.SSLContext, ca_file: str) -> None:
     transport, hold = Transport(idle_timeout=0.3, ca_file=ca_file), threading.Event()
@@ -392,11 +389,11 @@ async def test_dead_kept_connections_of_tls_do_not_wait_for_the_peer(server_tls:
 
     with ScriptedServer(script, server_tls) as server:
         await _keep_connections(transport, server, 4)
-        before = _descriptors()
+        before = len(stream_sockets())
         with pytest.raises(Timeout):
             await get(transport, f"{server.endpoint}/a")
         async with asyncio.timeout(5):
-            while _descriptors() > before - 4:
+            while len(stream_sockets()) > before - 4:
                 await asyncio.sleep(0.01)
         hold.set()
         await transport.close()

@@ -2,13 +2,11 @@
 
 import array
 import asyncio
-import gc
 import ssl
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 import trustme
@@ -34,6 +32,7 @@ from entrepot.testing.scripted_server import (
     Take,
     whole_response,
 )
+from tests.sockets import stream_sockets
 from tests.transports import SENDING, Transport
 
 SIZE = 16 << 20
@@ -107,18 +106,14 @@ async def send(
     return response.status, await content_of(response)
 
 
-def descriptors() -> int:
-    gc.collect()
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-async def nothing_left(server: ScriptedServer, before: int) -> None:
+async def nothing_left(server: ScriptedServer, before: list[str]) -> None:
     """Waits until no connection of the client is open, and no task left, whatever the server does with its end."""
     for _ in range(1000):
-        if descriptors() <= before + server.open_connections and len(asyncio.all_tasks()) == 1:
+        if len(stream_sockets()) <= len(before) + server.open_connections and len(asyncio.all_tasks()) == 1:
             break
         await asyncio.sleep(0.01)
-    assert descriptors() <= before + server.open_connections
+    left = stream_sockets()
+    assert len(left) <= len(before) + server.open_connections, (before, left)
     assert len(asyncio.all_tasks()) == 1
     server.let_go()
     await asyncio.to_thread(server.wait_until_left)
@@ -289,7 +284,7 @@ async def test_a_refusal_wins_over_the_content(
     transport: ConfiguredTransport, server_tls: ssl.SSLContext | None, status: str, fault: Action
 ) -> None:
     with ScriptedServer(refusing(status, fault), server_tls, takes_content=False) as server:
-        before = descriptors()
+        before = stream_sockets()
         assert await send(transport, server, LARGE) == (int(status[:3]), b"no")
         await nothing_left(server, before)
         assert await send(transport, server, None, "GET") == (200, b"yes")
@@ -380,7 +375,7 @@ async def test_a_refusal_drops_what_the_connection_has_not_taken_of_the_only_pie
 ) -> None:
     monkeypatch.setattr("entrepot.raw.http.wire.pieces.PIECE", SIZE)
     with ScriptedServer(refusing("403 Forbidden", HOLD, taken=10), takes_content=False) as server:
-        before = descriptors()
+        before = stream_sockets()
         assert await send(transport, server, LARGE) == (403, b"no")
         await nothing_left(server, before)
 
@@ -388,7 +383,7 @@ async def test_a_refusal_drops_what_the_connection_has_not_taken_of_the_only_pie
 async def test_a_refusal_ends_the_sending_also_while_its_own_content_is_awaited(transport: ConfiguredTransport) -> None:
     head = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nno"
     with ScriptedServer(lambda _: [head, HOLD], takes_content=False) as server:
-        before = descriptors()
+        before = stream_sockets()
         response = await transport.send(HttpRequest("PUT", f"{server.endpoint}/a", (), LARGE))
         assert (response.status, await response.body.read(10)) == (403, b"no")
         await response.body.close()
@@ -408,7 +403,7 @@ async def test_an_early_success_does_not_count_where_the_rest_is_not_taken(
     hasty: ConfiguredTransport, fault: Action
 ) -> None:
     with ScriptedServer(lambda _: [Take(10), whole_response(b"stored"), fault], takes_content=False) as server:
-        before = descriptors()
+        before = stream_sockets()
         with pytest.raises(Unexpected, match="success before it had all content") as caught:
             await send(hasty, server, LARGE)
         assert caught.value.is_temporary
@@ -424,7 +419,7 @@ async def test_a_connection_that_ends_in_the_content_is_a_temporary_error(
     transport: ConfiguredTransport, server_tls: ssl.SSLContext | None, fault: Action, taken: int
 ) -> None:
     with ScriptedServer(lambda _: [Take(taken), fault], server_tls, takes_content=False) as server:
-        before = descriptors()
+        before = stream_sockets()
         with pytest.raises(Unexpected) as caught:
             await send(transport, server, LARGE)
         assert caught.value.is_temporary
@@ -442,7 +437,7 @@ def test_a_server_that_takes_nothing_is_a_timeout(
         await send(transport, server, None, "GET")
         await transport.close()
         await asyncio.to_thread(server.wait_until_left)
-        before = descriptors()
+        before = stream_sockets()
         with pytest.raises(Timeout, match="accepted no content") as caught:
             await send(transport, server, LARGE)
         assert caught.value.is_temporary
@@ -462,7 +457,7 @@ def test_a_server_that_takes_nothing_is_a_timeout(
 
 async def test_a_server_that_ends_its_side_in_the_content_is_not_waited_for(transport: ConfiguredTransport) -> None:
     with ScriptedServer(lambda _: [Take(1000), PAUSE, PAUSE, END, HOLD], takes_content=False) as server:
-        before = descriptors()
+        before = stream_sockets()
         with pytest.raises(Unexpected, match="without a response") as caught:
             await send(transport, server, LARGE)
         assert caught.value.is_temporary
@@ -515,7 +510,7 @@ async def test_cancelled_in_the_content_leaves_nothing(
         await send(transport, server, None, "GET")
         await transport.close()
         await asyncio.to_thread(server.wait_until_left)
-        before = descriptors()
+        before = stream_sockets()
         for _ in range(10):
             server.taken = 0
             going = await sending(transport, server)
