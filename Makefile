@@ -12,6 +12,7 @@
 #   make behavior SERVICE=s3   runs the behaviour suite on a store of yours (docs/behavior-suite.md)
 #   make behavior-all          runs it on every server that we know how to start
 #   make integration-all       runs the tests of S3 that Ceph's gateway can pass on that too
+#   make servers  installs the servers that pip cannot: Debian's packages (as root), and one of npm
 #   make soak     runs the tests that take minutes
 #   make bench    measures entrepot beside its peers: the better part of an hour (docs/performance.md)
 #   make bench-quick           measures a short part of that, in about a minute
@@ -101,6 +102,13 @@ test-uvloop: $(venv)/installed-test
 .PHONY: test-consumers
 test-consumers: $(venv)/installed-test $(venv)/installed-consumers
 	$(pytest) -m "$(shipped)" tests/integrations tests/integration/test_file_consumers.py $(ARGS)
+
+# Without them their tests are skipped; with ENTREPOT_TEST_ALL_SERVERS=1 they fail.
+.PHONY: servers
+servers: | $(bin)/python
+	apt-get update --quiet --quiet || echo "the lists of packages are those of before"
+	apt-get install --yes --quiet --no-install-recommends etcd-server openssh-server postgresql vsftpd
+	npm install --silent --no-fund --prefix $(venv)/npm azurite@3.35.0
 
 soak: $(venv)/installed-test
 	$(bin)/python -m pytest -m soak --timeout=1800 $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from entrepot import testing as entrepot_testing
 from entrepot.raw.suite import Place, Store
 from entrepot.services import S3
 from entrepot.services.s3.behavior import config_for
-from entrepot.testing import Nginx, S3Server
+from entrepot.testing import Nginx, NotInstalled, S3Server
 from tests.behavior.targets import DECLARED, SERVERS, new_root, opened
 from tests.slow import is_slow
 from tests.transports import CHOICE, IS_BLOCKING, NOT_IN_THREADS
@@ -34,6 +35,10 @@ os.environ |= {
 
 LOOP = os.environ.get("ENTREPOT_TEST_LOOP", "asyncio")
 """The event loop of tests that are coroutines: asyncio's or uvloop's (`make test-uvloop`)."""
+
+
+ALL_SERVERS = bool(os.environ.get("ENTREPOT_TEST_ALL_SERVERS"))
+"""Whether a server that is not installed fails its tests, which are skipped otherwise (`make servers`)."""
 
 
 def pytest_report_header() -> str:
@@ -84,7 +89,13 @@ class Storage(Store):
 def _server_fixture(name: str) -> Any:
     @pytest.fixture(scope="session", name=f"{name}_server")
     def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-        with getattr(entrepot_testing, name)(tmp_path_factory.mktemp(name)) as running:
+        with ExitStack() as stack:
+            try:
+                running = stack.enter_context(getattr(entrepot_testing, name)(tmp_path_factory.mktemp(name)))
+            except NotInstalled as missing:
+                if ALL_SERVERS:
+                    raise
+                pytest.skip(str(missing))
             yield running
 
     return server

@@ -13,6 +13,8 @@ SLOW = {
     r"tests/(behavior|blocking)/test_suite\.py::test_case\[(seaweedfs|moto|juicefs).*-uploads\.": "sends many MiB",
     r"tests/(behavior|blocking)/test_suite\.py::test_case\[seaweedfs.*one_winner": "has many writers",
     r"tests/behavior/test_suite\.py::test_case\[moto": "the suite on a second server of S3",
+    r"tests/(?!services/).*\[(gcs|azblob|azdls|webdav|webhdfs|hf|sftp|ftp|zip|tar)\b": "what every service promises",
+    r"tests/(?!services/).*\[(redis|sqlite|postgresql|etcd|memcached)\b": "the same for stores of keys and values",
     r"tests/blocking/test_suite\.py::test_case\[seaweedfs": "the suite on a server, through the event loop's thread",
     r"tests/layers/test_(prefix|read_only)\.py::test_(every_case_of|all_that)_the_suite": "the suite once more",
     r"tests/blocking/test_suite\.py::test_case\[(fs|memory_)": "the suite once more, but on memory",

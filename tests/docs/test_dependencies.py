@@ -35,7 +35,8 @@ def test_nothing_but_aiohttp_has_an_upper_bound() -> None:
 
 
 def test_the_extras_are_those_that_were_promised() -> None:
-    integrations = {"fsspec", "obspec", "pyarrow", "starlette", "upath", "zarr"}
+    integrations = {"dask", "fsspec", "obspec", "pyarrow", "starlette", "upath", "zarr"}
+    services = {"ftp", "gcs", "postgresql", "redis", "sftp"}
     others = {
         "all",
         "bench",
@@ -51,4 +52,4 @@ def test_the_extras_are_those_that_were_promised() -> None:
         "test",
         "tracing",
     }
-    assert set(EXTRAS) == integrations | others
+    assert set(EXTRAS) == integrations | services | others

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from .servers import (
         Nginx,
+        NotInstalled,
         S3Server,
         SeaweedFS,
         ServerFailed,
@@ -83,6 +84,7 @@ __all__ = [
     "MockBody",
     "MockTransport",
     "Nginx",
+    "NotInstalled",
     "OneObject",
     "OracleViolation",
     "ReaderChecker",
@@ -124,7 +126,7 @@ _ROOMS = {
         *("DeadConnections", "EveryNth", "InTurn", "OneObject", "chunked", "raw_response", "whole_response"),
     ),
     "servers": (
-        *("Nginx", "S3Server", "SeaweedFS", "ServerFailed", "running"),
+        *("Nginx", "NotInstalled", "S3Server", "SeaweedFS", "ServerFailed", "running"),
         *("juicefs", "moto", "nginx", "radosgw", "rclone", "seaweedfs", "swift"),
     ),
     "synthetic": ("Call", "Misuse", "Script", "Synthetic"),

@@ -8,13 +8,14 @@ from .ceph import radosgw
 from .gateways import juicefs, rclone
 from .iam import moto
 from .openstack import swift
-from .process import ServerFailed, free_ports, running
+from .process import NotInstalled, ServerFailed, free_ports, running
 from .s3 import S3Server
 from .seaweedfs import SeaweedFS, seaweedfs
 from .web import Nginx, nginx, nginx_program
 
 __all__ = [
     "Nginx",
+    "NotInstalled",
     "S3Server",
     "SeaweedFS",
     "ServerFailed",

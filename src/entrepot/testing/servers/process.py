@@ -42,6 +42,10 @@ class ServerFailed(RuntimeError):
     """A server is not installed, did not start, or listens where it must not. Ends with the tail of its log."""
 
 
+class NotInstalled(ServerFailed):
+    """The program of a server is not on this machine. The message has the command that installs it."""
+
+
 @contextmanager
 def running(
     command: Sequence[str | Path],
@@ -158,21 +162,38 @@ def free_ports(count: int, *, also_above: int = 0) -> list[int]:
     return ports
 
 
-def program(name: str, how: str) -> str:
+def program(name: str, how: str, *folders: str) -> str:
     """A program that a wheel installed beside the interpreter, or that the system has.
 
     Arguments:
         name: the name of the program.
         how: the command that installs it, for the error.
+        folders: where it may be besides the folders of PATH, such as `"/usr/sbin"`. They may be patterns, the greatest
+            match of which counts: `"/usr/lib/postgresql/*/bin"`.
 
     Raises:
-        ServerFailed: the program is not installed.
+        NotInstalled: the program is not installed.
     """
-    beside = Path(sys.executable).parent / name
-    path = str(beside) if beside.exists() else shutil.which(name)
+    beside = Path(sys.executable).parent
+    elsewhere = [match for folder in folders for match in sorted(Path("/").glob(folder.lstrip("/")), reverse=True)]
+    path = shutil.which(name, path=os.pathsep.join([str(beside), os.environ.get("PATH", ""), *map(str, elsewhere)]))
     if path is None:
-        raise ServerFailed(f"{name} is not installed; it comes with `{how}`")
+        raise NotInstalled(f"{name} is not installed; it comes with `{how}`")
     return path
+
+
+def npm_program(name: str, package: str) -> str:
+    """A program of an npm package that `make servers` installed in the environment of the interpreter.
+
+    Arguments:
+        name: the name of the program.
+        package: the package, for the error.
+
+    Raises:
+        NotInstalled: the program is not installed.
+    """
+    prefix = Path(sys.prefix) / "npm"
+    return program(name, f"npm install --prefix {prefix} {package}", str(prefix / "node_modules" / ".bin"))
 
 
 def check_loopback(pid: int) -> None:
