@@ -17,7 +17,7 @@ fails or is cancelled before that, the write is aborted. In memory are the chunk
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from entrepot.errors import ContentIncomplete, ContentTruncated, InvalidInput, IsSameFile
@@ -40,8 +40,9 @@ from entrepot.types import Copied, Metadata
 from entrepot.types.records import field_names, replace
 
 from .options import checked
+from .sources import may_be_stored_whole
 from .stack import Stack
-from .writer import Output, write_source
+from .writer import Output, store_whole, write_source
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -163,8 +164,10 @@ class _Stream:
         await self._open(self._writing)  # refuses options that the target lacks, before any request to the source
         first = await self._pinned.fetch(0, self._chunk)
         self._check_fits()
-        if self._is_all(first) or self._is_read_in_chunks():
-            return await self._put(self._pinned.response, self._chunks(first))
+        if self._is_all(first):
+            return await self._put_all(self._pinned.response, first)
+        if self._is_read_in_chunks():
+            return await self._put(self._pinned.response, self._checked(self._chunks(first)))
         return await self._copy_one_stream()
 
     async def _copy_one_stream(self) -> Copied:
@@ -179,18 +182,42 @@ class _Stream:
         try:
             first = await body.next()
             self._pinned.note(response)
-            return await self._put(response, self._rest(response, body, first))
+            return await self._put(response, self._checked(self._rest(response, body, first)))
         finally:
             await body.close()
 
+    async def _put_all(self, response: RpRead, content: bytes) -> Copied:
+        """Writes the content of the whole source by one call, if the target takes it so."""
+        self._check_size(len(content))
+        self._note(len(content))
+        if may_be_stored_whole(content, self._target.accessor.info.capability):
+            headers = await self._headers_of(response)
+            kept = self._that_fit(headers)
+            args = self._writing_with(kept)
+            with suppress(InvalidInput):  # it refuses a header, which is found out below, or the call fails there too
+                metadata = await store_whole(
+                    self._target.context, self._target.accessor, self._target.path, content, args
+                )
+                return Copied(metadata, tuple(name for name in headers if name not in kept))
+        return await self._put(response, _only(content))
+
     async def _put(self, response: RpRead, pieces: AsyncGenerator[bytes, None]) -> Copied:
         """Writes the pieces, with the headers and user metadata of the response that they come from."""
-        found = _headers(response.metadata or await self._describe())
-        headers = {name: value for name, value in found if getattr(self._given, _option(name)) is None}
+        headers = await self._headers_of(response)
         self._writing = replace(self._writing, content_length_hint=self._pinned.size)
         kept, output = await self._open_with_headers(headers)
-        metadata = await write_source(self._target.context, output, self._checked(pieces))
+        metadata = await write_source(self._target.context, output, pieces)
         return Copied(metadata, tuple(name for name in headers if name not in kept))
+
+    async def _headers_of(self, response: RpRead) -> dict[str, str]:
+        """The headers and user metadata of the source that no option of the copy replaces."""
+        found = _headers(response.metadata or await self._describe())
+        return {name: value for name, value in found if getattr(self._given, _option(name)) is None}
+
+    def _that_fit(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers that the target's service can store."""
+        capability = self._target.accessor.info.capability
+        return {name: value for name, value in headers.items() if getattr(capability, f"write_with_{_option(name)}")}
 
     async def _open(self, args: OpWrite) -> oio.Write:
         """Opens the raw writer of the target, without I/O."""
@@ -209,8 +236,7 @@ class _Stream:
 
     async def _open_with_headers(self, headers: Mapping[str, str]) -> tuple[Mapping[str, str], Output]:
         """Opens the target with the headers that it can store. If it refuses them together, each is tried alone."""
-        capability = self._target.accessor.info.capability
-        kept = {name: value for name, value in headers.items() if getattr(capability, f"write_with_{_option(name)}")}
+        kept = self._that_fit(headers)
         output = await self._output(kept)
         if output is None:
             kept = {name: value for name, value in kept.items() if await self._output({name: value}) is not None}
@@ -231,6 +257,8 @@ class _Stream:
             return None
 
     def _writing_with(self, headers: Mapping[str, str]) -> OpWrite:
+        if not headers:
+            return self._writing
         options: dict[str, Any] = {name: value for name, value in headers.items() if not name.startswith(_USER)}
         user = {name.removeprefix(_USER): value for name, value in headers.items() if name.startswith(_USER)}
         if user:
@@ -246,16 +274,17 @@ class _Stream:
                 yield piece
                 size += len(piece)
                 self._note(len(piece))
+        self._check_size(size)
+
+    def _check_size(self, size: int) -> None:
         expected = self._pinned.size
         if expected is not None and size != expected:
             kind = ContentIncomplete if size < expected else ContentTruncated
             raise kind(f"{size} bytes were read of an object of {expected} bytes")
 
     async def _chunks(self, first: bytes) -> AsyncGenerator[bytes, None]:
-        """Yields the source, whose first chunk has been fetched."""
+        """Yields the source, whose first chunk has been fetched and is not all."""
         yield first
-        if self._is_all(first):
-            return
         body = oio.ChunkedReader(self._pinned, self._reading, self._source.context.runtime.window)
         try:
             await body.seek(len(first))
@@ -286,6 +315,11 @@ def _headers(metadata: Metadata) -> Iterator[tuple[str, str]]:
     named: Iterable[tuple[str, str | None]] = ((name, getattr(metadata, name)) for name in _HEADER_OPTIONS)
     yield from ((name, value) for name, value in named if value is not None)
     yield from ((f"{_USER}{name}", value) for name, value in metadata.user_metadata.items())
+
+
+async def _only(content: bytes) -> AsyncGenerator[bytes, None]:
+    """One piece."""
+    yield content
 
 
 def _option(name: str) -> str:

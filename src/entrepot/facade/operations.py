@@ -46,7 +46,7 @@ from .options import (
 from .reader import Reader, open_body
 from .sources import Source, as_source, expected_length, may_be_stored_whole, with_length_of
 from .stack import Stack
-from .writer import Output, Writer, with_checked_length, write_source
+from .writer import Output, Writer, store_whole, write_source
 
 if TYPE_CHECKING:
     from entrepot.types import Copied, TreeReport, Upload, Usage
@@ -156,15 +156,11 @@ class Operations(Opening):
     async def _write(self, path: str, data: Source, options: Mapping[str, Any]) -> Metadata:
         args = checked(DEFAULT_WRITE, options)
         source = as_source(data)
-        if args.append or not may_be_stored_whole(source, self._accessor.info.capability):
-            if self._accessor.info.capability.write_multi_max_size is not None and args.content_length_hint is None:
-                args = with_length_of(args, await expected_length(source, self._context.runtime))
-            _, body = await self._accessor.write(path, args)
-        else:
-            stored = await self._accessor.write_whole(path, source, args)
-            if not isinstance(stored, tuple):
-                return with_checked_length(stored, len(source))
-            _, body = stored
+        if not args.append and may_be_stored_whole(source, self._accessor.info.capability):
+            return await store_whole(self._context, self._accessor, path, source, args)
+        if self._accessor.info.capability.write_multi_max_size is not None and args.content_length_hint is None:
+            args = with_length_of(args, await expected_length(source, self._context.runtime))
+        _, body = await self._accessor.write(path, args)
         return await write_source(self._context, Output(self._accessor.info, args, body), source)
 
     async def _writer(self, path: str, options: Mapping[str, Any]) -> Writer:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from entrepot.errors import ContentIncomplete, ContentTruncated, Error, InvalidInput, Unsupported
-from entrepot.raw import AccessorInfo, Context, OpWrite, oio
+from entrepot.raw import Accessor, AccessorInfo, Context, OpWrite, oio
 from entrepot.raw.runtime import Runtime
 from entrepot.types import Metadata
 from entrepot.types.records import replace
@@ -183,6 +183,17 @@ def with_checked_length(metadata: Metadata, size: int) -> Metadata:
         return replace(metadata, content_length=size)
     kind = ContentIncomplete if metadata.content_length < size else ContentTruncated
     raise kind(f"{size} bytes were written, but {metadata.content_length} were stored", is_temporary=False)
+
+
+async def store_whole(context: Context, accessor: Accessor, path: str, data: Bytes, args: OpWrite) -> Metadata:
+    """Stores an object whose content is known, by one call where the stack can do that and by a body otherwise.
+
+    `may_be_stored_whole` says for which content.
+    """
+    stored = await accessor.write_whole(path, data, args)
+    if not isinstance(stored, tuple):
+        return with_checked_length(stored, len(data))
+    return await write_source(context, Output(accessor.info, args, stored[1]), data)
 
 
 async def write_source(context: Context, output: Output, source: Any) -> Metadata:
