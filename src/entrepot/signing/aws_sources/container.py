@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.http.transport import Header, HttpRequest
 from entrepot.signing.aws import Credentials
+from entrepot.signing.call import failure, fetch, json_object
 
-from .call import failure, fetch, json_object
 from .metadata_http import metadata_credentials
 from .source import Absent, Scope
 from .web_identity import read_token

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from entrepot.errors import ConfigInvalid, Timeout, Unexpected
 from entrepot.raw.http.transport import Header, HttpRequest
 from entrepot.signing.aws import Credentials
+from entrepot.signing.call import Response, failure, fetch, json_object, text_of
 
-from .call import Response, failure, fetch, json_object, text_of
 from .metadata_http import metadata_credentials
 from .source import Absent, Scope, checked_endpoint
 

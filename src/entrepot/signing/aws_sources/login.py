@@ -12,8 +12,8 @@ from typing import Final
 from entrepot.errors import PermissionDenied
 from entrepot.signing.aws import Credentials
 from entrepot.signing.aws_profile import expanded
+from entrepot.signing.call import text_of
 
-from .call import text_of
 from .source import Absent, Scope, checked_credentials, parse_time
 from .token_file import read_json
 

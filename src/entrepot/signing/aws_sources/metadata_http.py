@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from entrepot.signing.aws import Credentials
+from entrepot.signing.call import text_of
 
-from .call import text_of
 from .source import checked_credentials, parse_time
 
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from entrepot.errors import ConfigInvalid, Error, PermissionDenied, Timeout
 from entrepot.signing.aws import Credentials
+from entrepot.signing.call import json_object, text_of
 
-from .call import json_object, text_of
 from .source import Absent, Scope, checked_credentials, parse_time
 
 TIMEOUT_SECONDS: Final = 60.0

@@ -13,8 +13,8 @@ from entrepot.errors import ConfigInvalid, PermissionDenied, Unexpected
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.signing.aws import Credentials
 from entrepot.signing.aws_profile import Value
+from entrepot.signing.call import failure, fetch, json_object, text_of
 
-from .call import failure, fetch, json_object, text_of
 from .source import Absent, Scope, checked_credentials
 from .sso_token import SsoSession, access_token
 

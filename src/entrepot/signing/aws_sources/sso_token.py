@@ -18,8 +18,8 @@ from entrepot.errors import Error, PermissionDenied
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.raw.log import WARNING, log
 from entrepot.signing.aws_profile import expanded
+from entrepot.signing.call import failure, fetch, json_object, text_of
 
-from .call import failure, fetch, json_object, text_of
 from .source import Scope, parse_time
 from .token_file import read_json, write_json
 

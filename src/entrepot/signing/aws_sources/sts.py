@@ -14,8 +14,8 @@ from entrepot.errors import ConfigInvalid, Error, Unexpected
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.raw.http.xml import parse
 from entrepot.signing.aws import Credentials, Signer
+from entrepot.signing.call import Response, failure, fetch
 
-from .call import Response, failure, fetch
 from .source import Scope, checked_credentials, parse_time
 
 _CREDENTIALS: Final = re.compile(rb"<Credentials>.*?</Credentials>", re.DOTALL)

@@ -9,8 +9,7 @@ from tempfile import mkstemp
 from typing import Any
 
 from entrepot.errors import PermissionDenied
-
-from .call import json_object
+from entrepot.signing.call import json_object
 
 
 def read_json(path: Path) -> Mapping[str, Any] | None:
