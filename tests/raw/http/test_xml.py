@@ -21,6 +21,12 @@ def test_a_reply_is_its_root_its_fields_and_its_rows() -> None:
     assert [(name, row["Key"]) for name, row in found.rows] == [("Row", 'a & <b> "c"'), ("Row", "")]
 
 
+def test_texts_in_a_group_of_a_row_have_its_name() -> None:
+    content = b"<L><B><F><N>a</N><P><E>1</E><T/></P><M><N>2</N><X><Y>3</Y></X></M></F></B></L>"
+    [(_, row)] = parse(content, {"F"}, row_depth=3).rows
+    assert row == {"N": "a", "P": "", "P/E": "1", "P/T": "", "M": "", "M/N": "2", "M/X": ""}
+
+
 def test_prefixes_of_namespaces_say_nothing() -> None:
     found = parse(b'<s:List xmlns:s="urn:x"><s:Name>b</s:Name><s:Row><s:Key>k</s:Key></s:Row></s:List>', {"Row"})
     assert (found.root, found.fields, found.rows) == ("List", {"Name": "b"}, [("Row", {"Key": "k"})])

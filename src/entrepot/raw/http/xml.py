@@ -1,8 +1,9 @@
 """XML as object stores use it: responses are read without a tree, and requests are a few tags around escaped text.
 
-A response is one element that holds values and, in listings, rows of values. Nothing else in it is read. Namespaces
-are ignored. A document type declaration is refused, and with it every entity that it could declare: nothing expands.
-The depth of elements is bounded here, and the size of the response by the client that reads it.
+A response is one element that holds values and, in listings, rows of values and of groups of values. Nothing else in it
+is read. Namespaces are ignored. A document type declaration is refused, and with it every entity that it could
+declare: nothing expands. The depth of elements is bounded here, and the size of the response by the client that reads
+it.
 """
 
 import re
@@ -37,7 +38,8 @@ class Document:
     Arguments:
         root: the name of the outermost element.
         fields: the text of the elements in it, by name.
-        rows: the elements in it that were requested as rows, in order: the name, and the texts in it.
+        rows: the elements in it that were requested as rows, in order: the name, and the texts in it. The name of a
+            text in a group of texts begins with the name of the group: `"Properties/Etag"`.
     """
 
     root: str = ""
@@ -98,12 +100,14 @@ def _fill(document: Document, parser: expat.XMLParserType, rows: Container[str],
 
     The handlers run several times for each row. They share local variables, which are faster than attributes.
     """
-    depth, text = 0, list[str]()
+    depth, text, names = 0, list[str](), list[str]()
     row: dict[str, str] | None = None
+    inner = (row_depth, row_depth + 1)
 
     def start(name: str, _: object) -> None:
         nonlocal depth, row
         depth += 1
+        names.append(name)
         if text:
             text.clear()
         if depth == 1:
@@ -116,8 +120,9 @@ def _fill(document: Document, parser: expat.XMLParserType, rows: Container[str],
     def end(name: str) -> None:
         nonlocal depth
         depth -= 1
-        if depth == row_depth and row is not None:
-            row[name if ":" not in name else _local(name)] = "".join(text)
+        names.pop()
+        if row is not None and depth in inner:
+            row[_local(name) if depth == row_depth else f"{_local(names[-1])}/{_local(name)}"] = "".join(text)
         elif depth == row_depth - 1 and row is not None:
             document.rows.append((_local(name), row))
         elif depth == 1:
