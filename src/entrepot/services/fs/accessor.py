@@ -33,6 +33,7 @@ from entrepot.raw import (
     oio,
 )
 from entrepot.raw.conditions import check_conditions
+from entrepot.raw.file_paths import check_may_be_made, check_may_exist, file_path, names_directory, relative_path
 from entrepot.raw.oio import windowed
 from entrepot.raw.oio.list import lengths, self_entry
 from entrepot.raw.oio.read import chunked, fetch, streamable
@@ -42,7 +43,6 @@ from entrepot.types.records import replace
 
 from .appender import Appender
 from .cached import LIMIT, CachedFiles
-from .core import check_may_be_made, check_may_exist, file_path, names_directory, relative_path
 from .deleter import delete_many, delete_path
 from .kernel.attributes import check_is_regular, may_misstate_size, unless_stored
 from .kernel.beneath import (

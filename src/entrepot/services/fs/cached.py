@@ -42,9 +42,9 @@ from typing import Final
 
 from entrepot.raw import OpRead
 from entrepot.raw.conditions import check_conditions
+from entrepot.raw.file_paths import is_reserved
 from entrepot.types import Metadata
 
-from .core import is_reserved
 from .kernel import beneath
 from .kernel.attributes import may_misstate_size
 from .kernel.describe import describe

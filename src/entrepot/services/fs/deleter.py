@@ -27,14 +27,14 @@ from typing import Final
 
 from entrepot.errors import Error, IsADirectory, Unexpected
 from entrepot.raw import OpDelete
+from entrepot.raw.file_paths import is_reserved, names_directory, relative_path
 from entrepot.raw.oio.delete.api import NOT_EMPTY
 from entrepot.raw.os_errors import translate_os_errors
+from entrepot.raw.temporary_names import is_temporary_name
 
-from .core import is_reserved, names_directory, relative_path
 from .kernel.beneath import attributes_beneath, open_parent, open_root
 from .kernel.descriptor import Descriptor, open_at, owned
 from .kernel.temporary import remove_abandoned
-from .kernel.temporary_names import is_temporary_name
 from .revocable import Revocable
 
 _ENTER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

@@ -27,18 +27,18 @@ from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import Error, InvalidInput, NotADirectory
 from entrepot.raw import normalize_path, oio
+from entrepot.raw.file_paths import is_reserved
 from entrepot.raw.log import WARNING, log
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.raw.os_errors import meaning_of, translate_os_errors
+from entrepot.raw.temporary_names import is_temporary_name
 from entrepot.types import Entry, Metadata
 
-from .core import is_reserved
 from .kernel.attributes import may_misstate_size, metadata_of, unless_stored
 from .kernel.beneath import describe_beneath, open_beneath, open_root
 from .kernel.describe import describe
 from .kernel.descriptor import Descriptor
 from .kernel.temporary import remove_abandoned
-from .kernel.temporary_names import is_temporary_name
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime

@@ -20,10 +20,10 @@ from contextlib import suppress
 from typing import Final
 
 from entrepot.errors import IsSameFile, Unsupported
+from entrepot.raw.file_paths import check_may_exist
 from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import Metadata
 
-from .core import check_may_exist
 from .kernel.attributes import check_is_regular
 from .kernel.beneath import attributes_beneath, open_beneath, open_parent, open_root, put_in_parent
 from .kernel.content import check_close, copy_content, describe_open

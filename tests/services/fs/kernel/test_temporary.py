@@ -14,13 +14,13 @@ import pytest
 from entrepot import ConfigInvalid, InvalidInput, NotFound, Operator, Unexpected
 from entrepot.layers import ReadOnlyLayer
 from entrepot.raw import OpWrite
+from entrepot.raw.file_paths import is_reserved
+from entrepot.raw.temporary_names import is_temporary_name
 from entrepot.services import Fs
 from entrepot.services.fs.accessor import FsAccessor
-from entrepot.services.fs.core import is_reserved
 from entrepot.services.fs.kernel import temporary
 from entrepot.services.fs.kernel.descriptor import owned
 from entrepot.services.fs.kernel.temporary import Temporary, remove_abandoned
-from entrepot.services.fs.kernel.temporary_names import is_temporary_name
 from tests.services.fs.conftest import Run, descriptors, names_in
 
 NAME = ".entrepot-0123456789abcdef.tmp"

@@ -31,10 +31,10 @@ from time import time
 from typing import Final
 
 from entrepot.errors import Unexpected
+from entrepot.raw.temporary_names import new_temporary_name
 
 from .descriptor import Descriptor, open_at
 from .publish import publish
-from .temporary_names import new_temporary_name
 
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOOK: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

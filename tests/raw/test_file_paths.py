@@ -3,7 +3,7 @@
 import pytest
 
 from entrepot import InvalidInput, IsADirectory
-from entrepot.services.fs.core import file_path, relative_path
+from entrepot.raw.file_paths import file_path, relative_path
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""The rules for paths of the fs service, pure."""
+"""The rules for paths of services with files and directories, pure."""
 
 from entrepot.errors import InvalidInput, IsADirectory, NotFound
 
-from .kernel.temporary_names import PREFIX, is_temporary_name
+from .temporary_names import PREFIX, is_temporary_name
 
 
 def relative_path(path: str) -> str:
