@@ -77,3 +77,19 @@ def test_a_context_is_read_only_once_a_layer_says_so_and_stays_it_in_those_deriv
     assert read_only.replace(http=Transport()).is_read_only
     assert read_only.around_http(lambda inner: inner).is_read_only
     assert not context.replace().is_read_only
+
+
+async def test_stacks_of_a_context_share_a_value_of_their_loop_and_close_closes_it() -> None:
+    context, closed = Context(), list[object]()
+
+    async def close(value: object) -> None:
+        closed.append(value)
+
+    first = await context.local("pool", object, close).get()
+    assert await context.replace().local("pool", object, close).get() is first
+    assert await context.local("other", object).get() is not first
+    await context.without_loop().close()
+    assert closed == []
+    await context.close()
+    assert closed == [first]
+    assert await context.local("pool", object, close).get() is not first

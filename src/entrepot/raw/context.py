@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 from entrepot.errors import ConfigInvalid
 
 from .telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Awaitable, Callable, Hashable
 
     from .http import HttpTransport
     from .http.settings import TransportSettings
-    from .runtime import Runtime
+    from .runtime import Local, Runtime
 
 T = TypeVar("T")
+
+
+class _LocalKey(NamedTuple):
+    """The key of a shared value that belongs to a loop."""
+
+    key: Hashable
 
 
 _Kind = tuple[bool, "TransportSettings | None"]
@@ -114,6 +120,20 @@ class Context:
         value: T = self._shared[place]
         return value
 
+    def local(
+        self, key: Hashable, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None
+    ) -> Local[T]:
+        """A value for each event loop that all stacks of one context share, such as a pool of connections.
+
+        `close` of the context closes the value of the running loop; otherwise it is closed when its loop ends.
+
+        Arguments:
+            key: names the value, and what it depends on.
+            make: makes it, on its loop.
+            close: closes it, on its loop.
+        """
+        return self.shared(_LocalKey(key), lambda: self.runtime.local(make, close))
+
     def for_service(self, telemetry: Telemetry, settings: TransportSettings | None) -> Context:
         """The same context for a service that declares these names, and whose connections have these settings.
 
@@ -158,6 +178,9 @@ class Context:
 
     async def close(self) -> None:
         """Closes the connections of this loop, or of this process without one, unless the transport was passed in."""
+        for (kind, key), value in list(self._shared.items()):
+            if isinstance(key, _LocalKey) and kind is type(self.runtime):
+                await value.close()
         await self._connections.close(has_no_loop=self._has_no_loop)
 
     def __reduce__(self) -> tuple[type[Self], tuple[Runtime | None, HttpTransport | None]]:

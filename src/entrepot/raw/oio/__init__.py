@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .read.chunked import ChunkedReader
     from .read.failed import FailedReader
     from .read.file_reader import FileReader, into_read_from_file
+    from .read.loaded import LoadedReader
     from .read.seek import seek_target
     from .read.streamable import StreamableReader
     from .write.append import AppendWriter
@@ -55,6 +56,7 @@ __all__ = [
     "HierarchyLister",
     "LengthLister",
     "List",
+    "LoadedReader",
     "MultipartUpload",
     "MultipartWriter",
     "OneShotCopier",
@@ -94,6 +96,7 @@ __getattr__ = lazy_names(
         "HierarchyLister": "list.hierarchy",
         "SelfEntryLister": "list.self_entry",
         "LengthLister": "list.lengths",
+        "LoadedReader": "read.loaded",
         "MultipartUpload": "write.multipart",
         "MultipartWriter": "write.multipart",
         "OneShotCopier": "copy.one_shot",

@@ -10,7 +10,6 @@ that closing it, or a socket registered with it, would unregister the parent's s
 """
 
 import asyncio
-import ctypes
 import os
 import socket
 import threading
@@ -20,6 +19,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from selectors import DefaultSelector
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from .leak import leak
 from .running import running_loop
 
 T = TypeVar("T")
@@ -119,11 +119,6 @@ async def _keep(
         # A child that leaves by `sys.exit` shuts the inherited loop down, and must leave the value alone.
         if close is not None and os.getpid() == process:
             await close(value)
-
-
-def leak(inherited: object) -> None:
-    """Keeps an object alive beyond the end of the interpreter, so that no finalizer of it ever runs."""
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited))
 
 
 def _leak_inherited() -> None:

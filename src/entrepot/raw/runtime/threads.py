@@ -29,7 +29,8 @@ from time import monotonic
 from typing import Any, Final, TypeAlias, TypeVar, TypeVarTuple
 from weakref import WeakKeyDictionary
 
-from .loop_local import leak, used_loops
+from .leak import leak
+from .loop_local import used_loops
 from .running import running_loop
 
 T = TypeVar("T")
