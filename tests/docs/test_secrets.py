@@ -9,7 +9,7 @@ import pytest
 from entrepot.raw import ServiceConfig
 from tests.docs.test_config_tables import CONFIGS
 
-LOOKS_SECRET = re.compile(r"password|passphrase|token|secret|credential|signature|(^|_)(key|sas|pat)(_|$)")
+LOOKS_SECRET = re.compile(r"password|passphrase|token|secret|credential|signature|(^|_)(key|sas|pat)(_(?!field)|$)")
 FIELDS = [(config, one) for config in CONFIGS for one in fields(config) if LOOKS_SECRET.search(one.name)]
 
 

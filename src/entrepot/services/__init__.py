@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from .http import Http
     from .memory import Memory
     from .s3 import S3
+    from .sqlite import Sqlite
 
 __all__ = [
     "S3",
     "Fs",
     "Http",
     "Memory",
+    "Sqlite",
 ]
 
 __getattr__ = lazy_names(
@@ -27,5 +29,6 @@ __getattr__ = lazy_names(
         "Http": "http",
         "Memory": "memory",
         "S3": "s3",
+        "Sqlite": "sqlite",
     },
 )

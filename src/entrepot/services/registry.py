@@ -21,6 +21,7 @@ SCHEMES: Final = {
     "memory": "Memory",
     "s3": "S3",
     "s3a": "S3",
+    "sqlite": "Sqlite",
     # until here
 }
 """The name in `entrepot.services` of the class of each built-in scheme and alias."""

@@ -22,6 +22,7 @@ class Scheme(StrEnum):
     HTTP = "http"
     MEMORY = "memory"
     S3 = "s3"
+    SQLITE = "sqlite"
     # until here
 
     @classmethod
