@@ -85,11 +85,11 @@ async def test_stacks_of_a_context_share_a_value_of_their_loop_and_close_closes_
     async def close(value: object) -> None:
         closed.append(value)
 
-    first = await context.local("pool", object, close).get()
-    assert await context.replace().local("pool", object, close).get() is first
-    assert await context.local("other", object).get() is not first
+    first = await context.shared_local("pool", object, close).get()
+    assert await context.replace().shared_local("pool", object, close).get() is first
+    assert await context.shared_local("other", object).get() is not first
     await context.without_loop().close()
     assert closed == []
     await context.close()
     assert closed == [first]
-    assert await context.local("pool", object, close).get() is not first
+    assert await context.shared_local("pool", object, close).get() is not first

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from entrepot.errors import ConfigInvalid
 
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from .runtime import Local, Runtime
 
 T = TypeVar("T")
-
-
-class _LocalKey(NamedTuple):
-    """The key of a shared value that belongs to a loop."""
-
-    key: Hashable
 
 
 _Kind = tuple[bool, "TransportSettings | None"]
@@ -42,7 +36,8 @@ class Context:
     """
 
     __slots__ = (
-        "_connections", "_has_no_loop", "_is_read_only", "_runtime", "_settings", "_shared", "_telemetry", "_uses_http",
+        "_connections", "_has_no_loop", "_is_read_only", "_locals", "_runtime", "_settings", "_shared", "_telemetry",
+        "_uses_http",
     )  # fmt: skip
 
     def __init__(self, runtime: Runtime | None = None, http: HttpTransport | None = None) -> None:
@@ -54,6 +49,7 @@ class Context:
         self._is_read_only = False
         self._telemetry = Telemetry()
         self._shared = dict[Any, Any]()
+        self._locals: dict[Any, Local[Any]] = {}
 
     @property
     def runtime(self) -> Runtime:
@@ -120,19 +116,22 @@ class Context:
         value: T = self._shared[place]
         return value
 
-    def local(
+    def shared_local(
         self, key: Hashable, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None
     ) -> Local[T]:
-        """A value for each event loop that all stacks of one context share, such as a pool of connections.
+        """Returns a value for each event loop that all stacks of one context share, such as a pool of sessions.
 
-        `close` of the context closes the value of the running loop; otherwise it is closed when its loop ends.
+        `Context.close` closes the value of the running loop. The next use makes another.
 
         Arguments:
             key: names the value, and what it depends on.
             make: makes it, on its loop.
-            close: closes it, on its loop.
+            close: closes it, on its loop; also when the loop shuts down.
         """
-        return self.shared(_LocalKey(key), lambda: self.runtime.local(make, close))
+        place = type(self.runtime), key
+        if place not in self._locals:
+            self._locals.setdefault(place, self.runtime.local(make, close))  # of two threads, the first one's stays
+        return self._locals[place]
 
     def for_service(self, telemetry: Telemetry, settings: TransportSettings | None) -> Context:
         """The same context for a service that declares these names, and whose connections have these settings.
@@ -174,13 +173,17 @@ class Context:
         context._settings = self._settings
         context._telemetry = self._telemetry
         context._shared = self._shared
+        context._locals = self._locals
         return context
 
     async def close(self) -> None:
-        """Closes the connections of this loop, or of this process without one, unless the transport was passed in."""
-        for (kind, key), value in list(self._shared.items()):
-            if isinstance(key, _LocalKey) and kind is type(self.runtime):
-                await value.close()
+        """Closes the connections of this loop, or of this process without one, unless the transport was passed in.
+
+        The values of `shared_local` that belong to this loop are closed too.
+        """
+        for (kind, _), local in list(self._locals.items()):
+            if kind is type(self.runtime):
+                await local.close()
         await self._connections.close(has_no_loop=self._has_no_loop)
 
     def __reduce__(self) -> tuple[type[Self], tuple[Runtime | None, HttpTransport | None]]:

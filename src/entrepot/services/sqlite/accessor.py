@@ -50,7 +50,7 @@ def build(config: Sqlite, context: Context, root: str) -> KeyedAccessor:
     )
     runtime = context.runtime
     make, close = partial(Connections, table, settings), partial(_close, runtime)
-    connections = context.local((config.place, settings), make, close)
+    connections = context.shared_local((config.place, settings), make, close)
     info = AccessorInfo(Scheme.SQLITE, root, config.table, FLAGS)
     return KeyedAccessor(info, SqliteStore(table, connections, runtime))
 
