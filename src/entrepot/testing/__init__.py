@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ReceivedRequest,
         ScriptedServer,
         Take,
+        Together,
         chunked,
         raw_response,
         whole_response,
@@ -99,6 +100,7 @@ __all__ = [
     "SyntheticTree",
     "Take",
     "Target",
+    "Together",
     "Trap",
     "cases_for",
     "chunked",
@@ -122,7 +124,7 @@ _ROOMS = {
     "read_checker": ("TRAPS", "BodyChecker", "OracleViolation", "ReaderChecker", "Trap"),
     "scripted_server": (
         *("CLOSE", "END", "FORWARD", "HOLD", "PASS", "PAUSE", "RESET", "STALL"),
-        *("Action", "Answer", "Drip", "ReceivedRequest", "ScriptedServer", "Take"),
+        *("Action", "Answer", "Drip", "ReceivedRequest", "ScriptedServer", "Take", "Together"),
         *("DeadConnections", "EveryNth", "InTurn", "OneObject", "chunked", "raw_response", "whole_response"),
     ),
     "servers": (

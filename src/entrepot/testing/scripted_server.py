@@ -114,6 +114,17 @@ class Drip:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """A step that waits until the server has so many requests, which are then in flight at the same time.
+
+    Arguments:
+        requests: the number of requests, from the first one on.
+    """
+
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReceivedRequest:
     """One request.
 
@@ -151,7 +162,7 @@ class ReceivedRequest:
         return self.headers.get("range")
 
 
-Step = bytes | Action | Take | Drip
+Step = bytes | Action | Take | Drip | Together
 Answer = Iterable[Step]
 Script = Callable[[ReceivedRequest], Answer]
 
@@ -199,6 +210,7 @@ class ScriptedServer:
         self._failure: Exception | None = None
         self._conversations = set[asyncio.Task[None]]()
         self._may_go_on = asyncio.Event()
+        self._has_come = asyncio.Condition()
         self._tls = tls
         self._port = 0
         self._loop = asyncio.new_event_loop()
@@ -294,13 +306,15 @@ class ScriptedServer:
         if self._takes_content:
             content = await self._take(reader, int(request.headers.get("content-length", 0)))
             request = replace(request, content=content)
-        self.requests.append(request)
+        await self._note(request)
         for step in self.script(request):
             if isinstance(step, Action):
                 if not await self._do(step, request, reader, writer):
                     return False
             elif isinstance(step, Take):
                 await self._take(reader, step.size)
+            elif isinstance(step, Together):
+                await self._wait_for(step.requests)
             else:
                 await self._send(writer, step)
         return True
@@ -313,6 +327,15 @@ class ScriptedServer:
             writer.write(drip.content)
             await writer.drain()
             self.sent += len(drip.content)
+
+    async def _note(self, request: ReceivedRequest) -> None:
+        self.requests.append(request)
+        async with self._has_come:
+            self._has_come.notify_all()
+
+    async def _wait_for(self, requests: int) -> None:
+        async with self._has_come:
+            await self._has_come.wait_for(lambda: len(self.requests) >= requests)
 
     async def _take(self, reader: asyncio.StreamReader, size: int) -> bytes:
         content = await reader.readexactly(size) if size else b""

@@ -42,6 +42,7 @@ from entrepot.testing.scripted_server import (
     Answer,
     ReceivedRequest,
     ScriptedServer,
+    Together,
     chunked,
     raw_response,
     whole_response,
@@ -250,8 +251,10 @@ async def test_a_kept_connection_that_the_server_closed_is_replaced(transport: C
 
 
 async def _keep_connections(transport: ConfiguredTransport, server: ScriptedServer, count: int) -> None:
-    """Leaves so many connections to the server kept, after which it answers nothing more on any of them."""
+    """Leaves so many connections to the server kept, after which its script goes on."""
+    script, server.script = server.script, lambda _: [Together(count), whole_response(b"hello")]
     await asyncio.gather(*(get(transport, f"{server.endpoint}/{number}") for number in range(count)))
+    server.script = script
     assert server.connections == count
 
 
