@@ -162,6 +162,18 @@ def test_sync_and_its_dry_run(here: Path) -> None:
     assert (excluded.code, files(here / "copy")) == (0, files(here / "d"))
 
 
+def test_a_copy_leaves_alone_what_is_the_same_or_must_stay(here: Path) -> None:
+    (here / "t").mkdir()
+    (here / "t/a.txt").write_text("mine")
+    assert run("cp", "-r", "--no-clobber", "d", "t", cwd=here).lines == ["copy: d/sub/b c.txt to t/sub/b c.txt"]
+    assert files(here / "t") == {"a.txt": "mine", "sub/b c.txt": "three\n"}
+    same = run("cp", "--checksum", "d/sub/b c.txt", "t/sub/", cwd=here)
+    assert (same.code, same.out, same.err) == (0, "", "t/sub/b c.txt has this content already\n")
+    assert run("cp", "--checksum", "d/a.txt", "t/a.txt", cwd=here).lines == ["copy: d/a.txt to t/a.txt"]
+    refused = run("cp", "-r", "--storage-class", "COLD", "d", "t", cwd=here)
+    assert (refused.code, refused.err.count("\n"), "storage_class" in refused.err) == (1, 1, True)
+
+
 def test_trees_are_chosen_by_size_and_age(here: Path) -> None:
     os.utime(here / "d/sub/b c.txt", (0, 0))
     assert run("cp", "-r", "--min-size", "7", "d", "large", cwd=here).lines == ["copy: d/a.txt to large/a.txt"]
@@ -201,6 +213,13 @@ def test_diff_ends_with_1_where_there_is_a_difference(here: Path) -> None:
     trees, texts = run("diff", "d", "e", cwd=here), run("diff", "d/a.txt", "e/a.txt", cwd=here)
     assert (trees.code, set(trees.lines)) == (1, {"different: a.txt", "only in e/: new"})
     assert (texts.code, texts.lines[-2:]) == (1, ["-two", "+tvo"])
+    for name in ("left", "right"):  # too long for a comparison of lines, or for the memory
+        with (here / name).open("wb") as sparse:
+            sparse.truncate(1 << 30)
+    assert run("diff", "left", "left", cwd=here) == (0, "", "")
+    with (here / "right").open("r+b") as sparse:
+        sparse.write(b"x")
+    assert run("diff", "left", "right", cwd=here).lines == ["left and right differ"]
 
 
 def test_edit_writes_what_the_editor_left(here: Path) -> None:

@@ -1,11 +1,23 @@
 """Transfers of trees that compare in other ways, that only say what they would do, and that report each file."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
-from entrepot import Error, InvalidInput, Operator, Progress, TransfersFailed, TreeReport, TreeStep
-from entrepot.services import Memory
+from entrepot import (
+    Error,
+    InvalidInput,
+    IsADirectory,
+    NotFound,
+    Operator,
+    Progress,
+    TransfersFailed,
+    TreeReport,
+    TreeStep,
+    Unsupported,
+)
+from entrepot.services import Fs, Memory
 
 MIB = 1024**2
 
@@ -133,3 +145,51 @@ async def test_a_copy_by_the_store_reports_its_end(tmp_path):
     seen: list[Progress] = []
     await op.copy_to(op, "a", "b", progress=seen.append)
     assert seen[-1] == Progress("a", 5, 5, 5, 1)
+
+
+async def test_each_copy_has_the_options_of_copies() -> None:
+    source, target = await filled({"a": b"1", "b/c": b"2"}), Operator(Memory())
+    report = await source.copy_tree(target, copy_options={"content_type": "text/x", "cache_control": "no-store"})
+    assert report.copied == 2
+    for path in ("a", "b/c"):
+        stored = await target.stat(path)
+        assert (stored.content_type, stored.cache_control) == ("text/x", "no-store")
+
+
+async def test_options_of_copies_are_refused_before_the_source_is_listed(tmp_path: Path) -> None:
+    source, target = Operator(Memory()), Operator(Fs(str(tmp_path)))
+    for options, kind in [
+        ({"storage_class": "COLD"}, Unsupported),
+        ({"if_match": "e"}, InvalidInput),
+        ({"source_version": "1"}, InvalidInput),
+        ({"chunk": 0}, InvalidInput),
+        ("content_type", InvalidInput),
+    ]:
+        with pytest.raises(kind) as caught:
+            await source.copy_tree(target, "missing/", copy_options=options)
+        assert caught.value.operation == "copy_tree"
+    with pytest.raises(TypeError):
+        await source.copy_tree(target, "missing/", copy_options={"colour": "red"})
+
+
+async def test_by_name_no_file_of_the_target_is_replaced() -> None:
+    source, target = await filled({"a": b"new", "b": b"new"}), await filled({"a": b"old, and longer"})
+    report = await source.sync(target, compare="name", copy_options={"if_not_exists": True})
+    assert (report.copied, report.skipped) == (1, 1)
+    assert await target.read("a") == b"old, and longer"
+
+
+async def test_content_is_compared_piece_by_piece() -> None:
+    large = bytes(range(256)) * 20_000
+    op = await filled({"a": large, "b": large[:-1] + b"x", "c": large[:-1], "empty": b""})
+    other = await filled({"a": large})
+    assert await op.has_same_content(other, "a")
+    assert [await op.has_same_content(op, "a", name) for name in ("a", "b", "c", "empty")] == [True, *[False] * 3]
+    assert op.blocking().has_same_content(other.blocking(), "b", "a") is False
+    with pytest.raises(NotFound) as caught:
+        await op.has_same_content(other, "b")
+    assert (caught.value.operation, caught.value.path) == ("has_same_content", "b")
+    with pytest.raises(IsADirectory):
+        await op.has_same_content(other, "a/")
+    with pytest.raises(InvalidInput, match="not str"):
+        await op.has_same_content("b", "a")  # type: ignore[arg-type]

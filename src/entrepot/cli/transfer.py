@@ -8,14 +8,14 @@ it: `cp -r a/ b/` makes `b/x` of `a/x`, as the commands of object stores do.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
-from entrepot import Entry, Error, IsADirectory, TransfersFailed, TreeReport, TreeStep
+from entrepot import Entry, Error, IsADirectory, NotFound, TransfersFailed, TreeReport, TreeStep
 
 from .output import record_of_metadata
 from .places import Place, check_apart
@@ -37,8 +37,8 @@ _TREE_OPTIONS: Final = (
     click.option("--size-only", is_flag=True, help="Skip files of the same size."),
     click.option("--update", is_flag=True, help="Skip files that are no older at the target."),
 )  # fmt: skip
-_FILE_OPTIONS: Final = (
-    click.option("--no-clobber", is_flag=True, help="Replace nothing that exists."),
+_NO_CLOBBER: Final = click.option("--no-clobber", is_flag=True, help="Replace nothing that exists.")
+_CONTENT: Final = (
     click.option("--content-type", metavar="TYPE", help="The media type of the copies."),
     click.option("--cache-control", metavar="TEXT", help="The Cache-Control of the copies."),
     click.option("--content-disposition", metavar="TEXT", help="The Content-Disposition of the copies."),
@@ -48,8 +48,11 @@ _FILE_OPTIONS: Final = (
 )  # fmt: skip
 
 _CHOOSING: Final = (
-    "include", "exclude", "min_size", "max_size", "min_age", "max_age", "checksum", "size_only", "update",
+    "include", "exclude", "min_size", "max_size", "min_age", "max_age", "size_only", "update",
 )  # fmt: skip
+
+_COMPARISONS: Final = (("content", "checksum"), ("size", "size_only"), ("update", "update"), ("name", "no_clobber"))
+"""How `copy_tree` compares, and the option that asks for it."""
 
 Decorator = Callable[[Any], Any]
 
@@ -59,9 +62,14 @@ def with_tree_options(function: Any) -> Any:
     return _decorated(with_bounds(function), _TREE_OPTIONS)
 
 
+def with_content_options(function: Any) -> Any:
+    """Gives a verb the options of the content of copies."""
+    return _decorated(function, _CONTENT)
+
+
 def with_file_options(function: Any) -> Any:
     """Gives a verb the options of a copy of a file."""
-    return _decorated(function, _FILE_OPTIONS)
+    return _decorated(function, (_NO_CLOBBER, *_CONTENT))
 
 
 def _decorated(function: Any, options: tuple[Decorator, ...]) -> Any:
@@ -77,10 +85,12 @@ class TreeRules:
     Arguments:
         options: the values of `with_tree_options`.
         skips_same: whether files that the target has are skipped also if no option says how to compare.
+        copy_options: the values of `file_keywords`.
     """
 
     options: dict[str, Any]
     skips_same: bool = False
+    copy_options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_dry(self) -> bool:
@@ -98,6 +108,7 @@ class TreeRules:
             "dry_run": self.options["dry_run"],
             "skip_same": self.skips_same or compare is not None,
             "compare": compare or "time",
+            "copy_options": self.copy_options,
         }
 
     def _choose(self) -> Callable[[Entry], bool] | None:
@@ -105,11 +116,7 @@ class TreeRules:
         return (lambda entry: all(test(entry) for test in tests)) if tests else None
 
     def _comparison(self) -> str | None:
-        chosen = [
-            (name, flag)
-            for name, flag in (("content", "checksum"), ("size", "size_only"), ("update", "update"))
-            if self.options[flag]
-        ]
+        chosen = [(name, flag) for name, flag in _COMPARISONS if self.options.get(flag)]
         if len(chosen) > 1:
             flags = " and ".join(f"--{flag.replace('_', '-')}" for _, flag in chosen)
             raise click.UsageError(f"{flags} exclude each other")
@@ -117,7 +124,7 @@ class TreeRules:
 
 
 def file_keywords(options: dict[str, Any], chunk: int | None) -> dict[str, Any]:
-    """The keywords of `copy_to` from the values of `with_file_options`.
+    """The keywords of `copy_to` from the values of `with_file_options` or `with_content_options`.
 
     Raises:
         click.UsageError: user metadata has no `=`.
@@ -128,18 +135,23 @@ def file_keywords(options: dict[str, Any], chunk: int | None) -> dict[str, Any]:
         if not all(separator for _, separator, _ in pairs):
             raise click.UsageError("--metadata is written as key=value")
         keywords["user_metadata"] = {key: value for key, _, value in pairs}
-    if options["no_clobber"]:
+    if options.get("no_clobber"):
         keywords["if_not_exists"] = True
     return keywords | ({} if chunk is None else {"chunk": chunk})
 
 
-def check_for_files(options: dict[str, Any]) -> None:
+def check_for_files(options: dict[str, Any], *, has_checksum: bool = False) -> None:
     """Refuses options that choose files of a tree, where there is none: they would do nothing.
+
+    Arguments:
+        options: the values of `with_tree_options`.
+        has_checksum: whether the verb has `--checksum` for single files too.
 
     Raises:
         click.UsageError: one is given.
     """
-    given = [f"--{name.replace('_', '-')}" for name in _CHOOSING if options[name] not in (None, False, ())]
+    names = _CHOOSING if has_checksum else (*_CHOOSING, "checksum")
+    given = [f"--{name.replace('_', '-')}" for name in names if options[name] not in (None, False, ())]
     if given:
         raise click.UsageError(f"{' and '.join(given)}: only with -r")
 
@@ -166,7 +178,16 @@ class Transfer:
         self._session = session
         self._word = word
 
-    async def file(self, source: Place, target: Place, keywords: dict[str, Any], *, is_dry: bool, resume: bool) -> bool:
+    async def file(
+        self,
+        source: Place,
+        target: Place,
+        keywords: dict[str, Any],
+        *,
+        is_dry: bool,
+        resume: bool,
+        skips_same: bool = False,
+    ) -> bool:
         """Copies a file. Returns whether it succeeded.
 
         Arguments:
@@ -175,12 +196,16 @@ class Transfer:
             keywords: the options of `copy_to`.
             is_dry: copy nothing.
             resume: go on with an interrupted download.
+            skips_same: copy nothing if the target has the same content, for which both are read.
         """
         try:
             source, metadata = await described(source)
             if source.is_directory:
                 raise IsADirectory(f"this is a directory: {self._word} it with -r")
             check_apart(source, target)
+            if skips_same and await _has_same(source, target):
+                self._session.note(f"{target.name} has this content already")
+                return True
             if not is_dry:
                 async with shown_progress(self._session, size=metadata.content_length) as progress:
                     keywords = {**keywords, "source_content_length_hint": metadata.content_length, "progress": progress}
@@ -260,6 +285,13 @@ class Transfer:
         others = {"skipped": report.skipped, "deleted": report.deleted, "failed": failed}
         rest = "".join(f", {count} {name}" for name, count in others.items() if count)
         self._session.note(f"{files} ({human_size(report.copied_bytes)}) {done}{rest}")
+
+
+async def _has_same(source: Place, target: Place) -> bool:
+    try:
+        return await source.operator.has_same_content(target.operator, source.path, target.path)
+    except NotFound:
+        return False  # or the source is missing, which the copy will say
 
 
 def _root_of(place: Place) -> str:

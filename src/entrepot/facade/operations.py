@@ -201,14 +201,21 @@ class Operations(Opening):
         from .copying import Side, copy_between
         from .trees import Meter
 
-        if not isinstance(other, Operations):
-            raise InvalidInput(f"the other operator is an Operator, not {type(other).__name__}")
+        _check_operator(other)
         args = checked(DEFAULT_COPY, options)
         meter = Meter(progress).of(source, args.source_content_length_hint)
         there = Side(other._stack, normalize_path(target))
         copied = await copy_between(Side(self._stack, source), there, args, meter.add)
         meter.complete(copied.metadata.content_length if copied.is_server_side else None)
         return copied
+
+    async def _has_same_content(self, path: str, other: Operations, other_path: Path | None) -> bool:
+        from .comparing import have_same_content
+        from .copying import Side
+
+        _check_operator(other)
+        there = Side(other._stack, path if other_path is None else normalize_path(other_path))
+        return await have_same_content(Side(self._stack, path), there)
 
     async def _copy_to_later(self, other: Operations, source: Path, target: Path, options: Mapping[str, Any]) -> Copied:
         """The same, with the arguments in the order of the public method."""
@@ -245,8 +252,7 @@ class Operations(Opening):
         from .copying import Side
         from .trees import Rules, transfer_tree, tree_path
 
-        if not isinstance(other, Operations):
-            raise InvalidInput(f"the other operator is an Operator, not {type(other).__name__}")
+        _check_operator(other)
         path = tree_path(source if target is None else target)
         return await transfer_tree(Side(self._stack, tree_path(source)), Side(other._stack, path), Rules(**options))
 
@@ -366,6 +372,11 @@ async def gathered(body: oio.Read) -> bytes:
         return await read_to_end(body)
     finally:
         await body.close()
+
+
+def _check_operator(other: object) -> None:
+    if not isinstance(other, Operations):
+        raise InvalidInput(f"the other operator is an Operator, not {type(other).__name__}")
 
 
 @contextmanager

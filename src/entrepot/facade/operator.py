@@ -612,6 +612,22 @@ class Operator(Operations):
         """The step-by-step form of `copy_to`: `await op.copy_to_with(other, source, target).chunk(n)`."""
         return FutureCopyTo(self._copy_to_later, "copy_to_with", (other, source, target), {})
 
+    async def has_same_content(self, other: Operator, path: Path, other_path: Path | None = None) -> bool:
+        """Returns whether an object has the same bytes as one of another operator, or of this one. Requires `read`.
+
+        Both are read, piece by piece and up to the first difference. Metadata is not compared.
+
+        Arguments:
+            other: the operator of the other object.
+            path: the object here.
+            other_path: the object there. By default the same path.
+
+        Raises:
+            NotFound: one of them does not exist.
+            IsADirectory: one of the paths names a directory.
+        """
+        return await self._call("has_same_content", self._has_same_content, path, other, other_path)
+
     async def download(
         self,
         path: Path,
@@ -724,18 +740,21 @@ class Operator(Operations):
                 as their etag. By default False. The target is listed first. A transfer that was interrupted goes on
                 this way.
             compare: what `skip_same` compares. By default `"time"`, as above; `"size"` the sizes alone; `"update"` the
-                times alone; `"content"` every byte, for which both files are read.
+                times alone; `"content"` every byte, for which both files are read; `"name"` nothing, so that no file of
+                the target is replaced.
             concurrent: files in flight. By default 8, each with 2 requests of 8 MiB.
             dry_run: copy and delete nothing, and report what would be done. By default False.
             progress: a function that is called after each piece with a `Progress`, on the event loop. What it raises
                 ends the transfer.
             on_file: a function that is called once for each file with a `TreeStep`, on the event loop. What it raises
                 ends the transfer.
+            copy_options: the options of each copy, as of `copy_to`: `{"content_type": "text/plain"}`. By default none.
 
         Raises:
             NotFound: the directory does not exist.
             TransfersFailed: some files failed; `failures` has the error of each, and `report` the rest.
-            InvalidInput: the target is in the source, or a pattern is invalid.
+            InvalidInput: the target is in the source, a pattern is invalid, or an option of a copy is for one object.
+            Unsupported: the target lacks an option of a copy.
         """
         return await self._call("copy_tree", self._copy_tree, source, other, target, options)
 
@@ -763,6 +782,7 @@ class Operator(Operations):
             dry_run: see `copy_tree`.
             progress: see `copy_tree`.
             on_file: see `copy_tree`.
+            copy_options: see `copy_tree`.
 
         Raises:
             NotFound: the directory does not exist, or `delete` is True and the root to copy is empty.

@@ -14,14 +14,14 @@ A dry run takes the same way and the same decisions; only the copies and the del
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Final, TypeAlias, TypedDict, TypeVar, get_args
 
 from entrepot.errors import Error, InvalidInput, NotFound, TransfersFailed
-from entrepot.raw import DEFAULT_COPY, DEFAULT_STAT, OpList, is_dir_path, normalize_path
+from entrepot.raw import DEFAULT_COPY, DEFAULT_STAT, DEFAULT_WRITE, OpCopy, OpList, is_dir_path, normalize_path
 from entrepot.types import Entry, Metadata
 from entrepot.types.numbers import as_integer
 from entrepot.types.records import replace
@@ -40,8 +40,9 @@ from .comparing import have_same_content
 from .copying import Side, copy_between
 from .deleting import delete_many
 from .globs import PathFilter, Patterns
+from .keywords import CopyOptions
 from .lister import Lister
-from .options import Path, checked_flag
+from .options import Path, checked, checked_flag
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Window
@@ -57,8 +58,11 @@ _DIGEST: Final = re.compile(r'"[0-9A-Fa-f]{32}(-[0-9]+)?"')
 """A strong etag that is a digest of the content: the MD5 of S3, also of the parts of an upload."""
 
 _RECURSIVE: Final = OpList(recursive=True)
-_ARGS: Final = replace(DEFAULT_COPY, concurrent=2)
-"""Several files are in flight already, so each has fewer requests than a single copy."""
+_REQUESTS: Final = 2
+"""Requests in flight for each file, by default: fewer than for a single copy, as there are several files already."""
+
+_OF_ONE_OBJECT: Final = ("if_match", "source_version", "source_content_length_hint")
+"""Options of a copy that name a content, which the files of a tree do not have in common."""
 
 
 class TreeOptions(TypedDict, total=False):
@@ -73,6 +77,7 @@ class TreeOptions(TypedDict, total=False):
     dry_run: bool
     progress: ReportProgress | None
     on_file: ReportFile | None
+    copy_options: CopyOptions
 
 
 class SyncOptions(TypedDict, total=False):
@@ -87,6 +92,7 @@ class SyncOptions(TypedDict, total=False):
     dry_run: bool
     progress: ReportProgress | None
     on_file: ReportFile | None
+    copy_options: CopyOptions
 
 
 class Rules:
@@ -103,9 +109,13 @@ class Rules:
         dry_run: whether nothing is copied or deleted.
         progress: called after each piece.
         on_file: called once for each file.
+        copy_options: the options of each copy.
+
+    Attributes:
+        copying: the arguments of each copy.
 
     Raises:
-        InvalidInput: a value is invalid.
+        InvalidInput: a value is invalid, or an option of a copy is for a single object.
     """
 
     def __init__(  # noqa: PLR0913 - each is a keyword of `copy_tree` or `sync`
@@ -121,6 +131,7 @@ class Rules:
         dry_run: bool = False,
         progress: ReportProgress | None = None,
         on_file: ReportFile | None = None,
+        copy_options: CopyOptions | None = None,
     ) -> None:
         self.accepts = PathFilter(include, exclude).accepts
         self._choose = _checked_function("choose", choose)
@@ -131,6 +142,7 @@ class Rules:
         self.is_dry = checked_flag("dry_run", dry_run)
         self.meter = Meter(progress)
         self.on_file = _checked_function("on_file", on_file)
+        self.copying = _checked_copying(copy_options)
 
     def chooses(self, entry: Entry) -> bool:
         """Whether the caller's function, if there is one, chooses a file."""
@@ -299,12 +311,26 @@ class _Transfer:
 
     async def _copy_one(self, entry: Entry, target: Side, meter: FileMeter) -> bool:
         """Copies a file. Returns whether it was copied as a whole, so that no piece was noted."""
-        args = _ARGS if entry.size is None else replace(_ARGS, source_content_length_hint=entry.size)
+        args = self.rules.copying
+        if entry.size is not None:
+            args = replace(args, source_content_length_hint=entry.size)
         made = await copy_between(replace(self.source, path=entry.path), target, args, meter.add)
         return made.is_server_side
 
     def _target(self, path: str) -> Side:
         return replace(self.target, path=_prefix(self.target.path) + path)
+
+
+async def _check_options(target: Side, rules: Rules) -> None:
+    """Refuses options that the target lacks, before the source is listed."""
+    given = rules.copying.to_write()
+    if given != DEFAULT_WRITE or rules.copying.if_not_exists:
+        args = replace(given, if_not_exists=rules.copying.if_not_exists)
+        try:
+            await target.accessor.write(f"{_prefix(target.path)}any", args)  # without I/O
+        except Error as error:
+            error.path = target.path
+            raise
 
 
 async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
@@ -321,6 +347,7 @@ async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
         TransfersFailed: some files failed; the others are copied.
     """
     _check_apart(source, target, is_mirror=rules.is_mirror)
+    await _check_options(target, rules)
     surplus = await _index(target, rules) if rules.is_difference or rules.is_mirror else {}
     runtime = source.context.runtime
     workers: Window[None] = runtime.window(rules.concurrent)
@@ -390,7 +417,12 @@ def _is_no_older(source: Metadata, target: Metadata) -> bool:
     return times[0] is not None and times[1] is not None and times[0] <= times[1]
 
 
-_COMPARISONS: Final = {"time": is_same, "size": _has_size, "update": _is_no_older}
+def _has_name(_: Metadata, __: Metadata) -> bool:
+    """Any file that is there at all."""
+    return True
+
+
+_COMPARISONS: Final = {"time": is_same, "size": _has_size, "update": _is_no_older, "name": _has_name}
 
 
 def _checked_comparison(compare: TreeComparison) -> TreeComparison:
@@ -398,6 +430,15 @@ def _checked_comparison(compare: TreeComparison) -> TreeComparison:
     if compare not in known:
         raise InvalidInput(f"compare must be one of {', '.join(map(repr, known))}, not {shown(compare)}")
     return compare
+
+
+def _checked_copying(options: CopyOptions | None) -> OpCopy:
+    given = options or {}
+    if not isinstance(given, Mapping):
+        raise InvalidInput(f"copy_options is a mapping of options of copy_to, not {type(options).__name__}")
+    if wrong := [name for name in _OF_ONE_OBJECT if name in given]:
+        raise InvalidInput(f"copy_options has {wrong[0]}, which is for a single object")
+    return checked(DEFAULT_COPY, {"concurrent": _REQUESTS, **given})
 
 
 def _checked_function(name: str, function: F) -> F:

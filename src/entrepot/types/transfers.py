@@ -58,7 +58,7 @@ class TreeStep:
 
 ReportFile: TypeAlias = Callable[[TreeStep], object]
 
-TreeComparison: TypeAlias = Literal["time", "size", "update", "content"]
+TreeComparison: TypeAlias = Literal["time", "size", "update", "content", "name"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,16 +54,17 @@ async def command(
     """
     session.guesses_types = not options["no_guess_mime_type"]
     if not is_recursive:
-        check_for_files(options)
+        check_for_files(options, has_checksum=True)
     keywords = file_keywords(options, options["chunk"])
     if is_standard(target):
         await _to_output(session, sources, is_raw=is_raw)
     elif any(map(is_standard, sources)):
         await _from_input(session, sources, session.find(target), keywords)
     elif is_recursive and not _is_local_file(session, sources):
-        await _tree(session, sources, session.find(target), TreeRules(options, skips_same=resume), keywords)
+        await _tree(session, sources, session.find(target), TreeRules(options, resume, keywords))
     else:
-        await _files(session, sources, target, keywords, is_raw=is_raw, is_dry=options["dry_run"], resume=resume)
+        how = {"is_dry": options["dry_run"], "resume": resume, "skips_same": options["checksum"]}
+        await _files(session, sources, target, keywords, is_raw=is_raw, how=how)
 
 
 async def _files(
@@ -73,8 +74,7 @@ async def _files(
     keywords: dict[str, Any],
     *,
     is_raw: bool,
-    is_dry: bool,
-    resume: bool,
+    how: dict[str, bool],
 ) -> None:
     target = session.find(word)
     has_several = len(sources) > 1 or (not is_raw and session.find(sources[0]).is_pattern)
@@ -82,7 +82,7 @@ async def _files(
     transfer = Transfer(session, "copy")
     async with aclosing(expanded(session, sources, is_raw=is_raw)) as places:
         async for source in places:
-            await transfer.file(source, target_of(source, target, into=into), keywords, is_dry=is_dry, resume=resume)
+            await transfer.file(source, target_of(source, target, into=into), keywords, **how)
 
 
 def _is_local_file(session: Session, sources: tuple[str, ...]) -> bool:
@@ -91,13 +91,9 @@ def _is_local_file(session: Session, sources: tuple[str, ...]) -> bool:
     return len(sources) == 1 and source.is_local and not source.is_directory and not source.is_pattern
 
 
-async def _tree(
-    session: Session, sources: tuple[str, ...], target: Place, rules: TreeRules, keywords: dict[str, Any]
-) -> None:
+async def _tree(session: Session, sources: tuple[str, ...], target: Place, rules: TreeRules) -> None:
     if len(sources) > 1:
         raise click.UsageError("-r takes one source: the files of several would be mixed in the target")
-    if keywords:
-        raise click.UsageError("--no-clobber, --chunk and the options of the content do not go with -r")
     source = session.find(sources[0])
     session.check_values()
     await Transfer(session, "copy").tree(source.as_directory(), target.as_directory(), rules)

@@ -32,14 +32,15 @@ async def command(session: Session, left: str, right: str, is_brief: bool, size_
     here, there = session.find(left), session.find(right)
     session.check_values()
     try:
-        here, _ = await described(here)
-        there, _ = await described(there)
+        here, left_metadata = await described(here)
+        there, right_metadata = await described(there)
         if here.is_directory != there.is_directory:
             raise click.UsageError("one is a directory and the other is not")
         if here.is_directory:
             await _compare_trees(session, here, there, "size" if size_only else "content")
         else:
-            await _compare_objects(session, here, there, is_brief=is_brief)
+            sizes = left_metadata.content_length, right_metadata.content_length
+            await _compare_objects(session, here, there, is_brief=is_brief or not all(map(_is_short, sizes)))
     except Error as error:
         session.fail(f"{left} {right}", error)
 
@@ -76,16 +77,19 @@ def _differ(session: Session, text: str, **record: object) -> None:
 
 
 async def _compare_objects(session: Session, here: Place, there: Place, *, is_brief: bool) -> None:
-    left, right = await here.operator.read(here.path), await there.operator.read(there.path)
-    if left == right:
+    if await here.operator.has_same_content(there.operator, here.path, there.path):
         return
-    texts = None if is_brief or max(len(left), len(right)) > _TEXT_LIMIT else _texts(left, right)
+    texts = None if is_brief else _texts(await here.operator.read(here.path), await there.operator.read(there.path))
     if texts is None:
         _differ(session, f"{here.name} and {there.name} differ", left=here.name, right=there.name)
         return
     session.exit_code = worst(session.exit_code, FAILED)
     for line in difflib.unified_diff(*texts, here.name, there.name, lineterm=""):
         session.output.show(line, line=line)
+
+
+def _is_short(size: int | None) -> bool:
+    return size is not None and size <= _TEXT_LIMIT
 
 
 def _texts(left: bytes, right: bytes) -> tuple[list[str], list[str]] | None:

@@ -45,11 +45,11 @@ async def command(
         check_for_files(options)
         await _files(session, sources, target, keywords, is_raw=is_raw, is_dry=options["dry_run"])
         return
-    if len(sources) > 1 or keywords:
-        raise click.UsageError("-r takes one source, and no option of single files")
+    if len(sources) > 1:
+        raise click.UsageError("-r takes one source: the files of several would be mixed in the target")
     source, there = session.find(sources[0]).as_directory(), session.find(target).as_directory()
     session.check_values()
-    copied = await Transfer(session, "move").tree(source, there, TreeRules(options))
+    copied = await Transfer(session, "move").tree(source, there, TreeRules(options, copy_options=keywords))
     if copied is not None and not options["dry_run"]:
         await _delete_moved(session, source, copied)
 

@@ -8,7 +8,7 @@ import click
 
 from entrepot.cli.completion import PLACE
 from entrepot.cli.session import Session
-from entrepot.cli.transfer import Transfer, TreeRules, with_tree_options
+from entrepot.cli.transfer import Transfer, TreeRules, file_keywords, with_content_options, with_tree_options
 from entrepot.cli.verb import verb
 
 
@@ -17,6 +17,7 @@ from entrepot.cli.verb import verb
 @click.argument("target", type=PLACE, metavar="TARGET")
 @click.option("--delete", is_flag=True, help="Delete the files of TARGET that SOURCE lacks. Try it with --dry-run.")
 @with_tree_options
+@with_content_options
 async def command(session: Session, source: str, target: str, delete: bool, **options: Any) -> None:
     """Copy the files of SOURCE that TARGET does not have yet.
 
@@ -26,7 +27,6 @@ async def command(session: Session, source: str, target: str, delete: bool, **op
     """
     session.guesses_types = not options["no_guess_mime_type"]
     here, there = session.find(source).as_directory(), session.find(target).as_directory()
-    if options["chunk"] is not None:
-        raise click.UsageError("--chunk is for single files")
+    rules = TreeRules(options, skips_same=True, copy_options=file_keywords(options, options["chunk"]))
     session.check_values()
-    await Transfer(session, "copy").tree(here, there, TreeRules(options, skips_same=True), delete=delete)
+    await Transfer(session, "copy").tree(here, there, rules, delete=delete)
