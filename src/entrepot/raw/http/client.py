@@ -103,7 +103,29 @@ class HttpClient(Generic[D]):
 
     async def store(self, request: HttpRequest) -> HttpHeaders:
         """Does the same for a request whose content is an object or a part of one."""
-        return self._done(*await _read_whole(await self._send(request, _SUCCESS, None, is_content=True)))
+        headers, _ = await self.store_described(request)
+        return headers
+
+    async def store_described(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
+        """Does the same, and returns the content of the response too."""
+        headers, content = await _read_whole(await self._send(request, _SUCCESS, None, is_content=True))
+        return self._done(headers, content), content
+
+    async def exchange(
+        self, request: HttpRequest, statuses: Container[int], *, is_content: bool = False
+    ) -> tuple[int, HttpHeaders, bytes]:
+        """Returns the status, the headers and the whole content of a response with one of these statuses.
+
+        Arguments:
+            request: the request.
+            statuses: the expected statuses, where others than success mean something.
+            is_content: whether the content of the request is an object or a part of one.
+
+        Raises:
+            Error: the response has any other status, or more than `RESPONSE_LIMIT` bytes.
+        """
+        response = await self._send(request, statuses, None, is_content=is_content)
+        return response.status, *await _read_whole(response)
 
     def _done(self, headers: HttpHeaders, content: bytes) -> HttpHeaders:
         self.dialect.check_done(headers, content)

@@ -116,9 +116,26 @@ class Dialect:
         check_honoured(metadata, args)
         return metadata
 
+    def describe_found(self, headers: HttpHeaders, content: bytes, args: OpStat, **overrides: Any) -> Metadata:
+        """The metadata in the response to a stat. A store that states it in the content overrides this.
+
+        Raises:
+            ConditionNotMatch: as `describe_requested`.
+            Unexpected: the content cannot be understood.
+        """
+        return self.describe_requested(headers, args, **overrides)
+
     def describe_stored(self, headers: HttpHeaders, size: int) -> Metadata:
         """The metadata of an object of `size` bytes, from the response to the PUT that stored it."""
         return Metadata(content_length=size, etag=header_etag(headers))
+
+    def describe_created(self, headers: HttpHeaders, content: bytes, size: int) -> Metadata:
+        """The same, from the whole response. A store that states the metadata in the content overrides this."""
+        return self.describe_stored(headers, size)
+
+    def with_content(self, request: HttpRequest, content: bytes) -> HttpRequest:
+        """The request of `put` with the content of the object, which it was built without."""
+        return request.with_content(content)
 
     def error(self, status: int, headers: HttpHeaders, content: bytes, args: ObjectArgs | None = None) -> Error:
         """The error that a response means.

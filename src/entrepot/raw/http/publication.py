@@ -54,18 +54,20 @@ class Publication(Generic[D]):
             content: the content of the object.
             more: headers that depend on the content.
         """
-        return self._client.dialect.describe_stored(await self.send(content, more), len(content))
+        response = await self._attempt(self._client.store_described, self._request(content, more))
+        return self._client.dialect.describe_created(*response, len(content))
 
     async def send(self, content: bytes, more: Sequence[Header] = ()) -> HttpHeaders:
         """Does the same, and returns the headers of the response."""
-        request = self._put.with_content(content)
-        if more:
-            request = request.with_headers([*request.headers, *more])
-        return await self._attempt(self._client.store, request)
+        return await self._attempt(self._client.store, self._request(content, more))
 
     async def call(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
         """Sends any other request that makes the object visible, such as the end of an upload in parts."""
         return await self._attempt(self._client.call, request)
+
+    def _request(self, content: bytes, more: Sequence[Header]) -> HttpRequest:
+        request = self._client.dialect.with_content(self._put, content)
+        return request.with_headers([*request.headers, *more]) if more else request
 
     async def _attempt(self, send: Callable[[HttpRequest], Awaitable[T]], request: HttpRequest) -> T:
         was_unsure, self.is_unsure = self.is_unsure, True

@@ -58,9 +58,9 @@ class HttpStore(Accessor, Generic[D]):
         self._deletions = deletions or HttpDeletions(client, info.root)
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
-        headers, _ = await self._client.call(self._dialect.head(self._key(path), args), args)
+        headers, content = await self._client.call(self._dialect.head(self._key(path), args), args)
         mode = EntryMode.DIR if is_dir_path(path) else EntryMode.FILE
-        return RpStat(metadata=self._dialect.describe_requested(headers, args, mode=mode))
+        return RpStat(metadata=self._dialect.describe_found(headers, content, args, mode=mode))
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, HttpReader]:
         return self._opened(path, args, self._dialect.get(self._key(path), args))
