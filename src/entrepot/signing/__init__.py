@@ -1,8 +1,8 @@
 """Credentials and request signing, independent of any service.
 
-Public names: a `Provider` loads credentials, a `CredentialCache` keeps and renews them (`provider.py`), and
-`Credentials` are the keys of AWS (`aws.py`). A service of another cloud uses the same cache with a class of its own
-that has `expires_at`.
+Public names: a `Provider` loads credentials, a `CredentialCache` keeps and renews them, `Credentials` are
+the keys of AWS (`aws.py`), and a `GoogleToken` is a token of Google Cloud (`google/`). A service of another cloud uses
+the same cache with a class of its own that has `expires_at`.
 """
 
 from typing import TYPE_CHECKING
@@ -11,9 +11,19 @@ from entrepot._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .aws import Credentials
+    from .google.token import GoogleToken
     from .provider import CallableProvider, CredentialCache, Expiring, FixedProvider, Provider, provider_of
 
-__all__ = ["CallableProvider", "CredentialCache", "Credentials", "Expiring", "FixedProvider", "Provider", "provider_of"]
+__all__ = [
+    "CallableProvider",
+    "CredentialCache",
+    "Credentials",
+    "Expiring",
+    "FixedProvider",
+    "GoogleToken",
+    "Provider",
+    "provider_of",
+]
 
 __getattr__ = lazy_names(
     __name__,
@@ -23,6 +33,7 @@ __getattr__ = lazy_names(
         "Credentials": "aws",
         "Expiring": "provider",
         "FixedProvider": "provider",
+        "GoogleToken": "google.token",
         "Provider": "provider",
         "provider_of": "provider",
     },
