@@ -9,6 +9,7 @@ from entrepot._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .fs import Fs
+    from .gcs import Gcs
     from .http import Http
     from .memory import Memory
     from .s3 import S3
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "S3",
     "Fs",
+    "Gcs",
     "Http",
     "Memory",
     "Sqlite",
@@ -26,6 +28,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "Fs": "fs",
+        "Gcs": "gcs",
         "Http": "http",
         "Memory": "memory",
         "S3": "s3",

@@ -16,6 +16,8 @@ SCHEMES: Final = {
     # Written by `python tools/generate_services.py`
     "file": "Fs",
     "fs": "Fs",
+    "gcs": "Gcs",
+    "gs": "Gcs",
     "http": "Http",
     "https": "Http",
     "memory": "Memory",

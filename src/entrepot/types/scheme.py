@@ -19,6 +19,7 @@ class Scheme(StrEnum):
 
     # Written by `python tools/generate_services.py`
     FS = "fs"
+    GCS = "gcs"
     HTTP = "http"
     MEMORY = "memory"
     S3 = "s3"

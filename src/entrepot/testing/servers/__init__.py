@@ -6,6 +6,7 @@ id when its `with` block ends. A forked child that leaves the block stops nothin
 
 from .ceph import radosgw
 from .gateways import juicefs, rclone
+from .gcs import GcsServer, fake_gcs
 from .iam import moto
 from .openstack import swift
 from .process import NotInstalled, ServerFailed, free_ports, running
@@ -14,11 +15,13 @@ from .seaweedfs import SeaweedFS, seaweedfs
 from .web import Nginx, nginx, nginx_program
 
 __all__ = [
+    "GcsServer",
     "Nginx",
     "NotInstalled",
     "S3Server",
     "SeaweedFS",
     "ServerFailed",
+    "fake_gcs",
     "free_ports",
     "juicefs",
     "moto",

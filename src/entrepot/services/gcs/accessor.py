@@ -1,0 +1,157 @@
+"""The gcs service."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from entrepot.errors import Error
+from entrepot.raw import (
+    AccessorInfo,
+    OpCopy,
+    OpDelete,
+    OpPresign,
+    OpRead,
+    OpStat,
+    OpWrite,
+    RpCopy,
+    RpPresign,
+    RpWrite,
+    WholeWrite,
+    oio,
+)
+from entrepot.raw.http.client import HttpClient
+from entrepot.raw.http.store import HttpStore
+from entrepot.raw.runtime import Window
+from entrepot.types import Capability, Scheme
+from entrepot.types.records import replace
+
+from .batch import MAX_DELETIONS
+from .copier import Rewrite
+from .core import GcsCore
+from .deleter import GcsDeletions
+from .parts import MAX_PART, MIN_PART, XmlUpload
+from .resumable import MAX_SIZE, ResumableWriter
+from .snapshots import resolved_to_sign
+from .stored import NewObject
+
+CAPABILITY: Final = Capability(
+    stat=True,
+    stat_with_version=True,
+    stat_with_if_match=True,
+    stat_with_if_none_match=True,
+    stat_with_if_modified_since=True,
+    stat_with_if_unmodified_since=True,
+    read=True,
+    read_can_next=True,
+    read_with_suffix=True,
+    read_with_version=True,
+    read_with_if_match=True,
+    read_with_if_none_match=True,
+    write=True,
+    write_can_empty=True,
+    write_with_content_type=True,
+    write_with_content_disposition=True,
+    write_with_content_encoding=True,
+    write_with_content_language=True,
+    write_with_cache_control=True,
+    write_with_user_metadata=True,
+    write_with_storage_class=True,
+    write_with_acl=True,
+    write_with_if_match=True,
+    write_with_if_not_exists=True,
+    write_multi_min_size=MIN_PART,
+    write_multi_max_size=MAX_PART,
+    write_total_max_size=MAX_SIZE,
+    delete=True,
+    delete_with_version=True,
+    delete_with_if_match=True,
+    delete_max_size=MAX_DELETIONS,
+    list=True,
+    list_can_prefix=True,
+    list_with_recursive=True,
+    list_with_start_after=True,
+    list_with_versions=True,
+    copy=True,
+    copy_with_if_not_exists=True,
+    copy_with_if_match=True,
+    copy_with_source_version=True,
+    copy_with_content_type=True,
+    copy_with_content_disposition=True,
+    copy_with_content_encoding=True,
+    copy_with_content_language=True,
+    copy_with_cache_control=True,
+    copy_with_user_metadata=True,
+    copy_with_storage_class=True,
+    copy_with_acl=True,
+    presign=True,
+    presign_read=True,
+    presign_stat=True,
+    presign_write=True,
+    presign_delete=True,
+    shared=True,
+)
+UNSIGNED_CAPABILITY: Final = replace(CAPABILITY, presign_write=False, presign_delete=False)
+"""The same without credentials. Presigning is then offered for reads of a public bucket."""
+
+DEFAULT_CONCURRENT: Final = 4
+"""How many parts of an object are in flight, unless `concurrent` says otherwise."""
+
+
+class GcsAccessor(HttpStore[GcsCore]):
+    """Objects in one bucket.
+
+    Arguments:
+        client: sends the requests.
+        root: the prefix of every key, normalized.
+        has_parts: whether the server has multipart uploads of the XML API.
+        source: the accessor that sources of copies belong to; None is this one.
+    """
+
+    def __init__(
+        self, client: HttpClient[GcsCore], root: str, *, has_parts: bool, source: GcsAccessor | None = None
+    ) -> None:
+        capability = UNSIGNED_CAPABILITY if client.is_anonymous else CAPABILITY
+        info = AccessorInfo(scheme=Scheme.GCS, root=root, name=client.dialect.bucket, native_capability=capability)
+        super().__init__(info, client, GcsDeletions(client, root))  # kept, since they learn what the server has
+        self._has_parts = has_parts
+        self._source = source
+
+    async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
+        return RpWrite(), self._writer(NewObject(self._client, self._key(path), args), args)
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        if len(data) > self._sizes(args).size(1):
+            return await self.write(path, args)
+        target = NewObject(self._client, self._key(path), args)
+        try:
+            return await target.store(data if isinstance(data, bytes) else bytes(data))
+        except Error as error:
+            # The next attempt is made by the same publication, which knows that this one may have stored the object.
+            return RpWrite(), oio.FailedWriter(self._writer(target, args), error)
+
+    def _writer(self, target: NewObject, args: OpWrite) -> oio.Write:
+        """Parts take no conditions, and not every server has them."""
+        sizes = self._sizes(args)
+        if not self._has_parts or args.if_match is not None or args.if_not_exists:
+            return ResumableWriter(target, sizes.size(1))
+        window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
+        return oio.MultipartWriter(XmlUpload(target, args), sizes, window)
+
+    def _sizes(self, args: OpWrite) -> oio.PartSizes:
+        return oio.PartSizes(CAPABILITY, args)
+
+    def copying_from(self, source: GcsAccessor) -> GcsAccessor:
+        """This accessor, except that the source of a copy is an object of another one."""
+        accessor = GcsAccessor(self._client, self.info.root, has_parts=self._has_parts, source=source)
+        accessor.info = replace(self.info, copies_from_elsewhere=True)
+        return accessor
+
+    async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, oio.Copy]:
+        there = self._source or self
+        return RpCopy(), Rewrite(self._client, there._client, there._key(source), self._key(target), args)  # noqa: SLF001 - of this class
+
+    async def presign(self, path: str, args: OpPresign) -> RpPresign:
+        operation = args.operation
+        if isinstance(operation, OpRead | OpStat | OpWrite | OpDelete) and operation.if_match is not None:
+            args = replace(args, operation=await resolved_to_sign(self._client, self._key(path), operation))
+        return await super().presign(path, args)
