@@ -211,7 +211,8 @@ class _Stream:
 
     async def _headers_of(self, response: RpRead) -> dict[str, str]:
         """The headers and user metadata of the source that no option of the copy replaces."""
-        found = _headers(response.metadata or await self._describe())
+        stated = response.metadata if self._source.accessor.info.reads_describe_all else None
+        found = _headers(stated or await self._describe())
         return {name: value for name, value in found if getattr(self._given, _option(name)) is None}
 
     def _that_fit(self, headers: Mapping[str, str]) -> dict[str, str]:

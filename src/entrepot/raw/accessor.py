@@ -89,6 +89,8 @@ class AccessorInfo:
             sends through `context.http` can leave it out: the stack notices.
         copies_from_elsewhere: whether the source of `copy` is a path in another root or container, so that equal paths
             are two objects (`ServiceConfig.builder_of_copies`).
+        reads_describe_all: whether the response to a read has the user metadata and all headers of the object. If not,
+            a copy that is streamed asks for them by a stat.
     """
 
     scheme: str
@@ -99,6 +101,7 @@ class AccessorInfo:
     chunks_from_one_body: bool = False
     is_remote: bool = False
     copies_from_elsewhere: bool = False
+    reads_describe_all: bool = True
 
     def __post_init__(self) -> None:
         if self.capability is _AS_NATIVE:

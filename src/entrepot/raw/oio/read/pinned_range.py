@@ -252,8 +252,9 @@ class PinnedRange:
         return self.reached if self.size is None else self.size
 
     async def describe(self) -> Metadata:
-        """Returns the metadata of the whole object, by `stat` if no response has had it yet."""
-        return self.response.metadata or await self._stat()
+        """Returns the metadata of the whole object, by `stat` if no response has had all of it yet."""
+        is_known = self._accessor.info.reads_describe_all
+        return (self.response.metadata if is_known else None) or await self._stat()
 
     async def learn_size(self) -> int:
         """Returns the size of the range. If it is unknown, requests it by `stat`, or else by a read of one byte.
@@ -262,7 +263,7 @@ class PinnedRange:
             Unsupported: the service does not report the size of the object.
         """
         if self.size is None or self._is_size_loose:
-            self._locate((await self.describe()).content_length)
+            self._locate((self.response.metadata or await self._stat()).content_length)
         if self.size is None:
             await self._probe()
         if self.size is None:
