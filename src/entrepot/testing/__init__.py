@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         S3Server,
         SeaweedFS,
         ServerFailed,
+        StrictGcs,
         fake_gcs,
         juicefs,
         moto,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         rclone,
         running,
         seaweedfs,
+        strict_gcs,
         swift,
     )
     from .synthetic import Call, Misuse, Script, Synthetic
@@ -99,6 +101,7 @@ __all__ = [
     "ScriptedServer",
     "SeaweedFS",
     "ServerFailed",
+    "StrictGcs",
     "Synthetic",
     "SyntheticTree",
     "Take",
@@ -118,6 +121,7 @@ __all__ = [
     "run_case",
     "running",
     "seaweedfs",
+    "strict_gcs",
     "swift",
     "whole_response",
 ]
@@ -132,8 +136,8 @@ _ROOMS = {
         *("DeadConnections", "EveryNth", "InTurn", "OneObject", "chunked", "raw_response", "whole_response"),
     ),
     "servers": (
-        *("GcsServer", "Nginx", "NotInstalled", "S3Server", "SeaweedFS", "ServerFailed", "running"),
-        *("fake_gcs", "juicefs", "moto", "nginx", "radosgw", "rclone", "seaweedfs", "swift"),
+        *("GcsServer", "Nginx", "NotInstalled", "S3Server", "SeaweedFS", "ServerFailed", "StrictGcs", "running"),
+        *("fake_gcs", "juicefs", "moto", "nginx", "radosgw", "rclone", "seaweedfs", "strict_gcs", "swift"),
     ),
     "synthetic": ("Call", "Misuse", "Script", "Synthetic"),
     "synthetic_tree": ("SyntheticTree",),

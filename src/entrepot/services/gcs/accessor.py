@@ -111,7 +111,13 @@ class GcsAccessor(HttpStore[GcsCore]):
         self, client: HttpClient[GcsCore], root: str, *, has_parts: bool, source: GcsAccessor | None = None
     ) -> None:
         capability = UNSIGNED_CAPABILITY if client.is_anonymous else CAPABILITY
-        info = AccessorInfo(scheme=Scheme.GCS, root=root, name=client.dialect.bucket, native_capability=capability)
+        info = AccessorInfo(
+            scheme=Scheme.GCS,
+            root=root,
+            name=client.dialect.bucket,
+            native_capability=capability,
+            reads_describe_all=False,
+        )
         super().__init__(info, client, GcsDeletions(client, root))  # kept, since they learn what the server has
         self._has_parts = has_parts
         self._source = source

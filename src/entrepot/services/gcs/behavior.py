@@ -23,6 +23,7 @@ _LACKS: Final = {
 }
 
 _SAMPLE: Final = Gcs("sample", skip_signature=True)
+_SIGNED: Final = Gcs("sample", token="token")  # noqa: S106
 
 
 def config_for(server: Any, bucket: str, root: str) -> Gcs:
@@ -37,5 +38,15 @@ def _open(place: Place) -> Store:
     return Store(config, lambda path, content: server.put(f"{place.root}/{path}", content))
 
 
-TARGETS: Final = (SuiteTarget("gcs", _SAMPLE, _open, server="fake_gcs", lacks=_LACKS),)
-"""Objects in fake-gcs-server."""
+def _open_strict(place: Place) -> Store:
+    server = place.server
+    bucket = server.versioned_bucket() if place.is_versioned else server.bucket
+    config = Gcs(bucket, place.root, server.endpoint, credential=server.credential, xml_uploads=True)
+    return Store(config, lambda path, content: server.put(f"{place.root}/{path}", content))
+
+
+TARGETS: Final = (
+    SuiteTarget("gcs", _SAMPLE, _open, server="fake_gcs", lacks=_LACKS),
+    SuiteTarget("gcs_strict", _SIGNED, _open_strict, server="strict_gcs"),
+)
+"""Objects in fake-gcs-server, and in a server of ours for what it lacks."""

@@ -12,6 +12,7 @@ from .openstack import swift
 from .process import NotInstalled, ServerFailed, free_ports, running
 from .s3 import S3Server
 from .seaweedfs import SeaweedFS, seaweedfs
+from .strict_gcs import StrictGcs, strict_gcs
 from .web import Nginx, nginx, nginx_program
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "S3Server",
     "SeaweedFS",
     "ServerFailed",
+    "StrictGcs",
     "fake_gcs",
     "free_ports",
     "juicefs",
@@ -31,5 +33,6 @@ __all__ = [
     "rclone",
     "running",
     "seaweedfs",
+    "strict_gcs",
     "swift",
 ]
