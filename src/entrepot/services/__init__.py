@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from entrepot._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .azblob import Azblob
     from .fs import Fs
     from .gcs import Gcs
     from .http import Http
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "S3",
+    "Azblob",
     "Fs",
     "Gcs",
     "Http",
@@ -27,6 +29,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "Azblob": "azblob",
         "Fs": "fs",
         "Gcs": "gcs",
         "Http": "http",

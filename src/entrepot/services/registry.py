@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SCHEMES: Final = {
     # Written by `python tools/generate_services.py`
+    "az": "Azblob",
+    "azblob": "Azblob",
     "file": "Fs",
     "fs": "Fs",
     "gcs": "Gcs",
@@ -24,6 +26,8 @@ SCHEMES: Final = {
     "s3": "S3",
     "s3a": "S3",
     "sqlite": "Sqlite",
+    "wasb": "Azblob",
+    "wasbs": "Azblob",
     # until here
 }
 """The name in `entrepot.services` of the class of each built-in scheme and alias."""

@@ -18,6 +18,7 @@ class Scheme(StrEnum):
     """
 
     # Written by `python tools/generate_services.py`
+    AZBLOB = "azblob"
     FS = "fs"
     GCS = "gcs"
     HTTP = "http"

@@ -61,6 +61,10 @@ class HttpClient(Generic[D]):
         """Whether requests are sent without credentials."""
         return self._signer.is_anonymous
 
+    async def sign(self, request: HttpRequest) -> HttpRequest:
+        """Returns the request with its credentials, to be sent inside another one, as in a batch."""
+        return self._signer.sign_now(request) or await self._signer.sign(request)
+
     async def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
         """Returns the request in a form that anyone who has it can send until it expires."""
         return await self._signer.presign(request, expires)

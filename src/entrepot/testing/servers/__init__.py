@@ -4,6 +4,7 @@ Every server listens on 127.0.0.1 only, on ports that were free, and is stopped 
 id when its `with` block ends. A forked child that leaves the block stops nothing. These helpers block.
 """
 
+from .azure import AzuriteServer, azurite
 from .ceph import radosgw
 from .gateways import juicefs, rclone
 from .gcs import GcsServer, fake_gcs
@@ -16,6 +17,7 @@ from .strict_gcs import StrictGcs, strict_gcs
 from .web import Nginx, nginx, nginx_program
 
 __all__ = [
+    "AzuriteServer",
     "GcsServer",
     "Nginx",
     "NotInstalled",
@@ -23,6 +25,7 @@ __all__ = [
     "SeaweedFS",
     "ServerFailed",
     "StrictGcs",
+    "azurite",
     "fake_gcs",
     "free_ports",
     "juicefs",

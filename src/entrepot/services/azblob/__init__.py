@@ -1,0 +1,5 @@
+"""Objects in a table."""
+
+from .config import Azblob
+
+__all__ = ["Azblob"]

@@ -1,0 +1,154 @@
+"""Deletions of many blobs by one request: Blob Batch of the Azure Storage REST API Reference.
+
+Each part of the request is a request of its own, with its own date and signature. A part that is refused for its
+credentials is sent once more, alone, where old credentials are replaced.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import urlsplit
+
+from entrepot.errors import Error, NotFound, PermissionDenied, Unexpected
+from entrepot.raw import build_abs_path
+from entrepot.raw.http.client import HttpClient
+from entrepot.raw.http.deletions import HttpDeletions
+from entrepot.raw.http.error_table import plain_name
+from entrepot.raw.http.transport import HttpHeaders, HttpRequest
+from entrepot.raw.oio.delete.deletions import Deletion, of_deletion
+
+from .core import AzblobCore
+from .errors import code_error
+from .names import check_key
+
+MAX_DELETIONS: Final = 256
+"""The most blobs that one request deletes."""
+
+_LEFT_OUT: Final = frozenset({"host", "x-ms-version"})
+_PART: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
+_ID: Final = re.compile(rb"(?im)^content-id:\s*([0-9]{1,5})\s*$")
+_CODE: Final = re.compile(rb"(?im)^x-ms-error-code:\s*([A-Za-z0-9]{1,60})\s*$")
+_MISSING: Final = frozenset({400, 404, 405, 501})
+"""The statuses of a server that has no batches."""
+
+
+class AzblobDeletions(HttpDeletions[AzblobCore]):
+    """Deletes blobs below a root.
+
+    Arguments:
+        client: sends the requests.
+        root: the prefix of every key, normalized.
+    """
+
+    __slots__ = ("_has_batch",)
+
+    def __init__(self, client: HttpClient[AzblobCore], root: str) -> None:
+        super().__init__(client, root)
+        self._has_batch = True
+
+    async def delete_many(self, deletions: Sequence[Deletion]) -> list[Error]:
+        """Deletes many paths, by one request where possible, and returns the errors of failed ones."""
+        joint, alone = list[Deletion](), list[Deletion]()
+        for deletion in deletions:
+            (joint if self._can_join(deletion) else alone).append(deletion)
+        if len(joint) == 1:
+            return await super().delete_many(deletions)
+        failures = await self._delete_jointly(joint) if joint else []
+        return [*failures, *await super().delete_many(alone)]
+
+    async def _delete_jointly(self, deletions: Sequence[Deletion]) -> list[Error]:
+        core = self._client.dialect
+        requests = [core.delete(build_abs_path(self._root, path), args) for path, args in deletions]
+        signed = [await self._client.sign(request) for request in requests]
+        try:
+            headers, content = await self._client.call(batch(core, signed))
+        except Error as error:
+            if error.context.get("status") not in _MISSING or error.is_temporary:
+                raise
+            self._has_batch = False
+            return await super().delete_many(deletions)
+        outcomes = batch_outcomes(headers, content, len(deletions))
+        again = [deletions[index] for index, error in outcomes.items() if isinstance(error, PermissionDenied)]
+        failures = [
+            of_deletion(error, *deletions[index])
+            for index, error in outcomes.items()
+            if error is not None and not isinstance(error, PermissionDenied)
+        ]
+        return [*failures, *await super().delete_many(again)]
+
+    def _can_join(self, deletion: Deletion) -> bool:
+        path, args = deletion
+        key = build_abs_path(self._root, path)
+        return self._has_batch and bool(key) and args.if_match is None and _is_key(key)
+
+
+def batch(core: AzblobCore, requests: Sequence[HttpRequest]) -> HttpRequest:
+    """Blob Batch.
+
+    Arguments:
+        core: the container.
+        requests: the deletions, with their credentials.
+    """
+    boundary = f"batch_{secrets.token_hex(16)}"
+    parts = [_part(boundary, number, request) for number, request in enumerate(requests)]
+    content = "".join([*parts, f"--{boundary}--\r\n"]).encode()
+    headers = [("Content-Type", f"multipart/mixed; boundary={boundary}")]
+    return core.on_container("POST", [("comp", "batch")], headers, content)
+
+
+def batch_outcomes(headers: HttpHeaders, content: bytes, count: int) -> dict[int, Error | None]:
+    """What became of each deletion, by its index in the request; None if it succeeded, or there was no blob.
+
+    Raises:
+        Unexpected: the response does not state it for each. Temporary: deleting twice does no harm.
+    """
+    boundary = headers.get("content-type", "").partition("boundary=")[2].strip().strip('"').encode("ascii", "replace")
+    parts = content.split(b"--" + boundary)[1:-1] if boundary else []
+    outcomes = dict[int, Error | None]()
+    for place, part in enumerate(parts):
+        status, stated = _PART.search(part), _ID.search(part)
+        if status is not None:
+            code = _CODE.search(part)
+            index = place if stated is None else int(stated[1])
+            outcomes[index] = _failure(int(status[1]), None if code is None else code[1].decode())
+    if sorted(outcomes) != list(range(count)):
+        raise Unexpected("the storage does not state which blobs of a batch it deleted", is_temporary=True)
+    return outcomes
+
+
+def _failure(status: int, code: str | None) -> Error | None:
+    if 200 <= status < 300:
+        return None
+    error = code_error(status, plain_name(code))
+    return None if isinstance(error, NotFound) else error
+
+
+def _part(boundary: str, number: int, request: HttpRequest) -> str:
+    parts = urlsplit(request.url)
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    headers = [header for header in request.headers if header[0].lower() not in _LEFT_OUT]
+    lines = [
+        f"--{boundary}",
+        "Content-Type: application/http",
+        "Content-Transfer-Encoding: binary",
+        f"Content-ID: {number}",
+        "",
+        f"{request.method} {target} HTTP/1.1",
+        *(f"{name}: {value}" for name, value in headers),
+        "Content-Length: 0",
+        "",
+        "",
+    ]
+    return "\r\n".join(lines)
+
+
+def _is_key(key: str) -> bool:
+    """Whether there can be a blob with this key. The others fail one by one."""
+    try:
+        check_key(key)
+    except Error:
+        return False
+    return True

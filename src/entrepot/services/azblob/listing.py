@@ -1,0 +1,131 @@
+"""Listings, pure: List Blobs of the Azure Storage REST API Reference.
+
+User metadata is requested with each page, since it is all that tells directories of hierarchical accounts from empty
+blobs: both are blobs without content there (`hdi_isfolder`). Such a blob `a` is the entry `a/`, and comes once, though
+a page may also have the prefix `a/`.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from entrepot.errors import Unexpected
+from entrepot.raw import OpList, build_abs_path, is_dir_path
+from entrepot.raw.http.headers import parse_http_date, parse_length, quoted_etag
+from entrepot.raw.http.transport import HttpHeaders, HttpRequest
+from entrepot.raw.http.xml import Row
+from entrepot.raw.oio.list.page import Page
+from entrepot.types import Entry, EntryMode, Metadata
+
+from .core import AzblobCore, is_folder
+
+MAX_RESULTS: Final = 5000
+"""The most entries that Azure returns in one page."""
+
+_PREFIX: Final = "BlobPrefix"
+_ROWS: Final = frozenset({"Blob", _PREFIX})
+_METADATA: Final = "Metadata/"
+
+
+class Listing:
+    """One listing: builds the request for each page and reads its response. The token is the marker of Azure.
+
+    Arguments:
+        core: the dialect.
+        root: the prefix of every key, normalized.
+        path: the directory or prefix to list.
+        args: the options.
+    """
+
+    def __init__(self, core: AzblobCore, root: str, path: str, args: OpList) -> None:
+        self._core = core
+        self._root = len(root) - 1
+        self._prefix = build_abs_path(root, path)
+        self._args = args
+        self._folders = set[str]()
+
+    def request(self, token: str | None) -> HttpRequest:
+        """The request for the page of a token; None is the first."""
+        query = [("comp", "list")]
+        if self._prefix:
+            query.append(("prefix", self._prefix))
+        if not self._args.recursive:
+            query.append(("delimiter", "/"))
+        if self._args.limit is not None:
+            query.append(("maxresults", str(min(self._args.limit, MAX_RESULTS))))
+        if token is not None:
+            query.append(("marker", token))
+        return self._core.on_container("GET", [*query, ("include", ",".join(self._included()))])
+
+    def page(self, headers: HttpHeaders, content: bytes) -> Page:
+        """The entries in a response. Keys that no path leads to are left out.
+
+        Raises:
+            Error: the response cannot be understood.
+        """
+        document = self._core.document(headers, content, "EnumerationResults", _ROWS, row_depth=3)
+        return Page(list(self._entries(document.rows)), document.fields.get("NextMarker") or None)
+
+    def _included(self) -> list[str]:
+        versions = ["versions"] if self._args.versions else []
+        deleted = ["deletedwithversions"] if self._args.deleted else []
+        return ["metadata", *versions, *deleted]
+
+    def _entries(self, rows: list[Row]) -> Iterator[Entry]:
+        for name, values in rows:
+            key = values.get("Name")
+            if key is None:
+                raise Unexpected("the storage lists a blob without a name")
+            is_directory = name == _PREFIX or is_folder(_user_metadata(values))
+            path = self._path(key, is_directory=is_directory)
+            if path is not None and not (is_directory and self._is_repeated(path, is_prefix=name == _PREFIX)):
+                yield Entry(path, self._metadata(path, name, values))
+
+    def _path(self, key: str, *, is_directory: bool) -> str | None:
+        """The path of a key; None if no path leads to it, or it was not requested."""
+        if not key.startswith(self._prefix):
+            return None
+        path = key[self._root :]
+        if path.startswith("/"):
+            return None
+        if is_directory and not path.endswith("/"):
+            path += "/"
+        after = self._args.start_after
+        if after is not None and path <= after:
+            return None
+        return path or ("/" if self._root else None)
+
+    def _is_repeated(self, path: str, *, is_prefix: bool) -> bool:
+        """Whether a prefix was listed before, as a blob that stands for the directory."""
+        if is_prefix:
+            return path in self._folders
+        self._folders.add(path)
+        return False
+
+    def _metadata(self, path: str, name: str, values: dict[str, str]) -> Metadata:
+        if name == _PREFIX:
+            return Metadata(EntryMode.DIR)
+        get = values.get
+        is_deleted = get("HasVersionsOnly", "").lower() == "true" or get("Deleted", "").lower() == "true"
+        is_versioned = self._args.versions or self._args.deleted
+        is_current = is_deleted or get("IsCurrentVersion", "").lower() == "true"
+        return Metadata(
+            mode=EntryMode.DIR if is_dir_path(path) else EntryMode.FILE,
+            content_length=0 if is_deleted else parse_length(get("Properties/Content-Length")),
+            etag=quoted_etag(get("Properties/Etag")),
+            last_modified=parse_http_date(get("Properties/Last-Modified", "")),
+            content_type=get("Properties/Content-Type") or None,
+            content_encoding=get("Properties/Content-Encoding") or None,
+            content_disposition=get("Properties/Content-Disposition") or None,
+            content_language=get("Properties/Content-Language") or None,
+            cache_control=get("Properties/Cache-Control") or None,
+            content_md5=get("Properties/Content-MD5") or None,
+            version=(get("VersionId") or None) if self._args.versions and not is_deleted else None,
+            is_current=is_current if is_versioned else None,
+            is_deleted=is_deleted,
+            user_metadata=_user_metadata(values),
+            storage_class=get("Properties/AccessTier") or None,
+        )
+
+
+def _user_metadata(values: dict[str, str]) -> dict[str, str]:
+    return {name.removeprefix(_METADATA).lower(): value for name, value in values.items() if name.startswith(_METADATA)}
