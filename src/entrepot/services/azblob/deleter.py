@@ -2,6 +2,9 @@
 
 Each part of the request is a request of its own, with its own date and signature. A part that is refused for its
 credentials is sent once more, alone, where old credentials are replaced.
+
+Azure refuses to delete the current version of a blob by its name (`OperationNotAllowedOnRootBlob`). The blob is then
+deleted first, if it is still of that version, which makes it an older one.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from entrepot.errors import Error, NotFound, PermissionDenied, Unexpected
-from entrepot.raw import build_abs_path
+from entrepot.raw import OpDelete, OpStat, build_abs_path
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.deletions import HttpDeletions
 from entrepot.raw.http.error_table import plain_name
@@ -31,6 +34,7 @@ _LEFT_OUT: Final = frozenset({"host", "x-ms-version"})
 _PART: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
 _ID: Final = re.compile(rb"(?im)^content-id:\s*([0-9]{1,5})\s*$")
 _CODE: Final = re.compile(rb"(?im)^x-ms-error-code:\s*([A-Za-z0-9]{1,60})\s*$")
+_CURRENT: Final = "OperationNotAllowedOnRootBlob"
 _MISSING: Final = frozenset({400, 404, 405, 501})
 """The statuses of a server that has no batches."""
 
@@ -49,6 +53,14 @@ class AzblobDeletions(HttpDeletions[AzblobCore]):
         super().__init__(client, root)
         self._has_batch = True
 
+    async def delete_one(self, path: str, args: OpDelete) -> None:
+        try:
+            await super().delete_one(path, args)
+        except PermissionDenied as error:
+            if args.version is None or error.context.get("code") != _CURRENT:
+                raise
+            await self._delete_current(path, args.version)
+
     async def delete_many(self, deletions: Sequence[Deletion]) -> list[Error]:
         """Deletes many paths, by one request where possible, and returns the errors of failed ones."""
         joint, alone = list[Deletion](), list[Deletion]()
@@ -58,6 +70,17 @@ class AzblobDeletions(HttpDeletions[AzblobCore]):
             return await super().delete_many(deletions)
         failures = await self._delete_jointly(joint) if joint else []
         return [*failures, *await super().delete_many(alone)]
+
+    async def _delete_current(self, path: str, version: str) -> None:
+        """Deletes the version that is current.
+
+        Raises:
+            ConditionNotMatch: it is not current any more: the same call deletes it now.
+        """
+        head = self._client.dialect.head(build_abs_path(self._root, path), OpStat(version=version))
+        headers, _ = await self._client.call(head)
+        await super().delete_one(path, OpDelete(if_match=self._client.dialect.describe(headers).etag))
+        await super().delete_one(path, OpDelete(version=version))
 
     async def _delete_jointly(self, deletions: Sequence[Deletion]) -> list[Error]:
         core = self._client.dialect

@@ -114,6 +114,7 @@ _CODES: Final[dict[str, Meaning]] = {
             *("AuthorizationFailure", "AuthorizationPermissionMismatch", "AuthorizationProtocolMismatch"),
             *("AuthorizationResourceTypeMismatch", "AuthorizationServiceMismatch", "AuthorizationSourceIPMismatch"),
             *("InsufficientAccountPermissions", "AccountIsDisabled", "UnauthorizedBlobOverwrite"),
+            "OperationNotAllowedOnRootBlob",
         ),
         _FORBIDDEN,
     ),
