@@ -3,7 +3,7 @@
 import pytest
 
 from entrepot.errors import PermissionDenied, Unexpected
-from entrepot.raw.http.redirects import MAX_REDIRECTS, redirected, send_following
+from entrepot.raw.http.redirects import MAX_REDIRECTS, FollowingTransport, redirected, send_following
 from entrepot.raw.http.transport import HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpTransport
 
 SECRETS = [("Authorization", "Bearer t"), ("Cookie", "c=1"), ("X-Amz-Date", "d"), ("x-amz-security-token", "s")]
@@ -132,3 +132,16 @@ async def test_a_reply_that_is_no_redirect_is_left_alone() -> None:
     assert response.url == "http://h/a"
     assert isinstance(response.body, Body)
     assert not response.body.is_closed
+
+
+class _Redirecting(HttpTransport):
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        status = 302 if request.url == "http://h/a" else 200
+        return HttpResponse(status, HttpHeaders([("Location", "http://other/b")]), HttpBody())
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("PUT", 302)])
+async def test_a_transport_follows_only_what_changes_nothing(method: str, status: int) -> None:
+    transport = FollowingTransport(_Redirecting(), {"GET"})
+    response = await transport.send(HttpRequest(method, "http://h/a", HEADERS))
+    assert response.status == status

@@ -50,6 +50,29 @@ async def send_following(transport: HttpTransport, request: HttpRequest, private
     raise Unexpected(f"the server redirects more than {MAX_REDIRECTS} times")
 
 
+class FollowingTransport(HttpTransport):
+    """Follows the redirects of requests that change nothing; others are returned as they come.
+
+    Arguments:
+        inner: sends each request.
+        methods: the methods whose redirects are followed.
+        private: as in `send_following`.
+    """
+
+    __slots__ = ("_inner", "_methods", "_private", "close")
+
+    def __init__(self, inner: HttpTransport, methods: Collection[str], private: Collection[str] = ()) -> None:
+        self._inner = inner
+        self._methods = methods
+        self._private = private
+        self.close = inner.close  # type: ignore[method-assign]
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        if request.method in self._methods:
+            return await send_following(self._inner, request, self._private)
+        return await self._inner.send(request)
+
+
 def redirected(request: HttpRequest, status: int, location: str | None, private: Collection[str] = ()) -> HttpRequest:
     """The request that follows a redirect.
 

@@ -59,15 +59,32 @@ def parse(content: bytes, rows: Container[str] = (), row_depth: int = 2) -> Docu
         ContentIncomplete: it is truncated. Temporary.
         Unexpected: it is not XML (temporary), declares a document type, or nests too deep.
     """
-    document, parser = Document(), expat.ParserCreate("utf-8")
-    parser.buffer_text = True
-    parser.StartDoctypeDeclHandler = _refuse_doctype
+    document, parser = Document(), new_parser()
     _fill(document, parser, rows, row_depth)
     try:
         parser.Parse(content.lstrip(), True)  # servers send blanks to keep the connection alive
     except expat.ExpatError as error:
-        raise _malformed(error.code) from None
+        raise malformed(error.code) from None
     return document
+
+
+def new_parser(namespace_separator: str | None = None) -> expat.XMLParserType:
+    """Returns a parser that raises `Unexpected` for a document type declaration, so that no entity expands.
+
+    Arguments:
+        namespace_separator: what is between the namespace and the name of an element; None leaves namespaces alone.
+    """
+    parser = expat.ParserCreate("utf-8", namespace_separator)
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    return parser
+
+
+def malformed(code: int) -> ContentIncomplete | Unexpected:
+    """The error that a code of `ExpatError` means."""
+    if code in _CUT_SHORT:
+        return ContentIncomplete("the response of the storage is truncated")
+    return Unexpected("the response of the storage is not XML", is_temporary=True)
 
 
 def escaped(text: str) -> str:
@@ -140,9 +157,3 @@ def _local(name: str) -> str:
 
 def _refuse_doctype(*_: object) -> NoReturn:
     raise Unexpected("the response of the storage declares a document type, which is refused")
-
-
-def _malformed(code: int) -> ContentIncomplete | Unexpected:
-    if code in _CUT_SHORT:
-        return ContentIncomplete("the response of the storage is truncated")
-    return Unexpected("the response of the storage is not XML", is_temporary=True)
