@@ -107,7 +107,7 @@ test-consumers: $(venv)/installed-test $(venv)/installed-consumers
 .PHONY: servers
 servers: | $(bin)/python
 	apt-get update --quiet --quiet || echo "the lists of packages are those of before"
-	apt-get install --yes --quiet --no-install-recommends etcd-server openssh-server postgresql vsftpd
+	apt-get install --yes --quiet --no-install-recommends apache2-bin etcd-server openssh-server postgresql vsftpd
 	npm install --silent --no-fund --prefix $(venv)/npm azurite@3.35.0
 
 soak: $(venv)/installed-test

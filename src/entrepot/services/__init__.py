@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .memory import Memory
     from .s3 import S3
     from .sqlite import Sqlite
+    from .webdav import Webdav
 
 __all__ = [
     "S3",
@@ -24,6 +25,7 @@ __all__ = [
     "Http",
     "Memory",
     "Sqlite",
+    "Webdav",
 ]
 
 __getattr__ = lazy_names(
@@ -36,5 +38,6 @@ __getattr__ = lazy_names(
         "Memory": "memory",
         "S3": "s3",
         "Sqlite": "sqlite",
+        "Webdav": "webdav",
     },
 )

@@ -16,6 +16,8 @@ SCHEMES: Final = {
     # Written by `python tools/generate_services.py`
     "az": "Azblob",
     "azblob": "Azblob",
+    "dav": "Webdav",
+    "davs": "Webdav",
     "file": "Fs",
     "fs": "Fs",
     "gcs": "Gcs",
@@ -28,6 +30,7 @@ SCHEMES: Final = {
     "sqlite": "Sqlite",
     "wasb": "Azblob",
     "wasbs": "Azblob",
+    "webdav": "Webdav",
     # until here
 }
 """The name in `entrepot.services` of the class of each built-in scheme and alias."""

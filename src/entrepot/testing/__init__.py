@@ -43,6 +43,8 @@ if TYPE_CHECKING:
         SeaweedFS,
         ServerFailed,
         StrictGcs,
+        WebdavServer,
+        apache,
         azurite,
         fake_gcs,
         juicefs,
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
         seaweedfs,
         strict_gcs,
         swift,
+        wsgidav,
     )
     from .synthetic import Call, Misuse, Script, Synthetic
     from .synthetic_tree import SyntheticTree
@@ -111,6 +114,8 @@ __all__ = [
     "Target",
     "Together",
     "Trap",
+    "WebdavServer",
+    "apache",
     "azurite",
     "cases_for",
     "chunked",
@@ -128,6 +133,7 @@ __all__ = [
     "strict_gcs",
     "swift",
     "whole_response",
+    "wsgidav",
 ]
 
 _ROOMS = {
@@ -141,9 +147,9 @@ _ROOMS = {
     ),
     "servers": (
         *("AzuriteServer", "GcsServer", "Nginx", "NotInstalled", "S3Server", "SeaweedFS", "ServerFailed"),
-        *("StrictGcs",),
-        *("azurite", "fake_gcs", "juicefs", "moto", "nginx", "radosgw", "rclone", "running", "seaweedfs"),
-        *("strict_gcs", "swift"),
+        *("StrictGcs", "WebdavServer"),
+        *("apache", "azurite", "fake_gcs", "juicefs", "moto", "nginx", "radosgw", "rclone", "running"),
+        *("seaweedfs", "strict_gcs", "swift", "wsgidav"),
     ),
     "synthetic": ("Call", "Misuse", "Script", "Synthetic"),
     "synthetic_tree": ("SyntheticTree",),

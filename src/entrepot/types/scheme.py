@@ -25,6 +25,7 @@ class Scheme(StrEnum):
     MEMORY = "memory"
     S3 = "s3"
     SQLITE = "sqlite"
+    WEBDAV = "webdav"
     # until here
 
     @classmethod

@@ -15,6 +15,7 @@ from .s3 import S3Server
 from .seaweedfs import SeaweedFS, seaweedfs
 from .strict_gcs import StrictGcs, strict_gcs
 from .web import Nginx, nginx, nginx_program
+from .webdav import WebdavServer, apache, wsgidav
 
 __all__ = [
     "AzuriteServer",
@@ -25,6 +26,8 @@ __all__ = [
     "SeaweedFS",
     "ServerFailed",
     "StrictGcs",
+    "WebdavServer",
+    "apache",
     "azurite",
     "fake_gcs",
     "free_ports",
@@ -38,4 +41,5 @@ __all__ = [
     "seaweedfs",
     "strict_gcs",
     "swift",
+    "wsgidav",
 ]

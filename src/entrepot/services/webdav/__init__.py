@@ -1,0 +1,5 @@
+"""Files on a WebDAV server."""
+
+from .config import Webdav
+
+__all__ = ["Webdav"]

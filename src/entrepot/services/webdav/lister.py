@@ -1,0 +1,127 @@
+"""Lists a directory by PROPFIND, one level deep.
+
+Theory of operation. WebDAV has no pages: the response has the whole directory, in the order of the server. It is parsed
+as it arrives, so that the memory holds one page of it and the names so far. If the response breaks off, the next verb
+sends the request again and leaves out the names that it has returned before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from entrepot.errors import NotFound, Unexpected
+from entrepot.raw.http.transport import HttpResponse
+from entrepot.raw.oio.list.api import List
+from entrepot.raw.oio.read.api import check_not_closed
+from entrepot.raw.path import build_abs_path, build_rel_path
+from entrepot.types import Entry
+
+from .core import WebdavDialect
+from .multistatus import MultiStatus, Resource, read_piece
+from .names import check_may_exist, is_temporary_name
+from .tree import Tree
+
+PAGE: Final = 1000
+"""The entries of a page, at least, unless the directory has fewer."""
+
+
+class Children(List):
+    """The entries of a directory, itself included. A file, and what does not exist, has none.
+
+    Arguments:
+        dialect: builds the request.
+        tree: sends it.
+        root: the prefix of every key, normalized.
+        path: the directory, with a slash at its end.
+        page: the entries of a page, at least.
+    """
+
+    __slots__ = (
+        *("_dialect", "_document", "_is_closed", "_is_done", "_key", "_page", "_path", "_response", "_root", "_seen"),
+        "_tree",
+    )
+
+    def __init__(self, dialect: WebdavDialect, tree: Tree, root: str, path: str, page: int = PAGE) -> None:
+        self._dialect = dialect
+        self._tree = tree
+        self._root = root
+        self._key = build_abs_path(root, path)
+        self._path = dialect.path_of(self._key)
+        self._page = page
+        self._response: HttpResponse | None = None
+        self._document = MultiStatus()
+        self._seen: set[str] = set()
+        self._is_done = False
+        self._is_closed = False
+
+    async def next(self) -> Sequence[Entry] | None:
+        """Returns the next entries.
+
+        Raises:
+            Unexpected: the response names no resource in the directory.
+        """
+        check_not_closed(self._is_closed)
+        while not self._is_done:
+            try:
+                if entries := await self._read_page():
+                    return entries
+            except BaseException:
+                await self._drop()
+                raise
+        return None
+
+    async def close(self) -> None:
+        self._is_closed = True
+        await self._drop()
+
+    async def _drop(self) -> None:
+        response, self._response = self._response, None
+        if response is not None:
+            await response.body.close()
+
+    async def _read_page(self) -> Sequence[Entry]:
+        if self._response is None:
+            try:
+                check_may_exist(self._key)
+                self._response = await self._tree.open(self._key, self._dialect.find(self._key, depth=1))
+            except NotFound:
+                self._is_done = True
+                return ()
+            self._document = MultiStatus()
+        document, response = self._document, self._response
+        is_more = True
+        while is_more and len(document.resources) < self._page:
+            is_more = await read_piece(document, response.body)
+        resources, document.resources = document.resources, []
+        entries = list(self._entries(resources))
+        if not is_more:
+            if resources and not self._seen:
+                raise Unexpected("the response names nothing in the directory: a proxy may change the server's paths")
+            self._is_done = True
+            await self._drop()
+        return entries
+
+    def _entries(self, resources: Iterable[Resource]) -> Iterator[Entry]:
+        for resource in resources:
+            key = self._key_of(resource)
+            if key is None or key in self._seen:
+                continue
+            self._seen.add(key)
+            if key == self._key and not resource.is_directory:
+                continue  # a file, which has the name of the directory
+            if resource.status < 300 and not is_temporary_name(resource.name):
+                yield Entry(build_rel_path(self._root, key), resource.metadata())
+
+    def _key_of(self, resource: Resource) -> str | None:
+        """The key of a resource in the directory, or of the directory; None for any other.
+
+        A name that holds an encoded slash, and `.` or `..`, are left out: no path can name them.
+        """
+        if resource.decoded_path == self._path:
+            return self._key
+        name = resource.name
+        above = resource.decoded_path[: -len(name)].rstrip("/") if name else ""
+        if "/" in name or name in ("", ".", "..") or above != self._path:
+            return None
+        return f"{self._key}{name}{'/' if resource.is_directory else ''}"

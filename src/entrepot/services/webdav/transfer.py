@@ -1,0 +1,115 @@
+"""Copies and moves one file within a WebDAV server.
+
+Theory of operation. A COPY or MOVE over a directory deletes it with its contents, and one of a directory takes its
+contents along, so both names are looked at first. A target that does not exist must not be replaced (`Overwrite: F`),
+so that what another client made in the meantime stays; then the target is looked at again.
+
+WsgiDAV misreads `?`, `;` and tabs in the header Destination. A target with one of them is never replaced by
+the request, but deleted before, and looked for after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from entrepot.errors import ConditionNotMatch, Error, IsADirectory, Unexpected
+from entrepot.raw.http.client import HttpClient
+from entrepot.raw.http.publication import object_exists
+from entrepot.raw.http.transport import HttpRequest
+from entrepot.raw.ops import DEFAULT_DELETE
+from entrepot.types import Metadata
+
+from .core import WebdavDialect
+from .multistatus import Resource
+from .names import may_be_misread
+from .tree import Tree
+
+_ATTEMPTS: Final = 8
+"""How often a target that other clients make and delete at the same time is looked at."""
+
+_MISREAD: Final = (
+    "the server misreads the name of the target, which has '?', ';' or a tab, and may have made another file"
+)
+
+
+async def copy_file(
+    client: HttpClient[WebdavDialect], tree: Tree, source: str, target: str, *, is_new: bool
+) -> Metadata:
+    """Copies a file with its user metadata, and replaces the target.
+
+    Arguments:
+        client: sends the requests.
+        tree: finds both files.
+        source: the key of the file.
+        target: the key of the copy.
+        is_new: whether the target must be new.
+
+    Raises:
+        NotFound: there is no source.
+        IsADirectory: the source or the target is a directory.
+        ObjectExists: the target exists and must be new.
+    """
+    try:
+        copied = await _transfer(client, tree, client.dialect.copy, source, target, is_new=is_new)
+    except Error as error:
+        if is_new and error.is_temporary:
+            error.add_context(may_have_taken_effect=True)
+        raise
+    return Metadata(content_length=copied.length)
+
+
+async def move_file(client: HttpClient[WebdavDialect], tree: Tree, source: str, target: str, *, is_new: bool) -> None:
+    """Moves a file, and replaces the target. Arguments and errors are those of `copy_file`."""
+    try:
+        await _transfer(client, tree, client.dialect.move, source, target, is_new=is_new)
+    except Error as error:
+        if error.is_temporary:
+            error.add_context(may_have_taken_effect=True)
+        raise
+
+
+async def _transfer(
+    client: HttpClient[WebdavDialect],
+    tree: Tree,
+    build: Callable[..., HttpRequest],
+    source: str,
+    target: str,
+    *,
+    is_new: bool,
+) -> Resource:
+    moved = await tree.find(source)
+    if moved.is_directory:
+        raise IsADirectory("the source is a directory")
+    for _ in range(_ATTEMPTS):
+        replaces = await _may_replace(client, tree, target, is_new=is_new)
+        try:
+            await tree.with_parents(target, partial(client.do, build(source, target, replaces=replaces)))
+        except ConditionNotMatch as error:
+            if is_new:
+                raise object_exists(error) from None
+            if replaces:
+                raise
+        else:
+            if may_be_misread(target) and await tree.look(target) is None:
+                raise Unexpected(_MISREAD)
+            return moved
+    if may_be_misread(target):
+        raise Unexpected(_MISREAD)
+    raise Unexpected("other clients keep making and deleting the target", is_temporary=True)
+
+
+async def _may_replace(client: HttpClient[WebdavDialect], tree: Tree, target: str, *, is_new: bool) -> bool:
+    """Whether the request replaces the target."""
+    existing = await tree.look(target)
+    if existing is None:
+        return False
+    if existing.is_directory:
+        raise IsADirectory("the target is a directory")
+    if is_new:
+        raise object_exists(ConditionNotMatch("the target exists"))
+    if not may_be_misread(target):
+        return True
+    await client.do(client.dialect.delete(target, DEFAULT_DELETE))
+    return False
