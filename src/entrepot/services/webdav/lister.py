@@ -15,11 +15,12 @@ from entrepot.raw.http.transport import HttpResponse
 from entrepot.raw.oio.list.api import List
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.raw.path import build_abs_path, build_rel_path
+from entrepot.raw.temporary_names import is_temporary_name
 from entrepot.types import Entry
 
 from .core import WebdavDialect
 from .multistatus import MultiStatus, Resource, read_piece
-from .names import check_may_exist, is_temporary_name
+from .names import check_may_exist
 from .tree import Tree
 
 PAGE: Final = 1000

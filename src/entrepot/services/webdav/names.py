@@ -1,27 +1,13 @@
-"""The names that resources may have, pure.
+"""The names that resources may have, pure. Those of temporary files are in `raw/temporary_names.py`."""
 
-Names of temporary resources are `.entrepot-<16 hexadecimal digits>.tmp`. To the operator nothing has such a name.
-"""
-
-import os
 import re
 from typing import Final
 
-from entrepot.errors import InvalidInput, NotFound
+from entrepot.errors import InvalidInput
+from entrepot.raw import file_paths
 
-_TEMPORARY: Final = re.compile(r"\.entrepot-[0-9a-f]{16}\.tmp")
 _SEPARATORS: Final = re.compile(r"[/\\]")
 _MISREAD: Final = re.compile("[?;\t]")
-
-
-def new_temporary_name() -> str:
-    """Returns a random name."""
-    return f".entrepot-{os.urandom(8).hex()}.tmp"
-
-
-def is_temporary_name(name: str) -> bool:
-    """Whether a name is one of a temporary resource."""
-    return name.startswith(".entrepot-") and _TEMPORARY.fullmatch(name) is not None
 
 
 def check_key(key: str) -> None:
@@ -41,22 +27,20 @@ def check_may_exist(key: str) -> None:
 
     Raises:
         InvalidInput: as `check_key`.
-        NotFound: a name in it is one of a temporary resource.
+        NotFound: a name in it is one of a temporary file.
     """
     check_key(key)
-    if _has_temporary_name(key):
-        raise NotFound("there is no such file: the name is reserved for files that are being written")
+    file_paths.check_may_exist(key)
 
 
 def check_may_be_made(key: str) -> None:
     """Checks that a resource may be made.
 
     Raises:
-        InvalidInput: as `check_key`, or a name in it is one of a temporary resource.
+        InvalidInput: as `check_key`, or a name in it is one of a temporary file.
     """
     check_key(key)
-    if _has_temporary_name(key):
-        raise InvalidInput("the name is reserved for files that are being written")
+    file_paths.check_may_be_made(key)
 
 
 def may_be_misread(key: str) -> bool:
@@ -65,7 +49,3 @@ def may_be_misread(key: str) -> bool:
     WsgiDAV decodes the header before it parses it, so that `?` and `;` end the path, and a tab is lost.
     """
     return _MISREAD.search(key) is not None
-
-
-def _has_temporary_name(key: str) -> bool:
-    return ".entrepot-" in key and any(map(is_temporary_name, key.split("/")))

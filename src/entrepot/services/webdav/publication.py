@@ -32,11 +32,12 @@ from entrepot.raw.oio.write.byte_queue import ByteQueue
 from entrepot.raw.oio.write.staged import StagedWriter, with_length
 from entrepot.raw.ops import DEFAULT_DELETE, DEFAULT_WRITE, OpStat, OpWrite
 from entrepot.raw.path import get_parent
+from entrepot.raw.temporary_names import new_temporary_name
 from entrepot.types import Metadata
 
 from .core import WebdavDialect, check_user_metadata, properties_refused
 from .multistatus import MULTI_STATUS, Resource, read_multistatus
-from .names import check_may_be_made, may_be_misread, new_temporary_name
+from .names import check_may_be_made, may_be_misread
 from .tree import Tree
 
 _ATTEMPTS: Final = 8

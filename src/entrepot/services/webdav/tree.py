@@ -136,18 +136,24 @@ class Tree:
             else:
                 missing.append(get_parent(missing[-1]))
 
-    async def _make(self, key: str) -> bool:
-        """Makes one directory. Returns whether it exists now; if not, the directory above it is missing."""
+    async def _make(self, key: str, *, is_last: bool = False) -> bool:
+        """Makes one directory. Returns whether it exists now; if not, the directory above it is missing.
+
+        Arguments:
+            key: the directory.
+            is_last: whether a refusal is final, because the directory above it exists.
+        """
         try:
             await self._client.do(self._client.dialect.make_directory(key))
         except Error as error:
             status = error.context.get("status")
             if status not in _EXISTS | _MAY_LACK_PARENT:
                 raise
-            return await self._is_made(key, error)
+            return await self._is_made(key, error, is_last=is_last)
         return True
 
-    async def _is_made(self, key: str, error: Error) -> bool:
+    async def _is_made(self, key: str, error: Error, *, is_last: bool) -> bool:
+        """What a refusal means: the same as `_make`."""
         found = await self.look(key)
         if found is not None and found.is_directory:
             return True
@@ -159,9 +165,11 @@ class Tree:
         above = await self.look(parent)
         if above is None and not await self._is_below_a_file(parent):
             return False
-        raise (
-            error if above is not None and above.is_directory else NotADirectory("a name above it is a file")
-        ) from None
+        if above is None or not above.is_directory:
+            raise NotADirectory("a name above it is a file") from None
+        if is_last or error.context.get("status") not in _LACKED_PARENT:
+            raise error
+        return await self._make(key, is_last=True)  # another client has made the one above it in the meantime
 
     async def _is_below_a_file(self, key: str) -> bool:
         """Whether the nearest name above a key that exists is a file. Apache responds 400 to every key below a file."""

@@ -1,0 +1,345 @@
+"""The webdav service where the server, the network or the credentials fail."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from entrepot import (
+    ConditionNotMatch,
+    ContentIncomplete,
+    DeletionsFailed,
+    Error,
+    IsADirectory,
+    NotADirectory,
+    NotFound,
+    Operator,
+    PermissionDenied,
+    StorageFull,
+    Unexpected,
+    Unsupported,
+)
+from entrepot.errors import ObjectExists
+from entrepot.services import Webdav
+from entrepot.services.webdav.behavior import config_for
+from entrepot.testing import (
+    FORWARD,
+    PASS,
+    RESET,
+    Answer,
+    ReceivedRequest,
+    ScriptedServer,
+    WebdavServer,
+    raw_response,
+    whole_response,
+    wsgidav,
+)
+from tests.behavior.targets import new_root
+
+
+@pytest.fixture
+def root() -> str:
+    return new_root()
+
+
+@pytest.fixture
+def folder(wsgidav_server: WebdavServer, root: str) -> Path:
+    return wsgidav_server.folder / root
+
+
+@pytest.fixture
+def op(wsgidav_server: WebdavServer, root: str) -> Operator:
+    return Operator(config_for(wsgidav_server, root), resilient=False)
+
+
+@pytest.fixture
+def through(wsgidav_server: WebdavServer, root: str) -> Iterator[Callable[..., Operator]]:
+    """Opens an operator whose requests to the server pass a script, which answers those that it wants to."""
+    running: list[ScriptedServer] = []
+
+    def open_through(
+        script: Callable[[ReceivedRequest], Answer | None], *, resilient: bool = False, **options: object
+    ) -> Operator:
+        host = wsgidav_server.url.removesuffix("/dav")
+        server = ScriptedServer(lambda request: script(request) or [PASS], upstream=host)
+        running.append(server)
+        server.__enter__()
+        config = Webdav(
+            f"{server.endpoint}/dav",
+            root=root,
+            username=wsgidav_server.username,
+            password=wsgidav_server.password,
+            **options,  # type: ignore[arg-type]
+        )
+        return Operator(config, resilient=resilient)
+
+    yield open_through
+    for server in running:
+        server.__exit__(None, None, None)
+
+
+def once(method: str, *answer: object) -> Callable[[ReceivedRequest], Answer | None]:
+    """A script that answers the first request with a method."""
+    left = [answer]
+    return lambda request: left.pop() if request.method == method and left else None  # type: ignore[return-value]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+async def test_a_read_that_breaks_off_is_never_short(op: Operator, through: Callable[..., Operator]) -> None:
+    await op.write("a", b"0123456789")
+    cut = raw_response("200 OK", "Content-Length: 10", 'ETag: "x"', content=b"01234")
+    with pytest.raises(ContentIncomplete):
+        await through(once("GET", cut, RESET)).read("a")
+
+
+async def test_a_write_that_breaks_off_leaves_the_old_file(
+    op: Operator, folder: Path, through: Callable[..., Operator]
+) -> None:
+    await op.write("d/a", b"old")
+
+    def cut(request: ReceivedRequest) -> Answer | None:
+        return [RESET] if request.method == "PUT" else None
+
+    with pytest.raises(Unexpected):
+        await through(cut).write("d/a", b"new content")
+    assert (folder / "d/a").read_bytes() == b"old"
+    assert names(folder / "d") == ["a"]
+
+
+async def test_a_put_that_the_server_has_half_leaves_the_old_file(op: Operator, folder: Path) -> None:
+    """WsgiDAV keeps what it has got of the content, under the temporary name."""
+    await op.write("a", b"old")
+    writer = await op.writer("a")
+    await writer.write(b"x" * 1000)
+    await writer.abort()
+    assert (folder / "a").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+async def test_a_move_whose_response_is_lost_is_looked_into(
+    op: Operator, folder: Path, through: Callable[..., Operator], is_made: bool
+) -> None:
+    """With `if_not_exists` the second attempt would otherwise be refused because of the first one."""
+    steps = (FORWARD, RESET) if is_made else (RESET,)
+    writer = await through(once("MOVE", *steps)).writer("a", if_not_exists=True)
+    await writer.write(b"content")
+    with pytest.raises(Unexpected) as caught:
+        await writer.close()
+    assert caught.value.is_temporary
+    assert (await writer.close()).content_length == 7
+    assert await op.read("a") == b"content"
+    assert names(folder) == ["a"]
+    with pytest.raises(ObjectExists):
+        await op.write("a", b"other", if_not_exists=True)
+
+
+async def test_a_rename_whose_response_is_lost_may_have_taken_effect(
+    op: Operator, through: Callable[..., Operator]
+) -> None:
+    await op.write("a", b"content")
+    with pytest.raises(Unexpected) as caught:
+        await through(once("MOVE", FORWARD, RESET)).rename("a", "b")
+    assert caught.value.context["may_have_taken_effect"] is True
+    assert await op.read("b") == b"content"
+
+
+async def test_a_target_that_appears_in_the_meantime_is_replaced_and_a_directory_is_not(
+    op: Operator, folder: Path, through: Callable[..., Operator]
+) -> None:
+    def made_by_another(make: Callable[[], object]) -> Callable[[ReceivedRequest], Answer | None]:
+        def script(request: ReceivedRequest) -> Answer | None:
+            if request.method == "PUT":
+                make()
+            return None
+
+        return script
+
+    await op.create_dir("/x/")
+    await through(made_by_another(lambda: (folder / "x/a").write_bytes(b"other"))).write("x/a", b"ours")
+    assert await op.read("x/a") == b"ours"
+    with pytest.raises(IsADirectory):
+        await through(made_by_another((folder / "x/d").mkdir)).write("x/d", b"ours")
+    assert names(folder / "x") == ["a", "d"]
+
+
+async def test_a_directory_is_neither_copied_nor_replaced(op: Operator) -> None:
+    await op.write("d/inner", b"kept")
+    await op.write("a", b"content")
+    for call in (op.copy("d", "x"), op.rename("d", "x"), op.copy("a", "d"), op.rename("a", "d"), op.write("d", b"")):
+        with pytest.raises(IsADirectory):
+            await call
+    for call in (op.delete("d"), op.delete("d/"), op.read("d")):
+        with pytest.raises(IsADirectory):
+            await call
+    with pytest.raises(NotADirectory):
+        await op.write("a/b", b"")
+    assert await op.read("d/inner") == b"kept"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "is_temporary"),
+    [
+        ("401 Unauthorized", PermissionDenied, False),
+        ("403 Forbidden", PermissionDenied, False),
+        ("423 Locked", Unexpected, True),
+        ("429 Too Many Requests", Error, True),
+        ("503 Service Unavailable", Unexpected, True),
+        ("507 Insufficient Storage", StorageFull, False),
+        ("413 Content Too Large", StorageFull, False),
+        ("301 Moved Permanently", Unexpected, False),
+        ("412 Precondition Failed", ConditionNotMatch, False),
+    ],
+)
+async def test_refusals_have_their_errors(
+    through: Callable[..., Operator], folder: Path, status: str, kind: type[Error], is_temporary: bool
+) -> None:
+    folder.mkdir(exist_ok=True)
+    refusal = raw_response(status, "Content-Length: 0", "Retry-After: 7", "Location: http://127.0.0.1:1/x")
+    with pytest.raises(kind) as caught:
+        await through(once("PUT", refusal)).write("a", b"content")
+    assert caught.value.is_temporary is is_temporary
+    assert caught.value.context.get("retry_after") == 7.0
+    assert names(folder) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        whole_response(b"<html>Log in</html>"),
+        raw_response("405 Method Not Allowed", "Content-Length: 0"),
+        raw_response("207 Multi-Status", "Content-Length: 6", content=b"<html>"),
+        raw_response("207 Multi-Status", "Content-Length: 13", content=b"<html></html>"),
+    ],
+)
+async def test_a_server_without_webdav_is_an_error(through: Callable[..., Operator], answer: bytes) -> None:
+    op = through(lambda request: [answer])
+    for call in (op.stat("a"), op.list("d/"), op.delete("a"), op.write("a", b"")):
+        with pytest.raises((Unexpected, ContentIncomplete)):
+            await call
+
+
+async def test_wrong_credentials_are_permission_denied_and_shown_nowhere(wsgidav_server: WebdavServer) -> None:
+    op = Operator(Webdav(wsgidav_server.url, username="user", password="wrong secret"), resilient=False)
+    for call in (op.stat("a"), op.read("a"), op.list("/"), op.write("a", b"")):
+        with pytest.raises(PermissionDenied) as caught:
+            await call
+        assert "wrong" not in repr(caught.value) + str(caught.value.__dict__)
+
+
+async def test_digest_authentication_is_answered_and_the_password_never_sent(tmp_path: Path) -> None:
+    with wsgidav(tmp_path, is_digest=True) as server:
+        host = server.url.removesuffix("/dav")
+        with ScriptedServer(lambda request: [PASS], upstream=host) as relay:
+            options = {"username": server.username, "disable_basic": True}
+            config = Webdav(f"{relay.endpoint}/dav", password=server.password, **options)  # type: ignore[arg-type]
+            op = Operator(config, resilient=False)
+            await op.write("a b", b"content")
+            assert await op.read("a b") == b"content"
+            wrong = Operator(Webdav(server.url, password="wrong", **options), resilient=False)  # type: ignore[arg-type]
+            with pytest.raises(PermissionDenied):
+                await wrong.stat("a b")
+        sent = [request.headers.get("authorization", "") for request in relay.requests]
+        assert sent[0] == ""
+        assert all(value.startswith("Digest ") for value in sent[1:])
+
+
+async def test_credentials_stay_with_the_server(through: Callable[..., Operator]) -> None:
+    """A read follows a redirect to another host, without credentials; a write does not follow it."""
+    with ScriptedServer(lambda request: [whole_response(b"content", 'ETag: "e"')]) as elsewhere:
+        away = raw_response("302 Found", f"Location: {elsewhere.endpoint}/x", "Content-Length: 0")
+        op = through(lambda request: [away] if request.method in {"GET", "PUT"} else None)
+        assert await op.read("a") == b"content"
+        with pytest.raises(Unexpected, match="redirects"):
+            await op.write("a", b"content")
+        assert [request.method for request in elsewhere.requests] == ["GET"]
+        assert "authorization" not in elsewhere.requests[0].headers
+
+
+async def test_what_a_server_could_not_delete_is_named(op: Operator, through: Callable[..., Operator]) -> None:
+    await op.write("d/a", b"")
+
+    def refused(request: ReceivedRequest) -> Answer | None:
+        if request.method != "DELETE":
+            return None
+        failed = "".join(
+            f"<D:response><D:href>{request.target}{name}</D:href><D:status>HTTP/1.1 {status} X</D:status></D:response>"
+            for name, status in (("a", 403), ("b/", 423))
+        )
+        content = f'<D:multistatus xmlns:D="DAV:">{failed}</D:multistatus>'.encode()
+        return [raw_response("207 Multi-Status", f"Content-Length: {len(content)}", content=content)]
+
+    with pytest.raises(DeletionsFailed) as caught:
+        await through(refused).delete("d/", recursive=True)
+    kinds = {failure.path: type(failure) for failure in caught.value.failures}
+    assert kinds == {"d/a": PermissionDenied, "d/b": Unexpected}
+
+
+async def test_a_listing_that_breaks_off_goes_on_without_repeating(
+    op: Operator, through: Callable[..., Operator]
+) -> None:
+    expected = [f"d/{number:02}" for number in range(30)]
+    await asyncio.gather(*(op.write(path, b"x") for path in expected))
+    first = "".join(
+        f"<response><href>/dav{op.info.root}{path}</href><propstat><prop><resourcetype/></prop>"
+        "<status>HTTP/1.1 200 OK</status></propstat></response>"
+        for path in expected[:10]
+    )
+    cut = f'<multistatus xmlns="DAV:">{first}'.encode()
+    broken = raw_response("207 Multi-Status", "Content-Length: 100000", content=cut)
+    flaky = through(once("PROPFIND", broken, RESET), resilient=True)
+    found = [entry.path async for entry in flaky.lister("d/", limit=7)]
+    assert sorted(found) == ["d/", *expected]
+
+
+async def test_a_server_without_properties_refuses_user_metadata(
+    through: Callable[..., Operator], folder: Path
+) -> None:
+    folder.mkdir(exist_ok=True)
+    refusal = raw_response("405 Method Not Allowed", "Content-Length: 0")
+    with pytest.raises(Unsupported, match="properties"):
+        await through(once("PROPPATCH", refusal)).write("a", b"content", user_metadata={"k": "v"})
+    assert names(folder) == []
+
+
+async def test_missing_parents_are_made_unless_that_is_disabled(through: Callable[..., Operator]) -> None:
+    await through(lambda request: None).write("x/y/z/a", b"content")
+    with pytest.raises(NotFound, match="directory above"):
+        await through(lambda request: None, disable_create_dir=True).write("p/q/a", b"content")
+
+
+async def test_direct_writes_are_one_request(op: Operator, wsgidav_server: WebdavServer) -> None:
+    await op.create_dir("d/")
+    requests: list[str] = []
+    with ScriptedServer(
+        lambda request: (requests.append(request.method), [PASS])[1], upstream=wsgidav_server.url.removesuffix("/dav")
+    ) as relay:
+        config = config_for(wsgidav_server, op.info.root)
+        direct = Webdav(
+            f"{relay.endpoint}/dav",
+            root=config.root,
+            username=config.username,
+            password=config.password,
+            atomic_write=False,
+        )
+        await Operator(direct, resilient=False).write("d/a", b"content")
+        assert requests == ["PUT"]
+        with pytest.raises(IsADirectory):
+            await Operator(direct, resilient=False).write("d", b"content")
+        with pytest.raises(ObjectExists):
+            await Operator(direct, resilient=False).write("d/a", b"other", if_not_exists=True)
+    assert await op.read("d/a") == b"content"
+
+
+async def test_temporary_files_of_others_are_neither_listed_nor_reached(op: Operator, folder: Path) -> None:
+    name = ".entrepot-0123456789abcdef.tmp"
+    await op.create_dir("d/")
+    (folder / "d" / name).write_bytes(b"half")
+    assert [entry.path for entry in await op.list("d/")] == ["d/"]
+    with pytest.raises(NotFound):
+        await op.read(f"d/{name}")
+    await op.delete("d/")
+    assert names(folder) == []
