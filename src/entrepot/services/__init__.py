@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .azblob import Azblob
     from .fs import Fs
     from .gcs import Gcs
+    from .hf import Hf
     from .http import Http
     from .memory import Memory
     from .s3 import S3
@@ -22,6 +23,7 @@ __all__ = [
     "Azblob",
     "Fs",
     "Gcs",
+    "Hf",
     "Http",
     "Memory",
     "Sqlite",
@@ -34,6 +36,7 @@ __getattr__ = lazy_names(
         "Azblob": "azblob",
         "Fs": "fs",
         "Gcs": "gcs",
+        "Hf": "hf",
         "Http": "http",
         "Memory": "memory",
         "S3": "s3",

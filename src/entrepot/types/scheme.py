@@ -21,6 +21,7 @@ class Scheme(StrEnum):
     AZBLOB = "azblob"
     FS = "fs"
     GCS = "gcs"
+    HF = "hf"
     HTTP = "http"
     MEMORY = "memory"
     S3 = "s3"

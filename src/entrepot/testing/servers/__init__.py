@@ -8,6 +8,7 @@ from .azure import AzuriteServer, azurite
 from .ceph import radosgw
 from .gateways import juicefs, rclone
 from .gcs import GcsServer, fake_gcs
+from .hub import HubServer, hub
 from .iam import moto
 from .openstack import swift
 from .process import NotInstalled, ServerFailed, free_ports, running
@@ -20,6 +21,7 @@ from .webdav import WebdavServer, apache, wsgidav
 __all__ = [
     "AzuriteServer",
     "GcsServer",
+    "HubServer",
     "Nginx",
     "NotInstalled",
     "S3Server",
@@ -31,6 +33,7 @@ __all__ = [
     "azurite",
     "fake_gcs",
     "free_ports",
+    "hub",
     "juicefs",
     "moto",
     "nginx",
