@@ -1,6 +1,6 @@
 """The errors of the hub, pure. The header X-Error-Code decides; without a known code, the status does.
 
-Only plain names are copied from a response. Its message is not: it may repeat what was sent.
+Only plain names are copied from a response. Its message is not: it may repeat parts of the request.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from entrepot.raw.http.transport import HttpHeaders
 REPO_NOT_FOUND: Final = "RepoNotFound"
 ENTRY_NOT_FOUND: Final = "EntryNotFound"
 
+_UNKNOWN: Final = "Invalid credentials in Authorization header"
+"""The message of the hub for a token that it does not know. It has no code."""
+
 _MISSING_REPO: Final = "there is no such repository, or it is private and the token cannot see it"
 
 _ERRORS: Final = ErrorTable(
@@ -38,7 +41,7 @@ _ERRORS: Final = ErrorTable(
         "DisabledRepo": Meaning(PermissionDenied, "the repository is disabled"),
     },
     statuses={
-        400: Meaning(InvalidInput, "the hub refuses the request"),
+        400: Meaning(Unexpected, "the hub refuses the request"),
         413: Meaning(InvalidInput, "the hub refuses content of this size"),
         429: Meaning(RateLimited, "the hub asks for fewer requests", True),
         507: Meaning(StorageFull, "the storage of the account is full"),
@@ -49,6 +52,8 @@ _ERRORS: Final = ErrorTable(
 def response_error(status: int, headers: HttpHeaders) -> Error:
     """The error that a response means."""
     code = plain_name(headers.get("x-error-code"))
+    if status == 401 and headers.get("x-error-message") == _UNKNOWN:
+        return PermissionDenied("the hub does not accept the token").add_context(status=status)
     error = _ERRORS.by_code(code) or _ERRORS.by_status(status, headers)
     facts = {"status": status, "code": code, "request_id": plain_id(headers.get("x-request-id"))}
     stated = {name: value for name, value in facts.items() if value is not None}

@@ -133,7 +133,8 @@ class HubServer:
     Attributes:
         token: the token that every request must have. It may be replaced.
         commits: the messages of all commits, in order.
-        limit_regular: the bytes from which files are stored by Git LFS.
+        hub: the server of the hub.
+        storage: the server of large files.
     """
 
     def __init__(self, stack: ExitStack) -> None:
@@ -208,8 +209,11 @@ class HubServer:
 
     def _answer_hub(self, request: ReceivedRequest) -> bytes:
         parts = urlsplit(request.target)
-        if request.headers.get("authorization") != f"Bearer {self.token}":
-            raise _Refused("401 Unauthorized", "RepoNotFound", "Invalid credentials")
+        stated = request.headers.get("authorization")
+        if stated is None:
+            raise _Refused("401 Unauthorized", "RepoNotFound", "Repository not found")
+        if stated != f"Bearer {self.token}":
+            raise _Refused("401 Unauthorized", message="Invalid credentials in Authorization header")
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         for pattern, method in self._routes():
             if (match := re.fullmatch(pattern, parts.path)) is not None:

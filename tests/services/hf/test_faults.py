@@ -1,0 +1,221 @@
+"""Connections that break, tokens that expire, and a hub that refuses."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from entrepot import ConfigInvalid, Operator
+from entrepot.errors import (
+    ContentIncomplete,
+    Error,
+    NotFound,
+    ObjectExists,
+    PermissionDenied,
+    RateLimited,
+    Unexpected,
+)
+from entrepot.services import Hf
+from entrepot.services.hf import commits
+from entrepot.testing import RESET, HubServer, ScriptedServer, raw_response, whole_response
+
+from .conftest import MakeOperator
+
+CONTENT = bytes(range(256)) * 1200  # 300 KiB: two parts of an upload
+HALF = [raw_response("200 OK", f"Content-Length: {len(CONTENT)}", content=CONTENT[:1000]), RESET]
+
+
+def is_commit(request):
+    return "/commit/" in request.target
+
+
+def is_content(request):
+    return "signature=" in request.target and request.method == "GET"
+
+
+def is_part(request):
+    return "signature=" in request.target and request.method == "PUT"
+
+
+async def test_a_read_that_is_cut_goes_on_or_fails(server: HubServer, operator: MakeOperator) -> None:
+    await operator().write("a.bin", CONTENT)
+    server.interrupt(is_content, HALF)
+    with pytest.raises(ContentIncomplete):
+        await operator().read("a.bin")
+    server.interrupt(is_content, HALF)
+    assert await operator(resilient=True).read("a.bin") == CONTENT
+
+
+@pytest.mark.parametrize("kind", [is_part, is_commit, lambda request: "preupload" in request.target])
+async def test_a_write_that_is_cut_publishes_nothing(
+    server: HubServer, operator: MakeOperator, repo_id: str, kind
+) -> None:
+    server.interrupt(kind, [RESET])
+    with pytest.raises(Unexpected) as caught:
+        await operator().write("a.bin", CONTENT)
+    assert caught.value.is_temporary
+    assert server.files("dataset", repo_id) == {}
+    server.interrupt(kind, [RESET])
+    await operator(resilient=True).write("a.bin", CONTENT)
+    assert server.files("dataset", repo_id)["a.bin"].content == CONTENT
+
+
+async def test_a_commit_whose_response_is_lost_is_not_made_twice(server: HubServer, operator: MakeOperator) -> None:
+    server.interrupt(is_commit, [RESET], takes_effect=True)
+    await operator(resilient=True).write("a", b"content")
+    assert server.commits == ["Upload a"]  # the hub says at the second attempt that it has this content
+
+
+async def test_a_condition_after_a_lost_response_says_what_may_have_happened(
+    server: HubServer, operator: MakeOperator
+) -> None:
+    server.interrupt(is_commit, [RESET], takes_effect=True)
+    writer = await operator().writer("a", if_not_exists=True)
+    await writer.write(b"content")
+    with pytest.raises(Unexpected):
+        await writer.close()
+    with pytest.raises(ObjectExists, match="may have stored this"):
+        await writer.close()
+    await writer.abort()
+
+
+async def test_a_rename_whose_response_is_lost_is_not_made_again(server: HubServer, operator: MakeOperator) -> None:
+    op = operator(resilient=True)
+    await op.write("a", b"content")
+    server.interrupt(is_commit, [RESET], takes_effect=True)
+    with pytest.raises(Unexpected):
+        await op.rename("a", "b")
+    assert server.commits == ["Upload a", "Rename a to b"]
+
+
+async def test_a_token_that_was_replaced_is_read_again(
+    server: HubServer, operator: MakeOperator, tmp_path, monkeypatch
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{server.token}\n")
+    monkeypatch.setenv("HF_TOKEN_PATH", str(file))
+    op = operator(token=None, disable_config_load=False)
+    await op.write("a", b"content")
+    server.token = "hf_the_next_one"
+    with pytest.raises(PermissionDenied, match="does not accept the token"):
+        await op.read("a")
+    file.write_text(server.token)
+    assert await op.read("a") == b"content"
+
+
+async def test_a_wrong_token_and_none(server: HubServer, operator: MakeOperator) -> None:
+    with pytest.raises(PermissionDenied) as caught:
+        await operator(token="hf_wrong_token").stat("a")
+    assert "hf_wrong_token" not in "".join(map(str, (caught.value, caught.value.context, caught.value.__cause__)))
+    with pytest.raises(ConfigInvalid, match="no such repository"):
+        await operator(token=None).stat("a")
+
+
+@pytest.mark.parametrize("options", [{"repo_id": "owner/other"}, {"revision": "other"}])
+async def test_a_missing_repository_or_revision_is_not_a_missing_file(operator: MakeOperator, options) -> None:
+    op = operator(**options)
+    for call in (op.exists("a"), op.read("a"), op.list("/"), op.write("a", b"x"), op.delete("a"), op.create_dir("a/")):
+        with pytest.raises(ConfigInvalid, match="no such"):
+            await call
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("Retry-After: 7", 7.0), ('RateLimit: "api";r=0;t=11', 11.0), ("X-Other: 1", None)],
+)
+async def test_a_hub_that_asks_for_fewer_requests(
+    server: HubServer, operator: MakeOperator, header: str, seconds: float | None
+) -> None:
+    server.interrupt(lambda _: True, [whole_response(b"", header, status="429 Too Many Requests")])
+    with pytest.raises(RateLimited) as caught:
+        await operator().stat("a")
+    assert caught.value.is_temporary
+    assert caught.value.context.get("retry_after") == seconds
+
+
+async def test_a_branch_that_others_commit_to(
+    server: HubServer, operator: MakeOperator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commits, "FIRST_PAUSE", 0.001)
+    refusal = [whole_response(b"", status="412 Precondition Failed")]
+    server.interrupt(is_commit, refusal, times=2)
+    await operator().write("a", b"content")
+    server.interrupt(is_commit, refusal, times=commits.ATTEMPTS)
+    with pytest.raises(Unexpected, match="others commit") as caught:
+        await operator().write("a", b"others")
+    assert caught.value.is_temporary
+    assert await operator().read("a") == b"content"
+
+
+@pytest.mark.parametrize("path", ["other", "a"])
+async def test_a_condition_is_checked_against_the_state_that_is_changed(
+    server: HubServer, operator: MakeOperator, repo_id: str, path: str
+) -> None:
+    """Another process commits between the check of the condition and the commit."""
+    left = [path]
+
+    def intrude(request) -> bool:
+        if is_commit(request) and left:
+            server.put("dataset", repo_id, left.pop(), b"of another process")
+        return False
+
+    server.interrupt(intrude, [])
+    if path == "a":
+        with pytest.raises(ObjectExists):
+            await operator().write("a", b"content", if_not_exists=True)
+    else:
+        await operator().write("a", b"content", if_not_exists=True)
+    assert await operator().read(path) == b"of another process"
+
+
+async def test_deletions_of_files_that_others_delete_too(
+    server: HubServer, operator: MakeOperator, repo_id: str
+) -> None:
+    for name in ("a", "b"):
+        server.put("dataset", repo_id, name, b"content")
+    server.interrupt(is_commit, [whole_response(b"", "X-Error-Code: EntryNotFound", status="404 Not Found")])
+    await operator().delete_many(["a", "b", "missing"])
+    assert server.files("dataset", repo_id) == {}
+
+
+@pytest.mark.parametrize("content", [b"<html>in</html>", b"[]", b'{"a": 1}', b"[1]", b'[{"type": "file", "path": 1}]'])
+async def test_an_endpoint_that_is_not_a_hub(content: bytes) -> None:
+    with ScriptedServer(lambda _: [whole_response(content)]) as other:
+        op = Operator(Hf("owner/name", token="hf_token", endpoint=other.endpoint), resilient=False)
+        for call in (op.stat("a"), op.list("/"), op.write("a", b"x"), op.delete("a")):
+            with pytest.raises((Unexpected, NotFound)) if content == b"[]" else pytest.raises(Unexpected):
+                await _not_done(call, content)
+
+
+async def _not_done(call, content: bytes) -> None:
+    """An empty list is the valid response to some requests: there is nothing."""
+    await call
+    if content == b"[]":
+        raise NotFound("nothing")
+
+
+async def test_a_storage_that_refuses_content(server: HubServer, operator: MakeOperator, repo_id: str) -> None:
+    server.interrupt(is_part, [whole_response(b"<Error>signature=secret</Error>", status="403 Forbidden")])
+    with pytest.raises(PermissionDenied) as caught:
+        await operator().write("a.bin", b"content")
+    assert not re.search("signature|secret", f"{caught.value} {caught.value.context}")
+    assert server.files("dataset", repo_id) == {}
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        {"upload": {"href": "ftp://h/x"}},
+        {"upload": {"href": 1}},
+        {"upload": {"href": "http://h/x", "header": {"chunk_size": "0"}}},
+        {"upload": {"href": "http://h/x", "header": {"chunk_size": "1", "00001": "http://h/x"}}},
+    ],
+)
+async def test_upload_actions_that_make_no_sense(server: HubServer, operator: MakeOperator, actions) -> None:
+    import json
+
+    answer = whole_response(json.dumps({"objects": [{"oid": "x", "size": 7, "actions": actions}]}).encode())
+    server.interrupt(lambda request: request.target.endswith("/objects/batch"), [answer])
+    with pytest.raises(Error, match="malformed"):
+        await operator().write("a.bin", b"content")
