@@ -1,4 +1,4 @@
-"""Writes what follows from the declarations of the services: names, schemes, protocols of fsspec, the README's table.
+"""Writes what follows from the declarations of the services: names, schemes, protocols of fsspec, tables of the docs.
 
     python tools/generate_services.py
 
@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 PROJECT: Final = Path(__file__).parents[1]
 SOURCES: Final = PROJECT / "src" / "entrepot"
-sys.path.insert(0, str(PROJECT / "src"))  # the tree that this file is part of, whatever is installed
+# The tree that this file is part of, whatever is installed
+sys.path[:0] = [str(PROJECT / "src"), str(PROJECT / "tools")]
+
+import case_page  # noqa: E402
 
 from entrepot.raw import OPERATIONS, ServiceConfig  # noqa: E402
 from entrepot.types import Capability  # noqa: E402
@@ -91,6 +94,7 @@ def generated() -> dict[Path, str]:
         readme: with_block(readme, "<!-- ", " -->", table(declared)),
         project: with_block(project, "# ", "", protocols(declared)),
         site: with_block(site, "      # ", "", [f"      - services/{service.folder}.md" for service in declared]),
+        PROJECT / "docs" / "service-cases.md": cases(declared),
     }
 
 
@@ -142,6 +146,11 @@ def row(config: type[ServiceConfig], page: str, left_out: str) -> str:
     """The row of a service in that table."""
     holds = (config.__doc__ or "").partition("\n")[0]
     return f"| [{config.SCHEME}]({page}) | `{made_by(config)}` | `{config.URI}` | {holds} | {left_out} |"
+
+
+def cases(declared: list[Service]) -> str:
+    """The page with the results of the behaviour suite."""
+    return case_page.page({service.config.SCHEME: service.targets for service in declared})
 
 
 def made_by(config: type[ServiceConfig]) -> str:
@@ -218,7 +227,7 @@ def _as_ruff_sorts(name: str) -> tuple[bool, str]:
 def main() -> None:
     """Writes the files that differ."""
     for file, text in generated().items():
-        if file.read_text() != text:
+        if not file.exists() or file.read_text() != text:
             file.write_text(text)
             sys.stdout.write(f"wrote {file.relative_to(PROJECT)}\n")
 

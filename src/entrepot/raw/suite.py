@@ -50,6 +50,8 @@ class SuiteTarget:
         open: makes the storage of a place.
         server: the function of `entrepot.testing` that starts the server; empty where there is none.
         needs_extra: whether the server comes with the extra `servers`, so that only `make behavior-all` starts it.
+        is_ours: whether the server is one of ours, made after the protocol because the real one cannot be started. It
+            proves only how we read the protocol.
         lacks: a reason for each case that must fail because of the server, by the name of the case.
     """
 
@@ -58,6 +60,7 @@ class SuiteTarget:
     open: Callable[[Place], Store]
     server: str = ""
     needs_extra: bool = False
+    is_ours: bool = False
     lacks: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -22,4 +22,4 @@ def _open(place: Place) -> Store:
     return Store(config, lambda path, content: place.server.put("dataset", repo_id, f"{place.root}/{path}", content))
 
 
-TARGETS: Final = (SuiteTarget("hf", _SAMPLE, _open, server="hub"),)
+TARGETS: Final = (SuiteTarget("hf", _SAMPLE, _open, server="hub", is_ours=True),)
