@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from entrepot import InvalidInput, IsSameFile, Operator
+from entrepot.services.registry import service_class
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _REMOTE = re.compile(r"([A-Za-z0-9_-]+):(.*)", re.DOTALL)
@@ -133,7 +134,7 @@ class Places:
     def _of_uri(self, scheme: str, rest: str) -> Place:
         if scheme in ("http", "https"):
             return self._of_url(f"{scheme}://{rest}")
-        location, _, key = rest.partition("/")
+        location, key = service_class(scheme).split_location(rest)
         if scheme in ("fs", "file") and not location:
             return self._of_file(f"/{key}")
         base = f"{scheme}://{location}"

@@ -174,6 +174,16 @@ class ServiceConfig:
         return {"root": uri.path}
 
     @classmethod
+    def split_location(cls, address: str) -> tuple[str, str]:
+        """Splits a URI without its scheme into the location of a storage, such as a bucket, and a path in it.
+
+        Programs whose paths name the storage too make one operator for each location. By default the location is the
+        first name; a service whose URIs name it by several overrides this.
+        """
+        location, _, path = address.partition("/")
+        return location, path
+
+    @classmethod
     def invalid(cls, message: str) -> ConfigInvalid:
         """Returns the error for an invalid configuration of this service."""
         return ConfigInvalid(message, scheme=cls.SCHEME, operation="configure")

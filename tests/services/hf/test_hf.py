@@ -9,7 +9,8 @@ from hashlib import sha256
 import pytest
 
 from entrepot import ConfigInvalid, Operator
-from entrepot.errors import InvalidInput, Unexpected
+from entrepot.errors import DeletionsFailed, InvalidInput, Unexpected
+from entrepot.integrations.fsspec.by_service import file_system_class
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services import Hf
 from entrepot.services.hf import content as content_module
@@ -33,6 +34,28 @@ URIS = {
 def test_uris_of_the_hub(uri: str, expected: tuple[str, ...]) -> None:
     config = Hf.from_uri(uri)
     assert (config.repo_id, config.repo_type, config.revision, config.root) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "location", "key"),
+    [
+        ("datasets/owner/name@refs/pr/1/a/b", "datasets/owner/name@refs/pr/1", "a/b"),
+        ("owner/name/name/a", "owner/name", "name/a"),
+        ("owner/name@v1", "owner/name@v1", ""),
+        ("owner/name/a//", "owner/name", "a//"),
+        ("gpt2", "gpt2", ""),
+    ],
+)
+def test_the_location_of_a_repository_is_several_names(address: str, location: str, key: str) -> None:
+    assert Hf.split_location(address) == (location, key)
+
+
+async def test_file_systems_of_fsspec_take_the_paths_of_the_hub(server: HubServer, repo_id: str) -> None:
+    files = file_system_class("hf")(token=server.token, endpoint=server.endpoint, skip_instance_cache=True)
+    server.put("dataset", repo_id, "d/a.txt", b"content")
+    path = f"datasets/{repo_id}@main/d"
+    assert await asyncio.to_thread(files.cat, f"entrepot+hf://{path}/a.txt") == b"content"
+    assert await asyncio.to_thread(files.ls, path, detail=False) == [f"{path}/a.txt"]
 
 
 @pytest.mark.parametrize(
@@ -208,6 +231,37 @@ async def test_content_over_the_limit_is_refused() -> None:
     with pytest.raises(InvalidInput, match="more than 10 bytes"):
         await content.append(b"78901")
     assert await content.read(0, content.size) == b"123456"
+
+
+async def test_a_cancelled_close_never_stores_what_is_left(
+    server: HubServer, operator: MakeOperator, repo_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The content is dropped after the commit. A close that is cancelled there can be made again."""
+    drop, is_cancelled = Content.close, []
+
+    async def cancelled(content: Content) -> None:
+        await drop(content)
+        if not is_cancelled:
+            is_cancelled.append(True)
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(Content, "close", cancelled)
+    writer = await operator().writer("a")
+    await writer.write(b"content")
+    with pytest.raises(asyncio.CancelledError):
+        await writer.close()
+    assert (await writer.close()).content_length == len(b"content")
+    assert server.files("dataset", repo_id)["a"].content == b"content"
+
+
+async def test_a_name_that_git_cannot_hold_keeps_no_other_from_being_deleted(
+    server: HubServer, operator: MakeOperator, repo_id: str
+) -> None:
+    server.put("dataset", repo_id, "a", b"content")
+    with pytest.raises(DeletionsFailed) as caught:
+        await operator().delete_many(["a", "b//c", "d"])
+    assert [failure.path for failure in caught.value.failures] == ["b//c"]
+    assert server.files("dataset", repo_id) == {}
 
 
 async def test_files_that_the_repository_ignores_are_refused(operator: MakeOperator) -> None:

@@ -5,7 +5,7 @@ for each bucket or host. The classes here translate, one for each shape of paths
 
 - `Relative`: paths below the root of one operator, such as `a/b`.
 - `InPlace`: absolute paths of a storage without a location in its URIs, such as `/a/b` of fs.
-- `ByLocation`: the first name is the location, such as `bucket/a/b` of s3.
+- `ByLocation`: paths begin with the location, such as `bucket/a/b` of s3, which is one name or several.
 - `ByUrl`: whole URLs, such as `https://host/a/b`.
 """
 
@@ -96,7 +96,7 @@ class Relative:
 
 
 class ByLocation:
-    """Paths whose first name is the location of a storage, such as a bucket. Makes one operator for each.
+    """Paths that begin with the location of a storage, such as a bucket. Makes one operator for each.
 
     Arguments:
         scheme: the scheme of the service.
@@ -110,11 +110,12 @@ class ByLocation:
     def __init__(self, scheme: str, options: Mapping[str, Any]) -> None:
         self._scheme = scheme
         self._options = options
+        self._split = service_class(scheme).split_location
         self._storages: dict[str, Storage] = {}
         _check_location_is_free(scheme, options)
 
     def locate(self, path: str) -> Located:
-        location, _, key = path.lstrip("/").partition("/")
+        location, key = self._split(path.lstrip("/"))
         if not location:
             raise InvalidInput(f"a path begins with the location, such as a bucket: {self._scheme}://location/a/b")
 

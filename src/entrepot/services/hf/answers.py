@@ -7,6 +7,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha1
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -67,6 +68,11 @@ def stored_metadata(oid: str, size: int, *, is_lfs: bool, modified: str | None =
     checksums = (Checksum("sha256", b64encode(bytes.fromhex(oid)).decode()),) if is_lfs else ()
     last_modified = None if modified is None else parse_iso_time(modified)
     return Metadata(content_length=size, etag=f'"{oid}"', last_modified=last_modified, checksums=checksums)
+
+
+def blob_id(content: bytes) -> str:
+    """The id of git of a file with this content."""
+    return sha1(f"blob {len(content)}\0".encode() + content, usedforsecurity=False).hexdigest()
 
 
 def read_json(content: bytes) -> Any:

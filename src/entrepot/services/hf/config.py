@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.raw import Accessor, Context, ServiceConfig
@@ -18,6 +18,31 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _REVISION: Final = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]{1,255}")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 _SPECIAL_REVISION: Final = re.compile(r"(refs/(?:pr|convert)/[^/]+)(?:/(.*))?", re.DOTALL)
+
+
+class _Parts(NamedTuple):
+    """The parts of an address such as `datasets/owner/name@revision/path`."""
+
+    kind: str
+    owner: str
+    name: str
+    revision: str | None
+    below: str
+
+
+def _parts_of(address: str) -> _Parts:
+    kind = "model"
+    first, _, rest = address.partition("/")
+    if first.endswith("s") and first.removesuffix("s") in (*REPO_TYPES, "bucket"):
+        kind, address = first.removesuffix("s"), rest
+    owner, _, rest = address.partition("/")
+    named, _, below = rest.partition("/")
+    name, at, revision = named.partition("@")
+    if not named:  # an old repository without an owner
+        owner, at, revision = owner.partition("@")
+    if at and (special := _SPECIAL_REVISION.fullmatch(f"{revision}/{below}")):
+        revision, below = special[1], special[2] or ""
+    return _Parts(kind, owner, name, revision if at else None, below)
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,19 +114,15 @@ class Hf(HttpServiceConfig):
 
     @classmethod
     def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:
-        parts = [uri.authority, *uri.path.split("/")[1:]]
-        kind = parts[0].removesuffix("s")
-        if parts[0].endswith("s") and kind in (*REPO_TYPES, "bucket"):
-            parts = parts[1:]
-        else:
-            kind = "model"
-        owner, _, rest = "/".join(parts).partition("/")
-        name, _, below = rest.partition("/")
-        repo_id, at, revision = (f"{owner}/{name}" if name else owner).partition("@")
-        if at and (special := _SPECIAL_REVISION.fullmatch(f"{revision}/{below}")):
-            revision, below = special[1], special[2] or ""
-        options = {"repo_id": repo_id, "repo_type": kind, "root": f"/{below}"}
-        return options | ({"revision": revision} if at else {})
+        kind, owner, name, revision, below = _parts_of(f"{uri.authority}{uri.path}")
+        options = {"repo_id": f"{owner}/{name}" if name else owner, "repo_type": kind, "root": f"/{below}"}
+        return options if revision is None else options | {"revision": revision}
+
+    @classmethod
+    def split_location(cls, address: str) -> tuple[str, str]:
+        """Splits off the type, the owner, the name and the revision: `datasets/owner/name@revision`."""
+        below = _parts_of(address).below
+        return address.removesuffix(below).rstrip("/") if below else address.rstrip("/"), below
 
     def parsed_endpoint(self, text: str) -> str:
         """An endpoint as requests use it.

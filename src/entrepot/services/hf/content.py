@@ -72,16 +72,16 @@ class Content:
         with translate_os_errors():
             return bytes(await self._file.run(_read_at, start, end))
 
-    async def digests(self) -> tuple[str, str]:
-        """The SHA-256 of the content, and git's id of it, both in hexadecimal."""
-        sha256, blob = hashlib.sha256(), hashlib.sha1(f"blob {self.size}\0".encode(), usedforsecurity=False)
+    async def digest(self, *, is_lfs: bool) -> str:
+        """The id of the content in hexadecimal: its SHA-256 in Git LFS, or git's id of a file."""
+        digest = hashlib.sha256() if is_lfs else hashlib.sha1(f"blob {self.size}\0".encode(), usedforsecurity=False)
         for start in range(0, self.size, PIECE):
             piece = await self.read(start, min(start + PIECE, self.size))
             if self.size <= AT_ONCE:
-                _update(piece, sha256, blob)
+                digest.update(piece)
             else:
-                await self._runtime.blocking_long(_update, piece, sha256, blob)
-        return sha256.hexdigest(), blob.hexdigest()
+                await self._runtime.blocking_long(digest.update, piece)
+        return digest.hexdigest()
 
     async def close(self) -> None:
         """Drops the content."""
@@ -123,8 +123,3 @@ def _read_at(file: io.FileIO, start: int, end: int) -> bytes:
         pieces.append(piece)
         start += len(piece)
     return b"".join(pieces)
-
-
-def _update(piece: bytes, *digests: Any) -> None:
-    for digest in digests:
-        digest.update(piece)

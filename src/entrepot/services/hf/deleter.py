@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from entrepot.errors import Error, IsADirectory, NotFound
+from entrepot.errors import Error, InvalidInput, IsADirectory, NotFound
 from entrepot.raw import OpDelete, OpWrite, build_abs_path, is_dir_path
 from entrepot.raw.oio.delete.api import NOT_EMPTY
 from entrepot.raw.oio.delete.deletions import Deletion, of_deletion
@@ -85,14 +85,25 @@ class Deletions:
 
     async def delete_many(self, deletions: Sequence[Deletion]) -> list[Error]:
         """Deletes many paths by one commit, and returns the errors of those that were refused."""
-        for path, _ in deletions:
-            check_names(self._key(path))
-        plain = [deletion for deletion in deletions if deletion[1].if_match is None]
-        failures = await self._delete_plain(plain) if plain else []
-        for path, args in deletions:
+        failures, possible = self._checked(deletions)
+        plain = [deletion for deletion in possible if deletion[1].if_match is None]
+        failures += await self._delete_plain(plain) if plain else []
+        for path, args in possible:
             if args.if_match is not None:
                 failures += await self._delete_conditionally(path, args)
         return failures
+
+    def _checked(self, deletions: Sequence[Deletion]) -> tuple[list[Error], list[Deletion]]:
+        """The errors of the paths that git cannot hold, and the other deletions."""
+        failures, possible = list[Error](), list[Deletion]()
+        for path, args in deletions:
+            try:
+                check_names(self._key(path))
+            except InvalidInput as error:
+                failures.append(of_deletion(error, path, args))
+            else:
+                possible.append((path, args))
+        return failures, possible
 
     def _key(self, path: str) -> str:
         return build_abs_path(self._root, path).removesuffix("/")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-from entrepot.errors import IsADirectory, NotFound
+from entrepot.errors import IsADirectory, NotFound, Unexpected
 from entrepot.raw import OpRead
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.dialect import Dialect
 from entrepot.raw.http.url import Query
 
-from .answers import TreeEntry, next_cursor, read_entries
+from .answers import TreeEntry, blob_id, next_cursor, read_entries
 from .commits import Commits, file_operation, lfs_operation
 from .core import MAX_PAGE, HfDialect
 from .lfs import LfsStorage
@@ -93,8 +93,13 @@ class Hub:
         """The operation that stores the content of a file under another path.
 
         Content in Git LFS is named by its id, so that it is neither received nor sent. Other content is.
+
+        Raises:
+            Unexpected: the file was changed meanwhile. Temporary.
         """
         if source.is_lfs:
             return lfs_operation(key, source.oid, source.size)
         _, content = await self.client.call(self.client.dialect.get(source.path, OpRead(), revision=revision))
+        if blob_id(content) != source.oid:
+            raise Unexpected("the source was changed while it was copied", is_temporary=True)
         return file_operation(key, content)

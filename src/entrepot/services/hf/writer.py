@@ -29,9 +29,10 @@ class HfWriter(StagedWriter):
         hub: the repository.
         key: the path of the file in it.
         args: the conditions.
+        limit: the most bytes.
     """
 
-    __slots__ = ("_args", "_content", "_hub", "_is_unsure", "_key")
+    __slots__ = ("_args", "_content", "_hub", "_is_unsure", "_key", "_stored")
 
     def __init__(self, hub: Hub, key: str, args: OpWrite, limit: int) -> None:
         super().__init__()
@@ -40,22 +41,23 @@ class HfWriter(StagedWriter):
         self._args = args
         self._content = Content(hub.client.runtime, limit)
         self._is_unsure = False
+        self._stored: Metadata | None = None
 
     async def _take(self, content: bytes | memoryview) -> None:
         await self._content.append(content)
 
     async def _publish(self) -> Metadata:
-        metadata = await self._store()
+        if self._stored is None:  # a close that was cancelled after the commit must not store what is left
+            self._stored = await self._store()
         await self._content.close()
-        return metadata
+        return self._stored
 
     async def _discard(self) -> None:
         await self._content.close()
 
     async def _store(self) -> Metadata:
         is_lfs, known = await self._preupload()
-        sha256, blob = await self._content.digests()
-        oid, size = (sha256 if is_lfs else blob), self._content.size
+        oid, size = await self._content.digest(is_lfs=is_lfs), self._content.size
         metadata = stored_metadata(oid, size, is_lfs=is_lfs)
         if known == oid and not self._is_conditional:
             return metadata
