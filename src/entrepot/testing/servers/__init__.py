@@ -14,6 +14,7 @@ from .openstack import swift
 from .process import NotInstalled, ServerFailed, free_ports, running
 from .s3 import S3Server
 from .seaweedfs import SeaweedFS, seaweedfs
+from .ssh import SshServer, asyncssh_server, sshd
 from .strict_gcs import StrictGcs, strict_gcs
 from .web import Nginx, nginx, nginx_program
 from .webdav import WebdavServer, apache, wsgidav
@@ -27,9 +28,11 @@ __all__ = [
     "S3Server",
     "SeaweedFS",
     "ServerFailed",
+    "SshServer",
     "StrictGcs",
     "WebdavServer",
     "apache",
+    "asyncssh_server",
     "azurite",
     "fake_gcs",
     "free_ports",
@@ -42,6 +45,7 @@ __all__ = [
     "rclone",
     "running",
     "seaweedfs",
+    "sshd",
     "strict_gcs",
     "swift",
     "wsgidav",
