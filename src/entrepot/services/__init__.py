@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .http import Http
     from .memory import Memory
     from .s3 import S3
+    from .sftp import Sftp
     from .sqlite import Sqlite
     from .webdav import Webdav
 
@@ -26,6 +27,7 @@ __all__ = [
     "Hf",
     "Http",
     "Memory",
+    "Sftp",
     "Sqlite",
     "Webdav",
 ]
@@ -40,6 +42,7 @@ __getattr__ = lazy_names(
         "Http": "http",
         "Memory": "memory",
         "S3": "s3",
+        "Sftp": "sftp",
         "Sqlite": "sqlite",
         "Webdav": "webdav",
     },

@@ -25,6 +25,7 @@ class Scheme(StrEnum):
     HTTP = "http"
     MEMORY = "memory"
     S3 = "s3"
+    SFTP = "sftp"
     SQLITE = "sqlite"
     WEBDAV = "webdav"
     # until here

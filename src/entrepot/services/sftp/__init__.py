@@ -1,0 +1,5 @@
+"""Files on an SSH server, over SFTP."""
+
+from .config import Sftp
+
+__all__ = ["Sftp"]

@@ -1,0 +1,166 @@
+"""Configuration of the sftp service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from entrepot.errors import ConfigInvalid
+from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
+from entrepot.raw.config import ServiceUri
+from entrepot.raw.http.settings import parse_seconds
+
+if TYPE_CHECKING:
+    from entrepot.raw.pool import Pool
+
+    from .session import SftpSession
+
+STRATEGIES: Final = ("strict", "accept", "add")
+
+SCHEMES: Final = frozenset({"ssh", "sftp"})
+
+USERS: Final = 1_000
+"""How many callers share a connection: their requests carry identifiers."""
+
+
+@dataclass(frozen=True)
+class Sftp(ServiceConfig):
+    """Files on an SSH server, over SFTP.
+
+    Without `key` and `password` the login is the one of `ssh`: its agent, its default keys and `~/.ssh/config`, where
+    the host may also be an alias.
+
+    Arguments:
+        endpoint: the server: `host`, `user@host:port`, or `ssh://user@host:port`. An IPv6 address has brackets. The
+            default port is that of the configuration of ssh, or 22.
+        root: the directory that paths are relative to, from the root of the server.
+        user: the name to log in with. By default that of the configuration of ssh, or of the local user.
+        password: a password. A secret. It is used alone, or after `key`.
+        key: a private key: the path of its file, or its text (PEM or OpenSSH). A secret. Other keys are not tried.
+        passphrase: the passphrase of `key`. A secret.
+        known_hosts_strategy: what is done about the server's own key. `"strict"` requires it in `known_hosts`.
+            `"add"` does so too, but accepts the key of a host that is not there, and adds it. `"accept"` accepts any
+            key, so that others can pretend to be the server.
+        known_hosts: the file of the known keys of servers. By default `~/.ssh/known_hosts`.
+        config_file: a configuration of ssh. By default `~/.ssh/config`, if it exists.
+        connect_timeout: seconds in which the server must accept a login.
+        idle_timeout: seconds without use after which the connection is closed.
+        max_connections: the most connections. One serves any number of calls, and is encrypted by one processor.
+        fsync: whether the server is asked to force each file to its disk before it is published, if it can.
+
+    Raises:
+        ConfigInvalid: the endpoint is not one, a number is not positive, or the strategy is not one of the three.
+    """
+
+    SCHEME: ClassVar[str] = "sftp"
+    ALIASES: ClassVar[tuple[str, ...]] = ("ssh",)
+    URI: ClassVar[str] = "sftp://host/some/root"
+
+    endpoint: str = field(metadata={"aliases": ("host",)})
+    root: str = "/"
+    user: str | None = field(default=None, metadata={"aliases": ("username",)})
+    password: str | None = field(default=None, repr=False)
+    key: str | None = field(default=None, repr=False, metadata={"aliases": ("key_filename", "private_key")})
+    passphrase: str | None = field(default=None, repr=False)
+    known_hosts_strategy: str = "strict"
+    known_hosts: str | None = None
+    config_file: str | None = None
+    connect_timeout: float = field(default=30.0, metadata={"read": parse_seconds})
+    idle_timeout: float = field(default=60.0, metadata={"read": parse_seconds})
+    max_connections: int = 1
+    fsync: bool = True
+
+    def validate(self) -> None:
+        self._take_userinfo(self._parts())
+        object.__setattr__(self, "known_hosts_strategy", self.known_hosts_strategy.lower())
+        if self.known_hosts_strategy not in STRATEGIES:
+            raise self.invalid(f"known_hosts_strategy must be one of {', '.join(STRATEGIES)}")
+        for name in ("connect_timeout", "idle_timeout", "max_connections"):
+            if not getattr(self, name) > 0:
+                raise self.invalid(f"{name} must be more than 0")
+        if self.passphrase is not None and self.key is None:
+            raise self.invalid("passphrase is of key, which is not set")
+        self.check_root(self.root)
+        if ".." in self.root.split("/"):
+            raise self.invalid("root must not have a name '..'")
+
+    @property
+    def host(self) -> str:
+        """The host, or its alias in the configuration of ssh."""
+        return self._parts().hostname or ""
+
+    @property
+    def port(self) -> int | None:
+        """The port; None if the endpoint has none."""
+        return self._parts().port
+
+    def is_same_store(self, other: ServiceConfig) -> bool:
+        """Whether both are the same login on the same server, root included."""
+        return self == other
+
+    def build(self, context: Context) -> Accessor:
+        try:
+            from .accessor import SftpAccessor
+            from .connect import connect
+        except ImportError as error:
+            if error.name != "asyncssh":
+                raise
+            raise self.invalid("sftp needs asyncssh: pip install 'entrepot[sftp]'") from error
+        from entrepot.raw.pool import Pool
+
+        runtime = context.runtime
+
+        def make() -> Pool[SftpSession]:
+            return Pool(
+                runtime, lambda: connect(runtime, self),
+                limit=self.max_connections, users=USERS, idle_seconds=self.idle_timeout,
+            )  # fmt: skip
+
+        sessions = context.shared_local(replace(self, root="/"), make, Pool.close)
+        return SftpAccessor(runtime, sessions, normalize_root(self.root), self.host, fsync=self.fsync)
+
+    @classmethod
+    def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:
+        return {"endpoint": uri.authority, "root": uri.path}
+
+    def _parts(self) -> SplitResult:
+        try:
+            parts = _split(self.endpoint)
+        except ConfigInvalid as error:
+            reason = error.message
+        else:
+            return parts
+        raise self.invalid(reason)  # outside of `except`: the other error may hold a password
+
+    def _take_userinfo(self, parts: SplitResult) -> None:
+        """Moves a user and a password of the endpoint to the fields of their own."""
+        for name, value in (("user", parts.username), ("password", parts.password)):
+            if not value:
+                continue
+            if getattr(self, name) not in {None, unquote(value)}:
+                raise self.invalid(f"the endpoint has a {name} other than {name}: leave out one of them")
+            object.__setattr__(self, name, unquote(value))
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        object.__setattr__(self, "endpoint", host if parts.port is None else f"{host}:{parts.port}")
+
+
+def _split(endpoint: str) -> SplitResult:
+    """The parts of an endpoint, with or without a scheme. No message repeats it."""
+    text = endpoint if "://" in endpoint else f"ssh://{endpoint}"
+    if not text.isprintable() or " " in text:
+        raise _invalid("the endpoint has blanks or control characters")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit("//"), 0
+    if parts.scheme not in SCHEMES or not parts.hostname or port == 0:
+        raise _invalid("the endpoint must be a host, user@host:port, or ssh://user@host:port")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise _invalid("the endpoint has a path, a query or a fragment: a directory is set by root")
+    return parts
+
+
+def _invalid(message: str) -> ConfigInvalid:
+    return ConfigInvalid(message, scheme="sftp", operation="configure")

@@ -1,0 +1,114 @@
+"""Listing a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from entrepot.errors import NotFound, PermissionDenied
+from entrepot.raw import oio
+from entrepot.raw.log import WARNING, log
+from entrepot.raw.oio.read.api import check_not_closed
+from entrepot.raw.oio.windowed import gather
+from entrepot.raw.temporary_names import is_temporary_name
+from entrepot.types import Entry, EntryMode, Metadata
+
+from .session import Name, SftpSession, is_link, metadata_of
+
+if TYPE_CHECKING:
+    from entrepot.raw.pool import Lease
+    from entrepot.raw.runtime import Runtime
+
+IN_FLIGHT: Final = 32
+"""Requests for what links lead to in flight."""
+
+
+class SftpLister(oio.List):
+    """Lists one directory. Its names are requested by the first verb, all of them: SFTP cannot continue a listing.
+
+    Arguments:
+        runtime: runs requests at the same time.
+        take: takes a session.
+        directory: the directory on the server.
+        prefix: its path, with a slash at the end; empty for the root.
+        page: the most entries of a page.
+        links: receives the paths of links to directories. One of them is not listed: it could lead back up.
+    """
+
+    __slots__ = ("_directory", "_entries", "_is_closed", "_links", "_page", "_prefix", "_runtime", "_take")
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        take: Callable[[], Awaitable[Lease[SftpSession]]],
+        directory: bytes,
+        prefix: str,
+        page: int,
+        links: set[str],
+    ) -> None:
+        self._runtime = runtime
+        self._take = take
+        self._directory = directory
+        self._prefix = prefix
+        self._page = page
+        self._links = links
+        self._entries: list[Entry] | None = None
+        self._is_closed = False
+
+    async def next(self) -> Sequence[Entry] | None:
+        check_not_closed(self._is_closed)
+        if self._entries is None:
+            self._entries = [] if self._prefix in self._links else await self._all()
+        page, self._entries = self._entries[: self._page], self._entries[self._page :]
+        return page or None
+
+    async def close(self) -> None:
+        self._is_closed = True
+        self._entries = []
+
+    async def _all(self) -> list[Entry]:
+        async with await self._take() as session:
+            try:
+                names = await session.names(self._directory)
+            except NotFound:
+                return []
+            entries = [Entry(self._prefix, Metadata(mode=EntryMode.DIR))] if self._prefix else []
+            calls = (partial(self._entry, session, name, text) for name, text in _texts(names))
+            await gather(calls, self._runtime.window(IN_FLIGHT), entries)
+        return entries
+
+    async def _entry(self, session: SftpSession, name: Name, text: str) -> Entry:
+        """The entry of a name, described as the file or directory that it leads to."""
+        metadata = metadata_of(name.attributes)
+        is_linked = is_link(name.attributes)
+        if is_linked:
+            metadata = await _behind(session, self._directory.rstrip(b"/") + b"/" + name.name)
+        path = f"{self._prefix}{text}{'/' if metadata.is_dir else ''}"
+        if is_linked and metadata.is_dir:
+            self._links.add(path)
+        return Entry(path, metadata)
+
+
+async def _behind(session: SftpSession, link: bytes) -> Metadata:
+    """The metadata of what a link leads to; of an unknown mode if that is nothing, or may not be looked at."""
+    try:
+        return metadata_of(await session.attributes(link))
+    except (NotFound, PermissionDenied):
+        return Metadata(mode=EntryMode.UNKNOWN)
+
+
+def _texts(names: Sequence[Name]) -> list[tuple[Name, str]]:
+    """The names as text. Those that no path can have, and those of temporary files, are left out."""
+    texts = [(name, _text(name.name)) for name in names]
+    if unreachable := sum(text is None for _, text in texts):
+        log(WARNING, "left out %s names that are not UTF-8 or have a line break", unreachable)
+    return [(name, text) for name, text in texts if text is not None and not is_temporary_name(text)]
+
+
+def _text(name: bytes) -> str | None:
+    try:
+        text = name.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if {"\r", "\n"}.intersection(text) else text
