@@ -14,6 +14,7 @@ from entrepot.raw.keyed import (
     Found,
     KeyedAccessor,
     KeyValueStore,
+    Scanned,
     Stored,
     end_of_prefix,
     part_of,
@@ -49,7 +50,7 @@ class Table(KeyValueStore):
     async def delete_matching(self, key: str, if_match: str) -> bool:
         return if_match == '"1"' and self.values.pop(key, None) is not None
 
-    async def scan(self, prefix: str, after: str, limit: int) -> tuple[Sequence[tuple[str, Stored]], str | None]:
+    async def scan(self, prefix: str, after: str, limit: int) -> Scanned:
         keys = sorted(key for key in self.values if key.startswith(prefix) and key > after)[:limit]
         return [(key, Stored(len(self.values[key]), "1")) for key in keys], keys[-1] if len(keys) == limit else None
 

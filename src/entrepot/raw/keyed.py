@@ -13,9 +13,9 @@ keys below a directory: where a page ends in a directory, the next one starts af
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from entrepot.errors import (
     ConditionNotMatch,
@@ -104,6 +104,13 @@ class Found:
     stored: Stored
 
 
+Scanned: TypeAlias = tuple[Sequence[tuple[str, Stored]], str | None]
+"""Keys with the facts of their values, and the key to go on after; None at the end."""
+
+Scan: TypeAlias = Callable[[str, int], Awaitable[Scanned]]
+"""Takes the key to go on after, and the most keys."""
+
+
 def part_of(content: bytes, part: BytesRange, version: str | None = None) -> Found:
     """The range of a value that the store returned whole.
 
@@ -146,12 +153,16 @@ class KeyValueStore(ABC):
         """Deletes a key if its value has the etag. Returns whether it does."""
         raise Unsupported("the store has no conditional deletion")
 
-    async def scan(self, prefix: str, after: str, limit: int) -> tuple[Sequence[tuple[str, Stored]], str | None]:
+    async def scan(self, prefix: str, after: str, limit: int) -> Scanned:
         """Returns the first keys that start with the prefix and follow `after`, in the order of code points.
 
         The second value is the key to go on after; None at the end. It may follow keys that are left out.
         """
         raise Unsupported("the store cannot list its keys")
+
+    def scanner(self, prefix: str) -> Scan:
+        """Returns `scan` for the pages of one listing. A store without order keeps the sorted keys in it."""
+        return partial(self.scan, prefix)
 
     async def append(self, key: str, content: bytes) -> Stored:
         """Adds bytes to the end of a value, or creates it."""
@@ -219,7 +230,8 @@ class KeyedAccessor(Accessor):
         )
 
     async def list(self, path: str, args: OpList) -> tuple[RpList, List]:
-        lister = PageLister(partial(self._page, self._key(path), args))
+        prefix = self._key(path)
+        lister = PageLister(partial(self._page, self._store.scanner(prefix), prefix, args))
         return RpList(), lister if args.recursive else HierarchyLister(lister, path)
 
     async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, OneShotCopier]:
@@ -298,9 +310,9 @@ class KeyedAccessor(Accessor):
                     failures.append(of_deletion(error, path, args))
         return failures
 
-    async def _page(self, prefix: str, args: OpList, token: str | None) -> Page:
+    async def _page(self, scan: Scan, prefix: str, args: OpList, token: str | None) -> Page:
         after = self._start(prefix, args) if token is None else token
-        rows, last = await self._store.scan(prefix, after, args.limit or PAGE_SIZE)
+        rows, last = await scan(after, args.limit or PAGE_SIZE)
         if last is not None and not args.recursive:
             last = _past_directory(prefix, last)
         return Page([entry for key, stored in rows if (entry := self._entry(key, stored)) is not None], last)

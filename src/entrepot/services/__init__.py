@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .hf import Hf
     from .http import Http
     from .memory import Memory
+    from .redis import Redis
     from .s3 import S3
     from .sftp import Sftp
     from .sqlite import Sqlite
@@ -27,6 +28,7 @@ __all__ = [
     "Hf",
     "Http",
     "Memory",
+    "Redis",
     "Sftp",
     "Sqlite",
     "Webdav",
@@ -41,6 +43,7 @@ __getattr__ = lazy_names(
         "Hf": "hf",
         "Http": "http",
         "Memory": "memory",
+        "Redis": "redis",
         "S3": "s3",
         "Sftp": "sftp",
         "Sqlite": "sqlite",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         HubServer,
         Nginx,
         NotInstalled,
+        RedisServer,
         S3Server,
         SeaweedFS,
         ServerFailed,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         sshd,
         strict_gcs,
         swift,
+        valkey,
         wsgidav,
     )
     from .synthetic import Call, Misuse, Script, Synthetic
@@ -108,6 +110,7 @@ __all__ = [
     "ReaderChecker",
     "ReceivedRequest",
     "RecordingTransport",
+    "RedisServer",
     "S3Server",
     "Script",
     "ScriptedServer",
@@ -142,6 +145,7 @@ __all__ = [
     "sshd",
     "strict_gcs",
     "swift",
+    "valkey",
     "whole_response",
     "wsgidav",
 ]
@@ -156,10 +160,10 @@ _ROOMS = {
         *("DeadConnections", "EveryNth", "InTurn", "OneObject", "chunked", "raw_response", "whole_response"),
     ),
     "servers": (
-        *("AzuriteServer", "GcsServer", "HubServer", "Nginx", "NotInstalled", "S3Server", "SeaweedFS"),
-        *("ServerFailed", "SshServer", "StrictGcs", "WebdavServer"),
+        *("AzuriteServer", "GcsServer", "HubServer", "Nginx", "NotInstalled", "RedisServer", "S3Server"),
+        *("SeaweedFS", "ServerFailed", "SshServer", "StrictGcs", "WebdavServer"),
         *("apache", "asyncssh_server", "azurite", "fake_gcs", "hub", "juicefs", "moto", "nginx"),
-        *("radosgw", "rclone", "running", "seaweedfs", "sshd", "strict_gcs", "swift", "wsgidav"),
+        *("radosgw", "rclone", "running", "seaweedfs", "sshd", "strict_gcs", "swift", "valkey", "wsgidav"),
     ),
     "synthetic": ("Call", "Misuse", "Script", "Synthetic"),
     "synthetic_tree": ("SyntheticTree",),

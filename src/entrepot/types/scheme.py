@@ -24,6 +24,7 @@ class Scheme(StrEnum):
     HF = "hf"
     HTTP = "http"
     MEMORY = "memory"
+    REDIS = "redis"
     S3 = "s3"
     SFTP = "sftp"
     SQLITE = "sqlite"

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from entrepot.raw import AccessorInfo, Context
-from entrepot.raw.keyed import CAPABILITY, LISTING, Found, KeyedAccessor, KeyValueStore, Stored
+from entrepot.raw.keyed import CAPABILITY, LISTING, Found, KeyedAccessor, KeyValueStore, Scanned, Stored
 from entrepot.types import BytesRange, Scheme
 from entrepot.types.records import replace
 
@@ -75,7 +75,7 @@ class SqliteStore(KeyValueStore):
         connections = await self._connections.get()
         return await self._runtime.blocking(connections.read, None, self._table.find, key)
 
-    async def scan(self, prefix: str, after: str, limit: int) -> tuple[Sequence[tuple[str, Stored]], str | None]:
+    async def scan(self, prefix: str, after: str, limit: int) -> Scanned:
         connections = await self._connections.get()
         nothing = list[tuple[str, Stored]](), None
         return await self._runtime.blocking(connections.read, nothing, self._table.scan, prefix, after, limit)

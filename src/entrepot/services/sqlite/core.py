@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from entrepot.errors import ObjectExists
-from entrepot.raw.keyed import Found, Stored, end_of_prefix
+from entrepot.raw.keyed import Found, Scanned, Stored, end_of_prefix
 from entrepot.types import BytesRange
 
 SMALL: Final = 64 * 1024
@@ -143,9 +143,7 @@ class Table:
             connection.execute(self._move, (target, source))
             return True
 
-    def scan(
-        self, connection: sqlite3.Connection, prefix: str, after: str, limit: int
-    ) -> tuple[Sequence[tuple[str, Stored]], str | None]:
+    def scan(self, connection: sqlite3.Connection, prefix: str, after: str, limit: int) -> Scanned:
         """The first keys that start with the prefix and follow `after`, and the key to go on after."""
         end = end_of_prefix(prefix)
         until, values = ("", ()) if end is None else (self._until, (encoded(end),))

@@ -12,6 +12,7 @@ from .hub import HubServer, hub
 from .iam import moto
 from .openstack import swift
 from .process import NotInstalled, ServerFailed, free_ports, running
+from .redis import RedisServer, valkey
 from .s3 import S3Server
 from .seaweedfs import SeaweedFS, seaweedfs
 from .ssh import SshServer, asyncssh_server, sshd
@@ -25,6 +26,7 @@ __all__ = [
     "HubServer",
     "Nginx",
     "NotInstalled",
+    "RedisServer",
     "S3Server",
     "SeaweedFS",
     "ServerFailed",
@@ -48,5 +50,6 @@ __all__ = [
     "sshd",
     "strict_gcs",
     "swift",
+    "valkey",
     "wsgidav",
 ]
