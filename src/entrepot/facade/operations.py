@@ -25,6 +25,7 @@ from entrepot.raw.log import DEBUG, log
 from entrepot.raw.oio.copy.api import copy_to_end
 from entrepot.raw.oio.read.api import read_to_end
 from entrepot.raw.oio.read.pinned_range import PinnedRange
+from entrepot.raw.storage import Storage
 from entrepot.types import BytesRange, Entry, Metadata, PresignedRequest
 from entrepot.types.numbers import as_integer
 
@@ -66,7 +67,7 @@ _PRESIGNED: Final[dict[str, Presigned]] = {
 }
 
 
-class Operations(Opening):
+class Operations(Opening, Storage):
     """The base of `Operator`: a stack, and the calls that the public methods make on it.
 
     `_call` makes a call now, `_caller` one that is awaited later. Both normalize the path, and name the operation,

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final
 
 from entrepot import layers as automatic
 from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, AccessorInfo, Context, Layer, ServiceConfig
 from entrepot.raw.log import DEBUG, log
+from entrepot.raw.storage import Storage
 
+from .composition import accessor_of, configured, with_configured_source, works_without_loop
 from .preload import preload
 from .resilience import Resilience
 
@@ -62,14 +65,15 @@ class Stack:
             raise InvalidInput(f"a context is a Context, not {type(context).__name__}")
         if not isinstance(resilient, bool):
             raise InvalidInput(f"resilient must be True or False, not a {type(resilient).__name__}")
-        return cls(config, checked_layers, context or Context(), Resilience() if resilient else None)
+        resilience = Resilience() if resilient else None
+        return cls(with_configured_source(config), checked_layers, context or Context(), resilience)
 
     @property
     def works_without_loop(self) -> bool:
         """Whether blocking calls may be made without an event loop: all of them, or those with a single request."""
         if not self.config.NEEDS_LOOP:
             return True
-        is_ours = self.config.works_without_loop and not self.context.has_given_http
+        is_ours = works_without_loop(self.config) and not self.context.has_given_http
         return is_ours and all(vars(type(layer)).get("WORKS_WITHOUT_LOOP", False) for layer in self.layers)
 
     def with_layer(self, layer: Layer) -> Stack:
@@ -119,7 +123,8 @@ def assemble(
         resilience: adds the default retries and timeouts where the service is remote.
         build: builds the service in another way than `config.build`.
     """
-    context = context.for_service(config.TELEMETRY, config.http_settings)
+    open_storage = partial(_open_storage, resilience)
+    context = context.for_service(config.TELEMETRY, config.http_settings, open_storage)
     for layer in layers:
         context = layer.wrap_context(context)
     accessor = (build or config.build)(context)
@@ -129,6 +134,13 @@ def assemble(
         accessor = layer.wrap(accessor, context)
     log(DEBUG, "built %r with %d layers", config, len(layers))
     return accessor
+
+
+def _open_storage(resilience: Resilience | None, source: str | ServiceConfig | Storage, context: Context) -> Accessor:
+    """The stack of the storage below a service. One of a configuration has the retries and timeouts of that above."""
+    if isinstance(source, Storage):
+        return accessor_of(source, context)
+    return assemble(configured(source), (), context, resilience)
 
 
 def _with_defaults(layers: tuple[Layer, ...], info: AccessorInfo, resilience: Resilience | None) -> tuple[Layer, ...]:

@@ -12,9 +12,14 @@ from .telemetry import Telemetry
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
+    from .accessor import Accessor
+    from .config import ServiceConfig
     from .http import HttpTransport
     from .http.settings import TransportSettings
     from .runtime import Local, Runtime
+    from .storage import Storage
+
+    OpenStorage = Callable[["str | ServiceConfig | Storage", "Context"], Accessor]
 
 T = TypeVar("T")
 
@@ -36,8 +41,8 @@ class Context:
     """
 
     __slots__ = (
-        "_connections", "_has_no_loop", "_is_read_only", "_locals", "_runtime", "_settings", "_shared", "_telemetry",
-        "_uses_http",
+        "_connections", "_has_no_loop", "_is_read_only", "_locals", "_open_storage", "_runtime", "_settings", "_shared",
+        "_telemetry", "_uses_http",
     )  # fmt: skip
 
     def __init__(self, runtime: Runtime | None = None, http: HttpTransport | None = None) -> None:
@@ -48,6 +53,7 @@ class Context:
         self._uses_http = False
         self._is_read_only = False
         self._telemetry = Telemetry()
+        self._open_storage: OpenStorage | None = None
         self._shared = dict[Any, Any]()
         self._locals: dict[Any, Local[Any]] = {}
 
@@ -133,14 +139,40 @@ class Context:
             self._locals.setdefault(place, self.runtime.local(make, close))  # of two threads, the first one's stays
         return self._locals[place]
 
-    def for_service(self, telemetry: Telemetry, settings: TransportSettings | None) -> Context:
+    @property
+    def has_no_loop(self) -> bool:
+        """Whether calls are made without an event loop."""
+        return self._has_no_loop
+
+    def open_storage(self, source: str | ServiceConfig | Storage) -> Accessor:
+        """Returns the stack of another storage, for a service that is built over it. No I/O.
+
+        Arguments:
+            source: an operator, a configuration, or the URI of one.
+
+        Raises:
+            ConfigInvalid: the source is not the URI of a service, or this context is not that of an operator.
+        """
+        if self._open_storage is None:
+            raise ConfigInvalid("only an operator can build a service over another storage", operation="configure")
+        return self._open_storage(source, self)
+
+    def for_service(
+        self, telemetry: Telemetry, settings: TransportSettings | None, open_storage: OpenStorage | None = None
+    ) -> Context:
         """The same context for a service that declares these names, and whose connections have these settings.
 
         Configurations with the same settings share a transport; others have their own.
+
+        Arguments:
+            telemetry: the names.
+            settings: the settings of connections; None are those of the transport.
+            open_storage: builds the stack of another storage in a context.
         """
         context = self.replace()
         context._telemetry = telemetry  # noqa: SLF001 - of this class
         context._settings = settings  # noqa: SLF001 - of this class
+        context._open_storage = open_storage  # noqa: SLF001 - of this class
         return context
 
     def without_loop(self) -> Context:
@@ -172,6 +204,7 @@ class Context:
         context._is_read_only = self._is_read_only
         context._settings = self._settings
         context._telemetry = self._telemetry
+        context._open_storage = self._open_storage
         context._shared = self._shared
         context._locals = self._locals
         return context

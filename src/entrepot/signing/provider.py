@@ -30,6 +30,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 from entrepot.errors import ConfigInvalid, Error, Unexpected
 from entrepot.raw.log import WARNING, log
 from entrepot.raw.runtime import Runtime
+from entrepot.raw.turn import Turn
 
 AHEAD_SECONDS: Final = 15 * 60.0
 """How long before they expire credentials are refreshed, while the old ones are still used."""
@@ -182,7 +183,7 @@ class CredentialCache(Generic[T]):
     ) -> None:
         self._provider = provider
         self._now = now
-        self._turns = runtime.local(partial(_Turn, runtime))
+        self._turns = runtime.local(partial(Turn, runtime))
         self._held = None if initial is None else _Held(initial, now())
 
     @classmethod
@@ -277,21 +278,6 @@ class _Held(Generic[T]):
         elif life < inf:
             self.refresh_at = expires_at - min(AHEAD_SECONDS, life * _AHEAD_OF_LIFE)
             self.required_at = expires_at - min(REQUIRED_SECONDS, life * _REQUIRED_OF_LIFE)
-
-
-class _Turn:
-    """Lets one task of an event loop load at a time, and remembers the last failure for the tasks that waited."""
-
-    __slots__ = ("failure", "failures", "lock")
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.lock = runtime.lock()
-        self.failures = 0
-        self.failure = Error("")
-
-    def fail(self, error: Error) -> None:
-        self.failures += 1
-        self.failure = copy(error)  # without the traceback, which holds frames
 
 
 def _is_provider(source: object) -> bool:
