@@ -51,5 +51,6 @@ def test_the_extras_are_those_that_were_promised() -> None:
         "servers",
         "test",
         "tracing",
+        "zstd",
     }
     assert set(EXTRAS) == integrations | services | others

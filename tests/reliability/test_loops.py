@@ -115,8 +115,8 @@ def test_a_reader_taken_to_another_loop_goes_on_or_says_so(operator, hints):
 
 
 def test_a_lister_taken_to_another_loop_goes_on_or_says_so(operator):
-    if not operator.info.capability.list:
-        pytest.skip("the service has no listing")
+    if not (operator.info.capability.list and operator.info.capability.write):
+        pytest.skip("the service cannot write what it lists")
 
     async def opened():
         for number in range(20):

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from .s3 import S3
     from .sftp import Sftp
     from .sqlite import Sqlite
+    from .tar import Tar
     from .webdav import Webdav
+    from .zip import Zip
 
 __all__ = [
     "S3",
@@ -31,7 +33,9 @@ __all__ = [
     "Redis",
     "Sftp",
     "Sqlite",
+    "Tar",
     "Webdav",
+    "Zip",
 ]
 
 __getattr__ = lazy_names(
@@ -47,6 +51,8 @@ __getattr__ = lazy_names(
         "S3": "s3",
         "Sftp": "sftp",
         "Sqlite": "sqlite",
+        "Tar": "tar",
         "Webdav": "webdav",
+        "Zip": "zip",
     },
 )

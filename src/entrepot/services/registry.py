@@ -34,11 +34,13 @@ SCHEMES: Final = {
     "sftp": "Sftp",
     "sqlite": "Sqlite",
     "ssh": "Sftp",
+    "tar": "Tar",
     "valkey": "Redis",
     "valkeys": "Redis",
     "wasb": "Azblob",
     "wasbs": "Azblob",
     "webdav": "Webdav",
+    "zip": "Zip",
     # until here
 }
 """The name in `entrepot.services` of the class of each built-in scheme and alias."""

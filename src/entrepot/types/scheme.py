@@ -28,7 +28,9 @@ class Scheme(StrEnum):
     S3 = "s3"
     SFTP = "sftp"
     SQLITE = "sqlite"
+    TAR = "tar"
     WEBDAV = "webdav"
+    ZIP = "zip"
     # until here
 
     @classmethod
