@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from entrepot.errors import NotFound
 from entrepot.raw import (
@@ -27,7 +28,7 @@ from entrepot.raw.conditions import check_conditions
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.types import Capability, Entry
 
-from .index import AnyMember, Index, SharedIndex
+from .index import AnyMember, Index, SharedIndex, Window
 from .member_body import MemberBody
 from .stored import StoredArchive
 
@@ -85,7 +86,9 @@ class ArchiveAccessor(Accessor, Generic[M]):
         async def build_present() -> Index[M]:
             return await build(StoredArchive(storage, config.path))
 
-        self._index = SharedIndex(context.runtime, build_present)
+        self._config = config
+        self._storage = storage
+        self._index = _shared_index(config, context, build_present)
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         index, key, member = await self._find(path)
@@ -103,7 +106,8 @@ class ArchiveAccessor(Accessor, Generic[M]):
             response.metadata = used.describe(key, member)
             check_conditions(response.metadata, args)
             start, end = args.range.resolve(member.size)
-            return await used.open(key, member, start, end, args.read_ahead)
+            archive = used.archive.through(self._storage)
+            return await used.open(archive, member, Window(start, end, args.read_ahead))
 
         def forget() -> None:
             if used is not None:
@@ -148,6 +152,18 @@ class ArchiveAccessor(Accessor, Generic[M]):
         if held is not None and await held.archive.has_changed():
             self._index.forget(held)
         return await self._index.get()
+
+
+def _shared_index(
+    config: CompositeConfig, context: Context, build: Callable[[], Awaitable[Index[M]]]
+) -> SharedIndex[M]:
+    """The index of all accessors of one configuration and context, such as those of `op` and `op.at("a/")`.
+
+    It lives as long as one of them, which holds the configuration too.
+    """
+    indexes: WeakValueDictionary[int, SharedIndex[M]] = context.shared("indexes of archives", WeakValueDictionary)
+    index = indexes.get(id(config))
+    return index or indexes.setdefault(id(config), SharedIndex(context.runtime, build))
 
 
 class MemberLister(oio.List):

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
 
 PIECE: Final = 256 * 1024
-"""The most bytes of a piece."""
+"""The most bytes that are decoded on the event loop: one or two milliseconds of zlib."""
 
-SKIPPED: Final = 2 * 1024 * 1024
-"""The same on the way to a position, by a call in a thread."""
+THREADED: Final = 1024 * 1024
+"""The most bytes that a call in a thread decodes, which makes a call of 0.1 milliseconds worth it."""
 
 FED: Final = 64 * 1024
 """The most compressed bytes that a decoder takes in one step. What it does not use at once it copies at each step."""
@@ -93,7 +93,7 @@ class Restarts:
 class _Flow:
     """One pass through compressed bytes."""
 
-    __slots__ = ("consumed", "crc", "decoder", "is_exhausted", "pending", "piece", "raw", "start")
+    __slots__ = ("consumed", "crc", "decoder", "is_exhausted", "is_fresh", "pending", "piece", "raw", "start")
 
     def __init__(self, raw: Read, decoder: Decoder, position: int, consumed: int, crc: int) -> None:
         self.raw = raw
@@ -104,6 +104,7 @@ class _Flow:
         self.consumed = consumed
         self.crc = crc
         self.is_exhausted = False
+        self.is_fresh = True
 
     @property
     def end(self) -> int:
@@ -138,7 +139,8 @@ class Compressed:
         decoder: makes its decoder.
         size: the number of decoded bytes; None if it is not stated.
         crc: their CRC-32; None if it is not stated.
-        is_light: whether a step of the decoder is so short that it needs no thread.
+        is_light: whether the decoder is fast enough for the first piece to be decoded on the event loop. Later pieces
+            are decoded in threads, so that the loop is not busy for the length of a large member.
         restarts: the restart points of earlier passes.
     """
 
@@ -180,6 +182,10 @@ class DecodedBody(Read):
     def is_at_end(self) -> bool:
         return self._position >= self._size
 
+    @property
+    def remaining(self) -> int | None:
+        return None if self._size == UNBOUNDED else max(0, self._size - self._position)
+
     async def read(self, n: int) -> bytes:
         check_not_closed(self._is_closed)
         n = min(n, self._size - self._position)
@@ -192,7 +198,7 @@ class DecodedBody(Read):
         return data
 
     async def next(self) -> bytes | None:
-        return await self.read(PIECE) or None
+        return await self.read(THREADED) or None
 
     async def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         check_not_closed(self._is_closed)
@@ -247,9 +253,9 @@ class DecodedBody(Read):
         return True
 
     async def _decoded(self, flow: _Flow, distance: int) -> bytes:
-        if self._stream.is_light and distance < PIECE:
+        if self._stream.is_light and flow.is_fresh and distance < PIECE:
             return flow.decode(PIECE)
-        return await self._runtime.blocking(flow.decode, min(max(distance, PIECE), SKIPPED))
+        return await self._runtime.blocking(flow.decode, THREADED)
 
     def _take(self, flow: _Flow, piece: bytes) -> None:
         """Makes the bytes the piece of the pass, up to the size that the archive states.
@@ -263,7 +269,7 @@ class DecodedBody(Read):
         crc = flow.crc if self._stream.crc is None else zlib.crc32(piece, flow.crc)
         if self._stream.crc is not None and end + len(piece) == size and crc != self._stream.crc:
             raise checksum_mismatch()
-        flow.start, flow.piece, flow.crc = end, piece, crc
+        flow.start, flow.piece, flow.crc, flow.is_fresh = end, piece, crc, False
         self._stream.restarts.offer(flow)
 
     def _finish(self, flow: _Flow) -> bool:

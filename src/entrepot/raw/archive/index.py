@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from copy import copy
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from entrepot.errors import Error
 from entrepot.raw.turn import Turn
@@ -43,6 +43,25 @@ class AnyMember(Protocol):
 M = TypeVar("M", bound=AnyMember)
 
 
+class Window(NamedTuple):
+    """A part of the content of a member.
+
+    Arguments:
+        start: its first byte.
+        end: the byte after its last one, at most the size of the member.
+        read_ahead: the most bytes to request ahead.
+    """
+
+    start: int
+    end: int
+    read_ahead: int | None
+
+    @property
+    def size(self) -> int:
+        """The number of bytes."""
+        return self.end - self.start
+
+
 class Index(ABC, Generic[M]):
     """The members of one version of an archive.
 
@@ -76,8 +95,14 @@ class Index(ABC, Generic[M]):
         return f'{weak}"{tag.removeprefix("W/").strip(chr(34))}-{position:x}"'
 
     @abstractmethod
-    async def open(self, path: str, member: M, start: int, end: int, read_ahead: int | None) -> Read:
-        """Opens a body for the bytes of a member from `start` up to `end`, which are in its content."""
+    async def open(self, archive: StoredArchive, member: M, window: Window) -> Read:
+        """Opens a body for a window of a member.
+
+        Arguments:
+            archive: the object, pinned to the version of this index.
+            member: the member.
+            window: the bytes.
+        """
 
 
 class SharedIndex(Generic[M]):
@@ -91,7 +116,7 @@ class SharedIndex(Generic[M]):
         build: builds an index of the present version.
     """
 
-    __slots__ = ("_build", "_held", "_turns")
+    __slots__ = ("__weakref__", "_build", "_held", "_turns")
 
     def __init__(self, runtime: Runtime, build: Callable[[], Awaitable[Index[M]]]) -> None:
         self._build = build

@@ -53,6 +53,12 @@ class StoredArchive:
             raise Unexpected("the storage of the archive reports no metadata")
         return self._pinned.response.metadata
 
+    def through(self, accessor: Accessor) -> StoredArchive:
+        """The same version of the object, through another stack."""
+        other = StoredArchive(accessor, self._path)
+        other._pinned.note(self._pinned.response)
+        return other
+
     async def read_tail(self, length: int) -> bytes:
         """Returns the last bytes. Their response has the size, unless the storage reports it by `stat` only."""
         tail = OpRead(range=BytesRange(suffix=length))

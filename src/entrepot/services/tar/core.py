@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from entrepot.errors import Unexpected, Unsupported
@@ -10,7 +11,7 @@ from entrepot.raw import Accessor, Context, oio
 from entrepot.raw.archive.accessor import ArchiveAccessor
 from entrepot.raw.archive.codecs import Decoder, RepeatedDecoder, by_magic
 from entrepot.raw.archive.decoded import UNBOUNDED, Compressed, DecodedBody
-from entrepot.raw.archive.index import Index
+from entrepot.raw.archive.index import Index, Window
 from entrepot.raw.archive.stored import StoredArchive
 from entrepot.raw.archive.tree import Tree
 from entrepot.raw.runtime import Runtime
@@ -79,14 +80,15 @@ class TarIndex(Index[Member]):
         self._stream = stream
         self._runtime = runtime
 
-    async def open(self, path: str, member: Member, start: int, end: int, read_ahead: int | None) -> oio.Read:
-        """Opens a body for a range of a member.
+    async def open(self, archive: StoredArchive, member: Member, window: Window) -> oio.Read:
+        """Opens a body for a window of a member.
 
         Raises:
             Unsupported: the member is a sparse file.
         """
         if member.is_sparse:
             raise Unsupported("the member is a sparse file, which this service cannot read")
+        start, end = member.data + window.start, member.data + window.end
         if self._stream is None:
-            return await self.archive.open(member.data + start, member.data + end, read_ahead)
-        return DecodedBody(self._runtime, self._stream, member.data + start, end - start)
+            return await archive.open(start, end, window.read_ahead)
+        return DecodedBody(self._runtime, replace(self._stream, open=archive.open), start, window.size)

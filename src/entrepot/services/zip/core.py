@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Final
 
 from entrepot.errors import Unsupported
@@ -13,7 +12,7 @@ from entrepot.raw.archive import codecs
 from entrepot.raw.archive.accessor import ArchiveAccessor
 from entrepot.raw.archive.codecs import Decoder
 from entrepot.raw.archive.decoded import Compressed, DecodedBody, Restarts
-from entrepot.raw.archive.index import Index
+from entrepot.raw.archive.index import Index, Window
 from entrepot.raw.archive.stored import Checked, Part, StoredArchive
 from entrepot.raw.archive.tree import Tree
 from entrepot.raw.oio.read.api import read_up_to
@@ -90,9 +89,11 @@ async def build_index(archive: StoredArchive, config: Zip, runtime: Runtime) -> 
         directory = tail[start - tail_position : end.position - tail_position]
     else:
         directory = await archive.fetch(start, min(end.position, tail_position)) + tail[: end.position - tail_position]
-    parse = partial(read_directory, directory, start - end.offset, config.encoding)
-    members = parse() if end.size <= PARSED_AT_ONCE else await runtime.blocking_long(parse)
-    return ZipIndex(archive, members, start, runtime)
+
+    def parse() -> ZipIndex:
+        return ZipIndex(archive, read_directory(directory, start - end.offset, config.encoding), start, runtime)
+
+    return parse() if end.size <= PARSED_AT_ONCE else await runtime.blocking_long(parse)
 
 
 def _check_size(end: End, config: Zip) -> None:
@@ -121,8 +122,8 @@ class ZipIndex(Index[Member]):
         self._data: dict[int, int] = {}
         self._restarts: dict[int, Restarts] = {}
 
-    async def open(self, path: str, member: Member, start: int, end: int, read_ahead: int | None) -> oio.Read:
-        """Opens a body for a range of a member.
+    async def open(self, archive: StoredArchive, member: Member, window: Window) -> oio.Read:
+        """Opens a body for a window of a member.
 
         Raises:
             Unsupported: it is encrypted or a patch, or its compression is unknown.
@@ -131,53 +132,54 @@ class ZipIndex(Index[Member]):
         if member.flags & (_ENCRYPTED | _PATCH):
             raise Unsupported("the member is encrypted, which this service cannot read")
         if member.method == STORED:
-            return await self._open_stored(member, start, end, read_ahead)
+            return await self._open_stored(archive, member, window)
         decoder = _DECODERS.get(member.method)
         if decoder is None:
             raise Unsupported(f"the member has the compression method {member.method}, which this service cannot read")
+
+        async def open_compressed(offset: int) -> oio.Read:
+            return await self._open_data(archive, member, Window(offset, member.compressed, window.read_ahead))
+
         stream = Compressed(
-            partial(self._open_compressed, member, read_ahead),
+            open_compressed,
             decoder,
             size=member.size,
             crc=member.crc,
             is_light=member.method == DEFLATED,
             restarts=self._restarts_of(member),
         )
-        return DecodedBody(self._runtime, stream, start, end - start)
+        return DecodedBody(self._runtime, stream, window.start, window.size)
 
-    async def _open_stored(self, member: Member, start: int, end: int, read_ahead: int | None) -> oio.Read:
+    async def _open_stored(self, archive: StoredArchive, member: Member, window: Window) -> oio.Read:
         if member.compressed != member.size:
             raise damaged("a stored member has two sizes")
-        part = await self._open_data(member, start, end, read_ahead)
-        return Checked(part, member.crc) if end - start == member.size else part
+        part = await self._open_data(archive, member, window)
+        return Checked(part, member.crc) if window.size == member.size else part
 
-    async def _open_compressed(self, member: Member, read_ahead: int | None, offset: int) -> oio.Read:
-        return await self._open_data(member, offset, member.compressed, read_ahead)
+    async def _open_data(self, archive: StoredArchive, member: Member, window: Window) -> Part:
+        """Opens a body for a window of the data of a member, as it stands in the archive.
 
-    async def _open_data(self, member: Member, start: int, end: int, read_ahead: int | None) -> Part:
-        """Opens a body for a range of the data of a member, as it stands in the archive.
-
-        The data begins after the local header, whose length only the local header has. A range that is near is
+        The data begins after the local header, whose length only the local header has. A window that is near is
         requested together with the header, and what follows from it is kept.
         """
         data = self._data.get(member.position)
-        if data is None and start <= NEAR:
-            part = await self._open_behind_header(member, end, read_ahead)
+        if data is None and window.start <= NEAR:
+            part = await self._open_at_header(archive, member, window)
             data = self._data[member.position]
-            if data - member.position + end <= part.size:
-                part.narrow(data - member.position + start, end - start)
+            if data - member.position + window.end <= part.size:
+                part.narrow(data - member.position + window.start, window.size)
                 return part
             await part.close()
         elif data is None:
-            header = await self.archive.fetch(member.position, member.position + LOCAL_SIZE)
+            header = await archive.fetch(member.position, member.position + LOCAL_SIZE)
             data = self._note_header(member, header)
-        return await self.archive.open(data + start, data + end, read_ahead)
+        return await archive.open(data + window.start, data + window.end, window.read_ahead)
 
-    async def _open_behind_header(self, member: Member, end: int, read_ahead: int | None) -> Part:
-        """Opens a body from the local header on, and reads that. It ends after the data up to `end`, as estimated."""
+    async def _open_at_header(self, archive: StoredArchive, member: Member, window: Window) -> Part:
+        """Opens a body from the local header on, and reads that. It ends after the window, as far as can be known."""
         position, bound = member.position, self._bound(member)
         header_length = LOCAL_SIZE + member.name_length + member.extra_length + SPARE
-        part = await self.archive.open(position, min(bound, position + header_length + end), read_ahead)
+        part = await archive.open(position, min(bound, position + header_length + window.end), window.read_ahead)
         try:
             self._note_header(member, await read_up_to(part, LOCAL_SIZE))
         except BaseException:
