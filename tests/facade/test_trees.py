@@ -20,9 +20,9 @@ from entrepot import (
     Unexpected,
     Usage,
 )
-from entrepot.facade.trees import is_same
 from entrepot.raw import Accessor, AroundAccessor, Context, Layer
 from entrepot.services import Fs, Memory
+from entrepot.types.comparison import is_same
 
 FILES = {"a/1": b"one", "a/b/2": b"two!", "a/b/c/3": b"", "x": bytes(3000)}
 

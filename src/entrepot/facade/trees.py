@@ -13,7 +13,6 @@ A dry run takes the same way and the same decisions; only the copies and the del
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypedDict, TypeVar, get_args
 from entrepot.errors import Error, InvalidInput, NotFound, TransfersFailed
 from entrepot.raw import DEFAULT_COPY, DEFAULT_STAT, DEFAULT_WRITE, OpCopy, OpList, is_dir_path, normalize_path
 from entrepot.types import Entry, Metadata
+from entrepot.types.comparison import COMPARISONS
 from entrepot.types.numbers import as_integer
 from entrepot.types.records import replace
 from entrepot.types.shown import shown
@@ -53,9 +53,6 @@ ChooseEntry: TypeAlias = Callable[[Entry], bool]
 
 CONCURRENT: Final = 8
 """Files in flight, by default."""
-
-_DIGEST: Final = re.compile(r'"[0-9A-Fa-f]{32}(-[0-9]+)?"')
-"""A strong etag that is a digest of the content: the MD5 of S3, also of the parts of an upload."""
 
 _RECURSIVE: Final = OpList(recursive=True)
 _REQUESTS: Final = 2
@@ -283,7 +280,7 @@ class _Transfer:
     async def _is_there(self, entry: Entry, known: Metadata, path: str) -> bool:
         """Whether the target has the file already. If that cannot be found out, it is copied, which says why."""
         if self.rules.compare != "content":
-            return _COMPARISONS[self.rules.compare](entry.metadata, known)
+            return COMPARISONS[self.rules.compare](entry.metadata, known)
         if entry.size != known.content_length:
             return False
         try:
@@ -394,35 +391,6 @@ async def _delete_surplus(transfer: _Transfer) -> TreeReport:
 async def _lister(side: Side) -> Lister:
     _, body = await side.accessor.list(side.path, _RECURSIVE)
     return Lister(side.context, side.accessor.info.scheme, side.path, body)
-
-
-def is_same(source: Metadata, target: Metadata) -> bool:
-    """Whether the target has the content of the source: of the same size, and of the same digest or no older.
-
-    An etag that is not a digest says nothing about the content in another store: it may count the writes there.
-    """
-    if not _has_size(source, target):
-        return False
-    if source.etag is not None and source.etag == target.etag and _DIGEST.fullmatch(source.etag):
-        return True
-    return _is_no_older(source, target)
-
-
-def _has_size(source: Metadata, target: Metadata) -> bool:
-    return source.content_length is not None and source.content_length == target.content_length
-
-
-def _is_no_older(source: Metadata, target: Metadata) -> bool:
-    times = source.last_modified, target.last_modified
-    return times[0] is not None and times[1] is not None and times[0] <= times[1]
-
-
-def _has_name(_: Metadata, __: Metadata) -> bool:
-    """Any file that is there at all."""
-    return True
-
-
-_COMPARISONS: Final = {"time": is_same, "size": _has_size, "update": _is_no_older, "name": _has_name}
 
 
 def _checked_comparison(compare: TreeComparison) -> TreeComparison:
