@@ -38,6 +38,8 @@ SLOW = {
     r"tests/facade/test_reader\.py::test_(a_reader_(that_holds_nothing|can_be_used_on)|leaving_a_loop)": "ends loops",
     r"tests/facade/test_lister\.py::test_a_lister_that_holds_nothing": "ends loops",
     r"tests/docs/test_blocks\.py": "starts an interpreter for each page",
+    r"tests/integrations/test_dask\.py": "starts clusters of processes",
+    r"tests/integrations/test_dask_pieces\.py::test_a_dead_process": "starts an interpreter that imports distributed",
     r"tests/integrations/test_(fsspec_abstract|pyarrow|zarr)\.py": "the suites of other libraries on each service",
     r"tests/integration/test_misbehaving_http\.py::test_(a_hundred|leaving)": "drops many responses",
     r"tests/integration/test_s3_write_wire\.py": "sends many MiB",

@@ -1,0 +1,232 @@
+"""The survey of a tree: which batches it has, found by many tasks at the same time.
+
+Theory of operation. A *unit* is a part of the tree that one task surveys. The first one is the directory itself. A
+survey lists its unit recursively, up to `Limits.probe` names:
+
+- if that was all, the unit is cut into batches;
+- if not, the directory is large, and is listed by one level. Its files are cut into batches, and its directories
+  become new units: groups of them where the service lists in the order of paths (`list_with_start_after`), since one
+  listing then passes over all directories of a group; otherwise one unit for each.
+- A group with more names than the probe is split into its directories.
+- A level with more names than the probe is continued after its last name, by another unit. A service that cannot
+  continue a listing (`Survey.is_too_large`) leaves that level to the client, which streams it.
+
+So a result has a bounded number of names, and the listing of a large tree runs on many workers. The names of the probe
+of a large directory are listed twice: less than one part in a hundred of the requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Final
+
+from entrepot import Entry, Operator, PathFilter
+
+from .items import Batch, Item, Limits, cut, is_border
+
+STATE: Final = ".entrepot/"
+"""The directory of a target, relative to it, that has the manifest and the lock. It is not part of the tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A directory of an operator, and the files in it that are meant.
+
+    Arguments:
+        operator: the operator.
+        path: the directory, with a trailing slash; `"/"` is the root.
+        include: patterns of files, as of `Operator.copy_tree`.
+        exclude: patterns of files to leave out.
+    """
+
+    operator: Operator
+    path: str = "/"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        """What the paths of its objects start with."""
+        return "" if self.path == "/" else self.path
+
+    def at(self, path: str) -> str:
+        """The path of an object of the tree in the operator.
+
+        Arguments:
+            path: the path relative to the tree.
+        """
+        return self.prefix + path
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A part of a tree that one task surveys.
+
+    Arguments:
+        directories: the directories, in the order of the listing, with what is in them.
+        after: list only what comes after this path. By default all.
+        is_level: whether the directory, the only one, is listed by one level.
+    """
+
+    directories: tuple[str, ...]
+    after: str | None = None
+    is_level: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a survey found.
+
+    Arguments:
+        batches: the objects.
+        units: what is still to be surveyed.
+        is_too_large: whether the unit is a level with too many names for one result, which cannot be continued.
+    """
+
+    batches: tuple[Batch, ...] = ()
+    units: tuple[Unit, ...] = ()
+    is_too_large: bool = False
+
+
+async def survey(tree: Tree, unit: Unit, limits: Limits) -> Survey:
+    """Surveys a unit.
+
+    Arguments:
+        tree: the tree.
+        unit: the part of it.
+        limits: how much one survey lists, and how the objects are cut into batches.
+
+    Raises:
+        Error: a listing failed.
+    """
+    if not unit.is_level:
+        items = await _probed(tree, unit, limits)
+        if items is not None:
+            return Survey(tuple(cut(items, limits)))
+        if len(unit.directories) > 1:
+            return Survey(units=tuple(Unit((directory,)) for directory in unit.directories))
+    return await _level(tree, unit, limits)
+
+
+async def stream(tree: Tree, unit: Unit) -> AsyncGenerator[Item | Unit, None]:
+    """Yields the files of one level as they are listed, and a unit for each directory.
+
+    Arguments:
+        tree: the tree.
+        unit: the level.
+    """
+    choose = _Chooser(tree)
+    async with tree.operator.lister(unit.directories[0]) as lister:
+        async for entry in lister:
+            if choose.is_directory(entry, unit.directories[0]):
+                yield Unit((entry.path,))
+            elif choose.accepts(entry):
+                yield Item.of(entry, tree.prefix)
+
+
+async def _probed(tree: Tree, unit: Unit, limits: Limits) -> list[Item] | None:
+    """The objects of a unit; None if its names are more than the probe."""
+    choose = _Chooser(tree)
+    items: list[Item] = []
+    names = 0
+    async with aclosing(_entries(tree, unit.directories)) as entries:
+        async for entry in entries:
+            names += 1
+            if names > limits.probe:
+                return None
+            if choose.accepts(entry):
+                items.append(Item.of(entry, tree.prefix))
+    return items
+
+
+async def _entries(tree: Tree, directories: tuple[str, ...]) -> AsyncGenerator[Entry, None]:
+    """The entries below some directories of one level.
+
+    Several of them are one listing, from the first one to the last one. Files between them belong to the level.
+    """
+    if len(directories) == 1:
+        async with tree.operator.lister(directories[0], recursive=True) as lister:
+            async for entry in lister:
+                yield entry
+        return
+    first, last = directories[0], directories[-1]
+    parent = first[: first.rstrip("/").rfind("/") + 1]
+    async with tree.operator.lister(parent or "/", recursive=True, start_after=first) as lister:
+        async for entry in lister:
+            if entry.path > last and not entry.path.startswith(last):
+                return
+            if "/" in entry.path[len(parent) :]:
+                yield entry
+
+
+async def _level(tree: Tree, unit: Unit, limits: Limits) -> Survey:
+    directory = unit.directories[0]
+    can_continue = tree.operator.info.capability.list_with_start_after
+    choose, found, last = _Chooser(tree), _Level(limits, can_group=can_continue), ""
+    async with tree.operator.lister(directory, start_after=unit.after) as lister:
+        async for entry in lister:
+            if unit.after is not None and entry.path <= unit.after:
+                continue  # a directory whose content comes after its own name
+            if found.names >= limits.probe:
+                if not can_continue:
+                    return Survey(is_too_large=True)
+                return found.survey((Unit((directory,), last, is_level=True),))
+            last = entry.path
+            found.names += 1
+            if choose.is_directory(entry, directory):
+                found.add_directory(entry.path)
+            elif choose.accepts(entry):
+                found.items.append(Item.of(entry, tree.prefix))
+    return found.survey()
+
+
+@dataclass(slots=True)
+class _Level:
+    """What was found in one level so far."""
+
+    limits: Limits
+    can_group: bool
+    names: int = 0
+    items: list[Item] = field(default_factory=list)
+    group: list[str] = field(default_factory=list)
+    units: list[Unit] = field(default_factory=list)
+
+    def add_directory(self, path: str) -> None:
+        self.group.append(path)
+        if not self.can_group or is_border(path, len(self.group), self.limits.group):
+            self._close_group()
+
+    def survey(self, more: Iterable[Unit] = ()) -> Survey:
+        """The result. The files of a level that is continued are cut here, so that the result depends on no other."""
+        self._close_group()
+        return Survey(tuple(cut(self.items, self.limits)), (*self.units, *more))
+
+    def _close_group(self) -> None:
+        if self.group:
+            self.units.append(Unit(tuple(self.group)))
+            self.group = []
+
+
+class _Chooser:
+    """Chooses the entries of a listing that belong to a tree.
+
+    Arguments:
+        tree: the tree.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self._start = len(tree.prefix)
+        self._state = tree.at(STATE)
+        self._filter = PathFilter(tree.include, tree.exclude)
+
+    def is_directory(self, entry: Entry, listed: str) -> bool:
+        """Whether an entry of a level is a directory to survey."""
+        return entry.is_dir and entry.path not in {listed, self._state, "/"}
+
+    def accepts(self, entry: Entry) -> bool:
+        """Whether an entry is a file of the tree."""
+        if entry.is_dir or entry.path.startswith(self._state):
+            return False
+        return self._filter.accepts(entry.path[self._start :])
