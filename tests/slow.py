@@ -13,7 +13,7 @@ SLOW = {
     r"tests/(behavior|blocking)/test_suite\.py::test_case\[(seaweedfs|moto|juicefs).*-uploads\.": "sends many MiB",
     r"tests/(behavior|blocking)/test_suite\.py::test_case\[seaweedfs.*one_winner": "has many writers",
     r"tests/behavior/test_suite\.py::test_case\[moto": "the suite on a second server of S3",
-    r"tests/(?!services/).*\[(gcs|azblob|azdls|webdav|webhdfs|hf|sftp|ftp|zip|tar)[_\]-]": "what every service promises",
+    r"tests/(?!services/).*\[(gcs|azblob|azdls|webdav|webhdfs|hf|sftp|ftp|zip|tar)[_\]-]": "what all services promise",
     r"tests/(?!services/).*\[(redis|sqlite|postgresql|etcd|memcached)[_\]-]": "the same for stores of keys and values",
     r"tests/blocking/test_suite\.py::test_case\[seaweedfs": "the suite on a server, through the event loop's thread",
     r"tests/layers/test_(prefix|read_only)\.py::test_(every_case_of|all_that)_the_suite": "the suite once more",

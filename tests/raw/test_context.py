@@ -1,6 +1,7 @@
 """What a context gives, shares, closes, and takes through a pickle."""
 
 import pickle
+from typing import Any
 
 from entrepot import Operator
 from entrepot.raw import Context
@@ -16,6 +17,16 @@ class Transport(HttpTransport):
 
     async def close(self) -> None:
         self.closed += 1
+
+
+class Wrapped:
+    """The runtime of a layer."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
 
 def test_makes_what_it_was_not_given_once() -> None:
@@ -88,6 +99,11 @@ async def test_stacks_of_a_context_share_a_value_of_their_loop_and_close_closes_
     first = await context.shared_local("pool", object, close).get()
     assert await context.replace().shared_local("pool", object, close).get() is first
     assert await context.shared_local("other", object).get() is not first
+    # A layer may wrap the runtime of both, which are still two.
+    wrapped, without_loop = (each.replace(runtime=Wrapped(each.runtime)) for each in (context, context.without_loop()))
+    assert await wrapped.shared_local("pool", object, close).get() is first
+    assert wrapped.shared("pool", object) is not without_loop.shared("pool", object)
+    assert wrapped.shared_local("pool", object) is not without_loop.shared_local("pool", object)
     await context.without_loop().close()
     assert closed == []
     await context.close()

@@ -116,7 +116,7 @@ class Context:
             key: names the value, and what it depends on.
             make: makes it, the first time.
         """
-        place = type(self.runtime), key
+        place = self._has_no_loop, key
         if place not in self._shared:
             self._shared.setdefault(place, make())  # of two threads, the first one's stays
         value: T = self._shared[place]
@@ -134,7 +134,7 @@ class Context:
             make: makes it, on its loop.
             close: closes it, on its loop; also when the loop shuts down.
         """
-        place = type(self.runtime), key
+        place = self._has_no_loop, key
         if place not in self._locals:
             self._locals.setdefault(place, self.runtime.local(make, close))  # of two threads, the first one's stays
         return self._locals[place]
@@ -214,8 +214,8 @@ class Context:
 
         The values of `shared_local` that belong to this loop are closed too.
         """
-        for (kind, _), local in list(self._locals.items()):
-            if kind is type(self.runtime):
+        for (has_no_loop, _), local in list(self._locals.items()):
+            if has_no_loop is self._has_no_loop:
                 await local.close()
         await self._connections.close(has_no_loop=self._has_no_loop)
 
