@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from entrepot import Operator
 from entrepot.services import Hf
-from entrepot.testing import HubServer, hub
+from entrepot.testing.servers.hub import HubInProcess
 
 MakeOperator = Callable[..., Operator]
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[HubServer]:
-    with hub(tmp_path) as running:
-        yield running
+def server() -> Iterator[HubInProcess]:
+    with ExitStack() as stack:
+        yield HubInProcess(stack)
 
 
 @pytest.fixture
-def repo_id(server: HubServer) -> str:
+def repo_id(server: HubInProcess) -> str:
     return server.new_repository("dataset")
 
 
 @pytest.fixture
-def operator(server: HubServer, repo_id: str) -> MakeOperator:
+def operator(server: HubInProcess, repo_id: str) -> MakeOperator:
     """Makes an operator over a dataset, without retries unless `resilient=True` is given."""
 
     def make(*, resilient: bool = False, **options: Any) -> Operator:

@@ -18,7 +18,8 @@ from entrepot.errors import (
 )
 from entrepot.services import Hf
 from entrepot.services.hf import commits
-from entrepot.testing import RESET, HubServer, ScriptedServer, raw_response, whole_response
+from entrepot.testing import RESET, ScriptedServer, raw_response, whole_response
+from entrepot.testing.servers.hub import HubInProcess
 
 from .conftest import MakeOperator
 
@@ -38,7 +39,7 @@ def is_part(request):
     return "signature=" in request.target and request.method == "PUT"
 
 
-async def test_a_read_that_is_cut_goes_on_or_fails(server: HubServer, operator: MakeOperator) -> None:
+async def test_a_read_that_is_cut_goes_on_or_fails(server: HubInProcess, operator: MakeOperator) -> None:
     await operator().write("a.bin", CONTENT)
     server.interrupt(is_content, HALF)
     with pytest.raises(ContentIncomplete):
@@ -49,7 +50,7 @@ async def test_a_read_that_is_cut_goes_on_or_fails(server: HubServer, operator: 
 
 @pytest.mark.parametrize("kind", [is_part, is_commit, lambda request: "preupload" in request.target])
 async def test_a_write_that_is_cut_publishes_nothing(
-    server: HubServer, operator: MakeOperator, repo_id: str, kind
+    server: HubInProcess, operator: MakeOperator, repo_id: str, kind
 ) -> None:
     server.interrupt(kind, [RESET])
     with pytest.raises(Unexpected) as caught:
@@ -61,14 +62,14 @@ async def test_a_write_that_is_cut_publishes_nothing(
     assert server.files("dataset", repo_id)["a.bin"].content == CONTENT
 
 
-async def test_a_commit_whose_response_is_lost_is_not_made_twice(server: HubServer, operator: MakeOperator) -> None:
+async def test_a_commit_whose_response_is_lost_is_not_made_twice(server: HubInProcess, operator: MakeOperator) -> None:
     server.interrupt(is_commit, [RESET], takes_effect=True)
     await operator(resilient=True).write("a", b"content")
     assert server.commits == ["Upload a"]  # the hub says at the second attempt that it has this content
 
 
 async def test_a_condition_after_a_lost_response_says_what_may_have_happened(
-    server: HubServer, operator: MakeOperator
+    server: HubInProcess, operator: MakeOperator
 ) -> None:
     server.interrupt(is_commit, [RESET], takes_effect=True)
     writer = await operator().writer("a", if_not_exists=True)
@@ -80,7 +81,7 @@ async def test_a_condition_after_a_lost_response_says_what_may_have_happened(
     await writer.abort()
 
 
-async def test_a_rename_whose_response_is_lost_is_not_made_again(server: HubServer, operator: MakeOperator) -> None:
+async def test_a_rename_whose_response_is_lost_is_not_made_again(server: HubInProcess, operator: MakeOperator) -> None:
     op = operator(resilient=True)
     await op.write("a", b"content")
     server.interrupt(is_commit, [RESET], takes_effect=True)
@@ -90,7 +91,7 @@ async def test_a_rename_whose_response_is_lost_is_not_made_again(server: HubServ
 
 
 async def test_a_token_that_was_replaced_is_read_again(
-    server: HubServer, operator: MakeOperator, tmp_path, monkeypatch
+    server: HubInProcess, operator: MakeOperator, tmp_path, monkeypatch
 ) -> None:
     file = tmp_path / "token"
     file.write_text(f"{server.token}\n")
@@ -104,7 +105,7 @@ async def test_a_token_that_was_replaced_is_read_again(
     assert await op.read("a") == b"content"
 
 
-async def test_a_wrong_token_and_none(server: HubServer, operator: MakeOperator) -> None:
+async def test_a_wrong_token_and_none(server: HubInProcess, operator: MakeOperator) -> None:
     with pytest.raises(PermissionDenied) as caught:
         await operator(token="hf_wrong_token").stat("a")
     assert "hf_wrong_token" not in "".join(map(str, (caught.value, caught.value.context, caught.value.__cause__)))
@@ -125,7 +126,7 @@ async def test_a_missing_repository_or_revision_is_not_a_missing_file(operator: 
     [("Retry-After: 7", 7.0), ('RateLimit: "api";r=0;t=11', 11.0), ("X-Other: 1", None)],
 )
 async def test_a_hub_that_asks_for_fewer_requests(
-    server: HubServer, operator: MakeOperator, header: str, seconds: float | None
+    server: HubInProcess, operator: MakeOperator, header: str, seconds: float | None
 ) -> None:
     server.interrupt(lambda _: True, [whole_response(b"", header, status="429 Too Many Requests")])
     with pytest.raises(RateLimited) as caught:
@@ -135,7 +136,7 @@ async def test_a_hub_that_asks_for_fewer_requests(
 
 
 async def test_a_branch_that_others_commit_to(
-    server: HubServer, operator: MakeOperator, monkeypatch: pytest.MonkeyPatch
+    server: HubInProcess, operator: MakeOperator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commits, "FIRST_PAUSE", 0.001)
     refusal = [whole_response(b"", status="412 Precondition Failed")]
@@ -150,7 +151,7 @@ async def test_a_branch_that_others_commit_to(
 
 @pytest.mark.parametrize("path", ["other", "a"])
 async def test_a_condition_is_checked_against_the_state_that_is_changed(
-    server: HubServer, operator: MakeOperator, repo_id: str, path: str
+    server: HubInProcess, operator: MakeOperator, repo_id: str, path: str
 ) -> None:
     """Another process commits between the check of the condition and the commit."""
     left = [path]
@@ -170,7 +171,7 @@ async def test_a_condition_is_checked_against_the_state_that_is_changed(
 
 
 async def test_deletions_of_files_that_others_delete_too(
-    server: HubServer, operator: MakeOperator, repo_id: str
+    server: HubInProcess, operator: MakeOperator, repo_id: str
 ) -> None:
     for name in ("a", "b"):
         server.put("dataset", repo_id, name, b"content")
@@ -195,7 +196,7 @@ async def _not_done(call, content: bytes) -> None:
         raise NotFound("nothing")
 
 
-async def test_a_storage_that_refuses_content(server: HubServer, operator: MakeOperator, repo_id: str) -> None:
+async def test_a_storage_that_refuses_content(server: HubInProcess, operator: MakeOperator, repo_id: str) -> None:
     server.interrupt(is_part, [whole_response(b"<Error>signature=secret</Error>", status="403 Forbidden")])
     with pytest.raises(PermissionDenied) as caught:
         await operator().write("a.bin", b"content")
@@ -212,7 +213,7 @@ async def test_a_storage_that_refuses_content(server: HubServer, operator: MakeO
         {"upload": {"href": "http://h/x", "header": {"chunk_size": "1", "00001": "http://h/x"}}},
     ],
 )
-async def test_upload_actions_that_make_no_sense(server: HubServer, operator: MakeOperator, actions) -> None:
+async def test_upload_actions_that_make_no_sense(server: HubInProcess, operator: MakeOperator, actions) -> None:
     import json
 
     answer = whole_response(json.dumps({"objects": [{"oid": "x", "size": 7, "actions": actions}]}).encode())

@@ -15,7 +15,7 @@ from entrepot.raw.runtime.asyncio import AsyncioRuntime
 from entrepot.services import Hf
 from entrepot.services.hf import content as content_module
 from entrepot.services.hf.content import Content
-from entrepot.testing import HubServer
+from entrepot.testing.servers.hub import HubInProcess
 
 from .conftest import MakeOperator
 
@@ -50,7 +50,7 @@ def test_the_location_of_a_repository_is_several_names(address: str, location: s
     assert Hf.split_location(address) == (location, key)
 
 
-async def test_file_systems_of_fsspec_take_the_paths_of_the_hub(server: HubServer, repo_id: str) -> None:
+async def test_file_systems_of_fsspec_take_the_paths_of_the_hub(server: HubInProcess, repo_id: str) -> None:
     files = file_system_class("hf")(token=server.token, endpoint=server.endpoint, skip_instance_cache=True)
     server.put("dataset", repo_id, "d/a.txt", b"content")
     path = f"datasets/{repo_id}@main/d"
@@ -94,7 +94,7 @@ def test_the_environment_names_hub_and_token(monkeypatch: pytest.MonkeyPatch) ->
         Operator(Hf("owner/name"))
 
 
-async def test_the_token_of_the_environment(server: HubServer, operator: MakeOperator, monkeypatch) -> None:
+async def test_the_token_of_the_environment(server: HubInProcess, operator: MakeOperator, monkeypatch) -> None:
     monkeypatch.setenv("HF_TOKEN", server.token)
     op = operator(token=None, disable_config_load=False)
     await op.write("a", b"content")
@@ -110,7 +110,7 @@ def test_the_token_is_shown_nowhere() -> None:
 
 @pytest.mark.parametrize("path", ["a//b", "a/./b", "../a", "a/..", ".git/config", "a/.GIT", "x" * 256, "é" * 128])
 async def test_names_that_git_cannot_hold_are_refused_before_any_request(
-    server: HubServer, operator: MakeOperator, path: str
+    server: HubInProcess, operator: MakeOperator, path: str
 ) -> None:
     op = operator()
     for call in (
@@ -128,7 +128,7 @@ async def test_names_that_git_cannot_hold_are_refused_before_any_request(
     assert not server.requests
 
 
-async def test_no_credentials_reach_the_storage(server: HubServer, operator: MakeOperator) -> None:
+async def test_no_credentials_reach_the_storage(server: HubInProcess, operator: MakeOperator) -> None:
     op = operator(headers={"X-Secret": "of the hub"})
     await op.write("a.bin", b"content")
     assert await op.read("a.bin") == b"content"
@@ -139,7 +139,7 @@ async def test_no_credentials_reach_the_storage(server: HubServer, operator: Mak
     assert all(request.headers["x-secret"] == "of the hub" for request in server.requests)
 
 
-async def test_metadata_is_that_of_the_hub(server: HubServer, operator: MakeOperator) -> None:
+async def test_metadata_is_that_of_the_hub(server: HubInProcess, operator: MakeOperator) -> None:
     """The storage of large files has etags and times of its own."""
     op, content = operator(), b"content" * 100
     written = await op.write("a.bin", content)
@@ -155,7 +155,9 @@ async def test_metadata_is_that_of_the_hub(server: HubServer, operator: MakeOper
     assert (entry.metadata.etag, entry.metadata.checksums) == (stated.etag, stated.checksums)
 
 
-async def test_writes_at_the_same_time_share_a_commit(server: HubServer, operator: MakeOperator, repo_id: str) -> None:
+async def test_writes_at_the_same_time_share_a_commit(
+    server: HubInProcess, operator: MakeOperator, repo_id: str
+) -> None:
     op = operator()
     contents = {f"{number}": b"%d" % number for number in range(40)}
     await asyncio.gather(*(op.write(path, content) for path, content in contents.items()))
@@ -164,7 +166,7 @@ async def test_writes_at_the_same_time_share_a_commit(server: HubServer, operato
 
 
 async def test_one_bad_change_of_a_shared_commit_fails_alone(
-    server: HubServer, operator: MakeOperator, repo_id: str
+    server: HubInProcess, operator: MakeOperator, repo_id: str
 ) -> None:
     op = operator()
     await op.write("file", b"content")
@@ -175,7 +177,7 @@ async def test_one_bad_change_of_a_shared_commit_fails_alone(
 
 
 async def test_a_cancelled_commit_loses_no_change_of_others(
-    server: HubServer, operator: MakeOperator, repo_id: str
+    server: HubInProcess, operator: MakeOperator, repo_id: str
 ) -> None:
     op = operator()
     tasks = [asyncio.create_task(op.write(f"{number}", b"x")) for number in range(12)]
@@ -189,7 +191,7 @@ async def test_a_cancelled_commit_loses_no_change_of_others(
     assert kept <= set(server.files("dataset", repo_id))
 
 
-def test_one_operator_on_two_loops(server: HubServer, operator: MakeOperator) -> None:
+def test_one_operator_on_two_loops(server: HubInProcess, operator: MakeOperator) -> None:
     op = operator()
 
     async def write(prefix: str) -> None:
@@ -200,7 +202,7 @@ def test_one_operator_on_two_loops(server: HubServer, operator: MakeOperator) ->
     assert len(op.blocking().list("/")) == 11
 
 
-async def test_changes_of_many_files_are_one_commit(server: HubServer, operator: MakeOperator) -> None:
+async def test_changes_of_many_files_are_one_commit(server: HubInProcess, operator: MakeOperator) -> None:
     op = operator()
     await op.write("d/a.bin", b"content")
     await op.write("d/b", b"content")
@@ -214,7 +216,7 @@ async def test_changes_of_many_files_are_one_commit(server: HubServer, operator:
 
 
 async def test_content_above_the_memory_is_kept_in_a_file(
-    server: HubServer, operator: MakeOperator, repo_id: str, monkeypatch: pytest.MonkeyPatch
+    server: HubInProcess, operator: MakeOperator, repo_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(content_module, "MEMORY", 100_000)
     pieces = [bytes([number]) * 70_001 for number in range(12)]
@@ -234,7 +236,7 @@ async def test_content_over_the_limit_is_refused() -> None:
 
 
 async def test_a_cancelled_close_never_stores_what_is_left(
-    server: HubServer, operator: MakeOperator, repo_id: str, monkeypatch: pytest.MonkeyPatch
+    server: HubInProcess, operator: MakeOperator, repo_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The content is dropped after the commit. A close that is cancelled there can be made again."""
     drop, is_cancelled = Content.close, []
@@ -255,7 +257,7 @@ async def test_a_cancelled_close_never_stores_what_is_left(
 
 
 async def test_a_name_that_git_cannot_hold_keeps_no_other_from_being_deleted(
-    server: HubServer, operator: MakeOperator, repo_id: str
+    server: HubInProcess, operator: MakeOperator, repo_id: str
 ) -> None:
     server.put("dataset", repo_id, "a", b"content")
     with pytest.raises(DeletionsFailed) as caught:
@@ -270,7 +272,7 @@ async def test_files_that_the_repository_ignores_are_refused(operator: MakeOpera
 
 
 async def test_older_states_can_be_read_but_not_changed(
-    server: HubServer, operator: MakeOperator, repo_id: str
+    server: HubInProcess, operator: MakeOperator, repo_id: str
 ) -> None:
     commit = server.put("dataset", repo_id, "a", b"old")
     await operator().write("a", b"new")
@@ -281,7 +283,7 @@ async def test_older_states_can_be_read_but_not_changed(
 
 
 async def test_a_directory_is_kept_by_a_file_that_is_not_listed(
-    server: HubServer, operator: MakeOperator, repo_id: str
+    server: HubInProcess, operator: MakeOperator, repo_id: str
 ) -> None:
     op = operator()
     await op.create_dir("d/")

@@ -3,19 +3,23 @@
     with hub(folder) as server:
         op = Operator(Hf(server.new_repository("model"), token=server.token, endpoint=server.endpoint))
 
+`hub` runs it in a process of its own. `HubInProcess` runs it in threads of this one, for tests that interrupt it.
+
 The real hub cannot be started anywhere else, so that this server is made after its API as the library `huggingface_hub`
 uses it. What works here may still differ there.
 
 Two servers run: the hub, and the storage of large files on another origin, which refuses requests that have
 credentials. Every request to the hub must have the token. Files are in git or in the storage (Git LFS) by their name
 and size; pages have three entries; a path cannot be a file and a directory; a commit may state its parent.
-`interrupt` makes the next request of a kind fail in any way, before or after it took effect.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
+import signal
+import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -34,6 +38,9 @@ from entrepot.testing.scripted_server import (
     whole_response,
 )
 
+from .process import ServerFailed, running
+from .request import ask, connection_to
+
 PAGE: Final = 3
 """The entries of a page of a listing."""
 
@@ -43,9 +50,13 @@ LARGE: Final = 64 * 1024
 PART: Final = 256 * 1024
 """The bytes of a part of an upload. Content that is not larger is sent as a whole."""
 
+TOKEN: Final = "hf_token_of_the_tests"  # noqa: S105
+"""The token of a hub that has just started."""
+
 _LFS_NAMES: Final = (".bin", ".safetensors", ".parquet")
 _DATE: Final = "2026-01-01T00:00:{:02}.000Z"
 _SIGNED: Final = "signature=of-the-hub"
+_ADMIN: Final = "/-/"
 _KINDS: Final = r"(?P<kind>models|datasets|spaces)"
 
 
@@ -127,8 +138,11 @@ class _Planned:
     takes_effect: bool
 
 
-class HubServer:
-    """A running hub.
+class HubInProcess:
+    """A hub in threads of this process. `interrupt` makes requests of a kind fail, before or after they took effect.
+
+    Arguments:
+        stack: its `with` block ends the servers.
 
     Attributes:
         token: the token that every request must have. It may be replaced.
@@ -138,7 +152,7 @@ class HubServer:
     """
 
     def __init__(self, stack: ExitStack) -> None:
-        self.token = "hf_token_of_the_tests"  # noqa: S105
+        self.token = TOKEN
         self.commits: list[str] = []
         self._repositories: dict[tuple[str, str], _Repository] = {}
         self._objects: dict[str, bytes] = {}
@@ -209,6 +223,8 @@ class HubServer:
 
     def _answer_hub(self, request: ReceivedRequest) -> bytes:
         parts = urlsplit(request.target)
+        if parts.path.startswith(_ADMIN):
+            return self._administer(request, unquote(parts.path.removeprefix(_ADMIN)))
         stated = request.headers.get("authorization")
         if stated is None:
             raise _Refused("401 Unauthorized", "RepoNotFound", "Repository not found")
@@ -219,6 +235,13 @@ class HubServer:
             if (match := re.fullmatch(pattern, parts.path)) is not None:
                 return method(request, {name: unquote(text or "") for name, text in match.groupdict().items()}, query)
         raise _Refused("404 Not Found")
+
+    def _administer(self, request: ReceivedRequest, what: str) -> bytes:
+        """Answers a request of `HubServer`: a new repository, or a file of one."""
+        if request.method == "POST":
+            return whole_response(self.new_repository(what).encode())
+        repo_type, owner, name, path = what.split("/", 3)
+        return whole_response(self.put(repo_type, f"{owner}/{name}", path, request.content).encode())
 
     def _routes(self) -> list[tuple[str, Callable[[ReceivedRequest, dict[str, str], dict[str, str]], bytes]]]:
         repo, rev, path = r"(?P<repo>[^/]+/[^/]+)", "(?P<rev>[^/]+)", "(?P<path>.*)"
@@ -396,15 +419,67 @@ class HubServer:
         )
 
 
-@contextmanager
-def hub(folder: Path) -> Iterator[HubServer]:
-    """Starts a hub of our own in this process, for tests of the service hf. It keeps everything in memory.
+@dataclass(frozen=True, slots=True)
+class HubServer:
+    """A running hub.
 
     Arguments:
-        folder: unused: other servers keep their files there.
+        endpoint: its URL.
+        pid: its process id.
+        token: the token that every request must have.
     """
+
+    endpoint: str
+    pid: int
+    token: str = field(default=TOKEN, repr=False)
+
+    def new_repository(self, repo_type: str) -> str:
+        """Makes an empty repository and returns its id.
+
+        Arguments:
+            repo_type: `"model"`, `"dataset"` or `"space"`.
+        """
+        return self._ask("POST", repo_type, b"").decode()
+
+    def put(self, repo_type: str, repo_id: str, path: str, content: bytes) -> str:
+        """Commits one file to the branch `main`, and returns the id of the commit."""
+        return self._ask("PUT", f"{repo_type}/{repo_id}/{path}", content).decode()
+
+    def _ask(self, method: str, what: str, content: bytes) -> bytes:
+        host = self.endpoint.partition("://")[2]
+        reply = ask(connection_to(host), method, f"{_ADMIN}{quote(what)}", content)
+        if reply.status != http.client.OK:
+            raise ServerFailed(f"the hub answers {reply.status} to {method} {what}")
+        return reply.content
+
+
+@contextmanager
+def hub(folder: Path) -> Iterator[HubServer]:
+    """Starts a hub of our own, for tests of the service hf. It keeps everything in memory.
+
+    Arguments:
+        folder: where its log is (`hub.log`).
+
+    Raises:
+        ServerFailed: it did not start.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    address = folder / "endpoint"
+    address.unlink(missing_ok=True)
+    command: list[str | Path] = [sys.executable, "-c", f"from {__name__} import serve; serve()", address]
+    with running(command, folder / "hub.log", address.exists) as process:
+        yield HubServer(address.read_text(), process.pid)
+
+
+def serve() -> None:
+    """The program of `hub`. It writes its endpoint to the file that its argument names, and runs until it is ended."""
+    address = Path(sys.argv[1])
     with ExitStack() as stack:
-        yield HubServer(stack)
+        server = HubInProcess(stack)
+        written = address.with_suffix(".new")
+        written.write_text(server.endpoint)
+        written.rename(address)
+        signal.pause()
 
 
 def _is_lfs(path: str, size: int) -> bool:
