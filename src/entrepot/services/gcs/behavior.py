@@ -47,6 +47,6 @@ def _open_strict(place: Place) -> Store:
 
 TARGETS: Final = (
     SuiteTarget("gcs", _SAMPLE, _open, server="fake_gcs", lacks=_LACKS),
-    SuiteTarget("gcs_strict", _SIGNED, _open_strict, server="strict_gcs"),
+    SuiteTarget("gcs_strict", _SIGNED, _open_strict, server="strict_gcs", is_ours=True),
 )
 """Objects in fake-gcs-server, and in a server of ours for what it lacks."""
