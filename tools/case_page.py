@@ -1,7 +1,7 @@
 """The page of the documentation that says which cases of the behaviour suite each service passes.
 
 `tools/generate_services.py` writes it to `docs/service-cases.md` from the targets that the services declare. It runs
-nothing: `tests/behavior/test_suite.py` runs each case on each server, and fails if what is declared here is not so.
+nothing: `tests/behavior/test_suite.py` runs each case on each server, and fails where a declaration is not true.
 """
 
 from __future__ import annotations

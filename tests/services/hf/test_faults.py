@@ -18,6 +18,7 @@ from entrepot.errors import (
 )
 from entrepot.services import Hf
 from entrepot.services.hf import commits
+from entrepot.services.hf.lfs import checked_url
 from entrepot.testing import RESET, ScriptedServer, raw_response, whole_response
 from entrepot.testing.servers.hub import HubInProcess
 
@@ -220,3 +221,33 @@ async def test_upload_actions_that_make_no_sense(server: HubInProcess, operator:
     server.interrupt(lambda request: request.target.endswith("/objects/batch"), [answer])
     with pytest.raises(Error, match="malformed"):
         await operator().write("a.bin", b"content")
+
+
+async def test_a_renamed_repository_is_followed_with_content(server: HubInProcess, operator: MakeOperator) -> None:
+    def to(where: str) -> bytes:
+        return whole_response(b"", f"Location: {where}", status="307 Temporary Redirect")
+
+    op = operator()
+    await op.write("a", b"content")
+    [target] = [request.target for request in server.requests if is_commit(request)]
+    server.interrupt(is_commit, [to(target)])
+    await op.write("a", b"others")
+    assert await op.read("a") == b"others"
+    server.interrupt(is_commit, [to(f"{server.storage.endpoint}/elsewhere")])
+    with pytest.raises(PermissionDenied, match="another server"):
+        await op.write("a", b"not sent elsewhere")
+    assert not server.storage.requests
+
+
+def test_content_is_not_sent_without_tls_where_the_hub_has_it() -> None:
+    with pytest.raises(PermissionDenied, match="without TLS"):
+        checked_url("http://h/x?signature=secret", is_secure=True)
+    assert checked_url("https://h/x", is_secure=True) == "https://h/x"
+
+
+async def test_a_listing_without_end(server: HubInProcess, operator: MakeOperator, repo_id: str) -> None:
+    server.put("dataset", repo_id, "d/a", b"content")
+    link = f'Link: <{server.endpoint}/api?cursor=1>; rel="next"'
+    server.interrupt(lambda request: "/tree/" in request.target, [whole_response(b"[]", link)], times=3)
+    with pytest.raises(Unexpected, match="next page"):
+        await operator().delete("d/")

@@ -180,7 +180,7 @@ class HfAccessor(HttpStore[HfDialect]):
         return stored_metadata(entry.oid, entry.size, is_lfs=entry.is_lfs)
 
     async def _check_target(self, key: str, conditions: OpWrite, revision: str) -> None:
-        """Checks what is at the target of a copy or rename.
+        """Checks the target of a copy or rename.
 
         Raises:
             IsADirectory: a directory is there.

@@ -9,7 +9,7 @@ was committed by another one is done when its turn comes.
 - A change leaves the queue when its outcome is known, or when its caller is cancelled. If the call that commits for
   others is cancelled, their changes are still queued and the next turn commits them, possibly a second time. That
   does no harm: the second commit has the same content.
-- Two changes of one path are never in one commit, so that the order of calls is that of commits.
+- Two changes of one path are never in one commit, so that commits have the order of calls.
 - A change under a condition is planned for the commit that the branch is at, and is committed alone with that commit as
   its parent. The hub refuses it if the branch has moved on; then it is planned again.
 - If the hub refuses a commit of several changes for good, each of them is committed alone, so that only the call
@@ -125,7 +125,7 @@ class Commits:
         self._queues = client.runtime.local(partial(_new_queue, client.runtime))
 
     async def commit(self, change: Change) -> None:
-        """Makes a change, possibly together with those of other calls.
+        """Makes a change, possibly together with the changes of other calls.
 
         Raises:
             Error: it was not made, or the response to its commit was lost.
@@ -249,7 +249,7 @@ def _fitting(waiting: Sequence[_Waiting]) -> list[_Waiting]:
 
 
 def _overlap(changed: frozenset[str], keys: set[str]) -> bool:
-    """Whether two changes are about one path, or about a directory and what is in it."""
+    """Whether two changes are about one path, or about a directory and a path in it."""
     if not keys.isdisjoint(changed):
         return True
     return any(_is_above(key, other) or _is_above(other, key) for key in changed for other in keys)

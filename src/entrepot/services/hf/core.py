@@ -48,7 +48,7 @@ class HfDialect(Dialect):
         return HttpRequest("GET", self.repository.content(key, revision=revision), headers)
 
     def paths_info(self, keys: Sequence[str], *, revision: str | None = None) -> HttpRequest:
-        """The request for what is known of some paths. Those that do not exist are left out of the response."""
+        """The request for the entries at some paths. The response leaves out paths that do not exist."""
         fields = [*(("paths", key) for key in keys), ("expand", "True")]
         return self.post(self.repository.api("paths-info", revision=revision), FORM, urlencode(fields).encode())
 
@@ -74,8 +74,8 @@ class HfDialect(Dialect):
     def describe(self, headers: HttpHeaders, **overrides: object) -> Metadata:
         """The metadata in the response to a read.
 
-        The response comes from a storage behind the hub, whose own times and etags are not those of the repository.
-        `HubTransport` has added what the hub said.
+        The response comes from a storage behind the hub, which has its own times and etags. `HubTransport` has added
+        the etag and the size that the hub states.
         """
         stated = parse_metadata(headers, **overrides)
         linked = parse_length(headers.get("x-linked-size"))
@@ -130,7 +130,7 @@ class TreeListing:
 
 
 def _etag(headers: HttpHeaders) -> str | None:
-    """The etag of the file: what the hub said before it redirected, else that of the response.
+    """The etag of the file: the one in the redirect of the hub, else the one in the response.
 
     An etag is made of the content, so that a proxy that calls it weak does not make it so.
     """

@@ -17,7 +17,7 @@ from .core import MAX_PAGE, HfDialect
 from .lfs import LfsStorage
 
 _MAX_PATHS: Final = 100
-"""The most paths of one request for what is known of them."""
+"""The most paths of one request for their entries."""
 
 
 class Hub:
@@ -45,7 +45,7 @@ class Hub:
 
         Arguments:
             key: the path in the repository, without a slash at its end.
-            revision: another revision than that of the repository.
+            revision: another revision than the configured one.
         """
         return (await self.entries([key], revision=revision)).get(key)
 
@@ -85,9 +85,11 @@ class Hub:
             for entry in read_entries(content):
                 if not key or entry.path.startswith(f"{key}/"):
                     yield entry
-            cursor = next_cursor(headers)
+            previous, cursor = cursor, next_cursor(headers)
             if cursor is None:
                 return
+            if cursor == previous:
+                raise Unexpected("the hub names a page of a listing as the next page after itself")
 
     async def copy_operation(self, source: TreeEntry, key: str, *, revision: str | None = None) -> bytes:
         """The operation that stores the content of a file under another path.

@@ -1,4 +1,4 @@
-"""Follows the redirects of the hub, and keeps what it said of a file before it redirected to the storage.
+"""Follows the redirects of the hub, and keeps the etag and size of a file that the hub states in a redirect.
 
 A file in Git LFS is read from a content network. The hub answers the request for it with a redirect that states the
 etag and the size of the file; the content network states its own. Renamed repositories redirect too, also writes.

@@ -63,12 +63,12 @@ class LfsStorage:
         header = upload.get("header")
         headers = header if isinstance(header, Mapping) else {}
         if "chunk_size" in headers:
-            await self._send_parts(content, oid, _href(self._secure, upload), headers, concurrent)
+            await self._send_parts(content, oid, _href(upload, is_secure=self._is_secure), headers, concurrent)
         else:
-            request = HttpRequest("PUT", _href(self._secure, upload), _headers(headers))
+            request = HttpRequest("PUT", _href(upload, is_secure=self._is_secure), _headers(headers))
             await self._storage.store(request.with_content(await content.read(0, content.size)))
         if (verify := _action(actions, "verify")) is not None:
-            await self._post(_href(self._secure, verify), {"oid": oid, "size": content.size})
+            await self._post(_href(verify, is_secure=self._is_secure), {"oid": oid, "size": content.size})
 
     async def _actions(self, oid: str, size: int) -> Mapping[str, Any]:
         """What is left to do for an object; nothing if the storage has it."""
@@ -104,7 +104,9 @@ class LfsStorage:
     async def _send_part(self, content: Content, index: int, size: int, url: str) -> dict[str, object]:
         start = index * size
         part = await content.read(start, min(start + size, content.size))
-        etag = header_etag(await self._storage.store(HttpRequest("PUT", _checked(self._secure, url), (), part)))
+        etag = header_etag(
+            await self._storage.store(HttpRequest("PUT", checked_url(url, is_secure=self._is_secure), (), part))
+        )
         if etag is None:
             raise Unexpected("the storage states no etag of a part")
         return {"partNumber": index + 1, "etag": etag}
@@ -115,7 +117,7 @@ class LfsStorage:
         return content
 
     @property
-    def _secure(self) -> bool:
+    def _is_secure(self) -> bool:
         return self._client.dialect.repository.endpoint.startswith("https://")
 
 
@@ -124,15 +126,19 @@ def _action(actions: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     return action if isinstance(action, Mapping) else None
 
 
-def _href(is_secure: bool, action: Mapping[str, Any]) -> str:
+def _href(action: Mapping[str, Any], *, is_secure: bool) -> str:
     href = action.get("href")
     if not isinstance(href, str):
         raise malformed()
-    return _checked(is_secure, href)
+    return checked_url(href, is_secure=is_secure)
 
 
-def _checked(is_secure: bool, url: str) -> str:
+def checked_url(url: str, *, is_secure: bool) -> str:
     """A URL that the hub names. It may have credentials in its query, so that no error shows it.
+
+    Arguments:
+        url: the URL.
+        is_secure: whether the hub is reached by TLS.
 
     Raises:
         PermissionDenied: the hub is reached by TLS, and the URL is not.

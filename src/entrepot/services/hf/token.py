@@ -97,7 +97,7 @@ def token_path(environ: Mapping[str, str]) -> Path:
 
 
 def _expanded(path: str) -> Path:
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - that of Path fails without a home
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser fails without a home
 
 
 def _token_of(environ: Mapping[str, str]) -> str | None:

@@ -47,7 +47,7 @@ class HfWriter(StagedWriter):
         await self._content.append(content)
 
     async def _publish(self) -> Metadata:
-        if self._stored is None:  # a close that was cancelled after the commit must not store what is left
+        if self._stored is None:  # a close that is cancelled after the commit must not commit again
             self._stored = await self._store()
         await self._content.close()
         return self._stored
@@ -113,7 +113,7 @@ class HfWriter(StagedWriter):
 
 
 def check_target(entry: TreeEntry | None, args: OpWrite) -> None:
-    """Checks the conditions of a write against what is there.
+    """Checks the conditions of a write against the present entry.
 
     Raises:
         ConditionNotMatch: one does not hold.
