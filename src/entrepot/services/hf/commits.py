@@ -203,7 +203,7 @@ class Commits:
         header = {"summary": _summary(changes), "description": "", **({"parentCommit": parent} if parent else {})}
         lines = [_line("header", **header), *(line for change in changes for line in change.operations)]
         dialect = self._client.dialect
-        request = dialect.post(dialect.repository.api("commit"), NDJSON, b"\n".join(lines))
+        request = dialect.post(dialect.repository.api("commit"), NDJSON, b"".join(lines))
         try:
             _, content = await self._client.call(request)
         except ConditionNotMatch as error:
@@ -265,4 +265,4 @@ def _summary(changes: Sequence[Change]) -> str:
 
 
 def _line(key: str, **value: object) -> bytes:
-    return json.dumps({"key": key, "value": value}).encode()
+    return json.dumps({"key": key, "value": value}).encode() + b"\n"

@@ -49,7 +49,7 @@ class HfDialect(Dialect):
 
     def paths_info(self, keys: Sequence[str], *, revision: str | None = None) -> HttpRequest:
         """The request for the entries at some paths. The response leaves out paths that do not exist."""
-        fields = [*(("paths", key) for key in keys), ("expand", "True")]
+        fields = [*(("paths", key) for key in keys), ("expand", "true")]
         return self.post(self.repository.api("paths-info", revision=revision), FORM, urlencode(fields).encode())
 
     def head_commit(self) -> HttpRequest:

@@ -99,7 +99,8 @@ class LfsStorage:
         window: Window[Any] = self._storage.runtime.window(concurrent or CONCURRENT)
         calls = (partial(self._send_part, content, index, size, url) for index, url in enumerate(urls))
         await gather(calls, window, parts)
-        await self._post(completion, {"oid": oid, "parts": parts})
+        document = json.dumps({"oid": oid, "parts": parts}).encode()
+        await self._storage.call(self._client.dialect.lfs_post(completion, document))
 
     async def _send_part(self, content: Content, index: int, size: int, url: str) -> dict[str, object]:
         start = index * size

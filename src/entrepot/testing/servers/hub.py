@@ -217,15 +217,18 @@ class HubInProcess:
 
     def _answered(self, answer: Callable[[ReceivedRequest], bytes], request: ReceivedRequest) -> bytes:
         try:
-            return answer(request)
+            answered = answer(request)
         except _Refused as refused:
-            return refused.answer
+            answered = refused.answer
+        return answered.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if request.method == "HEAD" else answered
 
     def _answer_hub(self, request: ReceivedRequest) -> bytes:
         parts = urlsplit(request.target)
         if parts.path.startswith(_ADMIN):
             return self._administer(request, unquote(parts.path.removeprefix(_ADMIN)))
         stated = request.headers.get("authorization")
+        if stated is None and _SIGNED in parts.query:
+            stated = f"Bearer {self.token}"  # the URL has credentials of its own
         if stated is None:
             raise _Refused("401 Unauthorized", "RepoNotFound", "Repository not found")
         if stated != f"Bearer {self.token}":
@@ -247,6 +250,7 @@ class HubInProcess:
         repo, rev, path = r"(?P<repo>[^/]+/[^/]+)", "(?P<rev>[^/]+)", "(?P<path>.*)"
         web = r"/(?:(?P<kind>datasets|spaces)/)?" + repo
         return [
+            (rf"/api/{_KINDS}/{repo}", self._revision),
             (rf"/api/{_KINDS}/{repo}/revision/{rev}", self._revision),
             (rf"/api/{_KINDS}/{repo}/paths-info/{rev}", self._paths_info),
             (rf"/api/{_KINDS}/{repo}/tree/{rev}(?:/{path})?", self._tree),
@@ -273,12 +277,13 @@ class HubInProcess:
         return commit, repository.commits[commit]
 
     def _revision(self, request: ReceivedRequest, names: dict[str, str], query: dict[str, str]) -> bytes:
-        return _json({"sha": self._commit_and_files(names)[0], "id": names["repo"]})
+        commit, _ = self._commit_and_files({"rev": "main", **names})
+        return _json({"sha": commit, "id": names["repo"], "private": True})
 
     def _paths_info(self, request: ReceivedRequest, names: dict[str, str], query: dict[str, str]) -> bytes:
         _, files = self._commit_and_files(names)
         form = parse_qs(request.content.decode(), keep_blank_values=True)
-        is_expanded = form.get("expand") == ["True"]
+        is_expanded = form.get("expand") in (["true"], ["True"])
         known = [_described(files, path, is_expanded) for path in form.get("paths", [])]
         return _json([value for value in known if value is not None])
 
@@ -337,7 +342,7 @@ class HubInProcess:
             numbers = range(1, -(-size // PART) + 1)
             header = {f"{number:05}": f"{upload}&part={number}" for number in numbers} | {"chunk_size": str(PART)}
             self._parts[oid] = {}
-            upload = f"{base}/complete"
+            upload = f"{base}/complete?{_SIGNED}"
         return {
             **asked,
             "actions": {"upload": {"href": upload, "header": header}, "verify": {"href": f"{base}/verify"}},
@@ -366,7 +371,7 @@ class HubInProcess:
         parent, files = self._commit_and_files(names)
         if names["rev"] not in repository.branches:
             raise _not_found("RevisionNotFound")
-        lines = [json.loads(line) for line in request.content.split(b"\n")]
+        lines = [json.loads(line) for line in request.content.splitlines()]
         header = lines[0]["value"]
         if lines[0]["key"] != "header" or not header.get("summary"):
             raise _Refused("400 Bad Request", message="no header")
@@ -387,7 +392,7 @@ class HubInProcess:
                 files[path] = StoredFile(b64decode(value["content"], validate=True), is_lfs=False, number=number)
             case "lfsFile":
                 content = self._objects.get(value["oid"])
-                if content is None or len(content) != value["size"]:
+                if content is None or len(content) != value.get("size", len(content)):
                     raise _Refused("400 Bad Request", message="LFS pointer pointed to a file that does not exist")
                 files[path] = StoredFile(content, is_lfs=True, number=number)
             case "deletedFile" if path in files:
