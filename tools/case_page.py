@@ -23,8 +23,9 @@ _INTRODUCTION: Final = """# Services, case by case
 
 The [behaviour suite](behavior-suite.md) has {cases} cases, each about one behaviour that all services share. These are
 the results of {services} services on {targets} targets: a target is a storage that the suite runs on, mostly a server.
-Each case runs twice there, awaited and without await. Every result is checked: a case that passes here must pass in
-the tests, and a case that a server lacks must fail. `python tools/generate_services.py` writes this page.
+Each result is checked: a case that passes here must pass in the tests, and a case that a server lacks must fail. On the
+first target of each service, each case runs a second time without `await`. `python tools/generate_services.py` writes
+this page.
 
 | Look for | In |
 |---|---|
