@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from itertools import count
 
@@ -38,7 +39,7 @@ class Target:
     def sample(self) -> ServiceConfig:
         return self.declared.sample
 
-    @property
+    @cached_property
     def info(self) -> AccessorInfo:
         return Operator(self.sample).info
 
