@@ -197,6 +197,16 @@ async def _not_done(call, content: bytes) -> None:
         raise NotFound("nothing")
 
 
+async def test_a_server_that_has_no_such_calls() -> None:
+    """A missing page says nothing about files: nothing is reported as missing or empty."""
+    missing = whole_response(b"<html>", status="404 Not Found")
+    with ScriptedServer(lambda _: [missing]) as other:
+        op = Operator(Hf("owner/name", token="hf_token", endpoint=other.endpoint), resilient=False)
+        for call in (op.exists("a"), op.list("/"), op.write("a", b"x"), op.delete("a"), op.create_dir("a/")):
+            with pytest.raises(Unexpected, match="may not be a hub"):
+                await call
+
+
 async def test_a_storage_that_refuses_content(server: HubInProcess, operator: MakeOperator, repo_id: str) -> None:
     server.interrupt(is_part, [whole_response(b"<Error>signature=secret</Error>", status="403 Forbidden")])
     with pytest.raises(PermissionDenied) as caught:

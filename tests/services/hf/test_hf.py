@@ -215,6 +215,16 @@ async def test_changes_of_many_files_are_one_commit(server: HubInProcess, operat
     assert server.commits[2:] == ["Copy d/a.bin to c.bin", "Rename c.bin to e.bin", "Delete d"]
 
 
+async def test_a_repository_with_many_files_at_its_top_is_emptied(
+    server: HubInProcess, operator: MakeOperator, repo_id: str
+) -> None:
+    for number in range(130):
+        server.put("dataset", repo_id, f"{number}", b"content")
+    await operator().delete("/", recursive=True)
+    assert server.files("dataset", repo_id) == {}
+    assert [summary.rpartition(" and ")[2] for summary in server.commits] == ["99 more", "29 more"]
+
+
 async def test_content_above_the_memory_is_kept_in_a_file(
     server: HubInProcess, operator: MakeOperator, repo_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,7 +83,7 @@ class HfDialect(Dialect):
         return Metadata(stated.mode, size, _etag(headers), content_type=stated.content_type)
 
     def error(self, status: int, headers: HttpHeaders, content: bytes, args: ObjectArgs | None = None) -> Error:
-        return response_error(status, headers)
+        return response_error(status, headers, is_of_api=args is None)
 
 
 class TreeListing:

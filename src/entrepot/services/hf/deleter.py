@@ -6,7 +6,7 @@ Deleting a directory deletes that file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -16,7 +16,7 @@ from entrepot.raw import OpDelete, OpWrite, build_abs_path, is_dir_path
 from entrepot.raw.oio.delete.api import NOT_EMPTY
 from entrepot.raw.oio.delete.deletions import Deletion, of_deletion
 
-from .commits import Change, delete_folder_operation, delete_operation
+from .commits import MAX_CHANGES, Change, delete_folder_operation, delete_operation
 from .hub import Hub
 from .repository import check_names
 from .writer import check_target
@@ -47,16 +47,16 @@ class _Plan:
         """Whether a directory above a path is deleted with all that is in it."""
         return any(key.startswith(f"{folder}/") for folder in self.folders)
 
-    def change(self) -> Change | None:
-        """The change; None if nothing is left to delete."""
-        folders = sorted(folder for folder in self.folders if not self.is_in_folder(folder))
-        files = sorted(file for file in self.files if not self.is_in_folder(file))
-        keys = [*folders, *files]
-        if not keys:
-            return None
-        operations = (*map(delete_folder_operation, folders), *map(delete_operation, files))
-        others = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-        return Change(operations, frozenset(keys), f"Delete {keys[0]}{others}")
+    def changes(self) -> Iterator[Change]:
+        """The changes, each of which fits in a commit."""
+        folders = {folder for folder in self.folders if not self.is_in_folder(folder)}
+        files = {file for file in self.files if not self.is_in_folder(file)}
+        keys = [*sorted(folders), *sorted(files)]
+        for start in range(0, len(keys), MAX_CHANGES):
+            part = keys[start : start + MAX_CHANGES]
+            operations = (delete_folder_operation(key) if key in folders else delete_operation(key) for key in part)
+            others = f" and {len(part) - 1} more" if len(part) > 1 else ""
+            yield Change(tuple(operations), frozenset(part), f"Delete {part[0]}{others}")
 
 
 class Deletions:
@@ -111,9 +111,8 @@ class Deletions:
     async def _delete_plain(self, deletions: Sequence[Deletion]) -> list[Error]:
         for left in reversed(range(PLANS)):
             plan = await self._plan(deletions)
-            change = plan.change()
             try:
-                if change is not None:
+                for change in plan.changes():
                     await self._hub.commits.commit(change)
             except NotFound:  # another process has deleted one of the files meanwhile
                 if not left:

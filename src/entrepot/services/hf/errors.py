@@ -49,9 +49,18 @@ _ERRORS: Final = ErrorTable(
 )
 
 
-def response_error(status: int, headers: HttpHeaders) -> Error:
-    """The error that a response means."""
+def response_error(status: int, headers: HttpHeaders, *, is_of_api: bool = False) -> Error:
+    """The error that a response means.
+
+    Arguments:
+        status: its status.
+        headers: its headers.
+        is_of_api: whether it is the response of the API, which states the code of each 404. Without one the server is
+            not a hub, and nothing follows about the file.
+    """
     code = plain_name(headers.get("x-error-code"))
+    if status == 404 and code is None and is_of_api:
+        return Unexpected("there is no such call: the endpoint may not be a hub").add_context(status=status)
     if status == 401 and headers.get("x-error-message") == _UNKNOWN:
         return PermissionDenied("the hub does not accept the token").add_context(status=status)
     error = _ERRORS.by_code(code) or _ERRORS.by_status(status, headers)
