@@ -11,6 +11,7 @@ from entrepot.raw import (
     AccessorInfo,
     OpCopy,
     OpGetTags,
+    OpRead,
     OpSetTags,
     OpWrite,
     RpCopy,
@@ -22,6 +23,7 @@ from entrepot.raw import (
 )
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.store import HttpStore
+from entrepot.raw.http.transport import HttpResponse
 from entrepot.raw.runtime import Window
 from entrepot.types import Capability, Scheme
 from entrepot.types.records import replace
@@ -30,6 +32,7 @@ from . import tagging
 from .copier import AzblobCopy
 from .core import AzblobCore
 from .deleter import MAX_DELETIONS, AzblobDeletions
+from .empty_ranges import as_refused
 from .writer import MAX_APPEND, MAX_BLOCK, MAX_BLOCKS, MAX_TOTAL, AzblobUpload, check_append
 
 CAPABILITY: Final = Capability(
@@ -183,6 +186,9 @@ class AzblobAccessor(HttpStore[AzblobCore]):
     async def set_tags(self, path: str, args: OpSetTags) -> RpSetTags:
         await self._client.do(tagging.set_tags(self._dialect, self._key(path), args.tags, args.version))
         return RpSetTags()
+
+    async def _with_size(self, response: HttpResponse, path: str, args: OpRead) -> HttpResponse:
+        return await super()._with_size(as_refused(response), path, args)
 
     def _block_writer(self, upload: AzblobUpload, args: OpWrite) -> oio.MultipartWriter:
         window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)

@@ -15,7 +15,6 @@ _KINDS: Final = "Azure appends only to blobs that an append made"
 _TAGS: Final = "Azure takes tags of some characters of ASCII only"
 _UNKEPT: Final = "Azure would keep the blob under another name, so that the name is refused"
 _VERSIONS: Final = "it keeps no versions"
-_RANGES: Final = "it responds to a range at the end with the bytes N to N - 1 of N"
 
 OF_AZURE: Final[dict[str, str]] = {
     "write.user_metadata_is_kept": "Azure takes names of user metadata that are identifiers only",
@@ -35,7 +34,6 @@ OF_AZURE: Final[dict[str, str]] = {
 
 _LACKS: Final[dict[str, str]] = {
     **OF_AZURE,
-    **all_of("read", _RANGES, "range_from_the_end_is_empty", "seek_sequences"),
     **all_of(
         "versions",
         _VERSIONS,
