@@ -49,7 +49,7 @@ class Blob:
     kind: str = "BlockBlob"
     tags: dict[str, str] = field(default_factory=dict)
     tier: str = "Hot"
-    blocks: list[str] = field(default_factory=list)
+    blocks: dict[str, bytes] = field(default_factory=dict)
     copy_id: str = ""
     encryption: str | None = None
 
@@ -78,6 +78,7 @@ class AzureFake:
         before: called with each request first; may return other answers than the usual ones.
         pending: how often the state of a copy is still pending.
         delegations: how many user delegation keys were given out.
+        refused_parts: how many parts of batches are refused for their credentials.
     """
 
     def __init__(self, *, is_versioned: bool = True, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -87,6 +88,7 @@ class AzureFake:
         self.before: Callable[[ReceivedRequest], Answer | None] = lambda request: None
         self.pending = 0
         self.delegations = 0
+        self.refused_parts = 0
         self.blobs: dict[str, list[Blob]] = {}  # newest last
         self.gone: set[str] = set()
         self.staged: dict[str, dict[str, bytes]] = {}
@@ -188,7 +190,7 @@ class AzureFake:
             signature = _signature(DELEGATION, [*get("sp", "st", "se"), resource, *own, *last])
         else:
             signature = _signature(b64decode(KEY), [*get("sp", "st", "se"), resource, *get("si"), *last])
-        is_over = datetime.fromisoformat(query["se"]) < self.clock()
+        is_over = datetime.fromisoformat(query.get("se", "2026-01-01T00:00:00Z")) < self.clock()
         if signature != query["sig"] or is_over or "http" not in query.get("spr", "http").split(","):
             raise Refused(403, "AuthenticationFailed")
         wanted = "x" if method == "DELETE" and version else PERMISSIONS.get(method, "-")
@@ -315,14 +317,16 @@ class AzureFake:
         return blob
 
     def _commit(self, request: ReceivedRequest, key: str) -> bytes:
-        staged, pieces, names = self.staged.pop(key, {}), [], []
+        old = self._current(key)
+        committed = {} if old is None else old.blocks
+        staged, pieces, names = {**committed, **self.staged.pop(key, {})}, [], []
         for child in ET.fromstring(request.content):
             if child.text not in staged:
                 raise Refused(400, "InvalidBlockList")
             names.append(child.text)
             pieces.append(staged[child.text])
         blob = self._store(key, b"".join(pieces), request.headers, "BlockBlob")
-        blob.blocks = names
+        blob.blocks = dict(zip(names, pieces, strict=True))
         return self._made(request, 201, blob)
 
     def _append(self, request: ReceivedRequest, key: str) -> bytes:
@@ -381,6 +385,9 @@ class AzureFake:
             number = re.search(r"Content-ID: (\d+)", outer)
             assert number is not None
             head = f"{inner.strip()}\r\n\r\n".encode()
+            if self.refused_parts:
+                self.refused_parts -= 1
+                head = head.replace(b"SharedKey", b"Bearer")
             answer = b"".join(step for step in self.answer(ReceivedRequest(0, 0, head)) if isinstance(step, bytes))
             answers.append(
                 f"--answers\r\nContent-Type: application/http\r\nContent-ID: {number[1]}\r\n\r\n".encode() + answer

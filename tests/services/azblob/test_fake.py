@@ -9,13 +9,13 @@ from entrepot.testing import CASES, Case, run_case
 
 from .fake import ACCOUNT, KEY, AzureFake
 
-CONFIG = Azblob("container", "some/root", account_name=ACCOUNT, account_key=KEY)
+CONFIG = Azblob("container", "root", account_name=ACCOUNT, account_key=KEY)
 APPLICABLE = [case for case in CASES if not case.unmet(Operator(CONFIG).info)]
 
 
 def config_of(fake: AzureFake, **options: object) -> Azblob:
     given = {"account_key": KEY, **options}
-    return Azblob("container", "some/root", endpoint=fake.endpoint, account_name=ACCOUNT, **given)  # type: ignore[arg-type]
+    return Azblob("container", "root", endpoint=fake.endpoint, account_name=ACCOUNT, **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("case", APPLICABLE, ids=lambda case: case.name)

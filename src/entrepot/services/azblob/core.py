@@ -177,6 +177,17 @@ class AzblobCore(Dialect):
             version=header_text(headers, VERSION),
         )
 
+    def content_check(self, headers: HttpHeaders) -> None:
+        """Compares nothing, but no content of another server is handed out, and none of a directory.
+
+        Raises:
+            IsADirectory: the blob stands for a directory.
+            Unexpected: no storage of Azure sent the response.
+        """
+        check_origin(headers)
+        if is_folder(_STORED.user_metadata(headers)):
+            raise IsADirectory("the path names a directory")
+
     def document(
         self, headers: HttpHeaders, content: bytes, root: str, rows: Container[str] = (), row_depth: int = 2
     ) -> Document:

@@ -23,7 +23,7 @@ from entrepot.raw.http.error_table import plain_name
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest
 from entrepot.raw.oio.delete.deletions import Deletion, of_deletion
 
-from .core import AzblobCore
+from .core import AzblobCore, check_origin
 from .errors import code_error
 from .names import check_key
 
@@ -85,7 +85,7 @@ class AzblobDeletions(HttpDeletions[AzblobCore]):
     async def _delete_jointly(self, deletions: Sequence[Deletion]) -> list[Error]:
         core = self._client.dialect
         requests = [core.delete(build_abs_path(self._root, path), args) for path, args in deletions]
-        signed = [await self._client.sign(request) for request in requests]
+        signed = [await self._client.sign(without_version(request)) for request in requests]
         try:
             headers, content = await self._client.call(batch(core, signed))
         except Error as error:
@@ -128,6 +128,7 @@ def batch_outcomes(headers: HttpHeaders, content: bytes, count: int) -> dict[int
     Raises:
         Unexpected: the response does not state it for each. Temporary: deleting twice does no harm.
     """
+    check_origin(headers)
     boundary = headers.get("content-type", "").partition("boundary=")[2].strip().strip('"').encode("ascii", "replace")
     parts = content.split(b"--" + boundary)[1:-1] if boundary else []
     outcomes = dict[int, Error | None]()
@@ -149,10 +150,14 @@ def _failure(status: int, code: str | None) -> Error | None:
     return None if isinstance(error, NotFound) else error
 
 
+def without_version(request: HttpRequest) -> HttpRequest:
+    """A request as a part of a batch, which has the host and the version of the API for all of them."""
+    return request.with_headers([header for header in request.headers if header[0].lower() not in _LEFT_OUT])
+
+
 def _part(boundary: str, number: int, request: HttpRequest) -> str:
     parts = urlsplit(request.url)
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    headers = [header for header in request.headers if header[0].lower() not in _LEFT_OUT]
     lines = [
         f"--{boundary}",
         "Content-Type: application/http",
@@ -160,7 +165,7 @@ def _part(boundary: str, number: int, request: HttpRequest) -> str:
         f"Content-ID: {number}",
         "",
         f"{request.method} {target} HTTP/1.1",
-        *(f"{name}: {value}" for name, value in headers),
+        *(f"{name}: {value}" for name, value in request.headers),
         "Content-Length: 0",
         "",
         "",
