@@ -1,5 +1,6 @@
 """The azblob service where the storage refuses, is busy, breaks off or is no Azure at all."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -225,6 +226,21 @@ async def test_an_append_that_others_overtake_is_refused(fake: AzureFake) -> Non
             await writer.close()
         await writer.abort()
     assert await op.read("a") == b"one,two,other"
+
+
+async def test_one_of_two_writers_of_blocks_wins(fake: AzureFake) -> None:
+    op = Operator(config_of(fake), resilient=False)
+    first, second = [await op.writer("a", chunk=30_000) for _ in range(2)]
+    for _ in range(4):
+        await first.write(b"1" * 30_000)
+        await second.write(b"2" * 30_000)
+    while len(fake.staged.get("container/root/a", {})) < 4:
+        await asyncio.sleep(0.01)
+    await first.close()
+    with pytest.raises(ConditionNotMatch, match="write the whole blob again"):
+        await second.close()
+    await second.abort()
+    assert await op.read("a") == b"1" * 120_000
 
 
 async def test_a_clock_that_is_off_is_corrected(fake: AzureFake) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from entrepot.errors import Error, InvalidInput, IsADirectory, Unexpected
+from entrepot.errors import Error, InvalidInput, IsADirectory, Unexpected, Unsupported
 from entrepot.raw import OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
 from entrepot.raw.http.conditions import check_version
 from entrepot.raw.http.dialect import Dialect, ListRequests, ObjectArgs
@@ -116,7 +116,12 @@ class AzblobCore(Dialect):
             source: the URL of the source.
             target: the key of the copy.
             args: the conditions on the target, and its metadata.
+
+        Raises:
+            Unsupported: the copy would have no user metadata, which no request can say.
         """
+        if args.user_metadata is not None and not args.user_metadata:
+            raise Unsupported("an empty user_metadata of a copy cannot be sent: Azure would copy the source's")
         headers: list[Header] = [("x-ms-copy-source", source), *self.new_blob(args.to_write())]
         return self.on_blob("PUT", target, (), [*headers, *write_conditions(args)], b"")
 

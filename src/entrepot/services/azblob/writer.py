@@ -22,7 +22,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import Final
 
-from entrepot.errors import ConditionNotMatch, NotFound, Unsupported
+from entrepot.errors import ConditionNotMatch, NotFound, ObjectExists, Unsupported
 from entrepot.raw import OpStat, OpWrite
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.publication import Publication, object_exists
@@ -94,13 +94,16 @@ class AzblobUpload(MultipartUpload):
         """The size of the blob in bytes, 0 if there is none.
 
         Raises:
+            ObjectExists: `if_not_exists` does not hold.
             Unsupported: nothing can be appended to it.
         """
         try:
             headers, _ = await self._client.call(self._core.head(self._key, OpStat()))
         except NotFound:
             return 0
-        if headers.get(BLOB_TYPE.lower()) != _APPEND_BLOB:
+        if self._args.if_not_exists and not self._is_there:
+            raise ObjectExists("if_not_exists does not hold: there is such an object")
+        if headers.get(BLOB_TYPE) != _APPEND_BLOB:
             raise Unsupported("the blob was written as a whole: Azure appends only to blobs that an append made")
         self._is_there = True
         return self._core.describe(headers).content_length or 0
