@@ -23,7 +23,7 @@ from tests.behavior.targets import DECLARED, SERVERS, new_root, opened
 from tests.slow import is_slow
 from tests.transports import CHOICE, IS_BLOCKING, NOT_IN_THREADS
 
-for _name in [name for name in os.environ if name.startswith("AWS_")]:
+for _name in [name for name in os.environ if name.startswith(("AWS_", "AZURE_"))]:
     del os.environ[_name]
 os.environ |= {
     "AWS_CONFIG_FILE": os.devnull,
