@@ -82,7 +82,7 @@ class Azblob(AzureOptions):
     def validate(self) -> None:
         super().validate()
         self.check_root(self.root)
-        from .names import check_container, check_key
+        from entrepot.signing.azure_names import check_container, check_key
 
         try:
             check_container(self.container)

@@ -19,10 +19,11 @@ from entrepot.raw.http.transport import Content, Header, HttpHeaders, HttpReques
 from entrepot.raw.http.url import Query, encode_key, encode_query
 from entrepot.raw.http.xml import Document, is_error, parse
 from entrepot.signing.azure import VERSION_HEADER
+from entrepot.signing.azure_errors import check_origin
+from entrepot.signing.azure_names import check_key, check_user_metadata
 from entrepot.types import EntryMode, Metadata
 
-from .errors import is_of_azure, response_error
-from .names import check_key, check_user_metadata
+from .errors import response_error
 from .tagging import tags_header
 
 METADATA_PREFIX: Final = "x-ms-meta-"
@@ -244,16 +245,6 @@ def blob_conditions(args: OpWrite) -> list[Header]:
 def is_folder(user_metadata: dict[str, str]) -> bool:
     """Whether the user metadata is that of a blob that stands for a directory."""
     return user_metadata.get(FOLDER, "").lower() == "true"
-
-
-def check_origin(headers: HttpHeaders) -> None:
-    """Passes if a response has a header of Azure Storage. A proxy or a web server may answer everything with 200.
-
-    Raises:
-        Unexpected: it has none.
-    """
-    if not is_of_azure(headers):
-        raise Unexpected("the response is not one of Azure Storage: check endpoint", is_temporary=True)
 
 
 def version_query(version: str | None) -> Query:

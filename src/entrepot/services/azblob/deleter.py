@@ -22,10 +22,11 @@ from entrepot.raw.http.deletions import HttpDeletions
 from entrepot.raw.http.error_table import plain_name
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest
 from entrepot.raw.oio.delete.deletions import Deletion, of_deletion
+from entrepot.signing.azure_errors import check_origin
+from entrepot.signing.azure_names import check_key
 
-from .core import AzblobCore, check_origin
+from .core import AzblobCore
 from .errors import code_error
-from .names import check_key
 
 MAX_DELETIONS: Final = 256
 """The most blobs that one request deletes."""

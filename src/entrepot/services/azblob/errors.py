@@ -23,6 +23,7 @@ from entrepot.raw.http.error_table import ErrorTable, plain_name, with_facts
 from entrepot.raw.http.errors import Meaning
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.raw.http.xml import find_text
+from entrepot.signing.azure_errors import COMMON_CODES, LEASED, NOT_THERE, TOO_LARGE, misdirected
 
 ALREADY_EXISTS: Final = "BlobAlreadyExists"
 INVALID_BLOCKS: Final = "InvalidBlockList"
@@ -58,24 +59,10 @@ def code_error(status: int, code: str | None) -> Error:
 
 _NOT_FOUND: Final = Meaning(NotFound, "there is no such blob")
 _NO_MATCH: Final = Meaning(ConditionNotMatch, "the condition does not hold")
-_LEASED: Final = Meaning(
-    PermissionDenied, "the blob is leased by another program, which only the holder of the lease may change"
-)
-_FORBIDDEN: Final = Meaning(PermissionDenied, "the storage refuses access")
-_BAD_KEYS: Final = Meaning(PermissionDenied, "the storage does not accept these credentials")
-_BUSY: Final = Meaning(RateLimited, "the storage asks for fewer requests", True)
-_FAILED: Final = Meaning(Unexpected, "the storage cannot respond now", True)
 _CHANGING: Final = Meaning(ConditionNotMatch, "another request was changing the blob", True)
-_BAD_NAME: Final = Meaning(InvalidInput, "the storage cannot read the name or an option of the blob")
-_BAD_METADATA: Final = Meaning(InvalidInput, "the storage refuses the user metadata or its size")
-_TOO_LARGE: Final = Meaning(InvalidInput, "the blob, or a block of it, is larger than the storage accepts")
-_DAMAGED: Final = Meaning(Unexpected, "the storage received other content than was sent", True)
-_NOT_THERE: Final = Meaning(Unsupported, "the storage does not have this operation, or not for blobs of this kind")
-_OTHER_KIND: Final = Meaning(
-    Unsupported, "the blob is of another kind: only a blob that was made by an append can be appended to"
-)
 
 _CODES: Final[dict[str, Meaning]] = {
+    **COMMON_CODES,
     "BlobNotFound": _NOT_FOUND,
     "ResourceNotFound": _NOT_FOUND,
     "CannotVerifyCopySource": Meaning(NotFound, "the source of the copy does not exist, or must not be read"),
@@ -85,62 +72,32 @@ _CODES: Final[dict[str, Meaning]] = {
     "TargetConditionNotMet": _NO_MATCH,
     "SourceConditionNotMet": Meaning(ConditionNotMatch, "the source changed while it was copied"),
     "AppendPositionConditionNotMet": Meaning(ConditionNotMatch, "another program appended to the blob"),
-    **dict.fromkeys(
-        (
-            *("LeaseIdMissing", "LeaseAlreadyPresent", "LeaseIdMismatchWithBlobOperation"),
-            *("LeaseNotPresentWithBlobOperation", "LeaseIdMismatchWithContainerOperation", "LeaseLost"),
-        ),
-        _LEASED,
-    ),
     "PendingCopyOperation": _CHANGING,
     "BlobBeingRehydrated": _CHANGING,
     "SnapshotsPresent": Meaning(
         Unsupported, "the blob has snapshots, which would be deleted with it: set delete_snapshots=True to allow that"
     ),
-    "SnapshotOperationRateExceeded": _BUSY,
+    "SnapshotOperationRateExceeded": Meaning(RateLimited, "the storage asks for fewer requests", True),
     "BlobArchived": Meaning(PermissionDenied, "the blob is archived: move it to another tier, and then read it"),
-    "InvalidBlobType": _OTHER_KIND,
+    "InvalidBlobType": Meaning(
+        Unsupported, "the blob is of another kind: only a blob that was made by an append can be appended to"
+    ),
     INVALID_BLOCKS: Meaning(ConditionNotMatch, "another program was writing the blob: write the whole blob again"),
     "InvalidRange": Meaning(RangeNotSatisfied, "the range starts past the end of the blob"),
-    "AuthenticationFailed": _BAD_KEYS,
-    "InvalidAuthenticationInfo": _BAD_KEYS,
-    "NoAuthenticationInformation": Meaning(PermissionDenied, "the storage wants credentials"),
-    "PublicAccessNotPermitted": Meaning(PermissionDenied, "the account permits no access without credentials"),
-    "KeyBasedAuthenticationNotPermitted": Meaning(
-        PermissionDenied, "the account permits no account keys: use credentials of Entra ID"
-    ),
-    **dict.fromkeys(
-        (
-            *("AuthorizationFailure", "AuthorizationPermissionMismatch", "AuthorizationProtocolMismatch"),
-            *("AuthorizationResourceTypeMismatch", "AuthorizationServiceMismatch", "AuthorizationSourceIPMismatch"),
-            *("InsufficientAccountPermissions", "AccountIsDisabled", "UnauthorizedBlobOverwrite"),
-            "OperationNotAllowedOnRootBlob",
-        ),
-        _FORBIDDEN,
-    ),
-    **dict.fromkeys(("ServerBusy", "TooManyRequests"), _BUSY),
-    **dict.fromkeys(("InternalError", "OperationTimedOut", "AccountBeingCreated"), _FAILED),
-    **dict.fromkeys(("InvalidUri", "InvalidResourceName", "InvalidInput", "InvalidQueryParameterValue"), _BAD_NAME),
-    "InvalidHeaderValue": Meaning(InvalidInput, "the storage refuses an option, such as the storage class"),
-    **dict.fromkeys(
-        ("InvalidMetadata", "EmptyMetadataKey", "MetadataTooLarge", "RequestHeadersTooLarge"), _BAD_METADATA
-    ),
+    "OperationNotAllowedOnRootBlob": Meaning(PermissionDenied, "the storage does not delete the current version"),
     **dict.fromkeys(("InvalidTag", "InvalidTags", "TagsTooLarge"), Meaning(InvalidInput, "the storage refuses a tag")),
-    **dict.fromkeys(("RequestBodyTooLarge", "BlockCountExceedsLimit", "BlockListTooLong"), _TOO_LARGE),
-    **dict.fromkeys(("Md5Mismatch", "Crc64Mismatch"), _DAMAGED),
-    **dict.fromkeys(("FeatureVersionMismatch", "UnsupportedHttpVerb", "APINotImplemented"), _NOT_THERE),
-    **dict.fromkeys(("UnsupportedHeader", "UnsupportedQueryParameter", "FeatureNotSupported"), _NOT_THERE),
+    **dict.fromkeys(("BlockCountExceedsLimit", "BlockListTooLong"), TOO_LARGE),
     "ResourceTypeMismatch": Meaning(IsADirectory, "the path names a directory"),
     "DirectoryIsNotEmpty": Meaning(IsADirectory, "the directory is not empty"),
 }
 
 _STATUSES: Final[dict[int, Meaning]] = {
     400: Meaning(Unexpected, "the storage refuses the request"),
-    405: _NOT_THERE,
+    405: NOT_THERE,
     409: Meaning(Unexpected, "the state of the blob does not allow this"),
-    413: _TOO_LARGE,
-    423: _LEASED,
-    501: _NOT_THERE,
+    413: TOO_LARGE,
+    423: LEASED,
+    501: NOT_THERE,
 }
 
 _ERRORS: Final = ErrorTable(_CODES, _STATUSES)
@@ -154,13 +111,4 @@ def _misdirected(container: str, status: int, code: str | None, headers: HttpHea
         return ConfigInvalid(f"there is no container {container} in this account")
     if code in _CONTAINER_ENDING:
         return ConfigInvalid(f"the container {container} is being deleted, or is disabled")
-    if 300 <= status < 400 and status != 304:
-        return ConfigInvalid("the endpoint sends requests elsewhere: set endpoint")
-    if status == 404 and not is_of_azure(headers):
-        return Unexpected("the response is not one of Azure Storage: check endpoint")
-    return None
-
-
-def is_of_azure(headers: HttpHeaders) -> bool:
-    """Whether a response has the headers that every response of Azure Storage has."""
-    return "x-ms-request-id" in headers or "x-ms-version" in headers
+    return misdirected(status, headers)

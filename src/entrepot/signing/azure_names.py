@@ -1,4 +1,4 @@
-"""What names Azure takes. Some others it accepts and changes, so that they are refused before any I/O.
+"""What names Azure Storage takes. Some others it accepts and changes, so that they are refused before any I/O.
 
 A request for `a/../b` is one for `b`, and with enough `..` one for another container; a dot at the end of a part is
 dropped, and a backslash becomes a slash. "Naming and Referencing Containers, Blobs, and Metadata" in the Azure Storage
