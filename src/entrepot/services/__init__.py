@@ -9,6 +9,7 @@ from entrepot._lazy import lazy_names
 
 if TYPE_CHECKING:
     from .azblob import Azblob
+    from .azdls import Azdls
     from .fs import Fs
     from .gcs import Gcs
     from .hf import Hf
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "S3",
     "Azblob",
+    "Azdls",
     "Fs",
     "Gcs",
     "Hf",
@@ -42,6 +44,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "Azblob": "azblob",
+        "Azdls": "azdls",
         "Fs": "fs",
         "Gcs": "gcs",
         "Hf": "hf",

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 SCHEMES: Final = {
     # Written by `python tools/generate_services.py`
+    "abfs": "Azdls",
+    "abfss": "Azdls",
     "az": "Azblob",
     "azblob": "Azblob",
+    "azdls": "Azdls",
     "dav": "Webdav",
     "davs": "Webdav",
     "file": "Fs",

@@ -31,6 +31,7 @@ _SIGNED: Final = (
 )
 """The headers whose values are lines of the signed text, in this order."""
 
+_SOURCES: Final = frozenset({"x-ms-copy-source", "x-ms-rename-source"})
 _ADDED: Final = frozenset({AUTHORIZATION.lower(), DATE_NAME})
 _SORTED: Final = str.maketrans({"-": None, "_": "!"})
 """How Azure sorts the names of headers: hyphens do not count, and an underscore comes before digits and letters."""
@@ -195,8 +196,8 @@ def authorized(request: HttpRequest, credentials: AzureCredentials, now: datetim
     if isinstance(credentials, AzureAccountKey):
         return _with_shared_key(request, credentials, now)
     if isinstance(credentials, AzureSasToken):
-        joint = "&" if "?" in request.url else "?"
-        return replace(request, url=f"{request.url}{joint}{credentials.token}")
+        headers = [_with_sas_of_source(header, credentials.token) for header in request.headers]
+        return replace(request, url=_with_query(request.url, credentials.token), headers=headers)
     if isinstance(credentials, AzureAccessToken):
         _check_private(request.url)
         return request.with_headers([*request.headers, (AUTHORIZATION, f"Bearer {credentials.token}")])
@@ -261,6 +262,16 @@ def user_delegation_sas(key: UserDelegationKey, account: str, resource: str, per
         *_override_lines(permit),
     ]
     return _signed_query(stated | of_key, key.secret, lines)
+
+
+def _with_sas_of_source(header: Header, token: str) -> Header:
+    """A header; one that names the source of a copy or rename with the token, without which Azure refuses it."""
+    name, value = header
+    return (name, _with_query(value, token)) if name in _SOURCES else header
+
+
+def _with_query(url: str, query: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{query}"
 
 
 def _check_private(url: str) -> None:

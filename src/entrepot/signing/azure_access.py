@@ -88,7 +88,8 @@ def access_of(options: AzureOptions, context: Context) -> Access:
     stated = _completed(options)
     if stated.account is None and stated.endpoint is None:
         raise options.invalid("account_name is missing: set it, or endpoint or connection_string")
-    endpoint = parsed(stated.endpoint or account_endpoint(stated.account or "", options.SERVICE))
+    url = stated.endpoint or account_endpoint(stated.account or "", options.SERVICE)
+    endpoint = parsed(options.host_of_service(url))
     account = stated.account or account_of(endpoint)
     if account is None:
         raise options.invalid("account_name is missing, and endpoint does not name the account: set it")

@@ -45,6 +45,11 @@ class AzureOptions(HttpServiceConfig):
     """The account and its credentials. The options are described at the service."""
 
     SERVICE: ClassVar[str] = "blob"
+    """The name of the service in host names."""
+
+    CONTAINER: ClassVar[str] = "container"
+    """The key of the container."""
+
     OWN_HEADERS: ClassVar[frozenset[str]] = frozenset({"authorization", "x-ms-date", "x-ms-version"})
 
     _: KW_ONLY
@@ -155,11 +160,11 @@ class AzureOptions(HttpServiceConfig):
         """Of `azblob://container/root`, and of `wasbs://container@account.blob.core.windows.net/root`."""
         container, at, host = uri.authority.rpartition("@")
         if at:
-            return {"container": container, "root": uri.path, "endpoint": f"https://{cls.host_of_service(host)}"}
+            return {cls.CONTAINER: container, "root": uri.path, "endpoint": f"https://{cls.host_of_service(host)}"}
         if uri.scheme in ("http", "https"):
             name, _, root = uri.path.lstrip("/").partition("/")
-            return {"endpoint": f"{uri.scheme}://{uri.authority}", "container": name, "root": f"/{root}"}
-        return {"root": uri.path} | ({"container": uri.authority} if uri.authority else {})
+            return {"endpoint": f"{uri.scheme}://{uri.authority}", cls.CONTAINER: name, "root": f"/{root}"}
+        return {"root": uri.path} | ({cls.CONTAINER: uri.authority} if uri.authority else {})
 
     @classmethod
     def host_of_service(cls, host: str) -> str:

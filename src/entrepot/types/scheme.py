@@ -19,6 +19,7 @@ class Scheme(StrEnum):
 
     # Written by `python tools/generate_services.py`
     AZBLOB = "azblob"
+    AZDLS = "azdls"
     FS = "fs"
     GCS = "gcs"
     HF = "hf"

@@ -6,6 +6,7 @@ id when its `with` block ends. A forked child that leaves the block stops nothin
 
 from .azure import AzuriteServer, azurite
 from .ceph import radosgw
+from .datalake import DatalakeServer, azure_datalake
 from .gateways import juicefs, rclone
 from .gcs import GcsServer, fake_gcs
 from .hub import HubServer, hub
@@ -22,6 +23,7 @@ from .webdav import WebdavServer, apache, wsgidav
 
 __all__ = [
     "AzuriteServer",
+    "DatalakeServer",
     "GcsServer",
     "HubServer",
     "Nginx",
@@ -35,6 +37,7 @@ __all__ = [
     "WebdavServer",
     "apache",
     "asyncssh_server",
+    "azure_datalake",
     "azurite",
     "fake_gcs",
     "free_ports",

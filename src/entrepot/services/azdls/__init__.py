@@ -1,0 +1,5 @@
+"""Objects in a table."""
+
+from .config import Azdls
+
+__all__ = ["Azdls"]

@@ -1,0 +1,224 @@
+"""What the behaviour suite does not check of the azdls service: its configuration, and faults."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from entrepot import (
+    ConditionNotMatch,
+    ConfigInvalid,
+    ContentIncomplete,
+    Error,
+    InvalidInput,
+    NotADirectory,
+    Operator,
+    PermissionDenied,
+    RateLimited,
+    Unexpected,
+)
+from entrepot.errors import ObjectExists
+from entrepot.services import Azblob, Azdls
+from entrepot.services.azdls.behavior import config_for
+from entrepot.testing import (
+    RESET,
+    Answer,
+    DatalakeServer,
+    ReceivedRequest,
+    ScriptedServer,
+    azure_datalake,
+    raw_response,
+    whole_response,
+)
+from entrepot.testing.behavior.send import send
+
+KEY = "c2VjcmV0"
+CONTENT = bytes(range(256)) * 1000
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Iterator[DatalakeServer]:
+    with azure_datalake(tmp_path) as server:
+        yield server
+
+
+def is_of(method: str, text: str = "") -> Callable[[ReceivedRequest], bool]:
+    return lambda request: request.method == method and text in request.target
+
+
+def is_rename(request: ReceivedRequest) -> bool:
+    return "x-ms-rename-source" in request.headers
+
+
+def once(lake: DatalakeServer, is_meant: Callable[[ReceivedRequest], bool], answer: Answer, *, does: bool) -> None:
+    """Answers the first request of a kind in another way, after it was done or not."""
+    left = [answer]
+
+    def script(request: ReceivedRequest) -> Answer:
+        if left and is_meant(request):
+            if does:
+                lake.answer(request)
+            return left.pop()
+        return lake.answer(request)
+
+    lake.server.script = script
+
+
+async def leftovers(lake: DatalakeServer) -> list[str]:
+    return [name for name in lake._nodes if ".entrepot-" in name]
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("azdls://fs1/a/b?account_name=acc", ("fs1", "/a/b", None)),
+        ("abfss://fs1@acc.dfs.core.windows.net/a", ("fs1", "/a", "https://acc.dfs.core.windows.net")),
+        ("abfs://fs1@acc.blob.core.windows.net/a", ("fs1", "/a", "https://acc.dfs.core.windows.net")),
+    ],
+)
+def test_uris(uri: str, expected: tuple[str, str, str | None]) -> None:
+    config = Azdls.from_uri(uri)
+    assert (config.filesystem, config.root, config.endpoint) == expected
+
+
+def test_what_cannot_work_is_refused() -> None:
+    for values, message in (
+        ({"filesystem": "ab"}, "filesystem must have"),
+        ({"use_emulator": True}, "the emulator has no data lake"),
+        ({"root": "a/../b"}, "does not keep the name"),
+        ({"account_key": "!"}, "not base64"),
+    ):
+        with pytest.raises(ConfigInvalid, match=message):
+            Azdls(**{"filesystem": "fs1", "account_name": "acc", **values})  # type: ignore[arg-type]
+    with pytest.raises(ConfigInvalid, match="no password"):
+        Azdls.from_uri("abfss://fs:secret@acc.dfs.core.windows.net/a")
+
+
+def test_both_services_reach_the_same_account() -> None:
+    from entrepot.raw import Context
+    from entrepot.signing.azure_access import access_of
+
+    for config, host in (
+        (Azdls("fs1", account_name="acc"), "acc.dfs"),
+        (Azblob("fs1", account_name="acc"), "acc.blob"),
+    ):
+        assert access_of(config, Context()).url == f"https://{host}.core.windows.net"
+    text = f"AccountName=acc;AccountKey={KEY};EndpointSuffix=core.chinacloudapi.cn"
+    assert access_of(Azdls("fs1", connection_string=text), Context()).host == "acc.dfs.core.chinacloudapi.cn"
+
+
+async def test_a_write_that_breaks_off_leaves_the_old_file_and_nothing_else(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"), resilient=False)
+    await op.write("a", b"old")
+    for is_meant in (is_of("PATCH", "append"), is_of("PATCH", "flush"), is_rename):
+        writer = await op.writer("a", chunk=70_000)
+        once(lake, is_meant, [RESET], does=False)
+        with pytest.raises(Unexpected):
+            await writer.write(CONTENT)
+            await writer.close()
+        assert await op.read("a") == b"old"
+        await writer.abort()
+        assert await leftovers(lake) == []
+    async with op.writer("a", chunk=70_000) as writer:
+        await writer.write(CONTENT)
+    assert (await op.read("a"), await leftovers(lake)) == (CONTENT, [])
+
+
+@pytest.mark.parametrize("size", [0, 10, len(CONTENT)])
+async def test_a_rename_whose_response_is_lost_is_recognized(lake: DatalakeServer, size: int) -> None:
+    op = Operator(config_for(lake, "root"), resilient=False)
+    writer = await op.writer("a", chunk=70_000, if_not_exists=True)
+    await writer.write(CONTENT[:size])
+    once(lake, is_rename, [RESET], does=True)
+    with pytest.raises(Unexpected):
+        await writer.close()
+    await writer.close()
+    assert (await op.read("a"), await leftovers(lake)) == (CONTENT[:size], [])
+
+
+async def test_a_refused_write_leaves_no_temporary_file(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"), resilient=False)
+    await op.write("a", b"old")
+    with pytest.raises(ObjectExists):
+        await op.write("a", b"new", if_not_exists=True)
+    with pytest.raises(ConditionNotMatch):
+        await op.write("a", b"new", if_match='"other"')
+    with pytest.raises(NotADirectory):
+        await op.write("a/b", b"new")
+    assert (await op.read("a"), await leftovers(lake)) == (b"old", [])
+
+
+async def test_a_read_that_breaks_off_is_never_short(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"))
+    await op.write("a", CONTENT)
+    etag = (await op.stat("a")).etag
+    head = f"Content-Length: {len(CONTENT)}", f"ETag: {etag}", "x-ms-request-id: 1"
+    answer = [raw_response("200 OK", *head, content=CONTENT[:1000]), RESET]
+    once(lake, is_of("GET"), answer, does=False)
+    assert await op.read("a") == CONTENT
+    once(lake, is_of("GET"), answer, does=False)
+    with pytest.raises((ContentIncomplete, Unexpected)):
+        await Operator(config_for(lake, "root"), resilient=False).read("a")
+
+
+async def test_throttling_wrong_keys_and_a_missing_file_system(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"), resilient=False)
+    busy = whole_response(b"", "x-ms-error-code: ServerBusy", "Retry-After: 3", status="503 -")
+    once(lake, is_of("HEAD"), [busy], does=False)
+    with pytest.raises(RateLimited) as caught:
+        await op.stat("a")
+    assert caught.value.context["retry_after"] == 3
+    wrong = Azdls(lake.filesystem, endpoint=lake.endpoint, account_name=lake.account_name, account_key=KEY)
+    with pytest.raises(PermissionDenied, match="does not accept"):
+        await Operator(wrong, resilient=False).stat("a")
+    missing = Azdls("missing", endpoint=lake.endpoint, account_name=lake.account_name, account_key=lake.account_key)
+    for call in ("stat", "read", "list"):
+        with pytest.raises(ConfigInvalid, match="there is no file system missing"):
+            await getattr(Operator(missing), call)("a/" if call == "list" else "a")
+
+
+@pytest.mark.parametrize("call", ["stat", "read", "write", "list", "create_dir", "rename"])
+async def test_a_web_server_in_the_place_of_azure_is_found_out(call: str) -> None:
+    page = whole_response(b"<html></html>", "Content-Type: text/html", 'ETag: "1"')
+    with ScriptedServer(lambda _: [page]) as server:
+        op = Operator(Azdls("fs1", endpoint=server.endpoint, account_name="a", account_key=KEY), resilient=False)
+        arguments = {"write": ("a", b"1"), "list": ("a/",), "create_dir": ("a/",), "rename": ("a", "b")}
+        with pytest.raises(Error, match="not one of Azure Storage"):
+            await getattr(op, call)(*arguments.get(call, ("a",)))
+
+
+async def test_large_directories_are_deleted_in_several_requests(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"))
+    for number in range(10):
+        await op.write(f"d/{number}/x", b"")
+    await op.write("e", b"")
+    await op.delete("d/", recursive=True)
+    assert [entry.path for entry in await op.list("/", recursive=True)] == ["/", "e"]
+    await op.delete("/", recursive=True)
+    assert [entry.path for entry in await op.list("/", recursive=True)] == ["/"]
+
+
+async def test_user_metadata_and_headers_are_kept_by_a_rename(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"))
+    await op.write("a", b"1", content_type="text/csv", cache_control="no-store", user_metadata={"Key_1": "a, b=c"})
+    await op.rename("a", "new/deep/b")
+    found = await op.stat("new/deep/b")
+    assert (found.content_type, found.cache_control, dict(found.user_metadata)) == (
+        "text/csv",
+        "no-store",
+        {"key_1": "a, b=c"},
+    )
+    for name in ("a//b", "..", "x/../y", "dot.", "back\\slash"):
+        before = len(lake.server.requests)
+        with pytest.raises(InvalidInput):
+            await op.write(name, b"")
+        assert len(lake.server.requests) == before
+
+
+async def test_what_is_presigned_works_for_anyone(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"))
+    await op.write("a b/é", b"content")
+    assert (await send(await op.presign_read("a b/é", 60))).content == b"content"
+    assert (await send(await op.presign_stat("a b/é", 60))).status == 200
+    token = Operator(Azdls("fs1", account_name="acc", sas_token="sig=SECRET"))
+    assert (token.info.capability.presign, "SECRET" in repr(token)) == (False, False)
