@@ -163,7 +163,7 @@ class UserDelegationKey:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """What a shared access signature permits.
+    """The content of a shared access signature.
 
     Arguments:
         permissions: the letters of the permissions, in Azure's order, such as `"r"` or `"cw"`.

@@ -35,7 +35,7 @@ _SHARED_BY: Final = (
     *("tenant_id", "client_id", "client_secret", "authority_host", "federated_token_file", "disable_config_load"),
     "http_settings",
 )
-"""What tokens depend on. Operators of one context that agree in them share what is loaded."""
+"""The options that tokens depend on. Operators of one context that agree in them share what is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def access_of(options: AzureOptions, context: Context) -> Access:
 
 
 def _completed(options: AzureOptions) -> ConnectionString:
-    """What the configuration states, completed by the environment.
+    """The settings of the configuration, completed by the environment.
 
     Secrets of the environment count only if the configuration has no credentials, and for the account that the
     environment names, if it names one.

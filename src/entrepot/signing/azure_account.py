@@ -28,7 +28,7 @@ _HOST_OF_AZURE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ConnectionString:
-    """What a connection string states. All may be missing.
+    """The values of a connection string. All may be missing.
 
     Arguments:
         account: the name of the account.

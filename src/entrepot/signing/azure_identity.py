@@ -14,7 +14,7 @@ from .provider import Provider, check_source, provider_of
 
 
 class TokenCredential(Protocol):
-    """What azure-identity calls a `TokenCredential`, or in its module `aio` an `AsyncTokenCredential`."""
+    """An object that azure-identity calls a `TokenCredential`, or in its module `aio` an `AsyncTokenCredential`."""
 
     def get_token(self, *scopes: str) -> Any | Awaitable[Any]:
         """Returns a token, with the attributes `token` and `expires_on`; a coroutine function may do so too."""

@@ -1,4 +1,4 @@
-"""What names Azure Storage takes. Some others it accepts and changes, so that they are refused before any I/O.
+"""The names that Azure Storage keeps. Some others it accepts and changes, so that they are refused before any I/O.
 
 A request for `a/../b` is one for `b`, and with enough `..` one for another container; a dot at the end of a part is
 dropped, and a backslash becomes a slash. "Naming and Referencing Containers, Blobs, and Metadata" in the Azure Storage
@@ -53,7 +53,7 @@ def check_user_metadata(names: Iterable[str]) -> None:
     """Passes if Azure takes these names of user metadata.
 
     Raises:
-        InvalidInput: one is no identifier of C#, as Azure requires.
+        InvalidInput: one is not an identifier of C#, as Azure requires.
     """
     for name in names:
         if not _IDENTIFIER.fullmatch(name):

@@ -104,7 +104,7 @@ class AzureSigner(RequestSigner):
     async def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
         """Adds a shared access signature for this blob and this operation to the URL.
 
-        It covers neither the headers nor the content. The validity starts now, and ends with that of the key.
+        It covers neither the headers nor the content. It is valid from now, and not longer than its key.
 
         Raises:
             Unsupported: the credentials are a SAS token.
@@ -253,7 +253,7 @@ async def _key_until(keys: CredentialCache[UserDelegationKey], end: datetime) ->
 
 
 def _permit(request: HttpRequest, end: datetime) -> Permit:
-    """What a request needs to be permitted."""
+    """The permissions that a request needs."""
     parts = urlsplit(request.url)
     query = dict(parse_qsl(parts.query))
     permissions = {"GET": "r", "HEAD": "r", "PUT": "cw", "DELETE": "d"}[request.method]

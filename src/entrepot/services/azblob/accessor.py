@@ -103,7 +103,7 @@ DEFAULT_CONCURRENT: Final = 4
 
 
 class Presigning(Enum):
-    """What can be presigned."""
+    """The requests that can be presigned."""
 
     SIGNED = "everything"
     UNSIGNED = "reads of a public container, since unsigned writes by anyone are not what presigning is for"
@@ -196,7 +196,7 @@ class AzblobAccessor(HttpStore[AzblobCore]):
 
 
 def _capability(presigning: Presigning, *, has_own_key: bool) -> Capability:
-    """What an accessor can do with its credentials."""
+    """The capability of an accessor with its credentials."""
     flags = dict[str, bool]()
     if presigning is not Presigning.SIGNED:
         flags |= dict.fromkeys(("presign_write", "presign_delete"), False)

@@ -243,7 +243,7 @@ def blob_conditions(args: OpWrite) -> list[Header]:
 
 
 def is_folder(user_metadata: dict[str, str]) -> bool:
-    """Whether the user metadata is that of a blob that stands for a directory."""
+    """Whether a blob with this user metadata stands for a directory."""
     return user_metadata.get(FOLDER, "").lower() == "true"
 
 

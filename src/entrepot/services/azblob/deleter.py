@@ -124,7 +124,7 @@ def batch(core: AzblobCore, requests: Sequence[HttpRequest]) -> HttpRequest:
 
 
 def batch_outcomes(headers: HttpHeaders, content: bytes, count: int) -> dict[int, Error | None]:
-    """What became of each deletion, by its index in the request; None if it succeeded, or there was no blob.
+    """The error of each deletion, by its index in the request; None if it succeeded, or there was no blob.
 
     Raises:
         Unexpected: the response does not state it for each. Temporary: deleting twice does no harm.

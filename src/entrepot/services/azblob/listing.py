@@ -1,6 +1,6 @@
 """Listings, pure: List Blobs of the Azure Storage REST API Reference.
 
-User metadata is requested with each page, since it is all that tells directories of hierarchical accounts from empty
+User metadata is requested with each page, since only it distinguishes directories of hierarchical accounts from empty
 blobs: both are blobs without content there (`hdi_isfolder`). Such a blob `a` is the entry `a/`, and comes once, though
 a page may also have the prefix `a/`.
 """

@@ -20,8 +20,8 @@ class Azdls(AzureOptions):
     Arguments:
         filesystem: the name of the file system, which is a container.
         root: the directory that paths are relative to.
-        endpoint: the URL of the service of the account, such as `"https://acc.dfs.core.windows.net"`. By default that
-            of the account in the public cloud.
+        endpoint: the URL of the service of the account, such as `"https://acc.dfs.core.windows.net"`. By default the
+            account's in the public cloud.
         account_name: the name of the account. By default the one in the endpoint, or `AZURE_STORAGE_ACCOUNT_NAME` or
             `AZURE_STORAGE_ACCOUNT`.
         account_key: one of the two keys of the account, in base64.
@@ -34,7 +34,7 @@ class Azdls(AzureOptions):
         tenant_id: the tenant of the application that signs in. By default `AZURE_TENANT_ID`.
         client_id: the id of the application, or of a user-assigned managed identity. By default `AZURE_CLIENT_ID`.
         client_secret: a secret of the application. By default `AZURE_CLIENT_SECRET`.
-        authority_host: the URL of Entra ID. By default `AZURE_AUTHORITY_HOST`, or that of the public cloud.
+        authority_host: the URL of Entra ID. By default `AZURE_AUTHORITY_HOST`, or the URL of the public cloud.
         federated_token_file: a file with the token of another identity provider (workload identity). By default
             `AZURE_FEDERATED_TOKEN_FILE`.
         use_emulator: refused, since the emulator has no such service.
