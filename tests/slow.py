@@ -64,7 +64,7 @@ SLOW = {
     r"tests/docs/test_third_party\.py": "builds and installs a package",
     r"tests/tools/test_new_service\.py::test_the_service_passes": "runs the behaviour suite in a copy of the tree",
     r"tests/integrations/test_web\.py::test_(answers|a_client_that_leaves)\[(starlette|fastapi)": "starts servers",
-    r"tests/services/azblob/test_fake\.py": "the suite on a fake of a storage with versions",
+    r"tests/services/azblob/test_(azurite|fake)\.py": "starts Azurite, and runs the suite on a fake with versions",
     r"tests/services/s3/test_long_listing\.py": "lists a million keys",
     r"tests/benchmarks/test_tls\.py": "starts a client for each library, some of which try again for seconds",
     r"tests/cli/test_(files|s3|serve)\.py": "starts a process for each command",

@@ -1,10 +1,16 @@
 """What Azurite does, the emulator of Microsoft, beside what the behaviour suite looks at."""
 
+import json
+import time
+from base64 import urlsafe_b64encode
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import trustme
 
 from entrepot import (
     AlreadyExists,
@@ -17,8 +23,9 @@ from entrepot import (
 )
 from entrepot.services import Azblob
 from entrepot.services.azblob.behavior import config_for
-from entrepot.signing.azure import AzureAccountKey, Permit, service_sas
-from entrepot.testing import AzuriteServer
+from entrepot.signing.azure import AzureAccessToken, AzureAccountKey, Permit, service_sas
+from entrepot.testing import AzuriteServer, azurite
+from entrepot.testing.servers.request import ask, connection_to
 
 serial = count()
 
@@ -58,6 +65,37 @@ async def test_a_sas_token_permits_what_it_says(config: Azblob, azurite_server: 
     await writer.copy("b", "c")
     await writer.delete_many(["a", "b"])
     assert [entry.path for entry in await writer.list("/")] == ["/", "c"]
+
+
+def token() -> AzureAccessToken:
+    """A token that Azurite accepts, which looks at everything in it but its signature."""
+    now = int(time.time())
+    times = {"iat": now, "nbf": now - 10, "exp": now + 3600}
+    claims = {"aud": "https://storage.azure.com", "iss": "https://sts.windows.net/an-issuer/", "oid": "o", "tid": "t"}
+    parts = [urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({}, claims | times)]
+    return AzureAccessToken(".".join([*parts, "c2ln"]), datetime.now(UTC) + timedelta(hours=1))
+
+
+async def test_tokens_and_what_they_presign(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    issued = authority.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(str(tmp_path / "certificate.pem"))
+    issued.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    with azurite(tmp_path, certificate=tmp_path / "certificate.pem", key=tmp_path / "key.pem") as server:
+        trusting = {"endpoint": server.endpoint, "ca_file": str(tmp_path / "ca.pem")}
+        op = Operator(Azblob(server.container, credentials=token, **trusting), resilient=False)
+        for name in ("a", "b", "c"):
+            await op.write(name, bytes(1000), chunk=300)
+        await op.copy("a", "d")
+        await op.delete_many(["a", "b"])
+        assert [entry.path for entry in await op.list("/")] == ["/", "c", "d"]
+        signed = await op.presign_read("c", 60)
+        host = urlsplit(signed.url).netloc
+        reply = ask(connection_to(host, is_tls=True), "GET", signed.url.partition(host)[2])
+        assert (reply.status, reply.content) == (200, bytes(1000))
+        with pytest.raises(PermissionDenied):
+            await Operator(Azblob(server.container, bearer_token="nonsense", **trusting), resilient=False).read("c")
 
 
 async def test_wrong_credentials_and_a_missing_container(config: Azblob, azurite_server: AzuriteServer) -> None:

@@ -8,8 +8,8 @@ the conditions of the write.
 - Content is appended at positions, several parts at a time and in any order: the sizes of the parts are known by their
   numbers. An append or flush that is sent again does the same again.
 - The target is looked at first: a directory is refused.
-- If the response to a rename is lost, the next attempt looks for the temporary file: no other program knows its name, so if
-  it is gone and the target has the length, the rename was made.
+- If the response to a rename is lost, the next attempt looks for the temporary file: no other program knows its name,
+  so if it is gone and the target has the length, the rename was made.
 - `abort`, and an attempt that failed for good, delete the temporary file. A process that dies leaves it: listings leave
   out such names, which are `.entrepot-<16 hexadecimal digits>.tmp`.
 """

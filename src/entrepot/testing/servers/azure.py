@@ -70,15 +70,18 @@ class AzuriteServer:
         signed = authorized(request, AzureAccountKey(self.account_name, self.account_key), datetime.now(UTC))
         parts = urlsplit(request.url)
         full = parts.path + (f"?{parts.query}" if parts.query else "")
-        return ask(connection_to(parts.netloc), method, full, content, **dict(signed.headers))
+        connection = connection_to(parts.netloc, is_tls=parts.scheme == "https")
+        return ask(connection, method, full, content, **dict(signed.headers))
 
 
 @contextmanager
-def azurite(folder: Path) -> Iterator[AzuriteServer]:
+def azurite(folder: Path, *, certificate: Path | None = None, key: Path | None = None) -> Iterator[AzuriteServer]:
     """Starts Azurite.
 
     Arguments:
         folder: where it keeps its log (`azurite.log`).
+        certificate: a PEM file with the chain of certificates; with it, the server speaks TLS and accepts tokens.
+        key: a PEM file with the key of the certificate.
 
     Raises:
         NotInstalled: it is not installed (`npm install azurite`).
@@ -86,11 +89,14 @@ def azurite(folder: Path) -> Iterator[AzuriteServer]:
     """
     binary = npm_program("azurite-blob", "azurite")
     [port] = free_ports(1)
-    server = AzuriteServer(endpoint=f"http://127.0.0.1:{port}/{EMULATOR_ACCOUNT}")
+    scheme = "http" if certificate is None else "https"
+    server = AzuriteServer(endpoint=f"{scheme}://127.0.0.1:{port}/{EMULATOR_ACCOUNT}")
     folder.mkdir(parents=True, exist_ok=True)
+    tls = () if certificate is None or key is None else ("--cert", certificate, "--key", key, "--oauth", "basic")
     command: list[str | Path] = [
         *(binary, "--blobHost", "127.0.0.1", "--blobPort", str(port)),
         *("--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck", "--silent"),
+        *tls,
     ]
 
     def is_ready() -> bool:
