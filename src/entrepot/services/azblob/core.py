@@ -33,9 +33,6 @@ FOLDER: Final = "hdi_isfolder"
 BLOB_TYPE: Final = "x-ms-blob-type"
 VERSION: Final = "x-ms-version-id"
 TIER: Final = "x-ms-access-tier"
-MAX_PUT: Final = 5000 * 1024**2
-"""The most bytes of a blob that is stored by one request."""
-
 _STORED: Final = StoredHeaders(METADATA_PREFIX)
 _CONTENT_HEADERS: Final = {
     "Content-Type": "x-ms-blob-content-type",

@@ -13,6 +13,7 @@ from entrepot.errors import (
     NotFound,
     RangeNotSatisfied,
     Unexpected,
+    Unsupported,
 )
 from entrepot.raw.http.error_table import ErrorTable, plain_name, with_facts
 from entrepot.raw.http.errors import Meaning
@@ -56,6 +57,10 @@ _CODES: Final[dict[str, Meaning]] = {
     "SourceConditionNotMet": _NO_MATCH,
     "DirectoryNotEmpty": Meaning(IsADirectory, NOT_EMPTY),
     "PathIsDirectory": Meaning(IsADirectory, "the path names a directory"),
+    **dict.fromkeys(
+        ("HierarchicalNamespaceNotEnabled", "EndpointUnsupportedAccountFeatures"),
+        Meaning(Unsupported, "the account has no hierarchical namespace, or not with all of its features: use azblob"),
+    ),
     "InvalidRange": Meaning(RangeNotSatisfied, "the range starts past the end of the file"),
 }
 
