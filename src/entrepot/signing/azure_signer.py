@@ -17,6 +17,7 @@ from entrepot.raw.http.signer import RequestSigner, presigned_headers
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpTransport
 from entrepot.raw.http.xml import find_text, parse
 from entrepot.types import PresignedRequest
+from entrepot.types.records import replace
 
 from .azure import (
     AUTHORIZATION,
@@ -41,6 +42,9 @@ MAX_DELEGATION: Final = timedelta(days=7)
 
 RENEWAL_SECONDS: Final = 300.0
 """How long a user delegation key is held, at least, before one that ends later is requested."""
+
+OVERRIDDEN: Final = timedelta(minutes=15)
+"""How long the SAS of a request with other headers for its response is valid."""
 
 _OF_KEY: Final = {
     "object_id": "Oid",
@@ -94,12 +98,18 @@ class AzureSigner(RequestSigner):
         if self._credentials is None:
             return request
         credentials = self._credentials.fresh()
-        return None if credentials is None else authorized(request, credentials, self._clock())
+        if credentials is None or _is_overridden(request):
+            return None
+        return authorized(request, credentials, self._clock())
 
     async def sign(self, request: HttpRequest) -> HttpRequest:
         if self._credentials is None:
             return request
-        return authorized(request, await self._credentials.get(), self._clock())
+        credentials = await self._credentials.get()
+        if _is_overridden(request):
+            query, _ = await self._sas(request, credentials, self._clock() + OVERRIDDEN)
+            return replace(request, url=_with_query(request.url, query))
+        return authorized(request, credentials, self._clock())
 
     async def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
         """Adds a shared access signature for this blob and this operation to the URL.
@@ -117,14 +127,7 @@ class AzureSigner(RequestSigner):
         credentials = await self._credentials.get()
         start = self._clock().replace(microsecond=0)
         end = start + timedelta(seconds=int(expires.total_seconds()))
-        if isinstance(credentials, AzureAccountKey):
-            query = service_sas(credentials, self._resource(request), _permit(request, end))
-        elif isinstance(credentials, AzureAccessToken) and self._delegation is not None:
-            key = await _key_until(self._delegation, end)
-            end = end if key.expires_at is None else min(end, key.expires_at)
-            query = user_delegation_sas(key, self._account, self._resource(request), _permit(request, end))
-        else:
-            raise Unsupported("a SAS token cannot presign: use an account key, or credentials of Entra ID")
+        query, end = await self._sas(request, credentials, end)
         return PresignedRequest(request.method, _with_query(request.url, query), sent, end)
 
     def explain(self, error: Error, sent: HttpRequest) -> Error:
@@ -133,6 +136,16 @@ class AzureSigner(RequestSigner):
         if used is None or not used.source or not isinstance(error, PermissionDenied):
             return error
         return error.add_context(credentials=used.source)
+
+    async def _sas(self, request: HttpRequest, credentials: AzureCredentials, end: datetime) -> tuple[str, datetime]:
+        """The query of a SAS for a request, and its end, which is not later than that of the key."""
+        if isinstance(credentials, AzureAccountKey):
+            return service_sas(credentials, self._resource(request), _permit(request, end)), end
+        if not isinstance(credentials, AzureAccessToken) or self._delegation is None:
+            raise Unsupported("a SAS token cannot sign for others: use an account key, or credentials of Entra ID")
+        key = await _key_until(self._delegation, end)
+        end = end if key.expires_at is None else min(end, key.expires_at)
+        return user_delegation_sas(key, self._account, self._resource(request), _permit(request, end)), end
 
     def _resource(self, request: HttpRequest) -> str:
         """The container and the blob, as a SAS names them."""
@@ -243,6 +256,11 @@ def _parsed_key(fields: Mapping[str, str]) -> UserDelegationKey | None:
     values = {name: fields.get(f"Signed{element}", "").strip() for name, element in _OF_KEY.items()}
     secret = decoded_key(fields.get("Value", "").strip())
     return UserDelegationKey(**values, secret=secret) if secret and all(values.values()) else None
+
+
+def _is_overridden(request: HttpRequest) -> bool:
+    """Whether the response must have other headers than the stored ones. Azure does that only for a SAS."""
+    return "rsc" in request.url and not _OVERRIDES.isdisjoint(dict(parse_qsl(urlsplit(request.url).query)))
 
 
 async def _key_until(keys: CredentialCache[UserDelegationKey], end: datetime) -> UserDelegationKey:

@@ -272,7 +272,9 @@ class AzureFake:
         if blob.encryption != request.headers.get("x-ms-encryption-key-sha256"):
             raise Refused(409, "BlobUsesCustomerSpecifiedEncryption")
         headers = [*self._described(blob), f"Last-Modified: {format_datetime(blob.modified, usegmt=True)}"]
-        headers += [f"{name}: {value}" for name, value in blob.headers.items()]
+        overrides = {"rscc": "Cache-Control", "rscd": "Content-Disposition", "rsct": "Content-Type"}
+        stored = blob.headers | {name: query[key] for key, name in overrides.items() if key in query and "sig" in query}
+        headers += [f"{name}: {value}" for name, value in stored.items()]
         headers += [f"x-ms-meta-{name}: {value}" for name, value in blob.user.items()]
         headers += [f"x-ms-blob-type: {blob.kind}", f"x-ms-access-tier: {blob.tier}", "Accept-Ranges: bytes"]
         if blob.copy_id:

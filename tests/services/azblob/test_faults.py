@@ -342,6 +342,9 @@ async def test_what_is_presigned_works_for_anyone(fake: AzureFake, kind: str) ->
     assert (await send(write, b"content")).status == 201
     read = await op.presign_read("a b/é", 60)
     assert (await send(read)).content == b"content"
+    attachment = 'attachment; filename="a+b.txt"'
+    stated = await op.stat("a b/é", override_content_type="x/y", override_content_disposition=attachment)
+    assert (stated.content_type, stated.content_disposition) == ("x/y", attachment)
     version = (await op.stat("a b/é")).version
     assert (await send(await op.presign_read("a b/é", 60, version=version))).content == b"content"
     assert (await send(await op.presign_stat("a b/é", 60))).status == 200

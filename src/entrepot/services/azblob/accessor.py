@@ -42,6 +42,9 @@ CAPABILITY: Final = Capability(
     stat_with_if_none_match=True,
     stat_with_if_modified_since=True,
     stat_with_if_unmodified_since=True,
+    stat_with_override_content_type=True,
+    stat_with_override_content_disposition=True,
+    stat_with_override_cache_control=True,
     read=True,
     read_can_next=True,
     read_with_version=True,
@@ -49,6 +52,9 @@ CAPABILITY: Final = Capability(
     read_with_if_none_match=True,
     read_with_if_modified_since=True,
     read_with_if_unmodified_since=True,
+    read_with_override_content_type=True,
+    read_with_override_content_disposition=True,
+    read_with_override_cache_control=True,
     write=True,
     write_can_empty=True,
     write_with_append=True,
@@ -91,6 +97,9 @@ CAPABILITY: Final = Capability(
     presign_delete=True,
     shared=True,
 )
+
+_OVERRIDES: Final = tuple(name for name in Capability.__slots__ if "_with_override_" in name)
+"""The flags of what Azure does only for a signature in the URL, which an account key or a token makes."""
 
 APPEND_SIZE: Final = 8 * 1024**2
 """The most bytes of one append, unless `chunk` says otherwise."""
@@ -199,7 +208,7 @@ def _capability(presigning: Presigning, *, has_own_key: bool) -> Capability:
     """The capability of an accessor with its credentials."""
     flags = dict[str, bool]()
     if presigning is not Presigning.SIGNED:
-        flags |= dict.fromkeys(("presign_write", "presign_delete"), False)
+        flags |= dict.fromkeys(("presign_write", "presign_delete", *_OVERRIDES), False)
     if presigning is Presigning.NONE:
         flags |= dict.fromkeys(("presign", "presign_read", "presign_stat"), False)
     if has_own_key:
