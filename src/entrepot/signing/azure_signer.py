@@ -41,7 +41,8 @@ MAX_DELEGATION: Final = timedelta(days=7)
 """How long a user delegation key is valid, at most."""
 
 RENEWAL_SECONDS: Final = 300.0
-"""How long a user delegation key is held, at least, before one that ends later is requested."""
+"""How long a user delegation key is held, at least, before one that ends later is requested, and a token before a
+refusal without a code is a reason to replace it."""
 
 OVERRIDDEN: Final = timedelta(minutes=15)
 """How long the SAS of a request with other headers for its response is valid."""
@@ -217,7 +218,10 @@ class RenewedTokens:
         Raises:
             Error: the storage states that the credentials are old, and the provider of others failed.
         """
-        if refusal.status not in _REFUSED or stated_code(refusal.headers, refusal.content) not in _CODES_OF_OLD_TOKENS:
+        code = stated_code(refusal.headers, refusal.content)
+        if refusal.status not in _REFUSED or code not in _CODES_OF_OLD_TOKENS:
+            return None
+        if code is None and self._credentials.age < RENEWAL_SECONDS:  # a proxy refuses, and young tokens are not old
             return None
         current = await self._credentials.get()
         if not _is_sent_with(refusal.sent, current):

@@ -80,6 +80,21 @@ async def test_a_token_that_azure_refuses_is_renewed_once(fake: AzureFake) -> No
     assert (await op.read("a"), len(calls)) == (b"1", 3)
 
 
+async def test_a_refusal_by_a_proxy_is_no_reason_to_renew_a_young_token(fake: AzureFake) -> None:
+    calls = list[int]()
+
+    def load() -> AzureAccessToken:
+        calls.append(1)
+        return AzureAccessToken(TOKEN)
+
+    fake.before = lambda _: [whole_response(b"", status="403 -")]
+    op = Operator(config_of(fake, account_key=None, credentials=load), resilient=False)
+    for _ in range(3):
+        with pytest.raises(PermissionDenied):
+            await op.stat("a")
+    assert (len(calls), len(fake.server.requests)) == (1, 3)
+
+
 async def test_parts_of_a_batch_that_are_refused_are_sent_alone(fake: AzureFake) -> None:
     op = Operator(config_of(fake), resilient=False)
     for name in "abc":
