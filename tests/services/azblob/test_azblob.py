@@ -33,3 +33,45 @@ def test_what_cannot_work_is_refused(values: dict[str, object], message: str) ->
     with pytest.raises(ConfigInvalid, match=message) as caught:
         Azblob(**{"container": "abc", "account_name": "account", **values})  # type: ignore[arg-type]
     assert caught.value.scheme == "azblob"
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("azblob://abc/a/b?account_name=acc", ("abc", "/a/b", None, "acc")),
+        ("az://abc", ("abc", "", None, None)),
+        ("wasbs://abc@acc.blob.core.windows.net/a", ("abc", "/a", "https://acc.blob.core.windows.net", None)),
+        ("wasbs://abc@acc.dfs.core.windows.net/a", ("abc", "/a", "https://acc.blob.core.windows.net", None)),
+        ("https://acc.blob.core.windows.net/abc/a/b", ("abc", "/a/b", "https://acc.blob.core.windows.net", None)),
+    ],
+)
+def test_uris(uri: str, expected: tuple[str | None, ...]) -> None:
+    config = Azblob.from_uri(uri)
+    assert (config.container, config.root, config.endpoint, config.account_name) == expected
+
+
+def test_keys_of_other_libraries() -> None:
+    ours = Azblob("abc", account_name="acc", account_key=KEY)
+    for keys in (
+        {"container": "abc", "account_name": "acc", "account_key": KEY, "batch_max_operations": "256"},  # OpenDAL
+        {"azure_container_name": "abc", "azure_storage_account_name": "acc", "AZURE_STORAGE_ACCESS_KEY": KEY},
+        {"container_name": "abc", "azure_storage_account_name": "acc", "master_key": KEY, "use_azure_cli": "false"},
+    ):
+        assert Azblob.from_mapping(keys) == ours
+    with pytest.raises(ConfigInvalid, match="did you mean 'account_key'"):
+        Azblob.from_mapping({"container": "abc", "acount_key": KEY})
+
+
+def test_no_secret_is_shown() -> None:
+    secrets = {
+        "sas_token": "sig=HUSH",
+        "bearer_token": "HUSH",
+        "connection_string": "AccountName=acc;AccountKey=SFVTSA==",
+    }
+    for name, value in secrets.items():
+        config = Azblob("abc", **{name: value})
+        assert value not in repr(config)
+        with pytest.raises(ConfigInvalid) as caught:
+            Azblob("abc", skip_signature=True, **{name: value})
+        assert "HUSH" not in str(caught.value)
+        assert "SFVTSA" not in str(caught.value)
