@@ -93,6 +93,9 @@ CAPABILITY: Final = Capability(
 UNSIGNED_CAPABILITY: Final = replace(CAPABILITY, presign_write=False, presign_delete=False)
 """The same without credentials. Presigning is then offered for reads of a public bucket."""
 
+DEFAULT_CHUNK: Final = 8 * 1024**2
+"""The bytes of a chunk of a resumable upload, unless `chunk` says otherwise."""
+
 DEFAULT_CONCURRENT: Final = 4
 """How many parts of an object are in flight, unless `concurrent` says otherwise."""
 
@@ -126,7 +129,7 @@ class GcsAccessor(HttpStore[GcsCore]):
         return RpWrite(), self._writer(NewObject(self._client, self._key(path), args), args)
 
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
-        if len(data) > self._sizes(args).size(1):
+        if len(data) > self._chunk(args):
             return await self.write(path, args)
         target = NewObject(self._client, self._key(path), args)
         try:
@@ -136,15 +139,20 @@ class GcsAccessor(HttpStore[GcsCore]):
             return RpWrite(), oio.FailedWriter(self._writer(target, args), error)
 
     def _writer(self, target: NewObject, args: OpWrite) -> oio.Write:
-        """Parts take no conditions, and not every server has them."""
-        sizes = self._sizes(args)
-        if not self._has_parts or args.if_match is not None or args.if_not_exists:
-            return ResumableWriter(target, sizes.size(1))
+        if not self._has_parts_for(args):
+            return ResumableWriter(target, self._chunk(args))
         window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
-        return oio.MultipartWriter(XmlUpload(target, args), sizes, window)
+        return oio.MultipartWriter(XmlUpload(target, args), oio.PartSizes(CAPABILITY, args), window)
 
-    def _sizes(self, args: OpWrite) -> oio.PartSizes:
-        return oio.PartSizes(CAPABILITY, args)
+    def _has_parts_for(self, args: OpWrite) -> bool:
+        """Whether long content is sent in parts, which take no conditions, and which not every server has."""
+        return self._has_parts and args.if_match is None and not args.if_not_exists
+
+    def _chunk(self, args: OpWrite) -> int:
+        """The most bytes that are stored by one request."""
+        if self._has_parts_for(args):
+            return oio.PartSizes(CAPABILITY, args).size(1)
+        return args.chunk or DEFAULT_CHUNK
 
     def copying_from(self, source: GcsAccessor) -> GcsAccessor:
         """This accessor, except that the source of a copy is an object of another one."""

@@ -36,7 +36,6 @@ GENERATION: Final = "x-goog-generation"
 
 _GENERATION: Final = re.compile("[0-9]{1,19}")
 _SNAPSHOT: Final = re.compile("([0-9]+)/([0-9]+)")
-_LINE_END: Final = re.compile("[\r\n]")
 _RESERVED: Final = ".well-known/acme-challenge/"
 
 
@@ -246,8 +245,6 @@ def _etag_conditions(args: OpRead | OpStat) -> list[Header]:
 
 def _check_key(key: str) -> None:
     check_key(key, MAX_KEY_BYTES)
-    if _LINE_END.search(key):
-        raise InvalidInput("a key of this storage cannot have line ends")
     if key in {".", ".."}:
         raise InvalidInput("the storage does not accept the keys '.' and '..': set a root")
     if key.startswith(_RESERVED):

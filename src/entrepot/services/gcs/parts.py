@@ -110,4 +110,4 @@ def _document(content: bytes, root: str) -> Document:
 
 def _in_doubt(error: Error) -> Unexpected:
     lost = "the upload no longer exists; an earlier attempt, whose response was lost, may have stored the object"
-    return Unexpected(lost, context=error.context).add_context(may_have_taken_effect=True)
+    return Unexpected(lost, context=error.context)

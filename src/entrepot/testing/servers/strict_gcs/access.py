@@ -6,12 +6,16 @@ import json
 from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import sha256
 from itertools import count
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote, unquote
 
 from .bucket import Refused
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 EMAIL: Final = "writer@entrepot.example"
 REFRESH_TOKEN: Final = "refresh-1"  # noqa: S105 - of a test
@@ -28,10 +32,9 @@ class Access:
     """
 
     def __init__(self) -> None:
-        from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
         from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-        self._key = generate_private_key(65537, 2048)
+        self._key = _new_key()
         self.private_key = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         self.token = "token-0"  # noqa: S105 - of a test
         self.exchanged: list[str] = []
@@ -122,6 +125,14 @@ class Access:
         except InvalidSignature:
             return False
         return True
+
+
+@cache
+def _new_key() -> RSAPrivateKey:
+    """A key, which takes a second to make: one for all servers of a process."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+
+    return generate_private_key(65537, 2048)
 
 
 def _decoded(text: str) -> bytes:

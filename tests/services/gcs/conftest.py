@@ -1,0 +1,34 @@
+"""The server of the tests of the gcs service, fresh for each test that needs faults, and operators on it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entrepot import Operator
+from entrepot.services import Gcs
+from entrepot.testing import StrictGcs, strict_gcs
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[StrictGcs]:
+    with strict_gcs(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def config(server: StrictGcs) -> Gcs:
+    return Gcs(server.bucket, "/root", server.endpoint, token=server.access.token)
+
+
+@pytest.fixture
+def op(config: Gcs) -> Operator:
+    """One attempt for each request."""
+    return Operator(config, resilient=False)
+
+
+def without_environment(monkeypatch: Any) -> None:
+    """No variable of Google's, and no home."""
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "GCE_METADATA_HOST", "HOME", "NO_GCE_CHECK"):
+        monkeypatch.delenv(name, raising=False)
