@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,9 +25,3 @@ def config(server: StrictGcs) -> Gcs:
 def op(config: Gcs) -> Operator:
     """One attempt for each request."""
     return Operator(config, resilient=False)
-
-
-def without_environment(monkeypatch: Any) -> None:
-    """No variable of Google's, and no home."""
-    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG", "GCE_METADATA_HOST", "HOME", "NO_GCE_CHECK"):
-        monkeypatch.delenv(name, raising=False)

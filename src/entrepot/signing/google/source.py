@@ -1,6 +1,7 @@
 """The interface of a source of tokens, what sources share, and the calls that they make."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +17,9 @@ from entrepot.signing.call import failure, fetch, json_object, text_of
 from entrepot.signing.clock import utc_now
 
 from .token import GoogleToken
+
+_URL: Final = re.compile(r"([a-z]+://[^/?#@\s]+)(/[\x21\x22\x24-\x7e]*)", re.ASCII)
+"""Origin, and path with query: the name of a service account in a path has an at sign."""
 
 LIFETIME: Final = timedelta(hours=1)
 """The life of the tokens that are asked for, which is the longest that every organization allows."""
@@ -146,15 +150,15 @@ def checked_url(what: str, url: object) -> str:
         ConfigInvalid: it is another. The message begins with `what`, and does not repeat it.
     """
     problem = "is not a URL"
-    if isinstance(url, str):
-        base, _, query = url.partition("?")
+    match = _URL.fullmatch(url) if isinstance(url, str) else None
+    if match is not None:
         try:
-            endpoint = parse_endpoint(base)
+            endpoint = parse_endpoint(match[1])
         except ConfigInvalid as error:
             problem = f"is not valid: {error.message}"
         else:
             if endpoint.scheme == "https" or is_loopback(endpoint.host):
-                return f"{endpoint.url}?{query}" if query else endpoint.url
+                return endpoint.origin + match[2]
             problem = "must start with https://"
     raise ConfigInvalid(f"{what} {problem}", operation="configure")
 

@@ -1,0 +1,269 @@
+"""Where tokens of Google Cloud come from, and signed URLs, against a token server of our own."""
+
+import asyncio
+import json
+import sys
+from base64 import b64encode
+from datetime import UTC, datetime
+
+import pytest
+
+from entrepot import ConfigInvalid, PermissionDenied
+from entrepot.raw import Context
+from entrepot.raw.http.transport import HttpRequest
+from entrepot.signing.google import Machine, default_source, file_source, given_source
+from entrepot.signing.google.external_account import ALLOWED
+from entrepot.signing.google.urls import unsigned_url
+from entrepot.testing import StrictGcs, strict_gcs
+from entrepot.testing.servers.strict_gcs.access import EMAIL, REFRESH_TOKEN, SUBJECT_TOKEN
+
+ACCOUNT = "/iam/v1/projects/-/serviceAccounts/"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with strict_gcs(tmp_path_factory.mktemp("gcs")) as server:
+        yield server
+
+
+@pytest.fixture
+async def context():
+    context = Context()
+    yield context
+    await context.close()
+
+
+@pytest.fixture
+def machine(context):
+    def machine(**options):
+        return Machine(context.http, context.runtime, **options)
+
+    return machine
+
+
+def user(server):
+    return {
+        "type": "authorized_user",
+        "client_id": "id",
+        "client_secret": "SECRET",
+        "refresh_token": REFRESH_TOKEN,
+        "token_uri": f"{server.endpoint}/token",
+    }
+
+
+def external(server, source):
+    return {
+        "type": "external_account",
+        "audience": "//iam.example/pools/p",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": f"{server.endpoint}/token",
+        "credential_source": source,
+    }
+
+
+def impersonation(server, account=EMAIL):
+    return {"service_account_impersonation_url": f"{server.endpoint}{ACCOUNT}{account}:generateAccessToken"}
+
+
+async def is_accepted(server: StrictGcs, token):
+    server.access.check(f"Bearer {token.value}")
+    return True
+
+
+async def signs(server, source):
+    """Whether the signature of a source is that of the service account."""
+    signer = await source.signer(source.load)
+    return signer.email == EMAIL and server.access._is_signed(await signer.sign(b"content"), b"content")
+
+
+async def test_a_service_account_exchanges_a_claim_and_signs_with_its_key(server, machine):
+    for text in (server.credential, b64encode(server.credential.encode()).decode()):
+        source = given_source(text, machine())
+        token = await source.load()
+        assert await is_accepted(server, token)
+        assert 3500 < (token.expires_at - datetime.now(UTC)).total_seconds() < 3600
+        assert await signs(server, source)
+    assert server.access.exchanged[-1] == "jwt-bearer"
+
+
+async def test_a_user_refreshes_and_cannot_sign(server, machine):
+    source = given_source(json.dumps(user(server)), machine())
+    assert await is_accepted(server, await source.load())
+    assert await source.signer(source.load) is None
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+async def test_an_external_account_takes_the_token_of_a_file(server, machine, tmp_path, form):
+    is_json = form == "json"
+    file = tmp_path / "subject"
+    file.write_text(json.dumps({"t": SUBJECT_TOKEN}) if is_json else f"{SUBJECT_TOKEN}\n")
+    stated = {"format": {"type": "json", "subject_token_field_name": "t"}} if is_json else {}
+    source = given_source(json.dumps(external(server, {"file": str(file), **stated})), machine())
+    assert await is_accepted(server, await source.load())
+    file.unlink()
+    with pytest.raises(PermissionDenied, match="cannot be read"):
+        await source.load()
+
+
+async def test_an_external_account_may_act_as_a_service_account(server, machine, tmp_path):
+    file = tmp_path / "subject"
+    file.write_text(SUBJECT_TOKEN)
+    values = external(server, {"file": str(file)}) | impersonation(server)
+    source = given_source(json.dumps(values), machine())
+    assert await is_accepted(server, await source.load())
+    assert await signs(server, source)
+
+
+async def test_a_program_runs_only_where_that_is_allowed(server, machine, tmp_path):
+    said = {"version": 1, "success": True, "id_token": SUBJECT_TOKEN}
+    program = tmp_path / "program.py"
+    program.write_text(f"import os\nassert os.environ['GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE']\nprint({json.dumps(said)!r})")
+    values = external(server, {"executable": {"command": f"{sys.executable} {program}", "timeout_millis": 30000}})
+    with pytest.raises(ConfigInvalid, match=ALLOWED):
+        await given_source(json.dumps(values), machine(environ={})).load()
+    source = given_source(json.dumps(values), machine(environ={ALLOWED: "1"}))
+    assert await is_accepted(server, await source.load())
+    program.write_text("print('SECRET'); raise SystemExit(3)")
+    with pytest.raises(PermissionDenied, match="exit status 3"):
+        await source.load()
+
+
+async def test_an_account_is_impersonated_by_a_user(server, machine):
+    values = {"type": "impersonated_service_account", "source_credentials": user(server), **impersonation(server)}
+    source = given_source(json.dumps(values), machine())
+    assert await is_accepted(server, await source.load())
+    assert await signs(server, source)
+
+
+async def test_the_metadata_server_is_asked_last(server, machine, tmp_path):
+    environ = {"GCE_METADATA_HOST": server.endpoint.removeprefix("http://"), "HOME": str(tmp_path)}
+    source = default_source(machine(environ=environ))
+    assert await is_accepted(server, await source.load())
+    assert (await source.signer(source.load)).email == EMAIL
+    folder = tmp_path / ".config" / "gcloud"
+    folder.mkdir(parents=True)
+    (folder / "application_default_credentials.json").write_text(json.dumps(user(server)))
+    exchanged = len(server.access.exchanged)
+    await source.load()
+    assert server.access.exchanged[exchanged:] == ["refresh_token"]
+    file = tmp_path / "named.json"
+    file.write_text(server.credential)
+    await default_source(machine(environ=environ | {"GOOGLE_APPLICATION_CREDENTIALS": str(file)})).load()
+    assert server.access.exchanged[exchanged:] == ["refresh_token", "jwt-bearer"]
+
+
+@pytest.mark.parametrize(
+    ("environ", "options", "message"),
+    [
+        ({"GOOGLE_APPLICATION_CREDENTIALS": "/missing.json"}, {}, "no credential file /missing.json"),
+        ({"GCE_METADATA_HOST": "127.0.0.1:1"}, {}, "metadata server cannot be reached"),
+        ({"NO_GCE_CHECK": "true"}, {}, "metadata server is disabled"),
+        ({}, {"is_metadata_disabled": True}, "gcloud's file is missing"),
+        (None, {"is_metadata_disabled": True}, "nothing is read from the environment"),
+    ],
+)
+async def test_what_was_looked_for_is_named(machine, environ, options, message):
+    source = default_source(machine(environ=environ, advice="Set something.", **options))
+    with pytest.raises(ConfigInvalid, match=message) as caught:
+        await source.load()
+    assert caught.value.message.endswith("Set something.") or environ == {
+        "GOOGLE_APPLICATION_CREDENTIALS": "/missing.json"
+    }
+
+
+async def test_an_unreadable_file_is_named(machine, tmp_path):
+    for text in ("SECRET", "[1]", '{"type": "SECRET"}', '{"type": "authorized_user", "client_id": "SECRET"}'):
+        file = tmp_path / "key.json"
+        file.write_text(text)
+        with pytest.raises(ConfigInvalid) as caught:
+            await file_source(str(file), machine()).load()
+        assert "SECRET" not in repr(caught.value) + repr(caught.value.__cause__) + repr(caught.value.__context__)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"token_uri": "http://elsewhere.example/token"},
+        {"token_uri": "file:///etc/passwd"},
+        {"token_uri": 7},
+        {"client_email": None},
+        {"private_key": ""},
+    ],
+)
+def test_a_key_that_would_be_sent_in_the_open_or_lacks_something_is_refused(server, machine, change):
+    with pytest.raises(ConfigInvalid) as caught:
+        given_source(json.dumps(json.loads(server.credential) | change), machine())
+    assert "PRIVATE" not in repr(caught.value)
+
+
+async def test_a_key_that_is_none_is_refused_when_it_signs(server, machine):
+    source = given_source(json.dumps(json.loads(server.credential) | {"private_key": "SECRET"}), machine())
+    with pytest.raises(ConfigInvalid, match="not an RSA key in PEM") as caught:
+        await source.load()
+    assert "SECRET" not in repr(caught.value) + repr(caught.value.__context__)
+
+
+async def test_a_refused_grant_is_an_error_without_secrets(server, machine):
+    source = given_source(json.dumps(user(server) | {"refresh_token": "SECRET"}), machine())
+    with pytest.raises(PermissionDenied) as caught:
+        await source.load()
+    assert "SECRET" not in repr(caught.value)
+
+
+def test_what_cannot_be_is_refused_at_once(server, machine):
+    nested = {"type": "impersonated_service_account", "source_credentials": {}, **impersonation(server)}
+    for values in (
+        nested,
+        nested | {"source_credentials": nested},
+        external(server, {"environment_id": "aws1"}),
+        external(server, {}),
+        external(server, None),
+        {**external(server, {"file": "x"}), "service_account_impersonation_url": f"{server.endpoint}/other"},
+    ):
+        with pytest.raises(ConfigInvalid):
+            given_source(json.dumps(values), machine())
+
+
+async def test_two_loops_and_a_thread_load_by_one_source(server):
+    async def load():
+        context = Context()
+        source = given_source(server.credential, Machine(context.http, context.runtime))
+        token = await source.load()
+        await context.close()
+        return token
+
+    tokens = await asyncio.gather(load(), asyncio.to_thread(asyncio.run, load()))
+    assert len({token.value for token in tokens}) == 2
+
+
+VECTORS = [
+    # the URLs of googleapis/conformance-tests (storage/v1/v4_signatures.json), up to their signatures
+    ("GET", "test-object", {}, "", "host"),
+    ("GET", "path/with/slashes/under_score/amper%26sand/file.ext", {}, "", "host"),
+    ("POST", "test-object", {"X-goog-resumable": "start"}, "", "host%3Bx-goog-resumable"),
+    ("GET", "test-object", {"BAR": "BAR-value", "foo": "foo-value"}, "", "bar%3Bfoo%3Bhost"),
+    ("GET", "test-object", {}, "souffl%C3%A9=%3D%25-_.~", "host"),
+]
+
+
+@pytest.mark.parametrize(("method", "name", "headers", "query", "signed"), VECTORS)
+def test_a_signed_url_is_in_the_form_of_google(method, name, headers, query, signed):
+    base = f"https://storage.googleapis.com/test-bucket/{name}"
+    given = [("Host", "storage.googleapis.com"), *headers.items()]
+    request = HttpRequest(method, f"{base}?{query}" if query else base, given)
+    email = "test-iam-credentials@dummy-project-id.iam.gserviceaccount.com"
+    unsigned = unsigned_url(request, email, datetime(2019, 2, 1, 9, tzinfo=UTC), 10)
+    assert unsigned.url == (
+        f"{base}?X-Goog-Algorithm=GOOG4-RSA-SHA256&X-Goog-Credential=test-iam-credentials%40dummy-project-id.iam."
+        "gserviceaccount.com%2F20190201%2Fauto%2Fstorage%2Fgoog4_request&X-Goog-Date=20190201T090000Z&X-Goog-Expires=10"
+        f"&X-Goog-SignedHeaders={signed}{'&' + query if query else ''}"
+    )
+    assert unsigned.signed(b"\x01\xff").endswith("&X-Goog-Signature=01ff")
+
+
+def test_the_key_of_a_service_account_needs_the_extra(server, machine, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.padding", None)
+    with pytest.raises(ConfigInvalid, match=r"install entrepot\[gcs\]"):
+        from entrepot.signing.google.rsa import sign
+
+        sign(server.access.private_key, b"content")
