@@ -155,7 +155,6 @@ async def test_the_metadata_server_is_asked_last(server, machine, tmp_path):
 @pytest.mark.parametrize(
     ("environ", "options", "message"),
     [
-        ({"GOOGLE_APPLICATION_CREDENTIALS": "/missing.json"}, {}, "no credential file /missing.json"),
         ({"GCE_METADATA_HOST": "127.0.0.1:1"}, {}, "metadata server cannot be reached"),
         ({"NO_GCE_CHECK": "true"}, {}, "metadata server is disabled"),
         ({}, {"is_metadata_disabled": True}, "gcloud's file is missing"),
@@ -164,11 +163,15 @@ async def test_the_metadata_server_is_asked_last(server, machine, tmp_path):
 )
 async def test_what_was_looked_for_is_named(machine, environ, options, message):
     source = default_source(machine(environ=environ, advice="Set something.", **options))
-    with pytest.raises(ConfigInvalid, match=message) as caught:
+    with pytest.raises(PermissionDenied, match=message) as caught:
         await source.load()
-    assert caught.value.message.endswith("Set something.") or environ == {
-        "GOOGLE_APPLICATION_CREDENTIALS": "/missing.json"
-    }
+    assert caught.value.message.endswith("Set something.")
+
+
+async def test_a_named_file_that_is_missing_is_an_error(machine):
+    source = default_source(machine(environ={"GOOGLE_APPLICATION_CREDENTIALS": "/missing.json"}))
+    with pytest.raises(ConfigInvalid, match=r"no credential file /missing\.json"):
+        await source.load()
 
 
 async def test_an_unreadable_file_is_named(machine, tmp_path):

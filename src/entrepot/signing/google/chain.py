@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from entrepot.errors import ConfigInvalid
+from entrepot.errors import ConfigInvalid, PermissionDenied
 
 from .external_account import external_account
 from .impersonation import impersonated
@@ -117,13 +117,15 @@ class DefaultSource:
             folder = None if home is None else str(Path(home) / ".config" / "gcloud")
         return None if folder is None else str(Path(folder) / "application_default_credentials.json")
 
-    def _absent(self, metadata: str) -> ConfigInvalid:
+    def _absent(self, metadata: str) -> PermissionDenied:
         looked = (
             "nothing is read from the environment"
             if self._machine.environ is None
             else (f"{NAMED} is not set, and gcloud's file is missing")
         )
-        return ConfigInvalid(f"there are no Google credentials: {looked}; {metadata}. {self._machine.advice}".rstrip())
+        return PermissionDenied(
+            f"there are no Google credentials: {looked}; {metadata}. {self._machine.advice}".rstrip()
+        )
 
 
 def default_source(machine: Machine) -> DefaultSource:

@@ -77,8 +77,9 @@ class Source(Protocol):
         """Gets a token.
 
         Raises:
-            ConfigInvalid: the credential is not valid, or there is none.
-            Error: it was refused, or the service that gives out tokens failed. Temporary if it may succeed later.
+            ConfigInvalid: the credential is not valid.
+            PermissionDenied: there is none, or it was refused.
+            Error: the service that gives out tokens failed. Temporary if it may succeed later.
         """
         ...
 
