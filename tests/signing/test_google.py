@@ -4,18 +4,23 @@ import asyncio
 import json
 import sys
 from base64 import b64encode
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from urllib.parse import parse_qs, unquote
 
 import pytest
 
 from entrepot import ConfigInvalid, PermissionDenied
 from entrepot.raw import Context
 from entrepot.raw.http.transport import HttpRequest
+from entrepot.signing.clock import Clock
 from entrepot.signing.google import Machine, default_source, file_source, given_source
 from entrepot.signing.google.external_account import ALLOWED
 from entrepot.signing.google.urls import unsigned_url
 from entrepot.testing import StrictGcs, strict_gcs
 from entrepot.testing.servers.strict_gcs.access import EMAIL, REFRESH_TOKEN, SUBJECT_TOKEN
+from entrepot.testing.servers.strict_gcs.json_api import Answer
+from entrepot.testing.servers.strict_gcs.server import Fault
 
 ACCOUNT = "/iam/v1/projects/-/serviceAccounts/"
 
@@ -112,6 +117,47 @@ async def test_an_external_account_may_act_as_a_service_account(server, machine,
     source = given_source(json.dumps(values), machine())
     assert await is_accepted(server, await source.load())
     assert await signs(server, source)
+
+
+def aws(server, url="https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"):
+    return external(server, {"environment_id": "aws1", "regional_cred_verification_url": url})
+
+
+async def test_a_workload_of_aws_signs_a_request_for_google(server, machine):
+    keys = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "SECRET", "AWS_REGION": "eu-west-1"}
+    source = given_source(json.dumps(aws(server)), machine(environ=keys))
+    assert await is_accepted(server, await source.load())
+    [form] = [parse_qs(call.content.decode()) for call in server.calls if b"AKID" in call.content]
+    stated = json.loads(unquote(form["subject_token"][0]))
+    headers = {header["key"].lower(): header["value"] for header in stated["headers"]}
+    assert stated["url"] == "https://sts.eu-west-1.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15"
+    assert headers["x-goog-cloud-target-resource"] == form["audience"][0]
+    assert "host;x-amz-date;x-goog-cloud-target-resource" in headers["authorization"]
+    assert "/eu-west-1/sts/aws4_request" in headers["authorization"]
+    assert "SECRET" not in form["subject_token"][0]
+
+
+async def test_a_workload_of_aws_that_cannot_be_one_is_refused(server, machine):
+    keys = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "SECRET"}
+    for values, environ, message in (
+        (aws(server), keys, "set AWS_REGION"),
+        (aws(server, "https://elsewhere.example/"), keys | {"AWS_REGION": "eu-west-1"}, "not one of AWS"),
+    ):
+        with pytest.raises(ConfigInvalid, match=message):
+            await given_source(json.dumps(values), machine(environ=environ)).load()
+
+
+async def test_a_clock_that_is_off_is_corrected_once(server, machine):
+    clock = Clock(lambda: datetime.now(UTC) + timedelta(hours=2))
+    source = given_source(server.credential, machine(clock=clock))
+    answer = Answer.of_json({"error": "invalid_grant"}, 400)
+    answer.headers["Date"] = format_datetime(datetime.now(UTC), usegmt=True)
+    server.faults.append(Fault(lambda call: call.path == "/token", answer=answer))
+    assert await is_accepted(server, await source.load())
+    assert abs(clock() - datetime.now(UTC)) < timedelta(minutes=1)
+    server.faults += [Fault(lambda call: call.path == "/token", answer=answer)]
+    with pytest.raises(PermissionDenied):
+        await source.load()
 
 
 async def test_a_program_runs_only_where_that_is_allowed(server, machine, tmp_path):
@@ -218,7 +264,7 @@ def test_what_cannot_be_is_refused_at_once(server, machine):
     for values in (
         nested,
         nested | {"source_credentials": nested},
-        external(server, {"environment_id": "aws1"}),
+        external(server, {"environment_id": "other1"}),
         external(server, {}),
         external(server, None),
         {**external(server, {"file": "x"}), "service_account_impersonation_url": f"{server.endpoint}/other"},

@@ -106,6 +106,12 @@ async def test_an_endpoint_that_is_not_one_is_a_typed_error(op, server, content,
         server.faults.clear()
 
 
+async def test_a_page_in_place_of_a_content_is_no_content(op, server):
+    server.faults.append(Fault(is_media, answer=Answer(200, {"Content-Type": "text/html"}, b"<html>Sign in</html>")))
+    with pytest.raises(Unexpected, match="is this its endpoint"):
+        await op.read("a")
+
+
 async def test_wrong_credentials_are_refused(config):
     op = Operator(replace(config, token="wrong-token"), resilient=False)
     with pytest.raises(PermissionDenied) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 from entrepot.errors import Error
@@ -102,6 +103,21 @@ DEFAULT_CONCURRENT: Final = 4
 """How many parts of an object are in flight, unless `concurrent` says otherwise."""
 
 
+SHORT: Final = 1024**3
+"""The size in bytes up to which the default parts of an object are equal in any case."""
+
+
+@lru_cache(maxsize=64)
+def _sizes_for(chunk: int | None, hint: int | None) -> oio.PartSizes:
+    return oio.PartSizes(CAPABILITY, OpWrite(chunk=chunk, content_length_hint=hint))
+
+
+def _part_sizes(args: OpWrite) -> oio.PartSizes:
+    """The sizes of the parts of a write, kept for the next one of the same kind."""
+    hint = args.content_length_hint
+    return _sizes_for(args.chunk, None if hint is not None and hint <= SHORT else hint)
+
+
 class GcsAccessor(HttpStore[GcsCore]):
     """Objects in one bucket.
 
@@ -144,7 +160,7 @@ class GcsAccessor(HttpStore[GcsCore]):
         if not self._has_parts_for(args):
             return ResumableWriter(target, self._chunk(args))
         window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
-        return oio.MultipartWriter(XmlUpload(target, args), oio.PartSizes(CAPABILITY, args), window)
+        return oio.MultipartWriter(XmlUpload(target, args), _part_sizes(args), window)
 
     def _has_parts_for(self, args: OpWrite) -> bool:
         """Whether long content is sent in parts, which take no conditions, and which not every server has."""
@@ -153,7 +169,7 @@ class GcsAccessor(HttpStore[GcsCore]):
     def _chunk(self, args: OpWrite) -> int:
         """The most bytes that are stored by one request."""
         if self._has_parts_for(args):
-            return oio.PartSizes(CAPABILITY, args).size(1)
+            return _part_sizes(args).size(1)
         return args.chunk or DEFAULT_CHUNK
 
     def copying_from(self, source: GcsAccessor) -> GcsAccessor:

@@ -142,22 +142,22 @@ def credential_cache(config: Gcs, context: Context, clock: Clock) -> CredentialC
     if config.credentials is not None:
         provider: Provider[GoogleToken] = provider_of(config.credentials, GoogleToken, runtime)
     else:
-        provider = _source(config, context)
+        provider = _source(config, context, clock)
     # The provider holds a function of the user, so that its id stays its own
     key = "gcs tokens", id(config.credentials), *(getattr(config, name) for name in _SHARED_BY)
     return context.shared(key, lambda: CredentialCache(provider, runtime, now=clock.timestamp))
 
 
-def url_signer(config: Gcs, context: Context, tokens: CredentialCache[GoogleToken]) -> SignerOf:
+def url_signer(config: Gcs, context: Context, tokens: CredentialCache[GoogleToken], clock: Clock) -> SignerOf:
     """What signs URLs: the key of the service account, or the service that signs for one."""
     email = config.service_account
 
     async def signer() -> BlobSigner:
         signs = None
         if config.token is None and config.credentials is None:
-            signs = await _source(config, context).signer(tokens.get)
+            signs = await _source(config, context, clock).signer(tokens.get)
         elif email is not None and "@" in email:
-            signs = remote_signer(_machine(config, context), email, tokens.get)
+            signs = remote_signer(_machine(config, context, clock), email, tokens.get)
         if signs is None:
             raise Unsupported("these credentials sign no URLs: set service_account, or use those of a service account")
         return signs
@@ -165,8 +165,8 @@ def url_signer(config: Gcs, context: Context, tokens: CredentialCache[GoogleToke
     return signer
 
 
-def _source(config: Gcs, context: Context) -> Source:
-    machine = _machine(config, context)
+def _source(config: Gcs, context: Context, clock: Clock) -> Source:
+    machine = _machine(config, context, clock)
     if config.credential is not None:
         return given_source(config.credential, machine)
     if config.credential_path is not None:
@@ -174,7 +174,7 @@ def _source(config: Gcs, context: Context) -> Source:
     return default_source(machine)
 
 
-def _machine(config: Gcs, context: Context) -> Machine:
+def _machine(config: Gcs, context: Context, clock: Clock) -> Machine:
     return Machine(
         context.http,
         context.runtime,
@@ -182,6 +182,7 @@ def _machine(config: Gcs, context: Context) -> Machine:
         scope=config.scope,
         service_account=config.service_account,
         is_metadata_disabled=config.disable_vm_metadata,
+        clock=clock,
         advice=ADVICE,
     )
 

@@ -31,7 +31,7 @@ def build(config: Gcs, context: Context) -> GcsAccessor:
     )
     credentials = credential_cache(config, context, clock)
     corrections: list[Correction] = [] if credentials is None else [RenewedToken(credentials)]
-    signs = None if credentials is None else url_signer(config, context, credentials)
+    signs = None if credentials is None else url_signer(config, context, credentials, clock)
     signer = TokenSigner(credentials, signs, clock)
     client = HttpClient(core, signer, context.http, context.runtime, corrections, config.request_headers)
     is_of_google = server.host.endswith(".googleapis.com")

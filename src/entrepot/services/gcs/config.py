@@ -14,7 +14,6 @@ from entrepot.raw import Accessor, Context, ServiceConfig
 from entrepot.raw.config import ServiceUri
 from entrepot.raw.http.endpoint import Endpoint, is_loopback, parse_endpoint
 from entrepot.raw.http.settings import HttpServiceConfig
-from entrepot.raw.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -82,7 +81,6 @@ class Gcs(HttpServiceConfig):
     URI: ClassVar[str] = "gcs://bucket/some/root"
     KEY_PREFIX: ClassVar[str] = "google_"
     OWN_HEADERS: ClassVar[frozenset[str]] = frozenset({"authorization", "content-type"})
-    TELEMETRY: ClassVar[Telemetry] = Telemetry("gcp.gcs.bucket", "gcp.gcs.object")
 
     bucket: str = field(default="", metadata={"aliases": ("google_bucket", "google_bucket_name", "bucket_name")})
     root: str = "/"

@@ -14,7 +14,7 @@ from secrets import token_hex
 from typing import Any, Final
 from urllib.parse import quote
 
-from entrepot.errors import Error, InvalidInput
+from entrepot.errors import Error, InvalidInput, Unexpected
 from entrepot.raw import OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
 from entrepot.raw.conditions import check_conditions
 from entrepot.raw.http.conditions import check_honoured, check_version
@@ -192,6 +192,13 @@ class GcsCore(Dialect):
         return response_error(self.bucket, status, headers, content)
 
     def content_check(self, headers: HttpHeaders) -> ContentCheck | None:
+        """The check of a whole content. One without a generation is not of the storage, but perhaps a page of a proxy.
+
+        Raises:
+            Unexpected: it is one.
+        """
+        if GENERATION not in headers:
+            raise Unexpected("the response is not one of the storage: is this its endpoint?", is_temporary=True)
         return content_check(headers)
 
 

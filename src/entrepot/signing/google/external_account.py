@@ -1,8 +1,8 @@
 """Tokens by workload identity federation: a token of another identity provider is exchanged for one of Google.
 
-The source is AIP-4117 (external accounts) and "Security Token Service" of Google Cloud; the token of the other provider
-is in a file, at a URL, or the output of a program. A program runs only where GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES
-is 1, since a credential that someone else wrote could otherwise run anything.
+The source is AIP-4117 (external accounts) and "Security Token Service" of Google Cloud. The token of the other provider
+is in a file, at a URL, the output of a program, or a signed request of AWS. A program runs only where
+GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES is 1, since a credential that someone else wrote could otherwise run anything.
 """
 
 import os
@@ -64,6 +64,10 @@ class ExternalAccount:
     async def _subject_token(self) -> str:
         if (path := text_of(self._from, "file")) is not None:
             return self._in_format(await self._machine.runtime.blocking(_content, path))
+        if "environment_id" in self._from:
+            from .aws_identity import signed_identity
+
+            return await signed_identity(self._from, self._audience, self._machine)
         if text_of(self._from, "url") is not None:
             return self._in_format(await self._of_url())
         return await self._of_program()
@@ -133,15 +137,13 @@ def checked_local(url: object) -> str:
 
 def _checked_source(source: object) -> Mapping[str, Any]:
     if isinstance(source, dict):
-        if "environment_id" in source:
-            raise ConfigInvalid(
-                "the external account is one of AWS, which is not supported: pass a function as credentials",
-                operation="configure",
-            )
+        if str(source.get("environment_id", "")).startswith("aws"):
+            return source
         if isinstance(source.get("executable"), dict) or any(text_of(source, name) for name in ("file", "url")):
             return source
     raise ConfigInvalid(
-        "credential_source of the external account has neither file nor url nor executable", operation="configure"
+        "credential_source of the external account has none of file, url, executable and environment_id",
+        operation="configure",
     )
 
 

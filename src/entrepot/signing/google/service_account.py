@@ -7,7 +7,7 @@ from typing import Any, Final
 from entrepot.signing.call import text_of
 
 from .rsa import encoded, sign
-from .source import LIFETIME, BlobSigner, Machine, TokenOf, checked_url, post_form, required, token_of
+from .source import LIFETIME, BlobSigner, ClockWasOff, Machine, TokenOf, checked_url, post_form, required, token_of
 from .token import GoogleToken
 
 TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 - a URL
@@ -32,6 +32,12 @@ class ServiceAccount:
         self._machine = machine
 
     async def load(self) -> GoogleToken:
+        try:
+            return await self._exchanged()
+        except ClockWasOff:
+            return await self._exchanged()
+
+    async def _exchanged(self) -> GoogleToken:
         claim = await self._machine.runtime.blocking(self._claim)
         what = f"the token of service account {self._email}"
         response = await post_form(self._machine, what, self._url, {"grant_type": _GRANT, "assertion": claim})
@@ -44,7 +50,7 @@ class ServiceAccount:
         return await self._machine.runtime.blocking(sign, self._key, content)
 
     def _claim(self) -> str:
-        issued = int(self._machine.now().timestamp())
+        issued = int(self._machine.clock().timestamp())
         header = {"alg": "RS256", "typ": "JWT"} | ({"kid": self._key_id} if self._key_id else {})
         claims = {
             "iss": self._email,

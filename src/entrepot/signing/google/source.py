@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlencode
 
-from entrepot.errors import ConfigInvalid, Error, Unexpected
+from entrepot.errors import ConfigInvalid, Error, PermissionDenied, Unexpected
 from entrepot.raw.http.endpoint import is_loopback, parse_endpoint
 from entrepot.raw.http.headers import in_utc
 from entrepot.raw.http.transport import Header, HttpRequest, HttpTransport
 from entrepot.raw.runtime import Runtime
 from entrepot.signing.call import failure, fetch, json_object, text_of
-from entrepot.signing.clock import utc_now
+from entrepot.signing.clock import Clock
 
 from .token import GoogleToken
 
@@ -36,7 +36,7 @@ class Machine:
         scope: the OAuth 2.0 scope of tokens.
         service_account: the service account of the machine that the metadata server gives tokens of.
         is_metadata_disabled: whether the metadata server is not asked.
-        now: returns the time.
+        clock: the time, which is corrected if a service refuses it.
         advice: how the user can set credentials, for the error if there are none.
     """
 
@@ -46,7 +46,7 @@ class Machine:
     scope: str = "https://www.googleapis.com/auth/cloud-platform"
     service_account: str | None = None
     is_metadata_disabled: bool = False
-    now: Callable[[], datetime] = utc_now
+    clock: Clock = field(default_factory=Clock)
     advice: str = ""
 
     def variable(self, name: str) -> str | None:
@@ -127,7 +127,7 @@ def token_of(machine: Machine, what: str, values: Mapping[str, Any]) -> GoogleTo
     """
     token, seconds = text_of(values, "access_token"), values.get("expires_in")
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < 10**9
-    expires_at = machine.now() + timedelta(seconds=seconds) if is_number and seconds is not None else None
+    expires_at = machine.clock() + timedelta(seconds=seconds) if is_number and seconds is not None else None
     return new_token(what, token, expires_at)
 
 
@@ -180,9 +180,16 @@ def required(what: str, values: Mapping[str, Any], *names: str) -> Sequence[str]
 async def _post(machine: Machine, what: str, url: str, headers: Sequence[Header], content: bytes) -> Mapping[str, Any]:
     request = HttpRequest("POST", url, [("Host", url.split("/")[2]), *headers], content)
     response = await fetch(machine.http, request)
-    if response.status // 100 != 2:
-        raise refused(what, response.status, response.content)
-    return json_object(f"the response of {what}", response.content)
+    if response.status // 100 == 2:
+        return json_object(f"the response of {what}", response.content)
+    error = refused(what, response.status, response.content)
+    if isinstance(error, PermissionDenied) and machine.clock.correct(response.headers):
+        error = ClockWasOff(error.message)
+    raise error
+
+
+class ClockWasOff(PermissionDenied):
+    """A refusal by a service whose time is another. The clock has its time now."""
 
 
 def refused(what: str, status: int, content: bytes) -> Error:

@@ -65,7 +65,7 @@ class Access:
         is_right = {
             "jwt-bearer": lambda: self._is_claim(form.get("assertion", "")),
             "refresh_token": lambda: form.get("refresh_token") == REFRESH_TOKEN and bool(form.get("client_secret")),
-            "token-exchange": lambda: form.get("subject_token") == SUBJECT_TOKEN and bool(form.get("audience")),
+            "token-exchange": lambda: _is_subject(form.get("subject_token", ""), form.get("audience", "")),
         }.get(grant)
         if is_right is None or not is_right():
             raise Refused(400, "invalid_grant/", "invalid_grant")
@@ -125,6 +125,16 @@ class Access:
         except InvalidSignature:
             return False
         return True
+
+
+def _is_subject(token: str, audience: str) -> bool:
+    """Whether a token of another provider is for this audience: the one that there is, or a signed request of AWS."""
+    if token == SUBJECT_TOKEN:
+        return bool(audience)
+    values = json.loads(unquote(token))
+    headers = {header["key"].lower(): header["value"] for header in values["headers"]}
+    is_signed = headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 Credential=")
+    return values["method"] == "POST" and is_signed and headers.get("x-goog-cloud-target-resource") == audience != ""
 
 
 @cache
