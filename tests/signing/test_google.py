@@ -13,8 +13,10 @@ import pytest
 from entrepot import ConfigInvalid, PermissionDenied
 from entrepot.raw import Context
 from entrepot.raw.http.transport import HttpRequest
+from entrepot.signing.aws import Credentials
 from entrepot.signing.clock import Clock
 from entrepot.signing.google import Machine, default_source, file_source, given_source
+from entrepot.signing.google.aws_identity import signed_headers
 from entrepot.signing.google.external_account import ALLOWED
 from entrepot.signing.google.urls import unsigned_url
 from entrepot.testing import StrictGcs, strict_gcs
@@ -135,6 +137,13 @@ async def test_a_workload_of_aws_signs_a_request_for_google(server, machine):
     assert "host;x-amz-date;x-goog-cloud-target-resource" in headers["authorization"]
     assert "/eu-west-1/sts/aws4_request" in headers["authorization"]
     assert "SECRET" not in form["subject_token"][0]
+
+
+def test_the_request_of_aws_is_signed_as_botocore_signs_it():
+    query, keys = "Action=GetCallerIdentity&Version=2011-06-15", Credentials("AK", "SK", "TOK")
+    host, now = "sts.eu-west-1.amazonaws.com", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    *_, last = signed_headers(host, query, "//iam.x/p", keys, "eu-west-1", now)
+    assert last["value"].endswith("Signature=e5105a80ae66cc7d09a32b70510dbeb89004599c42c4191f998fcd7a69441df4")
 
 
 async def test_a_workload_of_aws_that_cannot_be_one_is_refused(server, machine):

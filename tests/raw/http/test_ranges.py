@@ -28,6 +28,7 @@ def test_a_range_is_written_with_its_last_byte_included(asked: BytesRange, heade
         ("Bytes  0-4/*", ContentRange(0, 5, None)),
         (" bytes */10 ", ContentRange(None, None, 10)),
         ("bytes */*", ContentRange(None, None, None)),
+        ("bytes 0--1/0", ContentRange(0, 0, 0)),
     ],
 )
 def test_a_content_range_is_read(value: str, found: ContentRange) -> None:
@@ -41,6 +42,7 @@ def test_a_content_range_is_read(value: str, found: ContentRange) -> None:
         "bytes",
         "bytes 0-4",
         "bytes 4-0/10",
+        "bytes 0--1/10",
         "bytes 0-10/10",
         "items 0-4/10",
         "bytes -4/10",

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 else:
     from entrepot.types.records import dataclass
 
+_EMPTY: Final = "bytes 0--1/0"
+"""How servers in Go, such as MinIO's front end, state the last bytes of an object without bytes."""
+
 _CONTENT_RANGE: Final = re.compile(r"bytes\s+(?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)", re.IGNORECASE | re.ASCII)
 
 
@@ -47,6 +50,8 @@ def parse_content_range(value: str) -> ContentRange:
         ContentTruncated: it is malformed or contradicts itself, so the place of the content is unknown.
     """
     match = _CONTENT_RANGE.fullmatch(value.strip())
+    if match is None and value == _EMPTY:
+        return ContentRange(0, 0, 0)
     if match is None:
         raise ContentTruncated("the response has a Content-Range that cannot be read")
     first, last, size = match.groups()

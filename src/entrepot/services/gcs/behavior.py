@@ -19,7 +19,6 @@ _LACKS: Final = {
     **all_of("versions", _VERSIONS, "delete_of_a_version", "delete_of_a_version_of_another_object"),
     "versions.delete_of_many_versions": _VERSIONS,
     "versions.list_of_versions_in_pages": "its next page starts with the last name again, and so with its versions",
-    "read.seek_sequences": "it answers a suffix of an empty object with the bytes 0 to -1",
 }
 
 _SAMPLE: Final = Gcs("sample", skip_signature=True)

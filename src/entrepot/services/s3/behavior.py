@@ -133,7 +133,6 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         "list.object_and_directory_of_one_name": _TREE,
         "delete.recursive_with_an_object_of_the_same_name": _TREE,
         "delete.recursive_with_the_slash_beside_an_object_of_the_same_name": _TREE,
-        "read.seek_sequences": "it answers a suffix of an empty object with the bytes 0 to -1",
         "write.content_encoding_is_kept": "it does not keep the content encoding",
         "write.content_language_is_kept": "it does not keep the content language",
         **all_of("delete", _NO_CONDITIONS, "if_match_that_fails", "if_match_of_what_is_missing"),

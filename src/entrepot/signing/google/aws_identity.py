@@ -53,14 +53,23 @@ async def signed_identity(source: Mapping[str, Any], audience: str, machine: Mac
     if parts.scheme != "https" or not (parts.hostname or "").endswith(_HOST_END):
         raise ConfigInvalid("regional_cred_verification_url of the external account is not one of AWS")
     keys = await default_provider(aws).load()
-    headers = _signed_headers(parts.netloc, parts.query, audience, keys, region, machine.clock())
+    headers = signed_headers(parts.netloc, parts.query, audience, keys, region, machine.clock())
     return quote(json.dumps({"url": url, "method": "POST", "headers": headers}), safe="")
 
 
-def _signed_headers(
+def signed_headers(
     host: str, query: str, audience: str, keys: Credentials, region: str, now: datetime
 ) -> list[dict[str, str]]:
-    """The headers of the request: only those that Google names, without the hash of the content."""
+    """The headers of the request: only those that Google names, without the hash of the content.
+
+    Arguments:
+        host: the host of STS.
+        query: the query of the request.
+        audience: the audience of the external account.
+        keys: sign the request.
+        region: the region of STS.
+        now: the time, in UTC.
+    """
     stamp = f"{now:%Y%m%dT%H%M%SZ}"
     headers = [("host", host), ("x-amz-date", stamp), (TARGET, audience)]
     if keys.session_token is not None:
