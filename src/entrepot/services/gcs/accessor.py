@@ -139,7 +139,9 @@ class GcsAccessor(HttpStore[GcsCore]):
             native_capability=capability,
             reads_describe_all=False,
         )
-        super().__init__(info, client, GcsDeletions(client, root))  # kept, since they learn what the server has
+        super().__init__(
+            info, client, GcsDeletions(client, root)
+        )  # kept, since it learns whether the server has batches
         self._has_parts = has_parts
         self._source = source
 

@@ -38,7 +38,7 @@ _SHARED_BY: Final = (
     *("scope", "service_account", "credential", "credential_path", "disable_vm_metadata", "disable_config_load"),
     "http_settings",
 )
-"""What tokens depend on. Operators of one context that agree in them share what is loaded."""
+"""The options that tokens depend on. Operators of one context that agree in them share their tokens."""
 
 SignerOf = Callable[[], Awaitable[BlobSigner]]
 
@@ -48,7 +48,7 @@ class TokenSigner(RequestSigner):
 
     Arguments:
         tokens: the tokens; None sends requests without.
-        signer: returns what signs URLs.
+        signer: returns the signer of URLs.
         clock: the time.
     """
 
@@ -149,7 +149,7 @@ def credential_cache(config: Gcs, context: Context, clock: Clock) -> CredentialC
 
 
 def url_signer(config: Gcs, context: Context, tokens: CredentialCache[GoogleToken], clock: Clock) -> SignerOf:
-    """What signs URLs: the key of the service account, or the service that signs for one."""
+    """The signer of URLs: the key of the service account, or the service of Google that signs for one."""
     email = config.service_account
 
     async def signer() -> BlobSigner:

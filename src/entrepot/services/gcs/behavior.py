@@ -48,4 +48,4 @@ TARGETS: Final = (
     SuiteTarget("gcs", _SAMPLE, _open, server="fake_gcs", lacks=_LACKS),
     SuiteTarget("gcs_strict", _SIGNED, _open_strict, server="strict_gcs", is_ours=True),
 )
-"""Objects in fake-gcs-server, and in a server of ours for what it lacks."""
+"""Objects in fake-gcs-server, and in a server of ours that has the rest."""

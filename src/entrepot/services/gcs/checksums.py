@@ -26,7 +26,7 @@ class Crc32cCheck:
 
     Arguments:
         expected: the checksum that the storage states, base64.
-        crc32c: returns the checksum of content, from that of what came before.
+        crc32c: returns the checksum of content, and the checksum of the content before it.
     """
 
     __slots__ = ("_crc32c", "_expected", "_value")

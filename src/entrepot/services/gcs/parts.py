@@ -1,11 +1,11 @@
 """Writes in parts, several at a time: multipart uploads of the XML API.
 
 The source is "XML API multipart uploads" of the Cloud Storage documentation. They take no conditions, so a write with
-one is a resumable upload, and servers other than Google's seldom have them. What the completed object is stated to be
-in the XML API has another etag than in the JSON API, so it is looked up there.
+one is a resumable upload, and servers other than Google's seldom have them. The completed
+object has another etag in the XML API than in the JSON API, so it is looked up in the latter.
 
-A completion may have made the object visible before its response was lost. The storage then knows no such upload, and
-nothing it states of the object tells whose it is: that is an error, which says so.
+A completion may have made the object visible before its response was lost. The storage then has no such upload, and
+the metadata of the object does not show which upload made it. The error says that.
 """
 
 from collections.abc import Sequence

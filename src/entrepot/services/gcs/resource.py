@@ -1,4 +1,4 @@
-"""Object resources of the JSON API, pure: from options to what is stored, and from what the storage states to metadata.
+"""Object resources of the JSON API, pure: from options to resources, and from resources to metadata.
 
 The source is "Objects" in the reference of the Cloud Storage JSON API. Numbers of 64 bits are text there.
 """

@@ -1,7 +1,7 @@
 """The identity of a workload in AWS, as a token that Google exchanges: a signed request that it may send to AWS.
 
 The source is "AWS" in AIP-4117 (external accounts): the request is GetCallerIdentity of STS, signed with Signature
-Version 4, with the audience in a header, so that nobody else can use it.
+Version 4, with the audience in a header, so that it is valid for this audience only.
 """
 
 import json

@@ -149,7 +149,7 @@ def _source(values: Mapping[str, Any], machine: Machine) -> Source:
         case "impersonated_service_account":
             base = values.get("source_credentials")
             if not isinstance(base, dict) or base.get("type") == "impersonated_service_account":
-                raise ConfigInvalid("source_credentials of an impersonated account is no credential that can act")
+                raise ConfigInvalid("source_credentials of an impersonated account must be another credential")
             return impersonated(values, _source(base, machine), machine)
         case _:
             raise ConfigInvalid(f"the type of the credential is none of {_TYPES}", operation="configure")

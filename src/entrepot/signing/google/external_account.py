@@ -37,7 +37,7 @@ class ExternalAccount:
         machine: sends requests and has threads.
 
     Raises:
-        ConfigInvalid: a part of the credential is missing, or its token comes from what is not supported.
+        ConfigInvalid: a part of the credential is missing, or the source of its token is not supported.
     """
 
     def __init__(self, values: Mapping[str, Any], machine: Machine) -> None:

@@ -15,7 +15,7 @@ from .source import BlobSigner, Machine, TokenOf, refused, token_of
 from .token import GoogleToken
 
 CONNECT_SECONDS: Final = 1.0
-"""How long a connection may take. Where there is no such server, there is usually no answer at all."""
+"""How long a connection may take. Elsewhere than in Google Cloud, the address usually does not answer."""
 
 IDLE_SECONDS: Final = 10.0
 """How long the server may be silent. It is slow while a machine starts."""
@@ -66,4 +66,4 @@ class MetadataServer:
 
 
 class Unreachable(Error):
-    """There is no metadata server."""
+    """The metadata server does not answer."""

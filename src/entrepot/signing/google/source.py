@@ -27,7 +27,7 @@ LIFETIME: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What sources read and use.
+    """The environment, the connections and the settings of sources.
 
     Arguments:
         http: sends requests.
@@ -84,7 +84,7 @@ class Source(Protocol):
         ...
 
     async def signer(self, token: TokenOf) -> BlobSigner | None:
-        """What signs bytes for URLs; None if these credentials belong to no service account.
+        """The signer of URLs; None if these credentials belong to no service account.
 
         Arguments:
             token: returns a token of this source, for the service that signs.

@@ -20,7 +20,7 @@ class UnsignedUrl:
 
     Arguments:
         url: the URL, with its query.
-        text: what is to be signed.
+        text: the text to sign.
     """
 
     url: str
@@ -32,7 +32,7 @@ class UnsignedUrl:
 
 
 def unsigned_url(request: HttpRequest, email: str, now: datetime, seconds: int) -> UnsignedUrl:
-    """The URL of a request, and what is to be signed. All headers of the request are signed.
+    """The URL of a request, and the text to sign. All headers of the request are signed.
 
     Arguments:
         request: the request, with a Host header.

