@@ -173,6 +173,15 @@ async def test_names_that_the_storage_cannot_have_are_refused_before_a_request(c
     assert server.calls == []
 
 
+async def test_a_reader_states_user_metadata_by_one_more_request(op, server):
+    await op.write("a", b"content", user_metadata={"k": "v"})
+    async with op.reader("a") as reader:
+        assert await reader.read() == b"content"
+        sent = len(server.calls)
+        assert [dict((await reader.metadata()).user_metadata) for _ in range(2)] == [{"k": "v"}] * 2
+        assert len(server.calls) == sent + 1
+
+
 async def test_a_gzipped_object_is_read_as_it_is_stored(op):
     import gzip
 

@@ -50,6 +50,8 @@ CAPABILITY: Final = Capability(
     read_with_if_none_match=True,
     read_with_if_modified_since=True,
     read_with_if_unmodified_since=True,
+    read_with_override_content_type=True,
+    read_with_override_content_disposition=True,
     write=True,
     write_can_empty=True,
     write_with_content_type=True,
@@ -93,8 +95,15 @@ CAPABILITY: Final = Capability(
     presign_delete=True,
     shared=True,
 )
-UNSIGNED_CAPABILITY: Final = replace(CAPABILITY, presign_write=False, presign_delete=False)
-"""The same without credentials. Presigning is then offered for reads of a public bucket."""
+UNSIGNED_CAPABILITY: Final = replace(
+    CAPABILITY,
+    read_with_override_content_type=False,
+    read_with_override_content_disposition=False,
+    presign_write=False,
+    presign_delete=False,
+)
+"""The same without credentials. Presigning is then offered for reads of a public bucket, and the storage overrides
+headers in signed requests only."""
 
 DEFAULT_CHUNK: Final = 8 * 1024**2
 """The bytes of a chunk of a resumable upload, unless `chunk` says otherwise."""

@@ -95,7 +95,9 @@ class Gcs(HttpServiceConfig):
     )
     predefined_acl: str | None = None
     default_storage_class: str | None = None
-    skip_signature: bool = field(default=False, metadata={"aliases": ("google_skip_signature", "allow_anonymous", "anon")})
+    skip_signature: bool = field(
+        default=False, metadata={"aliases": ("google_skip_signature", "allow_anonymous", "anon")}
+    )
     disable_vm_metadata: bool = False
     disable_config_load: bool = False
     token: str | None = _named("access_token", "google_token", is_secret=True)

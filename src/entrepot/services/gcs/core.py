@@ -176,7 +176,10 @@ class GcsCore(Dialect):
 
     def describe_requested(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:
         check_version(header_text(headers, GENERATION), args)
-        return Dialect.describe_requested(self, headers, args, **overrides)
+        metadata = Dialect.describe_requested(self, headers, args, **overrides)
+        stated = {"content_type": args.override_content_type, "content_disposition": args.override_content_disposition}
+        named = {name: value for name, value in stated.items() if value is not None}
+        return replace(metadata, **named) if named else metadata  # only the XML API overrides them itself
 
     def describe_found(self, headers: HttpHeaders, content: bytes, args: OpStat, **overrides: Any) -> Metadata:
         metadata = describe(parse_resource(content), **overrides)

@@ -5,7 +5,7 @@ from entrepot.raw import OpDelete, OpRead, OpStat, OpWrite
 from entrepot.raw.http.dialect import ObjectArgs
 from entrepot.raw.http.ranges import range_header
 from entrepot.raw.http.transport import Header, HttpRequest
-from entrepot.raw.http.url import encode_query
+from entrepot.raw.http.url import Query, encode_query
 
 from .core import GcsCore, snapshot_of, version_query
 from .resource import STORED
@@ -21,13 +21,14 @@ def presigned(core: GcsCore, key: str, args: ObjectArgs) -> HttpRequest:
         case OpRead():
             stated = range_header(args.range)
             headers = [*_conditions(args), *([("Range", stated)] if stated else [])]
-            return _request(core, "GET", key, headers, args.version)
+            query = [*version_query(args.version), *_overrides(args)]
+            return _request(core, "GET", key, headers, query)
         case OpStat():
-            return _request(core, "HEAD", key, _conditions(args), args.version)
+            return _request(core, "HEAD", key, _conditions(args), version_query(args.version))
         case OpWrite():
             return _request(core, "PUT", key, [*stored_headers(core, args), *conditional_headers(args)])
         case OpDelete():
-            return _request(core, "DELETE", key, conditional_headers(args), args.version)
+            return _request(core, "DELETE", key, conditional_headers(args), version_query(args.version))
 
 
 def stored_headers(core: GcsCore, args: OpWrite) -> list[Header]:
@@ -58,8 +59,17 @@ def _conditions(args: OpRead | OpStat) -> list[Header]:
     return conditional_headers(args)
 
 
-def _request(core: GcsCore, method: str, key: str, headers: list[Header], version: str | None = None) -> HttpRequest:
-    url = f"{core.xml_url(key)}{encode_query(version_query(version))}"
+def _overrides(args: OpRead) -> Query:
+    """The headers that the response has in place of the stored ones."""
+    stated = {
+        "response-content-type": args.override_content_type,
+        "response-content-disposition": args.override_content_disposition,
+    }
+    return [(name, value) for name, value in stated.items() if value is not None]
+
+
+def _request(core: GcsCore, method: str, key: str, headers: list[Header], query: Query = ()) -> HttpRequest:
+    url = f"{core.xml_url(key)}{encode_query(query)}"
     return HttpRequest(method, url, [*core.every, *headers])
 
 

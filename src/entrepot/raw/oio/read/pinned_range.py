@@ -67,7 +67,7 @@ class PinnedRange:
         reached: the position after the last byte that was read.
     """
 
-    __slots__ = ("_accessor", "_args", "_content", "_start", "path", "reached", "response", "size")
+    __slots__ = ("_accessor", "_args", "_content", "_is_described", "_start", "path", "reached", "response", "size")
 
     def __init__(self, accessor: Accessor, path: str, args: OpRead, response: RpRead | None = None) -> None:
         self._accessor = accessor
@@ -76,6 +76,7 @@ class PinnedRange:
         self.response = response or RpRead()
         self._start = args.range.start
         self._content: Metadata | None = None  # of the first response with content; `response` may be from a `stat`
+        self._is_described = False  # whether a `stat` has completed the metadata that came with content
         self.reached = 0
         self.size: int | None = 0 if args.range.is_empty else None  # an empty range needs no response
 
@@ -253,8 +254,15 @@ class PinnedRange:
 
     async def describe(self) -> Metadata:
         """Returns the metadata of the whole object, by `stat` if no response has had all of it yet."""
-        is_known = self._accessor.info.reads_describe_all
-        return (self.response.metadata if is_known else None) or await self._stat()
+        known = self.response.metadata
+        if known is None:
+            return await self._stat()
+        if not (self._is_described or self._accessor.info.reads_describe_all or self.response.is_from_stat):
+            can_pin = known.version is not None and self._accessor.info.capability.stat_with_version
+            found = await self._stat(known.version if can_pin else None)
+            known = self.response.metadata = replace(known, user_metadata=found.user_metadata)
+            self._is_described = True
+        return known
 
     async def learn_size(self) -> int:
         """Returns the size of the range. If it is unknown, requests it by `stat`, or else by a read of one byte.
@@ -276,9 +284,11 @@ class PinnedRange:
         except Unsupported:
             raise refusal from None
 
-    async def _stat(self) -> Metadata:
-        """Requests the object's metadata."""
-        metadata = (await self._accessor.stat(self.path, self._stat_args())).metadata
+    async def _stat(self, version: str | None = None) -> Metadata:
+        """Requests the object's metadata, that of a version if one is given."""
+        args = self._stat_args()
+        args = args if version is None else replace(args, version=version)
+        metadata = (await self._accessor.stat(self.path, args)).metadata
         self._note_stat(metadata)
         return metadata
 

@@ -66,7 +66,13 @@ class XmlApi:
                 found = bucket.get(key, call.query.get("generation"))
                 conditions.check(found)
                 check_etags(call.headers, f'"{found.etag}-xml"')
-                return media(call, found, f'"{found.etag}-xml"')
+                answer = media(call, found, f'"{found.etag}-xml"')
+                answer.headers |= {
+                    header: call.query[f"response-{header.lower()}"]
+                    for header in ("Content-Type", "Content-Disposition")
+                    if f"response-{header.lower()}" in call.query
+                }
+                return answer
             case "PUT":
                 made = bucket.put(StoredObject(key, call.content, _fields(call)), conditions)
                 return Answer(200, {"x-goog-generation": str(made.generation), "ETag": f'"{made.etag}-xml"'})
