@@ -191,6 +191,13 @@ async def test_a_gzipped_object_is_read_as_it_is_stored(op):
     assert await op.read("a.gz", range=(3, 9)) == stored[3:9]
 
 
+async def test_content_that_was_compressed_on_its_way_is_not_taken_for_the_stored_one(op, server):
+    headers = {"x-goog-generation": "1", "x-goog-stored-content-encoding": "identity", "Content-Encoding": "gzip"}
+    server.faults.append(Fault(is_media, answer=Answer(200, headers, b"gzipped")))
+    with pytest.raises(Unexpected, match="compressed on its way"):
+        await op.read("a")
+
+
 async def test_damaged_content_is_found_out(op, server):
     await op.write("a", b"right")
     found = server._buckets[server.bucket].get("root/a")

@@ -26,7 +26,7 @@ from entrepot.raw.http.url import Query, check_key, encode_key, encode_query
 from entrepot.types import Checksum, Metadata
 from entrepot.types.records import replace
 
-from .checksums import content_check, stated_hash
+from .checksums import STORED_ENCODING, content_check, stated_hash
 from .errors import response_error
 from .resource import STORED, Resource, describe, new_resource, parse_resource
 
@@ -198,10 +198,12 @@ class GcsCore(Dialect):
         """The check of a whole content. One without a generation is not of the storage, but perhaps a page of a proxy.
 
         Raises:
-            Unexpected: it is one.
+            Unexpected: it is one, or something on its way has compressed it, since the request accepts gzip.
         """
         if GENERATION not in headers:
             raise Unexpected("the response is not one of the storage: is this its endpoint?", is_temporary=True)
+        if headers.get(STORED_ENCODING) == "identity" and headers.get("content-encoding") == "gzip":
+            raise Unexpected("the content was compressed on its way, and is not the stored one")
         return content_check(headers)
 
 
