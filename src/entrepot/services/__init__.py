@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .sqlite import Sqlite
     from .tar import Tar
     from .webdav import Webdav
+    from .webhdfs import Webhdfs
     from .zip import Zip
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Sqlite",
     "Tar",
     "Webdav",
+    "Webhdfs",
     "Zip",
 ]
 
@@ -56,6 +58,7 @@ __getattr__ = lazy_names(
         "Sqlite": "sqlite",
         "Tar": "tar",
         "Webdav": "webdav",
+        "Webhdfs": "webhdfs",
         "Zip": "zip",
     },
 )

@@ -37,12 +37,14 @@ SCHEMES: Final = {
     "sftp": "Sftp",
     "sqlite": "Sqlite",
     "ssh": "Sftp",
+    "swebhdfs": "Webhdfs",
     "tar": "Tar",
     "valkey": "Redis",
     "valkeys": "Redis",
     "wasb": "Azblob",
     "wasbs": "Azblob",
     "webdav": "Webdav",
+    "webhdfs": "Webhdfs",
     "zip": "Zip",
     # until here
 }

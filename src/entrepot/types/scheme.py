@@ -31,6 +31,7 @@ class Scheme(StrEnum):
     SQLITE = "sqlite"
     TAR = "tar"
     WEBDAV = "webdav"
+    WEBHDFS = "webhdfs"
     ZIP = "zip"
     # until here
 

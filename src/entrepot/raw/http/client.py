@@ -89,13 +89,13 @@ class HttpClient(Generic[D]):
         """Reads a 416 and closes it. Returns it with the size of the object in its headers, if it states the size."""
         return with_size(response, self.dialect.refused_size(await read_error_body(response)))
 
-    def respond(self, request: HttpRequest) -> Coroutine[Any, Any, HttpResponse]:
-        """Returns a successful response, its content unread. The caller closes its body.
+    def respond(self, request: HttpRequest, expected: Container[int] = _SUCCESS) -> Coroutine[Any, Any, HttpResponse]:
+        """Returns a response with one of the expected statuses, its content unread. The caller closes its body.
 
         Raises:
-            Error: the response is not a success.
+            Error: the response has any other status.
         """
-        return self._send(request, _SUCCESS, None)
+        return self._send(request, expected, None)
 
     async def call(self, request: HttpRequest, args: ObjectArgs | None = None) -> tuple[HttpHeaders, bytes]:
         """Returns the headers and the whole content of a successful response.

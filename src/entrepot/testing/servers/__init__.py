@@ -9,6 +9,7 @@ from .ceph import radosgw
 from .datalake import DatalakeServer, azure_datalake
 from .gateways import juicefs, rclone
 from .gcs import GcsServer, fake_gcs
+from .hdfs import FakeHdfs, fake_hdfs, fake_httpfs
 from .hub import HubServer, hub
 from .iam import moto
 from .openstack import swift
@@ -24,6 +25,7 @@ from .webdav import WebdavServer, apache, wsgidav
 __all__ = [
     "AzuriteServer",
     "DatalakeServer",
+    "FakeHdfs",
     "GcsServer",
     "HubServer",
     "Nginx",
@@ -40,6 +42,8 @@ __all__ = [
     "azure_datalake",
     "azurite",
     "fake_gcs",
+    "fake_hdfs",
+    "fake_httpfs",
     "free_ports",
     "hub",
     "juicefs",

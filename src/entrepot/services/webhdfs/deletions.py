@@ -1,0 +1,76 @@
+"""Deletes files and directories in HDFS."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from entrepot.errors import IsADirectory
+from entrepot.raw.file_paths import is_reserved, names_directory
+from entrepot.raw.oio.delete.api import NOT_EMPTY, Delete
+from entrepot.raw.oio.read.api import check_not_closed
+from entrepot.raw.ops import OpDelete
+
+from .cluster import Cluster
+from .lister import Listings
+
+
+class WebhdfsDeleter(Delete):
+    """Deletes each path when it is named.
+
+    Arguments:
+        delete_one: deletes one path.
+    """
+
+    __slots__ = ("_delete_one", "_is_closed")
+
+    def __init__(self, delete_one: Callable[[str, OpDelete], Awaitable[None]]) -> None:
+        self._delete_one = delete_one
+        self._is_closed = False
+
+    async def delete(self, path: str, args: OpDelete) -> None:
+        check_not_closed(self._is_closed)
+        await self._delete_one(path, args)
+
+    async def close(self) -> None:
+        self._is_closed = True
+
+
+async def delete_path(cluster: Cluster, path: str, there: str, args: OpDelete) -> None:
+    """Deletes a file or a directory. What does not exist is not an error.
+
+    HDFS deletes an empty directory as if it were a file, so the path is looked at first.
+
+    Arguments:
+        cluster: makes the calls.
+        path: the path of the call; with a slash at its end it names a directory only.
+        there: the path in HDFS.
+        args: whether a directory is deleted with its contents.
+
+    Raises:
+        IsADirectory: the path has no slash at its end and leads to a directory, or the directory is not empty.
+    """
+    if is_reserved(path):
+        return
+    status = await cluster.look(there)
+    if status is None or (names_directory(path) and not status.is_directory):
+        return
+    if status.is_directory and not (args.recursive or names_directory(path)):
+        raise IsADirectory("the path leads to a directory: name it with a slash at its end")
+    await cluster.ask(cluster.dialect.remove(there, recursive=args.recursive))
+
+
+async def delete_in_root(cluster: Cluster, listings: Listings, root: str, args: OpDelete) -> None:
+    """Deletes the contents of the root, which itself stays.
+
+    Raises:
+        IsADirectory: there are contents, and the deletion is not recursive.
+    """
+    while True:
+        page = await listings.page(root, "", None)
+        names = [entry.path.rstrip("/") for entry in page.entries if entry.path != "/"]
+        if not names:
+            return
+        if not args.recursive:
+            raise IsADirectory(NOT_EMPTY)
+        for name in names:
+            await cluster.ask(cluster.dialect.remove(f"{root.rstrip('/')}/{name}", recursive=True))
