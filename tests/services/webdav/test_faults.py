@@ -28,6 +28,9 @@ from entrepot.testing import (
     PASS,
     RESET,
     Answer,
+    Fault,
+    FaultProxy,
+    FaultScript,
     ReceivedRequest,
     ScriptedServer,
     WebdavServer,
@@ -110,13 +113,26 @@ async def test_a_write_that_breaks_off_leaves_the_old_file(
     assert names(folder / "d") == ["a"]
 
 
-async def test_a_put_that_the_server_has_half_leaves_the_old_file(op: Operator, folder: Path) -> None:
-    """WsgiDAV keeps what it has got of the content, under the temporary name."""
-    await op.write("a", b"old")
-    writer = await op.writer("a")
-    await writer.write(b"x" * 1000)
-    await writer.abort()
-    assert (folder / "a").read_bytes() == b"old"
+@pytest.mark.parametrize("resilient", [False, True])
+async def test_a_put_of_which_the_server_has_half_leaves_the_old_file(
+    op: Operator, folder: Path, wsgidav_server: WebdavServer, root: str, resilient: bool
+) -> None:
+    """WsgiDAV keeps what it has got of the content, under the temporary name, which is deleted."""
+    await op.write("d/a", b"old")
+    content = b"x" * 2_000_000
+    host, _, path = wsgidav_server.url.rpartition("/")
+    with FaultProxy(host, FaultScript([None, Fault("reset", after=500_000, way="up")])) as proxy:
+        config = Webdav(
+            f"{proxy.endpoint}/{path}", root=root, username=wsgidav_server.username, password=wsgidav_server.password
+        )
+        through = Operator(config, resilient=resilient)
+        if resilient:
+            await through.write("d/a", content)
+        else:
+            with pytest.raises(Unexpected):
+                await through.write("d/a", content)
+    assert (folder / "d/a").read_bytes() == (content if resilient else b"old")
+    assert names(folder / "d") == ["a"]
 
 
 @pytest.mark.parametrize("is_made", [True, False])
@@ -257,6 +273,30 @@ async def test_credentials_stay_with_the_server(through: Callable[..., Operator]
             await op.write("a", b"content")
         assert [request.method for request in elsewhere.requests] == ["GET"]
         assert "authorization" not in elsewhere.requests[0].headers
+
+
+async def test_a_proxy_that_changes_the_paths_of_the_server_is_named(through: Callable[..., Operator]) -> None:
+    """A listing that names nothing in the directory is an error, and not an empty directory."""
+    listed = b"""<multistatus xmlns="DAV:"><response><href>/elsewhere/d/a</href><propstat><prop><resourcetype/></prop>
+        <status>HTTP/1.1 200 OK</status></propstat></response></multistatus>"""
+    answer = raw_response("207 Multi-Status", f"Content-Length: {len(listed)}", content=listed)
+    with pytest.raises(Unexpected, match="proxy"):
+        await through(lambda request: [answer]).list("d/")
+
+
+async def test_urls_of_resources_may_be_absolute_and_encoded_in_any_way(
+    through: Callable[..., Operator], root: str
+) -> None:
+    entries = "".join(
+        f"<response><href>http://other.example:81/dav/{root}/d/{name}</href><propstat><prop><resourcetype>{kind}"
+        "</resourcetype><getcontentlength>1</getcontentlength></prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+        for name, kind in (("", "<collection/>"), ("a%7eb", ""), ("%C3%A9", "<collection/>"), ("x%2Fy", ""), ("..", ""))
+    )
+    listed = f'<multistatus xmlns="DAV:">{entries}</multistatus>'.encode()
+    answer = raw_response("207 Multi-Status", f"Content-Length: {len(listed)}", content=listed)
+    op = through(lambda request: [answer] if request.headers.get("depth") == "1" else None)
+    found = [entry.path async for entry in op.lister("d/")]
+    assert found == ["d/", "d/a~b", "d/\u00e9/"]
 
 
 async def test_what_a_server_could_not_delete_is_named(op: Operator, through: Callable[..., Operator]) -> None:

@@ -249,6 +249,21 @@ async def test_a_read_that_breaks_off_is_never_short(op: Operator) -> None:
                 await broken.read("a")
 
 
+async def test_a_write_that_breaks_off_leaves_the_old_file() -> None:
+    with fake_hdfs(None) as server, ScriptedServer(lambda request: [RESET]) as datanode:  # type: ignore[arg-type]
+        away = raw_response("307 Temporary Redirect", f"Location: {datanode.endpoint}/x", "Content-Length: 0")
+        with ScriptedServer(
+            lambda request: [away] if "op=CREATE" in request.target else [PASS], upstream=server.url
+        ) as relay:
+            server.put("/a", b"old")
+            op = Operator(Webhdfs(relay.endpoint, delegation=server.token), resilient=False)
+            with pytest.raises(Unexpected) as caught:
+                await op.write("a", b"new content")
+            assert caught.value.is_temporary
+            assert await op.read("a") == b"old"
+            assert server.paths("/") == ["/a"]
+
+
 async def test_a_datanode_gets_what_the_namenode_wrote_and_no_header_of_the_configuration() -> None:
     with fake_hdfs(None) as server, ScriptedServer(lambda request: [whole_response(b"content")]) as datanode:  # type: ignore[arg-type]
         away = raw_response("307 Temporary Redirect", f"Location: {datanode.endpoint}/x?op=OPEN", "Content-Length: 0")
