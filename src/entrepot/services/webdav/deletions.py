@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from entrepot.errors import ConditionNotMatch, DeletionsFailed, Error, IsADirectory, NotFound, Unsupported
 from entrepot.raw.conditions import check_conditions
 from entrepot.raw.http.client import HttpClient
@@ -62,7 +64,7 @@ class WebdavDeletions(HttpDeletions[WebdavDialect]):
                     raise IsADirectory(NOT_EMPTY)
                 failures = await self.delete_many([(path, args) for path in paths])
                 if failures:
-                    raise DeletionsFailed.of(failures)
+                    raise DeletionsFailed.of([each for failure in failures for each in _each(failure)])
         finally:
             await children.close()
 
@@ -114,3 +116,8 @@ class WebdavDeletions(HttpDeletions[WebdavDialect]):
         if isinstance(error, OSError):
             error.filename = error.path
         return error
+
+
+def _each(failure: Error) -> Sequence[Error]:
+    """The errors of the resources that an error is about."""
+    return failure.failures if isinstance(failure, DeletionsFailed) else (failure,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from entrepot.errors import IsADirectory
+from entrepot.errors import IsADirectory, Unexpected
 from entrepot.raw.file_paths import is_reserved, names_directory
 from entrepot.raw.oio.delete.api import NOT_EMPTY, Delete
 from entrepot.raw.oio.read.api import check_not_closed
@@ -64,12 +64,17 @@ async def delete_in_root(cluster: Cluster, listings: Listings, root: str, args: 
 
     Raises:
         IsADirectory: there are contents, and the deletion is not recursive.
+        Unexpected: what was deleted is still there. Temporary.
     """
+    before = list[str]()
     while True:
         page = await listings.page(root, "", None)
         names = [entry.path.rstrip("/") for entry in page.entries if entry.path != "/"]
         if not names:
             return
+        if names == before:
+            raise Unexpected("the directory still has the entries that were deleted", is_temporary=True)
+        before = names
         if not args.recursive:
             raise IsADirectory(NOT_EMPTY)
         for name in names:
