@@ -43,7 +43,7 @@ class Challenge:
         realm: the realm of the credentials.
         nonce: the nonce of the server.
         algorithm: one of `_ALGORITHMS`, with `-sess` where the hash of the password is bound to the nonces.
-        opaque: what the server wants back; None if it wants nothing.
+        opaque: a text that the server wants back; None if it wants none.
         has_qop: whether the server wants a count and a nonce of the client (`qop="auth"`), as all but old ones do.
         hashes_username: whether the user name is sent as a hash.
         uses: counts the requests that use the nonce, from 1.

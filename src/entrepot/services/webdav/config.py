@@ -38,13 +38,13 @@ class Webdav(HttpServiceConfig):
         disable_basic: send no basic credentials, and wait until the server asks for digest authentication. By default
             requests have basic credentials until then.
         atomic_write: send the content of a file to a temporary name beside it, and move it to its name when it is
-            complete, so that nobody sees half a file. By default True. False saves two requests of each write, and is
-            as safe where the server publishes a PUT in one step itself.
+            complete, so that no reader sees half a file. By default True. False saves two requests of each write, and
+            is as safe where the server publishes a PUT in one step itself.
         disable_create_dir: do not make missing directories above a new file, which is then `NotFound`.
         enable_conditional_read: send the conditions of reads. By default True; False, for servers that fail on them,
             refuses these options.
         user_metadata_prefix: the XML prefix of user metadata in requests.
-        user_metadata_uri: the XML namespace of user metadata. By default that of Apache OpenDAL.
+        user_metadata_uri: the XML namespace of user metadata. By default the namespace of Apache OpenDAL.
 
     The other options concern connections: see `HttpServiceConfig`.
 

@@ -25,7 +25,7 @@ SAFE_METHODS: Final = frozenset({"GET", "PROPFIND"})
 
 DEFAULT_PREFIX: Final = "opendal"
 DEFAULT_NAMESPACE: Final = "https://opendal.apache.org/ns"
-"""The namespace of user metadata. Both are those of Apache OpenDAL, so that each reads what the other wrote."""
+"""The namespace of user metadata. Apache OpenDAL uses the same, so that each reads the metadata of the other."""
 
 _DECLARATION: Final = '<?xml version="1.0" encoding="utf-8"?>'
 _NAMED: Final = (
@@ -105,7 +105,7 @@ class WebdavDialect(Dialect):
         return HttpRequest("DELETE", self.url_of(key), headers)
 
     def find(self, key: str, *, depth: int = 0, has_user_metadata: bool = False) -> HttpRequest:
-        """PROPFIND of a resource, or with `depth` 1 of a directory and what is in it.
+        """PROPFIND of a resource, or with `depth` 1 of a directory and its contents.
 
         The URL has no slash at its end, whatever the key has: with one, Apache may describe the index file of a
         directory instead, and refuses a file (400). Servers that want one for a directory redirect.

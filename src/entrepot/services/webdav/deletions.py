@@ -27,7 +27,7 @@ class WebdavDeletions(HttpDeletions[WebdavDialect]):
 
     Arguments:
         client: sends the requests.
-        tree: finds what a path is.
+        tree: finds files and directories.
         root: the prefix of every key, normalized.
     """
 

@@ -6,16 +6,15 @@ target's name. What is known of the target decides how:
 
 - The target is looked for first. A directory is refused: a MOVE would delete it with its contents.
 - If there is no file, the MOVE must not replace one (`Overwrite: F`), so that a file or directory that another client
-  made in the meantime stays. The server checks it in the same step, so of many writers with `if_not_exists` one wins.
-  Without that option the target is looked for again.
+  made in the meantime stays, as far as the server looks and moves in one step. Without `if_not_exists` the target is
+  then looked for again.
 - With `if_match` the MOVE has the etag of the target in the header `If` (RFC 4918, 10.4).
 
-If the response to a MOVE is lost, the next attempt looks for the temporary file first: nobody else knows its name, so
-if it is gone the MOVE was made. An attempt that failed for good, and `discard`, delete the temporary file.
+If the response to a MOVE is lost, the next attempt looks for the temporary file first: no other client knows its name,
+so if it is gone the MOVE was made. An attempt that failed for good, and `discard`, delete the temporary file.
 
 Where the server publishes the content of a PUT in one step anyway, as Apache, nginx and Nextcloud do, `is_direct` saves
-two requests. A name with `?`, `;` or a tab, which WsgiDAV misreads in the header
-Destination, is written by a PUT too.
+two requests. A name with `?`, `;` or a tab, which WsgiDAV misreads in the header Destination, is written by a PUT too.
 """
 
 from __future__ import annotations

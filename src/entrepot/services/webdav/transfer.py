@@ -2,10 +2,10 @@
 
 Theory of operation. A COPY or MOVE over a directory deletes it with its contents, and one of a directory takes its
 contents along, so both names are looked at first. A target that does not exist must not be replaced (`Overwrite: F`),
-so that what another client made in the meantime stays; then the target is looked at again.
+so that a file of another client, made in the meantime, stays; then the target is looked at again.
 
-WsgiDAV misreads `?`, `;` and tabs in the header Destination. A target with one of them is never replaced by
-the request, but deleted before, and looked for after it.
+WsgiDAV misreads `?`, `;` and tabs in the header Destination. A target with one of them is never replaced by the
+request, but deleted before, and looked for after it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ async def copy_file(
 
 
 async def move_file(client: HttpClient[WebdavDialect], tree: Tree, source: str, target: str, *, is_new: bool) -> None:
-    """Moves a file, and replaces the target. Arguments and errors are those of `copy_file`."""
+    """Moves a file, and replaces the target. Arguments and errors as `copy_file`."""
     try:
         await _transfer(client, tree, client.dialect.move, source, target, is_new=is_new)
     except Error as error:

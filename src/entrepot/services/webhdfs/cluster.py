@@ -88,7 +88,7 @@ class Cluster:
 
         Arguments:
             request: the first step, without content.
-            content: what the datanode gets.
+            content: the content for the datanode.
         """
         response = await self._client.respond(request, _SUCCESS_OR_REDIRECT)
         try:

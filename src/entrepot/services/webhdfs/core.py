@@ -114,7 +114,7 @@ class FileStatus:
 
     @property
     def metadata(self) -> Metadata:
-        """Its metadata. The length of a link is not that of the file."""
+        """Its metadata. A link has another length than the file."""
         if self.is_directory:
             return Metadata(mode=EntryMode.DIR, last_modified=self.modified)
         return Metadata(content_length=None if self.is_link else self.length, last_modified=self.modified)

@@ -64,7 +64,7 @@ async def delete_in_root(cluster: Cluster, listings: Listings, root: str, args: 
 
     Raises:
         IsADirectory: there are contents, and the deletion is not recursive.
-        Unexpected: what was deleted is still there. Temporary.
+        Unexpected: deleted entries are still there. Temporary.
     """
     before = list[str]()
     while True:

@@ -32,7 +32,7 @@ class Listings:
 
         Arguments:
             path: the directory in HDFS.
-            prefix: what the paths of entries begin with.
+            prefix: the start of the paths of entries.
             token: the last name of the page before; None is the first page.
         """
         try:
