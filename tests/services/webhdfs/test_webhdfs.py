@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -133,14 +134,14 @@ async def test_content_goes_to_the_datanode_in_parts_and_is_published_whole(
 ) -> None:
     content = bytes(range(256)) * 40
     await op.write("d/a", b"old")
-    server.requests.clear()
+    server.operations()
     async with op.writer("d/a", chunk=1000) as writer:
         for start in range(0, len(content), 700):
             await writer.write(content[start : start + 700])
             assert (await op.stat("d/a")).content_length == 3
     assert await op.read("d/a") == content
     assert server.paths(f"/{root}") == [f"/{root}/d/a"]
-    operations = [operation for _, operation, _ in server.requests]
+    operations = server.operations()
     assert operations.count("CONCAT") == 1
     assert operations.count("CREATE") == 2 * 11
 
@@ -234,12 +235,12 @@ async def test_a_server_without_webhdfs_is_an_error(through: Callable[[Script], 
             await call
 
 
-async def test_a_read_that_breaks_off_is_never_short(op: Operator) -> None:
+async def test_a_read_that_breaks_off_is_never_short(tmp_path: Path) -> None:
     with ScriptedServer(lambda request: [raw_response("200 OK", "Content-Length: 7", content=b"con"), RESET]) as bad:
         away = raw_response("307 Temporary Redirect", f"Location: {bad.endpoint}/x?op=OPEN", "Content-Length: 0")
         with (
-            fake_hdfs(None) as server,
-            ScriptedServer(  # type: ignore[arg-type]
+            fake_hdfs(tmp_path) as server,
+            ScriptedServer(
                 lambda request: [away] if "op=OPEN" in request.target else [PASS], upstream=server.url
             ) as relay,
         ):
@@ -249,8 +250,8 @@ async def test_a_read_that_breaks_off_is_never_short(op: Operator) -> None:
                 await broken.read("a")
 
 
-async def test_a_write_that_breaks_off_leaves_the_old_file() -> None:
-    with fake_hdfs(None) as server, ScriptedServer(lambda request: [RESET]) as datanode:  # type: ignore[arg-type]
+async def test_a_write_that_breaks_off_leaves_the_old_file(tmp_path: Path) -> None:
+    with fake_hdfs(tmp_path) as server, ScriptedServer(lambda request: [RESET]) as datanode:
         away = raw_response("307 Temporary Redirect", f"Location: {datanode.endpoint}/x", "Content-Length: 0")
         with ScriptedServer(
             lambda request: [away] if "op=CREATE" in request.target else [PASS], upstream=server.url
@@ -264,8 +265,8 @@ async def test_a_write_that_breaks_off_leaves_the_old_file() -> None:
             assert server.paths("/") == ["/a"]
 
 
-async def test_a_datanode_gets_what_the_namenode_wrote_and_no_header_of_the_configuration() -> None:
-    with fake_hdfs(None) as server, ScriptedServer(lambda request: [whole_response(b"content")]) as datanode:  # type: ignore[arg-type]
+async def test_a_datanode_gets_what_the_namenode_wrote_and_no_header_of_the_configuration(tmp_path: Path) -> None:
+    with fake_hdfs(tmp_path) as server, ScriptedServer(lambda request: [whole_response(b"content")]) as datanode:
         away = raw_response("307 Temporary Redirect", f"Location: {datanode.endpoint}/x?op=OPEN", "Content-Length: 0")
         with ScriptedServer(
             lambda request: [away] if "op=OPEN" in request.target else [PASS], upstream=server.url
