@@ -163,15 +163,39 @@ async def test_a_failed_or_cancelled_connection_frees_its_place() -> None:
     await pool.close()
 
 
-async def test_closing_closes_idle_sessions_now_and_the_others_when_they_are_given_back() -> None:
+async def test_a_release_closes_idle_sessions_now_and_the_others_when_they_are_given_back() -> None:
     server = Server()
     pool, _ = pool_of(server)
     used, idle = await pool.take(), await pool.take()
     await idle.give_back()
-    await pool.close()
+    await pool.release()
     assert (used.session.is_usable, idle.session.is_usable) == (True, False)
+    async with await pool.take() as session:
+        assert session is not used.session
     await used.give_back()
+    assert [session.is_usable for session in server.made] == [False, False, True]
+    await pool.close()
     assert server.open == 0
+
+
+async def test_the_end_of_a_loop_closes_all_sessions() -> None:
+    server = Server()
+    pool, _ = pool_of(server)
+    used = await pool.take()
+    await pool.close()
+    assert server.open == 0
+    await used.give_back()
+
+
+async def test_a_use_that_is_forgotten_ends() -> None:
+    server = Server()
+    pool, _ = pool_of(server, limit=1, patience=0.05)
+    forgotten = await pool.take()
+    session = forgotten.session
+    del forgotten
+    async with await pool.take() as again:
+        assert again is session
+    await pool.close()
 
 
 async def test_idle_sessions_are_closed_after_a_while() -> None:

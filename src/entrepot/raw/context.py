@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .http import HttpTransport
     from .http.settings import TransportSettings
     from .runtime import Local, Runtime
+
+    _Release = Callable[[Any], Awaitable[None]]
     from .storage import Storage
 
     OpenStorage = Callable[["str | ServiceConfig | Storage", "Context"], Accessor]
@@ -55,7 +57,7 @@ class Context:
         self._telemetry = Telemetry()
         self._open_storage: OpenStorage | None = None
         self._shared = dict[Any, Any]()
-        self._locals: dict[Any, Local[Any]] = {}
+        self._locals: dict[Any, tuple[Local[Any], _Release | None]] = {}
 
     @property
     def runtime(self) -> Runtime:
@@ -123,7 +125,11 @@ class Context:
         return value
 
     def shared_local(
-        self, key: Hashable, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None
+        self,
+        key: Hashable,
+        make: Callable[[], T],
+        close: Callable[[T], Awaitable[None]] | None = None,
+        release: Callable[[T], Awaitable[None]] | None = None,
     ) -> Local[T]:
         """Returns a value for each event loop that all stacks of one context share, such as a pool of sessions.
 
@@ -133,11 +139,15 @@ class Context:
             key: names the value, and what it depends on.
             make: makes it, on its loop.
             close: closes it, on its loop; also when the loop shuts down.
+            release: what `Context.close` does instead, where some of the value is in use until the loop shuts down. The
+                value stays.
         """
         place = self._has_no_loop, key
         if place not in self._locals:
-            self._locals.setdefault(place, self.runtime.local(make, close))  # of two threads, the first one's stays
-        return self._locals[place]
+            made = self.runtime.local(make, close), release
+            self._locals.setdefault(place, made)  # of two threads, the first one's stays
+        local: Local[T] = self._locals[place][0]
+        return local
 
     @property
     def has_no_loop(self) -> bool:
@@ -214,9 +224,9 @@ class Context:
 
         The values of `shared_local` that belong to this loop are closed too.
         """
-        for (has_no_loop, _), local in list(self._locals.items()):
+        for (has_no_loop, _), (local, release) in list(self._locals.items()):
             if has_no_loop is self._has_no_loop:
-                await local.close()
+                await (local.close() if release is None else release(await local.get()))
         await self._connections.close(has_no_loop=self._has_no_loop)
 
     def __reduce__(self) -> tuple[type[Self], tuple[Runtime | None, HttpTransport | None]]:

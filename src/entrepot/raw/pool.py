@@ -12,20 +12,25 @@ cancelled there, whatever the reason, leaves a session that is thrown away when 
 
 A session that was not used for `CHECK_AFTER` seconds, or says that it is doubtful, is checked by a request before it is
 used: servers and firewalls drop idle connections without a word. Sessions are closed after `idle_seconds` without use,
-by a task that runs while there are any. `close` closes the idle ones; the others are closed when they are given back.
+by a task that runs while there are any. `release` closes the idle ones; the others are closed when they are given back.
+`close` closes all of them: the loop ends.
 
-A pool belongs to one event loop of one process: it is made by `Context.shared_local`, which leaks it in a forked child.
+A pool belongs to one event loop of one process: it is made by `shared_pool`, and leaked in a forked child. A lease that
+is collected as garbage, maybe in another thread, only leaves a note (`_lost`), which the next call reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Any, Final, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Hashable
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from entrepot.errors import Timeout
 
-from .runtime import Runtime, Window
+from .runtime import Local, Runtime, Window
+from .runtime.running import of_another_loop
+
+if TYPE_CHECKING:
+    from .context import Context
 
 CHECK_AFTER: Final = 10.0
 """Seconds without use after which a session is checked before it is used."""
@@ -66,23 +71,25 @@ class _Held(Generic[S]):
     Attributes:
         users: how many callers use it now.
         used_at: when it was last given back.
+        is_released: whether it is closed when the last user has given it back.
     """
 
-    __slots__ = ("session", "used_at", "users")
+    __slots__ = ("is_released", "session", "used_at", "users")
 
     def __init__(self, session: S, now: float) -> None:
         self.session = session
         self.users = 0
         self.used_at = now
+        self.is_released = False
 
 
 class Lease(Generic[S]):
     """The use of a session by one caller, until `give_back`. As a context manager it ends with the block."""
 
-    __slots__ = ("_held", "_pool", "session")
+    __slots__ = ("_held", "pool", "session")
 
     def __init__(self, pool: Pool[S], held: _Held[S]) -> None:
-        self._pool = pool
+        self.pool = pool
         self._held: _Held[S] | None = held
         self.session = held.session
 
@@ -90,13 +97,57 @@ class Lease(Generic[S]):
         """Ends the use. A session that is not usable is closed. A second call does nothing."""
         held, self._held = self._held, None
         if held is not None:
-            await self._pool.take_back(held)
+            await self.pool.take_back(held)
 
     async def __aenter__(self) -> S:
         return self.session
 
     async def __aexit__(self, *_: object) -> None:
         await self.give_back()
+
+    def __del__(self) -> None:
+        if self._held is not None:
+            self.pool.note_lost(self._held)
+
+
+class BodySession(Generic[S]):
+    """The session of a body: taken by its first request, and again after it was lost, until `give_back`.
+
+    Arguments:
+        sessions: the pool of each event loop.
+    """
+
+    __slots__ = ("_lease", "_sessions")
+
+    def __init__(self, sessions: Local[Pool[S]]) -> None:
+        self._sessions = sessions
+        self._lease: Lease[S] | None = None
+
+    async def get(self) -> S:
+        """Returns the session.
+
+        Raises:
+            InvalidInput: the body belongs to another event loop, which still runs.
+        """
+        pool = await self._sessions.get()
+        if self._lease is not None and not self._lease.session.is_usable:
+            await self.give_back()
+        if self._lease is None:
+            self._lease = await pool.take()
+        if self._lease.pool is not pool:
+            raise of_another_loop()
+        return self._lease.session
+
+    @property
+    def taken(self) -> S | None:
+        """The session, if there is one that can be used."""
+        return self._lease.session if self._lease is not None and self._lease.session.is_usable else None
+
+    async def give_back(self) -> None:
+        """Ends the use of the session."""
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            await lease.give_back()
 
 
 class Pool(Generic[S]):
@@ -129,8 +180,8 @@ class Pool(Generic[S]):
         self._slots = runtime.limiter(limit * users)
         self._connecting = runtime.limiter(limit if users == 1 else 1)
         self._held: list[_Held[S]] = []
+        self._lost: list[_Held[S]] = []
         self._reaper: Window[Any] = runtime.window(1)
-        self._is_closed = False
 
     def __len__(self) -> int:
         """The number of sessions, used and idle."""
@@ -143,6 +194,7 @@ class Pool(Generic[S]):
             Timeout: all sessions were in use for `patience` seconds.
             Error: the server cannot be reached, or refuses the login.
         """
+        await self._take_lost()
         try:
             await self._runtime.with_timeout(self._patience, self._slots.__aenter__)
         except TimeoutError:
@@ -162,19 +214,35 @@ class Pool(Generic[S]):
         held.users -= 1
         held.used_at = self._runtime.now()
         await self._free_slot()
-        if not held.session.is_usable or (self._is_closed and not held.users):
+        if not held.session.is_usable or (held.is_released and not held.users):
             await self._drop(held)
+            await self._stop_reaper_if_empty()
+
+    def note_lost(self, held: _Held[S]) -> None:
+        """Notes that a lease is gone without having been given back. From any thread."""
+        self._lost.append(held)
+
+    async def release(self) -> None:
+        """Closes the idle sessions now, and each of the others when it is given back."""
+        await self._take_lost()
+        for held in list(self._held):
+            held.is_released = True
+            if not held.users:
+                await self._drop(held)
+        await self._stop_reaper_if_empty()
 
     async def close(self) -> None:
-        """Closes the idle sessions now, and each of the others when it is given back."""
-        self._is_closed = True
-        idle = [held for held in self._held if not held.users]
-        for held in idle:  # at once, since a loop that shuts down may not wait for the rest
-            self._held.remove(held)
+        """Closes all sessions, those in use as well. No other call follows, but for those that give sessions back."""
+        ended, self._held = self._held, []
+        for held in ended:  # at once, since a loop that shuts down may not wait for the rest
             held.session.close()
         await self._reaper.close()
-        for held in idle:
+        for held in ended:
             await held.session.wait_closed()
+
+    async def _take_lost(self) -> None:
+        while self._lost:
+            await self.take_back(self._lost.pop())
 
     async def _free_slot(self) -> None:
         await self._slots.__aexit__(None, None, None)
@@ -196,7 +264,9 @@ class Pool(Generic[S]):
         return None
 
     def _roomy(self) -> _Held[S] | None:
-        roomy = [held for held in self._held if held.users < self._users and held.session.is_usable]
+        roomy = [
+            held for held in self._held if held.users < self._users and held.session.is_usable and not held.is_released
+        ]
         return max(roomy, key=lambda held: held.used_at, default=None)
 
     def _must_check(self, held: _Held[S]) -> bool:
@@ -209,21 +279,40 @@ class Pool(Generic[S]):
             session = await self._connect()
         held = _Held(session, self._runtime.now())
         self._held.append(held)
-        if not len(self._reaper) and not self._is_closed:
+        if not len(self._reaper):
             self._reaper.spawn(self._close_idle)
         return held
 
     async def _drop(self, held: _Held[S]) -> None:
-        with suppress(ValueError):  # another user has dropped it
+        if held in self._held:
             self._held.remove(held)
         held.session.close()
         await held.session.wait_closed()
+
+    async def _stop_reaper_if_empty(self) -> None:
+        if not self._held:
+            reaper, self._reaper = self._reaper, self._runtime.window(1)
+            await reaper.close()
 
     async def _close_idle(self) -> None:
         """Closes sessions that were idle for too long, until there are none left."""
         while self._held:
             await self._runtime.sleep(self._idle_seconds / 2)
+            await self._take_lost()
             latest = self._runtime.now() - self._idle_seconds
             for held in [held for held in self._held if not held.users and held.used_at <= latest]:
                 await self._drop(held)
         self._reaper = self._runtime.window(1)
+
+
+def shared_pool(context: Context, key: Hashable, make: Callable[[], Pool[S]]) -> Local[Pool[S]]:
+    """Returns the pool of each event loop that all stacks of a context share.
+
+    Closing the context closes the idle sessions, and the others when they are given back.
+
+    Arguments:
+        context: the context of the service.
+        key: names the server and the login.
+        make: makes the pool of an event loop.
+    """
+    return context.shared_local(key, make, Pool.close, Pool.release)

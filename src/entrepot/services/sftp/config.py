@@ -107,7 +107,7 @@ class Sftp(ServiceConfig):
             if error.name != "asyncssh":
                 raise
             raise self.invalid("sftp needs asyncssh: pip install 'entrepot[sftp]'") from error
-        from entrepot.raw.pool import Pool
+        from entrepot.raw.pool import Pool, shared_pool
 
         runtime = context.runtime
 
@@ -117,7 +117,7 @@ class Sftp(ServiceConfig):
                 limit=self.max_connections, users=USERS, idle_seconds=self.idle_timeout,
             )  # fmt: skip
 
-        sessions = context.shared_local(replace(self, root="/"), make, Pool.close)
+        sessions = shared_pool(context, replace(self, root="/"), make)
         return SftpAccessor(runtime, sessions, normalize_root(self.root), self.host, fsync=self.fsync)
 
     @classmethod

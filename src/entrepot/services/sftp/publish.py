@@ -29,6 +29,7 @@ from entrepot.errors import (
 )
 from entrepot.raw import oio
 from entrepot.raw.oio.windowed import gather
+from entrepot.raw.pool import BodySession
 from entrepot.raw.temporary_names import new_temporary_name
 from entrepot.types import Metadata
 
@@ -37,7 +38,7 @@ from .reader import IN_FLIGHT, close_quietly
 from .session import SftpSession, is_directory, metadata_of
 
 if TYPE_CHECKING:
-    from entrepot.raw.pool import Lease, Pool
+    from entrepot.raw.pool import Pool
     from entrepot.raw.runtime import Local, Runtime, Window
 
 _NEW: Final = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
@@ -56,19 +57,19 @@ class Replacement(oio.PositionedFile):
     """
 
     __slots__ = (
-        "_file", "_fsync", "_is_new", "_lease", "_may_be_published", "_path", "_runtime", "_sessions", "_temporary",
+        "_file", "_fsync", "_is_new", "_may_be_published", "_opened_on", "_path", "_runtime", "_session", "_temporary",
     )  # fmt: skip
 
     def __init__(
         self, runtime: Runtime, sessions: Local[Pool[SftpSession]], path: bytes, *, is_new: bool, fsync: bool
     ) -> None:
         self._runtime = runtime
-        self._sessions = sessions
+        self._session = BodySession(sessions)
+        self._opened_on: SftpSession | None = None
         self._path = path
         self._is_new = is_new
         self._fsync = fsync
         self._temporary: bytes | None = None
-        self._lease: Lease[SftpSession] | None = None
         self._file: asyncssh.SFTPClientFile | None = None
         self._may_be_published = False
 
@@ -82,9 +83,9 @@ class Replacement(oio.PositionedFile):
 
     async def publish(self, offset: int, content: Sequence[bytes]) -> Metadata:
         size = offset + sum(map(len, content))
-        if self._may_be_published and (metadata := await self._published(size)) is not None:
-            return metadata
         try:
+            if self._may_be_published and (metadata := await self._published(size)) is not None:
+                return metadata
             session, file = await self._opened()
             await write_blocks(self._runtime.window(IN_FLIGHT), session, file, offset, content)
             return await self._take_effect(session, file)
@@ -108,14 +109,16 @@ class Replacement(oio.PositionedFile):
         temporary, self._temporary = self._temporary, None
         if temporary is None:
             return
-        async with await (await self._sessions.get()).take() as session:
-            try:
-                await session.request(session.client.remove(temporary))
-            except NotFound:
-                return  # it got its name, or somebody has removed it
-            except BaseException:
-                self._temporary = temporary
-                raise
+        try:
+            session = await self._session.get()
+            await session.request(session.client.remove(temporary))
+        except NotFound:
+            return  # it got its name, or another program has removed it
+        except BaseException:
+            self._temporary = temporary
+            raise
+        finally:
+            await self._session.give_back()
 
     async def _abort_quietly(self) -> None:
         try:
@@ -124,10 +127,9 @@ class Replacement(oio.PositionedFile):
             return  # the error of the call counts
 
     async def _opened(self) -> tuple[SftpSession, asyncssh.SFTPClientFile]:
-        if self._lease is None:
-            self._lease = await (await self._sessions.get()).take()
-        session = self._lease.session
-        if self._file is None:
+        session = await self._session.get()
+        if self._file is None or self._opened_on is not session:
+            self._opened_on = session
             if self._temporary is None:
                 self._file = await self._made(session)
             else:
@@ -186,25 +188,23 @@ class Replacement(oio.PositionedFile):
 
     async def _published(self, size: int) -> Metadata | None:
         """The metadata of the target if it was published although the response was lost."""
-        async with await (await self._sessions.get()).take() as session:
-            if self._temporary is not None and await exists(session, self._temporary):
-                return None
-            metadata = metadata_of(await session.attributes(self._path))
+        session = await self._session.get()
+        if self._temporary is not None and await exists(session, self._temporary):
+            return None
+        metadata = metadata_of(await session.attributes(self._path))
         if metadata.content_length != size:
             raise NotFound("the temporary file of this write is gone", context={"may_have_taken_effect": True})
         self._temporary = None
         return metadata
 
     async def _release(self) -> None:
-        lease, self._lease = self._lease, None
         file, self._file = self._file, None
-        if lease is None:
-            return
+        session = self._session.taken
         try:
-            if file is not None and lease.session.is_usable:
-                await self._runtime.shield(partial(close_quietly, lease.session, file))
+            if file is not None and session is not None and session is self._opened_on:
+                await self._runtime.shield(partial(close_quietly, session, file))
         finally:
-            await lease.give_back()
+            await self._session.give_back()
 
 
 async def write_blocks(

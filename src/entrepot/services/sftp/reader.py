@@ -15,12 +15,13 @@ from entrepot.raw.conditions import check_conditions
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.raw.oio.read.seek import seek_target
 from entrepot.raw.oio.windowed import gather
+from entrepot.raw.pool import BodySession
 from entrepot.types import Metadata
 
 from .session import SftpSession, metadata_of
 
 if TYPE_CHECKING:
-    from entrepot.raw.pool import Lease, Pool
+    from entrepot.raw.pool import Pool
     from entrepot.raw.runtime import Local, Runtime
 
 IN_FLIGHT: Final = 16
@@ -42,7 +43,7 @@ class SftpReader(oio.Read):
     """
 
     __slots__ = (
-        "_args", "_end", "_file", "_is_closed", "_lease", "_path", "_position", "_response", "_runtime", "_sessions",
+        "_args", "_end", "_file", "_is_closed", "_opened_on", "_path", "_position", "_response", "_runtime", "_session",
         "_start",
     )  # fmt: skip
 
@@ -50,11 +51,11 @@ class SftpReader(oio.Read):
         self, runtime: Runtime, sessions: Local[Pool[SftpSession]], path: bytes, args: OpRead, response: RpRead
     ) -> None:
         self._runtime = runtime
-        self._sessions = sessions
+        self._session = BodySession(sessions)
+        self._opened_on: SftpSession | None = None
         self._path = path
         self._args = args
         self._response = response
-        self._lease: Lease[SftpSession] | None = None
         self._file: asyncssh.SFTPClientFile | None = None
         self._start = self._end = 0
         self._position = 0
@@ -135,11 +136,10 @@ class SftpReader(oio.Read):
         Raises:
             ConditionNotMatch: it was opened before, and is another file or has changed since.
         """
-        if self._lease is None:
-            self._lease = await (await self._sessions.get()).take()
-        session = self._lease.session
-        if self._file is not None:
+        session = await self._session.get()
+        if self._file is not None and self._opened_on is session:
             return session, self._file
+        self._opened_on = session
         try:
             metadata, self._file = await open_regular(session, self._path)
             self._note(metadata)
@@ -159,15 +159,13 @@ class SftpReader(oio.Read):
 
     async def _release(self) -> None:
         """Closes the file, and gives the session back."""
-        lease, self._lease = self._lease, None
         file, self._file = self._file, None
-        if lease is None:
-            return
+        session = self._session.taken
         try:
-            if file is not None and lease.session.is_usable:
-                await self._runtime.shield(partial(close_quietly, lease.session, file))
+            if file is not None and session is not None and session is self._opened_on:
+                await self._runtime.shield(partial(close_quietly, session, file))
         finally:
-            await lease.give_back()
+            await self._session.give_back()
 
 
 async def read_once(session: SftpSession, file: asyncssh.SFTPClientFile, offset: int, size: int) -> bytes:
