@@ -211,12 +211,8 @@ class Pool(Generic[S]):
 
     async def take_back(self, held: _Held[S]) -> None:
         """Ends a use of a session. It is kept if it is usable."""
-        held.users -= 1
-        held.used_at = self._runtime.now()
-        await self._free_slot()
-        if not held.session.is_usable or (held.is_released and not held.users):
-            await self._drop(held)
-            await self._stop_reaper_if_empty()
+        await self._end_use(held)
+        await self._stop_reaper_if_empty()
 
     def note_lost(self, held: _Held[S]) -> None:
         """Notes that a lease is gone without having been given back. From any thread."""
@@ -242,7 +238,14 @@ class Pool(Generic[S]):
 
     async def _take_lost(self) -> None:
         while self._lost:
-            await self.take_back(self._lost.pop())
+            await self._end_use(self._lost.pop())
+
+    async def _end_use(self, held: _Held[S]) -> None:
+        held.users -= 1
+        held.used_at = self._runtime.now()
+        await self._free_slot()
+        if not held.session.is_usable or (held.is_released and not held.users):
+            await self._drop(held)
 
     async def _free_slot(self) -> None:
         await self._slots.__aexit__(None, None, None)

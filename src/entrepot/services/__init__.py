@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .azblob import Azblob
     from .azdls import Azdls
     from .fs import Fs
+    from .ftp import Ftp
     from .gcs import Gcs
     from .hf import Hf
     from .http import Http
@@ -29,6 +30,7 @@ __all__ = [
     "Azblob",
     "Azdls",
     "Fs",
+    "Ftp",
     "Gcs",
     "Hf",
     "Http",
@@ -48,6 +50,7 @@ __getattr__ = lazy_names(
         "Azblob": "azblob",
         "Azdls": "azdls",
         "Fs": "fs",
+        "Ftp": "ftp",
         "Gcs": "gcs",
         "Hf": "hf",
         "Http": "http",

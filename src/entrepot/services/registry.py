@@ -23,6 +23,8 @@ SCHEMES: Final = {
     "davs": "Webdav",
     "file": "Fs",
     "fs": "Fs",
+    "ftp": "Ftp",
+    "ftps": "Ftp",
     "gcs": "Gcs",
     "gs": "Gcs",
     "hf": "Hf",

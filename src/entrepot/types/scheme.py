@@ -21,6 +21,7 @@ class Scheme(StrEnum):
     AZBLOB = "azblob"
     AZDLS = "azdls"
     FS = "fs"
+    FTP = "ftp"
     GCS = "gcs"
     HF = "hf"
     HTTP = "http"

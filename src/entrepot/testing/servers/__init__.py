@@ -7,6 +7,7 @@ id when its `with` block ends. A forked child that leaves the block stops nothin
 from .azure import AzuriteServer, azurite
 from .ceph import radosgw
 from .datalake import DatalakeServer, azure_datalake
+from .ftp import FtpServer, pyftpd, pyftpds, vsftpd
 from .gateways import juicefs, rclone
 from .gcs import GcsServer, fake_gcs
 from .hdfs import FakeHdfs, fake_hdfs, fake_httpfs
@@ -26,6 +27,7 @@ __all__ = [
     "AzuriteServer",
     "DatalakeServer",
     "FakeHdfs",
+    "FtpServer",
     "GcsServer",
     "HubServer",
     "Nginx",
@@ -50,6 +52,8 @@ __all__ = [
     "moto",
     "nginx",
     "nginx_program",
+    "pyftpd",
+    "pyftpds",
     "radosgw",
     "rclone",
     "running",
@@ -58,5 +62,6 @@ __all__ = [
     "strict_gcs",
     "swift",
     "valkey",
+    "vsftpd",
     "wsgidav",
 ]

@@ -1,0 +1,78 @@
+"""Deleting files, and trees of directories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from entrepot.errors import IsADirectory
+from entrepot.raw import OpDelete
+from entrepot.raw.file_paths import names_directory
+from entrepot.raw.oio.delete.api import NOT_EMPTY
+from entrepot.raw.temporary_names import is_temporary_name
+
+from .files import denied, lines_of, stat_if_exists
+from .replies import refusal
+
+if TYPE_CHECKING:
+    from .session import FtpSession
+
+
+async def delete_path(session: FtpSession, full: str, path: str, args: OpDelete, *, is_root: bool) -> None:
+    """Deletes a file or a directory. One that does not exist is deleted already.
+
+    Arguments:
+        session: the session.
+        full: the path on the server.
+        path: the path of the call; with a slash at its end it names only a directory.
+        args: whether a directory is deleted with its contents.
+        is_root: whether it is the root, which is emptied and stays.
+
+    Raises:
+        IsADirectory: it is a directory with contents, or a directory whose path has no slash at its end, and the
+            deletion is not recursive.
+    """
+    if is_root:
+        await _empty(session, full, is_recursive=args.recursive)
+    elif names_directory(path):
+        metadata = await stat_if_exists(session, full)
+        if metadata is not None and metadata.is_dir:
+            await _remove_directory(session, full, is_recursive=args.recursive)
+    elif not await _remove_file(session, full):
+        metadata = await stat_if_exists(session, full)
+        if metadata is None:
+            return
+        if metadata.is_dir and not args.recursive:
+            raise IsADirectory("the path names a directory")
+        if metadata.is_dir:
+            await _remove_directory(session, full, is_recursive=True)
+        elif not await _remove_file(session, full):
+            raise denied(refusal(await session.command("DELE", full), "DELE"))
+
+
+async def _remove_file(session: FtpSession, full: str) -> bool:
+    return (await session.command("DELE", full)).is_success
+
+
+async def _remove_directory(session: FtpSession, full: str, *, is_recursive: bool) -> None:
+    """Removes a directory. A link to one is removed itself: only a link is taken by DELE."""
+    if await _remove_file(session, full):
+        return
+    await _empty(session, full, is_recursive=is_recursive)
+    reply = await session.command("RMD", full)
+    if reply.is_success or await stat_if_exists(session, full) is None:
+        return
+    raise IsADirectory(NOT_EMPTY) if await lines_of(session, full) else denied(refusal(reply, "RMD"))
+
+
+async def _empty(session: FtpSession, full: str, *, is_recursive: bool) -> None:
+    """Deletes what is in a directory: all of it, or temporary files that abandoned writes have left."""
+    lines = await lines_of(session, full) or []
+    names = [line.name.decode("utf-8", "surrogateescape") for line in lines]
+    if not (is_recursive or all(map(is_temporary_name, names))):
+        raise IsADirectory(NOT_EMPTY)
+    for name, line in zip(names, lines, strict=True):
+        path = f"{full.rstrip('/')}/{name}"
+        if line.metadata.is_dir:
+            await _remove_directory(session, path, is_recursive=True)
+        elif not await _remove_file(session, path) and await stat_if_exists(session, path) is not None:
+            raise denied(refusal(await session.command("DELE", path), "DELE"))

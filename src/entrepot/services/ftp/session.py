@@ -1,0 +1,231 @@
+"""`FtpSession`: one control connection, which makes one command or one transfer at a time.
+
+Theory of operation. A session is busy from the moment it sends a command until the whole reply has come, and during a
+transfer until the reply after it. A call that fails or is cancelled in between leaves it busy, so that the pool throws
+it away: nobody could say which reply belongs to the next command.
+
+Names are sent in UTF-8. `aioftp` is given text of bytes, each a character of Latin-1, so that no reply can break it,
+whatever its encoding.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import aioftp
+
+from entrepot.errors import Error, Timeout, Unexpected
+
+from .replies import Reply, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any
+
+    from entrepot.raw.runtime import Runtime
+
+_ANY_FINAL: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
+
+END_SECONDS: Final = 5.0
+"""Seconds in which a server must confirm an abort, or that it is alive; else the session is dropped."""
+
+
+class FtpSession:
+    """Sends commands, and translates what the server refuses.
+
+    Arguments:
+        runtime: waits.
+        client: the connection, which is logged in.
+        timeout: seconds without a byte after which a command or a transfer fails.
+
+    Attributes:
+        features: the extensions that the server has, in upper case (RFC 2389).
+    """
+
+    def __init__(self, runtime: Runtime, client: aioftp.Client, timeout: float) -> None:
+        self.features: frozenset[str] = frozenset()
+        self._runtime = runtime
+        self._client = client
+        self._timeout = timeout
+        self._is_busy = False
+        self._is_closed = False
+
+    @property
+    def is_usable(self) -> bool:
+        return not (self._is_busy or self._is_closed or self._client.stream.reader.at_eof())
+
+    @property
+    def is_doubtful(self) -> bool:
+        return False
+
+    async def check(self) -> bool:
+        try:
+            await self._runtime.with_timeout(END_SECONDS, self.command, "NOOP")
+        except (TimeoutError, Error):
+            return False
+        return True
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._client.stream.writer.transport.abort()
+
+    async def wait_closed(self) -> None:
+        await self._runtime.sleep(0)
+
+    async def command(self, name: str, argument: str = "", *, secret: bool = False) -> Reply:
+        """Sends a command and returns the reply, whatever its code.
+
+        Arguments:
+            name: the command.
+            argument: the rest of the line.
+            secret: whether the argument must not be in a log.
+        """
+        line = f"{name} {argument}" if argument else name
+        return await self._exchange(
+            line.encode("utf-8", "surrogateescape").decode("latin-1"), censored=len(name) if secret else None
+        )
+
+    async def ask(self, name: str, argument: str = "", *, secret: bool = False) -> Reply:
+        """Sends a command that must succeed, or need another one.
+
+        Raises:
+            Error: the server refuses it.
+        """
+        reply = await self.command(name, argument, secret=secret)
+        if reply.code // 100 not in {2, 3}:
+            raise refusal(reply, name)
+        return reply
+
+    async def greeting(self) -> None:
+        """Waits for the first reply of the server. Raises what it refuses."""
+        reply = await self._exchange(None)
+        while reply.is_preliminary:
+            reply = await self._exchange(None)
+        if not reply.is_success:
+            raise refusal(reply, "connect")
+
+    async def transfer(self, command: str, path: str, offset: int = 0) -> Transfer:
+        """Opens a data connection and starts a transfer.
+
+        Arguments:
+            command: RETR, STOR, APPE, MLSD or LIST.
+            path: the path; empty for the working directory.
+            offset: where in the file it starts.
+
+        Raises:
+            Error: the server refuses it.
+        """
+        self._is_busy = True
+        reader, writer = await self._reached(self._data_connection)
+        try:
+            if offset:
+                await self.ask("REST", str(offset))
+            reply = await self.command(command, path)
+            if not reply.is_preliminary and not reply.is_success:
+                raise refusal(reply, command)
+            self._is_busy = True
+        except BaseException:
+            writer.transport.abort()
+            raise
+        return Transfer(self, reader, writer)
+
+    async def reached(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Waits for bytes of the server, at most as long as the timeout."""
+        return await self._reached(call)
+
+    async def end_transfer(self) -> Reply:
+        """Waits for the reply after a transfer."""
+        return await self._exchange(None)
+
+    async def _data_connection(self) -> Any:
+        try:
+            return await self._client.get_passive_connection("I")
+        except aioftp.StatusCodeError as error:
+            self._is_busy = False
+            raise refusal(_reply_of(error), "PASV") from error
+
+    async def _exchange(self, line: str | None, *, censored: int | None = None) -> Reply:
+        self._is_busy = True
+        reply: Reply = await self._reached(lambda: self._answered(line, censored))
+        self._is_busy = False
+        if reply.code == 421:
+            self._is_closed = True
+        return reply
+
+    async def _answered(self, line: str | None, censored: int | None) -> Reply:
+        answer: Any = await self._client.command(line, _ANY_FINAL, censor_after=censored)
+        code, lines = answer
+        return Reply(int(code), lines)
+
+    async def _reached(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        try:
+            return await self._runtime.with_timeout(self._timeout, call)
+        except TimeoutError:
+            self._is_closed = True
+            raise Timeout(f"the server sent nothing for {self._timeout:g} s") from None
+        except (OSError, EOFError, ValueError, aioftp.AIOFTPException) as error:
+            if isinstance(error, Error):
+                raise
+            self._is_closed = True
+            raise Unexpected(f"the connection was lost: {type(error).__name__}", is_temporary=True) from error
+
+
+class Transfer:
+    """A data connection.
+
+    Arguments:
+        session: the control connection.
+        reader: receives from the data connection.
+        writer: sends to it.
+    """
+
+    def __init__(self, session: FtpSession, reader: Any, writer: Any) -> None:
+        self._session = session
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self, n: int) -> bytes:
+        """Returns at least one byte and at most `n`; no bytes at the end."""
+        data: bytes = await self._session.reached(lambda: self._reader.read(n))
+        return data
+
+    async def read_all(self) -> bytes:
+        """Returns all bytes, after the server has confirmed that these are all."""
+        pieces = list[bytes]()
+        while piece := await self.read(1 << 20):
+            pieces.append(piece)
+        await self.finish("LIST")
+        return b"".join(pieces)
+
+    async def write(self, data: bytes | memoryview) -> None:
+        """Sends bytes."""
+        self._writer.write(data)
+        await self._session.reached(self._writer.drain)
+
+    async def finish(self, command: str) -> None:
+        """Ends the data connection and waits until the server has confirmed the transfer.
+
+        Raises:
+            Error: the transfer has failed.
+        """
+        self._writer.close()
+        await self._session.reached(self._writer.wait_closed)
+        reply = await self._session.end_transfer()
+        if not reply.is_success:
+            raise refusal(reply, command)
+
+    def cut(self) -> None:
+        """Cuts the data connection. The session is not usable any more."""
+        self._writer.transport.abort()
+
+    async def abort(self, runtime: Runtime) -> None:
+        """Cuts the data connection. The session stays usable if the server takes notice soon."""
+        self.cut()
+        try:
+            await runtime.with_timeout(END_SECONDS, self._session.end_transfer)
+        except (TimeoutError, Error):
+            return  # the session stays busy, and is thrown away
+
+
+def _reply_of(error: aioftp.StatusCodeError) -> Reply:
+    return Reply(int(error.received_codes[-1]), list(error.info))
