@@ -7,14 +7,19 @@ from typing import Any, Final
 
 from entrepot.errors import Error
 from entrepot.raw import (
+    DEFAULT_WRITE,
     AccessorInfo,
+    OpAbortUpload,
     OpCopy,
     OpDelete,
+    OpListUploads,
     OpPresign,
     OpRead,
     OpStat,
     OpWrite,
+    RpAbortUpload,
     RpCopy,
+    RpListUploads,
     RpPresign,
     RpWrite,
     WholeWrite,
@@ -34,6 +39,7 @@ from .parts import MAX_PART, MIN_PART, XmlUpload
 from .resumable import MAX_SIZE, ResumableWriter
 from .snapshots import resolved_to_sign
 from .stored import NewObject
+from .uploads import list_uploads, listed_uploads
 
 CAPABILITY: Final = Capability(
     stat=True,
@@ -140,7 +146,8 @@ class GcsAccessor(HttpStore[GcsCore]):
     def __init__(
         self, client: HttpClient[GcsCore], root: str, *, has_parts: bool, source: GcsAccessor | None = None
     ) -> None:
-        capability = UNSIGNED_CAPABILITY if client.is_anonymous else CAPABILITY
+        signed = UNSIGNED_CAPABILITY if client.is_anonymous else CAPABILITY
+        capability = replace(signed, list_uploads=has_parts, abort_upload=has_parts)
         info = AccessorInfo(
             scheme=Scheme.GCS,
             root=root,
@@ -192,6 +199,15 @@ class GcsAccessor(HttpStore[GcsCore]):
     async def copy(self, source: str, target: str, args: OpCopy) -> tuple[RpCopy, oio.Copy]:
         there = self._source or self
         return RpCopy(), Rewrite(self._client, there._client, there._key(source), self._key(target), args)  # noqa: SLF001 - of this class
+
+    async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
+        response = await self._client.call(list_uploads(self._dialect, self._key(path), args.token))
+        return listed_uploads(self.info.root, path, *response)
+
+    async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
+        target = NewObject(self._client, self._key(path), DEFAULT_WRITE)
+        await XmlUpload(target, DEFAULT_WRITE).abort(args.id)
+        return RpAbortUpload()
 
     async def presign(self, path: str, args: OpPresign) -> RpPresign:
         operation = args.operation

@@ -21,7 +21,7 @@ _LACKS: Final = {
     "versions.list_of_versions_in_pages": "its next page starts with the last name again, and so with its versions",
 }
 
-_SAMPLE: Final = Gcs("sample", skip_signature=True)
+_SAMPLE: Final = Gcs("sample", skip_signature=True, xml_uploads=False)
 _SIGNED: Final = Gcs("sample", token="token")  # noqa: S106
 
 

@@ -148,10 +148,15 @@ class GcsCore(Dialect):
         """The path of the bucket in the JSON API."""
         return f"/storage/v1/b/{quote(self.bucket, safe='')}"
 
+    @property
+    def xml_bucket_url(self) -> str:
+        """The URL of the bucket in the XML API."""
+        return f"{self.endpoint}/{quote(self.bucket, safe='')}"
+
     def xml_url(self, key: str) -> str:
         """The URL of an object in the XML API."""
         _check_key(key)
-        return f"{self.endpoint}/{quote(self.bucket, safe='')}/{encode_key(key)}"
+        return f"{self.xml_bucket_url}/{encode_key(key)}"
 
     def upload_url(self, kind: str, query: Query) -> str:
         """The URL of an upload of this kind in the JSON API."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import md5
 from itertools import count
 from typing import Any, Final
 from urllib.parse import unquote
+from xml.sax.saxutils import escape
 
 from .bucket import INVALID, NOT_MET, Bucket, Conditions, Refused, StoredObject, conditions_of
 from .json_api import Answer, Call, check_etags, media
@@ -28,8 +30,10 @@ _FIELDS: Final = {
 
 @dataclass
 class _Upload:
+    bucket: str
     key: str
     fields: dict[str, Any]
+    initiated: datetime = field(default_factory=lambda: datetime.now(UTC))
     parts: dict[int, bytes] = field(default_factory=dict)
 
 
@@ -56,10 +60,12 @@ class XmlApi:
 
     def answer(self, call: Call) -> Answer:
         """The response to a request."""
-        _, name, key = (unquote(part) for part in call.path.split("/", 2))
+        name, _, key = map(unquote, call.path[1:].partition("/"))
         bucket = self._bucket(name)
+        if not key:
+            return self._listed(call, name)
         if "uploads" in call.query or "uploadId" in call.query:
-            return self._multipart(call, bucket, key)
+            return self._multipart(call, bucket, name, key)
         conditions = conditions_of(call.headers, *_CONDITIONS)
         match call.method:
             case "GET" | "HEAD":
@@ -82,12 +88,12 @@ class XmlApi:
             case _:
                 raise Refused(400, INVALID)
 
-    def _multipart(self, call: Call, bucket: Bucket, key: str) -> Answer:
+    def _multipart(self, call: Call, bucket: Bucket, name: str, key: str) -> Answer:
         if any(name in call.headers for name in _CONDITIONS):
             raise Refused(400, INVALID, "a multipart upload takes no conditions")
         if "uploads" in call.query:
             upload = f"upload-{next(self._serial)}"
-            self._uploads[upload] = _Upload(key, _fields(call))
+            self._uploads[upload] = _Upload(name, key, _fields(call))
             return _document("InitiateMultipartUploadResult", f"<UploadId>{upload}</UploadId>")
         named = call.query["uploadId"]
         started = self._uploads.get(named)
@@ -107,6 +113,26 @@ class XmlApi:
                 answer = _document("CompleteMultipartUploadResult", f"<ETag>&quot;{made.etag}-1&quot;</ETag>")
                 answer.headers["x-goog-generation"] = str(made.generation)
                 return answer
+
+    def _listed(self, call: Call, bucket: str) -> Answer:
+        """A page with one upload."""
+        after = (call.query.get("key-marker", ""), call.query.get("upload-id-marker", ""))
+        prefix = call.query.get("prefix", "")
+        places = sorted(
+            (upload.key, named)
+            for named, upload in self._uploads.items()
+            if upload.bucket == bucket and upload.key.startswith(prefix) and (upload.key, named) > after
+        )
+        rows = "".join(
+            f"<Upload><Key>{escape(key)}</Key><UploadId>{named}</UploadId>"
+            f"<Initiated>{self._uploads[named].initiated.isoformat()}</Initiated></Upload>"
+            for key, named in places[:1]
+        )
+        more = f"<IsTruncated>{'true' if len(places) > 1 else 'false'}</IsTruncated>"
+        if len(places) > 1:
+            key, named = places[0]
+            more += f"<NextKeyMarker>{escape(key)}</NextKeyMarker><NextUploadIdMarker>{named}</NextUploadIdMarker>"
+        return _document("ListMultipartUploadsResult", more + rows)
 
     def _joined(self, upload: _Upload, listed: str) -> bytes:
         named = re.findall(r"<PartNumber>(\d+)</PartNumber><ETag>(?:&quot;|\")?([0-9a-f]+)", listed)
