@@ -112,12 +112,13 @@ async def send(session: FtpSession, command: str, path: str, content: Sequence[b
     """
     try:
         await _send_once(session, command, path, content, offset)
-    except (Refused, InvalidInput) as error:
-        parent = get_parent(path).rstrip("/")
-        if not parent or await stat_if_exists(session, parent) is not None:
+    except (Refused, InvalidInput):
+        if parent := get_parent(path).rstrip("/"):
+            await make_directories(session, parent)
+        try:  # once more in any case: another writer may just have made the directory
+            await _send_once(session, command, path, content, offset)
+        except Refused as error:
             raise denied(error) from error
-        await make_directories(session, parent)
-        await _send_once(session, command, path, content, offset)
 
 
 async def _send_once(session: FtpSession, command: str, path: str, content: Sequence[bytes], offset: int) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from entrepot.errors import ContentIncomplete, Error
+from entrepot.errors import ConditionNotMatch, ContentIncomplete, Error
 from entrepot.raw import OpRead, RpRead, oio
 from entrepot.raw.conditions import check_conditions
 from entrepot.raw.oio.read.api import check_not_closed
 
-from .files import check_is_file, denied, stat
+from .files import check_is_file, denied, stat, stat_if_exists
 from .session import FtpSession, Transfer
 
 if TYPE_CHECKING:
@@ -20,11 +20,21 @@ CHUNK: Final = 256 * 1024
 """The most bytes that one verb returns."""
 
 
+ATTEMPTS: Final = 3
+
+
+class _Replaced(ConditionNotMatch):
+    """The file is another one than before the transfer."""
+
+    kind = ConditionNotMatch.kind
+
+
 class FtpReader(oio.Read):
     """Reads the window of a file forward. After an error or a cancellation it is not used again.
 
-    The metadata is asked for first, on the same connection: so the size is known, and a transfer that ends early is
-    noticed, whatever the server says about it.
+    The metadata is asked for first, so that the size is known and a transfer that ends early is noticed, whatever the
+    server says about it. It is asked for again before the last bytes are returned: another file may have got the name
+    since. A window that came in one piece is then read again.
 
     Arguments:
         runtime: waits.
@@ -67,7 +77,7 @@ class FtpReader(oio.Read):
             return b""
         try:
             if self._response.metadata is None:
-                await self._open()
+                return await self._first(min(n, CHUNK))
             return await self._received(min(n, CHUNK)) if self._left else b""
         except BaseException:
             await self._release()
@@ -79,6 +89,20 @@ class FtpReader(oio.Read):
     async def close(self) -> None:
         self._is_closed = True
         await self._release()
+
+    async def _first(self, n: int) -> bytes:
+        """Opens the file and returns the first bytes; anew where it was replaced before any were returned."""
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await self._opened(n)
+            except _Replaced:
+                await self._release()
+                self._response.metadata = None
+        return await self._opened(n)
+
+    async def _opened(self, n: int) -> bytes:
+        await self._open()
+        return await self._received(n) if self._left else b""
 
     async def _open(self) -> None:
         self._lease = await (await self._sessions.get()).take()
@@ -101,19 +125,31 @@ class FtpReader(oio.Read):
             raise ContentIncomplete("the transfer has ended")
         data = await self._transfer.read(min(n, self._left))
         if not data:
-            raise ContentIncomplete(f"the transfer ended {self._left} bytes early")
-        self._left -= len(data)
-        if not self._left and not self._has_more:
             await self._confirm(self._transfer)
+            raise ContentIncomplete(f"the transfer ended {self._left} bytes early")
+        if len(data) == self._left:
+            await self._confirm(self._transfer)
+        self._left -= len(data)
         return data
 
     async def _confirm(self, transfer: Transfer) -> None:
-        """Reads to the end of the transfer, where all bytes of the file have come. The file may have grown since."""
-        if await transfer.read(1):
-            return
+        """Ends the transfer and compares the metadata with those before it.
+
+        Raises:
+            ConditionNotMatch: the file was replaced, or has grown.
+            Error: the server reports that the transfer has failed.
+        """
         self._transfer = None
-        await transfer.finish("RETR")
+        if self._has_more or await transfer.read(1):
+            await transfer.abort(self._runtime)
+        else:
+            await transfer.finish("RETR")
         await self._release()
+        async with await (await self._sessions.get()).take() as session:
+            metadata = await stat_if_exists(session, self._path)
+        first = self._response.metadata
+        if metadata is None or first is None or not first.is_same_content(metadata):
+            raise _Replaced("the object changed during the read")
 
     async def _release(self) -> None:
         transfer, self._transfer = self._transfer, None

@@ -192,9 +192,13 @@ class Transfer:
     async def read_all(self) -> bytes:
         """Returns all bytes, after the server has confirmed that these are all."""
         pieces = list[bytes]()
-        while piece := await self.read(1 << 20):
-            pieces.append(piece)
-        await self.finish("LIST")
+        try:
+            while piece := await self.read(1 << 20):
+                pieces.append(piece)
+            await self.finish("LIST")
+        except BaseException:
+            self.cut()
+            raise
         return b"".join(pieces)
 
     async def write(self, data: bytes | memoryview) -> None:
