@@ -17,6 +17,7 @@ class ScriptedFtp:
         content: the content of the file.
         replies: the reply to a command, by its name, instead of the one of a good server.
         cut_after: bytes of a download after which the data connection is closed, although the reply is a good one.
+        breaks_once: whether both of these happen once.
         files: what was stored, by path.
         commands: the commands that came.
         logins: the number of logins.
@@ -31,6 +32,7 @@ class ScriptedFtp:
         self.logins = 0
         self.port = 0
         self.offset = 0
+        self.breaks_once = False
         self.renamed = ""
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -62,12 +64,13 @@ class ScriptedFtp:
 
     async def _replies(self, command: str, argument: str, data: _Data) -> AsyncIterator[str]:
         if command in self.replies:
-            yield self.replies[command]
+            yield self.replies.pop(command) if self.breaks_once else self.replies[command]
         elif command in {"RETR", "STOR", "APPE"}:
             yield "150 go on"
             if command == "RETR":
                 start, self.offset = self.offset, 0
                 await data.send(self.content[start:][: self.cut_after])
+                self.cut_after = None if self.breaks_once else self.cut_after
             else:
                 self.files[argument] = await data.receive()
             yield "226 done"
@@ -117,13 +120,16 @@ class _Data:
 
     def __init__(self) -> None:
         self._server: asyncio.Server | None = None
+        self._is_closed = False
         self._arrived: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
 
     async def listen(self) -> int:
-        self.close()
+        self._stop()
 
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._arrived.put((reader, writer))
+            if self._is_closed:
+                writer.close()
+            self._arrived.put_nowait((reader, writer))
 
         self._server = await asyncio.start_server(accept, "127.0.0.1", 0)
         port: int = self._server.sockets[0].getsockname()[1]
@@ -140,11 +146,15 @@ class _Data:
         writer.close()
         return content
 
-    def close(self) -> None:
+    def _stop(self) -> None:
         if self._server is not None:
             self._server.close()
         while not self._arrived.empty():
             self._arrived.get_nowait()[1].close()
+
+    def close(self) -> None:
+        self._stop()
+        self._is_closed = True
 
 
 @asynccontextmanager

@@ -84,13 +84,11 @@ async def test_a_transfer_that_ends_early_is_noticed_in_spite_of_a_good_reply() 
 
 async def test_retries_recover() -> None:
     async with scripted() as server, operator_on(server, resilient=True) as op:
-        server.cut_after = 4
-        asyncio.get_running_loop().call_later(0.02, lambda: setattr(server, "cut_after", None))
+        server.breaks_once, server.cut_after = True, 4
         assert await op.read("file") == b"0123456789"
         server.cut()
         assert await op.read("file") == b"0123456789"
         server.replies["STOR"] = "426 lost"
-        asyncio.get_running_loop().call_later(0.02, server.replies.clear)
         await op.write("new", b"content")
         assert server.files == {"/new": b"content"}
 
@@ -137,8 +135,10 @@ async def test_a_server_of_another_kind_is_a_typed_error() -> None:
 
 async def test_a_server_that_says_nothing_is_a_timeout() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
+        try:
+            await reader.read()
+        finally:
+            writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]

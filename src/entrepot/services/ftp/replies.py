@@ -84,6 +84,8 @@ def refusal(reply: Reply, command: str) -> Error:
     context = {"code": reply.code}
     if reply.code == 421 and command in {"connect", "USER", "PASS"}:
         return RateLimited("the server has too many connections: lower max_connections", context=context)
+    if reply.code in {550, 551} and command in {"USER", "PASS", "AUTH"}:
+        return PermissionDenied("the server refuses the login: it may require TLS (ftps://)", context=context)
     if reply.code in _TEMPORARY:
         return Unexpected(_TEMPORARY[reply.code], context=context, is_temporary=True)
     if reply.code in _MEANINGS:
