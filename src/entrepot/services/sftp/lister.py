@@ -7,9 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import NotFound, PermissionDenied
-from entrepot.raw import oio
 from entrepot.raw.log import WARNING, log
-from entrepot.raw.oio.read.api import check_not_closed
+from entrepot.raw.oio.list.whole import WholeLister
 from entrepot.raw.oio.windowed import gather
 from entrepot.raw.temporary_names import is_temporary_name
 from entrepot.types import Entry, EntryMode, Metadata
@@ -24,8 +23,8 @@ IN_FLIGHT: Final = 32
 """Requests for what links lead to in flight."""
 
 
-class SftpLister(oio.List):
-    """Lists one directory. Its names are requested by the first verb, all of them: SFTP cannot continue a listing.
+class SftpLister(WholeLister):
+    """Lists one directory. SFTP cannot continue a listing.
 
     Arguments:
         runtime: runs requests at the same time.
@@ -36,7 +35,7 @@ class SftpLister(oio.List):
         links: receives the paths of links to directories. One of them is not listed: it could lead back up.
     """
 
-    __slots__ = ("_directory", "_entries", "_is_closed", "_links", "_page", "_prefix", "_runtime", "_take")
+    __slots__ = ("_directory", "_links", "_prefix", "_runtime", "_take")
 
     def __init__(
         self,
@@ -47,27 +46,16 @@ class SftpLister(oio.List):
         page: int,
         links: set[str],
     ) -> None:
+        super().__init__(self._all, page)
         self._runtime = runtime
         self._take = take
         self._directory = directory
         self._prefix = prefix
-        self._page = page
         self._links = links
-        self._entries: list[Entry] | None = None
-        self._is_closed = False
-
-    async def next(self) -> Sequence[Entry] | None:
-        check_not_closed(self._is_closed)
-        if self._entries is None:
-            self._entries = [] if self._prefix in self._links else await self._all()
-        page, self._entries = self._entries[: self._page], self._entries[self._page :]
-        return page or None
-
-    async def close(self) -> None:
-        self._is_closed = True
-        self._entries = []
 
     async def _all(self) -> list[Entry]:
+        if self._prefix in self._links:
+            return []
         async with await self._take() as session:
             try:
                 names = await session.names(self._directory)
