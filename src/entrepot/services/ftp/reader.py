@@ -8,6 +8,7 @@ from entrepot.errors import ConditionNotMatch, ContentIncomplete, Error
 from entrepot.raw import OpRead, RpRead, oio
 from entrepot.raw.conditions import check_conditions
 from entrepot.raw.oio.read.api import check_not_closed
+from entrepot.raw.runtime.running import of_another_loop
 
 from .files import check_is_file, denied, stat, stat_if_exists
 from .session import FtpSession, Transfer
@@ -121,8 +122,10 @@ class FtpReader(oio.Read):
         self._response.metadata = metadata
 
     async def _received(self, n: int) -> bytes:
-        if self._transfer is None:
+        if self._transfer is None or self._lease is None or self._lease.session.is_closed:
             raise ContentIncomplete("the transfer has ended")
+        if self._lease.pool is not await self._sessions.get():
+            raise of_another_loop()
         data = await self._transfer.read(min(n, self._left))
         if not data:
             await self._confirm(self._transfer)

@@ -49,6 +49,12 @@ class FtpSession:
         self._timeout = timeout
         self._is_busy = False
         self._is_closed = False
+        self._data: Any = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection has ended, or was lost."""
+        return self._is_closed
 
     @property
     def is_usable(self) -> bool:
@@ -66,6 +72,8 @@ class FtpSession:
         return True
 
     def close(self) -> None:
+        if self._data is not None:
+            self._data.transport.abort()
         self._is_closed = True
         self._client.stream.writer.transport.abort()
 
@@ -117,6 +125,7 @@ class FtpSession:
         """
         self._is_busy = True
         reader, writer = await self._reached(self._data_connection)
+        self._data = writer
         try:
             if offset:
                 await self.ask("REST", str(offset))
@@ -220,10 +229,13 @@ class Transfer:
 
     def cut(self) -> None:
         """Cuts the data connection. The session is not usable any more."""
-        self._writer.transport.abort()
+        if not self._session.is_closed:
+            self._writer.transport.abort()
 
     async def abort(self, runtime: Runtime) -> None:
         """Cuts the data connection. The session stays usable if the server takes notice soon."""
+        if self._session.is_closed:
+            return
         self.cut()
         try:
             await runtime.with_timeout(END_SECONDS, self._session.end_transfer)
