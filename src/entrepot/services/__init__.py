@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .hf import Hf
     from .http import Http
     from .memory import Memory
+    from .postgresql import Postgresql
     from .redis import Redis
     from .s3 import S3
     from .sftp import Sftp
@@ -35,6 +36,7 @@ __all__ = [
     "Hf",
     "Http",
     "Memory",
+    "Postgresql",
     "Redis",
     "Sftp",
     "Sqlite",
@@ -55,6 +57,7 @@ __getattr__ = lazy_names(
         "Hf": "hf",
         "Http": "http",
         "Memory": "memory",
+        "Postgresql": "postgresql",
         "Redis": "redis",
         "S3": "s3",
         "Sftp": "sftp",

@@ -32,6 +32,8 @@ SCHEMES: Final = {
     "https": "Http",
     "huggingface": "Hf",
     "memory": "Memory",
+    "postgres": "Postgresql",
+    "postgresql": "Postgresql",
     "redis": "Redis",
     "rediss": "Redis",
     "s3": "S3",

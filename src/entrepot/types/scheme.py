@@ -26,6 +26,7 @@ class Scheme(StrEnum):
     HF = "hf"
     HTTP = "http"
     MEMORY = "memory"
+    POSTGRESQL = "postgresql"
     REDIS = "redis"
     S3 = "s3"
     SFTP = "sftp"

@@ -202,7 +202,7 @@ def test_the_meaning_of_errors(error: Exception, kind: type[Error], is_temporary
 @asynccontextmanager
 async def relay(port: int, cuts: list[int], tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """A port that leads to another. Of the first connections, each answers as many bytes as `cuts` has for it."""
-    tasks = set[asyncio.Task[None]]()
+    tasks, writers = list[asyncio.Task[None]](), list[asyncio.StreamWriter]()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: int = 1 << 40) -> None:
         with suppress(OSError):
@@ -214,14 +214,19 @@ async def relay(port: int, cuts: list[int], tls: ssl.SSLContext | None = None) -
 
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream, upward = await asyncio.open_connection("127.0.0.1", port)
-        tasks.add(asyncio.create_task(pump(reader, upward)))
-        tasks.add(asyncio.create_task(pump(upstream, writer, cuts.pop(0) if cuts else 1 << 40)))
+        writers.extend((writer, upward))
+        tasks.append(asyncio.create_task(pump(reader, upward)))
+        tasks.append(asyncio.create_task(pump(upstream, writer, cuts.pop(0) if cuts else 1 << 40)))
 
     async with await asyncio.start_server(connect, "127.0.0.1", 0, ssl=tls) as server:
         yield server.sockets[0].getsockname()[1]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    for writer in writers:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 async def test_tls(config: Redis, valkey_server: RedisServer, tmp_path: Path) -> None:
@@ -257,6 +262,7 @@ async def test_a_server_that_is_none(what: str) -> None:
         elif what == "garbage":
             writer.write(b"\0\xff" * 100 + b"\r\n")
         writer.close()
+        await writer.wait_closed()
 
     async with await scripted(answer) as server:
         port = server.sockets[0].getsockname()[1]

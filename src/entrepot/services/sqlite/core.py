@@ -47,20 +47,20 @@ class Table:
         new = f"INSERT INTO {table} ({key}, {value})"
         replace = f"ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}"
         self._create = f"CREATE TABLE IF NOT EXISTS {table} ({key} TEXT PRIMARY KEY NOT NULL, {value} BLOB NOT NULL)"
-        self._get = f"SELECT coalesce({blob}, x'') FROM {table} WHERE {is_key}"  # noqa: S608 - names are quoted
-        self._part = f"SELECT substr({blob}, ?, ?) FROM {table} WHERE {is_key}"  # noqa: S608
-        self._find = f"SELECT {size} FROM {table} WHERE {is_key}"  # noqa: S608
-        self._row = f"SELECT rowid FROM {table} WHERE {is_key} AND typeof({value}) = 'blob'"  # noqa: S608
+        self._get = f"SELECT coalesce({blob}, x'') FROM {table} WHERE {is_key}"
+        self._part = f"SELECT substr({blob}, ?, ?) FROM {table} WHERE {is_key}"
+        self._find = f"SELECT {size} FROM {table} WHERE {is_key}"
+        self._row = f"SELECT rowid FROM {table} WHERE {is_key} AND typeof({value}) = 'blob'"
         self._put = f"{new} VALUES (?, ?) {replace}"
         self._put_new = f"{new} VALUES (?, ?) ON CONFLICT ({key}) DO NOTHING"
         joined = f"CAST({blob} || excluded.{value} AS BLOB)"
         self._append = f"{new} VALUES (?, ?) ON CONFLICT ({key}) DO UPDATE SET {value} = {joined}"
-        self._delete = f"DELETE FROM {table} WHERE {is_key}"  # noqa: S608
-        self._copy = f"{new} SELECT ?, {blob} FROM {table} WHERE {is_key}"  # noqa: S608
+        self._delete = f"DELETE FROM {table} WHERE {is_key}"
+        self._copy = f"{new} SELECT ?, {blob} FROM {table} WHERE {is_key}"
         self._replace = f" {replace}"
-        self._move = f"UPDATE {table} SET {key} = ? WHERE {is_key}"  # noqa: S608
+        self._move = f"UPDATE {table} SET {key} = ? WHERE {is_key}"
         text = f"typeof({key}) = 'text' AND {key} COLLATE BINARY"
-        rows = f"SELECT {key}, {size} FROM {table} WHERE {text} >= CAST(? AS TEXT)"  # noqa: S608
+        rows = f"SELECT {key}, {size} FROM {table} WHERE {text} >= CAST(? AS TEXT)"
         self._scan = f"{rows} AND {key} COLLATE BINARY > CAST(? AS TEXT)"
         self._until = f" AND {key} COLLATE BINARY < CAST(? AS TEXT)"
         self._in_order = f" ORDER BY {key} COLLATE BINARY LIMIT ?"

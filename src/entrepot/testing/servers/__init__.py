@@ -14,6 +14,7 @@ from .hdfs import FakeHdfs, fake_hdfs, fake_httpfs
 from .hub import HubServer, hub
 from .iam import moto
 from .openstack import swift
+from .postgresql import PostgresqlServer, postgresql
 from .process import NotInstalled, ServerFailed, free_ports, running
 from .redis import RedisServer, valkey
 from .s3 import S3Server
@@ -32,6 +33,7 @@ __all__ = [
     "HubServer",
     "Nginx",
     "NotInstalled",
+    "PostgresqlServer",
     "RedisServer",
     "S3Server",
     "SeaweedFS",
@@ -52,6 +54,7 @@ __all__ = [
     "moto",
     "nginx",
     "nginx_program",
+    "postgresql",
     "pyftpd",
     "pyftpds",
     "radosgw",

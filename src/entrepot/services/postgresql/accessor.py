@@ -1,0 +1,179 @@
+"""The operations of the postgresql service: statements of its table."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from entrepot.errors import ConfigInvalid, ObjectExists
+from entrepot.raw import AccessorInfo, Context
+from entrepot.raw.keyed import (
+    CAPABILITY,
+    LISTING,
+    Found,
+    KeyedAccessor,
+    KeyValueStore,
+    Scanned,
+    Stored,
+    end_of_prefix,
+)
+from entrepot.types import BytesRange, Scheme
+from entrepot.types.records import replace
+
+from .core import Table
+from .errors import NO_SCHEMA, NO_TABLE
+from .pool import Pool
+
+if TYPE_CHECKING:
+    from entrepot.raw.runtime import Local
+
+    from .config import Postgresql
+
+MAX_VALUE: Final = 1_000_000_000
+"""Less than PostgreSQL's limit of a message and of a bytea, 1 GiB, by what surrounds the value in them."""
+
+MAX_KEY: Final = 2_600
+"""Less than the limit of an entry of an index, a third of a page."""
+
+MAX_DELETIONS: Final = 1000
+
+FLAGS: Final = replace(
+    CAPABILITY,
+    **LISTING,
+    write_with_append=True,
+    write_with_if_not_exists=True,
+    write_total_max_size=MAX_VALUE,
+    delete_max_size=MAX_DELETIONS,
+    copy=True,
+    copy_with_if_not_exists=True,
+    rename=True,
+    rename_with_if_not_exists=True,
+)
+
+
+def build(config: Postgresql, context: Context, root: str) -> KeyedAccessor:
+    """Builds the service. Stacks of one context and database share its connections."""
+    make = partial(Pool, config, context.runtime)
+    pools = context.shared_local(dataclasses.replace(config, root="/"), make, Pool.close)
+    table = Table(config.table, config.key_field, config.value_field)
+    name = urlsplit(config.connection_string).path.strip("/")
+    info = AccessorInfo(Scheme.POSTGRESQL, root, name, FLAGS, is_remote=True)
+    return KeyedAccessor(info, PostgresqlStore(table, pools, creates_table=config.create_table), MAX_KEY)
+
+
+class PostgresqlStore(KeyValueStore):
+    """The table of a database.
+
+    Arguments:
+        table: its statements.
+        pools: the connections of each event loop.
+        creates_table: whether a write makes the table.
+    """
+
+    def __init__(self, table: Table, pools: Local[Pool], *, creates_table: bool) -> None:
+        self._table = table
+        self._pools = pools
+        self._creates_table = creates_table
+
+    async def get(self, key: str, part: BytesRange, version: str | None) -> Found | None:
+        statement, arguments = self._table.range(part)
+        rows = await self._read(statement, key, *arguments)
+        return Found(rows[0][1], Stored(rows[0][0])) if rows else None
+
+    async def find(self, key: str, version: str | None) -> Stored | None:
+        return _stored(await self._read(self._table.find, key))
+
+    async def put(self, key: str, content: bytes, *, if_not_exists: bool, if_match: str | None) -> Stored | None:
+        return _stored(await self._write(self._table.put_new if if_not_exists else self._table.put, key, content))
+
+    async def append(self, key: str, content: bytes) -> Stored:
+        [row] = await self._write(self._table.append, key, content)
+        return Stored(row[0])
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        await self._read(self._table.delete, keys)
+
+    async def copy(self, source: str, target: str, *, if_not_exists: bool) -> Stored | None:
+        rows = await self._read(self._table.copy_new if if_not_exists else self._table.copy, source, target)
+        if not rows and if_not_exists and await self.find(source, None) is not None:
+            raise _exists()
+        return _stored(rows)
+
+    async def rename(self, source: str, target: str, *, if_not_exists: bool) -> bool:
+        async with (await self._pools.get()).connection() as connection:
+            try:
+                async with connection.transaction():
+                    return await self._move(connection, source, target, if_not_exists=if_not_exists)
+            except asyncpg.UniqueViolationError:
+                if not if_not_exists:
+                    raise
+                raise _exists() from None
+            except asyncpg.PostgresError as error:
+                self._check_lacks_table(error)
+                return False
+
+    async def scan(self, prefix: str, after: str, limit: int) -> Scanned:
+        end = end_of_prefix(prefix)
+        arguments = (prefix, after, limit) if end is None else (prefix, after, limit, end)
+        rows = await self._read(self._table.scan(end), *arguments)
+        return [(key, Stored(size)) for key, size in rows], rows[-1][0] if len(rows) == limit else None
+
+    async def _move(self, connection: Any, source: str, target: str, *, if_not_exists: bool) -> bool:
+        if not await connection.fetch(self._table.lock, source):
+            return False
+        if not if_not_exists:
+            await connection.execute(self._table.delete, [target])
+        await connection.execute(self._table.move, source, target)
+        return True
+
+    async def _read(self, statement: str, *arguments: object) -> Sequence[Any]:
+        """The rows of a statement that stores nothing without a row: none if there is no table, and it may be made."""
+        async with (await self._pools.get()).connection() as connection:
+            try:
+                rows: Sequence[Any] = await connection.fetch(statement, *arguments)
+            except asyncpg.PostgresError as error:
+                self._check_lacks_table(error)
+                return ()
+            return rows
+
+    async def _write(self, statement: str, *arguments: object) -> Sequence[Any]:
+        """The rows of a statement, for which the table is made if it is missing and may be made."""
+        async with (await self._pools.get()).connection() as connection:
+            try:
+                rows: Sequence[Any] = await connection.fetch(statement, *arguments)
+            except asyncpg.PostgresError as error:
+                self._check_lacks_table(error)
+                await self._create(connection)
+                rows = await connection.fetch(statement, *arguments)
+            return rows
+
+    async def _create(self, connection: Any) -> None:
+        with suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):  # another call makes it too
+            async with connection.transaction():
+                await connection.execute(self._table.create)
+                await connection.execute(self._table.store_plainly)
+
+    def _check_lacks_table(self, error: asyncpg.PostgresError) -> None:
+        """Raises the error, unless it says that there is no table and the table may be made.
+
+        Raises:
+            ConfigInvalid: there is no table, and it must not be made.
+        """
+        if error.sqlstate not in {NO_TABLE, NO_SCHEMA}:
+            raise error
+        if error.sqlstate == NO_SCHEMA or not self._creates_table:
+            raise ConfigInvalid(f"the database has no such table: set create_table, or run: {self._table.create}")
+
+
+def _stored(rows: Sequence[Any]) -> Stored | None:
+    return Stored(rows[0][0]) if rows else None
+
+
+def _exists() -> ObjectExists:
+    return ObjectExists("if_not_exists does not hold: the key exists")

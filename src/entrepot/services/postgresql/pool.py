@@ -1,0 +1,62 @@
+"""The connections of one event loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from .errors import translated
+
+if TYPE_CHECKING:
+    from entrepot.raw.runtime import Runtime
+
+    from .config import Postgresql
+
+CLOSE_SECONDS: Final = 5.0
+"""Seconds for connections to end in order."""
+
+
+class Pool:
+    """A pool of connections, which are opened on use.
+
+    Arguments:
+        config: where the database is.
+        runtime: the runtime of the service.
+    """
+
+    def __init__(self, config: Postgresql, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._preparing = runtime.lock()
+        self._is_ready = False
+        self._pool: Any = asyncpg.create_pool(
+            config.dsn,
+            user=config.username,
+            password=config.password,
+            min_size=0,
+            max_size=config.connection_pool_max_size,
+            timeout=config.connect_timeout,
+            command_timeout=config.idle_timeout,
+            statement_cache_size=config.statement_cache_size,
+        )
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """A connection, as soon as one is free. Its errors become ours."""
+        with translated():
+            if not self._is_ready:
+                async with self._preparing:  # a pool must not be made ready twice at the same time
+                    await self._pool
+                    self._is_ready = True
+            async with self._pool.acquire() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Closes the connections, in order if that takes no longer than `CLOSE_SECONDS`."""
+        try:
+            async with self._runtime.timeout(CLOSE_SECONDS):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
