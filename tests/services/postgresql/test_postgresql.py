@@ -1,16 +1,231 @@
-"""What the behaviour suite does not check of the postgresql service: its configuration, and errors of its own."""
+"""What the behaviour suite does not check of the postgresql service: its configuration, other tables, and refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import multiprocessing
+import os
+import pickle
+import sys
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from entrepot import ConfigInvalid, Operator
+from entrepot import (
+    ConditionNotMatch,
+    ConfigInvalid,
+    InvalidInput,
+    NotFound,
+    Operator,
+    PermissionDenied,
+    RangeNotSatisfied,
+    StorageFull,
+    Timeout,
+    Unexpected,
+)
 from entrepot.services import Postgresql
+from entrepot.services.postgresql import accessor
+from entrepot.testing import PostgresqlServer
+
+NAMES = (f"t{number}" for number in itertools.count())
 
 
-async def test_operators_with_one_table_see_the_same_objects():
-    await Operator.from_uri("postgresql://shared/a").write("b", b"content")
-    assert await Operator(Postgresql("shared")).read("a/b") == b"content"
+def config(server: PostgresqlServer, **options: Any) -> Postgresql:
+    return Postgresql(server.connection_string, **{"table": next(NAMES), "create_table": True, **options})
 
 
-def test_a_table_without_a_name_is_refused():
-    with pytest.raises(ConfigInvalid, match="table is empty"):
-        Postgresql("")
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"connection_string": "host=x user=secret"}, "must be a URL"),
+        ({"connection_string": "mysql://u:secret@host/db"}, "must be a URL"),
+        ({"connection_string": "postgresql://host/db?password=secret"}, "option password"),
+        ({"connection_string": "postgresql://u:secret@host/db", "password": "x"}, "password, which is set too"),
+        ({"table": "a."}, "table"),
+        ({"key_field": "value"}, "same column"),
+        ({"sslmode": "yes"}, "sslmode"),
+        ({"client_key": "k"}, "client_certificate"),
+        ({"connection_pool_max_size": 0}, "connection_pool_max_size"),
+        ({"idle_timeout": 0}, "idle_timeout"),
+        ({"root": "a\0"}, "root"),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigInvalid, match=message) as caught:
+        Postgresql(**{"connection_string": "postgresql://host/db", **values})
+    assert "secret" not in str(caught.value)
+
+
+def test_uris() -> None:
+    uri = "postgres://us%40er:p%2Fw@host:7/my%20db?table=s.t&root=/some/root&sslmode=verify-full&sslrootcert=/ca"
+    config = Postgresql.from_uri(uri)
+    assert (config.username, config.password, config.root, config.table) == ("us@er", "p/w", "/some/root", "s.t")
+    assert config.dsn == "postgres://host:7/my%20db?sslmode=verify-full&sslrootcert=%2Fca"
+    assert pickle.loads(pickle.dumps(config)) == config
+    assert "p/w" not in repr(config) + repr(Operator(config))
+    assert Operator(config).info.name == "my%20db"
+
+
+async def test_a_missing_table_is_named_or_made(postgresql_server: PostgresqlServer) -> None:
+    making = config(postgresql_server)
+    strict = Operator(replace(making, create_table=False))
+    for call in (strict.read("a"), strict.write("a", b"1"), strict.delete("a"), strict.rename("a", "b")):
+        with pytest.raises(ConfigInvalid, match="CREATE TABLE"):
+            await call
+    op = Operator(making)
+    with pytest.raises(NotFound):
+        await op.read("a")
+    with pytest.raises(NotFound):
+        await op.rename("a", "b")
+    assert await op.list("a/") == []
+    await asyncio.gather(*(op.write(f"a{number}", b"1") for number in range(8)))
+    assert await strict.read("a7") == b"1"
+
+
+async def test_tables_of_other_programs(postgresql_server: PostgresqlServer) -> None:
+    postgresql_server.run(
+        'CREATE SCHEMA "odd s"',
+        'CREATE TABLE "odd s"."od""d; DROP" ("select" varchar(100) COLLATE "und-x-icu" UNIQUE, "from" bytea)',
+    )
+    options = {"table": 'odd s.od"d; DROP', "key_field": "select", "value_field": "from", "create_table": False}
+    op = Operator(config(postgresql_server, **options))
+    large = os.urandom(300_000)
+    for name in ("b", "A", "a", "B/1", "é"):
+        await op.write(name, large)
+    assert [entry.path for entry in await op.list("/", limit=2)] == ["/", "A", "B/", "a", "b", "é"]
+    assert await op.read("b", range=(200_000, 200_009)) == large[200_000:200_009]
+    assert await op.read("b", range=(299_999, 1 << 62)) == large[-1:]
+    with pytest.raises(RangeNotSatisfied):
+        await op.read("b", range=(1 << 62, None))
+    async with op.reader("b") as reader:
+        await reader.seek(-5, 2)
+        assert await reader.read() == large[-5:]
+
+
+async def test_a_table_that_does_not_fit_is_named(postgresql_server: PostgresqlServer) -> None:
+    postgresql_server.run(
+        "CREATE TABLE misfit_key (key text, value bytea)",
+        "CREATE TABLE misfit_column (name text UNIQUE, value bytea)",
+        "CREATE TABLE misfit_type (key integer UNIQUE, value bytea)",
+        "CREATE TABLE misfit_value (key text UNIQUE, value integer)",
+    )
+    for table in ("misfit_key", "misfit_column", "misfit_type", "misfit_value"):
+        with pytest.raises(ConfigInvalid, match="column"):
+            await Operator(config(postgresql_server, table=table)).write("a", b"1")
+
+
+async def test_limits(postgresql_server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accessor, "FLAGS", accessor.replace(accessor.FLAGS, write_total_max_size=10))
+    op = Operator(config(postgresql_server))
+    with pytest.raises(InvalidInput):
+        await op.write("a", bytes(11))
+    await op.write("a", bytes(6))
+    with pytest.raises(StorageFull):
+        await op.write("a", bytes(5), append=True)
+    longest = os.urandom(1300).hex()
+    await op.write(longest, b"1")
+    assert await op.read(longest) == b"1"
+    with pytest.raises(InvalidInput, match="2600"):
+        await op.write(longest + "x", b"1")
+
+
+async def test_refusals(postgresql_server: PostgresqlServer) -> None:
+    made = config(postgresql_server)
+    await Operator(made).write("a", b"1")
+    postgresql_server.run("CREATE ROLE reader LOGIN", f"GRANT SELECT ON {made.table} TO reader")
+    place = f"127.0.0.1:{postgresql_server.port}"
+    reader = Operator(Postgresql(f"postgresql://reader@{place}/postgres", table=made.table), resilient=False)
+    assert await reader.read("a") == b"1"
+    with pytest.raises(PermissionDenied) as caught:
+        await reader.write("a", b"2")
+    assert caught.value.context["sqlstate"] == "42501"
+    for user, database, kind in (("nobody", "postgres", PermissionDenied), ("postgres", "none", ConfigInvalid)):
+        with pytest.raises(kind):
+            await Operator(Postgresql(f"postgresql://{user}@{place}/{database}"), resilient=False).read("a")
+    read_only = replace(made, connection_string=f"{made.connection_string}?default_transaction_read_only=on")
+    with pytest.raises(PermissionDenied, match="read-only"):
+        await Operator(read_only).write("a", b"2")
+
+
+@pytest.mark.parametrize("what", ["html", "silence", "cut"])
+async def test_a_server_that_is_none(what: str) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        if what == "silence":
+            await reader.read()
+        elif what == "html":
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n<html>")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"postgresql://127.0.0.1:{server.sockets[0].getsockname()[1]}/db"
+        op = Operator(Postgresql(url, connect_timeout=0.2, sslmode="disable"), resilient=False)
+        with pytest.raises(Timeout if what == "silence" else Unexpected):
+            await op.read("a")
+        await op.close()
+
+
+async def test_nobody_listens() -> None:
+    with pytest.raises(Unexpected) as caught:
+        await Operator(Postgresql("postgresql://127.0.0.1:1/db"), resilient=False).read("a")
+    assert caught.value.is_temporary
+
+
+async def test_a_connection_that_the_server_ends_is_replaced(postgresql_server: PostgresqlServer) -> None:
+    op = Operator(config(postgresql_server, connection_pool_max_size=1))
+    await op.write("a", b"1")
+    others = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%old%'"
+    postgresql_server.run(f"SELECT pg_terminate_backend(pid) {others}")
+    assert await op.read("a") == b"1"
+    await op.write("b", b"2")
+
+
+async def test_cancelled_calls_leave_whole_values(postgresql_server: PostgresqlServer) -> None:
+    op = Operator(config(postgresql_server, connection_pool_max_size=2))
+    await op.write("a", b"0" * 50_000)
+    for turns in range(12):
+        tasks = [asyncio.ensure_future(op.write("a", b"%d" % (turns % 10) * 50_000)) for _ in range(3)]
+        for _ in range(turns * 2):
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        content = await op.read("a")
+        assert len(content) == 50_000
+        assert len(set(content)) == 1
+
+
+async def test_of_many_writers_with_a_condition_one_wins(postgresql_server: PostgresqlServer) -> None:
+    op = Operator(config(postgresql_server))
+    await op.write("other", b"")
+    writes = (op.write("a", b"%d" % number, if_not_exists=True) for number in range(8))
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    assert sum(isinstance(result, ConditionNotMatch) for result in results) == 7
+
+
+def test_loops_and_processes_have_connections_of_their_own(postgresql_server: PostgresqlServer) -> None:
+    op = Operator(config(postgresql_server))
+    asyncio.run(op.write("a", b"first"))
+    assert asyncio.run(op.read("a")) == b"first"
+    assert op.blocking().read("a") == b"first"
+
+    def child() -> None:
+        assert op.blocking().read("a") == b"first"
+        asyncio.run(op.write("b", b"child"))
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join(30)
+    assert process.exitcode == 0
+    assert op.blocking().read("b") == b"child"
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("entrepot.services.postgresql.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(ConfigInvalid, match=r"pip install 'entrepot\[postgresql\]'"):
+        Operator(Postgresql("postgresql://host/db"))

@@ -59,8 +59,10 @@ FLAGS: Final = replace(
 
 def build(config: Postgresql, context: Context, root: str) -> KeyedAccessor:
     """Builds the service. Stacks of one context and database share its connections."""
-    make = partial(Pool, config, context.runtime)
+    kept = list[object]()
+    make = partial(Pool, config, context.runtime, kept)
     pools = context.shared_local(dataclasses.replace(config, root="/"), make, Pool.close)
+    kept.append(pools)
     table = Table(config.table, config.key_field, config.value_field)
     name = urlsplit(config.connection_string).path.strip("/")
     info = AccessorInfo(Scheme.POSTGRESQL, root, name, FLAGS, is_remote=True)

@@ -30,6 +30,7 @@ _MISFIT: Final = "the table lacks a column of the configuration, one has another
 _STATES: Final[dict[str, tuple[type[Error], str, bool]]] = {
     "08P01": (Unexpected, "the server does not understand the client", False),
     "08": (Unexpected, "the connection broke", True),
+    "22000": (ConfigInvalid, _MISFIT, False),  # from asyncpg: a value does not fit the type of its column
     "22021": (InvalidInput, "the encoding of the database lacks a character of the path", False),
     "22P05": (InvalidInput, "the encoding of the database lacks a character of the path", False),
     "23505": (Unexpected, "another call stored the same key at the same time", True),
@@ -73,7 +74,7 @@ def translated() -> Iterator[None]:
     except asyncpg.InternalClientError as error:
         raise Unexpected("the response is not one of PostgreSQL: the host is another server") from error
     except asyncpg.InterfaceError as error:
-        raise _of_client(error) from error
+        raise Unexpected("the connection was closed during the call", is_temporary=True) from error
 
 
 def meaning_of(error: asyncpg.PostgresError) -> Error:
@@ -82,9 +83,3 @@ def meaning_of(error: asyncpg.PostgresError) -> Error:
     unknown = Unexpected, "the server refused the statement", False
     kind, message, is_temporary = _STATES.get(state) or _STATES.get(state[:2]) or unknown
     return kind(message, is_temporary=is_temporary, context={"sqlstate": state})
-
-
-def _of_client(error: asyncpg.InterfaceError) -> Error:
-    if isinstance(error, ValueError):  # a value does not fit the type of its column
-        return ConfigInvalid(_MISFIT)
-    return Unexpected("the connection was closed during the call", is_temporary=True)

@@ -25,9 +25,11 @@ class Pool:
     Arguments:
         config: where the database is.
         runtime: the runtime of the service.
+        kept: stays alive as long as a connection is open: what closes the pool at the end of its loop.
     """
 
-    def __init__(self, config: Postgresql, runtime: Runtime) -> None:
+    def __init__(self, config: Postgresql, runtime: Runtime, kept: list[object]) -> None:
+        self._kept = kept
         self._runtime = runtime
         self._preparing = runtime.lock()
         self._is_ready = False
@@ -40,12 +42,14 @@ class Pool:
             timeout=config.connect_timeout,
             command_timeout=config.idle_timeout,
             statement_cache_size=config.statement_cache_size,
+            init=self._hold,
         )
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
         """A connection, as soon as one is free. Its errors become ours."""
         with translated():
+            self._runtime.timeout(None)  # refuses a call outside of a task, which asyncpg cannot make
             if not self._is_ready:
                 async with self._preparing:  # a pool must not be made ready twice at the same time
                     await self._pool
@@ -53,10 +57,16 @@ class Pool:
             async with self._pool.acquire() as connection:
                 yield connection
 
+    async def _hold(self, connection: object) -> None:
+        """Does nothing. Each connection has its pool, which has this method, and thereby this object."""
+
     async def close(self) -> None:
-        """Closes the connections, in order if that takes no longer than `CLOSE_SECONDS`."""
+        """Closes the connections: in order, unless that takes longer than `CLOSE_SECONDS` or is cancelled."""
         try:
             async with self._runtime.timeout(CLOSE_SECONDS):
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
+        except BaseException:  # the end of a loop cancels what closes the pool of an operator that is gone
+            self._pool.terminate()
+            raise

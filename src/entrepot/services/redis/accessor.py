@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from redis.asyncio import Redis as Client
 from redis.exceptions import ResponseError
 
 from entrepot.errors import ObjectExists, Unsupported
@@ -19,7 +18,7 @@ from entrepot.raw.keyed import CAPABILITY, LISTING, Found, KeyedAccessor, KeyVal
 from entrepot.types import BytesRange, Scheme
 from entrepot.types.records import replace
 
-from .client import close, new_client
+from .client import Session, close, new_session
 from .errors import translated
 
 if TYPE_CHECKING:
@@ -51,7 +50,8 @@ FLAGS: Final = replace(
 
 def build(config: Redis, context: Context, root: str) -> KeyedAccessor:
     """Builds the service. Stacks of one context and server share its connections."""
-    clients = context.shared_local(dataclasses.replace(config, root="/"), partial(new_client, config), close)
+    make = partial(new_session, config, context.runtime)
+    clients = context.shared_local(dataclasses.replace(config, root="/"), make, close)
     info = AccessorInfo(Scheme.REDIS, root, config.address.name, FLAGS, is_remote=True)
     return KeyedAccessor(info, RedisStore(clients, config.default_ttl, config.max_listed_keys))
 
@@ -65,7 +65,7 @@ class RedisStore(KeyValueStore):
         max_listed: the most keys of a listing.
     """
 
-    def __init__(self, clients: Local[Client], ttl: float | None, max_listed: int) -> None:
+    def __init__(self, clients: Local[Session], ttl: float | None, max_listed: int) -> None:
         self._clients = clients
         self._ttl = None if ttl is None else max(1, round(ttl * 1000))
         self._max_listed = max_listed
@@ -132,7 +132,7 @@ class RedisStore(KeyValueStore):
 class _SortedScan:
     """One listing: SCAN returns the keys without order, and some twice, so all are collected and sorted first."""
 
-    def __init__(self, clients: Local[Client], prefix: str, most: int) -> None:
+    def __init__(self, clients: Local[Session], prefix: str, most: int) -> None:
         self._clients = clients
         self._prefix = prefix
         self._most = most
@@ -157,7 +157,7 @@ class _SortedScan:
         return keys
 
 
-async def _sizes(clients: Local[Client], keys: Sequence[str]) -> Sequence[tuple[str, Stored]]:
+async def _sizes(clients: Local[Session], keys: Sequence[str]) -> Sequence[tuple[str, Stored]]:
     """The sizes of values. Keys that were deleted, or hold another type by now, are left out."""
     if not keys:
         return []
@@ -167,7 +167,7 @@ async def _sizes(clients: Local[Client], keys: Sequence[str]) -> Sequence[tuple[
     return [(key, Stored(size)) for key, size, exists in rows if isinstance(size, int) and exists]
 
 
-async def _pipelined(clients: Local[Client], calls: Sequence[tuple[Any, ...]], *, is_atomic: bool) -> list[Any]:
+async def _pipelined(clients: Local[Session], calls: Sequence[tuple[Any, ...]], *, is_atomic: bool) -> list[Any]:
     async with _calling(clients) as client, client.pipeline(transaction=is_atomic) as pipeline:
         for call in calls:
             pipeline.execute_command(*call)
@@ -176,8 +176,9 @@ async def _pipelined(clients: Local[Client], calls: Sequence[tuple[Any, ...]], *
 
 
 @asynccontextmanager
-async def _calling(clients: Local[Client]) -> AsyncIterator[Any]:
+async def _calling(clients: Local[Session]) -> AsyncIterator[Any]:
     """The client of the running loop. Its errors become ours."""
-    client = await clients.get()
+    session = await clients.get()
+    session.runtime.timeout(None)  # refuses a call outside of a task, which redis-py cannot make
     with translated():
-        yield client
+        yield session.client

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.connection import Connection
@@ -10,6 +10,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 if TYPE_CHECKING:
+    from entrepot.raw.runtime import Runtime
+
     from .config import Address
     from .config import Redis as Config
 
@@ -37,9 +39,21 @@ def new_client(config: Config) -> Redis:
     return Redis.from_pool(pool)
 
 
-async def close(client: Redis) -> None:
+class Session(NamedTuple):
+    """The client of one event loop, and the runtime of the service."""
+
+    client: Redis
+    runtime: Runtime
+
+
+def new_session(config: Config, runtime: Runtime) -> Session:
+    """Makes a client for the running loop."""
+    return Session(new_client(config), runtime)
+
+
+async def close(session: Session) -> None:
     """Closes the connections of a client."""
-    await client.aclose()
+    await session.client.aclose()
 
 
 def _kind(address: Address) -> type[Any]:
