@@ -409,3 +409,18 @@ def test_ctrl_c_in_an_import_shows_nothing(here: Path) -> None:
         [COMMAND[0], "-c", program, "ls"], cwd=here, env=environment(), capture_output=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (-2, b"", b"")
+
+
+def test_members_of_archives_are_places(here: Path) -> None:
+    subprocess.run(["tar", "-czf", "a.tgz", "d"], cwd=here, check=True)
+    archive = f"::{here.as_uri()}/a.tgz"
+    assert run("ls", f"tar://d/{archive}", cwd=here).lines == ["a.txt", "sub/"]
+    assert run("cat", f"tar://d/sub/b c.txt{archive}", cwd=here).out == "three\n"
+    copied = run("cp", "-r", f"tar://d{archive}", "out", cwd=here)
+    assert sorted(copied.lines) == [
+        f"copy: tar://d/a.txt{archive} to out/a.txt",
+        f"copy: tar://d/sub/b c.txt{archive} to out/sub/b c.txt",
+    ]
+    assert files(here / "out") == files(here / "d")
+    missing = run("cat", f"tar://d/no{archive}", cwd=here)
+    assert missing.err == f"entrepot: cat: tar://d/no{archive}: the archive has no such member\n"

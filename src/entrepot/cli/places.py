@@ -1,9 +1,11 @@
 """Places: what a word of the command line leads to.
 
-A word is one of four things:
+A word is one of five things:
 
 - a URI, `scheme://location/key`. The key is taken literally, since keys may have `?` and `%`; only URLs over HTTP are
   percent-encoded. The operator has the whole location, such as a bucket, as its root.
+- a chain of URIs, `zip://path::s3://bucket/a.zip`: a path in an archive, taken literally, and after it the URI of the
+  archive.
 - `name:path`, a remote of the configuration file. The operator has the root of the remote.
 - any other word, a local path. The operator has the directory of the file as its root, because only paths below a root
   can be reached and links of the user may lead anywhere.
@@ -23,6 +25,9 @@ from entrepot import InvalidInput, IsSameFile, Operator
 from entrepot.services.registry import service_class
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_CHAIN = re.compile(r"::[A-Za-z][A-Za-z0-9+.-]*://")
+"""Where the storage of an archive begins, behind the path in the archive."""
+
 _REMOTE = re.compile(r"([A-Za-z0-9_-]+):(.*)", re.DOTALL)
 _WILDCARD = re.compile(r"[*?\[]")
 _SLASHES = re.compile("/{2,}")
@@ -124,6 +129,8 @@ class Places:
         if not word:
             raise InvalidInput("the empty text is no place; the current directory is .")
         if (scheme := _SCHEME.match(word)) is not None:
+            if (chain := _CHAIN.search(word, scheme.end())) is not None:
+                return self._of_chain(scheme[1].lower(), word[scheme.end() : chain.start()], word[chain.start() :])
             return self._of_uri(scheme[1].lower(), word[scheme.end() :])
         if (named := _REMOTE.fullmatch(word)) is not None:
             operator = self._open_remote(named[1])
@@ -140,6 +147,10 @@ class Places:
         base = f"{scheme}://{location}"
         operator = self._open_uri(base if location else f"{base}/")
         return _of_path(operator, key, lambda path: f"{base}/{path.removeprefix('/')}")
+
+    def _of_chain(self, scheme: str, path: str, archive: str) -> Place:
+        operator = self._open_uri(f"{scheme}://{archive}")
+        return _of_path(operator, path, lambda path: f"{scheme}://{path.removeprefix('/')}{archive}")
 
     def _of_url(self, url: str) -> Place:
         parts = urlsplit(url)

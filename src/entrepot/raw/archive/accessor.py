@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Final, Generic, TypeVar
 from weakref import WeakValueDictionary
@@ -84,7 +85,8 @@ class ArchiveAccessor(Accessor, Generic[M]):
         )
 
         async def build_present() -> Index[M]:
-            return await build(StoredArchive(storage, config.path))
+            with _archive_exists():
+                return await build(StoredArchive(storage, config.path))
 
         self._config = config
         self._storage = storage
@@ -149,9 +151,21 @@ class ArchiveAccessor(Accessor, Generic[M]):
     async def _present(self) -> Index[M]:
         """The index of the present version of the archive."""
         held = self._index.held
-        if held is not None and await held.archive.has_changed():
-            self._index.forget(held)
+        if held is not None:
+            with _archive_exists():
+                has_changed = await held.archive.through(self._storage).has_changed()
+            if has_changed:
+                self._index.forget(held)
         return await self._index.get()
+
+
+@contextmanager
+def _archive_exists() -> Iterator[None]:
+    """Has `NotFound` say that it is the archive that is missing, and no member."""
+    try:
+        yield
+    except NotFound as error:
+        raise NotFound("the archive does not exist", scheme=error.scheme, path=error.path) from error
 
 
 def _shared_index(

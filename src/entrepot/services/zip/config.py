@@ -20,7 +20,8 @@ class Zip(CompositeConfig):
         source: the storage of the archive: an operator, a configuration such as `S3(...)`, or a URI.
         path: the archive in it.
         root: the directory of the archive that paths are relative to.
-        encoding: the encoding of names that are not marked as UTF-8. By default cp437, as the format says.
+        encoding: the encoding of names that are not marked as UTF-8. By default UTF-8 where the archive is from Unix or
+            macOS and the name can be read so, and otherwise cp437, as the format says.
         max_directory_size: the most bytes of the central directory, which is kept in memory. By default 256 MiB, about
             two million members.
 
@@ -32,14 +33,14 @@ class Zip(CompositeConfig):
     SCHEME: ClassVar[str] = "zip"
     URI: ClassVar[str] = "zip:///some/root::s3://bucket/a.zip"
 
-    encoding: str = "cp437"
+    encoding: str | None = None
     max_directory_size: int = 256 * 1024 * 1024
 
     def validate(self) -> None:
         super().validate()
         if self.max_directory_size <= 0:
             raise self.invalid("max_directory_size must be a positive number of bytes")
-        if not is_encoding(self.encoding):
+        if self.encoding is not None and not is_encoding(self.encoding):
             raise self.invalid("encoding is not the name of an encoding")
 
     def build(self, context: Context) -> Accessor:

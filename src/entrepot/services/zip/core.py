@@ -88,7 +88,8 @@ async def build_index(archive: StoredArchive, config: Zip, runtime: Runtime) -> 
     if start >= tail_position:
         directory = tail[start - tail_position : end.position - tail_position]
     else:
-        directory = await archive.fetch(start, min(end.position, tail_position)) + tail[: end.position - tail_position]
+        directory = await archive.fetch(start, min(end.position, tail_position))
+        directory += tail[: max(0, end.position - tail_position)]
 
     def parse() -> ZipIndex:
         return ZipIndex(archive, read_directory(directory, start - end.offset, config.encoding), start, runtime)

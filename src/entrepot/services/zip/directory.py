@@ -37,6 +37,11 @@ _UTF_8: Final = 0x800
 _FROM_DOS: Final = 0
 """The system that wrote a member whose names have backslashes between directories."""
 
+_FROM_UNIX: Final = frozenset({3, 19})
+"""Unix and macOS."""
+
+_OF_FORMAT: Final = "cp437"
+
 
 class End(NamedTuple):
     """The end of an archive.
@@ -151,13 +156,13 @@ def _find_end_record(tail: bytes) -> int:
     return found[0]
 
 
-def read_directory(directory: bytes, prefix: int, encoding: str) -> dict[str, Member]:
+def read_directory(directory: bytes, prefix: int, encoding: str | None) -> dict[str, Member]:
     """Reads the central directory. Of members with one path, the last one counts.
 
     Arguments:
         directory: its bytes.
         prefix: the bytes before the archive, such as the program of a self-extracting one.
-        encoding: the encoding of names that are not marked as UTF-8.
+        encoding: the encoding of names that are not marked as UTF-8; None to guess.
 
     Raises:
         Unexpected: it is damaged.
@@ -241,14 +246,25 @@ def _unix_time(field: bytes) -> int | None:
     return int.from_bytes(field[1:5], "little", signed=True) if has_time else None
 
 
-def _name(raw: bytes, flags: int, system: int, extra: bytes, encoding: str) -> str:
+def _name(raw: bytes, flags: int, system: int, extra: bytes, encoding: str | None) -> str:
     """The name of a member. It ends at a NUL, and names from MS-DOS and Windows have backslashes for slashes."""
     if flags & _UTF_8:
         name = raw.decode("utf-8", "backslashreplace")
     else:
-        name = _unicode_name(raw, extra) or raw.decode(encoding, "backslashreplace")
+        name = _unicode_name(raw, extra) or raw.decode(encoding or _guessed(raw, system), "backslashreplace")
     name = name.partition("\0")[0]
     return name.replace("\\", "/") if system == _FROM_DOS and "/" not in name else name
+
+
+def _guessed(raw: bytes, system: int) -> str:
+    """The encoding of a name that is not marked: that of the format, but programs of Unix write names as they are."""
+    if system not in _FROM_UNIX:
+        return _OF_FORMAT
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return _OF_FORMAT
+    return "utf-8"
 
 
 def _unicode_name(raw: bytes, extra: bytes) -> str | None:
