@@ -288,8 +288,8 @@ async def test_an_archive_that_is_replaced():
     with pytest.raises(NotFound, match="no such member"):
         await operator.read("b")
     await source.delete("x.zip")
-    with pytest.raises(NotFound, match="archive does not exist") as missing:
-        await operator.list("/")
+    with pytest.raises(ConfigInvalid, match="archive does not exist") as missing:
+        await operator.exists("d")
     assert (missing.value.scheme, missing.value.path) == ("memory", "x.zip")
     await source.write("x.zip", old)
     assert await operator.read("b") == b"1"

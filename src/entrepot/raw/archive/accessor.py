@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Final, Generic, TypeVar
 from weakref import WeakValueDictionary
 
-from entrepot.errors import NotFound
+from entrepot.errors import ConfigInvalid, NotFound
 from entrepot.raw import (
     Accessor,
     AccessorInfo,
@@ -161,11 +161,11 @@ class ArchiveAccessor(Accessor, Generic[M]):
 
 @contextmanager
 def _archive_exists() -> Iterator[None]:
-    """Has `NotFound` say that it is the archive that is missing, and no member."""
+    """Makes an error of the configuration of the archive's `NotFound`, which would say that a member is missing."""
     try:
         yield
     except NotFound as error:
-        raise NotFound("the archive does not exist", scheme=error.scheme, path=error.path) from error
+        raise ConfigInvalid("the archive does not exist", scheme=error.scheme, path=error.path) from error
 
 
 def _shared_index(
