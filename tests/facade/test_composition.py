@@ -9,6 +9,7 @@ from entrepot.testing import FaultProxy, FaultScript
 from entrepot.testing.faults import Fault
 from tests.archives import Ranges, Requests, zipped
 from tests.behavior.targets import new_root
+from tests.conftest import http_storage
 
 CONTENT = bytes(range(256)) * 20_000
 
@@ -80,6 +81,25 @@ async def test_an_operator_below_keeps_its_layers():
     assert await operator.read("a") == CONTENT
     assert len(ranges.starts) == 2
     assert operator.blocking().read("a", range=(0, 3)) == CONTENT[:3]
+
+
+async def test_an_index_is_shared_by_derived_operators():
+    ranges = Ranges()
+    source = Operator(Memory(), layers=(ranges,))
+    await source.write("a.zip", zipped({"d/a": b"1", "b": b"2"}))
+    operator = Operator(Zip(source, "a.zip"))
+    assert await operator.read("b") == b"2"
+    assert await operator.at("d/").layer(Ranges()).read("a") == b"1"
+    assert len(ranges.starts) == 3  # the directory once, and each member
+
+
+async def test_an_archive_on_a_web_server(nginx_server):
+    storage = http_storage(nginx_server)
+    storage.put("a b.zip", zipped({"d/a": CONTENT, "b": b"2"}))
+    operator = Operator(Zip(storage.config, "a b.zip"))
+    assert [entry.path for entry in await operator.list("/", recursive=True)] == ["/", "b", "d/a"]
+    assert await operator.read("d/a", range=(1000, 2000)) == CONTENT[1000:2000]
+    assert operator.blocking().read("d/a") == CONTENT
 
 
 async def test_a_subclass_below_is_called_on_an_event_loop():

@@ -320,6 +320,8 @@ def test_wrong_configurations():
         {"source": Memory(), "path": "a\n"},
         {"source": Memory(), "path": "a", "root": "\0"},
         {"source": Memory(), "path": "a", "encoding": "nothing"},
+        {"source": Memory(), "path": "a", "encoding": "hex"},
+        {"source": Memory(), "path": "a", "encoding": "idna"},
         {"source": Memory(), "path": "a", "max_directory_size": 0},
     ]
     for values in wrong:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from codecs import lookup
 from typing import Final
 
 from entrepot.errors import InvalidInput
 from entrepot.raw.path import normalize_path
 
 _LEFT_OUT: Final = frozenset({"", ".", ".."})
+_ODD: Final = b"\xff\x81"
 
 
 def member_path(name: str) -> str | None:
@@ -28,9 +28,9 @@ def member_path(name: str) -> str | None:
 
 
 def is_encoding(name: str) -> bool:
-    """Whether this Python knows an encoding of this name."""
+    """Whether this Python has a text encoding of this name that shows bytes which are not of it."""
     try:
-        lookup(name)
+        _ODD.decode(name, "backslashreplace")
     except (LookupError, ValueError):
         return False
     return True
