@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 import pickle
 import random
 import shutil
@@ -16,6 +17,7 @@ from entrepot import ConfigInvalid, NotFound, Operator, Unexpected, Unsupported
 from entrepot.errors import Error
 from entrepot.raw.archive.names import member_path
 from entrepot.services import Fs, Memory, Tar
+from entrepot.testing import ReaderChecker
 from tests.archives import Ranges, Requests, contents, over, tarred
 from tests.behavior.targets import new_root
 
@@ -71,16 +73,36 @@ async def test_it_reads_what_tar_wrote(tmp_path):
         assert "d/empty/" in [entry.path for entry in await operator.list("d/")]
         written = (tmp_path / "d/random").stat().st_mtime
         assert int((await operator.stat("d/random")).last_modified.timestamp()) == int(written)
+
+
+@pytest.mark.skipif(shutil.which("tar") is None, reason="the program tar is not installed")
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--format=gnu"],
+        *(["--format=posix", f"--sparse-version={version}"] for version in ("0.0", "0.1", "1.0")),
+        ["-z"],
+    ],
+    ids=" ".join,
+)
+async def test_sparse_files_have_their_holes(tmp_path, options):
     with (tmp_path / "sparse").open("wb") as sparse:
-        sparse.seek(1 << 20)
-        sparse.write(b"end")
-    for options in (["--format=gnu"], ["--format=posix"]):
-        subprocess.run(["tar", "-S", *options, "-cf", "s.tar", "sparse", "d/a.txt"], cwd=tmp_path, check=True)
-        operator = Operator(Tar(Fs(tmp_path), "s.tar"))
-        assert (await operator.stat("sparse")).content_length == (1 << 20) + 3
-        with pytest.raises(Unsupported, match="sparse"):
-            await operator.read("sparse")
-        assert await operator.read("d/a.txt") == files["d/a.txt"]
+        for number in range(60):
+            sparse.seek(number * 64 * 1024)
+            sparse.write(LARGE[number * 4096 : (number + 1) * 4096])
+        sparse.truncate(5 << 20)
+    (tmp_path / "empty").touch()
+    (tmp_path / "hole").touch()
+    os.truncate(tmp_path / "hole", 1 << 20)
+    (tmp_path / "plain").write_bytes(b"after")
+    names = ["sparse", "hole", "empty", "plain"]
+    subprocess.run(["tar", "-S", *options, "-cf", "s.tar", *names], cwd=tmp_path, check=True)
+    assert (tmp_path / "s.tar").stat().st_size < 1 << 20
+    operator = Operator(Tar(Fs(tmp_path), "s.tar"))
+    assert await contents(operator) == {name: (tmp_path / name).read_bytes() for name in names}
+    content = (tmp_path / "sparse").read_bytes()
+    checker = ReaderChecker(await operator.reader("sparse", range=(3000, 4_500_000)), content[3000:4_500_000])
+    await checker.check([("read", 3000), ("seek", 62_000, 0), ("read", 9000), ("seek", -5, 2), ("read",), ("close",)])
 
 
 async def test_requests(seaweedfs_server):
@@ -205,6 +227,15 @@ async def test_what_is_no_archive_is_an_error():
                 await (await over(Tar, packed[:cut])).list("/")
     with pytest.raises(Unsupported, match="max_members"):
         await (await over(Tar, plain, max_members=1)).list("/")
+
+
+@pytest.mark.parametrize("size", ["-512", "1.5", "none", "1.0e999", "9" * 30])
+async def test_sizes_that_are_none_are_refused(size):
+    odd = tarfile.TarInfo("odd")
+    odd.pax_headers = {"size": size}
+    content = tarred({"a": b"1", odd: b"2"}, format=tarfile.PAX_FORMAT)
+    with pytest.raises(Unexpected, match="damaged"):
+        await (await over(Tar, content)).list("/")
 
 
 async def test_mutated_archives_give_errors_of_ours():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from entrepot.errors import Unexpected, Unsupported
+from entrepot.errors import Unexpected
 from entrepot.raw import Accessor, Context, oio
 from entrepot.raw.archive.accessor import ArchiveAccessor
 from entrepot.raw.archive.codecs import Decoder, RepeatedDecoder, by_magic
@@ -19,6 +19,7 @@ from entrepot.raw.runtime import Runtime
 from .config import Tar
 from .headers import BLOCK, ZEROS, Member, read_header
 from .scan import FIRST, DecodedBlocks, RangedBlocks, Scan
+from .sparse import SparseBody
 
 
 def accessor_of(config: Tar, context: Context) -> Accessor:
@@ -81,13 +82,13 @@ class TarIndex(Index[Member]):
         self._runtime = runtime
 
     async def open(self, archive: StoredArchive, member: Member, window: Window) -> oio.Read:
-        """Opens a body for a window of a member.
+        """Opens a body for a window of a member."""
+        if member.segments is None:
+            return await self._open_stored(archive, member, window)
+        stored = await self._open_stored(archive, member, Window(0, member.stored, window.read_ahead))
+        return SparseBody(stored, member.segments, window.start, window.size)
 
-        Raises:
-            Unsupported: the member is a sparse file.
-        """
-        if member.is_sparse:
-            raise Unsupported("the member is a sparse file, which this service cannot read")
+    async def _open_stored(self, archive: StoredArchive, member: Member, window: Window) -> oio.Read:
         start, end = member.data + window.start, member.data + window.end
         if self._stream is None:
             return await archive.open(start, end, window.read_ahead)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from entrepot.errors import Unexpected
 
 BLOCK: Final = 512
+SPARSE: Final = "S"
 ZEROS: Final = bytes(BLOCK)
 
 _FIELDS: Final = struct.Struct("100s8s8s8s12s12s8sc100s6s82x155s12x")
@@ -25,6 +26,14 @@ _POSITIVE: Final = 0x80
 _NEGATIVE: Final = 0xFF
 
 
+_ENTRY: Final = 12
+_IN_HEADER: Final = range(386, 386 + 4 * 2 * _ENTRY, 2 * _ENTRY)
+_IN_EXTENSION: Final = range(0, 21 * 2 * _ENTRY, 2 * _ENTRY)
+
+Segments = tuple[tuple[int, int], ...]
+"""The stored bytes of a sparse file: the offset in the content and the size of each run of them, in order."""
+
+
 class Header(NamedTuple):
     """One header block.
 
@@ -36,6 +45,7 @@ class Header(NamedTuple):
         link: the name of the target of a link, as bytes.
         sparse_size: the size of the content of a sparse file of GNU tar's old format.
         has_extension: whether such a file has another header after this one.
+        segments: the first segments of such a file.
     """
 
     name: bytes
@@ -45,6 +55,7 @@ class Header(NamedTuple):
     link: bytes
     sparse_size: int
     has_extension: bool
+    segments: Segments
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +67,19 @@ class Member:
         data: the offset of its content.
         size: the size of its content.
         seconds: when it was changed, in seconds since 1970.
-        is_sparse: whether the content lacks its holes.
+        segments: those of a sparse file. Other files are stored as a whole.
     """
 
     position: int
     data: int
     size: int
     seconds: float
-    is_sparse: bool = False
+    segments: Segments | None = None
+
+    @property
+    def stored(self) -> int:
+        """The size of the stored bytes."""
+        return self.size if self.segments is None else sum(size for _, size in self.segments)
 
     @property
     def modified(self) -> datetime | None:
@@ -85,10 +101,18 @@ def read_header(block: bytes) -> Header | None:
     name, prefix = _text(name), _text(prefix)
     if prefix and magic == _USTAR:
         name = prefix + b"/" + name
-    flag = kind.decode("latin-1")
-    return Header(
-        name, lengths[0], lengths[1], flag, _text(link), _number(block[_GNU_SIZE]) or 0, bool(block[_GNU_MORE])
-    )
+    flag, content = kind.decode("latin-1"), _number(block[_GNU_SIZE]) or 0
+    segments = tuple(segments_of_block(block, is_header=True)) if flag == SPARSE else ()
+    return Header(name, lengths[0], lengths[1], flag, _text(link), content, bool(block[_GNU_MORE]), segments)
+
+
+def segments_of_block(block: bytes, *, is_header: bool) -> Iterator[tuple[int, int]]:
+    """The segments that a header of the old format has, or an extension of one. An empty entry ends them."""
+    for at in _IN_HEADER if is_header else _IN_EXTENSION:
+        entry = block[at : at + 2 * _ENTRY]
+        if not entry.strip(b"\0 "):
+            break
+        yield number_in(entry[:_ENTRY]), number_in(entry[_ENTRY:])
 
 
 def read_records(content: bytes) -> dict[str, str]:
@@ -106,9 +130,17 @@ def read_records(content: bytes) -> dict[str, str]:
         key, equals, value = record.partition(b"=")
         if not (equals and record.endswith(b"\n") and at + length <= len(content)):
             raise damaged("a pax header has a record that cannot be read")
-        records[key.decode("utf-8", "backslashreplace")] = value[:-1].decode("utf-8", "backslashreplace")
+        _add_record(records, key.decode("utf-8", "backslashreplace"), value[:-1].decode("utf-8", "backslashreplace"))
         at += length
     return records
+
+
+def _add_record(records: dict[str, str], key: str, value: str) -> None:
+    """Adds a record. The first version of sparse files has a record for each number, which become one map."""
+    if key in {"GNU.sparse.offset", "GNU.sparse.numbytes"}:
+        records["GNU.sparse.map"] = f"{records.get('GNU.sparse.map', '')}{value},"
+    else:
+        records[key] = value
 
 
 def number_of(records: Mapping[str, str], key: str) -> float | None:
@@ -123,6 +155,30 @@ def number_of(records: Mapping[str, str], key: str) -> float | None:
         return float(records[key]) if "." in records[key] else int(records[key])
     except ValueError:
         raise damaged(f"a pax header has no number as its {key}") from None
+
+
+def size_of(records: Mapping[str, str], *keys: str) -> int | None:
+    """The size in bytes that the first of these records has; None without one.
+
+    Raises:
+        Unexpected: it is not one.
+    """
+    stated = next((number for key in keys if (number := number_of(records, key)) is not None), None)
+    if stated is not None and (stated < 0 or (isinstance(stated, float) and not stated.is_integer())):
+        raise damaged("a pax header has something else than a size")
+    return None if stated is None else int(stated)
+
+
+def number_in(field: bytes) -> int:
+    """The number in a field of a header.
+
+    Raises:
+        Unexpected: it is not one.
+    """
+    number = _number(field)
+    if number is None or number < 0:
+        raise damaged("a header has a field without its number")
+    return number
 
 
 def padded(size: int) -> int:

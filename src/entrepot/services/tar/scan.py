@@ -13,7 +13,7 @@ link is followed at the end, when all members are known; one that leads to no fi
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from entrepot.errors import Unexpected, Unsupported
@@ -25,6 +25,7 @@ from entrepot.raw.oio.read.api import read_up_to
 from .headers import (
     BLOCK,
     GNU_MORE_OF_EXTENSION,
+    SPARSE,
     ZEROS,
     Header,
     Member,
@@ -33,7 +34,10 @@ from .headers import (
     padded,
     read_header,
     read_records,
+    segments_of_block,
+    size_of,
 )
+from .sparse import check_segments, segments_of_data, segments_of_records
 
 FIRST: Final = 64 * 1024
 """The first window, in bytes."""
@@ -55,7 +59,6 @@ _MOST_LINKS: Final = 40
 _DIRECTORIES: Final = "5D"
 _WITHOUT_CONTENT: Final = "346V"
 _WITHOUT_DATA: Final = "123456"
-_SPARSE: Final = "S"
 _VOLUME: Final = "M"
 
 
@@ -183,12 +186,20 @@ class Scan:
         if header.kind == _VOLUME:
             raise Unsupported("the archive is one of several volumes")
         records = self._global | self._records
-        if header.kind == _SPARSE:
-            data = await self._skip_sparse_map(header, data)
-        size = int(number_of(records, "size") or header.size) if "size" in records else header.size
-        self._keep(header, records, Member(offset, data, size, number_of(records, "mtime") or header.modified))
+        size = header.size if (stated := size_of(records, "size")) is None else stated
+        seconds = header.modified if (mtime := number_of(records, "mtime")) is None else mtime
+        member = Member(offset, data, size, seconds)
+        if header.kind == SPARSE:
+            member = await self._sparse_of_header(header, member)
+        elif segments := segments_of_records(records):
+            member = replace(member, segments=segments)
+        elif records.get("GNU.sparse.major") == "1":
+            member = await self._sparse_of_data(member)
+        self._keep(header, records, _with_holes(header, records, member, size))
         self._records, self._long_name, self._long_link = {}, None, None
-        return data if header.kind in _WITHOUT_DATA else data + padded(size)
+        if header.kind in _WITHOUT_DATA:
+            return data
+        return (member.data if header.kind == SPARSE else data) + padded(size)
 
     async def _extension(self, header: Header, data: int) -> bytes:
         if header.size > LONGEST_EXTENSION:
@@ -211,15 +222,28 @@ class Scan:
             else:
                 self._long_link = text
 
-    async def _skip_sparse_map(self, header: Header, data: int) -> int:
-        has_more = header.has_extension
+    async def _sparse_of_header(self, header: Header, member: Member) -> Member:
+        """A sparse file of the old format: its map is in the header and in others that follow, and then its data."""
+        segments = list(header.segments)
+        data, has_more = member.data, header.has_extension
         while has_more:
             block = await self._blocks.read(data, BLOCK)
             if len(block) < BLOCK:
                 raise truncated()
+            segments += segments_of_block(block, is_header=False)
             has_more = bool(block[GNU_MORE_OF_EXTENSION])
             data += BLOCK
-        return data
+        return replace(member, data=data, segments=tuple(segments))
+
+    async def _sparse_of_data(self, member: Member) -> Member:
+        """A sparse file whose data begins with its map."""
+        length = BLOCK
+        while (found := segments_of_data(await self._blocks.read(member.data, length))) is None:
+            length *= 2
+            if length > min(2 * padded(member.size), LONGEST_EXTENSION):
+                raise damaged("the map of a sparse file does not end")
+        segments, used = found
+        return replace(member, data=member.data + padded(used), segments=segments)
 
     def _keep(self, header: Header, records: dict[str, str], member: Member) -> None:
         self._count += 1
@@ -236,7 +260,7 @@ class Scan:
         elif header.kind in _WITHOUT_CONTENT:
             self._found.pop(path, None)
         else:
-            self._found[path] = _with_holes(header, records, member)
+            self._found[path] = member
 
     def _link(self, path: str, target: str, *, is_hard: bool) -> Member | _Link:
         if is_hard:
@@ -260,16 +284,22 @@ class Scan:
         return raw.decode(self._encoding, "backslashreplace")
 
 
-def _with_holes(header: Header, records: dict[str, str], member: Member) -> Member:
-    """The member, with the size of its content if the archive leaves out its holes."""
-    size = number_of(records, "GNU.sparse.realsize")
-    if size is None:
-        size = number_of(records, "GNU.sparse.size")
-    if size is None and header.kind == _SPARSE:
-        size = header.sparse_size
-    if size is None:
+def _with_holes(header: Header, records: dict[str, str], member: Member, size: int) -> Member:
+    """The member, with the size of its content if the archive leaves out its holes.
+
+    Arguments:
+        header: its header.
+        records: its records.
+        member: the member, with the segments of a sparse file.
+        size: the size of its data, with the map in it.
+    """
+    if member.segments is None:
         return member
-    return Member(member.position, member.data, int(size), member.seconds, is_sparse=True)
+    content = size_of(records, "GNU.sparse.realsize", "GNU.sparse.size")
+    total = header.sparse_size if content is None else content
+    is_map_in_data = records.get("GNU.sparse.major") == "1"
+    stored = size - (member.data - member.position - BLOCK) if is_map_in_data else size
+    return replace(member, size=total, segments=check_segments(member.segments, stored, total))
 
 
 def truncated() -> Unexpected:
