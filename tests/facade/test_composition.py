@@ -58,6 +58,8 @@ async def test_a_source_is_retried_by_the_defaults_and_cut_connections_are_resum
         async with Operator(Zip(source, "a.zip")) as operator:
             assert await operator.read("a") == CONTENT
             assert await operator.read("b") == b"1"
+            assert operator.info.is_remote
+            assert "RetryLayer" not in repr(operator)  # it is around the source, whose calls it would multiply
         assert proxy.counts()["reset"] == 3
         bare = Operator(Zip(source, "a.zip"), resilient=False)
         proxy.plan(FaultScript((None, Fault("reset", after=200_000), None)))

@@ -44,6 +44,11 @@ def configured(source: str | ServiceConfig) -> ServiceConfig:
     return with_configured_source(source)
 
 
+def is_composite(config: ServiceConfig) -> bool:
+    """Whether a service is built over another storage."""
+    return _as_composite(config) is not None
+
+
 def works_without_loop(config: ServiceConfig) -> bool:
     """What `config.works_without_loop` says, where an operator is below: whether its calls may be made without a loop.
 

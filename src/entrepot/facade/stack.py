@@ -17,7 +17,7 @@ from entrepot.raw import Accessor, AccessorInfo, Context, Layer, ServiceConfig
 from entrepot.raw.log import DEBUG, log
 from entrepot.raw.storage import Storage
 
-from .composition import accessor_of, configured, with_configured_source, works_without_loop
+from .composition import accessor_of, configured, is_composite, with_configured_source, works_without_loop
 from .preload import preload
 from .resilience import Resilience
 
@@ -102,7 +102,7 @@ class Stack:
         return accessor
 
     def __repr__(self) -> str:
-        layers = _with_defaults(self.layers, self.accessor.info, self.resilience)
+        layers = _with_defaults(self.config, self.layers, self.accessor.info, self.resilience)
         return ", ".join([repr(self.config), *(type(layer).__name__ for layer in layers)])
 
 
@@ -130,7 +130,7 @@ def assemble(
     accessor = (build or config.build)(context)
     for layer in (automatic.CompleteLayer(), automatic.CorrectnessCheckLayer(), automatic.ErrorContextLayer()):
         accessor = layer.wrap(accessor, context)
-    for layer in (*_with_defaults(layers, accessor.info, resilience), automatic.TypeEraseLayer()):
+    for layer in (*_with_defaults(config, layers, accessor.info, resilience), automatic.TypeEraseLayer()):
         accessor = layer.wrap(accessor, context)
     log(DEBUG, "built %r with %d layers", config, len(layers))
     return accessor
@@ -143,9 +143,13 @@ def _open_storage(resilience: Resilience | None, source: str | ServiceConfig | S
     return assemble(configured(source), (), context, resilience)
 
 
-def _with_defaults(layers: tuple[Layer, ...], info: AccessorInfo, resilience: Resilience | None) -> tuple[Layer, ...]:
-    """The caller's layers, with the default ones of a remote service among them."""
-    return resilience.around(layers) if resilience is not None and info.is_remote else layers
+def _with_defaults(
+    config: ServiceConfig, layers: tuple[Layer, ...], info: AccessorInfo, resilience: Resilience | None
+) -> tuple[Layer, ...]:
+    """The caller's layers, with the default ones of a remote service among them, unless the storage below has them."""
+    if resilience is None or not info.is_remote or is_composite(config):
+        return layers
+    return resilience.around(layers)
 
 
 def _wrong_config(config: object) -> str:

@@ -82,6 +82,7 @@ class ArchiveAccessor(Accessor, Generic[M]):
             name=name,
             native_capability=CAPABILITY,
             chunks_from_one_body=True,
+            is_remote=storage.info.is_remote,
         )
 
         async def build_present() -> Index[M]:

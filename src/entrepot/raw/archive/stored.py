@@ -99,7 +99,7 @@ class StoredArchive:
 class Part(Read):
     """A part of the archive.
 
-    Theory of operation. The inner body has the part, and before it `start` bytes that `skip_to` has passed, such as a
+    Theory of operation. The inner body has the part, and before and after it what `narrow` has left out, such as a
     header. Two positions: the reader's, which counts from the start of the part, and the inner body's. They differ
     after a seek, which does no I/O: the next verb moves the inner body. The few bytes after the part, if the range of
     the inner body has any, are read with its last bytes, so that the connection can be kept.
@@ -111,8 +111,10 @@ class Part(Read):
         length: the number of bytes of the inner body.
     """
 
-    __slots__ = ("_body", "_body_position", "_is_closed", "_length", "_pinned", "_position", "_response", "_start",
-                 "size")  # fmt: skip
+    __slots__ = (
+        *("_body", "_body_position", "_is_closed", "_length", "_pinned", "_position", "_response", "_start"),
+        "size",
+    )
 
     def __init__(self, pinned: PinnedRange, response: RpRead, body: Read, length: int) -> None:
         self._pinned = pinned
