@@ -229,6 +229,20 @@ async def test_what_is_no_archive_is_an_error():
         await (await over(Tar, plain, max_members=1)).list("/")
 
 
+async def test_a_hole_of_any_size_can_be_cancelled():
+    info = tarfile.TarInfo("hole")
+    info.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": str(1 << 60)}
+    operator = await over(Tar, tarred({info: b"1"}, format=tarfile.PAX_FORMAT))
+    assert (await operator.stat("hole")).content_length == 1 << 60
+    assert await operator.read("hole", range=((1 << 60) - 2, None)) == b"\0\0"
+    async with operator.reader("hole") as reader:
+        assert await reader.readexactly(3) == b"1\0\0"
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                while await reader.next():
+                    pass
+
+
 @pytest.mark.parametrize("size", ["-512", "1.5", "none", "1.0e999", "9" * 30])
 async def test_sizes_that_are_none_are_refused(size):
     odd = tarfile.TarInfo("odd")

@@ -86,7 +86,7 @@ class TarIndex(Index[Member]):
         if member.segments is None:
             return await self._open_stored(archive, member, window)
         stored = await self._open_stored(archive, member, Window(0, member.stored, window.read_ahead))
-        return SparseBody(stored, member.segments, window.start, window.size)
+        return SparseBody(self._runtime, stored, member.segments, window.start, window.size)
 
     async def _open_stored(self, archive: StoredArchive, member: Member, window: Window) -> oio.Read:
         start, end = member.data + window.start, member.data + window.end

@@ -11,6 +11,7 @@ from typing import Final
 from entrepot.raw import oio
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.raw.oio.read.seek import seek_target
+from entrepot.raw.runtime import Runtime
 
 from .headers import Segments, damaged
 
@@ -64,16 +65,20 @@ def check_segments(segments: Segments, stored: int, size: int) -> Segments:
 class SparseBody(oio.Read):
     """A window of the content of a sparse file.
 
+    A hole may have any size, whatever is stored. So each piece of one gives other tasks a turn, and can be cancelled.
+
     Arguments:
+        runtime: gives other tasks a turn.
         stored: a body of its stored bytes.
         segments: where they are in the content.
         start: the first byte of the window.
         size: the number of bytes in the window.
     """
 
-    __slots__ = ("_is_closed", "_places", "_position", "_segments", "_size", "_start", "_starts", "_stored")
+    __slots__ = ("_is_closed", "_places", "_position", "_runtime", "_segments", "_size", "_start", "_starts", "_stored")
 
-    def __init__(self, stored: oio.Read, segments: Segments, start: int, size: int) -> None:
+    def __init__(self, runtime: Runtime, stored: oio.Read, segments: Segments, start: int, size: int) -> None:
+        self._runtime = runtime
         self._stored = stored
         self._segments = segments
         self._starts = [offset for offset, _ in segments]
@@ -119,6 +124,7 @@ class SparseBody(oio.Read):
             if position < offset + length:
                 await self._stored.seek(self._places[index] + position - offset)
                 return await self._stored.read(min(n, offset + length - position))
+        await self._runtime.sleep(0)
         hole_end = self._starts[index + 1] if index + 1 < len(self._starts) else position + n
         return bytes(min(n, hole_end - position, _HOLE))
 
