@@ -290,6 +290,19 @@ def test_a_directory_that_cannot_be_listed_stops_nothing_else() -> None:
     assert [error.path for error in report.errors] == ["a/"]
 
 
+def test_a_survey_that_fails_for_now_is_tried_again() -> None:
+    tries = list[int]()
+
+    def look(unit: Unit) -> Survey:
+        tries.append(unit.attempt)
+        if unit.attempt < 2:
+            raise Timeout("late")
+        return Survey(tuple(cut(items(5), Limits())))
+
+    report = Run(Here(), replace(job_of(done, []), survey=look), Window(4)).all("/")
+    assert (tries, report.done, report.is_complete) == ([0, 1, 2], 5, True)
+
+
 def test_an_error_of_the_progress_function_ends_the_run() -> None:
     def stop(_: ClusterReport) -> None:
         raise KeyboardInterrupt

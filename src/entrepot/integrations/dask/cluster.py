@@ -146,6 +146,8 @@ class DaskPool(Pool):
         return max(1, sum(int(threads) for threads in self._client.nthreads().values()))
 
     def submit(self, function: Callable[..., Any], *args: Any) -> str:
+        if self._client.status != "running":
+            raise _lost()
         future = self._client.submit(function, *args, pure=False)
         self._in_flight[future.key] = future
         self._done.add(future)
@@ -155,8 +157,7 @@ class DaskPool(Pool):
         future, result = next(self._done)
         del self._in_flight[future.key]
         if future.status in {"cancelled", "lost"}:
-            message = "the scheduler was lost, or cancelled the tasks: run again, and what is done is skipped"
-            raise Unexpected(message, is_temporary=True)
+            raise _lost()
         key, status = str(future.key), future.status
         future.release()
         if status == "error" and isinstance(result, tuple):  # the exception with its type and traceback
@@ -164,5 +165,11 @@ class DaskPool(Pool):
         return key, result
 
     def close(self) -> None:
-        self._client.cancel(list(self._in_flight.values()))
+        if self._client.status == "running":
+            self._client.cancel(list(self._in_flight.values()))
         self._in_flight.clear()
+
+
+def _lost() -> Unexpected:
+    message = "the scheduler was lost, or cancelled the tasks: run again, and what is done is skipped"
+    return Unexpected(message, is_temporary=True)

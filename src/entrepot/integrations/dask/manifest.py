@@ -8,12 +8,13 @@ changed, so that any number of workers write at the same time. Their names are `
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from entrepot import NotFound, Operator, Unexpected
+from entrepot import Error, NotFound, Operator, Unexpected
 from entrepot.blocking import BlockingOperator
 
 from .items import Batch
@@ -22,6 +23,8 @@ State: TypeAlias = Literal["done", "skipped", "failed"]
 
 DONE: Final = "done/"
 _SUFFIX: Final = ".jsonl"
+_PAUSES: Final = (0.1, 0.5, 2.0)
+"""Seconds before each further attempt to write."""
 
 
 class ManifestDamaged(Unexpected):
@@ -85,14 +88,24 @@ def _row(fields: dict[str, object]) -> Row:
 
 
 async def record(state: Operator, batch: Batch, rows: Iterable[Row]) -> None:
-    """Writes the object of a batch that was done.
+    """Writes the object of a batch that was done. A temporary error costs another attempt, and not the whole batch.
 
     Arguments:
         state: the operator of the manifest, at its directory.
         batch: the batch.
         rows: one for each of its objects.
     """
-    await state.write(f"{DONE}{batch.id}-{batch.attempt}{_SUFFIX}", written(batch, rows))
+    name, content = f"{DONE}{batch.id}-{batch.attempt}{_SUFFIX}", written(batch, rows)
+    for pause in _PAUSES:
+        try:
+            await state.write(name, content)
+        except Error as error:
+            if not error.is_temporary:
+                raise
+            await asyncio.sleep(pause)
+        else:
+            return
+    await state.write(name, content)
 
 
 async def recorded(state: Operator, batch: Batch) -> dict[str, Row]:

@@ -235,12 +235,19 @@ class Run:
     def _end_survey(self, unit: Unit, result: Any) -> None:
         self.report = replace(self.report, tasks=self.report.tasks + 1)
         if not isinstance(result, Survey):
-            self._note_error(as_error(result).add_context(path=unit.directories[0]))
+            self._end_failed_survey(unit, as_error(result))
         elif result.is_too_large:
             self._stream = self._chained(self._stream, cut(self._streamed(unit), self.job.limits))
         else:
             self._units.extend(result.units)
             self._add(result.batches)
+
+    def _end_failed_survey(self, unit: Unit, error: Error) -> None:
+        self.window.note((error,))
+        if error.is_temporary and unit.attempt + 1 < self.job.attempts:
+            self._units.insert(0, replace(unit, attempt=unit.attempt + 1))  # after the others
+        else:
+            self._note_error(error.add_context(path=unit.directories[0]))
 
     def _streamed(self, unit: Unit) -> Iterator[Item]:
         """The files of a level. Its directories are surveyed like others."""

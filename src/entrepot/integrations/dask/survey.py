@@ -68,11 +68,13 @@ class Unit:
         directories: the directories, in the order of the listing, with what is in them.
         after: list only what comes after this path. By default all.
         is_level: whether the directory, the only one, is listed by one level.
+        attempt: how often the survey was tried before.
     """
 
     directories: tuple[str, ...]
     after: str | None = None
     is_level: bool = False
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

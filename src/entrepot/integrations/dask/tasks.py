@@ -31,7 +31,7 @@ T = TypeVar("T")
 Verification: TypeAlias = Literal["size", "etag", "checksum"]
 """How a rerun compares an object that it has done before with the one in the target."""
 
-_FIRST_PAUSE: Final = 0.25
+_FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 30.0
 
 
@@ -60,7 +60,7 @@ class Copying:
 
 def run_survey(tree: Tree, limits: Limits, unit: Unit) -> Survey:
     """A task: surveys a unit."""
-    return run_on_loop(survey(tree, unit, limits), tree.operator)
+    return run_on_loop(_survey(tree, limits, unit), tree.operator)
 
 
 def run_copy(copying: Copying, batch: Batch) -> Outcome:
@@ -121,10 +121,15 @@ async def each(
     return [results[number] for number in sorted(results)]
 
 
-async def pause_before(batch: Batch) -> None:
+async def pause_before(task: Batch | Unit) -> None:
     """Waits before another attempt: longer with each."""
-    if batch.attempt:
-        await asyncio.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**batch.attempt))
+    if task.attempt:
+        await asyncio.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**task.attempt))
+
+
+async def _survey(tree: Tree, limits: Limits, unit: Unit) -> Survey:
+    await pause_before(unit)
+    return await survey(tree, unit, limits)
 
 
 async def copy_batch(copying: Copying, batch: Batch) -> Outcome:
