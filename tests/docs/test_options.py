@@ -42,6 +42,7 @@ from entrepot.facade.keywords import (
 from entrepot.facade.options import Path, Range, checked, checked_presign
 from entrepot.raw import (
     OpAbortUpload,
+    OpCompleteUpload,
     OpCopy,
     OpCreateDir,
     OpDelete,
@@ -54,7 +55,10 @@ from entrepot.raw import (
     OpRead,
     OpRename,
     OpSetTags,
+    OpSharedUpload,
+    OpStartUpload,
     OpStat,
+    OpUploadPart,
     OpWrite,
 )
 
@@ -117,6 +121,7 @@ def test_every_record_with_options_is_looked_at() -> None:
     assert {one for one in records if isinstance(one, type) and hasattr(one, "__dataclass_fields__")} == {
         *RECORDS,
         OpAbortUpload,
+        OpCompleteUpload,
         OpCreateDir,
         OpGetTags,
         OpSetTags,
@@ -124,6 +129,9 @@ def test_every_record_with_options_is_looked_at() -> None:
         OpPart,
         OpPost,
         OpPresign,
+        OpSharedUpload,
+        OpStartUpload,
+        OpUploadPart,
     }
     assert fields(OpCreateDir) == ()
 

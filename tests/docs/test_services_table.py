@@ -39,7 +39,8 @@ def test_every_service_has_a_row() -> None:
 def test_the_tool_names_what_is_missing() -> None:
     [memory] = [service for service in services() if service.config.SCHEME == "memory"]
     assert cannot(memory) == (
-        "`list_uploads`, `abort_upload`, `presign`; `override_*`, `storage_class`, `acl`, `retain_until`, `legal_hold`"
+        "`list_uploads`, `abort_upload`, `shared_upload`, `presign`; "
+        "`override_*`, `storage_class`, `acl`, `retain_until`, `legal_hold`"
     )
 
 

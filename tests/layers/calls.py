@@ -32,7 +32,9 @@ from entrepot.raw import (
     OpRead,
     OpRename,
     OpSetTags,
+    OpSharedUpload,
     OpStat,
+    OpUploadPart,
     OpWrite,
     RpAbortUpload,
     RpCopy,
@@ -45,6 +47,7 @@ from entrepot.raw import (
     RpRead,
     RpRename,
     RpSetTags,
+    RpSharedUpload,
     RpStat,
     RpWrite,
     oio,
@@ -57,6 +60,7 @@ METADATA = Metadata(mode=EntryMode.FILE, content_length=7)
 PAGE = [Entry(PATH, METADATA)]
 GET_TAGS, SET_TAGS = OpGetTags(version="v"), OpSetTags(tags={"c": "d"})
 ABORT = OpAbortUpload(id="u")
+SHARED = OpSharedUpload(step=OpUploadPart(upload="u", number=1))
 PRESIGN = OpPresign(operation=DEFAULT_READ, expires=timedelta(minutes=1))
 EVERYTHING = Capability(**dict.fromkeys(Capability.__slots__, True))
 
@@ -181,6 +185,10 @@ async def _abort_upload(accessor: Accessor) -> object:
     return await accessor.abort_upload(PATH, ABORT)
 
 
+async def _shared_upload(accessor: Accessor) -> object:
+    return await accessor.shared_upload(PATH, SHARED, b"content")
+
+
 # The path that a call is about, where that is not `PATH`.
 PATHS = {Operation.CREATE_DIR: DIRECTORY, Operation.DELETE: None, Operation.DELETER_CLOSE: None}
 
@@ -212,6 +220,7 @@ CALLS: dict[Operation, tuple[Callable[[Accessor], Awaitable[object]], tuple[obje
     Operation.SET_TAGS: (_set_tags, (PATH, SET_TAGS), RpSetTags()),
     Operation.LIST_UPLOADS: (_list_uploads, (PATH, DEFAULT_LIST_UPLOADS), RpListUploads(uploads=())),
     Operation.ABORT_UPLOAD: (_abort_upload, (PATH, ABORT), RpAbortUpload()),
+    Operation.SHARED_UPLOAD: (_shared_upload, (PATH, SHARED, b"content"), RpSharedUpload(upload="u")),
     Operation.PRESIGN: (_presign, (PATH, PRESIGN), RpPresign(request=PresignedRequest("GET", "http://h/p"))),
 }
 
@@ -265,6 +274,9 @@ class Service(Accessor):
 
     async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
         return self.answer(Operation.ABORT_UPLOAD, path, args)
+
+    async def shared_upload(self, path: str, args: OpSharedUpload, content: bytes) -> RpSharedUpload:
+        return self.answer(Operation.SHARED_UPLOAD, path, args, content)
 
     async def presign(self, path: str, args: OpPresign) -> RpPresign:
         return self.answer(Operation.PRESIGN, path, args)

@@ -27,7 +27,9 @@ from entrepot.raw import (
     OpGetTags,
     OpPresign,
     OpSetTags,
+    OpSharedUpload,
     OpStat,
+    OpUploadPart,
     RpAbortUpload,
     RpCopy,
     RpCreateDir,
@@ -39,6 +41,7 @@ from entrepot.raw import (
     RpRead,
     RpRename,
     RpSetTags,
+    RpSharedUpload,
     RpStat,
     RpWrite,
     oio,
@@ -57,6 +60,7 @@ ARGUMENTS = {
     "set_tags": ("p", OpSetTags(tags={"a": "b"})),
     "list_uploads": ("p", DEFAULT_LIST_UPLOADS),
     "abort_upload": ("p", OpAbortUpload(id="u")),
+    "shared_upload": ("p", OpSharedUpload(step=OpUploadPart(upload="u", number=1)), b"content"),
     "presign": ("p", OpPresign(operation=DEFAULT_STAT, expires=timedelta(seconds=1))),
 }
 
@@ -128,6 +132,9 @@ class Service(Accessor):
 
     async def abort_upload(self, path: str, args: object) -> RpAbortUpload:
         return RpAbortUpload()
+
+    async def shared_upload(self, path: str, args: object, content: bytes) -> RpSharedUpload:
+        return RpSharedUpload(upload="u")
 
     async def presign(self, path: str, args: object) -> RpPresign:
         return RpPresign(request=PresignedRequest("GET", "http://h/p"))
@@ -229,6 +236,7 @@ async def _call_everything(accessor: Accessor) -> None:
     await accessor.set_tags(*ARGUMENTS["set_tags"])
     assert (await accessor.list_uploads("p", DEFAULT_LIST_UPLOADS)).uploads == ()
     await accessor.abort_upload("p", OpAbortUpload(id="u"))
+    assert (await accessor.shared_upload(*ARGUMENTS["shared_upload"])).upload == "u"
     await accessor.presign(*ARGUMENTS["presign"])
 
 

@@ -27,7 +27,7 @@ from entrepot.facade.operator import ABORT_CONCURRENT, DELETE_CONCURRENT, STAT_C
 from entrepot.facade.options import Expires, Path
 from entrepot.facade.sources import BlockingSource
 from entrepot.facade.trees import SyncOptions, TreeOptions
-from entrepot.types import Copied, Entry, Metadata, PresignedRequest, TreeReport, Usage
+from entrepot.types import Copied, Entry, Metadata, Part, PresignedRequest, TreeReport, Usage
 from entrepot.types.transfers import ReportProgress
 
 from .base import BlockingBase
@@ -957,6 +957,76 @@ class BlockingOperator(BlockingBase):
             Unsupported: the service has no such requests.
         """
         return self._run(self._inner.presign_part(path, expires, upload, number))
+
+    def start_upload(self, path: Path, **options: Unpack[WriterOptions]) -> str:
+        """Starts an upload whose parts several processes send, and returns its id. Requires `shared_upload`.
+
+        Any process with an operator of the same storage sends parts by `upload_part`, in any order and at the same
+        time. The object appears at `complete_upload`. Until then, or `abort_upload`, the parts use storage.
+
+        Arguments:
+            path: the object.
+            options: the metadata to store, as for `write`. Conditions and `append` are refused.
+
+        Raises:
+            InvalidInput: an option is invalid.
+            IsADirectory: the path names a directory.
+            Unsupported: the service has no such uploads.
+        """
+        side = self._overlapping
+        return side.run(side.operator.start_upload(path, **options))
+
+    def upload_part(self, path: Path, upload: str, number: int, data: bytes | bytearray | memoryview) -> Part:
+        """Sends one part of an upload that `start_upload` started. Requires `shared_upload`.
+
+        A part that is sent again replaces the first one.
+
+        Arguments:
+            path: the object of the upload.
+            upload: the id of the upload.
+            number: the number of the part in the object, from 1 to 10,000.
+            data: the bytes of the part, at least one. All parts but the last have at least
+                `info.capability.write_multi_min_size`.
+
+        Returns:
+            The stored part, which `complete_upload` needs. It can be pickled.
+
+        Raises:
+            NotFound: there is no such upload.
+            InvalidInput: a value is invalid.
+            Unsupported: the service has no such uploads.
+        """
+        side = self._overlapping
+        return side.run(side.operator.upload_part(path, upload, number, data))
+
+    def complete_upload(self, path: Path, upload: str, parts: Iterable[Part]) -> Metadata:
+        """Makes the object of the parts of an upload, and returns its metadata. Requires `shared_upload`.
+
+        An existing object is replaced. A call that is repeated after it succeeded, by this or another process,
+        succeeds again as long as the object is the one of these parts.
+
+        Arguments:
+            path: the object of the upload.
+            upload: the id of the upload.
+            parts: all its parts, in any order.
+
+        Raises:
+            NotFound: there is no such upload.
+            InvalidInput: there are no parts, or two have the same number.
+            Unsupported: the service has no such uploads.
+        """
+        side = self._overlapping
+        return side.run(side.operator.complete_upload(path, upload, parts))
+
+    def abort_upload(self, path: Path, upload: str) -> None:
+        """Drops an upload and its parts. One that no longer exists is not an error. Requires `abort_upload`.
+
+        Arguments:
+            path: the object of the upload.
+            upload: the id of the upload, such as `Upload.id`.
+        """
+        side = self._overlapping
+        side.run(side.operator.abort_upload(path, upload))
 
     def list_uploads(self, path: Path = "/", *, older_than: timedelta | None = None) -> Uploads:
         """Returns the multipart uploads that were neither completed nor aborted. Requires `list_uploads`.

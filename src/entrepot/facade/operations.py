@@ -7,7 +7,7 @@ from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
-from entrepot.errors import Error, InvalidInput, NotADirectory, NotFound
+from entrepot.errors import Error, InvalidInput, NotADirectory, NotFound, Unexpected
 from entrepot.raw import (
     DEFAULT_COPY,
     DEFAULT_CREATE_DIR,
@@ -17,6 +17,7 @@ from entrepot.raw import (
     DEFAULT_RENAME,
     DEFAULT_STAT,
     DEFAULT_WRITE,
+    OpAbortUpload,
     OpList,
     normalize_path,
     oio,
@@ -29,6 +30,7 @@ from entrepot.raw.storage import Storage
 from entrepot.types import BytesRange, Entry, Metadata, PresignedRequest
 from entrepot.types.numbers import as_integer
 
+from .buffers import bytes_of
 from .deleting import Targets, check_targets, delete_many, delete_one
 from .lister import Lister
 from .opening import Opening
@@ -36,12 +38,16 @@ from .options import (
     Path,
     Presigned,
     checked,
+    checked_complete_upload,
     checked_flag,
     checked_get_tags,
     checked_part,
     checked_post,
     checked_presign,
     checked_set_tags,
+    checked_start_upload,
+    checked_upload,
+    checked_upload_part,
     shown_path,
 )
 from .reader import Reader, open_body
@@ -50,7 +56,7 @@ from .stack import Stack
 from .writer import Output, Writer, store_whole, write_source
 
 if TYPE_CHECKING:
-    from entrepot.types import Copied, TreeReport, Upload, Usage
+    from entrepot.types import Copied, Part, TreeReport, Upload, Usage
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -343,6 +349,28 @@ class Operations(Opening, Storage):
 
         age, window = checked_age(older_than), as_integer("concurrent", concurrent, 1)
         return await abort_uploads(self._accessor, self._context, path, age, window)
+
+    async def _start_upload(self, path: str, options: Mapping[str, Any]) -> str:
+        started = (await self._accessor.shared_upload(path, checked_start_upload(options), b"")).upload
+        if started is None:
+            raise Unexpected("the service started an upload without an id")
+        return started
+
+    async def _upload_part(self, path: str, upload: Any, number: Any, data: Any) -> Part:
+        args, content = checked_upload_part(upload, number), bytes_of(data)
+        if not content:
+            raise InvalidInput("a part has at least one byte")
+        stored = (await self._accessor.shared_upload(path, args, content)).part
+        if stored is None:
+            raise Unexpected("the service stored a part without describing it")
+        return stored
+
+    async def _complete_upload(self, path: str, upload: Any, parts: Any) -> Metadata:
+        args = checked_complete_upload(upload, parts)
+        return (await self._accessor.shared_upload(path, args, b"")).metadata or Metadata()
+
+    async def _abort_upload(self, path: str, upload: Any) -> None:
+        await self._accessor.abort_upload(path, OpAbortUpload(id=checked_upload(upload)))
 
     async def _rename(self, source: str, target: Path, options: Mapping[str, Any]) -> None:
         args = checked(DEFAULT_RENAME, options)

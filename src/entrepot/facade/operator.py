@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from entrepot.blocking import BlockingOperator
-    from entrepot.types import Copied, TreeReport, Usage
+    from entrepot.types import Copied, Part, TreeReport, Usage
     from entrepot.types.transfers import ReportProgress
 
     from .globs import FutureGlob
@@ -1033,6 +1033,72 @@ class Operator(Operations):
             Unsupported: the service has no such requests.
         """
         return await self._caller("presign_part", self._presign_part)(path, expires, upload, number)
+
+    async def start_upload(self, path: Path, **options: Unpack[WriterOptions]) -> str:
+        """Starts an upload whose parts several processes send, and returns its id. Requires `shared_upload`.
+
+        Any process with an operator of the same storage sends parts by `upload_part`, in any order and at the same
+        time. The object appears at `complete_upload`. Until then, or `abort_upload`, the parts use storage.
+
+        Arguments:
+            path: the object.
+            options: the metadata to store, as for `write`. Conditions and `append` are refused.
+
+        Raises:
+            InvalidInput: an option is invalid.
+            IsADirectory: the path names a directory.
+            Unsupported: the service has no such uploads.
+        """
+        return await self._call("start_upload", self._start_upload, path, options)
+
+    async def upload_part(self, path: Path, upload: str, number: int, data: bytes | bytearray | memoryview) -> Part:
+        """Sends one part of an upload that `start_upload` started. Requires `shared_upload`.
+
+        A part that is sent again replaces the first one.
+
+        Arguments:
+            path: the object of the upload.
+            upload: the id of the upload.
+            number: the number of the part in the object, from 1 to 10,000.
+            data: the bytes of the part, at least one. All parts but the last have at least
+                `info.capability.write_multi_min_size`.
+
+        Returns:
+            The stored part, which `complete_upload` needs. It can be pickled.
+
+        Raises:
+            NotFound: there is no such upload.
+            InvalidInput: a value is invalid.
+            Unsupported: the service has no such uploads.
+        """
+        return await self._call("upload_part", self._upload_part, path, upload, number, data)
+
+    async def complete_upload(self, path: Path, upload: str, parts: Iterable[Part]) -> Metadata:
+        """Makes the object of the parts of an upload, and returns its metadata. Requires `shared_upload`.
+
+        An existing object is replaced. A call that is repeated after it succeeded, by this or another process,
+        succeeds again as long as the object is the one of these parts.
+
+        Arguments:
+            path: the object of the upload.
+            upload: the id of the upload.
+            parts: all its parts, in any order.
+
+        Raises:
+            NotFound: there is no such upload.
+            InvalidInput: there are no parts, or two have the same number.
+            Unsupported: the service has no such uploads.
+        """
+        return await self._call("complete_upload", self._complete_upload, path, upload, parts)
+
+    async def abort_upload(self, path: Path, upload: str) -> None:
+        """Drops an upload and its parts. One that no longer exists is not an error. Requires `abort_upload`.
+
+        Arguments:
+            path: the object of the upload.
+            upload: the id of the upload, such as `Upload.id`.
+        """
+        await self._call("abort_upload", self._abort_upload, path, upload)
 
     async def list_uploads(self, path: Path = "/", *, older_than: timedelta | None = None) -> Uploads:
         """Returns the multipart uploads that were neither completed nor aborted. Requires `list_uploads`.

@@ -17,6 +17,7 @@ from entrepot.raw.ops import (
     DEFAULT_WRITE,
     OPTION_RECORDS,
     SIGNED_OPTIONS,
+    OpCompleteUpload,
     OpDelete,
     OpGetTags,
     OpPart,
@@ -24,11 +25,14 @@ from entrepot.raw.ops import (
     OpPresign,
     OpRead,
     OpSetTags,
+    OpSharedUpload,
+    OpStartUpload,
     OpStat,
+    OpUploadPart,
     OpWrite,
     option_type,
 )
-from entrepot.types import BytesRange
+from entrepot.types import BytesRange, Part
 from entrepot.types.numbers import as_integer
 from entrepot.types.shown import shown
 
@@ -137,6 +141,58 @@ def checked_part(expires: Any, upload: Any, number: Any) -> OpPresign:
     if name is None:
         raise InvalidInput("upload is the id of an upload, not None")
     return OpPresign(operation=OpPart(upload=name, number=as_integer("number", number, 1)), expires=_expires(expires))
+
+
+def checked_start_upload(options: Mapping[str, Any]) -> OpSharedUpload:
+    """Makes the arguments of the start of a shared upload.
+
+    Raises:
+        InvalidInput: a value is invalid, or an option cannot be part of such an upload.
+        TypeError: a write has no such option.
+    """
+    alien = options.keys() & {"append", "if_match", "if_none_match", "if_not_exists"}
+    if alien:
+        raise InvalidInput(f"{min(alien)} cannot be an option of an upload whose parts several processes send")
+    return OpSharedUpload(step=OpStartUpload(write=checked(DEFAULT_WRITE, options)))
+
+
+def checked_upload_part(upload: Any, number: Any) -> OpSharedUpload:
+    """Makes the arguments of a part of a shared upload.
+
+    Raises:
+        InvalidInput: a value is invalid.
+    """
+    return OpSharedUpload(step=OpUploadPart(upload=checked_upload(upload), number=as_integer("number", number, 1)))
+
+
+def checked_complete_upload(upload: Any, parts: Any) -> OpSharedUpload:
+    """Makes the arguments of the end of a shared upload. The parts are put in order.
+
+    Raises:
+        InvalidInput: a value is invalid, or the parts are none, or two have one number.
+    """
+    name = checked_upload(upload)
+    if isinstance(parts, str | bytes) or not isinstance(parts, Iterable):
+        raise InvalidInput(f"parts must be an iterable of Part, not {type(parts).__name__}")
+    stored = list(parts)
+    if not stored or not all(isinstance(part, Part) for part in stored):
+        raise InvalidInput("parts must be one or more Part, as upload_part returns them")
+    if len({part.number for part in stored}) != len(stored):
+        raise InvalidInput("two parts have the same number")
+    ordered = tuple(sorted(stored, key=lambda part: part.number))
+    return OpSharedUpload(step=OpCompleteUpload(upload=name, parts=ordered))
+
+
+def checked_upload(upload: Any) -> str:
+    """Checks the id of an upload.
+
+    Raises:
+        InvalidInput: it is not one.
+    """
+    name = _text("upload", upload)
+    if not name:
+        raise InvalidInput(f"upload is the id of an upload, not {shown(upload)}")
+    return name
 
 
 def _length_range(value: Any) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from entrepot.raw import (
     OpPresign,
     OpRename,
     OpSetTags,
+    OpSharedUpload,
     OpWrite,
     RpAbortUpload,
     RpCopy,
@@ -25,6 +26,7 @@ from entrepot.raw import (
     RpPresign,
     RpRename,
     RpSetTags,
+    RpSharedUpload,
     RpWrite,
     oio,
 )
@@ -38,6 +40,7 @@ _CHANGES: Final = (
     "rename",
     "set_tags",
     "abort_upload",
+    "shared_upload",
     "presign_write",
     "presign_delete",
     "presign_post",
@@ -49,7 +52,7 @@ _CHANGES: Final = (
 class ReadOnlyLayer(Layer):
     """Refuses with `Unsupported`, before any I/O, every operation that would change the storage.
 
-    Refused are `write`, `create_dir`, `delete`, `copy`, `rename`, `abort_uploads`, and presigned requests that write
+    Refused are `write`, `create_dir`, `delete`, `copy`, `rename`, uploads in parts, and presigned requests that write
     or delete; the capability has none of them. The credentials still allow more to a program that has them. The
     service knows it too (`Context.is_read_only`), and removes nothing on its own, such as abandoned temporary files.
     """
@@ -88,6 +91,9 @@ class _ReadOnlyAccessor(LayeredAccessor):
 
     async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
         raise self._refused("abort_upload", path)
+
+    async def shared_upload(self, path: str, args: OpSharedUpload, content: bytes) -> RpSharedUpload:
+        raise self._refused("shared_upload", path)
 
     async def presign(self, path: str, args: OpPresign) -> RpPresign:
         if args.name not in {"read", "stat"}:

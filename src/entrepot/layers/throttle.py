@@ -22,7 +22,7 @@ _MOVES_BYTES: Final = frozenset({Operation.READER_READ, Operation.READER_NEXT, O
 _COUNTED: Final = frozenset({
     Operation.STAT, Operation.READ, Operation.WRITE, Operation.CREATE_DIR, Operation.DELETER_CLOSE,
     Operation.LISTER_NEXT, Operation.COPY, Operation.RENAME, Operation.LIST_UPLOADS, Operation.ABORT_UPLOAD,
-    Operation.GET_TAGS, Operation.SET_TAGS,
+    Operation.SHARED_UPLOAD, Operation.GET_TAGS, Operation.SET_TAGS,
 })  # fmt: skip
 
 

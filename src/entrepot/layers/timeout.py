@@ -40,7 +40,7 @@ Args = TypeVarTuple("Args")
 _STREAMING: Final = frozenset({
     Operation.READER_READ, Operation.READER_NEXT, Operation.READER_SEEK, Operation.WRITER_WRITE, Operation.LISTER_NEXT,
 })  # fmt: skip
-_CONTENT: Final = _STREAMING | {Operation.WRITER_CLOSE}
+_CONTENT: Final = _STREAMING | {Operation.WRITER_CLOSE, Operation.SHARED_UPLOAD}
 _COPYING: Final = frozenset({Operation.COPIER_NEXT, Operation.COPIER_CLOSE})
 _DELETING: Final = frozenset({Operation.DELETER_DELETE, Operation.DELETER_CLOSE})
 _ABORTING: Final = frozenset({Operation.WRITER_ABORT, Operation.COPIER_ABORT})

@@ -33,6 +33,7 @@ from .ops import (
     OpRead,
     OpRename,
     OpSetTags,
+    OpSharedUpload,
     OpStat,
     OpWrite,
 )
@@ -49,6 +50,7 @@ from .rps import (
     RpRead,
     RpRename,
     RpSetTags,
+    RpSharedUpload,
     RpStat,
     RpWrite,
 )
@@ -208,6 +210,19 @@ class Accessor:
     async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
         """Aborts a multipart upload; one that no longer exists is not an error. Requires `Capability.abort_upload`."""
         raise Unsupported("the service has no abort_upload")
+
+    async def shared_upload(self, path: str, args: OpSharedUpload, content: bytes) -> RpSharedUpload:
+        """Makes one step of an upload whose parts several processes send. Requires `Capability.shared_upload`.
+
+        Each step can be repeated: a part replaces the one of its number, and a completion whose object exists already,
+        made of these parts, succeeds.
+
+        Arguments:
+            path: the object.
+            args: the step.
+            content: the bytes of a part; otherwise empty.
+        """
+        raise Unsupported("the service has no shared_upload")
 
     async def presign(self, path: str, args: OpPresign) -> RpPresign:
         """Returns a request that others can send. It needs no I/O.

@@ -46,6 +46,7 @@ from .ops import (
     OpRead,
     OpRename,
     OpSetTags,
+    OpSharedUpload,
     OpStat,
     OpWrite,
 )
@@ -62,6 +63,7 @@ from .rps import (
     RpRead,
     RpRename,
     RpSetTags,
+    RpSharedUpload,
     RpStat,
     RpWrite,
 )
@@ -139,6 +141,9 @@ class LayeredAccessor(Accessor):
 
     async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
         return await self.inner.abort_upload(path, args)
+
+    async def shared_upload(self, path: str, args: OpSharedUpload, content: bytes) -> RpSharedUpload:
+        return await self.inner.shared_upload(path, args, content)
 
     async def presign(self, path: str, args: OpPresign) -> RpPresign:
         return await self.inner.presign(path, args)
@@ -238,6 +243,9 @@ class AroundAccessor(LayeredAccessor):
     def abort_upload(self, path: str, args: OpAbortUpload) -> Coro[RpAbortUpload]:
         return self.around_named(_ABORT_UPLOAD, path, self.inner.abort_upload, path, args)
 
+    def shared_upload(self, path: str, args: OpSharedUpload, content: bytes) -> Coro[RpSharedUpload]:
+        return self.around_named(_SHARED_UPLOAD, path, self.inner.shared_upload, path, args, content)
+
     def presign(self, path: str, args: OpPresign) -> Coro[RpPresign]:
         return self.around_named(_PRESIGN, path, self.inner.presign, path, args)
 
@@ -253,6 +261,7 @@ _STAT, _READ, _WRITE, _DELETE, _LIST = (
 _COPY, _RENAME, _CREATE_DIR, _PRESIGN = Operation.COPY, Operation.RENAME, Operation.CREATE_DIR, Operation.PRESIGN
 _GET_TAGS, _SET_TAGS = Operation.GET_TAGS, Operation.SET_TAGS
 _LIST_UPLOADS, _ABORT_UPLOAD = Operation.LIST_UPLOADS, Operation.ABORT_UPLOAD
+_SHARED_UPLOAD = Operation.SHARED_UPLOAD
 _READER_READ, _READER_SEEK = Operation.READER_READ, Operation.READER_SEEK
 _READER_NEXT, _READER_CLOSE = Operation.READER_NEXT, Operation.READER_CLOSE
 _WRITER_WRITE, _WRITER_CLOSE, _WRITER_ABORT = Operation.WRITER_WRITE, Operation.WRITER_CLOSE, Operation.WRITER_ABORT

@@ -33,6 +33,7 @@ class Operation(StrEnum):
     SET_TAGS = "set_tags"
     LIST_UPLOADS = "list_uploads"
     ABORT_UPLOAD = "abort_upload"
+    SHARED_UPLOAD = "shared_upload"
     PRESIGN = "presign"
 
     @property

@@ -16,11 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
 
 from entrepot.types import BytesRange
 
 from .record import record
+
+if TYPE_CHECKING:
+    from entrepot.types import Part
 
 T = TypeVar("T")
 Hint: TypeAlias = Annotated[T, "changes no result"]
@@ -381,6 +384,54 @@ class OpAbortUpload:
     """
 
     id: str
+
+
+@record
+class OpStartUpload:
+    """The start of an upload whose parts several processes send.
+
+    Arguments:
+        write: the metadata to store. It has no condition and does not append.
+    """
+
+    write: OpWrite
+
+
+@record
+class OpUploadPart:
+    """One part of such an upload.
+
+    Arguments:
+        upload: the storage's identifier of the upload.
+        number: the part's number in the object, from 1.
+    """
+
+    upload: str
+    number: int
+
+
+@record
+class OpCompleteUpload:
+    """The end of such an upload.
+
+    Arguments:
+        upload: the storage's identifier of the upload.
+        parts: all parts, in the order of their numbers.
+    """
+
+    upload: str
+    parts: tuple[Part, ...]
+
+
+@record
+class OpSharedUpload:
+    """Arguments of `shared_upload`: one step of an upload whose parts several processes send.
+
+    Arguments:
+        step: what to do. Its type says which step it is.
+    """
+
+    step: OpStartUpload | OpUploadPart | OpCompleteUpload
 
 
 DEFAULT_STAT: Final = OpStat()

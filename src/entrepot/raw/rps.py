@@ -13,7 +13,7 @@ from .record import record
 if TYPE_CHECKING:
     from dataclasses import dataclass
 
-    from entrepot.types import Upload
+    from entrepot.types import Part, Upload
 else:
     from entrepot.types.records import dataclass
 
@@ -106,6 +106,21 @@ class RpListUploads:
     uploads: Sequence[Upload]
     next_token: str | None = None
     listed_at: datetime | None = None
+
+
+@record
+class RpSharedUpload:
+    """Response of `shared_upload`: the result of the step.
+
+    Arguments:
+        upload: the storage's identifier of the upload that was started.
+        part: the part that was stored.
+        metadata: the metadata of the object that was completed.
+    """
+
+    upload: str | None = None
+    part: Part | None = None
+    metadata: Metadata | None = None
 
 
 @record

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .checksum import Checksum
     from .copied import Copied
     from .transfers import Progress, TreeReport, TreeStep, Usage
-    from .upload import Upload
+    from .upload import Part, Upload
 
 __all__ = [
     "BytesRange",
@@ -26,6 +26,7 @@ __all__ = [
     "Entry",
     "EntryMode",
     "Metadata",
+    "Part",
     "PresignedRequest",
     "Progress",
     "Scheme",
@@ -40,6 +41,7 @@ __getattr__ = lazy_names(
     {
         "Checksum": "checksum",
         "Copied": "copied",
+        "Part": "upload",
         "Progress": "transfers",
         "TreeReport": "transfers",
         "TreeStep": "transfers",

@@ -113,6 +113,7 @@ class Capability:
 
     list_uploads: bool = False
     abort_upload: bool = False
+    shared_upload: bool = False
 
     presign: bool = False
     presign_read: bool = False

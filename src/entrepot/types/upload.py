@@ -1,4 +1,4 @@
-"""`Upload`: a multipart upload in progress."""
+"""`Upload`: a multipart upload in progress. `Part`: a stored part of one."""
 
 from __future__ import annotations
 
@@ -24,3 +24,20 @@ class Upload:
     path: str
     id: str
     initiated: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stored part of an upload.
+
+    Arguments:
+        number: the part's number in the object, from 1.
+        etag: the storage's tag of the part.
+        size: the size in bytes.
+        checksum: the checksum that the storage requires again on completion, if any.
+    """
+
+    number: int
+    etag: str
+    size: int
+    checksum: str | None = None

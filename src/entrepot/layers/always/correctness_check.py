@@ -37,6 +37,8 @@ from entrepot.raw import (
     OpRead,
     OpRename,
     OpSetTags,
+    OpSharedUpload,
+    OpStartUpload,
     OpStat,
     OpWrite,
     RpAbortUpload,
@@ -50,6 +52,7 @@ from entrepot.raw import (
     RpRead,
     RpRename,
     RpSetTags,
+    RpSharedUpload,
     RpStat,
     RpWrite,
     WholeRead,
@@ -142,6 +145,13 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
     def abort_upload(self, path: str, args: OpAbortUpload) -> Coro[RpAbortUpload]:
         self._require("abort_upload", "abort_upload")
         return self.inner.abort_upload(path, args)
+
+    def shared_upload(self, path: str, args: OpSharedUpload, content: bytes) -> Coro[RpSharedUpload]:
+        self._require("shared_upload", "shared_upload")
+        _check_is_file(path)
+        if isinstance(args.step, OpStartUpload):
+            self.check("write", args.step.write)
+        return self.inner.shared_upload(path, args, content)
 
     def presign(self, path: str, args: OpPresign) -> Coro[RpPresign]:
         _check_expires(args.expires)

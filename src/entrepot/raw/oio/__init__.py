@@ -15,6 +15,8 @@ from .read.api import Read
 from .write.api import Write
 
 if TYPE_CHECKING:
+    from entrepot.types import Part
+
     from .copy.one_shot import OneShotCopier
     from .copy.ranged import RangedCopier, RangedUpload
     from .copy.staged import StagedCopier
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from .read.streamable import StreamableReader
     from .write.append import AppendWriter
     from .write.failed import FailedWriter
-    from .write.multipart import MultipartUpload, MultipartWriter, Part, PartSizes
+    from .write.multipart import MultipartUpload, MultipartWriter, PartSizes
     from .write.one_shot import OneShotWriter
     from .write.position import PositionedFile, PositionWriter
     from .write.staged import StagedWriter

@@ -10,6 +10,7 @@ from entrepot.raw import (
     DEFAULT_WRITE,
     AccessorInfo,
     OpAbortUpload,
+    OpCompleteUpload,
     OpCopy,
     OpGetTags,
     OpListUploads,
@@ -19,7 +20,10 @@ from entrepot.raw import (
     OpRead,
     OpRename,
     OpSetTags,
+    OpSharedUpload,
+    OpStartUpload,
     OpStat,
+    OpUploadPart,
     OpWrite,
     RpAbortUpload,
     RpCopy,
@@ -28,6 +32,7 @@ from entrepot.raw import (
     RpPresign,
     RpRename,
     RpSetTags,
+    RpSharedUpload,
     RpStat,
     RpWrite,
     WholeWrite,
@@ -47,7 +52,7 @@ from .core import S3Core
 from .deleter import S3Deletions
 from .deletion import MAX_DELETIONS
 from .location.buckets import zone_of
-from .multipart import MAX_PART, MAX_TOTAL, MIN_PART
+from .multipart import MAX_PART, MAX_TOTAL, MIN_PART, check_part_number
 from .post import post_form, post_request
 from .writer import S3Upload
 
@@ -117,6 +122,7 @@ CAPABILITY = Capability(
     set_tags=True,
     list_uploads=True,
     abort_upload=True,
+    shared_upload=True,
     presign=True,
     presign_read=True,
     presign_stat=True,
@@ -316,6 +322,18 @@ class S3Accessor(HttpStore[S3Core]):
     async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:
         await S3Upload(self._client, self._key(path), DEFAULT_WRITE).abort(args.id)
         return RpAbortUpload()
+
+    async def shared_upload(self, path: str, args: OpSharedUpload, content: bytes) -> RpSharedUpload:
+        match args.step:
+            case OpStartUpload(write=write):
+                return RpSharedUpload(upload=await S3Upload(self._client, self._key(path), write).initiate())
+            case OpUploadPart(upload=upload, number=number):
+                check_part_number(number)
+                part = S3Upload(self._client, self._key(path), DEFAULT_WRITE)
+                return RpSharedUpload(part=await part.upload_part(upload, number, [content]))
+            case OpCompleteUpload(upload=upload, parts=parts):
+                whole = S3Upload(self._client, self._key(path), DEFAULT_WRITE, may_be_complete=True)
+                return RpSharedUpload(metadata=await whole.complete(upload, parts))
 
     async def _explain(self, path: str, version: str) -> None:
         """Raises the reason why a version is refused, by a read of it: the response to a HEAD does not state it."""

@@ -83,6 +83,7 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         "write.parts_if_match": _MOTO_CONDITIONS,
         "write.if_not_exists_has_one_winner": Sometimes("it looks for the object and stores it without a lock between"),
         "uploads.young_uploads_are_left": _MOTO_UPLOADS,
+        "uploads.a_shared_upload_that_is_aborted_is_gone": "it responds with 500 to the end of an upload that it lacks",
         **all_of("presign", _MOTO_QUERY, "read", "read_of_a_range", "read_under_a_condition", "stat"),
         **all_of("presign", _MOTO_QUERY, "write", "write_under_a_condition", "delete"),
         **all_of("presign", _MOTO_QUERY, "missing_object_is_found_out_by_the_request"),

@@ -16,8 +16,8 @@ from entrepot.raw.http.stored_headers import write_conditions
 from entrepot.raw.http.transport import Header, HttpHeaders, HttpRequest
 from entrepot.raw.http.url import Query
 from entrepot.raw.http.xml import escaped
-from entrepot.raw.oio.write.multipart import MAX_PARTS, Part
-from entrepot.types import Metadata
+from entrepot.raw.oio.write.multipart import MAX_PARTS
+from entrepot.types import Metadata, Part
 
 from .core import NAMESPACE, S3Core, stated_version
 from .headers.checksums import MD5, Algorithm, completing, declared, whole_checksum
@@ -80,9 +80,18 @@ def presigned_part(core: S3Core, key: str, upload: str, number: int) -> HttpRequ
     Raises:
         InvalidInput: an upload cannot have such a part.
     """
+    check_part_number(number)
+    return core.on_object("PUT", key, _part_query(upload, number), core.fixed.customer_key)
+
+
+def check_part_number(number: int) -> None:
+    """Checks that an upload can have a part.
+
+    Raises:
+        InvalidInput: it cannot.
+    """
     if not 1 <= number <= MAX_PARTS:
         raise InvalidInput(f"the number of a part must be from 1 to {MAX_PARTS}, not {number}")
-    return core.on_object("PUT", key, _part_query(upload, number), core.fixed.customer_key)
 
 
 def copy_part(core: S3Core, key: str, upload: str, number: int, source: Sequence[Header], part: range) -> HttpRequest:

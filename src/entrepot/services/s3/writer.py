@@ -38,12 +38,13 @@ class S3Upload(MultipartUpload):
         client: sends the requests.
         key: the key of the object.
         args: the metadata to store, and the conditions.
+        may_be_complete: whether another process may have completed the upload already.
 
     Raises:
         InvalidInput: the key or the metadata cannot be sent.
     """
 
-    def __init__(self, client: HttpClient[S3Core], key: str, args: OpWrite) -> None:
+    def __init__(self, client: HttpClient[S3Core], key: str, args: OpWrite, *, may_be_complete: bool = False) -> None:
         self._client = client
         self._core = client.dialect
         self._key = key
@@ -52,6 +53,7 @@ class S3Upload(MultipartUpload):
         self._encryption = client.dialect.fixed.encryption
         self._is_encrypted = not self._encryption.is_requested  # as far as the responses about its parts say
         self._publication = Publication(client, key, args)
+        self._publication.is_unsure = may_be_complete
 
     async def store(self, content: bytes) -> Metadata:
         checksum = None if self._checksum is None else await self._checksum_of(content)

@@ -14,7 +14,7 @@ from entrepot.errors import Unsupported
 from entrepot.facade.operator import Operator
 from entrepot.raw import HINTS, OpCopy, OpDelete, OpList, OpRead, OpRename, OpStat, OpWrite
 from entrepot.raw.ops import option_type
-from entrepot.types import BytesRange
+from entrepot.types import BytesRange, Part
 
 from .case import Run, register
 from .expect import equal
@@ -70,6 +70,11 @@ _CALLS: Final[dict[str, dict[str, Call]]] = {
     "set_tags": {"set_tags": lambda operator, path: operator.set_tags(path, {})},
     "list_uploads": {"list_uploads": lambda operator, path: operator.list_uploads(path)},
     "abort_upload": {"abort_uploads": lambda operator, path: operator.abort_uploads(path, older_than=timedelta(1))},
+    "shared_upload": {
+        "start_upload": lambda operator, path: operator.start_upload(path),
+        "upload_part": lambda operator, path: operator.upload_part(path, "id", 1, b"content"),
+        "complete_upload": lambda operator, path: operator.complete_upload(path, "id", [Part(1, '"x"', 7)]),
+    },
     "presign": _PRESIGNS,
     **{name: {name: call} for name, call in _PRESIGNS.items()},
 }

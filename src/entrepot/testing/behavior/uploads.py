@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import anyio
 
+from entrepot.errors import NotFound
 from entrepot.types import Upload
 
 from .case import case
@@ -47,6 +48,35 @@ async def young_uploads_are_left(target: Target) -> None:
         aborted = await target.operator.abort_uploads(parent, older_than=timedelta(hours=1))
         equal(aborted, [], "the aborted uploads")
         equal(await _paths(target, parent), [f"{parent}file"], "the uploads that are left")
+
+
+@case("write", "shared_upload", "abort_upload", "read", "stat")
+async def parts_of_several_senders_make_an_object(target: Target) -> None:
+    """Parts arrive in any order, one of them twice. The object appears at the end, and a repeated end succeeds."""
+    path, operator = target.path(), target.operator
+    contents = [target.content(target.part), target.content(target.part), b"the end"]
+    upload = await operator.start_upload(path)
+    await operator.upload_part(path, upload, 2, target.content(target.part))
+    parts = [await operator.upload_part(path, upload, number, contents[number - 1]) for number in (3, 2, 1)]
+    equal(await operator.exists(path), expected=False, what="exists, before the upload ends")
+    metadata = await operator.complete_upload(path, upload, parts)
+    size = sum(map(len, contents))
+    equal(metadata.content_length, size, "the length that the end states")
+    equal((await operator.complete_upload(path, upload, parts)).content_length, size, "the length at a repeated end")
+    equal(await operator.read(path), b"".join(contents), "the content")
+
+
+@case("write", "shared_upload", "abort_upload", "stat")
+async def a_shared_upload_that_is_aborted_is_gone(target: Target) -> None:
+    """An aborted upload leaves no object, and aborting it again is not an error."""
+    path, operator = target.path(), target.operator
+    upload = await operator.start_upload(path)
+    part = await operator.upload_part(path, upload, 1, b"content")
+    await operator.abort_upload(path, upload)
+    await operator.abort_upload(path, upload)
+    with target.raises(NotFound, "complete_upload", path=path):
+        await operator.complete_upload(path, upload, [part])
+    equal(await operator.exists(path), expected=False, what="exists, after the upload was aborted")
 
 
 @asynccontextmanager

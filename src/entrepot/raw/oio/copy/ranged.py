@@ -30,8 +30,8 @@ from entrepot.types import Metadata
 from .staged import StagedCopier
 
 if TYPE_CHECKING:
-    from entrepot.raw.oio.write.multipart import Part
     from entrepot.raw.runtime import Window
+    from entrepot.types import Part
 
 
 class RangedUpload(ABC):

@@ -34,42 +34,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from entrepot.errors import Error, InvalidInput, Unsupported
 from entrepot.types import Metadata
+from entrepot.types.upload import Part
 
 from .byte_queue import ByteQueue
 from .parts_in_flight import PartsInFlight
 from .staged import StagedWriter, with_length
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass
-
     from entrepot.raw.ops import OpWrite
     from entrepot.raw.runtime import Window
     from entrepot.types import Capability
-else:
-    from entrepot.types.records import dataclass
 
 MAX_PARTS: Final = 10_000
 _FIRST_SIZE: Final = 8 * 1024 * 1024
 _STEP_UNIT: Final = 1024
 _ROUND: Final = 1024 * 1024
 _GROW_TO: Final = 5 * 1024**4
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A stored part of an upload.
-
-    Arguments:
-        number: the part's number in the object, from 1.
-        etag: the storage's tag of the part.
-        size: the size in bytes.
-        checksum: the checksum that the storage requires again on completion, if any.
-    """
-
-    number: int
-    etag: str
-    size: int
-    checksum: str | None = None
 
 
 class MultipartUpload:
