@@ -184,6 +184,42 @@ def test_a_killed_client_goes_on_where_it_was(cluster, client, tmp_path) -> None
     assert not there.blocking().exists(".entrepot/lock")
 
 
+@pytest.mark.parametrize(("size", "part"), [(64 << 20, 8 << 20), pytest.param(2 << 30, 64 << 20, marks=SOAK)])
+def test_a_large_object_is_sent_by_all_workers(client, tmp_path, seaweedfs_server, size, part) -> None:
+    (tmp_path / "here").mkdir()
+    with (tmp_path / "here" / "large").open("wb") as file:
+        for number in range(size >> 20):
+            file.write(Random(number).randbytes(1 << 20))
+    (tmp_path / "here" / "small").write_bytes(b"small")
+    here, bucket = Operator(Fs(tmp_path / "here")), Operator(s3_config(seaweedfs_server))
+    time.sleep(2.1)  # so that the etags of the files are strong
+
+    def stop(report: ClusterReport) -> None:
+        if report.tasks == 5:
+            raise KeyboardInterrupt
+
+    options = {"large": 16 << 20, "part": part}
+    with pytest.raises(KeyboardInterrupt):
+        copy_tree(client, here, bucket, progress=stop, **options)
+    state = bucket.at(".entrepot/").blocking()
+    sent = [entry.path for entry in state.list("large/", recursive=True) if entry.name[0].isdigit()]
+    assert 2 <= len(sent) < size // part
+    assert not bucket.blocking().exists("large")
+    report = copy_tree(client, here, bucket, **options)
+    assert_adds_up(report, 2)
+    assert report.is_complete
+    assert report.tasks <= 2 + size // part - len(sent)
+    assert not [upload for upload in bucket.blocking().list_uploads() if upload.path == "large"]
+    assert not state.list("large/", recursive=True)
+    digests = [hashlib.sha256(), hashlib.sha256()]
+    for operator, digest in zip((here, bucket), digests, strict=True):
+        for piece in operator.blocking().reader("large", chunk=8 << 20):
+            digest.update(piece)
+    assert digests[0].digest() == digests[1].digest()
+    again = copy_tree(client, here, bucket, **options)
+    assert (again.skipped, again.done) == (2, 0)
+
+
 def test_faults_are_tried_again(client, tmp_path, seaweedfs_server) -> None:
     files = fill(tmp_path / "here", 200)
     bucket = Operator(s3_config(seaweedfs_server))

@@ -36,6 +36,7 @@ import entrepot
 from entrepot.integrations.dask import ManifestDamaged, read_manifest
 from entrepot.integrations.dask.cluster import check_travels, check_versions, connected
 from entrepot.integrations.dask.items import Batch, Item, Limits, cut
+from entrepot.integrations.dask.large import part_count, part_size
 from entrepot.integrations.dask.lock import LOCK, Lock
 from entrepot.integrations.dask.manifest import Row, record, recorded, rows_of, written
 from entrepot.integrations.dask.report import KEPT_FAILURES, ClusterReport, Outcome
@@ -301,6 +302,77 @@ def test_a_survey_that_fails_for_now_is_tried_again() -> None:
 
     report = Run(Here(), replace(job_of(done, []), survey=look), Window(4)).all("/")
     assert (tries, report.done, report.is_complete) == ([0, 1, 2], 5, True)
+
+
+class Large:
+    """A large object of three parts, which notes what is done with it."""
+
+    def __init__(self, failing: dict[int, Error] | None = None, ending: Error | None = None) -> None:
+        self.numbers = [1, 2, 3]
+        self.calls: list[str] = []
+        self._failing, self._ending = dict(failing or {}), ending
+
+    def task(self, number: int) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return self._send, (number,)
+
+    def _send(self, number: int) -> int:
+        self.calls.append(f"send {number}")
+        error = self._failing.get(number)
+        if error is not None:
+            if error.is_temporary:
+                del self._failing[number]
+            raise error
+        return number
+
+    def complete(self, results: Any) -> Outcome:
+        self.calls.append(f"complete {sorted(results)}")
+        if self._ending is not None:
+            raise self._ending
+        return Outcome(done=1)
+
+    def abort(self) -> None:
+        self.calls.append("abort")
+
+    def leave(self) -> None:
+        self.calls.append("leave")
+
+
+@pytest.mark.parametrize(
+    ("large", "is_done", "calls"),
+    [
+        (Large(), True, ["send 1", "send 2", "send 3", "complete [1, 2, 3]"]),
+        (Large({2: Timeout("late")}), True, ["send 1", "send 2", "send 3", "send 2", "complete [1, 2, 3]"]),
+        (Large({2: PermissionDenied("no")}), False, ["send 1", "send 2", "send 3", "abort"]),
+        (Large(ending=PermissionDenied("no")), False, ["send 1", "send 2", "send 3", "complete [1, 2, 3]", "abort"]),
+    ],
+)
+def test_a_large_object_ends_once(large: Large, is_done: bool, calls: list[str]) -> None:
+    job = job_of(done, [], spread=lambda _: large)
+    survey_one = replace(job, survey=lambda _: Survey((Batch.of(items(1)),)))
+    report = Run(Here(), survey_one, Window(3)).all("/")
+    assert large.calls == calls
+    assert (report.listed, report.done, report.failed) == (1, int(is_done), int(not is_done))
+
+
+def test_a_run_that_stops_leaves_its_large_objects() -> None:
+    def stop(report: ClusterReport) -> None:
+        if report.tasks == 2:
+            raise KeyboardInterrupt
+
+    large = Large()
+    job = replace(job_of(done, [], spread=lambda _: large), survey=lambda _: Survey((Batch.of(items(1)),)))
+    with pytest.raises(KeyboardInterrupt):
+        Run(Here(), job, Window(3), stop).all("/")
+    assert large.calls[-1] == "leave"
+
+
+@pytest.mark.parametrize(
+    ("size", "part", "expected", "count"),
+    [(64 << 20, 8 << 20, 8 << 20, 8), (10, 1, 5 << 20, 1), (5 << 40, 64 << 20, 525 << 20, 9987), (0, 8, 5 << 20, 1)],
+)
+def test_the_parts_of_a_large_object_are_at_most_ten_thousand(size: int, part: int, expected: int, count: int) -> None:
+    assert part_size(size, part, 5 << 20) == expected
+    assert part_count(size, expected) == count <= 10_000
 
 
 def test_an_error_of_the_progress_function_ends_the_run() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from entrepot import Error
+from entrepot.cli.clustered import copy_clustered
 from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of_metadata
 from entrepot.cli.places import Place, is_standard
@@ -33,6 +34,7 @@ from entrepot.cli.verb import verb
 @click.argument("target", type=PLACE, metavar="TARGET")
 @click.option("-r", "-R", "--recursive", "is_recursive", is_flag=True, help="Copy what is in a directory.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted copy: what the target has is not copied again.")
+@click.option("--cluster", metavar="ADDRESS", help="With -r: copy by the workers of a cluster of Dask (tcp://...).")
 @click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
 @with_tree_options
 @with_file_options
@@ -42,6 +44,7 @@ async def command(
     target: str,
     is_recursive: bool,
     resume: bool,
+    cluster: str | None,
     is_raw: bool,
     **options: Any,
 ) -> None:
@@ -56,6 +59,9 @@ async def command(
     if not is_recursive:
         check_for_files(options, has_checksum=True)
     keywords = file_keywords(options, options["chunk"])
+    if cluster is not None:
+        await _by_cluster(session, cluster, sources, target, options, is_recursive=is_recursive)
+        return
     if is_standard(target):
         await _to_output(session, sources, is_raw=is_raw)
     elif any(map(is_standard, sources)):
@@ -65,6 +71,22 @@ async def command(
     else:
         how = {"is_dry": options["dry_run"], "resume": resume, "skips_same": options["checksum"]}
         await _files(session, sources, target, keywords, is_raw=is_raw, how=how)
+
+
+async def _by_cluster(
+    session: Session,
+    cluster: str,
+    sources: tuple[str, ...],
+    target: str,
+    options: dict[str, Any],
+    *,
+    is_recursive: bool,
+) -> None:
+    if not is_recursive or len(sources) > 1:
+        raise click.UsageError("--cluster copies one directory, with -r")
+    source, place = session.find(sources[0]).as_directory(), session.find(target).as_directory()
+    session.check_values()
+    await copy_clustered(session, cluster, source, place, options, file_keywords(options, None))
 
 
 async def _files(

@@ -95,7 +95,7 @@ async def record(state: Operator, batch: Batch, rows: Iterable[Row]) -> None:
         batch: the batch.
         rows: one for each of its objects.
     """
-    name, content = f"{DONE}{batch.id}-{batch.attempt}{_SUFFIX}", written(batch, rows)
+    name, content = _name(batch), written(batch, rows)
     for pause in _PAUSES:
         try:
             await state.write(name, content)
@@ -130,6 +130,15 @@ async def _names(state: Operator, id_: str) -> AsyncIterator[str]:
         async for entry in lister:
             if not entry.is_dir:
                 yield entry.path
+
+
+def write_rows(state: BlockingOperator, batch: Batch, rows: Iterable[Row]) -> None:
+    """Writes the object of a batch that was done in this process. See `record`."""
+    state.write(_name(batch), written(batch, rows))
+
+
+def _name(batch: Batch) -> str:
+    return f"{DONE}{batch.id}-{batch.attempt}{_SUFFIX}"
 
 
 def read_manifest(state: BlockingOperator) -> Iterator[Row]:

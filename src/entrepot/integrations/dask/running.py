@@ -14,10 +14,10 @@ from entrepot.types.transfers import TreeComparison
 
 from .cluster import ClusterLike, DaskPool, check_travels, connected
 from .items import Batch, Item
-from .lock import LEASE, Lock
-from .manifest import DONE
+from .large import Spreader
+from .lock import LEASE, LOCK, Lock
 from .report import ClusterReport, Outcome
-from .schedule import Job, Run
+from .schedule import Job, Run, Spread, whole
 from .settings import Settings
 from .survey import STATE, Tree, Unit, stream
 from .tables import Table, check_parquet, run_table
@@ -134,6 +134,7 @@ def run(
     settings: Settings,
     work: Callable[[Batch], Outcome],
     lock: Lock | None = None,
+    spread: Callable[[Batch], Spread | None] = whole,
 ) -> ClusterReport:
     """Runs a job over a tree.
 
@@ -143,6 +144,7 @@ def run(
         settings: the keywords of the call.
         work: the task that does the work of a batch.
         lock: a lock that must be held.
+        spread: prepares a batch of one large object whose parts are tasks of their own.
     """
 
     def progress(report: ClusterReport) -> None:
@@ -157,6 +159,7 @@ def run(
         stream=partial(_streamed, tree),
         limits=settings.limits,
         attempts=settings.attempts,
+        spread=spread,
     )
     with connected(cluster, settings.timeout) as client:
         pool = DaskPool(client)
@@ -187,12 +190,14 @@ def transfer(cluster: ClusterLike, trees: tuple[Tree, Tree], settings: Settings,
             source=source,
             target=target,
             state=state if rules.has_manifest else None,
-            is_rerun=rules.has_manifest and _has_entries(state, DONE),
+            is_rerun=rules.has_manifest and _has_entries(state, "/", besides=LOCK),
             verify=rules.verify,
             compare=rules.compare,
             concurrent=settings.concurrent,
         )
-        report = run(cluster, source, settings, partial(run_copy, copying), lock)
+        can_copy = target.operator.info.capability.copy and is_same_store(source.operator, target.operator)
+        spread = Spreader(copying, settings.large, settings.part, is_server_side=can_copy)
+        report = run(cluster, source, settings, partial(run_copy, copying), lock, spread)
         if not rules.is_mirror or not report.is_complete:
             return report
         if not report.listed and source.path == "/":
@@ -222,6 +227,6 @@ def tabulate(
     return run(cluster, source, settings, partial(run_table, source, table))
 
 
-def _has_entries(operator: Operator, directory: str) -> bool:
+def _has_entries(operator: Operator, directory: str, besides: str | None = None) -> bool:
     lister = operator.blocking().lister(directory)
-    return any(entry.path != directory for entry in lister)
+    return any(entry.path not in {directory, besides} for entry in lister)

@@ -83,6 +83,19 @@ class Spread(Protocol):
         """
         ...
 
+    def leave(self) -> None:
+        """Ends the work of this run, which stops early: the parts are dropped if the next run cannot go on with them.
+
+        Raises:
+            Error: the storage refuses it.
+        """
+        ...
+
+
+def whole(_: Batch) -> Spread | None:
+    """Spreads no batch."""
+    return None
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -103,10 +116,10 @@ class Job:
     stream: Callable[[Unit], Iterator[Item | Unit]]
     limits: Limits = field(default_factory=Limits)
     attempts: int = ATTEMPTS
-    spread: Callable[[Batch], Spread | None] = lambda _: None
+    spread: Callable[[Batch], Spread | None] = whole
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Parts:
     """A large object whose parts are tasks.
 
@@ -151,6 +164,7 @@ class Run:
     _units: list[Unit] = field(default_factory=list)
     _batches: deque[Batch] = field(default_factory=deque)
     _stream: Iterator[Batch] | None = None
+    _spread: list[_Parts] = field(default_factory=list)
     _parts: deque[tuple[_Parts, int]] = field(default_factory=deque)
     _in_flight: dict[object, Unit | Batch | tuple[_Parts, int]] = field(default_factory=dict)
 
@@ -171,7 +185,16 @@ class Run:
                     self.progress(self.report)
         finally:
             self.pool.close()
+            self._leave()
         return self.report
+
+    def _leave(self) -> None:
+        """Ends the objects whose parts are not all sent. An error here does not hide the one that ended the run."""
+        for parts in self._spread:
+            try:
+                parts.spread.leave()
+            except Error as error:
+                self._note_error(error)
 
     def _start(self) -> bool:
         """Fills the window. Returns whether a task was started."""
@@ -199,6 +222,7 @@ class Run:
                 self._in_flight[self.pool.submit(self.job.work, batch)] = batch
                 return
             parts = _Parts(spread, batch)
+            self._spread.append(parts)
             self._parts.extend((parts, number) for number in spread.numbers)
             if not spread.numbers:  # an earlier run has sent all of them
                 self._complete(parts)
@@ -307,9 +331,11 @@ class Run:
         except Error as error:
             self._abort(parts, error)
         else:
+            self._spread.remove(parts)
             self._end_batch(parts.batch, outcome)
 
     def _abort(self, parts: _Parts, error: Error) -> None:
+        self._spread.remove(parts)
         try:
             parts.spread.abort()
         except Error as abort_error:

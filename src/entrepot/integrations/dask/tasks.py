@@ -57,6 +57,12 @@ class Copying:
     compare: TreeComparison | None = None
     concurrent: int = 16
 
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """The operators whose connections a task closes."""
+        state = () if self.state is None else (self.state,)
+        return self.source.operator, self.target.operator, *state
+
 
 def run_survey(tree: Tree, limits: Limits, unit: Unit) -> Survey:
     """A task: surveys a unit."""
@@ -65,7 +71,7 @@ def run_survey(tree: Tree, limits: Limits, unit: Unit) -> Survey:
 
 def run_copy(copying: Copying, batch: Batch) -> Outcome:
     """A task: copies the objects of a batch, except those that are done."""
-    return run_on_loop(copy_batch(copying, batch), copying.source.operator, copying.target.operator)
+    return run_on_loop(copy_batch(copying, batch), *copying.operators)
 
 
 def run_delete(tree: Tree, batch: Batch) -> Outcome:
@@ -179,6 +185,16 @@ async def _known(copying: Copying, batch: Batch, items: list[Item]) -> dict[str,
         results = await each(kept, copying.concurrent, lambda item: _has_same_content(copying, item))
         kept = [item for item, is_same_content in results if is_same_content is True]
     return {item.path: Row(item.path, item.size, rows[item.path].etag, "skipped") for item in kept}
+
+
+def is_done(copying: Copying, batch: Batch) -> bool:
+    """Whether the manifest or the target may have the objects of a batch already, so that its task looks at them."""
+    if copying.compare is not None:
+        items = batch.items()
+        return bool(run_on_loop(_same(copying, items, copying.compare), *copying.operators))
+    if copying.state is None or not copying.is_rerun:
+        return False
+    return bool(run_on_loop(_known(copying, batch, batch.items()), *copying.operators))
 
 
 async def _same(copying: Copying, items: list[Item], compare: TreeComparison) -> dict[str, Row]:
