@@ -17,6 +17,7 @@ import pytest
 from entrepot import AlreadyExists, ConfigInvalid, InvalidInput, NotFound, Operator, Timeout, Unexpected
 from entrepot.layers import ChaosLayer
 from entrepot.services import Fs
+from tests.cli.running import run
 from tests.conftest import s3_config
 
 pytest.importorskip("distributed")
@@ -262,7 +263,7 @@ def test_a_mirror_has_what_the_source_has(client, tmp_path) -> None:
         sync_tree(client, there, there, "flat/", "/", delete=True)
 
 
-def test_tables_have_a_row_for_each_file(client, tmp_path) -> None:
+async def test_tables_have_a_row_for_each_file(client, tmp_path) -> None:  # async, as a cell of a notebook is
     parquet = pytest.importorskip("pyarrow.parquet")
     files = fill(tmp_path / "here", 120)
     here, there = Operator(Fs(tmp_path / "here")), Operator(Fs(tmp_path / "there"))
@@ -293,6 +294,30 @@ def test_bad_clusters_and_missing_directories_are_errors(client, tmp_path) -> No
     with pytest.raises(InvalidInput, match="not connected"):
         copy_tree(closed, here, there)
     assert not there.blocking().exists(".entrepot/lock")
+
+
+def test_the_command_copies_by_a_cluster(cluster, tmp_path) -> None:
+    files = fill(tmp_path / "here", 40)
+    command = ("cp", "-r", "--cluster", cluster.scheduler_address)
+    first = run(*command, "here", "there", cwd=tmp_path)
+    assert (first.code, first.err) == (0, "40 of 40 files (27.6 KiB) copied\n"), first
+    assert read_all(Operator(Fs(tmp_path / "there"))) == files
+    again = run(*command, "here", "there", cwd=tmp_path)
+    assert (again.code, again.err) == (0, "0 of 40 files (0 B) copied, 40 skipped\n")
+    (tmp_path / "here" / "gone").symlink_to("nowhere")
+    broken = run(*command, "--size-only", "here", "there", cwd=tmp_path)
+    assert broken.code != 0
+    assert "gone" in broken.err
+    for options, said in (
+        (("--dry-run",), "--dry-run does not go"),
+        (("--checksum", "--update"), "exclude each other"),
+    ):
+        refused = run(*command, *options, "here", "there", cwd=tmp_path)
+        assert (refused.code, said in refused.err) == (2, True)
+    alone = run("cp", "--cluster", cluster.scheduler_address, "here/gone", "there", cwd=tmp_path)
+    assert (alone.code, "one directory, with -r" in alone.err) == (2, True)
+    lost = run("cp", "-r", "--cluster", "tcp://127.0.0.1:1", "here", "elsewhere", cwd=tmp_path)
+    assert (lost.code, "no scheduler of Dask answers at tcp://127.0.0.1:1" in lost.err) == (2, True)
 
 
 def test_a_lost_scheduler_is_an_error_and_a_rerun_goes_on(client, tmp_path) -> None:

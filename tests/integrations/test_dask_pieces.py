@@ -171,7 +171,7 @@ async def test_surveys_find_each_object_once(name: str, probe: int, is_ordered: 
         units += result.units
         assert sum(batch.keys for batch in result.batches) <= probe
         if result.is_too_large:
-            streamed = [one async for one in stream(tree, unit)]
+            streamed = list(stream(tree, unit))
             units += [one for one in streamed if isinstance(one, Unit)]
             found += cut([one for one in streamed if isinstance(one, Item)], limits)
     assert sorted(paths_of(found)) == sorted(TREES[name])
@@ -352,6 +352,23 @@ def test_a_large_object_ends_once(large: Large, is_done: bool, calls: list[str])
     report = Run(Here(), survey_one, Window(3)).all("/")
     assert large.calls == calls
     assert (report.listed, report.done, report.failed) == (1, int(is_done), int(not is_done))
+
+
+def test_a_large_object_without_missing_parts_is_completed_at_once() -> None:
+    large = Large()
+    large.numbers = []
+    job = replace(job_of(done, [], spread=lambda _: large), survey=lambda _: Survey((Batch.of(items(1)),)))
+    assert Run(Here(), job, Window(3)).all("/").done == 1
+    assert large.calls == ["complete []"]
+
+
+def test_a_large_object_that_cannot_be_started_has_failed() -> None:
+    def refuse(_: Batch) -> None:
+        raise PermissionDenied("no")
+
+    job = replace(job_of(done, [], spread=refuse), survey=lambda _: Survey((Batch.of(items(1)),)))
+    report = Run(Here(), job, Window(3)).all("/")
+    assert (report.listed, report.failed, report.failures[0].path) == (1, 1, "d/000000")
 
 
 def test_a_run_that_stops_leaves_its_large_objects() -> None:

@@ -22,9 +22,9 @@ from entrepot import Entry, Metadata, NotFound, Operator, Part, Unexpected
 from entrepot.blocking import BlockingOperator
 
 from .items import Batch, Item
-from .manifest import Row, write_rows
+from .manifest import Row, has_record, write_rows
 from .report import Outcome
-from .tasks import Copying, is_done, run_on_loop
+from .tasks import Copying, run_on_loop
 
 MAX_PARTS: Final = 10_000
 RECORDS: Final = "large/"
@@ -172,11 +172,20 @@ class Spreader:
         if batch.keys != 1 or batch.size < self.least or self.is_server_side or not capability.shared_upload:
             return None
         (item,) = batch.items()
-        if is_done(self.copying, batch):  # the task of the batch finds out what of it is left to do
+        if self._may_be_done(batch, item):  # the task of the batch finds out whether it is
             return None
         metadata = self.copying.source.operator.blocking().stat(self.copying.source.at(item.path))
         large, sent = self._continued(batch, item, metadata) or (self._started(batch, item, metadata), [])
         return SpreadObject(large, batch, sent)
+
+    def _may_be_done(self, batch: Batch, item: Item) -> bool:
+        """Whether the target, or the manifest, has the object already."""
+        copying = self.copying
+        if copying.compare is not None:
+            target = copying.target
+            (found,) = target.operator.blocking().stat_many([target.at(item.path)])
+            return found is not None and found.content_length == item.size
+        return copying.state is not None and copying.is_rerun and has_record(copying.state.blocking(), batch)
 
     def _started(self, batch: Batch, item: Item, metadata: Metadata) -> LargeObject:
         target, copying = self.copying.target, self.copying

@@ -137,6 +137,11 @@ def write_rows(state: BlockingOperator, batch: Batch, rows: Iterable[Row]) -> No
     state.write(_name(batch), written(batch, rows))
 
 
+def has_record(state: BlockingOperator, batch: Batch) -> bool:
+    """Whether the manifest has an object about a batch."""
+    return any(not entry.is_dir for entry in state.lister(f"{DONE}{batch.id}"))
+
+
 def _name(batch: Batch) -> str:
     return f"{DONE}{batch.id}-{batch.attempt}{_SUFFIX}"
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,13 +12,13 @@ from entrepot import AlreadyExists, InvalidInput, NotFound, Operator, PathFilter
 from entrepot.types.transfers import TreeComparison
 
 from .cluster import ClusterLike, DaskPool, check_travels, connected
-from .items import Batch, Item
+from .items import Batch
 from .large import Spreader
 from .lock import LEASE, LOCK, Lock
 from .report import ClusterReport, Outcome
 from .schedule import Job, Run, Spread, whole
 from .settings import Settings
-from .survey import STATE, Tree, Unit, stream
+from .survey import STATE, Tree, stream
 from .tables import Table, check_parquet, run_table
 from .tasks import Copying, Verification, run_copy, run_prune, run_survey
 from .window import PER_THREAD, Window
@@ -156,7 +155,7 @@ def run(
     job = Job(
         survey=partial(run_survey, tree, settings.limits),
         work=work,
-        stream=partial(_streamed, tree),
+        stream=partial(stream, tree),
         limits=settings.limits,
         attempts=settings.attempts,
         spread=spread,
@@ -165,17 +164,6 @@ def run(
         pool = DaskPool(client)
         window = Window(settings.in_flight or pool.size * PER_THREAD)
         return Run(pool, job, window, progress).all(tree.path)
-
-
-def _streamed(tree: Tree, unit: Unit) -> Iterator[Item | Unit]:
-    """Streams a level in this process, through an event loop of its own."""
-    found = stream(tree, unit)
-    with asyncio.Runner() as runner:
-        try:
-            while (item := runner.run(anext(found, None))) is not None:
-                yield item
-        finally:
-            runner.run(found.aclose())
 
 
 def transfer(cluster: ClusterLike, trees: tuple[Tree, Tree], settings: Settings, rules: Rules) -> ClusterReport:

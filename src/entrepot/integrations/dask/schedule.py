@@ -179,7 +179,7 @@ class Run:
         """
         self._units.append(Unit((directory,)))
         try:
-            while self._start() or self._in_flight:
+            while self._start():
                 self._end(*self.pool.take())
                 if self.progress is not None:
                     self.progress(self.report)
@@ -197,13 +197,13 @@ class Run:
                 self._note_error(error)
 
     def _start(self) -> bool:
-        """Fills the window. Returns whether a task was started."""
-        has_started = False
+        """Fills the window. Returns whether a task is in flight."""
         while len(self._in_flight) < self.window.size and self._start_one():
-            has_started = True
-        return has_started
+            pass
+        return bool(self._in_flight)
 
     def _start_one(self) -> bool:
+        """Takes up the next piece of work. Returns whether there was one."""
         if self._parts:
             self._start_part(*self._parts.popleft())
         elif self._next_batch():

@@ -17,7 +17,7 @@ of a large directory are listed twice: less than one part in a hundred of the re
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
@@ -112,16 +112,16 @@ async def survey(tree: Tree, unit: Unit, limits: Limits) -> Survey:
     return await _level(tree, unit, limits)
 
 
-async def stream(tree: Tree, unit: Unit) -> AsyncGenerator[Item | Unit, None]:
-    """Yields the files of one level as they are listed, and a unit for each directory.
+def stream(tree: Tree, unit: Unit) -> Iterator[Item | Unit]:
+    """Yields the files of one level as they are listed, and a unit for each directory. It lists in this process.
 
     Arguments:
         tree: the tree.
         unit: the level.
     """
     choose = _Chooser(tree)
-    async with tree.operator.lister(unit.directories[0]) as lister:
-        async for entry in lister:
+    with tree.operator.blocking().lister(unit.directories[0]) as lister:
+        for entry in lister:
             if choose.is_directory(entry, unit.directories[0]):
                 yield Unit((entry.path,))
             elif choose.accepts(entry):

@@ -187,16 +187,6 @@ async def _known(copying: Copying, batch: Batch, items: list[Item]) -> dict[str,
     return {item.path: Row(item.path, item.size, rows[item.path].etag, "skipped") for item in kept}
 
 
-def is_done(copying: Copying, batch: Batch) -> bool:
-    """Whether the manifest or the target may have the objects of a batch already, so that its task looks at them."""
-    if copying.compare is not None:
-        items = batch.items()
-        return bool(run_on_loop(_same(copying, items, copying.compare), *copying.operators))
-    if copying.state is None or not copying.is_rerun:
-        return False
-    return bool(run_on_loop(_known(copying, batch, batch.items()), *copying.operators))
-
-
 async def _same(copying: Copying, items: list[Item], compare: TreeComparison) -> dict[str, Row]:
     """The objects that the target has already."""
     paths = [copying.target.at(item.path) for item in items]
