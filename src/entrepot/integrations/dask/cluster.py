@@ -110,7 +110,7 @@ def check_travels(operator: Operator, role: str) -> None:
 
     Arguments:
         operator: the operator.
-        role: what it is in the call: `"source"` or `"target"`.
+        role: its role in the call: `"source"` or `"target"`.
 
     Raises:
         InvalidInput: it is not an operator, or cannot be pickled.
@@ -171,5 +171,5 @@ class DaskPool(Pool):
 
 
 def _lost() -> Unexpected:
-    message = "the scheduler was lost, or cancelled the tasks: run again, and what is done is skipped"
+    message = "the scheduler was lost, or cancelled the tasks: run again, and finished tasks are skipped"
     return Unexpected(message, is_temporary=True)

@@ -1,8 +1,8 @@
 """A large object, spread over the workers by its parts.
 
 Theory of operation. The client starts an upload, the workers read ranges of the source and send them as parts, and the
-client completes it. Each range names the etag of the source, so that all parts are of one content. What a run knows of
-the upload is in the manifest, as soon as it is known:
+client completes it. Each range names the etag of the source, so that all parts are of one content. The state of
+the upload is in the manifest:
 
 - `large/<id>/upload.json`: the id of the upload and the size of the parts, written before the first part is sent;
 - `large/<id>/<number>.json`: a part that is stored, written by the worker that sent it.
@@ -36,7 +36,7 @@ _HEADERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class LargeObject:
-    """What a worker needs to know to send parts.
+    """The arguments of a worker that sends parts.
 
     Arguments:
         copying: the source and the target.
@@ -97,7 +97,7 @@ class SpreadObject:
     """A large object in the client, from its start to its end.
 
     Arguments:
-        large: what the workers know.
+        large: the arguments of the workers.
         batch: its batch.
         sent: the parts that an earlier run has sent.
     """

@@ -1,7 +1,7 @@
 """The manifest of a run: one object for each task that ended, in JSON lines.
 
 The first line is about the batch: `{"batch": id, "attempt": 0, "keys": 2}`. Each other line is about one object:
-`{"path": ..., "size": ..., "etag": ..., "state": "done"}`. The etag is that of the target. The state is `"done"`,
+`{"path": ..., "size": ..., "etag": ..., "state": "done"}`. The etag is the one of the copy. The state is `"done"`,
 `"skipped"` or `"failed"`; a failed one has `"error"` as well. Objects of the manifest are written once and never
 changed, so that any number of workers write at the same time. Their names are `done/<id>-<attempt>.jsonl`.
 """
@@ -28,12 +28,12 @@ _PAUSES: Final = (0.1, 0.5, 2.0)
 
 
 class ManifestDamaged(Unexpected):
-    """An object of a manifest is not what was written. A rerun copies its batch again."""
+    """An object of a manifest is damaged. A rerun copies its batch again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one object.
+    """The result for one object.
 
     Arguments:
         path: its path, relative to the tree.
@@ -109,7 +109,7 @@ async def record(state: Operator, batch: Batch, rows: Iterable[Row]) -> None:
 
 
 async def recorded(state: Operator, batch: Batch) -> dict[str, Row]:
-    """What earlier runs did with the objects of a batch, by path. What was done outranks what failed.
+    """The results of earlier runs for the objects of a batch, by path. A success outranks a failure.
 
     Arguments:
         state: the operator of the manifest.
@@ -147,7 +147,7 @@ def _name(batch: Batch) -> str:
 
 
 def read_manifest(state: BlockingOperator) -> Iterator[Row]:
-    """Yields what the runs of a manifest did, task by task, in no order. An object of several attempts has several.
+    """Yields the results of all runs, task by task, in no order. An object of several attempts has several.
 
     Arguments:
         state: the operator of the manifest, at its directory: `target.at("b/.entrepot/").blocking()`.

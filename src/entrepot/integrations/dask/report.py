@@ -1,4 +1,4 @@
-"""What a run over a cluster did."""
+"""The report of a run over a cluster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEPT_FAILURES: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one task did.
+    """The result of one task.
 
     Arguments:
         done: objects that were copied, deleted, hashed or listed.
@@ -31,7 +31,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ClusterReport:
-    """What a run did. At its end, `done + skipped + failed` is `listed`.
+    """The result of a run. At its end, `done + skipped + failed` is `listed`.
 
     Arguments:
         listed: the objects that the listing of the source has.
@@ -76,7 +76,7 @@ class ClusterReport:
         """Returns the report with one more task.
 
         Arguments:
-            outcome: what the task did.
+            outcome: the result of the task.
             failed: how many of its failures are final; the others are tried again.
         """
         kept = (*self.failures, *outcome.failures[: max(0, KEPT_FAILURES - len(self.failures))]) if failed else None

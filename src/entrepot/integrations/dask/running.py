@@ -1,4 +1,4 @@
-"""What the public calls have in common: checks of their arguments, and the run of a job over a cluster."""
+"""The shared parts of the public calls: checks of their arguments, and the run of a job over a cluster."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def tree_of(operator: Operator, path: Any, role: str, include: Patterns = (), ex
     Arguments:
         operator: the operator.
         path: the directory, with or without a trailing slash.
-        role: what it is in the call: `"source"` or `"target"`.
+        role: its role in the call: `"source"` or `"target"`.
         include: patterns of files.
         exclude: patterns of files to leave out.
 
@@ -108,7 +108,7 @@ def is_below(inner: Tree, outer: Tree) -> bool:
 
 
 def is_same_store(first: Operator, second: Operator) -> bool:
-    """Whether two operators use one store. Their configurations know, and are what their pickles have."""
+    """Whether two operators use one store. Their configurations, which their pickles have, decide."""
     _, (_, config, *_) = first.__reduce__()
     _, (_, other, *_) = second.__reduce__()
     return bool(config.is_same_store(other))

@@ -7,7 +7,7 @@ results of the surveys in flight, one bounded number of batches each, whatever t
 survey can return at once is streamed by the client itself, a batch whenever there is room.
 
 A task that ended is counted and forgotten. Its objects that failed with a temporary error become a batch for the next
-attempt, after the batches that wait. An error of a whole batch, such as that of a worker that died again and again, is
+attempt, after the batches that wait. An error of a whole batch, such as a worker that died again and again, is
 the error of each of its objects.
 """
 
@@ -99,7 +99,7 @@ def whole(_: Batch) -> Spread | None:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a run does.
+    """The functions and limits of a run.
 
     Arguments:
         survey: a task: surveys a unit, and returns a `Survey`.
@@ -151,7 +151,7 @@ class Run:
         progress: called after each task.
 
     Attributes:
-        report: what was done so far.
+        report: the report so far.
         waiting: the most batches that have waited at one time.
     """
 

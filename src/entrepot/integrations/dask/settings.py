@@ -33,7 +33,7 @@ class RunOptions(TypedDict, total=False):
         in_flight: tasks in flight, at most. By default two for each thread of the workers.
         timeout: seconds to wait for the scheduler and its first worker. By default 10.
         progress: a function that is called after each task with the `ClusterReport` so far, in the calling thread.
-            What it raises ends the run.
+            An exception in it ends the run.
     """
 
     keys: int

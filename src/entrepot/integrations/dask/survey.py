@@ -48,7 +48,7 @@ class Tree:
 
     @property
     def prefix(self) -> str:
-        """What the paths of its objects start with."""
+        """The start of the paths of its objects."""
         return "" if self.path == "/" else self.path
 
     def at(self, path: str) -> str:
@@ -65,8 +65,8 @@ class Unit:
     """A part of a tree that one task surveys.
 
     Arguments:
-        directories: the directories, in the order of the listing, with what is in them.
-        after: list only what comes after this path. By default all.
+        directories: the directories, in the order of the listing, with their content.
+        after: list only entries after this path. By default all.
         is_level: whether the directory, the only one, is listed by one level.
         attempt: how often the survey was tried before.
     """
@@ -79,11 +79,11 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a survey found.
+    """The result of a survey.
 
     Arguments:
         batches: the objects.
-        units: what is still to be surveyed.
+        units: the parts that are still to be surveyed.
         is_too_large: whether the unit is a level with too many names for one result, which cannot be continued.
     """
 
@@ -186,7 +186,7 @@ async def _level(tree: Tree, unit: Unit, limits: Limits) -> Survey:
 
 @dataclass(slots=True)
 class _Level:
-    """What was found in one level so far."""
+    """The entries of one level so far."""
 
     limits: Limits
     can_group: bool

@@ -139,7 +139,7 @@ async def _survey(tree: Tree, limits: Limits, unit: Unit) -> Survey:
 
 
 async def copy_batch(copying: Copying, batch: Batch) -> Outcome:
-    """Copies the objects of a batch, and records what became of each."""
+    """Copies the objects of a batch, and records the result of each."""
     await pause_before(batch)
     items = batch.items()
     known = await _known(copying, batch, items)
@@ -204,7 +204,7 @@ async def _same(copying: Copying, items: list[Item], compare: TreeComparison) ->
 
 
 def _is_kept(copying: Copying, row: Row, found: Metadata | None) -> bool:
-    """Whether the target still has what the manifest says."""
+    """Whether the target still has the object of the manifest."""
     if found is None or (row.size is not None and found.content_length != row.size):
         return False
     if copying.verify != "etag" or row.etag is None or found.etag is None:

@@ -38,8 +38,8 @@ def copy_tree(
     the target. Each object is copied as by `Operator.copy_to`. Existing files are replaced, and other files of the
     target stay. What fails does not stop the others, and is in the report.
 
-    The target keeps a manifest in `.entrepot/` of its directory. A rerun copies what is missing in it, and what
-    `verify` finds changed.
+    The target keeps a manifest in `.entrepot/` of its directory. A rerun copies the files that are missing in it, and
+    those that `verify` finds changed.
 
     Arguments:
         cluster: a `distributed.Client`, a cluster, or the address of a scheduler.
@@ -58,7 +58,7 @@ def copy_tree(
         options: see `RunOptions`.
 
     Returns:
-        What was done. `report.check()` raises if something failed.
+        The report. `report.check()` raises if something failed.
 
     Raises:
         NotFound: the directory does not exist.
@@ -92,7 +92,7 @@ def sync_tree(
 ) -> ClusterReport:
     """Brings a directory of another operator up to date, by the workers of a cluster.
 
-    It is `copy_tree` without a manifest: each object is compared with that of the target, which takes one `stat` each.
+    It is `copy_tree` without a manifest: each object is compared with the target, by one `stat` each.
 
     Arguments:
         cluster: see `copy_tree`.
@@ -110,7 +110,7 @@ def sync_tree(
         options: see `RunOptions`.
 
     Returns:
-        What was done. Deletions that failed are in `errors`.
+        The report. Deletions that failed are in `errors`.
 
     Raises:
         NotFound: the directory does not exist, or `delete` is True and the root to copy is empty.
@@ -214,7 +214,7 @@ def checksum_tree(
 ) -> ClusterReport:
     """Reads every file below a directory, and writes the digests as files of Parquet. Requires the extra `pyarrow`.
 
-    The files are those of `list_tree`, with one more column, which has the name of the algorithm and the digest in
+    The files are as `list_tree` writes them, with one more column. It has the name of the algorithm, and the digest in
     hexadecimal.
 
     Arguments:
