@@ -219,6 +219,11 @@ def test_a_large_object_is_sent_by_all_workers(client, tmp_path, seaweedfs_serve
     assert digests[0].digest() == digests[1].digest()
     again = copy_tree(client, here, bucket, **options)
     assert (again.skipped, again.done) == (2, 0)
+    assert sync_tree(client, here, bucket, **options).skipped == 2
+    bucket.blocking().write("large", b"damaged")
+    assert sync_tree(client, here, bucket, compare="size", **options).done == 1
+    assert bucket.blocking().stat("large").content_length == size
+    assert not bucket.blocking().list_uploads()
 
 
 def test_faults_are_tried_again(client, tmp_path, seaweedfs_server) -> None:

@@ -24,6 +24,7 @@ from entrepot import (
     Metadata,
     NotFound,
     Operator,
+    Part,
     PermissionDenied,
     PresignedRequest,
     Reader,
@@ -250,6 +251,13 @@ async def dangling_uploads(op: Operator) -> None:
         assert_type(upload.initiated, datetime | None)
     assert_type(await op.abort_uploads("a/", older_than=timedelta(days=1), concurrent=2), list[Upload])
     await op.abort_uploads("a/")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    upload_id = await op.start_upload("a", content_type="text/plain")
+    assert_type(upload_id, str)
+    part = await op.upload_part("a", upload_id, 1, b"content")
+    assert_type(part, Part)
+    assert_type(await op.complete_upload("a", upload_id, [part]), Metadata)
+    assert_type(await op.abort_upload("a", upload_id), None)
+    assert_type(op.blocking().start_upload("a"), str)
 
 
 async def presigning(op: Operator) -> None:
