@@ -19,7 +19,7 @@ from typing import Final
 from entrepot.errors import ConditionNotMatch, Error, IsADirectory, NotFound, Unexpected
 from entrepot.raw.http.publication import object_exists
 from entrepot.raw.http.transport import Content
-from entrepot.raw.oio.write.multipart import MultipartUpload, Part
+from entrepot.raw.oio import MultipartUpload, Part
 from entrepot.raw.ops import OpWrite
 from entrepot.raw.path import get_parent
 from entrepot.raw.temporary_names import PREFIX
