@@ -74,7 +74,7 @@ def test_few_servers_of_every_run_lack_something_by_chance():
     """Those that look for an object and store it in two steps, or whose etags depend on the clock."""
     every_run = [name for name, target in TARGETS.items() if not target.needs_servers]
     by_chance = {name for name in every_run if any(isinstance(why, Sometimes) for why in LACKING[name].values())}
-    assert by_chance == {"moto", "webdav", "webdav_apache"}
+    assert by_chance == {"moto", "webdav", "webdav_apache", "webhdfs_httpfs"}
 
 
 def test_every_flag_has_a_case_that_it_is_refused_without():
