@@ -35,7 +35,7 @@ def test_endpoints(endpoint: str, expected: tuple[object, ...]) -> None:
         ({"endpoint": "bob@host", "user": "alice"}, "leave out one"),
         ({"endpoint": "host", "known_hosts_strategy": "none"}, "strict, accept, add"),
         ({"endpoint": "host", "connect_timeout": 0}, "connect_timeout must be more"),
-        ({"endpoint": "host", "max_connections": 0}, "max_connections must be more"),
+        ({"endpoint": "host", "idle_timeout": -1}, "idle_timeout must be more"),
         ({"endpoint": "host", "passphrase": "x"}, "key, which is not set"),
         ({"endpoint": "host", "root": "/a/../b"}, r"'\.\.'"),
     ],

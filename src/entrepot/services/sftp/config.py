@@ -21,7 +21,7 @@ STRATEGIES: Final = ("strict", "accept", "add")
 SCHEMES: Final = frozenset({"ssh", "sftp"})
 
 USERS: Final = 1_000
-"""How many callers share a connection: their requests carry identifiers."""
+"""How many callers share the connection of an event loop: their requests carry identifiers."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,6 @@ class Sftp(ServiceConfig):
         config_file: a configuration of ssh. By default `~/.ssh/config`, if it exists.
         connect_timeout: seconds in which the server must accept a login.
         idle_timeout: seconds without use after which the connection is closed.
-        max_connections: the most connections. One serves any number of calls, and is encrypted by one processor.
         fsync: whether the server is asked to force each file to its disk before it is published, if it can.
 
     Raises:
@@ -68,7 +67,6 @@ class Sftp(ServiceConfig):
     config_file: str | None = None
     connect_timeout: float = field(default=30.0, metadata={"read": parse_seconds})
     idle_timeout: float = field(default=60.0, metadata={"read": parse_seconds})
-    max_connections: int = 1
     fsync: bool = True
 
     def validate(self) -> None:
@@ -76,7 +74,7 @@ class Sftp(ServiceConfig):
         object.__setattr__(self, "known_hosts_strategy", self.known_hosts_strategy.lower())
         if self.known_hosts_strategy not in STRATEGIES:
             raise self.invalid(f"known_hosts_strategy must be one of {', '.join(STRATEGIES)}")
-        for name in ("connect_timeout", "idle_timeout", "max_connections"):
+        for name in ("connect_timeout", "idle_timeout"):
             if not getattr(self, name) > 0:
                 raise self.invalid(f"{name} must be more than 0")
         if self.passphrase is not None and self.key is None:
@@ -112,10 +110,7 @@ class Sftp(ServiceConfig):
         runtime = context.runtime
 
         def make() -> Pool[SftpSession]:
-            return Pool(
-                runtime, lambda: connect(runtime, self),
-                limit=self.max_connections, users=USERS, idle_seconds=self.idle_timeout,
-            )  # fmt: skip
+            return Pool(runtime, lambda: connect(runtime, self), limit=1, users=USERS, idle_seconds=self.idle_timeout)
 
         sessions = shared_pool(context, replace(self, root="/"), make)
         return SftpAccessor(runtime, sessions, normalize_root(self.root), self.host, fsync=self.fsync)
