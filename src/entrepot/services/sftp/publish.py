@@ -57,7 +57,8 @@ class Replacement(oio.PositionedFile):
     """
 
     __slots__ = (
-        "_file", "_fsync", "_is_new", "_may_be_published", "_opened_on", "_path", "_runtime", "_session", "_temporary",
+        "_file", "_fsync", "_is_new", "_may_be_published", "_opened_on", "_path", "_replaced", "_runtime", "_session",
+        "_temporary",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +73,7 @@ class Replacement(oio.PositionedFile):
         self._temporary: bytes | None = None
         self._file: asyncssh.SFTPClientFile | None = None
         self._may_be_published = False
+        self._replaced: asyncssh.SFTPAttrs | None = None
 
     async def write_at(self, offset: int, content: Sequence[bytes]) -> None:
         try:
@@ -88,6 +90,8 @@ class Replacement(oio.PositionedFile):
                 return metadata
             session, file = await self._opened()
             await write_blocks(self._runtime.window(IN_FLIGHT), session, file, offset, content)
+            if offset:  # the target may have changed since the first buffer
+                self._replaced = await self._check_target(session)
             return await self._take_effect(session, file)
         finally:
             await self._release()
@@ -97,6 +101,7 @@ class Replacement(oio.PositionedFile):
         try:
             session, file = await self._opened()
             await write(session, file)
+            self._replaced = await self._check_target(session)
             return await self._take_effect(session, file)
         except BaseException:
             await self._runtime.shield(self._abort_quietly)
@@ -138,7 +143,7 @@ class Replacement(oio.PositionedFile):
 
     async def _made(self, session: SftpSession) -> asyncssh.SFTPClientFile:
         """Makes the temporary file, after a look at the target, and its directory if that is missing."""
-        await self._check_target(session)
+        self._replaced = await self._check_target(session)
         parent = self._path.rpartition(b"/")[0]
         temporary = parent + b"/" + new_temporary_name().encode()
         try:
@@ -171,9 +176,8 @@ class Replacement(oio.PositionedFile):
         return attributes
 
     async def _take_effect(self, session: SftpSession, file: asyncssh.SFTPClientFile) -> Metadata:
-        replaced = await self._check_target(session)
-        if replaced is not None and replaced.permissions is not None:
-            await _give_permissions(session, file, replaced.permissions)
+        if self._replaced is not None and self._replaced.permissions is not None:
+            await _give_permissions(session, file, self._replaced.permissions)
         if self._fsync:
             await _force_to_disk(session, file)
         metadata = metadata_of(await session.request(file.stat()))
