@@ -17,6 +17,7 @@ from entrepot import ConfigInvalid, NotFound, Operator, Unexpected, Unsupported
 from entrepot.errors import Error
 from entrepot.raw.archive.names import member_path
 from entrepot.services import Fs, Memory, Tar
+from entrepot.services.tar.headers import read_records
 from entrepot.testing import ReaderChecker
 from tests.archives import Ranges, Requests, contents, over, tarred
 from tests.behavior.targets import new_root
@@ -252,16 +253,39 @@ async def test_sizes_that_are_none_are_refused(size):
         await (await over(Tar, content)).list("/")
 
 
+@pytest.mark.parametrize("record", [b"x", b"0 a=b\n", b"5\n", b"9 a=b\n", b"-1 a=b\n", b"6 ab=c\n", b"99 a=b\n"])
+def test_pax_records_that_cannot_be_read_are_refused(record):
+    with pytest.raises(Unexpected):
+        read_records(b"10 a=good\n" + record)
+    assert read_records(b"10 a=good\n\0\0") == {"a": "good"}
+
+
+def _with_checksums(content):
+    """The archive with the checksums that its headers should have, so that what they say is read."""
+    repaired = bytearray(content)
+    for at in range(0, len(repaired) - 511, 512):
+        if repaired[at + 257 : at + 262] == b"ustar":
+            block = repaired[at : at + 512]
+            repaired[at + 148 : at + 156] = b"%06o\0 " % (sum(block) - sum(block[148:156]) + 8 * 32)
+    return bytes(repaired)
+
+
 async def test_mutated_archives_give_errors_of_ours():
     rng = random.Random(17)
-    for mode in MODES:
-        whole = tarred({f"d/{number}" + "n" * 60 * number: LARGE[: 40 * number] for number in range(4)}, mode)
+    sparse = tarfile.TarInfo("sparse")
+    sparse.pax_headers = {"GNU.sparse.map": "0,10,100,20", "GNU.sparse.size": "200"}
+    members = {f"d/{number}" + "n" * 60 * number: LARGE[: 40 * number] for number in range(4)} | {sparse: LARGE[:30]}
+    for mode in (*MODES, "w", "w"):
+        whole = tarred(members, mode, format=tarfile.PAX_FORMAT)
         for _ in range(60):
             mutated = bytearray(whole)
             for _ in range(rng.choice((1, 2, 8))):
-                mutated[rng.randrange(len(mutated))] = rng.randrange(256)
+                mutated[rng.randrange(len(mutated))] = rng.choice((rng.randrange(256), 48 + rng.randrange(10)))
+            operator = await over(Tar, _with_checksums(mutated))
             try:
-                await contents(await over(Tar, bytes(mutated)))
+                for entry in await operator.list("/", recursive=True):
+                    if entry.is_file:
+                        await operator.read(entry.path, range=(0, 1000))
             except Error as error:
                 assert isinstance(error, (Unexpected, Unsupported))
 

@@ -15,6 +15,9 @@ SPARSE: Final = "S"
 ZEROS: Final = bytes(BLOCK)
 
 _FIELDS: Final = struct.Struct("100s8s8s8s12s12s8sc100s6s82x155s12x")
+_LONGEST_LENGTH: Final = 20
+"""The most digits of the length of a pax record, and the blank after it."""
+
 _USTAR: Final = b"ustar\0"
 _CHECKSUM: Final = slice(148, 156)
 _CHECKSUM_BLANK: Final = 8 * ord(" ")
@@ -124,9 +127,9 @@ def read_records(content: bytes) -> dict[str, str]:
     records: dict[str, str] = {}
     at = 0
     while at < len(content) and content[at]:
-        blank = content.find(b" ", at, at + 20)
-        length = int(content[at:blank]) if content[at:blank].isdigit() else 0
-        record = content[blank + 1 : at + length]
+        digits, _, _ = content[at : at + _LONGEST_LENGTH].partition(b" ")
+        length = int(digits) if digits.isdigit() else 0
+        record = content[at + len(digits) + 1 : at + length]
         key, equals, value = record.partition(b"=")
         if not (equals and record.endswith(b"\n") and at + length <= len(content)):
             raise damaged("a pax header has a record that cannot be read")
