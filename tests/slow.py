@@ -14,6 +14,7 @@ SLOW = {
     r"tests/(behavior|blocking)/test_suite\.py::test_case\[seaweedfs.*one_winner": "has many writers",
     r"tests/behavior/test_suite\.py::test_case\[moto": "the suite on a second server of S3",
     r"tests/(?!services/).*\[(gcs|azblob|azdls|webdav|webhdfs|hf|sftp|ftp|zip|tar)[_\]-]": "what all services promise",
+    r"tests/services/(zip|tar)/test_\w+\.py::test_(it_reads_what|reads_of|two_loops|mutated|requests)": "many archives",
     r"tests/(?!services/).*\[(redis|sqlite|postgresql|etcd|memcached)[_\]-]": "the same for stores of keys and values",
     r"tests/blocking/test_suite\.py::test_case\[seaweedfs": "the suite on a server, through the event loop's thread",
     r"tests/layers/test_(prefix|read_only)\.py::test_(every_case_of|all_that)_the_suite": "the suite once more",
