@@ -13,17 +13,18 @@ _WEAK: Final = Sometimes("its etags are weak while a file is younger than a seco
 _GAP: Final = Sometimes("it deletes a file before it copies or moves another one to its name")
 _RACES: Final = Sometimes("it looks whether there is a file and makes one in two steps")
 
+_GAPS: Final = all_of(
+    "robustness",
+    _GAP,
+    *("cancelled_write_leaves_the_old_or_the_new", "cancelled_copy_leaves_the_old_or_the_new"),
+    *("cancelled_close_can_be_made_again", "readers_never_see_half_a_write"),
+)
 _WSGIDAV_LACKS: Final = {
     "copy.special_characters_are_characters": _DESTINATION,
     "rename.special_characters_are_characters": _DESTINATION,
     **all_of("paths", _DESTINATION, "tab", "question_mark", "star_and_dollar"),
     "write.if_not_exists_has_one_winner": _RACES,
-    **all_of(
-        "robustness",
-        _GAP,
-        *("cancelled_write_leaves_the_old_or_the_new", "cancelled_copy_leaves_the_old_or_the_new"),
-        *("cancelled_close_can_be_made_again", "readers_never_see_half_a_write"),
-    ),
+    **_GAPS,
 }
 _APACHE_LACKS: Final = {
     **all_of("conditions", _WEAK, "stat_if_match", "read_if_match", "reader_if_match"),
@@ -31,6 +32,7 @@ _APACHE_LACKS: Final = {
     **all_of("write", _WEAK, "if_match", "parts_if_match"),
     "delete.if_match_that_holds": _WEAK,
     "write.if_not_exists_has_one_winner": _RACES,
+    **_GAPS,
 }
 _SAMPLE: Final = Webdav("http://127.0.0.1:1/dav", username="user", password="secret")  # noqa: S106
 
