@@ -83,11 +83,11 @@ class Stored:
     """The facts of a stored value.
 
     Arguments:
-        size: the bytes of the whole value.
+        size: the bytes of the whole value; None, in a listing, if the store does not say.
         version: the store's name for this state of the value, if it has one; it becomes the etag.
     """
 
-    size: int
+    size: int | None
     version: str | None = None
 
 
@@ -259,7 +259,7 @@ class KeyedAccessor(Accessor):
             raise _not_found()
         metadata = _metadata(path, found.stored)
         check_conditions(metadata, args)
-        start, end = args.range.resolve(found.stored.size)
+        start, end = args.range.resolve(found.stored.size or 0)
         if len(found.content) != end - start:
             raise ContentIncomplete(f"the store returned {len(found.content)} of {end - start} bytes")
         response.metadata = metadata
@@ -281,7 +281,7 @@ class KeyedAccessor(Accessor):
 
         async def find_end() -> int:
             stored = await self._store.find(key, None)
-            return 0 if stored is None else stored.size
+            return 0 if stored is None else stored.size or 0
 
         async def append(end: int, pieces: Sequence[bytes]) -> Metadata:
             content = b"".join(pieces)

@@ -10,6 +10,7 @@ from entrepot._lazy import lazy_names
 if TYPE_CHECKING:
     from .azblob import Azblob
     from .azdls import Azdls
+    from .etcd import Etcd
     from .fs import Fs
     from .ftp import Ftp
     from .gcs import Gcs
@@ -30,6 +31,7 @@ __all__ = [
     "S3",
     "Azblob",
     "Azdls",
+    "Etcd",
     "Fs",
     "Ftp",
     "Gcs",
@@ -51,6 +53,7 @@ __getattr__ = lazy_names(
     {
         "Azblob": "azblob",
         "Azdls": "azdls",
+        "Etcd": "etcd",
         "Fs": "fs",
         "Ftp": "ftp",
         "Gcs": "gcs",

@@ -21,6 +21,7 @@ SCHEMES: Final = {
     "azdls": "Azdls",
     "dav": "Webdav",
     "davs": "Webdav",
+    "etcd": "Etcd",
     "file": "Fs",
     "fs": "Fs",
     "ftp": "Ftp",

@@ -20,6 +20,7 @@ class Scheme(StrEnum):
     # Written by `python tools/generate_services.py`
     AZBLOB = "azblob"
     AZDLS = "azdls"
+    ETCD = "etcd"
     FS = "fs"
     FTP = "ftp"
     GCS = "gcs"

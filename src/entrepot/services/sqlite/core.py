@@ -78,8 +78,8 @@ class Table:
             stored = self.find(connection, key)
             if stored is None:
                 return None
-            start, end = part.resolve(stored.size)
-            return Found(self._range(connection, key, start, end, stored.size), stored)
+            size = stored.size or 0
+            return Found(self._range(connection, key, *part.resolve(size), size), stored)
 
     def _range(self, connection: sqlite3.Connection, key: str, start: int, end: int, size: int) -> bytes:
         """The bytes of a value. Of a large one, only the pages that have them are read."""

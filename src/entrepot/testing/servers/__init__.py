@@ -7,6 +7,7 @@ id when its `with` block ends. A forked child that leaves the block stops nothin
 from .azure import AzuriteServer, azurite
 from .ceph import radosgw
 from .datalake import DatalakeServer, azure_datalake
+from .etcd import EtcdServer, etcd
 from .ftp import FtpServer, pyftpd, pyftpds, vsftpd
 from .gateways import juicefs, rclone
 from .gcs import GcsServer, fake_gcs
@@ -27,6 +28,7 @@ from .webdav import WebdavServer, apache, wsgidav
 __all__ = [
     "AzuriteServer",
     "DatalakeServer",
+    "EtcdServer",
     "FakeHdfs",
     "FtpServer",
     "GcsServer",
@@ -45,6 +47,7 @@ __all__ = [
     "asyncssh_server",
     "azure_datalake",
     "azurite",
+    "etcd",
     "fake_gcs",
     "fake_hdfs",
     "fake_httpfs",

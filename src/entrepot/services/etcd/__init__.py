@@ -1,0 +1,5 @@
+"""Objects in an etcd cluster."""
+
+from .config import Etcd
+
+__all__ = ["Etcd"]
