@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,8 +44,11 @@ class PostgresqlServer:
         Raises:
             ServerFailed: one failed.
         """
-        commands = [part for statement in statements for part in ("-c", statement)]
-        return run([program("psql", HOW, FOLDERS), self.connection_string, "-qXAt", "-v", "ON_ERROR_STOP=1", *commands])
+        with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:  # arguments of a command have a limit
+            script.writelines(f"{statement};\n" for statement in statements)
+            script.flush()
+            client = program("psql", HOW, FOLDERS)
+            return run([client, self.connection_string, "-qXAt", "-v", "ON_ERROR_STOP=1", "-f", script.name])
 
 
 @contextmanager
