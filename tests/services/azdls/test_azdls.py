@@ -136,6 +136,30 @@ async def test_a_rename_whose_response_is_lost_is_recognized(lake: DatalakeServe
     assert (await op.read("a"), await leftovers(lake)) == (CONTENT[:size], [])
 
 
+async def test_a_lost_rename_is_recognized_although_the_look_at_it_fails(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"), resilient=False)
+    writer = await op.writer("a", if_not_exists=True)
+    await writer.write(CONTENT)
+    for is_meant, does in ((is_rename, True), (is_of("HEAD"), False)):
+        once(lake, is_meant, [RESET], does=does)
+        with pytest.raises(Unexpected):
+            await writer.close()
+    await writer.close()
+    assert (await op.read("a"), await leftovers(lake)) == (CONTENT, [])
+
+
+async def test_a_failing_cleanup_does_not_hide_why_a_write_is_refused(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"), resilient=False)
+    await op.write("a", b"old")
+    writer = await op.writer("a", if_not_exists=True)
+    await writer.write(CONTENT)
+    once(lake, is_of("DELETE"), [RESET], does=False)
+    with pytest.raises(ObjectExists):
+        await writer.close()
+    await writer.abort()
+    assert (await op.read("a"), await leftovers(lake)) == (b"old", [])
+
+
 async def test_a_refused_write_leaves_no_temporary_file(lake: DatalakeServer) -> None:
     op = Operator(config_for(lake, "root"), resilient=False)
     await op.write("a", b"old")

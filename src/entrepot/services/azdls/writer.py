@@ -121,7 +121,8 @@ class AzdlsUpload(MultipartUpload):
                 await self._move()
         except Error as error:
             if not error.is_temporary:
-                await self.discard()
+                with suppress(Error):  # it would hide the reason; `abort` tries again
+                    await self.discard()
             raise
         self._may_exist = self._is_moving = False
         return Metadata(content_length=length)
@@ -144,8 +145,8 @@ class AzdlsUpload(MultipartUpload):
 
     async def _was_moved(self, length: int) -> bool:
         """Whether an earlier rename, whose response was lost, was made."""
-        self._is_moving = False
         if await look(self._client, self._temporary) is not None:
+            self._is_moving = False
             return False
         target = await look(self._client, self._key)
         if target is None or parse_length(target.get("content-length")) != length:
