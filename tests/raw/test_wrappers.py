@@ -41,7 +41,7 @@ def _classes() -> set[type]:
     """All classes of entrepot: those that a module names, and nested ones that derive from an interface."""
     found = set[type]()
     for module in walk_packages([str(Path(entrepot.__file__).parent)], "entrepot."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith(("__main__", "_program")):  # which run as processes of their own
             found.update(filter(inspect.isclass, vars(import_module(module.name)).values()))
     for interface in INTERFACES:
         found.update(_subclasses(interface))

@@ -132,6 +132,7 @@ class Postgresql(ServiceConfig):
 
     def _parts(self) -> SplitResult:
         try:
+            self.connection_string.encode()  # which refuses lone surrogates, as a ValueError
             parts = urlsplit(self.connection_string)
         except ValueError:
             parts = urlsplit("")

@@ -98,12 +98,27 @@ class SparseBody(oio.Read):
 
     async def read(self, n: int) -> bytes:
         check_not_closed(self._is_closed)
-        n = min(n, self._size - self._position)
-        if n <= 0:
-            return b""
-        data = await self._read_at(self._start + self._position, n)
+        place, n = self._find(n)
+        if place is None:
+            await self._runtime.sleep(0)
+            data = bytes(n)
+        else:
+            await self._stored.seek(place)
+            data = await self._stored.read(n)
         self._position += len(data)
         return data
+
+    async def readinto(self, buffer: memoryview) -> int:
+        check_not_closed(self._is_closed)
+        place, n = self._find(len(buffer))
+        if place is None:
+            await self._runtime.sleep(0)
+            buffer[:n] = bytes(n)
+        else:
+            await self._stored.seek(place)
+            n = await self._stored.readinto(buffer[:n])
+        self._position += n
+        return n
 
     async def next(self) -> bytes | None:
         return await self.read(_HOLE) or None
@@ -117,16 +132,17 @@ class SparseBody(oio.Read):
         self._is_closed = True
         await self._stored.close()
 
-    async def _read_at(self, position: int, n: int) -> bytes:
+    def _find(self, n: int) -> tuple[int | None, int]:
+        """Where the content at the position is stored, None in a hole, and how many of up to `n` bytes are there."""
+        n = max(0, min(n, self._size - self._position))
+        position = self._start + self._position
         index = bisect_right(self._starts, position) - 1
         if index >= 0:
             offset, length = self._segments[index]
             if position < offset + length:
-                await self._stored.seek(self._places[index] + position - offset)
-                return await self._stored.read(min(n, offset + length - position))
-        await self._runtime.sleep(0)
+                return self._places[index] + position - offset, min(n, offset + length - position)
         hole_end = self._starts[index + 1] if index + 1 < len(self._starts) else position + n
-        return bytes(min(n, hole_end - position, _HOLE))
+        return None, min(n, hole_end - position, _HOLE)
 
 
 def _paired(numbers: list[int]) -> Segments:
