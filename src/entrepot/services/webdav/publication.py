@@ -39,6 +39,10 @@ from .multistatus import MULTI_STATUS, Resource, read_multistatus
 from .names import check_may_be_made, may_be_misread
 from .tree import Tree
 
+_DELAYS: Final = (0.05, 0.2, 0.8)
+"""Seconds between the attempts to delete a temporary file whose PUT broke off. The server may make the file only then,
+and lock it (423) until it has noticed that the connection is gone."""
+
 _ATTEMPTS: Final = 8
 """How often a target that other clients make and delete at the same time is looked for."""
 
@@ -86,7 +90,8 @@ class FilePublication:
     """
 
     __slots__ = (
-        *("_args", "_client", "_direct", "_is_moving", "_is_stored", "_key", "_may_exist", "_temporary", "_tree"),
+        *("_args", "_client", "_direct", "_is_moving", "_is_stored", "_key", "_may_arrive", "_may_exist"),
+        *("_temporary", "_tree"),
     )
 
     def __init__(
@@ -103,6 +108,7 @@ class FilePublication:
         self._direct = Publication(client, key, args) if is_direct else None
         self._temporary = f"{'' if '/' not in key else get_parent(key)}{new_temporary_name()}"
         self._may_exist = False  # whether the temporary file may have to be deleted
+        self._may_arrive = False  # whether the server may still be at work on a PUT of it that broke off
         self._is_stored = False  # whether it has the whole content
         self._is_moving = False  # whether it may have been moved
 
@@ -129,10 +135,20 @@ class FilePublication:
 
     async def discard(self) -> None:
         """Deletes the temporary file, if there may be one."""
-        if self._may_exist:
-            with suppress(NotFound):
-                await self._client.do(self._client.dialect.delete(self._temporary, DEFAULT_DELETE))
-            self._may_exist = False
+        if not self._may_exist:
+            return
+        for delay in _DELAYS if self._may_arrive else ():
+            with suppress(NotFound, Unexpected):
+                await self._delete_temporary()
+                return
+            await self._client.runtime.sleep(delay)
+        with suppress(NotFound):
+            await self._delete_temporary()
+        self._may_exist = self._may_arrive = False
+
+    async def _delete_temporary(self) -> None:
+        await self._client.do(self._client.dialect.delete(self._temporary, DEFAULT_DELETE))
+        self._may_exist = self._may_arrive = False
 
     async def _put_and_move(self, content: bytes) -> None:
         for _ in range(_ATTEMPTS):
@@ -164,8 +180,13 @@ class FilePublication:
 
     async def _send(self, content: bytes) -> None:
         request = self._client.dialect.put(self._temporary, content, DEFAULT_WRITE)
-        self._may_exist = True
-        await self._tree.with_parents(self._temporary, partial(self._client.store, request))
+        self._may_exist = self._may_arrive = True
+        try:
+            await self._tree.with_parents(self._temporary, partial(self._client.store, request))
+        except Error as error:
+            self._may_arrive = error.is_temporary
+            raise
+        self._may_arrive = False
         await self._set_user_metadata(self._temporary)
         self._is_stored = True
 
