@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import pickle
 from hashlib import sha256
 
@@ -18,6 +19,8 @@ from entrepot.services.hf.content import Content
 from entrepot.testing.servers.hub import HubInProcess
 
 from .conftest import MakeOperator
+
+CONTENT = bytes(range(256)) * 200
 
 URIS = {
     "hf://owner/name": ("owner/name", "model", "main", "/"),
@@ -235,6 +238,27 @@ async def test_content_above_the_memory_is_kept_in_a_file(
             await writer.write(piece)
     assert server.files("dataset", repo_id)["a.bin"].content == b"".join(pieces)
     assert len([request for request in server.storage.requests if "part=" in request.target]) == 4
+
+
+async def test_content_that_is_sent_by_one_request_is_not_read_into_memory(
+    server: HubInProcess, operator: MakeOperator, repo_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content_module, "MEMORY", 1_000)
+    reads = list[int]()
+    read_at = content_module._read_at
+
+    def noted(file: io.FileIO, start: int, end: int) -> bytes:
+        reads.append(end - start)
+        return read_at(file, start, end)
+
+    monkeypatch.setattr(content_module, "_read_at", noted)
+    monkeypatch.setattr(content_module, "PIECE", 10_000)
+    async with operator().writer("a.bin") as writer:
+        await writer.write(CONTENT[:2_000])
+        await writer.write(CONTENT[2_000:])
+    assert server.files("dataset", repo_id)["a.bin"].content == CONTENT
+    assert [request.method for request in server.storage.requests] == ["PUT"]
+    assert max(reads) == 10_000  # of the digest, and nothing for the upload
 
 
 async def test_content_over_the_limit_is_refused() -> None:

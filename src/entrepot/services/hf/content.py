@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import mmap
 import os
 import tempfile
 from collections.abc import Sequence
@@ -72,6 +73,14 @@ class Content:
         with translate_os_errors():
             return bytes(await self._file.run(_read_at, start, end))
 
+    async def whole(self) -> bytes | memoryview:
+        """All bytes. Those in the file are mapped and not read, so that they take no memory of the process."""
+        if self._file is None:
+            return self._queue.join()
+        await self._store()
+        with translate_os_errors():
+            return memoryview(await self._file.run(_mapped))
+
     async def digest(self, *, is_lfs: bool) -> str:
         """The id of the content in hexadecimal: its SHA-256 in Git LFS, or git's id of a file."""
         digest = hashlib.sha256() if is_lfs else hashlib.sha1(f"blob {self.size}\0".encode(), usedforsecurity=False)
@@ -115,6 +124,10 @@ def _write_at(file: io.FileIO, offset: int, pieces: Sequence[bytes | memoryview]
         while left:
             written = os.pwrite(file.fileno(), left, offset)
             left, offset = left[written:], offset + written
+
+
+def _mapped(file: io.FileIO) -> mmap.mmap:
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _read_at(file: io.FileIO, start: int, end: int) -> bytes:

@@ -66,7 +66,7 @@ class LfsStorage:
             await self._send_parts(content, oid, _href(upload, is_secure=self._is_secure), headers, concurrent)
         else:
             request = HttpRequest("PUT", _href(upload, is_secure=self._is_secure), _headers(headers))
-            await self._storage.store(request.with_content(await content.read(0, content.size)))
+            await self._storage.store(request.with_content(await content.whole()))
         if (verify := _action(actions, "verify")) is not None:
             await self._post(_href(verify, is_secure=self._is_secure), {"oid": oid, "size": content.size})
 
@@ -145,7 +145,10 @@ def checked_url(url: str, *, is_secure: bool) -> str:
         PermissionDenied: the hub is reached by TLS, and the URL is not.
         Unexpected: it is not HTTP.
     """
-    scheme = urlsplit(url).scheme
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:  # the error has the URL
+        scheme = ""
     if scheme not in DEFAULT_PORTS or not url.isascii() or not url.isprintable():
         raise malformed()
     if is_secure and scheme != "https":
