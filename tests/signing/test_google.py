@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from base64 import b64encode
+from base64 import b64encode, encodebytes
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import parse_qs, unquote
@@ -84,7 +84,8 @@ async def signs(server, source):
 
 
 async def test_a_service_account_exchanges_a_claim_and_signs_with_its_key(server, machine):
-    for text in (server.credential, b64encode(server.credential.encode()).decode()):
+    content = server.credential.encode()
+    for text in (server.credential, b64encode(content).decode(), encodebytes(content).decode()):
         source = given_source(text, machine())
         token = await source.load()
         assert await is_accepted(server, token)
@@ -276,6 +277,9 @@ def test_what_cannot_be_is_refused_at_once(server, machine):
         external(server, {"environment_id": "other1"}),
         external(server, {}),
         external(server, None),
+        external(server, {"executable": {"timeout_millis": 5}}),
+        external(server, {"file": "x", "format": "json"}),
+        external(server, {"url": f"{server.endpoint}/x", "headers": ["a"]}),
         {**external(server, {"file": "x"}), "service_account_impersonation_url": f"{server.endpoint}/other"},
     ):
         with pytest.raises(ConfigInvalid):

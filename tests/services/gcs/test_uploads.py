@@ -39,6 +39,17 @@ async def test_content_of_chunks_is_stored_as_one_object_with_its_metadata(op, s
     assert CHUNK % CHUNK_UNIT == 0 == UNIT % CHUNK_UNIT
 
 
+@pytest.mark.parametrize("location", ["https://[/upload?upload_id=1", "/upload", ""])
+async def test_a_session_without_a_url_is_started_again(op, server, location):
+    def is_start(call):
+        return call.query.get("uploadType") == "resumable"
+
+    server.faults.append(Fault(is_start, answer=Answer(200, {"Location": location})))
+    with pytest.raises(Unexpected, match="no URL for the upload") as caught:
+        await op.write("a", CONTENT, chunk=CHUNK)
+    assert caught.value.is_temporary
+
+
 async def test_bytes_that_the_storage_did_not_keep_are_sent_again(op, server):
     server.json.keeps = lambda size: size // 2
     await op.write("a", CONTENT, chunk=CHUNK)

@@ -253,6 +253,15 @@ def test_content_is_not_sent_without_tls_where_the_hub_has_it() -> None:
     with pytest.raises(PermissionDenied, match="without TLS"):
         checked_url("http://h/x?signature=secret", is_secure=True)
     assert checked_url("https://h/x", is_secure=True) == "https://h/x"
+    with pytest.raises(Unexpected, match="malformed"):
+        checked_url("https://[/x", is_secure=True)
+
+
+async def test_a_link_that_is_no_url(server: HubInProcess, operator: MakeOperator) -> None:
+    link = 'Link: <https://[/api>; rel="next"'
+    server.interrupt(lambda request: "/tree/" in request.target, [whole_response(b"[]", link)])
+    with pytest.raises(Unexpected, match="no cursor"):
+        await operator().list("/")
 
 
 async def test_a_listing_without_end(server: HubInProcess, operator: MakeOperator, repo_id: str) -> None:

@@ -206,7 +206,10 @@ def _target(location: str) -> str:
     Raises:
         Unexpected: the storage names no session.
     """
-    parts = urlsplit(location)
-    if not parts.path or not parts.query:
+    try:
+        _, _, path, query, _ = urlsplit(location)
+    except ValueError:
+        path = query = ""
+    if not path or not query:
         raise Unexpected("the storage states no URL for the upload", is_temporary=True)
-    return f"{parts.path}?{parts.query}"
+    return f"{path}?{query}"

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from entrepot.errors import Unexpected
 from entrepot.raw.http.headers import MAX_LENGTH, parse_iso_time
@@ -118,7 +118,8 @@ def next_cursor(headers: HttpHeaders) -> str | None:
     match = _NEXT.search(headers.get("link", ""))
     if match is None:
         return None
-    cursors = parse_qs(urlsplit(match[1]).query).get("cursor")
+    link: str = match[1]
+    cursors = parse_qs(link.partition("?")[2]).get("cursor")
     if not cursors:
         raise Unexpected("the link to the next page has no cursor")
     return cursors[0]

@@ -167,7 +167,7 @@ def _parsed(what: str, text: str) -> Mapping[str, Any]:
 
 
 def _of_base64(text: str) -> str:
-    return b64decode(text, validate=True).decode()
+    return b64decode("".join(text.split()), validate=True).decode()  # `base64` of a shell breaks lines
 
 
 def _read(path: str) -> str | None:

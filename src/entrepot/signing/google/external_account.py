@@ -73,7 +73,7 @@ class ExternalAccount:
         return await self._of_program()
 
     async def _of_url(self) -> bytes:
-        url, headers = checked_local(self._from["url"]), self._from.get("headers") or {}
+        url, headers = checked_local(self._from["url"]), _part(self._from, "headers")
         given = [("Host", url.split("/")[2]), *((str(name), str(value)) for name, value in headers.items())]
         response = await fetch(self._machine.http, HttpRequest("GET", url, given))
         if response.status != 200:
@@ -82,7 +82,7 @@ class ExternalAccount:
 
     def _in_format(self, content: bytes) -> str:
         """The token in a content, which is the token itself, or JSON that has it in a field."""
-        form = self._from.get("format") or {}
+        form = _part(self._from, "format")
         text: str | None = content.decode("utf-8", "replace").strip()
         if form.get("type") == "json":
             values = json_object("the token of the identity provider", content)
@@ -105,7 +105,7 @@ class ExternalAccount:
         }
         milliseconds = given.get("timeout_millis")
         seconds = milliseconds / 1000 if isinstance(milliseconds, int) and milliseconds > 0 else PROGRAM_SECONDS
-        output = await self._machine.runtime.blocking_long(_output, str(given.get("command")), environment, seconds)
+        output = await self._machine.runtime.blocking_long(_output, given["command"], environment, seconds)
         values = json_object("the output of the program of the external account", output)
         token = text_of(values, "id_token") or text_of(values, "saml_response")
         if values.get("success") is not True or not token:
@@ -137,14 +137,29 @@ def checked_local(url: object) -> str:
 
 def _checked_source(source: object) -> Mapping[str, Any]:
     if isinstance(source, dict):
+        program = _part(source, "executable")
+        _part(source, "headers")
+        _part(source, "format")
         if str(source.get("environment_id", "")).startswith("aws"):
             return source
-        if isinstance(source.get("executable"), dict) or any(text_of(source, name) for name in ("file", "url")):
+        if text_of(program, "command") or any(text_of(source, name) for name in ("file", "url")):
             return source
     raise ConfigInvalid(
         "credential_source of the external account has none of file, url, executable and environment_id",
         operation="configure",
     )
+
+
+def _part(source: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object in a part of `credential_source`, empty if the part is missing.
+
+    Raises:
+        ConfigInvalid: it is something else.
+    """
+    part = source.get(name)
+    if part is not None and not isinstance(part, dict):
+        raise ConfigInvalid(f"{name} in the credential_source of the external account must be an object")
+    return part or {}
 
 
 def _content(path: str) -> bytes:
