@@ -211,6 +211,14 @@ async def test_a_web_server_in_the_place_of_azure_is_found_out(call: str) -> Non
             await getattr(op, call)(*arguments.get(call, ("a",)))
 
 
+async def test_pages_of_a_listing_go_on_after_any_name(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"), resilient=False)
+    names = [" lead", "a&b=c", "a+b", "trail ", "x\u2028y", "\u00e9"]
+    for name in names:
+        await op.write(name, b"")
+    assert [entry.path for entry in await op.list("/", recursive=True, limit=1)] == ["/", *names]
+
+
 async def test_large_directories_are_deleted_in_several_requests(lake: DatalakeServer) -> None:
     op = Operator(config_for(lake, "root"))
     for number in range(10):

@@ -263,12 +263,12 @@ class DatalakeServer:
         names = [name for name in sorted(self._nodes) if name.startswith(start)]
         if query["recursive"] != "true":
             names = [name for name in names if "/" not in name[len(start) :]]
-        after = [name for name in names if name > query.get("continuation", "")]
+        last = b64decode(query.get("continuation", "")).decode()
+        after = [name for name in names if name > last]
         size = int(query.get("maxResults", PAGE))
-        following = [f"x-ms-continuation: {after[size - 1]}"] if len(after) > size else []
+        following = [f"x-ms-continuation: {_encoded(after[size - 1])}"] if len(after) > size else []
         listed = json.dumps({"paths": [self._listed(name) for name in after[:size]]})
-        encoded = [line.encode().decode("latin-1") for line in following]
-        return self._reply(request, 200, listed.encode(), *encoded)
+        return self._reply(request, 200, listed.encode(), *following)
 
     def _listed(self, name: str) -> dict[str, str]:
         node = self._nodes[name]
@@ -276,6 +276,11 @@ class DatalakeServer:
             return {"name": name, "isDirectory": "true"}
         modified = format_datetime(node.modified, usegmt=True)
         return {"name": name, "contentLength": str(len(node.content)), "etag": node.etag, "lastModified": modified}
+
+
+def _encoded(name: str) -> str:
+    """A name as the token of the page after it: as text of a header, it would lose its blanks."""
+    return b64encode(name.encode()).decode()
 
 
 @contextmanager
