@@ -10,6 +10,7 @@ from entrepot import ConditionNotMatch, ContentIncomplete, DeletionsFailed, Inva
 from entrepot.raw import AccessorInfo, OpCopy, OpDelete, OpList, OpRead, OpRename, OpWrite
 from entrepot.raw.keyed import (
     CAPABILITY,
+    LAST,
     LISTING,
     Found,
     KeyedAccessor,
@@ -147,3 +148,13 @@ async def test_what_a_store_leaves_out_is_unsupported() -> None:
     ):
         with pytest.raises(Unsupported):
             await call
+
+
+async def test_a_listing_of_one_level_goes_on_after_names_that_begin_with_the_last_character() -> None:
+    table = Table()
+    table.values = {f"r/d/{LAST}{number}": b"" for number in range(3)} | {"r/e": b""}
+    _, lister = await over(table).list("/", OpList(limit=1))
+    paths = list[str]()
+    while (page := await lister.next()) is not None:
+        paths += [entry.path for entry in page]
+    assert paths == ["d/", "e"]

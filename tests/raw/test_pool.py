@@ -31,10 +31,13 @@ class Session:
 
 
 class Clock(AsyncioRuntime):
-    """Time that passes when it is told to."""
+    """Time that passes when it is told to. Nobody sleeps for long."""
 
     def __init__(self) -> None:
         self.time = 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(min(seconds, 0.001))
 
     def now(self) -> float:  # type: ignore[override]
         return self.time
@@ -214,4 +217,26 @@ async def test_idle_sessions_are_closed_after_a_while() -> None:
         await asyncio.sleep(0.005)
     async with await pool.take():
         assert len(server.made) == 3
+    await pool.close()
+
+
+async def test_a_session_that_is_taken_while_another_idle_one_closes_stays_open() -> None:
+    server = Server()
+    pool, clock = pool_of(server)
+    first, second = await pool.take(), await pool.take()
+    closing, taken = asyncio.Event(), asyncio.Event()
+
+    async def wait_closed() -> None:
+        closing.set()
+        await taken.wait()
+
+    first.session.wait_closed = second.session.wait_closed = wait_closed  # type: ignore[method-assign]
+    await first.give_back()
+    await second.give_back()
+    clock.time = 1000
+    await closing.wait()
+    async with await pool.take() as session:
+        taken.set()
+        await asyncio.sleep(0.01)
+        assert session.is_usable
     await pool.close()

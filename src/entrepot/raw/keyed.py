@@ -341,7 +341,7 @@ def etag_of(version: str) -> str:
 def _past_directory(prefix: str, key: str) -> str:
     """A key that follows all keys of the directory, directly below the prefix, that a key is in."""
     slash = key.find("/", len(prefix))
-    return key if slash < 0 else key[: slash + 1] + LAST
+    return key if slash < 0 else max(key, key[: slash + 1] + LAST)  # a name in it may begin with the last character
 
 
 def _metadata(path: str, stored: Stored, *, is_listed: bool = False) -> Metadata:

@@ -303,8 +303,9 @@ class Pool(Generic[S]):
             await self._runtime.sleep(self._idle_seconds / 2)
             await self._take_lost()
             latest = self._runtime.now() - self._idle_seconds
-            for held in [held for held in self._held if not held.users and held.used_at <= latest]:
-                await self._drop(held)
+            for held in list(self._held):
+                if not held.users and held.used_at <= latest:  # a caller may have taken it since the last wait
+                    await self._drop(held)
         self._reaper = self._runtime.window(1)
 
 
