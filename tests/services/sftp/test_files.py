@@ -224,3 +224,21 @@ async def test_a_missing_root_is_made_by_the_first_write(config: Sftp, folder: P
         assert [entry.path for entry in await op.list("/")] == ["/"]
         await op.write("file", b"")
         assert (await op.stat("file")).content_length == 0
+
+
+async def test_an_append_that_was_cut_goes_on_after_what_the_server_has(
+    config: Sftp, folder: Path, proxy: FaultProxy
+) -> None:
+    file = folder / "file"
+    file.write_bytes(b"before")
+    async with Operator(through(config, proxy), resilient=False) as op:
+        writer = await op.writer("file", append=True)
+        await writer.write(CONTENT[1:])
+        closing = asyncio.ensure_future(writer.close())
+        while file.stat().st_size < len(CONTENT) // 4:
+            await asyncio.sleep(0)
+        proxy.cut()
+        with pytest.raises(Unexpected):
+            await closing
+        await writer.close()
+    assert file.read_bytes() == b"before" + CONTENT[1:]

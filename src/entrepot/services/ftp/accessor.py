@@ -115,7 +115,7 @@ class FtpAccessor(Accessor):
         buffer = args.chunk or BUFFER
         if args.append:
             appender = Appender(self._sessions, full)
-            return RpWrite(), oio.AppendWriter(appender.find_end, appender.append, buffer)
+            return RpWrite(), oio.AppendWriter(appender.find_end, appender.append, buffer, in_pieces=True)
         return RpWrite(), oio.PositionWriter(Replacement(self._sessions, full), buffer, self._runtime.window(1))
 
     async def create_dir(self, path: str, args: OpCreateDir) -> RpCreateDir:

@@ -123,7 +123,7 @@ class SftpAccessor(Accessor):
         buffer = args.chunk or BUFFER
         if args.append and not args.if_not_exists:
             appender = Appender(self._runtime, self._sessions, full)
-            return RpWrite(), oio.AppendWriter(appender.find_end, appender.append, buffer)
+            return RpWrite(), oio.AppendWriter(appender.find_end, appender.append, buffer, in_pieces=True)
         file = Replacement(self._runtime, self._sessions, full, is_new=args.if_not_exists, fsync=self._fsync)
         return RpWrite(), oio.PositionWriter(file, buffer, self._runtime.window(1))
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from entrepot import Unexpected
+from entrepot.raw.oio import AppendWriter
 from tests.raw.oio.stores import AppendStore, Faults
 
 CONTENT = bytes(range(200))
@@ -71,6 +72,19 @@ async def test_an_append_that_failed_goes_to_where_the_end_is_now():
         await writer.close()
     await writer.close()
     assert store.content == CONTENT[:10] + b"of another writer" + b"tail"
+
+
+@pytest.mark.parametrize("in_pieces", [True, False])
+async def test_the_bytes_that_a_failed_append_has_stored_are_not_sent_again(in_pieces):
+    store, _ = make("refused", only="append", content=b"before")
+    writer = AppendWriter(store.find_end, store.append, 10, in_pieces=in_pieces)
+    await writer.write(CONTENT[:8])
+    with pytest.raises(Unexpected):
+        await writer.close()
+    store.content += CONTENT[:3]
+    metadata = await writer.close()
+    assert store.content == b"before" + (CONTENT[:8] if in_pieces else CONTENT[:3] + CONTENT[:8])
+    assert metadata.content_length == len(store.content)
 
 
 async def test_a_cancelled_append_counts_as_in_doubt():

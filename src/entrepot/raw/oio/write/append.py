@@ -4,7 +4,8 @@ Theory of operation. Written bytes are queued and appended by calls of at most `
 the known end of the object (`_end`). Before a call, its offset and size become `_doubtful`; after success the bytes
 leave the queue and the end moves. A call that failed or was cancelled leaves `_doubtful` set and the end unknown,
 because the bytes may have been stored and only the response lost. The next verb then requests the end: if it has
-moved by exactly the doubtful size, those bytes are stored and leave the queue; otherwise they are sent again.
+moved by exactly the doubtful size, those bytes are stored and leave the queue; otherwise they are sent again. Where the
+storage may have stored a part of them (`in_pieces`), that part leaves the queue, and the rest is sent.
 """
 
 from __future__ import annotations
@@ -24,28 +25,32 @@ class AppendWriter(StagedWriter):
     `close`. Content that fits in one call is appended by one call, on `close`.
 
     After a failed or cancelled append the end decides whether its bytes were stored. That is wrong if another writer
-    appended exactly the same number of bytes at the same time: a program that appends from several places must
-    not retry, or must mark its content so that duplicates can be found.
+    appended the same number of bytes at the same time, or any fewer in pieces: a program that appends from several
+    places must not retry, or must mark its content so that duplicates and gaps can be found.
 
     Arguments:
         find_end: returns the size of the object in bytes, 0 if it does not exist. Called before the first append.
         append: appends pieces of bytes at an offset, which is the end, and returns the metadata. Without pieces it
             creates an empty object if there is none.
         buffer: the most bytes of a call.
+        in_pieces: whether a call that fails may have stored the first of its bytes.
     """
 
-    __slots__ = ("_append", "_buffer", "_content", "_doubtful", "_end", "_find_end")
+    __slots__ = ("_append", "_buffer", "_content", "_doubtful", "_end", "_find_end", "_in_pieces")
 
     def __init__(
         self,
         find_end: Callable[[], Awaitable[int]],
         append: Callable[[int, Sequence[bytes]], Awaitable[Metadata]],
         buffer: int,
+        *,
+        in_pieces: bool = False,
     ) -> None:
         super().__init__()
         self._find_end = find_end
         self._append = append
         self._buffer = buffer
+        self._in_pieces = in_pieces
         self._content = ByteQueue()
         self._end: int | None = None
         self._doubtful: tuple[int, int] | None = None
@@ -85,5 +90,6 @@ class AppendWriter(StagedWriter):
     def _drop_if_stored(self, end: int) -> None:
         if self._doubtful is not None:
             (offset, size), self._doubtful = self._doubtful, None
-            if end == offset + size:
-                self._content.drop(size)
+            stored = end - offset
+            if stored == size or (self._in_pieces and 0 < stored < size):
+                self._content.drop(stored)
