@@ -116,7 +116,7 @@ class Postgresql(ServiceConfig):
 
     @classmethod
     def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:
-        return {"connection_string": f"{uri.scheme}://{uri.authority}{quote(uri.path)}"}
+        return {"connection_string": f"{uri.scheme}://{uri.authority}{quote(uri.path, errors='surrogatepass')}"}
 
     def _take_userinfo(self) -> None:
         parts = self._parts()
