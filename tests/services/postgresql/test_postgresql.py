@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import pickle
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -151,6 +152,8 @@ async def test_refusals(postgresql_server: PostgresqlServer) -> None:
 
 @pytest.mark.parametrize("what", ["html", "silence", "cut"])
 async def test_a_server_that_is_none(what: str) -> None:
+    answers = list[asyncio.Task[None]]()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
         if what == "silence":
@@ -158,14 +161,19 @@ async def test_a_server_that_is_none(what: str) -> None:
         elif what == "html":
             writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n<html>")
         writer.close()
-        await writer.wait_closed()
+        with suppress(OSError):
+            await writer.wait_closed()
 
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers.append(asyncio.ensure_future(answer(reader, writer)))
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
         url = f"postgresql://127.0.0.1:{server.sockets[0].getsockname()[1]}/db"
         op = Operator(Postgresql(url, connect_timeout=0.2, sslmode="disable"), resilient=False)
         with pytest.raises(Timeout if what == "silence" else Unexpected):
             await op.read("a")
         await op.close()
+        await asyncio.gather(*answers)
 
 
 async def test_nobody_listens() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -43,6 +42,9 @@ MAX_KEY: Final = 2_600
 
 MAX_DELETIONS: Final = 1000
 
+CREATION_LOCK: Final = 0x656E7472
+"""The advisory lock of those who make the table."""
+
 FLAGS: Final = replace(
     CAPABILITY,
     **LISTING,
@@ -59,10 +61,8 @@ FLAGS: Final = replace(
 
 def build(config: Postgresql, context: Context, root: str) -> KeyedAccessor:
     """Builds the service. Stacks of one context and database share its connections."""
-    kept = list[object]()
-    make = partial(Pool, config, context.runtime, kept)
+    make = partial(Pool, config, context.runtime)
     pools = context.shared_local(dataclasses.replace(config, root="/"), make, Pool.close)
-    kept.append(pools)
     table = Table(config.table, config.key_field, config.value_field)
     name = urlsplit(config.connection_string).path.strip("/")
     info = AccessorInfo(Scheme.POSTGRESQL, root, name, FLAGS, is_remote=True)
@@ -156,10 +156,11 @@ class PostgresqlStore(KeyValueStore):
             return rows
 
     async def _create(self, connection: Any) -> None:
-        with suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):  # another call makes it too
-            async with connection.transaction():
-                await connection.execute(self._table.create)
-                await connection.execute(self._table.store_plainly)
+        """Makes the table. Calls that do so at the same time wait for each other: PostgreSQL fails some of them."""
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", CREATION_LOCK)
+            await connection.execute(self._table.create)
+            await connection.execute(self._table.store_plainly)
 
     def _check_lacks_table(self, error: asyncpg.PostgresError) -> None:
         """Raises the error, unless it says that there is no table and the table may be made.

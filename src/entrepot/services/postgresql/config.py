@@ -136,7 +136,7 @@ class Postgresql(ServiceConfig):
             parts = urlsplit(self.connection_string)
         except ValueError:
             parts = urlsplit("")
-        if parts.scheme not in SCHEMES or parts.fragment:
+        if parts.scheme not in SCHEMES or parts.fragment or not self.connection_string.isprintable():
             raise self.invalid("connection_string must be a URL: postgresql://host:5432/database")
         if "password" in dict(parse_qsl(parts.query)):
             raise self.invalid("connection_string has a password in its query: set the option password")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .config import Postgresql
 
 CLOSE_SECONDS: Final = 5.0
-"""Seconds for connections to end in order."""
+"""Seconds for calls to end before their connections are cut."""
 
 
 class Pool:
@@ -25,11 +25,9 @@ class Pool:
     Arguments:
         config: where the database is.
         runtime: the runtime of the service.
-        kept: stays alive as long as a connection is open: what closes the pool at the end of its loop.
     """
 
-    def __init__(self, config: Postgresql, runtime: Runtime, kept: list[object]) -> None:
-        self._kept = kept
+    def __init__(self, config: Postgresql, runtime: Runtime) -> None:
         self._runtime = runtime
         self._preparing = runtime.lock()
         self._is_ready = False
@@ -42,7 +40,6 @@ class Pool:
             timeout=config.connect_timeout,
             command_timeout=config.idle_timeout,
             statement_cache_size=config.statement_cache_size,
-            init=self._hold,
         )
 
     @asynccontextmanager
@@ -57,16 +54,22 @@ class Pool:
             async with self._pool.acquire() as connection:
                 yield connection
 
-    async def _hold(self, connection: object) -> None:
-        """Does nothing. Each connection has its pool, which has this method, and thereby this object."""
-
     async def close(self) -> None:
-        """Closes the connections: in order, unless that takes longer than `CLOSE_SECONDS` or is cancelled."""
+        """Closes the connections. Calls that use one are waited for, up to `CLOSE_SECONDS`.
+
+        Without such calls nothing is waited for: the pool of an operator that is gone may be closed in the last turns
+        of its loop.
+        """
+        if not self._is_ready:
+            return
+        if self._pool.get_size() == self._pool.get_idle_size():
+            self._pool.terminate()
+            return
         try:
             async with self._runtime.timeout(CLOSE_SECONDS):
                 await self._pool.close()
         except TimeoutError:
             self._pool.terminate()
-        except BaseException:  # the end of a loop cancels what closes the pool of an operator that is gone
+        except BaseException:
             self._pool.terminate()
             raise
