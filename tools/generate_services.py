@@ -23,8 +23,7 @@ sys.path[:0] = [str(PROJECT / "src"), str(PROJECT / "tools")]
 
 import case_page  # noqa: E402
 
-from entrepot.raw import OPERATIONS, ServiceConfig  # noqa: E402
-from entrepot.types import Capability  # noqa: E402
+from entrepot.raw import ServiceConfig  # noqa: E402
 
 if TYPE_CHECKING:
     from entrepot.raw.suite import SuiteTarget
@@ -32,8 +31,20 @@ if TYPE_CHECKING:
 START: Final = "Written by `python tools/generate_services.py`"
 END: Final = "until here"
 UPATH_GROUP: Final = '"universal_pathlib.implementations"'
-FLAGS: Final = [flag.name for flag in fields(Capability) if flag.name in OPERATIONS or "_with_" in flag.name]
-"""The fields of a capability that are operations or options of them."""
+ABILITIES: Final = {
+    "write": "write",
+    "append": "write_with_append",
+    "list": "list",
+    "delete": "delete",
+    "copy": "copy",
+    "rename": "rename",
+    "if not exists": "write_with_if_not_exists",
+    "versions": "read_with_version",
+    "user metadata": "write_with_user_metadata",
+    "tags": "get_tags",
+    "presign": "presign",
+}
+"""The flags of a capability that the README shows, by their titles. The page of a service has all."""
 
 PACKAGE: Final = '''"""The configuration class of each built-in service, imported on first use.
 
@@ -136,16 +147,29 @@ def protocols(declared: list[Service]) -> list[str]:
 
 def table(declared: list[Service]) -> list[str]:
     """The table of services in the README."""
-    rows = [
-        row(service.config, f"src/entrepot/services/{service.folder}/docs.md", cannot(service)) for service in declared
-    ]
-    return ["", "| Service | Made by | URI | Holds | Cannot |", "|---|---|---|---|---|", *rows, ""]
+    head = ["Service", "Made by", "Holds", *ABILITIES]
+    rows = [row(service, f"src/entrepot/services/{service.folder}/docs.md") for service in declared]
+    return ["", _line(head), "|---|---|---" + "|:-:" * len(ABILITIES) + "|", *rows, ""]
 
 
-def row(config: type[ServiceConfig], page: str, left_out: str) -> str:
+def row(service: Service, page: str) -> str:
     """The row of a service in that table."""
+    config = service.config
     holds = (config.__doc__ or "").partition("\n")[0]
-    return f"| [{config.SCHEME}]({page}) | `{made_by(config)}` | `{config.URI}` | {holds} | {left_out} |"
+    can = ["yes" if flag in abilities(service) else "" for flag in ABILITIES.values()]
+    return _line([f"[{config.SCHEME}]({page})", f"`{made_by(config)}`", holds, *can])
+
+
+def abilities(service: Service) -> set[str]:
+    """The flags that are True for a target."""
+    from entrepot import Operator
+
+    capabilities = [Operator(target.sample).info.capability for target in service.targets]
+    return {flag for flag in ABILITIES.values() if any(getattr(capability, flag) for capability in capabilities)}
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def cases(declared: list[Service]) -> str:
@@ -161,21 +185,6 @@ def made_by(config: type[ServiceConfig]) -> str:
     names = names or [name for name in main if name != "root"]
     more = ["..."] if names and len(settings) > len(names) else []
     return f"{config.__name__}({', '.join(names + more)})"
-
-
-def cannot(service: Service) -> str:
-    """The operations and options that no target of a service has."""
-    missing = _missing(service)
-    operations = [f"`{name}`" for name in OPERATIONS if name in missing]
-    lacking: dict[str, list[str]] = {}
-    for option, names in _operations_by_option().items():
-        possible = [name for name in names if name not in missing]
-        left_out = [name for name in possible if f"{name}_with_{option}" in missing]
-        if left_out:
-            where = "" if left_out == possible else f" of {' and '.join(left_out)}"
-            lacking.setdefault(where, []).append(f"`{option}`")
-    options = [f"{', '.join(_folded(names))}{where}" for where, names in sorted(lacking.items())]
-    return "; ".join([", ".join(operations), *options])
 
 
 def with_block(file: Path, before: str, after: str, lines: list[str]) -> str:
@@ -196,27 +205,6 @@ def _config_of(package: ModuleType) -> type[ServiceConfig]:
     [name] = package.__all__
     config: type[ServiceConfig] = getattr(package, name)
     return config
-
-
-def _missing(service: Service) -> set[str]:
-    """The flags that are False for each target."""
-    from entrepot import Operator
-
-    capabilities = [Operator(target.sample).info.capability for target in service.targets]
-    return {flag for flag in FLAGS if not any(getattr(capability, flag) for capability in capabilities)}
-
-
-def _operations_by_option() -> dict[str, list[str]]:
-    """The operations that may have an option, in the order of `Capability`."""
-    operations: dict[str, list[str]] = {}
-    for operation, option in (flag.split("_with_") for flag in FLAGS if "_with_" in flag):
-        operations.setdefault(option, []).append(operation)
-    return operations
-
-
-def _folded(names: list[str]) -> list[str]:
-    """The names, with one for all overrides."""
-    return list(dict.fromkeys("`override_*`" if name.startswith("`override_") else name for name in names))
 
 
 def _as_ruff_sorts(name: str) -> tuple[bool, str]:

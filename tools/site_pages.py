@@ -83,6 +83,7 @@ REFERENCES: Final = {
     "integrations-obspec": Reference("entrepot.integrations.obspec", "entrepot.integrations.obspec"),
     "integrations-starlette": Reference("entrepot.integrations.starlette", "entrepot.integrations.starlette"),
     "integrations-asgi": Reference("entrepot.integrations.asgi", "entrepot.integrations.asgi"),
+    "integrations-dask": Reference("entrepot.integrations.dask", "entrepot.integrations.dask"),
     "integrations-aiohttp": Reference("entrepot.integrations.aiohttp", "entrepot.integrations.aiohttp"),
 }
 
@@ -104,8 +105,9 @@ def services_index(declared: list[Service]) -> str:
     rows = re.sub(r"\(src/entrepot/services/(\w+)/docs\.md\)", r"(\1.md)", rows)
     return (
         "# Services\n\nA service is a kind of storage. Its configuration class makes an operator. *Holds* is what the "
-        "service stores, *Cannot* names the operations and options that it lacks: they are refused with "
+        "service stores. Its page has all of its operations and options; what it lacks is refused with "
         f"[`Unsupported`](../error-index.md#unsupported) before any I/O.\n\n{rows}\n\n"
+        "[Services, case by case](../service-cases.md) has the results of the behaviour suite.\n\n"
         "A package of yours can add one: [Write your own service](../write-your-own-service.md).\n"
     )
 
