@@ -18,7 +18,7 @@ from entrepot import (
     RateLimited,
     Unexpected,
 )
-from entrepot.errors import ObjectExists
+from entrepot.errors import DeletionsFailed, ObjectExists
 from entrepot.services import Azblob
 from entrepot.signing import AzureAccessToken, AzureAccountKey, AzureCredentials
 from entrepot.testing import (
@@ -386,6 +386,17 @@ async def test_a_lost_batch_is_no_failure(fake: AzureFake) -> None:
     fake.before = lose(fake, "comp=batch")
     await op.delete_many(["a", "b"])
     assert await names(op) == []
+
+
+async def test_a_missing_container_is_not_a_server_without_batches(fake: AzureFake) -> None:
+    op = Operator(config_of(fake), resilient=False)
+    missing = raw_response("404 -", "x-ms-request-id: 1", "x-ms-error-code: ContainerNotFound", "Content-Length: 0")
+    fake.before = lambda request: [missing] if "comp=batch" in request.target else None
+    with pytest.raises(DeletionsFailed, match="there is no container"):
+        await op.delete_many(["a", "b"])
+    fake.before = lambda request: None
+    await op.delete_many(["a", "b"])
+    assert all("comp=batch" in request.target for request in fake.server.requests)
 
 
 async def test_a_server_without_batches_gets_single_requests(fake: AzureFake) -> None:

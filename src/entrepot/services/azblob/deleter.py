@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from entrepot.errors import Error, NotFound, PermissionDenied, Unexpected
+from entrepot.errors import ConfigInvalid, Error, NotFound, PermissionDenied, Unexpected
 from entrepot.raw import OpDelete, OpStat, build_abs_path
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.deletions import HttpDeletions
@@ -90,7 +90,8 @@ class AzblobDeletions(HttpDeletions[AzblobCore]):
         try:
             headers, content = await self._client.call(batch(core, signed))
         except Error as error:
-            if error.context.get("status") not in _MISSING or error.is_temporary:
+            is_missing = error.context.get("status") in _MISSING and not isinstance(error, ConfigInvalid)
+            if not is_missing or error.is_temporary:
                 raise
             self._has_batch = False
             return await super().delete_many(deletions)
