@@ -175,13 +175,18 @@ async def test_the_chain_can_be_narrowed(http: ConfiguredTransport) -> None:
 
 
 class Token:
-    def __init__(self, token: object) -> None:
-        self.token, self.expires_on = token, 1790000000
+    def __init__(self, token: object, expires_on: float = 1790000000) -> None:
+        self.token, self.expires_on = token, expires_on
 
 
 class Plain:
     def get_token(self, *scopes: str) -> Token:
         return Token(f"plain {scopes}".replace(" ", "-"))
+
+
+class Endless:
+    def get_token(self, *scopes: str) -> Token:
+        return Token("endless", float("inf"))
 
 
 class Async:
@@ -205,6 +210,7 @@ async def test_objects_of_azure_identity() -> None:
     assert (found.token, found.source) == ("plain-('https://storage.azure.com/.default',)", "Plain")  # type: ignore[attr-defined]
     assert found.expires_at == datetime.fromtimestamp(1790000000, UTC)
     assert (await azure_provider(Async(), runtime).load()).token == "async"  # type: ignore[attr-defined]
+    assert (await azure_provider(Endless(), runtime).load()).expires_at is None
     with pytest.raises(PermissionDenied, match="Broken failed with RuntimeError") as caught:
         await azure_provider(Broken(), runtime).load()
     assert "SECRET" not in str(caught.value)

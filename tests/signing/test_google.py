@@ -230,6 +230,11 @@ async def test_a_named_file_that_is_missing_is_an_error(machine):
         await source.load()
 
 
+async def test_a_file_in_the_home_of_nobody_is_missing(machine):
+    with pytest.raises(ConfigInvalid, match="no credential file ~nobody_of_this_name/"):
+        await file_source("~nobody_of_this_name/key.json", machine()).load()
+
+
 async def test_an_unreadable_file_is_named(machine, tmp_path):
     for text in ("SECRET", "[1]", '{"type": "SECRET"}', '{"type": "authorized_user", "client_id": "SECRET"}'):
         file = tmp_path / "key.json"

@@ -1,7 +1,6 @@
 """Credential objects of the library azure-identity, and of anything else with its `get_token`."""
 
 from collections.abc import Awaitable
-from datetime import UTC, datetime
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Protocol
 
@@ -9,7 +8,7 @@ from entrepot.errors import ConfigInvalid, Error, PermissionDenied, Unexpected
 from entrepot.raw.runtime import Runtime
 
 from .azure import AzureAccessToken, AzureCredentials
-from .azure_sources import SCOPE
+from .azure_sources import SCOPE, time_of
 from .provider import Provider, check_source, provider_of
 
 
@@ -54,8 +53,7 @@ class IdentityProvider:
         text, seconds = getattr(token, "token", None), getattr(token, "expires_on", None)
         if not isinstance(text, str):
             raise ConfigInvalid(f"{name} returned {type(token).__name__}, which is not a token", operation="configure")
-        expiry = datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int | float) else None
-        return AzureAccessToken(text, expiry, name)
+        return AzureAccessToken(text, time_of(seconds), name)
 
     async def _called(self) -> object:
         call = self._credential.get_token

@@ -321,11 +321,18 @@ def _code_of(content: bytes) -> str:
 
 def _expiry(values: Mapping[str, Any], now: datetime) -> datetime | None:
     """When a token expires: `expires_on` is a time in seconds since 1970, `expires_in` a number of seconds."""
-    at, after = _number(values.get("expires_on")), _number(values.get("expires_in"))
+    after = _number(values.get("expires_in"))
     try:
-        if at is not None:
-            return datetime.fromtimestamp(at, UTC)
-        return None if after is None else now + timedelta(seconds=after)
+        return time_of(values.get("expires_on")) or (None if after is None else now + timedelta(seconds=after))
+    except (OverflowError, ValueError):
+        return None
+
+
+def time_of(value: object) -> datetime | None:
+    """The time that is a number of seconds since 1970, also as text; None if it is not one."""
+    seconds = _number(value)
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
         return None
 

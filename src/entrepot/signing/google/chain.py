@@ -177,7 +177,8 @@ def _read(path: str) -> str | None:
         ConfigInvalid: it cannot be read.
     """
     try:
-        return Path(path).expanduser().read_text(encoding="utf-8", errors="replace")
+        expanded = os.path.expanduser(path)  # noqa: PTH111 - that of Path fails without a home
+        return Path(expanded).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
     except OSError as error:
