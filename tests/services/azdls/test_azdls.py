@@ -209,6 +209,11 @@ async def test_a_web_server_in_the_place_of_azure_is_found_out(call: str) -> Non
         arguments = {"write": ("a", b"1"), "list": ("a/",), "create_dir": ("a/",), "rename": ("a", "b")}
         with pytest.raises(Error, match="not one of Azure Storage"):
             await getattr(op, call)(*arguments.get(call, ("a",)))
+        for path in ("d/", "/"):
+            with pytest.raises(Error, match="not one of Azure Storage"):
+                await op.delete(path, recursive=True)
+        with pytest.raises(Error, match="not one of Azure Storage"):
+            await op.check()
 
 
 async def test_pages_of_a_listing_go_on_after_any_name(lake: DatalakeServer) -> None:

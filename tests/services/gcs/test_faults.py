@@ -107,9 +107,19 @@ async def test_an_endpoint_that_is_not_one_is_a_typed_error(op, server, content,
 
 
 async def test_a_page_in_place_of_a_content_is_no_content(op, server):
-    server.faults.append(Fault(is_media, answer=Answer(200, {"Content-Type": "text/html"}, b"<html>Sign in</html>")))
+    for part in ((0, None), (0, 5), (5, None)):
+        server.faults.append(
+            Fault(is_media, answer=Answer(200, {"Content-Type": "text/html"}, b"<html>Sign in</html>"))
+        )
+        with pytest.raises(Unexpected, match="is this its endpoint"):
+            await op.read("a", range=part)
+
+
+async def test_a_page_in_place_of_a_deletion_is_no_success(op, server):
+    await op.write("a", b"1")
+    server.faults.append(Fault(anything, answer=Answer(200, {"Content-Type": "text/html"}, b"\n<html>Sign in</html>")))
     with pytest.raises(Unexpected, match="is this its endpoint"):
-        await op.read("a")
+        await op.delete("a")
 
 
 async def test_wrong_credentials_are_refused(config):

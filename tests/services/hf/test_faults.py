@@ -197,6 +197,15 @@ async def _not_done(call, content: bytes) -> None:
         raise NotFound("nothing")
 
 
+async def test_a_page_in_place_of_a_content_is_no_content() -> None:
+    page = whole_response(b"<html>Sign in</html>", "Content-Type: text/html", 'ETag: "1"')
+    with ScriptedServer(lambda _: [page]) as other:
+        op = Operator(Hf("owner/name", token="hf_token", endpoint=other.endpoint), resilient=False)
+        for call in (op.read("a"), op.read("a", range=(0, 5)), op.read("a", range=(5, None))):
+            with pytest.raises(Unexpected, match="may not be a hub"):
+                await call
+
+
 async def test_a_server_that_has_no_such_calls() -> None:
     """A missing page says nothing about files: nothing is reported as missing or empty."""
     missing = whole_response(b"<html>", status="404 Not Found")

@@ -113,7 +113,8 @@ class AzdlsAccessor(HttpStore[AzdlsCore]):
     async def stat(self, path: str, args: OpStat) -> RpStat:
         key = self._key(path)
         if not key:
-            await self._client.call(Listing(self._dialect, self.info.root, path, OpList(limit=1)).request(None))
+            listing = Listing(self._dialect, self.info.root, path, OpList(limit=1))
+            listing.page(*await self._client.call(listing.request(None)))
             return RpStat(metadata=Metadata(mode=EntryMode.DIR))
         check_may_exist(key)
         known = await super().stat(path, args)

@@ -29,6 +29,7 @@ from entrepot.raw.http.stored_headers import write_conditions
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.raw.oio import MultipartUpload, MultipartWriter, Part, PartSizes
 from entrepot.raw.temporary_names import new_temporary_name
+from entrepot.signing.azure_errors import check_origin
 from entrepot.types import Metadata
 
 from .core import AzdlsCore, check_target, is_directory
@@ -178,6 +179,7 @@ async def look(client: HttpClient[AzdlsCore], key: str) -> HttpHeaders | None:
     """The properties of a file or directory; None if there is neither."""
     with suppress(NotFound):
         headers, _ = await client.call(client.dialect.head(key, DEFAULT_STAT))
+        check_origin(headers)
         return headers
     return None
 

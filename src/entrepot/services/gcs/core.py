@@ -180,6 +180,7 @@ class GcsCore(Dialect):
         return replace(metadata, etag=quoted_etag(metadata.etag), content_md5=stated.get("md5"))
 
     def describe_requested(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:
+        check_origin(headers)
         check_version(header_text(headers, GENERATION), args)
         metadata = Dialect.describe_requested(self, headers, args, **overrides)
         stated = {"content_type": args.override_content_type, "content_disposition": args.override_content_disposition}
@@ -196,20 +197,38 @@ class GcsCore(Dialect):
     def describe_created(self, headers: HttpHeaders, content: bytes, size: int) -> Metadata:
         return describe(parse_resource(content))
 
+    def check_done(self, headers: HttpHeaders, content: bytes) -> None:
+        if content.lstrip().startswith(b"<"):
+            raise not_of_storage()
+
     def error(self, status: int, headers: HttpHeaders, content: bytes, args: ObjectArgs | None = None) -> Error:
         return response_error(self.bucket, status, headers, content)
 
     def content_check(self, headers: HttpHeaders) -> ContentCheck | None:
-        """The check of a whole content. One without a generation is not of the storage, but perhaps a page of a proxy.
+        """The check of a whole content.
 
         Raises:
-            Unexpected: it is one, or something on its way has compressed it, since the request accepts gzip.
+            Unexpected: as `check_origin`, or something on its way has compressed it, since the request accepts gzip.
         """
-        if GENERATION not in headers:
-            raise Unexpected("the response is not one of the storage: is this its endpoint?", is_temporary=True)
+        check_origin(headers)
         if headers.get(STORED_ENCODING) == "identity" and headers.get("content-encoding") == "gzip":
             raise Unexpected("the content was compressed on its way, and is not the stored one")
         return content_check(headers)
+
+
+def check_origin(headers: HttpHeaders) -> None:
+    """Passes if a response has content of the storage, with its generation, and is not perhaps a page of a proxy.
+
+    Raises:
+        Unexpected: it has none.
+    """
+    if GENERATION not in headers:
+        raise not_of_storage()
+
+
+def not_of_storage() -> Unexpected:
+    """The error of a response that the storage did not send."""
+    return Unexpected("the response is not one of the storage: is this its endpoint?", is_temporary=True)
 
 
 def version_query(version: str | None, name: str = "generation") -> Query:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlencode
 
-from entrepot.errors import Error
+from entrepot.errors import Error, Unexpected
 from entrepot.raw import OpList, OpRead, build_abs_path, build_rel_path
 from entrepot.raw.http.dialect import Dialect, ObjectArgs
 from entrepot.raw.http.headers import header_etag, parse_length, parse_metadata
@@ -24,6 +24,9 @@ JSON: Final = ("Content-Type", "application/json")
 NDJSON: Final = ("Content-Type", "application/x-ndjson")
 LFS_JSON: Final = "application/vnd.git-lfs+json"
 FORM: Final = ("Content-Type", "application/x-www-form-urlencoded")
+
+COMMIT: Final = "x-repo-commit"
+"""The commit that content is of. The hub states it with content, and in redirects to it."""
 
 MAX_PAGE: Final = 1_000
 """The most entries of a page of a listing."""
@@ -76,11 +79,24 @@ class HfDialect(Dialect):
 
         The response comes from a storage behind the hub, which has its own times and etags. `HubTransport` has added
         the etag and the size that the hub states.
+
+        Raises:
+            Unexpected: the hub did not send it.
         """
+        self.content_check(headers)
         stated = parse_metadata(headers, **overrides)
         linked = parse_length(headers.get("x-linked-size"))
         size = linked if linked is not None and overrides.get("content_length") is None else stated.content_length
         return Metadata(stated.mode, size, _etag(headers), content_type=stated.content_type)
+
+    def content_check(self, headers: HttpHeaders) -> None:
+        """Compares nothing, but no content of another server is handed out: the hub states the commit it is of.
+
+        Raises:
+            Unexpected: the hub did not send it.
+        """
+        if COMMIT not in headers:
+            raise Unexpected("the response states no commit: the endpoint may not be a hub", is_temporary=True)
 
     def error(self, status: int, headers: HttpHeaders, content: bytes, args: ObjectArgs | None = None) -> Error:
         return response_error(status, headers, is_of_api=args is None)
