@@ -8,10 +8,22 @@ import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import asyncssh
 import pytest
 
-from entrepot import AlreadyExists, EntryMode, InvalidInput, IsADirectory, NotFound, Operator, Unexpected, Unsupported
+from entrepot import (
+    AlreadyExists,
+    EntryMode,
+    InvalidInput,
+    IsADirectory,
+    NotFound,
+    Operator,
+    Unexpected,
+    Unsupported,
+)
+from entrepot.errors import ObjectExists
 from entrepot.raw.suite import Place
 from entrepot.services import Sftp
 from entrepot.services.sftp.behavior import TARGETS
@@ -242,3 +254,44 @@ async def test_an_append_that_was_cut_goes_on_after_what_the_server_has(
             await closing
         await writer.close()
     assert file.read_bytes() == b"before" + CONTENT[1:]
+
+
+async def lost(*_: object) -> None:
+    raise asyncssh.SFTPConnectionLost("lost")
+
+
+async def test_a_new_file_whose_temporary_name_could_not_be_removed_at_once_is_published(
+    config: Sftp, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Operator(config, resilient=False) as op:
+        writer = await op.writer("file", if_not_exists=True)
+        await writer.write(b"content")
+        with monkeypatch.context() as patched:
+            patched.setattr(asyncssh.SFTPClient, "remove", lost)
+            with pytest.raises(Unexpected, match="lost"):
+                await writer.close()
+        await writer.close()
+        assert await op.read("file") == b"content"
+    assert [path.name for path in folder.iterdir()] == ["file"]
+
+
+async def test_it_is_said_when_the_file_that_exists_may_be_the_own_one(
+    config: Sftp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = asyncssh.SFTPClient.link
+
+    async def link_and_lose(*args: Any) -> None:
+        await link(*args)
+        await lost()
+
+    async with Operator(config, resilient=False) as op:
+        writer = await op.writer("file", if_not_exists=True)
+        await writer.write(b"content")
+        with monkeypatch.context() as patched:
+            patched.setattr(asyncssh.SFTPClient, "link", link_and_lose)
+            with pytest.raises(Unexpected, match="lost"):
+                await writer.close()
+        with pytest.raises(ObjectExists) as exists:
+            await writer.close()
+        assert exists.value.context["may_have_taken_effect"]
+        await writer.abort()

@@ -6,12 +6,14 @@ one request that the server makes in one step: `posix-rename`, which replaces th
 link, which the server refuses where the target exists, and the removal of the temporary name.
 
 If the response to that request is lost, it may have been made. A repeated call then finds no temporary file, and the
-target with the size that was published: that is success. Nothing else makes a temporary file vanish.
+target with the size that was published: that is success. Nothing else makes a temporary file vanish. If only the
+removal after a hard link failed, the file is published, and a repeated call only removes the temporary name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -57,8 +59,8 @@ class Replacement(oio.PositionedFile):
     """
 
     __slots__ = (
-        "_file", "_fsync", "_is_new", "_may_be_published", "_opened_on", "_path", "_replaced", "_runtime", "_session",
-        "_temporary",
+        "_file", "_fsync", "_is_new", "_linked", "_may_be_published", "_opened_on", "_path", "_replaced", "_runtime",
+        "_session", "_temporary",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +74,7 @@ class Replacement(oio.PositionedFile):
         self._fsync = fsync
         self._temporary: bytes | None = None
         self._file: asyncssh.SFTPClientFile | None = None
+        self._linked: Metadata | None = None  # of a published file that still has its temporary name
         self._may_be_published = False
         self._replaced: asyncssh.SFTPAttrs | None = None
 
@@ -84,8 +87,10 @@ class Replacement(oio.PositionedFile):
             raise
 
     async def publish(self, offset: int, content: Sequence[bytes]) -> Metadata:
-        size = offset + sum(map(len, content))
+        size, is_repeated = offset + sum(map(len, content)), self._may_be_published
         try:
+            if self._linked is not None:
+                return await self._remove_temporary(await self._session.get(), self._linked)
             if self._may_be_published and (metadata := await self._published(size)) is not None:
                 return metadata
             session, file = await self._opened()
@@ -93,6 +98,10 @@ class Replacement(oio.PositionedFile):
             if offset:  # the target may have changed since the first buffer
                 self._replaced = await self._check_target(session)
             return await self._take_effect(session, file)
+        except ObjectExists as error:
+            if is_repeated:  # it may be the link of the call before
+                error.add_context(may_have_taken_effect=True)
+            raise
         finally:
             await self._release()
 
@@ -185,8 +194,19 @@ class Replacement(oio.PositionedFile):
         await session.request(file.close())
         assert self._temporary is not None
         self._may_be_published = True
-        move = link_new if self._is_new else move_over
-        await move(session, self._temporary, self._path)
+        if not self._is_new:
+            await move_over(session, self._temporary, self._path)
+        elif await name_new(session, self._temporary, self._path):
+            self._linked = metadata
+            return await self._remove_temporary(session, metadata)
+        self._temporary = None
+        return metadata
+
+    async def _remove_temporary(self, session: SftpSession, metadata: Metadata) -> Metadata:
+        """Removes the temporary name of the published file, whose metadata it returns."""
+        if self._temporary is not None:
+            with suppress(NotFound):  # an earlier call has removed it
+                await session.request(session.client.remove(self._temporary))
         self._temporary = None
         return metadata
 
@@ -294,7 +314,17 @@ async def move_over(session: SftpSession, source: bytes, target: bytes) -> None:
 
 
 async def link_new(session: SftpSession, source: bytes, target: bytes) -> None:
-    """Gives a file another name, in one step, unless something has the name.
+    """Gives a file another name, in one step, unless something has the name, and then removes the old name.
+
+    Raises:
+        ObjectExists: something has it.
+    """
+    if await name_new(session, source, target):
+        await session.request(session.client.remove(source))
+
+
+async def name_new(session: SftpSession, source: bytes, target: bytes) -> bool:
+    """Gives a file another name, in one step, unless something has the name. Returns whether it has both names now.
 
     Raises:
         ObjectExists: something has it.
@@ -303,10 +333,10 @@ async def link_new(session: SftpSession, source: bytes, target: bytes) -> None:
         await session.request(session.client.link(source, target))
     except Unsupported:
         await _rename_new(session, source, target)
-        return
+        return False
     except UnexplainedFailure as failure:
         raise await _why_not_new(session, target, failure) from failure
-    await session.request(session.client.remove(source))
+    return True
 
 
 async def _rename_new(session: SftpSession, source: bytes, target: bytes) -> None:
