@@ -295,3 +295,28 @@ async def test_it_is_said_when_the_file_that_exists_may_be_the_own_one(
             await writer.close()
         assert exists.value.context["may_have_taken_effect"]
         await writer.abort()
+
+
+@pytest.mark.parametrize("is_repeated", [True, False])
+async def test_a_temporary_file_is_removed_whose_making_was_cancelled(
+    config: Sftp, folder: Path, monkeypatch: pytest.MonkeyPatch, is_repeated: bool
+) -> None:
+    open_file = asyncssh.SFTPClient.open
+    is_made = asyncio.Event()
+
+    async def open_and_hang(*args: Any, **options: Any) -> None:
+        await open_file(*args, **options)
+        is_made.set()
+        await asyncio.Event().wait()
+
+    async with Operator(config, resilient=False) as op:
+        writer = await op.writer("file")
+        await writer.write(b"content")
+        with monkeypatch.context() as patched:
+            patched.setattr(asyncssh.SFTPClient, "open", open_and_hang)
+            closing = asyncio.ensure_future(writer.close())
+            await is_made.wait()
+            closing.cancel()
+            await asyncio.gather(closing, return_exceptions=True)
+        await (writer.close() if is_repeated else writer.abort())
+    assert [path.name for path in folder.iterdir()] == (["file"] if is_repeated else [])

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from entrepot.raw.runtime import Local, Runtime, Window
 
 _NEW: Final = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
+_PERHAPS_NEW: Final = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT
 PERMISSIONS: Final = 0o7777
 
 
@@ -59,8 +60,8 @@ class Replacement(oio.PositionedFile):
     """
 
     __slots__ = (
-        "_file", "_fsync", "_is_new", "_linked", "_may_be_published", "_opened_on", "_path", "_replaced", "_runtime",
-        "_session", "_temporary",
+        "_file", "_fsync", "_is_made", "_is_new", "_linked", "_may_be_published", "_opened_on", "_path", "_replaced",
+        "_runtime", "_session", "_temporary",
     )  # fmt: skip
 
     def __init__(
@@ -72,7 +73,8 @@ class Replacement(oio.PositionedFile):
         self._path = path
         self._is_new = is_new
         self._fsync = fsync
-        self._temporary: bytes | None = None
+        self._temporary: bytes | None = None  # the name of a file that may exist
+        self._is_made = False
         self._file: asyncssh.SFTPClientFile | None = None
         self._linked: Metadata | None = None  # of a published file that still has its temporary name
         self._may_be_published = False
@@ -144,7 +146,7 @@ class Replacement(oio.PositionedFile):
         session = await self._session.get()
         if self._file is None or self._opened_on is not session:
             self._opened_on = session
-            if self._temporary is None:
+            if self._temporary is None or not self._is_made:
                 self._file = await self._made(session)
             else:
                 self._file = await session.open(self._temporary, asyncssh.FXF_WRITE)
@@ -154,15 +156,16 @@ class Replacement(oio.PositionedFile):
         """Makes the temporary file, after a look at the target, and its directory if that is missing."""
         self._replaced = await self._check_target(session)
         parent = self._path.rpartition(b"/")[0]
-        temporary = parent + b"/" + new_temporary_name().encode()
-        try:
-            file = await session.open(temporary, _NEW)
-        except NotFound:
-            await make_directories(session, parent)
-            file = await session.open(temporary, _NEW)
-        except UnexplainedFailure as failure:
-            raise await _why_not_written(session, parent, failure) from failure
+        flags = _NEW if self._temporary is None else _PERHAPS_NEW  # a call that was cut may have made it
+        temporary = self._temporary or parent + b"/" + new_temporary_name().encode()
         self._temporary = temporary
+        try:
+            file = await _opened_new(session, parent, temporary, flags)
+        except Error as error:
+            if not error.is_temporary:
+                self._temporary = None  # the server has refused it
+            raise
+        self._is_made = True
         return file
 
     async def _check_target(self, session: SftpSession) -> asyncssh.SFTPAttrs | None:
@@ -229,6 +232,17 @@ class Replacement(oio.PositionedFile):
                 await self._runtime.shield(partial(close_quietly, session, file))
         finally:
             await self._session.give_back()
+
+
+async def _opened_new(session: SftpSession, parent: bytes, path: bytes, flags: int) -> asyncssh.SFTPClientFile:
+    """Opens a file that does not exist, and makes its directory if that is missing."""
+    try:
+        return await session.open(path, flags)
+    except NotFound:
+        await make_directories(session, parent)
+        return await session.open(path, flags)
+    except UnexplainedFailure as failure:
+        raise await _why_not_written(session, parent, failure) from failure
 
 
 async def write_blocks(
