@@ -16,6 +16,7 @@
 #   make soak     runs the tests that take minutes
 #   make bench    measures entrepot beside its peers: the better part of an hour (docs/performance.md)
 #   make bench-quick           measures a short part of that, in about a minute
+#   make bench-services        measures each service beside its peers, in some minutes (`make servers` adds servers)
 #   make new-service NAME=duck   makes the folder of a new service (docs/write-your-own-service.md)
 #   make docs     builds the documentation as web pages into site/
 #   make release-check         builds wheel and sdist, and tries each in an empty environment (docs/releasing.md)
@@ -38,7 +39,7 @@ coverage := --cov --cov-report=term-missing:skip-covered --cov-fail-under=0
 appended := --cov --cov-append --cov-report= --cov-fail-under=0
 shipped := not servers and not soak
 
-.PHONY: demo test test-all test-rest test-gate test-pure test-aiohttp quick check behavior behavior-all integration-all soak bench bench-quick new-service docs clean
+.PHONY: demo test test-all test-rest test-gate test-pure test-aiohttp quick check behavior behavior-all integration-all soak bench bench-quick bench-services new-service docs clean
 .DELETE_ON_ERROR:
 
 demo: $(venv)/installed-demo
@@ -118,6 +119,9 @@ bench: $(peers)/installed
 
 bench-quick: $(peers)/installed
 	$(peers)/bin/python -m benchmarks --quick $(ARGS)
+
+bench-services: $(venv)/installed-test $(venv)/installed-peers
+	$(bin)/python -m benchmarks.services $(ARGS)
 
 new-service: $(venv)/installed-test
 	@$(bin)/python tools/new_service.py $(NAME)

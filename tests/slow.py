@@ -71,6 +71,7 @@ SLOW = {
     r"tests/integrations/test_web\.py::test_(answers|a_client_that_leaves)\[(starlette|fastapi)": "starts servers",
     r"tests/services/azblob/test_(azurite|fake)\.py": "starts Azurite, and runs the suite on a fake with versions",
     r"tests/services/s3/test_long_listing\.py": "lists a million keys",
+    r"tests/benchmarks/test_services\.py::test_every": "starts a process that measures for a second or two",
     r"tests/benchmarks/test_tls\.py": "starts a client for each library, some of which try again for seconds",
     r"tests/cli/test_(files|s3|serve)\.py": "starts a process for each command",
     r"tests/docs/test_import_cost\.py": "starts 90 interpreters to find the cheapest",
