@@ -86,33 +86,32 @@ async def lines_of(session: FtpSession, directory: str) -> list[Line] | None:
 
 
 async def make_directories(session: FtpSession, path: str) -> None:
-    """Makes a directory and its missing parents.
+    """Makes a directory and its missing parents, which others may make at the same time.
 
     Raises:
         NotADirectory: the path, or a part of it, names a file.
         PermissionDenied: the server refuses to make it.
     """
+    refused = await _make_directory(session, path)
+    parent = get_parent(path).rstrip("/")
+    if refused is not None and parent:  # which is missing, was until just now, or is no reason
+        await make_directories(session, parent)
+        refused = await _make_directory(session, path)
+    if refused is not None:
+        raise denied(refused)
+
+
+async def _make_directory(session: FtpSession, path: str) -> Error | None:
+    """Makes a directory, unless it is there. Returns the refusal, which says nothing of its reason."""
     reply = await session.command("MKD", path)
     if reply.is_success:
-        return
+        return None
     metadata = await stat_if_exists(session, path)
-    if metadata is not None:
-        if not metadata.is_dir:
-            raise NotADirectory("the path, or a part of it, names a file")
-        return
-    parent = get_parent(path).rstrip("/")
-    if parent and not await _is_directory(session, parent):
-        await make_directories(session, parent)
-        await make_directories(session, path)
-        return
-    raise denied(refusal(reply, "MKD"))
-
-
-async def _is_directory(session: FtpSession, path: str) -> bool:
-    metadata = await stat_if_exists(session, path)
-    if metadata is not None and not metadata.is_dir:
-        raise NotADirectory("a part of the path names a file")
-    return metadata is not None
+    if metadata is None:
+        return refusal(reply, "MKD")
+    if not metadata.is_dir:
+        raise NotADirectory("the path, or a part of it, names a file")
+    return None
 
 
 async def move(session: FtpSession, source: str, target: str) -> None:

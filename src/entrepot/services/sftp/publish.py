@@ -385,19 +385,24 @@ async def exists(session: SftpSession, path: bytes) -> bool:
 
 
 async def make_directories(session: SftpSession, path: bytes) -> None:
-    """Makes a directory and its missing parents.
+    """Makes a directory and its missing parents, which others may make at the same time.
 
     Raises:
         NotADirectory: the path, or a part of it, names a file.
     """
     try:
-        await session.request(session.client.mkdir(path))
+        await _make_directory(session, path)
     except NotFound:
         parent = path.rpartition(b"/")[0]
-        if not parent or await exists(session, parent):
+        if not parent:
             raise NotADirectory("a part of the path names a file") from None
         await make_directories(session, parent)
-        await make_directories(session, path)
+        await _make_directory(session, path)
+
+
+async def _make_directory(session: SftpSession, path: bytes) -> None:
+    try:
+        await session.request(session.client.mkdir(path))
     except (UnexplainedFailure, AlreadyExists) as failure:
         if not is_directory(await session.attributes(path)):
             raise NotADirectory("the path, or a part of it, names a file") from failure

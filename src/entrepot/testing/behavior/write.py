@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from entrepot.errors import ConditionNotMatch, Error, InvalidInput, IsADirectory, NotFound, ObjectExists, Unsupported
@@ -80,6 +81,17 @@ async def parents_are_made(target: Target) -> None:
     path = f"{target.directory()}a/b/c/file"
     content = await _write(target, path)
     equal(await target.operator.read(path), content, "the content")
+
+
+@case("write", "list")
+async def parents_are_made_by_several_writers(target: Target) -> None:
+    """Writers that need the same missing directories do not get in each other's way."""
+    directory = target.directory()
+    paths = [f"{directory}{name}" for name in ("a/1", "a/b/2", "a/b/3", "a/b/c/4", "a/b/c/5", "d/6")]
+    for result in await together(*(partial(_write, target, path) for path in paths)):
+        check(not isinstance(result, Error) or result.is_temporary, f"a write beside others failed: {result}")
+    listed = await target.operator.list(directory, recursive=True)
+    equal(sorted(entry.path for entry in listed if entry.is_file), paths, "the files")
 
 
 @case("write", "stat", "read")
