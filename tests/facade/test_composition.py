@@ -33,6 +33,9 @@ def test_a_chain_is_split_where_a_uri_begins():
     assert "root='/x/y/'" in repr(s3) or "root='/x/y'" in repr(s3)
     assert "root='some/root'" in repr(s3)
     assert "encoding='cp866', max_directory_size=1000" in repr(s3)
+    in_root = Operator.from_uri("zip://::file:///a.zip")
+    assert "root='/'" in repr(in_root)
+    assert "path='a.zip'" in repr(in_root)
 
 
 async def test_a_context_that_is_not_an_operators_is_refused():

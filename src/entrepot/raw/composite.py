@@ -77,7 +77,8 @@ class CompositeConfig(ServiceConfig):
         first, *rest = _LINK.split(uri, maxsplit=1)
         location, mark, query = first.partition("?")
         directory, slash, name = location.rpartition("/")
-        if not name or directory.endswith(("/", ":")):
+        is_in_root = directory.endswith("://")  # of a storage that has no name, as file:///name
+        if not name or (directory.endswith(("/", ":")) and not is_in_root):
             raise cls.invalid("the URI after '::' must name an object, as in s3://bucket/dir/name")
         return {"source": "::".join([f"{directory}{slash}{mark}{query}", *rest]), "path": unquote(name)}
 
