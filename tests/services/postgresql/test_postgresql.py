@@ -237,3 +237,16 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     with pytest.raises(ConfigInvalid, match=r"pip install 'entrepot\[postgresql\]'"):
         Operator(Postgresql("postgresql://host/db"))
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("host:5432/db/a/b", ("host:5432/db", "a/b")),
+        ("host/db", ("host/db", "")),
+        ("host", ("host", "")),
+        ("/db/a", ("/db", "a")),
+    ],
+)
+def test_an_address_begins_with_the_database(address: str, parts: tuple[str, str]) -> None:
+    assert Postgresql.split_location(address) == parts

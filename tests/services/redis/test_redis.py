@@ -343,3 +343,16 @@ async def test_without_the_package_the_extra_is_named(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(ConfigInvalid, match=r"pip install 'entrepot\[redis\]'"):
         Operator(Redis())
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("host:6379/0/a/b", ("host:6379/0", "a/b")),
+        ("host/12", ("host/12", "")),
+        ("host/a/0", ("host", "a/0")),
+        ("host", ("host", "")),
+    ],
+)
+def test_an_address_begins_with_the_database(address: str, parts: tuple[str, str]) -> None:
+    assert Redis.split_location(address) == parts

@@ -118,6 +118,13 @@ class Postgresql(ServiceConfig):
     def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:
         return {"connection_string": f"{uri.scheme}://{uri.authority}{quote(uri.path, errors='surrogatepass')}"}
 
+    @classmethod
+    def split_location(cls, address: str) -> tuple[str, str]:
+        """Splits off the server and the database: `host:5432/name`."""
+        server, _, rest = address.partition("/")
+        database, _, path = rest.partition("/")
+        return (f"{server}/{database}" if database else server), path
+
     def _take_userinfo(self) -> None:
         parts = self._parts()
         userinfo, at, rest = parts.netloc.rpartition("@")

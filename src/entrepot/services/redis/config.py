@@ -122,6 +122,13 @@ class Redis(ServiceConfig):
             raise cls.invalid("a URI of this service names its host: redis://host:6379/0")
         return {"endpoint": f"{uri.scheme}://{uri.authority}", **_database_and_root(uri.path)}
 
+    @classmethod
+    def split_location(cls, address: str) -> tuple[str, str]:
+        """Splits off the server and the number of the database, if there is one: `host:6379/0`."""
+        server, _, path = address.partition("/")
+        database, _, rest = path.partition("/")
+        return (f"{server}/{database}", rest) if _is_number(database) else (server, path)
+
     def _take_parts(self) -> None:
         """Moves what a URL holds besides the server to the options of their own."""
         parts = self._split(self.endpoint)
@@ -171,9 +178,13 @@ def _database_and_root(path: str) -> dict[str, Any]:
     first, _, rest = path.strip("/").partition("/")
     if not first:
         return {}
-    if first.isascii() and first.isdigit():
+    if _is_number(first):
         return {"db": first, **({"root": f"/{rest}"} if rest else {})}
     return {"root": path}
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _number(config: Redis, digits: str) -> int:
