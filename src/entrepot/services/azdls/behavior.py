@@ -32,5 +32,5 @@ def _open(place: Place) -> Store:
     return Store(config, lambda path, content: place.server.put(f"{place.root}/{path}", content))
 
 
-TARGETS: Final = (SuiteTarget("azdls", _SAMPLE, _open, server="azure_datalake", lacks=_LACKS),)
+TARGETS: Final = (SuiteTarget("azdls", _SAMPLE, _open, server="azure_datalake", lacks=_LACKS, is_ours=True),)
 """A server of our own, made from the documentation of Azure."""

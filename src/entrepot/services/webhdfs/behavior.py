@@ -29,6 +29,6 @@ def _open(place: Place) -> Store:
 
 
 TARGETS: Final = (
-    SuiteTarget("webhdfs", _SAMPLE, _open, server="fake_hdfs", lacks=_NAMES),
-    SuiteTarget("webhdfs_httpfs", _SAMPLE, _open, server="fake_httpfs", lacks=_NAMES | _GAPS),
+    SuiteTarget("webhdfs", _SAMPLE, _open, server="fake_hdfs", lacks=_NAMES, is_ours=True),
+    SuiteTarget("webhdfs_httpfs", _SAMPLE, _open, server="fake_httpfs", lacks=_NAMES | _GAPS, is_ours=True),
 )
