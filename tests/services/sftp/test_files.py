@@ -6,6 +6,7 @@ import asyncio
 import os
 import pickle
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -320,3 +321,44 @@ async def test_a_temporary_file_is_removed_whose_making_was_cancelled(
             await asyncio.gather(closing, return_exceptions=True)
         await (writer.close() if is_repeated else writer.abort())
     assert [path.name for path in folder.iterdir()] == (["file"] if is_repeated else [])
+
+
+def handles_in(folder: Path) -> int:
+    """How often files and directories in a folder are open, in all processes of the user."""
+    count = 0
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # it was closed just now, or is of another user
+            count += str(link.readlink()).startswith(str(folder))
+    return count
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the handles of other processes are counted by /proc")
+async def test_what_a_cancelled_call_has_opened_is_closed(
+    config: Sftp, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "file").write_bytes(b"content")
+    is_sent = asyncio.Event()
+    open_file, scan = asyncssh.SFTPClient.open, asyncssh.SFTPClient.scandir
+
+    def noted_open(*args: Any, **options: Any) -> Any:
+        is_sent.set()
+        return open_file(*args, **options)
+
+    def noted_scan(*args: Any) -> Any:
+        is_sent.set()
+        return scan(*args)
+
+    monkeypatch.setattr(asyncssh.SFTPClient, "open", noted_open)
+    monkeypatch.setattr(asyncssh.SFTPClient, "scandir", noted_scan)
+    async with Operator(config, resilient=False) as op:
+        for call in (lambda: op.read("file"), lambda: op.list("/"), lambda: op.write("new", b"")):
+            for _ in range(5):
+                is_sent.clear()
+                task = asyncio.ensure_future(call())
+                await is_sent.wait()
+                task.cancel()
+                assert isinstance(*await asyncio.gather(task, return_exceptions=True), asyncio.CancelledError)
+        for _ in range(20):  # the server answers in turn
+            await op.stat("file")
+        assert handles_in(folder) == 0
+        assert [entry.path for entry in await op.list("/")] == ["/", "file"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 
 import asyncssh
 
@@ -15,7 +16,7 @@ from entrepot.types import EntryMode, Metadata
 from .errors import is_loss, of_request
 
 if TYPE_CHECKING:
-    from entrepot.raw.runtime import Runtime
+    from entrepot.raw.runtime import Runtime, Window
 
 T = TypeVar("T")
 
@@ -42,7 +43,8 @@ class SftpSession:
     """Makes requests, and translates their errors.
 
     A request that is cancelled does no harm to the others: its response is dropped when it comes. But the cause may be
-    a server that does not answer, so the session is then checked before its next use.
+    a server that does not answer, so the session is then checked before its next use. If the response is a handle, the
+    request goes on and the handle is closed, else the server would keep the file open as long as the session.
 
     Attributes:
         client: makes the requests of `asyncssh`. Names are bytes.
@@ -54,6 +56,7 @@ class SftpSession:
         self._connection = connection
         self._is_lost = False
         self._is_doubtful = False
+        self._late: set[Window[Any]] = set()  # what was opened, or will be, for callers who have left
 
     @property
     def is_usable(self) -> bool:
@@ -88,6 +91,8 @@ class SftpSession:
             await self._runtime.with_timeout(CLOSE_SECONDS, self._connection.wait_closed)
         except TimeoutError:
             self._connection.abort()
+        for opening in list(self._late):
+            await opening.close()
         await self._runtime.sleep(0)  # asyncssh closes the socket by a callback of its own
 
     async def request(self, call: Awaitable[T]) -> T:
@@ -108,7 +113,8 @@ class SftpSession:
     async def open(self, path: bytes, flags: int, permissions: int | None = None) -> asyncssh.SFTPClientFile:
         """Opens a file for requests of up to `block` bytes, each of which is sent as it is."""
         attributes = asyncssh.SFTPAttrs(permissions=permissions) if permissions is not None else asyncssh.SFTPAttrs()
-        return await self.request(self.client.open(path, flags, attributes, encoding=None, block_size=0))
+        call = partial(self.client.open, path, flags, attributes, encoding=None, block_size=0)
+        return await self._open(call, asyncssh.SFTPClientFile.close)
 
     async def attributes(self, path: bytes) -> asyncssh.SFTPAttrs:
         """The attributes of a file. A link is followed."""
@@ -120,11 +126,59 @@ class SftpSession:
 
     async def names(self, path: bytes) -> list[Name]:
         """The names in a directory but `.` and `..`, with the attributes of the links themselves."""
-        return await self.request(_all_of(self.client.scandir(path)))
+        directory = await self._open(partial(_Directory.open, self.client, path), _Directory.close)
+        return await self.request(directory.names())
+
+    async def _open(self, call: Callable[[], Awaitable[T]], close: Callable[[T], Awaitable[None]]) -> T:
+        """Makes a request for a handle. If the caller is cancelled, it is closed when it comes."""
+        opening: Window[Any] = self._runtime.window(2)
+        opening.spawn(call)
+        try:
+            opened: T = await self.request(opening.take())
+        except BaseException:
+            if len(opening):  # the response is still to come
+                self._late.add(opening)
+                opening.spawn(partial(self._close_late, opening, close))
+            raise
+        return opened
+
+    async def _close_late(self, opening: Window[Any], close: Callable[[T], Awaitable[None]]) -> None:
+        try:
+            await close(await opening.take())
+        except (asyncssh.Error, OSError, EOFError) as error:
+            self._is_lost = self._is_lost or is_loss(error)
+        finally:
+            self._late.discard(opening)
 
 
-async def _all_of(names: AsyncIterator[asyncssh.SFTPName]) -> list[Name]:
-    return [Name(_bytes_of(name.filename), name.attrs) async for name in names if name.filename not in {b".", b".."}]
+class _Directory:
+    """An open directory.
+
+    Arguments:
+        rest: the names in it after the first one.
+        first: the first one; None if there is none.
+    """
+
+    def __init__(self, rest: AsyncGenerator[asyncssh.SFTPName], first: asyncssh.SFTPName | None) -> None:
+        self._rest = rest
+        self._first = first
+
+    @classmethod
+    async def open(cls, client: asyncssh.SFTPClient, path: bytes) -> Self:
+        """Opens a directory. `asyncssh` does so when it is asked for the first name."""
+        names = client.scandir(path)
+        assert isinstance(names, AsyncGenerator)  # so that it can be closed
+        return cls(names, await anext(names, None))
+
+    async def names(self) -> list[Name]:
+        """The names but `.` and `..`. It is closed then."""
+        names = [] if self._first is None else [self._first]
+        names += [name async for name in self._rest]
+        return [Name(_bytes_of(name.filename), name.attrs) for name in names if name.filename not in {b".", b".."}]
+
+    async def close(self) -> None:
+        """Closes it before its end."""
+        await self._rest.aclose()
 
 
 def _bytes_of(name: bytes | str) -> bytes:
