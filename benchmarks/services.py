@@ -130,8 +130,9 @@ def _sqlite(server: Path) -> Settings:
     with sqlite3.connect(database) as connection:
         connection.execute("CREATE TABLE objects (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL)")
     fields = {"table": "objects", "key_field": "key", "value_field": "value"}
+    # opendal syncs each write to the disk, so that ours does too.
     return {
-        OURS: {"scheme": "sqlite", "settings": {"connection_string": str(database), **fields}},
+        OURS: {"scheme": "sqlite", "settings": {"connection_string": str(database), "fsync": True, **fields}},
         "opendal": {"scheme": "sqlite", "settings": {"connection_string": f"sqlite://{database}", **fields}},
     }
 
