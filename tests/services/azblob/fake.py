@@ -420,7 +420,7 @@ class AzureFake:
             if is_gone and "deletedwithversions" in included:
                 rows[f"{name}\tz"] = f"<Blob><Name>{escape(name)}</Name><HasVersionsOnly>true</HasVersionsOnly></Blob>"
         after = [row for row in sorted(rows) if row > marker]
-        size = min(int(query.get("maxresults", PAGE)), 5000)
+        size = min(int(query.get("maxresults", PAGE)), PAGE)  # a page may be smaller than it was asked to be
         page, rest = after[:size], after[size:]
         following = escape(page[-1]) if rest and page else ""
         listed = "".join(rows[row] for row in page)

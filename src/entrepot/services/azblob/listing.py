@@ -18,8 +18,9 @@ from entrepot.types import Entry, EntryMode, Metadata
 
 from .core import AzblobCore, is_folder
 
-MAX_RESULTS: Final = 5000
-"""The most entries that Azure returns in one page."""
+MAX_RESULTS: Final = 1500
+"""Entries of a page. Azure has up to 5,000, which do not fit into a response (`RESPONSE_LIMIT`) if each blob has the 8 KiB
+of metadata that it may have."""
 
 _PREFIX: Final = "BlobPrefix"
 _ROWS: Final = frozenset({"Blob", _PREFIX})
@@ -50,8 +51,7 @@ class Listing:
             query.append(("prefix", self._prefix))
         if not self._args.recursive:
             query.append(("delimiter", "/"))
-        if self._args.limit is not None:
-            query.append(("maxresults", str(min(self._args.limit, MAX_RESULTS))))
+        query.append(("maxresults", str(min(self._args.limit or MAX_RESULTS, MAX_RESULTS))))
         if token is not None:
             query.append(("marker", token))
         return self._core.on_container("GET", [*query, ("include", ",".join(self._included()))])
