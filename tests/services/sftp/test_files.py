@@ -276,6 +276,25 @@ async def test_a_new_file_whose_temporary_name_could_not_be_removed_at_once_is_p
     assert [path.name for path in folder.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize("failures", [1, 2])
+async def test_a_copy_whose_temporary_name_could_not_be_removed_is_made(
+    config: Sftp, folder: Path, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    (folder / "file").write_bytes(b"content")
+    remove, left = asyncssh.SFTPClient.remove, [lost] * failures
+
+    async def remove_or_fail(*args: Any) -> None:
+        await (left.pop() if left else remove)(*args)
+
+    monkeypatch.setattr(asyncssh.SFTPClient, "remove", remove_or_fail)
+    async with Operator(config, resilient=False) as op:
+        await op.copy("file", "copy", if_not_exists=True)
+        assert await op.read("copy") == b"content"
+        assert {entry.path for entry in await op.list("/")} == {"/", "copy", "file"}
+    assert not left
+    assert len(list(folder.iterdir())) == 1 + failures
+
+
 async def test_it_is_said_when_the_file_that_exists_may_be_the_own_one(
     config: Sftp, monkeypatch: pytest.MonkeyPatch
 ) -> None:

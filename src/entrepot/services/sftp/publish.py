@@ -108,14 +108,19 @@ class Replacement(oio.PositionedFile):
             await self._release()
 
     async def fill(self, write: Callable[[SftpSession, asyncssh.SFTPClientFile], Awaitable[None]]) -> Metadata:
-        """Publishes what a call writes to the temporary file, which is removed if the call fails."""
+        """Publishes what a call writes to the temporary file, which is removed if the call fails.
+
+        A published file whose temporary name could not be removed, also not by a second attempt, is success.
+        """
         try:
             session, file = await self._opened()
             await write(session, file)
             self._replaced = await self._check_target(session)
             return await self._take_effect(session, file)
-        except BaseException:
+        except BaseException as error:
             await self._runtime.shield(self._abort_quietly)
+            if self._linked is not None and isinstance(error, Error):
+                return self._linked
             raise
         finally:
             await self._release()
