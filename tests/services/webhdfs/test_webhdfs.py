@@ -31,6 +31,9 @@ from entrepot.testing import (
     RESET,
     Answer,
     FakeHdfs,
+    Fault,
+    FaultProxy,
+    FaultScript,
     ReceivedRequest,
     ScriptedServer,
     fake_hdfs,
@@ -263,6 +266,28 @@ async def test_a_write_that_breaks_off_leaves_the_old_file(tmp_path: Path) -> No
             assert caught.value.is_temporary
             assert await op.read("a") == b"old"
             assert server.paths("/") == ["/a"]
+
+
+@pytest.mark.parametrize(("operation", "before"), [("APPEND", b"before"), ("CREATE", b"")])
+async def test_an_append_that_was_cut_goes_on_after_what_the_server_has(
+    op: Operator, server: FakeHdfs, root: str, through: Callable[[Script], Operator], operation: str, before: bytes
+) -> None:
+    content = bytes(range(256)) * 1000
+    if before:
+        await op.write("a", before)
+    with FaultProxy(server.url, FaultScript([Fault("close", after=100_000, way="up")])) as proxy:
+        location = f"{proxy.endpoint}/webhdfs/v1/{root}/a?op={operation}&overwrite=false&data=true"
+        location += f"&delegation={server.token}"
+        away = raw_response("307 Temporary Redirect", f"Location: {location}", "Content-Length: 0")
+        writer = await through(once(operation, away)).writer("a", append=True)
+        await writer.write(content)
+        with pytest.raises(Unexpected) as caught:
+            await writer.close()
+    assert caught.value.is_temporary
+    while not await op.exists("a") or (await op.stat("a")).content_length == len(before):
+        pass  # the server has not noticed yet
+    assert (await writer.close()).content_length == len(before + content)
+    assert await op.read("a") == before + content
 
 
 async def test_a_datanode_gets_what_the_namenode_wrote_and_no_header_of_the_configuration(tmp_path: Path) -> None:

@@ -142,8 +142,8 @@ class WebhdfsAccessor(Accessor):
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
         target = self._new(file_path(path))
         if args.append and not args.if_not_exists:
-            append = partial(self._append, target)
-            return RpWrite(), oio.AppendWriter(partial(self._end, target), append, args.chunk or PART)
+            find_end, append = partial(self._end, target), partial(self._append, target)
+            return RpWrite(), oio.AppendWriter(find_end, append, args.chunk or PART, in_pieces=True)
         window: Window[Any] = self._cluster.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
         return RpWrite(), oio.MultipartWriter(
             WebhdfsUpload(self._cluster, target, args), _part_sizes(target, args), window

@@ -282,10 +282,10 @@ def _handler(fake: Hdfs, name: str) -> type[BaseHTTPRequestHandler]:
         def handle_any(self) -> None:
             size = int(self.headers.get("Content-Length", "0"))
             content = self.rfile.read(size)
-            if len(content) < size:  # the client has left: HDFS has half a file
+            status, headers, answer = fake.handle(name, self.command, self.path, content)
+            if len(content) < size:  # the client has left: HDFS keeps what has come
                 self.close_connection = True
                 return
-            status, headers, answer = fake.handle(name, self.command, self.path, content)
             self.send_response(status)
             for header, value in headers.items():
                 self.send_header(header, value)
