@@ -19,8 +19,8 @@ from entrepot.types import Entry, EntryMode, Metadata
 from .core import AzblobCore, is_folder
 
 MAX_RESULTS: Final = 1500
-"""Entries of a page. Azure has up to 5,000, which do not fit into a response (`RESPONSE_LIMIT`) if each blob has all the
-metadata that it may have, which is 8 KiB."""
+"""Entries of a page. Azure has up to 5,000, which do not fit into a response (`RESPONSE_LIMIT`) if each blob has as
+much metadata as it may have, 8 KiB."""
 
 _PREFIX: Final = "BlobPrefix"
 _ROWS: Final = frozenset({"Blob", _PREFIX})
