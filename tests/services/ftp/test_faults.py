@@ -48,6 +48,8 @@ async def read(op: Operator) -> object:
         ("MLST", "550 no", read, NotFound, False),
         ("MLST", "450 busy", read, Unexpected, True),
         ("MLST", "502 what", read, Unsupported, False),
+        ("MLST", "250 type=file;size=10; /file", read, Unexpected, False),
+        ("EPSV", "229 here", read, Unexpected, True),
         ("EPSV", "425 no", read, Unexpected, True),
         ("RETR", "550 no", read, PermissionDenied, False),
         ("RETR", "425 no", read, Unexpected, True),
@@ -91,6 +93,21 @@ async def test_retries_recover() -> None:
         server.replies["STOR"] = "426 lost"
         await op.write("new", b"content")
         assert server.files == {"/new": b"content"}
+
+
+async def test_an_abort_says_when_the_temporary_file_stays() -> None:
+    async with scripted() as server, operator_on(server) as op:
+        writer = await op.writer("new", chunk=1)
+        for _ in range(3):
+            await writer.write(b"content")
+        server.breaks_once = True
+        for reply, error in (("550 no", PermissionDenied), ("450 busy", Unexpected)):
+            server.replies["DELE"] = reply
+            with pytest.raises(error):
+                await writer.abort()
+            assert server.files
+        await writer.abort()
+        assert not server.files
 
 
 async def test_the_address_of_pasv_is_ignored() -> None:

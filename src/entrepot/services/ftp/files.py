@@ -12,6 +12,7 @@ from entrepot.errors import (
     NotADirectory,
     NotFound,
     PermissionDenied,
+    Unexpected,
     Unsupported,
 )
 from entrepot.raw.path import get_parent
@@ -37,6 +38,8 @@ async def stat(session: FtpSession, path: str) -> Metadata:
     reply = await session.command("MLST", path)
     if not reply.is_success:
         raise _missing(refusal(reply, "MLST"))
+    if len(reply.lines) < 2:
+        raise Unexpected("the reply to MLST has no line of facts")
     return parse_facts(reply.lines[1].lstrip().partition(" ")[0])
 
 

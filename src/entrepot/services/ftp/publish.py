@@ -20,7 +20,7 @@ from entrepot.raw.temporary_names import new_temporary_name
 from entrepot.types import Metadata
 
 from .files import check_is_file, denied, make_directories, move, stat, stat_if_exists
-from .replies import Refused
+from .replies import Refused, refusal
 from .session import FtpSession
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ class Replacement(oio.PositionedFile):
         if not self._has_content:
             return
         async with await (await self._sessions.get()).take() as session:
-            await session.command("DELE", self._temporary)
+            reply = await session.command("DELE", self._temporary)
+            if not reply.is_success and await stat_if_exists(session, self._temporary) is not None:
+                raise denied(refusal(reply, "DELE"))
         self._has_content = False
 
     async def _send(self, session: FtpSession, offset: int, content: Sequence[bytes]) -> None:
