@@ -135,6 +135,21 @@ async def test_a_put_of_which_the_server_has_half_leaves_the_old_file(
     assert names(folder / "d") == ["a"]
 
 
+async def test_a_temporary_file_that_a_put_makes_again_after_its_deletion_is_deleted(
+    op: Operator, folder: Path, through: Callable[..., Operator]
+) -> None:
+    await op.write("a", b"old")
+    put = once("PUT", FORWARD, RESET)
+    delete = once("DELETE", raw_response("204 No Content"))  # as if the file were made again just after it
+    writer = await through(lambda request: put(request) or delete(request)).writer("a")
+    await writer.write(b"content")
+    with pytest.raises(Unexpected):
+        await writer.close()
+    assert len(names(folder)) == 2
+    await writer.abort()
+    assert names(folder) == ["a"]
+
+
 @pytest.mark.parametrize("is_made", [True, False])
 async def test_a_move_whose_response_is_lost_is_looked_into(
     op: Operator, folder: Path, through: Callable[..., Operator], is_made: bool

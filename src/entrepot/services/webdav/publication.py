@@ -41,7 +41,8 @@ from .tree import Tree
 
 _DELAYS: Final = (0.05, 0.2, 0.8)
 """Seconds between the attempts to delete a temporary file whose PUT broke off. The server may make the file only then,
-and lock it (423) until it has noticed that the connection is gone."""
+and lock it (423) until it has noticed that the connection is gone. WsgiDAV makes it empty and then opens it for the
+content, so a DELETE in between succeeds and leaves the file: each is followed by another one."""
 
 _ATTEMPTS: Final = 8
 """How often a target that other clients make and delete at the same time is looked for."""
@@ -137,18 +138,25 @@ class FilePublication:
         """Deletes the temporary file, if there may be one."""
         if not self._may_exist:
             return
-        for delay in _DELAYS if self._may_arrive else ():
-            with suppress(NotFound, Unexpected):
-                await self._delete_temporary()
-                return
-            await self._client.runtime.sleep(delay)
+        if self._may_arrive:
+            await self._delete_as_it_arrives()
         with suppress(NotFound):
             await self._delete_temporary()
         self._may_exist = self._may_arrive = False
 
+    async def _delete_as_it_arrives(self) -> None:
+        """Deletes the temporary file, and returns some time later: the PUT may make it a second time in between."""
+        for delay in _DELAYS:
+            is_deleted = False
+            with suppress(NotFound, Unexpected):
+                await self._delete_temporary()
+                is_deleted = True
+            await self._client.runtime.sleep(delay)
+            if is_deleted:
+                return
+
     async def _delete_temporary(self) -> None:
         await self._client.do(self._client.dialect.delete(self._temporary, DEFAULT_DELETE))
-        self._may_exist = self._may_arrive = False
 
     async def _put_and_move(self, content: bytes) -> None:
         for _ in range(_ATTEMPTS):
