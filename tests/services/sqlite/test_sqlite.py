@@ -233,6 +233,28 @@ async def test_a_file_without_permission(path: str) -> None:
         await Operator(Sqlite(path)).write("a", b"1")
 
 
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+async def test_a_file_that_was_deleted_or_replaced_is_noticed(path: str, tmp_path: Path, journal: str) -> None:
+    if journal == "delete":
+        run(path, CREATE)
+    other = str(tmp_path / "other.db")
+    run(other, CREATE, "INSERT INTO objects VALUES ('kept', 'x')")
+    async with Operator(Sqlite(path)) as op:
+        await asyncio.gather(*(op.write(f"old {number}", b"x") for number in range(8)))
+        Path(path).unlink()
+        assert [entry.path for entry in await op.list("/")] == ["/"]
+        assert not Path(path).exists()
+        await op.write("new", b"x")
+        assert [entry.path for entry in await op.list("/")] == ["/", "new"]
+        Path(other).replace(path)
+        for side in ("-wal", "-shm"):
+            Path(path + side).unlink(missing_ok=True)
+        assert await op.read("kept") == b"x"
+        await op.write("newer", b"x")
+    async with Operator(Sqlite(path)) as op:
+        assert [entry.path for entry in await op.list("/")] == ["/", "kept", "newer"]
+
+
 async def test_a_read_only_stack_changes_nothing(path: str) -> None:
     await Operator(Sqlite(path)).write("a", b"1")
     op = Operator(Sqlite(path)).layer(ReadOnlyLayer())

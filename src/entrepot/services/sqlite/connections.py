@@ -1,9 +1,10 @@
 """Connections to one database, for calls of any thread, and the meaning of SQLite's errors.
 
 Theory of operation. A call takes an idle connection or opens one, and gives it back when it ends; so there are as many
-connections as calls that ran at the same time. A call that writes opens the database for writing, and makes the file
-and its table if they are missing. A call that reads leaves them missing. A forked child leaks the connections that it
-inherits: closing one would act on the locks and the log of its parent.
+connections as calls that ran at the same time. One whose file is not that of the path any more, because another program
+has deleted or replaced it, is closed instead: its writes would be lost. A call that writes opens the database for
+writing, and makes the file and its table if they are missing. A call that reads leaves them missing. A forked child
+leaks the connections that it inherits: closing one would act on the locks and the log of its parent.
 """
 
 from __future__ import annotations
@@ -72,6 +73,18 @@ class Settings(NamedTuple):
     is_read_only: bool
 
 
+class _Opened(NamedTuple):
+    """A connection.
+
+    Arguments:
+        connection: the connection.
+        file: the file that the path led to just before; None if there was none.
+    """
+
+    connection: sqlite3.Connection
+    file: tuple[int, int] | None
+
+
 class Connections:
     """Connections to a database.
 
@@ -83,7 +96,7 @@ class Connections:
     def __init__(self, table: Table, settings: Settings) -> None:
         self._table = table
         self._settings = settings
-        self._idle = deque[sqlite3.Connection]()
+        self._idle = deque[_Opened]()
         _all.add(self)
 
     def read(self, nothing: T, call: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
@@ -118,8 +131,8 @@ class Connections:
 
     def close(self) -> None:
         """Closes the idle connections. Blocks."""
-        while self._idle:
-            self._idle.pop().close()
+        while (opened := self._popped()) is not None:
+            opened.connection.close()
 
     def __del__(self) -> None:
         self.close()
@@ -131,24 +144,44 @@ class Connections:
 
     def _make(self, mode: str, call: Callable[[sqlite3.Connection, *Args], T], *args: *Args) -> T:
         with _translated():
-            connection = self._take(mode)
+            opened = self._take(mode)
             try:
-                return call(connection, *args)
+                return call(opened.connection, *args)
             finally:
-                self._give_back(connection)
+                self._give_back(opened)
 
-    def _take(self, mode: str) -> sqlite3.Connection:
+    def _take(self, mode: str) -> _Opened:
+        file = self._file()
+        idle = self._popped()
+        if idle is not None and idle.file is not None and idle.file == file:
+            return idle
+        if idle is not None:
+            idle.connection.close()
+            self.close()  # the others have the same file
+        return _Opened(self._connected(mode), file)
+
+    def _popped(self) -> _Opened | None:
+        """An idle connection, if there is one. Another thread may take the last one at any time."""
         try:
             return self._idle.pop()
         except IndexError:
-            return self._opened(mode)
+            return None
 
-    def _give_back(self, connection: sqlite3.Connection) -> None:
-        if connection.in_transaction:  # its COMMIT has failed
-            connection.rollback()
-        self._idle.append(connection)
+    def _file(self) -> tuple[int, int] | None:
+        """What identifies the file of the path; None if there is none."""
+        with translate_os_errors():
+            try:
+                found = os.stat(self._settings.path)  # noqa: PTH116
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return found.st_dev, found.st_ino
 
-    def _opened(self, mode: str) -> sqlite3.Connection:
+    def _give_back(self, opened: _Opened) -> None:
+        if opened.connection.in_transaction:  # its COMMIT has failed
+            opened.connection.rollback()
+        self._idle.append(opened)
+
+    def _connected(self, mode: str) -> sqlite3.Connection:
         self._check_place(mode)
         uri = f"file:{quote(self._settings.path)}?mode={mode}"
         connection = sqlite3.connect(
