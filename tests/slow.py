@@ -73,6 +73,10 @@ SLOW = {
     r"tests/services/s3/test_long_listing\.py": "lists a million keys",
     r"tests/benchmarks/test_services\.py::test_every": "starts a process that measures for a second or two",
     r"tests/benchmarks/test_tls\.py": "starts a client for each library, some of which try again for seconds",
+    r"tests/services/(azblob|gcs|webdav)/test_faults\.py": "breaks connections, and waits for what follows",
+    r"tests/services/(sftp|ftp)/test_files\.py": "logs in to servers again and again",
+    r"tests/services/webhdfs/test_webhdfs\.py": "breaks connections, and waits for what follows",
+    r"tests/services/gcs/test_(uploads|presign)\.py": "sends some MiB, and signs with RSA",
     r"tests/cli/test_(files|s3|serve)\.py": "starts a process for each command",
     r"tests/docs/test_import_cost\.py": "starts 90 interpreters to find the cheapest",
 }

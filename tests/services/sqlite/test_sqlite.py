@@ -12,7 +12,9 @@ import subprocess
 import sys
 import textwrap
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,7 @@ from entrepot import (
     Unexpected,
     Unsupported,
 )
+from entrepot.blocking import BlockingOperator
 from entrepot.layers import ReadOnlyLayer
 from entrepot.services import Sqlite
 from entrepot.services.sqlite import accessor
@@ -269,6 +272,18 @@ async def test_of_many_writers_with_a_condition_one_wins(path: str) -> None:
     )
     assert sum(isinstance(result, ConditionNotMatch) for result in results) == 7
     assert sum(not isinstance(result, BaseException) for result in results) == 1
+
+
+def test_threads_that_make_a_database_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    def write(op: BlockingOperator, start: threading.Barrier, number: int) -> int | None:
+        start.wait(10)
+        return op.write(f"{number}", b"1").content_length
+
+    with ThreadPoolExecutor(12) as threads:
+        for count in range(50):
+            op, start = Operator(Sqlite(str(tmp_path / f"{count}.db"))).blocking(), threading.Barrier(12)
+            assert list(threads.map(partial(write, op, start), range(12))) == [1] * 12
+            op.close()
 
 
 def test_threads_without_a_loop_share_an_operator(path: str) -> None:

@@ -15,6 +15,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from contextlib import contextmanager
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, TypeVarTuple
 from urllib.parse import quote
 
@@ -51,6 +52,7 @@ _MEANINGS: Final[dict[int, tuple[type[Error], str]]] = {
     sqlite3.SQLITE_LOCKED: (Unexpected, "another connection has the lock of the table"),
 }
 _TEMPORARY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_PAUSE_SECONDS: Final = 0.005
 _PRIMARY: Final = 0xFF
 """The bits of an error code without its extension."""
 
@@ -210,8 +212,21 @@ class Connections:
 
     def _create(self, connection: sqlite3.Connection, is_new: bool) -> None:
         if is_new:
-            connection.execute("PRAGMA journal_mode = WAL")
+            self._keep_log(connection)
         self._table.create(connection)
+
+    def _keep_log(self, connection: sqlite3.Connection) -> None:
+        """Turns on the write-ahead log. SQLite itself does not wait here for others that make the database too."""
+        latest = monotonic() + self._settings.busy_timeout
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or monotonic() >= latest:
+                    raise
+                sleep(_PAUSE_SECONDS)
+            else:
+                return
 
     def _no_table(self) -> ConfigInvalid:
         return _invalid("the database has no such table: make it, or set create_table")
