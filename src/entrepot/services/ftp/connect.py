@@ -33,8 +33,7 @@ async def connect(runtime: Runtime, config: Ftp) -> FtpSession:
     try:
         await runtime.with_timeout(config.connect_timeout, lambda: _opened(session, client, config, context))
     except BaseException as error:
-        if client._stream is not None:  # noqa: SLF001 - `stream` raises where there is none
-            session.close()
+        session.close()
         if isinstance(error, OSError) and not isinstance(error, Error):
             raise _unreachable(error, config) from error
         raise

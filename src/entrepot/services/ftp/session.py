@@ -75,7 +75,11 @@ class FtpSession:
         if self._data is not None:
             self._data.transport.abort()
         self._is_closed = True
-        self._client.stream.writer.transport.abort()
+        try:
+            control = self._client.stream
+        except ConnectionError:  # it did not get as far as a connection
+            return
+        control.writer.transport.abort()
 
     async def wait_closed(self) -> None:
         await self._runtime.sleep(0)
