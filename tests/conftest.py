@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -71,6 +72,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
         if IS_BLOCKING and NOT_IN_THREADS.search(item.nodeid):
             item.add_marker(pytest.mark.skip("a call in a thread has no such case"))
+
+
+def pytest_collection_finish() -> None:
+    """Keeps what the collection made out of later collections of garbage, which tests of leaks make by the hundred."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True)
