@@ -1,9 +1,13 @@
-"""What the tests of connections count: the stream sockets of this process, by what they are connected to."""
+"""What the tests of connections count: the sockets of this process, by what they are connected to."""
 
 import gc
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+OPEN = Path("/proc/self/fd")
 
 
 def stream_sockets() -> list[str]:
@@ -12,21 +16,42 @@ def stream_sockets() -> list[str]:
     Other descriptors are left out: what runs beside a test, such as the measurement of coverage, opens files.
     """
     gc.collect()
-    return sorted(filter(None, map(_described, Path("/proc/self/fd").iterdir())))
+    return sorted(filter(None, map(_described, OPEN.iterdir())))
+
+
+def accepted_sockets() -> set[str]:
+    """The descriptors of the connections that servers in this process accepted.
+
+    A server notices a moment later that its client closed a connection.
+    """
+    addresses: dict[str, tuple[bool, object]] = {}
+    for link in OPEN.iterdir():
+        with _copied(link) as copy:
+            if copy is not None:
+                is_listening = bool(copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+                addresses[link.name] = is_listening, copy.getsockname()
+    served = {address for is_listening, address in addresses.values() if is_listening}
+    return {name for name, (is_listening, address) in addresses.items() if address in served and not is_listening}
+
+
+@contextmanager
+def _copied(link: Path) -> Iterator[socket.socket | None]:
+    """A copy of a stream socket of the Internet; None for any other descriptor."""
+    try:
+        copied = os.dup(int(link.name)) if link.is_socket() else None
+    except OSError:  # it was closed meanwhile
+        copied = None
+    if copied is None:
+        yield None
+        return
+    with socket.socket(fileno=copied) as copy:
+        yield copy if copy.family != socket.AF_UNIX and copy.type == socket.SOCK_STREAM else None
 
 
 def _described(link: Path) -> str:
     """The ends of a stream socket; empty for any other descriptor."""
-    try:
-        if not link.is_socket():
-            return ""
-        copied = os.dup(int(link.name))
-    except OSError:  # it was closed meanwhile
-        return ""
-    with socket.socket(fileno=copied) as copy:
-        if copy.family == socket.AF_UNIX or copy.type != socket.SOCK_STREAM:
-            return ""
-        return f"{link.name}: {copy.getsockname()} to {_peer(copy)}"
+    with _copied(link) as copy:
+        return "" if copy is None else f"{link.name}: {copy.getsockname()} to {_peer(copy)}"
 
 
 def _peer(connected: socket.socket) -> str:

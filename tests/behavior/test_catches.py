@@ -1,5 +1,7 @@
 """The suite fails services that misbehave: a case that cannot fail would hold nothing."""
 
+import gc
+import warnings
 from dataclasses import fields, replace
 
 import pytest
@@ -65,6 +67,31 @@ async def test_a_service_that_fails_at_everything_fails_every_case():
             continue
         passed.add(case.name)
     assert passed == CHECKED_BEFORE_THE_SERVICE
+
+
+class FailsToEnd(AroundAccessor):
+    """Reads, writes and lists, but can finish none of them."""
+
+    async def around(self, operation, path, call, *args):
+        if operation in ("writer.close", "read_whole", "reader.read", "lister.next", "stat"):
+            raise Unexpected("it cannot be finished")
+        return await call(*args)
+
+
+async def test_a_case_that_fails_leaves_nothing_open():
+    """Its traceback keeps what it opened, so that the warning would come in some later test."""
+    operator = Operator(Memory(versioned=True)).layer(Wrapped(FailsToEnd))
+    failed = 0
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always", ResourceWarning)
+        for case in cases_for(operator.info):
+            try:
+                await run_case(case, operator)
+            except (AssertionError, Error):
+                failed += 1
+        gc.collect()
+    assert failed > 100
+    assert [str(warning.message) for warning in heard] == []
 
 
 class IgnoresConditions(LayeredAccessor):

@@ -49,10 +49,10 @@ async def cancelled_close_can_be_made_again(target: Target) -> None:
     for time in CANCEL_TIMES:
         path = target.path()
         content = target.content(50_000)
-        writer = await target.operator.writer(path)
-        await writer.write(content)
-        await interrupt(writer.close, time)
-        metadata = await again(writer.close)
+        async with target.operator.writer(path) as writer:
+            await writer.write(content)
+            await interrupt(writer.close, time)
+            metadata = await again(writer.close)
         equal(metadata.content_length, len(content), f"the length, closed again after a cancellation at {time}")
         equal(await target.operator.read(path), content, f"the content, after a cancellation at {time}")
 
@@ -62,12 +62,12 @@ async def cancelled_close_of_parts_can_be_made_again(target: Target) -> None:
     """The same for an object that is sent in parts."""
     path = target.path()
     content = target.content(target.part + 50_000)
-    writer = await target.operator.writer(path, concurrent=2)
-    await writer.write(content[: target.part])
-    await writer.write(content[target.part :])
-    for time in (0, 1, 3, 0.002):
-        await interrupt(writer.close, time)
-    await again(writer.close)
+    async with target.operator.writer(path, concurrent=2) as writer:
+        await writer.write(content[: target.part])
+        await writer.write(content[target.part :])
+        for time in (0, 1, 3, 0.002):
+            await interrupt(writer.close, time)
+        await again(writer.close)
     check(await target.operator.read(path) == content, "the content is what was written")
 
 

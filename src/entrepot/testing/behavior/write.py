@@ -149,12 +149,12 @@ async def write_tells_what_stat_tells(target: Target) -> None:
 async def close_tells_what_stat_tells(target: Target) -> None:
     """Closing a writer returns the metadata of the object, and closing it again returns the same."""
     path = target.path()
-    writer = await target.operator.writer(path)
-    await writer.write(b"one")
-    await writer.write(b"two")
-    metadata = await writer.close()
-    await _agrees_with_stat(target, path, metadata, 6)
-    equal(await writer.close(), metadata, "the result of closing again")
+    async with target.operator.writer(path) as writer:
+        await writer.write(b"one")
+        await writer.write(b"two")
+        metadata = await writer.close()
+        await _agrees_with_stat(target, path, metadata, 6)
+        equal(await writer.close(), metadata, "the result of closing again")
 
 
 @case("write", "read")
@@ -254,9 +254,9 @@ async def aborted_writer_leaves_the_old_content(target: Target) -> None:
     """An aborted writer leaves the old object."""
     path = target.path()
     content = await _write(target, path)
-    writer = await target.operator.writer(path)
-    await writer.write(b"something else")
-    await writer.abort()
+    async with target.operator.writer(path) as writer:
+        await writer.write(b"something else")
+        await writer.abort()
     equal(await target.operator.read(path), content, "the content")
 
 
@@ -264,10 +264,10 @@ async def aborted_writer_leaves_the_old_content(target: Target) -> None:
 async def abort_after_close_does_nothing(target: Target) -> None:
     """An abort after `close` leaves the published object."""
     path = target.path()
-    writer = await target.operator.writer(path)
-    await writer.write(b"content")
-    await writer.close()
-    await writer.abort()
+    async with target.operator.writer(path) as writer:
+        await writer.write(b"content")
+        await writer.close()
+        await writer.abort()
     equal(await target.operator.read(path), b"content", "the content")
 
 
@@ -275,11 +275,11 @@ async def abort_after_close_does_nothing(target: Target) -> None:
 async def ended_writer_is_refused(target: Target) -> None:
     """A closed or aborted writer cannot be written to."""
     path = target.path()
-    closed, aborted = await target.operator.writer(path), await target.operator.writer(path)
-    for writer in (closed, aborted):
-        await writer.write(b"content")
-    await closed.close()
-    await aborted.abort()
+    async with target.operator.writer(path) as closed, target.operator.writer(path) as aborted:
+        for writer in (closed, aborted):
+            await writer.write(b"content")
+        await closed.close()
+        await aborted.abort()
     for writer in (closed, aborted):
         with target.raises(InvalidInput, "writer.write", path=path):
             await writer.write(b"more")
@@ -525,10 +525,10 @@ def _same_content(actual: bytes, expected: bytes) -> None:
 
 async def _leaves_nothing_after_abort(target: Target, sizes: list[int], **options: Any) -> None:
     path = target.path()
-    writer = await target.operator.writer(path, **options)
-    for size in sizes:
-        await writer.write(target.content(size))
-    await writer.abort()
-    await writer.abort()
+    async with target.operator.writer(path, **options) as writer:
+        for size in sizes:
+            await writer.write(target.content(size))
+        await writer.abort()
+        await writer.abort()
     with target.raises(NotFound, "stat", path=path):
         await target.operator.stat(path)
