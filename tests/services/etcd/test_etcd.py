@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from entrepot import (
     Unexpected,
 )
 from entrepot.services import Etcd
-from entrepot.testing import EtcdServer, etcd
+from entrepot.testing import EtcdServer, Fault, FaultProxy, FaultScript, etcd
 from tests.behavior.targets import new_root
 
 
@@ -131,6 +132,39 @@ async def test_users(tmp_path: Path) -> None:
             assert "wr0ng" not in str(caught.value)
         await asyncio.sleep(2.1)  # the token expires
         assert await guest.read("open/a") == b"1"
+
+
+async def test_a_write_that_is_cut_stores_all_or_nothing(config: Etcd, etcd_server: EtcdServer) -> None:
+    old, new = b"o" * 200_000, b"n" * 300_000
+    half, lost = Fault("reset", after=200_000, way="up"), Fault("reset")
+    with FaultProxy(etcd_server.endpoint) as proxy:
+        config = replace(config, endpoint=proxy.endpoint)
+        async with Operator(config, resilient=False) as op:
+            await op.write("a", old)
+            for fault, content in ((half, old), (Fault("truncate", after=200_000, way="up"), old), (lost, new)):
+                proxy.plan(FaultScript([fault]))
+                with pytest.raises(Unexpected) as caught:
+                    await op.write("a", new)
+                assert caught.value.is_temporary
+                assert await op.read("a") == content
+            for fault in (half, lost):
+                before = await op.read("a")
+                writer = await op.writer("a", append=True)
+                await writer.write(new)
+                proxy.plan(FaultScript([None, None, fault]))  # after the end and the value were read
+                with pytest.raises(Unexpected):
+                    await writer.close()
+                await writer.close()
+                assert await op.read("a") == before + new
+            assert proxy.counts()["reset"] == 4
+        async with Operator(config) as op:
+            proxy.plan(FaultScript([half, lost]))
+            await op.write("a", old)
+            assert await op.read("a") == old
+            proxy.plan(FaultScript([lost]))
+            with pytest.raises(Unexpected) as caught:
+                await op.write("b", new, if_not_exists=True)
+            assert caught.value.context["may_have_taken_effect"]
 
 
 @pytest.mark.parametrize(

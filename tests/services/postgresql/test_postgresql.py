@@ -9,7 +9,7 @@ import os
 import pickle
 import sys
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -28,7 +28,7 @@ from entrepot import (
 )
 from entrepot.services import Postgresql
 from entrepot.services.postgresql import accessor
-from entrepot.testing import PostgresqlServer
+from entrepot.testing import NO_FAULTS, Fault, FaultPlan, FaultProxy, FaultScript, PostgresqlServer
 
 NAMES = (f"t{number}" for number in itertools.count())
 
@@ -189,6 +189,60 @@ async def test_a_connection_that_the_server_ends_is_replaced(postgresql_server: 
     postgresql_server.run(f"SELECT pg_terminate_backend(pid) {others}")
     assert await op.read("a") == b"1"
     await op.write("b", b"2")
+
+
+@dataclass(frozen=True)
+class InEach(FaultPlan):
+    """The same fault in each exchange, which has to be large enough for it."""
+
+    of: Fault | None
+
+    def fault(self, exchange: int, connection: int) -> Fault | None:
+        return self.of
+
+
+def through(proxy: FaultProxy) -> Postgresql:
+    place = proxy.endpoint.replace("://", "://postgres@")
+    return Postgresql(place, table=next(NAMES), create_table=True, connection_pool_max_size=1)
+
+
+async def test_a_write_that_is_cut_stores_all_or_nothing(postgresql_server: PostgresqlServer) -> None:
+    old, new = b"o" * 300_000, b"n" * 400_000
+    half = Fault("reset", after=200_000, way="up")
+    with FaultProxy(postgresql_server.connection_string) as proxy:
+        async with Operator(through(proxy), resilient=False) as op:
+            await op.write("a", old)
+            for fault in (half, Fault("truncate", after=200_000, way="up")):
+                proxy.plan(InEach(fault))
+                with pytest.raises(Unexpected) as caught:
+                    await op.write("a", new)
+                assert caught.value.is_temporary
+                with pytest.raises(Unexpected):
+                    await op.write("a", new, append=True)
+                assert await op.read("a", range=(0, 100_000)) == old[:100_000]
+                assert (await op.stat("a")).content_length == len(old)
+            proxy.plan(NO_FAULTS)
+            await op.write("b", old)  # prepares the statement, so that the next exchange stores
+            proxy.plan(FaultScript([Fault("reset")]))
+            with pytest.raises(Unexpected) as caught:
+                await op.write("b", new)
+            assert caught.value.is_temporary
+            assert await op.read("b") == new
+
+
+async def test_an_append_whose_response_was_lost_is_not_made_twice(postgresql_server: PostgresqlServer) -> None:
+    with FaultProxy(postgresql_server.connection_string) as proxy:
+        async with Operator(through(proxy)) as op:
+            await op.write("a", b"1")
+            await op.write("a", b"2", append=True)
+            writer = await op.writer("a", append=True)
+            await writer.write(b"3" * 100_000)
+            proxy.plan(FaultScript([None, None, Fault("reset")]))  # after finding the end, and giving back the connection
+            with pytest.raises(Unexpected) as caught:
+                await writer.close()
+            assert caught.value.context["may_have_taken_effect"]
+            await writer.close()
+            assert await op.read("a") == b"12" + b"3" * 100_000
 
 
 async def test_cancelled_calls_leave_whole_values(postgresql_server: PostgresqlServer) -> None:

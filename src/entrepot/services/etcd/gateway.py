@@ -35,6 +35,7 @@ _TEXTS: Final[dict[str, tuple[type[Error], str, bool]]] = {
     "too many requests": (RateLimited, "the server has too many requests to work on", True),
     "has been compacted": (NotFound, "the version has been compacted", False),
     "is a future revision": (NotFound, "there is no such version", False),
+    "unexpected EOF": (Unexpected, "a part of the request has not reached the server", True),
 }
 """Meanings by a part of the text, which say more than the codes."""
 
