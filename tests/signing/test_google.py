@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote
 
 import pytest
 
-from entrepot import ConfigInvalid, PermissionDenied
+from entrepot import ConfigInvalid, PermissionDenied, Timeout, Unexpected
 from entrepot.raw import Context
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.signing.aws import Credentials
@@ -18,8 +18,11 @@ from entrepot.signing.clock import Clock
 from entrepot.signing.google import Machine, default_source, file_source, given_source
 from entrepot.signing.google.aws_identity import signed_headers
 from entrepot.signing.google.external_account import ALLOWED
+from entrepot.signing.google.impersonation import remote_signer
+from entrepot.signing.google.token import GoogleToken
 from entrepot.signing.google.urls import unsigned_url
 from entrepot.testing import StrictGcs, strict_gcs
+from entrepot.testing.scripted_server import ScriptedServer, whole_response
 from entrepot.testing.servers.strict_gcs.access import EMAIL, REFRESH_TOKEN, SUBJECT_TOKEN
 from entrepot.testing.servers.strict_gcs.json_api import Answer
 from entrepot.testing.servers.strict_gcs.server import Fault
@@ -334,3 +337,115 @@ def test_the_key_of_a_service_account_needs_the_extra(server, machine, monkeypat
         from entrepot.signing.google.rsa import sign
 
         sign(server.access.private_key, b"content")
+
+
+def replying(content: bytes, *headers: str, status: str = "200 OK"):
+    """A server that gives one response to each request."""
+    return ScriptedServer(lambda _: [whole_response(content, *headers, status=status)])
+
+
+async def test_an_external_account_takes_the_token_of_a_url(server, machine):
+    with replying(json.dumps({"t": SUBJECT_TOKEN}).encode()) as provider:
+        form = {"type": "json", "subject_token_field_name": "t"}
+        source = {"url": f"{provider.endpoint}/token?a=b", "headers": {"X-Key": "k"}, "format": form}
+        assert await is_accepted(server, await given_source(json.dumps(external(server, source)), machine()).load())
+        [request] = provider.requests
+        assert (request.target, request.headers["x-key"]) == ("/token?a=b", "k")
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "form", "error", "is_temporary"),
+    [
+        (b"SECRET", "403 Forbidden", {}, PermissionDenied, False),
+        (b"SECRET", "503 Busy", {}, Unexpected, True),
+        (b" \n", "200 OK", {}, Unexpected, True),
+        (b"SECRET", "200 OK", {"type": "json", "subject_token_field_name": "t"}, Unexpected, True),
+        (b'{"other": "SECRET"}', "200 OK", {"type": "json", "subject_token_field_name": "t"}, Unexpected, True),
+    ],
+)
+async def test_an_identity_provider_that_gives_no_token(server, machine, content, status, form, error, *, is_temporary):
+    with replying(content, status=status) as provider:
+        source = given_source(json.dumps(external(server, {"url": f"{provider.endpoint}/", "format": form})), machine())
+        with pytest.raises(error) as caught:
+            await source.load()
+    assert caught.value.is_temporary == is_temporary
+    assert "SECRET" not in repr(caught.value) + repr(caught.value.__context__)
+
+
+@pytest.mark.parametrize(
+    ("code", "options", "error", "message"),
+    [
+        ("print({'SECRET'})", {}, Unexpected, "not a JSON object"),
+        ('print(\'{"success": false, "message": "SECRET"}\')', {}, PermissionDenied, "gives no token"),
+        ('print(\'{"success": true, "id_token": ""}\')', {}, PermissionDenied, "gives no token"),
+        ("import time; print('SECRET', flush=True); time.sleep(60)", {"timeout_millis": 300}, Timeout, "within 0.3 s"),
+        (None, {"command": "/missing/SECRET"}, ConfigInvalid, "cannot be started"),
+        (None, {"command": "'SECRET"}, ConfigInvalid, "cannot be started"),
+    ],
+)
+async def test_a_program_that_gives_no_token(server, machine, tmp_path, code, options, error, message):
+    program = tmp_path / "program.py"
+    program.write_text(code or "")
+    executable = {"command": f"{sys.executable} -S {program}", **options}
+    values = json.dumps(external(server, {"executable": executable}))
+    with pytest.raises(error, match=message) as caught:
+        await given_source(values, machine(environ={ALLOWED: "1"})).load()
+    assert "SECRET" not in repr(caught.value) + repr(caught.value.__cause__) + repr(caught.value.__context__)
+
+
+@pytest.mark.parametrize(
+    ("response", "error", "is_temporary"),
+    [
+        (whole_response(b"{}"), PermissionDenied, False),  # a captive portal
+        (whole_response(b"", "Metadata-Flavor: Google", status="404 Not Found"), ConfigInvalid, False),
+        (whole_response(b"", "Metadata-Flavor: Google", status="503 Busy"), Unexpected, True),
+        (whole_response(b"{}", "Metadata-Flavor: Google"), Unexpected, True),
+        (whole_response(b'{"access_token": "a\\nb"}', "Metadata-Flavor: Google"), Unexpected, True),
+    ],
+)
+async def test_a_metadata_server_that_gives_no_token(machine, tmp_path, response, error, *, is_temporary):
+    with ScriptedServer(lambda _: [response]) as metadata:
+        environ = {"GCE_METADATA_HOST": metadata.endpoint.removeprefix("http://"), "HOME": str(tmp_path)}
+        with pytest.raises(error) as caught:
+            await default_source(machine(environ=environ)).load()
+    assert caught.value.is_temporary == is_temporary
+
+
+async def test_a_signer_without_a_metadata_server_is_refused_as_a_token_is(machine, tmp_path):
+    source = default_source(machine(environ={"GCE_METADATA_HOST": "127.0.0.1:1", "HOME": str(tmp_path)}))
+    with pytest.raises(PermissionDenied, match="metadata server cannot be reached"):
+        await source.signer(source.load)
+    refusing = whole_response(b"", "Metadata-Flavor: Google", status="403 Forbidden")
+    with ScriptedServer(lambda _: [refusing]) as metadata:
+        environ = {"GCE_METADATA_HOST": metadata.endpoint.removeprefix("http://"), "HOME": str(tmp_path)}
+        source = default_source(machine(environ=environ))
+        with pytest.raises(PermissionDenied, match="email address"):
+            await source.signer(source.load)
+
+
+@pytest.mark.parametrize("content", [b"{}", b'{"signedBlob": "not base64!"}', b'{"signedBlob": 7}'])
+async def test_a_remote_signature_that_is_none_is_an_error(machine, content):
+    async def load():
+        return GoogleToken("token")
+
+    with replying(content) as iam:
+        sign = remote_signer(machine(), EMAIL, load, f"{iam.endpoint}/accounts/").sign
+        with pytest.raises(Unexpected, match="has no signature") as caught:
+            await sign(b"content")
+    assert caught.value.is_temporary
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"value": ""}, {"value": "a b"}, {"value": "a\r\nX: y"}, {"value": None}, {"expires_at": datetime(2030, 1, 1)}],
+)
+def test_what_cannot_be_a_token_is_refused(values):
+    with pytest.raises(ConfigInvalid):
+        GoogleToken(**{"value": "token", **values})
+
+
+def test_delegates_must_be_names(server, machine):
+    values = {"type": "impersonated_service_account", "source_credentials": user(server), **impersonation(server)}
+    for delegates in ("name", [7], {"a": 1}):
+        with pytest.raises(ConfigInvalid, match="delegates"):
+            given_source(json.dumps(values | {"delegates": delegates}), machine())

@@ -9,7 +9,8 @@ sources after it would be other identities.
 import json
 import os
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,14 +87,23 @@ class DefaultSource:
         self._machine = machine
 
     async def load(self) -> GoogleToken:
-        try:
+        with self._absence_explained():
             return await (await self._source()).load()
-        except Unreachable as error:
-            problem = error.message
-        raise self._absent(f"the metadata server cannot be reached ({problem})")
 
     async def signer(self, token: TokenOf) -> BlobSigner | None:
-        return await (await self._source()).signer(token)
+        with self._absence_explained():
+            return await (await self._source()).signer(token)
+
+    @contextmanager
+    def _absence_explained(self) -> Iterator[None]:
+        """Raises, where nothing but the metadata server is left and it does not answer, what was looked for."""
+        try:
+            yield
+        except Unreachable as error:
+            problem = error.message
+        else:
+            return
+        raise self._absent(f"the metadata server cannot be reached ({problem})")
 
     async def _source(self) -> Source:
         machine = self._machine
