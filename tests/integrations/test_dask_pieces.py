@@ -3,8 +3,10 @@
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -24,7 +26,9 @@ from entrepot import (
     Timeout,
     TransfersFailed,
     Unexpected,
+    Unsupported,
 )
+from entrepot.blocking import BlockingOperator
 from entrepot.layers import CapabilityOverrideLayer, ChaosLayer
 from entrepot.services import S3, Fs, Memory
 
@@ -560,6 +564,106 @@ def test_a_dead_process_of_this_host_is_not_waited_for(tmp_path: Any) -> None:
     assert state.exists(LOCK)
     with Lock(state, wait=lambda _: pytest.fail("it waited")):
         assert json.loads(state.read(LOCK))["process"] == os.getpid()
+
+
+class Racing:
+    """The state of a target whose lock another run takes over just after this one has called a method so many times."""
+
+    def __init__(self, state: BlockingOperator, method: str, calls: int) -> None:
+        self._state = state
+        self._method = method
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        return self._call if name == self._method else getattr(self._state, name)
+
+    def _call(self, path: str) -> Any:
+        try:
+            return getattr(self._state, self._method)(path)
+        finally:
+            self._calls -= 1
+            if self._calls == 0:
+                self._state.write(LOCK, b'{"host": "other"}')
+
+
+@pytest.mark.parametrize(
+    ("method", "calls", "gives_up"), [("read", 1, False), ("read", 2, False), ("stat", 2, False), ("stat", 2, True)]
+)
+def test_of_two_runs_that_take_over_one_has_the_lock(method: str, calls: int, *, gives_up: bool) -> None:
+    state = Operator(Memory()).blocking()
+    state.write(LOCK, json.dumps({"host": "elsewhere", "process": 1}).encode())
+
+    def wait(_: float) -> None:
+        if gives_up:
+            state.delete(LOCK)
+
+    racing: Any = Racing(state, method, calls)
+    with pytest.raises(AlreadyExists, match="another run"):
+        Lock(racing, wait=wait).__enter__()
+    assert json.loads(state.read(LOCK)) == {"host": "other"}
+
+
+def test_a_lock_that_its_owner_gave_up_is_free() -> None:
+    state = Operator(Memory()).blocking()
+    state.write(LOCK, b'{"host": "elsewhere"}')
+    with Lock(state, wait=lambda _: state.delete(LOCK)) as lock:
+        lock.check()
+    assert not state.exists(LOCK)
+
+
+@pytest.mark.parametrize("content", [b"no JSON", b"[1]", b'{"host": 7, "process": "x"}'])
+def test_a_lock_that_something_else_wrote_is_taken_over_after_a_lease(content: bytes) -> None:
+    state, waited = Operator(Memory()).blocking(), list[float]()
+    state.write(LOCK, content)
+    with Lock(state, wait=waited.append):
+        assert json.loads(state.read(LOCK))["process"] == os.getpid()
+    assert waited == [60.0]
+    assert not state.exists(LOCK)
+
+
+def test_a_process_of_another_user_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    def kill(process: int, number: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", kill)
+    state = Operator(Memory()).blocking()
+    state.write(LOCK, json.dumps({"host": socket.gethostname(), "process": 7, "user": "root"}).encode())
+
+    def beat(_: float) -> None:
+        state.write(LOCK, json.dumps({"host": socket.gethostname(), "process": 7, "count": 1}).encode())
+
+    with pytest.raises(AlreadyExists, match="process 7, user root"):
+        Lock(state, wait=beat).__enter__()
+
+
+@pytest.mark.parametrize(("is_temporary", "is_lost"), [(True, False), (False, True)])
+def test_a_lock_that_cannot_be_renewed_is_lost_where_that_stays_so(*, is_temporary: bool, is_lost: bool) -> None:
+    state = Operator(Memory()).blocking()
+    lock = Lock(state, lease=0.003)
+    failed = threading.Event()
+
+    class Failing:
+        def read(self, path: str) -> bytes:
+            failed.set()
+            raise Unexpected("cut", is_temporary=is_temporary)
+
+    with lock:
+        lock._state = Failing()  # type: ignore[assignment]
+        assert failed.wait(20)
+        if is_lost:
+            lock._thread.join(20)  # type: ignore[union-attr]
+            with pytest.raises(Unexpected, match="cut"):
+                lock.check()
+        else:
+            lock.check()
+            assert lock._thread.is_alive()  # type: ignore[union-attr]
+        lock._state = state
+
+
+def test_a_target_that_cannot_keep_a_lock_says_so() -> None:
+    state = Operator(Memory()).layer(CapabilityOverrideLayer(write_with_if_not_exists=False)).blocking()
+    with pytest.raises(Unsupported, match="lock=False"):
+        Lock(state).__enter__()
 
 
 def test_a_run_that_lost_its_lock_stops_and_leaves_it() -> None:

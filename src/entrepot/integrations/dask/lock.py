@@ -20,7 +20,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from time import sleep
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from entrepot import AlreadyExists, ConditionNotMatch, Error, NotFound, Unexpected, Unsupported
 from entrepot.blocking import BlockingOperator
@@ -28,6 +28,13 @@ from entrepot.blocking import BlockingOperator
 LOCK: Final = "lock"
 LEASE: Final = 60.0
 """Seconds without a sign of life after which the owner of a lock is taken for dead."""
+
+
+class _Found(NamedTuple):
+    """The lock of another run: its owner, and the etag that it had before the owner was read."""
+
+    owner: dict[str, Any]
+    etag: str | None
 
 
 class Lock:
@@ -84,25 +91,26 @@ class Lock:
         self._state.write(LOCK, self._content(), if_not_exists=True)
 
     def _take_over(self) -> None:
-        before = self._read()
-        if before is not None and not self._is_dead(before):
+        found = self._find()
+        if found is not None and not self._is_dead(found.owner):
             self._wait(self._lease)
-            if self._read() not in (before, None):
-                raise AlreadyExists(f"another run works on this target: {described(before)}", path=LOCK)
+            before, found = found, self._find()
+            if found is not None and found.owner != before.owner:
+                raise AlreadyExists(f"another run works on this target: {described(before.owner)}", path=LOCK)
         try:
-            self._replace()
+            self._replace(found)
         except (AlreadyExists, ConditionNotMatch):
             raise AlreadyExists("another run has just taken the lock of this target", path=LOCK) from None
 
-    def _replace(self) -> None:
-        """Replaces the lock of a dead owner."""
-        if self._state.info.capability.write_with_if_match:
-            etag = self._etag()
-            if etag is not None:
-                self._state.write(LOCK, self._content(), if_match=etag)
-                return
-        self._state.delete(LOCK)
-        self._make()
+    def _replace(self, found: _Found | None) -> None:
+        """Replaces the lock of a dead owner, or makes the lock that its owner has given up."""
+        if found is None:
+            self._make()
+        elif found.etag is not None and self._state.info.capability.write_with_if_match:
+            self._state.write(LOCK, self._content(), if_match=found.etag)
+        else:
+            self._state.delete(LOCK)
+            self._make()
 
     def _is_dead(self, owner: dict[str, Any]) -> bool:
         """Whether the owner was a process of this host that has ended."""
@@ -133,6 +141,15 @@ class Lock:
         owner = self._read()
         return owner is not None and all(owner.get(name) == value for name, value in self._owner.items())
 
+    def _find(self) -> _Found | None:
+        """The lock of another run. Its etag is read first, so that a lock that was replaced since has another one."""
+        try:
+            etag = self._state.stat(LOCK).etag
+        except NotFound:
+            return None
+        owner = self._read()
+        return None if owner is None else _Found(owner, etag)
+
     def _read(self) -> dict[str, Any] | None:
         try:
             content = json.loads(self._state.read(LOCK))
@@ -141,12 +158,6 @@ class Lock:
         except ValueError:  # written by something else
             return {}
         return content if isinstance(content, dict) else {}
-
-    def _etag(self) -> str | None:
-        try:
-            return self._state.stat(LOCK).etag
-        except NotFound:
-            return None
 
     def _content(self) -> bytes:
         return json.dumps({**self._owner, "count": self._count}).encode()
