@@ -10,7 +10,8 @@ import asyncssh
 from entrepot.errors import ContentIncomplete
 from entrepot.raw.oio.windowed import gather
 
-from .publish import PERMISSIONS
+from .errors import UnexplainedFailure
+from .publish import PERMISSIONS, why_full, write_block
 from .reader import IN_FLIGHT, close_quietly, open_regular, read_once
 from .session import SftpSession
 
@@ -27,6 +28,7 @@ async def copy_content(runtime: Runtime, source: bytes, session: SftpSession, ta
     Raises:
         NotFound, IsADirectory: there is no such file.
         ContentIncomplete: the file shrank.
+        StorageFull: the file system of the server is full.
     """
     metadata, file = await open_regular(session, source)
     try:
@@ -49,7 +51,10 @@ async def _copy_there(
 ) -> None:
     for start in range(0, size, RANGE):
         length = min(RANGE, size - start)
-        await session.request(session.client.remote_copy(source, target, start, length, start))
+        try:
+            await session.request(session.client.remote_copy(source, target, start, length, start))
+        except UnexplainedFailure as failure:
+            raise await why_full(session, target, failure) from failure
 
 
 async def _copy_through(
@@ -70,5 +75,5 @@ async def _copy_block(
         data = await read_once(session, source, start, end - start)
         if not data:
             raise ContentIncomplete("the source shrank during the copy", is_temporary=False)
-        await session.request(target.write(data, start))
+        await write_block(session, target, start, data)
         start += len(data)

@@ -255,7 +255,7 @@ async def write_blocks(
 ) -> None:
     """Writes pieces of bytes at an offset, in blocks of which as many are in flight as the window takes."""
     blocks = _blocks(offset, content, session.block)
-    calls = (partial(_write_block, session, file, *block) for block in blocks)
+    calls = (partial(write_block, session, file, *block) for block in blocks)
     await gather(calls, window, list[None]())
 
 
@@ -267,14 +267,21 @@ def _blocks(offset: int, content: Sequence[bytes], size: int) -> Iterator[tuple[
         offset += len(view)
 
 
-async def _write_block(session: SftpSession, file: asyncssh.SFTPClientFile, offset: int, block: memoryview) -> None:
+async def write_block(
+    session: SftpSession, file: asyncssh.SFTPClientFile, offset: int, block: bytes | memoryview
+) -> None:
+    """Writes bytes at an offset, by one request.
+
+    Raises:
+        StorageFull: the file system of the server is full.
+    """
     try:
         await session.request(file.write(bytes(block), offset))
     except UnexplainedFailure as failure:
-        raise await _why_full(session, file, failure) from failure
+        raise await why_full(session, file, failure) from failure
 
 
-async def _why_full(session: SftpSession, file: asyncssh.SFTPClientFile, failure: Error) -> Error:
+async def why_full(session: SftpSession, file: asyncssh.SFTPClientFile, failure: Error) -> Error:
     """A write that failed is that of a full disk, if the server says that it is full."""
     try:
         file_system = await session.request(file.statvfs())
