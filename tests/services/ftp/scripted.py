@@ -18,6 +18,7 @@ class ScriptedFtp:
         replies: the reply to a command, by its name, instead of the one of a good server.
         cut_after: bytes of a download after which the data connection is closed, although the reply is a good one.
         breaks_once: whether both of these happen once.
+        lost: the commands that are carried out once more, and whose connection breaks before the reply.
         files: what was stored, by path.
         commands: the commands that came.
         logins: the number of logins.
@@ -33,6 +34,7 @@ class ScriptedFtp:
         self.port = 0
         self.offset = 0
         self.breaks_once = False
+        self.lost: set[str] = set()
         self.renamed = ""
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -52,8 +54,10 @@ class ScriptedFtp:
                 command, _, argument = line.partition(" ")
                 self.commands.append(command)
                 async for reply in self._replies(command, argument, data):
-                    writer.write(f"{reply}\r\n".encode("latin-1"))
-                    if reply == "cut":
+                    if command not in self.lost:
+                        writer.write(f"{reply}\r\n".encode("latin-1"))
+                    if reply == "cut" or command in self.lost:
+                        self.lost.discard(command)
                         writer.transport.abort()
         except ConnectionError:
             return
@@ -102,6 +106,8 @@ class ScriptedFtp:
             case "RNTO":
                 self.files[argument] = self.files.pop(self.renamed)
                 return ["250 done"]
+            case "MKD":
+                return ["550 no"] if argument in self.files else ["257 done"]
             case "DELE":
                 return ["250 done" if self.files.pop(argument, None) is not None else "550 no"]
         return ["200 fine"]

@@ -8,6 +8,7 @@ import traceback
 import pytest
 
 from entrepot import (
+    AlreadyExists,
     ContentIncomplete,
     Error,
     InvalidInput,
@@ -37,6 +38,22 @@ async def read(op: Operator) -> object:
     return await op.read("file")
 
 
+async def listed(op: Operator) -> object:
+    return await op.list("/")
+
+
+async def made(op: Operator) -> object:
+    return await op.create_dir("new/")
+
+
+async def deleted(op: Operator) -> object:
+    return await op.delete("file")
+
+
+async def moved(op: Operator) -> object:
+    return await op.rename("file", "new")
+
+
 @pytest.mark.parametrize(
     ("command", "reply", "call", "error", "is_temporary"),
     [
@@ -61,6 +78,17 @@ async def read(op: Operator) -> object:
         ("STOR", "533 tls", stored, PermissionDenied, False),
         ("RNTO", "cut", stored, Unexpected, True),
         ("RNTO", "550 no", stored, PermissionDenied, False),
+        ("MLST", "250-\r\n type=OS.unix=pipe;size=0; /file\r\n250 end", read, Unsupported, False),
+        ("MLSD", "550 no", listed, PermissionDenied, False),
+        ("MLSD", "450 busy", listed, Unexpected, True),
+        ("MKD", "550 no", made, PermissionDenied, False),
+        ("MKD", "421 bye", made, Unexpected, True),
+        ("DELE", "550 no", deleted, PermissionDenied, False),
+        ("DELE", "450 busy", deleted, Unexpected, True),
+        ("RNFR", "550 no", moved, PermissionDenied, False),
+        ("RNFR", "450 busy", moved, Unexpected, True),
+        ("RNTO", "553 name", moved, InvalidInput, False),
+        ("RNTO", "451 disk", moved, Unexpected, True),
     ],
 )
 async def test_replies(command: str, reply: str, call, error: type[Error], is_temporary: bool) -> None:  # type: ignore[no-untyped-def]
@@ -108,6 +136,49 @@ async def test_an_abort_says_when_the_temporary_file_stays() -> None:
             assert server.files
         await writer.abort()
         assert not server.files
+
+
+async def test_a_deletion_that_is_refused_is_requested_once_and_retried_if_that_may_help() -> None:
+    async with scripted() as server, operator_on(server, resilient=True) as op:
+        await op.write("new", b"content")
+        server.replies["DELE"] = "550 no"
+        with pytest.raises(PermissionDenied):
+            await op.delete("new")
+        assert server.commands.count("DELE") == 1
+        server.replies["DELE"], server.breaks_once = "450 busy", True
+        await op.delete("new")
+        assert (server.commands.count("DELE"), server.files) == (3, {})
+
+
+async def test_what_a_server_does_not_replace_exists_already() -> None:
+    async with scripted() as server, operator_on(server) as op:
+        await op.write("new", b"content")
+        server.replies["RNTO"] = "550 no"
+        for call in (op.rename("new", "file"), op.write("new", b"other")):
+            with pytest.raises(AlreadyExists, match="delete it first"):
+                await call
+        assert server.files == {"/new": b"content"}
+
+
+@pytest.mark.parametrize("changed", [None, b"of another program"])
+async def test_a_write_whose_last_reply_was_lost_is_found_to_be_published(changed: bytes | None) -> None:
+    async with scripted() as server, operator_on(server) as op:
+        writer = await op.writer("new")
+        await writer.write(b"content")
+        server.lost.add("RNTO")
+        with pytest.raises(Unexpected) as lost:
+            await writer.close()
+        assert lost.value.is_temporary
+        assert server.files == {"/new": b"content"}
+        if changed is None:
+            assert (await writer.close()).content_length == 7
+            return
+        server.files["/new"] = changed
+        with pytest.raises(NotFound) as unsure:
+            await writer.close()
+        assert unsure.value.context["may_have_taken_effect"]
+        await writer.abort()
+        assert server.files == {"/new": changed}
 
 
 async def test_the_address_of_pasv_is_ignored() -> None:

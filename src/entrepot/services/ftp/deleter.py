@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from entrepot.errors import IsADirectory
+from entrepot.errors import Error, IsADirectory
 from entrepot.raw import OpDelete
 from entrepot.raw.file_paths import names_directory
 from entrepot.raw.oio.delete.api import NOT_EMPTY
@@ -37,25 +37,26 @@ async def delete_path(session: FtpSession, full: str, path: str, args: OpDelete,
         metadata = await stat_if_exists(session, full)
         if metadata is not None and metadata.is_dir:
             await _remove_directory(session, full, is_recursive=args.recursive)
-    elif not await _remove_file(session, full):
+    elif (refused := await _remove_file(session, full)) is not None:
         metadata = await stat_if_exists(session, full)
         if metadata is None:
             return
-        if metadata.is_dir and not args.recursive:
+        if not metadata.is_dir:
+            raise denied(refused)
+        if not args.recursive:
             raise IsADirectory("the path names a directory")
-        if metadata.is_dir:
-            await _remove_directory(session, full, is_recursive=True)
-        elif not await _remove_file(session, full):
-            raise denied(refusal(await session.command("DELE", full), "DELE"))
+        await _remove_directory(session, full, is_recursive=True)
 
 
-async def _remove_file(session: FtpSession, full: str) -> bool:
-    return (await session.command("DELE", full)).is_success
+async def _remove_file(session: FtpSession, full: str) -> Error | None:
+    """Removes a file. Returns the refusal, which says nothing of its reason."""
+    reply = await session.command("DELE", full)
+    return None if reply.is_success else refusal(reply, "DELE")
 
 
 async def _remove_directory(session: FtpSession, full: str, *, is_recursive: bool) -> None:
     """Removes a directory. A link to one is removed itself: only a link is taken by DELE."""
-    if await _remove_file(session, full):
+    if await _remove_file(session, full) is None:
         return
     await _empty(session, full, is_recursive=is_recursive)
     reply = await session.command("RMD", full)
@@ -74,5 +75,7 @@ async def _empty(session: FtpSession, full: str, *, is_recursive: bool) -> None:
         path = f"{full.rstrip('/')}/{name}"
         if line.metadata.is_dir:
             await _remove_directory(session, path, is_recursive=True)
-        elif not await _remove_file(session, path) and await stat_if_exists(session, path) is not None:
-            raise denied(refusal(await session.command("DELE", path), "DELE"))
+            continue
+        refused = await _remove_file(session, path)
+        if refused is not None and await stat_if_exists(session, path) is not None:
+            raise denied(refused)
