@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from entrepot import EntryMode, Metadata
+from entrepot.types.metadata import _copied, _Fields
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LATER = datetime(2026, 1, 1, 13, tzinfo=UTC)
@@ -91,3 +92,23 @@ def test_metadata_cannot_be_changed() -> None:
         metadata.other = 1  # type: ignore[attr-defined]
     assert metadata == Metadata(etag='"a"')
     assert not hasattr(metadata, "__dict__")
+
+
+def test_metadata_made_by_a_copy_are_equal() -> None:
+    """As builds without the GIL make them, and subclasses everywhere."""
+
+    class Own(Metadata):
+        pass
+
+    values = {"content_length": 3, "etag": '"a"', "user_metadata": {"a": "1"}, "is_current": True}
+    fields = _Fields()
+    made = Metadata(**values)
+    for name in Metadata.__slots__:
+        setattr(fields, name, getattr(made, name))
+    copy_of_fields = _copied(fields, Metadata)
+    assert copy_of_fields == made
+    assert type(copy_of_fields) is Metadata
+    own = Own(**values)
+    assert type(own) is Own
+    assert own.is_same_content(made)
+    assert all(getattr(own, name) == getattr(made, name) for name in Metadata.__slots__)

@@ -16,7 +16,7 @@ from urllib.parse import unquote, unquote_plus
 
 from entrepot.errors import Unexpected
 from entrepot.raw import OpList, build_abs_path, is_dir_path
-from entrepot.raw.http.headers import parse_iso_time, parse_length, quoted_etag
+from entrepot.raw.http.headers import parse_iso_time, parse_iso_times, parse_length, quoted_etag
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest
 from entrepot.raw.http.url import Query
 from entrepot.raw.http.xml import Document, Row
@@ -41,6 +41,7 @@ class Api(Enum):
 _START_AFTER: Final = {Api.V1: "marker", Api.V2: "start-after", Api.VERSIONS: "key-marker"}
 _OWN_QUERY: Final[dict[Api, Query]] = {Api.V1: (), Api.V2: (("list-type", "2"),), Api.VERSIONS: (("versions", None),)}
 _FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR  # on Python 3.11 to look one up takes as long as a call
+_new_metadata: Final = Metadata.__new__  # called for each row: without the call of the class a third of the time less
 _PREFIXES: Final = "CommonPrefixes"
 _OBJECT: Final = "Contents"
 _ROWS: Final = frozenset({_OBJECT, _PREFIXES, "Version", "DeleteMarker"})
@@ -155,15 +156,17 @@ class Listing:
 
     def _objects(self, keys: Sequence[str], scanned: ScannedPage) -> list[Entry]:
         """The entries of scanned rows. A loop over columns leaves no tuples to the garbage collector."""
-        columns = (scanned.sizes, scanned.etags, scanned.modified, scanned.storage_classes)
+        times = parse_iso_times(scanned.modified)
+        columns = (scanned.sizes, scanned.etags, times, scanned.storage_classes)
         return [
             Entry(
                 path,
-                Metadata(
-                    _DIRECTORY if is_dir_path(path) else _FILE,
+                _new_metadata(
+                    Metadata,
+                    _DIRECTORY if path[-1] == "/" else _FILE,
                     int(size),
                     f'"{etag}"',
-                    parse_iso_time(modified),
+                    modified,
                     storage_class=storage_class,
                 ),
             )

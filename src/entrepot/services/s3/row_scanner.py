@@ -31,7 +31,7 @@ else:
 MARKER: Final[Row] = ("Contents", {})
 """The row that the XML parser finds in place of the scanned rows."""
 
-_START, _END, _MARKER = b"<Contents>", b"</Contents>", b"<Contents/>"
+_WORD, _MARKER = "Contents", "<Contents/>"
 _TEXT: Final = "[ -%'-;=?-~]*"
 _QUOTE: Final = '(?:&quot;|&#34;|")'
 _OWNER: Final = f"(?:<Owner>(?:<ID>{_TEXT}</ID>)?(?:<DisplayName>{_TEXT}</DisplayName>)?</Owner>)?"
@@ -70,13 +70,12 @@ def scan(content: bytes) -> ScannedPage | None:
 
     The rows are valid only if the XML parser finds `MARKER` in the rest.
     """
-    start, end = content.find(_START), content.rfind(_END) + len(_END)
-    if start < 0 or end <= start:
+    try:
+        parts = _ROW.split(content.decode("ascii"))
+    except UnicodeDecodeError:
         return None
-    before, block, after = content[:start], content[start:end], content[end:]
-    if b"Contents" in before or b"Contents" in after or b"<!" in before or not block.isascii():
+    before, after = parts[0], parts[-1]
+    if len(parts) == 1 or any(parts[_STEP:-1:_STEP]) or _WORD in before or _WORD in after or "<!" in before:
         return None
-    parts = _ROW.split(block.decode("ascii"))
-    if any(parts[::_STEP]):
-        return None
-    return ScannedPage(before + _MARKER + after, *(parts[column::_STEP] for column in range(1, _STEP)))
+    rest = f"{before}{_MARKER}{after}".encode()
+    return ScannedPage(rest, *(parts[column::_STEP] for column in range(1, _STEP)))
