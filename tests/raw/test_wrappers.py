@@ -109,7 +109,7 @@ def test_a_wrapper_that_forgets_an_attribute_is_found_and_fails() -> None:
     assert _wraps(Forgetful, oio.Read)
     assert _forgotten(Forgetful, oio.Read) == {"is_at_end", "remaining", "readinto", "seek", "next", "close"}
     assert _wraps(Unrelated, HttpBody)
-    assert _forgotten(Unrelated, HttpBody) == {"is_at_end", "read", "readinto", "close"}
+    assert _forgotten(Unrelated, HttpBody) == {"is_at_end", "read", "readinto", "take_rest", "close"}
 
 
 @pytest.mark.parametrize(("wrapper", "interface"), WRAPPERS, ids=lambda cls: cls.__name__)

@@ -150,5 +150,8 @@ class _LimitedBody(HttpBody):
         async with await self._permits.get():
             return await self._inner.readinto(buffer)
 
+    def take_rest(self) -> bytes | None:
+        return self._inner.take_rest()  # it has arrived, so that it takes no part of the network
+
     async def close(self) -> None:
         await self._inner.close()

@@ -146,6 +146,11 @@ class _RecordedBody(HttpBody):
         self._recorder.bytes_received += size
         return size
 
+    def take_rest(self) -> bytes | None:
+        rest = self._inner.take_rest()
+        self._recorder.bytes_received += len(rest or b"")
+        return rest
+
     async def close(self) -> None:
         self._recorder.open_bodies -= not self._is_closed
         self._is_closed = True

@@ -13,7 +13,7 @@ from entrepot.raw.http.transport import Header
 from entrepot.raw.http.whole import LIMIT
 from entrepot.raw.oio.read.api import read_to_end
 from entrepot.services import S3, Http
-from entrepot.testing.transport import MockTransport, reply
+from entrepot.testing.transport import MockBody, MockTransport, reply
 from entrepot.types import BytesRange
 
 OBJECT = b"0123456789"
@@ -118,6 +118,22 @@ def http(context: Context) -> Accessor:
     return Http(endpoint="http://127.0.0.1:9").build(context)
 
 
+class ArrivedBody(MockBody):
+    """Content that has arrived with the head of its response."""
+
+    def take_rest(self) -> bytes | None:
+        rest, self._pieces = self._pieces, []
+        assert all(isinstance(piece, bytes) for piece in rest)
+        return b"".join(rest)  # type: ignore[arg-type]
+
+
+def arrived(script: Script) -> HttpResponse:
+    response = reply(*script)
+    if isinstance(script[1], bytes):
+        response.body = ArrivedBody(script[1])
+    return response
+
+
 async def by_body(accessor: Accessor, args: OpRead) -> bytes:
     return await gathered((await accessor.read("a", args))[1])
 
@@ -135,12 +151,16 @@ async def gathered(body: oio.Read) -> bytes:
 
 
 async def outcome(
-    read: Callable[[Accessor, OpRead], Any], service: Callable[[Context], Accessor], args: OpRead, script: Script
+    read: Callable[[Accessor, OpRead], Any],
+    service: Callable[[Context], Accessor],
+    args: OpRead,
+    script: Script,
+    answered: Callable[[Script], HttpResponse] = lambda script: reply(*script),
 ) -> Any:
     def answer(request: HttpRequest) -> HttpResponse:
         if request.method == "HEAD":
             return reply(200, headers=[LENGTH, *FACTS])
-        return reply(script[0], script[1], script[2])
+        return answered(script)
 
     transport = MockTransport(answer)
     try:
@@ -157,6 +177,20 @@ async def test_every_answer_means_the_same(service: Callable[[Context], Accessor
     for name, script in REPLIES.items():
         expected = await outcome(by_body, service, READS[read], script)
         assert await outcome(at_once, service, READS[read], script) == expected, name
+        assert await outcome(at_once, service, READS[read], script, arrived) == expected, name
+
+
+async def test_a_body_that_overrides_read_alone_has_no_content_taken_past_it() -> None:
+    class Counting(ArrivedBody):
+        async def read(self, n: int) -> bytes:
+            read.append(n)
+            return await super().read(n)
+
+    read: list[int] = []
+    response = arrived(REPLIES["plain"])
+    response.body = Counting(OBJECT)
+    assert await at_once(s3(Context(http=MockTransport(lambda _: response))), OpRead()) == OBJECT
+    assert read
 
 
 @pytest.mark.parametrize("service", [s3, http])

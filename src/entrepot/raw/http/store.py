@@ -35,7 +35,7 @@ from .dialect import ListRequests
 from .publication import Publication
 from .reader import HttpReader, stated_content
 from .transport import HttpHeaders, HttpRequest, HttpResponse
-from .whole import plain_content, plain_length
+from .whole import arrived_content, plain_content, plain_length
 
 
 class HttpStore(Accessor, Generic[D]):
@@ -77,7 +77,8 @@ class HttpStore(Accessor, Generic[D]):
                 self._dialect.describe_requested(response.headers, args, content_length=size)
             is_whole = response.status == 200
             check = self._dialect.content_check(response.headers) if is_whole else None
-            return await plain_content(response.body, length, check)
+            content = arrived_content(response.body, length, check)
+            return await plain_content(response.body, length, check) if content is None else content
         finally:
             await response.body.close()
 

@@ -37,6 +37,18 @@ def plain_length(response: HttpResponse, requested: BytesRange) -> int | None:
     return length if is_exact else None
 
 
+def arrived_content(body: HttpBody, length: int, check: ContentCheck | None) -> bytes | None:
+    """The content of a plain response, if all of it has arrived; None if `plain_content` must read it.
+
+    The arguments and errors are those of `plain_content`.
+    """
+    content = body.take_rest()
+    if content is None:
+        return None
+    _check_length(length - len(content))
+    return _checked(content, check)
+
+
 async def plain_content(body: HttpBody, length: int, check: ContentCheck | None) -> bytes:
     """Reads the content of a plain response to its end. The caller closes the body.
 
@@ -54,17 +66,32 @@ async def plain_content(body: HttpBody, length: int, check: ContentCheck | None)
     while left > 0:
         piece = await body.read(WHOLE)
         if not piece:
-            raise ContentIncomplete(f"the content ends {left} bytes early")
+            break
         pieces.append(piece)
         left -= len(piece)
+    _check_length(left)
+    content = _checked(pieces[0] if len(pieces) == 1 else b"".join(pieces), check)
+    if not body.is_at_end:
+        _check_length(-len(await body.read(1)))
+    return content
+
+
+def _check_length(left: int) -> None:
+    """Passes if nothing is left to come.
+
+    Arguments:
+        left: how many bytes of the stated length did not come; below 0 if there are more than stated.
+    """
+    if left > 0:
+        raise ContentIncomplete(f"the content ends {left} bytes early")
     if left < 0:
         raise ContentTruncated("the content is longer than the response states")
-    content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _checked(content: bytes, check: ContentCheck | None) -> bytes:
     if check is not None:
         check.update(content)
         check.finish()
-    if not body.is_at_end and await body.read(1):
-        raise ContentTruncated("the content is longer than the response states")
     return content
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from entrepot.errors import Error, Unexpected
-from entrepot.raw import DEFAULT_WRITE, OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
+from entrepot.raw import DEFAULT_READ, DEFAULT_STAT, DEFAULT_WRITE, OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
 from entrepot.raw.http.conditions import check_version
 from entrepot.raw.http.dialect import Dialect, ListRequests, ObjectArgs
 from entrepot.raw.http.headers import (
@@ -81,6 +81,8 @@ class S3Core(Dialect):
 
     def get(self, key: str, args: OpRead) -> HttpRequest:
         """GetObject. The range must not be empty: no header can say so, and the whole object would be sent."""
+        if args is DEFAULT_READ:  # most reads: nothing to look for
+            return self.on_object("GET", key, (), self.every_read)
         headers = self._reading_headers(args)
         if (stated := range_header(args.range)) is not None:
             headers = [*headers, ("Range", stated)]
@@ -88,6 +90,8 @@ class S3Core(Dialect):
 
     def head(self, key: str, args: OpStat) -> HttpRequest:
         """HeadObject."""
+        if args is DEFAULT_STAT:
+            return self.on_object("HEAD", key, (), self.every_read)
         return self.on_object("HEAD", key, _reading_query(args), self._reading_headers(args))
 
     def put(self, key: str, content: bytes, args: OpWrite) -> HttpRequest:

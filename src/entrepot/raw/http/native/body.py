@@ -30,6 +30,10 @@ class WholeBody(HttpBody):
         self._content = content[n:]
         return content[:n]
 
+    def take_rest(self) -> bytes:
+        content, self._content = self._content, b""
+        return content
+
 
 class NativeBody(HttpBody):
     """Content that is still to arrive, or that ends with the connection.
