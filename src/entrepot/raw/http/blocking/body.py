@@ -14,6 +14,7 @@ from entrepot.raw.runtime.inline import DeadlinePassed
 from .call import Call
 from .connection import LITTLE, MUCH, Connection
 from .errors import Silent, malformed_content
+from .pool import Turn
 from .waiting import left_of
 
 T = TypeVar("T")
@@ -55,20 +56,15 @@ class BlockingBody(HttpBody):
 
     Arguments:
         call: the request, whose head has arrived.
-        give_back: takes the connection when the body no longer needs it. Called once.
-        note_use: called at each use of the connection.
+        turn: the turn of the request, which is given back when the body no longer needs the connection.
     """
 
-    __slots__ = (
-        "_arrived", "_connection", "_exchange", "_give_back", "_idle", "_note_use", "_size",
-    )  # fmt: skip
+    __slots__ = ("_arrived", "_exchange", "_idle", "_size", "_turn")
 
-    def __init__(self, call: Call, give_back: Callable[[Connection, bool], None], note_use: Callable[[], None]) -> None:
-        self._connection: Connection | None = call.connection
+    def __init__(self, call: Call, turn: Turn) -> None:
+        self._turn = turn
         self._exchange = call.exchange
         self._idle = call.idle
-        self._give_back = give_back
-        self._note_use = note_use
         self._arrived = ArrivedBody(call.content)
         self._size = LITTLE
 
@@ -79,7 +75,7 @@ class BlockingBody(HttpBody):
     async def read(self, n: int) -> bytes:
         if n == 0:
             return b""
-        self._note_use()
+        self._turn.note_use()
         if self._arrived.is_at_end and self._exchange.state is not State.DONE:
             self._arrived = ArrivedBody(self._received())
         return self._arrived.take(n)
@@ -88,7 +84,7 @@ class BlockingBody(HttpBody):
         """The same into a buffer. Content that has not arrived yet is received into it, without a copy."""
         size = min(len(buffer), self._exchange.receivable)
         if size and self._arrived.is_at_end:
-            self._note_use()
+            self._turn.note_use()
             return self._guarded(self._receive_into, buffer[:size])
         data = await self.read(len(buffer))
         buffer[: len(data)] = data
@@ -122,10 +118,11 @@ class BlockingBody(HttpBody):
 
     def _open(self) -> Connection:
         """The connection, if the response has not been broken off."""
-        if self._connection is None:
+        connection = self._turn.connection
+        if connection is None:
             raise CONTENT_CUT.error()
-        self._connection.check_owner()
-        return self._connection
+        connection.check_owner()
+        return connection
 
     def _receive_into(self, connection: Connection, buffer: memoryview) -> int:
         size = connection.receive_into(buffer, self._idle)
@@ -171,16 +168,10 @@ class BlockingBody(HttpBody):
 
     def _release(self) -> None:
         """Gives the connection back, if it has not been."""
-        connection, self._connection = self._connection, None
+        connection = self._turn.connection
         if connection is not None:
-            may_keep = self._exchange.may_serve_another and not connection.has_more()
-            self._give_back(connection, may_keep)
+            self._turn.give_back(may_keep=self._exchange.may_serve_another and not connection.has_more())
 
     async def close(self) -> None:
-        if self._connection is not None:
-            self._break_off()
-
-    def __del__(self) -> None:
-        """Gives up the connection of a body that was not closed."""
-        if self._connection is not None:
+        if self._turn.connection is not None:
             self._break_off()

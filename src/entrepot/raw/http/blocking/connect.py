@@ -37,7 +37,7 @@ from entrepot.raw.http.wire.exchange import Exchange
 from entrepot.raw.http.wire.framing import MalformedResponse
 from entrepot.raw.runtime.inline import DeadlinePassed, time_left
 
-from .connection import LITTLE, Connection, TlsConnection
+from .connection import LITTLE, Connection, Holder, TlsConnection
 from .errors import Silent, malformed
 from .waiting import left_of
 
@@ -64,16 +64,18 @@ class Connecting:
         origin: where to.
         context: the TLS configuration; None is the default one.
         seconds: for how long it may take; None is without limit.
+        holder: gets the connection as soon as there is one, so that an interrupted caller can close it.
     """
 
-    def __init__(self, origin: Origin, context: ssl.SSLContext | None, seconds: float | None) -> None:
+    def __init__(self, origin: Origin, context: ssl.SSLContext | None, seconds: float | None, holder: Holder) -> None:
         self._origin = origin
+        self._holder = holder
         self._context = context
         self._seconds = seconds
         self._started = monotonic()
 
     def connect(self) -> Connection:
-        """Makes the connection.
+        """Makes the connection. If it raises, the caller closes what the holder has.
 
         Raises:
             Timeout: it took too long.
@@ -101,17 +103,13 @@ class Connecting:
         """A connection that the proxy reads, or has opened a tunnel on."""
         if not self._origin.is_tls:
             return self._with_tls(connection, proxy.host) if proxy.scheme == "https" else connection
-        try:
-            self._open_tunnel(connection)
-        except BaseException:
-            connection.close()
-            raise
+        self._open_tunnel(connection)
         return self._with_tls(connection, self._origin.address.host)
 
     def _opened(self, host: str, port: int, peer: Failure) -> Connection:
         places = _looked_up(host, port)
         try:
-            return Connection(_Race(self._left).winner(places))
+            return Connection(_Race(self._left).winner(places), self._holder)
         except DeadlinePassed:
             raise
         except OSError as error:
@@ -122,20 +120,12 @@ class Connecting:
         return time_left(left_of(self._seconds, self._started))
 
     def _with_tls(self, connection: Connection, host: str) -> TlsConnection:
-        try:
-            secured = connection.upgrade(self._context or _default_context(), host.rstrip("."))
-        except BaseException:
-            connection.close()
-            raise
+        secured = connection.upgrade(self._context or _default_context(), host.rstrip("."), self._holder)
         try:
             while not secured.shake_hands(left_of(self._seconds, self._started)):
                 pass
         except OSError as error:
-            secured.close()
             raise _handshake_error(error) from None
-        except BaseException:
-            secured.close()
-            raise
         return secured
 
     def _open_tunnel(self, connection: Connection) -> None:

@@ -1,9 +1,9 @@
 """A connection: a non-blocking socket, plain or with TLS, whose calls wait for a limited time.
 
-Theory of operation. A connection is at any time in one place: in the hands of the thread that makes it, among the idle
-connections of the pool, or with one `Call` and then the body of its response. Only its holder may touch it, so it needs
-no lock. `close` ends it, and may be called by anyone for whom it is out of reach otherwise: the pool for an idle one,
-the finalizer of a body, the child of a fork.
+Theory of operation. A connection is at any time in one place: in the turn of one request, from the moment it is made,
+or among the idle connections of the pool. Only the holder of the turn may touch it, so it needs no lock. `close` ends
+it, and may be called by anyone for whom it is out of reach otherwise: the pool for an idle one, the finalizer of a
+turn, the child of a fork.
 
 A forked child has copies of all descriptors. It closes them without a word to the peer (TLS would send an alert), so
 that the parent's connections go on, and marks the objects: a body that the child inherited must not read.
@@ -28,11 +28,24 @@ LITTLE: Final = 32 * 1024
 """The most bytes of one receive while a response has not shown that it is larger."""
 
 
+class Holder:
+    """What a connection that is in use belongs to.
+
+    Attributes:
+        connection: the connection.
+    """
+
+    __slots__ = ("connection",)
+
+    connection: "Connection | None"
+
+
 class Connection:
     """A plain connection.
 
     Arguments:
         connected: the socket, non-blocking and connected.
+        holder: gets the connection, before anything else may refer to it.
 
     Attributes:
         generation: the generation of the pool when its making started.
@@ -43,15 +56,16 @@ class Connection:
 
     __slots__ = ("_any", "_readable", "_socket", "generation", "has_responded", "idle_since", "is_inherited")
 
-    def __init__(self, connected: socket.socket) -> None:
+    def __init__(self, connected: socket.socket, holder: Holder) -> None:
         self._socket = connected
+        holder.connection = self
         self._readable = Waiter(connected, READ)
         self._any: Waiter | None = None
         self.generation = 0
         self.idle_since = 0.0
         self.has_responded = False
         self.is_inherited = False
-        _open.add(self)
+        _open.add(self)  # at the end: a signal after this call finds the connection in its holder
 
     def receive(self, size: int, seconds: float | None) -> bytes:
         """Waits for bytes and returns at most `size` of them; `b""` is the end.
@@ -142,10 +156,11 @@ class Connection:
         _open.discard(self)
         self._socket.close()
 
-    def upgrade(self, context: ssl.SSLContext, host: str) -> "TlsConnection":
+    def upgrade(self, context: ssl.SSLContext, host: str, holder: Holder) -> "TlsConnection":
         """The same connection with TLS, whose handshake is still to be made. This object is no longer used."""
         _open.discard(self)
-        return TlsConnection(context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False))
+        secured = context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
+        return TlsConnection(secured, holder)
 
 
 class TlsConnection(Connection):
@@ -153,13 +168,14 @@ class TlsConnection(Connection):
 
     Arguments:
         connected: the socket, non-blocking.
+        holder: as of `Connection`.
     """
 
     __slots__ = ("_tls",)
 
-    def __init__(self, connected: ssl.SSLSocket) -> None:
-        super().__init__(connected)
+    def __init__(self, connected: ssl.SSLSocket, holder: Holder) -> None:
         self._tls = connected
+        super().__init__(connected, holder)
 
     def shake_hands(self, seconds: float | None) -> bool:
         """Makes the next step of the handshake. Returns whether it is complete.

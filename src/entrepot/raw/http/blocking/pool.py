@@ -2,15 +2,20 @@
 
 Theory of operation. A request takes a *turn*: at most `limits.in_use` of them are out. With its turn it takes the idle
 connection of its origin that was used last, or makes one, and gives back both together. If no turn is free it waits in
-line, so that later requests do not overtake earlier ones, and a turn that is given back is handed to the first in line.
-Who gives up its place in line, by a timeout or Ctrl-C, passes on a turn that it has just been handed. The wait is
-bounded not by its length but by inactivity of the whole pool (`note_use`): with many in line each turn comes late, but
-it comes.
+line, so that later requests do not overtake earlier ones. A turn that is given back wakes the first in line, who takes
+it itself. The wait is bounded not by its length but by inactivity of the whole pool (`note_use`): with many in line
+each turn comes late, but it comes.
+
+Ctrl-C can end the main thread after any call, also between two statements here. So a turn is an object, and a
+connection that is in use belongs to it from the moment it exists. The identities of the turns that are out are one set,
+which one call enters and one call leaves, so that no two records of a turn can disagree. Whoever loses a turn loses the
+object, whose finalizer closes the connection and takes it out of the set. A wake-up that is lost is made up for by
+those in line, who look every `_LOOK` seconds.
 
 The lock is held for a few statements, and never during I/O. It is reentrant, since a collection of garbage in the midst
-of them may give back the connection of an unclosed body. Nothing wakes a pool that is not used, so idle connections
-whose time is over are closed by the next request that ends. A forked child starts with an empty pool: the connections
-were closed there by their own hook.
+of them may give back the turn of an unclosed body. Nothing wakes a pool that is not used, so idle connections whose
+time is over are closed by the next request that ends. A forked child starts with an empty pool: the connections were
+closed there by their own hook, and turns of the parent are not in its set.
 """
 
 import atexit
@@ -18,6 +23,7 @@ import os
 import threading
 from collections import deque
 from time import monotonic
+from typing import Final
 from weakref import WeakSet
 
 from entrepot.errors import Timeout
@@ -25,20 +31,50 @@ from entrepot.raw.http.configured import Limits
 from entrepot.raw.http.failures import no_connection_free
 from entrepot.raw.runtime.inline import time_left
 
-from .connection import Connection
+from .connection import Connection, Holder
 
 Key = tuple[str, int, bool, str | None]
 """What connections can stand in for each other: host, port, whether there is TLS, and the proxy."""
 
 
-class _Place:
-    """A place in the line of those who wait for a turn."""
+_LOOK: Final = 1.0
+"""Seconds after which a request in line looks for a free turn by itself."""
 
-    __slots__ = ("has_turn", "wake")
 
-    def __init__(self) -> None:
-        self.has_turn = False
-        self.wake = threading.Event()
+class Turn(Holder):
+    """The right to use one connection.
+
+    Arguments:
+        pool: the pool that it is of.
+        key: where the connection leads.
+
+    Attributes:
+        connection: the connection that is used; None if it is still to be made.
+        generation: the generation of the pool when the turn was taken.
+    """
+
+    __slots__ = ("_pool", "generation", "key")
+
+    def __init__(self, pool: "Pool", key: Key) -> None:
+        self._pool = pool
+        self.key = key
+        self.connection = None
+        self.generation = pool.generation
+
+    def give_back(self, *, may_keep: bool) -> None:
+        """Gives the turn back with its connection, which is kept for the next request if it can serve one.
+
+        Once is enough: after that, it does nothing.
+        """
+        self._pool.give_back(self, may_keep=may_keep)
+
+    def note_use(self) -> None:
+        """Records activity on the connection, so that those in line keep waiting."""
+        self._pool.note_use()
+
+    def __del__(self) -> None:
+        """Closes the connection of a turn that nobody gave back: of an unclosed body, or one that Ctrl-C cut short."""
+        self._pool.take_back(self)
 
 
 class Pool:
@@ -61,96 +97,94 @@ class Pool:
 
     def _reset(self) -> None:
         self._lock = threading.RLock()
-        self._turns = 0
-        self._line: deque[_Place] = deque()
+        self._out = set[int]()
+        self._line: deque[threading.Event] = deque()
         self._idle: dict[Key, list[Connection]] = {}
         self._used_at = self._swept_at = monotonic()
 
-    def take(self, key: Key, *, is_new: bool) -> Connection | None:
-        """Takes a turn, with an idle connection that its server has not closed; None if the caller must make one.
+    def take(self, key: Key, *, is_new: bool) -> Turn:
+        """Takes a turn, with an idle connection that its server has not closed, or without one.
 
         Arguments:
             key: where to.
-            is_new: whether the caller wants to make one in any case.
+            is_new: whether the caller wants to make a connection in any case.
 
         Raises:
             Timeout: all connections were inactive for too long, so that no turn came.
             DeadlinePassed: the deadline of the runtime has passed.
         """
-        idle: Connection | None = None
+        turn = Turn(self, key)
         with self._lock:
-            place = self._line_up()
-            if place is None and not is_new and (kept := self._idle.get(key)):
-                idle = kept.pop()
-        if place is not None:
-            self._wait_for_turn(place)
-            idle = None if is_new else self._pop(key)
-        return None if idle is None else self._living(key, idle)
+            is_out = not self._line and self._lets_out(turn)
+            if is_out and not is_new:
+                self._hand_idle(turn)
+        if not is_out:
+            self._wait_for(turn)
+            if not is_new:
+                self._hand_next(turn)
+        if turn.connection is not None:
+            self._pass_over_closed(turn)
+        return turn
 
-    def _line_up(self) -> _Place | None:
-        """Takes a turn, or a place in line if none is free."""
-        if self._takes_free_turn():
-            return None
-        place = _Place()
-        if self._takes_free_turn():  # a collection of garbage, in the line above, gave one back
-            return None
-        self._line.append(place)
-        return place
-
-    def _takes_free_turn(self) -> bool:
+    def _lets_out(self, turn: Turn) -> bool:
         most = self._limits.in_use
-        is_free = not self._line and (most is None or self._turns < most)
+        is_free = most is None or len(self._out) < most
         if is_free:
-            self._turns += 1
+            self._out.add(id(turn))
         return is_free
 
-    def _living(self, key: Key, idle: Connection | None) -> Connection | None:
-        """The first connection, of this one and the other idle ones, that its server has not closed."""
-        try:
-            while idle is not None:
-                if monotonic() - idle.idle_since <= self._limits.idle_seconds and not idle.has_news():
-                    return idle
-                idle.close()
-                idle = self._pop(key)
-        except BaseException:
-            self.give_up()
-            raise
-        return None
+    def _hand_idle(self, turn: Turn) -> None:
+        if kept := self._idle.get(turn.key):
+            turn.connection = kept[-1]  # these two are one step for Ctrl-C, since there is no call
+            del kept[-1]
 
-    def _pop(self, key: Key) -> Connection | None:
+    def _hand_next(self, turn: Turn) -> None:
         with self._lock:
-            kept = self._idle.get(key)
-            return kept.pop() if kept else None
+            self._hand_idle(turn)
 
-    def _wait_for_turn(self, place: _Place) -> None:
-        try:
-            self._wait(place)
-        except BaseException:
-            self._leave(place)
-            raise
+    def _pass_over_closed(self, turn: Turn) -> None:
+        """Takes one idle connection after the other, until its server has not closed it or there is none."""
+        limit = self._limits.idle_seconds
+        while (idle := turn.connection) is not None:
+            if monotonic() - idle.idle_since <= limit and not idle.has_news():
+                return
+            idle.close()
+            turn.connection = None
+            self._hand_next(turn)
 
-    def give_up(self) -> None:
-        """Gives back a turn without a connection."""
+    def give_back(self, turn: Turn, *, may_keep: bool) -> None:
+        """Gives back a turn, see `Turn.give_back`."""
+        expired: list[Connection] = []
+        now = monotonic()
         with self._lock:
-            self._pass_on()
-
-    def give_back(self, key: Key, connection: Connection, *, may_keep: bool) -> None:
-        """Gives back a turn with its connection, which is kept for the next request if it can serve one."""
-        if connection.is_inherited:
-            return  # the turn was one of the parent's
-        connection.idle_since = now = monotonic()
-        with self._lock:
-            is_kept = may_keep and self._has_room(key, connection)
-            if is_kept:
-                self._idle.setdefault(key, []).append(connection)
+            connection = turn.connection
+            if may_keep and connection is not None and id(turn) in self._out and self._has_room(turn.key, connection):
+                connection.idle_since = now
+                kept = self._idle.setdefault(turn.key, [])
+                turn.connection = None  # one step with the next, as above
+                kept.append(connection)
             if self._line:
                 self._used_at = now
-            self._pass_on()
-            expired = self._expired(now) if now - self._swept_at >= self._limits.idle_seconds else ()
-        if not is_kept:
-            connection.close()
+            if now - self._swept_at >= self._limits.idle_seconds:
+                expired = self._expired(now)
+        self.take_back(turn)
         for idle in expired:
             idle.close()
+
+    def take_back(self, turn: Turn) -> None:
+        """Closes the connection of a turn, if it has one, and lets the next request have the turn."""
+        connection = turn.connection
+        if connection is not None:
+            connection.close()
+            turn.connection = None
+        if id(turn) in self._out:
+            with self._lock:
+                self._out.discard(id(turn))
+                self._wake_first()
+
+    def _wake_first(self) -> None:
+        if self._line:
+            self._line[0].set()
 
     def note_use(self) -> None:
         """Records activity on a connection, so that those in line keep waiting."""
@@ -212,31 +246,32 @@ class Pool:
                 del self._idle[key]
         return expired
 
-    def _pass_on(self) -> None:
-        if self._line:
-            place = self._line.popleft()
-            place.has_turn = True
-            place.wake.set()
-        else:
-            self._turns -= 1
+    def _wait_for(self, turn: Turn) -> None:
+        """Waits in line until the turn is out."""
+        wake = threading.Event()
+        try:
+            self._line.append(wake)
+            self._wait(turn, wake)
+        finally:
+            with self._lock:
+                self._line.remove(wake)
+                self._wake_first()  # there may be another free turn
 
-    def _leave(self, place: _Place) -> None:
-        """Leaves the line. A turn that has just come is passed on."""
-        with self._lock:
-            if place.has_turn:
-                self._pass_on()
-            else:
-                self._line.remove(place)
-
-    def _wait(self, place: _Place) -> None:
+    def _wait(self, turn: Turn, wake: threading.Event) -> None:
         patience, since = self._limits.patience, monotonic()
-        while not place.has_turn:
+        while not self._is_let_out_first(turn, wake):
             left = None
             if patience is not None:
                 left = max(since, self._used_at) + patience - monotonic()
                 if left <= 0:
                     raise Timeout(no_connection_free(self._limits.in_use))
-            place.wake.wait(time_left(left))
+            left = time_left(left)
+            wake.wait(_LOOK if left is None else min(left, _LOOK))
+
+    def _is_let_out_first(self, turn: Turn, wake: threading.Event) -> bool:
+        with self._lock:
+            wake.clear()
+            return self._line[0] is wake and self._lets_out(turn)
 
 
 _all: "WeakSet[Pool]" = WeakSet()

@@ -19,7 +19,7 @@ from .call import Call
 from .connect import Connecting
 from .connection import Connection
 from .errors import Lost
-from .pool import Key, Pool
+from .pool import Key, Pool, Turn
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 _SILENCE: Final = 1.0
@@ -82,47 +82,44 @@ class BlockingTransport(ConfiguredTransport):
             Lost: the connection was a kept one, and ended without a response.
             Error: all else.
         """
-        timeouts, key = self._timeouts.of_request(request), destination.key
-        connection = self._pool.take(key, is_new=is_new) or self._connected(destination.origin, timeouts.connect)
+        timeouts = self._timeouts.of_request(request)
+        turn = self._pool.take(destination.key, is_new=is_new)
+        connection = turn.connection or self._connected(turn, destination.origin, timeouts.connect)
         call = Call(connection, timeouts.idle, has_content=request.method != "HEAD")
         started = monotonic()
         try:
             received = call.send(head, request.pieces)
         except BaseException as error:
-            self._pool.give_back(key, connection, may_keep=False)
+            turn.give_back(may_keep=False)
             if connection.has_responded and call.exchange.head is None and not _is_early(error, started):
-                self._pool.drop_kept(key)
+                self._pool.drop_kept(destination.key)
             if isinstance(error, Lost) and not connection.has_responded:
                 raise error.error from None
             raise
         connection.has_responded = True
-        return HttpResponse(received.status, received.headers, self._body_of(call, key), request.url)
+        return HttpResponse(received.status, received.headers, _body_of(call, turn), request.url)
 
-    def _body_of(self, call: Call, key: Key) -> HttpBody:
-        """The body of a response. One that has arrived completely needs the connection no more."""
-        if call.exchange.state is State.DONE:
-            may_keep = call.exchange.may_serve_another and not call.connection.has_more()
-            self._pool.give_back(key, call.connection, may_keep=may_keep)
-            return ArrivedBody(call.content)
-        self._pool.note_use()
-        return BlockingBody(call, partial(self._give_back, key), self._pool.note_use)
-
-    def _connected(self, origin: Origin, seconds: float | None) -> Connection:
+    def _connected(self, turn: Turn, origin: Origin, seconds: float | None) -> Connection:
         try:
-            generation = self._pool.generation  # of the start: the transport may be closed meanwhile
-            connection = Connecting(origin, self._tls.context, seconds).connect()
+            connection = Connecting(origin, self._tls.context, seconds, turn).connect()
         except BaseException:
-            self._pool.give_up()
+            turn.give_back(may_keep=False)
             raise
-        connection.generation = generation
+        connection.generation = turn.generation  # of the start: the transport may be closed meanwhile
         return connection
-
-    def _give_back(self, key: Key, connection: Connection, may_keep: bool) -> None:
-        self._pool.give_back(key, connection, may_keep=may_keep)
 
     async def close(self) -> None:
         """Closes the idle connections now, and each of the others when its response has ended."""
         self._pool.close_idle()
+
+
+def _body_of(call: Call, turn: Turn) -> HttpBody:
+    """The body of a response. One that has arrived completely needs the connection no more."""
+    if call.exchange.state is State.DONE:
+        turn.give_back(may_keep=call.exchange.may_serve_another and not call.connection.has_more())
+        return ArrivedBody(call.content)
+    turn.note_use()
+    return BlockingBody(call, turn)
 
 
 def _destination(

@@ -1,0 +1,149 @@
+"""Ctrl-C at each place where the interpreter looks for it: the pool keeps all its turns, and no connection is lost.
+
+The interpreter looks for a signal after each call, at the start of a function and at the end of each round of a loop.
+So one request is made again and again, and interrupted at the first such place in the transport, at the second ...
+"""
+
+import dis
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from entrepot.errors import Timeout
+from entrepot.raw.http import HttpRequest, HttpResponse
+from entrepot.raw.http.blocking import BlockingTransport, connection
+from entrepot.raw.runtime import inline
+from entrepot.testing.scripted_server import ScriptedServer, whole_response
+
+ROOM = str(Path(connection.__file__).parent)
+SHORT, LONG = whole_response(b"hello"), whole_response(bytes(100_000))
+
+
+class Interrupt:
+    """Traces a call, and interrupts it where the transport's code is interrupted for the `number`th time."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+        self._before: dict[FrameType, int] = {}
+
+    def during(self, call: Callable[[], object]) -> None:
+        sys.settrace(self._start)
+        try:
+            call()
+        finally:
+            sys.settrace(None)
+            self._before.clear()
+
+    def _start(self, frame: FrameType, event: str, arg: object) -> Any:
+        if not frame.f_code.co_filename.startswith(ROOM) or frame.f_code.co_name == "__del__":
+            return None  # an interrupt in a finalizer is reported, and ends nothing else
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return self._step
+
+    def _step(self, frame: FrameType, event: str, arg: object) -> Any:
+        if event != "opcode":
+            return self._step
+        before, self._before[frame] = self._before.get(frame), frame.f_lasti
+        if before is not None and _looks_for_signals(frame.f_code.co_code, before):
+            self.left -= 1
+            if not self.left:
+                raise KeyboardInterrupt
+        return self._step
+
+
+def _looks_for_signals(code: bytes, place: int) -> bool:
+    name, argument = dis.opname[code[place]], code[place + 1]
+    if name == "RESUME":
+        return argument < 2
+    return name.startswith(("CALL", "JUMP_BACKWARD")) and "INTRINSIC" not in name
+
+
+def interrupted_everywhere(prepare: Callable[[], object], call: Callable[[], object]) -> Iterator[int]:
+    """Makes a call until an interrupt comes after its end. Yields the number of each interrupt."""
+    number = 0
+    while True:
+        prepare()
+        number += 1
+        interrupt = Interrupt(number)
+        try:
+            interrupt.during(call)
+        except KeyboardInterrupt:
+            gc.collect(0)
+        if interrupt.left > 0:
+            return
+        yield number
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+async def get(transport: BlockingTransport, url: str) -> int:
+    response, size = await transport.send(HttpRequest("GET", url)), 0
+    while piece := await response.body.read(1 << 20):
+        size += len(piece)
+    await response.body.close()
+    return size
+
+
+def check_everywhere(
+    transport: BlockingTransport, url: str, prepare: Callable[[], object], call: Callable[[], object]
+) -> None:
+    """Interrupts a call everywhere. After each interrupt the only turn is free, and closing leaves no connection."""
+    others = set(connection._open)
+    for number in interrupted_everywhere(prepare, call):
+        try:
+            inline.run(get(transport, url))
+        except Timeout:
+            pytest.fail(f"the turn of the request that was interrupted at place {number} is lost")
+        inline.run(transport.close())
+        assert connection._open <= others, f"a connection is lost at place {number}"
+    assert number > 30
+
+
+# A socket that was interrupted before it is part of a connection is closed by its own finalizer, which warns.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("content", [SHORT, LONG], ids=["at once", "in pieces"])
+@pytest.mark.parametrize("is_kept", [False, True], ids=["new connection", "kept connection"])
+def test_an_interrupted_request_gives_its_turn_back(content: Any, is_kept: bool) -> None:
+    with ScriptedServer(lambda _: [content]) as server:
+        transport, url = BlockingTransport(max_connections=1, pool_timeout=0.5), server.endpoint
+
+        def prepare() -> None:
+            inline.run(transport.close())
+            if is_kept:
+                inline.run(get(transport, url))
+
+        check_everywhere(transport, url, prepare, lambda: inline.run(get(transport, url)))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_request_that_is_interrupted_in_line_leaves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The body that has the only turn is closed when the request is about to wait for it."""
+    held: list[HttpResponse] = []
+
+    def close_and_wait(seconds: float | None) -> float | None:
+        if held:
+            inline.run(held.pop().body.close())
+        return inline.time_left(seconds)
+
+    monkeypatch.setattr("entrepot.raw.http.blocking.pool.time_left", close_and_wait)
+    with ScriptedServer(lambda _: [LONG]) as server:
+        transport, url = BlockingTransport(max_connections=1, pool_timeout=0.5), server.endpoint
+
+        def prepare() -> None:
+            held.clear()
+            held.append(inline.run(transport.send(HttpRequest("GET", url))))
+
+        def call() -> None:
+            inline.run(get(transport, url))
+
+        check_everywhere(transport, url, prepare, call)
