@@ -350,6 +350,7 @@ async def test_without_the_package_the_extra_is_named(monkeypatch: pytest.Monkey
     [
         ("host:6379/0/a/b", ("host:6379/0", "a/b")),
         ("host/12", ("host/12", "")),
+        ("host/0?default_ttl=60/a", ("host/0?default_ttl=60", "a")),
         ("host/a/0", ("host", "a/0")),
         ("host", ("host", "")),
     ],

@@ -84,6 +84,27 @@ def test_spellings_of_one_file_are_one_store(tmp_path: Path, monkeypatch: pytest
     assert not Sqlite("a.db", table="b").is_same_store(spelled[0])
 
 
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("/dir/x.db", ("/dir/x.db", "")),
+        ("/dir/x.db/a/b", ("/dir/x.db", "a/b")),
+        ("/dir/x.db.old/y.sqlite3/a", ("/dir/x.db.old/y.sqlite3", "a")),
+        ("/dir/x.db?table=t/a?b", ("/dir/x.db?table=t", "a?b")),
+        ("/dir/objects?table=t/a", ("/dir/objects?table=t", "a")),
+        ("/dir/objects", ("/dir/objects", "")),
+        ("x.db/a", ("x.db", "a")),
+        ("", ("", "")),
+    ],
+)
+def test_an_address_begins_with_the_database(address: str, parts: tuple[str, str]) -> None:
+    assert Sqlite.split_location(address) == parts
+
+
+def test_four_slashes_are_an_absolute_path_as_in_sqlalchemy() -> None:
+    assert Sqlite.from_uri("sqlite:////dir/x.db") == Sqlite.from_uri("sqlite:///dir/x.db") == Sqlite("/dir/x.db")
+
+
 async def test_what_reads_makes_no_database(path: str) -> None:
     op = Operator(Sqlite(path))
     with pytest.raises(NotFound):

@@ -127,7 +127,8 @@ class Redis(ServiceConfig):
         """Splits off the server and the number of the database, if there is one: `host:6379/0`."""
         server, _, path = address.partition("/")
         database, _, rest = path.partition("/")
-        return (f"{server}/{database}", rest) if _is_number(database) else (server, path)
+        number, _, _ = database.partition("?")  # the options may follow
+        return (f"{server}/{database}", rest) if _is_number(number) else (server, path)
 
     def _take_parts(self) -> None:
         """Moves what a URL holds besides the server to the options of their own."""

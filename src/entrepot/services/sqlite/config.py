@@ -1,6 +1,7 @@
 """Configuration of the sqlite service."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -12,6 +13,10 @@ from entrepot.types.numbers import as_seconds
 
 _PREFIX = "sqlite:"
 _MEMORY = ":memory:"
+_ADDRESS = re.compile(
+    r"(?P<file>.*?\.(?:db|db3|sqlite|sqlite3|s3db)(?=[/?]|\Z)|[^?]*)(?P<options>\?[^/]*)?/?(?P<key>.*)", re.DOTALL
+)
+"""A URI without its scheme. The file ends at the extension of a database, or else at its options."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +83,22 @@ class Sqlite(ServiceConfig):
     def uri_options(cls, uri: ServiceUri) -> Mapping[str, Any]:  # type: ignore[override]
         return {"connection_string": uri.authority + uri.path} if uri.authority + uri.path else {}
 
+    @classmethod
+    def split_location(cls, address: str) -> tuple[str, str]:
+        """Splits off the file of the database and its options: `/dir/objects.db?table=t`.
+
+        The file ends at the first extension `.db`, `.db3`, `.sqlite`, `.sqlite3` or `.s3db`, or else at its options. A
+        file without either is the whole address.
+        """
+        parts = _ADDRESS.fullmatch(address)
+        assert parts is not None
+        return f"{parts['file']}{parts['options'] or ''}", parts["key"]
+
     def _absolute_path(self) -> str:
         path = self.connection_string
         if path.startswith(_PREFIX):
             path = path.removeprefix(_PREFIX).removeprefix("//")
+        path = f"/{path.lstrip('/')}" if path.startswith("//") else path  # SQLAlchemy has four slashes before it
         if not path or path.endswith("/") or "\0" in path:
             raise self.invalid("connection_string must be the path of a file, and is empty, a directory, or has a NUL")
         if path == _MEMORY:
