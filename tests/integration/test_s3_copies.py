@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import botocore.config
 import botocore.session
 import pytest
 
-from entrepot import ConditionNotMatch, NotFound, Operator, Upload
+from entrepot import ConditionNotMatch, NotFound, Operator, TreeReport, Upload
 from entrepot.raw import Accessor, Context
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
 from entrepot.services import S3, Fs, Memory
@@ -303,3 +304,31 @@ async def test_what_is_young_is_never_aborted(seaweedfs_server: SeaweedFS) -> No
         assert isinstance(upload, Upload)
         assert await op.abort_uploads("/", older_than=timedelta(minutes=1)) == []
     assert (await op.stat("k")).content_length == 12 * MIB
+
+
+@without_ceph
+async def test_a_sync_of_prefixes_is_copied_by_the_store_and_a_second_one_only_lists(
+    op: Operator, transport: RecordingTransport
+) -> None:
+    async def synced(**options: Any) -> tuple[TreeReport, Counter[str]]:
+        transport.forget()
+        return await op.sync(op, "a/", "b/", **options), Counter(map(_kind, transport.requests))
+
+    for number in range(1, 4):
+        await op.write(f"a/{number}/file", bytes(number))
+    assert await synced() == (TreeReport(copied=3, copied_bytes=6), {"list": 2, "copy": 3})
+    assert await synced(delete=True) == (TreeReport(skipped=3), {"list": 2})
+    await op.write("a/new", b"1")
+    await op.write("b/surplus", b"1")
+    report = TreeReport(copied=1, copied_bytes=1, skipped=3, deleted=1)
+    assert await synced(delete=True) == (report, {"list": 2, "copy": 1, "delete": 1})
+    assert await op.du("b/") == await op.du("a/")
+
+
+def _kind(request: HttpRequest) -> str:
+    """What a request is for. A copy whose content would pass through this process has a GET and a PUT."""
+    if request.method == "GET" and "list-type=2" in request.url:
+        return "list"
+    if request.method == "PUT" and any(name.lower() == "x-amz-copy-source" for name, _ in request.headers):
+        return "copy"
+    return "delete" if request.method == "DELETE" or request.url.endswith("?delete=") else request.method
