@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .running import COMMAND, environment, run, run_on_terminal
+from .running import COMMAND, SECRET, environment, run, run_on_terminal
 
 NAMES = ["plain", "with space", "ünïcode", "100%", "a?b", "[x]", "*", "-dash", "a:b", "#hash"]
 
@@ -424,3 +424,57 @@ def test_members_of_archives_are_places(here: Path) -> None:
     assert files(here / "out") == files(here / "d")
     missing = run("cat", f"tar://d/no{archive}", cwd=here)
     assert missing.err == f"entrepot: cat: tar://d/no{archive}: the archive has no such member\n"
+
+
+def test_wildcards_match_directories_where_a_verb_takes_them(here: Path) -> None:
+    for name in ("d1/a", "d1/in/b", "d2/c", "d3.log"):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text(name)
+    assert sorted(run("ls", "d[0-9]*", cwd=here).lines) == ["d1/a", "d1/in/", "d2/c", "d3.log"]
+    assert run("ls", "-r", "--json", "d1/i?", cwd=here).records[0]["uri"] == "d1/in/b"
+    assert sorted(run("du", "d?", cwd=here).lines) == ["            4         1 d2/", "           11         2 d1/"]
+    assert sorted(run("find", "d[12]", "--name", "?", "--type", "f", cwd=here).lines) == ["d1/a", "d1/in/b", "d2/c"]
+    assert run("find", "d3*", cwd=here).lines == ["d3.log"]
+    assert {record["uri"] for record in run("stat", "--json", "d?", cwd=here).records} == {"d1/", "d2/"}
+    copied = run("cp", "-r", "--exclude", "c", "d[0-9]*", "out", cwd=here)
+    assert (copied.code, set(copied.lines)) == (0, {
+        "copy: d3.log to out/d3.log", "copy: d1/a to out/d1/a", "copy: d1/in/b to out/d1/in/b",
+    })  # fmt: skip
+    assert run("cp", "-r", "--exclude", "*.log", "d[23]*", "two", cwd=here).lines == ["copy: d2/c to two/d2/c"]
+    assert run("rm", "d[12]", cwd=here).code == 3
+    assert set(run("rm", "-r", "d[12]", cwd=here).lines) == {"delete: d1/", "delete: d2/"}
+    assert set(files(here)) == {
+        "d/a.txt", "d/sub/b c.txt", "d3.log", "out/d3.log", "out/d1/a", "out/d1/in/b", "two/d2/c"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"ftp://user:{SECRET}@127.0.0.1:1/a",
+        f"http://user:{SECRET}@127.0.0.1:1/a",
+        f"redis://127.0.0.1:1/0?password={SECRET}/a",
+        f"zip://a::http://user:{SECRET}@127.0.0.1:1/a.zip",
+        f"s3://bucket?secret_access_key={SECRET}/a",
+        f"s3://?secret_access_key={SECRET}",
+        f"etcd://user:{SECRET}@/a",
+        f"nonsense://?password={SECRET}",
+    ],
+)
+def test_a_secret_in_a_uri_is_not_repeated(here: Path, uri: str) -> None:
+    done = run("cat", "--retries", "0", uri, cwd=here)  # which looks for the secret
+    assert (done.code != 0, done.err.count("\n")) == (True, 1)
+    assert done.err.startswith(f"entrepot: cat: {uri.partition('://')[0]}://")
+
+
+def test_a_database_is_a_place_with_paths_and_options(here: Path) -> None:
+    base = f"sqlite://{here}/x.db"
+    copied = run("cp", "-r", "d", f"{base}?table=t/in/", cwd=here)
+    assert set(copied.lines) == {
+        f"copy: d/a.txt to {base}?table=t/in/a.txt", f"copy: d/sub/b c.txt to {base}?table=t/in/sub/b c.txt",
+    }  # fmt: skip
+    assert run("ls", f"{base}?table=t", cwd=here).lines == ["in/"]
+    assert run("cat", f"sqlite:///{here}/x.db?table=t/in/a.txt", cwd=here).out == "one\ntwo\n"  # as in SQLAlchemy
+    assert run("cat", "-o", "table=t", f"{base}/in/sub/b c.txt", cwd=here).out == "three\n"
+    missing = run("ls", f"sqlite://{here}/", cwd=here)
+    assert (missing.code, "must be the path of a file" in missing.err) == (2, True)

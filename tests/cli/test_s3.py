@@ -175,6 +175,28 @@ def test_uploads_get_a_media_type_by_their_names(bucket: Bucket) -> None:
     assert [type_of("a.css"), type_of("b.css")] == ["text/x", plain]
 
 
+def test_a_key_with_dots_or_doubled_slashes_is_named_with_the_next_step(bucket: Bucket) -> None:
+    (bucket.cwd / "f").write_text("x")
+    dots = bucket.run("cp", "f", f"{bucket.uri}a/../x")
+    assert dots.code == 1
+    assert "the storage refuses the key a/../x (in a key . and .. are names" in dots.err.replace(
+        bucket.uri.split("/", 3)[3], ""
+    )
+    doubled = bucket.run("cat", f"{bucket.uri}a//b")
+    assert (doubled.code, "several slashes in a row are one" in doubled.err) == (3, True)
+    assert doubled.err.startswith(f"entrepot: cat: {bucket.uri}a/b: ")
+
+
+def test_wildcards_match_prefixes_as_directories(bucket: Bucket) -> None:
+    for key in ("x1/a", "x2/in/b", "x3", "y/c"):
+        bucket.op.write(key, b"1")
+    uri = bucket.uri
+    assert sorted(bucket.run("ls", f"{uri}x?").lines) == [f"{uri}x1/a", f"{uri}x2/in/", f"{uri}x3"]
+    assert bucket.run("cp", "-r", f"{uri}x[12]", f"{uri}z/").code == 0
+    assert bucket.run("rm", "-r", f"{uri}x?").code == 0
+    assert set(bucket.content()) == {"y/c", "z/x1/a", "z/x2/in/b"}
+
+
 def _wait_until(condition: Callable[[], bool]) -> None:
     for _ in range(200):
         if condition():

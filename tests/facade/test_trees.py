@@ -364,3 +364,12 @@ def test_an_etag_decides_only_where_it_is_a_digest():
         source = Metadata(etag=etag, content_length=3, last_modified=now)
         assert is_same(source, Metadata(etag=etag, content_length=3, last_modified=old)) is is_equal
         assert not is_same(source, Metadata(etag=etag, content_length=4, last_modified=old))
+
+
+@pytest.mark.parametrize(("key", "what"), [("a/./b", "the name '.'"), ("../b", "the name '..'")])
+async def test_a_key_that_is_no_name_of_a_file_fails_with_what_is_odd_in_it(key: str, what: str, tmp_path) -> None:
+    source = await filled({key: b"1", "good": b"2"})
+    with pytest.raises(TransfersFailed) as failed:
+        await source.copy_tree(Operator(Fs(root=tmp_path)), "/")
+    assert [f"has {what} in it" in error.message for error in failed.value.failures] == [True]
+    assert (tmp_path / "good").read_bytes() == b"2"

@@ -79,7 +79,7 @@ class Remotes:
     def _values(self, name: str, table: Any) -> dict[str, Any]:
         if not isinstance(table, dict) or not isinstance(table.get("uri"), str):
             raise ConfigInvalid(f'the remote {name!r} has no `uri`, such as "s3://bucket"')
-        secrets = _secret_keys(table["uri"])
+        secrets = secret_keys(table["uri"])
         return {key: self._value(name, key, value, is_secret=key.lower() in secrets) for key, value in table.items()}
 
     def _value(self, name: str, key: str, value: Any, *, is_secret: bool) -> Any:
@@ -100,8 +100,12 @@ def _variable(remote: str, name: str) -> str:
     return value
 
 
-def _secret_keys(uri: str) -> frozenset[str]:
-    """The keys of a service that no text shows, in lower case."""
+def secret_keys(uri: str) -> frozenset[str]:
+    """The keys of the service of a URI that no text shows, in lower case.
+
+    Raises:
+        ConfigInvalid: no service has its scheme.
+    """
     service = service_class(uri.partition("://")[0].lower())
     secret = [field for field in fields(service) if not field.repr]  # type: ignore[arg-type]
     return frozenset(name.lower() for field in secret for name in (field.name, *field.metadata.get("aliases", ())))

@@ -13,6 +13,7 @@ from entrepot import (
     NotFound,
     PermissionDenied,
     TransfersFailed,
+    Unexpected,
     Unsupported,
 )
 
@@ -54,16 +55,33 @@ def worst(first: int, second: int) -> int:
     return first if first == second else FAILED
 
 
-def line_of(verb: str, place: str, error: BaseException) -> str:
-    """The error as one line, with the next step where there is one. It never has a secret or a line break."""
+def line_of(verb: str, place: str, error: BaseException, *, joined: bool = False) -> str:
+    """The error as one line, with the next step where there is one. It never has a secret or a line break.
+
+    Arguments:
+        verb: the name of the command.
+        place: the place, as the user wrote it.
+        error: the error.
+        joined: whether the user wrote several slashes in a row, which are one.
+    """
     step = error.context.get("hint") if isinstance(error, Error) else None
+    if joined and isinstance(error, NotFound):
+        step = "several slashes in a row are one: a key with // in it cannot be named"
+    message = message_of(error)
+    if isinstance(error, Unexpected) and _has_dots(error.path):
+        message = f"the storage refuses the key {error.path}"
+        step = "in a key . and .. are names, which many stores refuse: write the key that you mean"
     step = step or next((text for kind, text in _NEXT_STEPS.items() if isinstance(error, kind)), None)
     if isinstance(error, PermissionDenied) and error.scheme == "fs":
         step = None  # files have no credentials
     if step is None and code_of(error) == TEMPORARY:
         step = "try again"
     where = f"{place}: " if place else ""
-    return one_line(f"entrepot: {verb}: {where}{message_of(error)}{f' ({step})' if step else ''}")
+    return one_line(f"entrepot: {verb}: {where}{message}{f' ({step})' if step else ''}")
+
+
+def _has_dots(path: str | None) -> bool:
+    return path is not None and not {".", ".."}.isdisjoint(path.split("/"))
 
 
 def message_of(error: BaseException) -> str:

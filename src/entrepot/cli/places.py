@@ -24,6 +24,8 @@ from urllib.parse import quote, unquote, urlsplit
 from entrepot import InvalidInput, IsSameFile, Operator
 from entrepot.services.registry import service_class
 
+from .configuration import secret_keys
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _CHAIN = re.compile(r"::[A-Za-z][A-Za-z0-9+.-]*://")
 """Where the storage of an archive begins, behind the path in the archive."""
@@ -31,6 +33,8 @@ _CHAIN = re.compile(r"::[A-Za-z][A-Za-z0-9+.-]*://")
 _REMOTE = re.compile(r"([A-Za-z0-9_-]+):(.*)", re.DOTALL)
 _WILDCARD = re.compile(r"[*?\[]")
 _SLASHES = re.compile("/{2,}")
+_AUTHORITY = re.compile(r"(?<=://)[^/?#]*@")
+_OPTION = re.compile(r"(?<=[?&])([^=&?/]+)=[^&/]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,18 @@ def check_apart(source: Place, target: Place) -> None:
         raise InvalidInput("one of the directories is in the other")
 
 
+def without_secrets(word: str) -> str:
+    """A word as it is shown: a URI without the password before its host, and without the values of secret options."""
+    if "://" not in word:
+        return word
+    hidden = secret_keys(word)
+
+    def shown(option: re.Match[str]) -> str:
+        return f"{option[1]}=..." if option[1].lower() in hidden else option[0]
+
+    return _OPTION.sub(shown, _AUTHORITY.sub(lambda found: f"{found[0][:-1].partition(':')[0]}@", word))
+
+
 def is_standard(word: str) -> bool:
     """Whether a word means the standard input or output."""
     return word == "-"
@@ -145,20 +161,20 @@ class Places:
         if scheme in ("fs", "file") and not location:
             return self._of_file(f"/{key}")
         base = f"{scheme}://{location}"
-        operator = self._open_uri(base if location else f"{base}/")
-        return _of_path(operator, key, lambda path: f"{base}/{path.removeprefix('/')}")
+        operator, shown = self._open_uri(base if location else f"{base}/"), without_secrets(base)
+        return _of_path(operator, key, lambda path: f"{shown}/{path.removeprefix('/')}")
 
     def _of_chain(self, scheme: str, path: str, archive: str) -> Place:
-        operator = self._open_uri(f"{scheme}://{archive}")
-        return _of_path(operator, path, lambda path: f"{scheme}://{path.removeprefix('/')}{archive}")
+        operator, shown = self._open_uri(f"{scheme}://{archive}"), without_secrets(archive.removeprefix("::"))
+        return _of_path(operator, path, lambda path: f"{scheme}://{path.removeprefix('/')}::{shown}")
 
     def _of_url(self, url: str) -> Place:
         parts = urlsplit(url)
         if parts.query or parts.fragment:
             raise InvalidInput("a URL with a query or a fragment names no object of a web server")
         base = f"{parts.scheme}://{parts.netloc}"
-        operator = self._open_uri(base)
-        return _of_path(operator, unquote(parts.path), lambda path: f"{base}/{quote(path.removeprefix('/'))}")
+        operator, shown = self._open_uri(base), without_secrets(base)
+        return _of_path(operator, unquote(parts.path), lambda path: f"{shown}/{quote(path.removeprefix('/'))}")
 
     def _of_file(self, word: str) -> Place:
         """A local path. Up to its first wildcard it is resolved by the system, with the links in it."""

@@ -53,13 +53,16 @@ def _between(value_of: Callable[[Entry], Any], least: Any, most: Any) -> list[Te
     return tests
 
 
-async def expanded(session: Session, words: tuple[str, ...], *, is_raw: bool = False) -> AsyncGenerator[Place, None]:
+async def expanded(
+    session: Session, words: tuple[str, ...], *, is_raw: bool = False, directories: bool = False
+) -> AsyncGenerator[Place, None]:
     """Yields the places of words, those of a pattern one by one. A word that fails is reported, and the others go on.
 
     Arguments:
         session: reports.
         words: the words.
         is_raw: take wildcards as ordinary characters.
+        directories: whether a pattern without a slash at its end matches directories too.
     """
     places = [session.find(word) for word in words]
     session.check_values()
@@ -67,16 +70,21 @@ async def expanded(session: Session, words: tuple[str, ...], *, is_raw: bool = F
         if is_raw or not place.is_pattern:
             yield place
             continue
-        async for match in matches(session, place):
+        async for match in matches(session, place, directories=directories):
             yield match
 
 
-async def matches(session: Session, pattern: Place) -> AsyncGenerator[Place, None]:
-    """Yields the objects that a pattern matches. If there are none, that is reported."""
+async def matches(session: Session, pattern: Place, *, directories: bool = False) -> AsyncGenerator[Place, None]:
+    """Yields what a pattern matches: objects, and then directories. If there is nothing, that is reported.
+
+    A pattern with `**` matches no directories, unless it ends with a slash: the objects in them match it already.
+    """
+    has_directories = directories and not pattern.is_directory and "**" not in pattern.path
     is_empty = True
-    async for entry in pattern.operator.glob(pattern.path):
-        is_empty = False
-        yield pattern.at(entry.path)
+    for path in (pattern.path, f"{pattern.path}/") if has_directories else (pattern.path,):
+        async for entry in pattern.operator.glob(path):
+            is_empty = False
+            yield pattern.at(entry.path)
     if is_empty:
         session.fail(pattern.name, NotFound(NO_MATCH))
 

@@ -18,7 +18,7 @@ from entrepot.services.registry import service_class
 from .configuration import Remotes, default_path
 from .exit_codes import DONE, USAGE, code_of, line_of, worst
 from .output import Output, warn
-from .places import Place, Places
+from .places import Place, Places, without_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class Session:
         self.output = Output(is_json=settings.is_json)
         self._operators: dict[str, Operator] = {}
         self._unused = set(settings.values)
+        self._joined: set[str] = set()
         self._remotes = Remotes(settings.config or default_path(), is_required=settings.config is not None)
         self._places = Places(self._open_uri, self._open_remote)
 
@@ -85,9 +86,12 @@ class Session:
             NotUsable: the word leads nowhere, or its storage is not configured.
         """
         try:
-            return self._places.find(word)
+            place = self._places.find(word)
         except Error as error:
-            raise NotUsable(line_of(self.verb, word, error)) from error
+            raise NotUsable(line_of(self.verb, _shown(word), error)) from error
+        if "//" in word.partition("://")[2].partition("::")[0] and not place.is_local:
+            self._joined.add(place.name)
+        return place
 
     def check_values(self) -> None:
         """Refuses a value of `-o` that no storage of the command knows.
@@ -111,7 +115,7 @@ class Session:
             for failure in error.failures:
                 warn(line_of(self.verb, name_of(failure.path) if failure.path else place, failure))
         else:
-            warn(line_of(self.verb, place, error))
+            warn(line_of(self.verb, place, error, joined=place in self._joined))
         self.explain(error)
 
     def note(self, text: str) -> None:
@@ -153,6 +157,13 @@ class Session:
             has_limits = self.settings.retries is not None or self.settings.bandwidth is not None
             self._operators[key] = _limited(operator, self.settings) if has_limits else operator
         return self._operators[key]
+
+
+def _shown(word: str) -> str:
+    try:
+        return without_secrets(word)
+    except ConfigInvalid:
+        return word.partition("://")[0] + "://"  # which options are secret is unknown
 
 
 def _guessing(operator: Operator) -> Operator:

@@ -8,6 +8,7 @@ it: `cp -r a/ b/` makes `b/x` of `a/x`, as the commands of object stores do.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,13 +16,13 @@ from typing import Any, Final
 
 import click
 
-from entrepot import Entry, Error, IsADirectory, NotFound, TransfersFailed, TreeReport, TreeStep
+from entrepot import Entry, Error, IsADirectory, NotFound, PathFilter, TransfersFailed, TreeReport, TreeStep
 
 from .output import record_of_metadata
 from .places import Place, check_apart
 from .progress import shown_progress
 from .quantities import SIZE, human_size
-from .selection import described, tests_of_bounds, with_bounds
+from .selection import described, expanded, tests_of_bounds, with_bounds
 from .session import Session
 
 _CONTENT_OPTIONS: Final = ("content_type", "cache_control", "content_disposition", "content_encoding", "storage_class")
@@ -111,6 +112,14 @@ class TreeRules:
             "copy_options": self.copy_options,
         }
 
+    async def accepts(self, place: Place) -> bool:
+        """Whether a file that a wildcard matches is transferred, by its name, size and age."""
+        name = place.path.rpartition("/")[2]
+        if not PathFilter(self.options["include"], self.options["exclude"]).accepts(name):
+            return False
+        choose = self._choose()
+        return choose is None or choose(Entry(place.path, await place.operator.stat(place.path)))
+
     def _choose(self) -> Callable[[Entry], bool] | None:
         tests = tests_of_bounds(self.options)
         return (lambda entry: all(test(entry) for test in tests)) if tests else None
@@ -162,8 +171,8 @@ def is_existing_directory(place: Place, word: str) -> bool:
 
 
 def target_of(source: Place, target: Place, *, into: bool) -> Place:
-    """The target of one file."""
-    return target.inside(source.path.rpartition("/")[2]) if into else target
+    """The target of one file or directory."""
+    return target.inside(source.path.rstrip("/").rpartition("/")[2]) if into else target
 
 
 class Transfer:
@@ -261,6 +270,23 @@ class Transfer:
             return None
         self._summarize(report, is_dry=rules.is_dry)
         return copied
+
+    async def matches(self, word: str, target: Place, rules: TreeRules) -> None:
+        """Copies what a word with wildcards matches, files and directories, each with its name, into a directory.
+
+        Raises:
+            click.UsageError: an option compares files by what the listing of a tree says.
+        """
+        if rules.options["size_only"] or rules.options["update"]:
+            raise click.UsageError("--size-only and --update go with a directory, not with a wildcard")
+        how = {"is_dry": rules.is_dry, "resume": rules.skips_same, "skips_same": rules.options["checksum"]}
+        async with aclosing(expanded(self._session, (word,), directories=True)) as places:
+            async for source in places:
+                place = target_of(source, target, into=True)
+                if source.is_directory:
+                    await self.tree(source, place.as_directory(), rules)
+                elif await rules.accepts(source):
+                    await self.file(source, place, rules.copy_options, **how)
 
     def _note(self, source: Place, target: Place, copied: list[str], step: TreeStep, *, is_dry: bool) -> None:
         there = target.inside(step.path).name

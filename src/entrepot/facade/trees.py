@@ -58,6 +58,9 @@ _RECURSIVE: Final = OpList(recursive=True)
 _REQUESTS: Final = 2
 """Requests in flight for each file, by default: fewer than for a single copy, as there are several files already."""
 
+_NOT_FILES: Final = {"": "two slashes in a row", ".": "the name '.'", "..": "the name '..'"}
+"""Names in keys that a directory cannot have, and how a message calls them."""
+
 _OF_ONE_OBJECT: Final = ("if_match", "source_version", "source_content_length_hint")
 """Options of a copy that name a content, which the files of a tree do not have in common."""
 
@@ -428,8 +431,13 @@ def _check_apart(source: Side, target: Side, *, is_mirror: bool) -> None:
 
 def _check_name(path: str, target: Side) -> None:
     """Refuses a key that a file system would take for another name, so that two objects would become one file."""
-    if target.accessor.info.native_capability.create_dir and not {"", "."}.isdisjoint(path.split("/")):
-        raise InvalidInput("the target has directories, where a name is not empty and not a dot")
+    if not target.accessor.info.native_capability.create_dir:
+        return
+    odd = next((name for name in path.split("/") if name in _NOT_FILES), None)
+    if odd is not None:
+        raise InvalidInput(
+            f"the key has {_NOT_FILES[odd]} in it, which is not the name of a file: `exclude` leaves it out"
+        )
 
 
 def tree_path(path: Path) -> str:

@@ -52,8 +52,9 @@ async def command(
 
     The store makes the copy if it can; otherwise the content passes through this machine. A copy is visible only when
     it is complete. With several sources, or if TARGET ends with a slash, the copies are put into TARGET. With -r the
-    files in the one SOURCE are copied with their paths in it: `cp -r a/ b/` makes b/x of a/x. SOURCE or TARGET may be -
-    for the standard input or output.
+    files in the one SOURCE are copied with their paths in it: `cp -r a/ b/` makes b/x of a/x. Directories that a
+    wildcard matches keep their names: `cp -r 'a*' b/` makes b/a1/x of a1/x. SOURCE or TARGET may be - for the standard
+    input or output.
     """
     session.guesses_types = not options["no_guess_mime_type"]
     if not is_recursive:
@@ -67,7 +68,7 @@ async def command(
     elif any(map(is_standard, sources)):
         await _from_input(session, sources, session.find(target), keywords)
     elif is_recursive and not _is_local_file(session, sources):
-        await _tree(session, sources, session.find(target), TreeRules(options, resume, keywords))
+        await _tree(session, sources, session.find(target), TreeRules(options, resume, keywords), is_raw=is_raw)
     else:
         how = {"is_dry": options["dry_run"], "resume": resume, "skips_same": options["checksum"]}
         await _files(session, sources, target, keywords, is_raw=is_raw, how=how)
@@ -113,10 +114,13 @@ def _is_local_file(session: Session, sources: tuple[str, ...]) -> bool:
     return len(sources) == 1 and source.is_local and not source.is_directory and not source.is_pattern
 
 
-async def _tree(session: Session, sources: tuple[str, ...], target: Place, rules: TreeRules) -> None:
+async def _tree(session: Session, sources: tuple[str, ...], target: Place, rules: TreeRules, *, is_raw: bool) -> None:
     if len(sources) > 1:
         raise click.UsageError("-r takes one source: the files of several would be mixed in the target")
     source = session.find(sources[0])
+    if source.is_pattern and not is_raw:
+        await Transfer(session, "copy").matches(sources[0], target, rules)
+        return
     session.check_values()
     await Transfer(session, "copy").tree(source.as_directory(), target.as_directory(), rules)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Any
 
 import click
 
-from entrepot import Error, PathFilter
+from entrepot import Entry, Error, PathFilter
 from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of
-from entrepot.cli.selection import Test, tests_of_bounds, with_bounds
+from entrepot.cli.places import Place
+from entrepot.cli.selection import Test, expanded, tests_of_bounds, with_bounds
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
 
@@ -20,23 +22,42 @@ from entrepot.cli.verb import verb
 @click.option("--exclude", multiple=True, metavar="GLOB", help="No names that match. Repeatable.")
 @click.option("--type", "kind", type=click.Choice(["f", "d"]), help="Only files, or only directories.")
 @with_bounds
-async def command(session: Session, word: str, **options: Any) -> None:
+@click.option("--raw", "is_raw", is_flag=True, help="Wildcards of PLACE are ordinary characters.")
+async def command(session: Session, word: str, is_raw: bool, **options: Any) -> None:
     """List the objects below a place that match all of the options, one a line.
 
-    A GLOB without a slash is compared with the name, another one with the path below PLACE.
+    A GLOB without a slash is compared with the name, another one with the path below PLACE. Where PLACE has wildcards,
+    the objects and directories that match it are searched.
     """
-    place = session.find(word).as_directory()
-    session.check_values()
-    tests = _tests(options, len(place.prefix))
+    place = session.find(word)
+    if is_raw or not place.is_pattern:
+        session.check_values()
+        await _search(session, place.as_directory(), options)
+        return
+    async with aclosing(expanded(session, (word,), directories=True)) as matches:
+        async for match in matches:
+            await _search(session, match, options)
+
+
+async def _search(session: Session, place: Place, options: dict[str, Any]) -> None:
+    tests = _tests(options, len(place.prefix) if place.is_directory else place.path.rfind("/") + 1)
     try:
-        await place.operator.stat(place.path)  # a mistyped directory is not an empty one
+        metadata = await place.operator.stat(place.path)  # a mistyped directory is not an empty one
+        if not place.is_directory:
+            _show(session, place, Entry(place.path, metadata), tests)
+            return
         async with place.operator.lister(place.path, recursive=True) as lister:
             async for entry in lister:
-                if entry.path != place.path and all(test(entry) for test in tests):
-                    name = place.name_of(entry.path)
-                    session.output.show(name, **record_of(entry, name))
+                if entry.path != place.path:
+                    _show(session, place, entry, tests)
     except Error as error:
         session.fail(place.name, error)
+
+
+def _show(session: Session, place: Place, entry: Entry, tests: list[Test]) -> None:
+    if all(test(entry) for test in tests):
+        name = place.name_of(entry.path)
+        session.output.show(name, **record_of(entry, name))
 
 
 def _tests(options: dict[str, Any], skipped: int) -> list[Test]:

@@ -27,18 +27,20 @@ async def command(
 ) -> None:
     """List directories: one entry a line, directories with a slash at the end.
 
-    A place that is no directory lists itself. Without a place, the current directory is listed.
+    A place that is no directory lists itself. Without a place, the current directory is listed. In the directories that
+    a wildcard matches, entries are named with their directory.
     """
     show = _Long(session, is_human=is_human) if is_long or is_human else _Short(session)
-    async with aclosing(expanded(session, words or (".",), is_raw=is_raw)) as places:
+    is_matched = not is_raw and any(session.find(word).is_pattern for word in words)
+    async with aclosing(expanded(session, words or (".",), is_raw=is_raw, directories=True)) as places:
         async for place in places:
             try:
-                await _list(place, show, is_recursive=is_recursive)
+                await _list(place, show, is_recursive=is_recursive, is_matched=is_matched)
             except Error as error:
                 session.fail(place.name, error)
 
 
-async def _list(place: Place, show: _Short, *, is_recursive: bool) -> None:
+async def _list(place: Place, show: _Short, *, is_recursive: bool, is_matched: bool) -> None:
     place, metadata = await described(place)
     if not place.is_directory:
         show.entry(place, Entry(place.path, metadata), place.name)
@@ -46,7 +48,8 @@ async def _list(place: Place, show: _Short, *, is_recursive: bool) -> None:
     async with place.operator.lister(place.path, recursive=is_recursive) as lister:
         async for entry in lister:
             if entry.path != place.path:
-                show.entry(place, entry, entry.path.removeprefix(place.prefix))
+                name = place.name_of(entry.path) if is_matched else entry.path.removeprefix(place.prefix)
+                show.entry(place, entry, name)
 
 
 class _Short:

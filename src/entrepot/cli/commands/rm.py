@@ -30,7 +30,7 @@ async def command(
     A whole bucket is deleted only with --force, the working directory and those above it never.
     """
     report = Transfer(session, "delete")
-    async with aclosing(expanded(session, words, is_raw=is_raw)) as places:
+    async with aclosing(expanded(session, words, is_raw=is_raw, directories=is_recursive)) as places:
         async for place in places:
             try:
                 await _delete(report, place, is_recursive=is_recursive, is_dry=dry_run, force=force)

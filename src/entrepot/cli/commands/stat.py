@@ -20,7 +20,7 @@ from entrepot.cli.verb import verb
 @click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
 async def command(session: Session, words: tuple[str, ...], is_raw: bool) -> None:
     """Show the metadata of objects and directories."""
-    async with aclosing(expanded(session, words, is_raw=is_raw)) as places:
+    async with aclosing(expanded(session, words, is_raw=is_raw, directories=True)) as places:
         async for place in places:
             try:
                 found, metadata = await described(place)
