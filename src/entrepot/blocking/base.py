@@ -21,10 +21,10 @@ from collections.abc import (
     Mapping,
 )
 from types import TracebackType
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, Final, Generic, NoReturn, Self, TypeVar
 
 from entrepot.errors import InvalidInput
-from entrepot.facade.exclusive import Opened, calls_of
+from entrepot.facade.exclusive import Opened, calls_of, refuse_pickling
 from entrepot.facade.operations import Entries
 from entrepot.facade.operator import Operator, fetch_on, gains_by_loop, without_loop
 from entrepot.facade.options import Path, shown_path
@@ -97,6 +97,9 @@ class BlockingBody(Generic[B]):
     async def _discard(inner: B) -> None:
         """Releases the resources of an object that is given up, and discards what it wrote."""
         await inner.aclose()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        refuse_pickling(self)
 
     def __repr__(self) -> str:
         return f"<Blocking{repr(self._inner)[1:]}"

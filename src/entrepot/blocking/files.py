@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from entrepot.errors import AlreadyExists, ConditionNotMatch
+from entrepot.facade.exclusive import refuse_pickling
 from entrepot.facade.file_mode import FileMode, already_exists
 from entrepot.raw.oio.read.final_buffer import FinalBuffer
 from entrepot.raw.oio.read.read_ahead import START, ReadAhead
@@ -91,7 +92,7 @@ class _Raw(io.RawIOBase):
             raise ValueError("I/O operation on closed file")
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        _refuse_pickling(self)
+        refuse_pickling(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name!r} mode={self.mode!r}>"
@@ -264,7 +265,7 @@ class ReadBuffer(io.BufferedReader):
         return super().read1(size)
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        _refuse_pickling(self)
+        refuse_pickling(self)
 
 
 class WriteBuffer(io.BufferedWriter):
@@ -293,7 +294,7 @@ class WriteBuffer(io.BufferedWriter):
             self.raw.__exit__(exc_type, exc, traceback)
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        _refuse_pickling(self)
+        refuse_pickling(self)
 
 
 class TextWriter(io.TextIOWrapper):
@@ -353,9 +354,3 @@ def _with_mode(file: io.TextIOWrapper, mode: FileMode) -> io.TextIOWrapper:
 
 def _already_exists(error: ConditionNotMatch) -> AlreadyExists:
     return already_exists().of_call("open", scheme=error.scheme or "", path=error.path or "")
-
-
-def _refuse_pickling(file: object) -> NoReturn:
-    raise TypeError(
-        f"cannot pickle {type(file).__name__!r} object: pickle the operator and the path, and open it there"
-    )

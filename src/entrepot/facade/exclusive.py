@@ -7,7 +7,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, TypeVarTuple
 
 from entrepot.errors import Error, InvalidInput
 
@@ -192,7 +192,17 @@ class Opened:
     def __del__(self) -> None:
         self._calls.warn_if_left_open(self)
 
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        refuse_pickling(self)
+
 
 def calls_of(opened: Opened) -> Exclusive:
     """The calls of an opened object. Its blocking twin shares them."""
     return opened._calls  # noqa: SLF001 - a function of this module, so that the classes have no public name for it
+
+
+def refuse_pickling(opened: object) -> NoReturn:
+    """Raises `TypeError` where an opened object would be pickled or copied: both would share its connection or file."""
+    raise TypeError(
+        f"cannot pickle or copy {type(opened).__name__!r} object: pass on the operator and the path, and open it there"
+    )

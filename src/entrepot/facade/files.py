@@ -20,6 +20,7 @@ from entrepot.raw.oio.read.read_ahead import START, ReadAhead
 from entrepot.raw.oio.read.seek import seek_target
 
 from .buffers import required_buffer, writable_bytes
+from .exclusive import refuse_pickling
 from .file_mode import already_exists
 from .reader import Reader
 from .writer import Writer
@@ -157,8 +158,7 @@ class AsyncFile(Generic[T]):
         await self.close()
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
-        name = type(self).__name__
-        raise TypeError(f"cannot pickle {name!r} object: pickle the operator and the path, and open it there")
+        refuse_pickling(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name!r} mode={self.mode!r}>"

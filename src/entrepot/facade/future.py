@@ -43,6 +43,8 @@ class Future(Generic[T]):
         options: the options so far.
     """
 
+    _used = True  # of one whose making failed, such as by `pickle`: it warns of nothing
+
     def __init__(
         self, call: Callable[..., Awaitable[T]], name: str, subject: tuple[Any, ...], options: Mapping[str, Any]
     ) -> None:

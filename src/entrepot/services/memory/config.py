@@ -15,7 +15,7 @@ class Memory(ServiceConfig):
     """Objects in the memory of this process.
 
     The configuration holds the objects: every operator over one `Memory()` sees them, and they are freed with it. It
-    cannot be pickled, since the copy would not see them.
+    cannot be pickled or copied, since the copy would not see them.
 
     Arguments:
         root: the directory that paths are relative to.
@@ -46,4 +46,7 @@ class Memory(ServiceConfig):
         return MemoryAccessor(self.table, normalize_root(self.root))
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("Memory holds its objects itself and cannot be pickled: the copy would not see them")
+        raise TypeError(
+            "Memory holds its objects itself and cannot be pickled or copied: the copy would not see them. "
+            "Use a storage that other processes reach too, such as fs or sqlite"
+        )
