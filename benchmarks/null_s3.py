@@ -1,8 +1,12 @@
 """nginx posing as S3, so that the server is not the limit.
 
-It serves objects from files, and prepared pages of listings, chosen by their token. It discards uploads. Its other
-responses are constant, and it checks no signature. The tests, which run against real servers, check that the requests
-of entrepot are right.
+It serves objects from files, and prepared pages of listings, chosen by their token. It receives uploads and discards
+them. Its other responses are constant, and it checks no signature. The tests, which run against real servers, check
+that the requests of entrepot are right.
+
+nginx sends a constant response before it has received the content of the request. S3 does not, and a client that
+does not wait until its content is accepted would have less to do. `mirror` makes nginx receive the content first, into
+memory; a request with content that fits in the first receive needs none.
 """
 
 from __future__ import annotations
@@ -124,12 +128,13 @@ def _config(port: int, counting: int, slow_rate: int, tls: str) -> str:
             open_file_cache max=10000 inactive=60s;
             log_format line "$request";
             map $args $page {{ default p0; "~continuation-token=(?<token>p[0-9]+)" $token; }}
-            map $request_method$args $canned {{
+            map "$request_method $content_length $args" $canned {{
                 default "";
-                "~^PUT" put;
-                "~^POSTuploads" begin;
-                "~^POST(.*&)?uploadId" complete;
-                "~^DELETE" delete;
+                "~^PUT [0-9]{{6,}} " received;
+                "~^PUT " put;
+                "~^POST [0-9]* uploads" begin;
+                "~^POST [0-9]* (.*&)?uploadId" complete;
+                "~^DELETE " delete;
             }}
             server {{ listen 127.0.0.1:{port} backlog=4096; access_log off; {_locations(slow_rate)} }}
             server {{ listen 127.0.0.1:{counting}; access_log requests.log line; {_locations(slow_rate)} }}
@@ -151,6 +156,10 @@ def _locations(slow_rate: int) -> str:
         location ~ ^/(?<bucket>list[0-9]+)/?$ {{ rewrite ^ /_pages/$bucket/$page last; }}
         location /_pages/ {{ internal; default_type application/xml; alias root/; }}
         location = /_canned/put {{ internal; add_header ETag '"0123456789abcdef0123456789abcdef"'; return 200; }}
+        location = /_canned/received {{
+            internal; client_body_buffer_size 17m; mirror /_nothing; error_page 405 =200 /_canned/put;
+        }}
+        location = /_nothing {{ internal; return 204; }}
         location = /_canned/delete {{ internal; return 204; }}
         location = /_canned/begin {{
             internal; default_type application/xml; return 200 "{begun}</InitiateMultipartUploadResult>";

@@ -1,5 +1,8 @@
 """The server of the benchmarks answers as S3 does, so that what is measured is what happens with S3."""
 
+import socket
+from urllib.parse import urlsplit
+
 import pytest
 
 from benchmarks.contenders import KEYS
@@ -64,6 +67,23 @@ async def test_what_is_written_is_taken(place):
         await writer.write(bytes(11 * MIB))
     assert (await writer.close()).content_length == 11 * MIB
     await op.delete("new")
+
+
+@pytest.mark.parametrize(("size", "query"), [(MIB, ""), (20 * MIB, "?partNumber=1&uploadId=u1")])
+def test_large_content_is_received_before_the_response(place, size, query):
+    head = f"PUT /bench/new{query} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n".encode()
+    assert response_to(place, head + bytes(size)).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert response_to(place, head + bytes(size // 2)) == b""
+
+
+def response_to(place, request):
+    """All that the server sends to a client that sends no more than this."""
+    url = urlsplit(place.server.url)
+    with socket.create_connection((url.hostname, url.port), timeout=30) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as response:
+            return response.read()
 
 
 async def test_requests_are_noted_where_they_shall_be(place):
