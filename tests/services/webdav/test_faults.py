@@ -11,6 +11,7 @@ from entrepot import (
     ContentIncomplete,
     DeletionsFailed,
     Error,
+    InvalidInput,
     IsADirectory,
     NotADirectory,
     NotFound,
@@ -400,3 +401,173 @@ async def test_temporary_files_of_others_are_neither_listed_nor_reached(op: Oper
         await op.read(f"d/{name}")
     await op.delete("d/")
     assert names(folder) == []
+
+
+def multistatus(*resources: tuple[str, str]) -> bytes:
+    """A response of 207 about resources, each with a status, or with what is in its `propstat`."""
+    described = "".join(
+        f"<response><href>{path}</href>"
+        + (f"<status>HTTP/1.1 {told}</status>" if told[0].isdigit() else f"<propstat>{told}</propstat>")
+        + "</response>"
+        for path, told in resources
+    )
+    content = f'<multistatus xmlns="DAV:">{described}</multistatus>'.encode()
+    return raw_response("207 Multi-Status", f"Content-Length: {len(content)}", content=content)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (multistatus(("/dav/a", "404 Not Found")), NotFound),
+        (multistatus(("/dav/a", "500 Broken")), Unexpected),
+        (multistatus(("/dav/x", "500 Broken"), ("/dav/y", "500 Broken")), Unexpected),
+    ],
+)
+async def test_a_file_that_is_not_described_is_an_error(
+    through: Callable[..., Operator], answer: bytes, error: type[Error]
+) -> None:
+    with pytest.raises(error):
+        await through(lambda request: [answer]).stat("a")
+
+
+async def test_a_directory_of_which_one_resource_was_not_deleted_is_named(op: Operator, through: Callable[..., Operator]) -> None:
+    await op.write("d/a", b"")
+    await op.write("d/sub/b", b"")
+
+    def refuse(request: ReceivedRequest) -> Answer | None:
+        return [multistatus((f"{request.target}b", "423 Locked"))] if request.method == "DELETE" else None
+
+    with pytest.raises(Unexpected) as caught:
+        await through(refuse).delete("d/sub/", recursive=True)
+    assert (caught.value.path, caught.value.is_temporary) == ("d/sub/", True)
+    with pytest.raises(DeletionsFailed) as several:
+        await through(refuse).delete("/", recursive=True)
+    assert [failure.path for failure in several.value.failures] == ["d/"]
+
+
+async def test_a_conditional_deletion_whose_response_is_lost_may_have_taken_effect(
+    op: Operator, through: Callable[..., Operator]
+) -> None:
+    etag = (await op.write("a", b"content")) and (await op.stat("a")).etag
+    with pytest.raises(Unexpected) as caught:
+        await through(once("DELETE", FORWARD, RESET), resilient=True).delete("a", if_match=etag)
+    assert caught.value.context["may_have_taken_effect"] is True
+    assert not await op.exists("a")
+    with pytest.raises(ConditionNotMatch):
+        await op.delete("a", if_match=etag)
+    await op.create_dir("d/")
+    with pytest.raises(Unsupported, match="no etag"):
+        await op.delete("d/", if_match=etag)
+
+
+@pytest.mark.parametrize("method", ["COPY", "MOVE"])
+async def test_a_target_that_another_program_makes_is_replaced_only_where_it_may_be(
+    op: Operator, folder: Path, through: Callable[..., Operator], method: str
+) -> None:
+    await op.write("a", b"content")
+
+    def made_by_another(request: ReceivedRequest) -> Answer | None:
+        if request.method == method and request.headers["overwrite"] == "F":
+            (folder / "b").write_bytes(b"other")
+        return None
+
+    racing = through(made_by_another)
+    call = racing.copy if method == "COPY" else racing.rename
+    with pytest.raises(ObjectExists):
+        await call("a", "b", if_not_exists=True)
+    assert (folder / "b").read_bytes() == b"other"
+    (folder / "b").unlink()
+    await call("a", "b")
+    assert (folder / "b").read_bytes() == b"content"
+    assert names(folder) == (["a", "b"] if method == "COPY" else ["b"])
+
+
+async def test_other_programs_that_keep_making_and_deleting_the_target_end_the_attempts(
+    op: Operator, through: Callable[..., Operator]
+) -> None:
+    await op.write("a", b"content")
+    refusal = raw_response("412 Precondition Failed", "Content-Length: 0")
+    racing = through(lambda request: [refusal] if request.method in {"COPY", "MOVE"} else None)
+    for call in (racing.copy("a", "b"), racing.write("b", b"other")):
+        with pytest.raises(Unexpected, match="keep making and deleting") as caught:
+            await call
+        assert caught.value.is_temporary
+    assert [entry.path for entry in await op.list("/")] == ["/", "a"]
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "409 Conflict", "405 Method Not Allowed", "507 Full"])
+async def test_a_directory_that_a_server_refuses_to_make(
+    op: Operator, through: Callable[..., Operator], status: str
+) -> None:
+    await op.create_dir("d/")
+    refusal = raw_response(status, "Content-Length: 0")
+    with pytest.raises(Error) as caught:
+        await through(lambda request: [refusal] if request.method == "MKCOL" else None).create_dir("d/new/")
+    assert caught.value.context["status"] == int(status[:3])
+    assert [entry.path for entry in await op.list("d/")] == ["d/"]
+
+
+async def test_a_directory_that_another_program_makes_at_the_same_time_is_there(
+    op: Operator, folder: Path, through: Callable[..., Operator]
+) -> None:
+    await op.create_dir("d/")
+    conflict = raw_response("409 Conflict", "Content-Length: 0")
+
+    def made_by_another(request: ReceivedRequest) -> Answer | None:
+        if request.method == "MKCOL":
+            (folder / "d" / "new").mkdir()
+            return [conflict]
+        return None
+
+    await through(made_by_another).create_dir("d/new/")
+    await through(once("MKCOL", conflict)).create_dir("d/late/")  # the one above it was made since
+    assert names(folder / "d") == ["late", "new"]
+
+
+async def test_a_name_below_a_file_leads_nowhere_at_a_server_that_calls_it_a_bad_request(
+    op: Operator, through: Callable[..., Operator]
+) -> None:
+    await op.write("file", b"content")
+    bad = raw_response("400 Bad Request", "Content-Length: 0")
+    apache = through(lambda request: [bad] if "/file/" in request.target else None)
+    for call in (apache.stat("file/x/y"), apache.read("file/x")):
+        with pytest.raises((NotFound, Unexpected)):
+            await call
+    assert not await apache.exists("file/x/y")
+    for call in (apache.write("file/x", b""), apache.create_dir("file/x/"), apache.write("file/x/y", b"")):
+        with pytest.raises(NotADirectory):
+            await call
+    with pytest.raises(Unexpected):
+        await through(lambda request: [bad] if request.method == "PROPFIND" else None).stat("other/x")
+    assert await op.read("file") == b"content"
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [("507 Full", StorageFull), ("424 Failed Dependency", Unexpected), ("409 Conflict", Unsupported)],
+)
+async def test_properties_that_are_refused_in_a_multistatus(
+    through: Callable[..., Operator], folder: Path, status: str, error: type[Error]
+) -> None:
+    folder.mkdir(exist_ok=True)
+    told = f"<prop><k xmlns='urn:x'/></prop><status>HTTP/1.1 {status}</status>"
+    answer = multistatus(("/dav/a", told))
+    with pytest.raises(error):
+        await through(once("PROPPATCH", answer)).write("a", b"content", user_metadata={"k": "v"})
+    assert names(folder) == []
+
+
+async def test_a_condition_of_a_write_that_stops_to_hold_stops_it(
+    op: Operator, folder: Path, through: Callable[..., Operator]
+) -> None:
+    await op.write("a", b"content")
+    etag = (await op.stat("a")).etag
+    refusal = raw_response("412 Precondition Failed", "Content-Length: 0")
+    with pytest.raises(ConditionNotMatch):
+        await through(once("MOVE", refusal)).write("a", b"other", if_match=etag)
+    with pytest.raises(ConditionNotMatch, match="no object"):
+        await op.write("missing", b"other", if_match=etag)
+    for name, value in (("xmlns", "v"), ("a b", "v"), ("k", "a\x00b")):
+        with pytest.raises(InvalidInput):
+            await op.write("a", b"", user_metadata={name: value})
+    assert (names(folder), await op.read("a")) == (["a"], b"content")

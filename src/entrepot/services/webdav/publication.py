@@ -129,7 +129,8 @@ class FilePublication:
                 await self._put_and_move(content)
         except Error as error:
             if not error.is_temporary:
-                await self.discard()
+                with suppress(Error):  # the error of the write counts; `discard` is called once more at the end
+                    await self.discard()
             raise
         self._may_exist = self._is_moving = False
         return Metadata(content_length=len(content))
