@@ -1,5 +1,6 @@
 """What the tests of connections count: the sockets of this process, by what they are connected to."""
 
+import asyncio
 import gc
 import os
 import socket
@@ -8,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 OPEN = Path("/proc/self/fd")
+
+TURNS = 5
+"""The turns of an event loop that accepting a connection takes, and one more."""
 
 
 def stream_sockets() -> list[str]:
@@ -59,3 +63,17 @@ def _peer(connected: socket.socket) -> str:
         return str(connected.getpeername())
     except OSError as error:
         return f"nobody ({error.strerror})"
+
+
+async def stop_accepting(server: asyncio.Server) -> None:
+    """Closes a server, after the connections that it is accepting, which CPython 3.11 leaves open otherwise.
+
+    A client may be connected, and have gone on, before the server has accepted it.
+    """
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, asyncio.SelectorEventLoop):
+        for listening in server.sockets:
+            loop.remove_reader(listening.fileno())
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+    server.close()

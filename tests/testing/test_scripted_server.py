@@ -1,7 +1,10 @@
 """What the scripted server does with scripts, with a server behind it, and with errors of scripts."""
 
+import gc
 import http.client
+import socket
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -10,6 +13,7 @@ from entrepot.testing import (
     CLOSE,
     FORWARD,
     PASS,
+    STALL,
     Answer,
     DeadConnections,
     Drip,
@@ -123,3 +127,14 @@ def test_the_end_of_connections_can_be_waited_for() -> None:
         ask(server)
         server.wait_until_left()
         assert server.open_connections == 0
+
+
+def test_a_connection_that_is_made_as_the_server_stops_is_closed() -> None:
+    for _ in range(5):
+        with ScriptedServer([[STALL]]) as server:
+            client = socket.create_connection(("127.0.0.1", urlsplit(server.endpoint).port or 0))
+        with client:
+            client.settimeout(10)
+            with suppress(ConnectionError):
+                assert client.recv(1) == b""
+    gc.collect()  # warns of sockets that were left open, and warnings are errors

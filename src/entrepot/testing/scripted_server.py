@@ -266,6 +266,9 @@ class ScriptedServer:
         self._port = server.sockets[0].getsockname()[1]
         self._is_up.set()
         await self._stop.wait()
+        # A connection that is being accepted when its server is closed is left open by CPython 3.11.
+        self._loop.remove_reader(listening)
+        await _turns()
         server.close()
         await self._end_conversations()
 

@@ -47,7 +47,7 @@ from entrepot.testing.scripted_server import (
     raw_response,
     whole_response,
 )
-from tests.sockets import stream_sockets
+from tests.sockets import stop_accepting, stream_sockets
 from tests.strict import STRICT, warnings_of
 from tests.transports import NAME, ROOM, Transport, is_any_in_use, waiting_requests
 
@@ -1162,7 +1162,7 @@ class Tunnel:
         return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
+        await stop_accepting(self._server)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.heads.append(await reader.readuntil(b"\r\n\r\n"))

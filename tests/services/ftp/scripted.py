@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tests.sockets import stop_accepting
+
 GREETING = "220 caf\xe9"  # in Latin-1, which is not valid UTF-8
 FACTS = "type=file;size={size};modify=20240102030405;"
 
@@ -22,6 +24,7 @@ class ScriptedFtp:
         files: what was stored, by path.
         commands: the commands that came.
         logins: the number of logins.
+        servers: the servers of the control connections and of data connections.
     """
 
     def __init__(self, content: bytes = b"0123456789") -> None:
@@ -36,6 +39,7 @@ class ScriptedFtp:
         self.breaks_once = False
         self.lost: set[str] = set()
         self.renamed = ""
+        self.servers: list[asyncio.Server] = []
         self._writers: set[asyncio.StreamWriter] = set()
 
     def cut(self) -> None:
@@ -46,7 +50,7 @@ class ScriptedFtp:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves one control connection."""
         self._writers.add(writer)
-        data = _Data()
+        data = _Data(self.servers)
         try:
             greeting = self.replies.get("connect", GREETING)
             writer.write(f"{greeting}\r\n".encode("latin-1"))
@@ -122,23 +126,30 @@ class ScriptedFtp:
 
 
 class _Data:
-    """The data connection of a control connection."""
+    """The data connection of a control connection.
 
-    def __init__(self) -> None:
-        self._server: asyncio.Server | None = None
-        self._is_closed = False
+    Arguments:
+        servers: gets the servers that listen for it, which the test closes at its end.
+    """
+
+    def __init__(self, servers: list[asyncio.Server]) -> None:
+        self._servers = servers
+        self._number = 0
         self._arrived: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
 
     async def listen(self) -> int:
-        self._stop()
+        self.close()
+        number = self._number
 
         async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if self._is_closed:
+            if number != self._number:
                 writer.close()
-            self._arrived.put_nowait((reader, writer))
+            else:
+                self._arrived.put_nowait((reader, writer))
 
-        self._server = await asyncio.start_server(accept, "127.0.0.1", 0)
-        port: int = self._server.sockets[0].getsockname()[1]
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        self._servers.append(server)
+        port: int = server.sockets[0].getsockname()[1]
         return port
 
     async def send(self, content: bytes) -> None:
@@ -152,22 +163,23 @@ class _Data:
         writer.close()
         return content
 
-    def _stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+    def close(self) -> None:
+        """Closes what has arrived, and what is still to arrive for the same transfer."""
+        self._number += 1
         while not self._arrived.empty():
             self._arrived.get_nowait()[1].close()
-
-    def close(self) -> None:
-        self._stop()
-        self._is_closed = True
 
 
 @asynccontextmanager
 async def scripted(content: bytes = b"0123456789") -> AsyncIterator[ScriptedFtp]:
     """A running server."""
     server = ScriptedFtp(content)
-    async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
-        server.port = listening.sockets[0].getsockname()[1]
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.servers.append(listening)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
         yield server
+    finally:
+        for each in server.servers:
+            await stop_accepting(each)
         server.cut()

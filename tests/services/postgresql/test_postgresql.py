@@ -237,7 +237,9 @@ async def test_an_append_whose_response_was_lost_is_not_made_twice(postgresql_se
             await op.write("a", b"2", append=True)
             writer = await op.writer("a", append=True)
             await writer.write(b"3" * 100_000)
-            proxy.plan(FaultScript([None, None, Fault("reset")]))  # after finding the end, and giving back the connection
+            proxy.plan(
+                FaultScript([None, None, Fault("reset")])
+            )  # after finding the end, and giving back the connection
             with pytest.raises(Unexpected) as caught:
                 await writer.close()
             assert caught.value.context["may_have_taken_effect"]

@@ -430,7 +430,9 @@ async def test_a_file_that_is_not_described_is_an_error(
         await through(lambda request: [answer]).stat("a")
 
 
-async def test_a_directory_of_which_one_resource_was_not_deleted_is_named(op: Operator, through: Callable[..., Operator]) -> None:
+async def test_a_directory_of_which_one_resource_was_not_deleted_is_named(
+    op: Operator, through: Callable[..., Operator]
+) -> None:
     await op.write("d/a", b"")
     await op.write("d/sub/b", b"")
 

@@ -11,6 +11,7 @@ from entrepot.raw.http.native import names as names_module
 from entrepot.raw.http.native import sockets
 from entrepot.raw.http.native.names import Names, SocketAddress
 from entrepot.raw.http.native.sockets import connected_socket, interleaved
+from tests.sockets import stop_accepting
 
 
 def v4(number: int, port: int = 80) -> SocketAddress:
@@ -112,7 +113,7 @@ async def port() -> AsyncIterator[int]:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1]
-    server.close()
+    await stop_accepting(server)
 
 
 class Network:

@@ -15,6 +15,7 @@ from entrepot.raw.http.native import NativeTransport
 from entrepot.testing.scripted_server import CLOSE, PAUSE, Answer, ReceivedRequest, ScriptedServer, whole_response
 from tests.raw.http.native.test_connection import HEAD, Exchange, soon
 from tests.reliability.helpers import until
+from tests.sockets import stop_accepting
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
@@ -67,7 +68,7 @@ class Overfull:
         return f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
+        await stop_accepting(self._server)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if b"/other" in await reader.readuntil(b"\r\n\r\n"):

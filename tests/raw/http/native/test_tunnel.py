@@ -14,6 +14,7 @@ from entrepot.errors import Error, PermissionDenied, Timeout, Unexpected
 from entrepot.raw.http import HttpRequest
 from entrepot.raw.http.native import NativeTransport
 from entrepot.testing.scripted_server import ScriptedServer, whole_response
+from tests.sockets import stop_accepting
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
@@ -63,7 +64,7 @@ class Proxy:
         return f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
+        await stop_accepting(self._server)
         for writer in self._writers:
             writer.transport.abort()
         while any(task is not None and not task.done() for task in self._serving):
