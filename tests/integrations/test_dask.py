@@ -226,6 +226,32 @@ def test_a_large_object_is_sent_by_all_workers(client, tmp_path, seaweedfs_serve
     assert not bucket.blocking().list_uploads()
 
 
+def test_a_worker_killed_during_a_large_object_loses_nothing_and_leaves_no_parts(tmp_path, seaweedfs_server) -> None:
+    size, part = 40 << 20, 5 << 20
+    (tmp_path / "here").mkdir()
+    content = b"".join(Random(number).randbytes(1 << 20) for number in range(size >> 20))
+    (tmp_path / "here" / "large").write_bytes(content)
+    bucket = Operator(s3_config(seaweedfs_server))
+    slow = bucket.layer(ChaosLayer(seed=1, error_ratio=0, latency=0.2, operations=["shared_upload"]))
+    killed: list[int] = []
+    seen: list[bool] = []
+    with started() as cluster, Client(cluster, set_as_default=False) as client:
+
+        def kill(report: ClusterReport) -> None:
+            if report.tasks >= 2 and not killed:
+                seen.append(bucket.blocking().exists("large"))
+                killed.append(next(iter(client.run(os.getpid).values())))
+                os.kill(killed[-1], signal.SIGKILL)
+
+        report = copy_tree(client, Operator(Fs(tmp_path / "here")), slow, progress=kill, large=8 << 20, part=part)
+    assert (len(killed), seen) == (1, [False])
+    assert (report.done, report.failed) == (1, 0)
+    assert_adds_up(report, 1)
+    assert read_all(bucket) == {"large": content}
+    assert not bucket.blocking().list_uploads()
+    assert not bucket.at(".entrepot/").blocking().list("large/", recursive=True)
+
+
 def test_faults_are_tried_again(client, tmp_path, seaweedfs_server) -> None:
     files = fill(tmp_path / "here", 60)
     bucket = Operator(s3_config(seaweedfs_server))
