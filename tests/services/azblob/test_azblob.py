@@ -6,6 +6,7 @@ from entrepot import ConfigInvalid
 from entrepot.services import Azblob
 
 KEY = "c2VjcmV0"
+OWN_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,10 @@ KEY = "c2VjcmV0"
         ({"endpoint": "https://key:secret@host"}, "userinfo"),
         ({"root": "a/../b"}, "Azure does not keep the name"),
         ({"encryption_key": KEY}, "base64 of 32 bytes"),
+        ({"encryption_key": "no base64!"}, "base64 of 32 bytes"),
+        ({"encryption_key": OWN_KEY, "encryption_key_sha256": KEY}, "is not the SHA-256"),
+        ({"encryption_key": OWN_KEY, "encryption_algorithm": "DES"}, "must be AES256"),
+        ({"encryption_algorithm": "AES256"}, "encryption_key is missing"),
         ({"credentials": "text"}, "credentials must be"),
         ({"allow_http": False, "endpoint": "http://host/account"}, "allow_http"),
     ],

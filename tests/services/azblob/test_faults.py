@@ -13,6 +13,7 @@ from entrepot import (
     Error,
     InvalidInput,
     IsADirectory,
+    NotFound,
     Operator,
     PermissionDenied,
     RateLimited,
@@ -273,6 +274,70 @@ async def test_a_pending_copy_is_awaited(fake: AzureFake) -> None:
     await op.copy("a", "b")
     states = [request.method for request in fake.server.requests[1:]]
     assert (states, await op.read("b")) == (["PUT", "HEAD", "HEAD"], b"1")
+
+
+def copy_of(etag: str, status: str, copy_id: str) -> Answer:
+    """A description of the target of a copy."""
+    facts = (f'ETag: "{etag}"', f"x-ms-copy-status: {status}", f"x-ms-copy-id: {copy_id}", "x-ms-request-id: 1")
+    return [whole_response(b"", *facts)]
+
+
+@pytest.mark.parametrize(
+    ("status", "copy_id", "message"),
+    [
+        ("failed", None, "gave the copy up"),
+        ("aborted", None, "gave the copy up"),
+        ("success", "of another one", "another write replaced the target"),
+    ],
+)
+async def test_a_pending_copy_that_does_not_succeed_is_an_error_and_aborted(
+    fake: AzureFake, status: str, copy_id: str | None, message: str
+) -> None:
+    op = Operator(config_of(fake), resilient=False)
+    await op.write("a", b"1")
+    fake.pending = 5
+
+    def script(request: ReceivedRequest) -> Answer | None:
+        if request.method != "HEAD":
+            return None
+        [blob] = [blob for versions in fake.blobs.values() for blob in versions if blob.copy_id]
+        return copy_of("x", status, copy_id or blob.copy_id)
+
+    fake.before = script
+    with pytest.raises(Unexpected, match=message):
+        await op.copy("a", "b")
+    last = fake.server.requests[-1]
+    assert (last.method, "comp=copy" in last.target, last.headers["x-ms-copy-action"]) == ("PUT", True, "abort")
+
+
+async def test_a_copy_that_is_cancelled_while_it_is_pending_is_aborted(fake: AzureFake) -> None:
+    op = Operator(config_of(fake), resilient=False)
+    await op.write("a", b"1")
+    fake.pending = 1000
+    copying = asyncio.ensure_future(op.copy("a", "b"))
+    while not [request for request in fake.server.requests if request.method == "HEAD"]:
+        await asyncio.sleep(0.001)
+    copying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await copying
+    assert fake.server.requests[-1].headers["x-ms-copy-action"] == "abort"
+
+
+async def test_a_copy_with_a_condition(fake: AzureFake) -> None:
+    op = Operator(config_of(fake), resilient=False)
+    await op.write("a", b"1")
+    missing = whole_response(b"", "x-ms-error-code: BlobNotFound", "x-ms-request-id: 1", status="404 -")
+    for source, error in (("missing", NotFound), ("a", ConditionNotMatch)):  # of Azure, which of both is not said
+        fake.before = once([missing], lambda request: "x-ms-copy-source" in request.headers)
+        with pytest.raises(error):
+            await op.copy(source, "b", if_match='"0x1"')
+    await op.write("b", b"2")
+    with pytest.raises(ObjectExists):
+        await op.copy("a", "b", if_not_exists=True)
+    fake.before = once([RESET], lambda request: "x-ms-copy-source" in request.headers)
+    with pytest.raises(Unexpected) as caught:
+        await op.copy("a", "c", if_not_exists=True)
+    assert caught.value.context["may_have_taken_effect"] is True
 
 
 async def test_a_batch_has_one_request_for_256_blobs(fake: AzureFake) -> None:

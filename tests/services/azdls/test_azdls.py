@@ -11,11 +11,15 @@ from entrepot import (
     ContentIncomplete,
     Error,
     InvalidInput,
+    IsADirectory,
+    IsSameFile,
     NotADirectory,
+    NotFound,
     Operator,
     PermissionDenied,
     RateLimited,
     Unexpected,
+    Unsupported,
 )
 from entrepot.errors import ObjectExists
 from entrepot.services import Azblob, Azdls
@@ -259,3 +263,82 @@ async def test_what_is_presigned_works_for_anyone(lake: DatalakeServer) -> None:
     assert (await send(await op.presign_stat("a b/é", 60))).status == 200
     token = Operator(Azdls("fs1", account_name="acc", sas_token="sig=SECRET"))
     assert (token.info.capability.presign, "SECRET" in repr(token)) == (False, False)
+
+
+async def test_a_name_that_is_taken_by_another_kind(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"), resilient=False)
+    await op.write("a", b"1")
+    await op.write("d/x", b"2")
+    for call, error in (
+        (lambda: op.write("d", b""), IsADirectory),
+        (lambda: op.rename("a", "d"), IsADirectory),
+        (lambda: op.rename("d", "e"), IsADirectory),
+        (lambda: op.rename("a", "a"), IsSameFile),
+        (lambda: op.delete("d"), IsADirectory),
+        (lambda: op.delete("/"), IsADirectory),
+        (lambda: op.create_dir("a/"), NotADirectory),
+        (lambda: op.create_dir("a/b/c/"), NotADirectory),
+        (lambda: op.stat("a/"), NotFound),
+        (lambda: op.delete("d/", if_match='"0x1"'), Unsupported),
+        (lambda: op.delete("missing", if_match='"0x1"'), ConditionNotMatch),
+        (lambda: op.write("missing", b"", if_match='"0x1"'), ConditionNotMatch),
+    ):
+        with pytest.raises(error):
+            await call()
+    await op.create_dir("d/")
+    await op.create_dir("/")
+    await op.rename("a", "new/er/a")
+    assert [entry.path for entry in await op.list("/", recursive=True)][1:] == [
+        "d/",
+        "d/x",
+        "new/",
+        "new/er/",
+        "new/er/a",
+    ]
+    assert await op.list("new/er/a/") == []
+
+
+async def test_calls_whose_response_is_lost_say_what_may_have_happened(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"))
+    await op.write("a", b"1")
+    etag = (await op.stat("a")).etag
+    once(lake, is_rename, [RESET], does=True)
+    with pytest.raises(Unexpected) as renamed:
+        await op.rename("a", "b")
+    assert renamed.value.context["may_have_taken_effect"]
+    once(lake, is_of("DELETE"), [RESET], does=True)
+    with pytest.raises((Unexpected, ConditionNotMatch)):
+        await op.delete("b", if_match=etag)
+    assert not await op.exists("b")
+
+
+async def test_a_file_that_is_replaced_after_a_lost_rename_is_not_taken_for_the_own_one(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"), resilient=False)
+    writer = await op.writer("a")
+    await writer.write(CONTENT)
+    once(lake, is_rename, [RESET], does=True)
+    with pytest.raises(Unexpected):
+        await writer.close()
+    await op.write("a", b"of another program")
+    with pytest.raises(Unexpected, match="may have been stored and then replaced"):
+        await writer.close()
+    await writer.abort()
+    assert (await op.read("a"), await leftovers(lake)) == (b"of another program", [])
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b'{"paths": [{"na', ContentIncomplete),
+        (b"[]", Unexpected),
+        (b'{"paths": 7}', Unexpected),
+        (b'{"paths": [{"noname": 1}]}', Unexpected),
+        (b'{"paths": [[]]}', Unexpected),
+    ],
+)
+async def test_a_listing_that_cannot_be_read(lake: DatalakeServer, content: bytes, error: type[Error]) -> None:
+    op = Operator(config_for(lake, "root"), resilient=False)
+    once(lake, is_of("GET"), [whole_response(content, "x-ms-request-id: 1")], does=False)
+    with pytest.raises(error) as caught:
+        await op.list("/")
+    assert caught.value.is_temporary
