@@ -24,7 +24,7 @@ from entrepot.errors import ObjectExists
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.services import Webhdfs
 from entrepot.services.webhdfs.behavior import config_for
-from entrepot.services.webhdfs.core import parse_batch, parse_location, parse_status
+from entrepot.services.webhdfs.core import parse_batch, parse_boolean, parse_location, parse_status, parse_statuses
 from entrepot.testing import (
     FORWARD,
     PASS,
@@ -352,3 +352,33 @@ def test_responses_are_read_as_the_description_has_them() -> None:
     assert found.modified.isoformat() == "2011-11-01T18:22:02.771000+00:00"
     listed = b'{"DirectoryListing":{"partialListing":{"FileStatuses":{"FileStatus":[]}},"remainingEntries":2}}'
     assert parse_batch(listed) == ([], 2)
+
+
+@pytest.mark.parametrize(
+    ("parse", "content", "kind"),
+    [
+        (parse_status, b'{"FileStatus": {"len', ContentIncomplete),
+        (parse_status, b"<html>", Unexpected),
+        (parse_status, b"[" * 100_000, Unexpected),
+        (parse_status, b"[]", Unexpected),
+        (parse_status, b'{"FileStatus": []}', Unexpected),
+        (parse_status, b'{"FileStatus": {"length": -1}}', Unexpected),
+        (parse_status, b'{"FileStatus": {"pathSuffix": 7}}', Unexpected),
+        (parse_statuses, b'{"FileStatuses": {"FileStatus": {}}}', Unexpected),
+        (parse_statuses, b'{"FileStatuses": {"FileStatus": ["a"]}}', Unexpected),
+        (parse_batch, b'{"DirectoryListing": {"partialListing": {}}}', Unexpected),
+        (parse_boolean, b'{"boolean": "true"}', Unexpected),
+        (parse_boolean, b'{"boo', ContentIncomplete),
+    ],
+)
+def test_responses_of_another_form_are_errors(
+    parse: Callable[[bytes], object], content: bytes, kind: type[Error]
+) -> None:
+    with pytest.raises(kind):
+        parse(content)
+
+
+@pytest.mark.parametrize("time", ["true", '"1320171722771"', "1e400", str(10**30), "null"])
+def test_a_time_that_is_none_is_left_out(time: str) -> None:
+    found = parse_status(b'{"FileStatus": {"length": 1, "modificationTime": %s}}' % time.encode())
+    assert (found.length, found.modified) == (1, None)

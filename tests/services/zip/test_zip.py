@@ -9,6 +9,7 @@ import shutil
 import struct
 import subprocess
 from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, ZipFile, ZipInfo
+from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
@@ -189,6 +190,25 @@ async def test_odd_names_are_left_out_or_decoded(tmp_path):
     assert await contents(await over(Zip, unix)) == {"ü.txt": b"4"}
     assert await contents(await over(Zip, german, encoding="latin-1")) == {"\x81!.txt": b"4"}
     assert await contents(await over(Zip, german, encoding="utf-8")) == {"\\x81!.txt": b"4"}
+
+
+@pytest.mark.parametrize(
+    ("version", "of", "path"), [(1, b"a.txt", "\u00fc.txt"), (1, b"b.txt", "a.txt"), (2, b"a.txt", "a.txt")]
+)
+async def test_a_name_in_utf_8_counts_if_it_is_of_this_name(version, of, path):
+    name = "\u00fc.txt".encode()
+    info = ZipInfo("a.txt")
+    info.extra = struct.pack("<HHBI", 0x7075, 5 + len(name), version, crc32(of)) + name
+    assert await contents(await over(Zip, zipped({info: b"1"}))) == {path: b"1"}
+
+
+async def test_a_field_of_zip64_that_is_too_short_is_damage():
+    info = ZipInfo("a")
+    info.extra = struct.pack("<HH", 1, 4) + bytes(4)
+    content = zipped({info: b"1"})
+    broken = _patched(content, content.index(b"PK\1\2") + 24, b"\xff\xff\xff\xff")
+    with pytest.raises(Unexpected, match="zip64 field is truncated"):
+        await (await over(Zip, broken)).list("/")
 
 
 async def test_directories_with_and_without_members():
