@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -273,9 +274,11 @@ def test_directory_that_shows_names_and_no_more_is_passed_over_but_at_the_top(
 
 
 @pytest.mark.parametrize("at", ["open", "scan", "look"])
+@pytest.mark.parametrize("open_levels", [lister._OPEN_LEVELS, 0])
 def test_after_an_error_that_passes_nothing_is_lost_and_nothing_twice(
-    run: Run, service: FsAccessor, tree: list[str], at: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, service: FsAccessor, tree: list[str], at: str, open_levels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(lister, "_OPEN_LEVELS", open_levels)
     failures = iter([True, False, False, True, False, True, True, False])
 
     def sometimes(original: Callable[..., object]) -> Callable[..., object]:
@@ -366,10 +369,10 @@ async def test_listing_that_is_closed_while_a_thread_is_at_it_leaves_nothing_ope
     entered, may_go = threading.Event(), threading.Event()
     original = lister._Level._entry_of
 
-    def held(level: lister._Level, raw: os.DirEntry[str]) -> object:
+    def held(level: lister._Level, *args: Any) -> object:
         entered.set()
         assert may_go.wait(30)
-        return original(level, raw)
+        return original(level, *args)
 
     op = Operator(Fs(str(root)))
     await op.stat("file")

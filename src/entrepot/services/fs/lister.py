@@ -32,7 +32,7 @@ from entrepot.raw.log import WARNING, log
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.raw.os_errors import meaning_of, translate_os_errors
 from entrepot.raw.temporary_names import is_temporary_name
-from entrepot.types import Entry, Metadata
+from entrepot.types import Entry, EntryMode, Metadata
 
 from .kernel.attributes import may_misstate_size, metadata_of, unless_stored
 from .kernel.beneath import describe_beneath, open_beneath, open_root
@@ -43,6 +43,7 @@ from .kernel.temporary import remove_abandoned
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
 
+_DIRECTORY: Final = EntryMode.DIR
 _READ: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
 _STEP: Final = 256
 """Entries between two checks whether the walk was closed."""
@@ -208,13 +209,10 @@ class _Level:
         self._failure: OSError | None = None
         self._inner: str | None = None
         self._read: deque[tuple[Entry, str | None]] | None = None
+        self._gathered = deque[tuple[Entry, str | None]]()
         self._stored: os.statvfs_result | None = None
         self._directory = _open(root, relative, _READ if is_top else _READ | os.O_NOFOLLOW)
-        self._names = os.scandir(self._descriptor)
-
-    @property
-    def _descriptor(self) -> int:
-        return self._directory.number
+        self._names = os.scandir(self._directory.number)
 
     def __del__(self) -> None:
         """Closes a level that an interrupt left open."""
@@ -223,7 +221,7 @@ class _Level:
 
     def self_entry(self) -> Entry:
         """The entry of the directory."""
-        return Entry(self.prefix or "/", metadata_of(os.fstat(self._descriptor)))
+        return Entry(self.prefix or "/", metadata_of(os.fstat(self._directory.number)))
 
     def take(self, entries: list[Entry], size: int, *, is_read_whole: bool) -> str | None:
         """Adds entries until the list has the size, or a directory to enter was added, or there are no more.
@@ -237,18 +235,9 @@ class _Level:
             The directory that was added last, relative to the root; None where no directory to enter was added.
         """
         if is_read_whole and self._read is None:
-            self._read = deque((entry, self._inner) for entry in iter(self._scan, None))
+            self._read = self._read_whole()
             self.close()
-        step = self._scan if self._read is None else self._next_read
-        while len(entries) < size:
-            entry = step()
-            if entry is None:
-                self.is_over = True
-                break
-            entries.append(entry)
-            if self._inner is not None:
-                return self._inner
-        return None
+        return self._scan(entries, size) if self._read is None else self._take_read(self._read, entries, size)
 
     def close(self) -> None:
         try:
@@ -256,37 +245,65 @@ class _Level:
         finally:
             self._directory.close()
 
-    def _next_read(self) -> Entry | None:
-        assert self._read is not None
-        entry, self._inner = self._read.popleft() if self._read else (None, None)
-        return entry
+    def _read_whole(self) -> deque[tuple[Entry, str | None]]:
+        """All entries, each with its relative path if it is a directory to enter. After an error it goes on."""
+        while not self.is_over:
+            entries = list[Entry]()
+            inner = self._scan(entries, 1)
+            self._gathered.extend((entry, inner) for entry in entries)
+        self.is_over = False
+        return self._gathered
 
-    def _scan(self) -> Entry | None:
-        """Returns the next entry. `_inner` is its relative path if it is a directory to enter."""
-        while (raw := self._raw()) is not None:
-            self._pending = raw  # kept, so that an entry whose attributes cannot be read is tried again
-            entry = self._entry_of(raw)
-            self._pending = None
-            if entry is not None:
-                return entry
+    def _take_read(self, read: deque[tuple[Entry, str | None]], entries: list[Entry], size: int) -> str | None:
+        while len(entries) < size:
+            if not read:
+                self.is_over = True
+                break
+            entry, inner = read.popleft()
+            entries.append(entry)
+            if inner is not None:
+                return inner
         return None
 
-    def _raw(self) -> os.DirEntry[str] | None:
+    def _scan(self, entries: list[Entry], size: int) -> str | None:
+        """Adds entries from the open directory, as `take` does. One loop, since it runs for each name."""
         if self._failure is not None:
             raise self._failure
+        names, entry_of, append, directory = self._names, self._entry_of, entries.append, self._directory.number
+        room = size - len(entries)
         try:
-            return self._pending or next(self._names, None)
-        except OSError as error:  # the iterator has ended with the error, and would report the end of the directory
-            self._failure = error
+            while room > 0:
+                raw = self._pending or next(names, None)
+                if raw is None:
+                    self.is_over = True
+                    break
+                self._pending = raw  # kept, so that an entry whose attributes cannot be read is tried again
+                entry = entry_of(raw, directory)
+                self._pending = None
+                if entry is not None:
+                    append(entry)
+                    room -= 1
+                    if self._inner is not None:
+                        return self._inner
+        except OSError as error:
+            if (
+                self._pending is None
+            ):  # the iterator has ended with the error, and would report the end of the directory
+                self._failure = error
             raise
+        return None
 
-    def _entry_of(self, raw: os.DirEntry[str]) -> Entry | None:
+    def _entry_of(self, raw: os.DirEntry[str], directory: int) -> Entry | None:
+        """The entry of a name in the open directory; None if it is left out.
+
+        `_inner` becomes its relative path, if it is to be entered.
+        """
         self._inner, name = None, raw.name
         if is_temporary_name(name):
             if self._abandoned_after:
-                remove_abandoned(self._descriptor, name, unused_for=self._abandoned_after)
+                remove_abandoned(directory, name, unused_for=self._abandoned_after)
             return None
-        if not _can_be_in_a_path(name):
+        if not (name.isascii() and name.isprintable()) and not _can_be_in_a_path(name):
             self.left_out += 1
             return None
         try:
@@ -296,19 +313,20 @@ class _Level:
         if stat.S_ISLNK(attributes.st_mode):
             metadata = self._of_link(name, attributes)
         else:
-            metadata = self._of(attributes, describe(attributes, self._descriptor, name))
-            if metadata.is_dir:
+            metadata = self._of(attributes, describe(attributes, directory, name))
+            if metadata.mode is _DIRECTORY:
                 self._inner = self._relative_to_root(name)
-        return Entry(f"{self.prefix}{name}/" if metadata.is_dir else f"{self.prefix}{name}", metadata)
+        path = f"{self.prefix}{name}"
+        return Entry(f"{path}/" if metadata.mode is _DIRECTORY else path, metadata)
 
     def _of(self, attributes: os.stat_result, metadata: Metadata) -> Metadata:
-        if metadata.is_file and may_misstate_size(attributes):
+        if may_misstate_size(attributes) and metadata.is_file:
             return unless_stored(metadata, self._file_system())
         return metadata
 
     def _file_system(self) -> os.statvfs_result:
         if self._stored is None:
-            self._stored = os.fstatvfs(self._descriptor)
+            self._stored = os.fstatvfs(self._directory.number)
         return self._stored
 
     def _of_link(self, name: str, link: os.stat_result) -> Metadata:
@@ -332,8 +350,7 @@ def _open(root: str, relative: str, flags: int) -> Descriptor:
 
 
 def _can_be_in_a_path(name: str) -> bool:
-    if name.isascii() and name.isprintable():
-        return True
+    """Whether a path can name it. A printable ASCII name always can."""
     try:
         return normalize_path(name) == name
     except InvalidInput:

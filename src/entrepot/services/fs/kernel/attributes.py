@@ -12,6 +12,7 @@ from entrepot.types.records import replace
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FILE: Final = EntryMode.FILE  # looked up once: on Python 3.11 that takes as long as a call
+_new_metadata: Final = Metadata.__new__  # takes two thirds of the time of a call of the class
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _LONGEST_TICK: Final = 2_000_000_000
 """The longest clock tick of a file system in nanoseconds: one or two seconds on some, mostly far less."""
@@ -31,11 +32,15 @@ def metadata_of(attributes: os.stat_result, handle: str | None = None) -> Metada
         handle: its file handle (`handles`), which differs between files that use the same inode number one after the
             other; None where it is unknown.
     """
-    last_modified = _time(attributes.st_mtime_ns)
     if stat.S_ISREG(attributes.st_mode):
-        return Metadata(_FILE, attributes.st_size, _etag(attributes, handle), last_modified)
+        return metadata_of_regular(attributes, handle)
     mode = EntryMode.DIR if stat.S_ISDIR(attributes.st_mode) else EntryMode.UNKNOWN
-    return Metadata(mode, last_modified=last_modified)
+    return Metadata(mode, last_modified=_time(attributes.st_mtime_ns))
+
+
+def metadata_of_regular(attributes: os.stat_result, handle: str | None) -> Metadata:
+    """`metadata_of` for a regular file, with less calls: a listing makes it for each name."""
+    return _new_metadata(Metadata, _FILE, attributes.st_size, _etag(attributes, handle), _time(attributes.st_mtime_ns))
 
 
 def may_misstate_size(attributes: os.stat_result) -> bool:

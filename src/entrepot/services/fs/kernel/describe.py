@@ -8,7 +8,7 @@ from typing import Final
 
 from entrepot.types import Metadata
 
-from .attributes import metadata_of
+from .attributes import metadata_of, metadata_of_regular
 
 AT_FDCWD: Final = -100
 """Stands for the working directory where an open directory is expected: the path is relative to it, or absolute."""
@@ -24,7 +24,7 @@ def describe(attributes: os.stat_result, directory: int, name: str = "") -> Meta
     """
     if not stat.S_ISREG(attributes.st_mode):
         return metadata_of(attributes)
-    return metadata_of(attributes, _handle_at()(directory, name, attributes.st_ino))
+    return metadata_of_regular(attributes, _handle_at()(directory, name, attributes.st_ino))
 
 
 @cache

@@ -67,7 +67,7 @@ def handle_at(directory: int, name: str, inode: int) -> str | None:
     Returns:
         The handle in hexadecimal digits; None without an accepted handle, or where a sandbox forbids the call.
     """
-    handle, encoded = _of_thread.handle, os.fsencode(name) if name else b""
+    handle, encoded = _of_thread.handle, name.encode() if name.isascii() else os.fsencode(name)
     handle[0] = _LARGEST
     if _call(directory, encoded, handle, _mount, _AT_EMPTY_PATH) and not _is_of_overlay(directory, encoded, handle):
         return None
