@@ -114,6 +114,25 @@ async def test_only_strings_with_a_path_are_listed(config: Redis, client: redis.
     assert await op.read("list") == b"text now"
 
 
+async def test_keys_that_change_between_the_scan_and_the_sizes_are_left_out(
+    config: Redis, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def key(name: str) -> str:
+        return f"{config.root}/{name}"
+
+    async def change_after(scan: Any) -> set[str]:
+        keys: set[str] = await collected(scan)
+        client.delete(key("deleted"), key("other"))
+        client.lpush(key("other"), "item")
+        return keys
+
+    collected = accessor._SortedScan._collected
+    client.mset({key("deleted"): "a", key("empty"): "", key("full"): "abc", key("other"): "a"})
+    monkeypatch.setattr(accessor._SortedScan, "_collected", change_after)
+    entries = await Operator(config, resilient=False).list("/", recursive=True)
+    assert [(entry.path, entry.size) for entry in entries[1:]] == [("empty", 0), ("full", 3)]
+
+
 async def test_a_long_listing_is_in_order_and_bounded(config: Redis, client: redis.Redis) -> None:
     names = [f"{number:05}" for number in range(2500)]
     client.mset({f"{config.root}/{name}": name for name in names})

@@ -158,13 +158,20 @@ class _SortedScan:
 
 
 async def _sizes(clients: Local[Session], keys: Sequence[str]) -> Sequence[tuple[str, Stored]]:
-    """The sizes of values. Keys that were deleted, or hold another type by now, are left out."""
-    if not keys:
-        return []
-    calls = [("STRLEN", key) for key in keys] + [("EXISTS", key) for key in keys]
-    results = await _pipelined(clients, calls, is_atomic=False)
-    rows = zip(keys, results, results[len(keys) :], strict=False)
-    return [(key, Stored(size)) for key, size, exists in rows if isinstance(size, int) and exists]
+    """The sizes of values. Keys that were deleted, or hold another type by now, are left out.
+
+    A key that does not exist has the length 0 (STRLEN), so only for these it is asked whether they exist.
+    """
+    sizes = await _each(clients, "STRLEN", keys)
+    empty = [key for key, size in zip(keys, sizes, strict=True) if size == 0]
+    exists = dict(zip(empty, await _each(clients, "EXISTS", empty), strict=True))
+    rows = zip(keys, sizes, strict=True)
+    return [(key, Stored(size)) for key, size in rows if isinstance(size, int) and exists.get(key, 1) == 1]
+
+
+async def _each(clients: Local[Session], command: str, keys: Sequence[str]) -> list[Any]:
+    """The results of a command for each key, by one request."""
+    return await _pipelined(clients, [(command, key) for key in keys], is_atomic=False) if keys else []
 
 
 async def _pipelined(clients: Local[Session], calls: Sequence[tuple[Any, ...]], *, is_atomic: bool) -> list[Any]:
