@@ -1,6 +1,7 @@
 """The codec of headers."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -8,6 +9,7 @@ from entrepot.raw import OpRead, OpStat
 from entrepot.raw.http.headers import (
     conditional_headers,
     http_date,
+    in_utc,
     parse_http_date,
     parse_length,
     parse_metadata,
@@ -15,6 +17,7 @@ from entrepot.raw.http.headers import (
 )
 from entrepot.raw.http.transport import HttpHeaders
 
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MOMENT = datetime(2024, 2, 29, 12, 0, 1, tzinfo=UTC)
 WRITTEN = "Thu, 29 Feb 2024 12:00:01 GMT"
 
@@ -54,6 +57,40 @@ def test_a_time_that_no_calendar_has_is_unknown(value: str) -> None:
     assert parse_metadata(HttpHeaders([("Last-Modified", value)])).last_modified is None
     assert parse_retry_after(HttpHeaders([("Retry-After", value), ("Date", WRITTEN)])) is None
     assert parse_retry_after(HttpHeaders([("Retry-After", WRITTEN), ("Date", value)])) == 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Fri, 31 Dec 1999 23:59:59 GMT",
+        "Thu, 29 Feb 2023 12:00:01 GMT",
+        "Thu, 29 Feb 2024 24:00:00 GMT",
+        "Thu, 29 Feb 2024 12:60:00 GMT",
+        "Thu, 29 Feb 2024 12:00:60 GMT",
+        "Thu, 29 Feb 2024 12:00:01 UTC",
+        "Thu, 29 Feb 2024 12:00:01",
+        "Thu, 29 Feb 24 12:00:01 GMT",
+        "Thu, 9 Feb 2024 12:00:01 GMT",
+        "Thursday, 29-Feb-24 12:00:01 GMT",
+        "Thu Feb 29 12:00:01 2024",
+        "29 Feb 2024 12:00:01 GMT",
+        "Thu, 29 feb 2024 12:00:01 GMT",
+        "Thu, 29 Mon 2024 12:00:01 GMT",
+        " Thu, 29 Feb 2024 12:00:01 GMT ",
+        "Thu, \u0662\u0669 Feb 2024 12:00:01 GMT",
+    ],
+)
+def test_a_time_means_what_it_means_in_mail(value: str) -> None:
+    try:
+        expected = in_utc(parsedate_to_datetime(value))
+    except ValueError:
+        expected = None
+    assert parse_http_date(value) == expected
+
+
+def test_each_month_has_its_name() -> None:
+    for number, name in enumerate(MONTHS, 1):
+        assert parse_http_date(f"Thu, 05 {name} 2024 01:02:03 GMT") == datetime(2024, number, 5, 1, 2, 3, tzinfo=UTC)
 
 
 def test_a_time_of_any_zone_is_told_in_utc() -> None:

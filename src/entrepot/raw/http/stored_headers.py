@@ -89,6 +89,8 @@ class StoredHeaders:
         """The user metadata in the headers of a response."""
         prefix = self.user_prefix
         names = [name for name in headers if name.startswith(prefix)]
+        if not names:  # as of most objects
+            return {}
         found = {name.removeprefix(prefix): header_text(headers, name) or "" for name in names}
         return {name: decode_words(value) for name, value in found.items()} if self.has_encoded_words else found
 

@@ -28,7 +28,7 @@ _OF_ROLE: Final = (
 )
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, init=False, repr=False, eq=False)
 class CredentialOptions(LocationOptions):
     """Credentials, and what is signed with them. The options are described at `S3`.
 

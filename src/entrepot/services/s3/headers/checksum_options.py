@@ -19,7 +19,7 @@ WHEN_REQUIRED: Final = "when_required"
 _WHEN: Final = (WHEN_SUPPORTED, WHEN_REQUIRED)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, init=False, repr=False, eq=False)
 class ChecksumOptions(ServiceConfig):
     """Which checksum is sent, and whether those of responses are compared. The options are described at `S3`."""
 

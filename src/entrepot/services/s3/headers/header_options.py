@@ -22,7 +22,7 @@ _TEXTS: Final = (
 """The settings that are sent as they are."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, init=False, repr=False, eq=False)
 class HeaderOptions(LocationOptions):
     """What the storage is told of new objects and in every request. The options are described at `S3`.
 

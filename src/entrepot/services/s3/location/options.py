@@ -20,7 +20,7 @@ from .uris import options_of
 _CONTROL: Final = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, init=False, repr=False, eq=False)
 class LocationOptions(HttpServiceConfig):
     """The bucket and its address. The options are described at `S3`."""
 
