@@ -50,7 +50,7 @@ def test_importing_the_operator_costs_less_than_four_fifths_of_importing_asyncio
 def test_importing_it_and_building_an_fs_operator_costs_little_more_than_importing_asyncio(
     environment: dict[str, str],
 ) -> None:
-    assert _cost_beside_the_peer(OPERATOR, environment) < 1.45
+    assert _cost_beside_the_peer(OPERATOR, environment) < 1.35
 
 
 def test_importing_the_package_imports_none_of_its_modules(environment: dict[str, str]) -> None:

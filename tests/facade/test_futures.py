@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from entrepot import InvalidInput, Operator, Reader
+from entrepot.facade.options import UncheckedRange
 from entrepot.services import Memory
 
 CONTENT = bytes(range(100))
@@ -169,7 +170,7 @@ async def test_every_option_of_the_builder_arrives(op: Operator) -> None:
         .content_length_hint(4)
     )
     assert future._options == {
-        "range": (1, 2, None),
+        "range": UncheckedRange(1, 2, None),
         "version": "v",
         "if_match": "m",
         "if_none_match": "n",

@@ -137,8 +137,7 @@ def described(name: str, subject: tuple[Any, ...], options: Mapping[str, Any]) -
 
 def _shown_option(value: object) -> str:
     if isinstance(value, UncheckedRange):
-        limits = zip(("start", "end", "suffix"), value, strict=True)
-        return f"({', '.join(f'{limit}={shown(number)}' for limit, number in limits)})"
+        return f"(start={shown(value.start)}, end={shown(value.end)}, suffix={shown(value.suffix)})"
     if isinstance(value, tuple):
         return f"({', '.join(map(shown, value))})"
     return shown(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import normalize_path
@@ -36,6 +36,11 @@ from entrepot.types import BytesRange, Part
 from entrepot.types.numbers import as_integer
 from entrepot.types.shown import shown
 
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
+
 Arguments = TypeVar("Arguments")
 Path = str | os.PathLike[str]
 Range = BytesRange | tuple[int, int | None]
@@ -48,7 +53,8 @@ def shown_path(path: object) -> str:
     return str(path) if isinstance(path, str | os.PathLike) else f"<{type(path).__name__}>"
 
 
-class UncheckedRange(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class UncheckedRange:
     """The arguments of the step `range` of a builder. They are checked when the call is made."""
 
     start: Any
@@ -222,7 +228,9 @@ def _check_names(options: Iterable[str], known: Iterable[str]) -> None:
 
 
 def _range(name: str, value: Any) -> BytesRange:
-    return BytesRange(*value) if isinstance(value, UncheckedRange) else BytesRange.of(value)
+    if isinstance(value, UncheckedRange):
+        return BytesRange(value.start, value.end, value.suffix)
+    return BytesRange.of(value)
 
 
 def _text(name: str, value: Any) -> str | None:

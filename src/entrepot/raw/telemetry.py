@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 
-class Telemetry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Telemetry:
     """OpenTelemetry's names for the objects of a service.
 
     Arguments:
