@@ -62,7 +62,7 @@ class BlockingBody(HttpBody):
     __slots__ = ("_arrived", "_exchange", "_idle", "_size", "_turn")
 
     def __init__(self, call: Call, turn: Turn) -> None:
-        self._turn = turn
+        self._turn: Turn | None = turn
         self._exchange = call.exchange
         self._idle = call.idle
         self._arrived = ArrivedBody(call.content)
@@ -75,7 +75,7 @@ class BlockingBody(HttpBody):
     async def read(self, n: int) -> bytes:
         if n == 0:
             return b""
-        self._turn.note_use()
+        self._note_use()
         if self._arrived.is_at_end and self._exchange.state is not State.DONE:
             self._arrived = ArrivedBody(self._received())
         return self._arrived.take(n)
@@ -84,7 +84,7 @@ class BlockingBody(HttpBody):
         """The same into a buffer. Content that has not arrived yet is received into it, without a copy."""
         size = min(len(buffer), self._exchange.receivable)
         if size and self._arrived.is_at_end:
-            self._turn.note_use()
+            self._note_use()
             return self._guarded(self._receive_into, buffer[:size])
         data = await self.read(len(buffer))
         buffer[: len(data)] = data
@@ -118,11 +118,15 @@ class BlockingBody(HttpBody):
 
     def _open(self) -> Connection:
         """The connection, if the response has not been broken off."""
-        connection = self._turn.connection
+        connection = None if self._turn is None else self._turn.connection
         if connection is None:
             raise CONTENT_CUT.error()
         connection.check_owner()
         return connection
+
+    def _note_use(self) -> None:
+        if self._turn is not None:
+            self._turn.note_use()
 
     def _receive_into(self, connection: Connection, buffer: memoryview) -> int:
         size = connection.receive_into(buffer, self._idle)
@@ -167,11 +171,11 @@ class BlockingBody(HttpBody):
         self._release()
 
     def _release(self) -> None:
-        """Gives the connection back, if it has not been."""
-        connection = self._turn.connection
-        if connection is not None:
-            self._turn.give_back(may_keep=self._exchange.may_serve_another and not connection.has_more())
+        """Gives the turn back, if it has not been. Its next user may get it at once."""
+        turn, self._turn = self._turn, None
+        if turn is not None and turn.connection is not None:
+            turn.give_back(may_keep=self._exchange.may_serve_another and not turn.connection.has_more())
 
     async def close(self) -> None:
-        if self._turn.connection is not None:
+        if self._turn is not None:
             self._break_off()

@@ -103,7 +103,7 @@ class Call:
             self._send_rest(pieces)
         else:
             self._send_start(head)
-        if not self._is_refused:
+        if self.exchange.head is None or not self._is_refused:
             self.exchange.request_sent()
 
     def _send_start(self, start: bytes) -> None:
@@ -172,20 +172,17 @@ class Call:
 
     def _await_head(self) -> None:
         """Waits for the head, as long as the server may be silent or accepts more of the content."""
-        while self.exchange.head is None:
+        exchange, connection = self.exchange, self.connection
+        started, limit = monotonic(), self.idle
+        while exchange.head is None:
             try:
-                self._await_head_in_time()
+                self._take(connection.receive(LITTLE, limit))
+                if exchange.head is None:
+                    limit = left_of(self.idle, started)
             except Silent:
                 if not self._accepts_more():
                     raise
-
-    def _await_head_in_time(self) -> None:
-        started, limit = monotonic(), self.idle
-        while True:
-            self._take(self.connection.receive(LITTLE, limit))
-            if self.exchange.head is not None:
-                return
-            limit = left_of(self.idle, started)
+                started, limit = monotonic(), self.idle
 
     def _take(self, data: bytes) -> None:
         if not data:

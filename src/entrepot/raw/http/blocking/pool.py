@@ -6,11 +6,12 @@ line, so that later requests do not overtake earlier ones. A turn that is given 
 it itself. The wait is bounded not by its length but by inactivity of the whole pool (`note_use`): with many in line
 each turn comes late, but it comes.
 
-Ctrl-C can end the main thread after any call, also between two statements here. So a turn is an object, and a
-connection that is in use belongs to it from the moment it exists. The identities of the turns that are out are one set,
-which one call enters and one call leaves, so that no two records of a turn can disagree. Whoever loses a turn loses the
-object, whose finalizer closes the connection and takes it out of the set. A wake-up that is lost is made up for by
-those in line, who look every `_LOOK` seconds.
+Ctrl-C can end the main thread after any call, also between two statements here. So a turn is an object, and its
+connection belongs to it from the moment it exists. The identities of the turns that are out are one set, which one call
+enters and one call leaves, so that no two records of a turn can disagree. Whoever loses a turn loses the object, whose
+finalizer closes the connection and takes it out of the set. A turn that was given back with a good connection is kept
+whole, for the next request to that origin; so its last user must not refer to it any more. A wake-up that is lost is
+made up for by those in line, who look every `_LOOK` seconds.
 
 The lock is held for a few statements, and never during I/O. It is reentrant, since a collection of garbage in the midst
 of them may give back the turn of an unclosed body. Nothing wakes a pool that is not used, so idle connections whose
@@ -31,7 +32,7 @@ from entrepot.raw.http.configured import Limits
 from entrepot.raw.http.failures import no_connection_free
 from entrepot.raw.runtime.inline import time_left
 
-from .connection import Connection, Holder
+from .connection import Holder
 
 Key = tuple[str, int, bool, str | None]
 """What connections can stand in for each other: host, port, whether there is TLS, and the proxy."""
@@ -45,36 +46,47 @@ class Turn(Holder):
     """The right to use one connection.
 
     Arguments:
-        pool: the pool that it is of.
         key: where the connection leads.
 
     Attributes:
-        connection: the connection that is used; None if it is still to be made.
-        generation: the generation of the pool when the turn was taken.
+        key: the same.
+        connection: the connection; None if it is still to be made.
+        pool: the pool that it is of; None if it is not out. An idle turn in a cycle with its pool would keep the
+            connections of a transport that is dropped.
     """
 
-    __slots__ = ("_pool", "generation", "key")
+    __slots__ = ("key", "pool")
 
-    def __init__(self, pool: "Pool", key: Key) -> None:
-        self._pool = pool
+    def __init__(self, key: Key) -> None:
         self.key = key
         self.connection = None
-        self.generation = pool.generation
+        self.pool: Pool | None = None
 
     def give_back(self, *, may_keep: bool) -> None:
         """Gives the turn back with its connection, which is kept for the next request if it can serve one.
 
-        Once is enough: after that, it does nothing.
+        The caller must not use the turn any more.
         """
-        self._pool.give_back(self, may_keep=may_keep)
+        if self.pool is not None:
+            self.pool.give_back(self, may_keep=may_keep)
 
     def note_use(self) -> None:
         """Records activity on the connection, so that those in line keep waiting."""
-        self._pool.note_use()
+        if self.pool is not None:
+            self.pool.note_use()
+
+    def close(self) -> None:
+        """Closes the connection, if there is one."""
+        connection = self.connection
+        if connection is not None:
+            connection.close()
+            self.connection = None
 
     def __del__(self) -> None:
-        """Closes the connection of a turn that nobody gave back: of an unclosed body, or one that Ctrl-C cut short."""
-        self._pool.take_back(self)
+        """Closes the connection of a turn that was not given back: of an unclosed body, or cut short by Ctrl-C."""
+        self.close()
+        if self.pool is not None:
+            self.pool.end(self)
 
 
 class Pool:
@@ -99,7 +111,7 @@ class Pool:
         self._lock = threading.RLock()
         self._out = set[int]()
         self._line: deque[threading.Event] = deque()
-        self._idle: dict[Key, list[Connection]] = {}
+        self._idle: dict[Key, list[Turn]] = {}
         self._used_at = self._swept_at = monotonic()
 
     def take(self, key: Key, *, is_new: bool) -> Turn:
@@ -113,34 +125,28 @@ class Pool:
             Timeout: all connections were inactive for too long, so that no turn came.
             DeadlinePassed: the deadline of the runtime has passed.
         """
-        turn = Turn(self, key)
         with self._lock:
-            is_out = not self._line and self._lets_out(turn)
-            if is_out and not is_new:
-                self._hand_idle(turn)
-        if not is_out:
-            self._wait_for(turn)
-            if not is_new:
-                self._hand_next(turn)
+            turn = None if self._line else self._free_turn(key, is_new=is_new)
+        if turn is None:
+            turn = self._turn_in_line(key, is_new=is_new)
         if turn.connection is not None:
             self._pass_over_closed(turn)
         return turn
 
-    def _lets_out(self, turn: Turn) -> bool:
+    def _free_turn(self, key: Key, *, is_new: bool) -> Turn | None:
+        """Takes a turn, with an idle connection if there is one; None if no turn is free."""
         most = self._limits.in_use
-        is_free = most is None or len(self._out) < most
-        if is_free:
-            self._out.add(id(turn))
-        return is_free
-
-    def _hand_idle(self, turn: Turn) -> None:
-        if kept := self._idle.get(turn.key):
-            turn.connection = kept[-1]  # these two are one step for Ctrl-C, since there is no call
-            del kept[-1]
-
-    def _hand_next(self, turn: Turn) -> None:
-        with self._lock:
-            self._hand_idle(turn)
+        if most is not None and len(self._out) >= most:
+            return None
+        kept = None if is_new else self._idle.get(key)
+        if kept:
+            turn = kept[-1]
+            del kept[-1]  # Ctrl-C cannot come between these two, since there is no call
+        else:
+            turn = Turn(key)
+        turn.pool = self
+        self._out.add(id(turn))
+        return turn
 
     def _pass_over_closed(self, turn: Turn) -> None:
         """Takes one idle connection after the other, until its server has not closed it or there is none."""
@@ -148,39 +154,44 @@ class Pool:
         while (idle := turn.connection) is not None:
             if monotonic() - idle.idle_since <= limit and not idle.has_news():
                 return
-            idle.close()
-            turn.connection = None
-            self._hand_next(turn)
+            turn.close()
+            with self._lock:
+                if kept := self._idle.get(turn.key):
+                    turn.connection, kept[-1].connection = kept[-1].connection, None
+                    del kept[-1]
 
     def give_back(self, turn: Turn, *, may_keep: bool) -> None:
         """Gives back a turn, see `Turn.give_back`."""
-        expired: list[Connection] = []
+        expired: list[Turn] = []
         now = monotonic()
         with self._lock:
-            connection = turn.connection
-            if may_keep and connection is not None and id(turn) in self._out and self._has_room(turn.key, connection):
-                connection.idle_since = now
-                kept = self._idle.setdefault(turn.key, [])
-                turn.connection = None  # one step with the next, as above
-                kept.append(connection)
             if self._line:
                 self._used_at = now
+            if may_keep and self._has_room(turn):
+                self._keep(turn, now)
             if now - self._swept_at >= self._limits.idle_seconds:
                 expired = self._expired(now)
-        self.take_back(turn)
+        if turn.pool is not None:
+            turn.close()
+            self.end(turn)
         for idle in expired:
             idle.close()
 
-    def take_back(self, turn: Turn) -> None:
-        """Closes the connection of a turn, if it has one, and lets the next request have the turn."""
-        connection = turn.connection
-        if connection is not None:
-            connection.close()
-            turn.connection = None
-        if id(turn) in self._out:
-            with self._lock:
-                self._out.discard(id(turn))
-                self._wake_first()
+    def _keep(self, turn: Turn, now: float) -> None:
+        assert turn.connection is not None
+        turn.connection.idle_since = now
+        kept = self._idle.setdefault(turn.key, [])
+        self._out.discard(id(turn))
+        turn.pool = None
+        kept.append(turn)
+        self._wake_first()
+
+    def end(self, turn: Turn) -> None:
+        """Lets the next request have the turn of one whose connection is closed."""
+        with self._lock:
+            self._out.discard(id(turn))
+            turn.pool = None
+            self._wake_first()
 
     def _wake_first(self) -> None:
         if self._line:
@@ -220,24 +231,20 @@ class Pool:
         """Starts anew in the child of a fork."""
         self._reset()
 
-    def __del__(self) -> None:
-        for kept in self._idle.values():
-            for idle in kept:
-                idle.close()
-
-    def _has_room(self, key: Key, connection: Connection) -> bool:
-        most = self._limits.idle
-        has_room = most is None or len(self._idle.get(key, ())) < most
+    def _has_room(self, turn: Turn) -> bool:
+        most, connection = self._limits.idle, turn.connection
+        if connection is None or not self._keeps or id(turn) not in self._out:  # not after a fork
+            return False
+        has_room = most is None or len(self._idle.get(turn.key, ())) < most
         # Those in line when the transport was closed are requests in flight, and may still use it.
-        is_current = connection.generation == self.generation or bool(self._line)
-        return has_room and self._keeps and is_current
+        return has_room and (connection.generation == self.generation or bool(self._line))
 
-    def _expired(self, now: float) -> list[Connection]:
+    def _expired(self, now: float) -> list[Turn]:
         """Takes out the connections that were idle for too long."""
         self._swept_at = now
-        expired = list[Connection]()
+        expired = list[Turn]()
         for key, kept in list(self._idle.items()):
-            fresh = [idle for idle in kept if now - idle.idle_since <= self._limits.idle_seconds]
+            fresh = [idle for idle in kept if self._is_fresh(idle, now)]
             if len(fresh) < len(kept):
                 expired += kept[: len(kept) - len(fresh)]  # the oldest come first
             if fresh:
@@ -246,20 +253,29 @@ class Pool:
                 del self._idle[key]
         return expired
 
-    def _wait_for(self, turn: Turn) -> None:
-        """Waits in line until the turn is out."""
+    def _is_fresh(self, idle: Turn, now: float) -> bool:
+        return idle.connection is not None and now - idle.connection.idle_since <= self._limits.idle_seconds
+
+    def _turn_in_line(self, key: Key, *, is_new: bool) -> Turn:
+        """Waits in line for a turn."""
         wake = threading.Event()
         try:
             self._line.append(wake)
-            self._wait(turn, wake)
+            turn = self._wait(wake, key, is_new=is_new)
         finally:
             with self._lock:
                 self._line.remove(wake)
                 self._wake_first()  # there may be another free turn
+        return turn
 
-    def _wait(self, turn: Turn, wake: threading.Event) -> None:
+    def _wait(self, wake: threading.Event, key: Key, *, is_new: bool) -> Turn:
         patience, since = self._limits.patience, monotonic()
-        while not self._is_let_out_first(turn, wake):
+        while True:
+            with self._lock:
+                wake.clear()
+                turn = self._free_turn(key, is_new=is_new) if self._line[0] is wake else None
+            if turn is not None:
+                return turn
             left = None
             if patience is not None:
                 left = max(since, self._used_at) + patience - monotonic()
@@ -267,11 +283,6 @@ class Pool:
                     raise Timeout(no_connection_free(self._limits.in_use))
             left = time_left(left)
             wake.wait(_LOOK if left is None else min(left, _LOOK))
-
-    def _is_let_out_first(self, turn: Turn, wake: threading.Event) -> bool:
-        with self._lock:
-            wake.clear()
-            return self._line[0] is wake and self._lets_out(turn)
 
 
 _all: "WeakSet[Pool]" = WeakSet()

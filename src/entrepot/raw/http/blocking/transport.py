@@ -100,12 +100,13 @@ class BlockingTransport(ConfiguredTransport):
         return HttpResponse(received.status, received.headers, _body_of(call, turn), request.url)
 
     def _connected(self, turn: Turn, origin: Origin, seconds: float | None) -> Connection:
+        generation = self._pool.generation  # of the start: the transport may be closed meanwhile
         try:
             connection = Connecting(origin, self._tls.context, seconds, turn).connect()
         except BaseException:
             turn.give_back(may_keep=False)
             raise
-        connection.generation = turn.generation  # of the start: the transport may be closed meanwhile
+        connection.generation = generation
         return connection
 
     async def close(self) -> None:
