@@ -21,6 +21,7 @@ closed there by their own hook, and turns of the parent are not in its set.
 
 import atexit
 import os
+import sys
 import threading
 from collections import deque
 from time import monotonic
@@ -32,7 +33,7 @@ from entrepot.raw.http.configured import Limits
 from entrepot.raw.http.failures import no_connection_free
 from entrepot.raw.runtime.inline import time_left
 
-from .connection import Holder
+from .connection import Connection, Holder
 
 Key = tuple[str, int, bool, str | None]
 """What connections can stand in for each other: host, port, whether there is TLS, and the proxy."""
@@ -102,6 +103,9 @@ class Pool:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._most = sys.maxsize if limits.in_use is None else limits.in_use
+        self._most_idle = sys.maxsize if limits.idle is None else limits.idle
+        self._idle_seconds = limits.idle_seconds
         self.generation = 0
         self._keeps = True
         self._reset()
@@ -135,11 +139,9 @@ class Pool:
 
     def _free_turn(self, key: Key, *, is_new: bool) -> Turn | None:
         """Takes a turn, with an idle connection if there is one; None if no turn is free."""
-        most = self._limits.in_use
-        if most is not None and len(self._out) >= most:
+        if len(self._out) >= self._most:
             return None
-        kept = None if is_new else self._idle.get(key)
-        if kept:
+        if not is_new and (kept := self._idle.get(key)):
             turn = kept[-1]
             del kept[-1]  # Ctrl-C cannot come between these two, since there is no call
         else:
@@ -150,9 +152,8 @@ class Pool:
 
     def _pass_over_closed(self, turn: Turn) -> None:
         """Takes one idle connection after the other, until its server has not closed it or there is none."""
-        limit = self._limits.idle_seconds
         while (idle := turn.connection) is not None:
-            if monotonic() - idle.idle_since <= limit and not idle.has_news():
+            if monotonic() - idle.idle_since <= self._idle_seconds and not idle.has_news():
                 return
             turn.close()
             with self._lock:
@@ -167,24 +168,22 @@ class Pool:
         with self._lock:
             if self._line:
                 self._used_at = now
-            if may_keep and self._has_room(turn):
-                self._keep(turn, now)
-            if now - self._swept_at >= self._limits.idle_seconds:
+            connection = turn.connection
+            if may_keep and connection is not None and self._has_room(turn, connection):
+                connection.idle_since = now
+                kept = self._idle.setdefault(turn.key, [])
+                self._out.discard(id(turn))
+                turn.pool = None
+                kept.append(turn)
+                if self._line:
+                    self._wake_first()
+            if now - self._swept_at >= self._idle_seconds:
                 expired = self._expired(now)
         if turn.pool is not None:
             turn.close()
             self.end(turn)
         for idle in expired:
             idle.close()
-
-    def _keep(self, turn: Turn, now: float) -> None:
-        assert turn.connection is not None
-        turn.connection.idle_since = now
-        kept = self._idle.setdefault(turn.key, [])
-        self._out.discard(id(turn))
-        turn.pool = None
-        kept.append(turn)
-        self._wake_first()
 
     def end(self, turn: Turn) -> None:
         """Lets the next request have the turn of one whose connection is closed."""
@@ -231,13 +230,11 @@ class Pool:
         """Starts anew in the child of a fork."""
         self._reset()
 
-    def _has_room(self, turn: Turn) -> bool:
-        most, connection = self._limits.idle, turn.connection
-        if connection is None or not self._keeps or id(turn) not in self._out:  # not after a fork
-            return False
-        has_room = most is None or len(self._idle.get(turn.key, ())) < most
-        # Those in line when the transport was closed are requests in flight, and may still use it.
-        return has_room and (connection.generation == self.generation or bool(self._line))
+    def _has_room(self, turn: Turn, connection: Connection) -> bool:
+        """Whether a connection is kept. Those in line when the transport was closed may still use it."""
+        is_current = connection.generation == self.generation or bool(self._line)
+        is_ours = id(turn) in self._out  # not after a fork
+        return is_current and is_ours and self._keeps and len(self._idle.get(turn.key, ())) < self._most_idle
 
     def _expired(self, now: float) -> list[Turn]:
         """Takes out the connections that were idle for too long."""
@@ -254,7 +251,7 @@ class Pool:
         return expired
 
     def _is_fresh(self, idle: Turn, now: float) -> bool:
-        return idle.connection is not None and now - idle.connection.idle_since <= self._limits.idle_seconds
+        return idle.connection is not None and now - idle.connection.idle_since <= self._idle_seconds
 
     def _turn_in_line(self, key: Key, *, is_new: bool) -> Turn:
         """Waits in line for a turn."""

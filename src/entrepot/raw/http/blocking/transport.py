@@ -26,6 +26,8 @@ _SILENCE: Final = 1.0
 """Seconds without a response after which a kept connection counts as dead when its request is interrupted. A caller
 that gives up earlier would lose good connections."""
 
+_DONE: Final = State.DONE  # a member of an enumeration takes longer to look up
+
 _ORIGINS: Final = 256
 """How many origins are remembered."""
 
@@ -97,7 +99,17 @@ class BlockingTransport(ConfiguredTransport):
                 raise error.error from None
             raise
         connection.has_responded = True
-        return HttpResponse(received.status, received.headers, _body_of(call, turn), request.url)
+        return HttpResponse(received.status, received.headers, self._body_of(call, turn), request.url)
+
+    def _body_of(self, call: Call, turn: Turn) -> HttpBody:
+        """The body of a response. One that has arrived completely needs the connection no more."""
+        exchange = call.exchange
+        if exchange.state is _DONE:
+            may_keep = exchange.may_serve_another and not call.connection.has_more()
+            self._pool.give_back(turn, may_keep=may_keep)
+            return ArrivedBody(call.content)
+        self._pool.note_use()
+        return BlockingBody(call, turn)
 
     def _connected(self, turn: Turn, origin: Origin, seconds: float | None) -> Connection:
         generation = self._pool.generation  # of the start: the transport may be closed meanwhile
@@ -112,15 +124,6 @@ class BlockingTransport(ConfiguredTransport):
     async def close(self) -> None:
         """Closes the idle connections now, and each of the others when its response has ended."""
         self._pool.close_idle()
-
-
-def _body_of(call: Call, turn: Turn) -> HttpBody:
-    """The body of a response. One that has arrived completely needs the connection no more."""
-    if call.exchange.state is State.DONE:
-        turn.give_back(may_keep=call.exchange.may_serve_another and not call.connection.has_more())
-        return ArrivedBody(call.content)
-    turn.note_use()
-    return BlockingBody(call, turn)
 
 
 def _destination(
