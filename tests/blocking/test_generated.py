@@ -8,6 +8,7 @@ import entrepot
 from entrepot import blocking
 from entrepot.blocking import calls
 from entrepot.facade import futures
+from entrepot.facade.options import UncheckedRange
 from tests.docs.markdown import SOURCES
 from tests.facade.generated import imports_and_the_rest
 from tools import generate_blocking
@@ -52,6 +53,20 @@ def test_every_builder_has_a_twin_with_the_same_steps():
     for name in builders:
         twin = getattr(calls, f"{name.removeprefix('Future')}Call")
         assert set(public(twin)) == {*public(getattr(futures, name)), "run"}
+
+
+def test_every_step_of_a_builder_sets_the_option_of_its_name():
+    builders = [one for name, one in vars(calls).items() if name.endswith("Call") and one.__module__ == calls.__name__]
+    assert len(builders) >= 10
+    for cls in builders:
+        for step in set(public(cls)) - {"run"}:
+            made = []
+            value = {"a": "b"} if step in ("tags", "user_metadata") else "value"
+            builder = cls(lambda *subject, made=made, **options: made.append((subject, options)), "x_with", ("a", "b"))
+            getattr(builder, step)(*((1, 2) if step == "range" else (value,))).run()
+            [(subject, options)] = made
+            assert subject == ("a", "b")
+            assert options == {step: UncheckedRange(1, 2, None) if step == "range" else value}, (cls, step)
 
 
 def test_no_docstring_speaks_of_await():
