@@ -43,9 +43,12 @@ class ArrivedBody(HttpBody):
 
     def take(self, n: int) -> bytes:
         """Up to `n` bytes, without a copy if that is all."""
-        start, size = self._taken, len(self._content)
-        self._taken = min(size, start + n)
-        return self._content if not start and n >= size else self._content[start : self._taken]
+        start, content = self._taken, self._content
+        if not start and n >= len(content):
+            self._taken = len(content)
+            return content
+        self._taken = min(len(content), start + n)
+        return content[start : self._taken]
 
 
 class BlockingBody(HttpBody):

@@ -14,8 +14,8 @@ from entrepot.raw.runtime.inline import time_left
 
 from .errors import Silent
 
-_LONGEST: Final = 1_000_000.0
-"""Seconds that a poll can take."""
+_LONGEST: Final = 1_000_000_000.0
+"""Milliseconds that a poll can take."""
 
 if hasattr(select, "poll"):
     READ, WRITE = select.POLLIN, select.POLLOUT
@@ -50,7 +50,9 @@ class Waiter:
             DeadlinePassed: the deadline of the runtime has passed.
         """
         left = time_left(seconds)
-        events = self._poll(None if left is None else min(left, _LONGEST) * 1000)
+        if left is not None and (left := left * 1000) > _LONGEST:
+            left = _LONGEST
+        events = self._poll(left)
         if not events:
             time_left(None)
             events = self._poll(0)  # where many threads wait for the interpreter, this one is late, and not the server
