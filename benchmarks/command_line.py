@@ -152,9 +152,10 @@ def prepare(folder: Path, files: int, size: int, large: int) -> None:
 
 
 def environment(server: S3Server) -> dict[str, str]:
-    """The credentials, and no configuration of the user."""
+    """The credentials, no configuration of the user, and compiled modules as an installation has them."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **kept,
         "AWS_ACCESS_KEY_ID": server.access_key_id, "AWS_SECRET_ACCESS_KEY": server.secret_access_key,
         "AWS_ENDPOINT_URL": server.endpoint, "AWS_REGION": server.region, "AWS_CONFIG_FILE": os.devnull,
         "ENTREPOT_CONFIG": os.devnull,

@@ -127,7 +127,7 @@ async def test_a_listing_that_fails_is_named_beside_the_files():
     with pytest.raises(TransfersFailed) as failed:
         await source.copy_tree(Operator(Memory()), "a/")
     assert failed.value.is_temporary
-    assert [failure.operation for failure in failed.value.failures] == ["lister.next"]
+    assert [failure.operation for failure in failed.value.failures] == ["lister.next_page"]
 
 
 @pytest.mark.parametrize(
@@ -373,3 +373,17 @@ async def test_a_key_that_is_no_name_of_a_file_fails_with_what_is_odd_in_it(key:
         await source.copy_tree(Operator(Fs(root=tmp_path)), "/")
     assert [f"has {what} in it" in error.message for error in failed.value.failures] == [True]
     assert (tmp_path / "good").read_bytes() == b"2"
+
+
+@pytest.mark.parametrize("size", [0, 5, 64 * 1024, 64 * 1024 + 1, 20_000_000])
+async def test_a_file_that_changes_after_it_was_listed_is_copied_as_it_is_now(size: int, tmp_path) -> None:
+    (tmp_path / "a").write_bytes(b"small")
+    target = Operator(Memory())
+
+    def change(entry) -> bool:
+        (tmp_path / "a").write_bytes(bytes(size))
+        return True
+
+    report = await Operator(Fs(root=tmp_path)).copy_tree(target, "/", choose=change)
+    assert report == TreeReport(copied=1, copied_bytes=size)
+    assert await target.read("a") == bytes(size)

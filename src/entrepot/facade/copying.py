@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from entrepot.errors import ContentIncomplete, ContentTruncated, InvalidInput, IsSameFile
@@ -35,6 +36,7 @@ from entrepot.raw import (
     oio,
 )
 from entrepot.raw.oio.copy.api import copy_to_end
+from entrepot.raw.oio.read.api import read_up_to
 from entrepot.raw.oio.read.pinned_range import PinnedRange
 from entrepot.types import Copied, Metadata
 from entrepot.types.records import field_names, replace
@@ -51,6 +53,9 @@ else:
 
 CHUNK: Final = 8 * 1024 * 1024
 """Bytes of the source per request, by default."""
+
+SMALL: Final = 64 * 1024
+"""The most bytes of an object of a listing that is read by one call without chunks."""
 
 CONCURRENT: Final = 4
 """Requests to the source in flight, by default."""
@@ -114,16 +119,89 @@ async def copy_between(source: Side, target: Side, args: OpCopy, note: Callable[
     Raises:
         IsSameFile: source and target are the same object, and neither a version nor other metadata is given.
     """
-    is_same_store = target.stack.config.is_same_store(source.stack.config)
-    if is_same_store and source.key == target.key and not args.may_be_in_place:
-        raise IsSameFile("source and target are the same")
-    if source.stack.layers == target.stack.layers:
-        is_same_root = is_same_store and source.root == target.root
-        store = target.accessor if is_same_root else target.stack.copying_from(source.stack.config)
-        if store is not None and _can_copy(store, args):
-            _, body = await store.copy(source.path, target.path, args)
-            return Copied(await copy_to_end(body, target.context.runtime), is_server_side=True)
-    return await _Stream(source, target, args, note).copy()
+    return await Copier(source.stack, target.stack, args).copy(source.path, target.path, note)
+
+
+class Copier:
+    """Copies objects from one operator to another. What is the same for all of them is decided once.
+
+    Arguments:
+        source: the stack that has the objects.
+        target: the stack that receives the copies.
+        args: the options of each copy.
+    """
+
+    def __init__(self, source: Stack, target: Stack, args: OpCopy) -> None:
+        self._source = source
+        self._target = target
+        self._args = args
+        self._is_same_store = target.config.is_same_store(source.config)
+        self._store = self._copying_store()
+
+    async def copy(self, source: str, target: str, note: Callable[[int], object] = _ignore) -> Copied:
+        """Copies one object.
+
+        Arguments:
+            source: the object, relative to the root of its operator.
+            target: the path of the copy, relative to the root of its operator.
+            note: called with the length of each piece that is streamed; not where the store makes the copy.
+
+        Raises:
+            IsSameFile: source and target are the same object, and neither a version nor other metadata is given.
+        """
+        self._check_apart(source, target)
+        if self._store is not None:
+            return await self._copy_in_store(self._store, source, target, self._args)
+        return await self._stream(source, target, note).copy()
+
+    async def copy_listed(self, source: str, target: str, size: int | None, note: Callable[[int], object]) -> Copied:
+        """Copies one object of a listing, whose options the target has accepted before. Otherwise as `copy`.
+
+        Arguments:
+            source: the object.
+            target: the path of the copy.
+            size: its size in the listing; None if it has none.
+            note: called with the length of each piece that is streamed.
+        """
+        self._check_apart(source, target)
+        if self._store is not None:
+            args = self._args if size is None else replace(self._args, source_content_length_hint=size)
+            return await self._copy_in_store(self._store, source, target, args)
+        stream = self._stream(source, target, note)
+        is_small = size is not None and 0 < size <= SMALL and self._target.accessor.info.capability.write
+        copied = await stream.copy_small() if is_small else None
+        return copied or await stream.copy()
+
+    async def _copy_in_store(self, store: Accessor, source: str, target: str, args: OpCopy) -> Copied:
+        _, body = await store.copy(source, target, args)
+        return Copied(await copy_to_end(body, self._target.context.runtime), is_server_side=True)
+
+    def _copying_store(self) -> Accessor | None:
+        """The stack by which the storage makes the copies; None if they are streamed."""
+        if self._source.layers != self._target.layers:
+            return None
+        is_same_root = self._is_same_store and _root_of(self._source) == _root_of(self._target)
+        store = self._target.accessor if is_same_root else self._target.copying_from(self._source.config)
+        return store if store is not None and _can_copy(store, self._args) else None
+
+    def _check_apart(self, source: str, target: str) -> None:
+        if not self._is_same_store or self._args.may_be_in_place:
+            return
+        keys = [build_rooted_abs_path(_root_of(stack), path)
+                for stack, path in ((self._source, source), (self._target, target))]  # fmt: skip
+        if keys[0] == keys[1]:
+            raise IsSameFile("source and target are the same")
+
+    def _stream(self, source: str, target: str, note: Callable[[int], object]) -> _Stream:
+        return _Stream(Side(self._source, source), Side(self._target, target), self._streaming, note)
+
+    @cached_property
+    def _streaming(self) -> _Streaming:
+        return _Streaming(self._args)
+
+
+def _root_of(stack: Stack) -> str:
+    return stack.accessor.info.root
 
 
 def _can_copy(store: Accessor, args: OpCopy) -> bool:
@@ -133,31 +211,53 @@ def _can_copy(store: Accessor, args: OpCopy) -> bool:
     return capability.copy and all(getattr(capability, f"copy_with_{name}") for name in requested)
 
 
+class _Streaming:
+    """The options of a copy as those of its reads and writes.
+
+    Arguments:
+        args: the options of `copy`.
+
+    Attributes:
+        chunk: bytes of each request to the source.
+        whole: the arguments of a read of the whole source by one request.
+        reading: the arguments of a read in chunks.
+        given: what is stored with the target instead of what the source has.
+        writing: the arguments of the write.
+    """
+
+    def __init__(self, args: OpCopy) -> None:
+        self.chunk = args.chunk or CHUNK
+        self.whole = OpRead(version=args.source_version)
+        self.reading = replace(self.whole, chunk=self.chunk, concurrent=args.concurrent or CONCURRENT)
+        self.given = args.to_write()
+        self.writing = replace(
+            self.given,
+            if_not_exists=args.if_not_exists,
+            if_match=args.if_match,
+            chunk=args.chunk,
+            concurrent=args.concurrent,
+        )
+
+
 class _Stream:
     """A copy that is streamed through this process.
 
     Arguments:
         source: the object to read.
         target: the object to write.
-        args: the options of `copy`.
+        options: the options of the copy.
         note: called with the length of each piece.
     """
 
-    def __init__(self, source: Side, target: Side, args: OpCopy, note: Callable[[int], object]) -> None:
+    def __init__(self, source: Side, target: Side, options: _Streaming, note: Callable[[int], object]) -> None:
         self._note = note
         self._source = source
         self._target = target
-        self._chunk = args.chunk or CHUNK
-        self._reading = OpRead(version=args.source_version, chunk=self._chunk, concurrent=args.concurrent or CONCURRENT)
-        self._given = args.to_write()
-        self._writing = replace(
-            self._given,
-            if_not_exists=args.if_not_exists,
-            if_match=args.if_match,
-            chunk=args.chunk,
-            concurrent=args.concurrent,
-        )
-        self._pinned = PinnedRange(source.accessor, source.path, self._reading)
+        self._chunk = options.chunk
+        self._options = options
+        self._given = options.given
+        self._writing = options.writing
+        self._pinned = PinnedRange(source.accessor, source.path, options.reading)
 
     async def copy(self) -> Copied:
         """Makes the copy."""
@@ -170,14 +270,25 @@ class _Stream:
             return await self._put(self._pinned.response, self._checked(self._chunks(first)))
         return await self._copy_one_stream()
 
+    async def copy_small(self) -> Copied | None:
+        """Makes the copy of an object that is small enough for one read; None if it is larger than that now."""
+        response, body = await self._source.accessor.read(self._source.path, self._options.whole)
+        try:
+            content = await read_up_to(body, SMALL)
+            if not body.is_at_end and await body.read(1):
+                return None
+        finally:
+            await body.close()
+        self._pinned.note(response)
+        self._check_fits()
+        return await self._put_all(response, content)
+
     async def _copy_one_stream(self) -> Copied:
         """Copies by one more response, whose headers belong to the content that is written.
 
         Without an etag, the first response may have been about another content.
         """
-        whole = PinnedRange(
-            self._source.accessor, self._source.path, replace(self._reading, chunk=None, concurrent=None)
-        )
+        whole = PinnedRange(self._source.accessor, self._source.path, self._options.whole)
         response, body = await whole.open_unpinned()
         try:
             first = await body.next()
@@ -286,7 +397,7 @@ class _Stream:
     async def _chunks(self, first: bytes) -> AsyncGenerator[bytes, None]:
         """Yields the source, whose first chunk has been fetched and is not all."""
         yield first
-        body = oio.ChunkedReader(self._pinned, self._reading, self._source.context.runtime.window)
+        body = oio.ChunkedReader(self._pinned, self._options.reading, self._source.context.runtime.window)
         try:
             await body.seek(len(first))
             async with aclosing(self._rest(self._pinned.response, body, await body.next())) as rest:

@@ -13,6 +13,7 @@ A dry run takes the same way and the same decisions; only the copies and the del
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ from entrepot.types.transfers import (
 )
 
 from .comparing import have_same_content
-from .copying import Side, copy_between
+from .copying import Copier, Side
 from .deleting import delete_many
 from .globs import PathFilter, Patterns
 from .keywords import CopyOptions
@@ -232,10 +233,27 @@ class _Transfer:
     lister: Lister
     lock: AbstractAsyncContextManager[object]
     surplus: dict[str, Metadata]
-    report: TreeReport = field(default_factory=TreeReport)
+    copier: Copier
+    entries: deque[Entry] = field(default_factory=deque)
+    copied: int = 0
+    copied_bytes: int = 0
+    skipped: int = 0
     failures: list[Error] = field(default_factory=list)
     has_ended: bool = False
     is_empty: bool = True
+    source_prefix_length: int = field(init=False)
+    target_prefix: str = field(init=False)
+    is_into_directories: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.source_prefix_length = len(_prefix(self.source.path))
+        self.target_prefix = _prefix(self.target.path)
+        self.is_into_directories = self.target.accessor.info.native_capability.create_dir
+
+    @property
+    def report(self) -> TreeReport:
+        """What was done so far."""
+        return TreeReport(self.copied, self.copied_bytes, self.skipped)
 
     async def work(self) -> None:
         """Copies files until none are left. An error that is not of one file ends the other workers too."""
@@ -247,32 +265,41 @@ class _Transfer:
 
     async def _work(self) -> None:
         while (entry := await self._next()) is not None:
-            path = entry.path[len(_prefix(self.source.path)) :]
+            path = entry.path[self.source_prefix_length :]
             known = self.surplus.pop(path, None)
             if self.rules.is_difference and known is not None and await self._is_there(entry, known, path):
-                self.report = replace(self.report, skipped=self.report.skipped + 1)
+                self.skipped += 1
                 self.rules.note("skip", path, entry.size)
             else:
                 await self._copy(entry, path)
 
     async def _next(self) -> Entry | None:
-        async with self.lock:
-            while not self.has_ended:
-                try:
-                    entry = await self.lister.next()
-                except Error as error:
-                    self.failures.append(error)
-                    entry = None
-                if entry is None:
-                    self.has_ended = True
-                    break
-                self.is_empty = self.is_empty and entry.path == "/"  # which every operator has
-                if not entry.is_dir and self._is_chosen(entry):  # a copy says what is wrong with a broken link or FIFO
-                    return entry
+        while (entry := await self._next_of_listing()) is not None:
+            self.is_empty = self.is_empty and entry.path == "/"  # which every operator has
+            if not entry.is_dir and self._is_chosen(entry):  # a copy says what is wrong with a broken link or FIFO
+                return entry
         return None
 
+    async def _next_of_listing(self) -> Entry | None:
+        while not self.has_ended and not self.entries:
+            async with self.lock:
+                if not self.has_ended and not self.entries:
+                    await self._turn_page()
+        return None if self.has_ended else self.entries.popleft()
+
+    async def _turn_page(self) -> None:
+        try:
+            page = await self.lister.next_page()
+        except Error as error:
+            self.failures.append(error)
+            page = None
+        if page is None:
+            self.has_ended = True
+        else:
+            self.entries.extend(page)
+
     def _is_chosen(self, entry: Entry) -> bool:
-        path = entry.path[len(_prefix(self.source.path)) :]
+        path = entry.path[self.source_prefix_length :]
         if not self.rules.accepts(path):
             return False
         is_chosen = self.rules.chooses(entry)
@@ -287,38 +314,36 @@ class _Transfer:
         if entry.size != known.content_length:
             return False
         try:
-            return await have_same_content(replace(self.source, path=entry.path), self._target(path))
+            return await have_same_content(replace(self.source, path=entry.path), self._there(path))
         except Error:
             return False
 
     async def _copy(self, entry: Entry, path: str) -> None:
         meter = self.rules.meter.of(entry.path, entry.size)
-        target = self._target(path)
+        target = self.target_prefix + path
         try:
-            _check_name(path, target)
+            if self.is_into_directories:
+                _check_name(path)
             is_complete = self.rules.is_dry or await self._copy_one(entry, target, meter)
         except Error as error:
             error.of_call("copy_to", scheme=self.source.accessor.info.scheme, path=entry.path)
             error.path = entry.path  # an error of the target has the path there
-            error.add_context(target=target.path)
+            error.add_context(target=target)
             self.failures.append(error)
             self.rules.note("fail", path, entry.size, error)
             return
         meter.complete(entry.size if is_complete else None)
-        copied = self.report.copied_bytes + meter.done
-        self.report = replace(self.report, copied=self.report.copied + 1, copied_bytes=copied)
+        self.copied += 1
+        self.copied_bytes += meter.done
         self.rules.note("copy", path, meter.done)
 
-    async def _copy_one(self, entry: Entry, target: Side, meter: FileMeter) -> bool:
+    async def _copy_one(self, entry: Entry, target: str, meter: FileMeter) -> bool:
         """Copies a file. Returns whether it was copied as a whole, so that no piece was noted."""
-        args = self.rules.copying
-        if entry.size is not None:
-            args = replace(args, source_content_length_hint=entry.size)
-        made = await copy_between(replace(self.source, path=entry.path), target, args, meter.add)
+        made = await self.copier.copy_listed(entry.path, target, entry.size, meter.add)
         return made.is_server_side
 
-    def _target(self, path: str) -> Side:
-        return replace(self.target, path=_prefix(self.target.path) + path)
+    def _there(self, path: str) -> Side:
+        return replace(self.target, path=self.target_prefix + path)
 
 
 async def _check_options(target: Side, rules: Rules) -> None:
@@ -350,9 +375,10 @@ async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
     await _check_options(target, rules)
     surplus = await _index(target, rules) if rules.is_difference or rules.is_mirror else {}
     runtime = source.context.runtime
+    copier = Copier(source.stack, target.stack, rules.copying)
     workers: Window[None] = runtime.window(rules.concurrent)
     async with await _lister(source) as lister:
-        transfer = _Transfer(source, target, rules, lister, runtime.lock(), surplus)
+        transfer = _Transfer(source, target, rules, lister, runtime.lock(), surplus, copier)
         try:
             for _ in range(rules.concurrent):
                 workers.spawn(transfer.work)
@@ -429,10 +455,8 @@ def _check_apart(source: Side, target: Side, *, is_mirror: bool) -> None:
         raise InvalidInput("the source is in the target, so `delete` would delete the source")
 
 
-def _check_name(path: str, target: Side) -> None:
+def _check_name(path: str) -> None:
     """Refuses a key that a file system would take for another name, so that two objects would become one file."""
-    if not target.accessor.info.native_capability.create_dir:
-        return
     odd = next((name for name in path.split("/") if name in _NOT_FILES), None)
     if odd is not None:
         raise InvalidInput(
