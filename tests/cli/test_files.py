@@ -386,7 +386,7 @@ def test_a_failed_file_of_a_tree_has_the_name_that_the_user_writes(here: Path) -
     os.symlink("d", here / "link")  # noqa: PTH211
     done = run("cp", "-r", "link", "copy", cwd=here)
     assert done.code == 4
-    assert done.err.startswith("entrepot: cp: link/sub/out: a symbolic link leads out of the root\n")
+    assert done.err.startswith("entrepot: cp: link/sub/out: a symbolic link leads out of the root (--follow")
     assert files(here / "copy") == {"a.txt": "one\ntwo\n", "sub/b c.txt": "three\n"}
 
 
@@ -478,3 +478,54 @@ def test_a_database_is_a_place_with_paths_and_options(here: Path) -> None:
     assert run("cat", "-o", "table=t", f"{base}/in/sub/b c.txt", cwd=here).out == "three\n"
     missing = run("ls", f"sqlite://{here}/", cwd=here)
     assert (missing.code, "must be the path of a file" in missing.err) == (2, True)
+
+
+@pytest.fixture
+def linked(here: Path) -> Path:
+    """`t` has a file, and links: out of it, to directories, in a circle, and to nothing."""
+    (here / "t").mkdir()
+    (here / "t/own").write_text("own")
+    (here / "t/near").symlink_to("own")
+    (here / "t/out.txt").symlink_to(here / "d/a.txt")
+    (here / "t/tree").symlink_to("../d")
+    (here / "t/whole").symlink_to(here / "d/sub")
+    return here
+
+
+def test_links_of_a_tree_are_followed_where_it_is_asked_for(linked: Path) -> None:
+    default = run("cp", "-r", "t", "some", cwd=linked)
+    assert (default.code, files(linked / "some")) == (4, {"own": "own", "near": "own"})
+    assert set(default.err.splitlines()[:-1]) == {
+        f"entrepot: cp: t/{name}: a symbolic link leads out of the root (--follow-symlinks follows it)"
+        for name in ("out.txt", "whole")
+    }
+    tree = {
+        "own": "own", "near": "own", "out.txt": "one\ntwo\n", "tree/a.txt": "one\ntwo\n", "tree/sub/b c.txt": "three\n",
+        "whole/b c.txt": "three\n",
+    }  # fmt: skip
+    assert run("cp", "-r", "--follow-symlinks", "t", "all", cwd=linked).code == 0
+    assert files(linked / "all") == tree
+    assert run("sync", "--follow-symlinks", "t", "all", cwd=linked).out == ""
+    listed = run("ls", "-r", "--follow-symlinks", "t", cwd=linked).lines
+    assert {line for line in listed if not line.endswith("/")} == set(tree)
+    assert run("cp", "--follow-symlinks", "t/out.txt", "one", cwd=linked).code == 0
+    assert (linked / "one").read_text() == "one\ntwo\n"
+    refused = run("cp", "-r", "--follow-symlinks", "t/tree", "d/sub/new", cwd=linked)
+    assert (refused.code, "one of the directories is in the other" in refused.err) == (2, True)
+
+
+def test_links_in_a_circle_end_and_fail_and_the_others_go_on(linked: Path) -> None:
+    (linked / "t/up").symlink_to("..")
+    (linked / "t/self").symlink_to(".")
+    (linked / "t/none").symlink_to("nowhere")
+    (linked / "t/eternal").symlink_to("eternal")
+    done = run("cp", "-r", "--follow-symlinks", "--exclude", "up/**", "t", "all", cwd=linked)
+    assert done.code == 1
+    assert "entrepot: cp: t/self: a symbolic link leads back to a directory that it is in\n" in done.err
+    assert {line.split(": ")[2] for line in done.err.splitlines()[:-1]} == {"t/self", "t/none", "t/eternal"}
+    assert len(files(linked / "all")) == 6
+    inside = run("cp", "-r", "--follow-symlinks", "t", "all", cwd=linked)
+    assert "entrepot: cp: t/up/all: a symbolic link leads to the target of the copies\n" in inside.err
+    assert {name.split("/")[1] for name in files(linked / "all") if name.startswith("up/")} == {"d"}
+    up = run("ls", "-r", "--follow-symlinks", "t/up", cwd=linked)
+    assert (up.code, "t/own" in up.lines, "t/up" in up.lines) == (0, True, True)

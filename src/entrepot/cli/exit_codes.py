@@ -26,6 +26,9 @@ TEMPORARY: Final = 5
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
 
+_FOLLOWING: Final = frozenset({"cp", "sync"})
+"""Verbs that read what symbolic links lead to, and have an option to follow them wherever they lead."""
+
 _NEXT_STEPS: Final[dict[type[Error], str]] = {
     PermissionDenied: "check the credentials: -o key=value, the environment, or --profile",
     ConfigInvalid: "set a value with -o key=value, or in the configuration file",
@@ -73,11 +76,16 @@ def line_of(verb: str, place: str, error: BaseException, *, joined: bool = False
         step = "in a key . and .. are names, which many stores refuse: write the key that you mean"
     step = step or next((text for kind, text in _NEXT_STEPS.items() if isinstance(error, kind)), None)
     if isinstance(error, PermissionDenied) and error.scheme == "fs":
-        step = None  # files have no credentials
+        step = _step_of_file(verb, error)  # files have no credentials
     if step is None and code_of(error) == TEMPORARY:
         step = "try again"
     where = f"{place}: " if place else ""
     return one_line(f"entrepot: {verb}: {where}{message}{f' ({step})' if step else ''}")
+
+
+def _step_of_file(verb: str, error: PermissionDenied) -> str | None:
+    is_link = "symbolic link" in error.message
+    return "--follow-symlinks follows it" if is_link and verb in _FOLLOWING else None
 
 
 def _has_dots(path: str | None) -> bool:

@@ -26,6 +26,12 @@ _BOUNDS: Final = (
 )
 
 
+FOLLOW: Final = click.option(
+    "--follow-symlinks", "follows_links", is_flag=True,
+    help="Follow local symbolic links wherever they lead, also to directories.",
+)  # fmt: skip
+
+
 def with_bounds(function: Any) -> Any:
     """Gives a verb the options that choose files by size and age."""
     for option in reversed(_BOUNDS):

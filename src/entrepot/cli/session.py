@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from entrepot.services.registry import service_class
 from .configuration import Remotes, default_path
 from .exit_codes import DONE, USAGE, code_of, line_of, worst
 from .output import Output, warn
-from .places import Place, Places, without_secrets
+from .places import Place, Places, is_standard, without_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ class Session:
         self._operators: dict[str, Operator] = {}
         self._unused = set(settings.values)
         self._joined: set[str] = set()
+        self._followed: frozenset[str] = frozenset()
+        self._target_of_links: str | None = None
         self._remotes = Remotes(settings.config or default_path(), is_required=settings.config is not None)
         self._places = Places(self._open_uri, self._open_remote)
 
@@ -87,11 +89,24 @@ class Session:
         """
         try:
             place = self._places.find(word)
+            if word in self._followed and place.is_local:
+                place = replace(place, operator=self._following(place.operator.info.root))
         except Error as error:
             raise NotUsable(line_of(self.verb, _shown(word), error)) from error
         if "//" in word.partition("://")[2].partition("::")[0] and not place.is_local:
             self._joined.add(place.name)
         return place
+
+    def follow_links(self, words: Iterable[str], target: str | None = None) -> None:
+        """Lets local places of some words follow symbolic links wherever they lead. Places found later do so.
+
+        Arguments:
+            words: the words.
+            target: the word of the place of the copies, which is not entered by a link; None if there are none.
+        """
+        place = None if target is None or is_standard(target) else self.find(target)
+        self._target_of_links = place.local_path() if place is not None and place.is_local else None
+        self._followed = frozenset(words)
 
     def check_values(self) -> None:
         """Refuses a value of `-o` that no storage of the command knows.
@@ -142,6 +157,16 @@ class Session:
         self._unused -= values.keys()
         return self._opened(uri, uri, values)
 
+    def _following(self, root: str) -> Operator:
+        """The operator of a local directory whose links may lead anywhere."""
+        from .following import FollowLinksLayer
+
+        key = f"links in {root}"
+        if key not in self._operators:
+            operator = Operator.from_uri("fs:///").layer(FollowLinksLayer(root, self._target_of_links))
+            self._operators[key] = self._with_limits(operator)
+        return self._operators[key]
+
     def _open_remote(self, name: str) -> Operator | None:
         table = self._remotes.get(name)
         if table is None:
@@ -154,9 +179,12 @@ class Session:
             operator = Operator.from_uri(uri, resilient=self.settings.retries is None, **values)
             if self.guesses_types and operator.info.capability.write_with_content_type:
                 operator = _guessing(operator)
-            has_limits = self.settings.retries is not None or self.settings.bandwidth is not None
-            self._operators[key] = _limited(operator, self.settings) if has_limits else operator
+            self._operators[key] = self._with_limits(operator)
         return self._operators[key]
+
+    def _with_limits(self, operator: Operator) -> Operator:
+        has_limits = self.settings.retries is not None or self.settings.bandwidth is not None
+        return _limited(operator, self.settings) if has_limits else operator
 
 
 def _shown(word: str) -> str:

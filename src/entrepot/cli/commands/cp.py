@@ -12,7 +12,7 @@ from entrepot.cli.clustered import copy_clustered
 from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of_metadata
 from entrepot.cli.places import Place, is_standard
-from entrepot.cli.selection import expanded
+from entrepot.cli.selection import FOLLOW, expanded
 from entrepot.cli.session import Session
 from entrepot.cli.standard_input import blocks_of_input
 from entrepot.cli.streams import write_object
@@ -35,6 +35,7 @@ from entrepot.cli.verb import verb
 @click.option("-r", "-R", "--recursive", "is_recursive", is_flag=True, help="Copy what is in a directory.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted copy: what the target has is not copied again.")
 @click.option("--cluster", metavar="ADDRESS", help="With -r: copy by the workers of a cluster of Dask (tcp://...).")
+@FOLLOW
 @click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
 @with_tree_options
 @with_file_options
@@ -60,6 +61,10 @@ async def command(
     if not is_recursive:
         check_for_files(options, has_checksum=True)
     keywords = file_keywords(options, options["chunk"])
+    if options["follows_links"]:
+        if cluster is not None:
+            raise click.UsageError("--follow-symlinks does not go with --cluster")
+        session.follow_links(sources, target)
     if cluster is not None:
         await _by_cluster(session, cluster, sources, target, options, is_recursive=is_recursive)
         return

@@ -11,7 +11,7 @@ from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of, shown_time
 from entrepot.cli.places import Place
 from entrepot.cli.quantities import human_size
-from entrepot.cli.selection import described, expanded
+from entrepot.cli.selection import FOLLOW, described, expanded
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
 
@@ -21,18 +21,28 @@ from entrepot.cli.verb import verb
 @click.option("-l", "--long", "is_long", is_flag=True, help="With sizes and times.")
 @click.option("-h", "--human", "is_human", is_flag=True, help="Sizes in KiB, MiB ... Implies -l.")
 @click.option("-r", "-R", "--recursive", "is_recursive", is_flag=True, help="With everything below.")
+@FOLLOW
 @click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
 async def command(
-    session: Session, words: tuple[str, ...], is_long: bool, is_human: bool, is_recursive: bool, is_raw: bool
+    session: Session,
+    words: tuple[str, ...],
+    is_long: bool,
+    is_human: bool,
+    is_recursive: bool,
+    follows_links: bool,
+    is_raw: bool,
 ) -> None:
     """List directories: one entry a line, directories with a slash at the end.
 
     A place that is no directory lists itself. Without a place, the current directory is listed. In the directories that
     a wildcard matches, entries are named with their directory.
     """
+    words = words or (".",)
+    if follows_links:
+        session.follow_links(words)
     show = _Long(session, is_human=is_human) if is_long or is_human else _Short(session)
     is_matched = not is_raw and any(session.find(word).is_pattern for word in words)
-    async with aclosing(expanded(session, words or (".",), is_raw=is_raw, directories=True)) as places:
+    async with aclosing(expanded(session, words, is_raw=is_raw, directories=True)) as places:
         async for place in places:
             try:
                 await _list(place, show, is_recursive=is_recursive, is_matched=is_matched)

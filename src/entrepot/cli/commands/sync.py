@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from entrepot.cli.completion import PLACE
+from entrepot.cli.selection import FOLLOW
 from entrepot.cli.session import Session
 from entrepot.cli.transfer import Transfer, TreeRules, file_keywords, with_content_options, with_tree_options
 from entrepot.cli.verb import verb
@@ -16,9 +17,12 @@ from entrepot.cli.verb import verb
 @click.argument("source", type=PLACE, metavar="SOURCE")
 @click.argument("target", type=PLACE, metavar="TARGET")
 @click.option("--delete", is_flag=True, help="Delete the files of TARGET that SOURCE lacks. Try it with --dry-run.")
+@FOLLOW
 @with_tree_options
 @with_content_options
-async def command(session: Session, source: str, target: str, delete: bool, **options: Any) -> None:
+async def command(
+    session: Session, source: str, target: str, delete: bool, follows_links: bool, **options: Any
+) -> None:
     """Copy the files of SOURCE that TARGET does not have yet.
 
     By default a file is the same if it has the same size, and is no older at the target or has the same MD5 as its
@@ -26,6 +30,8 @@ async def command(session: Session, source: str, target: str, delete: bool, **op
     deleted.
     """
     session.guesses_types = not options["no_guess_mime_type"]
+    if follows_links:
+        session.follow_links([source], target)
     here, there = session.find(source).as_directory(), session.find(target).as_directory()
     rules = TreeRules(options, skips_same=True, copy_options=file_keywords(options, options["chunk"]))
     session.check_values()
