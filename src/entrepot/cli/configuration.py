@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -59,6 +58,8 @@ class Remotes:
         return None if table is None else self._values(name, table)
 
     def _read(self) -> Mapping[str, Any]:
+        import tomllib  # few commands name a remote
+
         try:
             content = tomllib.loads(self._path.read_text("utf-8"))
         except FileNotFoundError:
