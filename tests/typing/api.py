@@ -89,6 +89,7 @@ async def files(op: Operator) -> None:
 
 def operators() -> None:
     assert_type(Operator(Fs("/data")), Operator)
+    assert_type(Fs(Path("/data"), fsync=True).root, str)
     assert_type(Operator(Memory(root="/a"), layers=(ErrorContextLayer(),), context=Context()), Operator)
     assert_type(Operator(Http("https://example.org", token=None)), Operator)
     assert_type(Operator(S3(bucket="b", region="r", access_key_id="k", secret_access_key="s")), Operator)

@@ -3,7 +3,9 @@
 import csv
 import gzip
 import io
+import json
 import pickle
+import tarfile
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from types import TracebackType
@@ -82,12 +84,32 @@ def files(op: BlockingOperator, mode: str) -> None:
     assert_type(op.open("a").readline(), str)
     assert_type(op.open("a", "w").write(""), int)
     buffered: io.BufferedReader = op.open("a", "rb")
-    zipfile.ZipFile(op.open("a", "wb"), "w").writestr("b", b"")
     csv.writer(op.open("a", "w"))
     pickle.load(op.open("a", "rb"))
     assert_type(gzip.GzipFile(fileobj=op.open("a", "rb")), gzip.GzipFile)
     for file in (binary, text, written, lines, raw, buffered):
         file.close()
+
+
+def archives(op: BlockingOperator) -> None:
+    """As the documentation shows them."""
+    with op.open("a", "wb") as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("b", b"")
+    with op.open("a", "rb") as stored, zipfile.ZipFile(stored) as archive:
+        assert_type(archive.read("b"), bytes)
+    with op.open("a", "wb") as file, gzip.open(file, "wt") as text:
+        json.dump([1], text)
+    with op.open("a", "wb") as file, io.TextIOWrapper(file) as text:
+        print("a", file=text)
+    with op.open("a", "wb") as file, tarfile.open(fileobj=file, mode="w") as members:
+        members.add("b")
+    with op.open("a", "rb") as stored, tarfile.open(fileobj=stored) as members:
+        assert_type(members.getnames(), list[str])
+    with op.open("a", "w") as lines:
+        print("a", file=lines)
+        json.dump([1], lines)
+    with op.open("a") as lines_again:
+        assert_type(list(lines_again), list[str])
 
 
 def no_files(op: BlockingOperator) -> None:

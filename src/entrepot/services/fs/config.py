@@ -2,7 +2,7 @@
 
 import os  # and not pathlib, which would double the time that building takes
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
@@ -40,6 +40,15 @@ class Fs(ServiceConfig):
     root: str
     fsync: bool = False
     abandoned_after: int = 86_400
+
+    if TYPE_CHECKING:  # a path is taken and becomes text (`ServiceConfig`), which a field has no type for
+
+        def __init__(
+            self,
+            root: str | os.PathLike[str],
+            fsync: bool = False,  # noqa: FBT002 - as the field is
+            abandoned_after: int = 86_400,
+        ) -> None: ...
 
     def validate(self) -> None:
         if self.abandoned_after < 0:
