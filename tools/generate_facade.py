@@ -261,6 +261,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from entrepot.types import Entry, Metadata, PresignedRequest
 
 from .future import Entered, Future
+from .iterate import ByAsyncFor
 from .options import Path, UncheckedRange
 
 if TYPE_CHECKING:
@@ -373,7 +374,8 @@ def _builders(operation: str, options: list[Option], style: Style) -> Iterator[s
         with_ = "entered with `async with`" if style is ASYNC else "entered with `with`"
         ways = f"{with_}, or iterated by {item}" if item else f"or {with_}"
         doc = style.opened_doc.format(method=OPENS[operation].lower(), ways=ways)
-        bases = f"{steps}[{opened}], {style.entered}[{opened}]"
+        iterated = ", ByAsyncFor" if item and style is ASYNC else ""
+        bases = f"{steps}[{opened}], {style.entered}[{opened}]{iterated}"
         yield _builder(style, OPENS[operation], bases, doc) + style.each.get(operation, "")
     for copier in _copier(operation):
         doc = style.doc.format(method=copier, result="returns the `Copied`")

@@ -2,6 +2,7 @@
 
 import gc
 import warnings
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,6 +64,16 @@ async def test_the_warning_points_at_the_line_that_dropped_it(op: Operator) -> N
         op.reader("a/b")
     line = test_the_warning_points_at_the_line_that_dropped_it.__code__.co_firstlineno
     assert [(warning.filename, warning.lineno - line) for warning in caught] == [(__file__, 2), (__file__, 3)]
+
+
+@pytest.mark.filterwarnings("ignore:.*was never (awaited|run)")
+async def test_a_for_without_async_says_what_is_missing(op: Operator) -> None:
+    async with op.reader("a/b") as reader, op.lister("/") as lister, op.open("a/b") as file:
+        for each in (op.reader("a/b"), op.lister_with("/"), op.glob("*"), reader, lister, file):
+            with pytest.raises(TypeError, match="iterated with `async for`, not with `for`"):
+                for _ in each:  # type: ignore[attr-defined]
+                    pass
+            assert not isinstance(each, Iterable), "libraries would iterate it, instead of as an AsyncIterable"
 
 
 @pytest.mark.filterwarnings("ignore:.*was never (awaited|run)")

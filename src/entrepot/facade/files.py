@@ -22,6 +22,7 @@ from entrepot.raw.oio.read.seek import seek_target
 from .buffers import required_buffer, writable_bytes
 from .exclusive import refuse_pickling
 from .file_mode import already_exists
+from .iterate import ByAsyncFor
 from .reader import Reader
 from .writer import Writer
 
@@ -38,7 +39,7 @@ WRITE_BUFFER: Final = 256 * 1024
 """The default size of the buffer of a file that is written, in bytes."""
 
 
-class AsyncFile(Generic[T]):
+class AsyncFile(ByAsyncFor, Generic[T]):
     """The base of files: the methods that all share, and refusals of the methods that a mode excludes.
 
     A method of a closed file raises `ValueError`, and one that the mode excludes `Unsupported`, which is an

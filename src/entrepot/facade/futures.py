@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from entrepot.types import Entry, Metadata, PresignedRequest
 
 from .future import Entered, Future
+from .iterate import ByAsyncFor
 from .options import Path, UncheckedRange
 
 if TYPE_CHECKING:
@@ -405,7 +406,7 @@ class FutureRead(_Read[bytes]):
     """`read`, described step by step. Awaiting it returns the bytes."""
 
 
-class FutureReader(_Read["Reader"], Entered["Reader"]):
+class FutureReader(_Read["Reader"], Entered["Reader"], ByAsyncFor):
     """`reader`, described step by step. It can be awaited, entered with `async with`, or iterated by chunks."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -442,7 +443,7 @@ class FutureList(_List[list[Entry]]):
     """`list`, described step by step. Awaiting it returns the entries."""
 
 
-class FutureLister(_List["Lister"], Entered["Lister"]):
+class FutureLister(_List["Lister"], Entered["Lister"], ByAsyncFor):
     """`lister`, described step by step. It can be awaited, entered with `async with`, or iterated by entries."""
 
     async def __aiter__(self) -> AsyncIterator[Entry]:

@@ -23,6 +23,7 @@ from entrepot.types import Entry
 from entrepot.types.shown import shown
 
 from .future import Entered
+from .iterate import ByAsyncFor
 from .lister import Lister
 
 Patterns = str | Iterable[str]
@@ -40,7 +41,7 @@ _COMPILED: Final = 256
 """The most expressions that are kept. Patterns may come from users without end."""
 
 
-class FutureGlob(Entered[Lister]):
+class FutureGlob(Entered[Lister], ByAsyncFor):
     """`glob`, not made yet. It can be awaited, entered with `async with`, or iterated by entries."""
 
     async def __aiter__(self) -> AsyncIterator[Entry]:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable
 from types import AsyncGeneratorType, GeneratorType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 T = TypeVar("T")
+
+
+class ByAsyncFor:
+    """The base of objects that `async for` iterates. A `for` without `async` raises a `TypeError` that says so."""
+
+    if not TYPE_CHECKING:  # it is an error for type checkers already
+
+        def __getitem__(self, index: object) -> NoReturn:  # `for` calls it; `__iter__` would make an `Iterable`
+            raise TypeError(f"{self!r} is iterated with `async for`, not with `for`")
 
 
 async def iterate(source: Iterable[T] | AsyncIterable[T]) -> AsyncGenerator[T, None]:

@@ -9,12 +9,13 @@ from entrepot.raw import Context, oio
 from entrepot.types import Entry
 
 from .exclusive import Exclusive, Opened
+from .iterate import ByAsyncFor
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime, Window
 
 
-class Lister(Opened):
+class Lister(Opened, ByAsyncFor):
     """Iterates the entries of a listing. Made by `Operator.lister`; opening it does no I/O.
 
     One page is in memory while the next one is fetched. After a temporary error, a timeout or a cancellation the same

@@ -18,6 +18,7 @@ from entrepot.types.shown import shown
 
 from .buffers import writable_bytes
 from .exclusive import Exclusive, Opened
+from .iterate import ByAsyncFor
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -40,7 +41,7 @@ async def open_body(context: Context, pinned: PinnedRange, args: OpRead) -> tupl
     return pinned.response, oio.ChunkedReader(pinned, args, context.runtime.window)
 
 
-class Reader(Opened):
+class Reader(Opened, ByAsyncFor):
     """Reads an object, or a range of it, from a position on. Made by `Operator.reader`.
 
     Opening a reader does no I/O; errors such as `NotFound` are raised by its first use. Positions are bytes from the
