@@ -77,6 +77,23 @@ async def test_a_for_without_async_says_what_is_missing(op: Operator) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*was never (awaited|run)")
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda op: op.write("c", op.read("a/b")),
+        lambda op: op.write("c", op.read_with("a/b")),
+        lambda op: op.write("c", [op.read("a/b")]),
+        lambda op: op.write_text("c", op.read_text("a/b")),
+        lambda op: op.delete_many(op.list("a/")),
+        lambda op: op.stat_many(op.list("a/")),
+    ],
+)
+async def test_an_argument_that_was_not_awaited_is_named(op: Operator, call: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"not (coroutine|FutureRead); await it first"):
+        await call(op)
+
+
+@pytest.mark.filterwarnings("ignore:.*was never (awaited|run)")
 async def test_the_result_is_missed_by_name(op: Operator) -> None:
     with pytest.raises(AttributeError, match=r"`async with op\.reader\(\.\.\.\) as opened:`, or `opened = await op"):
         _ = op.reader("a/b").read

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from entrepot.errors import InvalidInput
+from entrepot.types.shown import shown_type
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -83,7 +84,7 @@ def required_buffer(data: object, hint_for_text: str = "; encode it first") -> B
     buffer = buffer_of(data)
     if buffer is None:
         hint = hint_for_text if isinstance(data, str) else ""
-        raise InvalidInput(f"data is bytes, not {type(data).__name__}{hint}")
+        raise InvalidInput(f"data is bytes, not {shown_type(data)}{hint}")
     return buffer
 
 

@@ -12,6 +12,7 @@ from entrepot.errors import DeletionsFailed, Error, InvalidInput
 from entrepot.raw import DEFAULT_DELETE, Accessor, Context, OpDelete, get_parent, is_dir_path, normalize_path, oio
 from entrepot.raw.oio.delete.deletions import Deletion, make_deletions
 from entrepot.types import Entry
+from entrepot.types.shown import shown_type
 
 from .iterate import iterate
 from .options import Path
@@ -68,7 +69,7 @@ def check_targets(targets: Any) -> None:
         InvalidInput: it is a single target, or a target is invalid.
     """
     if isinstance(targets, str | os.PathLike | Entry | Mapping) or not isinstance(targets, Iterable | AsyncIterable):
-        raise InvalidInput(f"many paths or entries are needed, in an iterable, not {type(targets).__name__}")
+        raise InvalidInput(f"many paths or entries are needed, in an iterable, not {shown_type(targets)}")
     if isinstance(targets, Sequence):
         for target in targets:
             _deletion_of(target)

@@ -13,6 +13,7 @@ from entrepot.raw.config import parse_uri
 from entrepot.raw.layer import warn_of_order
 from entrepot.services.registry import service_class
 from entrepot.types import Metadata, PresignedRequest
+from entrepot.types.shown import shown_type
 
 from .deleting import Targets
 from .futures import (
@@ -397,7 +398,7 @@ class Operator(Operations):
             UnicodeEncodeError: the text has characters that the encoding lacks.
         """
         if not isinstance(text, str):
-            raise InvalidInput(f"text must be str, not {type(text).__name__}").of_call(
+            raise InvalidInput(f"text must be str, not {shown_type(text)}").of_call(
                 "write_text", scheme=self.info.scheme, path=shown_path(path)
             )
         return await self.write(path, text.encode(encoding, errors), **options)

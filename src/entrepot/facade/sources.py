@@ -20,6 +20,7 @@ from entrepot.raw import OpWrite
 from entrepot.raw.os_errors import translate_os_errors
 from entrepot.raw.runtime import Runtime
 from entrepot.types import Capability
+from entrepot.types.shown import shown_type
 
 from .buffers import Bytes, buffer_of, required_buffer
 from .iterate import is_used_up, iterate
@@ -218,6 +219,6 @@ def _check_iterable(data: Any) -> None:
     if isinstance(data, str):
         raise InvalidInput("data is bytes, not str; encode it first")
     if isinstance(data, Mapping | AbstractSet) or not isinstance(data, Iterable | AsyncIterable):
-        raise InvalidInput(f"data is bytes, a file, or an iterator of bytes, not {type(data).__name__}")
+        raise InvalidInput(f"data is bytes, a file, or an iterator of bytes, not {shown_type(data)}")
     if is_used_up(data):
         raise InvalidInput("the generator has ended; pass a new one to repeat a write")

@@ -18,6 +18,7 @@ from typing import Final, cast
 from entrepot.errors import Unsupported
 from entrepot.raw.oio.read.api import WHOLE
 from entrepot.raw.oio.read.read_ahead import START
+from entrepot.types.shown import shown_type
 
 from .file_mode import FileMode
 from .files import AsyncFile, BinaryReader, BinaryWriter
@@ -244,7 +245,7 @@ class TextWriter(_Text):
     async def write(self, data: str) -> int:
         self._check_open()
         if not isinstance(data, str):
-            raise TypeError(f"a text file takes str, not {type(data).__name__}")
+            raise TypeError(f"a text file takes str, not {shown_type(data)}")
         text = data if self._end_of_line == "\n" else data.replace("\n", self._end_of_line)
         state = self._encoder.getstate()
         encoded = self._encoder.encode(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from typing import Final
 
 _NAME: Final = re.compile("[A-Za-z_]{1,40}")
@@ -23,3 +24,8 @@ def shown(value: object) -> str:
 def shown_name(name: object) -> str:
     """Returns an unknown name if it looks like a name. Other text may be a secret in the wrong place."""
     return repr(name) if isinstance(name, str) and _NAME.fullmatch(name) else "of this name"
+
+
+def shown_type(value: object) -> str:
+    """Returns the name of the type of a wrong value; of one that only needs `await`, with that."""
+    return f"{type(value).__name__}{'; await it first' if isinstance(value, Awaitable) else ''}"
