@@ -38,10 +38,11 @@ from entrepot.raw.http.wire.framing import MalformedResponse
 from entrepot.raw.http.wire.sockets import readability, receive, unacknowledged
 
 from .breaks import GIVEN_UP, LOST, RESET, Break, of_end, of_malformed
+from .direct import DirectSocket
 from .stream import ResponseStream
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
 BUFFER: Final = 256 * 1024
 """How many bytes of content may wait to be read before receiving is resumed; it is paused at twice that."""
@@ -91,11 +92,13 @@ class Connection(asyncio.BufferedProtocol):
         "_handed",
         "_is_lost",
         "_is_paused",
+        "_is_selected",
         "_is_tls",
         "_is_writing_paused",
         "_owner",
         "_poll",
         "_scratch",
+        "_send_error",
         "_stream",
         "_taken",
         "_target",
@@ -117,7 +120,9 @@ class Connection(asyncio.BufferedProtocol):
         self._poll: select.poll | None = None
         self._closed: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
+        self._send_error: OSError | None = None
         self._handed = self._taken = 0
+        self._is_selected = isinstance(owner.loop, asyncio.SelectorEventLoop)
         self._is_lost = self._is_paused = self._is_tls = self._is_writing_paused = False
         self._wire = None
         self.active_at = 0.0
@@ -159,8 +164,9 @@ class Connection(asyncio.BufferedProtocol):
         self._wake_sender()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        exc = exc or self._send_error
         stream = self._stream
-        if stream is not None and exc is not None and self._handed and stream.head is None:
+        if stream is not None and exc is not None and (self._handed or self._send_error) and stream.head is None:
             self._receive_rest()
         self._is_lost = True
         self._wake_sender()
@@ -288,8 +294,7 @@ class Connection(asyncio.BufferedProtocol):
         Raises:
             OSError: the connection is closed.
         """
-        if self._wire.is_closing():
-            raise ConnectionResetError("the connection is closed")
+        self._check_open()
         self._wire.write(data)
 
     @property
@@ -312,6 +317,49 @@ class Connection(asyncio.BufferedProtocol):
     def _wake_sender(self) -> None:
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
+
+    @property
+    def can_send_directly(self) -> bool:
+        """Whether content can be sent by `direct_socket`, and is copied otherwise."""
+        return self._is_selected and not self._is_tls and not self._wire.get_write_buffer_size()
+
+    def direct_socket(self) -> DirectSocket:
+        """A second descriptor of the socket, to send content without a copy.
+
+        Raises:
+            OSError: the connection is closed, or there are too many open files.
+        """
+        self._check_open()
+        return DirectSocket(self._owner.loop, self._wire.get_extra_info("socket"))
+
+    def send(self, direct: DirectSocket, batch: "Sequence[memoryview]") -> int:
+        """Sends as many bytes of content as the system takes now. Returns their number.
+
+        Raises:
+            OSError: the connection is closed.
+        """
+        self._check_open()
+        sent = direct.send(batch)
+        self._handed += sent
+        return sent
+
+    async def writable(self, direct: DirectSocket) -> None:
+        """Waits until the system takes more, or the connection has ended."""
+        self._drained = self._owner.loop.create_future()
+        direct.call_when_writable(self._wake_sender)
+        try:
+            await self._drained
+        finally:
+            direct.stop_calling()
+
+    def fail_sending(self, error: OSError) -> None:
+        """Ends the connection after an error of `send`, as the event loop does after one of its own."""
+        self._send_error = error
+        self._wire.abort()
+
+    def _check_open(self) -> None:
+        if self._wire.is_closing():
+            raise ConnectionResetError("the connection is closed")
 
     def note_accepted(self) -> None:
         """Records that all content was handed to the connection and accepted by it."""

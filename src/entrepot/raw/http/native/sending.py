@@ -6,15 +6,19 @@ content before it has all of it. Before each piece the sender waits until the co
 event loop a turn, so that a response or the end of the connection is seen before more is sent. A response that is not a
 success ends the sending. An error of the sender ends the connection, and so the exchange, where the task of the request
 finds it. That task cancels the sender when it no longer waits for it.
+
+Content of more than one piece goes past the transport of the event loop where that saves copies (`direct`). The head is
+still sent by the transport, and nothing else is until the sender has ended.
 """
 
 import asyncio
 from collections.abc import Iterator, Sequence
 
 from entrepot.raw.http import failures
-from entrepot.raw.http.wire.pieces import cut
+from entrepot.raw.http.wire.pieces import PIECE, cut
 
 from .connection import Connection
+from .direct import DirectSocket, batches, without_first
 from .stream import ResponseStream
 
 
@@ -29,9 +33,17 @@ def start(
 
     The task also waits until the connection has accepted enough of it. None if there is nothing to wait for.
     """
+    left = sum(memoryview(piece).nbytes for piece in content)
+    if left > PIECE and connection.can_send_directly:
+        _note_left(stream, left)
+        connection.start(stream, head, content=0, idle_timeout=idle_timeout)
+        stream.is_uploading = True
+        if connection.can_send_directly:  # the head is sent
+            return stream.loop.create_task(_send_directly(connection, stream, content, left))
+        return stream.loop.create_task(_send_rest(connection, stream, cut(content), left))
     pieces = cut(content)
     first = next(pieces, b"")
-    left = sum(memoryview(piece).nbytes for piece in content) - len(first)
+    left -= len(first)
     _note_left(stream, left)
     connection.start(stream, b"".join((head, first)), content=len(first), idle_timeout=idle_timeout)
     if not left and not connection.is_writing_paused:
@@ -80,6 +92,50 @@ async def send_rest(
         connection.note_content(len(piece))
         connection.write(piece)
     await connection.drain()
+    connection.note_accepted()
+
+
+async def _send_directly(
+    connection: Connection, stream: ResponseStream, content: Sequence[bytes | memoryview], left: int
+) -> None:
+    """Sends content to the socket itself. An error ends the connection, as an error of the event loop does."""
+    try:
+        with connection.direct_socket() as direct:
+            await send_directly(connection, stream, direct, content, left)
+    except OSError as error:
+        connection.fail_sending(error)
+
+
+async def send_directly(
+    connection: Connection,
+    stream: ResponseStream,
+    direct: DirectSocket,
+    content: Sequence[bytes | memoryview],
+    left: int,
+) -> None:
+    """Sends content as far as the system takes it at a time, until a refusal ends it.
+
+    Before each batch the event loop has a turn, as in `send_rest`.
+
+    Arguments:
+        connection: the connection.
+        stream: the exchange.
+        direct: the socket.
+        content: the content.
+        left: how many bytes it has.
+    """
+    for whole in batches(content):
+        batch = whole
+        await _turn_of_the_loop(connection)
+        while batch:
+            if stream.is_refused:
+                return
+            sent = connection.send(direct, batch)
+            left -= sent
+            _note_left(stream, left)
+            batch = without_first(batch, sent)
+            if batch:
+                await connection.writable(direct)
     connection.note_accepted()
 
 

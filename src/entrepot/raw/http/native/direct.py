@@ -1,0 +1,98 @@
+"""Content that is sent to the socket of a connection, past the transport of the event loop.
+
+Theory of operation. The transports of asyncio copy what the system does not take at once (with Python 3.11, and once
+more with each piece that it takes later). A large upload is mostly that, since a socket takes a few MiB. So the
+content goes to the system in views of the caller's memory, as much at a time as the system takes.
+
+The event loop lets nobody else wait for a descriptor that it watches, so a duplicate of the socket is sent to and
+waited for. It is closed when the sender ends, in whatever way; until then the connection stays open, even if the event
+loop closes its own descriptor. `Connection.connection_lost` wakes the sender.
+
+Only a connection without TLS, on a selector loop, whose transport has nothing left to send, is used in this way.
+uvloop's transports copy nothing, and those of Windows need overlapped I/O.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Final, Self
+
+MOST: Final = 4 * 1024 * 1024
+"""The most bytes of one call of the system. A socket rarely takes more, and the event loop waits for the call."""
+
+_MOST_VIEWS: Final = 1024
+"""The most views of one call: the limit of Linux."""
+
+
+def batches(content: Sequence[bytes | memoryview]) -> Iterator[list[memoryview]]:
+    """Cuts content into the views of each call, without a copy."""
+    batch: list[memoryview] = []
+    size = 0
+    for view in _views(content):
+        if batch and (size + len(view) > MOST or len(batch) == _MOST_VIEWS):
+            yield batch
+            batch, size = [], 0
+        batch.append(view)
+        size += len(view)
+    if batch:
+        yield batch
+
+
+def _views(content: Sequence[bytes | memoryview]) -> Iterator[memoryview]:
+    for part in content:
+        view = memoryview(part).cast("B")
+        for start in range(0, len(view), MOST):
+            yield view[start : start + MOST]
+
+
+def without_first(batch: Sequence[memoryview], size: int) -> list[memoryview]:
+    """The views without their first `size` bytes."""
+    for index, view in enumerate(batch):
+        if size < len(view):
+            return [view[size:], *batch[index + 1 :]]
+        size -= len(view)
+    return []
+
+
+class DirectSocket:
+    """A second descriptor of a connected socket. Use it in a `with` block.
+
+    Arguments:
+        loop: the event loop.
+        connected: the socket.
+
+    Raises:
+        OSError: the socket is closed, or there are too many open files.
+    """
+
+    __slots__ = ("_loop", "_socket")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, connected: socket.socket) -> None:
+        self._loop = loop
+        self._socket = connected.dup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.remove_writer(self._socket.fileno())
+        self._socket.close()
+
+    def send(self, batch: Sequence[memoryview]) -> int:
+        """Sends as many bytes as the system takes now. Returns their number.
+
+        Raises:
+            OSError: the connection broke.
+        """
+        with suppress(BlockingIOError, InterruptedError):
+            return self._socket.send(batch[0]) if len(batch) == 1 else self._socket.sendmsg(batch)
+        return 0
+
+    def call_when_writable(self, callback: Callable[[], object]) -> None:
+        """Calls back whenever the system takes more, or the connection broke, until `stop_calling`."""
+        self._loop.add_writer(self._socket.fileno(), callback)
+
+    def stop_calling(self) -> None:
+        """Ends `call_when_writable`."""
+        self._loop.remove_writer(self._socket.fileno())

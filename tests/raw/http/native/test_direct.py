@@ -1,0 +1,136 @@
+"""Content that goes to the socket past the transport of the event loop."""
+
+import asyncio
+import errno
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import pytest
+
+from entrepot.errors import Unexpected
+from entrepot.raw.http import HttpRequest
+from entrepot.raw.http.native import connection as connections
+from entrepot.raw.http.native.connection import Connection
+from entrepot.raw.http.native.direct import MOST, DirectSocket, batches, without_first
+from entrepot.raw.http.native.transport import NativeTransport
+from entrepot.testing.scripted_server import HOLD, ScriptedServer, whole_response
+from tests.sockets import stream_sockets
+
+LARGE = random.Random(1).randbytes(9 << 20)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[NativeTransport]:
+    made = NativeTransport(idle_timeout=5)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def store() -> Iterator[ScriptedServer]:
+    with ScriptedServer(lambda _: [whole_response(b"stored")]) as server:
+        yield server
+
+
+async def put(transport: NativeTransport, server: ScriptedServer, content: bytes | tuple[bytes, ...]) -> int:
+    response = await transport.send(HttpRequest("PUT", f"{server.endpoint}/a", (), content))
+    await response.body.close()
+    return response.status
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([], []),
+        ([0], []),
+        ([5], [[5]]),
+        ([5, 0, 6], [[5, 6]]),
+        ([MOST], [[MOST]]),
+        ([MOST + 1], [[MOST], [1]]),
+        ([1, MOST], [[1], [MOST]]),
+        ([MOST - 1, 1, 1], [[MOST - 1, 1], [1]]),
+        ([1] * 1025, [[1] * 1024, [1]]),
+    ],
+)
+def test_batches_hold_all_bytes_as_views(sizes: list[int], expected: list[list[int]]) -> None:
+    content = [LARGE[:size] for size in sizes]
+    found = list(batches(content))
+    assert [[len(view) for view in batch] for batch in found] == expected
+    assert b"".join(view for batch in found for view in batch) == b"".join(content)
+    assert all(any(view.obj is piece for piece in content) for batch in found for view in batch)
+
+
+@pytest.mark.parametrize(
+    ("size", "left"),
+    [(0, [b"abc", b"de"]), (1, [b"bc", b"de"]), (3, [b"de"]), (4, [b"e"]), (5, [])],
+)
+def test_bytes_that_were_sent_are_left_out(size: int, left: list[bytes]) -> None:
+    assert [bytes(view) for view in without_first([memoryview(b"abc"), memoryview(b"de")], size)] == left
+
+
+@pytest.mark.parametrize("size", [1 << 20, 5_000, 100_003])
+async def test_content_in_pieces_arrives_whole_however_little_the_system_takes(
+    transport: NativeTransport, store: ScriptedServer, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    taken = random.Random(2)
+    send = DirectSocket.send
+
+    def send_less(direct: DirectSocket, batch: Sequence[memoryview]) -> int:
+        if taken.random() < 0.3:
+            return 0
+        return send(direct, [view[: taken.randrange(1, 200_000)] for view in batch[:1]])
+
+    monkeypatch.setattr(DirectSocket, "send", send_less)
+    content = LARGE[:600_000]
+    pieces = tuple(content[start : start + size] for start in range(0, len(content), size))
+    for _ in range(2):
+        assert await put(transport, store, pieces) == 200
+    assert [received.content == content for received in store.requests] == [True, True]
+    assert store.connections == 1
+
+
+async def test_a_head_that_the_system_has_not_taken_goes_before_the_content(
+    transport: NativeTransport, store: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([True, False])
+    monkeypatch.setattr(Connection, "can_send_directly", property(lambda _: next(answers)))
+    assert await put(transport, store, LARGE) == 200
+    assert store.requests[0].content == LARGE
+
+
+async def test_no_descriptor_left_for_the_content_is_an_error_and_ends_the_connection(
+    transport: NativeTransport, store: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = stream_sockets()
+
+    def refuse(*_: object) -> DirectSocket:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched, pytest.raises(Unexpected, match="Too many open files") as failed:
+        patched.setattr(connections, "DirectSocket", refuse)
+        await put(transport, store, LARGE)
+    assert failed.value.is_temporary
+    assert await put(transport, store, LARGE) == 200
+    await transport.close()
+    await asyncio.to_thread(store.wait_until_left)
+    assert len(stream_sockets()) == len(before)
+
+
+async def test_a_cancelled_upload_closes_both_descriptors(transport: NativeTransport) -> None:
+    with ScriptedServer(lambda _: [HOLD], takes_content=False) as server:
+        before = stream_sockets()
+        upload = asyncio.create_task(put(transport, server, LARGE))
+        while len(stream_sockets()) < len(before) + 3:  # the server's, ours, and the second one of ours
+            await asyncio.sleep(0.001)
+        upload.cancel()
+        await asyncio.wait({upload})
+        assert upload.cancelled()
+        server.let_go()
+        await asyncio.to_thread(server.wait_until_left)
+        assert len(stream_sockets()) == len(before)
