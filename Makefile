@@ -7,7 +7,8 @@
 #   make test-pure             runs the tests of HTTP over aiohttp, without its C extension
 #   make test-aiohttp          runs the tests of HTTP over aiohttp, which is not the default
 #   make test-uvloop           runs the tests of event loops, HTTP and services on uvloop
-#   make test-consumers        runs pandas, Dask, polars, DuckDB, torch and others over entrepot
+#   make test-consumers        runs pandas, Dask, polars, DuckDB, torch and others over entrepot, and all blocks of the pages
+#   make test-migrate          runs the examples of docs/how-to/migrate.md in the other libraries and in entrepot
 #   make check    adds lint, types and import rules
 #   make behavior SERVICE=s3   runs the behaviour suite on a store of yours (docs/behavior-suite.md)
 #   make behavior-all          runs it on every server that we know how to start
@@ -32,6 +33,7 @@ JOBS ?= 2
 venv := .venv$(if $(filter-out python3,$(notdir $(PYTHON))),-$(notdir $(PYTHON)))
 bin := $(venv)/bin
 peers := .venv-bench
+migrate := .venv-migrate
 install := -m pip install --quiet --quiet --disable-pip-version-check --editable
 
 pytest := $(bin)/python -m pytest --numprocesses=$(JOBS)
@@ -102,7 +104,13 @@ test-uvloop: $(venv)/installed-test
 
 .PHONY: test-consumers
 test-consumers: $(venv)/installed-test $(venv)/installed-consumers
-	$(pytest) -m "$(shipped)" tests/integrations tests/integration/test_file_consumers.py $(ARGS)
+	ENTREPOT_TEST_ALL_BLOCKS=needs $(pytest) -m "$(shipped)" \
+		tests/integrations tests/integration/test_file_consumers.py tests/docs/test_blocks.py $(ARGS)
+
+# An environment of its own: aioboto3 and s3fs pin releases of botocore.
+.PHONY: test-migrate
+test-migrate: $(migrate)/installed
+	ENTREPOT_TEST_ALL_BLOCKS=theirs $(migrate)/bin/python -m tests.docs.run_page docs/how-to/migrate.md
 
 # Without them their tests are skipped; with ENTREPOT_TEST_ALL_SERVERS=1 they fail.
 .PHONY: servers
@@ -144,6 +152,10 @@ $(venv)/installed-%: pyproject.toml | $(bin)/python
 # The peers have an environment of their own: some pin what the tests use in other versions.
 $(peers)/installed: pyproject.toml | $(peers)/bin/python
 	$(peers)/bin/python $(install) ".[bench]"
+	touch $@
+
+$(migrate)/installed: pyproject.toml | $(migrate)/bin/python
+	$(migrate)/bin/python $(install) ".[migrate]"
 	touch $@
 
 .PRECIOUS: %/bin/python

@@ -22,7 +22,8 @@ class Block:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.page.relative_to(PROJECT)}:{self.line}"
+        page = self.page.relative_to(PROJECT) if self.page.is_relative_to(PROJECT) else self.page
+        return f"{page}:{self.line}"
 
 
 def blocks(page: Path, language: str = "python") -> list[Block]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from entrepot.testing import S3Server
 from tests.docs.markdown import PROJECT, SOURCES, Block, blocks
 from tests.docs.run_page import compiled
 from tests.strict import STRICT, warnings_of
@@ -17,9 +18,9 @@ TEXTS = [*sorted(PROJECT.glob("*.md")), *PAGES, *SERVICE_PAGES]
 README_BLOCKS = blocks(PROJECT / "README.md")
 
 
-def assert_runs_in_silence(command: list[str], folder: Path) -> str:
+def assert_runs_in_silence(command: list[str], folder: Path, **variables: str) -> str:
     """What it printed. Anything on stderr is a warning that was not expected."""
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), **variables}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=50)
     assert (done.returncode, warnings_of(done.stderr)) == (0, "")
     return done.stdout
@@ -39,8 +40,18 @@ def test_the_first_example_is_ten_lines_and_reads_what_it_wrote(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT / "docs").as_posix())
-def test_the_examples_of_a_page_run_one_after_the_other(page: Path, tmp_path: Path) -> None:
-    assert_runs_in_silence([*STRICT, "-m", "tests.docs.run_page", str(page)], tmp_path)
+def test_the_examples_of_a_page_run_one_after_the_other(page: Path, tmp_path: Path, seaweedfs_server: S3Server) -> None:
+    variables = {"ENTREPOT_TEST_PAGES_S3": seaweedfs_server.endpoint, "TQDM_DISABLE": "1"}
+    assert_runs_in_silence([*STRICT, "-m", "tests.docs.run_page", str(page)], tmp_path, **variables)
+
+
+def test_what_another_library_does_is_compared(tmp_path: Path, seaweedfs_server: S3Server) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```python theirs:json\nlength = 3\n```\n\n```python ours\nlength = 4\n```\n")
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "ENTREPOT_TEST_PAGES_S3": seaweedfs_server.endpoint}
+    command = [*STRICT, "-m", "tests.docs.run_page", str(page)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=50)
+    assert done.returncode == 1 and "page.md:2 and" in done.stderr and "differ" in done.stderr
 
 
 @pytest.mark.parametrize("page", SERVICE_PAGES, ids=lambda page: page.parent.name)

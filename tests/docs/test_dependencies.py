@@ -47,6 +47,7 @@ def test_the_extras_are_those_that_were_promised() -> None:
         "dev",
         "docs",
         "metrics",
+        "migrate",
         "peers",
         "release",
         "servers",
