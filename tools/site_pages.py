@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
+from textwrap import indent
 from types import ModuleType
 from typing import Final, NamedTuple
 
@@ -254,14 +255,24 @@ def _linked(text: str, source: str, page: str | None = None) -> str:
         return f"[{match[1]}]({where or ('' if anchor else posixpath.basename(page))}{'#' if anchor else ''}{anchor})"
 
     parts = _FENCE.split(text)
-    return "".join(
-        _plain_fence(part) if part.startswith("```") else _plain_bars(_LINK.sub(link, part)) for part in parts
-    )
+    linked = "".join(part if part.startswith("```") else _plain_bars(_LINK.sub(link, part)) for part in parts)
+    return _plain_fences(_PAIR.sub(_tabs, linked))
 
 
-def _plain_fence(block: str) -> str:
-    """A block of code without the words for our tests after its language, which Markdown would not take for one."""
-    return re.sub(r"^```(\w+)[^\n]*", r"```\1", block)
+_PAIR: Final = re.compile(
+    r"^```python theirs:\S+\n# ([^\n]+)\n(.*?)^```\n\n```python ours\n# ([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
+
+
+def _tabs(pair: re.Match[str]) -> str:
+    """Two blocks that do the same in two libraries, as two tabs with the names of the libraries."""
+    tabs = [(pair[1], pair[2]), (pair[3], pair[4])]
+    return "\n".join(f'=== "{name}"\n\n' + indent(f"```python\n{code}```\n", " " * 4) for name, code in tabs)
+
+
+def _plain_fences(text: str) -> str:
+    """A text whose blocks of code lack the words for our tests after the language, which Markdown would not take."""
+    return re.sub(r"^( *```\w+) [^\n]*", r"\1", text, flags=re.MULTILINE)
 
 
 def _plain_bars(text: str) -> str:

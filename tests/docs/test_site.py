@@ -79,7 +79,14 @@ def test_the_page_of_a_layer_has_its_section_and_what_it_wraps(name: str) -> Non
 
 def test_marks_for_our_tests_are_not_on_the_site() -> None:
     assert blocks(PROJECT / "docs" / "how-to" / "torch.md")[0].words == ("s3", "needs:torch")
-    assert [page for page, text in PAGES.items() if re.search(r"^```python \S", text, re.MULTILINE)] == []
+    assert [page for page, text in PAGES.items() if re.search(r"^ *```python \S", text, re.MULTILINE)] == []
+
+
+def test_blocks_of_two_libraries_are_tabs() -> None:
+    labels = re.findall(r'^=== "(.+)"\n\n    ```python\n', PAGES["how-to/migrate.md"], re.MULTILINE)
+    assert labels[:2] == ["boto3", "entrepot"]
+    pairs = [block for block in blocks(PROJECT / "docs" / "how-to" / "migrate.md") if block.words == ("ours",)]
+    assert [label.endswith("entrepot") for label in labels] == [False, True] * len(pairs)
 
 
 def test_nothing_is_loaded_from_another_host() -> None:
