@@ -104,9 +104,14 @@ def generated() -> dict[Path, str]:
         registry: with_block(registry, "    # ", "", classes(declared)),
         readme: with_block(readme, "<!-- ", " -->", table(declared)),
         project: with_block(project, "# ", "", protocols(declared)),
-        site: with_block(site, "      # ", "", [f"      - services/{service.folder}.md" for service in declared]),
+        site: with_block(site, "      # ", "", [navigation(service.folder) for service in declared]),
         PROJECT / "docs" / "service-cases.md": cases(declared),
     }
+
+
+def navigation(folder: str) -> str:
+    """The line of a service in the navigation, under its name: the title of its page is long."""
+    return f"      - {folder}: services/{folder}.md"
 
 
 def package(declared: list[Service]) -> str:
