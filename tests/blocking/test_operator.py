@@ -8,6 +8,7 @@ import pytest
 
 import entrepot
 from entrepot import BlockingOperator, InvalidInput, NotFound, Operator, Unsupported
+from entrepot.blocking import calls
 from entrepot.raw import AroundAccessor, Layer
 from entrepot.services import Fs, Memory
 from tests.reliability.helpers import run_script
@@ -219,3 +220,11 @@ print({"asyncio", "anyio", "aiohttp"} & set(sys.modules), threading.active_count
 """
     ended = run_script(source, Fs(tmp_path))
     assert (ended.stdout.strip(), ended.stderr) == ("set() 1", "")
+
+
+@pytest.mark.parametrize("name", [name for name in vars(calls) if name.endswith("Call") and name != "EnteredCall"])
+def test_each_step_of_a_builder_sets_the_option_of_its_name(name):
+    builder = getattr(calls, name)
+    generated = [vars(base) for base in builder.__mro__ if base.__module__ == calls.__name__]
+    for step in {step for members in generated for step in members if not step.startswith("_")} - {"range"}:
+        assert getattr(builder(dict, step, ()), step)("value").run() == {step: "value"}

@@ -366,13 +366,11 @@ def test_a_lost_scheduler_is_an_error_and_a_rerun_goes_on(client, tmp_path) -> N
         if report.done > 100 and not closing.ident:
             closing.start()
 
-    begun = time.monotonic()
     with pytest.raises(Unexpected, match="the scheduler was lost") as caught:
         copy_tree(other, here, slow, keys=20, progress=close)
     closing.join()
     other.close()
     assert caught.value.is_temporary
-    assert time.monotonic() - begun < 60
     report = copy_tree(client, here, there, keys=20)
     assert_adds_up(report, 400)
     assert report.skipped >= 100

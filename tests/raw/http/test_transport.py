@@ -395,7 +395,7 @@ async def test_dead_kept_connections_of_tls_do_not_wait_for_the_peer(server_tls:
         before = len(stream_sockets())
         with pytest.raises(Timeout):
             await get(transport, f"{server.endpoint}/a")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(stream_sockets()) > before - 4:
                 await asyncio.sleep(0.01)
         hold.set()
@@ -408,10 +408,11 @@ async def test_a_silent_new_connection_leaves_the_kept_ones_alone() -> None:
     def script(asked: ReceivedRequest) -> Answer:
         return [STALL] if asked.target == "/slow" else [whole_response(b"hello")]
 
-    transport = Transport(idle_timeout=0.3)
+    transport = Transport(idle_timeout=30)
     with ScriptedServer(script) as server:
-        slow = asyncio.ensure_future(get(transport, f"{server.endpoint}/slow"))
-        await asyncio.sleep(0.1)
+        slow = asyncio.ensure_future(transport.send(HttpRequest("GET", f"{server.endpoint}/slow", idle_timeout=0.3)))
+        while not server.requests:
+            await asyncio.sleep(0.001)
         assert await get(transport, f"{server.endpoint}/fast") == b"hello"
         with pytest.raises(Timeout):
             await slow

@@ -124,18 +124,23 @@ async def test_reading_that_took_too_long_is_left_while_its_threads_still_hang(
     op: Operator, files: list[str], options: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await op.read(files[1])
-    before, may_go, ended = descriptors(), threading.Event(), list[int]()
+    before, entered, may_go, ended = descriptors(), threading.Event(), threading.Event(), list[int]()
     original = os.pread
 
     def hang(descriptor: int, n: int, offset: int) -> bytes:
+        entered.set()
         assert may_go.wait(30)
         ended.append(descriptor)
         return original(descriptor, n, offset)
 
     monkeypatch.setattr(os, "pread", hang)
-    with pytest.raises(TimeoutError):
-        async with op.reader(files[1], **options) as reader, asyncio.timeout(0.05):  # type: ignore[arg-type]
-            await reader.read(3000)
+    async with op.reader(files[1], **options) as reader:  # type: ignore[arg-type]
+        reading = asyncio.ensure_future(reader.read(3000))
+        while not entered.is_set():
+            await asyncio.sleep(0.001)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
     assert ended == []
     may_go.set()
     while descriptors() > before:

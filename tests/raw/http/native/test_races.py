@@ -90,7 +90,7 @@ def test_bytes_past_the_end_of_content_in_a_buffer_are_not_the_next_response(
 
     async def use() -> None:
         server = Overfull(tls)
-        async with server as url, asyncio.timeout(5):
+        async with server as url, asyncio.timeout(30):
             transport = NativeTransport(ca_file=ca_file)
             body = (await transport.send(HttpRequest("GET", f"{url}/a"))).body
             reading = await soon(body, 5)
@@ -137,7 +137,7 @@ def test_closing_while_a_connection_is_made_lets_its_request_go_on(
         transport = NativeTransport(idle_timeout=5, ca_file=ca_file)
         pool = (await transport._pools.get()).current()
         request = asyncio.ensure_future(get(transport, url))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not pool._made:
                 await asyncio.sleep(0)
             await transport.close()
