@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from entrepot import ConditionNotMatch, Operator, Unexpected
+from entrepot import ConditionNotMatch, ContentIncomplete, Operator, Unexpected
 from entrepot.errors import ObjectExists
+from entrepot.raw.http.transport import HttpHeaders
 from entrepot.services.gcs.resumable import CHUNK_UNIT
+from entrepot.services.gcs.uploads import listed_uploads
 from entrepot.testing.servers.strict_gcs.json_api import UNIT, Answer
 from entrepot.testing.servers.strict_gcs.server import Fault
 
@@ -162,3 +164,57 @@ async def test_a_large_copy_goes_on_until_it_is_done(op, server):
     found = await op.stat("b")
     assert (found.content_type, dict(found.user_metadata)) == ("text/x", {"k": "v"})
     assert sum("rewriteTo" in call.path for call in server.calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "message", "is_temporary"),
+    [
+        (Answer(308, {}), "keeps nothing of a chunk", True),
+        (Answer(308, {"Range": "bytes=0-x"}), "range that cannot be read", False),
+        (Answer(308, {"Range": "bytes=0-99999999"}), "other bytes than were sent", False),
+        (Answer(200, {}, b'{"name": "a", "size": "5"}'), "made an object of 5 bytes", False),
+    ],
+)
+async def test_a_storage_that_states_what_cannot_be_ends_the_upload(op, server, answer, message, is_temporary):
+    server.faults.append(Fault(is_chunk, answer=answer))
+    with pytest.raises(Unexpected, match=message) as caught:
+        await op.write("a", CONTENT, chunk=CHUNK)
+    assert caught.value.is_temporary == is_temporary
+    assert not await op.exists("a")
+
+
+async def test_the_end_of_an_object_that_is_kept_in_part_makes_no_object(op, server):
+    writer = await op.writer("a", chunk=CHUNK)
+    await writer.write(CONTENT)
+
+    def is_last(call):
+        return is_chunk(call) and not call.headers["content-range"].endswith("/*")
+
+    server.faults.append(Fault(is_last, answer=Answer(308, {"Range": f"bytes=0-{2 * CHUNK}"})))
+    with pytest.raises(Unexpected, match="only a part of the end") as caught:
+        await writer.close()
+    assert caught.value.is_temporary
+    await writer.abort()
+    assert not await op.exists("a")
+
+
+def listing(*uploads, **fields):
+    stated = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+    rows = "".join(f"<Upload><Key>{key}</Key><UploadId>{upload}</UploadId></Upload>" for key, upload in uploads)
+    return f"<ListMultipartUploadsResult>{stated}{rows}</ListMultipartUploadsResult>".encode()
+
+
+def test_pages_of_uploads_go_on_and_name_what_paths_lead_to():
+    further = {"IsTruncated": "true", "NextKeyMarker": "root/a", "NextUploadIdMarker": "1"}
+    content = listing(("root/a", "1"), ("root//b", "2"), **further)
+    page = listed_uploads("/root/", "/", HttpHeaders([]), content)
+    assert ([(upload.path, upload.id) for upload in page.uploads], page.next_token) == ([("a", "1")], "root/a\n1")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"<Error></Error>", b"no XML", listing(("", "1")), listing(("root/a", "")), listing(IsTruncated="true")],
+)
+def test_a_list_of_uploads_that_cannot_be_understood_is_an_error(content):
+    with pytest.raises((Unexpected, ContentIncomplete)):
+        listed_uploads("/root/", "/", HttpHeaders([]), content)
