@@ -140,9 +140,10 @@ def outcome(call: Callable[[], object]) -> object:
 def test_it_gives_what_the_transport_over_aiohttp_gives(name: str, method: str) -> None:
     with ScriptedServer(lambda _: ANSWERS[name]) as server:
         request = HttpRequest(method, f"{server.endpoint}/a", body=b"content" if method == "PUT" else None)
-        blocking = BlockingTransport(idle_timeout=PATIENCE)
+        patience = PATIENCE if name.startswith("silence") else 30
+        blocking = BlockingTransport(idle_timeout=patience)
         ours = outcome(lambda: inline.run(asked(blocking, request)))
-        theirs = outcome(lambda: asyncio.run(asked(AiohttpTransport(idle_timeout=PATIENCE), request)))
+        theirs = outcome(lambda: asyncio.run(asked(AiohttpTransport(idle_timeout=patience), request)))
         assert ours == theirs
         inline.run(blocking.close())
         server.let_go()
@@ -165,7 +166,8 @@ def test_content_that_is_refused_is_not_sent_to_its_end(
 ) -> None:
     script = UPLOADS[name]
     with ScriptedServer(lambda _: script, server_tls if is_tls else None, takes_content=False) as server:
-        transport = BlockingTransport(idle_timeout=PATIENCE, ssl_context=client_tls)
+        patience = 30 if name == "all is taken" else PATIENCE
+        transport = BlockingTransport(idle_timeout=patience, ssl_context=client_tls)
         found = outcome(lambda: ask(transport, f"{server.endpoint}/a", "PUT", LONG))
         expected: dict[str, Any] = {
             "a refusal": (403, b"no"),
