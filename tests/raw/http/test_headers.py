@@ -47,6 +47,31 @@ def test_a_time_that_cannot_be_read_is_unknown(value: str, moment: datetime | No
 @pytest.mark.parametrize(
     "value",
     [
+        WRITTEN,
+        "Mon, 29 Feb 2024 23:59:59 GMT",
+        "Thu, 30 Feb 2024 12:00:01 GMT",
+        "Thu, 29 Feb 2024 24:00:00 GMT",
+        "Thu, 29 Feb 2024 23:59:60 GMT",
+        "Thu, 29 Feb 0024 12:00:01 GMT",
+        "Thursday, 29-Feb-24 12:00:01 GMT",
+        "Thu Feb 29 12:00:01 2024",
+        "Thu, 29 Feb 2024 12:00:01 +0100",
+        "Thu, 29 Feb 2024 12:00:01 GMT\n",
+        "thu, 29 feb 2024 12:00:01 gmt",
+    ],
+)
+def test_the_usual_form_of_a_time_is_read_as_the_standard_library_reads_it(value: str) -> None:
+    try:
+        expected = parsedate_to_datetime(value)
+    except ValueError:
+        assert parse_http_date(value) is None
+    else:
+        assert parse_http_date(value) == expected.replace(tzinfo=expected.tzinfo or UTC)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
         "Thu, 01 Jan 99999999999999999999 00:00:00 GMT",
         "Thu, 29 Feb 2024 12:00:01 +99999999999999999999",
         "Fri, 31 Dec 9999 23:59:59 -2359",

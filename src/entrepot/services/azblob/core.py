@@ -4,7 +4,7 @@ The source is the Azure Storage REST API Reference: Get Blob, Get Blob Propertie
 Listings, uploads in blocks, appends, tags, deletions of many blobs and errors have modules of their own in this folder.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -239,7 +239,7 @@ def blob_conditions(args: OpWrite) -> list[Header]:
     return [*conditions, *conditional_headers(OpRead(if_none_match=args.if_none_match))]
 
 
-def is_folder(user_metadata: dict[str, str]) -> bool:
+def is_folder(user_metadata: Mapping[str, str]) -> bool:
     """Whether a blob with this user metadata stands for a directory."""
     return user_metadata.get(FOLDER, "").lower() == "true"
 

@@ -5,25 +5,27 @@ blobs: both are blobs without content there (`hdi_isfolder`). Such a blob `a` is
 a page may also have the prefix `a/`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from entrepot.errors import Unexpected
 from entrepot.raw import OpList, build_abs_path, is_dir_path
 from entrepot.raw.http.headers import parse_http_date, parse_length, quoted_etag
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest
-from entrepot.raw.http.xml import Row
+from entrepot.raw.http.xml import Document, Row
 from entrepot.raw.oio.list.page import Page
 from entrepot.types import Entry, EntryMode, Metadata
+from entrepot.types.frozen_mapping import EMPTY
 
 from .core import AzblobCore, is_folder
+from .row_scanner import ROW_DEPTH, ROWS, scan
 
 MAX_RESULTS: Final = 1500
 """Entries of a page. Azure has up to 5,000, which do not fit into a response (`RESPONSE_LIMIT`) if each blob has as
 much metadata as it may have, 8 KiB."""
 
+_FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR  # on Python 3.11 to look one up takes as long as a call
 _PREFIX: Final = "BlobPrefix"
-_ROWS: Final = frozenset({"Blob", _PREFIX})
 _METADATA: Final = "Metadata/"
 
 
@@ -62,7 +64,11 @@ class Listing:
         Raises:
             Error: the response cannot be understood.
         """
-        document = self._core.document(headers, content, "EnumerationResults", _ROWS, row_depth=3)
+
+        def parse(content: bytes) -> Document:
+            return self._core.document(headers, content, "EnumerationResults", ROWS, ROW_DEPTH)
+
+        document = scan(content, parse) or parse(content)
         return Page(list(self._entries(document.rows)), document.fields.get("NextMarker") or None)
 
     def _included(self) -> list[str]:
@@ -75,10 +81,11 @@ class Listing:
             key = values.get("Name")
             if key is None:
                 raise Unexpected("the storage lists a blob without a name")
-            is_directory = name == _PREFIX or is_folder(_user_metadata(values))
+            user_metadata = _user_metadata(values)
+            is_directory = name == _PREFIX or is_folder(user_metadata)
             path = self._path(key, is_directory=is_directory)
             if path is not None and not (is_directory and self._is_repeated(path, is_prefix=name == _PREFIX)):
-                yield Entry(path, self._metadata(path, name, values))
+                yield Entry(path, self._metadata(path, name, values, user_metadata))
 
     def _path(self, key: str, *, is_directory: bool) -> str | None:
         """The path of a key; None if no path leads to it, or it was not requested."""
@@ -101,15 +108,15 @@ class Listing:
         self._folders.add(path)
         return False
 
-    def _metadata(self, path: str, name: str, values: dict[str, str]) -> Metadata:
+    def _metadata(self, path: str, name: str, values: dict[str, str], user_metadata: Mapping[str, str]) -> Metadata:
         if name == _PREFIX:
-            return Metadata(EntryMode.DIR)
+            return Metadata(_DIRECTORY)
         get = values.get
-        is_deleted = get("HasVersionsOnly", "").lower() == "true" or get("Deleted", "").lower() == "true"
+        is_deleted = _is_true(get("HasVersionsOnly")) or _is_true(get("Deleted"))
         is_versioned = self._args.versions or self._args.deleted
-        is_current = is_deleted or get("IsCurrentVersion", "").lower() == "true"
+        is_current = is_deleted or _is_true(get("IsCurrentVersion"))
         return Metadata(
-            mode=EntryMode.DIR if is_dir_path(path) else EntryMode.FILE,
+            mode=_DIRECTORY if is_dir_path(path) else _FILE,
             content_length=0 if is_deleted else parse_length(get("Properties/Content-Length")),
             etag=quoted_etag(get("Properties/Etag")),
             last_modified=parse_http_date(get("Properties/Last-Modified", "")),
@@ -122,10 +129,16 @@ class Listing:
             version=(get("VersionId") or None) if self._args.versions and not is_deleted else None,
             is_current=is_current if is_versioned else None,
             is_deleted=is_deleted,
-            user_metadata=_user_metadata(values),
+            user_metadata=user_metadata,
             storage_class=get("Properties/AccessTier") or None,
         )
 
 
-def _user_metadata(values: dict[str, str]) -> dict[str, str]:
+def _is_true(text: str | None) -> bool:
+    return text is not None and text.lower() == "true"
+
+
+def _user_metadata(values: dict[str, str]) -> Mapping[str, str]:
+    if "Metadata" not in values:  # the group itself
+        return EMPTY
     return {name.removeprefix(_METADATA).lower(): value for name, value in values.items() if name.startswith(_METADATA)}
