@@ -119,10 +119,10 @@ class Children(List):
 
         A name that holds an encoded slash, and `.` or `..`, are left out: no path can name them.
         """
-        if resource.decoded_path == self._path:
+        path, name = resource.decoded_path, resource.name
+        if path == self._path:
             return self._key
-        name = resource.name
-        above = resource.decoded_path[: -len(name)].rstrip("/") if name else ""
+        above = path[: -len(name)].rstrip("/") if name else ""
         if "/" in name or name in ("", ".", "..") or above != self._path:
             return None
         return f"{self._key}{name}{'/' if resource.is_directory else ''}"

@@ -8,8 +8,9 @@ expands: see `raw/http/xml.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote, urlsplit
 from xml.parsers import expat
@@ -20,12 +21,18 @@ from entrepot.raw.http.headers import parse_http_date, parse_length, quoted_etag
 from entrepot.raw.http.transport import HttpBody
 from entrepot.raw.http.xml import MAX_DEPTH, malformed, new_parser
 from entrepot.types import EntryMode, Metadata
+from entrepot.types.frozen_mapping import EMPTY
 
 MULTI_STATUS: Final = 207
 _OK: Final = 200
 _DAV: Final = "DAV:"
 _ROOT: Final = (_DAV, "multistatus")
 _RESPONSE: Final = (_DAV, "response")
+_HREF: Final = (_DAV, "href")
+_PROPSTAT: Final = (_DAV, "propstat")
+_STATUS_NAME: Final = (_DAV, "status")
+_RESOURCE_TYPE: Final = (_DAV, "resourcetype")
+_COLLECTION: Final = (_DAV, "collection")
 _STATUS: Final = re.compile(r"\s*HTTP/\d+(?:\.\d+)?\s+(\d{3})\b")
 _PIECE: Final = 256 * 1024
 
@@ -87,29 +94,28 @@ class Resource:
         )
 
     def _user_metadata(self, namespace: str) -> Mapping[str, str]:
-        return {name[1]: text for name, text in self.properties.items() if namespace and name[0] == namespace}
+        if not namespace:
+            return EMPTY
+        return {name[1]: text for name, text in self.properties.items() if name[0] == namespace}
 
     def _text(self, name: str) -> str | None:
         return self.properties.get((_DAV, name))
 
 
 class MultiStatus:
-    """Parses a response piece by piece."""
+    """Parses a response piece by piece.
 
-    __slots__ = ("_depth", "_group", "_parser", "_path", "_resource", "_status", "_text", "_unfinished", "resources")
+    Attributes:
+        resources: the resources that are complete. The reader may replace the list.
+    """
+
+    __slots__ = ("_parser", "_unfinished", "resources")
 
     def __init__(self) -> None:
         self.resources: list[Resource] = []
-        self._resource: Resource | None = None
-        self._group = Resource()
-        self._status: int | None = None
-        self._path: list[Name] = []
-        self._text: list[str] = []
         self._unfinished = 0
         self._parser = new_parser(" ")
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._text.append
+        _connect(self._parser, self)
 
     def feed(self, content: bytes, *, is_end: bool = False) -> None:
         """Parses the next piece of content.
@@ -127,51 +133,95 @@ class MultiStatus:
         if self._unfinished > RESPONSE_LIMIT:
             raise Unexpected(f"one resource of the response has more than {RESPONSE_LIMIT} bytes")
 
-    def _start(self, element: str, _: object) -> None:
-        namespace, _blank, local = element.rpartition(" ")
-        self._path.append((namespace, local))
-        self._text.clear()
-        path = self._path
-        if len(path) > MAX_DEPTH:
-            raise Unexpected(f"the response of the storage nests elements deeper than {MAX_DEPTH}")
-        if len(path) == 1 and path[0] != _ROOT:
-            raise Unexpected("the response is not a multi-status of WebDAV")
-        if len(path) == 2 and path[1] == _RESPONSE:
-            self._resource = Resource()
-        elif len(path) == 3 and local == "propstat":
-            self._group, self._status = Resource(), None
 
-    def _end(self, _: str) -> None:
-        depth, name = len(self._path), self._path[-1]
-        text = "".join(self._text) if self._text else ""
-        resource = self._resource
-        if resource is not None:
-            match depth:
-                case 2:
-                    self.resources.append(resource)
-                    self._resource = None
-                case 3:
-                    self._end_of_part(resource, name, text)
-                case 4 if name == (_DAV, "status"):
-                    self._status = _status_of(text)
-                case 5:
-                    self._group.properties[name] = text
-                case 6 if name == (_DAV, "collection") and self._path[4] == (_DAV, "resourcetype"):
-                    self._group.is_directory = True
-        self._path.pop()
-        self._text.clear()
+class _Open:
+    """What is known of the open elements.
 
-    def _end_of_part(self, resource: Resource, name: Name, text: str) -> None:
-        if name == (_DAV, "href") and not resource.path:
-            resource.path = _path_of(text)
-        elif name == (_DAV, "status"):
-            resource.status = _status_of(text)
-        elif name == (_DAV, "propstat"):
-            if self._status in (None, _OK):
-                resource.properties |= self._group.properties
-                resource.is_directory = resource.is_directory or self._group.is_directory
+    Attributes:
+        path: their names, from the outermost one.
+        text: the text since the last tag.
+        resource: the open resource.
+        properties: those of the last group of properties.
+        is_directory: whether they say that the resource is a collection.
+        status: the status of the group.
+    """
+
+    __slots__ = ("is_directory", "path", "properties", "resource", "status", "text")
+
+    def __init__(self) -> None:
+        self.path: list[Name] = []
+        self.text: list[str] = []
+        self.resource: Resource | None = None
+        self.begin_group()
+
+    def begin_group(self) -> None:
+        self.properties: dict[Name, str] = {}
+        self.is_directory = False
+        self.status: int | None = None
+
+    def end_of_part(self, resource: Resource, name: Name) -> None:
+        if name == _HREF and not resource.path:
+            resource.path = _path_of("".join(self.text))
+        elif name == _STATUS_NAME:
+            resource.status = _status_of("".join(self.text))
+        elif name == _PROPSTAT:
+            if self.status in (None, _OK):
+                resource.properties |= self.properties
+                resource.is_directory = resource.is_directory or self.is_directory
             else:
-                resource.refused.append(self._status or 0)
+                resource.refused.append(self.status or 0)
+
+
+def _connect(parser: expat.XMLParserType, document: MultiStatus) -> None:
+    """Connects a parser to a document."""
+    state = _Open()
+    parser.StartElementHandler = _starter(state)
+    parser.EndElementHandler = _ender(state, document)
+    parser.CharacterDataHandler = state.text.append
+
+
+def _starter(state: _Open) -> Callable[[str, object], None]:
+    """The handler of a start tag. It runs many times for each resource: local variables are faster than attributes."""
+    path, text = state.path, state.text
+
+    def start(element: str, _: object) -> None:
+        name = _name_of(element)
+        path.append(name)
+        text.clear()
+        depth = len(path)
+        if depth > MAX_DEPTH:
+            raise Unexpected(f"the response of the storage nests elements deeper than {MAX_DEPTH}")
+        if depth == 1 and name != _ROOT:
+            raise Unexpected("the response is not a multi-status of WebDAV")
+        if depth == 2 and name == _RESPONSE:
+            state.resource = Resource()
+        elif depth == 3 and name[1] == "propstat":
+            state.begin_group()
+
+    return start
+
+
+def _ender(state: _Open, document: MultiStatus) -> Callable[[str], None]:
+    """The handler of an end tag."""
+    path, text = state.path, state.text
+
+    def end(_: str) -> None:
+        depth, name, resource = len(path), path.pop(), state.resource
+        if resource is not None:
+            if depth == 5:
+                state.properties[name] = "".join(text)
+            elif depth == 6:
+                state.is_directory = state.is_directory or (name == _COLLECTION and path[4] == _RESOURCE_TYPE)
+            elif depth == 4 and name == _STATUS_NAME:
+                state.status = _status_of("".join(text))
+            elif depth == 3:
+                state.end_of_part(resource, name)
+            elif depth == 2:
+                document.resources.append(resource)
+                state.resource = None
+        text.clear()
+
+    return end
 
 
 async def read_multistatus(body: HttpBody) -> list[Resource]:
@@ -189,6 +239,14 @@ async def read_piece(document: MultiStatus, body: HttpBody) -> bool:
     return bool(piece)
 
 
+@lru_cache(maxsize=256)
+def _name_of(element: str) -> Name:
+    """The name of an element, which the parser writes as its namespace, a blank and its local name."""
+    namespace, _blank, local = element.rpartition(" ")
+    return namespace, local
+
+
+@lru_cache(maxsize=64)
 def _status_of(text: str) -> int:
     match = _STATUS.match(text)
     return int(match[1]) if match else 0
