@@ -11,6 +11,7 @@ common prefixes are therefore decoded apart, and the texts show whether they wer
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
+from operator import attrgetter
 from typing import Final
 from urllib.parse import unquote, unquote_plus
 
@@ -40,6 +41,7 @@ class Api(Enum):
 
 _START_AFTER: Final = {Api.V1: "marker", Api.V2: "start-after", Api.VERSIONS: "key-marker"}
 _OWN_QUERY: Final[dict[Api, Query]] = {Api.V1: (), Api.V2: (("list-type", "2"),), Api.VERSIONS: (("versions", None),)}
+_path_of: Final = attrgetter("path")
 _FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR  # on Python 3.11 to look one up takes as long as a call
 _new_metadata: Final = Metadata.__new__  # called for each row: without the call of the class a third of the time less
 _PREFIXES: Final = "CommonPrefixes"
@@ -97,7 +99,7 @@ class Listing:
                 return self._scanned_page(document, scanned)
         document = self._core.document(headers, content, "List", _ROWS)
         rows = self._keys(document)
-        return Page(self._entries(rows), self._next_token(document, rows))
+        return Page(self._in_order(self._entries(rows), document), self._next_token(document, rows))
 
     def _scanned_page(self, document: Document, scanned: ScannedPage) -> Page:
         position = document.rows.index(MARKER)
@@ -105,10 +107,19 @@ class Listing:
         rows = self._keys(document)
         keys = self._decoded(scanned.keys, document, is_prefix=False)
         objects = self._objects(keys, scanned)
-        entries = [*self._entries(rows[:position]), *objects, *self._entries(rows[position:])]
+        entries = self._in_order([*self._entries(rows[:position]), *objects, *self._entries(rows[position:])], document)
         if self._api is Api.V1:  # its next page starts after a key of this one
             rows[position:position] = [(key, MARKER) for key in keys]
         return Page(entries, self._next_token(document, rows))
+
+    def _in_order(self, entries: list[Entry], document: Document) -> list[Entry]:
+        """The entries of a page in the order of their keys: a page states its common prefixes apart.
+
+        Together the pages are in order, and a listing that was left can go on with `start_after`.
+        """
+        if any(name == _PREFIXES for name, _ in document.rows):
+            entries.sort(key=_path_of)  # stable: the versions of an object stay in their order
+        return entries
 
     def _position(self, token: str | None) -> Query:
         if token is None:
