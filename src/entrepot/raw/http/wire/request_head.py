@@ -26,11 +26,12 @@ def head_of(request: HttpRequest, target: str, common: Mapping[str, str]) -> byt
     lines, first = [f"{request.method} {target} HTTP/1.1"], common
     own: list[str] = []
     for name, value in request.headers:
-        key = name.lower()
+        key, line = name.lower(), f"{name}: {value}"
         if key in first:
-            first = {**first, key: f"{name}: {value}"}
+            if first[key] != line:
+                first = {**first, key: line}
         elif key != "content-length":
-            own.append(f"{name}: {value}")
+            own.append(line)
     lines += first.values()
     lines += own
     if request.body is not None or request.method in _WITH_CONTENT:
