@@ -135,6 +135,17 @@ def outcome(call: Callable[[], object]) -> object:
         return type(error), error.message, error.is_temporary
 
 
+@pytest.mark.parametrize("read", [0, 2, 5])
+def test_content_that_arrived_with_its_head_is_taken_without_a_coroutine(
+    transport: BlockingTransport, read: int
+) -> None:
+    with ScriptedServer(lambda _: [HELLO]) as server:
+        body = inline.run(transport.send(HttpRequest("GET", server.endpoint))).body
+        assert inline.run(body.read(read)) + (body.take_rest() or b"") == b"hello"
+        assert body.is_at_end
+        assert body.take_rest() == inline.run(body.read(1)) == b""
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 @pytest.mark.parametrize("name", ANSWERS)
 def test_it_gives_what_the_transport_over_aiohttp_gives(name: str, method: str) -> None:

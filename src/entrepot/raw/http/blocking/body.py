@@ -41,6 +41,9 @@ class ArrivedBody(HttpBody):
     async def read(self, n: int) -> bytes:
         return self.take(n)
 
+    def take_rest(self) -> bytes:
+        return self.take(len(self._content))
+
     def take(self, n: int) -> bytes:
         """Up to `n` bytes, without a copy if that is all."""
         start, content = self._taken, self._content
