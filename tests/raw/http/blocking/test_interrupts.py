@@ -6,6 +6,7 @@ So one request is made again and again, and interrupted at the first such place 
 
 import dis
 import gc
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+import trustme
 
 from entrepot.errors import Timeout
 from entrepot.raw.http import HttpRequest, HttpResponse
@@ -110,6 +112,22 @@ def check_everywhere(
 
 
 # A socket that was interrupted before it is part of a connection is closed by its own finalizer, which warns.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupted_handshake_gives_its_turn_back() -> None:
+    authority = trustme.CA()
+    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    client_tls = ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server_tls)
+    authority.configure_trust(client_tls)
+    with ScriptedServer(lambda _: [SHORT], tls=server_tls) as server:
+        transport = BlockingTransport(max_connections=1, pool_timeout=0.5, ssl_context=client_tls)
+
+        def prepare() -> None:
+            inline.run(transport.close())
+
+        check_everywhere(transport, server.endpoint, prepare, lambda: inline.run(get(transport, server.endpoint)))
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("content", [SHORT, LONG], ids=["at once", "in pieces"])
 @pytest.mark.parametrize("is_kept", [False, True], ids=["new connection", "kept connection"])

@@ -29,7 +29,7 @@ LITTLE: Final = 32 * 1024
 
 
 class Holder:
-    """What a connection that is in use belongs to.
+    """The owner of a connection that is in use.
 
     Attributes:
         connection: the connection.

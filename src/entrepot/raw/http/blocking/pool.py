@@ -8,10 +8,10 @@ each turn comes late, but it comes.
 
 Ctrl-C can end the main thread after any call, also between two statements here. So a turn is an object, and its
 connection belongs to it from the moment it exists. The identities of the turns that are out are one set, which one call
-enters and one call leaves, so that no two records of a turn can disagree. Whoever loses a turn loses the object, whose
-finalizer closes the connection and takes it out of the set. A turn that was given back with a good connection is kept
-whole, for the next request to that origin; so its last user must not refer to it any more. A wake-up that is lost is
-made up for by those in line, who look every `_LOOK` seconds.
+enters and one call leaves, so that no two records of a turn can disagree. A request that is cut short drops the object,
+whose finalizer closes the connection and takes the turn out of the set. A turn that was given back with a good
+connection is kept whole, for the next request to that origin; so its last user must not refer to it any more. A wake-up
+that is lost is made up for by those in line, who look every `_LOOK` seconds.
 
 The lock is held for a few statements, and never during I/O. It is reentrant, since a collection of garbage in the midst
 of them may give back the turn of an unclosed body. Nothing wakes a pool that is not used, so idle connections whose
