@@ -23,15 +23,20 @@ class Output:
 
     def __init__(self, *, is_json: bool) -> None:
         self.is_json = is_json
+        self._stream: TextIO | None = None
+        self._is_terminal = False
         self._thread = PatientThread()
 
     def show(self, text: str, /, **record: Any) -> None:
         """Writes one result: the text, or the record with `--json`."""
+        stream = standard_output()
+        if stream is not self._stream:  # each look is a system call
+            self._stream, self._is_terminal = stream, stream.isatty()
         if self.is_json:
             text = json.dumps(record, default=plain_value)
-        elif standard_output().isatty():
+        elif self._is_terminal:
             text = "\n".join(map(one_line, text.split("\n")))
-        standard_output().write(f"{text}\n")
+        stream.write(f"{text}\n")
 
     async def write(self, data: bytes) -> None:
         """Writes content, in a thread: a pipe may wait for its reader."""

@@ -82,6 +82,10 @@ class Place:
         """A path in this directory."""
         return self.at(f"{self.as_directory().prefix}{relative}")
 
+    def name_inside(self, relative: str) -> str:
+        """How the user writes a path in this directory."""
+        return self.name_of(f"{self.as_directory().prefix}{relative}")
+
     def local_path(self) -> str:
         """The absolute path of a local place, without the symbolic links in it."""
         return os.path.realpath(os.path.join(self.operator.info.root, self.path.lstrip("/")))  # noqa: PTH118

@@ -289,11 +289,14 @@ class Transfer:
                     await self.file(source, place, rules.copy_options, **how)
 
     def _note(self, source: Place, target: Place, copied: list[str], step: TreeStep, *, is_dry: bool) -> None:
-        there = target.inside(step.path).name
         if step.action == "copy":
             copied.append(step.path)
-            self.show(self._word, source.inside(step.path).name, there, is_dry=is_dry, size=step.size)
-        elif step.action == "delete":
+        if self._session.settings.is_quiet or step.action not in {"copy", "delete"}:
+            return
+        there = target.name_inside(step.path)
+        if step.action == "copy":
+            self.show(self._word, source.name_inside(step.path), there, is_dry=is_dry, size=step.size)
+        else:
             self.show("delete", there, is_dry=is_dry, size=step.size)
 
     def show(self, action: str, source: str, target: str | None = None, *, is_dry: bool = False, **facts: Any) -> None:
