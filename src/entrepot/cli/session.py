@@ -92,6 +92,8 @@ class Session:
             if word in self._followed and place.is_local:
                 place = replace(place, operator=self._following(place.operator.info.root))
         except Error as error:
+            if isinstance(error, ConfigInvalid) and (form := _form_of(word)):
+                error.add_context(hint=f"the form is {form}; other values by -o key=value or in the configuration file")
             raise NotUsable(line_of(self.verb, _shown(word), error)) from error
         if "//" in word.partition("://")[2].partition("::")[0] and not place.is_local:
             self._joined.add(place.name)
@@ -185,6 +187,15 @@ class Session:
     def _with_limits(self, operator: Operator) -> Operator:
         has_limits = self.settings.retries is not None or self.settings.bandwidth is not None
         return _limited(operator, self.settings) if has_limits else operator
+
+
+def _form_of(word: str) -> str:
+    """The form of the URIs of the service that a word names; empty if it names none."""
+    scheme, separator, _ = word.partition("://")
+    try:
+        return service_class(scheme.lower()).URI if separator else ""
+    except ConfigInvalid:
+        return ""
 
 
 def _shown(word: str) -> str:
