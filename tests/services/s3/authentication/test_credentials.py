@@ -289,7 +289,7 @@ async def test_the_adapter_of_a_boto3_session_on_the_page_about_credentials(
 ) -> None:
     (adapter,) = [block for block in blocks(PROJECT / "docs" / "credentials.md") if "boto3" in block.text]
     names: dict[str, Any] = {}
-    exec(adapter.text, names)
+    exec(adapter.text.partition("\nop = ")[0], names)  # its use follows, which the tests of the pages run
     keys = RefreshableCredentials.create_from_metadata(_metadata("token-1"), lambda: _metadata("token-2"), "a role")
     names["session"] = boto3.Session(botocore_session=_Session(keys))
     credentials = names["from_boto3"]()
