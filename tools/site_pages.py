@@ -105,7 +105,8 @@ def services_index(declared: list[Service]) -> str:
     rows = "\n".join(table(declared)).strip()
     rows = re.sub(r"\(src/entrepot/services/(\w+)/docs\.md\)", r"(\1.md)", rows)
     return (
-        "---\nhide: [toc]\n---\n\n# Services\n\nA service is a kind of storage. Its configuration class makes an operator. *Holds* is what the "
+        "---\nhide: [toc]\n---\n\n# Services\n\nA service is a kind of storage. Its configuration class makes an "
+        "operator. *Holds* is what the "
         "service stores. Its page has all of its operations and options; what it lacks is refused with "
         f"[`Unsupported`](../error-index.md#unsupported) before any I/O.\n\n{rows}\n\n"
         "[Services, case by case](../service-cases.md) has the results of the behaviour suite.\n\n"
