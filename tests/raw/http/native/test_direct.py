@@ -3,17 +3,20 @@
 import asyncio
 import errno
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import pytest
+import uvloop
 
 from entrepot.errors import Unexpected
 from entrepot.raw.http import HttpRequest
 from entrepot.raw.http.native import connection as connections
+from entrepot.raw.http.native import sending
 from entrepot.raw.http.native.connection import Connection
 from entrepot.raw.http.native.direct import MOST, DirectSocket, batches, without_first
 from entrepot.raw.http.native.transport import NativeTransport
-from entrepot.testing.scripted_server import HOLD, ScriptedServer, whole_response
+from entrepot.testing.scripted_server import HOLD, RESET, Answer, ScriptedServer, Take, whole_response
 from tests.sockets import stream_sockets
 
 LARGE = random.Random(1).randbytes(9 << 20)
@@ -102,6 +105,35 @@ async def test_a_head_that_the_system_has_not_taken_goes_before_the_content(
     monkeypatch.setattr(Connection, "can_send_directly", property(lambda _: next(answers)))
     assert await put(transport, store, LARGE) == 200
     assert store.requests[0].content == LARGE
+
+
+@pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("sent", [0, MOST])
+def test_a_refusal_that_came_unseen_before_the_connection_broke_is_received(
+    factory: Callable[[], asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch, sent: int
+) -> None:
+    turns = 0
+
+    async def block_the_loop(_: object) -> None:
+        nonlocal turns
+        turns += 1
+        if turns == 1 + bool(sent):
+            server.wait_until_left()
+            time.sleep(0.02)
+
+    async def main() -> int:
+        transport = NativeTransport(idle_timeout=5)
+        status = await put(transport, server, LARGE)
+        await transport.close()
+        return status
+
+    monkeypatch.setattr(sending, "_turn_of_the_loop", block_the_loop)
+    script: Answer = [*([Take(sent)] if sent else []), whole_response(b"no", status="403 Forbidden"), RESET]
+    with (
+        ScriptedServer(lambda _: script, takes_content=False) as server,
+        asyncio.Runner(loop_factory=factory) as runner,
+    ):
+        assert runner.run(main()) == 403
 
 
 async def test_no_descriptor_left_for_the_content_is_an_error_and_ends_the_connection(

@@ -38,7 +38,7 @@ from entrepot.raw.http.wire.framing import MalformedResponse
 from entrepot.raw.http.wire.sockets import readability, receive, unacknowledged
 
 from .breaks import GIVEN_UP, LOST, RESET, Break, of_end, of_malformed
-from .direct import DirectSocket
+from .direct import IS_POSSIBLE, DirectSocket
 from .stream import ResponseStream
 
 if TYPE_CHECKING:
@@ -92,7 +92,6 @@ class Connection(asyncio.BufferedProtocol):
         "_handed",
         "_is_lost",
         "_is_paused",
-        "_is_selected",
         "_is_tls",
         "_is_writing_paused",
         "_owner",
@@ -122,7 +121,6 @@ class Connection(asyncio.BufferedProtocol):
         self._drained: asyncio.Future[None] | None = None
         self._send_error: OSError | None = None
         self._handed = self._taken = 0
-        self._is_selected = isinstance(owner.loop, asyncio.SelectorEventLoop)
         self._is_lost = self._is_paused = self._is_tls = self._is_writing_paused = False
         self._wire = None
         self.active_at = 0.0
@@ -164,10 +162,10 @@ class Connection(asyncio.BufferedProtocol):
         self._wake_sender()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        exc = exc or self._send_error
         stream = self._stream
-        if stream is not None and exc is not None and (self._handed or self._send_error) and stream.head is None:
+        if stream is not None and exc is not None and self._handed and stream.head is None:
             self._receive_rest()
+        exc = exc or self._send_error
         self._is_lost = True
         self._wake_sender()
         self._owner.note_lost(self)
@@ -320,8 +318,10 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def can_send_directly(self) -> bool:
-        """Whether content can be sent by `direct_socket`, and is copied otherwise."""
-        return self._is_selected and not self._is_tls and not self._wire.get_write_buffer_size()
+        """Whether content can be sent by `direct_socket` now."""
+        if self._is_tls or not IS_POSSIBLE or self._wire.is_closing():
+            return False
+        return not self._wire.get_write_buffer_size()
 
     def direct_socket(self) -> DirectSocket:
         """A second descriptor of the socket, to send content without a copy.
@@ -353,9 +353,15 @@ class Connection(asyncio.BufferedProtocol):
             direct.stop_calling()
 
     def fail_sending(self, error: OSError) -> None:
-        """Ends the connection after an error of `send`, as the event loop does after one of its own."""
-        self._send_error = error
-        self._wire.abort()
+        """Ends the connection after an error of `send`, as the event loop does after an error of its own.
+
+        A response that arrived before is received first.
+        """
+        if not self._wire.is_closing():
+            if self._stream is not None and self._stream.head is None:
+                self._receive_rest()
+            self._send_error = error
+            self._wire.abort()
 
     def _check_open(self) -> None:
         if self._wire.is_closing():

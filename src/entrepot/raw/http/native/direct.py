@@ -8,18 +8,24 @@ The event loop lets nobody else wait for a descriptor that it watches, so a dupl
 waited for. It is closed when the sender ends, in whatever way; until then the connection stays open, even if the event
 loop closes its own descriptor. `Connection.connection_lost` wakes the sender.
 
-Only a connection without TLS, on a selector loop, whose transport has nothing left to send, is used in this way.
-uvloop's transports copy nothing, and those of Windows need overlapped I/O.
+uvloop's transports copy nothing, but a turn of the loop for each small piece costs more than few large ones.
+
+Only a connection without TLS, whose transport has nothing left to send, is used in this way. The usual event loop of
+Windows cannot wait for descriptors.
 """
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final, Self
 
 MOST: Final = 4 * 1024 * 1024
 """The most bytes of one call of the system. A socket rarely takes more, and the event loop waits for the call."""
+
+IS_POSSIBLE: Final = sys.platform != "win32"
+"""Whether event loops can wait for descriptors."""
 
 _MOST_VIEWS: Final = 1024
 """The most views of one call: the limit of Linux."""
