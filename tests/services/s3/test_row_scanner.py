@@ -157,6 +157,8 @@ def test_anything_unusual_beside_the_rows_changes_nothing(unusual: str) -> None:
         f"{HEAD}<?pi {row()}?><Contents />{TAIL}",
         f"{HEAD}<Contents /><![CDATA[{row()}]]>{TAIL}",
         f"{HEAD}<!-- {row('a--b')}",
+        f"{row()}{row()}<",
+        f"<?xml version='1.0'?>{row()}{row()}<",
     ],
 )
 def test_rows_that_are_no_rows_are_not_taken_for_another_one(content: str) -> None:

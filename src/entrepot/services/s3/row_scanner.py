@@ -12,6 +12,7 @@ The result must equal the parser's result for the whole page. Therefore:
   value cannot reach into the next element. The quotes of an etag may be written as references.
 - Only the parser decides where the block is. If the block is in a CDATA section or at another depth, the parser finds
   no row for the marker. No other row can be taken for the marker, because the rest must not have the word `Contents`.
+- The block must be in another element, since the parser takes one outermost row and refuses a second one.
 - A page with anything else, such as a comment before the block, is left to the parser.
 
 The expression is linear: no value can match the start of a tag, so there is one way to match a row.
@@ -32,6 +33,7 @@ MARKER: Final[Row] = ("Contents", {})
 """The row that the XML parser finds in place of the scanned rows."""
 
 _WORD, _MARKER = "Contents", "<Contents/>"
+_ROOT: Final = re.compile(r"\s*(?:<\?xml [^?]*\?>\s*)?<[A-Za-z]")
 _TEXT: Final = "[ -%'-;=?-~]*"
 _QUOTE: Final = '(?:&quot;|&#34;|")'
 _OWNER: Final = f"(?:<Owner>(?:<ID>{_TEXT}</ID>)?(?:<DisplayName>{_TEXT}</DisplayName>)?</Owner>)?"
@@ -76,6 +78,8 @@ def scan(content: bytes) -> ScannedPage | None:
         return None
     before, after = parts[0], parts[-1]
     if len(parts) == 1 or any(parts[_STEP:-1:_STEP]) or _WORD in before or _WORD in after or "<!" in before:
+        return None
+    if _ROOT.match(before) is None:
         return None
     rest = f"{before}{_MARKER}{after}".encode()
     return ScannedPage(rest, *(parts[column::_STEP] for column in range(1, _STEP)))
