@@ -78,6 +78,12 @@ COMPLETED = [
     ("aop.open('a', 'wb', content_t", ["content_type="]),
 ]
 
+STEPS = [
+    ("op.reader_with('a').chunk(8).if_m", ["if_match", "if_modified_since"]),
+    ("aop.write_with('a', b'').content_t", ["content_type"]),
+]
+"""Completed by jedi alone, the default of IPython: without it no call is followed."""
+
 
 @pytest.fixture
 def names():
@@ -85,7 +91,7 @@ def names():
     return {"op": operator.blocking(), "aop": operator}
 
 
-@pytest.mark.parametrize(("text", "completions"), COMPLETED)
+@pytest.mark.parametrize(("text", "completions"), COMPLETED + STEPS)
 def test_jedi_completes_the_options_of_a_live_operator(names, text, completions):
     assert [one.name_with_symbols for one in jedi.Interpreter(text, [names]).complete()] == completions
 
