@@ -13,6 +13,7 @@ Its modules:
     report.py       medians, spreads and ratios as a Markdown table
     plot.py         the same as a picture
     services.py     each service beside its peers, by itself: make bench-services
+    integrations.py zarr, fsspec and pyarrow over entrepot and over its peers: python -m benchmarks.integrations
     wire.py         HTTP/1.1 without a network, by itself: python -m benchmarks.wire
 
 The machine's noise is the same in every figure, so compare the ratios, and the CPU time rather than the wall time.
