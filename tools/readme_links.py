@@ -1,7 +1,8 @@
 """The README as an index of packages shows it: its links lead to the repository.
 
-In the repository, the README links to files beside it. An index has none of them, so this hook of hatchling makes these
-links absolute when a wheel or an sdist is built. The address is `Repository` of `[project.urls]`.
+In the repository, the README links to files beside it and to its own sections. An index has no such files, and its
+sections have no names, so this hook of hatchling makes these links absolute when a wheel or an sdist is built. The
+address is `Repository` of `[project.urls]`.
 """
 
 import re
@@ -11,13 +12,15 @@ from typing import Any, Final
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 BRANCH: Final = "main"
-_LINK: Final = re.compile(r"(?P<start>(?P<image>!)?\[[^\]]*\]\()(?P<target>(?!\w+:|#)[^)\s]+)")
+_LINK: Final = re.compile(r"(?P<start>(?P<image>!)?\[[^\]]*\]\()(?P<target>(?!\w+:)[^)\s]+)")
 
 
 def with_absolute_links(text: str, repository: str) -> str:
-    """The text with links to files of the repository in place of relative ones; images lead to their content."""
+    """The text with links to the repository in place of relative ones; images lead to their content."""
 
     def absolute(link: re.Match[str]) -> str:
+        if link["target"].startswith("#"):  # the page of the repository shows its README
+            return f"{link['start']}{repository}{link['target']}"
         view = "raw" if link["image"] else "blob"
         return f"{link['start']}{repository}/{view}/{BRANCH}/{link['target']}"
 
