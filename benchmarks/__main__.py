@@ -1,12 +1,13 @@
 """The command: measures, and writes the figures as JSON, as Markdown tables and as a picture.
 
-python -m benchmarks [--quick] [--workloads 1,2,8] [--contenders entrepot,obstore] [--into build/benchmarks]
+python -m benchmarks [--quick] [--rounds 3] [--workloads 1,2,8] [--contenders entrepot,obstore] [--into FOLDER]
 """
 
 import argparse
 import compileall
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import entrepot
@@ -21,9 +22,14 @@ from .workloads import FULL, OURS, QUICK, TITLES, Scale, cases
 def main() -> None:
     arguments = _arguments()
     scale = QUICK if arguments.quick else FULL
+    scale = replace(scale, rounds=arguments.rounds or scale.rounds)
     start = time.monotonic()
     abilities, results = _measured(scale, arguments.workloads, arguments.contenders)
-    facts = machine.facts() | {"scale": "quick" if arguments.quick else "full", "server": abilities}
+    facts = machine.facts() | {
+        "scale": "quick" if arguments.quick else "full",
+        "rounds": scale.rounds,
+        "server": abilities,
+    }
     facts["minutes"] = round((time.monotonic() - start) / 60, 1)
     _write(arguments.into, facts, results)
     print(report.verdicts(results))
@@ -39,6 +45,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a short part of each workload, one round")
     parser.add_argument("--workloads", type=_numbers, default=list(TITLES), help="their numbers, with commas")
     parser.add_argument("--contenders", type=_names, default=names(), help="their names, with commas")
+    parser.add_argument("--rounds", type=int, help="how often each is measured; 3 by default, 1 with --quick")
     parser.add_argument("--into", type=Path, default=Path("build/benchmarks"), help="where the results are written")
     return parser.parse_args()
 

@@ -104,7 +104,7 @@ def _heading(facts: dict[str, Any]) -> str:
     return (
         "# Figures\n\nMade by `make bench`, not by hand. "
         f"{facts['cores']} cores, {facts['system']}, {facts['python']}, load {facts['load']} at the end, "
-        f"{facts['minutes']} minutes, scale: {facts['scale']}.\n\n{versions}.\n\n"
+        f"{facts['minutes']} minutes, scale: {facts['scale']}, rounds: {facts['rounds']}.\n\n{versions}.\n\n"
         f"The server alone: {server['requests_per_second']:,} GETs of 4 KiB a second; on one connection it sends "
         f"{server['gives_mb_per_second']:,} MB/s and receives {server['takes_mb_per_second']:,} MB/s.\n\n"
         "Medians of the rounds, with minimum and maximum. CPU is the time of the whole process for each call, "
