@@ -3,8 +3,10 @@
 import asyncio
 import errno
 import random
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import closing
 
 import pytest
 import uvloop
@@ -105,6 +107,42 @@ async def test_a_head_that_the_system_has_not_taken_goes_before_the_content(
     monkeypatch.setattr(Connection, "can_send_directly", property(lambda _: next(answers)))
     assert await put(transport, store, LARGE) == 200
     assert store.requests[0].content == LARGE
+
+
+def test_a_loop_that_cannot_wait_for_descriptors_sends_by_its_transport(store: ScriptedServer) -> None:
+    class Loop(asyncio.SelectorEventLoop):
+        add_writer = asyncio.AbstractEventLoop.add_writer  # raises NotImplementedError, as that of Windows does
+
+    async def main() -> int:
+        transport = NativeTransport(idle_timeout=1)
+        status = await put(transport, store, LARGE)
+        await transport.close()
+        return status
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        assert runner.run(main()) == 200
+    assert store.requests[0].content == LARGE
+
+
+async def test_an_unforeseen_error_of_the_sender_is_the_error_of_the_request(
+    transport: NativeTransport, store: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise RuntimeError("unforeseen")
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="unforeseen"):
+        patched.setattr(DirectSocket, "send", fail)
+        await put(transport, store, LARGE)
+    assert await put(transport, store, LARGE) == 200
+
+
+def test_the_second_descriptor_never_blocks() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, closing(asyncio.new_event_loop()) as loop:
+        ours.settimeout(0.01)
+        with DirectSocket(loop, ours) as direct:
+            while direct.send([memoryview(LARGE)]):
+                pass
 
 
 @pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop])

@@ -38,7 +38,7 @@ from entrepot.raw.http.wire.framing import MalformedResponse
 from entrepot.raw.http.wire.sockets import readability, receive, unacknowledged
 
 from .breaks import GIVEN_UP, LOST, RESET, Break, of_end, of_malformed
-from .direct import IS_POSSIBLE, DirectSocket
+from .direct import DirectSocket, is_possible
 from .stream import ResponseStream
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def can_send_directly(self) -> bool:
         """Whether content can be sent by `direct_socket` now."""
-        if self._is_tls or not IS_POSSIBLE or self._wire.is_closing():
+        if self._is_tls or self._wire.is_closing() or not is_possible(self._owner.loop):
             return False
         return not self._wire.get_write_buffer_size()
 

@@ -10,13 +10,12 @@ loop closes its own descriptor. `Connection.connection_lost` wakes the sender.
 
 uvloop's transports copy nothing, but a turn of the loop for each small piece costs more than few large ones.
 
-Only a connection without TLS, whose transport has nothing left to send, is used in this way. The usual event loop of
-Windows cannot wait for descriptors.
+Only a connection without TLS, whose transport has nothing left to send, is used in this way, and only on a loop that
+can wait for descriptors: the usual one of Windows cannot.
 """
 
 import asyncio
 import socket
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final, Self
@@ -24,11 +23,13 @@ from typing import Final, Self
 MOST: Final = 4 * 1024 * 1024
 """The most bytes of one call of the system. A socket rarely takes more, and the event loop waits for the call."""
 
-IS_POSSIBLE: Final = sys.platform != "win32"
-"""Whether event loops can wait for descriptors."""
-
 _MOST_VIEWS: Final = 1024
 """The most views of one call: the limit of Linux."""
+
+
+def is_possible(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether content can be sent in this way: not on Windows, nor on a loop that cannot wait for descriptors."""
+    return hasattr(socket.socket, "sendmsg") and type(loop).add_writer is not asyncio.AbstractEventLoop.add_writer
 
 
 def batches(content: Sequence[bytes | memoryview]) -> Iterator[list[memoryview]]:
@@ -77,6 +78,7 @@ class DirectSocket:
     def __init__(self, loop: asyncio.AbstractEventLoop, connected: socket.socket) -> None:
         self._loop = loop
         self._socket = connected.dup()
+        self._socket.setblocking(False)  # the one of uvloop has `socket.setdefaulttimeout` on some systems
 
     def __enter__(self) -> Self:
         return self

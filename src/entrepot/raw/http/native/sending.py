@@ -165,6 +165,8 @@ async def accepted(stream: ResponseStream, sender: "asyncio.Task[None]", patienc
     while stream.head is None and stream.failure is None and not sender.done():
         await asyncio.wait({sender, stream.news()}, return_when=asyncio.FIRST_COMPLETED)
         stream.wake()
+    if sender.done():
+        sender.result()  # it handles errors of the system: any other one must not end as a wait for the response
     if stream.head is None or stream.is_refused or stream.failure is not None:
         return
     await asyncio.wait({sender}, timeout=patience)
