@@ -102,6 +102,7 @@ def test_a_time_that_no_calendar_has_is_unknown(value: str) -> None:
         "Thu, 29 feb 2024 12:00:01 GMT",
         "Thu, 29 Mon 2024 12:00:01 GMT",
         " Thu, 29 Feb 2024 12:00:01 GMT ",
+        "Thu, 29 Feb 2024 12000199 GMT",
         "Thu, \u0662\u0669 Feb 2024 12:00:01 GMT",
     ],
 )

@@ -22,7 +22,9 @@ MAX_LENGTH: Final = 2**63 - 1
 """The largest length that is accepted: the largest offset in a file, and the largest size in Python."""
 
 _EMPTY_ETAGS: Final = frozenset({"", '""', "W/", 'W/""'})
-_USUAL_DATE: Final = re.compile(r"[A-Z][a-z]{2}, ([0-9]{2}) ([A-Z][a-z]{2}) ([1-9][0-9]{3}) ([0-9:]{8}) GMT").fullmatch
+_USUAL_DATE: Final = re.compile(
+    r"[A-Z][a-z]{2}, ([0-9]{2}) ([A-Z][a-z]{2}) ([1-9][0-9]{3}) ([0-9]{2}:[0-9]{2}:[0-9]{2}) GMT"
+).fullmatch
 _MONTHS: Final = {
     "Jan": "01", "Feb": "02", "Mar": "03", "Apr": "04", "May": "05", "Jun": "06",
     "Jul": "07", "Aug": "08", "Sep": "09", "Oct": "10", "Nov": "11", "Dec": "12",
