@@ -269,9 +269,10 @@ def test_a_remote_of_the_configuration_file(here: Path) -> None:
     assert "there is no configuration file" in run("ls", "--config", "nope.toml", "a:b", cwd=here).err
 
 
-def test_a_secret_in_the_configuration_file_is_refused_and_not_repeated(here: Path) -> None:
+@pytest.mark.parametrize("key", ["secret_access_key", "AWS_PROXY_URL"])
+def test_a_secret_in_the_configuration_file_is_refused_and_not_repeated(here: Path, key: str) -> None:
     config = here / "config.toml"
-    config.write_text('[remotes.s]\nuri = "s3://b"\nsecret_access_key = "sEcReT-kEy-0123456789"\n')
+    config.write_text(f'[remotes.s]\nuri = "s3://b"\n{key} = "{SECRET}"\n')
     done = run("ls", "s:", cwd=here, env={"ENTREPOT_CONFIG": str(config)})
     assert done.code == 2
     assert "write ${NAME}" in done.err
@@ -460,6 +461,10 @@ def test_wildcards_match_directories_where_a_verb_takes_them(here: Path) -> None
         f"zip://a::http://user:{SECRET}@127.0.0.1:1/a.zip",
         f"s3://bucket?secret_access_key={SECRET}/a",
         f"s3://?secret_access_key={SECRET}",
+        f"s3://bucket?secret-access-key={SECRET}",
+        f"azblob://container?sas_token=sv=1&sig={SECRET}",
+        f"zip://::s3://bucket?secret_access_key={SECRET}",
+        f"https://127.0.0.1:1/a?signature={SECRET}",
         f"etcd://user:{SECRET}@/a",
         f"nonsense://?password={SECRET}",
     ],

@@ -107,6 +107,21 @@ def secret_keys(uri: str) -> frozenset[str]:
     Raises:
         ConfigInvalid: no service has its scheme.
     """
+    return _keys(uri, is_secret=True)
+
+
+def harmless_keys(uri: str) -> frozenset[str]:
+    """The keys of the service of a URI whose values may be shown, in lower case.
+
+    Raises:
+        ConfigInvalid: no service has its scheme.
+    """
+    return _keys(uri, is_secret=False)
+
+
+def _keys(uri: str, *, is_secret: bool) -> frozenset[str]:
     service = service_class(uri.partition("://")[0].lower())
-    secret = [field for field in fields(service) if not field.repr]  # type: ignore[arg-type]
-    return frozenset(name.lower() for field in secret for name in (field.name, *field.metadata.get("aliases", ())))
+    chosen = [field for field in fields(service) if field.repr is not is_secret]  # type: ignore[arg-type]
+    return frozenset(
+        key.lower() for field in chosen for key in service.keys(field.name, field.metadata.get("aliases", ()))
+    )

@@ -24,11 +24,14 @@ from urllib.parse import quote, unquote, urlsplit
 from entrepot import InvalidInput, IsSameFile, Operator
 from entrepot.services.registry import service_class
 
-from .configuration import secret_keys
+from .configuration import harmless_keys
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _CHAIN = re.compile(r"::[A-Za-z][A-Za-z0-9+.-]*://")
 """Where the storage of an archive begins, behind the path in the archive."""
+
+_LINK = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+"""What joins the URIs of a chain."""
 
 _REMOTE = re.compile(r"([A-Za-z0-9_-]+):(.*)", re.DOTALL)
 _WILDCARD = re.compile(r"[*?\[]")
@@ -111,15 +114,23 @@ def check_apart(source: Place, target: Place) -> None:
 
 
 def without_secrets(word: str) -> str:
-    """A word as it is shown: a URI without the password before its host, and without the values of secret options."""
-    if "://" not in word:
-        return word
-    hidden = secret_keys(word)
+    """A word as it is shown: a URI without the password before its host, and without the values of secret options.
+
+    An option that the service does not know may be a secret too: one that is misspelled, or the rest of another value.
+
+    Raises:
+        ConfigInvalid: no service has its scheme.
+    """
+    return "::".join(_without_secrets(uri) if "://" in uri else uri for uri in _LINK.split(word))
+
+
+def _without_secrets(uri: str) -> str:
+    harmless = harmless_keys(uri)
 
     def shown(option: re.Match[str]) -> str:
-        return f"{option[1]}=..." if option[1].lower() in hidden else option[0]
+        return option[0] if option[1].lower() in harmless else f"{option[1]}=..."
 
-    return _OPTION.sub(shown, _AUTHORITY.sub(lambda found: f"{found[0][:-1].partition(':')[0]}@", word))
+    return _OPTION.sub(shown, _AUTHORITY.sub(lambda found: f"{found[0][:-1].partition(':')[0]}@", uri))
 
 
 def is_standard(word: str) -> bool:
