@@ -136,6 +136,8 @@ def test_a_page_is_in_the_order_of_its_keys(is_v1: bool) -> None:
     inside = "".join(item(f"root/{name}") for name in ("a", "b.txt", "c"))
     inside += "".join(f"<CommonPrefixes><Prefix>root/{name}/</Prefix></CommonPrefixes>" for name in ("b", "bb", "d"))
     assert paths(page(inside, listing(is_v1=is_v1))) == ["a", "b.txt", "b/", "bb/", "c", "d/"]
+    of_root = item("root/") + item("root/!a") + "<CommonPrefixes><Prefix>root/a/</Prefix></CommonPrefixes>"
+    assert paths(page(of_root, listing(is_v1=is_v1))) == ["/", "!a", "a/"]
 
 
 def test_keys_that_no_path_leads_to_are_left_out() -> None:

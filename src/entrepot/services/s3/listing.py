@@ -119,6 +119,8 @@ class Listing:
         """
         if any(name == _PREFIXES for name, _ in document.rows):
             entries.sort(key=_path_of)  # stable: the versions of an object stay in their order
+            if self._prefix == self._root:
+                entries.sort(key=_is_below)  # the path of the root, "/", is after some others, and its key before all
         return entries
 
     def _position(self, token: str | None) -> Query:
@@ -254,6 +256,10 @@ def _marker(stated: str, document: Document, rows: list[tuple[str, Row]]) -> str
     last = {row[0] == _PREFIXES: key for key, row in rows}.values()
     key = decoded(stated, document)
     return stated if stated in last and key not in last else key
+
+
+def _is_below(entry: Entry) -> bool:
+    return entry.path != "/"
 
 
 def _is_latest(values: dict[str, str]) -> bool:
