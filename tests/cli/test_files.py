@@ -528,7 +528,7 @@ def test_links_in_a_circle_end_and_fail_and_the_others_go_on(linked: Path) -> No
     (linked / "t/none").symlink_to("nowhere")
     (linked / "t/eternal").symlink_to("eternal")
     done = run("cp", "-r", "--follow-symlinks", "--exclude", "up/**", "t", "all", cwd=linked)
-    assert done.code == 1
+    assert (done.code, "--follow-symlinks" in done.err) == (1, False)
     assert "entrepot: cp: t/self: a symbolic link leads back to a directory that it is in\n" in done.err
     assert {line.split(": ")[2] for line in done.err.splitlines()[:-1]} == {"t/self", "t/none", "t/eternal"}
     assert len(files(linked / "all")) == 6

@@ -84,8 +84,8 @@ def line_of(verb: str, place: str, error: BaseException, *, joined: bool = False
 
 
 def _step_of_file(verb: str, error: PermissionDenied) -> str | None:
-    is_link = "symbolic link" in error.message
-    return "--follow-symlinks follows it" if is_link and verb in _FOLLOWING else None
+    leads_out = "symbolic link leads out" in error.message  # others, such as one to itself, cannot be followed
+    return "--follow-symlinks follows it" if leads_out and verb in _FOLLOWING else None
 
 
 def _has_dots(path: str | None) -> bool:
