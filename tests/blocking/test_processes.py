@@ -10,6 +10,7 @@ import pytest
 
 from entrepot.services import Http
 from tests.reliability.helpers import CONTENT, run_script
+from tests.strict import STRICT, warnings_of
 
 WITHOUT_AND_WITH_A_LOOP = pytest.mark.parametrize("storage", ["fs", "http"], indirect=True)
 FORK_WARNS = ("-W", "ignore::DeprecationWarning") if sys.version_info >= (3, 12) else ()
@@ -272,7 +273,7 @@ def test_ctrl_c_cancels_the_call_and_the_operator_can_be_used_again():
         server.settimeout(20)
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         child = subprocess.Popen(
-            [sys.executable, "-X", "dev", "-W", "error", "-c", INTERRUPTED, url],
+            [*STRICT, "-c", INTERRUPTED, url],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -289,7 +290,7 @@ def test_ctrl_c_cancels_the_call_and_the_operator_can_be_used_again():
                     out, err = child.communicate(timeout=20)
             finally:
                 child.kill()
-    assert (child.returncode, out.split("\n"), err) == (
+    assert (child.returncode, out.split("\n"), warnings_of(err)) == (
         0,
         ["reader.read CancelledError", "interrupted", "b'ok'", ""],
         "",
