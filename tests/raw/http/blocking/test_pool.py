@@ -1,14 +1,20 @@
 """The pool of blocking connections: what happens between two of its statements."""
 
 import gc
+import sys
 import threading
+from types import FrameType
+from typing import Any
 
 import pytest
 
 from entrepot.raw.http import HttpRequest
 from entrepot.raw.http.blocking import BlockingTransport
+from entrepot.raw.http.blocking import pool as pools
 from entrepot.raw.http.blocking.connect import Connecting
 from entrepot.raw.http.blocking.connection import Connection
+from entrepot.raw.http.blocking.pool import Pool, Turn
+from entrepot.raw.http.configured import Limits
 from entrepot.raw.runtime import inline
 from entrepot.testing.scripted_server import ScriptedServer, whole_response
 
@@ -35,18 +41,67 @@ def test_a_turn_that_a_collection_of_garbage_gives_back_is_not_waited_for(monkey
     with ScriptedServer(lambda _: [LONG]) as server:
         transport = BlockingTransport(max_connections=1, pool_timeout=1)
         held = [inline.run(transport.send(HttpRequest("GET", server.endpoint)))]
-        make = threading.Event
+        wait = Pool._turn_in_line
 
-        def make_and_collect() -> threading.Event:
+        def collect_and_wait(*args: Any, **options: Any) -> Turn:
             held.clear()
             gc.collect()
-            return make()
+            return wait(*args, **options)
 
         with monkeypatch.context() as patch:
-            patch.setattr("entrepot.raw.http.blocking.pool.threading.Event", make_and_collect)
+            patch.setattr(Pool, "_turn_in_line", collect_and_wait)
             assert inline.run(get(transport, server.endpoint)) == 1 << 20
         assert not transport._pool._out
         inline.run(transport.close())
+
+
+def test_a_collection_of_garbage_at_any_line_of_the_wait_does_not_end_in_a_deadlock() -> None:
+    """It gives back the only turn, in the thread that waits for it."""
+    steps = 1
+    while _waits_with_collection_at(steps):
+        steps += 1
+    assert steps > 5
+
+
+def _waits_with_collection_at(step: int) -> bool:
+    """Waits for a turn that garbage has. Returns whether the wait has that many lines before it blocks."""
+    key, pool = ("host", 80, False, None), Pool(Limits(in_use=1, idle=None, idle_seconds=10, patience=None))
+    cycle: list[Any] = [pool.take(key, is_new=True)]
+    cycle.append(cycle)
+    held, lines = [cycle], 0
+    del cycle
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal lines
+        if event == "line" and frame.f_code.co_filename in {pools.__file__, threading.__file__}:
+            lines += 1
+            if lines == step:
+                held.clear()
+                gc.collect(0)
+        return trace
+
+    def wait() -> None:
+        sys.settrace(trace)
+        try:
+            pool.take(key, is_new=True)
+        finally:
+            sys.settrace(None)
+
+    gc.disable()
+    try:
+        thread = threading.Thread(target=wait, daemon=True)
+        thread.start()
+        while thread.is_alive() and not pool._line:
+            thread.join(0.01)
+        thread.join(0.2)
+        is_reached = lines >= step
+        held.clear()
+        gc.collect(0)
+        thread.join(30)
+    finally:
+        gc.enable()
+    assert not thread.is_alive(), step
+    return is_reached
 
 
 def test_a_connection_that_is_made_while_the_transport_closes_is_closed_with_its_response(

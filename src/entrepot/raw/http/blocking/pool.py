@@ -14,9 +14,11 @@ connection is kept whole, for the next request to that origin; so its last user 
 that is lost is made up for by those in line, who look every `_LOOK` seconds.
 
 The lock is held for a few statements, and never during I/O. It is reentrant, since a collection of garbage in the midst
-of them may give back the turn of an unclosed body. Nothing wakes a pool that is not used, so idle connections whose
-time is over are closed by the next request that ends. A forked child starts with an empty pool: the connections were
-closed there by their own hook, and turns of the parent are not in its set.
+of them may give back the turn of an unclosed body. For the same reason those in line wait for a `SimpleQueue`: the
+collection may wake the thread that it runs in, and an `Event` would have its own lock held by then. Nothing wakes a
+pool that is not used, so idle connections whose time is over are closed by the next request that ends. A forked child
+starts with an empty pool: the connections were closed there by their own hook, and turns of the parent are not in its
+set.
 """
 
 import atexit
@@ -24,6 +26,8 @@ import os
 import sys
 import threading
 from collections import deque
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Final
 from weakref import WeakSet
@@ -114,7 +118,7 @@ class Pool:
     def _reset(self) -> None:
         self._lock = threading.RLock()
         self._out = set[int]()
-        self._line: deque[threading.Event] = deque()
+        self._line: deque[SimpleQueue[None]] = deque()
         self._idle: dict[Key, list[Turn]] = {}
         self._used_at = self._swept_at = monotonic()
 
@@ -194,7 +198,7 @@ class Pool:
 
     def _wake_first(self) -> None:
         if self._line:
-            self._line[0].set()
+            self._line[0].put(None)
 
     def note_use(self) -> None:
         """Records activity on a connection, so that those in line keep waiting."""
@@ -255,7 +259,7 @@ class Pool:
 
     def _turn_in_line(self, key: Key, *, is_new: bool) -> Turn:
         """Waits in line for a turn."""
-        wake = threading.Event()
+        wake: SimpleQueue[None] = SimpleQueue()
         try:
             self._line.append(wake)
             turn = self._wait(wake, key, is_new=is_new)
@@ -265,11 +269,10 @@ class Pool:
                 self._wake_first()  # there may be another free turn
         return turn
 
-    def _wait(self, wake: threading.Event, key: Key, *, is_new: bool) -> Turn:
+    def _wait(self, wake: SimpleQueue[None], key: Key, *, is_new: bool) -> Turn:
         patience, since = self._limits.patience, monotonic()
         while True:
             with self._lock:
-                wake.clear()
                 turn = self._free_turn(key, is_new=is_new) if self._line[0] is wake else None
             if turn is not None:
                 return turn
@@ -279,7 +282,8 @@ class Pool:
                 if left <= 0:
                     raise Timeout(no_connection_free(self._limits.in_use))
             left = time_left(left)
-            wake.wait(_LOOK if left is None else min(left, _LOOK))
+            with suppress(Empty):
+                wake.get(timeout=_LOOK if left is None else min(left, _LOOK))
 
 
 _all: "WeakSet[Pool]" = WeakSet()
