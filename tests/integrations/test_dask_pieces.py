@@ -603,6 +603,18 @@ def test_of_two_runs_that_take_over_one_has_the_lock(method: str, calls: int, *,
     assert json.loads(state.read(LOCK)) == {"host": "other"}
 
 
+@pytest.mark.parametrize(("method", "calls"), [("read", 2), ("delete", 1)])
+def test_a_lock_that_another_run_has_just_taken_over_is_not_deleted(method: str, calls: int) -> None:
+    """The service of the target has no `if_match`."""
+    op = Operator(Memory()).layer(CapabilityOverrideLayer(write_with_if_match=False))
+    state = op.blocking()
+    state.write(LOCK, json.dumps({"host": "elsewhere", "process": 1}).encode())
+    racing: Any = Racing(state, method, calls)
+    with pytest.raises(AlreadyExists, match="another run"):
+        Lock(racing, wait=lambda _: None).__enter__()
+    assert json.loads(state.read(LOCK)) == {"host": "other"}
+
+
 def test_a_lock_that_its_owner_gave_up_is_free() -> None:
     state = Operator(Memory()).blocking()
     state.write(LOCK, b'{"host": "elsewhere"}')

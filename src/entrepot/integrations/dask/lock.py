@@ -5,8 +5,9 @@ owner writes it again, with a higher count, three times in each lease. A run tha
 lease, and reads it again. If the count is the same, the owner is dead, and the lock is taken over. No clocks are
 compared. A dead process on this host is recognized at once. Of several that take over, one succeeds: the lock is
 replaced under the condition that it is still the one that was read (`if_match`), or, where the service has no such
-condition, deleted and made again with `if_not_exists`. Each owner looks at its lock before it renews it, and stops when
-it has lost it.
+condition, read once more, deleted, and made again with `if_not_exists`. There, one that is taken over between the last
+read and the deletion has a second owner. Each owner looks at its lock before it renews it, and stops when it has lost
+it.
 """
 
 from __future__ import annotations
@@ -109,6 +110,8 @@ class Lock:
         elif found.etag is not None and self._state.info.capability.write_with_if_match:
             self._state.write(LOCK, self._content(), if_match=found.etag)
         else:
+            if self._read() not in (found.owner, None):
+                raise AlreadyExists("another run has just taken the lock of this target", path=LOCK)
             self._state.delete(LOCK)
             self._make()
 
