@@ -457,6 +457,7 @@ def test_wildcards_match_directories_where_a_verb_takes_them(here: Path) -> None
     [
         f"ftp://user:{SECRET}@127.0.0.1:1/a",
         f"http://user:{SECRET}@127.0.0.1:1/a",
+        f"sftp://user:{SECRET}/x@127.0.0.1:1/a",
         f"redis://127.0.0.1:1/0?password={SECRET}/a",
         f"zip://a::http://user:{SECRET}@127.0.0.1:1/a.zip",
         f"s3://bucket?secret_access_key={SECRET}/a",

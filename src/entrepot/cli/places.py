@@ -36,7 +36,9 @@ _LINK = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _REMOTE = re.compile(r"([A-Za-z0-9_-]+):(.*)", re.DOTALL)
 _WILDCARD = re.compile(r"[*?\[]")
 _SLASHES = re.compile("/{2,}")
-_AUTHORITY = re.compile(r"(?<=://)[^/?#]*@")
+_AUTHORITY = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#:@\[]*:(?![:0-9/?#])[^@]*)@")
+"""The user and the password, also one with a slash that is not escaped: no port begins with a letter."""
+
 _OPTION = re.compile(r"(?<=[?&])([^=&?/]+)=[^&/]*")
 
 
