@@ -81,11 +81,12 @@ def _waits_with_collection_at(step: int) -> bool:
         return trace
 
     def wait() -> None:
+        before = sys.gettrace()  # such as that of a measurement of coverage
         sys.settrace(trace)
         try:
             pool.take(key, is_new=True)
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
 
     gc.disable()
     try:
