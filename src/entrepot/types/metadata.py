@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, final
 
 from .entry_mode import EntryMode
 from .frozen_mapping import EMPTY, FrozenMapping
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 else:
     from .records import dataclass
 
-T = TypeVar("T")
-
 # On Python 3.11 the lookup of an enum member takes as long as a call.
 _FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR
 
@@ -26,6 +24,7 @@ _IMPLIED = {"is_deleted": False, "user_metadata": EMPTY, "checksums": ()}
 """The values that the repr leaves out, besides None."""
 
 
+@final
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class Metadata:
     """The properties of an object as the storage reports them. A field that it does not report is None.
@@ -103,7 +102,10 @@ class Metadata:
         made.content_language = content_language
         made.storage_class = storage_class
         made.checksums = checksums
-        return _frozen(made, cls)
+        return _frozen(made)  # type: ignore[no-any-return]
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("Metadata cannot be subclassed: keep what you add beside it")
 
     def __repr__(self) -> str:
         """The mode, and every other field that is neither None nor implied."""
@@ -155,17 +157,15 @@ class _Fields:
 _SETTERS = tuple(getattr(Metadata, name).__set__ for name in Metadata.__slots__)
 
 
-def _with_class(made: Any, cls: type[T]) -> T:
-    """Makes the fields an instance of the class, without a copy."""
-    if cls is not Metadata:
-        return _copied(made, cls)  # a subclass may have a `__dict__`
-    made.__class__ = cls
-    return made  # type: ignore[no-any-return]
+def _with_class(made: Any) -> Any:
+    """Makes the fields metadata, without a copy."""
+    made.__class__ = Metadata
+    return made
 
 
-def _copied(made: Any, cls: type[T]) -> T:
-    """Returns a new instance of the class with the same fields."""
-    copy = object.__new__(cls)
+def _copied(made: Any) -> Any:
+    """Returns new metadata with the same fields."""
+    copy = object.__new__(Metadata)
     for setter, name in zip(_SETTERS, Metadata.__slots__, strict=True):
         setter(copy, getattr(made, name))
     return copy

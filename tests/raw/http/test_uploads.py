@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import socket
 import ssl
 import time
 import tracemalloc
@@ -117,6 +118,21 @@ async def nothing_left(server: ScriptedServer, before: list[str]) -> None:
     assert len(asyncio.all_tasks()) == 1
     server.let_go()
     await asyncio.to_thread(server.wait_until_left)
+
+
+async def test_an_upload_that_is_given_up_is_a_broken_connection_and_no_end_of_the_content(
+    hasty: ConfiguredTransport,
+) -> None:
+    """Some servers store what they have when a connection ends in good order."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        request = HttpRequest("PUT", f"http://127.0.0.1:{server.getsockname()[1]}/a", (), LARGE)
+        with pytest.raises(Timeout):
+            await hasty.send(request)
+        with server.accept()[0] as connection, pytest.raises(ConnectionResetError):
+            connection.settimeout(10)
+            while await asyncio.to_thread(connection.recv, 1 << 20):
+                pass
 
 
 # What goes over the wire.

@@ -16,11 +16,13 @@ from entrepot.raw.http import HttpRequest
 from entrepot.raw.http.native import connection as connections
 from entrepot.raw.http.native import sending
 from entrepot.raw.http.native.connection import Connection
-from entrepot.raw.http.native.direct import MOST, DirectSocket, batches, without_first
+from entrepot.raw.http.native.direct import MOST, DirectSocket, batches, divided, without_first
 from entrepot.raw.http.native.transport import NativeTransport
 from entrepot.testing.scripted_server import HOLD, RESET, Answer, ScriptedServer, Take, whole_response
 from tests.sockets import stream_sockets
 
+STARTS_WITH = 8 * 1024
+"""How much of the content goes with the head."""
 LARGE = random.Random(1).randbytes(9 << 20)
 
 
@@ -79,6 +81,12 @@ def test_bytes_that_were_sent_are_left_out(size: int, left: list[bytes]) -> None
     assert [bytes(view) for view in without_first([memoryview(b"abc"), memoryview(b"de")], size)] == left
 
 
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 9])
+def test_content_is_divided_anywhere(size: int) -> None:
+    first, rest = divided([b"abc", b"", memoryview(b"de")], size)
+    assert (first, b"".join(rest)) == (b"abcde"[:size], b"abcde"[size:])
+
+
 @pytest.mark.parametrize("size", [1 << 20, 5_000, 100_003])
 async def test_content_in_pieces_arrives_whole_however_little_the_system_takes(
     transport: NativeTransport, store: ScriptedServer, monkeypatch: pytest.MonkeyPatch, size: int
@@ -107,6 +115,36 @@ async def test_a_head_that_the_system_has_not_taken_goes_before_the_content(
     monkeypatch.setattr(Connection, "can_send_directly", property(lambda _: next(answers)))
     assert await put(transport, store, LARGE) == 200
     assert store.requests[0].content == LARGE
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_an_upload_that_is_cancelled_is_a_broken_connection_and_no_end_of_the_content(
+    monkeypatch: pytest.MonkeyPatch, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """SeaweedFS stored an empty object when a connection ended in good order after the head."""
+    monkeypatch.setattr(DirectSocket, "send", lambda *_: 0)
+
+    async def main(server: socket.socket) -> bytes:
+        transport = NativeTransport()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/a"
+        sending = asyncio.ensure_future(transport.send(HttpRequest("PUT", url, (), LARGE)))
+        loop = asyncio.get_running_loop()
+        connection = (await loop.run_in_executor(None, server.accept))[0]
+        with connection:
+            connection.settimeout(10)
+            received = b""
+            while len(received.partition(b"\r\n\r\n")[2]) < STARTS_WITH:
+                received += await loop.run_in_executor(None, connection.recv, 65_536)
+            sending.cancel()
+            await asyncio.wait({sending})
+            with pytest.raises(ConnectionResetError):
+                await loop.run_in_executor(None, connection.recv, 65_536)
+        await transport.close()
+        return received.partition(b"\r\n\r\n")[2]
+
+    with socket.create_server(("127.0.0.1", 0)) as server, asyncio.Runner(loop_factory=new_loop) as runner:
+        server.settimeout(10)
+        assert runner.run(main(server)) == LARGE[:STARTS_WITH]
 
 
 def test_a_loop_that_cannot_wait_for_descriptors_sends_by_its_transport(store: ScriptedServer) -> None:

@@ -100,6 +100,8 @@ class Exchange:
 
     def _give_back(self, *, is_broken: bool) -> None:
         self._is_over = True
+        if self.handler.is_sending:
+            self.handler.reset_at_close()
         # Later the connection may break under another request, or while it is idle.
         self.was_reset = self.handler.was_reset
         self.handler.content = None

@@ -163,6 +163,10 @@ class Handler(ResponseHandler):
         # The timer runs if the response came before the request was sent, and would break an idle connection.
         self._drop_timeout()
 
+    def reset_at_close(self) -> None:
+        """Makes the end of the connection an error for the peer, see `wire.sockets`."""
+        self._socket.reset_at_close()
+
     def break_off(self) -> None:
         """Wakes the reader of content with an error: no more will arrive."""
         if self.content is not None and not self.content.is_eof() and self.content.exception() is None:
@@ -360,6 +364,7 @@ class Handler(ResponseHandler):
             self.start_timeout()
             return
         if unsent:
+            self.reset_at_close()
             self.set_exception(SendingStalled())
         super()._on_read_timeout()
         if unsent:

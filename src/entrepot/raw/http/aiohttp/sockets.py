@@ -5,7 +5,7 @@ from asyncio import BaseTransport
 from collections.abc import Iterator
 from typing import Any
 
-from entrepot.raw.http.wire.sockets import acknowledge, readability, receive, unacknowledged
+from entrepot.raw.http.wire.sockets import acknowledge, readability, receive, reset_at_close, unacknowledged
 
 
 class Socket:
@@ -44,6 +44,11 @@ class Socket:
     def acknowledge(self) -> None:
         """Acknowledges received bytes to the peer at once, see `wire.sockets`."""
         acknowledge(self._transport.get_extra_info("socket"))
+
+    def reset_at_close(self) -> None:
+        """Makes the end of the connection an error for the peer, see `wire.sockets`."""
+        if self.is_open():
+            reset_at_close(self._transport.get_extra_info("socket"))
 
     def unsent(self) -> int:
         """How many bytes the system holds that the peer has not acknowledged."""

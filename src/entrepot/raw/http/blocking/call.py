@@ -99,8 +99,12 @@ class Call:
             pieces = cut(content)
             first = next(pieces, b"")
             self._handed = len(first)
-            self._send_start(b"".join((head, first)))
-            self._send_rest(pieces)
+            try:
+                self._send_start(b"".join((head, first)))
+                self._send_rest(pieces)
+            except BaseException:
+                self.connection.reset_at_close()
+                raise
         else:
             self._send_start(head)
         if self.exchange.head is None or not self._is_refused:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Final
 
 from entrepot.errors import InvalidInput
-from entrepot.raw.http.wire.sockets import acknowledge, unacknowledged
+from entrepot.raw.http.wire.sockets import acknowledge, reset_at_close, unacknowledged
 
 from .waiting import READ, WRITE, Waiter
 
@@ -141,6 +141,10 @@ class Connection:
     def acknowledge(self) -> None:
         """Acknowledges received bytes at once, see `wire.sockets`."""
         acknowledge(self._socket)
+
+    def reset_at_close(self) -> None:
+        """Makes the end of the connection an error for the peer, see `wire.sockets`."""
+        reset_at_close(self._socket)
 
     def check_owner(self) -> None:
         """Refuses a use in a forked child.

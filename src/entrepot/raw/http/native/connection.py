@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from entrepot.raw.http import failures
 from entrepot.raw.http.wire.exchange import State
 from entrepot.raw.http.wire.framing import MalformedResponse
-from entrepot.raw.http.wire.sockets import readability, receive, unacknowledged
+from entrepot.raw.http.wire.sockets import readability, receive, reset_at_close, unacknowledged
 
 from .breaks import GIVEN_UP, LOST, RESET, Break, of_end, of_malformed
 from .direct import DirectSocket, is_possible
@@ -417,6 +417,8 @@ class Connection(asyncio.BufferedProtocol):
         """Ends the exchange with a failure, and the connection without waiting for the peer."""
         stream = self._stream
         if stream is not None:
+            if (stream.is_sending or self._unsent()) and not self._wire.is_closing():
+                reset_at_close(self._wire.get_extra_info("socket"))
             stream.fail(broken)
             self._release(stream)
             self._owner.give_up(self)

@@ -53,6 +53,15 @@ def _views(content: Sequence[bytes | memoryview]) -> Iterator[memoryview]:
             yield view[start : start + MOST]
 
 
+def divided(content: Sequence[bytes | memoryview], size: int) -> tuple[bytes, list[memoryview]]:
+    """A copy of the first `size` bytes of content, and views of the rest."""
+    views = [memoryview(part).cast("B") for part in content]
+    first = bytearray()
+    for view in views:
+        first += view[: size - len(first)]
+    return bytes(first), without_first(views, len(first))
+
+
 def without_first(batch: Sequence[memoryview], size: int) -> list[memoryview]:
     """The views without their first `size` bytes."""
     for index, view in enumerate(batch):

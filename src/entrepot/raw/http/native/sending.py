@@ -8,18 +8,23 @@ success ends the sending. An error of the sender ends the connection, and so the
 finds it. That task cancels the sender when it no longer waits for it.
 
 Content of more than one piece goes past the transport of the event loop where that saves copies (`direct`). The head is
-still sent by the transport, and nothing else is until the sender has ended.
+still sent by the transport, with the start of the content: some servers store an empty object if a connection ends
+after the head. Nothing else is sent by the transport until the sender has ended.
 """
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from entrepot.raw.http import failures
 from entrepot.raw.http.wire.pieces import PIECE, cut
 
 from .connection import Connection
-from .direct import DirectSocket, batches, without_first
+from .direct import DirectSocket, batches, divided, without_first
 from .stream import ResponseStream
+
+_WITH_HEAD: Final = 8 * 1024
+"""How many bytes go with the head before the rest is sent directly: as many as any socket takes at once."""
 
 
 def start(
@@ -35,12 +40,14 @@ def start(
     """
     left = sum(memoryview(piece).nbytes for piece in content)
     if left > PIECE and connection.can_send_directly:
+        beginning, rest = divided(content, _WITH_HEAD)
+        left -= len(beginning)
         _note_left(stream, left)
-        connection.start(stream, head, content=0, idle_timeout=idle_timeout)
+        connection.start(stream, head + beginning, content=len(beginning), idle_timeout=idle_timeout)
         stream.is_uploading = True
-        if connection.can_send_directly:  # the head is sent
-            return stream.loop.create_task(_send_directly(connection, stream, content, left))
-        return stream.loop.create_task(_send_rest(connection, stream, cut(content), left))
+        if connection.can_send_directly:  # the system took all of it
+            return stream.loop.create_task(_send_directly(connection, stream, rest, left))
+        return stream.loop.create_task(_send_rest(connection, stream, cut(rest), left))
     pieces = cut(content)
     first = next(pieces, b"")
     left -= len(first)

@@ -6,7 +6,9 @@ Each is called only while the socket is open: after that, its descriptor may bel
 import os
 import select
 import socket
+import struct
 import sys
+from contextlib import suppress
 from typing import Final
 
 if sys.platform == "linux":
@@ -14,6 +16,7 @@ if sys.platform == "linux":
     import termios
 
 _PIECE: Final = 64 * 1024
+_NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 def readability(descriptor: int) -> "select.poll | None":
@@ -44,6 +47,15 @@ def unacknowledged(descriptor: int) -> int:
         return 0
     result = fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4))
     return int.from_bytes(result, sys.byteorder)
+
+
+def reset_at_close(connection: socket.socket) -> None:
+    """Makes the end of the connection an error for the peer, and no end of its input.
+
+    Some servers take the end of a request that was cut off for the end of its content, and store what they have.
+    """
+    with suppress(OSError):  # it is closed, or nobody is at the other end
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
 
 def receive(descriptor: int) -> bytes:
