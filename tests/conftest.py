@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,17 @@ def pytest_collection_finish() -> None:
     """Keeps what the collection made out of later collections of garbage, which tests of leaks make by the hundred."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """Refuses a test that leaves another trace function: nothing after it would be measured."""
+    before = sys.gettrace()
+    result = yield
+    if sys.gettrace() is not before:
+        sys.settrace(before)
+        pytest.fail("the test leaves another trace function than it found")
+    return result
 
 
 @dataclass(frozen=True)

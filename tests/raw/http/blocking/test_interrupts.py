@@ -34,11 +34,12 @@ class Interrupt:
         self._before: dict[FrameType, int] = {}
 
     def during(self, call: Callable[[], object]) -> None:
+        before = sys.gettrace()  # such as that of a measurement of coverage
         sys.settrace(self._start)
         try:
             call()
         finally:
-            sys.settrace(None)
+            sys.settrace(before)
             self._before.clear()
 
     def _start(self, frame: FrameType, event: str, arg: object) -> Any:
