@@ -15,7 +15,7 @@
 #   make integration-all       runs the tests of S3 that Ceph's gateway can pass on that too
 #   make servers  installs the servers that pip cannot: Debian's packages (as root), and one of npm
 #   make soak     runs the tests that take minutes
-#   make bench    measures entrepot beside its peers: the better part of an hour (docs/performance.md)
+#   make bench    measures entrepot beside its peers: more than an hour (docs/performance.md)
 #   make bench-quick           measures a short part of that, in about a minute
 #   make bench-services        measures each service beside its peers, in some minutes (`make servers` adds servers)
 #   make new-service NAME=duck   makes the folder of a new service (docs/write-your-own-service.md)

@@ -1,6 +1,6 @@
 """The benchmark suite: entrepot beside its peers, in one run on one machine.
 
-    make bench          every workload, three rounds; most of an hour
+    make bench          every workload, three rounds; more than an hour
     make bench-quick    a short part of each, a minute or two
 
 Its modules:
