@@ -21,6 +21,7 @@ from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.blocking import BlockingTransport, connection
 from entrepot.raw.runtime import inline
 from entrepot.testing.scripted_server import ScriptedServer, whole_response
+from tests.raw.http.blocking.helpers import get
 
 ROOM = str(Path(connection.__file__).parent)
 SHORT, LONG = whole_response(b"hello"), whole_response(bytes(100_000))
@@ -80,21 +81,6 @@ def interrupted_everywhere(prepare: Callable[[], object], call: Callable[[], obj
         if interrupt.left > 0:
             return
         yield number
-
-
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-async def get(transport: BlockingTransport, url: str) -> int:
-    response, size = await transport.send(HttpRequest("GET", url)), 0
-    while piece := await response.body.read(1 << 20):
-        size += len(piece)
-    await response.body.close()
-    return size
 
 
 def check_everywhere(

@@ -17,23 +17,9 @@ from entrepot.raw.http.blocking.pool import Pool, Turn
 from entrepot.raw.http.configured import Limits
 from entrepot.raw.runtime import inline
 from entrepot.testing.scripted_server import ScriptedServer, whole_response
+from tests.raw.http.blocking.helpers import get
 
 LONG = whole_response(bytes(1 << 20))
-
-
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-async def get(transport: BlockingTransport, url: str) -> int:
-    response, size = await transport.send(HttpRequest("GET", url)), 0
-    while piece := await response.body.read(1 << 20):
-        size += len(piece)
-    await response.body.close()
-    return size
 
 
 def test_a_turn_that_a_collection_of_garbage_gives_back_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
