@@ -24,6 +24,7 @@ from entrepot.errors import Error, InvalidInput, NotFound, TransfersFailed
 from entrepot.raw import DEFAULT_COPY, DEFAULT_STAT, DEFAULT_WRITE, OpCopy, OpList, is_dir_path, normalize_path
 from entrepot.types import Entry, Metadata
 from entrepot.types.comparison import COMPARISONS
+from entrepot.types.file_names import check_file_names
 from entrepot.types.numbers import as_integer
 from entrepot.types.records import replace
 from entrepot.types.shown import shown
@@ -58,9 +59,6 @@ CONCURRENT: Final = 8
 _RECURSIVE: Final = OpList(recursive=True)
 _REQUESTS: Final = 2
 """Requests in flight for each file, by default: fewer than for a single copy, as there are several files already."""
-
-_NOT_FILES: Final = {"": "two slashes in a row", ".": "the name '.'", "..": "the name '..'"}
-"""Names in keys that a directory cannot have, and how a message calls them."""
 
 _OF_ONE_OBJECT: Final = ("if_match", "source_version", "source_content_length_hint")
 """Options of a copy that name a content, which the files of a tree do not have in common."""
@@ -323,7 +321,7 @@ class _Transfer:
         target = self.target_prefix + path
         try:
             if self.is_into_directories:
-                _check_name(path)
+                check_file_names(path)
             is_complete = self.rules.is_dry or await self._copy_one(entry, target, meter)
         except Error as error:
             error.of_call("copy_to", scheme=self.source.accessor.info.scheme, path=entry.path)
@@ -453,15 +451,6 @@ def _check_apart(source: Side, target: Side, *, is_mirror: bool) -> None:
         raise InvalidInput("the target is in the source, so the copies would be copied again")
     if is_mirror and source.key.startswith(target.key):
         raise InvalidInput("the source is in the target, so `delete` would delete the source")
-
-
-def _check_name(path: str) -> None:
-    """Refuses a key that a file system would take for another name, so that two objects would become one file."""
-    odd = next((name for name in path.split("/") if name in _NOT_FILES), None)
-    if odd is not None:
-        raise InvalidInput(
-            f"the key has {_NOT_FILES[odd]} in it, which is not the name of a file: `exclude` leaves it out"
-        )
 
 
 def tree_path(path: Path) -> str:

@@ -15,8 +15,9 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
-from entrepot import DeletionsFailed, Error, InvalidInput, Metadata, Operator
+from entrepot import DeletionsFailed, Error, Metadata, Operator
 from entrepot.types.comparison import COMPARISONS
+from entrepot.types.file_names import check_file_names
 from entrepot.types.transfers import TreeComparison
 
 from . import manifest
@@ -157,17 +158,12 @@ async def copy_batch(copying: Copying, batch: Batch) -> Outcome:
 async def copy_one(copying: Copying, item: Item) -> Metadata:
     """Copies one object, and returns the metadata of the copy."""
     source, target = copying.source, copying.target
-    check_name(item.path, target.operator)
+    if target.operator.info.native_capability.create_dir:
+        check_file_names(item.path)
     copied = await source.operator.copy_to(
         target.operator, source.at(item.path), target.at(item.path), concurrent=2, source_content_length_hint=item.size
     )
     return copied.metadata
-
-
-def check_name(path: str, target: Operator) -> None:
-    """Refuses a key that a file system would take for another name, so that two objects would become one file."""
-    if target.info.native_capability.create_dir and not {"", ".", ".."}.isdisjoint(path.split("/")):
-        raise InvalidInput("the target has directories, where a name is not empty and not a dot", path=path)
 
 
 async def _known(copying: Copying, batch: Batch, items: list[Item]) -> dict[str, Row]:
