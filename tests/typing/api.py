@@ -63,7 +63,7 @@ from entrepot.raw import (
     oio,
 )
 from entrepot.raw.http import HttpBody, HttpRequest, HttpResponse, HttpTransport
-from entrepot.services import S3, Fs, Http, Memory
+from entrepot.services import S3, Fs, Http, Memory, Sqlite
 from entrepot.signing import CredentialCache, Credentials, Provider, provider_of
 
 T = TypeVar("T")
@@ -90,6 +90,7 @@ async def files(op: Operator) -> None:
 def operators() -> None:
     assert_type(Operator(Fs("/data")), Operator)
     assert_type(Fs(Path("/data"), fsync=True).root, str)
+    assert_type(Sqlite(Path("/data/x.db"), table="t").connection_string, str)
     assert_type(Operator(Memory(root="/a"), layers=(ErrorContextLayer(),), context=Context()), Operator)
     assert_type(Operator(Http("https://example.org", token=None)), Operator)
     assert_type(Operator(S3(bucket="b", region="r", access_key_id="k", secret_access_key="s")), Operator)

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
@@ -55,6 +55,20 @@ class Sqlite(ServiceConfig):
     busy_timeout: float = 5.0
     create_table: bool = True
     fsync: bool = False
+
+    if TYPE_CHECKING:  # a path is taken and becomes text (`ServiceConfig`), which a field has no type for
+
+        def __init__(  # noqa: PLR0913, PLR0917 - each is a field
+            self,
+            connection_string: str | os.PathLike[str],
+            table: str = "objects",
+            key_field: str = "key",
+            value_field: str = "value",
+            root: str = "/",
+            busy_timeout: float = 5.0,
+            create_table: bool = True,  # noqa: FBT002 - as the field is
+            fsync: bool = False,  # noqa: FBT002
+        ) -> None: ...
 
     def validate(self) -> None:
         object.__setattr__(self, "connection_string", self._absolute_path())
