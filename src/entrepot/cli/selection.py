@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from entrepot import Entry, EntryMode, Metadata, NotFound
+from entrepot import Entry, EntryMode, Error, Metadata, NotFound
 
 from .places import Place
 from .quantities import DURATION, SIZE
@@ -76,21 +76,27 @@ async def expanded(
         if is_raw or not place.is_pattern:
             yield place
             continue
-        async for match in matches(session, place, directories=directories):
-            yield match
+        try:
+            async for match in matches(session, place, directories=directories):
+                yield match
+        except Error as error:
+            session.fail(place.name, error)
 
 
 async def matches(session: Session, pattern: Place, *, directories: bool = False) -> AsyncGenerator[Place, None]:
     """Yields what a pattern matches: objects, and then directories. If there is nothing, that is reported.
 
     A pattern with `**` matches no directories, unless it ends with a slash: the objects in them match it already.
+    Directories are listed first, so that one which the caller makes for the objects is not among them.
     """
     has_directories = directories and not pattern.is_directory and "**" not in pattern.path
-    is_empty = True
-    for path in (pattern.path, f"{pattern.path}/") if has_directories else (pattern.path,):
-        async for entry in pattern.operator.glob(path):
-            is_empty = False
-            yield pattern.at(entry.path)
+    found = [entry async for entry in pattern.operator.glob(f"{pattern.path}/")] if has_directories else []
+    is_empty = not found
+    async for entry in pattern.operator.glob(pattern.path):
+        is_empty = False
+        yield pattern.at(entry.path)
+    for entry in found:
+        yield pattern.at(entry.path)
     if is_empty:
         session.fail(pattern.name, NotFound(NO_MATCH))
 

@@ -7,7 +7,7 @@ it: `cp -r a/ b/` makes `b/x` of `a/x`, as the commands of object stores do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +16,17 @@ from typing import Any, Final
 
 import click
 
-from entrepot import Entry, Error, IsADirectory, NotFound, PathFilter, TransfersFailed, TreeReport, TreeStep
+from entrepot import (
+    AlreadyExists,
+    Entry,
+    Error,
+    IsADirectory,
+    NotFound,
+    PathFilter,
+    TransfersFailed,
+    TreeReport,
+    TreeStep,
+)
 
 from .output import record_of_metadata
 from .places import Place, check_apart
@@ -170,9 +180,69 @@ def is_existing_directory(place: Place, word: str) -> bool:
     return place.is_directory or (place.is_local and Path(word).is_dir())
 
 
+def is_local_file(session: Session, words: tuple[str, ...]) -> bool:
+    """Whether -r has nothing to recurse into: the one source is a local file, or is missing."""
+    source = session.find(words[0])
+    return len(words) == 1 and source.is_local and not source.is_directory and not source.is_pattern
+
+
 def target_of(source: Place, target: Place, *, into: bool) -> Place:
     """The target of one file or directory."""
     return target.inside(source.path.rstrip("/").rpartition("/")[2]) if into else target
+
+
+async def matches_with_targets(
+    session: Session, word: str, target: Place, rules: TreeRules
+) -> AsyncGenerator[tuple[Place, Place], None]:
+    """Yields what a word with wildcards matches, files and then directories, each with its target in a directory.
+
+    Arguments:
+        session: reports.
+        word: the word.
+        target: the directory of the targets.
+        rules: choose the files.
+
+    Raises:
+        click.UsageError: an option compares files by what the listing of a tree says.
+    """
+    if rules.options["size_only"] or rules.options["update"]:
+        raise click.UsageError("--size-only and --update go with a directory, not with a wildcard")
+    async with (
+        aclosing(expanded(session, (word,), directories=True)) as places,
+        aclosing(_chosen(session, places, rules)) as chosen,
+        aclosing(with_targets(session, chosen, target, into=True)) as pairs,
+    ):
+        async for pair in pairs:
+            yield pair
+
+
+async def with_targets(
+    session: Session, sources: AsyncIterable[Place], target: Place, *, into: bool
+) -> AsyncGenerator[tuple[Place, Place], None]:
+    """Yields sources, each with its target. One whose target another one has is reported, and left out.
+
+    Otherwise the second copy would replace the first one, and a move would lose a file.
+    """
+    taken = set[str]()
+    async for source in sources:
+        place = target_of(source, target, into=into)
+        place = place.as_directory() if source.is_directory and into else place
+        if place.path in taken:
+            session.fail(source.name, AlreadyExists(f"{place.name} is the target of another source of this command"))
+            continue
+        taken.add(place.path)
+        yield source, place
+
+
+async def _chosen(session: Session, places: AsyncIterable[Place], rules: TreeRules) -> AsyncGenerator[Place, None]:
+    async for place in places:
+        try:
+            is_chosen = place.is_directory or await rules.accepts(place)
+        except Error as error:
+            session.fail(place.name, error)
+        else:
+            if is_chosen:
+                yield place
 
 
 class Transfer:
@@ -186,6 +256,7 @@ class Transfer:
     def __init__(self, session: Session, word: str) -> None:
         self._session = session
         self._word = word
+        self._done = {"copy": "copied", "move": "moved"}.get(word, word)
 
     async def file(
         self,
@@ -197,7 +268,7 @@ class Transfer:
         resume: bool,
         skips_same: bool = False,
     ) -> bool:
-        """Copies a file. Returns whether it succeeded.
+        """Copies a file. Returns whether it was copied, or would be.
 
         Arguments:
             source: the file.
@@ -214,7 +285,7 @@ class Transfer:
             check_apart(source, target)
             if skips_same and await _has_same(source, target):
                 self._session.note(f"{target.name} has this content already")
-                return True
+                return False
             if not is_dry:
                 async with shown_progress(self._session, size=metadata.content_length) as progress:
                     keywords = {**keywords, "source_content_length_hint": metadata.content_length, "progress": progress}
@@ -271,23 +342,6 @@ class Transfer:
         self._summarize(report, is_dry=rules.is_dry)
         return copied
 
-    async def matches(self, word: str, target: Place, rules: TreeRules) -> None:
-        """Copies what a word with wildcards matches, files and directories, each with its name, into a directory.
-
-        Raises:
-            click.UsageError: an option compares files by what the listing of a tree says.
-        """
-        if rules.options["size_only"] or rules.options["update"]:
-            raise click.UsageError("--size-only and --update go with a directory, not with a wildcard")
-        how = {"is_dry": rules.is_dry, "resume": rules.skips_same, "skips_same": rules.options["checksum"]}
-        async with aclosing(expanded(self._session, (word,), directories=True)) as places:
-            async for source in places:
-                place = target_of(source, target, into=True)
-                if source.is_directory:
-                    await self.tree(source, place.as_directory(), rules)
-                elif await rules.accepts(source):
-                    await self.file(source, place, rules.copy_options, **how)
-
     def _note(self, source: Place, target: Place, copied: list[str], step: TreeStep, *, is_dry: bool) -> None:
         if step.action == "copy":
             copied.append(step.path)
@@ -310,7 +364,7 @@ class Transfer:
 
     def _summarize(self, report: TreeReport, *, is_dry: bool, failed: int = 0) -> None:
         files = "1 file" if report.copied == 1 else f"{report.copied} files"
-        done = "would be copied" if is_dry else "copied"
+        done = f"would be {self._done}" if is_dry else self._done
         others = {"skipped": report.skipped, "deleted": report.deleted, "failed": failed}
         rest = "".join(f", {count} {name}" for name, count in others.items() if count)
         self._session.note(f"{files} ({human_size(report.copied_bytes)}) {done}{rest}")

@@ -22,8 +22,10 @@ from entrepot.cli.transfer import (
     check_for_files,
     file_keywords,
     is_existing_directory,
-    target_of,
+    is_local_file,
+    matches_with_targets,
     with_file_options,
+    with_targets,
     with_tree_options,
 )
 from entrepot.cli.verb import verb
@@ -72,7 +74,7 @@ async def command(
         await _to_output(session, sources, is_raw=is_raw)
     elif any(map(is_standard, sources)):
         await _from_input(session, sources, session.find(target), keywords)
-    elif is_recursive and not _is_local_file(session, sources):
+    elif is_recursive and not is_local_file(session, sources):
         await _tree(session, sources, session.find(target), TreeRules(options, resume, keywords), is_raw=is_raw)
     else:
         how = {"is_dry": options["dry_run"], "resume": resume, "skips_same": options["checksum"]}
@@ -108,15 +110,12 @@ async def _files(
     has_several = len(sources) > 1 or (not is_raw and session.find(sources[0]).is_pattern)
     into = has_several or is_existing_directory(target, word)
     transfer = Transfer(session, "copy")
-    async with aclosing(expanded(session, sources, is_raw=is_raw)) as places:
-        async for source in places:
-            await transfer.file(source, target_of(source, target, into=into), keywords, **how)
-
-
-def _is_local_file(session: Session, sources: tuple[str, ...]) -> bool:
-    """Whether -r has nothing to recurse into: the one source is a local file, or is missing."""
-    source = session.find(sources[0])
-    return len(sources) == 1 and source.is_local and not source.is_directory and not source.is_pattern
+    async with (
+        aclosing(expanded(session, sources, is_raw=is_raw)) as places,
+        aclosing(with_targets(session, places, target, into=into)) as pairs,
+    ):
+        async for source, place in pairs:
+            await transfer.file(source, place, keywords, **how)
 
 
 async def _tree(session: Session, sources: tuple[str, ...], target: Place, rules: TreeRules, *, is_raw: bool) -> None:
@@ -124,10 +123,21 @@ async def _tree(session: Session, sources: tuple[str, ...], target: Place, rules
         raise click.UsageError("-r takes one source: the files of several would be mixed in the target")
     source = session.find(sources[0])
     if source.is_pattern and not is_raw:
-        await Transfer(session, "copy").matches(sources[0], target, rules)
+        await _matches(session, sources[0], target, rules)
         return
     session.check_values()
     await Transfer(session, "copy").tree(source.as_directory(), target.as_directory(), rules)
+
+
+async def _matches(session: Session, word: str, target: Place, rules: TreeRules) -> None:
+    transfer = Transfer(session, "copy")
+    how = {"is_dry": rules.is_dry, "resume": rules.skips_same, "skips_same": rules.options["checksum"]}
+    async with aclosing(matches_with_targets(session, word, target, rules)) as pairs:
+        async for source, place in pairs:
+            if source.is_directory:
+                await transfer.tree(source, place, rules)
+            else:
+                await transfer.file(source, place, rules.copy_options, **how)
 
 
 async def _to_output(session: Session, sources: tuple[str, ...], *, is_raw: bool) -> None:
@@ -145,6 +155,10 @@ async def _from_input(session: Session, sources: tuple[str, ...], target: Place,
     if target.is_directory:
         raise click.UsageError("the standard input has no name: write the name of the object, not a directory")
     session.check_values()
-    async with aclosing(blocks_of_input()) as blocks:
-        metadata = await target.operator.write(target.path, blocks, **keywords)
+    try:
+        async with aclosing(blocks_of_input()) as blocks:
+            metadata = await target.operator.write(target.path, blocks, **keywords)
+    except Error as error:
+        session.fail(target.name, error)
+        return
     Transfer(session, "copy").show("copy", "-", target.name, **record_of_metadata(metadata))

@@ -18,8 +18,10 @@ from entrepot.cli.transfer import (
     check_for_files,
     file_keywords,
     is_existing_directory,
-    target_of,
+    is_local_file,
+    matches_with_targets,
     with_file_options,
+    with_targets,
     with_tree_options,
 )
 from entrepot.cli.verb import verb
@@ -37,39 +39,58 @@ async def command(
 ) -> None:
     """Move objects between any two storages.
 
-    Each object is copied as by `cp`, and deleted when its copy is complete. Within one file system it is renamed.
+    Each object is copied as by `cp`, and deleted when its copy is complete. Within one file system it is renamed. With
+    -r the files in the one SOURCE are moved with their paths in it, and directories that a wildcard matches keep their
+    names, as in `cp -r`. If a file of a directory cannot be copied, all of the directory stays where it is.
     """
     session.guesses_types = not options["no_guess_mime_type"]
-    keywords = file_keywords(options, options["chunk"])
+    rules = TreeRules(options, copy_options=file_keywords(options, options["chunk"]))
     if not is_recursive:
         check_for_files(options)
-        await _files(session, sources, target, keywords, is_raw=is_raw, is_dry=options["dry_run"])
-        return
+    if is_recursive and not is_local_file(session, sources):
+        await _trees(session, sources, session.find(target), rules, is_raw=is_raw)
+    else:
+        await _files(session, sources, target, rules, is_raw=is_raw)
+
+
+async def _trees(session: Session, sources: tuple[str, ...], target: Place, rules: TreeRules, *, is_raw: bool) -> None:
     if len(sources) > 1:
         raise click.UsageError("-r takes one source: the files of several would be mixed in the target")
-    source, there = session.find(sources[0]).as_directory(), session.find(target).as_directory()
-    session.check_values()
-    copied = await Transfer(session, "move").tree(source, there, TreeRules(options, copy_options=keywords))
-    if copied is not None and not options["dry_run"]:
-        await _delete_moved(session, source, copied)
+    source = session.find(sources[0])
+    if is_raw or not source.is_pattern:
+        session.check_values()
+        await _move_tree(session, source.as_directory(), target.as_directory(), rules)
+        return
+    async with aclosing(matches_with_targets(session, sources[0], target, rules)) as pairs:
+        async for match, place in pairs:
+            await (_move_tree if match.is_directory else _move)(session, match, place, rules)
 
 
-async def _files(
-    session: Session, sources: tuple[str, ...], word: str, keywords: dict[str, Any], *, is_raw: bool, is_dry: bool
-) -> None:
+async def _files(session: Session, sources: tuple[str, ...], word: str, rules: TreeRules, *, is_raw: bool) -> None:
     target = session.find(word)
     has_several = len(sources) > 1 or (not is_raw and session.find(sources[0]).is_pattern)
     into = has_several or is_existing_directory(target, word)
-    async with aclosing(expanded(session, sources, is_raw=is_raw)) as places:
-        async for source in places:
-            await _move(session, source, target_of(source, target, into=into), keywords, is_dry=is_dry)
+    async with (
+        aclosing(expanded(session, sources, is_raw=is_raw)) as places,
+        aclosing(with_targets(session, places, target, into=into)) as pairs,
+    ):
+        async for source, place in pairs:
+            await _move(session, source, place, rules)
 
 
-async def _move(session: Session, source: Place, target: Place, keywords: dict[str, Any], *, is_dry: bool) -> None:
-    transfer = Transfer(session, "move")
-    can_rename = source.operator is target.operator and source.operator.info.capability.rename
-    if is_dry or not can_rename or keywords.keys() - {"if_not_exists"}:
-        if await transfer.file(source, target, keywords, is_dry=is_dry, resume=False) and not is_dry:
+async def _move_tree(session: Session, source: Place, target: Place, rules: TreeRules) -> None:
+    copied = await Transfer(session, "move").tree(source, target, rules)
+    if copied is not None and not rules.is_dry:
+        await _delete_moved(session, source, copied)
+
+
+async def _move(session: Session, source: Place, target: Place, rules: TreeRules) -> None:
+    """Moves a file. One whose content the target has already stays, if the content is compared."""
+    transfer, keywords, skips_same = Transfer(session, "move"), rules.copy_options, rules.options["checksum"]
+    can_rename = source.operator is target.operator and source.operator.info.capability.rename and not skips_same
+    if rules.is_dry or not can_rename or keywords.keys() - {"if_not_exists"}:
+        how = {"is_dry": rules.is_dry, "resume": False, "skips_same": skips_same}
+        if await transfer.file(source, target, keywords, **how) and not rules.is_dry:
             await _delete(session, source)
         return
     try:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import click
 
+from entrepot import Error
 from entrepot.cli.completion import PLACE
+from entrepot.cli.places import Place
 from entrepot.cli.session import Session
 from entrepot.cli.standard_input import blocks_of_input
 from entrepot.cli.verb import verb
@@ -23,14 +26,33 @@ async def command(session: Session, words: tuple[str, ...], append: bool) -> Non
     session.guesses_types = True
     places = [session.find(word) for word in words]
     session.check_values()
-    options = {"append": True} if append else {}
-    async with AsyncExitStack() as opened:
-        writers = [
-            await opened.enter_async_context(place.operator.writer(place.path, **options))  # type: ignore[arg-type]
-            for place in places
-        ]
-        blocks = await opened.enter_async_context(aclosing(blocks_of_input()))
-        async for block in blocks:
-            for writer in writers:
-                await writer.write(block)
-            await session.output.write(block)
+    try:
+        async with AsyncExitStack() as opened:
+            copies = [await opened.enter_async_context(_written(place, is_appended=append)) for place in places]
+            blocks = await opened.enter_async_context(aclosing(blocks_of_input()))
+            async for block in blocks:
+                for write in copies:
+                    await write(block)
+                await session.output.write(block)
+    except Error as error:
+        session.fail(error.context["place"], error)
+
+
+@asynccontextmanager
+async def _written(place: Place, *, is_appended: bool) -> AsyncGenerator[Callable[[bytes], Awaitable[None]], None]:
+    """Opens an object and yields the function that writes to it. An error says in which place it occurred."""
+
+    async def write(block: bytes) -> None:
+        try:
+            await writer.write(block)
+        except Error as error:
+            error.add_context(place=place.name)
+            raise
+
+    options = {"append": True} if is_appended else {}
+    try:
+        async with place.operator.writer(place.path, **options) as writer:  # type: ignore[arg-type]
+            yield write
+    except Error as error:
+        error.add_context(place=place.name)
+        raise

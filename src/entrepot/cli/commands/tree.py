@@ -30,9 +30,15 @@ async def command(session: Session, word: str, depth: int | None, is_directories
         session.output.show(place.name, uri=place.name, type="directory")
         drawing = _Drawing(session, depth, is_directories=is_directories, has_sizes=has_sizes)
         await drawing.draw(place, "", 1)
-        session.note(f"{drawing.directories} directories, {drawing.files} files")
+        session.note(
+            f"{_count(drawing.directories, 'directory', 'directories')}, {_count(drawing.files, 'file', 'files')}"
+        )
     except Error as error:
         session.fail(place.name, error)
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 class _Drawing:
