@@ -269,13 +269,54 @@ def test_a_remote_of_the_configuration_file(here: Path) -> None:
     assert "there is no configuration file" in run("ls", "--config", "nope.toml", "a:b", cwd=here).err
 
 
-@pytest.mark.parametrize("key", ["secret_access_key", "AWS_PROXY_URL"])
-def test_a_secret_in_the_configuration_file_is_refused_and_not_repeated(here: Path, key: str) -> None:
+@pytest.mark.parametrize(
+    "lines",
+    [
+        f'uri = "s3://b"\nsecret_access_key = "{SECRET}"',
+        f'uri = "s3://b"\nAWS_PROXY_URL = "{SECRET}"',
+        f'uri = "s3://b?secret_access_key={SECRET}"',
+        f'uri = "s3://b?aws_secret_access_key=x{SECRET}${{HOME}}"',
+        f'uri = "s3://b"\nendpoint = "http://key:{SECRET}@127.0.0.1:1"',
+        f'uri = "redis://:{SECRET}@127.0.0.1:1/0"',
+        f'uri = "redis://:{SECRET[:5]}/{SECRET[5:]}@127.0.0.1:1/0"',
+        f'uri = "zip:///a::https://user:{SECRET}@127.0.0.1:1/a.zip"',
+        f'uri = "azblob://c"\nendpoint = "https://a.blob.core.windows.net/?sv=1&sig={SECRET}"',
+        f'uri = "https://127.0.0.1:1"\nheaders = {{ Authorization = "Bearer {SECRET}" }}',
+        f'uri = "unix://:{SECRET}@127.0.0.1:1"',
+    ],
+)
+def test_a_secret_in_the_configuration_file_is_refused_and_not_repeated(here: Path, lines: str) -> None:
     config = here / "config.toml"
-    config.write_text(f'[remotes.s]\nuri = "s3://b"\n{key} = "{SECRET}"\n')
+    config.write_text(f"[remotes.s]\n{lines}\n")
     done = run("ls", "s:", cwd=here, env={"ENTREPOT_CONFIG": str(config)})
-    assert done.code == 2
-    assert "write ${NAME}" in done.err
+    assert (done.code, done.err.count("\n"), SECRET[5:] in done.err) == (2, 1, False)
+    assert "write ${NAME}" in done.err or "of this scheme" in done.err
+
+
+def test_a_remote_takes_what_the_environment_has_as_it_is(here: Path) -> None:
+    from entrepot.cli.configuration import Remotes
+
+    config = here / "config.toml"
+    config.write_text(
+        '[remotes.one]\nuri = "redis://user:${PW}@${HOST}/0/@x"\n[remotes.two]\nuri = "${WHOLE}"\n'
+        '[remotes.three]\nuri = "zip:///${DIR}::s3://b/a.zip?secret_access_key=${PW}&region=r"\n'
+        '[remotes.four]\nuri = "https://h"\nheaders = { X-Auth = "${PW}", X-Mode = "plain" }\n'
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "PW": "a/b@c&?",
+            "HOST": "h:1",
+            "WHOLE": "s3://b?secret_access_key=x",
+            "DIR": "p/q",
+        }.items():
+            patch.setenv(name, value)
+        found = {name: Remotes(config, is_required=True).get(name) for name in ("one", "two", "three", "four")}
+    assert found == {
+        "one": {"uri": "redis://user:a%2Fb%40c%26%3F@h:1/0/@x"},
+        "two": {"uri": "s3://b?secret_access_key=x"},
+        "three": {"uri": "zip:///p/q::s3://b/a.zip?secret_access_key=a%2Fb%40c%26%3F&region=r"},
+        "four": {"uri": "https://h", "headers": {"X-Auth": "a/b@c&?", "X-Mode": "plain"}},
+    }
 
 
 def test_a_terminal_shows_progress_and_a_pipe_does_not(here: Path) -> None:
@@ -452,12 +493,42 @@ def test_wildcards_match_directories_where_a_verb_takes_them(here: Path) -> None
     }  # fmt: skip
 
 
+def test_wildcards_move_directories_and_two_sources_never_become_one_file(here: Path) -> None:
+    for name in ("d1/a", "d1/in/b", "d2/c", "d3.log", "x/f", "y/f", "x/t/g", "y/t/g"):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text(name)
+    before = files(here)
+    dry = run("mv", "-r", "-n", "--exclude", "c", "d[0-9]*", "out", cwd=here)
+    moved = {f"move: {name} to out/{name}" for name in ("d3.log", "d1/a", "d1/in/b")}
+    assert (dry.code, set(dry.lines), files(here)) == (0, {f"(dry run) {line}" for line in moved}, before)
+    done = run("mv", "-r", "--exclude", "c", "d[0-9]*", "out", cwd=here)
+    assert (done.code, set(done.lines), "2 files (11 B) moved\n" in done.err) == (0, moved, True)
+    assert not (here / "d1").exists()
+    lost = run("mv", "x/f", "y/f", "out", cwd=here)
+    assert (lost.code, lost.err) == (1, "entrepot: mv: y/f: out/f is the target of another source of this command\n")
+    assert run("mv", "-r", "?/t", "out", cwd=here).code == 1
+    assert run("cp", "-r", "*", "all", cwd=here).code == 0  # a directory that it makes is not among the matches
+    kept = {name: text for name, text in files(here).items() if not name.startswith("all/")}
+    assert sorted(kept.values()) == sorted(before.values())
+    assert files(here / "all") == kept
+    refused = run("mv", "-r", "--checksum", "--size-only", "d*", "out", cwd=here)
+    assert (refused.code, "not with a wildcard" in refused.err) == (2, True)
+    assert run("mv", "-r", "out/d3.log", "d4", cwd=here).lines == ["move: out/d3.log to d4"]
+
+
 @pytest.mark.parametrize(
     "uri",
     [
         f"ftp://user:{SECRET}@127.0.0.1:1/a",
         f"http://user:{SECRET}@127.0.0.1:1/a",
-        f"sftp://user:{SECRET}/x@127.0.0.1:1/a",
+        f"sftp://user:x/{SECRET}@127.0.0.1:1/a",
+        f"sftp://user:1/{SECRET}?x@127.0.0.1:1/a".replace(":1/", ":123456/", 1),
+        f"redis://:12/{SECRET}@127.0.0.1:1/0/a",
+        f"redis://:?{SECRET}@127.0.0.1:1/0/a",
+        f"https://user:x#{SECRET}@127.0.0.1:1/a",
+        f"s3://key:x/{SECRET}@bucket/a",
+        f"postgresql://user:x/{SECRET}@127.0.0.1:1/postgres/a",
+        f"zip://a::http://user:x/{SECRET}@127.0.0.1:1",
         f"redis://127.0.0.1:1/0?password={SECRET}/a",
         f"zip://a::http://user:{SECRET}@127.0.0.1:1/a.zip",
         f"s3://bucket?secret_access_key={SECRET}/a",

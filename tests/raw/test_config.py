@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from entrepot import ConfigInvalid
+from entrepot import ConfigInvalid, Operator
 from entrepot.raw import ServiceConfig
 from entrepot.raw.config import parse_uri
 
@@ -82,3 +82,32 @@ def test_what_is_no_uri_is_refused_without_being_repeated(uri: str) -> None:
     with pytest.raises(ConfigInvalid) as caught:
         parse_uri(uri)
     assert uri not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "is_cut"),
+    [
+        ("s3://key:sec/ret@bucket/a", True),
+        ("redis://:12/ret@host/0", True),
+        ("redis://:/ret@host/0", True),
+        ("sftp://user:?ret@host", True),
+        ("https://user:123456/ret@host", True),
+        ("https://user:p#ret@host", True),
+        ("ftp://user:sec%2Fret@host/a@b", False),
+        ("https://host:8443/@scope/a:b@c", False),
+        ("http://[::1]:80/a@b", False),
+        ("s3://bucket/a:b@c", False),
+        ("s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/name/a@b", False),
+        ("hf://datasets/owner/name@main/a", False),
+        ("fs:///a:b/c@d", False),
+        ("zip://root::https://user:word@host/a.zip", False),
+        ("zip://root::https://user:sec/ret@host/a.zip", True),
+    ],
+)
+def test_a_password_that_is_cut_is_refused_without_being_repeated(uri: str, is_cut: bool) -> None:
+    if not is_cut:
+        Operator.from_uri(uri)
+        return
+    with pytest.raises(ConfigInvalid, match="write %2F") as caught:
+        Operator.from_uri(uri)
+    assert "ret" not in str(caught.value)

@@ -6,8 +6,8 @@
     access_key_id = "${BACKUP_KEY}"
 
 `uri` names the service and the root; the other keys are those of its configuration. `${NAME}` is a variable of the
-environment. Secrets are written in no other way: without them the service looks where it always looks, such as the
-files of the AWS tools.
+environment. Secrets are written in no other way, neither under a key nor in a URI: without them the service looks where
+it always looks, such as the files of the AWS tools.
 """
 
 from __future__ import annotations
@@ -15,15 +15,26 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from entrepot import ConfigInvalid
 from entrepot.services.registry import service_class
+from entrepot.types.shown import has_cut_password
 
 VARIABLE: Final = "ENTREPOT_CONFIG"
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_LINK: Final = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+"""What joins the URIs of a chain."""
+
+_PASSWORD: Final = re.compile(r"(://[^/?#@:]*:)([^/?#@]*)(?=@)")
+_OPTION: Final = re.compile(r"(?<=[?&])([^=&?]+)=([^&]*)")
+_OPTION_VALUE: Final = re.compile(r"([?&][^=&?]+=)([^&]*)")
+_SECRET_NAME: Final = re.compile("auth|cookie|credential|key|passw|secret|sig|token", re.IGNORECASE)
+"""Names of headers and of options that a service does not know, whose values may be secrets."""
 
 
 def default_path() -> Path:
@@ -80,18 +91,58 @@ class Remotes:
     def _values(self, name: str, table: Any) -> dict[str, Any]:
         if not isinstance(table, dict) or not isinstance(table.get("uri"), str):
             raise ConfigInvalid(f'the remote {name!r} has no `uri`, such as "s3://bucket"')
-        secrets = secret_keys(table["uri"])
-        return {key: self._value(name, key, value, is_secret=key.lower() in secrets) for key, value in table.items()}
+        secrets = secret_keys(_expanded(name, table["uri"]))
+        return {key: _value(name, key, value, is_secret=key.lower() in secrets) for key, value in table.items()}
 
-    def _value(self, name: str, key: str, value: Any, *, is_secret: bool) -> Any:
-        if not isinstance(value, str):
-            return value
-        if is_secret and not _REFERENCE.fullmatch(value):
-            raise ConfigInvalid(
-                f"the remote {name!r} has the secret {key} in the file: write ${{NAME}} for a variable of the "
-                "environment, or leave it to the credentials that the service finds by itself"
-            )
-        return _REFERENCE.sub(lambda found: _variable(name, found[1]), value)
+
+def _value(remote: str, key: str, value: Any, *, is_secret: bool) -> Any:
+    if isinstance(value, dict):  # of headers
+        return {
+            name: _value(remote, f"{key}.{name}", text, is_secret=_SECRET_NAME.search(name) is not None)
+            for name, text in value.items()
+        }
+    if not isinstance(value, str):
+        return value
+    if (is_secret and not _REFERENCE.fullmatch(value)) or any(map(_has_secret, uris_of(value))):
+        raise ConfigInvalid(
+            f"the remote {remote!r} has a secret in {key}, in the file: write ${{NAME}} for a variable of the "
+            "environment, or leave it to the credentials that the service finds by itself"
+        )
+    return _expanded(remote, value)
+
+
+def uris_of(text: str) -> list[str]:
+    """The URIs of a chain `zip://path::s3://bucket/a.zip`, or the text alone."""
+    return _LINK.split(text)
+
+
+def _has_secret(uri: str) -> bool:
+    """Whether a URI has a secret that is not a variable of the environment. Other text has none."""
+    if "://" not in uri:
+        return False
+    written = [value for _, value in _PASSWORD.findall(uri)]
+    with suppress(ConfigInvalid):  # the address of a server need not be one of a service
+        secret, harmless = secret_keys(uri), harmless_keys(uri)
+        written += [
+            value
+            for key, value in _OPTION.findall(uri)
+            if key.lower() in secret or (key.lower() not in harmless and _SECRET_NAME.search(key))
+        ]
+    return has_cut_password(uri) or any(value and not _REFERENCE.fullmatch(value) for value in written)
+
+
+def _expanded(remote: str, text: str) -> str:
+    """A value with the variables of the environment. In the password and the options of a URI they are encoded."""
+
+    def plain(found: re.Match[str]) -> str:
+        return _variable(remote, found[1])
+
+    def encoded(found: re.Match[str]) -> str:
+        return found[1] + _REFERENCE.sub(lambda name: quote(plain(name), safe=""), found[2])
+
+    uris = uris_of(text)
+    uris = [_OPTION_VALUE.sub(encoded, _PASSWORD.sub(encoded, uri)) if "://" in uri else uri for uri in uris]
+    return "::".join(_REFERENCE.sub(plain, uri) for uri in uris)
 
 
 def _variable(remote: str, name: str) -> str:

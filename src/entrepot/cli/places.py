@@ -21,23 +21,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from entrepot import InvalidInput, IsSameFile, Operator
+from entrepot import ConfigInvalid, InvalidInput, IsSameFile, Operator
 from entrepot.services.registry import service_class
+from entrepot.types.shown import CUT_USERINFO, has_cut_password
 
-from .configuration import harmless_keys
+from .configuration import harmless_keys, uris_of
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _CHAIN = re.compile(r"::[A-Za-z][A-Za-z0-9+.-]*://")
 """Where the storage of an archive begins, behind the path in the archive."""
 
-_LINK = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*://)")
-"""What joins the URIs of a chain."""
-
 _REMOTE = re.compile(r"([A-Za-z0-9_-]+):(.*)", re.DOTALL)
 _WILDCARD = re.compile(r"[*?\[]")
 _SLASHES = re.compile("/{2,}")
-_AUTHORITY = re.compile(r"(?<=://)(?:[^/?#]*|[^/?#:@\[]*:(?![:0-9/?#])[^@]*)@")
-"""The user and the password, also one with a slash that is not escaped: no port begins with a letter."""
+_AUTHORITY = re.compile(r"(?<=://)[^/?#]*@")
+"""The user and the password."""
 
 _OPTION = re.compile(r"(?<=[?&])([^=&?/]+)=[^&/]*")
 
@@ -119,14 +117,17 @@ def without_secrets(word: str) -> str:
     """A word as it is shown: a URI without the password before its host, and without the values of secret options.
 
     An option that the service does not know may be a secret too: one that is misspelled, or the rest of another value.
+    Of a URI with a password that is cut, only the scheme is shown.
 
     Raises:
         ConfigInvalid: no service has its scheme.
     """
-    return "::".join(_without_secrets(uri) if "://" in uri else uri for uri in _LINK.split(word))
+    return "::".join(_without_secrets(uri) if "://" in uri else uri for uri in uris_of(word))
 
 
 def _without_secrets(uri: str) -> str:
+    if has_cut_password(uri):
+        return f"{uri.partition('://')[0]}://"
     harmless = harmless_keys(uri)
 
     def shown(option: re.Match[str]) -> str:
@@ -172,6 +173,8 @@ class Places:
         return self._of_file(word)
 
     def _of_uri(self, scheme: str, rest: str) -> Place:
+        if has_cut_password(f"{scheme}://{rest}"):  # here, since what follows it would be taken for a key
+            raise ConfigInvalid(CUT_USERINFO)
         if scheme in ("http", "https"):
             return self._of_url(f"{scheme}://{rest}")
         location, key = service_class(scheme).split_location(rest)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Self
 
 from entrepot.errors import InvalidInput
+from entrepot.types.shown import CUT_USERINFO, has_cut_password
 
-from .config import ServiceConfig, ServiceUri
+from .config import CHAIN_LINK, ServiceConfig, ServiceUri
 from .path import is_dir_path, normalize_path
 from .storage import Storage
-
-_LINK: Final = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*://)")
-"""Between the URIs of a chain. The `::` of an IPv6 address has no scheme after it."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -61,7 +58,7 @@ class CompositeConfig(ServiceConfig):
     def from_uri(cls, uri: str, options: Mapping[str, Any] | None = None) -> Self:
         if not isinstance(uri, str):
             return super().from_uri(uri, options)
-        own, *rest = _LINK.split(uri, maxsplit=1)
+        own, *rest = CHAIN_LINK.split(uri, maxsplit=1)
         object_options = cls._object_options(rest[0]) if rest else {}
         return super().from_uri(own, {**object_options, **(options or {})})
 
@@ -74,7 +71,9 @@ class CompositeConfig(ServiceConfig):
         """The storage and the path that the rest of a chain means. The path is the last name of its first URI."""
         from urllib.parse import unquote
 
-        first, *rest = _LINK.split(uri, maxsplit=1)
+        first, *rest = CHAIN_LINK.split(uri, maxsplit=1)
+        if has_cut_password(first):
+            raise cls.invalid(CUT_USERINFO)
         location, mark, query = first.partition("?")
         directory, slash, name = location.rpartition("/")
         is_in_root = directory.endswith("://")  # of a storage that has no name, as file:///name

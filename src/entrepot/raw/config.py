@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from types import UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_args, get_origin, get_type_hints
 
 from entrepot.errors import ConfigInvalid, InvalidInput
-from entrepot.types.shown import shown_name
+from entrepot.types.shown import CUT_USERINFO, has_cut_password, shown_name
 
 from .accessor import Accessor
 from .context import Context
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from .http.settings import TransportSettings
 else:
     from entrepot.types.records import dataclass
+
+CHAIN_LINK: Final = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+"""Between the URIs of a chain. The `::` of an IPv6 address has no scheme after it."""
 
 _TRUE, _FALSE = frozenset({"true", "on", "yes", "1"}), frozenset({"false", "off", "no", "0"})
 
@@ -199,6 +203,8 @@ def parse_uri(uri: str) -> ServiceUri:
 
     if not isinstance(uri, str):
         raise ConfigInvalid(f"a URI is text, not {type(uri).__name__}", operation="configure")
+    if has_cut_password(CHAIN_LINK.split(uri, maxsplit=1)[0]):
+        raise ConfigInvalid(CUT_USERINFO, operation="configure")
     split = _split(uri if "://" in uri else f"{uri}://")
     if split is None:  # raised here: urllib's error names parts of the URI and must not become the context
         raise ConfigInvalid("the text cannot be read as a URI", operation="configure")
