@@ -78,7 +78,7 @@ SLOW = {
     r"tests/services/(sftp|ftp)/test_files\.py": "logs in to servers again and again",
     r"tests/services/webhdfs/test_webhdfs\.py": "breaks connections, and waits for what follows",
     r"tests/services/gcs/test_(uploads|presign)\.py": "sends some MiB, and signs with RSA",
-    r"tests/cli/test_(files|s3|serve)\.py": "starts a process for each command",
+    r"tests/cli/test_(files|s3|serve|services)\.py": "starts a process for each command",
     r"tests/docs/test_import_cost\.py": "starts 90 interpreters to find the cheapest",
 }
 _PATTERN = re.compile("|".join(SLOW))
