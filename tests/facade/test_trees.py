@@ -20,7 +20,7 @@ from entrepot import (
     Unexpected,
     Usage,
 )
-from entrepot.raw import Accessor, AroundAccessor, Context, Layer
+from entrepot.raw import Accessor, AroundAccessor, Context, Layer, LayeredAccessor, oio
 from entrepot.services import Fs, Memory
 from entrepot.types.comparison import is_same
 
@@ -209,6 +209,48 @@ async def test_what_is_no_regular_file_fails_and_is_never_left_out(tmp_path):
         await Operator(Fs(tree)).sync(op, "/", "up", delete=True)
     assert set(await content_of(op)) == {"up/dir/file", "up/link", "up/out"}
     assert (await op.upload_tree(tree, "up", exclude=["out", "nowhere", "fifo"])).copied == 2
+
+
+class Closed(Layer):
+    """A directory `closed/` that may not be read: a recursive listing has it without contents."""
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        class Wrapped(LayeredAccessor):
+            async def list(self, path, args):
+                if path == "closed/":
+                    raise PermissionDenied("the file system does not permit it")
+                response, body = await self.inner.list(path, args)
+                return response, WithoutContents(body)
+
+        return Wrapped(accessor)
+
+
+class WithoutContents(oio.List):
+    def __init__(self, body: oio.List) -> None:
+        self.body = body
+
+    async def next(self):
+        page = await self.body.next()
+        return page and [entry for entry in page if not entry.path.startswith("closed/") or entry.is_dir]
+
+    async def close(self):
+        await self.body.close()
+
+
+async def test_a_directory_that_may_not_be_read_fails_and_nothing_is_deleted(tmp_path):
+    source = Operator(Fs(tmp_path)).layer(Closed())
+    await source.write("closed/secret", b"1")
+    await source.write("open", b"2")
+    await source.create_dir("empty/")
+    target = await filled({"up/closed/secret": b"1", "up/surplus": b"3"})
+    for options in ({"delete": True}, {"delete": True, "include": ["secret"]}, {"delete": True, "dry_run": True}):
+        with pytest.raises(TransfersFailed) as failed:
+            await source.sync(target, "/", "up", **options)
+        assert [(failure.path, failure.kind) for failure in failed.value.failures] == [("closed/", "PermissionDenied")]
+    with pytest.raises(TransfersFailed):
+        await source.copy_tree(target, "/", "copy")
+    assert set(await content_of(target)) == {"up/closed/secret", "up/open", "up/surplus", "copy/open"}
+    assert (await source.copy_tree(target, "/", "rest", exclude=["closed/"])).copied == 1
 
 
 async def test_progress_counts_bytes_and_files():

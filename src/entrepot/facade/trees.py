@@ -8,20 +8,33 @@ of the listing and the chunks of `concurrent` files. A file that fails is noted 
 Where equal files are skipped or surplus ones deleted, the target is listed first, and kept as a dict of paths: about
 300 bytes for each of its files. Deletions come last, and only if all copies were successful.
 
+A listing leaves out what is in a directory that may not be read, and the log alone says so. So a directory that is
+listed without contents is listed again by itself, which raises the reason; otherwise its files would be missing from
+the target without an error, and surplus files there would be deleted.
+
 A dry run takes the same way and the same decisions; only the copies and the deletions are not made.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Final, TypeAlias, TypedDict, TypeVar, get_args
 
 from entrepot.errors import Error, InvalidInput, NotFound, TransfersFailed
-from entrepot.raw import DEFAULT_COPY, DEFAULT_STAT, DEFAULT_WRITE, OpCopy, OpList, is_dir_path, normalize_path
+from entrepot.raw import (
+    DEFAULT_COPY,
+    DEFAULT_LIST,
+    DEFAULT_STAT,
+    DEFAULT_WRITE,
+    OpCopy,
+    OpList,
+    is_dir_path,
+    normalize_path,
+)
 from entrepot.types import Entry, Metadata
 from entrepot.types.comparison import COMPARISONS
 from entrepot.types.file_names import check_file_names
@@ -239,14 +252,18 @@ class _Transfer:
     failures: list[Error] = field(default_factory=list)
     has_ended: bool = False
     is_empty: bool = True
+    directories: set[str] = field(default_factory=set)
+    parents: set[str] = field(default_factory=set)
     source_prefix_length: int = field(init=False)
     target_prefix: str = field(init=False)
     is_into_directories: bool = field(init=False)
+    is_from_directories: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.source_prefix_length = len(_prefix(self.source.path))
         self.target_prefix = _prefix(self.target.path)
         self.is_into_directories = self.target.accessor.info.native_capability.create_dir
+        self.is_from_directories = self.source.accessor.info.native_capability.create_dir
 
     @property
     def report(self) -> TreeReport:
@@ -295,6 +312,36 @@ class _Transfer:
             self.has_ended = True
         else:
             self.entries.extend(page)
+            if self.is_from_directories:
+                self._note_directories(page)
+
+    def _note_directories(self, page: Sequence[Entry]) -> None:
+        parent = ""
+        for entry in page:
+            path = entry.path
+            if path.endswith("/"):
+                self.directories.add(path)
+            end = path.rfind("/", 0, -1) + 1
+            if path[:end] != parent:
+                parent = path[:end]
+                self.parents.add(parent)
+
+    async def check_empty_directories(self) -> None:
+        """Lists each directory again that seems to be empty, by itself: one that may not be read is a failure."""
+        for path in sorted(self.directories - self.parents - {self.source.path}):
+            if self._concerns(path[self.source_prefix_length :]):
+                try:
+                    async with await _lister(replace(self.source, path=path), DEFAULT_LIST) as lister:
+                        await lister.next_page()
+                except NotFound:
+                    continue  # it was deleted meanwhile
+                except Error as error:
+                    error.of_call("list", scheme=self.source.accessor.info.scheme, path=path)
+                    self.failures.append(error)
+
+    def _concerns(self, directory: str) -> bool:
+        """Whether a file in a directory of the source would be copied, or one of the target would be deleted."""
+        return self.rules.accepts(f"{directory}any") or any(path.startswith(directory) for path in self.surplus)
 
     def _is_chosen(self, entry: Entry) -> bool:
         path = entry.path[self.source_prefix_length :]
@@ -384,6 +431,7 @@ async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
                 await workers.take()
         finally:
             await workers.close()
+    await transfer.check_empty_directories()
     if transfer.is_empty and not transfer.failures:
         await source.accessor.stat(source.path, DEFAULT_STAT)  # a missing directory is not an empty one
         if rules.is_mirror and transfer.surplus and source.path == "/":
@@ -415,8 +463,8 @@ async def _delete_surplus(transfer: _Transfer) -> TreeReport:
     return replace(transfer.report, deleted=len(paths))
 
 
-async def _lister(side: Side) -> Lister:
-    _, body = await side.accessor.list(side.path, _RECURSIVE)
+async def _lister(side: Side, args: OpList = _RECURSIVE) -> Lister:
+    _, body = await side.accessor.list(side.path, args)
     return Lister(side.context, side.accessor.info.scheme, side.path, body)
 
 

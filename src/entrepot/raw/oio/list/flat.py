@@ -25,8 +25,9 @@ class FlatLister(List):
     """Walks a tree and yields each directory after its contents, so that entries can be deleted as they come.
 
     The start directory comes last, if its own listing has it. One page of each directory on the way down is in
-    memory. A subdirectory that no longer exists or is not a directory any more is left out, and so is one without
-    permission to list, with a warning in the log `entrepot`. For the start directory these errors are raised.
+    memory. A subdirectory that no longer exists or is not a directory any more is left out. One without permission to
+    list comes without its contents, with a warning in the log `entrepot`. For the start directory these errors are
+    raised.
 
     Arguments:
         list_directory: opens the listing of one directory, one level deep.
@@ -61,21 +62,25 @@ class FlatLister(List):
     async def _step(self, stack: list[_Level]) -> Sequence[Entry]:
         level = stack[-1]
         if level.directories:
-            await self._descend(stack, level.directories)
-            return ()
+            return await self._descend(stack, level.directories)
         if not level.is_done:
             return await self._read_on(level)
         await level.lister.close()
         stack.pop()
         return level.own_entry()
 
-    async def _descend(self, stack: list[_Level], directories: deque[Entry]) -> None:
+    async def _descend(self, stack: list[_Level], directories: deque[Entry]) -> Sequence[Entry]:
         entry = directories[0]
+        left_out: Sequence[Entry] = ()
         try:
             stack.append(_Level(entry.path, entry, await self._list_directory(entry.path)))
-        except (NotFound, NotADirectory, PermissionDenied) as error:
+        except (NotFound, NotADirectory):
+            pass  # it was deleted during the walk
+        except PermissionDenied as error:
             _log_left_out(entry.path, error)
+            left_out = (entry,)
         directories.popleft()
+        return left_out
 
     async def _read_on(self, level: _Level) -> Sequence[Entry]:
         try:
@@ -83,8 +88,10 @@ class FlatLister(List):
         except (NotFound, NotADirectory, PermissionDenied) as error:
             if level.path == self._path:
                 raise
-            _log_left_out(level.path, error)
-            level.give_up()
+            is_denied = isinstance(error, PermissionDenied)
+            if is_denied:
+                _log_left_out(level.path, error)
+            level.give_up(keeps_own=is_denied)
             return ()
 
 
@@ -113,10 +120,10 @@ class _Level:
             return ()
         return [entry for entry in page if not self._keeps(entry)]
 
-    def give_up(self) -> None:
-        """Ends this level without its own entry, because the directory cannot be listed."""
+    def give_up(self, *, keeps_own: bool) -> None:
+        """Ends this level, because the directory cannot be listed. One that no longer exists loses its own entry."""
         self.is_done = True
-        self.own = None
+        self.own = self.own if keeps_own else None
 
     def own_entry(self) -> Sequence[Entry]:
         """Returns the directory's entry, if it has one."""
@@ -134,6 +141,5 @@ class _Level:
 
 
 def _log_left_out(path: str, error: Exception) -> None:
-    """Warns of a directory without permission to list. One that no longer exists was deleted during the walk."""
-    if isinstance(error, PermissionDenied):
-        log(WARNING, "left out the directory %r, which may not be listed: %s", path, error)
+    """Warns of a directory without permission to list."""
+    log(WARNING, "left out what is in the directory %r, which may not be listed: %s", path, error)
