@@ -493,6 +493,19 @@ def test_wildcards_match_directories_where_a_verb_takes_them(here: Path) -> None
     }  # fmt: skip
 
 
+def test_a_move_deletes_nothing_that_was_not_copied(here: Path) -> None:
+    (here / "d/sub/no\npath").write_text("kept")
+    os.mkfifo(here / "d/excluded")
+    done = run("mv", "-r", "--exclude", "excluded", "d", "out", cwd=here)
+    assert (done.code, sorted(files(here / "out"))) == (0, ["a.txt", "sub/b c.txt"])
+    assert (files(here / "d"), (here / "d/excluded").is_fifo()) == ({"sub/no\npath": "kept"}, True)
+    failed = run("mv", "-r", "d", "out", cwd=here)
+    assert (failed.code, "0 files (0 B) moved, 1 failed\n" in failed.err) == (1, True)
+    (here / "d/excluded").unlink()
+    assert run("mv", "-r", "d", "out", cwd=here).code == 0
+    assert files(here / "d") == {"sub/no\npath": "kept"}
+
+
 def test_wildcards_move_directories_and_two_sources_never_become_one_file(here: Path) -> None:
     for name in ("d1/a", "d1/in/b", "d2/c", "d3.log", "x/f", "y/f", "x/t/g", "y/t/g"):
         (here / name).parent.mkdir(parents=True, exist_ok=True)

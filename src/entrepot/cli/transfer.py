@@ -305,8 +305,8 @@ class Transfer:
         if copied.not_carried and self._session.settings.verbosity:
             self._session.note(f"{target.name} has no {', '.join(copied.not_carried)}")
 
-    async def tree(self, source: Place, target: Place, rules: TreeRules, **keywords: Any) -> list[str] | None:
-        """Copies a tree. Returns the paths that were copied, relative to the source; None if something failed.
+    async def tree(self, source: Place, target: Place, rules: TreeRules, **keywords: Any) -> list[str]:
+        """Copies a tree. Returns the paths that were copied, relative to the source.
 
         Arguments:
             source: the directory to copy.
@@ -335,11 +335,10 @@ class Transfer:
         except TransfersFailed as error:
             self._session.fail(source.name, error, source.name_of)
             self._summarize(error.report, is_dry=rules.is_dry, failed=len(error.failures))
-            return None
         except Error as error:
             self._session.fail(source.name, error)
-            return None
-        self._summarize(report, is_dry=rules.is_dry)
+        else:
+            self._summarize(report, is_dry=rules.is_dry)
         return copied
 
     def _note(self, source: Place, target: Place, copied: list[str], step: TreeStep, *, is_dry: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import click
@@ -41,7 +41,7 @@ async def command(
 
     Each object is copied as by `cp`, and deleted when its copy is complete. Within one file system it is renamed. With
     -r the files in the one SOURCE are moved with their paths in it, and directories that a wildcard matches keep their
-    names, as in `cp -r`. If a file of a directory cannot be copied, all of the directory stays where it is.
+    names, as in `cp -r`. What cannot be copied stays where it is.
     """
     session.guesses_types = not options["no_guess_mime_type"]
     rules = TreeRules(options, copy_options=file_keywords(options, options["chunk"]))
@@ -80,7 +80,7 @@ async def _files(session: Session, sources: tuple[str, ...], word: str, rules: T
 
 async def _move_tree(session: Session, source: Place, target: Place, rules: TreeRules) -> None:
     copied = await Transfer(session, "move").tree(source, target, rules)
-    if copied is not None and not rules.is_dry:
+    if not rules.is_dry:
         await _delete_moved(session, source, copied)
 
 
@@ -113,12 +113,22 @@ async def _delete(session: Session, source: Place) -> None:
 
 
 async def _delete_moved(session: Session, source: Place, copied: list[str]) -> None:
-    """Deletes the files that were copied, and then the directory if nothing is left in it."""
+    """Deletes the files that were copied, and then the local directories if no file is left in them."""
     try:
         await source.operator.delete_many([source.inside(path).path for path in copied])
-        if source.is_local and source.path != "/" and not (await source.operator.du(source.path)).files:
-            await source.operator.remove_tree(source.path)
+        if source.is_local:
+            await _delete_empty_directories(source)
     except NotFound:
         return  # somebody else deleted it meanwhile
     except Error as error:
         session.fail(source.name, error)
+
+
+async def _delete_empty_directories(place: Place) -> None:
+    """Deletes directories from the deepest on. One with anything in it stays, also with what no listing shows."""
+    entries = await place.operator.list(place.path, recursive=True)
+    if not all(entry.is_dir for entry in entries):
+        return
+    for path in sorted({entry.path for entry in entries} - {"/"}, key=len, reverse=True):
+        with suppress(IsADirectory):
+            await place.operator.delete(path)
