@@ -20,7 +20,11 @@ from entrepot import (
     Unexpected,
 )
 from entrepot.errors import DeletionsFailed, ObjectExists
+from entrepot.raw import OpList, oio
+from entrepot.raw.http.transport import HttpHeaders
 from entrepot.services import Azblob
+from entrepot.services.azblob.core import AzblobCore
+from entrepot.services.azblob.listing import Listing
 from entrepot.signing import AzureAccessToken, AzureAccountKey, AzureCredentials
 from entrepot.testing import (
     RESET,
@@ -362,6 +366,42 @@ async def test_directories_of_hierarchical_accounts(fake: AzureFake) -> None:
     with pytest.raises(IsADirectory):
         await op.read("d")
     assert (await op.stat("d")).is_dir
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+async def test_a_listing_with_directories_that_are_blobs_goes_on_after_any_of_its_entries(
+    fake: AzureFake, recursive: bool
+) -> None:
+    op = Operator(config_of(fake))
+    root = f"container{op.info.root}"
+    for key in ("d", "d-e/f", "x!", "x!/y"):
+        fake.put(root + key, b"", hdi_isfolder="true")
+    for key in ("d!", "d+", "d-e/g", "d/a", "x", "x!-"):
+        fake.put(root + key, b"")
+    paths = [entry.path for entry in await op.list("/", recursive=recursive)][1:]
+    assert paths == sorted(paths)
+    for number, path in enumerate(paths):
+        assert [entry.path for entry in await op.list("/", recursive=recursive, start_after=path)] == paths[
+            number + 1 :
+        ]
+
+
+async def test_more_pages_than_a_listing_may_have_empty_ones_may_come_before_its_start() -> None:
+    listing = Listing(AzblobCore("http://host/c", "host", "c"), "/", "/", OpList(start_after="48", limit=1))
+    limits = set[str]()
+
+    async def fetch(token: str | None) -> oio.Page:
+        number = int(token or 10)
+        limits.add(listing.request(token).url.partition("maxresults=")[2].partition("&")[0])
+        marker = "" if number == 50 else f"<NextMarker>{number + 1}</NextMarker>"
+        page = f"<EnumerationResults><Blobs><Blob><Name>{number}</Name></Blob></Blobs>{marker}</EnumerationResults>"
+        return listing.page(HttpHeaders([("x-ms-request-id", "1")]), page.encode())
+
+    lister = oio.PageLister(fetch, max_empty=2)
+    assert [entry.path for entry in await lister.next() or ()] == ["49"]
+    assert limits == {"1500"}  # the pages before the start are as large as can be
+    assert [entry.path for entry in await lister.next() or ()] == ["50"]
+    assert limits == {"1500", "1"}
 
 
 @pytest.mark.parametrize("name", ["a/../b", "..", "a/./b", "dot.", "d./a", "back\\slash", "tab\t", "\x7f", "\uffff"])

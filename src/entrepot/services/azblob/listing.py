@@ -3,8 +3,15 @@
 User metadata is requested with each page, since only it distinguishes directories of hierarchical accounts from empty
 blobs: both are blobs without content there (`hdi_isfolder`). Such a blob `a` is the entry `a/`, and comes once, though
 a page may also have the prefix `a/`.
+
+Entries come in the order of their paths, so that a listing can be continued after any of them. The storage lists the
+blob `a` before `a-b`, and the path `a/` is after it: such an entry is held back until the names have passed it.
+
+The storage cannot start in the middle. With `start_after` all pages are requested, and what comes before it is left
+out here. Such pages have as many names as possible, whatever the limit is.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -45,6 +52,8 @@ class Listing:
         self._prefix = build_abs_path(root, path)
         self._args = args
         self._folders = set[str]()
+        self._held = list[Entry]()
+        self._is_started = args.start_after is None
 
     def request(self, token: str | None) -> HttpRequest:
         """The request for the page of a token; None is the first."""
@@ -53,7 +62,8 @@ class Listing:
             query.append(("prefix", self._prefix))
         if not self._args.recursive:
             query.append(("delimiter", "/"))
-        query.append(("maxresults", str(min(self._args.limit or MAX_RESULTS, MAX_RESULTS))))
+        limit = self._args.limit if self._is_started else None
+        query.append(("maxresults", str(min(limit or MAX_RESULTS, MAX_RESULTS))))
         if token is not None:
             query.append(("marker", token))
         return self._core.on_container("GET", [*query, ("include", ",".join(self._included()))])
@@ -69,7 +79,18 @@ class Listing:
             return self._core.document(headers, content, "EnumerationResults", ROWS, ROW_DEPTH)
 
         document = scan(content, parse) or parse(content)
-        return Page(list(self._entries(document.rows)), document.fields.get("NextMarker") or None)
+        names = [_name(values) for _, values in document.rows]
+        entries = sorted([*self._held, *self._entries(document.rows)], key=_place)
+        token = document.fields.get("NextMarker") or None
+        reached = len(entries) if token is None else self._reached(entries, names)
+        entries, self._held = entries[:reached], entries[reached:]
+        self._is_started = self._is_started or bool(entries)
+        return Page(entries, token, () if entries else [_identity(values) for _, values in document.rows])
+
+    def _reached(self, entries: list[Entry], names: list[str]) -> int:
+        """How many entries come before all of those that the next page can have."""
+        last = max(names, default="")[self._root :]
+        return bisect_right(entries, last, key=_place)
 
     def _included(self) -> list[str]:
         versions = ["versions"] if self._args.versions else []
@@ -78,9 +99,7 @@ class Listing:
 
     def _entries(self, rows: list[Row]) -> Iterator[Entry]:
         for name, values in rows:
-            key = values.get("Name")
-            if key is None:
-                raise Unexpected("the storage lists a blob without a name")
+            key = values["Name"]
             user_metadata = _user_metadata(values)
             is_directory = name == _PREFIX or is_folder(user_metadata)
             path = self._path(key, is_directory=is_directory)
@@ -132,6 +151,23 @@ class Listing:
             user_metadata=user_metadata,
             storage_class=get("Properties/AccessTier") or None,
         )
+
+
+def _name(values: Mapping[str, str]) -> str:
+    name = values.get("Name")
+    if name is None:
+        raise Unexpected("the storage lists a blob without a name")
+    return name
+
+
+def _identity(values: Mapping[str, str]) -> str:
+    """What no other row of a listing is equal in."""
+    return f"{values['Name']} {values.get('VersionId', '')}"
+
+
+def _place(entry: Entry) -> str:
+    """The place of an entry in the order of a listing. The blob of the root itself comes first."""
+    return "" if entry.path == "/" else entry.path
 
 
 def _is_true(text: str | None) -> bool:

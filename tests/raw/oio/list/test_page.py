@@ -143,6 +143,19 @@ async def test_too_many_empty_pages_in_a_row_are_an_error() -> None:
     assert len(server.asked) == 3
 
 
+async def test_pages_whose_rows_were_left_out_are_not_empty_but_may_go_round_in_a_circle() -> None:
+    def rounds(length: int) -> oio.PageLister:
+        def rule(token: str | None) -> oio.Page:
+            number = int(token or 0)
+            return oio.Page([], str(number + 1) if number < 50 else None, [str(number % length)])
+
+        return oio.PageLister(Server(rule).fetch, max_empty=2)
+
+    assert await rounds(100).next() is None
+    with pytest.raises(Unexpected, match="twice"):
+        await rounds(7).next()
+
+
 async def test_many_pages_are_all_given() -> None:
     last = 1000
     server = Server(lambda token: page([f"{int(token or 0):04}"], str(int(token or 0) + 1) if token != "999" else None))

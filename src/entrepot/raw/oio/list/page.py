@@ -11,7 +11,7 @@ for the same page. Empty pages are all equal, so they are not remembered: they r
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from entrepot.errors import Unexpected
 from entrepot.raw.oio.read.api import check_not_closed
@@ -28,6 +28,10 @@ MAX_EMPTY: Final = 1_000
 """The most empty pages in a row. A server that filters entries returns some; a circle of them never ends."""
 
 
+_Content: TypeAlias = Sequence[Entry] | Sequence[str]
+"""The entries of a page, or the names that were left out of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """The entries of one request.
@@ -35,10 +39,13 @@ class Page:
     Arguments:
         entries: the entries, possibly none.
         next_token: the token of the next page; None on the last page.
+        left_out: if there are no entries, what identifies each row that the client itself has left out, as one before
+            `start_after`: a response with rows is no empty page.
     """
 
     entries: Sequence[Entry]
     next_token: str | None
+    left_out: Sequence[str] = ()
 
 
 class PageLister(List):
@@ -81,7 +88,7 @@ class PageLister(List):
             page = await self._fetch(self._token)
             self._check_is_new(page)
             self._move_to(page.next_token)
-            self._remember(page.entries)
+            self._remember(page.entries or page.left_out)
             if page.entries:
                 return page.entries
         return None
@@ -90,12 +97,12 @@ class PageLister(List):
         self._is_closed = True
 
     def _check_is_new(self, page: Page) -> None:
-        token = page.next_token
+        token, content = page.next_token, page.entries or page.left_out
         if token is not None and token in (self._token, self._marked):
             raise Unexpected("the storage names an earlier page of this listing as the next page")
-        if page.entries and self._marked_page is not None and self._marked_page.is_of(page.entries):
+        if content and self._marked_page is not None and self._marked_page.is_of(content):
             raise Unexpected("the storage returned a page of this listing twice")
-        if not page.entries and token is not None and self._empty >= self._max_empty:
+        if not content and token is not None and self._empty >= self._max_empty:
             raise Unexpected(f"the storage returned more than {self._max_empty} empty pages in a row")
 
     def _move_to(self, token: str | None) -> None:
@@ -104,34 +111,34 @@ class PageLister(List):
         if self._until_mark.is_due():
             self._marked = token
 
-    def _remember(self, entries: Sequence[Entry]) -> None:
-        if not entries:
+    def _remember(self, content: _Content) -> None:
+        if not content:
             self._empty += 1
             self._marked_page, self._until_page_mark = None, _Doubling()
             return
         self._empty = 0
         if self._until_page_mark.is_due():
-            self._marked_page = _PageMark(entries)
+            self._marked_page = _PageMark(content)
 
 
 class _PageMark:
-    """What is remembered of a page, to know it again: its length, first entry, last entry, and a hash of all.
+    """What is remembered of a page, to know it again: its length, its first entry or name, the last one, a hash of all.
 
     The entries themselves would be a third page in memory. Most other pages differ in the first entry already.
     """
 
     __slots__ = ("_ends", "_hash")
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self._ends = _ends_of(entries)
-        self._hash = hash(tuple(entries))
+    def __init__(self, content: _Content) -> None:
+        self._ends = _ends_of(content)
+        self._hash = hash(tuple(content))
 
-    def is_of(self, entries: Sequence[Entry]) -> bool:
-        return self._ends == _ends_of(entries) and self._hash == hash(tuple(entries))
+    def is_of(self, content: _Content) -> bool:
+        return self._ends == _ends_of(content) and self._hash == hash(tuple(content))
 
 
-def _ends_of(entries: Sequence[Entry]) -> tuple[int, Entry, Entry]:
-    return len(entries), entries[0], entries[-1]
+def _ends_of(content: _Content) -> tuple[int, Entry | str, Entry | str]:
+    return len(content), content[0], content[-1]
 
 
 class _Doubling:
