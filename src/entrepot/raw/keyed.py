@@ -341,7 +341,14 @@ def etag_of(version: str) -> str:
 def _past_directory(prefix: str, key: str) -> str:
     """A key that follows all keys of the directory, directly below the prefix, that a key is in."""
     slash = key.find("/", len(prefix))
-    return key if slash < 0 else max(key, key[: slash + 1] + LAST)  # a name in it may begin with the last character
+    if slash < 0:
+        return key
+    return max(key, key[: slash + 1] + LAST, key=_bytes_of)  # a name in it may begin with the last character
+
+
+def _bytes_of(key: str) -> bytes:
+    """The bytes of a key, also of one that is not UTF-8 and was read with `surrogateescape`."""
+    return key.encode("utf-8", "surrogateescape")
 
 
 def _metadata(path: str, stored: Stored, *, is_listed: bool = False) -> Metadata:

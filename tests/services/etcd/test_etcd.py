@@ -197,3 +197,14 @@ def test_blocking_calls_need_no_loop(config: Etcd) -> None:
     op.write("a", b"1")
     assert op.read("a") == b"1"
     assert [entry.path for entry in op.list("/")] == ["/", "a"]
+
+
+async def test_pages_go_on_after_keys_that_are_not_text(config: Etcd, etcd_server: EtcdServer) -> None:
+    op = Operator(config)
+    root = op.info.root[1:].encode()
+    for name in (b"a", b"a\x80", b"a\xc3\xa9", b"d/\xff", b"d/\xff1", b"e", b"f\xff", b"f\xff1"):
+        message = {"key": b64encode(root + name).decode(), "value": ""}
+        etcd_server.call("/v3/kv/put", message)
+    for recursive in (True, False):
+        entries = await op.list("/", recursive=recursive, limit=1)
+        assert [entry.path for entry in entries if not entry.is_dir] == ["a", "aé", "e"]

@@ -127,7 +127,7 @@ class EtcdStore(KeyValueStore):
         start, end = max(prefix, after + "\0" if after else "") or "\0", end_of_prefix(prefix)
         message = {"key": encoded(start), "range_end": encoded(end or "\0"), "limit": limit, "keys_only": True}
         answer = await self._gateway.call("/v3/kv/range", message)
-        rows = [(decoded(row["key"]).decode("utf-8", "replace"), row["mod_revision"]) for row in answer.get("kvs", ())]
+        rows = [(_text_of(decoded(row["key"])), row["mod_revision"]) for row in answer.get("kvs", ())]
         last = rows[-1][0] if answer.get("more") else None
         return [(key, Stored(None, revision)) for key, revision in rows], last
 
@@ -171,6 +171,11 @@ class EtcdStore(KeyValueStore):
             lease = await self._gateway.call("/v3/lease/grant", {"TTL": self._ttl})
             message["lease"] = lease["ID"]
         return {"requestPut": message}
+
+
+def _text_of(key: bytes) -> str:
+    """A key as text. One that is not UTF-8 keeps its bytes, as surrogates, so that the next page can go on there."""
+    return key.decode("utf-8", "surrogateescape")
 
 
 def _delete(key: str) -> Message:

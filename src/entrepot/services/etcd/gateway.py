@@ -49,8 +49,8 @@ _CODES: Final[dict[int, tuple[type[Error], str, bool]]] = {
 
 
 def encoded(data: str | bytes) -> str:
-    """A key or a value as the gateway takes it."""
-    return b64encode(data.encode() if isinstance(data, str) else data).decode()
+    """A key or a value as the gateway takes it. A key that is not UTF-8 was read with `surrogateescape`."""
+    return b64encode(data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data).decode()
 
 
 def decoded(text: str) -> bytes:
@@ -108,7 +108,7 @@ class Gateway:
         content = await _read(response)
         try:
             parsed = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             parsed = None
         return response.status, parsed if isinstance(parsed, dict) else None
 
