@@ -112,6 +112,19 @@ async def test_a_transfer_that_ends_early_is_noticed_in_spite_of_a_good_reply() 
         assert await op.read("file") == b"0123456789"
 
 
+@pytest.mark.parametrize("facts", ["type=file;", f"type=file;size={'9' * 5000};"])
+async def test_a_size_that_is_not_among_the_facts_is_asked_for(facts: str) -> None:
+    async with scripted() as server, operator_on(server) as op:
+        server.replies["MLST"] = f"250-\r\n {facts} /file\r\n250 end"
+        server.replies["SIZE"] = "213 10"
+        assert (await op.stat("file")).content_length == 10
+        assert await op.read("file") == b"0123456789"
+        server.replies["SIZE"] = "502 no"
+        for call in (op.read("file"), op.write("file", b"more", append=True)):
+            with pytest.raises(Unsupported, match="the size"):
+                await call
+
+
 async def test_retries_recover() -> None:
     async with scripted() as server, operator_on(server, resilient=True) as op:
         server.breaks_once, server.cut_after = True, 4

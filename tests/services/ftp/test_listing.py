@@ -20,6 +20,7 @@ TIME = datetime(2024, 1, 2, 3, 4, 5, 500_000, UTC)
         ("type=dir;size=4096;", Metadata(mode=EntryMode.DIR)),
         ("type=OS.unix=slink:/x;size=3;", Metadata(mode=EntryMode.UNKNOWN)),
         ("type=file;size=-3;modify=20241301000000;", Metadata()),
+        (f"type=file;size={'9' * 5000};", Metadata()),
         ("", Metadata(mode=EntryMode.UNKNOWN)),
     ],
 )

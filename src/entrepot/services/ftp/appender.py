@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from entrepot.types import Metadata
 
-from .files import check_is_file, stat, stat_if_exists
+from .files import check_is_file, size_of, stat, stat_if_exists
 from .publish import send
 from .session import FtpSession
 
@@ -35,7 +35,7 @@ class Appender:
         if metadata is None:
             return 0
         check_is_file(metadata)
-        return metadata.content_length or 0
+        return size_of(metadata)
 
     async def append(self, offset: int, content: Sequence[bytes]) -> Metadata:
         """Has the server append bytes, wherever the end is. The file is made if it does not exist."""

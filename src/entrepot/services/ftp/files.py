@@ -15,8 +15,10 @@ from entrepot.errors import (
     Unexpected,
     Unsupported,
 )
+from entrepot.raw.http.headers import parse_length
 from entrepot.raw.path import get_parent
 from entrepot.types import EntryMode, Metadata
+from entrepot.types.records import replace
 
 from .listing import Line, parse_facts, parse_list, parse_mlsd, parse_time
 from .replies import Refused, refusal
@@ -40,7 +42,10 @@ async def stat(session: FtpSession, path: str) -> Metadata:
         raise _missing(refusal(reply, "MLST"))
     if len(reply.lines) < 2:
         raise Unexpected("the reply to MLST has no line of facts")
-    return parse_facts(reply.lines[1].lstrip().partition(" ")[0])
+    metadata = parse_facts(reply.lines[1].lstrip().partition(" ")[0])
+    if metadata.is_file and metadata.content_length is None:  # no fact is required (RFC 3659, 7.5)
+        return replace(metadata, content_length=await _size(session, path))
+    return metadata
 
 
 async def stat_if_exists(session: FtpSession, path: str) -> Metadata | None:
@@ -53,16 +58,33 @@ async def stat_if_exists(session: FtpSession, path: str) -> Metadata | None:
 
 async def _stat_by_size(session: FtpSession, path: str) -> Metadata:
     """The same by SIZE and MDTM, which only files have, and CWD, which only directories take."""
-    await session.ask("TYPE", "I")  # the size of a text may differ
-    size = await session.command("SIZE", path)
-    if size.is_success and size.lines[-1].strip().isdecimal():
+    length = await _size(session, path)
+    if length is not None:
         time = await session.command("MDTM", path)
         modified = parse_time(time.lines[-1]) if time.is_success else None
-        return Metadata(content_length=int(size.lines[-1]), last_modified=modified)
+        return Metadata(content_length=length, last_modified=modified)
     reply = await session.command("CWD", path)
     if not reply.is_success:
         raise _missing(refusal(reply, "CWD"))
     return _DIRECTORY
+
+
+async def _size(session: FtpSession, path: str) -> int | None:
+    """The bytes of a file; None if the server does not state them."""
+    await session.ask("TYPE", "I")  # the size of a text may differ
+    reply = await session.command("SIZE", path)
+    return parse_length(reply.lines[-1].strip()) if reply.is_success else None
+
+
+def size_of(metadata: Metadata) -> int:
+    """The bytes of a file.
+
+    Raises:
+        Unsupported: the server does not state them, so that nobody can say whether its content is complete.
+    """
+    if metadata.content_length is None:
+        raise Unsupported("the server does not state the size of the file")
+    return metadata.content_length
 
 
 def _missing(error: Error) -> Error:

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from entrepot.raw.http.headers import parse_length
 from entrepot.types import EntryMode, Metadata
 
 _MODES: Final = {"file": EntryMode.FILE, "dir": EntryMode.DIR, "cdir": EntryMode.DIR, "pdir": EntryMode.DIR}
@@ -35,10 +36,8 @@ def parse_facts(text: str) -> Metadata:
     """The metadata in facts such as `type=file;size=3;modify=20240102030405.678;`."""
     facts = {name.lower(): value for name, _, value in (fact.partition("=") for fact in text.split(";"))}
     mode = _MODES.get(facts.get("type", "").lower(), EntryMode.UNKNOWN)
-    size = facts.get("size", "") if mode is EntryMode.FILE else ""
-    return Metadata(
-        mode=mode, content_length=int(size) if size.isdecimal() else None, last_modified=parse_time(facts.get("modify"))
-    )
+    size = facts.get("size") if mode is EntryMode.FILE else None
+    return Metadata(mode=mode, content_length=parse_length(size), last_modified=parse_time(facts.get("modify")))
 
 
 def parse_time(text: str | None) -> datetime | None:
@@ -90,12 +89,12 @@ def _unix_line(match: re.Match[str]) -> Line:
     mode = {"-": EntryMode.FILE, "d": EntryMode.DIR}.get(kind, EntryMode.UNKNOWN)
     if kind == "l":
         name = name.partition(" -> ")[0]
-    size = int(match["size"]) if mode is EntryMode.FILE else None
+    size = parse_length(match["size"]) if mode is EntryMode.FILE else None
     return Line(name.encode("latin-1"), Metadata(mode=mode, content_length=size), is_link=kind == "l")
 
 
 def _dos_line(match: re.Match[str]) -> Line:
     is_directory = match["size"] == "<DIR>"
     mode = EntryMode.DIR if is_directory else EntryMode.FILE
-    metadata = Metadata(mode=mode, content_length=None if is_directory else int(match["size"]))
+    metadata = Metadata(mode=mode, content_length=None if is_directory else parse_length(match["size"]))
     return Line(match["name"].encode("latin-1"), metadata)
