@@ -1,5 +1,6 @@
 """What the behaviour suite does not check of the azdls service: its configuration, and faults."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -237,6 +238,16 @@ async def test_large_directories_are_deleted_in_several_requests(lake: DatalakeS
     assert [entry.path for entry in await op.list("/", recursive=True)] == ["/", "e"]
     await op.delete("/", recursive=True)
     assert [entry.path for entry in await op.list("/", recursive=True)] == ["/"]
+
+
+async def test_a_root_whose_entries_stay_after_their_deletion_is_an_error(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"), resilient=False)
+    await op.write("a", b"")
+    done = raw_response("200 OK", "x-ms-request-id: 1", "Content-Length: 0")
+    lake.server.script = lambda request: [done] if request.method == "DELETE" else lake.answer(request)
+    with pytest.raises(Unexpected, match="still has") as caught:
+        await asyncio.wait_for(op.delete("/", recursive=True), 20)
+    assert caught.value.is_temporary
 
 
 async def test_user_metadata_and_headers_are_kept_by_a_rename(lake: DatalakeServer) -> None:

@@ -526,6 +526,22 @@ async def test_a_directory_that_another_program_makes_at_the_same_time_is_there(
     assert names(folder / "d") == ["late", "new"]
 
 
+async def test_a_directory_that_is_made_and_not_there_is_an_error(through: Callable[..., Operator]) -> None:
+    """Such as of a server that shows nothing to this user."""
+    created, missing, conflict = (
+        raw_response(status, "Content-Length: 0") for status in ("201 Created", "404 Not Found", "409 Conflict")
+    )
+
+    def script(request: ReceivedRequest) -> Answer:
+        if request.method != "MKCOL":
+            return [missing]
+        return [conflict if request.target.endswith("/d/new/") else created]
+
+    with pytest.raises(Unexpected, match="was made") as caught:
+        await asyncio.wait_for(through(script).create_dir("d/new/"), 20)
+    assert caught.value.is_temporary
+
+
 async def test_a_name_below_a_file_leads_nowhere_at_a_server_that_calls_it_a_bad_request(
     op: Operator, through: Callable[..., Operator]
 ) -> None:

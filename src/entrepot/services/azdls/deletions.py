@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from entrepot.errors import ConditionNotMatch, DeletionsFailed, IsADirectory, NotFound, Unsupported
+from entrepot.errors import ConditionNotMatch, DeletionsFailed, IsADirectory, NotFound, Unexpected, Unsupported
 from entrepot.raw import DEFAULT_LIST, OpDelete, build_abs_path, is_dir_path
 from entrepot.raw.file_paths import is_reserved
 from entrepot.raw.http.deletions import HttpDeletions
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.raw.oio.delete.api import NOT_EMPTY
+from entrepot.raw.oio.list.page import Page, PageLister
 
 from .core import AzdlsCore, is_directory
 from .listing import Listing
@@ -71,24 +72,28 @@ class AzdlsDeletions(HttpDeletions[AzdlsCore]):
                 raise ConditionNotMatch("if_match does not hold: there is no object", context=error.context) from None
 
     async def _delete_in_root(self, args: OpDelete) -> None:
+        before = list[str]()
         while True:
             paths = await self._first_children()
             if not paths:
                 return
             if not args.recursive:
                 raise IsADirectory(NOT_EMPTY)
+            if paths == before:
+                raise Unexpected("the directory still has the entries that were deleted", is_temporary=True)
+            before = paths
             if failures := await self.delete_many([(path, args) for path in paths]):
                 raise DeletionsFailed.of(failures)
 
     async def _first_children(self) -> list[str]:
         """The paths in the root, as far as one page has them."""
         listing = Listing(self._client.dialect, self._root, "/", DEFAULT_LIST)
-        token: str | None = None
-        while True:
-            try:
-                page = listing.page(*await self._client.call(listing.request(token)))
-            except NotFound:
-                return []
-            if page.entries or page.next_token is None:
-                return [entry.path for entry in page.entries]
-            token = page.next_token
+
+        async def fetch(token: str | None) -> Page:
+            return listing.page(*await self._client.call(listing.request(token)))
+
+        try:
+            entries = await PageLister(fetch).next()
+        except NotFound:
+            return []
+        return [entry.path for entry in entries or ()]

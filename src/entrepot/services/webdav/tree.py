@@ -128,13 +128,16 @@ class Tree:
 
         Raises:
             NotADirectory: a file has the name, or a name above it.
+            Unexpected: a directory was made and does not exist. Temporary: another client may have deleted it.
         """
-        missing = [key]
+        missing, made = [key], set[str]()
         while missing:
             if await self._make(missing[-1]):
-                missing.pop()
+                made.add(missing.pop())
+            elif (above := get_parent(missing[-1])) in made:
+                raise Unexpected("the directory above it was made, and does not exist", is_temporary=True)
             else:
-                missing.append(get_parent(missing[-1]))
+                missing.append(above)
 
     async def _make(self, key: str, *, is_last: bool = False) -> bool:
         """Makes one directory. Returns whether it exists now; if not, the directory above it is missing.
