@@ -59,6 +59,10 @@ async def _remove_directory(session: FtpSession, full: str, *, is_recursive: boo
     if await _remove_file(session, full) is None:
         return
     await _empty(session, full, is_recursive=is_recursive)
+    await _remove_emptied(session, full)
+
+
+async def _remove_emptied(session: FtpSession, full: str) -> None:
     reply = await session.command("RMD", full)
     if reply.is_success or await stat_if_exists(session, full) is None:
         return
@@ -66,16 +70,40 @@ async def _remove_directory(session: FtpSession, full: str, *, is_recursive: boo
 
 
 async def _empty(session: FtpSession, full: str, *, is_recursive: bool) -> None:
-    """Deletes what is in a directory: all of it, or temporary files that abandoned writes have left."""
+    """Deletes what is in a directory: all of it, or temporary files that abandoned writes have left.
+
+    The levels are a list and no recursion, since a path has up to 2,000 names.
+    """
+    levels = [(full, await _without_files(session, full, is_recursive=is_recursive))]
+    while levels:
+        directory, inner = levels[-1]
+        if inner:
+            below = inner.pop()
+            if await _remove_file(session, below) is not None:
+                levels.append((below, await _without_files(session, below, is_recursive=True)))
+            continue
+        levels.pop()
+        if levels:
+            await _remove_emptied(session, directory)
+
+
+async def _without_files(session: FtpSession, full: str, *, is_recursive: bool) -> list[str]:
+    """Removes the files in a directory, and returns the directories.
+
+    Raises:
+        IsADirectory: the deletion is not recursive, and there is more than temporary files.
+    """
     lines = await lines_of(session, full) or []
     names = [line.name.decode("utf-8", "surrogateescape") for line in lines]
     if not (is_recursive or all(map(is_temporary_name, names))):
         raise IsADirectory(NOT_EMPTY)
+    directories = list[str]()
     for name, line in zip(names, lines, strict=True):
         path = f"{full.rstrip('/')}/{name}"
         if line.metadata.is_dir:
-            await _remove_directory(session, path, is_recursive=True)
+            directories.append(path)
             continue
         refused = await _remove_file(session, path)
         if refused is not None and await stat_if_exists(session, path) is not None:
             raise denied(refused)
+    return directories

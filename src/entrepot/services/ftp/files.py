@@ -117,13 +117,15 @@ async def make_directories(session: FtpSession, path: str) -> None:
         NotADirectory: the path, or a part of it, names a file.
         PermissionDenied: the server refuses to make it.
     """
-    refused = await _make_directory(session, path)
-    parent = get_parent(path).rstrip("/")
-    if refused is not None and parent:  # which is missing, was until just now, or is no reason
-        await make_directories(session, parent)
-        refused = await _make_directory(session, path)
-    if refused is not None:
-        raise denied(refused)
+    missing = list[str]()  # not by recursion: a path has up to 2,000 names
+    while (refused := await _make_directory(session, path)) is not None:
+        missing.append(path)
+        path = get_parent(path).rstrip("/")
+        if not path:
+            raise denied(refused)
+    for below in reversed(missing):  # what is above it was missing, or was until just now, or is no reason
+        if (refused := await _make_directory(session, below)) is not None:
+            raise denied(refused)
 
 
 async def _make_directory(session: FtpSession, path: str) -> Error | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +14,7 @@ from entrepot.raw.oio.windowed import gather
 from entrepot.raw.temporary_names import is_temporary_name
 
 from .errors import UnexplainedFailure
-from .session import SftpSession, is_directory
+from .session import Name, SftpSession, is_directory
 
 if TYPE_CHECKING:
     from entrepot.raw.pool import Lease
@@ -80,19 +80,33 @@ async def _remove_directory(session: SftpSession, path: bytes) -> None:
 
 
 async def _empty(runtime: Runtime, session: SftpSession, path: bytes, args: OpDelete) -> None:
-    """Deletes what is in a directory: all of it, or temporary files that abandoned writes have left."""
+    """Deletes what is in a directory: all of it, or temporary files that abandoned writes have left.
+
+    The levels are a list and no recursion, since a path has up to 2,000 names.
+    """
     names = await session.names(path)
     if not (args.recursive or all(_is_temporary(name.name) for name in names)):
         raise IsADirectory(NOT_EMPTY)
-    files = list[bytes]()
+    levels = [(path, await _without_files(runtime, session, path, names))]
+    while levels:
+        directory, inner = levels[-1]
+        if inner:
+            below = inner.pop()
+            levels.append((below, await _without_files(runtime, session, below, await session.names(below))))
+            continue
+        levels.pop()
+        if levels:
+            await _remove_directory(session, directory)
+
+
+async def _without_files(runtime: Runtime, session: SftpSession, path: bytes, names: Sequence[Name]) -> list[bytes]:
+    """Removes the files among the names in a directory, and returns the directories."""
+    directories, files = list[bytes](), list[bytes]()
     for name in names:
         full = path.rstrip(b"/") + b"/" + name.name
-        if is_directory(name.attributes):
-            await _empty(runtime, session, full, args)
-            await _remove_directory(session, full)
-        else:
-            files.append(full)
+        (directories if is_directory(name.attributes) else files).append(full)
     await gather((partial(_remove, session, file) for file in files), runtime.window(IN_FLIGHT), list[None]())
+    return directories
 
 
 async def _remove(session: SftpSession, path: bytes) -> None:

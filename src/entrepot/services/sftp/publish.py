@@ -402,14 +402,23 @@ async def make_directories(session: SftpSession, path: bytes) -> None:
     Raises:
         NotADirectory: the path, or a part of it, names a file.
     """
+    missing = list[bytes]()  # not by recursion: a path has up to 2,000 names
+    while not await _is_made(session, path):
+        missing.append(path)
+        path = path.rpartition(b"/")[0]
+        if not path:
+            raise NotADirectory("a part of the path names a file")
+    for below in reversed(missing):
+        await _make_directory(session, below)
+
+
+async def _is_made(session: SftpSession, path: bytes) -> bool:
+    """Makes a directory. False if the one above it is missing."""
     try:
         await _make_directory(session, path)
     except NotFound:
-        parent = path.rpartition(b"/")[0]
-        if not parent:
-            raise NotADirectory("a part of the path names a file") from None
-        await make_directories(session, parent)
-        await _make_directory(session, path)
+        return False
+    return True
 
 
 async def _make_directory(session: SftpSession, path: bytes) -> None:
