@@ -118,19 +118,16 @@ def service_page(service: Service) -> str:
     """The page beside the code of a service, with the table of its capability."""
     source = f"src/entrepot/services/{service.folder}/docs.md"
     text = _linked((PROJECT / source).read_text(), source)
-    return f"{text}\n{capability_section(service)}\n{locally_section(service)}"
+    return f"{text}\n{capability_section(service)}\n{tested_section(service)}"
 
 
-def locally_section(service: Service) -> str:
-    """How to run a service on this machine: the servers that the behaviour suite runs it on."""
+def tested_section(service: Service) -> str:
+    """What a service is tested on: the servers that the behaviour suite runs it on."""
+    results = "[Services, case by case](../service-cases.md) has the results."
     servers = sorted({target.server for target in service.targets if target.server})
-    if not servers:
-        return "## Run it locally\n\nIt needs no server.\n"
     names = ", ".join(f"`{server}`" for server in servers)
-    return (
-        f"## Run it locally\n\nThe behaviour suite runs on these servers of `entrepot.testing`: {names}. "
-        "[Servers on this machine](../how-to/local-servers.md) shows how to start one.\n"
-    )
+    where = f"on these servers of `entrepot.testing`: {names}" if servers else "on it"
+    return f"## What it is tested on\n\nThe behaviour suite runs {where}. {results}\n"
 
 
 def capability_section(service: Service) -> str:
@@ -233,6 +230,9 @@ def _on_site(source: str, anchor: str = "") -> str:
 
 _FENCE: Final = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
 _CODE: Final = re.compile(r"`[^`\n]+`")
+_KEYS: Final = re.compile(r"^\| Key \| Type \| Default \| Meaning \|\n(?:\|.*\n)+", re.MULTILINE)
+"""A table of a configuration, to which the style sheet gives another form on a phone."""
+
 _LINK: Final = re.compile(r"\[([^\]\[]*)\]\((?!https?:|mailto:)([^)\s]+)\)")
 
 
@@ -255,6 +255,7 @@ def _linked(text: str, source: str, page: str | None = None) -> str:
         where = "" if other == page else posixpath.relpath(other, posixpath.dirname(page) or ".")
         return f"[{match[1]}]({where or ('' if anchor else posixpath.basename(page))}{'#' if anchor else ''}{anchor})"
 
+    text = _KEYS.sub(r'<div class="keys" markdown>\n\n\g<0>\n</div>\n', text)
     parts = _FENCE.split(text)
     linked = "".join(part if part.startswith("```") else _plain_bars(_LINK.sub(link, part)) for part in parts)
     return _plain_fences(_PAIR.sub(_tabs, linked))

@@ -10,7 +10,8 @@ What a block needs stands after the word `python`:
   server: ENTREPOT_TEST_PAGES_S3 is its endpoint.
 - `theirs:boto3`: the same work in another library. The next block, marked `ours`, must do the same (`side_by_side`).
 
-With ENTREPOT_TEST_ALL_BLOCKS=needs, or =theirs, a module that such a block needs and that is missing fails the page.
+With ENTREPOT_TEST_ALL_BLOCKS=needs, or =theirs, a module that such a block needs and that is missing fails the page. A
+block that starts a server whose program is missing ends there, unless ENTREPOT_TEST_ALL_SERVERS is set.
 """
 
 import ast
@@ -20,12 +21,12 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from entrepot.testing import S3Server, seaweedfs
+from entrepot.testing import NotInstalled, S3Server, seaweedfs
 from tests.docs.markdown import Block, blocks
 from tests.docs.page_bucket import empty_buckets
 from tests.docs.side_by_side import Pair
@@ -73,12 +74,14 @@ def buckets_for(page: list[Block]) -> Iterator[None]:
 def run(page: Path) -> None:
     """Runs a page. Its blocks share one event loop, which only those that await run on."""
     module = sys.modules["page"] = ModuleType("page")
+    forgiven = [] if os.environ.get("ENTREPOT_TEST_ALL_SERVERS") else [NotInstalled]
     with asyncio.Runner() as runner, buckets_for(blocks(page)):
 
         def execute(block: Block, namespace: dict[str, object]) -> None:
-            running = eval(compiled(block), namespace)  # type: ignore[arg-type]
-            if inspect.iscoroutine(running):
-                runner.run(running)
+            with suppress(*forgiven):
+                running = eval(compiled(block), namespace)  # type: ignore[arg-type]
+                if inspect.iscoroutine(running):
+                    runner.run(running)
 
         theirs = None
         for block in blocks(page):

@@ -9,7 +9,6 @@ import pytest
 
 from entrepot.testing import S3Server
 from tests.docs.markdown import PROJECT, SOURCES, Block, blocks
-from tests.docs.run_page import compiled
 from tests.strict import STRICT, warnings_of
 
 PAGES = sorted(PROJECT.glob("docs/**/*.md"))
@@ -55,8 +54,10 @@ def test_what_another_library_does_is_compared(tmp_path: Path, seaweedfs_server:
 
 
 @pytest.mark.parametrize("page", SERVICE_PAGES, ids=lambda page: page.parent.name)
-def test_the_examples_of_a_service_compile(page: Path) -> None:
-    assert [block for block in blocks(page) if compiled(block)], f"{page} shows no example"
+def test_the_examples_of_a_service_run_on_a_server_of_this_machine(page: Path, tmp_path: Path) -> None:
+    assert "\n## Run it locally\n" in page.read_text()
+    assert [block for block in blocks(page) if "compile-only" not in block.words], f"{page} shows no example that runs"
+    assert_runs_in_silence([*STRICT, "-m", "tests.docs.run_page", str(page)], tmp_path)
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from entrepot import Capability, Operator, errors
 from entrepot.services import Memory
-from tests.docs.markdown import PROJECT, blocks, table
+from tests.docs.markdown import PROJECT, SOURCES, blocks, table
 from tools.generate_services import services
 from tools.site_pages import REFERENCES, capability_section, layer_sections, pages, public_names
 
@@ -54,6 +54,14 @@ def test_the_index_of_errors_has_a_section_for_each_class() -> None:
     assert "Also a `TimeoutError`; temporary" in PAGES["error-index.md"]
 
 
+def test_the_words_of_messages_in_the_index_of_errors_are_those_of_the_code() -> None:
+    page = (PROJECT / "docs" / "error-index.md").read_text()
+    quoted = {part.strip() for words in re.findall(r'"([a-z][^"]+)"', page) for part in words.split("...")}
+    code = "\n".join(file.read_text() for file in SOURCES.rglob("*.py"))
+    assert len(quoted) > 15
+    assert [words for words in sorted(quoted) if words not in code] == []
+
+
 def test_the_table_of_a_service_says_what_its_capability_says() -> None:
     [memory] = [service for service in services() if service.config is Memory]
     rows = {row[0].strip("`"): row[1:] for row in table(capability_section(memory), "Operation", "", "Options")}
@@ -66,8 +74,8 @@ def test_the_table_of_a_service_says_what_its_capability_says() -> None:
 
 
 def test_the_page_of_a_service_names_the_servers_that_it_runs_on() -> None:
-    assert "`seaweedfs`" in PAGES["services/s3.md"].partition("## Run it locally")[2]
-    assert PAGES["services/memory.md"].endswith("It needs no server.\n")
+    assert "`seaweedfs`" in PAGES["services/s3.md"].partition("## What it is tested on")[2]
+    assert "The behaviour suite runs on it." in PAGES["services/memory.md"]
 
 
 @pytest.mark.parametrize("name", layer_sections())

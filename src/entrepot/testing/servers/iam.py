@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from .process import ServerFailed, free_ports, running
+from .process import NotInstalled, ServerFailed, free_ports, running
 from .request import ask, connection_to
 from .s3 import S3Server, ask_signed, is_serving
 
@@ -34,7 +34,7 @@ def moto(folder: Path) -> Iterator[S3Server]:
     """
     for module in ("moto", "flask", "flask_cors"):
         if find_spec(module) is None:
-            raise ServerFailed(f"{module} is not installed; it comes with `pip install 'moto[s3]' flask flask-cors`")
+            raise NotInstalled(f"{module} is not installed; it comes with `pip install 'moto[s3]' flask flask-cors`")
     [port] = free_ports(1)
     server = S3Server(endpoint=f"http://127.0.0.1:{port}")
     folder.mkdir(parents=True, exist_ok=True)
