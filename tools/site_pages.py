@@ -230,9 +230,6 @@ def _on_site(source: str, anchor: str = "") -> str:
 
 _FENCE: Final = re.compile(r"^(```.*?^```$)", re.MULTILINE | re.DOTALL)
 _CODE: Final = re.compile(r"`[^`\n]+`")
-_KEYS: Final = re.compile(r"^\| Key \| Type \| Default \| Meaning \|\n(?:\|.*\n)+", re.MULTILINE)
-"""A table of a configuration, to which the style sheet gives another form on a phone."""
-
 _LINK: Final = re.compile(r"\[([^\]\[]*)\]\((?!https?:|mailto:)([^)\s]+)\)")
 
 
@@ -255,7 +252,6 @@ def _linked(text: str, source: str, page: str | None = None) -> str:
         where = "" if other == page else posixpath.relpath(other, posixpath.dirname(page) or ".")
         return f"[{match[1]}]({where or ('' if anchor else posixpath.basename(page))}{'#' if anchor else ''}{anchor})"
 
-    text = _KEYS.sub(r'<div class="keys" markdown>\n\n\g<0>\n</div>\n', text)
     parts = _FENCE.split(text)
     linked = "".join(part if part.startswith("```") else _plain_bars(_LINK.sub(link, part)) for part in parts)
     return _plain_fences(_PAIR.sub(_tabs, linked))

@@ -11,6 +11,7 @@ from entrepot.services import Memory
 from tests.docs.markdown import PROJECT, SOURCES, blocks, table
 from tools.generate_services import services
 from tools.site_pages import REFERENCES, capability_section, layer_sections, pages, public_names
+from tools.site_tables import labelled
 
 PAGES = pages()
 PUBLIC = ["entrepot", "entrepot.layers", "entrepot.services", "entrepot.errors", "entrepot.types", "entrepot.raw"]
@@ -102,3 +103,21 @@ def test_nothing_is_loaded_from_another_host() -> None:
     assert "font: false" in text
     assert "polyfills: [iframe-worker.js]" in text  # otherwise the offline plugin names one of another host
     assert "http" not in text.partition("extra_css")[2].partition("nav:")[0]
+
+
+def test_rows_of_long_texts_and_keys_of_a_configuration_are_labelled_for_phones() -> None:
+    head = "".join(f"<th>{title}</th>" for title in ("Key", "Type", "Default", "Meaning"))
+    keys = (
+        f"<table><thead><tr>{head}</tr></thead><tbody><tr><td>a</td><td></td><td>b</td><td>c</td></tr></tbody></table>"
+    )
+    assert '<table data-form="keys">' in labelled(keys) and '<td data-label="Default">b</td>' in labelled(keys)
+    figures = keys.replace("Key", "<code>Loop</code>")
+    assert labelled(figures) == figures
+    rows = labelled(figures.replace("<td>c", f'<td style="text-align: left;">{"long " * 9}'))
+    assert '<table data-form="rows">' in rows and '<td data-label="Loop">a</td>' in rows
+    assert '<td style="text-align: left;" data-label="Meaning">long' in rows
+
+
+def test_the_home_page_names_every_service() -> None:
+    named = {*re.findall(r"\]\(services/(\w+)\.md\)", PAGES["index.md"])} - {"index"}
+    assert named == {service.folder for service in services()}
