@@ -9,7 +9,7 @@
 #   make test-uvloop           runs the tests of event loops, HTTP and services on uvloop
 #   make test-consumers        runs pandas, Dask, polars, DuckDB, torch and others over entrepot, and all blocks of the pages
 #   make test-migrate          runs the examples of docs/how-to/migrate.md in the other libraries and in entrepot
-#   make check    adds lint, types and import rules
+#   make check    adds lint, types, import rules, and the files of .github
 #   make behavior SERVICE=s3   runs the behaviour suite on a store of yours (docs/behavior-suite.md)
 #   make behavior-all          runs it on every server that we know how to start
 #   make integration-all       runs the tests of S3 that Ceph's gateway can pass on that too
@@ -78,6 +78,9 @@ check: $(venv)/installed-dev
 	$(bin)/mypy
 	$(bin)/basedpyright --project tests/typing --pythonpath $(bin)/python
 	$(bin)/lint-imports --no-cache
+	$(bin)/zizmor --offline --quiet .github
+	$(bin)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(bin)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 behavior: $(venv)/installed-test
 	@test -n "$(SERVICE)" || { echo "say which: make behavior SERVICE=s3 (docs/behavior-suite.md)"; exit 1; }
