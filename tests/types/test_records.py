@@ -76,6 +76,41 @@ def test_a_class_is_made_as_the_standard_decorator_makes_it(options):
         ours()
 
 
+def with_fields() -> type:
+    class WithFields:
+        a: int
+        secret: str = dataclasses.field(default="s", repr=False)
+        source: str = dataclasses.field(default="here", compare=False)
+        found: list[int] = dataclasses.field(default_factory=list)
+        made: list[int] = dataclasses.field(default_factory=list, init=False)
+        fixed: int = dataclasses.field(default=5, init=False)
+        later: int = dataclasses.field(init=False)
+
+        def __post_init__(self):
+            object.__setattr__(self, "later", self.a + 1)
+
+    return WithFields
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_fields_are_made_as_the_standard_decorator_makes_them(options):
+    ours, theirs = records.dataclass(**options)(with_fields()), dataclasses.dataclass(**options)(with_fields())
+    assert str(inspect.signature(ours)) == str(inspect.signature(theirs))
+    assert ours.__init__.__annotations__ == theirs.__init__.__annotations__
+    assert ours.__slots__ == theirs.__slots__
+    assert getattr(ours, "__match_args__", None) == getattr(theirs, "__match_args__", None)
+    for arguments in ({"a": 1}, {"a": 1, "secret": "t", "source": "there", "found": [2]}):
+        assert repr(ours(**arguments)) == repr(theirs(**arguments))
+        for name in ours.__slots__:
+            assert getattr(ours(**arguments), name) == getattr(theirs(**arguments), name)
+    one = ours(a=1)
+    assert one.found is not ours(a=1).found
+    assert one == ours(a=1, source="there") != ours(a=1, secret="t")
+    assert records.replace(one, a=2) == dataclasses.replace(one, a=2) == ours(a=2)
+    described = [(field.name, field.init, field.repr, field.compare) for field in dataclasses.fields(ours)]
+    assert described == [(field.name, field.init, field.repr, field.compare) for field in dataclasses.fields(theirs)]
+
+
 @each
 def test_the_functions_of_dataclasses_take_it(value):
     names = [field.name for field in dataclasses.fields(value)]
@@ -139,7 +174,21 @@ def _with_list():
     return WithList
 
 
-@pytest.mark.parametrize("made", [_with_base, _with_list], ids=["base", "mutable default"])
+def _with(**options):
+    def make():
+        class With:
+            a: int = dataclasses.field(**options)
+
+        return With
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "made",
+    [_with_base, _with_list, _with(default=0, metadata={"a": 1}), _with(default=0, hash=False)],
+    ids=["base", "mutable default", "metadata", "hash"],
+)
 def test_what_needs_the_standard_decorator_is_refused(made):
     with pytest.raises(TypeError, match="needs the standard decorator"):
         records.dataclass(slots=True)(made())

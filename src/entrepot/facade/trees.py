@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Final, TypeAlias, TypedDict, TypeVar, get_args
 
@@ -60,7 +60,11 @@ from .lister import Lister
 from .options import Path, checked, checked_flag
 
 if TYPE_CHECKING:
+    from dataclasses import dataclass
+
     from entrepot.raw.runtime import Window
+else:
+    from entrepot.types.records import dataclass
 
 F = TypeVar("F")
 

@@ -17,16 +17,22 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from operator import itemgetter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.http.form import Form
 from entrepot.raw.http.transport import Content, Header, HttpRequest
+from entrepot.types.records import replace
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 EMPTY_SHA256: Final = hashlib.sha256(b"").hexdigest()

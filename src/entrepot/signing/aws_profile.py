@@ -20,12 +20,17 @@ from configparser import (
     MissingSectionHeaderError,
     RawConfigParser,
 )
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.runtime import Runtime
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 DEFAULT_PROFILE: Final = "default"
 

@@ -7,7 +7,7 @@ Storage REST API Reference. A service decides what it sends; here a request gets
 import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -17,6 +17,7 @@ from entrepot.errors import ConfigInvalid
 from entrepot.raw.http.endpoint import is_loopback
 from entrepot.raw.http.headers import http_date, parse_iso_time
 from entrepot.raw.http.transport import Header, HttpRequest
+from entrepot.types.records import replace
 
 API_VERSION: Final = "2022-11-02"
 """The version of the REST API whose requests and signatures are written here."""

@@ -15,14 +15,21 @@ attributes that the functions of `dataclasses` read, `__dataclass_fields__` and 
 On first use they let the standard decorator describe a class with the same fields, and replace themselves by the
 result. Threads may do so at the same time: the results are equal.
 
-Refused, since nothing here needs it: base classes, `field(...)`, mutable defaults, and classes without slots.
+`field(...)` of the standard module may state `default`, `default_factory`, `init`, `repr` and `compare`.
+
+Refused, since nothing here needs it: base classes, other options of `field`, mutable defaults, and classes without
+slots.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+if TYPE_CHECKING:
+    from dataclasses import Field
 
 T = TypeVar("T")
 
@@ -45,26 +52,28 @@ def dataclass(
     def decorate(cls: type) -> type:
         annotations = cls.__annotations__  # of this class: it has no base
         names = tuple(annotations)
-        defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
-        if not slots or cls.__bases__ != (object,) or any(value.__hash__ is None for value in defaults.values()):
+        stated = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
+        fields = _Fields(names, stated)
+        if not slots or cls.__bases__ != (object,) or fields.are_special:
             raise TypeError(f"{cls.__qualname__} needs the standard decorator: see {__name__}")
-        left_out = {*defaults, "__dict__", "__weakref__"}
+        left_out = {*stated, "__dict__", "__weakref__"}
         attributes = {name: value for name, value in cls.__dict__.items() if name not in left_out}
         for special in ("fields", "params"):
-            attributes[f"__dataclass_{special}__"] = _Described(annotations, defaults, frozen=frozen, kw_only=kw_only)
+            attributes[f"__dataclass_{special}__"] = _Described(annotations, stated, frozen=frozen, kw_only=kw_only)
         if match_args:
-            attributes["__match_args__"] = () if kw_only else names
+            attributes["__match_args__"] = () if kw_only else fields.of_init
         if repr:
-            attributes["__repr__"] = _repr(names)
+            attributes["__repr__"] = _repr(fields.shown)
         attributes |= {
             "__replace__": replace,
             "__slots__": names,
             "__qualname__": cls.__qualname__,
-            **_comparison(names, is_hashable=frozen),
+            "__of_init__": fields.of_init,
+            **_comparison(fields.compared, is_hashable=frozen),
         }
         made = type(cls.__name__, (), attributes)
         if init:
-            made.__init__ = _init(made, annotations, defaults, frozen=frozen, kw_only=kw_only)  # type: ignore[misc]
+            made.__init__ = _init(made, annotations, fields, frozen=frozen, kw_only=kw_only)  # type: ignore[misc]
         if frozen:
             _freeze(made)
         return made
@@ -72,12 +81,67 @@ def dataclass(
     return decorate
 
 
+class _MadeByFactory:
+    """The default of an argument whose value a `default_factory` makes."""
+
+    def __repr__(self) -> str:
+        return "<factory>"
+
+
+_MADE: Final = _MadeByFactory()
+
+
+class _Fields:
+    """The names of the fields by their use, and their defaults.
+
+    Arguments:
+        names: the names of all fields.
+        stated: what the class states of them: a default, or a `dataclasses.Field`.
+    """
+
+    __slots__ = ("are_special", "compared", "defaults", "factories", "of_init", "shown")
+
+    def __init__(self, names: tuple[str, ...], stated: dict[str, Any]) -> None:
+        self.of_init = self.shown = self.compared = names
+        self.defaults = stated
+        self.factories: dict[str, Callable[[], Any]] = {}
+        described = _described_fields(stated)
+        if described:
+            self._use(described)
+        self.are_special = any(value.__hash__ is None for value in self.defaults.values()) or any(
+            field.hash is not None or field.metadata for field in described.values()
+        )
+
+    def _use(self, described: dict[str, Field[Any]]) -> None:
+        from dataclasses import MISSING
+
+        def without(attribute: str) -> tuple[str, ...]:
+            left_out = {name for name, field in described.items() if not getattr(field, attribute)}
+            return tuple([name for name in self.of_init if name not in left_out])
+
+        self.shown, self.compared, self.of_init = without("repr"), without("compare"), without("init")
+        self.factories = {
+            name: field.default_factory for name, field in described.items() if field.default_factory is not MISSING
+        }
+        values = {name: field.default for name, field in described.items()} | dict.fromkeys(self.factories, _MADE)
+        self.defaults = {name: value for name, value in (self.defaults | values).items() if value is not MISSING}
+
+
+def _described_fields(stated: dict[str, Any]) -> dict[str, Field[Any]]:
+    """The fields that are stated by `field(...)`. Where there are any, the standard module is imported already."""
+    if "dataclasses" not in sys.modules:
+        return {}
+    from dataclasses import Field
+
+    return {name: value for name, value in stated.items() if isinstance(value, Field)}
+
+
 class _Described:
     """`__dataclass_fields__` or `__dataclass_params__` of a class, made by the standard decorator on first use."""
 
-    def __init__(self, annotations: dict[str, Any], defaults: dict[str, Any], *, frozen: bool, kw_only: bool) -> None:
+    def __init__(self, annotations: dict[str, Any], stated: dict[str, Any], *, frozen: bool, kw_only: bool) -> None:
         self._annotations = annotations
-        self._defaults = defaults
+        self._stated = stated
         self._options = {"frozen": frozen, "kw_only": kw_only}
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -88,7 +152,7 @@ class _Described:
         import dataclasses
 
         attributes = {
-            **self._defaults,
+            **self._stated,
             "__annotations__": self._annotations,
             "__module__": self._owner.__module__,
             "__doc__": "",
@@ -100,26 +164,41 @@ class _Described:
 
 
 def _init(
-    cls: type, annotations: dict[str, Any], defaults: dict[str, Any], *, frozen: bool, kw_only: bool
+    cls: type, annotations: dict[str, Any], fields: _Fields, *, frozen: bool, kw_only: bool
 ) -> Callable[..., None]:
     """The `__init__` of a class whose arguments are the fields."""
-    arguments = "".join(f", {name}=None" if name in defaults else f", {name}" for name in annotations)
-    star = ", *" if kw_only and annotations else ""
+    names, defaults = fields.of_init, fields.defaults
+    arguments = "".join(f", {name}=None" if name in defaults else f", {name}" for name in names)
+    star = ", *" if kw_only and names else ""
     # The setter of a slot takes half of the time of `object.__setattr__`, which the standard decorator uses.
-    body = [f"_set_{name}(self, {name})" if frozen else f"self.{name} = {name}" for name in annotations]
+    set_to = [name for name in annotations if name in names or name in defaults]
+    body = [
+        f"_set_{name}(self, {_value(name, fields)})" if frozen else f"self.{name} = {_value(name, fields)}"
+        for name in set_to
+    ]
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
-    namespace = {f"_set_{name}": getattr(cls, name).__set__ for name in annotations} if frozen else {}
+    namespace: dict[str, Any] = {f"_set_{name}": getattr(cls, name).__set__ for name in set_to} if frozen else {}
+    namespace |= {f"_make_{name}": factory for name, factory in fields.factories.items()}
+    namespace |= {f"_default_{name}": value for name, value in defaults.items() if name not in names}
+    namespace["_MADE"] = _MADE
     exec(f"def __init__(self{star}{arguments}): {'; '.join(body) or 'pass'}", namespace)  # noqa: S102 - see above
     init: Any = namespace["__init__"]
     init.__qualname__ = f"{cls.__qualname__}.__init__"
     init.__module__ = cls.__module__
-    init.__annotations__ = {**annotations, "return": None}
+    init.__annotations__ = {**{name: annotations[name] for name in names}, "return": None}
     if kw_only:
-        init.__kwdefaults__ = defaults
+        init.__kwdefaults__ = {name: defaults[name] for name in names if name in defaults}
     else:
-        init.__defaults__ = tuple(defaults.values())
+        init.__defaults__ = tuple([defaults[name] for name in names if name in defaults])
     return init  # type: ignore[no-any-return]
+
+
+def _value(name: str, fields: _Fields) -> str:
+    """The expression of the value that `__init__` gives to a field."""
+    if name in fields.factories:
+        return f"_make_{name}() if {name} is _MADE else {name}" if name in fields.of_init else f"_make_{name}()"
+    return name if name in fields.of_init else f"_default_{name}"
 
 
 def _comparison(names: tuple[str, ...], *, is_hashable: bool) -> dict[str, Any]:
@@ -176,7 +255,8 @@ def _repr(names: tuple[str, ...]) -> Callable[[object], str]:
 
 def replace(value: T, /, **changes: Any) -> T:
     """`dataclasses.replace` for instances of the classes that are made here, in less time and without an import."""
-    return type(value)(**({name: getattr(value, name) for name in field_names(type(value))} | changes))
+    names: tuple[str, ...] = type(value).__of_init__  # type: ignore[attr-defined]
+    return type(value)(**({name: getattr(value, name) for name in names} | changes))
 
 
 def field_names(cls: type) -> tuple[str, ...]:

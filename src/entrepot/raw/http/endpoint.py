@@ -2,11 +2,16 @@
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import field
+from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from entrepot.errors import ConfigInvalid
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 

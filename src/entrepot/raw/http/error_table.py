@@ -6,13 +6,18 @@ repeat a secret of the request.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import Error
 
 from .errors import Meaning, retry_context, status_error
 from .transport import HttpHeaders
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

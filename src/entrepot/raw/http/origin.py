@@ -1,8 +1,8 @@
 """The data that all requests to one origin share. Every transport uses it."""
 
 import re
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import field
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from entrepot.errors import InvalidInput
@@ -11,6 +11,11 @@ from .endpoint import DEFAULT_PORTS, Endpoint
 from .headers import basic_credentials
 from .transport import Header
 from .wire.target import absolute_form
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 USER_AGENT: Final = "entrepot"
 """The User-Agent header, unless another one is configured."""

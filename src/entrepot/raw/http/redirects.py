@@ -4,11 +4,11 @@ Credentials never reach another origin, a redirect from https to http is refused
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from entrepot.errors import PermissionDenied, Unexpected
+from entrepot.types.records import replace
 
 from .endpoint import DEFAULT_PORTS
 from .transport import Header, HttpRequest, HttpResponse, HttpTransport

@@ -11,16 +11,22 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.raw.config import ServiceConfig
 from entrepot.types.frozen_mapping import FrozenMapping
 from entrepot.types.numbers import as_integer, as_seconds
+from entrepot.types.records import field_names
 
 from .endpoint import parse_endpoint
 from .transport import Header
 from .wire.proxies import has_tls_proxy
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass as record
+else:
+    from entrepot.types.records import dataclass as record
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
@@ -45,7 +51,7 @@ _OWN_HEADERS: Final = frozenset({
 """The headers that a service or the transport sets itself. Another value in all requests would break some of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TransportSettings:
     """The settings of the connections of one configuration: the arguments of its transport.
 
@@ -75,10 +81,8 @@ class TransportSettings:
     @property
     def stated(self) -> dict[str, Any]:
         """The settings that are not the default, by name."""
-        values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
-        return {
-            setting.name: values[setting.name] for setting in fields(self) if values[setting.name] != setting.default
-        }
+        values = {name: getattr(self, name) for name in field_names(TransportSettings)}
+        return {name: value for name, value in values.items() if value != getattr(_DEFAULTS, name)}
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -324,4 +328,5 @@ class HttpServiceConfig(ServiceConfig):
         return f"{type(self).__name__}({', '.join(f'{item.name}={getattr(self, item.name)!r}' for item in shown)})"
 
 
-_SETTINGS: Final = tuple(setting.name for setting in fields(TransportSettings) if setting.name != "ca_name")
+_DEFAULTS: Final = TransportSettings()
+_SETTINGS: Final = tuple(name for name in field_names(TransportSettings) if name != "ca_name")

@@ -1,10 +1,16 @@
 """The TLS configuration of a transport, from files that are read when the first connection needs it."""
 
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import TYPE_CHECKING
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.runtime.threads import in_thread
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

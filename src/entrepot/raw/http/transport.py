@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import Unsupported
 from entrepot.raw.overrides import keep_override
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 Header = tuple[str, str]
 Content = bytes | memoryview | tuple[bytes | memoryview, ...]

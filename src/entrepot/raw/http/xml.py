@@ -8,11 +8,16 @@ it.
 
 import re
 from collections.abc import Container
-from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from dataclasses import field
+from typing import TYPE_CHECKING, Final, NoReturn
 from xml.parsers import expat
 
 from entrepot.errors import ContentIncomplete, Unexpected
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 MAX_DEPTH: Final = 16
 """How deep elements may nest. No response of S3 needs more than five."""

@@ -4,9 +4,9 @@ The source is PutObject in the Amazon S3 API Reference: storage class, ACL, tags
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from entrepot.errors import InvalidInput
@@ -16,6 +16,11 @@ from entrepot.raw.http.transport import Header
 from entrepot.raw.http.xml import can_carry
 
 from .encryption import NO_ENCRYPTION, Encryption
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 GOVERNANCE: Final = "GOVERNANCE"
 LOCK_MODES: Final = (GOVERNANCE, "COMPLIANCE")

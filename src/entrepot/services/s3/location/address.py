@@ -5,16 +5,21 @@ in the Amazon S3 User Guide. A test compares the addresses at Amazon with the en
 """
 
 import re
-from dataclasses import dataclass, fields, replace
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from entrepot.raw.http.endpoint import Endpoint, parse_endpoint
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.services.s3.invalid import invalid
 from entrepot.signing.aws_partitions import Partition, partition_of
+from entrepot.types.records import field_names, replace
 
 from .buckets import AccessPoint, access_point_of, can_be_in_host, is_in_host_at_amazon, zone_of
 from .hosts import amazon_host
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 DEFAULT_REGION: Final = "us-east-1"
 """The region of an endpoint whose name does not state another, and of a bucket that is not located yet."""
@@ -59,8 +64,8 @@ class Settings:
 
     def over(self, other: Self) -> Self:
         """These settings, completed by the settings of a source of lower rank."""
-        given = {item.name: getattr(self, item.name) for item in fields(self) if getattr(self, item.name) is not None}
-        return replace(other, **given)
+        stated = {name: getattr(self, name) for name in field_names(Settings)}
+        return replace(other, **{name: value for name, value in stated.items() if value is not None})
 
     @property
     def has_region(self) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Final
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.config import ServiceUri
 from entrepot.raw.http.endpoint import Endpoint
 from entrepot.raw.http.settings import HttpServiceConfig
+from entrepot.types.records import replace
 
 from .address import Settings, address_of, endpoint_of, region_of_host
 from .buckets import check_bucket

@@ -16,7 +16,6 @@ the others wait. If that fails or is cancelled, nothing is kept, and the next ta
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from entrepot.raw import Context
@@ -29,6 +28,7 @@ from entrepot.services.s3.errors import REGION_CODES, stated_code
 from entrepot.services.s3.invalid import invalid
 from entrepot.signing.aws_partitions import partition_of
 from entrepot.signing.aws_profile import load_files, profile_name
+from entrepot.types.records import replace
 
 from .address import DEFAULT_REGION, REGION, Address, Settings, address_of
 from .buckets import access_point_of, zone_of
