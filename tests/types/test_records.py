@@ -161,7 +161,7 @@ def test_a_dataclass_can_be_derived_from_it():
 
 
 def _with_base():
-    class Derived(plain()):
+    class Derived(BytesRange):
         c: int = 0
 
     return Derived
@@ -192,6 +192,22 @@ def _with(**options):
 def test_what_needs_the_standard_decorator_is_refused(made):
     with pytest.raises(TypeError, match="needs the standard decorator"):
         records.dataclass(slots=True)(made())
+
+
+def test_a_base_that_is_no_dataclass_is_kept():
+    class Base:
+        __slots__ = ()
+
+        def doubled(self):
+            return 2 * self.a
+
+    @records.dataclass(slots=True, frozen=True)
+    class Derived(Base):
+        a: int
+
+    assert Derived(2).doubled() == 4
+    assert Derived.__mro__[1:] == (Base, object)
+    assert not hasattr(Derived(2), "__dict__")
 
 
 def test_a_class_without_slots_is_refused():

@@ -14,7 +14,7 @@ from .path import is_dir_path, normalize_path
 from .storage import Storage
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, init=False, repr=False, eq=False)  # each service makes its own methods
 class CompositeConfig(ServiceConfig):
     """Base of the configurations of services over one object of another storage.
 

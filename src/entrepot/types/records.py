@@ -17,8 +17,8 @@ result. Threads may do so at the same time: the results are equal.
 
 `field(...)` of the standard module may state `default`, `default_factory`, `init`, `repr` and `compare`.
 
-Refused, since nothing here needs it: base classes, other options of `field`, mutable defaults, and classes without
-slots.
+Refused, since nothing here needs it: bases that are dataclasses, other options of `field`, mutable defaults, and
+classes without slots.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ def dataclass(
     """
 
     def decorate(cls: type) -> type:
-        annotations = cls.__annotations__  # of this class: it has no base
+        annotations = cls.__annotations__  # of this class: those of a base are not inherited
         names = tuple(annotations)
         stated = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
         fields = _Fields(names, stated)
-        if not slots or cls.__bases__ != (object,) or fields.are_special:
+        if not slots or hasattr(cls, "__dataclass_fields__") or fields.are_special:
             raise TypeError(f"{cls.__qualname__} needs the standard decorator: see {__name__}")
         left_out = {*stated, "__dict__", "__weakref__"}
         attributes = {name: value for name, value in cls.__dict__.items() if name not in left_out}
@@ -71,7 +71,7 @@ def dataclass(
             "__of_init__": fields.of_init,
             **_comparison(fields.compared, is_hashable=frozen),
         }
-        made = type(cls.__name__, (), attributes)
+        made: type = type(cls)(cls.__name__, cls.__bases__, attributes)
         if init:
             made.__init__ = _init(made, annotations, fields, frozen=frozen, kw_only=kw_only)  # type: ignore[misc]
         if frozen:

@@ -132,7 +132,7 @@ def _option(*aliases: str, is_secret: bool = False) -> Any:
     return field(default=None, repr=not is_secret, metadata={"aliases": aliases})
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, init=False, repr=False, eq=False)  # each service makes its own methods
 class HttpServiceConfig(ServiceConfig):
     """Options of the connections of every service over HTTP. A service inherits them, and has a field `endpoint`.
 

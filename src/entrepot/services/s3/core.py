@@ -5,8 +5,8 @@ deletions of many objects, uploads in parts and errors have modules of their own
 """
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, Final
 
 from entrepot.errors import Error, Unexpected
 from entrepot.raw import DEFAULT_READ, DEFAULT_STAT, DEFAULT_WRITE, OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
@@ -26,11 +26,17 @@ from entrepot.raw.http.transport import Content, Header, HttpHeaders, HttpReques
 from entrepot.raw.http.url import Query, check_key, encode_key, encode_query
 from entrepot.raw.http.xml import Document, is_error, parse
 from entrepot.types import Metadata
+from entrepot.types.records import replace
 
 from .errors import actual_size, response_error
 from .headers.checksums import MODE, Algorithm, ContentCheck, content_check, stated_checksums
 from .headers.fixed_headers import NO_HEADERS, FixedHeaders
 from .location.buckets import is_arn
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 NULL_VERSION: Final = "null"
