@@ -82,7 +82,8 @@ async def main():
             pass
         report(name)
     if not isinstance(op._stack.config, S3):
-        twin = op.blocking()
+        twin = op.blocking()  # which imports what blocking operators need
+        known.update(sys.modules)
         for call in (lambda: twin.write("t", b"t"), lambda: twin.read("missing"), lambda: list(twin.lister("/"))):
             try:
                 call()

@@ -28,7 +28,7 @@ from entrepot.facade.exclusive import Opened, calls_of, refuse_pickling
 from entrepot.facade.operations import Entries
 from entrepot.facade.operator import Operator, fetch_on, gains_by_loop, without_loop
 from entrepot.facade.options import Path, shown_path
-from entrepot.facade.preload import preload_helpers
+from entrepot.facade.preload import preload_blocking
 from entrepot.facade.reader import Reader
 from entrepot.facade.sources import as_source, blocks, is_async_file, is_file
 from entrepot.raw import AccessorInfo, Layer
@@ -128,7 +128,7 @@ class BlockingBase(Opening):
     def __init__(self, operator: Operator) -> None:
         if not isinstance(operator, Operator):
             raise InvalidInput(f"a BlockingOperator is made from an Operator, not {type(operator).__name__}")
-        preload_helpers()
+        preload_blocking()
         inline = without_loop(operator)
         self._operator = operator
         self._plain = Side(operator, _background()) if inline is None else Side(inline, InlineRunner())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, cast
 
 from entrepot.raw import Accessor, ServiceConfig
@@ -69,6 +70,5 @@ def accessor_of(operator: Storage, context: Context) -> Accessor:
 
 
 def _as_composite(config: ServiceConfig) -> CompositeConfig | None:
-    from entrepot.raw.composite import CompositeConfig  # not for `import entrepot`: it needs the standard dataclasses
-
-    return config if isinstance(config, CompositeConfig) else None
+    composite = sys.modules.get("entrepot.raw.composite")  # a service over another one has imported it
+    return config if composite is not None and isinstance(config, composite.CompositeConfig) else None

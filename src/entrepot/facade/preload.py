@@ -3,7 +3,8 @@
 An import reads files. Without free descriptors it raises an `OSError`, which would replace the real error, and after
 a change of user or root a `ModuleNotFoundError`. So no operation imports anything, in particular not on its way to an
 error or while it cleans up. `import entrepot` imports none of these modules. An operator that is built before the
-program has an event loop does not either, unless its service needs a loop; its blocking operator does.
+program has an event loop does not either, unless its service needs a loop; its blocking operator does. What only
+blocking operators need is imported when one is built.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from importlib import import_module
 from typing import Final
 
 _FACADE: Final = (
-    "blocking",
-    "blocking.files",
     "facade.copying",
     "facade.opened_file",
     "facade.globs",
@@ -25,6 +24,7 @@ _FACADE: Final = (
     "facade.trees",
     "facade.uploads",
 )
+_BLOCKING: Final = ("blocking", "blocking.files")
 _HELPERS: Final = {
     "copy": "one_shot ranged staged",
     "read": "by_range_seekable bytes_reader chunked failed fetch file_reader loaded read_ahead streamable",
@@ -41,14 +41,21 @@ def preload(*, needs_loop: bool) -> None:
         needs_loop: whether the service needs an event loop, also for blocking calls.
     """
     if needs_loop or "asyncio" in sys.modules:
-        preload_helpers()
+        _preload_helpers()
         _import_runtime()
-    if needs_loop:
-        import_module("entrepot.raw.runtime.background")
 
 
 @cache
-def preload_helpers() -> None:
+def preload_blocking() -> None:
+    """Imports the modules that the operations of a blocking operator need."""
+    _preload_helpers()
+    for name in _BLOCKING:
+        import_module(f"entrepot.{name}")
+    _name_options(import_module("entrepot.blocking").BlockingOperator)
+
+
+@cache
+def _preload_helpers() -> None:
     """Imports the modules that operations need with and without an event loop, and names their options."""
     for name in _FACADE:
         import_module(f"entrepot.{name}")
@@ -56,14 +63,12 @@ def preload_helpers() -> None:
     for room, names in _HELPERS.items():
         for name in names.split():
             import_module(f"entrepot.raw.oio.{room}.{name}")
-    _name_options()
+    _name_options(import_module("entrepot.facade.operator").Operator)
 
 
-def _name_options() -> None:
-    """Shows the options of the operators' methods to interactive help. Notebooks have an event loop."""
-    name_options = import_module("entrepot.facade.signatures").name_options
-    name_options(import_module("entrepot.facade.operator").Operator)
-    name_options(import_module("entrepot.blocking").BlockingOperator)
+def _name_options(operator: type) -> None:
+    """Shows the options of an operator's methods to interactive help. Notebooks have an event loop."""
+    import_module("entrepot.facade.signatures").name_options(operator)
 
 
 @cache
