@@ -19,9 +19,11 @@ from entrepot.raw import (
     DEFAULT_WRITE,
     OpAbortUpload,
     OpList,
+    OpWrite,
     normalize_path,
     oio,
 )
+from entrepot.raw.layered import Coro
 from entrepot.raw.log import DEBUG, log
 from entrepot.raw.oio.copy.api import copy_to_end
 from entrepot.raw.oio.read.api import read_to_end
@@ -160,11 +162,14 @@ class Operations(Opening, Storage):
             error.path = path
             raise
 
-    async def _write(self, path: str, data: Source, options: Mapping[str, Any]) -> Metadata:
+    def _write(self, path: str, data: Source, options: Mapping[str, Any]) -> Coro[Metadata]:
         args = checked(DEFAULT_WRITE, options)
         source = as_source(data)
         if not args.append and may_be_stored_whole(source, self._accessor.info.capability):
-            return await store_whole(self._context, self._accessor, path, source, args)
+            return store_whole(self._context, self._accessor, path, source, args)
+        return self._write_by_body(path, source, args)
+
+    async def _write_by_body(self, path: str, source: Any, args: OpWrite) -> Metadata:
         if self._accessor.info.capability.write_multi_max_size is not None and args.content_length_hint is None:
             args = with_length_of(args, await expected_length(source, self._context.runtime))
         _, body = await self._accessor.write(path, args)

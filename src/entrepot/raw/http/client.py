@@ -115,8 +115,7 @@ class HttpClient(Generic[D]):
 
     async def store(self, request: HttpRequest) -> HttpHeaders:
         """Does the same for a request whose content is an object or a part of one."""
-        headers, _ = await self.store_described(request)
-        return headers
+        return self._done(*await _read_whole(await self._send(request, _SUCCESS, None, is_content=True)))
 
     async def store_described(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
         """Does the same, and returns the content of the response too."""
@@ -174,7 +173,8 @@ def with_size(response: HttpResponse, size: int | None) -> HttpResponse:
 
 
 async def _read_whole(response: HttpResponse) -> tuple[HttpHeaders, bytes]:
-    body, pieces, size = response.body, list[bytes](), 0
+    body, size = response.body, 0
+    pieces: list[bytes] = []
     try:
         while not body.is_at_end and (piece := await body.read(_PIECE)):
             pieces.append(piece)

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from entrepot.errors import ConditionNotMatch, Error, NotFound, ObjectExists
+from entrepot.raw.layered import Coro
 from entrepot.raw.ops import OpWrite
 from entrepot.types import Metadata
 
@@ -57,13 +58,13 @@ class Publication(Generic[D]):
         response = await self._attempt(self._client.store_described, self._request(content, more))
         return self._client.dialect.describe_created(*response, len(content))
 
-    async def send(self, content: bytes, more: Sequence[Header] = ()) -> HttpHeaders:
+    def send(self, content: bytes, more: Sequence[Header] = ()) -> Coro[HttpHeaders]:
         """Does the same, and returns the headers of the response."""
-        return await self._attempt(self._client.store, self._request(content, more))
+        return self._attempt(self._client.store, self._request(content, more))
 
-    async def call(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
+    def call(self, request: HttpRequest) -> Coro[tuple[HttpHeaders, bytes]]:
         """Sends any other request that makes the object visible, such as the end of an upload in parts."""
-        return await self._attempt(self._client.call, request)
+        return self._attempt(self._client.call, request)
 
     def _request(self, content: bytes, more: Sequence[Header]) -> HttpRequest:
         request = self._client.dialect.with_content(self._put, content)

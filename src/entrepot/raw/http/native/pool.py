@@ -48,6 +48,9 @@ _SILENCE: Final = 1.0
 """Seconds without a response after which a kept connection counts as dead when its request is cancelled. Callers with
 their own timeout cancel late. Callers that hedge requests cancel much earlier, and would lose good connections."""
 
+_SHORT: Final = 16 * 1024
+"""How many bytes of content are sent with the head by one write, at most: any connection that is idle accepts them."""
+
 _ORIGINS: Final = 256
 """How many origins are cached."""
 
@@ -172,9 +175,10 @@ class Pool:
         was_kept, start = connection.has_served, monotonic()
         stream = ResponseStream(has_content=request.method != "HEAD", loop=self.loop)
         try:
-            if request.body is None:
+            content = b"" if request.body is None else request.body
+            if isinstance(content, bytes) and len(content) <= _SHORT:
                 stream.request_sent()
-                connection.start(stream, head, content=0, idle_timeout=timeouts.idle)
+                connection.start(stream, head + content, content=len(content), idle_timeout=timeouts.idle)
             else:
                 await self._upload(connection, stream, head, request, timeouts.idle)
             while stream.head is None and stream.failure is None:

@@ -41,7 +41,8 @@ class ResponseStream(Exchange):
 
     __slots__ = (
         "_at",
-        "_pieces",
+        "_first",
+        "_later",
         "_waiter",
         "connection",
         "failure",
@@ -59,8 +60,9 @@ class ResponseStream(Exchange):
         self.failure: Break | None = None
         self.held = self.filled = 0
         self.is_sending = self.is_uploading = False
-        self._pieces: deque[bytes] = deque()
-        self._at = 0  # in the first piece, where content begins that was not read yet
+        self._first = b""  # the piece that is read next; empty if no content waits
+        self._at = 0  # where content begins in it that was not read yet
+        self._later: deque[bytes] | None = None  # the pieces after it: most responses have one piece
         self._waiter: asyncio.Future[None] | None = None
 
     @property
@@ -75,45 +77,51 @@ class ResponseStream(Exchange):
 
     def add(self, content: bytes) -> None:
         """Keeps content until it is read."""
-        self._pieces.append(content)
+        if not self.held:
+            self._first = content
+        elif self._later is None:
+            self._later = deque((content,))
+        else:
+            self._later.append(content)
         self.held += len(content)
 
     def content(self, n: int) -> bytes:
         """Content that has arrived, up to `n` bytes; empty if there is none."""
-        if not self._pieces:
-            return b""
-        piece, at = self._pieces[0], self._at
+        piece, at = self._first, self._at
         if len(piece) - at > n:
             self._at += n
             piece = piece[at : at + n]
         else:
-            self._pieces.popleft()
-            self._at = 0
+            self._go_on()
             piece = piece[at:] if at else piece
         self.held -= len(piece)
         return piece
 
+    def _go_on(self) -> None:
+        """Takes the next piece, if there is one, in the place of the first one, which was read."""
+        self._first = self._later.popleft() if self._later else b""
+        self._at = 0
+
     def whole_content(self) -> bytes:
         """All content that has arrived, in one piece."""
-        first, pieces = self.content(self.held), self._pieces
-        if not pieces:
-            return first
-        content = b"".join((first, *pieces))
-        pieces.clear()
-        self.held = 0
-        return content
+        content = self.content(self.held)
+        if not self.held:
+            return content
+        pieces = [content]
+        while self.held:
+            pieces.append(self.content(self.held))
+        return b"".join(pieces)
 
     def content_into(self, buffer: memoryview) -> int:
         """Copies content that has arrived into a buffer. Returns the number of bytes."""
         filled = 0
-        while self._pieces and filled < len(buffer):
-            piece, at = self._pieces[0], self._at
+        while self._first and filled < len(buffer):
+            piece, at = self._first, self._at
             size = min(len(piece) - at, len(buffer) - filled)
             buffer[filled : filled + size] = memoryview(piece)[at : at + size]
             filled += size
             if at + size == len(piece):
-                self._pieces.popleft()
-                self._at = 0
+                self._go_on()
             else:
                 self._at += size
         self.held -= filled
@@ -121,7 +129,9 @@ class ResponseStream(Exchange):
 
     def put_back(self, content: bytes) -> None:
         """Puts content back that was not handed out. It came before all that waits, of which nothing was read yet."""
-        self._pieces.appendleft(content)
+        if self.held:
+            self._later = deque((self._first, *(self._later or ())))
+        self._first = content
         self.held += len(content)
 
     def news(self) -> "asyncio.Future[None]":
