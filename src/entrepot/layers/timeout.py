@@ -261,6 +261,9 @@ class _WholeCallTimeoutAccessor(_TimeoutAccessor):
     list = AroundAccessor.list
     copy = AroundAccessor.copy
 
+    def read_whole(self, path: str, args: OpRead) -> Coro[WholeRead]:
+        return self.inner.read_whole(path, args)
+
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
         stored = await self.inner.write_whole(path, data, args)
         return self.around_writer(path, *stored) if isinstance(stored, tuple) else stored

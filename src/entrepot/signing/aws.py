@@ -268,7 +268,8 @@ class _Moment:
         else:
             head, text = self.key.canonical(headers)
             self._keep(own, head, text, payload_hash)
-        return head + self.key.signature(self.stamp, f"{_start(request)}{text}\n{payload_hash}")
+        key = self.key
+        return head + key.sign_text(key.string_to_sign(self.stamp, f"{_start(request)}{text}\n{payload_hash}"))
 
     def _keep(self, own: tuple[Header, ...], head: str, text: str, payload_hash: str) -> None:
         line = f"{_HASH_HEADER}:"
@@ -402,13 +403,13 @@ class Signer:
         Threads share it as one value. Its key is kept for the next one of the same day.
         """
         moment = self._moment
-        is_same_key = moment is not None and moment.key.credentials is credentials and moment.key.region == region
-        if moment is not None and is_same_key and moment.start <= time < moment.end:
+        key = None if moment is None else moment.key
+        if key is None or key.credentials is not credentials or key.region != region:
+            key = None
+        elif moment is not None and moment.start <= time < moment.end:
             return moment
         date = _stamp(time)[:8]
-        if moment is not None and is_same_key and moment.key.date == date:
-            key = moment.key
-        else:
+        if key is None or key.date != date:
             key = SigningKey(credentials, region, self._service, date)
         self._moment = moment = _Moment(key, time, self._token_header)
         return moment

@@ -5,6 +5,7 @@ from typing import Generic
 
 from entrepot.errors import Error, Unsupported
 from entrepot.raw import (
+    DEFAULT_READ,
     Accessor,
     AccessorInfo,
     OpList,
@@ -72,7 +73,7 @@ class HttpStore(Accessor, Generic[D]):
         if length is None:
             return self._opened(path, args, request, await self._with_size(response, path, args))
         try:
-            if is_conditional(args):
+            if args is not DEFAULT_READ and is_conditional(args):
                 size = stated_content(response).size
                 self._dialect.describe_requested(response.headers, args, content_length=size)
             is_whole = response.status == 200

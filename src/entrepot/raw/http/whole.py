@@ -45,8 +45,9 @@ def arrived_content(body: HttpBody, length: int, check: ContentCheck | None) -> 
     content = body.take_rest()
     if content is None:
         return None
-    _check_length(length - len(content))
-    return _checked(content, check)
+    if len(content) != length:
+        _check_length(length - len(content))
+    return content if check is None else _checked(content, check)
 
 
 async def plain_content(body: HttpBody, length: int, check: ContentCheck | None) -> bytes:
@@ -62,7 +63,8 @@ async def plain_content(body: HttpBody, length: int, check: ContentCheck | None)
         ContentTruncated: it is longer.
         ChecksumMismatch: it has another checksum.
     """
-    pieces, left = list[bytes](), length
+    left = length
+    pieces: list[bytes] = []
     while left > 0:
         piece = await body.read(WHOLE)
         if not piece:
@@ -70,7 +72,9 @@ async def plain_content(body: HttpBody, length: int, check: ContentCheck | None)
         pieces.append(piece)
         left -= len(piece)
     _check_length(left)
-    content = _checked(pieces[0] if len(pieces) == 1 else b"".join(pieces), check)
+    content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    if check is not None:
+        _checked(content, check)
     if not body.is_at_end:
         _check_length(-len(await body.read(1)))
     return content
@@ -88,10 +92,9 @@ def _check_length(left: int) -> None:
         raise ContentTruncated("the content is longer than the response states")
 
 
-def _checked(content: bytes, check: ContentCheck | None) -> bytes:
-    if check is not None:
-        check.update(content)
-        check.finish()
+def _checked(content: bytes, check: ContentCheck) -> bytes:
+    check.update(content)
+    check.finish()
     return content
 
 

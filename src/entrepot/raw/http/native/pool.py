@@ -20,10 +20,10 @@ the end of each request and of each body). All of this runs on one event loop.
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Coroutine, Hashable
 from functools import lru_cache, partial
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 from entrepot.errors import Error, Timeout
 from entrepot.raw.http import failures
@@ -33,6 +33,7 @@ from entrepot.raw.http.origin import Origin
 from entrepot.raw.http.tls import Tls
 from entrepot.raw.http.transport import HttpBody, HttpRequest, HttpResponse
 from entrepot.raw.http.wire.request_head import head_of
+from entrepot.raw.http.wire.response_head import ResponseHead
 
 from . import sending
 from .body import NativeBody, WholeBody
@@ -56,14 +57,6 @@ _ORIGINS: Final = 256
 
 _KEPT_PART: Final = 0.9
 """The part of the keep-alive time after which a connection is closed. The sweep adds up to a tenth."""
-
-
-class KeptConnectionLost(Exception):
-    """A kept connection ended without a response to this request, after it had served others."""
-
-    def __init__(self, broken: Break) -> None:
-        super().__init__()
-        self.broken = broken
 
 
 class _Turn:
@@ -124,82 +117,79 @@ class Pool:
         """
         place = self._origin(origin, proxy)
         head = head_of(request, place.target(target), place.headers)
+        timeouts = self._timeouts.of_request(request)
+        is_repeated = False
         self._sending += 1
         try:
-            stream = await self._sent(request, place, head)
-        except KeptConnectionLost as lost:
-            if request.method not in _REPEATABLE:
-                raise _lost(lost.broken) from None
-            stream = await self._sent_again(request, place, head)
+            while True:
+                kept = None if is_repeated else self._kept_now(place.key)
+                connection = kept or await self._connection(place, timeouts.connect, must_be_new=is_repeated)
+                was_kept, start = connection.has_served, monotonic()
+                stream = ResponseStream(has_content=request.method != "HEAD", loop=self.loop)
+                try:
+                    upload = self._start(connection, stream, head, request, timeouts.idle)
+                    if upload is not None:
+                        await upload
+                    while stream.head is None and stream.failure is None:
+                        await stream.news()
+                except BaseException as error:
+                    connection.give_up(stream)
+                    if was_kept and stream.head is None and not _is_early(error, start):
+                        self._drop_kept(place.key)
+                    raise
+                if stream.head is not None:
+                    return self._response(request, stream, stream.head)
+                self._check_repeatable(stream, place, request, was_kept=was_kept, is_repeated=is_repeated)
+                is_repeated = True
         finally:
             self._sending -= 1
             if self._is_retired:
                 await self.settle()
+
+    def _response(self, request: HttpRequest, stream: ResponseStream, head: ResponseHead) -> HttpResponse:
         self._was_used = True
-        received = stream.head
-        assert received is not None
-        return HttpResponse(received.status, received.headers, self._body(stream), request.url)
-
-    def _body(self, stream: ResponseStream) -> HttpBody:
+        body: HttpBody
         if stream.connection is None and stream.has_ended:
-            return WholeBody(stream.whole_content())
-        return NativeBody(stream, note_use=self.note_use, settle=self.settle)
-
-    async def _sent_again(self, request: HttpRequest, origin: Origin, head: bytes) -> ResponseStream:
-        try:
-            return await self._sent(request, origin, head, is_new=True)
-        except KeptConnectionLost as lost:
-            raise _lost(lost.broken) from None
-
-    async def _sent(self, request: HttpRequest, origin: Origin, head: bytes, *, is_new: bool = False) -> ResponseStream:
-        """One exchange, up to the head of its response.
-
-        Arguments:
-            request: the request.
-            origin: where to.
-            head: its head.
-            is_new: whether it must have a new connection.
-        """
-        timeouts = self._timeouts.of_request(request)
-        if self.is_closed:
-            raise failures.CONNECTIONS_CLOSED.error()
-        if self._in_use < self._slots and not self._turns:
-            self._in_use += 1
+            body = WholeBody(stream.whole_content())
         else:
-            await self._turn()
-        kept = None if is_new else self._take(origin.key)
-        connection = kept or await self._connect(origin, timeouts.connect)
-        self._busy.add(connection)
-        if timeouts.idle is not None and timeouts.idle < self._sweep.period:
-            self._sweep.hasten(timeouts.idle)
-        was_kept, start = connection.has_served, monotonic()
-        stream = ResponseStream(has_content=request.method != "HEAD", loop=self.loop)
-        try:
-            content = b"" if request.body is None else request.body
-            if isinstance(content, bytes) and len(content) <= _SHORT:
-                stream.request_sent()
-                connection.start(stream, head + content, content=len(content), idle_timeout=timeouts.idle)
-            else:
-                await self._upload(connection, stream, head, request, timeouts.idle)
-            while stream.head is None and stream.failure is None:
-                await stream.news()
-        except BaseException as error:
-            connection.give_up(stream)
-            if was_kept and stream.head is None and not _is_early(error, start):
-                self._drop_kept(origin.key)
-            raise
-        if stream.head is None:
-            self._raise_broken(stream, origin, was_kept=was_kept)
-        return stream
+            body = NativeBody(stream, note_use=self.note_use, settle=self.settle)
+        return HttpResponse(head.status, head.headers, body, request.url)
 
-    def _raise_broken(self, stream: ResponseStream, origin: Origin, *, was_kept: bool) -> None:
+    def _check_repeatable(
+        self, stream: ResponseStream, origin: Origin, request: HttpRequest, *, was_kept: bool, is_repeated: bool
+    ) -> None:
+        """Passes if a request without a response may be sent once more: its kept connection was dead.
+
+        Raises:
+            Error: it may not.
+        """
         broken = stream.failure
         assert broken is not None
         if was_kept:
             self._drop_kept(origin.key)
-            if broken.is_loss:
-                raise KeptConnectionLost(broken)
-        raise broken.error()
+        if not (was_kept and broken.is_loss):
+            raise broken.error()
+        if is_repeated or request.method not in _REPEATABLE:
+            raise _lost(broken)
+
+    def _start(
+        self,
+        connection: Connection,
+        stream: ResponseStream,
+        head: bytes,
+        request: HttpRequest,
+        idle_timeout: float | None,
+    ) -> Coroutine[Any, Any, None] | None:
+        """Starts an exchange. Returns what sends the rest of its content, if there is a rest."""
+        self._busy.add(connection)
+        if idle_timeout is not None and idle_timeout < self._sweep.period:
+            self._sweep.hasten(idle_timeout)
+        content = b"" if request.body is None else request.body
+        if not isinstance(content, bytes) or len(content) > _SHORT:
+            return self._upload(connection, stream, head, request, idle_timeout)
+        stream.request_sent()
+        connection.start(stream, head + content, content=len(content), idle_timeout=idle_timeout)
+        return None
 
     async def _upload(
         self,
@@ -256,6 +246,31 @@ class Pool:
         self._in_use -= 1
 
     # Connections.
+
+    def _kept_now(self, key: Hashable) -> Connection | None:
+        """A kept connection in a free slot, if there are both; otherwise `_connection` waits for one."""
+        if self.is_closed or self._in_use >= self._slots or self._turns:
+            return None
+        connection = self._take(key)
+        if connection is not None:
+            self._in_use += 1
+        return connection
+
+    async def _connection(self, origin: Origin, connect_timeout: float | None, *, must_be_new: bool) -> Connection:
+        """A slot, and a connection in it.
+
+        Raises:
+            Timeout: all connections were inactive for too long, or the new one was not established in time.
+            Error: no connection can be made.
+        """
+        if self.is_closed:
+            raise failures.CONNECTIONS_CLOSED.error()
+        if self._in_use < self._slots and not self._turns:
+            self._in_use += 1
+        else:
+            await self._turn()
+        kept = None if must_be_new else self._take(origin.key)
+        return kept or await self._connect(origin, connect_timeout)
 
     def _take(self, key: Hashable) -> Connection | None:
         """The kept connection that was used last and that the server has not closed."""
