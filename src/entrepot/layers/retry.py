@@ -182,9 +182,9 @@ class _Tokens:
         self._left -= cost
         return True
 
-    def refund(self) -> None:
+    def refund(self, tokens: int = 1) -> None:
         if self._most is not None and self._left < self._most:
-            self._left += 1
+            self._left = min(self._left + tokens, self._most)
 
 
 class _Policy:
@@ -236,34 +236,60 @@ class _RepeatingAccessor(AroundAccessor):
         self._context = context
         self._once = once
 
-    async def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> T:
-        started = self._context.runtime.now() if self._policy.is_timed else 0.0
-        attempt = 0
+    def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> Coro[T]:
+        return self._attempts(0, self._now(), operation, path, call, *args)
+
+    async def _attempts(
+        self,
+        made: int,
+        started: float,
+        operation: Operation,
+        path: str,
+        call: Callable[[*Args], Awaitable[T]],
+        *args: *Args,
+    ) -> T:
+        """Makes the call until it succeeds or is not retried.
+
+        Arguments:
+            made: how many attempts were made already.
+            started: when the first of them started.
+            operation: see `around`, as for the rest.
+            path: the path of the call.
+            call: the inner accessor's or body's bound method.
+            args: all of its arguments.
+        """
         while True:
-            attempt += 1
+            made += 1
             try:
                 result = await call(*args)
             except Error as error:
-                elapsed = self._context.runtime.now() - started if self._policy.is_timed else 0.0
-                delay = self._delay(operation, error, attempt, elapsed)
+                delay = self._delay(operation, path, error, made, started)
                 if delay is None:
                     raise
-                self._report(RetryEvent(operation.value, path, error, attempt, delay))
             else:
                 if operation not in _WITHOUT_REQUEST:
                     self._policy.refund()
                 return result
             await self._context.runtime.sleep(delay)
 
-    def _delay(self, operation: Operation, error: Error, attempt: int, elapsed: float) -> float | None:
-        """The delay in seconds before the next attempt; None if there is none. The error's context then says why."""
+    def _now(self) -> float:
+        """The time, if the policy needs it."""
+        return self._context.runtime.now() if self._policy.is_timed else 0.0
+
+    def _delay(self, operation: Operation, path: str, error: Error, attempt: int, started: float) -> float | None:
+        """The delay in seconds before the next attempt, which is reported; None if there is none.
+
+        The error's context then says why.
+        """
         is_transient, delay = _is_transient(error), None
         is_once = operation in self._once or error.context.pop(_UNSURE, False)
         if is_transient and is_once and not _is_refusal(error):
             error.context[_UNSURE] = True
         elif is_transient:
-            delay = self._policy.delay(error, attempt, elapsed)
-        if delay is None and (is_transient or attempt > 1):
+            delay = self._policy.delay(error, attempt, self._now() - started)
+        if delay is not None:
+            self._report(RetryEvent(operation.value, path, error, attempt, delay))
+        elif is_transient or attempt > 1:
             error.context["attempts"] = attempt
         return delay
 
@@ -280,7 +306,20 @@ class _RetryAccessor(_RepeatingAccessor):
         self._appending = _RepeatingAccessor(inner, policy, context, _ONCE_IF_APPENDING)
 
     async def read_whole(self, path: str, args: OpRead) -> WholeRead:
-        content = await self.around(Operation.READ, path, self.inner.read_whole, path, args)
+        started = self._now()
+        try:  # the first attempt as in `around`, which would be one more coroutine of each small read
+            content = await self.inner.read_whole(path, args)
+        except Error as error:
+            delay = self._delay(Operation.READ, path, error, 1, started)
+            if delay is None:
+                raise
+        else:
+            return self._read_result(path, content)
+        await self._context.runtime.sleep(delay)
+        content = await self._attempts(1, started, Operation.READ, path, self.inner.read_whole, path, args)
+        return self._read_result(path, content)
+
+    def _read_result(self, path: str, content: WholeRead) -> WholeRead:
         if isinstance(content, bytes):
             self._policy.refund()
             return content
@@ -294,8 +333,7 @@ class _RetryAccessor(_RepeatingAccessor):
         stored = await repeating.around(Operation.WRITE, path, self.inner.write_whole, path, data, args)
         if isinstance(stored, tuple):
             return repeating.around_writer(path, *stored)
-        for _ in ("write", "close"):  # of a body, each of which returns a token
-            self._policy.refund()
+        self._policy.refund(2)  # for the write and the close of a body
         return stored
 
     def _for_write(self, args: OpWrite) -> _RepeatingAccessor:

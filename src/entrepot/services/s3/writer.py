@@ -51,7 +51,7 @@ class S3Upload(MultipartUpload):
         self._args = args
         self._checksum = multipart.checksum_of(client.dialect, args)
         self._encryption = client.dialect.fixed.encryption
-        self._is_encrypted = not self._encryption.is_requested  # as far as the responses about its parts say
+        self._is_encrypted = False  # as far as the responses about its parts say
         self._publication = Publication(client, key, args)
         self._publication.is_unsure = may_be_complete
 

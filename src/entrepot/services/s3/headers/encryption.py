@@ -45,11 +45,6 @@ class Encryption:
     copy_source: tuple[Header, ...] = ()
 
     @property
-    def is_requested(self) -> bool:
-        """Whether new objects are to be encrypted otherwise than by the bucket's default."""
-        return bool(self.new or self.customer_key)
-
-    @property
     def name(self) -> str:
         """The encryption of new objects, as the configuration names it."""
         return repr(CUSTOMER if self.customer_key else self.new[0][1])
