@@ -34,7 +34,7 @@ BY_HAND_IN: Final = {
 }
 """Methods that the base class of one class has instead, because files or pages need more."""
 
-OVERLAPPING: Final = {"fetch"}
+OVERLAPPING: Final = {"fetch", "fetch_views"}
 """Methods of bodies that send several requests at a time."""
 
 RENAMED: Final = {"aclose": "close"}

@@ -54,7 +54,7 @@ class S3:
     async def _table(self, key: str, columns: int) -> int:
         footer = await self.op.read_with(key).range(suffix=FOOTER)
         async with self.op.reader(key) as reader:
-            chunks = await reader.fetch(columns_of(columns))
+            chunks = await reader.fetch_views(columns_of(columns))
         return len(footer) + sum(map(len, chunks))
 
 

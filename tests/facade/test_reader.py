@@ -293,6 +293,7 @@ class TestFetch:
             got = await reader.fetch(asked)
             slices = [slice(one[0], one[1]) if isinstance(one, tuple) else slice(-3, None) for one in asked]
             assert got == [CONTENT[one] for one in slices]
+            assert await reader.fetch_views(asked) == got
             assert reader.tell() == 0
             assert await reader.fetch([]) == []
         assert service.script.open_bodies == 0

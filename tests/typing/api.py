@@ -303,6 +303,7 @@ async def reader_verbs(reader: Reader) -> None:
     assert_type(await reader.size(), int)
     assert_type(await reader.metadata(), Metadata)
     assert_type(await reader.fetch([(0, 8), (16, None), BytesRange(suffix=1)]), list[bytes])
+    assert_type(await reader.fetch_views([(0, 8)]), list[memoryview])
     async for chunk in reader:
         assert_type(chunk, bytes)
     assert_type(await reader.aclose(), None)

@@ -58,6 +58,7 @@ def opened(op: BlockingOperator) -> None:
         assert_type(reader.read(), bytes)
         assert_type(reader.next(), bytes | None)
         assert_type(reader.fetch([(0, 8)]), list[bytes])
+        assert_type(reader.fetch_views([(0, 8)]), list[memoryview])
         assert_type(io.BufferedReader(reader).read(), bytes)
         assert_type(zipfile.ZipFile(reader).namelist(), list[str])
     for chunk in op.reader_with("a"):

@@ -107,6 +107,21 @@ class BlockingReader(ReadableFile):
         """
         return self._run_overlapping(self._inner.fetch(list(ranges)))
 
+    def fetch_views(self, ranges: Iterable[BytesRange | tuple[int, int | None]]) -> list[memoryview]:
+        """Reads many ranges as `fetch` does, and returns read-only views of what was received.
+
+        Ranges that share a request are views of one block of memory and are not copied out of it, which is most of the
+        cost of a large `fetch`. The block is freed with the last of its views. Ranges that are less than half of their
+        request are copied, so the views keep little that was not asked for.
+
+        Arguments:
+            ranges: `(start, end)` pairs or `BytesRange`s, relative to the start of the reader's range.
+
+        Raises:
+            RangeNotSatisfied: a range starts past the end.
+        """
+        return self._run_overlapping(self._inner.fetch_views(list(ranges)))
+
     def close(self) -> None:
         """Closes the reader and releases its connection or file. Closing it again has no effect."""
         self._run(self._inner.aclose())

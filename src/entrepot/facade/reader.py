@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, Context, OpRead, RpRead, oio
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from entrepot.raw.runtime import Window
+
+T = TypeVar("T")
 
 FETCH_CONCURRENT: Final = 8
 
@@ -160,7 +162,26 @@ class Reader(Opened, ByAsyncFor):
         Raises:
             RangeNotSatisfied: a range starts past the end.
         """
-        return await self._calls.call("fetch", self._fetch, ranges)
+        from entrepot.raw.oio.read.fetch import fetch_ranges
+
+        return await self._calls.call("fetch", self._fetch, fetch_ranges, ranges)
+
+    async def fetch_views(self, ranges: Iterable[BytesRange | tuple[int, int | None]]) -> list[memoryview]:
+        """Reads many ranges as `fetch` does, and returns read-only views of what was received.
+
+        Ranges that share a request are views of one block of memory and are not copied out of it, which is most of the
+        cost of a large `fetch`. The block is freed with the last of its views. Ranges that are less than half of their
+        request are copied, so the views keep little that was not asked for.
+
+        Arguments:
+            ranges: `(start, end)` pairs or `BytesRange`s, relative to the start of the reader's range.
+
+        Raises:
+            RangeNotSatisfied: a range starts past the end.
+        """
+        from entrepot.raw.oio.read.fetch import fetch_views
+
+        return await self._calls.call("fetch_views", self._fetch, fetch_views, ranges)
 
     async def aclose(self) -> None:
         """Closes the reader and releases its connection or file. Closing it again has no effect."""
@@ -191,9 +212,9 @@ class Reader(Opened, ByAsyncFor):
     async def _receive(self, max_bytes: int) -> bytes:
         return await self._cursor.take_some(as_integer("the number of bytes", max_bytes, 1))
 
-    async def _fetch(self, ranges: Iterable[BytesRange | tuple[int, int | None]]) -> list[bytes]:
-        from entrepot.raw.oio.read.fetch import fetch_ranges
-
+    async def _fetch(
+        self, fetch: Callable[..., Awaitable[list[T]]], ranges: Iterable[BytesRange | tuple[int, int | None]]
+    ) -> list[T]:
         if not isinstance(ranges, Iterable):
             raise InvalidInput(f"the ranges must be an iterable of ranges, not {shown(ranges)}")
         requested, args = [BytesRange.of(range_) for range_ in ranges], self._args
@@ -203,7 +224,7 @@ class Reader(Opened, ByAsyncFor):
             pinned = pinned.through(accessor)
         window: Window[None] = context.runtime.window(args.concurrent or FETCH_CONCURRENT)
         try:
-            return await fetch_ranges(pinned, requested, args.gap, args.chunk, window)
+            return await fetch(pinned, requested, args.gap, args.chunk, window)
         finally:
             self._range.learn_from(pinned)
 

@@ -143,8 +143,8 @@ class ObspecStore:
         starts: Sequence[int],
         ends: Sequence[int] | None = None,
         lengths: Sequence[int] | None = None,
-    ) -> list[bytes]:
-        """Reads ranges of an object. Those that are near each other share a request.
+    ) -> list[memoryview]:
+        """Reads ranges of an object. Those that are near each other share a request, and the memory of its content.
 
         Arguments:
             path: the object.
@@ -153,7 +153,7 @@ class ObspecStore:
             lengths: the number of bytes of each.
         """
         with _translated(), self._blocking.reader(path) as reader:
-            return reader.fetch(_ranges(starts, ends, lengths))
+            return reader.fetch_views(_ranges(starts, ends, lengths))
 
     async def get_ranges_async(
         self,
@@ -162,11 +162,11 @@ class ObspecStore:
         starts: Sequence[int],
         ends: Sequence[int] | None = None,
         lengths: Sequence[int] | None = None,
-    ) -> list[bytes]:
+    ) -> list[memoryview]:
         """Reads ranges of an object. See `get_ranges`."""
         with _translated():
             async with self._operator.reader(path) as reader:
-                return await reader.fetch(_ranges(starts, ends, lengths))
+                return await reader.fetch_views(_ranges(starts, ends, lengths))
 
     def head(self, path: str) -> ObjectMeta:
         """Returns the metadata of an object."""

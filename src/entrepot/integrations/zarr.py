@@ -244,13 +244,13 @@ class EntrepotStore(Store):
 
     async def _ranges_of(
         self, key: str, byte_ranges: Sequence[ByteRequest | None], **options: int
-    ) -> Sequence[bytes | None]:
+    ) -> Sequence[bytes | memoryview | None]:
         wanted = [_range_of(byte_range) for byte_range in byte_ranges]
         if len(wanted) == 1:
             return [await self._read(key, wanted[0])]
         try:
             async with self._operator.reader(key, **options) as reader:  # type: ignore[arg-type]
-                return await reader.fetch(wanted)
+                return await reader.fetch_views(wanted)
         except RangeNotSatisfied:  # one of them starts past the end
             return [await self._read(key, one) for one in wanted]
         except _ABSENT:

@@ -237,6 +237,8 @@ async def fetch_of_many_ranges(target: Target) -> None:
         async with target.operator.reader(path, gap=gap, concurrent=3) as reader:
             got = await reader.fetch(ranges)
             equal(got, [content[start:end] for start, end in ranges], f"ranges joined over {gap} bytes")
+            views = await reader.fetch_views(ranges)
+            equal([bytes(view) for view in views], got, f"views of ranges joined over {gap} bytes")
             equal(reader.tell(), 0, "the position after a fetch")
 
 

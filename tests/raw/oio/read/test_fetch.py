@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from entrepot import BytesRange, Metadata
 from entrepot.raw import DEFAULT_READ, Accessor, RpRead, oio
 from entrepot.raw.oio.read import api, fetch
-from entrepot.raw.oio.read.fetch import fetch_ranges, merge_spans, split_span
+from entrepot.raw.oio.read.fetch import fetch_ranges, fetch_views, merge_spans, split_span
 from entrepot.raw.oio.read.pinned_range import PinnedRange
 from entrepot.raw.runtime.asyncio import AsyncioRuntime
 
@@ -105,13 +105,33 @@ class Known(PinnedRange):
 def test_every_range_is_cut_out_of_the_pieces_that_come(
     asked: list[tuple[int, int]], gap: int, chunk: int | None, piece: int, direct: int
 ) -> None:
-    async def fetched() -> list[bytes]:
-        ranges = [BytesRange(begin, end) for begin, end in asked]
-        return await fetch_ranges(Known(piece), ranges, gap, chunk, AsyncioRuntime().window(3))
+    ranges = [BytesRange(begin, end) for begin, end in asked]
+
+    async def fetched() -> tuple[list[bytes], list[memoryview]]:
+        window = AsyncioRuntime().window
+        copied = await fetch_ranges(Known(piece), ranges, gap, chunk, window(3))
+        return copied, await fetch_views(Known(piece), ranges, gap, chunk, window(3))
 
     with patch.object(fetch, "DIRECT", direct), patch.object(api, "DIRECT", direct):
-        found = asyncio.run(fetched())
-    assert found == [CONTENT[begin:end] for begin, end in asked]
+        copied, views = asyncio.run(fetched())
+    assert copied == [CONTENT[begin:end] for begin, end in asked]
+    assert [type(content) for content in copied] == [bytes] * len(asked)
+    assert views == copied
+    assert all(view.readonly for view in views)
+    memory = {id(view.obj): len(view.obj) for view in views}  # type: ignore[arg-type]
+    covered = sum(high - low for low, high in merge_spans(asked, 0))
+    assert sum(memory.values()) <= 2 * covered + sum(high - low for low, high in asked)  # joined ones have their own
+
+
+async def test_views_of_near_ranges_are_of_one_block_and_those_of_far_ones_are_not():
+    near = [BytesRange(0, 40), BytesRange(60, 100), BytesRange(90, 95)]
+    first, second, third = await fetch_views(Known(7), near, 20, None, AsyncioRuntime().window(1))
+    assert first.obj is second.obj is third.obj
+    assert (first, second, third) == (CONTENT[:40], CONTENT[60:100], CONTENT[90:95])
+
+    far = [BytesRange(0, 10), BytesRange(90, 100)]
+    first, second = await fetch_views(Known(7), far, 200, None, AsyncioRuntime().window(1))
+    assert (first.obj, second.obj) == (CONTENT[:10], CONTENT[90:100])
 
 
 async def test_what_lies_between_the_ranges_is_not_kept() -> None:

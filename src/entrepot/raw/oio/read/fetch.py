@@ -3,12 +3,16 @@
 Ranges at most `gap` bytes apart share a request, and a request has at most `chunk` bytes. The requests run at the same
 time in a window; each cuts the wanted spans out of its bytes as they arrive, so the bytes between are not kept.
 If the size is unknown, a short or refused request shows the end only after all others are back.
+
+A caller that takes views gets what is cheaper: where the spans are at least half of a request, its bytes are received
+in one block, and the results are views of it. New memory for each span, and a copy into it, cost more than receiving.
+Elsewhere the spans are cut out, so that blocks never keep more than twice the bytes that were requested of them.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +21,7 @@ from entrepot.raw.oio.windowed import gather
 from entrepot.types import BytesRange
 
 from .api import DIRECT, Joiner, Read, pass_on, read_up_to
+from .block import read_block
 from .pinned_range import PinnedRange
 
 if TYPE_CHECKING:
@@ -51,6 +56,16 @@ async def fetch_ranges(
 ) -> list[bytes]:
     """Returns the bytes of each range, in the order of the ranges.
 
+    The arguments and errors are those of `fetch_views`.
+    """
+    return [_joined(parts) for parts in await _fetch_parts(pinned, ranges, gap, chunk, window, _Request)]
+
+
+async def fetch_views(
+    pinned: PinnedRange, ranges: Sequence[BytesRange], gap: int, chunk: int | None, window: Window[None]
+) -> list[memoryview]:
+    """Returns a read-only view of the bytes of each range, in the order of the ranges.
+
     Arguments:
         pinned: the range of the object that the ranges are relative to.
         ranges: the ranges to read; an end past the object's end is clamped.
@@ -62,15 +77,27 @@ async def fetch_ranges(
         RangeNotSatisfied: a range starts past the end.
         ContentIncomplete: fewer bytes arrived than the object has.
     """
+    return [_view(parts) for parts in await _fetch_parts(pinned, ranges, gap, chunk, window, _block_or_request)]
+
+
+async def _fetch_parts(
+    pinned: PinnedRange,
+    ranges: Sequence[BytesRange],
+    gap: int,
+    chunk: int | None,
+    window: Window[None],
+    make: Callable[[Span, Sequence[Span]], _Request],
+) -> list[Sequence[bytes | memoryview]]:
+    """Returns the bytes of each range in the parts that its requests have of it."""
     if not all(wanted.is_empty for wanted in ranges):
         await pinned.resolve_suffix()
     spans = [await _resolve(pinned, wanted) for wanted in ranges]
-    requests = _requests(spans, gap, chunk)
+    requests = [make(*request) for request in _plan(spans, gap, chunk)]
     await gather((partial(_fetch, pinned, request) for request in requests), window, [])
     end = await _end(pinned, requests)
     _check_complete(requests, end)
     contents, limit = _contents(requests), pinned.limit if end is None else end
-    return [_content_of(span, contents, limit) for span in spans]
+    return [_parts_of(span, contents, limit) for span in spans]
 
 
 async def _resolve(pinned: PinnedRange, wanted: BytesRange) -> Span:
@@ -94,20 +121,23 @@ class _Request:
         wanted: the spans to cut out, sorted; they may reach beyond `span`, or end before it.
 
     Attributes:
-        cut: the bytes of each wanted span.
         reached: the end of the bytes that arrived.
         refusal: the error, if the range was refused.
     """
 
-    __slots__ = ("_passed", "cut", "reached", "refusal", "span", "wanted")
+    __slots__ = ("_cut", "_passed", "reached", "refusal", "span", "wanted")
 
     def __init__(self, span: Span, wanted: Sequence[Span]) -> None:
         self.span = span
         self.wanted = wanted
-        self.cut = [Joiner() for _ in wanted]
+        self._cut = [Joiner() for _ in wanted]
         self.reached = span[0]
         self.refusal: RangeNotSatisfied | None = None
         self._passed = 0
+
+    def parts(self) -> list[bytes | memoryview]:
+        """The bytes of each wanted span that the request has."""
+        return [joiner.whole() for joiner in self._cut]
 
     async def receive(self, body: Read) -> int:
         """Reads all bytes of the request, and drops those that no span wants. Returns their number."""
@@ -115,7 +145,7 @@ class _Request:
         for index, (low, high) in self._large():
             await pass_on(body, self._take, low - self.reached)
             data = await read_up_to(body, high - low)
-            self.cut[index].add(data)
+            self._cut[index].add(data)
             self.reached += len(data)
         await pass_on(body, self._take, end - self.reached)
         return self.reached - begin
@@ -141,18 +171,45 @@ class _Request:
             if low >= self.reached:
                 break
             if high > begin:
-                self.cut[index].add(piece[max(0, low - begin) : high - begin])
+                self._cut[index].add(piece[max(0, low - begin) : high - begin])
 
 
-def _requests(spans: Iterable[Span], gap: int, chunk: int | None) -> list[_Request]:
+class _Block(_Request):
+    """A request whose bytes stay in one block. Its parts are views of it."""
+
+    __slots__ = ("_block",)
+
+    def __init__(self, span: Span, wanted: Sequence[Span]) -> None:
+        super().__init__(span, wanted)
+        self._block: bytes | memoryview = b""
+
+    def parts(self) -> list[bytes | memoryview]:
+        begin, view = self.span[0], memoryview(self._block)
+        return [view[max(0, low - begin) : max(0, high - begin)] for low, high in self.wanted]
+
+    async def receive(self, body: Read) -> int:
+        begin, end = self.span
+        self._block = await read_block(body, end - begin)
+        self.reached = begin + len(self._block)
+        return len(self._block)
+
+
+def _block_or_request(span: Span, wanted: Sequence[Span]) -> _Request:
+    """A block where its views would keep at most twice the bytes that are wanted of it."""
+    begin, end = span
+    needed = sum(min(high, end) - max(low, begin) for low, high in merge_spans(wanted, 0))
+    return (_Block if 2 * needed >= end - begin else _Request)(span, wanted)
+
+
+def _plan(spans: Iterable[Span], gap: int, chunk: int | None) -> Iterator[tuple[Span, Sequence[Span]]]:
+    """The span of each request, and the wanted spans that it has bytes of."""
     wanted = sorted({span for span in spans if span[0] < span[1]})
-    requests, first = list[_Request](), 0
+    first = 0
     for merged in merge_spans(wanted, gap):
         for begin, end in split_span(merged, chunk):
             while wanted[first][1] <= begin:
                 first += 1
-            requests.append(_Request((begin, end), wanted[first : bisect_left(wanted, (end,))]))
-    return requests
+            yield (begin, end), wanted[first : bisect_left(wanted, (end,))]
 
 
 async def _fetch(pinned: PinnedRange, request: _Request) -> None:
@@ -191,20 +248,27 @@ def _check_complete(requests: Iterable[_Request], end: int | None) -> None:
             raise ContentIncomplete(f"bytes {begin} to {request.reached} came of {begin} to {min(stop, limit)}")
 
 
-def _contents(requests: Iterable[_Request]) -> dict[Span, list[bytes]]:
+def _contents(requests: Iterable[_Request]) -> dict[Span, list[bytes | memoryview]]:
     """Returns the parts of each wanted span."""
-    contents: dict[Span, list[bytes]] = {}
+    contents: dict[Span, list[bytes | memoryview]] = {}
     for request in requests:
-        for span, content in zip(request.wanted, request.cut, strict=True):
-            contents.setdefault(span, []).append(content.whole())
+        for span, part in zip(request.wanted, request.parts(), strict=True):
+            contents.setdefault(span, []).append(part)
     return contents
 
 
-def _content_of(span: Span, contents: Mapping[Span, Sequence[bytes]], limit: int | None) -> bytes:
+def _parts_of(
+    span: Span, contents: Mapping[Span, Sequence[bytes | memoryview]], limit: int | None
+) -> Sequence[bytes | memoryview]:
     begin, end = span
     if limit is not None and begin > limit:
         raise RangeNotSatisfied(f"range start {begin} is past the end (size {limit})")
-    if begin == end:
-        return b""
-    parts = contents[span]
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    return () if begin == end else contents[span]
+
+
+def _joined(parts: Sequence[bytes | memoryview]) -> bytes:
+    return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+
+
+def _view(parts: Sequence[bytes | memoryview]) -> memoryview:
+    return memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
