@@ -5,7 +5,8 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,3 +74,12 @@ def run_on_terminal(*words: Any, cwd: Path, env: Mapping[str, str] | None = None
         code = process.wait()
     os.close(leader)
     return Done(code, shown.decode(), "")
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Waits until something is so, for ten seconds at most."""
+    for _ in range(200):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that")

@@ -1,12 +1,13 @@
 """The verbs over local files: what they do, what they say, and the codes they end with."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from .running import COMMAND, SECRET, environment, run, run_on_terminal
+from .running import COMMAND, SECRET, environment, run, run_on_terminal, wait_until
 
 NAMES = ["plain", "with space", "ünïcode", "100%", "a?b", "[x]", "*", "-dash", "a:b", "#hash"]
 
@@ -225,19 +226,82 @@ def test_diff_ends_with_1_where_there_is_a_difference(here: Path) -> None:
     assert run("diff", "left", "right", cwd=here).lines == ["left and right differ"]
 
 
+def _script(path: Path, *lines: str) -> str:
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    path.chmod(0o755)
+    return str(path)
+
+
 def test_edit_writes_what_the_editor_left(here: Path) -> None:
     changed = run("edit", "--editor", "sed -i s/two/2/", "d/a.txt", cwd=here)
     assert (changed.code, files(here)["d/a.txt"]) == (0, "one\n2\n")
-    failed = run("edit", "--editor", "false", "d/a.txt", cwd=here)
-    assert (failed.code, files(here)["d/a.txt"]) == (1, "one\n2\n")
-    other = f"{here}/other"
-    Path(other).write_text(f"#!/bin/sh\necho mine >> $1\necho theirs > {here}/d/a.txt\n")
-    Path(other).chmod(0o755)
-    lost = run("edit", "--editor", other, "d/a.txt", cwd=here)
-    assert (lost.code, files(here)["d/a.txt"]) == (1, "theirs\n")
-    saved = Path(lost.err.strip().rpartition("your version is in ")[2])
-    assert saved.read_text() == "one\n2\nmine\n"
+    unsaved = run("edit", "--editor", "true", "new", cwd=here)
+    assert (unsaved.code, unsaved.err, (here / "new").exists()) == (0, "not changed\n", False)
+    assert run("edit", "--editor", "cp d/a.txt", "new", cwd=here).code == 0
+    assert (here / "new").read_text() == "one\n2\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "reason"),
+    [
+        ("echo theirs > d/a.txt", 1, "somebody else wrote it meanwhile"),
+        ("exit 3", 1, "the editor ended with code 3; nothing was written"),
+        ("kill -TERM $PPID; sleep 9", 143, "entrepot: edit: terminated"),
+        ("kill -HUP $PPID; sleep 9", 129, "entrepot: edit: terminated"),
+    ],
+)
+def test_what_was_typed_is_not_lost(here: Path, end: str, code: int, reason: str) -> None:
+    editor = _script(here / "editor", "echo mine >> $1", end)
+    done = run("edit", "-q", "--editor", editor, "d/a.txt", cwd=here)
+    assert (done.code, reason in done.err) == (code, True)
+    (line,) = (line for line in done.err.splitlines() if line.startswith("your version is in "))
+    saved = Path(line.removeprefix("your version is in "))
+    assert saved.read_text() == "one\ntwo\nmine\n"
+    assert files(here)["d/a.txt"] != saved.read_text()
     saved.unlink()
+    saved.parent.rmdir()
+
+
+def test_ctrl_c_is_left_to_the_editor(here: Path) -> None:
+    editor = _script(here / "editor", "trap : INT", "kill -INT $PPID", "echo mine >> $1")
+    assert run("edit", "--editor", editor, "d/a.txt", cwd=here) == (0, "", "")
+    assert files(here)["d/a.txt"] == "one\ntwo\nmine\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_ignored", "code"),
+    [("INT", False, 130), ("TERM", False, 143), ("HUP", False, 129), ("INT", True, 0), ("HUP", True, 0)],
+)
+def test_signals_end_it_in_good_order_unless_they_are_ignored(
+    here: Path, name: str, is_ignored: bool, code: int
+) -> None:
+    shell = f'trap "" {name}; exec "$@"' if is_ignored else 'exec "$@"'  # as nohup does, and a shell for cp ... &
+    with subprocess.Popen(
+        ["sh", "-c", shell, "sh", *COMMAND, "tee", "x"],
+        cwd=here, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+    ) as process:  # fmt: skip
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(b"a")
+        assert process.stdout.read(1) == b"a"
+        process.send_signal(signal.Signals[f"SIG{name}"])
+        if not is_ignored:
+            process.wait(20)
+        _, err = process.communicate(b"b" if is_ignored else None, timeout=20)
+    assert (process.returncode, b"Traceback" in err) == (code, False)
+    assert (here / "x").exists() == is_ignored
+    assert sorted(path.name for path in here.iterdir()) == (["d", "x"] if is_ignored else ["d"])
+
+
+@pytest.mark.parametrize("words", [("ls", "d"), ("--help",), ("cp", "--help"), ("--version",)])
+def test_a_closed_pipe_is_quiet(here: Path, words: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*COMMAND, *words], cwd=here, env=environment(), stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_a_broken_pipe_is_quiet(here: Path) -> None:
@@ -331,6 +395,25 @@ def test_a_terminal_shows_progress_and_a_pipe_does_not(here: Path) -> None:
     assert (quiet.code, quiet.out) == (0, "")
 
 
+def test_the_bandwidth_limits_local_copies_and_a_file_that_changes_is_not_copied(here: Path) -> None:
+    (here / "big").write_bytes(bytes(4 << 20))
+    words = [*COMMAND, "cp", "--bandwidth", "1M", "--chunk", "64k", "big", "copy"]
+    with subprocess.Popen(words, cwd=here, env=environment(), stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        wait_until(lambda: any(name.startswith(str(here)) for name in _open_files(process.pid)))
+        (here / "big").write_bytes(b"other")
+        assert process.stderr.read() == b"entrepot: cp: big: it was changed meanwhile\n"
+    assert (process.returncode, (here / "copy").exists()) == (1, False)
+
+
+def _open_files(pid: int) -> list[str]:
+    folder = Path(f"/proc/{pid}/fd")
+    try:
+        return [os.readlink(link) for link in folder.iterdir()]  # noqa: PTH115
+    except OSError:  # one was closed meanwhile
+        return []
+
+
 def test_the_progress_of_a_tree_has_the_number_of_its_files(here: Path) -> None:
     (here / "d/large").write_bytes(bytes(8 << 20))
     shown = run_on_terminal("cp", "-r", "--bandwidth", "8M", "d", "copy", cwd=here)
@@ -393,6 +476,8 @@ def test_one_file_by_two_names_is_neither_copied_nor_moved_onto_itself(here: Pat
         (("cat", "nope"), "2>&-", 3, ""),
         (("ls", "d"), "<&- 2>&-", 0, ""),
         (("ls", "d"), ">/dev/full", 1, "entrepot: ls: no space left on device\n"),
+        (("--help",), ">/dev/full", 1, "entrepot: no space left on device\n"),
+        (("cp", "--help"), ">/dev/full", 1, "entrepot: no space left on device\n"),
     ],
 )
 def test_a_closed_or_full_stream_is_one_line(
@@ -412,7 +497,7 @@ def test_a_closed_or_full_stream_is_one_line(
         (("tail", "d"), 1, "entrepot: tail: d/: this is a directory"),
         (("head", "d"), 1, "entrepot: head: d/: this is a directory"),
         (("tree", "d/a.txt"), 3, "entrepot: tree: d/a.txt: this is a file"),
-        (("edit", "--editor", "no-such", "d/a.txt"), 2, "entrepot: edit: the editor 'no-such' cannot be started: set"),
+        (("edit", "--editor", "no-such", "d/a.txt"), 2, "entrepot: edit: d/a.txt: the editor 'no-such' cannot"),
         (("edit", "d/a.txt/x"), 3, "entrepot: edit: d/a.txt/x: "),
         (("find", "nope"), 3, "entrepot: find: nope/: the file does not exist"),
         (("cp", "-r", "nope", "x"), 3, "entrepot: cp: nope: the file does not exist"),

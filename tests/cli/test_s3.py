@@ -3,8 +3,7 @@
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from entrepot import Operator
 from entrepot.testing import S3Server
 from tests.conftest import s3_config
 
-from .running import COMMAND, Done, environment, run
+from .running import COMMAND, Done, environment, run, wait_until
 
 MIB = 1024**2
 
@@ -116,7 +115,7 @@ def test_ctrl_c_leaves_no_half_file_and_no_upload(bucket: Bucket) -> None:
         assert process.stdin is not None
         process.stdin.write(bytes(20 * MIB))  # more than a part, so that the upload has begun
         process.stdin.flush()
-        _wait_until(lambda: len(bucket.op.list_uploads("/")) == 1)
+        wait_until(lambda: len(bucket.op.list_uploads("/")) == 1)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
         assert (process.returncode, err) == (130, b"entrepot: cp: interrupted\n")
@@ -127,7 +126,7 @@ def test_ctrl_c_leaves_no_half_file_and_no_upload(bucket: Bucket) -> None:
 def test_a_request_to_terminate_leaves_no_half_file(bucket: Bucket) -> None:
     bucket.op.write("big", bytes(64 * MIB))
     with bucket.started("cp", "--chunk", "1M", "--bandwidth", "4M", f"{bucket.uri}big", "local") as process:
-        _wait_until(lambda: len(os.listdir(bucket.cwd)) > 0)  # noqa: PTH208
+        wait_until(lambda: len(os.listdir(bucket.cwd)) > 0)  # noqa: PTH208
         process.terminate()
         _, err = process.communicate(timeout=20)
         assert (process.returncode, err) == (143, b"entrepot: cp: terminated\n")
@@ -140,7 +139,7 @@ def test_an_interrupted_download_goes_on(bucket: Bucket) -> None:
     with bucket.started(
         "cp", "--resume", "--chunk", "4M", "--bandwidth", "16M", f"{bucket.uri}big", "local"
     ) as process:
-        _wait_until(lambda: sum(path.stat().st_size for path in bucket.cwd.iterdir()) > 8 * MIB)
+        wait_until(lambda: sum(path.stat().st_size for path in bucket.cwd.iterdir()) > 8 * MIB)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
     assert bucket.run("cp", "--resume", f"{bucket.uri}big", "local").code == 0
@@ -195,11 +194,3 @@ def test_wildcards_match_prefixes_as_directories(bucket: Bucket) -> None:
     assert bucket.run("cp", "-r", f"{uri}x[12]", f"{uri}z/").code == 0
     assert bucket.run("rm", "-r", f"{uri}x?").code == 0
     assert set(bucket.content()) == {"y/c", "z/x1/a", "z/x2/in/b"}
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(200):
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail("it did not come to that")

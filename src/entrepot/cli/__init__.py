@@ -8,7 +8,8 @@ import sys
 
 def main() -> None:
     """Runs the command line and exits with its code."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in an import ends the process, and shows no traceback
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # which a shell sets for what it starts with &
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in an import ends the process, and shows no traceback
     try:
         from .program import program
     except ModuleNotFoundError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from entrepot import (
+    ConditionNotMatch,
     ConfigInvalid,
     DeletionsFailed,
     Error,
@@ -94,6 +95,8 @@ def _has_dots(path: str | None) -> bool:
 
 def message_of(error: BaseException) -> str:
     """The sentence of an error."""
+    if isinstance(error, ConditionNotMatch) and error.message.startswith("if_match"):
+        return "it was changed meanwhile"  # no verb has this condition as an option
     if isinstance(error, Error):
         return error.message
     if isinstance(error, OSError) and error.strerror:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -47,9 +50,28 @@ class Program(click.Group):
         command.short_help = VERBS[name]
         return command
 
+    def make_context(self, *arguments: Any, **keywords: Any) -> click.Context:
+        with _output_errors():
+            return super().make_context(*arguments, **keywords)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _output_errors():
+            return super().invoke(ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
+
+
+@contextmanager
+def _output_errors() -> Iterator[None]:
+    """Ends the program as a verb would, where a help text or the version cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        from .verb import end_without_output
+
+        sys.exit(end_without_output(error))
 
 
 def _version(ctx: click.Context, parameter: click.Parameter, is_asked: bool) -> None:

@@ -213,13 +213,15 @@ def _guessing(operator: Operator) -> Operator:
 
 def _limited(operator: Operator, settings: Settings) -> Operator:
     """The operator with the layers that the settings ask for, the limit of bandwidth outermost."""
-    from entrepot.layers import RetryLayer, ThrottleLayer, TimeoutLayer
+    from entrepot.layers import CapabilityOverrideLayer, RetryLayer, ThrottleLayer, TimeoutLayer
 
     if settings.retries is not None:
         operator = operator.layer(TimeoutLayer.default())
     if settings.retries:
         operator = operator.layer(RetryLayer(max_times=settings.retries))
     if settings.bandwidth is not None:
+        if operator.info.scheme == "fs":  # whose own copies are made by this machine, and would have no limit
+            operator = operator.layer(CapabilityOverrideLayer(copy=False))
         operator = operator.layer(ThrottleLayer(bandwidth=settings.bandwidth))
     return operator
 

@@ -19,14 +19,15 @@ import click
 
 from entrepot import Error
 
-from .exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED
+from .exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED, message_of
 from .output import warn
 from .quantities import SIZE
 from .session import Session, Settings
 
 Function = Callable[..., Awaitable[None]]
 
-_TERMINATED: Final = 143
+_ENDING: Final = {signal.SIGTERM: 143, signal.SIGHUP: 129}
+"""The signals that end a verb in good order, as Ctrl-C does, and the exit code of each."""
 
 
 def _pair(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
@@ -97,15 +98,18 @@ def _show_log(verbosity: int) -> None:
 
 
 def _run(session: Session, function: Function, values: dict[str, Any]) -> int:
+    ended_by: list[signal.Signals] = []
+    is_interruptible = signal.getsignal(signal.SIGINT) != signal.SIG_IGN
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio replaces it, and cancels the verb
-        return asyncio.run(_call(session, function, values))
+        if is_interruptible:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio replaces it, and cancels the verb
+        return asyncio.run(_call(session, function, values, ended_by))
     except KeyboardInterrupt:
         warn(f"entrepot: {session.verb}: interrupted")
         return INTERRUPTED
     except asyncio.CancelledError:
         warn(f"entrepot: {session.verb}: terminated")
-        return _TERMINATED
+        return _ENDING[ended_by[0]]
     except BrokenPipeError:
         _forget_standard_output()
         return BROKEN_PIPE
@@ -120,14 +124,31 @@ def _run(session: Session, function: Function, values: dict[str, Any]) -> int:
         _forget_what_cannot_be_written()
         return session.exit_code or FAILED
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if is_interruptible:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-async def _call(session: Session, function: Function, values: dict[str, Any]) -> int:
-    """Runs a verb. Ctrl-C cancels it (asyncio does that), and so does a request to terminate: writes are given up."""
+async def _call(session: Session, function: Function, values: dict[str, Any], ended_by: list[signal.Signals]) -> int:
+    """Runs a verb. Ctrl-C cancels it (asyncio does that), and so do other signals to end: writes are given up.
+
+    A signal that is ignored, as by `nohup`, stays ignored.
+
+    Arguments:
+        session: the session.
+        function: the verb.
+        values: its arguments and options.
+        ended_by: receives the signals that ended it.
+    """
     task = asyncio.current_task()
     assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+    def end(number: signal.Signals) -> None:
+        ended_by.append(number)
+        task.cancel()
+
+    for number in _ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, end, number)
     try:
         await function(session, **values)
         if sys.stdout is not None:
@@ -135,6 +156,15 @@ async def _call(session: Session, function: Function, values: dict[str, Any]) ->
     finally:
         await session.close()
     return session.exit_code
+
+
+def end_without_output(error: OSError) -> int:
+    """Reports that the standard output cannot be written, and returns the exit code. A closed pipe is quiet."""
+    _forget_standard_output()
+    if isinstance(error, BrokenPipeError):
+        return BROKEN_PIPE
+    warn(f"entrepot: {message_of(error)}")
+    return FAILED
 
 
 def _forget_what_cannot_be_written() -> None:

@@ -5,19 +5,27 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import shutil
+import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from entrepot import ConditionNotMatch, Error, InvalidInput, Metadata, NotFound
 from entrepot.cli.completion import PLACE
+from entrepot.cli.output import warn
 from entrepot.cli.places import Place
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
 
-_KEPT = ("content_type", "cache_control", "content_disposition", "content_encoding", "content_language")
+_LONGEST_NAME: Final = 200
+"""Bytes of the name of the file that is edited. Editors put files beside it whose names are longer."""
+
+_KEPT: Final = ("content_type", "cache_control", "content_disposition", "content_encoding", "content_language")
 
 
 @verb("edit")
@@ -27,7 +35,7 @@ async def command(session: Session, word: str, editor: str | None) -> None:
     """Edit an object in your editor.
 
     It is written when the editor has ended, if it was changed, with the content type and the user metadata that it had.
-    If somebody else wrote it meanwhile, nothing is written, and your version stays in a file.
+    If somebody else wrote it meanwhile, or the editor fails, nothing is written, and your version stays in a file.
     """
     place = session.find(word)
     session.check_values()
@@ -38,20 +46,41 @@ async def command(session: Session, word: str, editor: str | None) -> None:
     except Error as error:
         session.fail(place.name, error)
         return
-    with tempfile.TemporaryDirectory(prefix="entrepot-") as directory:
-        file = Path(directory, place.path.rpartition("/")[2])
-        file.write_bytes(before)  # noqa: ASYNC240 - nothing else runs
+    with _kept_unless_written(session, place, before) as file:
         await _run(editor or os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi", file)
-        after = file.read_bytes()  # noqa: ASYNC240
-    if after == before and metadata is not None:
-        session.note("not changed")
-        return
-    try:
+        after = file.read_bytes()
+        if after == before:
+            session.note("not changed")
+            return
         await _check_unchanged(place, metadata)
         await place.operator.write(place.path, after, **_options(place, metadata))
+        file.unlink()
+
+
+@contextmanager
+def _kept_unless_written(session: Session, place: Place, before: bytes) -> Iterator[Path]:
+    """Yields a file with the content of the object. If it is changed and still there at the end, it stays.
+
+    So nothing that was typed is lost where the storage refuses it, the editor fails, or the terminal is closed.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="entrepot-"))
+    file = directory / _file_name(place)
+    file.write_bytes(before)
+    try:
+        yield file
     except Error as error:
         session.fail(place.name, error)
-        session.note(f"your version is in {_saved(place, after)}")
+    finally:
+        if file.exists() and file.read_bytes() != before:
+            warn(f"your version is in {file}")
+        else:
+            shutil.rmtree(directory)
+
+
+def _file_name(place: Place) -> str:
+    """The name of the object, by which editors know its kind, unless no file can have it."""
+    name = place.path.rpartition("/")[2]
+    return "object" if name in (".", "..") or len(name.encode()) > _LONGEST_NAME else name
 
 
 async def _content(place: Place) -> tuple[bytes, Metadata | None]:
@@ -63,12 +92,26 @@ async def _content(place: Place) -> tuple[bytes, Metadata | None]:
 
 
 async def _run(editor: str, file: Path) -> None:
+    with _left_to_the_editor(signal.SIGINT):
+        try:
+            process = await asyncio.create_subprocess_exec(*shlex.split(editor), str(file))
+        except (OSError, ValueError) as error:
+            raise InvalidInput(f"the editor {editor!r} cannot be started: set EDITOR, or use --editor") from error
+        code = await process.wait()
+    if code != 0:
+        raise Error(f"the editor ended with code {code}; nothing was written")
+
+
+@contextmanager
+def _left_to_the_editor(number: signal.Signals) -> Iterator[None]:
+    """Does nothing at a signal in a context: the terminal sends Ctrl-C to the editor as well."""
+    handler = signal.getsignal(number)
+    if handler is not signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)  # and not SIG_IGN, which the editor would inherit
     try:
-        process = await asyncio.create_subprocess_exec(*shlex.split(editor), str(file))
-    except OSError as error:
-        raise InvalidInput(f"the editor {editor!r} cannot be started: set EDITOR, or use --editor") from error
-    if (code := await process.wait()) != 0:
-        raise click.ClickException(f"the editor ended with code {code}; nothing was written")
+        yield
+    finally:
+        signal.signal(number, handler)
 
 
 async def _check_unchanged(place: Place, metadata: Metadata | None) -> None:
@@ -92,10 +135,3 @@ def _options(place: Place, metadata: Metadata | None) -> dict[str, Any]:
     if metadata.etag is not None and not metadata.etag.startswith("W/"):
         options["if_match"] = metadata.etag
     return {name: value for name, value in options.items() if getattr(capability, f"write_with_{name}")}
-
-
-def _saved(place: Place, content: bytes) -> str:
-    suffix = place.path.rpartition("/")[2]
-    with tempfile.NamedTemporaryFile(prefix="entrepot-", suffix=f"-{suffix}", delete=False) as file:
-        file.write(content)
-    return file.name
