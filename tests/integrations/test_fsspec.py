@@ -486,6 +486,10 @@ def test_moves_and_deletions(fs: EntrepotFileSystem) -> None:
     fs.mv("d/a", "x")
     fs.mv("d", "y", recursive=True)
     assert fs.find("") == ["x", "y/e/b"]
+    for target in ("y/new", "y/e", "y/"):  # the move would end with the deletion of what it has moved
+        with pytest.raises(ValueError, match="into itself"):
+            fs.mv("y", target, recursive=True)
+    assert fs.find("") == ["x", "y/e/b"]
     with pytest.raises(IsADirectoryError):
         fs.rm("y")
     with pytest.raises(FileNotFoundError):

@@ -62,6 +62,9 @@ def test_moves_copies_and_deletions(files: PyFileSystem) -> None:
     files.copy_file("d/a", "c")
     files.move("d/a", "m")
     files.move("d", "n")
+    for target in ("n", "n/new", "n/e"):  # the move would end with the deletion of what it has moved
+        with pytest.raises(ValueError, match="into itself"):
+            files.move("n", target)
     assert names(files, "", recursive=True) == ["c", "m", "n", "n/e", "n/e/b"]
     files.delete_file("c")
     files.delete_dir_contents("n")

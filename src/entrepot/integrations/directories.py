@@ -1,10 +1,25 @@
-"""Directories that exist only because a key has their name in it: recursive listings leave them out."""
+"""Directories of keys: those that exist only because a key has their name in it, and those that are moved."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from entrepot import Entry, EntryMode, Metadata
+from entrepot import Entry, EntryMode, InvalidInput, Metadata
+
+
+def check_may_move(source: str, target: str) -> None:
+    """Checks the paths of a move of a directory, whose last step deletes the source with all that is in it then.
+
+    Arguments:
+        source: the directory, with or without slashes at its ends.
+        target: its new path.
+
+    Raises:
+        InvalidInput: the target is the directory itself, or is in it.
+    """
+    outer = f"{source.strip('/')}/"
+    if outer == "/" or f"{target.strip('/')}/".startswith(outer):
+        raise InvalidInput("a directory cannot be moved into itself", path=source)
 
 
 def with_directories(entries: Iterable[Entry], base: str) -> Iterator[Entry]:

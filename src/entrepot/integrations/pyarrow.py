@@ -21,7 +21,7 @@ from entrepot import Entry, InvalidInput, IsADirectory, Metadata, NotADirectory,
 from entrepot.blocking import BlockingWriter
 from entrepot.blocking.leaving import Leaving
 
-from .directories import with_directories
+from .directories import check_may_move, with_directories
 from .extras import not_installed
 from .identity import token
 from .last_block import LastBlock
@@ -147,10 +147,15 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
         self._blocking.delete(path)
 
     def move(self, src: str, dest: str) -> None:
-        """Moves a file or a directory. A file is renamed where the storage can, else copied and then deleted."""
+        """Moves a file or a directory. A file is renamed where the storage can, else copied and then deleted.
+
+        Raises:
+            InvalidInput: a directory would be moved into itself.
+        """
         if not self._type_of(src).is_dir:
             self._move_file(src, dest)
             return
+        check_may_move(src, dest)
         source = _directory(src)
         for entry in self._blocking.list(source, recursive=True):
             target = f"{_directory(dest)}{entry.path[len(source) :]}"

@@ -25,7 +25,7 @@ from entrepot import (
     RangeNotSatisfied,
     Writer,
 )
-from entrepot.integrations.directories import with_directories
+from entrepot.integrations.directories import check_may_move, with_directories
 from entrepot.integrations.identity import token
 from entrepot.services import Fs
 
@@ -292,10 +292,16 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             recursive: move a directory with its content. By default False.
             maxdepth: how deep. By default all.
             kwargs: passed on to the copy.
+
+        Raises:
+            InvalidInput: a directory would be moved into itself.
         """
-        if isinstance(path1, str) and isinstance(path2, str) and sync(self.loop, self._is_rename, path1, path2):
-            sync(self.loop, self._mv_file, path1, path2)
-            return
+        if isinstance(path1, str) and isinstance(path2, str):
+            if sync(self.loop, self._is_rename, path1, path2):
+                sync(self.loop, self._mv_file, path1, path2)
+                return
+            if path1 != path2 and not has_magic(path1) and sync(self.loop, self._isdir, path1):
+                check_may_move(self._strip_protocol(path1), self._strip_protocol(path2))
         super().mv(path1, path2, recursive=recursive, maxdepth=maxdepth, **kwargs)
 
     async def _is_rename(self, path1: str, path2: str) -> bool:
