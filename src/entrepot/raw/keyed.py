@@ -294,8 +294,17 @@ class KeyedAccessor(Accessor):
     async def _delete_one(self, path: str, args: OpDelete) -> None:
         if args.if_match is None:
             await self._store.delete([self._key(path)])
-        elif not await self._store.delete_matching(self._key(path), args.if_match):
+        elif not await self._delete_matching(self._key(path), args.if_match):
             raise ConditionNotMatch("if_match does not hold")
+
+    async def _delete_matching(self, key: str, if_match: str) -> bool:
+        """Deletes a key under a condition. The same call again could not tell that the first one succeeded."""
+        try:
+            return await self._store.delete_matching(key, if_match)
+        except Error as error:
+            if error.is_temporary:
+                error.add_context(may_have_taken_effect=True)
+            raise
 
     async def _delete_many(self, deletions: Sequence[Deletion]) -> Sequence[Error]:
         """Deletes by one call, apart from the deletions with a condition."""

@@ -165,6 +165,12 @@ async def test_a_write_that_is_cut_stores_all_or_nothing(config: Etcd, etcd_serv
             with pytest.raises(Unexpected) as caught:
                 await op.write("b", new, if_not_exists=True)
             assert caught.value.context["may_have_taken_effect"]
+            etag = (await op.stat("b")).etag
+            proxy.plan(FaultScript([lost]))
+            with pytest.raises(Unexpected) as caught:
+                await op.delete("b", if_match=etag)
+            assert caught.value.context["may_have_taken_effect"]
+            assert not await op.exists("b")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from entrepot.errors import ConditionNotMatch, DeletionsFailed, IsADirectory, NotFound, Unexpected, Unsupported
+from entrepot.errors import (
+    ConditionNotMatch,
+    DeletionsFailed,
+    Error,
+    IsADirectory,
+    NotFound,
+    Unexpected,
+    Unsupported,
+)
 from entrepot.raw import DEFAULT_LIST, OpDelete, build_abs_path, is_dir_path
 from entrepot.raw.file_paths import is_reserved
 from entrepot.raw.http.deletions import HttpDeletions
@@ -70,6 +78,10 @@ class AzdlsDeletions(HttpDeletions[AzdlsCore]):
         except NotFound as error:
             if args.if_match is not None:
                 raise ConditionNotMatch("if_match does not hold: there is no object", context=error.context) from None
+        except Error as error:
+            if args.if_match is not None and error.is_temporary:  # once more could not tell that the first succeeded
+                error.add_context(may_have_taken_effect=True)
+            raise
 
     async def _delete_in_root(self, args: OpDelete) -> None:
         before = list[str]()
