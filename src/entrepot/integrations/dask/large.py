@@ -1,8 +1,8 @@
 """A large object, spread over the workers by its parts.
 
 Theory of operation. The client starts an upload, the workers read ranges of the source and send them as parts, and the
-client completes it. Each range names the etag of the source, so that all parts are of one content. The state of
-the upload is in the manifest:
+client completes it. Each range names the etag of the source, so that all parts are of one content. Of a source without
+such a condition, the metadata at the end must be those at the start. The state of the upload is in the manifest:
 
 - `large/<id>/upload.json`: the id of the upload and the size of the parts, written before the first part is sent;
 - `large/<id>/<number>.json`: a part that is stored, written by the worker that sent it.
@@ -99,11 +99,13 @@ class SpreadObject:
     Arguments:
         large: the arguments of the workers.
         batch: its batch.
+        source: the metadata of the source at the start.
         sent: the parts that an earlier run has sent.
     """
 
     large: LargeObject
     batch: Batch
+    source: Metadata
     sent: list[Part] = field(default_factory=list)
 
     @property
@@ -118,7 +120,12 @@ class SpreadObject:
         return run_part, (self.large, number)
 
     def complete(self, results: Sequence[Any]) -> Outcome:
-        """Makes the object of its parts, and records it."""
+        """Makes the object of its parts, and records it.
+
+        Raises:
+            Unexpected: the source has changed since the start.
+        """
+        self._check_source()
         copying, item = self.large.copying, self.large.item
         target = copying.target.operator.blocking()
         made = target.complete_upload(copying.target.at(item.path), self.large.upload, [*self.sent, *results])
@@ -135,6 +142,14 @@ class SpreadObject:
         """Ends the work of this run, which stops early. Without a manifest the parts are dropped."""
         if self.large.copying.state is None:
             self.abort()
+
+    def _check_source(self) -> None:
+        """Checks the source of which no range could name the etag."""
+        source = self.large.copying.source
+        if self.large.etag is None:
+            metadata = source.operator.blocking().stat(source.at(self.large.item.path))
+            if not metadata.is_same_content(self.source):
+                raise Unexpected("the source changed during the copy", is_temporary=False)
 
     def _record(self, row: Row) -> None:
         if self.large.copying.state is not None:
@@ -176,7 +191,7 @@ class Spreader:
             return None
         metadata = self.copying.source.operator.blocking().stat(self.copying.source.at(item.path))
         large, sent = self._continued(batch, item, metadata) or (self._started(batch, item, metadata), [])
-        return SpreadObject(large, batch, sent)
+        return SpreadObject(large, batch, metadata, sent)
 
     def _may_be_done(self, batch: Batch, item: Item) -> bool:
         """Whether the target, or the manifest, has the object already."""
@@ -227,7 +242,15 @@ class Spreader:
 
 def _parts(state: BlockingOperator, records: str) -> list[Part]:
     names = [entry.path for entry in state.lister(records) if _is_part(entry)]
-    return [Part(**json.loads(state.read(name))) for name in names]
+    return [part for name in names if (part := _part_in(state.read(name))) is not None]
+
+
+def _part_in(content: bytes) -> Part | None:
+    """The part of a record; None if it cannot be read, so that the part is sent again."""
+    try:
+        return Part(**json.loads(content))
+    except (ValueError, TypeError):
+        return None
 
 
 def _is_part(entry: Entry) -> bool:
