@@ -409,3 +409,10 @@ def test_what_cannot_be_served_is_said_before(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = run("serve", ".", "--port", other.getsockname()[1], cwd=tmp_path)
     assert (taken.code, "in use" in taken.err) == (1, True)
+
+
+@pytest.mark.parametrize("token", ["!", "é", "WyJhIl0x", base64.urlsafe_b64encode(b"[" * 5_000).decode()])
+def test_a_token_of_a_page_that_cannot_be_read_is_refused(token):
+    with pytest.raises(Refused) as refused:
+        parse_page_request({"after": token})
+    assert refused.value.status == 400

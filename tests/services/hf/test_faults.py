@@ -49,6 +49,12 @@ async def test_a_read_that_is_cut_goes_on_or_fails(server: HubInProcess, operato
     assert await operator(resilient=True).read("a.bin") == CONTENT
 
 
+async def test_a_document_that_is_nested_too_deep_is_not_json(server: HubInProcess, operator: MakeOperator) -> None:
+    server.interrupt(lambda request: "paths-info" in request.target, [whole_response(b"[" * 100_000)])
+    with pytest.raises(Unexpected, match="not JSON"):
+        await operator().stat("a")
+
+
 @pytest.mark.parametrize("kind", [is_part, is_commit, lambda request: "preupload" in request.target])
 async def test_a_write_that_is_cut_publishes_nothing(
     server: HubInProcess, operator: MakeOperator, repo_id: str, kind

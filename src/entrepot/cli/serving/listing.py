@@ -154,7 +154,7 @@ def _token_of(key: Key) -> str:
 def _key_of(token: str, column: str) -> Key:
     try:
         key = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         key = None
     kinds = [str] if column == "name" else [int | float, str]
     if not isinstance(key, list) or len(key) != len(kinds) or not all(map(isinstance, key, kinds)):

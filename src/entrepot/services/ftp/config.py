@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult
 
-from entrepot.errors import ConfigInvalid
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 from entrepot.raw.config import ServiceUri
 from entrepot.raw.http.settings import parse_seconds
+from entrepot.raw.login_endpoint import host_and_port, split_endpoint, take_login
 
 if TYPE_CHECKING:
     from entrepot.raw.pool import Pool
@@ -124,43 +124,9 @@ class Ftp(ServiceConfig):
         return {"endpoint": f"{uri.scheme}://{uri.authority}", "root": uri.path}
 
     def _parts(self) -> SplitResult:
-        try:
-            parts = _split(self.endpoint)
-        except ConfigInvalid as error:
-            reason = error.message
-        else:
-            return parts
-        raise self.invalid(reason)  # outside of `except`: the other error may hold a password
+        return split_endpoint(self, self.endpoint, "ftp", SCHEMES, "ftp://host:port or ftps://host:port")
 
     def _take_userinfo(self, parts: SplitResult) -> None:
         """Moves a user and a password of the endpoint to the fields of their own."""
-        for name, value, default in (("user", parts.username, "anonymous"), ("password", parts.password, None)):
-            if not value:
-                continue
-            if getattr(self, name) not in {default, unquote(value)}:
-                raise self.invalid(f"the endpoint has a {name} other than {name}: leave out one of them")
-            object.__setattr__(self, name, unquote(value))
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        port = "" if parts.port is None else f":{parts.port}"
-        object.__setattr__(self, "endpoint", f"{parts.scheme}://{host}{port}")
-
-
-def _split(endpoint: str) -> SplitResult:
-    """The parts of an endpoint, with or without a scheme. No message repeats it."""
-    text = endpoint if "://" in endpoint else f"ftp://{endpoint}"
-    if not text.isprintable() or " " in text:
-        raise _invalid("the endpoint has blanks or control characters")
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit("//"), 0
-    if parts.scheme not in SCHEMES or not parts.hostname or port == 0:
-        raise _invalid("the endpoint must be a host, ftp://host:port or ftps://host:port")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise _invalid("the endpoint has a path, a query or a fragment: a directory is set by root")
-    return parts
-
-
-def _invalid(message: str) -> ConfigInvalid:
-    return ConfigInvalid(message, scheme="ftp", operation="configure")
+        take_login(self, parts, "anonymous")
+        object.__setattr__(self, "endpoint", f"{parts.scheme}://{host_and_port(parts)}")

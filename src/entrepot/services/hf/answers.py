@@ -83,7 +83,7 @@ def read_json(content: bytes) -> Any:
     """
     try:
         return json.loads(content)
-    except ValueError:  # the error has the document
+    except (ValueError, RecursionError):  # the error has the document
         pass
     raise Unexpected("the response is not JSON: the endpoint may not be a hub")
 
