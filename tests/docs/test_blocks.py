@@ -60,6 +60,21 @@ def test_the_examples_of_a_service_run_on_a_server_of_this_machine(page: Path, t
     assert_runs_in_silence([*STRICT, "-m", "tests.docs.run_page", str(page)], tmp_path)
 
 
+def test_only_these_blocks_are_compiled_and_not_run() -> None:
+    compiled = {
+        str(block.page.relative_to(PROJECT))
+        for page in TEXTS
+        for block in blocks(page)
+        if "compile-only" in block.words
+    }
+    elsewhere = {page for page in compiled if not page.startswith("src/entrepot/services/")}
+    assert elsewhere == {
+        "docs/how-to/local-servers.md",  # a server in a container
+        "docs/presigning.md",  # urllib with a request for Amazon; the page Migrate runs the same on a server
+        "docs/scale.md",  # a cluster of Dask
+    }
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     broken = [
         f"{page.relative_to(PROJECT)} -> {target}"
