@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +52,8 @@ def sshd(folder: Path) -> Iterator[SshServer]:
     binary = program("sshd", "apt-get install openssh-server", "/usr/sbin")
     [port] = free_ports(1)
     server = _prepared(folder, port)
-    Path("/run/sshd").mkdir(exist_ok=True)  # for its unprivileged part
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # for its unprivileged part, which only root has
     settings = folder / "sshd_config"
     settings.write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder / 'host_key'}\nPidFile none\n"
