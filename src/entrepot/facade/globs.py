@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 from entrepot.errors import InvalidInput, NotADirectory, NotFound
 from entrepot.raw import DEFAULT_LIST, DEFAULT_STAT, Accessor, OpList, normalize_path, oio
 from entrepot.types import Entry
+from entrepot.types.patterns import pattern
 from entrepot.types.shown import shown
 
 from .future import Entered
@@ -30,11 +31,11 @@ Patterns = str | Iterable[str]
 
 _ANY_DEPTH: Final = "**"
 _RECURSIVE: Final = OpList(recursive=True)
-_WILDCARD: Final = re.compile(r"[*?\[]")
-_PIECE: Final = re.compile(r"\*\*/|\*\*|\*|\?|\[!?+[^/][^\]/]*\]|[^*?\[]+|\[")
+_WILDCARD: Final = pattern(r"[*?\[]")
+_PIECE: Final = pattern(r"\*\*/|\*\*|\*|\?|\[!?+[^/][^\]/]*\]|[^*?\[]+|\[")
 """A piece of a pattern. `]` right after `[` or `[!` is a character of the class; a `[` that no `]` closes is itself."""
 
-_MEMBER: Final = re.compile(r"(.)(?:-(.))?", re.DOTALL)
+_MEMBER: Final = pattern(r"(.)(?:-(.))?", re.DOTALL)
 """A character of a class, or the first and the last one of a range."""
 
 _COMPILED: Final = 256

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,6 +11,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_args, get_origin, get_type_hints
 
 from entrepot.errors import ConfigInvalid, InvalidInput
+from entrepot.types.patterns import pattern
 from entrepot.types.shown import CUT_USERINFO, has_cut_password, shown_name
 
 from .accessor import Accessor
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 else:
     from entrepot.types.records import dataclass
 
-CHAIN_LINK: Final = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+CHAIN_LINK: Final = pattern(r"::(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 """Between the URIs of a chain. The `::` of an IPv6 address has no scheme after it."""
 
 _TRUE, _FALSE = frozenset({"true", "on", "yes", "1"}), frozenset({"false", "off", "no", "0"})

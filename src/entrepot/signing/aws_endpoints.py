@@ -4,17 +4,17 @@ The sources are "AWS STS Regions and endpoints" in the AWS IAM User Guide and "A
 quotas" in the AWS General Reference. A test compares them with the endpoint rules of botocore.
 """
 
-import re
 from typing import Final
 
 from entrepot.errors import ConfigInvalid
+from entrepot.types.patterns import pattern
 
 from .aws_partitions import partition_of
 
 GLOBAL_REGION: Final = "us-east-1"
 """The region that signs requests to the global endpoint of STS."""
 
-_REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]+")
+_REGION: Final = pattern(r"[a-z]{2,4}(?:-[a-z]+)+-[0-9]+")
 _HOSTS: Final = {"sts": "sts", "sso": "portal.sso", "sso_oidc": "oidc"}
 
 

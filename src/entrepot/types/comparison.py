@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
+
+from .patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .metadata import Metadata
 
-_DIGEST: Final = re.compile(r'"[0-9A-Fa-f]{32}(-[0-9]+)?"')
+_DIGEST: Final = pattern(r'"[0-9A-Fa-f]{32}(-[0-9]+)?"')
 """A strong etag that is a digest of the content: the MD5 of S3, also of the parts of an upload."""
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable
 from typing import Final
 
-_NAME: Final = re.compile("[A-Za-z_]{1,40}")
+from .patterns import pattern
+
+_NAME: Final = pattern("[A-Za-z_]{1,40}")
 _HUGE: Final = 10**20
 _LARGEST_PORT: Final = 65535
 

@@ -9,7 +9,9 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64, a2b_qp
 from typing import Final
 
-_WORD: Final = re.compile(r"=\?utf-8\?([bq])\?([!->@-~]*)\?=", re.ASCII | re.IGNORECASE)
+from entrepot.types.patterns import pattern
+
+_WORD: Final = pattern(r"=\?utf-8\?([bq])\?([!->@-~]*)\?=", re.ASCII | re.IGNORECASE)
 
 
 def decode_words(value: str) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ContentTruncated
 from entrepot.types import BytesRange
+from entrepot.types.patterns import pattern
 
 from .headers import MAX_LENGTH
 
@@ -16,7 +17,7 @@ else:
 _EMPTY: Final = "bytes 0--1/0"
 """How servers in Go, such as MinIO's front end, state the last bytes of an object without bytes."""
 
-_CONTENT_RANGE: Final = re.compile(r"bytes\s+(?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)", re.IGNORECASE | re.ASCII)
+_CONTENT_RANGE: Final = pattern(r"bytes\s+(?:(\d{1,19})-(\d{1,19})|\*)/(\d{1,19}|\*)", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ request before it is signed (`HttpClient`).
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -17,6 +16,7 @@ from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.raw.config import ServiceConfig
 from entrepot.types.frozen_mapping import FrozenMapping
 from entrepot.types.numbers import as_integer, as_seconds
+from entrepot.types.patterns import pattern
 from entrepot.types.records import field_names
 
 from .endpoint import parse_endpoint
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 else:
     from entrepot.types.records import dataclass as record
 
-_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
-_DURATION: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*")
+_NAME: Final = pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = pattern(r"[\t\x20-\x7e]*")
+_DURATION: Final = pattern(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*")
 _UNITS: Final = {
     **dict.fromkeys(("", "s", "sec", "secs", "second", "seconds"), 1.0),
     **dict.fromkeys(("ms", "msec", "millis", "milliseconds"), 0.001),

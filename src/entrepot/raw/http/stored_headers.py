@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import InvalidInput
 from entrepot.raw.ops import OpCopy, OpDelete, OpWrite
+from entrepot.types.patterns import pattern
 
 from .encoded_words import decode_words
 from .headers import header_text
@@ -26,8 +27,8 @@ _CARRIED: Final = frozenset(
     {"content-type", "content-disposition", "content-encoding", "content-language", "cache-control", "expires"}
 )
 
-_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
-_VALUE: Final = re.compile(r"(?:[!-~](?:[ -~\t]*[!-~])?)?", re.ASCII)
+_NAME: Final = pattern(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_VALUE: Final = pattern(r"(?:[!-~](?:[ -~\t]*[!-~])?)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

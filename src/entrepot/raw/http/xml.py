@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from xml.parsers import expat
 
 from entrepot.errors import ContentIncomplete, Unexpected
+from entrepot.types.patterns import pattern
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -33,7 +34,7 @@ _CUT_SHORT: Final = frozenset(
     }
 )
 _NOT_IN_XML: Final = "[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
-_ERROR_ROOT: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:[\w.-]{1,40}:)?Error[\s>/]")
+_ERROR_ROOT: Final = pattern(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?<(?:[\w.-]{1,40}:)?Error[\s>/]")
 
 
 @dataclass(slots=True)

@@ -8,7 +8,6 @@ Some servers state that a page is encoded and encode its keys, but not its commo
 common prefixes are therefore decoded apart, and the texts show whether they were encoded: see `Listing._decoded`.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from operator import attrgetter
@@ -23,6 +22,7 @@ from entrepot.raw.http.url import Query
 from entrepot.raw.http.xml import Document, Row
 from entrepot.raw.oio.list.page import Page
 from entrepot.types import Entry, EntryMode, Metadata
+from entrepot.types.patterns import pattern
 
 from .core import S3Core
 from .row_scanner import MARKER, ScannedPage, scan
@@ -47,10 +47,10 @@ _new_metadata: Final = Metadata.__new__  # called for each row: without the call
 _PREFIXES: Final = "CommonPrefixes"
 _OBJECT: Final = "Contents"
 _ROWS: Final = frozenset({_OBJECT, _PREFIXES, "Version", "DeleteMarker"})
-_NEVER_ENCODED: Final = re.compile("%(?:(?![0-9A-Fa-f]{2})|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])")
+_NEVER_ENCODED: Final = pattern("%(?:(?![0-9A-Fa-f]{2})|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])")
 """Text that no encoder writes: a percent sign without two hexadecimal digits, or an encoded letter or digit."""
 _TRUNCATED: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
-_ALL_ENCODED: Final = re.compile("[!-~]*")
+_ALL_ENCODED: Final = pattern("[!-~]*")
 SEPARATOR: Final = "\n"
 
 

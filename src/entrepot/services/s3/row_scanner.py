@@ -18,11 +18,11 @@ The result must equal the parser's result for the whole page. Therefore:
 The expression is linear: no value can match the start of a tag, so there is one way to match a row.
 """
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from entrepot.raw.http.xml import Row
+from entrepot.types.patterns import pattern
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -33,17 +33,18 @@ MARKER: Final[Row] = ("Contents", {})
 """The row that the XML parser finds in place of the scanned rows."""
 
 _WORD, _MARKER = "Contents", "<Contents/>"
-_ROOT: Final = re.compile(r"\s*(?:<\?xml [^?]*\?>\s*)?<[A-Za-z]")
+_ROOT: Final = pattern(r"\s*(?:<\?xml [^?]*\?>\s*)?<[A-Za-z]")
 _TEXT: Final = "[ -%'-;=?-~]*"
 _QUOTE: Final = '(?:&quot;|&#34;|")'
 _OWNER: Final = f"(?:<Owner>(?:<ID>{_TEXT}</ID>)?(?:<DisplayName>{_TEXT}</DisplayName>)?</Owner>)?"
-_ROW: Final = re.compile(
+_ROW: Final = pattern(
     f"<Contents><Key>({_TEXT})</Key><LastModified>({_TEXT})</LastModified>"
     f"<ETag>{_QUOTE}([ !#-%'-;=?-~]+){_QUOTE}</ETag>"
     f"(?:<ChecksumAlgorithm>{_TEXT}</ChecksumAlgorithm>)?(?:<ChecksumType>{_TEXT}</ChecksumType>)?"
     f"<Size>([0-9]{{1,18}})</Size>{_OWNER}<StorageClass>({_TEXT})</StorageClass>{_OWNER}</Contents>"
 )
-_STEP: Final = _ROW.groups + 1
+_STEP: Final = 6
+"""What a split makes of each row: its five groups, and what is between it and the next row."""
 
 
 @dataclass(frozen=True, slots=True)

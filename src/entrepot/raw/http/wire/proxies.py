@@ -18,15 +18,15 @@ Names are not resolved: an address matches only a host that is written as one. A
 nothing.
 """
 
-import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.http.endpoint import DEFAULT_PORTS, Endpoint, parse_endpoint
+from entrepot.types.patterns import pattern
 
-_WITH_PORT: Final = re.compile(r"(\[[^\[\]]*\](?:/[0-9]+)?|[^:\[\]]*):([0-9]*)")
+_WITH_PORT: Final = pattern(r"(\[[^\[\]]*\](?:/[0-9]+)?|[^:\[\]]*):([0-9]*)")
 
 
 def find_proxy(scheme: str, host: str, port: int | None, environment: Mapping[str, str]) -> Endpoint | None:

@@ -17,7 +17,6 @@ bytes is added. The powers are kept, since most parts have one size.
 """
 
 import hashlib
-import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
@@ -29,6 +28,7 @@ from entrepot.errors import ChecksumMismatch, ConfigInvalid
 from entrepot.raw.http.transport import Content, Header, HttpHeaders
 from entrepot.raw.oio import Part
 from entrepot.types import Checksum
+from entrepot.types.patterns import pattern
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -40,7 +40,7 @@ TYPE: Final = "x-amz-checksum-type"
 MODE: Final[Header] = ("x-amz-checksum-mode", "ENABLED")
 """The header that requests the checksums of an object."""
 
-_OF_PARTS: Final = re.compile(r'-[0-9]+"?$')
+_OF_PARTS: Final = pattern(r'-[0-9]+"?$')
 COMPOSITE: Final = "COMPOSITE"
 FULL_OBJECT: Final = "FULL_OBJECT"
 

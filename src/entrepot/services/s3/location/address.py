@@ -11,6 +11,7 @@ from entrepot.raw.http.endpoint import Endpoint, parse_endpoint
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.services.s3.invalid import invalid
 from entrepot.signing.aws_partitions import Partition, partition_of
+from entrepot.types.patterns import pattern
 from entrepot.types.records import field_names, replace
 
 from .buckets import AccessPoint, access_point_of, can_be_in_host, is_in_host_at_amazon, zone_of
@@ -24,18 +25,18 @@ else:
 DEFAULT_REGION: Final = "us-east-1"
 """The region of an endpoint whose name does not state another, and of a bucket that is not located yet."""
 
-REGION: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+REGION: Final = pattern(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 _WITHOUT_VARIANTS: Final = frozenset({"aws-cn"})
 """The partitions in which S3 has neither FIPS endpoints nor Transfer Acceleration."""
 
-_IP_ADDRESS: Final = re.compile(r"\[.*|[0-9.]+(:[0-9]+)?")
+_IP_ADDRESS: Final = pattern(r"\[.*|[0-9.]+(:[0-9]+)?")
 _REGIONS_IN_HOSTS: Final = (
-    re.compile(r".+\.r2\.cloudflarestorage\.com()"),
-    re.compile(r"storage\.googleapis\.com()"),
-    re.compile(r"(?:.+\.)?(oss-[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com"),
-    re.compile(r"(?:.+\.)?cos\.([a-z0-9-]+)\.myqcloud\.com"),
-    re.compile(r"(?:.+\.)?s3\.([a-z0-9-]+)\.(?:wasabisys\.com|backblazeb2\.com|scw\.cloud)"),
+    pattern(r".+\.r2\.cloudflarestorage\.com()"),
+    pattern(r"storage\.googleapis\.com()"),
+    pattern(r"(?:.+\.)?(oss-[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com"),
+    pattern(r"(?:.+\.)?cos\.([a-z0-9-]+)\.myqcloud\.com"),
+    pattern(r"(?:.+\.)?s3\.([a-z0-9-]+)\.(?:wasabisys\.com|backblazeb2\.com|scw\.cloud)"),
 )
 """Servers whose host names state the region. Where it does not, the region is `auto`."""
 
@@ -131,8 +132,8 @@ def region_of_host(endpoint: str) -> str | None:
     host = endpoint.partition("://")[2].partition("/")[0].partition(":")[0]
     if (amazon := amazon_host(host)) is not None:
         return amazon.region
-    for pattern in _REGIONS_IN_HOSTS:
-        if (match := pattern.fullmatch(host)) is not None:
+    for expression in _REGIONS_IN_HOSTS:
+        if (match := expression.fullmatch(host)) is not None:
             return match[1] or "auto"
     return None
 

@@ -11,23 +11,24 @@ from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ConfigInvalid
 from entrepot.services.s3.invalid import invalid
+from entrepot.types.patterns import pattern
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
     from entrepot.types.records import dataclass
 
-_BUCKET: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}", re.ASCII)
-_IP_ADDRESS: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", re.ASCII)
-_HOST_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
-_AMAZON_LABEL: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", re.ASCII)
-_ACCESS_POINT: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,48}[a-z0-9]", re.ASCII)
-_ACCOUNT: Final = re.compile(r"[0-9]{12}", re.ASCII)
-_REGION: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_BUCKET: Final = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}", re.ASCII)
+_IP_ADDRESS: Final = pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", re.ASCII)
+_HOST_LABEL: Final = pattern(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_AMAZON_LABEL: Final = pattern(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", re.ASCII)
+_ACCESS_POINT: Final = pattern(r"[a-z0-9][a-z0-9-]{1,48}[a-z0-9]", re.ASCII)
+_ACCOUNT: Final = pattern(r"[0-9]{12}", re.ASCII)
+_REGION: Final = pattern(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _OUTPOST_ALIAS: Final = "--op-s3"
 
 
-_DIRECTORY_BUCKET: Final = re.compile(r".+--([a-z0-9-]+-az[0-9]+)--x-s3", re.ASCII)
+_DIRECTORY_BUCKET: Final = pattern(r".+--([a-z0-9-]+-az[0-9]+)--x-s3", re.ASCII)
 
 
 def zone_of(bucket: str) -> str | None:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from entrepot.signing.aws_partitions import PARTITIONS
+from entrepot.types.patterns import pattern
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -14,7 +15,7 @@ else:
     from entrepot.types.records import dataclass
 
 _SUFFIXES: Final = "|".join(sorted({re.escape(partition.suffix) for partition in PARTITIONS}, key=len, reverse=True))
-_ENDPOINT: Final = re.compile(
+_ENDPOINT: Final = pattern(
     rf"(?:(?P<bucket>.+)\.)?s3(?P<fips>-fips)?(?P<dualstack>[.-]dualstack)?(?:[.-](?P<region>[a-z]{{2,4}}(?:-[a-z]+)+-[0-9]+))?"
     rf"(?P<vpce>\.vpce)?\.(?:{_SUFFIXES})\.?"
 )
