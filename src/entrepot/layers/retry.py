@@ -329,10 +329,22 @@ class _RetryAccessor(_RepeatingAccessor):
         return AroundAccessor.write(self._for_write(args), path, args)
 
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
-        repeating = self._for_write(args)
-        stored = await repeating.around(Operation.WRITE, path, self.inner.write_whole, path, data, args)
+        started = self._now()
+        try:  # the first attempt, as in `read_whole`
+            stored = await self.inner.write_whole(path, data, args)
+        except Error as error:
+            delay = self._delay(Operation.WRITE, path, error, 1, started)
+            if delay is None:
+                raise
+        else:
+            return self._write_result(path, args, stored)
+        await self._context.runtime.sleep(delay)
+        stored = await self._attempts(1, started, Operation.WRITE, path, self.inner.write_whole, path, data, args)
+        return self._write_result(path, args, stored)
+
+    def _write_result(self, path: str, args: OpWrite, stored: WholeWrite) -> WholeWrite:
         if isinstance(stored, tuple):
-            return repeating.around_writer(path, *stored)
+            return self._for_write(args).around_writer(path, *stored)
         self._policy.refund(2)  # for the write and the close of a body
         return stored
 

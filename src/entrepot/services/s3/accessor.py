@@ -51,6 +51,7 @@ from .copier import MAX_COPY, S3Copy, SourceObject
 from .core import S3Core
 from .deleter import S3Deletions
 from .deletion import MAX_DELETIONS
+from .encrypted import check_encrypted
 from .location.buckets import zone_of
 from .multipart import MAX_PART, MAX_TOTAL, MIN_PART, check_part_number
 from .post import post_form, post_request
@@ -250,12 +251,28 @@ class S3Accessor(HttpStore[S3Core]):
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
         if args.append or (len(data) > MIN_PART and len(data) > self.part_sizes(args).size(1)):
             return await self.write(path, args)
+        content = data if isinstance(data, bytes) else bytes(data)
+        if args is DEFAULT_WRITE and self._dialect.checksum is None:
+            return await self._store_plainly(self._key(path), content)
         upload = S3Upload(self._client, self._key(path), args)
         try:
-            return await upload.store(data if isinstance(data, bytes) else bytes(data))
+            return await upload.store(content)
         except Error as error:
             # The next attempt is made by the same upload, which knows that this one may have stored the object.
             return RpWrite(), oio.FailedWriter(self._multipart_writer(upload, args), error)
+
+    async def _store_plainly(self, key: str, content: bytes) -> WholeWrite:
+        """Does what `S3Upload.store` does for most writes: those without options, conditions and checksums."""
+        dialect = self._dialect
+        request = dialect.put(key, content, DEFAULT_WRITE)
+        try:
+            headers = await self._client.store(request)
+            if not dialect.fixed.encryption.is_stated(headers):
+                await check_encrypted(self._client, key, headers)
+            return dialect.describe_stored(headers, len(content))
+        except Error as error:
+            upload = S3Upload(self._client, key, DEFAULT_WRITE, may_be_complete=error.is_temporary)
+            return RpWrite(), oio.FailedWriter(self._multipart_writer(upload, DEFAULT_WRITE), error)
 
     def _multipart_writer(self, upload: S3Upload, args: OpWrite) -> oio.MultipartWriter:
         window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)

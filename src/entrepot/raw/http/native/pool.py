@@ -38,7 +38,7 @@ from entrepot.raw.http.wire.response_head import ResponseHead
 from . import sending
 from .body import NativeBody, WholeBody
 from .breaks import CLOSED, Break
-from .connection import SCRATCH, Connection
+from .connection import SCRATCH, SHORT, Connection
 from .dialer import Dialer
 from .stream import ResponseStream
 from .sweep import NEVER, Sweep
@@ -48,9 +48,6 @@ _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 _SILENCE: Final = 1.0
 """Seconds without a response after which a kept connection counts as dead when its request is cancelled. Callers with
 their own timeout cancel late. Callers that hedge requests cancel much earlier, and would lose good connections."""
-
-_SHORT: Final = 16 * 1024
-"""How many bytes of content are sent with the head by one write, at most: any connection that is idle accepts them."""
 
 _ORIGINS: Final = 256
 """How many origins are cached."""
@@ -185,7 +182,7 @@ class Pool:
         if idle_timeout is not None and idle_timeout < self._sweep.period:
             self._sweep.hasten(idle_timeout)
         content = b"" if request.body is None else request.body
-        if not isinstance(content, bytes) or len(content) > _SHORT:
+        if not isinstance(content, bytes) or len(content) > SHORT:
             return self._upload(connection, stream, head, request, idle_timeout)
         stream.request_sent()
         connection.start(stream, head + content, content=len(content), idle_timeout=idle_timeout)
