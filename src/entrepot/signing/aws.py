@@ -467,7 +467,8 @@ def _stamp(time: datetime) -> str:
 def _start(request: HttpRequest) -> str:
     """The first lines of the canonical form: method, path and query, which are signed as they stand in the URL."""
     target, _, query = request.url.partition("?")
-    path = target.partition("://")[2].partition("/")[2]
+    parts = target.split("/", 3)  # the scheme, nothing, the host and the path
+    path = parts[3] if len(parts) == 4 else ""
     return f"{request.method}\n/{path}\n{canonical_query(query) if query else ''}\n"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from entrepot.raw.http.headers import parse_http_date
@@ -17,9 +18,8 @@ of `datetime`."""
 _NO_OFFSET: Final = timedelta()
 
 
-def utc_now() -> datetime:
-    """The time of this machine."""
-    return datetime.now(UTC)
+utc_now: Final[Callable[[], datetime]] = partial(datetime.now, UTC)
+"""Returns the time of this machine."""
 
 
 class Clock:
@@ -36,7 +36,8 @@ class Clock:
         self._offset = _NO_OFFSET
 
     def __call__(self) -> datetime:
-        return self._now() + self._offset if self._offset else self._now()
+        now = self._now()
+        return now + self._offset if self._offset else now
 
     def timestamp(self) -> float:
         """The time in seconds since 1970."""

@@ -95,7 +95,7 @@ def _signer(
 ) -> RequestSigner:
     signer = S3Signer(
         credentials,
-        lambda: place.region,
+        place.region,
         context.runtime,
         clock,
         unsigned_payload=config.unsigned_payload,

@@ -33,6 +33,7 @@ MAX_INFORMATIONAL: Final = 16
 
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _TIDY_END: Final = b"\r\n\r\n"
+_MAX_TIDY: Final = MAX_HEAD - len(_TIDY_END)
 _NAME: Final = re.compile(FIELD_NAME)
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) +([0-9]{3})(?:[ \t][^\r\n\0]*+)?")
 _FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
@@ -162,7 +163,7 @@ def whole_head(data: bytes, has_content: bool) -> tuple[ResponseHead, bytes] | N
         MalformedResponse: a header contradicts another.
     """
     raw, end, rest = data.partition(_TIDY_END)
-    if not end or len(raw) > MAX_HEAD - len(_TIDY_END):
+    if not end or len(raw) > _MAX_TIDY:
         return None
     head = _parse_tidy(raw.decode("utf-8", "surrogateescape"), has_content, True)
     return None if head is None or head.status < 200 else (head, rest)
@@ -264,8 +265,9 @@ def _judged(status: int, minor_version: str, headers: HttpHeaders, has_content: 
     stated = parse_length(headers.get("content-length"))
     if stated is None and "content-length" in headers:
         raise MalformedResponse("the Content-Length is not a number")
-    may_keep = is_tidy and _persists(minor_version, headers, is_chunked)
-    if status in _WITHOUT_CONTENT or not has_content:
+    persists = minor_version != "0" and headers.get("connection", "") in _PERSISTENT
+    may_keep = is_tidy and (persists or _persists(minor_version, headers, is_chunked))
+    if not has_content or status in _WITHOUT_CONTENT:
         may_keep = may_keep and (status != 204 or not (is_chunked or stated))
         return ResponseHead(status, headers, 0, is_chunked=False, may_keep=may_keep)
     return ResponseHead(status, headers, stated, is_chunked, may_keep and (is_chunked or stated is not None))
@@ -281,11 +283,8 @@ def _check_coding(headers: HttpHeaders) -> None:
 
 
 def _persists(minor_version: str, headers: HttpHeaders, is_chunked: bool) -> bool:
-    """Whether the server keeps the connection. HTTP 1.0 has no chunked coding, so its end there is doubtful."""
-    stated = headers.get("connection", "")
-    if stated in _PERSISTENT and minor_version != "0":
-        return True
-    options = [option.strip(_BLANKS) for option in stated.lower().split(",")]
+    """Whether the server keeps the connection, in any case. HTTP 1.0 has no chunked coding: its end there is doubtful."""
+    options = [option.strip(_BLANKS) for option in headers.get("connection", "").lower().split(",")]
     if minor_version == "0" and (is_chunked or "keep-alive" not in options):
         return False
     return "close" not in options

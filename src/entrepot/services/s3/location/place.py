@@ -55,6 +55,7 @@ class BucketPlace:
         profile: the profile in the files; None is the one that the environment selects.
 
     Attributes:
+        address: the address, once it is known. Only this object sets it.
         nominal: the address that follows without any I/O.
 
     Raises:
@@ -62,7 +63,6 @@ class BucketPlace:
     """
 
     __slots__ = (
-        "_address",
         "_bucket",
         "_check",
         "_environ",
@@ -72,6 +72,7 @@ class BucketPlace:
         "_profile",
         "_runtime",
         "_settings",
+        "address",
         "nominal",
     )
 
@@ -96,18 +97,12 @@ class BucketPlace:
             settings if environ is None else self._completed(settings_of(environ, NO_FILES, NO_FILES.profile()))
         )
         self.nominal = self._addressed(self._settings)
-        self._address = None if self._needs_files or self._needs_region else self.nominal
+        self.address: Address | None = None if self._needs_files or self._needs_region else self.nominal
         self._lock = runtime.local(runtime.lock)
 
-    @property
-    def address(self) -> Address | None:
-        """The address, once it is known."""
-        return self._address
-
-    @property
     def region(self) -> str:
         """The region of the bucket, as far as it is known."""
-        return (self._address or self.nominal).region
+        return (self.address or self.nominal).region
 
     async def find(self) -> Address:
         """The address. The first call reads the files and asks for the region, where that is needed.
@@ -117,12 +112,12 @@ class BucketPlace:
                 cannot be found out.
             Error: the request for the region failed.
         """
-        if self._address is not None:
-            return self._address
+        if self.address is not None:
+            return self.address
         async with await self._lock.get():
-            if self._address is None:
-                self._address = await self._found()
-            return self._address
+            if self.address is None:
+                self.address = await self._found()
+            return self.address
 
     def moved(self, request: HttpRequest, address: Address) -> HttpRequest:
         """A request that the dialect built, to the address that was found."""
@@ -130,7 +125,7 @@ class BucketPlace:
 
     async def correct(self, refusal: Refusal) -> HttpRequest | None:
         """Adopts the region that the refusal of a request names. Returns the request if another attempt can help."""
-        current, region = self._address, _stated_region(refusal)
+        current, region = self.address, _stated_region(refusal)
         if current is None or region is None or not _is_misdirected(refusal):
             return None
         if region == current.region:  # another task may have corrected it since the request was signed
@@ -139,7 +134,7 @@ class BucketPlace:
             return None
         if partition_of(region) is not partition_of(current.region):
             return None
-        self._address = self._at(current, region)
+        self.address = self._at(current, region)
         return refusal.request
 
     def _at(self, current: Address, region: str) -> Address:
