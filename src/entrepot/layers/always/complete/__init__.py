@@ -45,6 +45,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from entrepot.errors import RangeNotSatisfied
 from entrepot.raw import (
+    DEFAULT_READ,
     Accessor,
     Context,
     Layer,
@@ -114,7 +115,8 @@ class _CompleteAccessor(LayeredAccessor):
         return self._with_next(*await self.inner.read(path, args))
 
     async def read_whole(self, path: str, args: OpRead) -> WholeRead:
-        if not self._reads_whole or args.range.is_empty or not self._has_range(args):
+        is_one_request = args is DEFAULT_READ or (self._has_range(args) and not args.range.is_empty)
+        if not (self._reads_whole and is_one_request):
             return await self.read(path, args)
         failure: Exception | None = None
         try:

@@ -283,7 +283,7 @@ def _check_coding(headers: HttpHeaders) -> None:
 
 
 def _persists(minor_version: str, headers: HttpHeaders, is_chunked: bool) -> bool:
-    """Whether the server keeps the connection, in any case. HTTP 1.0 has no chunked coding: its end there is doubtful."""
+    """Whether the server keeps the connection, in any case. HTTP 1.0 has no chunked coding, so its end is doubtful."""
     options = [option.strip(_BLANKS) for option in headers.get("connection", "").lower().split(",")]
     if minor_version == "0" and (is_chunked or "keep-alive" not in options):
         return False

@@ -5,7 +5,7 @@ from typing import Final
 
 from entrepot.errors import InvalidInput
 
-_SCHEMES: Final = frozenset({"http", "https"})
+_SCHEMES: Final = frozenset({"http:", "https:"})
 _URL: Final = re.compile(r"((?i:https?)://[^/?#]+)([^#]*)")
 
 
@@ -15,10 +15,11 @@ def split_url(url: str) -> tuple[str, str]:
     Raises:
         InvalidInput: the URL is not HTTP, or has no host.
     """
-    scheme, _, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    if scheme in _SCHEMES and host and slash and "?" not in host and "#" not in url:
-        return f"{scheme}://{host}", f"/{path}"  # the usual URL: the pattern takes twice as long
+    parts = url.split("/", 3)
+    if len(parts) == 4 and "#" not in url:
+        scheme, nothing, host, path = parts
+        if scheme in _SCHEMES and not nothing and host and "?" not in host:
+            return f"{scheme}//{host}", f"/{path}"  # the usual URL: the pattern takes twice as long
     match = _URL.match(url)
     if match is None:
         raise InvalidInput("the URL cannot be used: it must start with http:// or https:// and a host")
