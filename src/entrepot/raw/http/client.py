@@ -145,8 +145,9 @@ class HttpClient(Generic[D]):
     async def _send(
         self, request: HttpRequest, expected: Container[int], args: ObjectArgs | None, *, is_content: bool = False
     ) -> HttpResponse:
-        request, left = with_added(request, self._headers), self._corrections
-        signer = self._signer
+        if self._headers:
+            request = with_added(request, self._headers)
+        signer, left = self._signer, self._corrections
         while True:
             sent = signer.sign_now(request, is_content=is_content)
             if sent is None:

@@ -323,7 +323,9 @@ class Pool:
         self._free()
 
     def _keep(self, connection: Connection) -> bool:
-        kept = self._kept.setdefault(connection.key, [])
+        kept = self._kept.get(connection.key)
+        if kept is None:
+            kept = self._kept[connection.key] = []
         is_done = self.is_closed or (self._is_retired and not self._turns)
         if is_done or (self._limits.idle is not None and len(kept) >= self._limits.idle):
             return False

@@ -104,13 +104,13 @@ class ResponseStream(Exchange):
 
     def whole_content(self) -> bytes:
         """All content that has arrived, in one piece."""
-        content = self.content(self.held)
-        if not self.held:
-            return content
-        pieces = [content]
-        while self.held:
-            pieces.append(self.content(self.held))
-        return b"".join(pieces)
+        if self._at or self._later:
+            pieces: list[bytes] = []
+            while self.held:
+                pieces.append(self.content(self.held))
+            return b"".join(pieces)
+        content, self._first, self.held = self._first, b"", 0
+        return content
 
     def content_into(self, buffer: memoryview) -> int:
         """Copies content that has arrived into a buffer. Returns the number of bytes."""

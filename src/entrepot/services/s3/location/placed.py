@@ -33,7 +33,9 @@ class PlacedSigner(RequestSigner):
         address = self._place.address
         if address is None:
             return None
-        return self._signer.sign_now(self._place.moved(request, address), is_content=is_content)
+        if address is not self._place.nominal:
+            request = self._place.moved(request, address)
+        return self._signer.sign_now(request, is_content=is_content)
 
     async def sign(self, request: HttpRequest) -> HttpRequest:
         address = self._place.address or await self._place.find()
