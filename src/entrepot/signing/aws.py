@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.http.form import Form
-from entrepot.raw.http.transport import Content, Header, HttpRequest
+from entrepot.raw.http.transport import Content, HashedContent, Header, HttpRequest
 from entrepot.types.records import replace
 
 if TYPE_CHECKING:
@@ -423,7 +423,9 @@ def is_signed_with(request: HttpRequest, credentials: Credentials) -> bool:
 
 
 def hash_payload(content: Content | None) -> str:
-    """The SHA-256 of the content, in hexadecimal. It takes about a millisecond for each MiB."""
+    """The SHA-256 of the content, in hexadecimal. To compute it takes about half a millisecond for each MiB."""
+    if isinstance(content, HashedContent):
+        return content.sha256
     if not isinstance(content, tuple):
         return hashlib.sha256(content).hexdigest() if content else EMPTY_SHA256
     joint = hashlib.sha256()

@@ -7,6 +7,7 @@ from typing import Final
 
 from .patterns import pattern
 
+_AUTHORITY_END: Final = pattern("[/?#]")
 _NAME: Final = pattern("[A-Za-z_]{1,40}")
 _HUGE: Final = 10**20
 _LARGEST_PORT: Final = 65535
@@ -50,7 +51,7 @@ def has_cut_password(uri: str) -> bool:
         uri: the URI, or the first one of a chain.
     """
     address = uri.partition("://")[2]
-    authority = re.split("[/?#]", address, maxsplit=1)[0]
+    authority = _AUTHORITY_END.split(address, maxsplit=1)[0]
     if "@" in authority or "@" not in address or authority.startswith(("[", "arn:")):
         return False
     user, colon, rest = authority.partition(":")

@@ -61,6 +61,10 @@ class HttpClient(Generic[D]):
         """Whether requests are sent without credentials."""
         return self._signer.is_anonymous
 
+    def hashes_content(self, url: str) -> bool:
+        """Whether the signature of a request with an object's content to this URL needs the SHA-256 of the content."""
+        return self._signer.hashes_content(url)
+
     async def sign(self, request: HttpRequest) -> HttpRequest:
         """Returns the request with its credentials, to be sent inside another one, as in a batch."""
         return self._signer.sign_now(request) or await self._signer.sign(request)

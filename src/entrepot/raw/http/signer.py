@@ -42,6 +42,10 @@ class RequestSigner:
         """Does the same for a request whose content is an object or a part of one."""
         return await self.sign(request)
 
+    def hashes_content(self, url: str) -> bool:
+        """Whether the signature of a request with an object's content to this URL needs the SHA-256 of the content."""
+        return False
+
     def explain(self, error: Error, sent: HttpRequest) -> Error:
         """Adds to the error of a refused request what the user should know of the credentials. Never a secret."""
         return error

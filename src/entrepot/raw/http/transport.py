@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from entrepot.errors import Unsupported
 from entrepot.raw.overrides import keep_override
@@ -109,6 +109,22 @@ def content_size(content: Content) -> int:
         return len(content)
     pieces = content if isinstance(content, tuple) else (content,)
     return sum(memoryview(piece).nbytes for piece in pieces)
+
+
+class HashedContent(tuple[bytes | memoryview, ...]):  # noqa: SLOT001 - a tuple cannot have slots
+    """Content in pieces whose SHA-256 is known, so that a signature need not wait for it.
+
+    Arguments:
+        pieces: the pieces.
+        sha256: the digest, in hexadecimal.
+    """
+
+    sha256: str
+
+    def __new__(cls, pieces: Iterable[bytes | memoryview], sha256: str) -> Self:
+        content = super().__new__(cls, pieces)
+        content.sha256 = sha256
+        return content
 
 
 class HttpHeaders(dict[str, str]):

@@ -53,7 +53,7 @@ from .deleter import S3Deletions
 from .deletion import MAX_DELETIONS
 from .encrypted import check_encrypted
 from .location.buckets import zone_of
-from .multipart import MAX_PART, MAX_TOTAL, MIN_PART, check_part_number
+from .multipart import DEFAULT_CONCURRENT, MAX_PART, MAX_TOTAL, MIN_PART, check_part_number
 from .post import post_form, post_request
 from .writer import S3Upload
 
@@ -189,9 +189,6 @@ APPEND_SIZE: Final = 8 * 1024**2
 SHORT: Final = 1024**3
 """The size in bytes up to which the default parts of an object are equal in any case."""
 
-DEFAULT_CONCURRENT: Final = 4
-"""How many parts of an object, or ranges of a copy, are in flight, unless `concurrent` says otherwise."""
-
 
 @lru_cache(maxsize=64)
 def _part_sizes(chunk: int | None, hint: int | None, *, is_equal: bool) -> oio.PartSizes:
@@ -275,7 +272,7 @@ class S3Accessor(HttpStore[S3Core]):
             return RpWrite(), oio.FailedWriter(self._multipart_writer(upload, DEFAULT_WRITE), error)
 
     def _multipart_writer(self, upload: S3Upload, args: OpWrite) -> oio.MultipartWriter:
-        window: Window[Any] = self._client.runtime.window(args.concurrent or DEFAULT_CONCURRENT)
+        window: Window[Any] = self._client.runtime.window(upload.parts_in_flight)
         return oio.MultipartWriter(upload, self.part_sizes(args), window)
 
     def part_sizes(self, args: OpWrite) -> oio.PartSizes:

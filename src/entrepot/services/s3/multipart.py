@@ -34,6 +34,9 @@ MAX_TOTAL: Final = MAX_PARTS * MAX_PART
 COPY_RANGE: Final = 128 * 1024**2
 """The size of a range in bytes, where an object is copied in ranges."""
 
+DEFAULT_CONCURRENT: Final = 4
+"""How many parts of an object, or ranges of a copy, are in flight, unless `concurrent` says otherwise."""
+
 _MD5: Final = re.compile('"?([0-9a-fA-F]{32})"?')
 
 

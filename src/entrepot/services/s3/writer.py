@@ -9,17 +9,25 @@ may be made again with the same arguments after it failed, also if it had in fac
   a repeated completion then finds no upload, the object is compared with the parts by its etag, and by its checksum;
 - an `abort` of an upload that no longer exists succeeds.
 
+Where parts are sent one at a time and hashed, for their signature or a checksum, the next part is hashed meanwhile, so
+that the connection never waits for a hash. Parts take turns to be hashed and then to be sent, in their order. A part is
+signed when it is sent, since a signature is valid for minutes only. Several parts at a time hash and send beside each
+other by themselves, without one more in memory.
+
 A conflict at the end of an upload spends it: S3 requires a new upload, so that error is not temporary.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Final
 
 from entrepot.errors import ConditionNotMatch, Error, NotFound, Unexpected
 from entrepot.raw import OpStat, OpWrite
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.publication import Publication
-from entrepot.raw.http.transport import Content, Header, content_size
+from entrepot.raw.http.transport import Content, HashedContent, Header, HttpRequest, content_size
 from entrepot.raw.oio import MultipartUpload, Part
+from entrepot.signing.aws import hash_payload
 from entrepot.types import Metadata
 from entrepot.types.records import replace
 
@@ -29,6 +37,9 @@ from .core import S3Core
 from .encrypted import check_encrypted
 from .errors import CONFLICT, NO_SUCH_UPLOAD
 from .headers.checksums import MODE
+from .multipart import DEFAULT_CONCURRENT
+
+_AT_ONCE: Final = nullcontext()
 
 
 class S3Upload(MultipartUpload):
@@ -54,6 +65,19 @@ class S3Upload(MultipartUpload):
         self._is_encrypted = False  # as far as the responses about its parts say
         self._publication = Publication(client, key, args)
         self._publication.is_unsure = may_be_complete
+        self._turn_to_hash: AbstractAsyncContextManager[object] = _AT_ONCE
+        self._turn_to_send: AbstractAsyncContextManager[object] = _AT_ONCE
+
+    @property
+    def parts_in_flight(self) -> int:
+        """How many parts are sent or hashed at the same time."""
+        return 2 if self._hashes_ahead else self._args.concurrent or DEFAULT_CONCURRENT
+
+    @property
+    def _hashes_ahead(self) -> bool:
+        """Whether a part is hashed while the one before is sent."""
+        is_hashed = self._checksum is not None or self._client.hashes_content(self._core.url)
+        return self._args.concurrent == 1 and is_hashed
 
     async def store(self, content: bytes) -> Metadata:
         checksum = None if self._checksum is None else await self._checksum_of(content)
@@ -80,13 +104,20 @@ class S3Upload(MultipartUpload):
         return replace(self._core.describe_stored(headers, len(joined)), content_length=offset + len(joined))
 
     async def initiate(self) -> str:
+        if self._hashes_ahead:
+            self._turn_to_hash, self._turn_to_send = self._client.runtime.limiter(1), self._client.runtime.limiter(1)
         request = multipart.initiate(self._core, self._key, self._args)
         return multipart.upload_id(self._core, *await self._client.call(request))
 
     async def upload_part(self, upload: str, number: int, content: Sequence[bytes | memoryview]) -> Part:
         request = multipart.upload_part(self._core, self._key, upload, number, content)
-        checksum = await self._checksum_of(request.body or b"")
-        headers = await self._client.store(request.with_headers([*request.headers, *self._stated(checksum)]))
+        async with self._turn_to_hash:
+            checksum = await self._checksum_of(request.body or b"")
+            request = request.with_headers([*request.headers, *self._stated(checksum)])
+            if self._hashes_ahead:
+                request = await self._hashed(request)
+        async with self._turn_to_send:
+            headers = await self._client.store(request)
         self._is_encrypted = self._is_encrypted or self._encryption.is_stated(headers)
         is_kept = self._checksum is not None and self._checksum.is_kept
         return multipart.part_of(headers, number, request.size, checksum if is_kept else None)
@@ -121,6 +152,13 @@ class S3Upload(MultipartUpload):
         if content_size(content) > INLINE_HASH_LIMIT:
             return await self._client.runtime.blocking(self._checksum.of, content)
         return self._checksum.of(content)
+
+    async def _hashed(self, request: HttpRequest) -> HttpRequest:
+        """The request with the hash of its content, if its signature needs it and it takes long."""
+        if request.size <= INLINE_HASH_LIMIT or not self._client.hashes_content(request.url):
+            return request
+        sha256 = await self._client.runtime.blocking(hash_payload, request.pieces)
+        return request.with_content(HashedContent(request.pieces, sha256))
 
     def _stated(self, checksum: str | None) -> list[Header]:
         return [] if checksum is None or self._checksum is None else [(self._checksum.header, checksum)]

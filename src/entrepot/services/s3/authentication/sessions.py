@@ -102,6 +102,9 @@ class SessionSigner(RequestSigner):
     async def presign_form(self, request: HttpRequest, form: Form, expires: timedelta) -> PresignedRequest:
         return await self._session.presign_form(request, form, expires)
 
+    def hashes_content(self, url: str) -> bool:
+        return self._session.hashes_content(url)
+
     def explain(self, error: Error, sent: HttpRequest) -> Error:
         return self._signer_of(sent).explain(error, sent)
 

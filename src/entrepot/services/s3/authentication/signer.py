@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from entrepot.errors import Error, PermissionDenied
 from entrepot.raw.http.form import Form
 from entrepot.raw.http.signer import RequestSigner, presigned_headers
-from entrepot.raw.http.transport import Content, HttpRequest
+from entrepot.raw.http.transport import Content, HashedContent, HttpRequest
 from entrepot.raw.runtime import Runtime
 from entrepot.signing.aws import EMPTY_SHA256, TOKEN_HEADER, Credentials, Signer, hash_payload, is_signed_with
 from entrepot.signing.clock import Clock
@@ -66,11 +66,11 @@ class S3Signer(RequestSigner):
         credentials = self._credentials.fresh()
         if credentials is None:
             return None
-        if is_content and self._is_payload_unsigned(request):
+        if is_content and self._leaves_content_out(request.url):
             payload_hash = UNSIGNED_PAYLOAD
         elif request.body is None:
             payload_hash = EMPTY_SHA256
-        elif request.size > INLINE_HASH_LIMIT:
+        elif request.size > INLINE_HASH_LIMIT and not isinstance(request.body, HashedContent):
             return None
         else:
             payload_hash = hash_payload(request.body)
@@ -85,7 +85,7 @@ class S3Signer(RequestSigner):
         return await self._sign(self._credentials, request, payload_hash)
 
     async def sign_content(self, request: HttpRequest) -> HttpRequest:
-        if self._credentials is None or not self._is_payload_unsigned(request):
+        if self._credentials is None or not self._leaves_content_out(request.url):
             return await self.sign(request)
         return await self._sign(self._credentials, request, UNSIGNED_PAYLOAD)
 
@@ -115,6 +115,9 @@ class S3Signer(RequestSigner):
         expires_at = end if credentials.expires_at is None else min(end, credentials.expires_at)
         return PresignedRequest(request.method, request.url, expires_at=expires_at, fields=dict(fields))
 
+    def hashes_content(self, url: str) -> bool:
+        return self._credentials is not None and not self._leaves_content_out(url)
+
     def explain(self, error: Error, sent: HttpRequest) -> Error:
         """Adds where the refused credentials come from, and the end of the key id."""
         used = None if self._credentials is None else self._credentials.held
@@ -127,8 +130,8 @@ class S3Signer(RequestSigner):
         # The time is read last, since hashing takes time
         return self._signer.sign(request, credentials, self._region(), self._clock(), payload_hash)
 
-    def _is_payload_unsigned(self, request: HttpRequest) -> bool:
-        is_over_tls = request.url.startswith("https:")
+    def _leaves_content_out(self, url: str) -> bool:
+        is_over_tls = url.startswith("https:")
         return is_over_tls if self._unsigned_payload is None else self._unsigned_payload
 
     async def _hashed(self, digest: Callable[[Content | None], T], request: HttpRequest) -> T:

@@ -64,5 +64,8 @@ class PrivateKeySigner(RequestSigner):
     async def presign_form(self, request: HttpRequest, form: Form, expires: timedelta) -> PresignedRequest:
         return await self._signer.presign_form(request, form, expires)
 
+    def hashes_content(self, url: str) -> bool:
+        return self._signer.hashes_content(url)
+
     def explain(self, error: Error, sent: HttpRequest) -> Error:
         return self._signer.explain(error, sent)

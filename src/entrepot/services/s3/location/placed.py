@@ -53,5 +53,8 @@ class PlacedSigner(RequestSigner):
         address = self._place.address or await self._place.find()
         return await self._signer.presign_form(self._place.moved(request, address), form, expires)
 
+    def hashes_content(self, url: str) -> bool:
+        return self._signer.hashes_content(url)
+
     def explain(self, error: Error, sent: HttpRequest) -> Error:
         return self._signer.explain(error, sent)
