@@ -57,6 +57,7 @@ def test_standard_input_and_output(here: Path) -> None:
     assert (here / "in").read_bytes() == content
     read = subprocess.run([*COMMAND, "cp", "in", "-"], cwd=here, env=environment(), capture_output=True, check=True)
     assert read.stdout == content
+    assert run("cp", "-", "-", cwd=here, given=b"through") == (0, "through", "")
     assert run("tee", "t1", "t2", cwd=here, given=b"both").out == "both"
     assert ((here / "t1").read_text(), (here / "t2").read_text()) == ("both", "both")
 
@@ -102,6 +103,8 @@ def test_tail_finds_lines_across_its_requests(here: Path, lines: int) -> None:
         (("rm", "d"), 1, "entrepot: rm: d/: this is a directory: delete it with -r"),
         (("ls", "nope"), 3, "entrepot: ls: nope: the file does not exist"),
         (("cat", "no*pe"), 3, "entrepot: cat: no*pe: nothing matches"),
+        (("cat", "x" * 300), 2, f"entrepot: cat: {'x' * 300}: the path is longer"),
+        (("cp", "d/a.txt", "x" * 300), 2, "entrepot: cp: d/a.txt: the path is longer"),
         (("presign", "d/a.txt"), 1, "entrepot: presign: d/a.txt: the service fs has no presign"),
         (("cp", "--no-clobber", "d/a.txt", "d/sub/b c.txt"), 1, "entrepot: cp: d/a.txt: "),
         (("sync", "missing/", "x"), 3, "entrepot: sync: missing/: "),
@@ -397,7 +400,7 @@ def test_a_terminal_shows_progress_and_a_pipe_does_not(here: Path) -> None:
 
 def test_the_bandwidth_limits_local_copies_and_a_file_that_changes_is_not_copied(here: Path) -> None:
     (here / "big").write_bytes(bytes(4 << 20))
-    words = [*COMMAND, "cp", "--bandwidth", "1M", "--chunk", "64k", "big", "copy"]
+    words = [*COMMAND, "cp", "--bandwidth", "1M", "big", "copy"]
     with subprocess.Popen(words, cwd=here, env=environment(), stderr=subprocess.PIPE) as process:
         assert process.stderr
         wait_until(lambda: any(name.startswith(str(here)) for name in _open_files(process.pid)))

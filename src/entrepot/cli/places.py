@@ -18,7 +18,6 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from entrepot import ConfigInvalid, InvalidInput, IsSameFile, Operator
@@ -202,7 +201,7 @@ class Places:
         if wildcard is not None and os.path.lexists(word):  # a file whose name has such a character
             fixed, wildcard = word, None
         directory, _, name = fixed.rpartition("/")
-        if wildcard is None and (name in ("", ".", "..") or _leads_to_directory(word)):
+        if wildcard is None and (name in ("", ".", "..") or leads_to_directory(word)):
             return self._of_directory(word)
         root = directory or ("/" if fixed.startswith("/") else ".")
         shown = word[: len(directory) + 1] if "/" in fixed else ""
@@ -218,7 +217,7 @@ class Places:
     def _of_directory(self, word: str) -> Place:
         """A directory that exists. Below its parent, so that it can itself be deleted or moved, where it is no link."""
         parent, _, name = word.rstrip("/").rpartition("/")
-        if name in ("", ".", "..") or Path(word.rstrip("/")).is_symlink():
+        if name in ("", ".", "..") or os.path.islink(word.rstrip("/")):  # noqa: PTH114
             shown = f"{word.rstrip('/')}/" if word.rstrip("/") else "/"
             shown = "" if shown == "./" else shown
             return Place(self._open_local(word), "/", lambda path: shown + path.removeprefix("/") or ".", is_local=True)
@@ -230,8 +229,9 @@ class Places:
         return self._open_uri(f"fs://{quote(os.path.abspath(directory))}")  # noqa: PTH100 - links stay
 
 
-def _leads_to_directory(word: str) -> bool:
-    return word.endswith("/") or Path(word).is_dir()
+def leads_to_directory(word: str) -> bool:
+    """Whether a word of a local place is written as a directory, or is the path of one."""
+    return word.endswith("/") or os.path.isdir(word)  # noqa: PTH112 - where it cannot be looked up it is none
 
 
 def _of_path(operator: Operator, path: str, name_of: Callable[[str], str]) -> Place:

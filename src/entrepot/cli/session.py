@@ -219,11 +219,14 @@ def _limited(operator: Operator, settings: Settings) -> Operator:
         operator = operator.layer(TimeoutLayer.default())
     if settings.retries:
         operator = operator.layer(RetryLayer(max_times=settings.retries))
-    if settings.bandwidth is not None:
-        if operator.info.scheme == "fs":  # whose own copies are made by this machine, and would have no limit
-            operator = operator.layer(CapabilityOverrideLayer(copy=False))
-        operator = operator.layer(ThrottleLayer(bandwidth=settings.bandwidth))
-    return operator
+    if settings.bandwidth is None:
+        return operator
+    if operator.info.scheme != "fs":
+        return operator.layer(ThrottleLayer(bandwidth=settings.bandwidth))
+    from .reading_limit import ReadingLimitLayer
+
+    without_copy = operator.layer(CapabilityOverrideLayer(copy=False))  # which has no limit, and is made here too
+    return without_copy.layer(ReadingLimitLayer(bandwidth=settings.bandwidth))
 
 
 def _keys(scheme: str) -> frozenset[str]:

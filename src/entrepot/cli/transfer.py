@@ -29,7 +29,7 @@ from entrepot import (
 )
 
 from .output import record_of_metadata
-from .places import Place, check_apart
+from .places import Place, check_apart, leads_to_directory
 from .progress import shown_progress
 from .quantities import SIZE, human_size
 from .selection import described, expanded, tests_of_bounds, with_bounds
@@ -61,6 +61,9 @@ _CONTENT: Final = (
 _CHOOSING: Final = (
     "include", "exclude", "min_size", "max_size", "min_age", "max_age", "size_only", "update",
 )  # fmt: skip
+
+_SHORTEST_PART: Final = 64 * 1024
+_LONGEST_PART: Final = 8 * 1024 * 1024
 
 _COMPARISONS: Final = (("content", "checksum"), ("size", "size_only"), ("update", "update"), ("name", "no_clobber"))
 """How `copy_tree` compares, and the option that asks for it."""
@@ -177,7 +180,7 @@ def check_for_files(options: dict[str, Any], *, has_checksum: bool = False) -> N
 
 def is_existing_directory(place: Place, word: str) -> bool:
     """Whether a target is a directory: it is written as one, or it is a local one that exists."""
-    return place.is_directory or (place.is_local and Path(word).is_dir())
+    return place.is_directory or (place.is_local and leads_to_directory(word))
 
 
 def is_local_file(session: Session, words: tuple[str, ...]) -> bool:
@@ -288,13 +291,21 @@ class Transfer:
                 return False
             if not is_dry:
                 async with shown_progress(self._session, size=metadata.content_length) as progress:
-                    keywords = {**keywords, "source_content_length_hint": metadata.content_length, "progress": progress}
+                    keywords = self._paced(source, target, keywords)
+                    keywords |= {"source_content_length_hint": metadata.content_length, "progress": progress}
                     await self._copy(source, target, keywords, resume=resume)
         except Error as error:
             self._session.fail(source.name, error)
             return False
         self.show(self._word, source.name, target.name, is_dry=is_dry, **record_of_metadata(metadata))
         return True
+
+    def _paced(self, source: Place, target: Place, keywords: dict[str, Any]) -> dict[str, Any]:
+        """The keywords of a copy whose parts are no longer than a limit of the bandwidth allows: each is one read."""
+        bandwidth = self._session.settings.bandwidth
+        if bandwidth is None or not (source.is_local and target.is_local):
+            return dict(keywords)
+        return {"chunk": min(max(bandwidth // 4, _SHORTEST_PART), _LONGEST_PART)} | keywords
 
     async def _copy(self, source: Place, target: Place, keywords: dict[str, Any], *, resume: bool) -> None:
         if resume and target.is_local:
@@ -318,6 +329,7 @@ class Transfer:
         note = partial(self._note, source, target, copied, is_dry=rules.is_dry)
         method = source.operator.sync if "delete" in keywords else source.operator.copy_tree
         options = rules.keywords() | keywords
+        options["copy_options"] = self._paced(source, target, rules.copy_options)
         if "delete" in keywords:
             del options["skip_same"]
         is_filtered = bool(

@@ -15,7 +15,7 @@ from entrepot.cli.places import Place, is_standard
 from entrepot.cli.selection import FOLLOW, expanded
 from entrepot.cli.session import Session
 from entrepot.cli.standard_input import blocks_of_input
-from entrepot.cli.streams import write_object
+from entrepot.cli.streams import write_words
 from entrepot.cli.transfer import (
     Transfer,
     TreeRules,
@@ -71,7 +71,7 @@ async def command(
         await _by_cluster(session, cluster, sources, target, options, is_recursive=is_recursive)
         return
     if is_standard(target):
-        await _to_output(session, sources, is_raw=is_raw)
+        await write_words(session, sources, is_raw=is_raw)
     elif any(map(is_standard, sources)):
         await _from_input(session, sources, session.find(target), keywords)
     elif is_recursive and not is_local_file(session, sources):
@@ -138,15 +138,6 @@ async def _matches(session: Session, word: str, target: Place, rules: TreeRules)
                 await transfer.tree(source, place, rules)
             else:
                 await transfer.file(source, place, rules.copy_options, **how)
-
-
-async def _to_output(session: Session, sources: tuple[str, ...], *, is_raw: bool) -> None:
-    async with aclosing(expanded(session, sources, is_raw=is_raw)) as places:
-        async for source in places:
-            try:
-                await write_object(session.output, source)
-            except Error as error:
-                session.fail(source.name, error)
 
 
 async def _from_input(session: Session, sources: tuple[str, ...], target: Place, keywords: dict[str, Any]) -> None:
