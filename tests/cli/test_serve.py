@@ -363,6 +363,53 @@ def test_uploads_and_deletions(writable):
     assert writable.get("/-/entrepot.js", OURS, "PUT", b"content").status == 405
 
 
+def test_an_upload_without_content_is_an_empty_object(writable):
+    answer = _exchange(writable, "PUT /none HTTP/1.1", "X-Entrepot: 1", "Connection: close")
+    assert answer.startswith(b"HTTP/1.1 201 ")
+    assert (writable.folder / "none").read_bytes() == b""
+    (writable.folder / "none").unlink()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (("X-Entrepot: 1", "Content-Length: 2000000"), b"413"),
+        (("Content-Length: 3",), b"403"),
+        (("X-Entrepot: 1", "Content-Length: 3", "Host: other"), b"400"),
+        (("X-Entrepot: 1", "Content-Length: 0"), b"100"),
+    ],
+)
+def test_a_client_that_waits_with_its_content_is_refused_before_it_sends_any(writable, headers, status):
+    answer = _exchange(writable, "PUT /waits HTTP/1.1", "Expect: 100-continue", *headers)
+    assert answer.split(b" ")[1] == status
+    assert (b"\r\nConnection: close\r\n" in answer) == (status in {b"413", b"403"})
+
+
+def _exchange(server: Served, *lines: str) -> bytes:
+    """Sends the head of a request as it is, and returns what comes first."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+        client.sendall("\r\n".join([*lines, "Host: localhost", "", ""]).encode())
+        return client.recv(65536)
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_record"),
+    [
+        ("application/json", True),
+        ("text/html;q=0.1, Application/JSON; q=0.9", True),
+        ("application/json, text/plain, */*", True),
+        ("text/html, application/json", False),
+        ("application/json;q=0", False),
+        ("application/json;q=x", False),
+        (",;,q=1", False),
+        ("*/*", False),
+    ],
+)
+def test_programs_that_want_json_more_than_a_page_get_it(served, accept, is_record):
+    answer = served.get("/dir/", {"Accept": accept})
+    assert (answer.status, answer.headers["content-type"].startswith("application/json")) == (200, is_record)
+
+
 def test_uploads_that_are_too_large_or_cut_leave_nothing(writable):
     chunks = (bytes(65536) for _ in range(20))
     assert writable.get("/large", OURS, "PUT", bytes((1 << 20) + 1)).status == 413

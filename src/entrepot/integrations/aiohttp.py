@@ -88,7 +88,8 @@ async def store_request(
     headers = dict(ObjectRequest.of(request.method, request.headers.items()).headers)
     async with aclosing(_content(request)) as content:
         first = await anext(content, b"") if "content-encoding" in headers else b""
-        if request.content.total_compressed_bytes is not None:  # aiohttp has decoded it, as it does by default
+        compressed = getattr(request.content, "total_compressed_bytes", None)  # a request without content has none
+        if compressed is not None:  # aiohttp has decoded it, as it does by default
             del headers["content-encoding"]
             headers.pop("content-length", None)
         return await ObjectUpload(operator, path, headers, max_size).store(_following(first, content))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from entrepot import Error, IsADirectory, Metadata, NotADirectory, NotFound, Operator
 from entrepot.cli.output import plain_value
@@ -101,9 +101,26 @@ class Site:
             return await self._guarded(request, handler)
 
         application = web.Application(middlewares=[guarded])
-        application.router.add_route("*", "/{path:.*}", self._answer)
+        application.router.add_route("*", "/{path:.*}", self._answer, expect_handler=self._expected)
         application.on_response_prepare.append(self._harden)
         return application
+
+    async def _expected(self, request: web.Request) -> web.StreamResponse | None:
+        """Answers a request that waits with its content (Expect: 100-continue): a refusal, or that it shall send it."""
+        try:
+            self._rules.access.check(request.method, request.headers)
+            if request.method == "PUT" and (request.content_length or 0) > self._rules.max_upload:
+                raise self._too_large()
+        except Refused as refused:
+            response = _text(refused)
+            response.force_close()  # whether the client sends the content nevertheless is unknown
+            return response
+        if request.headers["Expect"].lower() != "100-continue":
+            raise web.HTTPExpectationFailed
+        if request.version >= HttpVersion11:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # of the response that follows
+        return None
 
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Checks a request, and turns what goes wrong into a response."""
@@ -241,12 +258,15 @@ class Site:
         if isinstance(error, Refused):
             return error
         if isinstance(error, BodyTooLarge):
-            return Refused(413, f"An upload has at most {self._rules.max_upload:,} bytes.")
+            return self._too_large()
         if isinstance(error, BodyIncomplete):
             return Refused(400, "The content is incomplete.")
         if isinstance(error, web.HTTPException):  # of aiohttp, such as 404 for a target that is no path
             return Refused(error.status)
         return Refused(status_of(error) if isinstance(error, Error) else 500)
+
+    def _too_large(self) -> Refused:
+        return Refused(413, f"An upload has at most {self._rules.max_upload:,} bytes.")
 
     async def _harden(self, request: web.Request, response: web.StreamResponse) -> None:
         """Sets the headers that keep content of others harmless, on each response before it is sent."""
@@ -269,8 +289,18 @@ class Site:
 
 def _wants_record(request: web.Request) -> bool:
     """Whether a program asks for JSON. A browser names HTML as well."""
-    accept = request.headers.get("Accept", "")
-    return "application/json" in accept and "text/html" not in accept
+    qualities = dict(map(_quality, request.headers.get("Accept", "").lower().split(",")))
+    return qualities.get("application/json", 0.0) > qualities.get("text/html", 0.0)
+
+
+def _quality(accepted: str) -> tuple[str, float]:
+    """A media type of the header Accept, and how much it is wanted: from 0 to 1."""
+    kind, *parameters = (part.strip() for part in accepted.split(";"))
+    stated = next((text[2:] for text in parameters if text.startswith("q=")), "1")
+    try:
+        return kind, float(stated)
+    except ValueError:
+        return kind, 0.0
 
 
 def _text(refused: Refused) -> web.Response:
