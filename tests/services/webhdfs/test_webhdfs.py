@@ -156,6 +156,32 @@ async def test_a_directory_with_a_comma_takes_content_as_a_whole(op: Operator) -
     assert await op.read("a,b/c") == b"0123456789" * 5
 
 
+async def test_a_root_is_emptied_whatever_abandoned_writes_have_left_in_it(
+    op: Operator, server: FakeHdfs, root: str
+) -> None:
+    for number in range(4):  # more than one batch of a listing, and before other names
+        server.put(f"/{root}/.entrepot-{number:016x}.tmp", b"left")
+    await op.write("a", b"")
+    await op.write("d/e/f", b"")
+    with pytest.raises(IsADirectory):
+        await op.delete("/")
+    await op.delete("/.entrepot-0000000000000000.tmp")  # no such object
+    assert len(server.paths(f"/{root}")) == 6
+    await op.delete("/", recursive=True)
+    assert server.paths(f"/{root}") == []
+    await op.delete("/", recursive=True)
+    await op.delete("/")
+
+
+async def test_a_root_whose_entries_stay_after_their_deletion_is_an_error(
+    op: Operator, through: Callable[[Script], Operator]
+) -> None:
+    await op.write("a", b"")
+    done = whole_response(b'{"boolean": true}', "Content-Type: application/json")
+    with pytest.raises(Unexpected, match="still has"):
+        await through(lambda request: [done] if "op=DELETE&" in request.target else None).delete("/", recursive=True)
+
+
 async def test_an_aborted_write_leaves_nothing(op: Operator, server: FakeHdfs, root: str) -> None:
     with pytest.raises(KeyError):
         async with op.writer("d/a", chunk=10) as writer:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from entrepot.errors import IsADirectory, Unexpected
 from entrepot.raw.file_paths import is_reserved, names_directory
 from entrepot.raw.oio.delete.api import NOT_EMPTY, Delete
+from entrepot.raw.oio.list.page import PageLister
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.raw.ops import OpDelete
 
@@ -66,16 +68,20 @@ async def delete_in_root(cluster: Cluster, listings: Listings, root: str, args: 
         IsADirectory: there are contents, and the deletion is not recursive.
         Unexpected: deleted entries are still there. Temporary.
     """
+    if not args.recursive:
+        await _check_is_empty(listings, root)
+        return
     before = list[str]()
-    while True:
-        page = await listings.page(root, "", None)
-        names = [entry.path.rstrip("/") for entry in page.entries if entry.path != "/"]
-        if not names:
-            return
+    while names := [status.name for status in await listings.first(root)]:  # abandoned temporary files too
         if names == before:
             raise Unexpected("the directory still has the entries that were deleted", is_temporary=True)
         before = names
-        if not args.recursive:
-            raise IsADirectory(NOT_EMPTY)
         for name in names:
             await cluster.ask(cluster.dialect.remove(f"{root.rstrip('/')}/{name}", recursive=True))
+
+
+async def _check_is_empty(listings: Listings, root: str) -> None:
+    lister = PageLister(partial(listings.page, root, ""))
+    while (entries := await lister.next()) is not None:
+        if any(entry.path != "/" for entry in entries):
+            raise IsADirectory(NOT_EMPTY)

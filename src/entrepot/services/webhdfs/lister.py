@@ -44,6 +44,14 @@ class Listings:
         own = [Entry(prefix or "/", Metadata(mode=EntryMode.DIR))] if token is None else []
         return Page([*own, *(_entry(prefix, status) for status in statuses if _is_seen(status))], next_token)
 
+    async def first(self, path: str) -> Sequence[FileStatus]:
+        """What a directory has, as far as one response says it, files that are no entries included."""
+        try:
+            statuses, _ = await self._statuses(path, None)
+        except (NotFound, NotADirectory):
+            return []
+        return [status for status in statuses if status.name]  # without one it is the path itself, a file
+
     async def _statuses(self, path: str, token: str | None) -> tuple[Sequence[FileStatus], str | None]:
         dialect = self._cluster.dialect
         if self._in_batches:
