@@ -542,6 +542,21 @@ async def test_a_directory_that_is_made_and_not_there_is_an_error(through: Calla
     assert caught.value.is_temporary
 
 
+async def test_a_copy_under_a_condition_whose_response_is_lost_is_not_made_again(
+    op: Operator, through: Callable[..., Operator], folder: Path
+) -> None:
+    await op.write("a", b"content")
+    lost = once("COPY", FORWARD, RESET)
+    with pytest.raises(Unexpected) as caught:
+        await through(lost, resilient=True).copy("a", "b", if_not_exists=True)
+    assert caught.value.context["may_have_taken_effect"]
+    assert names(folder) == ["a", "b"]
+    await through(once("COPY", FORWARD, RESET), resilient=True).copy("a", "c")
+    with pytest.raises(ObjectExists):
+        await through(once("COPY", raw_response("412 No", "Content-Length: 0"))).copy("a", "d", if_not_exists=True)
+    assert names(folder) == ["a", "b", "c"]
+
+
 async def test_a_name_below_a_file_leads_nowhere_at_a_server_that_calls_it_a_bad_request(
     op: Operator, through: Callable[..., Operator]
 ) -> None:
