@@ -11,7 +11,16 @@ from typing import Any
 import asyncssh
 import pytest
 
-from entrepot import AlreadyExists, IsADirectory, NotADirectory, NotFound, Operator, StorageFull, Unexpected
+from entrepot import (
+    AlreadyExists,
+    IsADirectory,
+    NotADirectory,
+    NotFound,
+    Operator,
+    StorageFull,
+    Unexpected,
+    Unsupported,
+)
 from entrepot.errors import ContentIncomplete, ObjectExists
 from entrepot.services import Sftp
 
@@ -82,6 +91,20 @@ class Full(Plain):
     fstatvfs = statvfs
 
 
+class Sizeless(Plain):
+    """A server that does not state sizes, which the protocol allows (draft-ietf-secsh-filexfer-02, 5)."""
+
+    def stat(self, path: bytes) -> Any:
+        attributes: Any = asyncssh.SFTPAttrs.from_local(super().stat(path))
+        attributes.size = None
+        return attributes
+
+    def fstat(self, file_obj: object) -> Any:
+        attributes: Any = asyncssh.SFTPAttrs.from_local(super().fstat(file_obj))
+        attributes.size = None
+        return attributes
+
+
 @asynccontextmanager
 async def served(kind: type[Plain], folder: Path, **faults: Callable[..., Any]) -> AsyncIterator[Operator]:
     keys = [asyncssh.generate_private_key("ssh-ed25519") for _ in range(2)]
@@ -116,6 +139,16 @@ async def test_a_full_disk_is_said_to_be_full_by_a_copy_there(tmp_path: Path, mo
 
 def names(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+async def test_a_file_whose_size_is_not_stated_is_not_read_as_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(CONTENT)
+    async with served(Sizeless, tmp_path) as op:
+        for call in (op.read("source"), op.copy("source", "a"), op.write("source", b"more", append=True)):
+            with pytest.raises(Unsupported, match="size"):
+                await call
+        assert (await op.stat("source")).content_length is None
+    assert names(tmp_path) == {"source"}
 
 
 async def test_new_files_are_whole_and_none_is_replaced(tmp_path: Path) -> None:

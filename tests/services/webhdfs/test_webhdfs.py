@@ -390,6 +390,7 @@ def test_responses_are_read_as_the_description_has_them() -> None:
         (parse_status, b'{"FileStatus": []}', Unexpected),
         (parse_status, b'{"FileStatus": {"length": -1}}', Unexpected),
         (parse_status, b'{"FileStatus": {"pathSuffix": 7}}', Unexpected),
+        (parse_status, b'{"FileStatus": {"type": "FILE"}}', Unexpected),
         (parse_statuses, b'{"FileStatuses": {"FileStatus": {}}}', Unexpected),
         (parse_statuses, b'{"FileStatuses": {"FileStatus": ["a"]}}', Unexpected),
         (parse_batch, b'{"DirectoryListing": {"partialListing": {}}}', Unexpected),

@@ -13,7 +13,7 @@ from entrepot.raw.oio.windowed import gather
 from .errors import UnexplainedFailure
 from .publish import PERMISSIONS, why_full, write_block
 from .reader import IN_FLIGHT, close_quietly, open_regular, read_once
-from .session import SftpSession
+from .session import SftpSession, size_of
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
@@ -32,7 +32,7 @@ async def copy_content(runtime: Runtime, source: bytes, session: SftpSession, ta
     """
     metadata, file = await open_regular(session, source)
     try:
-        size = metadata.content_length or 0
+        size = size_of(metadata)
         permissions = (await session.request(file.stat())).permissions
         if session.client.supports_remote_copy:
             await _copy_there(session, file, target, size)

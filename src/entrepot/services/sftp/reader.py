@@ -18,7 +18,7 @@ from entrepot.raw.oio.windowed import gather
 from entrepot.raw.pool import BodySession
 from entrepot.types import Metadata
 
-from .session import SftpSession, metadata_of
+from .session import SftpSession, metadata_of, size_of
 
 if TYPE_CHECKING:
     from entrepot.raw.pool import Pool
@@ -154,7 +154,7 @@ class SftpReader(oio.Read):
             raise ConditionNotMatch("the object changed during the read")
         if first is None:
             check_conditions(metadata, self._args)
-            self._start, self._end = self._args.range.resolve(metadata.content_length or 0)
+            self._start, self._end = self._args.range.resolve(size_of(metadata))
             self._response.metadata = metadata
 
     async def _release(self) -> None:

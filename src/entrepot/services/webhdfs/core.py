@@ -298,7 +298,8 @@ def _statuses(document: Mapping[str, Any]) -> list[FileStatus]:
 def _status(stated: Any) -> FileStatus:
     if not isinstance(stated, dict):
         raise _malformed()
-    name, kind, length = stated.get("pathSuffix", ""), stated.get("type"), stated.get("length", 0)
+    name, kind = stated.get("pathSuffix", ""), stated.get("type")
+    length = stated.get("length") if kind == "FILE" else stated.get("length", 0)
     if not isinstance(name, str) or not isinstance(length, int) or length < 0:
         raise _malformed()
     number = stated.get("fileId")
