@@ -489,6 +489,9 @@ def test_moves_and_deletions(fs: EntrepotFileSystem) -> None:
     for target in ("y/new", "y/e", "y/"):  # the move would end with the deletion of what it has moved
         with pytest.raises(ValueError, match="into itself"):
             fs.mv("y", target, recursive=True)
+    for pattern in ("*", "y/*", "**", "[xy]"):
+        with pytest.raises(ValueError, match="moved into"):
+            fs.mv(pattern, "y/new/", recursive=True)
     assert fs.find("") == ["x", "y/e/b"]
     with pytest.raises(IsADirectoryError):
         fs.rm("y")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -13,7 +14,7 @@ from typing import Any, Final
 from fsspec.asyn import AsyncFileSystem, _run_coros_in_chunks, get_loop, sync
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.core import get_compression
-from fsspec.utils import isfilelike, stringify_path
+from fsspec.utils import glob_translate, isfilelike, stringify_path
 
 from entrepot import (
     Entry,
@@ -300,8 +301,8 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             if sync(self.loop, self._is_rename, path1, path2):
                 sync(self.loop, self._mv_file, path1, path2)
                 return
-            if path1 != path2 and not has_magic(path1) and sync(self.loop, self._isdir, path1):
-                check_may_move(self._strip_protocol(path1), self._strip_protocol(path2))
+            if path1 != path2:
+                sync(self.loop, self._check_may_move, path1, path2, recursive)
         super().mv(path1, path2, recursive=recursive, maxdepth=maxdepth, **kwargs)
 
     async def _is_rename(self, path1: str, path2: str) -> bool:
@@ -309,6 +310,22 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         if has_magic(path1) or path2.endswith("/") or self._strip_protocol(path1) == self._strip_protocol(path2):
             return False
         return await self._isfile(path1) and not await self._isdir(path2)
+
+    async def _check_may_move(self, path1: str, path2: str, recursive: bool) -> None:
+        """Checks that the deletion of the source, which ends a move, deletes nothing that was moved.
+
+        Raises:
+            InvalidInput: the target is in a directory that is moved, or that the pattern may mean.
+        """
+        source, target = self._strip_protocol(path1), self._strip_protocol(path2)
+        if not has_magic(path1):
+            if await self._isdir(path1):
+                check_may_move(source, target)
+        elif recursive:
+            matches = re.compile(glob_translate(source)).match
+            names = target.split("/")
+            if any(matches("/".join(names[:count])) for count in range(1, len(names) + 1)):
+                raise InvalidInput("the pattern means the directory that it is moved into, too", path=path1)
 
     async def _rm_file(self, path: str, **kwargs: Any) -> None:
         located = self.located(path)
