@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 import socket
 import sys
@@ -89,6 +90,8 @@ def vsftpd(folder: Path) -> Iterator[FtpServer]:
         ServerFailed: it is not installed (`apt-get install vsftpd`) or did not start.
     """
     binary = program("vsftpd", "apt-get install vsftpd", "/usr/sbin")
+    if os.geteuid() != 0:
+        raise NotInstalled("vsftpd cannot be started by an ordinary user: it changes its root")
     folder.mkdir(parents=True, exist_ok=True)
     [port] = free_ports(1)
     with own_folder() as served:

@@ -43,7 +43,7 @@ class ServerFailed(RuntimeError):
 
 
 class NotInstalled(ServerFailed):
-    """The program of a server is not on this machine. The message has the command that installs it."""
+    """The program of a server is not on this machine, or cannot be run by this user. The message says what to do."""
 
 
 @contextmanager
