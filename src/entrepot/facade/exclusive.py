@@ -119,15 +119,25 @@ class Exclusive:
             self._with_call(error, method)
             raise
 
-    async def each(self, call_next: Callable[[], Awaitable[T | None]]) -> AsyncGenerator[T, None]:
+    async def each(
+        self, call_next: Callable[[], Awaitable[T | None]], take_ready: Callable[[], T | None] | None = None
+    ) -> AsyncGenerator[T, None]:
         """Yields the results of a method until it returns None.
 
         When the loop is left, the resource is released, unless another call has used the object since the last item.
+
+        Arguments:
+            call_next: the method.
+            take_ready: returns what the method would return, if it need not wait for it; else None. It saves the
+                coroutine.
         """
         last_use = self.uses + 1
         self.loops += 1
         try:
-            while (item := await call_next()) is not None:
+            while True:
+                item = None if take_ready is None else take_ready()
+                if item is None and (item := await call_next()) is None:
+                    break
                 yield item
                 last_use = self.uses + 1
         finally:

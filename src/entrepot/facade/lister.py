@@ -36,10 +36,7 @@ class Lister(Opened, ByAsyncFor):
 
     async def next(self) -> Entry | None:
         """Returns the next entry; None means the end."""
-        if self._taken < len(self._page) and self._calls.is_free:  # most entries are in the page: no need for a call
-            self._calls.uses += 1
-            return self._take_entry()
-        return await self._calls.use("next", self._next_entry)
+        return self._take_ready() or await self._calls.use("next", self._next_entry)
 
     async def next_page(self) -> Sequence[Entry] | None:
         """Returns the rest of the current page, or else the next page, never empty; None means the end."""
@@ -52,10 +49,17 @@ class Lister(Opened, ByAsyncFor):
 
     def __aiter__(self) -> AsyncIterator[Entry]:
         """Yields the entries from the position on. The lister can still be used after the loop is left."""
-        return self._calls.each(self.next)
+        return self._calls.each(self.next, self._take_ready)
 
     def __repr__(self) -> str:
         return f"<{self._calls!r}>"
+
+    def _take_ready(self) -> Entry | None:
+        """The next entry if the page has it, as most are, and a call is allowed now."""
+        if self._taken == len(self._page) or not self._calls.is_free:
+            return None
+        self._calls.uses += 1
+        return self._take_entry()
 
     async def _next_entry(self) -> Entry | None:
         if self._taken == len(self._page) and not await self._turn_page():

@@ -22,6 +22,8 @@ import os
 import stat
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
+from operator import methodcaller
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -31,12 +33,12 @@ from entrepot.raw.file_paths import is_reserved
 from entrepot.raw.log import WARNING, log
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.raw.os_errors import meaning_of, translate_os_errors
-from entrepot.raw.temporary_names import is_temporary_name
+from entrepot.raw.temporary_names import PREFIX, is_temporary_name
 from entrepot.types import Entry, EntryMode, Metadata
 
-from .kernel.attributes import may_misstate_size, metadata_of, unless_stored
+from .kernel.attributes import may_misstate_size, metadata_of, metadata_of_regular, unless_stored
 from .kernel.beneath import describe_beneath, open_beneath, open_root
-from .kernel.describe import describe
+from .kernel.describe import describe, handles_of
 from .kernel.descriptor import Descriptor
 from .kernel.temporary import remove_abandoned
 
@@ -46,9 +48,10 @@ if TYPE_CHECKING:
 _DIRECTORY: Final = EntryMode.DIR
 _READ: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK
 _STEP: Final = 256
-"""Entries between two checks whether the walk was closed."""
+"""Names that are looked at together, and entries between two checks whether the walk was closed."""
 _OPEN_LEVELS: Final = 32
 """Levels whose directories stay open. A deeper directory is read as a whole, and closed."""
+_attributes_of: Final = methodcaller("stat", follow_symlinks=False)
 _CLOSED_TO_US: Final = frozenset({errno.EACCES, errno.EPERM, errno.EXDEV, errno.ENAMETOOLONG})
 
 
@@ -205,7 +208,7 @@ class _Level:
         self.prefix = prefix
         self.left_out = 0
         self.is_over = False
-        self._pending: os.DirEntry[str] | None = None
+        self._pending = deque[os.DirEntry[str]]()
         self._failure: OSError | None = None
         self._inner: str | None = None
         self._read: deque[tuple[Entry, str | None]] | None = None
@@ -266,32 +269,72 @@ class _Level:
         return None
 
     def _scan(self, entries: list[Entry], size: int) -> str | None:
-        """Adds entries from the open directory, as `take` does. One loop, since it runs for each name."""
+        """Adds entries from the open directory, as `take` does."""
+        while len(entries) < size:
+            if not (self._pending or self._read_names(min(size - len(entries), _STEP))):
+                self.is_over = True
+                break
+            inner = self._take_pending(entries)
+            if inner is not None:
+                return inner
+        return None
+
+    def _read_names(self, most: int) -> bool:
+        """Reads at most so many names into `_pending`, and none after one that is not a regular file.
+
+        Returns:
+            Whether there were any.
+        """
         if self._failure is not None:
             raise self._failure
-        names, entry_of, append, directory = self._names, self._entry_of, entries.append, self._directory.number
-        room = size - len(entries)
+        pending = self._pending
         try:
-            while room > 0:
-                raw = self._pending or next(names, None)
-                if raw is None:
-                    self.is_over = True
+            for raw in islice(self._names, most):
+                pending.append(raw)
+                if not _is_file(raw):
                     break
-                self._pending = raw  # kept, so that an entry whose attributes cannot be read is tried again
-                entry = entry_of(raw, directory)
-                self._pending = None
-                if entry is not None:
-                    append(entry)
-                    room -= 1
-                    if self._inner is not None:
-                        return self._inner
-        except OSError as error:
-            if (
-                self._pending is None
-            ):  # the iterator has ended with the error, and would report the end of the directory
-                self._failure = error
-            raise
+        except OSError as error:  # the iterator has ended with it, and would report the end of the directory
+            self._failure = error
+            if not pending:
+                raise
+        return bool(pending)
+
+    def _take_pending(self, entries: list[Entry]) -> str | None:
+        """Adds the entries of the pending names, as `take` does. After an error the rest is still pending."""
+        pending, directory = self._pending, self._directory.number
+        files = self._files()
+        entries += files
+        for _ in files:
+            pending.popleft()
+        while pending:
+            entry = self._entry_of(pending[0], directory)
+            pending.popleft()
+            if entry is not None:
+                entries.append(entry)
+                if self._inner is not None:
+                    return self._inner
         return None
+
+    def _files(self) -> Sequence[Entry]:
+        """The entries of the regular files before any other pending name.
+
+        Files are looked at together, by few calls of C code, which takes two thirds of the time of `_entry_of`. Where
+        one of them cannot be, there are none, and `_entry_of` finds the cause.
+        """
+        names = [raw.name for raw in self._pending]
+        together = "".join(names)
+        if not (together.isascii() and together.isprintable()) or PREFIX in together:
+            return ()
+        try:
+            attributes = list(map(_attributes_of, self._pending))
+        except OSError:
+            return ()
+        kinds = [stat.S_IFMT(each.st_mode) for each in attributes]
+        if kinds.count(stat.S_IFREG) < len(kinds):
+            del attributes[next(index for index, kind in enumerate(kinds) if kind != stat.S_IFREG) :]
+        described = zip(names, attributes, handles_of(self._directory.number, names, attributes), strict=False)
+        prefix, of, describe_file = self.prefix, self._of, metadata_of_regular
+        return [Entry(prefix + name, of(each, describe_file(each, handle))) for name, each, handle in described]
 
     def _entry_of(self, raw: os.DirEntry[str], directory: int) -> Entry | None:
         """The entry of a name in the open directory; None if it is left out.
@@ -320,7 +363,7 @@ class _Level:
         return Entry(f"{path}/" if metadata.mode is _DIRECTORY else path, metadata)
 
     def _of(self, attributes: os.stat_result, metadata: Metadata) -> Metadata:
-        if may_misstate_size(attributes) and metadata.is_file:
+        if not attributes.st_blocks and may_misstate_size(attributes) and metadata.is_file:
             return unless_stored(metadata, self._file_system())
         return metadata
 
@@ -347,6 +390,13 @@ def _open(root: str, relative: str, flags: int) -> Descriptor:
         raise NotADirectory("the root is not a directory") from None
     with opened as directory:
         return open_beneath(directory, relative, flags)
+
+
+def _is_file(raw: os.DirEntry[str]) -> bool:
+    try:
+        return raw.is_file(follow_symlinks=False)
+    except OSError:  # which looking at it raises again
+        return False
 
 
 def _can_be_in_a_path(name: str) -> bool:

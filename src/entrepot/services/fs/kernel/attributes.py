@@ -1,4 +1,9 @@
-"""Metadata from the attributes of a file (inode(7)), pure."""
+"""Metadata from the attributes of a file (inode(7)), pure.
+
+An etag differs for every content of every file. A file that is renamed over another has another inode. Any change of a
+file sets its time of last change (ctime), which no program can set back, unlike the time of last modification. The
+number of an inode is soon given to another file; its handle is not.
+"""
 
 import os
 import stat
@@ -40,7 +45,9 @@ def metadata_of(attributes: os.stat_result, handle: str | None = None) -> Metada
 
 def metadata_of_regular(attributes: os.stat_result, handle: str | None) -> Metadata:
     """`metadata_of` for a regular file, with less calls: a listing makes it for each name."""
-    return _new_metadata(Metadata, _FILE, attributes.st_size, _etag(attributes, handle), _time(attributes.st_mtime_ns))
+    size = attributes.st_size
+    etag = _etag(attributes) if handle is None else f'"{handle}-{size:x}-{attributes.st_ctime_ns:x}"'
+    return _new_metadata(Metadata, _FILE, size, etag, _time(attributes.st_mtime_ns))
 
 
 def may_misstate_size(attributes: os.stat_result) -> bool:
@@ -71,18 +78,15 @@ def check_is_regular(attributes: os.stat_result) -> None:
     raise Unsupported(f"only regular files can be read and written, and this is {special}")
 
 
-def _etag(attributes: os.stat_result, handle: str | None) -> str:
-    """Returns the etag, which differs for every content of every file.
+def _etag(attributes: os.stat_result) -> str:
+    """Returns the etag of a file without a handle.
 
-    A file that is renamed over another has another inode. Any change of a file sets its time of last change (ctime),
-    which no program can set back, unlike the time of last modification. The number of an inode is soon
-    given to another file; its handle is not. Without a handle the etag is weak until the clock that stamps files
-    has advanced: then no other file can get the same number and time.
+    It is weak until the clock that stamps files has advanced: then no other file can get the same inode number and
+    time of last change.
     """
     changed = attributes.st_ctime_ns
-    identity = f"{attributes.st_ino:x}" if handle is None else handle
-    etag = f'"{identity}-{attributes.st_size:x}-{changed:x}"'
-    return etag if handle is not None or time.time_ns() - changed > _LONGEST_TICK else f"W/{etag}"
+    etag = f'"{attributes.st_ino:x}-{attributes.st_size:x}-{changed:x}"'
+    return etag if time.time_ns() - changed > _LONGEST_TICK else f"W/{etag}"
 
 
 def _time(nanoseconds: int) -> datetime | None:

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
@@ -25,6 +25,25 @@ def describe(attributes: os.stat_result, directory: int, name: str = "") -> Meta
     if not stat.S_ISREG(attributes.st_mode):
         return metadata_of(attributes)
     return metadata_of_regular(attributes, _handle_at()(directory, name, attributes.st_ino))
+
+
+def handles_of(directory: int, names: Sequence[str], attributes: Sequence[os.stat_result]) -> list[str | None]:
+    """The handle of each of some regular files in an open directory, for `metadata_of_regular`.
+
+    Arguments:
+        directory: the open directory.
+        names: the names in it, ASCII, at most 256.
+        attributes: their attributes; a name without any is left out.
+    """
+    return _handles_at()(directory, names, [each.st_ino for each in attributes])
+
+
+@cache
+def _handles_at() -> Callable[[int, Sequence[str], Sequence[int]], list[str | None]]:
+    """`handles.handles_at`, imported on use for the same reason as `handle_at`."""
+    from .handles import handles_at
+
+    return handles_at
 
 
 @cache

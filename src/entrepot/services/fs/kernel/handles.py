@@ -15,6 +15,8 @@ Importing this module loads ctypes, so it is imported on use.
 import ctypes
 import os
 import threading
+from collections.abc import Sequence
+from itertools import repeat
 from struct import Struct
 from typing import Any, Final
 
@@ -28,9 +30,14 @@ _HEADER: Final = 8
 _LARGEST: Final = 128
 _LOW: Final = 0xFFFFFFFF
 _low_number: Final = Struct("=I").pack
+AT_ONCE: Final = 256
+"""The most handles that `handles_at` asks for."""
 
 _Handle: Final[Any] = ctypes.c_uint32 * ((_HEADER + _LARGEST) // 4)
 """A `struct file_handle`: the length, the type, and the content."""
+_Handles: Final[Any] = _Handle * AT_ONCE
+_empty: Final = bytes(_Handles(*repeat((_LARGEST,), AT_ONCE)))
+_parts_of_each: Final = Struct(f"=II{_LARGEST}s").iter_unpack
 _mount: Final = ctypes.byref(ctypes.c_int())
 """The kernel writes the number of the mount here; it is not read."""
 
@@ -43,6 +50,17 @@ class _OfThread(threading.local):
 
 
 _of_thread: Final = _OfThread()
+
+
+class _ManyOfThread(threading.local):
+    """Buffers for the handles of many files, for each thread."""
+
+    def __init__(self) -> None:
+        self.handles = _Handles()
+        self.each = [ctypes.byref(self.handles, ctypes.sizeof(_Handle) * index) for index in range(AT_ONCE)]
+
+
+_many_of_thread: Final = _ManyOfThread()
 
 
 def _no_call(*_: Any) -> int:
@@ -71,11 +89,38 @@ def handle_at(directory: int, name: str, inode: int) -> str | None:
     handle[0] = _LARGEST
     if _call(directory, encoded, handle, _mount, _AT_EMPTY_PATH) and not _is_of_overlay(directory, encoded, handle):
         return None
-    content = bytes(handle)[_HEADER : _HEADER + handle[0]]
-    return content.hex() if _low_number(inode & _LOW) in content else None
+    return _accepted(bytes(handle)[_HEADER : _HEADER + handle[0]], inode)
 
 
 def _is_of_overlay(directory: int, name: bytes, handle: Any) -> bool:
     """Calls again with AT_HANDLE_FID, as an overlay requires. Returns whether the file is on one and has a handle."""
     handle[0] = _LARGEST
     return not _call(directory, name, handle, _mount, _FID) and handle[1] == _OVERLAY
+
+
+def handles_at(directory: int, names: Sequence[str], inodes: Sequence[int]) -> list[str | None]:
+    """What `handle_at` returns for each of some files in a directory, in three quarters of the time.
+
+    Arguments:
+        directory: the open directory.
+        names: the names in it, ASCII, at most `AT_ONCE`.
+        inodes: their inode numbers; a name without one is left out.
+    """
+    if not inodes:
+        return []
+    many, encoded = _many_of_thread, [name.encode() for name in names[: len(inodes)]]
+    is_usual = not _call(directory, encoded[0], many.each[0], _mount, _AT_EMPTY_PATH)
+    ctypes.memmove(many.handles, _empty, len(_empty))
+    flags = _AT_EMPTY_PATH if is_usual else _FID  # a directory of an overlay has only files of the overlay
+    failures = list(map(_call, repeat(directory), encoded, many.each, repeat(_mount), repeat(flags)))
+    made = zip(failures, _parts_of_each(many.handles), inodes, names, strict=False)
+    return [
+        handle_at(directory, name, inode)
+        if failed or not (is_usual or kind == _OVERLAY)
+        else _accepted(content[:length], inode)
+        for failed, (length, kind, content), inode, name in made
+    ]
+
+
+def _accepted(content: bytes, inode: int) -> str | None:
+    return content.hex() if _low_number(inode & _LOW) in content else None
