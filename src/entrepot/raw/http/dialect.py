@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from entrepot.errors import Error, Unsupported
 from entrepot.raw.oio import Page
-from entrepot.raw.ops import OpDelete, OpList, OpRead, OpStat, OpWrite
+from entrepot.raw.ops import DEFAULT_STAT, OpDelete, OpList, OpRead, OpStat, OpWrite
 from entrepot.types import Metadata
 
 from .conditions import check_honoured
@@ -113,7 +113,8 @@ class Dialect:
             ConditionNotMatch: the response is of another version, or a condition does not hold.
         """
         metadata = self.describe(headers, **overrides)
-        check_honoured(metadata, args)
+        if args is not DEFAULT_STAT:
+            check_honoured(metadata, args)
         return metadata
 
     def describe_found(self, headers: HttpHeaders, content: bytes, args: OpStat, **overrides: Any) -> Metadata:

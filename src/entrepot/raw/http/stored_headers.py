@@ -89,9 +89,9 @@ class StoredHeaders:
     def user_metadata(self, headers: HttpHeaders) -> dict[str, str]:
         """The user metadata in the headers of a response."""
         prefix = self.user_prefix
-        names = [name for name in headers if name.startswith(prefix)]
-        if not names:  # as of most objects
+        if prefix not in "\n".join(headers):  # most objects have none
             return {}
+        names = [name for name in headers if name.startswith(prefix)]
         found = {name.removeprefix(prefix): header_text(headers, name) or "" for name in names}
         return {name: decode_words(value) for name, value in found.items()} if self.has_encoded_words else found
 

@@ -192,7 +192,8 @@ class S3Core(Dialect):
         return parse_metadata(headers, version=stated_version(headers), **overrides)
 
     def describe_requested(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:
-        check_version(header_text(headers, VERSION), args)
+        if args.version is not None:
+            check_version(header_text(headers, VERSION), args)
         return Dialect.describe_requested(self, headers, args, **overrides)
 
     def describe_stored(self, headers: HttpHeaders, size: int) -> Metadata:
