@@ -38,8 +38,9 @@ from entrepot.raw.http.wire.framing import MalformedResponse
 from entrepot.raw.http.wire.sockets import readability, receive, reset_at_close, unacknowledged
 
 from .breaks import GIVEN_UP, LOST, RESET, Break, of_end, of_malformed
-from .direct import DirectSocket, is_possible
+from .direct import Direct, DirectSocket, is_possible
 from .stream import ResponseStream
+from .tls_channel import TlsChannel
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -90,12 +91,13 @@ class Connection(asyncio.BufferedProtocol):
     """
 
     __slots__ = (
+        "_channel",
         "_closed",
         "_drained",
         "_handed",
+        "_has_tls_of_loop",
         "_is_lost",
         "_is_paused",
-        "_is_tls",
         "_is_writing_paused",
         "_owner",
         "_poll",
@@ -123,8 +125,9 @@ class Connection(asyncio.BufferedProtocol):
         self._closed: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._send_error: OSError | None = None
+        self._channel: TlsChannel | None = None
         self._handed = self._taken = 0
-        self._is_lost = self._is_paused = self._is_tls = self._is_writing_paused = False
+        self._has_tls_of_loop = self._is_lost = self._is_paused = self._is_writing_paused = False
         self._wire = None
         self.active_at = 0.0
         self.has_served = False
@@ -136,7 +139,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = transport
-        self._is_tls = transport.get_extra_info("ssl_object") is not None
+        self._channel = transport if isinstance(transport, TlsChannel) else None
+        self._has_tls_of_loop = transport.get_extra_info("ssl_object") is not None
         self._owner.note_made(self)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
@@ -234,10 +238,10 @@ class Connection(asyncio.BufferedProtocol):
     def _note_end(self, stream: ResponseStream, *, is_full: bool) -> None:
         """Gives the connection back after a response.
 
-        If the buffer is full, TLS may hold bytes past the end. The event loop hands them over in its next turn, and
-        another request must not get them.
+        If the buffer is full, TLS may hold bytes past the end. A channel of our own hands them over before anything
+        else happens, the event loop in its next turn, and another request must not get them.
         """
-        if is_full and self._is_tls:
+        if is_full and self._has_tls_of_loop:
             self._owner.loop.call_soon(self._finish, stream)
         else:
             self._finish(stream)
@@ -246,9 +250,11 @@ class Connection(asyncio.BufferedProtocol):
         """Receives the bytes that arrived before the connection broke.
 
         A server that refuses content responds and then breaks the connection. The event loop stops receiving when
-        sending fails. With TLS these bytes are lost.
+        sending fails. With its TLS these bytes are lost.
         """
-        if self._is_tls:
+        if self._channel is not None:
+            self._channel.receive_rest()
+        if self._channel is not None or self._has_tls_of_loop:
             return
         with suppress(OSError):
             while (stream := self._stream) is not None and (data := receive(self._descriptor())):
@@ -326,20 +332,22 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def can_send_directly(self) -> bool:
         """Whether content can be sent by `direct_socket` now."""
-        if self._is_tls or self._wire.is_closing() or not is_possible(self._owner.loop):
+        if self._wire.is_closing() or self._wire.get_write_buffer_size():
             return False
-        return not self._wire.get_write_buffer_size()
+        return self._channel is not None or (not self._has_tls_of_loop and is_possible(self._owner.loop))
 
-    def direct_socket(self) -> DirectSocket:
-        """A second descriptor of the socket, to send content without a copy.
+    def direct_socket(self) -> Direct:
+        """What sends content without a copy: a second descriptor of the socket, or the channel with TLS.
 
         Raises:
             OSError: the connection is closed, or there are too many open files.
         """
         self._check_open()
+        if self._channel is not None:
+            return self._channel
         return DirectSocket(self._owner.loop, self._wire.get_extra_info("socket"))
 
-    def send(self, direct: DirectSocket, batch: "Sequence[memoryview]") -> int:
+    def send(self, direct: Direct, batch: "Sequence[memoryview]") -> int:
         """Sends as many bytes of content as the system takes now. Returns their number.
 
         Raises:
@@ -350,7 +358,7 @@ class Connection(asyncio.BufferedProtocol):
         self._handed += sent
         return sent
 
-    async def writable(self, direct: DirectSocket) -> None:
+    async def writable(self, direct: Direct) -> None:
         """Waits until the system takes more, or the connection has ended."""
         self._drained = self._owner.loop.create_future()
         direct.call_when_writable(self._wake_sender)
@@ -446,18 +454,27 @@ class Connection(asyncio.BufferedProtocol):
     def is_usable(self) -> bool:
         """Whether an idle connection can serve another request.
 
-        According to its socket the server has neither closed it nor sent anything: the event loop may be late.
+        According to its socket the server has neither closed it nor sent anything: the event loop may be late. Messages
+        of TLS itself, such as session tickets, do not count, except with the TLS of the event loop.
         """
         if self._wire.is_closing():
             return False
-        poll = self._poll
-        if poll is None:
-            poll = self._poll = readability(self._descriptor())
-        return poll is None or not poll.poll(0)
+        if not self._is_readable():
+            return True
+        if self._channel is None:
+            return False
+        self._channel.receive()  # bytes and the end close it
+        return not self._wire.is_closing()
 
     def has_news(self) -> bool:
         """Whether the socket received bytes, or the end, that the event loop has not seen yet."""
-        return not self._wire.is_closing() and not self.is_usable()
+        return not self._wire.is_closing() and self._is_readable()
+
+    def _is_readable(self) -> bool:
+        poll = self._poll
+        if poll is None:
+            poll = self._poll = readability(self._descriptor())
+        return poll is not None and bool(poll.poll(0))
 
     def check(self, now: float) -> None:
         """Ends the exchange if the server has been silent for too long."""

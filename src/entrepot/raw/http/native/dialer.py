@@ -1,6 +1,12 @@
-"""How a connection is made: names, sockets, proxies and TLS."""
+"""How a connection is made: names, sockets, proxies and TLS.
+
+Theory of operation. A connection is a transport of the event loop, or with TLS a channel of our own (`tls_channel`).
+TLS is left to the event loop where a channel is not possible, and through a tunnel, whose connection belongs to the
+loop already and may have TLS itself. The protocol of a connection does not care which it has.
+"""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,12 +14,13 @@ from typing import TypeVar
 from entrepot.raw.http import failures
 from entrepot.raw.http.endpoint import DEFAULT_PORTS, Endpoint
 from entrepot.raw.http.failures import Failure, reason_of
-from entrepot.raw.http.origin import Origin
+from entrepot.raw.http.origin import Address, Origin
 from entrepot.raw.http.tls import Tls
 
 from .connection import Connection
 from .names import Names
 from .sockets import connected_socket
+from .tls_channel import TlsChannel, is_possible
 from .tunnel import Tunnel
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -59,12 +66,12 @@ class Dialer:
     async def _connect(self, origin: Origin, make: Callable[[], Connection]) -> Connection:
         address, proxy = origin.address, origin.proxy
         if proxy is None:
-            return await self._open(
-                make, address.host, address.port, is_tls=origin.is_tls, refused=failures.NO_CONNECTION
-            )
+            return await self._open(make, address, is_tls=origin.is_tls, refused=failures.NO_CONNECTION)
+        is_tls = proxy.scheme == "https"
         if not origin.is_tls:
-            return await self._open_proxy(make, proxy)
-        tunnel = await self._open_proxy(Tunnel, proxy)
+            return await self._open(make, proxy, is_tls=is_tls, refused=failures.NO_PROXY_CONNECTION)
+        context = await self._context() if is_tls else None
+        tunnel = await self._open_by_loop(Tunnel, proxy, context, failures.NO_PROXY_CONNECTION)
         try:
             await tunnel.connect(origin)
             return await self._start_tls(tunnel.transport, make(), address.host)
@@ -72,28 +79,49 @@ class Dialer:
             tunnel.transport.abort()
             raise
 
-    async def _open_proxy(self, make: Callable[[], P], proxy: Endpoint) -> P:
-        port = proxy.port or DEFAULT_PORTS[proxy.scheme]
-        return await self._open(
-            make, proxy.host, port, is_tls=proxy.scheme == "https", refused=failures.NO_PROXY_CONNECTION
-        )
-
-    async def _open(self, make: Callable[[], P], host: str, port: int, *, is_tls: bool, refused: Failure) -> P:
-        """A connection to a server, with the protocol that `make` makes."""
+    async def _open(
+        self, make: Callable[[], Connection], server: Address | Endpoint, *, is_tls: bool, refused: Failure
+    ) -> Connection:
+        """A connection to a server or proxy."""
         context = await self._context() if is_tls else None
+        if context is None or not is_possible(self._loop, context):
+            return await self._open_by_loop(make, server, context, refused)
+        connected = await self._connected(server, refused)
         try:
-            addresses = await self._names.addresses(host, port)
+            channel = TlsChannel(self._loop, connected, context, _name(server))
+            await channel.shake_hands()
         except OSError as error:
-            failure = failures.NAME_UNKNOWN if refused is failures.NO_CONNECTION else refused
-            raise failure.error(reason_of(error)) from None
+            raise _failure(error, refused).error(reason_of(error)) from None
+        finally:
+            connected.close()  # unless it belongs to the channel
+        connection = make()
+        channel.start(connection)
+        return connection
+
+    async def _open_by_loop(
+        self, make: Callable[[], P], server: Address | Endpoint, context: ssl.SSLContext | None, refused: Failure
+    ) -> P:
+        """The same by a transport of the event loop."""
+        connected = await self._connected(server, refused)
         try:
-            connected = await connected_socket(self._loop, addresses)
             _, protocol = await self._loop.create_connection(
-                make, sock=connected, ssl=context, server_hostname=host.rstrip(".") if context is not None else None
+                make, sock=connected, ssl=context, server_hostname=None if context is None else _name(server)
             )
         except OSError as error:
             raise _failure(error, refused).error(reason_of(error)) from None
         return protocol
+
+    async def _connected(self, server: Address | Endpoint, refused: Failure) -> socket.socket:
+        port = server.port or DEFAULT_PORTS[server.scheme]
+        try:
+            addresses = await self._names.addresses(server.host, port)
+        except OSError as error:
+            failure = failures.NAME_UNKNOWN if refused is failures.NO_CONNECTION else refused
+            raise failure.error(reason_of(error)) from None
+        try:
+            return await connected_socket(self._loop, addresses)
+        except OSError as error:
+            raise _failure(error, refused).error(reason_of(error)) from None
 
     async def _start_tls(self, transport: asyncio.Transport, connection: Connection, host: str) -> Connection:
         """TLS with the server through a tunnel."""
@@ -114,7 +142,13 @@ class Dialer:
         return self._tls.context
 
 
+def _name(server: Address | Endpoint) -> str:
+    """The name that the certificate must have."""
+    return server.host.rstrip(".")
+
+
 def _failure(error: OSError, refused: Failure) -> Failure:
     if isinstance(error, ssl.SSLCertVerificationError):
         return failures.UNTRUSTED
-    return failures.TLS_FAILED if isinstance(error, ssl.SSLError) else refused
+    is_of_tls = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
+    return failures.TLS_FAILED if is_of_tls else refused

@@ -10,15 +10,16 @@ loop closes its own descriptor. `Connection.connection_lost` wakes the sender.
 
 uvloop's transports copy nothing, but a turn of the loop for each small piece costs more than few large ones.
 
-Only a connection without TLS, whose transport has nothing left to send, is used in this way, and only on a loop that
-can wait for descriptors: the usual one of Windows cannot.
+Only a connection whose transport has nothing left to send is used in this way, and only on a loop that can wait for
+descriptors: the usual one of Windows cannot. A connection with TLS sends by its own channel (`tls_channel`), and has no
+second descriptor; with the TLS of an event loop there is no such way.
 """
 
 import asyncio
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 MOST: Final = 4 * 1024 * 1024
 """The most bytes of one call of the system. A socket rarely takes more, and the event loop waits for the call."""
@@ -69,6 +70,27 @@ def without_first(batch: Sequence[memoryview], size: int) -> list[memoryview]:
             return [view[size:], *batch[index + 1 :]]
         size -= len(view)
     return []
+
+
+class Direct(Protocol):
+    """What content is sent to, as far as the system takes it. Use it in a `with` block."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def send(self, batch: Sequence[memoryview]) -> int:
+        """Sends as many bytes as the system takes now. Returns their number. The next call must start with the others.
+
+        Raises:
+            OSError: the connection broke.
+        """
+
+    def call_when_writable(self, callback: Callable[[], object]) -> None:
+        """Calls back whenever the system takes more, or the connection broke, until `stop_calling`."""
+
+    def stop_calling(self) -> None:
+        """Ends `call_when_writable`."""
 
 
 class DirectSocket:

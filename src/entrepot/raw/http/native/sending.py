@@ -8,7 +8,7 @@ success ends the sending. An error of the sender ends the connection, and so the
 finds it. That task cancels the sender when it no longer waits for it.
 
 Content of more than one piece goes past the transport of the event loop where that saves copies (`direct`). The head is
-still sent by the transport, with the start of the content: some servers store an empty object if a connection ends
+still written to the transport, with the start of the content: some servers store an empty object if a connection ends
 after the head. Nothing else is sent by the transport until the sender has ended.
 """
 
@@ -20,7 +20,7 @@ from entrepot.raw.http import failures
 from entrepot.raw.http.wire.pieces import PIECE, cut
 
 from .connection import Connection
-from .direct import DirectSocket, batches, divided, without_first
+from .direct import Direct, batches, divided, without_first
 from .stream import ResponseStream
 
 _WITH_HEAD: Final = 8 * 1024
@@ -116,7 +116,7 @@ async def _send_directly(
 async def send_directly(
     connection: Connection,
     stream: ResponseStream,
-    direct: DirectSocket,
+    direct: Direct,
     content: Sequence[bytes | memoryview],
     left: int,
 ) -> None:
