@@ -221,6 +221,22 @@ async def test_the_end_of_the_peer_is_orderly_with_and_without_a_notification(
     assert recorder.events == ["end", None]
 
 
+async def test_an_end_that_was_read_while_receiving_was_paused_is_seen_when_it_resumes(channels: Channels) -> None:
+    recorder = Recorder(pauses=True)
+    async with channels.open(recorder) as (channel, peer):
+        channel.pause_reading()
+        await asyncio.to_thread(peer.sendall, LARGE[:RECORD])
+        peer.settimeout(0)
+        with pytest.raises(ssl.SSLWantReadError):
+            peer.unwrap()  # and the connection stays open
+        channel.resume_reading()
+        await until(lambda: recorder.received == LARGE[:RECORD])
+        assert recorder.events == []
+        channel.resume_reading()
+        await recorder.lost.wait()
+    assert recorder.events == ["end", None]
+
+
 async def test_what_is_written_waits_until_the_peer_takes_it(channels: Channels) -> None:
     recorder = Recorder()
     async with channels.open(recorder) as (channel, peer):

@@ -183,7 +183,7 @@ class TlsChannel(asyncio.Transport):
                 received = self._record_into(buffer[size:])
                 size += received
         except OSError:
-            # What was received comes first. The next call raises the same, but no byte may announce that.
+            # What was received comes first. The next call raises the same, but the socket may not announce it.
             self._loop.call_soon(self.receive)
         return size
 
@@ -247,8 +247,7 @@ class TlsChannel(asyncio.Transport):
         if not self._is_closing and self._is_receiving_paused:
             self._is_receiving_paused = False
             self._watch_for_bytes()
-            if self._tls.pending():
-                self._loop.call_soon(self.receive)
+            self._loop.call_soon(self.receive)  # the socket does not announce what OpenSSL has read
 
     # Sending.
 
