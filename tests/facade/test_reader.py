@@ -441,3 +441,11 @@ async def test_a_reader_that_holds_nothing_does_not_warn(how: str, hints: dict[s
         warnings.simplefilter("error")
         del reader
         gc.collect()
+
+
+async def test_a_fetch_far_past_the_end_in_small_chunks_makes_requests_for_the_object_only(service: Synthetic) -> None:
+    async with Operator(service).reader("p", chunk=100) as reader:
+        assert await reader.fetch([(0, 2**50), (2000, 2**60), (2048, 2**40)]) == [CONTENT, CONTENT[2000:], b""]
+    async with Operator(service).reader("p", chunk=100) as reader:
+        with pytest.raises(RangeNotSatisfied):
+            await reader.fetch([(2049, 2**40)])

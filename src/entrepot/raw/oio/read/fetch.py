@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from entrepot.errors import ContentIncomplete, RangeNotSatisfied
+from entrepot.errors import ContentIncomplete, RangeNotSatisfied, Unsupported
 from entrepot.raw.oio.windowed import gather
 from entrepot.types import BytesRange
 
@@ -26,6 +27,9 @@ from .pinned_range import PinnedRange
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Window
+
+MOST_BLIND: Final = 256
+"""The most requests for a range whose end may be past the end of the object. For more, its size is learned first."""
 
 Span = tuple[int, int]
 
@@ -91,7 +95,7 @@ async def _fetch_parts(
     """Returns the bytes of each range in the parts that its requests have of it."""
     if not all(wanted.is_empty for wanted in ranges):
         await pinned.resolve_suffix()
-    spans = [await _resolve(pinned, wanted) for wanted in ranges]
+    spans = [await _resolve(pinned, wanted, chunk) for wanted in ranges]
     requests = [make(*request) for request in _plan(spans, gap, chunk)]
     await gather((partial(_fetch, pinned, request) for request in requests), window, [])
     end = await _end(pinned, requests)
@@ -100,7 +104,7 @@ async def _fetch_parts(
     return [_parts_of(span, contents, limit) for span in spans]
 
 
-async def _resolve(pinned: PinnedRange, wanted: BytesRange) -> Span:
+async def _resolve(pinned: PinnedRange, wanted: BytesRange, chunk: int | None) -> Span:
     if wanted.is_empty:
         return 0, 0  # wherever it lies: its result must not depend on whether the size is known already
     if wanted.suffix is not None or wanted.end is None:
@@ -108,7 +112,15 @@ async def _resolve(pinned: PinnedRange, wanted: BytesRange) -> Span:
     limit = pinned.limit
     if wanted.start == limit:  # empty if the object is at least that long, otherwise past its end
         limit = await pinned.learn_size()
+    if limit is None and chunk is not None and wanted.end - wanted.start > chunk * MOST_BLIND:
+        limit = await _size_if_reported(pinned)
     return wanted.start, wanted.end if limit is None else max(wanted.start, min(wanted.end, limit))
+
+
+async def _size_if_reported(pinned: PinnedRange) -> int | None:
+    with suppress(Unsupported):
+        return await pinned.learn_size()
+    return None
 
 
 class _Request:
