@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from entrepot.raw.stated_size import stated_size
 from entrepot.types import Metadata
 
-from .files import check_is_file, size_of, stat, stat_if_exists
+from .files import check_is_file, stat, stat_if_exists
 from .publish import send
 from .session import FtpSession
 
@@ -35,7 +36,7 @@ class Appender:
         if metadata is None:
             return 0
         check_is_file(metadata)
-        return size_of(metadata)
+        return stated_size(metadata)
 
     async def append(self, offset: int, content: Sequence[bytes]) -> Metadata:
         """Has the server append bytes, wherever the end is. The file is made if it does not exist."""

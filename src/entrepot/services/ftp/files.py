@@ -76,17 +76,6 @@ async def _size(session: FtpSession, path: str) -> int | None:
     return parse_length(reply.lines[-1].strip()) if reply.is_success else None
 
 
-def size_of(metadata: Metadata) -> int:
-    """The bytes of a file.
-
-    Raises:
-        Unsupported: the server does not state them, so that nobody can say whether its content is complete.
-    """
-    if metadata.content_length is None:
-        raise Unsupported("the server does not state the size of the file")
-    return metadata.content_length
-
-
 def _missing(error: Error) -> Error:
     """The error of a question about a path: a refusal means that there is nothing."""
     return NotFound("the file does not exist") if isinstance(error, Refused | InvalidInput) else error

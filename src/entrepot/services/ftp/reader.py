@@ -9,8 +9,9 @@ from entrepot.raw import OpRead, RpRead, oio
 from entrepot.raw.conditions import check_conditions
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.raw.runtime.running import of_another_loop
+from entrepot.raw.stated_size import stated_size
 
-from .files import check_is_file, denied, size_of, stat, stat_if_exists
+from .files import check_is_file, denied, stat, stat_if_exists
 from .session import FtpSession, Transfer
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class FtpReader(oio.Read):
         metadata = await stat(session, self._path)
         check_is_file(metadata)
         check_conditions(metadata, self._args)
-        size = size_of(metadata)
+        size = stated_size(metadata)
         start, end = self._args.range.resolve(size)
         if start < end:
             try:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 import asyncssh
 
 from entrepot.errors import IsADirectory, NotFound
+from entrepot.raw.stated_size import stated_size
 from entrepot.types import Metadata
 
 from .publish import make_directories, write_blocks
 from .reader import close_quietly
-from .session import SftpSession, is_directory, metadata_of, size_of
+from .session import SftpSession, is_directory, metadata_of
 
 if TYPE_CHECKING:
     from entrepot.raw.pool import Pool
@@ -48,7 +49,7 @@ class Appender:
                 return 0
         if is_directory(attributes):
             raise IsADirectory("the path names a directory")
-        return size_of(metadata_of(attributes))
+        return stated_size(metadata_of(attributes))
 
     async def append(self, offset: int, content: Sequence[bytes]) -> Metadata:
         """Writes bytes at the end. The file is made if it does not exist."""

@@ -9,11 +9,12 @@ import asyncssh
 
 from entrepot.errors import ContentIncomplete
 from entrepot.raw.oio.windowed import gather
+from entrepot.raw.stated_size import stated_size
 
 from .errors import UnexplainedFailure
 from .publish import PERMISSIONS, why_full, write_block
 from .reader import IN_FLIGHT, close_quietly, open_regular, read_once
-from .session import SftpSession, size_of
+from .session import SftpSession
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
@@ -32,7 +33,7 @@ async def copy_content(runtime: Runtime, source: bytes, session: SftpSession, ta
     """
     metadata, file = await open_regular(session, source)
     try:
-        size = size_of(metadata)
+        size = stated_size(metadata)
         permissions = (await session.request(file.stat())).permissions
         if session.client.supports_remote_copy:
             await _copy_there(session, file, target, size)

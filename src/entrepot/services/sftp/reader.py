@@ -16,9 +16,10 @@ from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.raw.oio.read.seek import seek_target
 from entrepot.raw.oio.windowed import gather
 from entrepot.raw.pool import BodySession
+from entrepot.raw.stated_size import stated_size
 from entrepot.types import Metadata
 
-from .session import SftpSession, metadata_of, size_of
+from .session import SftpSession, metadata_of
 
 if TYPE_CHECKING:
     from entrepot.raw.pool import Pool
@@ -154,7 +155,7 @@ class SftpReader(oio.Read):
             raise ConditionNotMatch("the object changed during the read")
         if first is None:
             check_conditions(metadata, self._args)
-            self._start, self._end = self._args.range.resolve(size_of(metadata))
+            self._start, self._end = self._args.range.resolve(stated_size(metadata))
             self._response.metadata = metadata
 
     async def _release(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 
 import asyncssh
 
-from entrepot.errors import Error, Unsupported
+from entrepot.errors import Error
 from entrepot.types import EntryMode, Metadata
 
 from .errors import is_loss, of_request
@@ -203,17 +203,6 @@ def metadata_of(attributes: asyncssh.SFTPAttrs) -> Metadata:
         content_length=attributes.size if mode is EntryMode.FILE else None,
         last_modified=None if attributes.mtime is None else datetime.fromtimestamp(attributes.mtime, UTC),
     )
-
-
-def size_of(metadata: Metadata) -> int:
-    """The bytes of a file.
-
-    Raises:
-        Unsupported: the server does not state them, so that nobody can say whether its content is complete.
-    """
-    if metadata.content_length is None:
-        raise Unsupported("the server does not state the size of the file")
-    return metadata.content_length
 
 
 def _mode(attributes: asyncssh.SFTPAttrs) -> EntryMode:
