@@ -1,5 +1,6 @@
 """`entrepot serve`: what it answers, what it refuses, and what it leaves behind."""
 
+import asyncio
 import base64
 import http.client
 import json
@@ -463,3 +464,28 @@ def test_a_token_of_a_page_that_cannot_be_read_is_refused(token):
     with pytest.raises(Refused) as refused:
         parse_page_request({"after": token})
     assert refused.value.status == 400
+
+
+async def test_clients_that_only_connect_do_not_keep_others_out(tmp_path, monkeypatch):
+    from entrepot.cli.serving import server
+    from entrepot.cli.serving.site import Rules, Site
+
+    monkeypatch.setattr(server, "_PATIENCE", 0.2)
+    monkeypatch.setattr(server, "_MOST", 3)
+    (tmp_path / "a").write_text("content")
+    site = Site(Operator(Fs(str(tmp_path))), Rules("title", Access(), 10), pytest.fail, {})
+    async with server.running(site, "127.0.0.1", 0) as port:
+        waiting = [await asyncio.open_connection("127.0.0.1", port) for _ in range(4)]
+        assert await waiting[3][0].read() == b""  # there are three already
+        waiting[0][1].write(b"GET /a HTTP/1.1\r\nHost: local")
+        waiting[1][1].write(b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await waiting[1][0].readuntil(b"content")).startswith(b"HTTP/1.1 200 ")
+        assert [await reader.read() for reader, _ in (waiting[0], waiting[2])] == [b"", b""]
+        waiting[1][1].write(b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")  # it had a request, and stays
+        assert (await waiting[1][0].readuntil(b"content")).startswith(b"HTTP/1.1 200 ")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await reader.readuntil(b"content")).startswith(b"HTTP/1.1 200 ")
+        for _, opened in [*waiting, (reader, writer)]:
+            opened.close()
+            await opened.wait_closed()

@@ -8,12 +8,13 @@ import signal
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import Final
+from resource import RLIMIT_NOFILE, getrlimit
+from typing import Any, Final
 
 from aiohttp import web
 
 from .pages import ICON, SCRIPT, STYLE
-from .site import Site
+from .site import Handler, Site
 
 _TYPES: Final = {
     STYLE: "text/css; charset=utf-8",
@@ -25,6 +26,12 @@ _LOG.addHandler(logging.NullHandler())  # requests that are not HTTP are logged 
 
 _GRACE: Final = 1.0
 """Seconds that responses may take to end when the server ends."""
+
+_PATIENCE: Final = 30.0
+"""Seconds in which the head of a connection's first request must arrive."""
+
+_MOST: Final = 1000
+"""The most connections. Each holds a descriptor, and another one for the file that it reads."""
 
 
 async def load_assets() -> Mapping[str, tuple[str, bytes]]:
@@ -48,15 +55,79 @@ async def running(site: Site, host: str, port: int) -> AsyncGenerator[int, None]
     Raises:
         OSError: the address cannot be used.
     """
+    application, silent = site.application(), dict[web.RequestHandler, asyncio.TimerHandle]()
+
+    @web.middleware
+    async def noted(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if (timer := silent.pop(request.protocol, None)) is not None:
+            timer.cancel()
+        return await handler(request)
+
+    application.middlewares.insert(0, noted)
     runner = web.AppRunner(
-        site.application(), access_log=None, logger=_LOG, handler_cancellation=True, shutdown_timeout=_GRACE
+        application, access_log=None, logger=_LOG, handler_cancellation=True, shutdown_timeout=_GRACE
     )
     await runner.setup()
+    assert runner.server is not None
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_log_fault)
     try:
-        await web.TCPSite(runner, host, port).start()
-        yield runner.addresses[0][1]
+        listener = await loop.create_server(_Acceptor(runner.server, silent, loop), host, port)
+        try:
+            yield listener.sockets[0].getsockname()[1]
+        finally:
+            listener.close()
+            for timer in silent.values():
+                timer.cancel()
     finally:
         await runner.cleanup()
+        loop.set_exception_handler(None)
+
+
+def _log_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Logs what no request has to do with, such as that there are no descriptors for more connections."""
+    _LOG.warning("%s", context["message"], exc_info=context.get("exception"))
+
+
+class _Acceptor:
+    """Makes the protocol of each connection, up to a number, and closes one that sends no request.
+
+    Otherwise clients that connect and wait would use up the descriptors of the process, and nobody else could connect.
+
+    Arguments:
+        server: makes the protocols.
+        silent: receives those that had no request yet, each with its timer.
+        loop: has the timers.
+    """
+
+    def __init__(
+        self,
+        server: web.Server,
+        silent: dict[web.RequestHandler, asyncio.TimerHandle],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._server = server
+        self._silent = silent
+        self._loop = loop
+        self._most = min(_MOST, getrlimit(RLIMIT_NOFILE)[0] // 3)
+
+    def __call__(self) -> asyncio.Protocol:
+        if len(self._server.connections) >= self._most:
+            return _Refusing()
+        protocol = self._server()
+        self._silent[protocol] = self._loop.call_later(_PATIENCE, self._close_if_silent, protocol)
+        return protocol
+
+    def _close_if_silent(self, protocol: web.RequestHandler) -> None:
+        if self._silent.pop(protocol, None) is not None:
+            protocol.force_close()
+
+
+class _Refusing(asyncio.Protocol):
+    """Closes its connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
 
 
 async def until_ended() -> None:
