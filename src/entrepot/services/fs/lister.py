@@ -9,6 +9,10 @@ Theory of operation.
   last number returns the same page again. So a page whose caller was cancelled is not lost.
 - One thread works on a walk at a time (`_in_use`). `close` may come from another thread: it closes the directories, or
   leaves that to the thread that is filling a page, which checks `_is_closed` every 256 entries.
+- The names of a directory are read up to 256 at a time (`_pending`), and none after one that is not a regular file. The
+  files among them are looked at together (`_files`). Any other name, and each of them where that fails, is looked at by
+  itself (`_entry_of`). So the content of a directory follows its entry, and a file is looked at shortly before it is
+  returned.
 - After an error the walk goes on where it was: an entry whose attributes could not be read is tried again by the next
   call. A directory that vanished is left out. So is one that may not be read, with a warning in the log; only for the
   directory that the caller listed, that is an error.
