@@ -604,3 +604,31 @@ async def test_a_condition_of_a_write_that_stops_to_hold_stops_it(
         with pytest.raises(InvalidInput):
             await op.write("a", b"", user_metadata={name: value})
     assert (names(folder), await op.read("a")) == (["a"], b"content")
+
+
+@pytest.mark.parametrize("name", ["a?b", "a;b", "a\tb"])
+async def test_a_target_whose_name_the_server_misreads_is_not_lost(op: Operator, folder: Path, name: str) -> None:
+    """WsgiDAV takes the name of the target for another one, so it must not be deleted to make room."""
+    await op.write("source", b"source")
+    await op.write(name, b"target")
+    with pytest.raises(Unexpected, match="misread"):
+        await op.copy("source", name)
+    assert await op.read(name) == b"target"
+    with pytest.raises(Unexpected, match="misread"):  # what the server made of the name exists now
+        await op.rename("source", name)
+    assert await op.read(name) == b"target"
+
+
+async def test_a_target_whose_name_could_be_misread_is_replaced_by_a_server_that_does_not(
+    apache_server: WebdavServer,
+) -> None:
+    apache = Operator(config_for(apache_server, new_root()))
+    await apache.write("a?b", b"target")
+    for number in range(2):
+        await apache.write("source", f"source {number}".encode())
+        await (apache.copy if number else apache.rename)("source", "a?b")
+        assert await apache.read("a?b") == f"source {number}".encode()
+    await apache.write("a", b"what another server could make of the name")
+    with pytest.raises(Unexpected, match="delete it first"):
+        await apache.copy("source", "a?b")
+    assert await apache.read("a?b") == b"source 1"

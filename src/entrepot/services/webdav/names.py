@@ -8,6 +8,7 @@ from entrepot.raw import file_paths
 
 _SEPARATORS: Final = re.compile(r"[/\\]")
 _MISREAD: Final = re.compile("[?;\t]")
+_PATH_END: Final = re.compile("[?;]")
 
 
 def check_key(key: str) -> None:
@@ -49,3 +50,8 @@ def may_be_misread(key: str) -> bool:
     WsgiDAV decodes the header before it parses it, so that `?` and `;` end the path, and a tab is lost.
     """
     return _MISREAD.search(key) is not None
+
+
+def misread(key: str) -> str:
+    """Returns the key that such a server takes it for."""
+    return _PATH_END.split(key, maxsplit=1)[0].replace("\t", "")

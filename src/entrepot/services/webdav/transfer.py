@@ -4,8 +4,8 @@ Theory of operation. A COPY or MOVE over a directory deletes it with its content
 contents along, so both names are looked at first. A target that does not exist must not be replaced (`Overwrite: F`),
 so that a file of another client, made in the meantime, stays; then the target is looked at again.
 
-WsgiDAV misreads `?`, `;` and tabs in the header Destination. A target with one of them is never replaced by the
-request, but deleted before, and looked for after it.
+WsgiDAV misreads `?`, `;` and tabs in the header Destination. So a request never replaces a target with one of them. It
+is deleted only after the server has refused to replace it, and that refusal cannot be about the misread name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from entrepot.types import Metadata
 
 from .core import WebdavDialect
 from .multistatus import Resource
-from .names import may_be_misread
+from .names import may_be_misread, misread
 from .tree import Tree
 
 _ATTEMPTS: Final = 8
@@ -31,6 +31,9 @@ _ATTEMPTS: Final = 8
 
 _MISREAD: Final = (
     "the server misreads the name of the target, which has '?', ';' or a tab, and may have made another file"
+)
+_MAY_BE_MISREAD: Final = (
+    "the target exists, and a server may misread its name, which has '?', ';' or a tab: delete it first"
 )
 
 
@@ -83,7 +86,8 @@ async def _transfer(
     if moved.is_directory:
         raise IsADirectory("the source is a directory")
     for _ in range(_ATTEMPTS):
-        replaces = await _may_replace(client, tree, target, is_new=is_new)
+        existing = await _existing(tree, target, is_new=is_new)
+        replaces = existing is not None and not may_be_misread(target)
         try:
             await tree.with_parents(target, partial(client.do, build(source, target, replaces=replaces)))
         except ConditionNotMatch as error:
@@ -91,8 +95,10 @@ async def _transfer(
                 raise object_exists(error) from None
             if replaces:
                 raise
+            if existing is not None:
+                await _make_room(client, tree, target)
         else:
-            if may_be_misread(target) and await tree.look(target) is None:
+            if may_be_misread(target) and (existing is not None or await tree.look(target) is None):
                 raise Unexpected(_MISREAD)
             return moved
     if may_be_misread(target):
@@ -100,16 +106,20 @@ async def _transfer(
     raise Unexpected("other clients keep making and deleting the target", is_temporary=True)
 
 
-async def _may_replace(client: HttpClient[WebdavDialect], tree: Tree, target: str, *, is_new: bool) -> bool:
-    """Whether the request replaces the target."""
+async def _existing(tree: Tree, target: str, *, is_new: bool) -> Resource | None:
+    """The file that the request would replace."""
     existing = await tree.look(target)
     if existing is None:
-        return False
+        return None
     if existing.is_directory:
         raise IsADirectory("the target is a directory")
     if is_new:
         raise object_exists(ConditionNotMatch("the target exists"))
-    if not may_be_misread(target):
-        return True
+    return existing
+
+
+async def _make_room(client: HttpClient[WebdavDialect], tree: Tree, target: str) -> None:
+    """Deletes a target that the server refused to replace, unless it may have refused to replace another one."""
+    if await tree.look(misread(target)) is not None:
+        raise Unexpected(_MAY_BE_MISREAD)
     await client.do(client.dialect.delete(target, DEFAULT_DELETE))
-    return False
