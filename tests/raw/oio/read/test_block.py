@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from entrepot import Unsupported
 from entrepot.raw import oio
 from entrepot.raw.oio.read import block
 from entrepot.raw.oio.read.block import LARGE, RecycledBuffer, read_block
@@ -111,6 +112,13 @@ def _address(content: bytes | memoryview) -> int:
     assert isinstance(content, memoryview)
     assert content.obj is not None
     return ctypes.addressof(content.obj)  # type: ignore[arg-type]
+
+
+async def test_without_ctypes_a_block_is_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(block, "_bytes_type", lambda: None)
+    assert type(await read_block(Body(CONTENT, len(CONTENT)), len(CONTENT))) is bytes
+    with pytest.raises(Unsupported):
+        RecycledBuffer(LARGE)
 
 
 async def test_threads_never_share_memory() -> None:

@@ -13,10 +13,16 @@ to what was freed below it.
 from __future__ import annotations
 
 import mmap
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 from weakref import finalize
 
+from entrepot.errors import Unsupported
+
 from .api import Read, fill, in_place, read_up_to
+
+if TYPE_CHECKING:
+    import ctypes
 
 LARGE: Final = 4 * 1024 * 1024
 """From this many bytes on, a block has such memory. The allocator reuses smaller memory, which has its pages."""
@@ -36,7 +42,7 @@ async def read_block(body: Read, n: int) -> bytes | memoryview:
 
     Returns bytes, or a read-only view of what was received in memory that is used again.
     """
-    if n < LARGE:
+    if n < LARGE or _bytes_type() is None:
         return await read_up_to(body, n)
     first = b"" if in_place(body, n) else await body.read(n)
     size = len(first) + in_place(body, n - len(first))
@@ -58,15 +64,19 @@ class RecycledBuffer:
 
     Arguments:
         size: the number of bytes.
+
+    Raises:
+        Unsupported: the interpreter has no ctypes.
     """
 
     __slots__ = ("_view",)
 
     def __init__(self, size: int) -> None:
-        import ctypes
-
+        bytes_type = _bytes_type()
+        if bytes_type is None:
+            raise Unsupported("memory that is used again needs ctypes")
         memory = _kept_memory(size) or _new_memory(size)
-        lent = (ctypes.c_ubyte * size).from_buffer(memory)
+        lent = (bytes_type * size).from_buffer(memory)
         finalize(lent, _keep, memory).atexit = False
         self._view = memoryview(lent).cast("B")
 
@@ -77,6 +87,16 @@ class RecycledBuffer:
     def taken(self, size: int) -> memoryview:
         """Returns a view of the first `size` bytes."""
         return self._view[:size].toreadonly()
+
+
+@cache
+def _bytes_type() -> type[ctypes.c_ubyte] | None:
+    """The type of ctypes whose arrays lie over the memory; None if ctypes cannot be imported, which takes 10 ms."""
+    try:
+        import ctypes
+    except (ImportError, OSError):  # an interpreter without it, or no free descriptor to read it
+        return None
+    return ctypes.c_ubyte
 
 
 def _kept_memory(size: int) -> mmap.mmap | None:
