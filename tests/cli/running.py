@@ -3,12 +3,16 @@
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell, and commands would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 COMMAND = (sys.executable, "-m", "entrepot")
 SECRET = "sEcReT-kEy-0123456789"

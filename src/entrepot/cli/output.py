@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 from datetime import datetime
 from typing import Any, TextIO
@@ -40,7 +41,9 @@ class Output:
 
     async def write(self, data: bytes) -> None:
         """Writes content, in a thread: a pipe may wait for its reader."""
-        await self._thread.call(_write, data)
+        stream = standard_output()
+        stream.flush()
+        await self._thread.call(_write, stream.fileno(), data)
 
 
 def standard_output() -> TextIO:
@@ -93,7 +96,8 @@ def plain_value(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _write(data: bytes) -> None:
-    stream = standard_output().buffer
-    stream.write(data)
-    stream.flush()
+def _write(descriptor: int, data: bytes) -> None:
+    """Writes all of the data without the lock of a buffer: a program whose thread holds it at the end is aborted."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
