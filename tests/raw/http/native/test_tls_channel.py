@@ -13,7 +13,7 @@ import pytest
 import trustme
 import uvloop
 
-from entrepot.errors import Timeout
+from entrepot.errors import ContentIncomplete, Timeout
 from entrepot.raw.http import HttpRequest
 from entrepot.raw.http.native import NativeTransport
 from entrepot.raw.http.native import dialer as dialing
@@ -365,6 +365,58 @@ def test_a_refusal_is_not_lost_however_fast_the_connection_breaks(
 
     with ScriptedServer(script, server_tls, takes_content=False) as server:
         assert runner.run(main()) == [403] * 10
+
+
+def test_a_reset_behind_content_is_seen_and_is_no_end_of_it(
+    runner: asyncio.Runner, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    async def main() -> list[bytes]:
+        transport = NativeTransport(idle_timeout=5, ssl_context=client_tls)
+        contents = []
+        for _ in range(10):
+            await (await transport.send(HttpRequest("GET", f"{server.endpoint}/a"))).body.close()
+            body = (await transport.send(HttpRequest("GET", f"{server.endpoint}/cut"))).body
+            contents.append(await body.read(9))
+            with pytest.raises(ContentIncomplete, match="the connection broke"):
+                await body.read(9)
+            await body.close()
+        await transport.close()
+        return contents
+
+    def script(request: ReceivedRequest) -> Answer:
+        return [b"HTTP/1.1 200 OK\r\n\r\nabc", RESET] if b"/cut" in request.head else [whole_response(b"")]
+
+    with ScriptedServer(script, server_tls) as server:
+        assert runner.run(main()) == [b"abc"] * 10
+
+
+def test_a_broken_channel_that_is_paused_or_closed_leaves_the_loop_alone(
+    runner: asyncio.Runner, channels: Channels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        recorder, calls = Recorder(pauses=True), 0
+
+        def receive(channel: TlsChannel) -> None:
+            nonlocal calls
+            calls += 1
+            original(channel)
+
+        async with channels.open(recorder) as (channel, peer):
+            await asyncio.to_thread(peer.sendall, LARGE[:100])
+            peer.shutdown(socket.SHUT_RDWR)
+            await until(lambda: bool(recorder.received))
+            original = TlsChannel.receive
+            monkeypatch.setattr(TlsChannel, "receive", receive)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            channel.abort()
+            channel.receive()
+            await recorder.lost.wait()
+            for _ in range(20):
+                await asyncio.sleep(0)
+        assert calls <= 3
+
+    runner.run(main())
 
 
 def test_a_handshake_that_times_out_or_is_cancelled_leaves_no_socket(

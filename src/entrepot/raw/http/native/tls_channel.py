@@ -16,7 +16,8 @@ A call of the protocol may pause, close or abort the channel, so its state is lo
 Receiving. OpenSSL reads one record at a time, and nothing past it. So the only bytes that the event loop does not
 announce are the rest of one record, where the buffer was too short for it. They are handed over before `receive`
 returns, or once a paused protocol resumes. A record of TLS itself, such as a session ticket, gives no bytes, and is
-nothing to the protocol. What one call receives is limited, so that a fast sender does not starve the loop.
+nothing to the protocol. What one call receives is limited, so that a fast sender does not starve the loop. uvloop
+announces a broken connection once, even if bytes came before it; so it is looked for after each receive (`_errors`).
 
 Sending. OpenSSL must be given the same bytes again after it could not send all of them. What `write` could not send
 stays in `_unsent`, and the caller of `send` starts the next call with what is left. Bytes count as sent when the whole
@@ -32,6 +33,7 @@ that the connections of the parent go on.
 import asyncio
 import errno
 import os
+import select
 import socket
 import ssl
 import weakref
@@ -94,6 +96,7 @@ class TlsChannel(asyncio.Transport):
     __slots__ = (
         "__weakref__",
         "_descriptor",
+        "_errors",
         "_is_closing",
         "_is_receiving_paused",
         "_loop",
@@ -116,6 +119,7 @@ class TlsChannel(asyncio.Transport):
         super().__init__({"socket": self._tls})
         self._loop = loop
         self._descriptor = self._tls.fileno()
+        self._errors = None if isinstance(loop, asyncio.SelectorEventLoop) else _errors(self._descriptor)
         self._is_closing = self._is_receiving_paused = False
         self._receiving_waits_for_room = self._sending_waits_for_bytes = False
         self._unsent: memoryview | None = None
@@ -168,7 +172,13 @@ class TlsChannel(asyncio.Transport):
             if size:
                 self._hand_over(size)
             if size < len(buffer) or not self._tls.pending():
-                return
+                break
+        self._look_for_errors()
+
+    def _look_for_errors(self) -> None:
+        is_receiving = not (self._is_closing or self._is_receiving_paused)
+        if is_receiving and self._errors is not None and self._errors.poll(0):
+            self._loop.call_soon(self.receive)
 
     def _receive_into(self, buffer: memoryview) -> int:
         """Receives until a record is short, the buffer is full, or the event loop should have its turn.
@@ -398,6 +408,13 @@ def _pieces(views: Sequence[memoryview]) -> Iterator[memoryview]:
         else:
             for start in range(0, len(view), _PIECE):
                 yield view[start : start + _PIECE]
+
+
+def _errors(descriptor: int) -> select.poll:
+    """A poll object that reports nothing but errors of a socket."""
+    errors = select.poll()
+    errors.register(descriptor, 0)
+    return errors
 
 
 def _reset() -> OSError:
