@@ -170,17 +170,14 @@ def _init(
     names, defaults = fields.of_init, fields.defaults
     arguments = "".join(f", {name}=None" if name in defaults else f", {name}" for name in names)
     star = ", *" if kw_only and names else ""
+    values = _values(fields)
     # The setter of a slot takes half of the time of `object.__setattr__`, which the standard decorator uses.
-    set_to = [name for name in annotations if name in names or name in defaults]
-    body = [
-        f"_set_{name}(self, {_value(name, fields)})" if frozen else f"self.{name} = {_value(name, fields)}"
-        for name in set_to
-    ]
+    body = [f"_set_{name}(self, {value})" if frozen else f"self.{name} = {value}" for name, value in values.items()]
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
-    namespace: dict[str, Any] = {f"_set_{name}": getattr(cls, name).__set__ for name in set_to} if frozen else {}
+    namespace: dict[str, Any] = {f"_set_{name}": getattr(cls, name).__set__ for name in values} if frozen else {}
     namespace |= {f"_make_{name}": factory for name, factory in fields.factories.items()}
-    namespace |= {f"_default_{name}": value for name, value in defaults.items() if name not in names}
+    namespace |= {f"_default_{name}": value for name, value in defaults.items() if values[name] != name}
     namespace["_MADE"] = _MADE
     exec(f"def __init__(self{star}{arguments}): {'; '.join(body) or 'pass'}", namespace)  # noqa: S102 - see above
     init: Any = namespace["__init__"]
@@ -194,11 +191,14 @@ def _init(
     return init  # type: ignore[no-any-return]
 
 
-def _value(name: str, fields: _Fields) -> str:
-    """The expression of the value that `__init__` gives to a field."""
-    if name in fields.factories:
-        return f"_make_{name}() if {name} is _MADE else {name}" if name in fields.of_init else f"_make_{name}()"
-    return name if name in fields.of_init else f"_default_{name}"
+def _values(fields: _Fields) -> dict[str, str]:
+    """The expression of the value that `__init__` gives to each field."""
+    values = {name: name for name in fields.of_init}
+    values |= {name: f"_default_{name}" for name in fields.defaults if name not in values}
+    for name in fields.factories:
+        is_argument = values[name] == name
+        values[name] = f"_make_{name}() if {name} is _MADE else {name}" if is_argument else f"_make_{name}()"
+    return values
 
 
 def _comparison(names: tuple[str, ...], *, is_hashable: bool) -> dict[str, Any]:
