@@ -1,6 +1,7 @@
 """Layers that fail on purpose."""
 
-from entrepot.raw import AroundAccessor, Layer, Operation
+from entrepot import PermissionDenied
+from entrepot.raw import Accessor, AroundAccessor, Context, Layer, LayeredAccessor, Operation, oio
 
 
 class FailingWrites(Layer):
@@ -30,3 +31,29 @@ class _FailingAccessor(AroundAccessor):
             self.has_failed = True
             raise self.error
         return await call(*args)
+
+
+class Closed(Layer):
+    """A directory `closed/` that may not be read: a recursive listing has it without contents."""
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        class Wrapped(LayeredAccessor):
+            async def list(self, path, args):
+                if path == "closed/":
+                    raise PermissionDenied("the file system does not permit it")
+                response, body = await self.inner.list(path, args)
+                return response, WithoutContents(body)
+
+        return Wrapped(accessor)
+
+
+class WithoutContents(oio.List):
+    def __init__(self, body: oio.List) -> None:
+        self.body = body
+
+    async def next(self):
+        page = await self.body.next()
+        return page and [entry for entry in page if not entry.path.startswith("closed/") or entry.is_dir]
+
+    async def close(self):
+        await self.body.close()

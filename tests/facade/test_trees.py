@@ -20,9 +20,10 @@ from entrepot import (
     Unexpected,
     Usage,
 )
-from entrepot.raw import Accessor, AroundAccessor, Context, Layer, LayeredAccessor, oio
+from entrepot.raw import Accessor, AroundAccessor, Context, Layer
 from entrepot.services import Fs, Memory
 from entrepot.types.comparison import is_same
+from tests.facade.faults import Closed
 
 FILES = {"a/1": b"one", "a/b/2": b"two!", "a/b/c/3": b"", "x": bytes(3000)}
 
@@ -209,32 +210,6 @@ async def test_what_is_no_regular_file_fails_and_is_never_left_out(tmp_path):
         await Operator(Fs(tree)).sync(op, "/", "up", delete=True)
     assert set(await content_of(op)) == {"up/dir/file", "up/link", "up/out"}
     assert (await op.upload_tree(tree, "up", exclude=["out", "nowhere", "fifo"])).copied == 2
-
-
-class Closed(Layer):
-    """A directory `closed/` that may not be read: a recursive listing has it without contents."""
-
-    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
-        class Wrapped(LayeredAccessor):
-            async def list(self, path, args):
-                if path == "closed/":
-                    raise PermissionDenied("the file system does not permit it")
-                response, body = await self.inner.list(path, args)
-                return response, WithoutContents(body)
-
-        return Wrapped(accessor)
-
-
-class WithoutContents(oio.List):
-    def __init__(self, body: oio.List) -> None:
-        self.body = body
-
-    async def next(self):
-        page = await self.body.next()
-        return page and [entry for entry in page if not entry.path.startswith("closed/") or entry.is_dir]
-
-    async def close(self):
-        await self.body.close()
 
 
 async def test_a_directory_that_may_not_be_read_fails_and_nothing_is_deleted(tmp_path):

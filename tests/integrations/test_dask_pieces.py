@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +51,7 @@ from entrepot.integrations.dask.settings import Settings
 from entrepot.integrations.dask.survey import STATE, Survey, Tree, Unit, stream, survey
 from entrepot.integrations.dask.tasks import Copying, copy_batch
 from entrepot.integrations.dask.window import Window
+from tests.facade.faults import Closed
 
 
 class Here:
@@ -185,6 +187,18 @@ async def test_a_survey_leaves_out_what_the_patterns_leave_out() -> None:
     op = await in_memory(["a/1.csv", "a/2.tmp", "b/3.csv", "4.csv"])
     tree = Tree(op, "/", include=("*.csv",), exclude=("b/",))
     assert sorted(paths_of((await survey(tree, Unit(("/",)), Limits())).batches)) == ["4.csv", "a/1.csv"]
+
+
+async def test_a_survey_fails_at_a_directory_that_may_not_be_read(tmp_path: Path) -> None:
+    """Its files would be missing, and a sync would delete them at the target."""
+    op = Operator(Fs(tmp_path)).layer(Closed())
+    for path in ("closed/secret", "later/1", "open"):
+        await op.write(path, b"1")
+    await op.create_dir("empty/")
+    with pytest.raises(PermissionDenied):
+        await survey(Tree(op), Unit(("/",)), Limits())
+    found = await survey(Tree(op, exclude=("closed/",)), Unit(("/",)), Limits())
+    assert sorted(paths_of(found.batches)) == ["later/1", "open"]
 
 
 # The schedule

@@ -13,16 +13,20 @@ survey lists its unit recursively, up to `Limits.probe` names:
 
 So a result has a bounded number of names, and the listing of a large tree runs on many workers. The names of the probe
 of a large directory are listed twice: less than one part in a hundred of the requests.
+
+A recursive listing leaves out what is in a directory that may not be read, and the log alone says so. So a directory
+that seems to be empty is listed again by itself, which raises the reason. Its files would be missing otherwise, and a
+sync would delete them at the target.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from entrepot import Entry, Operator, PathFilter
+from entrepot import Entry, NotFound, Operator, PathFilter
 
 from .items import Batch, Item, Limits, cut, is_border
 
@@ -133,14 +137,37 @@ async def _probed(tree: Tree, unit: Unit, limits: Limits) -> list[Item] | None:
     choose = _Chooser(tree)
     items: list[Item] = []
     names = 0
+    directories, parents = set(unit.directories), set[str]()
     async with aclosing(_entries(tree, unit.directories)) as entries:
         async for entry in entries:
             names += 1
             if names > limits.probe:
                 return None
-            if choose.accepts(entry):
+            parents.add(_parent(entry.path))
+            if entry.is_dir:
+                directories.add(entry.path)
+            elif choose.accepts(entry):
                 items.append(Item.of(entry, tree.prefix))
+    if tree.operator.info.capability.create_dir:
+        await _check_readable(tree.operator, filter(choose.accepts_below, directories - parents))
     return items
+
+
+async def _check_readable(operator: Operator, directories: Iterable[str]) -> None:
+    """Lists directories by themselves.
+
+    Raises:
+        PermissionDenied: one may not be read.
+        Error: a listing failed.
+    """
+    for directory in directories:
+        with suppress(NotFound):  # it was deleted meanwhile
+            async with operator.lister(directory) as lister:
+                await lister.next_page()
+
+
+def _parent(path: str) -> str:
+    return path[: path.rstrip("/").rfind("/") + 1]
 
 
 async def _entries(tree: Tree, directories: tuple[str, ...]) -> AsyncGenerator[Entry, None]:
@@ -154,7 +181,7 @@ async def _entries(tree: Tree, directories: tuple[str, ...]) -> AsyncGenerator[E
                 yield entry
         return
     first, last = directories[0], directories[-1]
-    parent = first[: first.rstrip("/").rfind("/") + 1]
+    parent = _parent(first)
     async with tree.operator.lister(parent or "/", recursive=True, start_after=first) as lister:
         async for entry in lister:
             if entry.path > last and not entry.path.startswith(last):
@@ -222,6 +249,7 @@ class _Chooser:
         self._start = len(tree.prefix)
         self._state = tree.at(STATE)
         self._filter = PathFilter(tree.include, tree.exclude)
+        self._left_out = PathFilter((), tree.exclude)
 
     def is_directory(self, entry: Entry, listed: str) -> bool:
         """Whether an entry of a level is a directory to survey."""
@@ -232,3 +260,7 @@ class _Chooser:
         if entry.is_dir or entry.path.startswith(self._state):
             return False
         return self._filter.accepts(entry.path[self._start :])
+
+    def accepts_below(self, directory: str) -> bool:
+        """Whether a directory may have files of the tree: no pattern excludes all that is in it."""
+        return directory != self._state and self._left_out.accepts(f"{directory[self._start :]}any")
