@@ -21,7 +21,7 @@ import pytest
 import trustme
 
 from entrepot.errors import ContentIncomplete, Error, InvalidInput, PermissionDenied, Timeout, Unexpected
-from entrepot.raw.http import HttpRequest, HttpTransport
+from entrepot.raw.http import HttpBody, HttpRequest, HttpTransport
 from entrepot.raw.http.aiohttp import AiohttpTransport
 from entrepot.raw.http.blocking import BlockingTransport, connect
 from entrepot.raw.runtime import inline
@@ -186,6 +186,31 @@ def test_content_that_is_refused_is_not_sent_to_its_end(
         assert len(server.requests) == 1
         server.let_go()
         inline.run(transport.close())
+
+
+def test_a_reset_over_tls_is_no_end_of_content(transport: BlockingTransport, server_tls: ssl.SSLContext) -> None:
+    """Without a length, an end of the connection is the end of the content, also where TLS was not closed."""
+    cut, complete = [raw_response("200 OK") + b"hello", PAUSE, RESET], [raw_response("200 OK") + b"hello", CLOSE]
+    scripts: dict[str, Answer] = {"/cut": cut, "/complete": complete, "/first": [HELLO]}
+    with ScriptedServer(lambda asked: scripts[asked.target], server_tls) as server:
+
+        def send(path: str) -> HttpBody:
+            assert ask(transport, f"{server.endpoint}/first") == (
+                200,
+                b"hello",
+            )  # the reset may come after session tickets
+            return inline.run(transport.send(HttpRequest("GET", f"{server.endpoint}{path}"))).body
+
+        body = send("/complete")
+        assert [inline.run(body.read(5)), inline.run(body.read(5))] == [b"hello", b""]
+        body = send("/cut")
+        assert inline.run(body.read(5)) == b"hello"
+        with pytest.raises(ContentIncomplete, match="the connection broke"):
+            inline.run(body.read(5))
+        body = send("/cut")
+        assert inline.run(body.read(5)) == b"hello"
+        with pytest.raises(ContentIncomplete, match="the connection broke"):
+            inline.run(body.readinto(memoryview(bytearray(9))))
 
 
 def test_tls(transport: BlockingTransport, server_tls: ssl.SSLContext) -> None:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Final
 
 from entrepot.errors import InvalidInput
-from entrepot.raw.http.wire.sockets import acknowledge, reset_at_close, unacknowledged
+from entrepot.raw.http.wire.sockets import acknowledge, is_reset, reset_at_close, reset_error, unacknowledged
 
 from .waiting import READ, WRITE, Waiter
 
@@ -163,7 +163,9 @@ class Connection:
     def upgrade(self, context: ssl.SSLContext, host: str, holder: Holder) -> "TlsConnection":
         """The same connection with TLS, whose handshake is still to be made. This object is no longer used."""
         _open.discard(self)
-        secured = context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
+        secured = context.wrap_socket(
+            self._socket, server_hostname=host, do_handshake_on_connect=False, suppress_ragged_eofs=False
+        )
         return TlsConnection(secured, holder)
 
 
@@ -212,13 +214,29 @@ class TlsConnection(Connection):
             if not self._tls.pending():
                 self._readable.wait(seconds)
             with suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                return self._tls.recv_into(buffer)
+                try:
+                    return self._tls.recv_into(buffer)
+                except ssl.SSLEOFError:
+                    self._check_orderly_end()
+                    return 0
 
     def receive_now(self, size: int) -> bytes | None:
         try:
             return self._tls.recv(size)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
+        except ssl.SSLEOFError:
+            self._check_orderly_end()
+            return b""
+
+    def _check_orderly_end(self) -> None:
+        """An end without a close notification is an orderly one, since many servers end so; a reset is not.
+
+        Raises:
+            OSError: the connection was reset.
+        """
+        if is_reset(self._tls):
+            raise reset_error() from None
 
     def send_now(self, data: bytes | memoryview) -> int:
         try:

@@ -31,7 +31,6 @@ that the connections of the parent go on.
 """
 
 import asyncio
-import errno
 import os
 import select
 import socket
@@ -41,6 +40,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol, Self
+
+from entrepot.raw.http.wire.sockets import is_reset, reset_error
 
 _RECORD: Final = 16 * 1024
 """The most content of a record. A shorter one is the last for now in most cases, and it costs more to find out than to
@@ -219,17 +220,10 @@ class TlsChannel(asyncio.Transport):
         self._close(broken)
 
     def _as_broken(self, error: OSError) -> OSError | None:
-        """The error of a connection that broke; None is an orderly end.
-
-        Several versions of Python report either as `SSLEOFError`. A socket that was reset has no peer any more.
-        """
+        """The error of a connection that broke; None is an orderly end."""
         if not isinstance(error, ssl.SSLEOFError):
             return error
-        try:
-            self._tls.getpeername()
-        except OSError:
-            return _reset()
-        return None
+        return reset_error() if is_reset(self._tls) else None
 
     def receive_rest(self) -> None:
         """Hands over all that arrived before the connection broke. The end is not reported."""
@@ -300,7 +294,7 @@ class TlsChannel(asyncio.Transport):
             self._sending_waits_for_bytes = True
             self._loop.remove_writer(self._descriptor)  # it would announce the same room again and again
         except ssl.SSLEOFError:  # so it calls an error of the system
-            raise _reset() from None
+            raise reset_error() from None
         return sent
 
     def call_when_writable(self, callback: Callable[[], object]) -> None:
@@ -415,10 +409,6 @@ def _errors(descriptor: int) -> select.poll:
     errors = select.poll()
     errors.register(descriptor, 0)
     return errors
-
-
-def _reset() -> OSError:
-    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
 
 
 async def _readiness(watch: Callable[[Callable[[], None]], None], stop: Callable[[], object]) -> None:

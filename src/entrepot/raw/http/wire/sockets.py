@@ -3,6 +3,7 @@
 Each is called only while the socket is open: after that, its descriptor may belong to another one.
 """
 
+import errno
 import os
 import select
 import socket
@@ -56,6 +57,23 @@ def reset_at_close(connection: socket.socket) -> None:
     """
     with suppress(OSError):  # it is closed, or nobody is at the other end
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+
+
+def is_reset(connection: socket.socket) -> bool:
+    """Whether a connection that has ended was reset: it has no peer any more.
+
+    Several versions of Python report a reset of a connection with TLS as they report its end.
+    """
+    try:
+        connection.getpeername()
+    except OSError:
+        return True
+    return False
+
+
+def reset_error() -> ConnectionResetError:
+    """The error of the system for a connection that was reset."""
+    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
 
 
 def receive(descriptor: int) -> bytes:
