@@ -147,6 +147,15 @@ def test_wrong_usage_ends_with_2_before_anything_is_done(here: Path, words: tupl
     assert set(files(here)) == {"d/a.txt", "d/sub/b c.txt"}
 
 
+def test_no_value_is_asked_for_where_none_would_help(here: Path) -> None:
+    """A missing package is imported as one that is not installed: by a module of its name that fails."""
+    (here / "asyncssh.py").write_text("raise ModuleNotFoundError(name='asyncssh')")
+    done = run("ls", "sftp://host/x", cwd=here, env={"PYTHONPATH": str(here)})
+    assert done.err == "entrepot: ls: sftp://host/x: sftp needs asyncssh: pip install 'entrepot[sftp]'\n"
+    for word in ("gdrive://x", "remote:x"):
+        assert "-o key=value" not in run("ls", word, cwd=here, env={"ENTREPOT_CONFIG": str(here / "none.toml")}).err
+
+
 def test_a_word_that_fails_does_not_stop_the_others(here: Path) -> None:
     done = run("cat", "nope", "d/a.txt", cwd=here)
     assert (done.code, done.out) == (3, "one\ntwo\n")

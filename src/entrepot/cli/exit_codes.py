@@ -75,13 +75,24 @@ def line_of(verb: str, place: str, error: BaseException, *, joined: bool = False
     if isinstance(error, Unexpected) and _has_dots(error.path):
         message = f"the storage refuses the key {error.path}"
         step = "in a key . and .. are names, which many stores refuse: write the key that you mean"
-    step = step or next((text for kind, text in _NEXT_STEPS.items() if isinstance(error, kind)), None)
+    if step is None and not _says_what_to_do(error):
+        step = next((text for kind, text in _NEXT_STEPS.items() if isinstance(error, kind)), None)
     if isinstance(error, PermissionDenied) and error.scheme == "fs":
         step = _step_of_file(verb, error)  # files have no credentials
     if step is None and code_of(error) == TEMPORARY:
         step = "try again"
     where = f"{place}: " if place else ""
     return one_line(f"entrepot: {verb}: {where}{message}{f' ({step})' if step else ''}")
+
+
+def is_missing_package(error: ConfigInvalid) -> bool:
+    """Whether a service needs a package that is not installed; the message says which."""
+    return isinstance(error.__cause__, ImportError)
+
+
+def _says_what_to_do(error: BaseException) -> bool:
+    """Whether no value of a storage would help: its scheme or its package is missing, or a file is not valid."""
+    return isinstance(error, ConfigInvalid) and (error.scheme is None or is_missing_package(error))
 
 
 def _step_of_file(verb: str, error: PermissionDenied) -> str | None:

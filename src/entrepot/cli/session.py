@@ -16,7 +16,7 @@ from entrepot import ConfigInvalid, DeletionsFailed, Error, Operator, TransfersF
 from entrepot.services.registry import service_class
 
 from .configuration import Remotes, default_path
-from .exit_codes import DONE, USAGE, code_of, line_of, worst
+from .exit_codes import DONE, USAGE, code_of, is_missing_package, line_of, worst
 from .output import Output, warn
 from .places import Place, Places, is_standard, without_secrets
 
@@ -92,7 +92,7 @@ class Session:
             if word in self._followed and place.is_local:
                 place = replace(place, operator=self._following(place.operator.info.root))
         except Error as error:
-            if isinstance(error, ConfigInvalid) and (form := _form_of(word)):
+            if isinstance(error, ConfigInvalid) and not is_missing_package(error) and (form := _form_of(word)):
                 error.add_context(hint=f"the form is {form}; other values by -o key=value or in the configuration file")
             raise NotUsable(line_of(self.verb, _shown(word), error)) from error
         if "//" in word.partition("://")[2].partition("::")[0] and not place.is_local:
