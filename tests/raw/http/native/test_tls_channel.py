@@ -5,7 +5,7 @@ import os
 import select
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -104,8 +104,10 @@ class Channels:
         self._client_tls = client_tls
 
     @asynccontextmanager
-    async def open(self, recorder: Recorder) -> AsyncIterator[tuple[TlsChannel, ssl.SSLSocket]]:
-        ours, theirs = socket.socketpair()
+    async def open(
+        self, recorder: Recorder, sockets: Callable[[], tuple[socket.socket, socket.socket]] = socket.socketpair
+    ) -> AsyncIterator[tuple[TlsChannel, ssl.SSLSocket]]:
+        ours, theirs = sockets()
         ours.setblocking(False)
         theirs.settimeout(10)
         channel = TlsChannel(asyncio.get_running_loop(), ours, self._client_tls, "localhost")
@@ -123,6 +125,12 @@ class Channels:
 @pytest.fixture
 def channels(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> Channels:
     return Channels(server_tls, client_tls)
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        return ours, server.accept()[0]
 
 
 class Scripted:
@@ -173,7 +181,7 @@ def test_the_rest_of_a_record_follows_at_once_or_when_receiving_resumes(channels
 async def test_what_came_before_the_connection_broke_comes_first(channels: Channels) -> None:
     recorder, reset = Recorder(), ConnectionResetError(104, "Connection reset by peer")
     async with channels.open(recorder) as (channel, _):
-        channel._tls = Scripted(channel._tls, RECORD, reset, reset)  # type: ignore[assignment]
+        channel._tls = Scripted(channel._tls, RECORD, reset)  # type: ignore[assignment]
         channel.receive()
         assert (len(recorder.received), recorder.events) == (RECORD, [])
         await recorder.lost.wait()
@@ -219,6 +227,17 @@ async def test_the_end_of_the_peer_is_orderly_with_and_without_a_notification(
         assert channel.is_closing()
     assert recorder.received == LARGE[: 3 * RECORD]
     assert recorder.events == ["end", None]
+
+
+async def test_an_end_without_a_notification_is_orderly_over_the_network(channels: Channels) -> None:
+    """OpenSSL sends an alert after it. The system of a peer that is gone answers with a reset."""
+    recorder = Recorder()
+    async with channels.open(recorder, tcp_pair) as (channel, peer):
+        channel.receive()  # the session tickets
+        peer.sendall(b"abc")
+        peer.close()
+        await asyncio.wait_for(recorder.lost.wait(), 10)
+    assert (recorder.received, recorder.events) == (b"abc", ["end", None])
 
 
 async def test_an_end_that_was_read_while_receiving_was_paused_is_seen_when_it_resumes(channels: Channels) -> None:
@@ -270,6 +289,28 @@ async def test_sending_may_wait_for_bytes_and_receiving_for_room(channels: Chann
         assert await asyncio.to_thread(peer.recv, 9) == b"abc"
         await asyncio.to_thread(peer.sendall, b"def")
         await until(lambda: recorder.received == b"def")
+
+
+async def test_receiving_that_waited_for_room_goes_on_though_no_bytes_arrive(channels: Channels) -> None:
+    """In a new handshake the peer waits for what OpenSSL could not send."""
+    recorder = Recorder()
+    async with channels.open(recorder) as (channel, _):
+        channel.receive()  # the session tickets
+        tls = channel._tls
+        channel._tls = Scripted(tls, ssl.SSLWantWriteError(), 3)  # type: ignore[assignment]
+        channel.receive()
+        assert not recorder.received
+        await until(lambda: len(recorder.received) == 3)
+        channel._tls = tls
+
+
+async def test_what_follows_a_piece_that_is_not_sent_whole_waits(channels: Channels) -> None:
+    recorder = Recorder()
+    async with channels.open(recorder) as (channel, _):
+        channel._tls = Scripted(tls := channel._tls, 10)  # type: ignore[assignment]
+        channel.write(LARGE[:200_000])
+        assert (channel.get_write_buffer_size(), recorder.events) == (199_990, ["pause"])
+        channel._tls = tls
 
 
 async def test_an_unforeseen_error_of_the_protocol_is_reported_and_ends_the_channel(channels: Channels) -> None:

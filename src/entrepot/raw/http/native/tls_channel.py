@@ -103,6 +103,7 @@ class TlsChannel(asyncio.Transport):
         "_loop",
         "_on_room",
         "_protocol",
+        "_read_error",
         "_receiving_waits_for_room",
         "_sending_waits_for_bytes",
         "_tls",
@@ -123,6 +124,7 @@ class TlsChannel(asyncio.Transport):
         self._errors = None if isinstance(loop, asyncio.SelectorEventLoop) else _errors(self._descriptor)
         self._is_closing = self._is_receiving_paused = False
         self._receiving_waits_for_room = self._sending_waits_for_bytes = False
+        self._read_error: OSError | None = None
         self._unsent: memoryview | None = None
         self._on_room: Callable[[], object] | None = None
         _OPEN.add(self)
@@ -185,16 +187,20 @@ class TlsChannel(asyncio.Transport):
         """Receives until a record is short, the buffer is full, or the event loop should have its turn.
 
         Raises:
-            ssl.SSLEOFError: the peer has closed the connection.
+            ssl.SSLZeroReturnError: the peer has closed the connection, with a close notification.
+            ssl.SSLEOFError: it has closed it without one, or the connection broke.
             OSError: the connection broke.
         """
+        if self._read_error is not None:
+            raise self._read_error
         size = received = self._record_into(buffer)
         try:
             while received == _RECORD and size < len(buffer) and size < _MOST_RECEIVED:
                 received = self._record_into(buffer[size:])
                 size += received
-        except OSError:
-            # What was received comes first. The next call raises the same, but the socket may not announce it.
+        except OSError as error:
+            # What was received comes first. The socket may not announce the error again, and reports it once.
+            self._read_error = error
             self._loop.call_soon(self.receive)
         return size
 
@@ -210,7 +216,7 @@ class TlsChannel(asyncio.Transport):
             self._watch_for_room()
             return 0
         if not size:
-            raise ssl.SSLEOFError
+            raise ssl.SSLZeroReturnError
         return size
 
     def _end(self, error: OSError) -> None:
@@ -220,9 +226,17 @@ class TlsChannel(asyncio.Transport):
         self._close(broken)
 
     def _as_broken(self, error: OSError) -> OSError | None:
-        """The error of a connection that broke; None is an orderly end."""
+        """The error of a connection that broke; None is an orderly end.
+
+        A close notification is an end whatever the socket reports afterwards. OpenSSL 3 has a reason of its own for an
+        end without one, and sends an alert: a peer that has closed its socket answers that with a reset.
+        """
+        if isinstance(error, ssl.SSLZeroReturnError):
+            return None
         if not isinstance(error, ssl.SSLEOFError):
             return error
+        if getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING":
+            return None
         return reset_error() if is_reset(self._tls) else None
 
     def receive_rest(self) -> None:
@@ -285,8 +299,9 @@ class TlsChannel(asyncio.Transport):
         sent = 0
         try:
             for piece in _pieces(views):
-                sent += self._tls.send(piece)
-                if sent >= _MOST_SENT:
+                taken = self._tls.send(piece)
+                sent += taken
+                if taken < len(piece) or sent >= _MOST_SENT:
                     break
         except ssl.SSLWantWriteError:
             pass
@@ -326,6 +341,7 @@ class TlsChannel(asyncio.Transport):
             self._receiving_waits_for_room = False
             if not self._is_receiving_paused:
                 self._watch_for_bytes()
+                self._loop.call_soon(self.receive)  # the peer may wait for what OpenSSL could not send
         if self._unsent is not None and not self._send_on(self._unsent):
             return
         if self._on_room is not None:
