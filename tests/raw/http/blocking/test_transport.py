@@ -213,6 +213,25 @@ def test_a_reset_over_tls_is_no_end_of_content(transport: BlockingTransport, ser
             inline.run(body.readinto(memoryview(bytearray(9))))
 
 
+def test_an_end_over_tls_without_a_notification_is_the_end_of_content(
+    transport: BlockingTransport, server_tls: ssl.SSLContext
+) -> None:
+    """OpenSSL sends an alert after it. The system of a server that is gone answers with a reset."""
+
+    def serve(listening: socket.socket) -> None:
+        for _ in range(5):
+            with server_tls.wrap_socket(listening.accept()[0], server_side=True) as connection:
+                connection.recv(10_000)
+                connection.sendall(raw_response("200 OK") + b"hello")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as threads:
+        listening.settimeout(10)
+        serving = threads.submit(serve, listening)
+        for _ in range(5):
+            assert ask(transport, f"https://127.0.0.1:{listening.getsockname()[1]}/a") == (200, b"hello")
+        serving.result()
+
+
 def test_tls(transport: BlockingTransport, server_tls: ssl.SSLContext) -> None:
     with ScriptedServer(lambda request: [HELLO], server_tls) as server:
         url = f"{server.endpoint}/a"

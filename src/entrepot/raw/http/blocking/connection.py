@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Final
 
 from entrepot.errors import InvalidInput
-from entrepot.raw.http.wire.sockets import acknowledge, is_reset, reset_at_close, reset_error, unacknowledged
+from entrepot.raw.http.wire.sockets import acknowledge, is_tls_reset, reset_at_close, reset_error, unacknowledged
 
 from .waiting import READ, WRITE, Waiter
 
@@ -216,8 +216,8 @@ class TlsConnection(Connection):
             with suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 try:
                     return self._tls.recv_into(buffer)
-                except ssl.SSLEOFError:
-                    self._check_orderly_end()
+                except ssl.SSLEOFError as error:
+                    self._check_orderly_end(error)
                     return 0
 
     def receive_now(self, size: int) -> bytes | None:
@@ -225,17 +225,17 @@ class TlsConnection(Connection):
             return self._tls.recv(size)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
-        except ssl.SSLEOFError:
-            self._check_orderly_end()
+        except ssl.SSLEOFError as error:
+            self._check_orderly_end(error)
             return b""
 
-    def _check_orderly_end(self) -> None:
+    def _check_orderly_end(self, error: ssl.SSLEOFError) -> None:
         """An end without a close notification is an orderly one, since many servers end so; a reset is not.
 
         Raises:
             OSError: the connection was reset.
         """
-        if is_reset(self._tls):
+        if is_tls_reset(self._tls, error):
             raise reset_error() from None
 
     def send_now(self, data: bytes | memoryview) -> int:

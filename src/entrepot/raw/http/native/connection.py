@@ -220,10 +220,11 @@ class Connection(asyncio.BufferedProtocol):
         """A connection whose response comes before the server has accepted the whole request is not used again.
 
         The system of the server accepts short content whether the server reads it or not. So it is enough that ours
-        has accepted it, which takes no system call to find out.
+        has accepted it, which takes no system call to find out, unless the server refuses it and may close.
         """
         self.has_served = self.is_active = True
-        if self._handed and (self._unsent() if self._handed > SHORT else self._wire.get_write_buffer_size()):
+        is_certain = self._handed <= SHORT and not stream.is_refused
+        if self._handed and (self._wire.get_write_buffer_size() if is_certain else self._unsent()):
             stream.forbid_reuse()
 
     def _receive_into_target(self, stream: ResponseStream, target: memoryview, size: int) -> None:

@@ -41,7 +41,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol, Self
 
-from entrepot.raw.http.wire.sockets import is_reset, reset_error
+from entrepot.raw.http.wire.sockets import is_tls_reset, reset_error
 
 _RECORD: Final = 16 * 1024
 """The most content of a record. A shorter one is the last for now in most cases, and it costs more to find out than to
@@ -228,16 +228,13 @@ class TlsChannel(asyncio.Transport):
     def _as_broken(self, error: OSError) -> OSError | None:
         """The error of a connection that broke; None is an orderly end.
 
-        A close notification is an end whatever the socket reports afterwards. OpenSSL 3 has a reason of its own for an
-        end without one, and sends an alert: a peer that has closed its socket answers that with a reset.
+        A close notification is an end whatever the socket reports afterwards.
         """
         if isinstance(error, ssl.SSLZeroReturnError):
             return None
-        if not isinstance(error, ssl.SSLEOFError):
-            return error
-        if getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING":
-            return None
-        return reset_error() if is_reset(self._tls) else None
+        if isinstance(error, ssl.SSLEOFError):
+            return reset_error() if is_tls_reset(self._tls, error) else None
+        return error
 
     def receive_rest(self) -> None:
         """Hands over all that arrived before the connection broke. The end is not reported."""

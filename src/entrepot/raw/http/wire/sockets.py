@@ -10,7 +10,10 @@ import socket
 import struct
 import sys
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import ssl
 
 if sys.platform == "linux":
     import fcntl
@@ -59,11 +62,15 @@ def reset_at_close(connection: socket.socket) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
 
-def is_reset(connection: socket.socket) -> bool:
-    """Whether a connection that has ended was reset: it has no peer any more.
+def is_tls_reset(connection: socket.socket, error: "ssl.SSLEOFError") -> bool:
+    """Whether a connection with TLS that ended without a close notification was reset.
 
-    Several versions of Python report a reset of a connection with TLS as they report its end.
+    Several versions of Python report either as this error. OpenSSL 3 has a reason of its own for an end, and sends an
+    alert, which a peer that has closed its socket answers with a reset. Without that reason the socket is asked: after
+    a reset it has no peer any more.
     """
+    if getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING":
+        return False
     try:
         connection.getpeername()
     except OSError:
