@@ -111,6 +111,18 @@ def test_fields_are_made_as_the_standard_decorator_makes_them(options):
     assert described == [(field.name, field.init, field.repr, field.compare) for field in dataclasses.fields(theirs)]
 
 
+@pytest.mark.parametrize("decorator", [records.dataclass, dataclasses.dataclass])
+def test_replace_keeps_all_fields_of_other_dataclasses(decorator):
+    base = decorator(slots=True, frozen=True)(plain())
+
+    @dataclasses.dataclass(frozen=True)
+    class More(base):
+        c: int = 0
+
+    assert records.replace(More(1, c=2), b="x") == More(1, "x", c=2)
+    assert records.replace(base(1), b="x") == base(1, "x")
+
+
 @each
 def test_the_functions_of_dataclasses_take_it(value):
     names = [field.name for field in dataclasses.fields(value)]

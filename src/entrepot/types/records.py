@@ -254,8 +254,12 @@ def _repr(names: tuple[str, ...]) -> Callable[[object], str]:
 
 
 def replace(value: T, /, **changes: Any) -> T:
-    """`dataclasses.replace` for instances of the classes that are made here, in less time and without an import."""
-    names: tuple[str, ...] = type(value).__of_init__  # type: ignore[attr-defined]
+    """`dataclasses.replace`, in less time for instances of the classes that are made here."""
+    names = type(value).__dict__.get("__of_init__")
+    if names is None:  # of the standard decorator, also a subclass with more fields
+        import dataclasses
+
+        return dataclasses.replace(value, **changes)  # type: ignore[type-var]
     return type(value)(**({name: getattr(value, name) for name in names} | changes))
 
 

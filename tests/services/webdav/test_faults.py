@@ -632,3 +632,23 @@ async def test_a_target_whose_name_could_be_misread_is_replaced_by_a_server_that
     with pytest.raises(Unexpected, match="delete it first"):
         await apache.copy("source", "a?b")
     assert await apache.read("a?b") == b"source 1"
+
+
+@pytest.mark.parametrize("method", ["write", "copy", "rename"])
+async def test_a_target_that_is_deleted_while_it_is_replaced_is_looked_at_again(
+    op: Operator, through: Callable[..., Operator], method: str
+) -> None:
+    """Apache deletes the target of a MOVE first, and responds with 404 if another client was faster."""
+    await op.write("source", b"source")
+    await op.write("target", b"target")
+    for word in ("COPY", "MOVE"):
+        racing = through(once(word, raw_response("404 Not Found", "Content-Length: 0")))
+        if method == "write":
+            await racing.write("target", b"source")
+        else:
+            await op.write("source", b"source")
+            await (racing.copy if method == "copy" else racing.rename)("source", "target")
+        assert await op.read("target") == b"source"
+    if method != "write":
+        with pytest.raises(NotFound):
+            await (op.copy if method == "copy" else op.rename)("missing", "target")

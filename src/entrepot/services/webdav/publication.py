@@ -171,6 +171,10 @@ class FilePublication:
                     raise object_exists(error) from None
                 if self._args.if_match is not None or target is not None:
                     raise
+            except NotFound:
+                # Apache deletes the target first, and says this of one that another client has just deleted.
+                if await self._tree.look(self._temporary) is None:
+                    raise
             else:
                 return
         raise Unexpected("other clients keep making and deleting the file", is_temporary=True)

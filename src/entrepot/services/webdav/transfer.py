@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from entrepot.errors import ConditionNotMatch, Error, IsADirectory, Unexpected
+from entrepot.errors import ConditionNotMatch, Error, IsADirectory, NotFound, Unexpected
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.publication import object_exists
 from entrepot.raw.http.transport import HttpRequest
@@ -95,15 +95,23 @@ async def _transfer(
                 raise object_exists(error) from None
             if replaces:
                 raise
-            if existing is not None:
-                await _make_room(client, tree, target)
+            await _make_room(client, tree, target, existing)
+        except NotFound:
+            # Apache deletes the target first, and says this of one that another client has just deleted.
+            if await tree.look(source) is None:
+                raise
         else:
-            if may_be_misread(target) and (existing is not None or await tree.look(target) is None):
-                raise Unexpected(_MISREAD)
+            await _check_name(tree, target, existing)
             return moved
     if may_be_misread(target):
         raise Unexpected(_MISREAD)
     raise Unexpected("other clients keep making and deleting the target", is_temporary=True)
+
+
+async def _check_name(tree: Tree, target: str, existing: Resource | None) -> None:
+    """Refuses a success of which the server may have misread the target."""
+    if may_be_misread(target) and (existing is not None or await tree.look(target) is None):
+        raise Unexpected(_MISREAD)
 
 
 async def _existing(tree: Tree, target: str, *, is_new: bool) -> Resource | None:
@@ -118,8 +126,10 @@ async def _existing(tree: Tree, target: str, *, is_new: bool) -> Resource | None
     return existing
 
 
-async def _make_room(client: HttpClient[WebdavDialect], tree: Tree, target: str) -> None:
+async def _make_room(client: HttpClient[WebdavDialect], tree: Tree, target: str, existing: Resource | None) -> None:
     """Deletes a target that the server refused to replace, unless it may have refused to replace another one."""
+    if existing is None:
+        return  # another client has just made one
     if await tree.look(misread(target)) is not None:
         raise Unexpected(_MAY_BE_MISREAD)
     await client.do(client.dialect.delete(target, DEFAULT_DELETE))
