@@ -8,9 +8,10 @@ import dis
 import gc
 import ssl
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -24,6 +25,8 @@ from entrepot.testing.scripted_server import ScriptedServer, whole_response
 from tests.raw.http.blocking.helpers import get
 
 ROOM = str(Path(connection.__file__).parent)
+_TOOL = 4
+"""A number of `sys.monitoring` that no known tool uses."""
 SHORT, LONG = whole_response(b"hello"), whole_response(bytes(100_000))
 
 
@@ -35,17 +38,46 @@ class Interrupt:
         self._before: dict[FrameType, int] = {}
 
     def during(self, call: Callable[[], object]) -> None:
+        try:
+            if sys.version_info >= (3, 12):  # whose tracing misses instructions of code that was traced before
+                self._monitor(call)
+            else:
+                self._trace(call)
+        finally:
+            self._before.clear()
+
+    def _trace(self, call: Callable[[], object]) -> None:
         before = sys.gettrace()  # such as that of a measurement of coverage
         sys.settrace(self._start)
         try:
             call()
         finally:
             sys.settrace(before)
-            self._before.clear()
+
+    def _monitor(self, call: Callable[[], object]) -> None:
+        monitoring: Any = sys.monitoring  # type: ignore[attr-defined, unused-ignore]
+        monitoring.use_tool_id(_TOOL, "interrupts")
+        monitoring.register_callback(_TOOL, monitoring.events.INSTRUCTION, self._at_instruction)
+        monitoring.set_events(_TOOL, monitoring.events.INSTRUCTION)
+        try:
+            call()
+        finally:
+            monitoring.set_events(_TOOL, 0)
+            monitoring.register_callback(_TOOL, monitoring.events.INSTRUCTION, None)
+            monitoring.free_tool_id(_TOOL)
+
+    def _at_instruction(self, code: CodeType, _: int) -> None:
+        frame = sys._getframe(1)
+        if threading.current_thread() is threading.main_thread() and self._concerns(code):
+            self._step(frame, "opcode", None)
+
+    def _concerns(self, code: CodeType) -> bool:
+        """Whether code is interrupted. An interrupt in a finalizer is reported, and ends nothing else."""
+        return code.co_filename.startswith(ROOM) and code.co_name != "__del__"
 
     def _start(self, frame: FrameType, event: str, arg: object) -> Any:
-        if not frame.f_code.co_filename.startswith(ROOM) or frame.f_code.co_name == "__del__":
-            return None  # an interrupt in a finalizer is reported, and ends nothing else
+        if not self._concerns(frame.f_code):
+            return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         return self._step
 

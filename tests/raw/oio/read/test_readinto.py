@@ -1,8 +1,10 @@
 """Bodies that receive into a buffer: each does what its `read` does, and nothing writes to the buffer afterwards."""
 
 import asyncio
+import gc
 import io
 import os
+import sys
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -300,3 +302,19 @@ async def test_a_large_object_over_http_is_in_memory_once(verb: str) -> None:
     finally:
         tracemalloc.stop()
     assert peak < MIB + (0 if verb == "readinto" else size)
+
+
+@pytest.mark.parametrize("is_view_first", [False, True])
+def test_a_buffer_in_a_cycle_with_its_view_is_collected_in_silence(
+    monkeypatch: pytest.MonkeyPatch, is_view_first: bool
+) -> None:
+    """As where an error is collected whose traceback refers to both. Python 3.13 reports a file that cannot close."""
+    reports: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", reports.append)
+    buffer = FinalBuffer(10)
+    cycle: list[object] = [buffer, buffer.view()[:5]]
+    cycle = [cycle[::-1] if is_view_first else cycle]
+    cycle.append(cycle)
+    del buffer, cycle
+    gc.collect()
+    assert not reports

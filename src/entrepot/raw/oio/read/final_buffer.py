@@ -33,7 +33,7 @@ class FinalBuffer:
     __slots__ = ("_content",)
 
     def __init__(self, size: int) -> None:
-        self._content = io.BytesIO(bytes(size))
+        self._content = _Memory(bytes(size))
 
     def view(self) -> memoryview:
         """The memory, to write to."""
@@ -48,13 +48,26 @@ class FinalBuffer:
         try:
             self._content.write(piece)
         except BufferError:  # an error that a program keeps, of a read that was retried, refers to a view
-            self._content = io.BytesIO(self._content.getvalue())
+            self._content = _Memory(self._content.getvalue())
             self.append(piece)
 
     def taken(self, size: int | None = None) -> bytes:
         """Returns all bytes, or the first `size` of them."""
         content = self._content.getvalue()
         return content if size is None else content[:size]
+
+
+class _Memory(io.BytesIO):
+    """Memory that is not closed by its finalizer.
+
+    Python 3.13 reports that a file of bytes cannot be closed while a view of it exists, as one does where an error
+    whose traceback refers to both is collected as garbage.
+    """
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """Does nothing: the memory is freed with its last reference."""
 
 
 def _ask_for_large_pages(view: memoryview) -> None:
