@@ -61,7 +61,8 @@ class _Memory(io.BytesIO):
     """Memory that is not closed by its finalizer.
 
     Python 3.13 reports that a file of bytes cannot be closed while a view of it exists, as one does where an error
-    whose traceback refers to both is collected as garbage.
+    whose traceback refers to both is collected as garbage (python/cpython#111331). 3.12.0 and 3.12.1 crash then
+    (python/cpython#111049).
     """
 
     __slots__ = ()
