@@ -6,12 +6,10 @@ import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
 import pytest
-import trustme
 
 from entrepot.errors import Error, Timeout, Unexpected
 from entrepot.raw.http import HttpRequest
@@ -36,24 +34,6 @@ async def transport() -> AsyncIterator[AiohttpTransport]:
     made = AiohttpTransport(idle_timeout=5)
     yield made
     await made.close()
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
-@pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    return str(tmp_path / "ca.pem")
 
 
 async def get(transport: AiohttpTransport, url: str) -> bytes:

@@ -18,7 +18,6 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-import trustme
 
 from entrepot.errors import ContentIncomplete, Error, InvalidInput, PermissionDenied, Timeout, Unexpected
 from entrepot.raw.http import HttpBody, HttpRequest, HttpTransport
@@ -46,25 +45,6 @@ PATIENCE = 0.2
 HELLO = whole_response(b"hello")
 LONG = bytes(16 << 20)
 RUNTIME = InlineRuntime()
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-    return context
-
-
-@pytest.fixture
-def client_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
 
 
 @pytest.fixture

@@ -4,10 +4,8 @@ import asyncio
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
-import trustme
 import uvloop
 
 from entrepot.errors import Error, PermissionDenied, Timeout, Unexpected
@@ -17,24 +15,6 @@ from entrepot.testing.scripted_server import ScriptedServer, whole_response
 from tests.sockets import stop_accepting
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
-@pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    return str(tmp_path / "ca.pem")
 
 
 @pytest.fixture
