@@ -1,9 +1,11 @@
-"""What the tests of connections count: the sockets of this process, by what they are connected to."""
+"""What the tests of connections share: the sockets of this process, and servers that a script cannot be."""
 
 import asyncio
 import gc
 import os
 import socket
+import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,3 +79,24 @@ async def stop_accepting(server: asyncio.Server) -> None:
         for _ in range(TURNS):
             await asyncio.sleep(0)
     server.close()
+
+
+def respond_early(
+    server: socket.socket, status: str, tls: ssl.SSLContext | None, may_go_on: threading.Event
+) -> OSError | None:
+    """Responds to a request before its content has arrived, and takes the rest. Returns its error; None is an end."""
+    connection = server.accept()[0]
+    connection.settimeout(10)
+    if tls is not None:
+        connection = tls.wrap_socket(connection, server_side=True, suppress_ragged_eofs=False)
+    with connection:
+        connection.recv(1000)
+        connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+        may_go_on.wait(10)
+        try:
+            while connection.recv(1 << 20):
+                pass
+        except OSError as error:
+            # OpenSSL calls a FIN without a close notification so, and a reset by another name.
+            return None if getattr(error, "reason", None) == "UNEXPECTED_EOF_WHILE_READING" else error
+    return None

@@ -40,6 +40,7 @@ from entrepot.testing.scripted_server import (
     raw_response,
     whole_response,
 )
+from tests.sockets import respond_early
 
 PATIENCE = 0.2
 HELLO = whole_response(b"hello")
@@ -166,6 +167,23 @@ def test_content_that_is_refused_is_not_sent_to_its_end(
         assert len(server.requests) == 1
         server.let_go()
         inline.run(transport.close())
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("status", ["200 OK", "403 Forbidden"])
+def test_content_that_an_early_response_cuts_off_ends_as_a_broken_connection(
+    status: str, is_tls: bool, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    may_go_on = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as threads:
+        seen = threads.submit(respond_early, server, status, server_tls if is_tls else None, may_go_on)
+        transport = BlockingTransport(idle_timeout=PATIENCE, ssl_context=client_tls)
+        url = f"http{'s' * is_tls}://127.0.0.1:{server.getsockname()[1]}/a"
+        found = outcome(lambda: ask(transport, url, "PUT", LONG))
+        assert found[0] == (Unexpected if status == "200 OK" else 403)  # type: ignore[index]
+        may_go_on.set()
+        inline.run(transport.close())
+        assert seen.result() is not None
 
 
 def test_a_reset_over_tls_is_no_end_of_content(transport: BlockingTransport, server_tls: ssl.SSLContext) -> None:

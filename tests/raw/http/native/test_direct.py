@@ -4,9 +4,11 @@ import asyncio
 import errno
 import random
 import socket
+import ssl
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import pytest
 import uvloop
@@ -19,7 +21,7 @@ from entrepot.raw.http.native.connection import Connection
 from entrepot.raw.http.native.direct import MOST, DirectSocket, batches, divided, without_first
 from entrepot.raw.http.native.transport import NativeTransport
 from entrepot.testing.scripted_server import HOLD, RESET, Answer, ScriptedServer, Take, whole_response
-from tests.sockets import stream_sockets
+from tests.sockets import respond_early, stream_sockets
 
 STARTS_WITH = 8 * 1024
 """How much of the content goes with the head."""
@@ -242,3 +244,28 @@ async def test_a_cancelled_upload_closes_both_descriptors(transport: NativeTrans
         server.let_go()
         await asyncio.to_thread(server.wait_until_left)
         assert len(stream_sockets()) == len(before)
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("status", ["200 OK", "403 Forbidden"])
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_content_that_an_early_response_cuts_off_ends_as_a_broken_connection(
+    client_tls: ssl.SSLContext, server_tls: ssl.SSLContext, loop: Callable[[], asyncio.AbstractEventLoop],
+    status: str, *, is_tls: bool,
+) -> None:  # fmt: skip
+    """Some servers store what they have when a connection ends in good order."""
+    may_go_on = threading.Event()
+
+    async def main(server: socket.socket) -> OSError | None:
+        tls = server_tls if is_tls else None
+        seen = asyncio.ensure_future(asyncio.to_thread(respond_early, server, status, tls, may_go_on))
+        transport = NativeTransport(idle_timeout=0.2, ssl_context=client_tls)
+        request = HttpRequest("PUT", f"http{'s' * is_tls}://127.0.0.1:{server.getsockname()[1]}/a", (), LARGE)
+        with pytest.raises(Unexpected, match="before it had all") if status == "200 OK" else nullcontext():
+            await (await transport.send(request)).body.close()
+        may_go_on.set()
+        await transport.close()
+        return await seen
+
+    with socket.create_server(("127.0.0.1", 0)) as server, asyncio.Runner(loop_factory=loop) as runner:
+        assert runner.run(main(server)) is not None

@@ -109,6 +109,8 @@ class Call:
             self._send_start(head)
         if self.exchange.head is None or not self._is_refused:
             self.exchange.request_sent()
+        else:
+            self.connection.reset_at_close()
 
     def _send_start(self, start: bytes) -> None:
         sent = self.connection.send_now(start)

@@ -159,7 +159,7 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         """Ends a connection that the server closes while content is sent: the rest would never be accepted."""
         if self._stream is not None and self._stream.is_sending:
-            self._wire.abort()
+            self._reset()
 
     def pause_writing(self) -> None:
         self._is_writing_paused = True
@@ -420,9 +420,9 @@ class Connection(asyncio.BufferedProtocol):
             return
         may_keep, is_sending = stream.may_serve_another, stream.is_sending
         self._release(stream)
-        self._owner.give_back(self, may_keep=may_keep)
         if is_sending:
-            self._wire.abort()  # otherwise it would stay open for as long as the server accepts nothing
+            self._reset()
+        self._owner.give_back(self, may_keep=may_keep)
 
     def give_up(self, stream: ResponseStream, broken: Break = GIVEN_UP) -> None:
         """Cuts the connection off, if the exchange is still in progress on it."""
@@ -432,13 +432,21 @@ class Connection(asyncio.BufferedProtocol):
     def _break(self, broken: Break) -> None:
         """Ends the exchange with a failure, and the connection without waiting for the peer."""
         stream = self._stream
-        if stream is not None:
-            if (stream.is_sending or self._unsent()) and not self._wire.is_closing():
-                reset_at_close(self._wire.get_extra_info("socket"))
-            stream.fail(broken)
-            self._release(stream)
-            self._owner.give_up(self)
-            stream.wake()
+        if stream is None:
+            self._wire.abort()
+            return
+        if stream.is_sending or self._unsent():
+            self._reset()
+        stream.fail(broken)
+        self._release(stream)
+        self._owner.give_up(self)
+        stream.wake()
+        self._wire.abort()
+
+    def _reset(self) -> None:
+        """Ends the connection at once, as a broken one: its end must not be taken for the end of the content."""
+        if not self._wire.is_closing():
+            reset_at_close(self._wire.get_extra_info("socket"))
         self._wire.abort()
 
     def _release(self, stream: ResponseStream) -> None:
