@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from itertools import cycle
 
 import pytest
 
@@ -19,7 +21,7 @@ from entrepot.errors import (
 from entrepot.services import Hf
 from entrepot.services.hf import commits
 from entrepot.services.hf.lfs import checked_url
-from entrepot.testing import RESET, ScriptedServer, raw_response, whole_response
+from entrepot.testing import RESET, Answer, ReceivedRequest, ScriptedServer, raw_response, whole_response
 from entrepot.testing.servers.hub import HubInProcess
 
 from .conftest import MakeOperator
@@ -185,6 +187,18 @@ async def test_deletions_of_files_that_others_delete_too(
     server.interrupt(is_commit, [whole_response(b"", "X-Error-Code: EntryNotFound", status="404 Not Found")])
     await operator().delete_many(["a", "b", "missing"])
     assert server.files("dataset", repo_id) == {}
+
+
+async def test_pages_that_name_each_other_as_the_next_one_are_not_read_without_end() -> None:
+    tokens = cycle("xyz")
+
+    def script(request: ReceivedRequest) -> Answer:
+        return [whole_response(b"[]", f'Link: <{server.endpoint}/api?cursor={next(tokens)}>; rel="next"')]
+
+    with ScriptedServer(script) as server:
+        op = Operator(Hf("owner/name", token="hf_token", endpoint=server.endpoint), resilient=False)
+        with pytest.raises(Unexpected, match="names an earlier page"):
+            await asyncio.wait_for(op.delete("/", recursive=True), 20)
 
 
 @pytest.mark.parametrize("content", [b"<html>in</html>", b"[]", b'{"a": 1}', b"[1]", b'[{"type": "file", "path": 1}]'])

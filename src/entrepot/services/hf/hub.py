@@ -10,6 +10,7 @@ from entrepot.raw import OpRead
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.dialect import Dialect
 from entrepot.raw.http.url import Query
+from entrepot.raw.oio.list.tokens import SeenTokens
 
 from .answers import TreeEntry, blob_id, next_cursor, read_entries
 from .commits import Commits, file_operation, lfs_operation
@@ -75,9 +76,9 @@ class Hub:
     async def below(self, key: str, *, recursive: bool) -> AsyncIterator[TreeEntry]:
         """The entries of a directory; none if it does not exist. An empty key is the top of the repository."""
         query: Query = [("recursive", str(recursive).lower()), ("limit", str(MAX_PAGE))]
-        cursor: str | None = None
+        cursors = SeenTokens()
         while True:
-            page: Query = [] if cursor is None else [("cursor", cursor)]
+            page: Query = [] if cursors.last is None else [("cursor", cursors.last)]
             try:
                 headers, content = await self.client.call(self.client.dialect.tree(key, [*query, *page]))
             except NotFound:
@@ -85,11 +86,12 @@ class Hub:
             for entry in read_entries(content):
                 if not key or entry.path.startswith(f"{key}/"):
                     yield entry
-            previous, cursor = cursor, next_cursor(headers)
+            cursor = next_cursor(headers)
             if cursor is None:
                 return
-            if cursor == previous:
-                raise Unexpected("the hub names a page of a listing as the next page after itself")
+            if cursor in cursors:
+                raise Unexpected("the hub names an earlier page of a listing as the next page")
+            cursors.add(cursor)
 
     async def copy_operation(self, source: TreeEntry, key: str, *, revision: str | None = None) -> bytes:
         """The operation that stores the content of a file under another path.

@@ -1,11 +1,10 @@
 """A listing of pages, each with the token of the next.
 
 Theory of operation. The token moves only after a page has arrived, so `next` after a failed or cancelled call requests
-the same page again. Some servers return tokens or pages in a circle. To notice any circle in constant memory, one token
-and the mark of one page are remembered, and replaced at steps 1, 2, 4, 8, ... (Brent's algorithm): once that distance
-is longer than the circle, the remembered one comes again. Pages are compared too, because a server may make a new token
-for the same page. Empty pages are all equal, so they are not remembered: they restart the steps of the pages, and
-`max_empty` bounds their number in a row.
+the same page again. Some servers return tokens or pages in a circle. Tokens that repeat are noticed by `SeenTokens`.
+Pages are compared too, because a server may make a new token for the same page: the mark of one page is remembered, and
+replaced at the same steps. Empty pages are all equal, so they are not remembered: they restart the steps of the pages,
+and `max_empty` bounds their number in a row.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.types import Entry
 
 from .api import List
+from .tokens import Doubling, SeenTokens
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -61,18 +61,16 @@ class PageLister(List):
     """
 
     __slots__ = (
-        *("_empty", "_fetch", "_is_closed", "_is_done", "_marked", "_marked_page", "_max_empty", "_token"),
-        *("_until_mark", "_until_page_mark"),
+        *("_empty", "_fetch", "_is_closed", "_is_done", "_marked_page", "_max_empty", "_tokens"),
+        "_until_page_mark",
     )
 
     def __init__(self, fetch: Callable[[str | None], Awaitable[Page]], *, max_empty: int = MAX_EMPTY) -> None:
         self._fetch = fetch
         self._max_empty = max_empty
-        self._token: str | None = None
-        self._marked: str | None = None
+        self._tokens = SeenTokens()
         self._marked_page: _PageMark | None = None
-        self._until_mark = _Doubling()
-        self._until_page_mark = _Doubling()
+        self._until_page_mark = Doubling()
         self._empty = 0
         self._is_done = False
         self._is_closed = False
@@ -85,7 +83,7 @@ class PageLister(List):
         """
         check_not_closed(self._is_closed)
         while not self._is_done:
-            page = await self._fetch(self._token)
+            page = await self._fetch(self._tokens.last)
             self._check_is_new(page)
             self._move_to(page.next_token)
             self._remember(page.entries or page.left_out)
@@ -98,7 +96,7 @@ class PageLister(List):
 
     def _check_is_new(self, page: Page) -> None:
         token, content = page.next_token, page.entries or page.left_out
-        if token is not None and token in (self._token, self._marked):
+        if token is not None and token in self._tokens:
             raise Unexpected("the storage names an earlier page of this listing as the next page")
         if content and self._marked_page is not None and self._marked_page.is_of(content):
             raise Unexpected("the storage returned a page of this listing twice")
@@ -106,15 +104,15 @@ class PageLister(List):
             raise Unexpected(f"the storage returned more than {self._max_empty} empty pages in a row")
 
     def _move_to(self, token: str | None) -> None:
-        self._token = token
-        self._is_done = token is None
-        if self._until_mark.is_due():
-            self._marked = token
+        if token is None:
+            self._is_done = True
+        else:
+            self._tokens.add(token)
 
     def _remember(self, content: _Content) -> None:
         if not content:
             self._empty += 1
-            self._marked_page, self._until_page_mark = None, _Doubling()
+            self._marked_page, self._until_page_mark = None, Doubling()
             return
         self._empty = 0
         if self._until_page_mark.is_due():
@@ -139,20 +137,3 @@ class _PageMark:
 
 def _ends_of(content: _Content) -> tuple[int, Entry | str, Entry | str]:
     return len(content), content[0], content[-1]
-
-
-class _Doubling:
-    """A counter that is due at the first call, the second, the fourth, the eighth, ..."""
-
-    __slots__ = ("_calls", "_due")
-
-    def __init__(self) -> None:
-        self._calls = 0
-        self._due = 1
-
-    def is_due(self) -> bool:
-        self._calls += 1
-        if self._calls < self._due:
-            return False
-        self._due *= 2
-        return True
