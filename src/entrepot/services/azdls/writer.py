@@ -96,9 +96,8 @@ class AzdlsUpload(MultipartUpload):
         return self._temporary
 
     async def upload_part(self, upload: str, number: int, content: Sequence[bytes | memoryview]) -> Part:
-        position = sum(self._sizes.size(before) for before in range(1, number))
         body = content[0] if len(content) == 1 else tuple(content)
-        request = self._core.append(upload, position, body)
+        request = self._core.append(upload, self._sizes.offset(number), body)
         await self._client.store(request)
         return Part(number, "", request.size)
 

@@ -3,7 +3,7 @@
 import asyncio
 import tracemalloc
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
@@ -92,6 +92,7 @@ class TestPartSizes:
         assert (smallest or 1) <= min(held)
         assert max(held) <= (largest or max(held))
         assert held == sorted(held)
+        assert [sizes.offset(number) for number in range(1, max_parts + 1)] == [0, *accumulate(held[:-1])]
         assert sizes.capacity == min(sum(held), total or sum(held))
         assert sizes.capacity >= min(total or 5 * TIB, 5 * TIB, max_parts * (largest or 5 * TIB))
         sizes.check_fits(sizes.capacity)

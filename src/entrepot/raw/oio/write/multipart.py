@@ -129,6 +129,11 @@ class PartSizes:
         """Returns the size in bytes of the part with this number, from 1, unless it is the last part."""
         return self._clamp(self._first + self._step * max(0, number - self._equal))
 
+    def offset(self, number: int) -> int:
+        """Returns where the part with this number, from 1, starts in the object: the bytes of all parts before it."""
+        before = number - 1
+        return self._first * before + self._added_bytes(self._step, max(0, before - self._equal))
+
     def check_fits(self, size: int) -> None:
         """Checks that an object can have `size` bytes.
 
@@ -166,13 +171,15 @@ class PartSizes:
 
     def _held_bytes(self, step: int) -> int:
         """Returns the bytes that all parts hold if they grow by `step`, with parts above the largest size clamped."""
-        growing = self._max_parts - self._equal
+        return self._first * self._max_parts + self._added_bytes(step, self._max_parts - self._equal)
+
+    def _added_bytes(self, step: int, growing: int) -> int:
+        """Returns how many bytes the first `growing` parts that grow have more than equal ones."""
         below_max = growing
         if step and self._max is not None:
             below_max = min(growing, (self._max - self._first) // step)
         more = step * (below_max * (below_max + 1) // 2)
-        more += (growing - below_max) * (self._clamp(self._first + step * growing) - self._first)
-        return self._first * self._max_parts + more
+        return more + (growing - below_max) * (self._clamp(self._first + step * growing) - self._first)
 
 
 def _rounded_up(size: int) -> int:
