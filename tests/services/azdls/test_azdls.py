@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from entrepot import (
     Unsupported,
 )
 from entrepot.errors import ObjectExists
+from entrepot.raw import OpWrite, oio
 from entrepot.services import Azblob, Azdls
 from entrepot.services.azdls.behavior import config_for
 from entrepot.testing import (
@@ -36,6 +38,7 @@ from entrepot.testing import (
     whole_response,
 )
 from entrepot.testing.behavior.send import send
+from entrepot.types import Capability
 
 KEY = "c2VjcmV0"
 CONTENT = bytes(range(256)) * 1000
@@ -238,6 +241,54 @@ async def test_large_directories_are_deleted_in_several_requests(lake: DatalakeS
     assert [entry.path for entry in await op.list("/", recursive=True)] == ["/", "e"]
     await op.delete("/", recursive=True)
     assert [entry.path for entry in await op.list("/", recursive=True)] == ["/"]
+
+
+async def test_a_deletion_that_the_storage_continues_without_end_is_an_error(
+    lake: DatalakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrepot.services.azdls.deletions.MAX_REPEATED", 5)
+    op = Operator(config_for(lake, "root"), resilient=False)
+    await op.write("d/a", b"")
+    tokens = cycle("xyz")
+
+    def script(request: ReceivedRequest) -> Answer:
+        if request.method != "DELETE":
+            return lake.answer(request)
+        return [raw_response("200 OK", "x-ms-request-id: 1", f"x-ms-continuation: {next(tokens)}", "Content-Length: 0")]
+
+    lake.server.script = script
+    with pytest.raises(Unexpected, match="without end") as caught:
+        await asyncio.wait_for(op.delete("d/", recursive=True), 20)
+    assert caught.value.is_temporary
+
+
+async def test_what_writers_that_died_have_left_is_deleted_with_its_directory(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"), resilient=False)
+    for directory in ("", "d/", "e/"):
+        for number in range(4):  # more than one page of a listing, and before other names
+            lake.put(f"root/{directory}.entrepot-{number:016x}.tmp", b"left")
+    await op.write("e/x", b"")
+    await op.delete("d/")
+    with pytest.raises(IsADirectory):
+        await op.delete("e/")
+    with pytest.raises(IsADirectory):
+        await op.delete("/")
+    assert len(await leftovers(lake)) == 8
+    await op.delete("/", recursive=True)
+    assert list(lake._nodes) == ["root"]
+    lake.put(f"root/.entrepot-{0:016x}.tmp", b"left")
+    await op.delete("/")
+
+
+async def test_parts_of_different_sizes_are_put_where_they_belong(
+    lake: DatalakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = oio.PartSizes(Capability(write_multi_max_size=2000), OpWrite(chunk=1000), max_parts=200)
+    monkeypatch.setattr("entrepot.services.azdls.accessor._part_sizes", lambda *_: sizes)
+    op = Operator(config_for(lake, "root"), resilient=False)
+    async with op.writer("a", concurrent=4) as writer:
+        await writer.write(CONTENT[:200_000])
+    assert await op.read("a") == CONTENT[:200_000]
 
 
 async def test_a_root_whose_entries_stay_after_their_deletion_is_an_error(lake: DatalakeServer) -> None:

@@ -401,6 +401,14 @@ async def test_temporary_files_of_others_are_neither_listed_nor_reached(op: Oper
         await op.read(f"d/{name}")
     await op.delete("d/")
     assert names(folder) == []
+    (folder / name).write_bytes(b"half")
+    await op.write("a", b"")
+    with pytest.raises(IsADirectory):
+        await op.delete("/")
+    await op.delete(name)  # no such object
+    assert names(folder) == [name, "a"]
+    await op.delete("/", recursive=True)
+    assert names(folder) == []
 
 
 def multistatus(*resources: tuple[str, str]) -> bytes:

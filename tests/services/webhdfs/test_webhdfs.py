@@ -173,6 +173,21 @@ async def test_a_root_is_emptied_whatever_abandoned_writes_have_left_in_it(
     await op.delete("/")
 
 
+async def test_a_directory_with_nothing_but_what_abandoned_writes_have_left_is_empty(
+    op: Operator, server: FakeHdfs, root: str
+) -> None:
+    await op.create_dir("d/")
+    for number in range(4):
+        server.put(f"/{root}/d/.entrepot-{number:016x}.tmp", b"left")
+    await op.write("d/x", b"")
+    with pytest.raises(IsADirectory):
+        await op.delete("d/")
+    assert len(server.paths(f"/{root}/d")) == 5
+    await op.delete("d/x")
+    await op.delete("d/")
+    assert server.paths(f"/{root}") == []
+
+
 async def test_a_root_whose_entries_stay_after_their_deletion_is_an_error(
     op: Operator, through: Callable[[Script], Operator]
 ) -> None:

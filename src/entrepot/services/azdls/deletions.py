@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
 from entrepot.errors import (
     ConditionNotMatch,
     DeletionsFailed,
@@ -17,10 +21,14 @@ from entrepot.raw.http.deletions import HttpDeletions
 from entrepot.raw.http.transport import HttpRequest
 from entrepot.raw.oio.delete.api import NOT_EMPTY
 from entrepot.raw.oio.list.page import Page, PageLister
+from entrepot.raw.oio.list.tokens import SeenTokens
 
 from .core import AzdlsCore, is_directory
 from .listing import Listing
 from .writer import look
+
+MAX_REPEATED: Final = 1_000
+"""The most tokens of one deletion that came before. The storage does not say whether an equal one means progress."""
 
 
 class AzdlsDeletions(HttpDeletions[AzdlsCore]):
@@ -61,16 +69,44 @@ class AzdlsDeletions(HttpDeletions[AzdlsCore]):
             raise Unsupported("if_match is of files only: leave it out for a directory")
         if not args.recursive and not is_dir_path(path):
             raise IsADirectory("the path leads to a directory: name it with a slash at its end")
-        continuation: str | None = None
+        before: Sequence[str] = []
         while True:
-            request = self._client.dialect.delete(key, OpDelete(recursive=args.recursive), continuation)
+            try:
+                await self._delete_tree(key, args)
+            except IsADirectory:
+                abandoned = [] if args.recursive else await self._abandoned(path)
+                if abandoned in ([], before):
+                    raise
+                before = abandoned
+                await self._delete_abandoned(abandoned)
+            else:
+                return
+
+    async def _delete_tree(self, key: str, args: OpDelete) -> None:
+        tokens, repeated = SeenTokens(), 0
+        while repeated <= MAX_REPEATED:
+            request = self._client.dialect.delete(key, OpDelete(recursive=args.recursive), tokens.last)
             try:
                 headers = await self._client.do(request)
             except NotFound:
                 return
-            continuation = headers.get("x-ms-continuation") or None
-            if continuation is None:
+            token = headers.get("x-ms-continuation")
+            if not token:
                 return
+            repeated += token in tokens
+            tokens.add(token)
+        raise Unexpected("the storage continues the deletion of the directory without end", is_temporary=True)
+
+    async def _abandoned(self, path: str) -> Sequence[str]:
+        """The files that writers that died have left in a directory, if it has nothing else."""
+        return [] if await self._children(path) else await self._children(path, with_temporary=True)
+
+    async def _delete_abandoned(self, paths: Sequence[str]) -> None:
+        """Deletes what no other call reaches, since its name is one of a temporary file."""
+        for path in paths:
+            request = self._client.dialect.delete(build_abs_path(self._root, path), OpDelete(recursive=True))
+            with suppress(NotFound):
+                await self._client.do(request)
 
     async def _send(self, request: HttpRequest, args: OpDelete) -> None:
         try:
@@ -84,22 +120,22 @@ class AzdlsDeletions(HttpDeletions[AzdlsCore]):
             raise
 
     async def _delete_in_root(self, args: OpDelete) -> None:
-        before = list[str]()
-        while True:
-            paths = await self._first_children()
-            if not paths:
-                return
-            if not args.recursive:
+        if not args.recursive:
+            if await self._children("/"):
                 raise IsADirectory(NOT_EMPTY)
+            return
+        before = list[str]()
+        while paths := await self._children("/", with_temporary=True):
             if paths == before:
                 raise Unexpected("the directory still has the entries that were deleted", is_temporary=True)
             before = paths
+            await self._delete_abandoned([path for path in paths if is_reserved(path)])
             if failures := await self.delete_many([(path, args) for path in paths]):
                 raise DeletionsFailed.of(failures)
 
-    async def _first_children(self) -> list[str]:
-        """The paths in the root, as far as one page has them."""
-        listing = Listing(self._client.dialect, self._root, "/", DEFAULT_LIST)
+    async def _children(self, path: str, *, with_temporary: bool = False) -> list[str]:
+        """The paths in a directory, as far as one page has them."""
+        listing = Listing(self._client.dialect, self._root, path, DEFAULT_LIST, with_temporary=with_temporary)
 
         async def fetch(token: str | None) -> Page:
             return listing.page(*await self._client.call(listing.request(token)))

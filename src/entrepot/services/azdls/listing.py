@@ -27,13 +27,15 @@ class Listing:
         root: the prefix of every key, normalized.
         path: the directory, with a slash at its end.
         args: the options.
+        with_temporary: whether temporary files are entries too.
     """
 
-    def __init__(self, core: AzdlsCore, root: str, path: str, args: OpList) -> None:
+    def __init__(self, core: AzdlsCore, root: str, path: str, args: OpList, *, with_temporary: bool = False) -> None:
         self._core = core
         self._root = len(root) - 1
         self._key = build_abs_path(root, path)
         self._args = args
+        self._with_temporary = with_temporary
 
     def request(self, token: str | None) -> HttpRequest:
         """The request for the page of a token; None is the first."""
@@ -66,7 +68,8 @@ class Listing:
             name: str = values["name"]
             is_directory = str(values.get("isDirectory", "")).lower() == "true"
             key = f"{name}/" if is_directory else name
-            if key.startswith(self._key) and key != self._key and not is_temporary_name(name.rpartition("/")[2]):
+            is_seen = self._with_temporary or not is_temporary_name(name.rpartition("/")[2])
+            if key.startswith(self._key) and key != self._key and is_seen:
                 yield Entry(key[self._root :], _metadata(values, is_directory=is_directory))
 
 

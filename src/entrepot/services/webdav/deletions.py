@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from entrepot.errors import ConditionNotMatch, DeletionsFailed, Error, IsADirectory, NotFound, Unsupported
 from entrepot.raw.conditions import check_conditions
+from entrepot.raw.file_paths import is_reserved
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.deletions import HttpDeletions
 from entrepot.raw.oio.delete.api import NOT_EMPTY
@@ -56,13 +58,16 @@ class WebdavDeletions(HttpDeletions[WebdavDialect]):
                 raise ConditionNotMatch("if_match does not hold: there is no object", context=error.context) from None
 
     async def _delete_in_root(self, args: OpDelete) -> None:
-        children = Children(self._client.dialect, self._tree, self._root, "/")
+        children = Children(self._client.dialect, self._tree, self._root, "/", with_temporary=args.recursive)
         try:
             while (entries := await children.next()) is not None:
                 paths = [entry.path for entry in entries if entry.path != "/"]
                 if paths and not args.recursive:
                     raise IsADirectory(NOT_EMPTY)
-                failures = await self.delete_many([(path, args) for path in paths])
+                for path in filter(is_reserved, paths):  # which no other call reaches: a writer that died has left it
+                    with suppress(NotFound):
+                        await self._send(build_abs_path(self._root, path), DEFAULT_DELETE)
+                failures = await self.delete_many([(path, args) for path in paths if not is_reserved(path)])
                 if failures:
                     raise DeletionsFailed.of([each for failure in failures for each in _each(failure)])
         finally:

@@ -36,20 +36,31 @@ class Children(List):
         root: the prefix of every key, normalized.
         path: the directory, with a slash at its end.
         page: the entries of a page, at least.
+        with_temporary: whether temporary files are entries too.
     """
 
     __slots__ = (
         *("_dialect", "_document", "_is_closed", "_is_done", "_key", "_page", "_path", "_response", "_root", "_seen"),
-        "_tree",
+        *("_tree", "_with_temporary"),
     )
 
-    def __init__(self, dialect: WebdavDialect, tree: Tree, root: str, path: str, page: int = PAGE) -> None:
+    def __init__(
+        self,
+        dialect: WebdavDialect,
+        tree: Tree,
+        root: str,
+        path: str,
+        page: int = PAGE,
+        *,
+        with_temporary: bool = False,
+    ) -> None:
         self._dialect = dialect
         self._tree = tree
         self._root = root
         self._key = build_abs_path(root, path)
         self._path = dialect.path_of(self._key)
         self._page = page
+        self._with_temporary = with_temporary
         self._response: HttpResponse | None = None
         self._document = MultiStatus()
         self._seen: set[str] = set()
@@ -111,7 +122,7 @@ class Children(List):
             self._seen.add(key)
             if key == self._key and not resource.is_directory:
                 continue  # a file, which has the name of the directory
-            if resource.status < 300 and not is_temporary_name(resource.name):
+            if resource.status < 300 and (self._with_temporary or not is_temporary_name(resource.name)):
                 yield Entry(build_rel_path(self._root, key), resource.metadata())
 
     def _key_of(self, resource: Resource) -> str | None:

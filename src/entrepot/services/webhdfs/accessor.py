@@ -189,7 +189,7 @@ class WebhdfsAccessor(Accessor):
         if relative == ".":
             await delete_in_root(self._cluster, self._listings, self._path("."), args)
         else:
-            await delete_path(self._cluster, path, self._path(relative), args)
+            await delete_path(self._cluster, self._listings, path, self._path(relative), args)
 
     async def _check_is_file(self, path: str, message: str) -> None:
         if (await self._cluster.find(path)).is_directory:

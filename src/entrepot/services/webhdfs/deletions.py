@@ -37,13 +37,14 @@ class WebhdfsDeleter(Delete):
         self._is_closed = True
 
 
-async def delete_path(cluster: Cluster, path: str, there: str, args: OpDelete) -> None:
+async def delete_path(cluster: Cluster, listings: Listings, path: str, there: str, args: OpDelete) -> None:
     """Deletes a file or a directory. What does not exist is not an error.
 
     HDFS deletes an empty directory as if it were a file, so the path is looked at first.
 
     Arguments:
         cluster: makes the calls.
+        listings: lists what is in a directory.
         path: the path of the call; with a slash at its end it names a directory only.
         there: the path in HDFS.
         args: whether a directory is deleted with its contents.
@@ -56,9 +57,34 @@ async def delete_path(cluster: Cluster, path: str, there: str, args: OpDelete) -
     status = await cluster.look(there)
     if status is None or (names_directory(path) and not status.is_directory):
         return
-    if status.is_directory and not (args.recursive or names_directory(path)):
+    if args.recursive or not status.is_directory:
+        await cluster.ask(cluster.dialect.remove(there, recursive=args.recursive))
+        return
+    if not names_directory(path):
         raise IsADirectory("the path leads to a directory: name it with a slash at its end")
-    await cluster.ask(cluster.dialect.remove(there, recursive=args.recursive))
+    await _delete_empty(cluster, listings, there)
+
+
+async def _delete_empty(cluster: Cluster, listings: Listings, directory: str) -> None:
+    """Deletes a directory without contents. What writers that died have left in it does not count, and goes with it.
+
+    Raises:
+        IsADirectory: there are contents.
+    """
+    before = list[str]()
+    while True:
+        try:
+            await cluster.ask(cluster.dialect.remove(directory, recursive=False))
+        except IsADirectory:
+            await _check_is_empty(listings, directory)
+            abandoned = [status.name for status in await listings.first(directory)]
+            if abandoned in ([], before):
+                raise
+            before = abandoned
+            for name in abandoned:
+                await cluster.ask(cluster.dialect.remove(f"{directory}/{name}", recursive=True))
+        else:
+            return
 
 
 async def delete_in_root(cluster: Cluster, listings: Listings, root: str, args: OpDelete) -> None:
