@@ -235,6 +235,29 @@ async def test_an_append_whose_response_is_lost_is_stored_once(fake: AzureFake) 
     assert (await op.read("a"), metadata.content_type) == (b"one,two,", "text/csv")
 
 
+@pytest.mark.parametrize("verb", ["write", "close"])
+async def test_a_new_blob_of_an_append_whose_response_is_lost_says_what_may_have_happened(
+    fake: AzureFake, verb: str
+) -> None:
+    def script(request: ReceivedRequest) -> Answer | None:
+        if request.method != "PUT" or "comp=" in request.target:
+            return None
+        fake.before = lambda _: None
+        fake.answer(request)
+        return [RESET]
+
+    op = Operator(config_of(fake), resilient=False)
+    writer = await op.writer("a", append=True, if_not_exists=True, chunk=4)
+    await writer.write(b"one," if verb == "close" else b"one,two,")
+    fake.before = script
+    with pytest.raises(Unexpected):
+        await (writer.close() if verb == "close" else writer.write(b"three"))
+    with pytest.raises(ObjectExists) as caught:
+        await writer.close()
+    assert caught.value.context["may_have_taken_effect"]
+    await writer.abort()
+
+
 async def test_an_append_that_others_overtake_is_refused(fake: AzureFake) -> None:
     op = Operator(config_of(fake))
     await op.write("a", b"one,", append=True)

@@ -1,6 +1,7 @@
 """The rules of `oio.Write`, kept by the four writers that services stand on, whatever fails when."""
 
 import asyncio
+from functools import partial
 from unittest import mock
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from entrepot import InvalidInput, Metadata, Unexpected
+from entrepot.errors import ObjectExists
 from entrepot.raw.oio import StagedWriter
 from entrepot.raw.oio.write import parts_in_flight as sending
 from entrepot.raw.oio.write.staged import with_length
@@ -273,3 +275,42 @@ def test_nothing_is_left_after_an_abort_whatever_happened_before(kind, is_inline
         assert bytes(driven.expected).startswith(driven.store.content or b"")
     else:
         assert driven.store.content is None
+
+
+class Scripted(StagedWriter):
+    """Ends each attempt as it is told to."""
+
+    def __init__(self, *ends):
+        super().__init__()
+        self._ends = iter(ends)
+
+    async def _take(self, content):
+        pass
+
+    async def _publish(self):
+        end = next(self._ends)
+        if isinstance(end, BaseException):
+            raise end
+        return end
+
+    async def _discard(self):
+        pass
+
+
+LOST, REFUSED = partial(Unexpected, "reset", is_temporary=True), partial(ObjectExists, "it exists")
+
+
+@pytest.mark.parametrize(
+    ("before", "is_unsure"),
+    [([], False), ([Unexpected("denied")], False), ([LOST()], True), ([asyncio.CancelledError()], True)],
+)
+async def test_a_condition_that_fails_after_a_lost_response_says_what_may_have_happened(before, is_unsure):
+    writer = Scripted(*before, REFUSED(), REFUSED())
+    for end in before:
+        with pytest.raises(type(end)) as raised:
+            await writer.close()
+        assert "may_have_taken_effect" not in getattr(raised.value, "context", {})
+    for _ in range(2):
+        with pytest.raises(ObjectExists) as raised:
+            await writer.close()
+        assert raised.value.context.get("may_have_taken_effect", False) is is_unsure

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from entrepot.errors import ConditionNotMatch
 from entrepot.types import Metadata
 
 from .byte_queue import ByteQueue
@@ -83,9 +84,17 @@ class AppendWriter(StagedWriter):
 
     async def _learn_end(self) -> int:
         if self._end is None:
-            self._end = await self._find_end()
+            self._end = await self._found_end()
             self._drop_if_stored(self._end)
         return self._end
+
+    async def _found_end(self) -> int:
+        try:
+            return await self._find_end()
+        except ConditionNotMatch as error:
+            if self._doubtful is not None:  # the object may be the one that the call before has made
+                error.add_context(may_have_taken_effect=True)
+            raise
 
     def _drop_if_stored(self, end: int) -> None:
         if self._doubtful is not None:

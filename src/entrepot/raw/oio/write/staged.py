@@ -2,13 +2,16 @@
 
 States: open, closing (`close` was called and has not succeeded), published, aborted (`abort` was called), discarded
 (its cleanup has succeeded). A writer is published or aborted, never both. Failed steps are repeated by the same verb.
+
+A `close` that was cancelled, or ended with a temporary error, may have published the object unseen (`_is_unsure`). A
+condition of the write may then not hold because of the object itself, so the error of a later `close` says so.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from entrepot.errors import InvalidInput
+from entrepot.errors import ConditionNotMatch, Error, InvalidInput
 from entrepot.types import Metadata
 from entrepot.types.records import replace
 
@@ -22,12 +25,13 @@ class StagedWriter(Write, ABC):
     end of the object. The caller can only call `close` again, or `abort`.
     """
 
-    __slots__ = ("_is_aborted", "_is_closing", "_is_discarded", "_published")
+    __slots__ = ("_is_aborted", "_is_closing", "_is_discarded", "_is_unsure", "_published")
 
     def __init__(self) -> None:
         self._is_closing = False
         self._is_aborted = False
         self._is_discarded = False
+        self._is_unsure = False
         self._published: Metadata | None = None
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -42,8 +46,18 @@ class StagedWriter(Write, ABC):
         self._check_not_aborted()
         self._is_closing = True
         if self._published is None:
-            self._published = await self._publish()
+            self._published = await self._attempt()
         return self._published
+
+    async def _attempt(self) -> Metadata:
+        was_unsure, self._is_unsure = self._is_unsure, True
+        try:
+            return await self._publish()
+        except Error as error:
+            self._is_unsure = was_unsure or error.is_temporary
+            if was_unsure and isinstance(error, ConditionNotMatch):
+                error.add_context(may_have_taken_effect=True)
+            raise
 
     async def abort(self) -> None:
         if self._published is not None or self._is_discarded:
