@@ -7,7 +7,15 @@ import pytest
 
 from entrepot import Capability, InvalidInput, Operator
 from entrepot.layers import CapabilityOverrideLayer, MimeGuessLayer
-from entrepot.raw import AccessorInfo, Context
+from entrepot.raw import (
+    AccessorInfo,
+    Context,
+    OpCompleteUpload,
+    OpSharedUpload,
+    OpStartUpload,
+    OpUploadPart,
+    OpWrite,
+)
 from entrepot.services import Fs, Memory
 from tests.conftest import s3_config
 from tests.layers.calls import Service
@@ -70,6 +78,17 @@ async def test_a_writer_stores_the_guess():
     async with Operator(config).layer(MimeGuessLayer()).writer("a.html") as writer:
         await writer.write(b"<p>")
     assert (await Operator(config).stat("a.html")).content_type == "text/html"
+
+
+async def test_a_shared_upload_starts_with_the_guess_and_its_parts_and_end_stay():
+    service = Service()
+    accessor = MimeGuessLayer().wrap(service, Context())
+    part, end = OpUploadPart(upload="u", number=1), OpCompleteUpload(upload="u", parts=())
+    steps = [OpStartUpload(write=OpWrite()), OpStartUpload(write=OpWrite(content_type="text/x-mine")), part, end]
+    for step in steps:
+        await accessor.shared_upload("a.html", OpSharedUpload(step=step), b"")
+    arrived = [args[1].step for _, args in service.arrived]
+    assert arrived == [OpStartUpload(write=OpWrite(content_type="text/html")), *steps[1:]]
 
 
 async def test_a_type_that_was_asked_for_stays():

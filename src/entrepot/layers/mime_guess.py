@@ -16,9 +16,12 @@ from entrepot.raw import (
     Layer,
     LayeredAccessor,
     OpRead,
+    OpSharedUpload,
+    OpStartUpload,
     OpStat,
     OpWrite,
     RpRead,
+    RpSharedUpload,
     RpStat,
     RpWrite,
     WholeRead,
@@ -68,9 +71,9 @@ _ENCODINGS: Final = {".gz": "gzip", ".br": "br", ".zst": "zstd", ".bz2": "bzip2"
 class MimeGuessLayer(Layer):
     """Sets the media type of objects by the extension of their path.
 
-    A write without `content_type` stores the guessed type if the service can store one; an append does not, because
-    the object may have a type. `stat` and readers return the guessed type if the storage has none. A type that the
-    caller or the storage states is kept. The table is fixed: no file of the system is read.
+    A write or a shared upload without `content_type` stores the guessed type if the service can store one; an append
+    does not, because the object may have a type. `stat` and readers return the guessed type if the storage has none. A
+    type that the caller or the storage states is kept. The table is fixed: no file of the system is read.
 
     The type of `"a.txt.gz"` is gzip's, unless `content_encoding` says that readers decode the bytes.
 
@@ -119,12 +122,18 @@ class _MimeGuessAccessor(LayeredAccessor):
         if not inner.info.capability.write_with_content_type:
             self.write = inner.write  # type: ignore[method-assign]
             self.write_whole = inner.write_whole  # type: ignore[method-assign]
+            self.shared_upload = inner.shared_upload  # type: ignore[method-assign]
 
     def write(self, path: str, args: OpWrite) -> Coro[tuple[RpWrite, oio.Write]]:
         return self.inner.write(path, self._written(path, args))
 
     def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> Coro[WholeWrite]:
         return self.inner.write_whole(path, data, self._written(path, args))
+
+    async def shared_upload(self, path: str, args: OpSharedUpload, content: bytes) -> RpSharedUpload:
+        if isinstance(args.step, OpStartUpload):  # which has the metadata of the object
+            args = OpSharedUpload(step=OpStartUpload(write=self._written(path, args.step.write)))
+        return await self.inner.shared_upload(path, args, content)
 
     def _written(self, path: str, args: OpWrite) -> OpWrite:
         if args.content_type is not None or args.append:
