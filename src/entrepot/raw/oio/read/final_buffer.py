@@ -6,6 +6,9 @@ that was stated and never arrives costs nothing either.
 
 On Linux the first write to each page of 4 KiB enters the kernel, which takes longer than receiving what goes there
 (0.67 s of CPU for each GB beside 0.14). Large buffers ask for pages of 2 MiB, as numpy does.
+
+Python 3.12.0 and 3.12.1 crash where a `BytesIO` is collected as garbage together with a view of it
+(python/cpython#111049), as after an error whose traceback refers to both. With them the result is a copy.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ _LARGE: Final = 4 * 1024 * 1024
 """From this many bytes on, large pages are asked for. The allocator reuses smaller memory, which has its pages."""
 
 
+_CAN_CRASH: Final = sys.version_info[:3] in {(3, 12, 0), (3, 12, 1)}
+
+
 class FinalBuffer:
     """A buffer of a known size that becomes one `bytes`.
 
@@ -33,7 +39,7 @@ class FinalBuffer:
     __slots__ = ("_content",)
 
     def __init__(self, size: int) -> None:
-        self._content = _Memory(bytes(size))
+        self._content: _CopiedMemory | _Memory = _CopiedMemory(size) if _CAN_CRASH else _Memory(bytes(size))
 
     def view(self) -> memoryview:
         """The memory, to write to."""
@@ -44,12 +50,11 @@ class FinalBuffer:
 
     def append(self, piece: bytes) -> None:
         """Adds bytes at the end."""
-        self._content.seek(0, io.SEEK_END)
         try:
-            self._content.write(piece)
+            self._content.add(piece)
         except BufferError:  # an error that a program keeps, of a read that was retried, refers to a view
-            self._content = _Memory(self._content.getvalue())
-            self.append(piece)
+            self._content = type(self._content)(self._content.getvalue())
+            self._content.add(piece)
 
     def taken(self, size: int | None = None) -> bytes:
         """Returns all bytes, or the first `size` of them."""
@@ -61,14 +66,32 @@ class _Memory(io.BytesIO):
     """Memory that is not closed by its finalizer.
 
     Python 3.13 reports that a file of bytes cannot be closed while a view of it exists, as one does where an error
-    whose traceback refers to both is collected as garbage (python/cpython#111331). 3.12.0 and 3.12.1 crash then
-    (python/cpython#111049).
+    whose traceback refers to both is collected as garbage (python/cpython#111331).
     """
 
     __slots__ = ()
 
+    def add(self, piece: bytes) -> None:
+        """Adds bytes at the end."""
+        self.seek(0, io.SEEK_END)
+        self.write(piece)
+
     def close(self) -> None:
         """Does nothing: the memory is freed with its last reference."""
+
+
+class _CopiedMemory(bytearray):
+    """Memory that is copied at the end, with the methods of `_Memory`."""
+
+    __slots__ = ()
+
+    add = bytearray.extend
+
+    def getbuffer(self) -> memoryview:
+        return memoryview(self)
+
+    def getvalue(self) -> bytes:
+        return bytes(self)
 
 
 def _ask_for_large_pages(view: memoryview) -> None:
