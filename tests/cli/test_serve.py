@@ -489,3 +489,23 @@ async def test_clients_that_only_connect_do_not_keep_others_out(tmp_path, monkey
         for _, opened in [*waiting, (reader, writer)]:
             opened.close()
             await opened.wait_closed()
+
+
+async def test_an_upload_that_is_sent_too_slowly_is_ended_and_leaves_nothing(tmp_path, monkeypatch):
+    from entrepot.cli.serving import server
+    from entrepot.cli.serving.site import Rules, Site
+
+    monkeypatch.setattr("entrepot.integrations.aiohttp._PATIENCE", 0.2)
+    rules = Rules("title", Access(is_writable=True), 1000, min_upload_rate=1000)
+    site = Site(Operator(Fs(str(tmp_path))), rules, pytest.fail, {})
+    async with server.running(site, "127.0.0.1", 0) as port:
+        for headers in ("", "Content-Encoding: gzip\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(f"PUT /a HTTP/1.1\r\nHost: localhost\r\nX-Entrepot: 1\r\n{headers}".encode())
+            writer.write(b"Content-Length: 100\r\n\r\n")
+            if not headers:
+                writer.write(b"begin")
+            assert (await reader.readuntil(b"slowly.\n")).startswith(b"HTTP/1.1 408 ")
+            writer.close()
+            await writer.wait_closed()
+        assert list(tmp_path.iterdir()) == []

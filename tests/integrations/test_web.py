@@ -2,13 +2,14 @@
 
 import asyncio
 import gzip
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import aiohttp
 import pytest
 
-from entrepot import BytesRange, Metadata, Operator, PermissionDenied
+from entrepot import BytesRange, Metadata, Operator, PermissionDenied, Timeout
 from entrepot.integrations import asgi
 from entrepot.integrations.web.answers import Presentation, answer_to
 from entrepot.integrations.web.requests import ObjectRequest, parse_range
@@ -340,3 +341,22 @@ async def test_content_of_another_length_than_stated_is_not_stored(content):
     assert not await op.exists("a")
     scope["headers"].append((b"transfer-encoding", b"chunked"))
     assert (await asgi.store_request(op, "a", scope, receive)).content_length == len(content)
+
+
+async def test_time_that_the_storage_takes_is_not_that_of_the_client(monkeypatch):
+    from entrepot.integrations import aiohttp as served
+
+    async def chunks(wait):
+        for _ in range(3):
+            yield b"0123456789"
+        await asyncio.sleep(wait)
+        yield b"end"
+
+    monkeypatch.setattr(served, "_PATIENCE", 0.05)
+    for wait in (0, 20):
+        taken = []
+        with nullcontext() if not wait else pytest.raises(Timeout, match="too slowly"):
+            async for chunk in served._at_rate(aiter(chunks(wait)), 1000):
+                taken.append(chunk)
+                await asyncio.sleep(0.1)  # as a slow storage
+        assert len(taken) == (3 if wait else 4)

@@ -6,9 +6,10 @@ async def download(request: web.Request) -> web.StreamResponse:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import Literal
+from typing import Final, Literal
 
 from aiohttp import ClientPayloadError, web
 
@@ -17,9 +18,12 @@ from entrepot import Metadata, Operator
 from .web.answers import Answer, Presentation
 from .web.requests import ObjectRequest
 from .web.serving import ObjectAnswer
-from .web.storing import BodyIncomplete, ObjectUpload
+from .web.storing import BodyIncomplete, BodyTooSlow, ObjectUpload
 
 __all__ = ["object_response", "store_request"]
+
+_PATIENCE: Final = 30.0
+"""Seconds that a client may be late by its lowest rate: a connection may pause for a while."""
 
 
 async def object_response(
@@ -72,7 +76,7 @@ async def object_response(
 
 
 async def store_request(
-    request: web.Request, operator: Operator, path: str, *, max_size: int | None = None
+    request: web.Request, operator: Operator, path: str, *, max_size: int | None = None, min_rate: int | None = None
 ) -> Metadata:
     """Stores the content of a request as an object; see `entrepot.integrations.asgi.store_request`.
 
@@ -84,9 +88,14 @@ async def store_request(
         operator: the storage.
         path: the object.
         max_size: the largest content in bytes. By default any.
+        min_rate: the lowest rate at which the client may send, in bytes per second. One that is 30 seconds late by it
+            is given up; time that the storage takes does not count. By default any.
+
+    Raises:
+        Timeout: the client sends more slowly than `min_rate`. Any other error is as with ASGI.
     """
     headers = dict(ObjectRequest.of(request.method, request.headers.items()).headers)
-    async with aclosing(_content(request)) as content:
+    async with aclosing(_content(request, min_rate)) as content:
         first = await anext(content, b"") if "content-encoding" in headers else b""
         compressed = getattr(request.content, "total_compressed_bytes", None)  # a request without content has none
         if compressed is not None:  # aiohttp has decoded it, as it does by default
@@ -95,12 +104,33 @@ async def store_request(
         return await ObjectUpload(operator, path, headers, max_size).store(_following(first, content))
 
 
-async def _content(request: web.Request) -> AsyncGenerator[bytes, None]:
+async def _content(request: web.Request, min_rate: int | None) -> AsyncGenerator[bytes, None]:
+    chunks = aiter(request.content.iter_any())
     try:
-        async for chunk in request.content.iter_any():
+        async for chunk in chunks if min_rate is None else _at_rate(chunks, min_rate):
             yield chunk
     except (ConnectionError, ClientPayloadError, web.RequestPayloadError) as error:
         raise BodyIncomplete from error
+
+
+async def _at_rate(chunks: AsyncIterator[bytes], min_rate: int) -> AsyncGenerator[bytes, None]:
+    """The same chunks, as long as the waits for them are not longer than their bytes may take.
+
+    Raises:
+        BodyTooSlow: they are, by more than `_PATIENCE`.
+    """
+    time, left = asyncio.get_running_loop().time, _PATIENCE
+    while True:
+        start = time()
+        try:
+            async with asyncio.timeout(left):
+                chunk = await anext(chunks, b"")
+        except TimeoutError:
+            raise BodyTooSlow from None
+        if not chunk:
+            return
+        left = min(left - (time() - start) + len(chunk) / min_rate, _PATIENCE)
+        yield chunk
 
 
 async def _following(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

@@ -30,6 +30,13 @@ _SHORTEST_TOKEN = 16
 @click.option("--write", "is_writable", is_flag=True, help="Allow uploads and deletions.")
 @click.option("--max-upload", type=SIZE, default="1G", show_default=True, help="The largest upload.")
 @click.option(
+    "--min-upload-rate",
+    type=SIZE,
+    default="1K",
+    show_default=True,
+    help="The lowest rate of an upload per second; one that is 30 seconds late by it is ended. 0: any.",
+)
+@click.option(
     "--token",
     "needs_token",
     is_flag=True,
@@ -41,7 +48,9 @@ _SHORTEST_TOKEN = 16
     is_flag=True,
     help="Let browsers show HTML, SVG, PDF and scripts from the storage.",
 )
-async def command(session: Session, word: str, host: str, port: int, max_upload: int, **flags: bool) -> None:
+async def command(
+    session: Session, word: str, host: str, port: int, max_upload: int, min_upload_rate: int, **flags: bool
+) -> None:
     """Serve a storage over HTTP: pages for a browser, JSON for programs, ranges and conditions.
 
     Without a place, the current directory is served. Ctrl-C ends it.
@@ -60,7 +69,7 @@ async def command(session: Session, word: str, host: str, port: int, max_upload:
     token = _token() if flags["needs_token"] or not is_local else None
     hosts = frozenset({"localhost", "127.0.0.1", "::1", host.lower()}) if is_local else None
     access = Access(token, hosts, is_writable=is_writable)
-    rules = Rules(title, access, max_upload, is_content_trusted=flags["is_content_trusted"])
+    rules = Rules(title, access, max_upload, min_upload_rate or None, is_content_trusted=flags["is_content_trusted"])
     site = Site(operator, rules, report, await load_assets())
     async with running(site, host, port) as bound:
         _announce(session, title, f"http://{f'[{host}]' if ':' in host else host}:{bound}/", token)

@@ -15,7 +15,7 @@ from entrepot import Error, IsADirectory, Metadata, NotADirectory, NotFound, Ope
 from entrepot.cli.output import plain_value
 from entrepot.integrations.aiohttp import object_response, store_request
 from entrepot.integrations.web.answers import Presentation, content_disposition
-from entrepot.integrations.web.storing import BodyIncomplete, BodyTooLarge
+from entrepot.integrations.web.storing import BodyIncomplete, BodyTooLarge, BodyTooSlow
 
 from . import pages
 from .access import READING, Access
@@ -62,12 +62,14 @@ class Rules:
         title: the name of the storage, as the pages show it.
         access: which requests are allowed.
         max_upload: the largest upload in bytes.
+        min_upload_rate: the lowest rate of an upload in bytes per second; None is any.
         is_content_trusted: whether a browser may show objects of types that can run scripts.
     """
 
     title: str
     access: Access
     max_upload: int
+    min_upload_rate: int | None = None
     is_content_trusted: bool = False
 
 
@@ -201,7 +203,10 @@ class Site:
     async def _store(self, request: web.Request, path: str) -> web.StreamResponse:
         if path.endswith("/"):
             raise Refused(409, "An object is stored below a name that does not end with a slash.")
-        metadata = await store_request(request, self._operator, path, max_size=self._rules.max_upload)
+        rules = self._rules
+        metadata = await store_request(
+            request, self._operator, path, max_size=rules.max_upload, min_rate=rules.min_upload_rate
+        )
         return _record(file_record(path, metadata), status=201)
 
     async def _delete(self, path: str) -> web.Response:
@@ -261,6 +266,8 @@ class Site:
             return self._too_large()
         if isinstance(error, BodyIncomplete):
             return Refused(400, "The content is incomplete.")
+        if isinstance(error, BodyTooSlow):
+            return Refused(408, "The content is sent too slowly.")
         if isinstance(error, web.HTTPException):  # of aiohttp, such as 404 for a target that is no path
             return Refused(error.status)
         return Refused(status_of(error) if isinstance(error, Error) else 500)

@@ -15,6 +15,7 @@ from entrepot import (
     Metadata,
     NotADirectory,
     Operator,
+    Timeout,
     Unsupported,
 )
 
@@ -45,6 +46,16 @@ class BodyIncomplete(ContentIncomplete):
     temporary_by_default = False
 
     def __init__(self, message: str = "the client left before the content was complete", **facts: Any) -> None:
+        super().__init__(message, **facts)
+
+
+class BodyTooSlow(Timeout):
+    """The client sends the content more slowly than it must."""
+
+    kind = Timeout.kind
+    temporary_by_default = False
+
+    def __init__(self, message: str = "the client sends the content too slowly", **facts: Any) -> None:
         super().__init__(message, **facts)
 
 
