@@ -719,3 +719,9 @@ def test_links_in_a_circle_end_and_fail_and_the_others_go_on(linked: Path) -> No
     assert {name.split("/")[1] for name in files(linked / "all") if name.startswith("up/")} == {"d"}
     up = run("ls", "-r", "--follow-symlinks", "t/up", cwd=linked)
     assert (up.code, "t/own" in up.lines, "t/up" in up.lines) == (0, True, True)
+
+
+def test_info_names_the_place_and_its_root(here: Path) -> None:
+    for word, shown, root in (("./d", "./d/", here / "d"), ("d/a.txt", "d/a.txt", here / "d"), (".", ".", here)):
+        record = run("info", "--json", word, cwd=here).records[0]
+        assert (record["uri"], record["root"]) == (shown, f"{root}/")

@@ -23,9 +23,10 @@ async def command(session: Session, word: str, is_all: bool) -> None:
     """
     place = session.find(word)
     session.check_values()
-    info = place.operator.info
+    is_own_root = place.is_local and place.is_directory  # which has otherwise the one of the directory above it
+    info = (session.find(f"{place.name.removesuffix('/')}/.") if is_own_root else place).operator.info
     rows = _rows(info.capability, info.native_capability, is_all=is_all)
-    record = {"uri": place.at("/").name, "scheme": str(info.scheme), "root": info.root, "name": info.name}
+    record = {"uri": place.name, "scheme": str(info.scheme), "root": info.root, "name": info.name}
     heading = [f"{name}: {value}" for name, value in record.items() if value]
     width = max(len(name) for name, _ in rows)
     lines = [f"  {name:<{width}}  {value}" for name, value in rows]
