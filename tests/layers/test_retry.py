@@ -303,6 +303,13 @@ class TestWhat:
         assert await call(stack(service, RetryLayer())) is answer
         assert [args for arrived, args in service.arrived if arrived is operation] == [arguments] * 4
 
+    async def test_a_final_error_that_says_what_may_have_been_done_stays_as_it_is(self) -> None:
+        for operation in (Operation.WRITER_CLOSE, Operation.DELETE, Operation.RENAME):
+            error = NotFound("the temporary file is gone", context={"may_have_taken_effect": True})
+            with pytest.raises(NotFound) as caught:
+                await CALLS[operation][0](stack(Flaky(operation, error), RetryLayer()))
+            assert caught.value.context == {"may_have_taken_effect": True}
+
     @exceptions
     @pytest.mark.parametrize(
         "error",

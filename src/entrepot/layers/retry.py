@@ -282,7 +282,7 @@ class _RepeatingAccessor(AroundAccessor):
         The error's context then says why.
         """
         is_transient, delay = _is_transient(error), None
-        is_once = operation in self._once or error.context.pop(_UNSURE, False)
+        is_once = operation in self._once or (is_transient and error.context.pop(_UNSURE, False))
         if is_transient and is_once and not _is_refusal(error):
             error.context[_UNSURE] = True
         elif is_transient:
