@@ -108,3 +108,16 @@ class Tls:
         context = self._files.load()
         self.context = self.context or context  # of two calls at the same time, the first one's stays
         self.is_ready = True
+
+
+def check_protocol(secured: ssl.SSLSocket | ssl.SSLObject) -> None:
+    """Checks, after the handshake, that the server expects HTTP/1.
+
+    Raises:
+        ConfigInvalid: it chose another protocol, which the TLS configuration of the caller offers.
+    """
+    chosen = secured.selected_alpn_protocol()
+    if not (chosen is None or chosen.startswith("http/1")):
+        raise ConfigInvalid(
+            f"the server chose the protocol {chosen!r:.40}, which ssl_context offers: offer only 'http/1.1' by ALPN"
+        )

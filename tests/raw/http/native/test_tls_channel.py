@@ -10,13 +10,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import trustme
 import uvloop
 
-from entrepot.errors import ContentIncomplete, Timeout
+from entrepot.errors import ConfigInvalid, ContentIncomplete, Timeout
 from entrepot.raw.http import HttpRequest
+from entrepot.raw.http.blocking import BlockingTransport
 from entrepot.raw.http.native import NativeTransport
 from entrepot.raw.http.native import dialer as dialing
 from entrepot.raw.http.native.tls_channel import TlsChannel, is_possible
+from entrepot.raw.runtime import inline
 from entrepot.testing.scripted_server import RESET, Answer, ReceivedRequest, ScriptedServer, Take, whole_response
 from tests.reliability.helpers import until
 from tests.sockets import stream_sockets
@@ -459,6 +462,33 @@ def test_a_handshake_that_times_out_or_is_cancelled_leaves_no_socket(
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         runner.run(main(f"https://127.0.0.1:{silent.getsockname()[1]}/a"))
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_server_that_chooses_another_protocol_is_named(
+    runner: asyncio.Runner, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, is_ours: bool
+) -> None:
+    """As with a context that a client of HTTP/2 has changed."""
+
+    async def main() -> None:
+        before = stream_sockets()
+        transport = NativeTransport(ssl_context=theirs)
+        with pytest.raises(ConfigInvalid, match="chose the protocol 'h2'"):
+            await transport.send(HttpRequest("GET", server.endpoint))
+        await transport.close()
+        await asyncio.to_thread(server.wait_until_left)
+        assert stream_sockets() == before
+
+    monkeypatch.setattr(dialing, "is_possible", lambda *_: is_ours)
+    ours, theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(ours)
+    authority.configure_trust(theirs)
+    for context in (ours, theirs):
+        context.set_alpn_protocols(["h2", "http/1.1"])
+    with ScriptedServer([[]], ours) as server:
+        runner.run(main())
+        with pytest.raises(ConfigInvalid, match="chose the protocol 'h2'"):
+            inline.run(BlockingTransport(ssl_context=theirs).send(HttpRequest("GET", server.endpoint)))
 
 
 def test_a_loop_without_descriptors_and_a_subclass_of_the_context_use_the_loop(client_tls: ssl.SSLContext) -> None:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Final
 
 from entrepot.errors import InvalidInput
+from entrepot.raw.http.tls import check_protocol
 from entrepot.raw.http.wire.sockets import acknowledge, is_tls_reset, reset_at_close, reset_error, unacknowledged
 
 from .waiting import READ, WRITE, Waiter
@@ -189,6 +190,7 @@ class TlsConnection(Connection):
         Raises:
             Silent: the peer did not answer in `seconds`.
             ssl.SSLError: the handshake failed.
+            ConfigInvalid: the server chose another protocol than HTTP/1.
             OSError: the connection broke.
         """
         try:
@@ -198,6 +200,7 @@ class TlsConnection(Connection):
         except ssl.SSLWantWriteError:
             self.wait_writable(seconds)
         else:
+            check_protocol(self._tls)
             return True
         return False
 

@@ -11,11 +11,12 @@ import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
+from entrepot.errors import ConfigInvalid
 from entrepot.raw.http import failures
 from entrepot.raw.http.endpoint import DEFAULT_PORTS, Endpoint
 from entrepot.raw.http.failures import Failure, reason_of
 from entrepot.raw.http.origin import Address, Origin
-from entrepot.raw.http.tls import Tls
+from entrepot.raw.http.tls import Tls, check_protocol
 
 from .connection import Connection
 from .names import Names
@@ -54,6 +55,7 @@ class Dialer:
             Unexpected: no connection, or no TLS on it.
             PermissionDenied: the proxy refuses it.
             InvalidInput: the name cannot be a host name.
+            ConfigInvalid: the server chose another protocol than HTTP/1, which the TLS configuration offers.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -104,11 +106,13 @@ class Dialer:
         """The same by a transport of the event loop."""
         connected = await self._connected(server, refused)
         try:
-            _, protocol = await self._loop.create_connection(
+            transport, protocol = await self._loop.create_connection(
                 make, sock=connected, ssl=context, server_hostname=None if context is None else _name(server)
             )
         except OSError as error:
             raise _failure(error, refused).error(reason_of(error)) from None
+        if context is not None:
+            _check_protocol(transport)
         return protocol
 
     async def _connected(self, server: Address | Endpoint, refused: Failure) -> socket.socket:
@@ -133,6 +137,7 @@ class Dialer:
         if secured is None:  # the loop says so if the transport was closed in between
             raise failures.NO_CONNECTION.error()
         connection.connection_made(secured)
+        _check_protocol(secured)
         return connection
 
     async def _context(self) -> ssl.SSLContext:
@@ -145,6 +150,15 @@ class Dialer:
 def _name(server: Address | Endpoint) -> str:
     """The name that the certificate must have."""
     return server.host.rstrip(".")
+
+
+def _check_protocol(transport: asyncio.Transport) -> None:
+    """See `tls.check_protocol`. If it refuses the protocol, the connection is closed."""
+    try:
+        check_protocol(transport.get_extra_info("ssl_object"))
+    except ConfigInvalid:
+        transport.abort()
+        raise
 
 
 def _failure(error: OSError, refused: Failure) -> Failure:

@@ -41,6 +41,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol, Self
 
+from entrepot.raw.http.tls import check_protocol
 from entrepot.raw.http.wire.sockets import is_tls_reset, reset_error
 
 _RECORD: Final = 16 * 1024
@@ -134,6 +135,7 @@ class TlsChannel(asyncio.Transport):
 
         Raises:
             ssl.SSLError: it failed; `ssl.SSLCertVerificationError` because of the certificate of the server.
+            ConfigInvalid: the server chose another protocol than HTTP/1.
             OSError: the connection broke.
         """
         loop, descriptor = self._loop, self._descriptor
@@ -146,6 +148,7 @@ class TlsChannel(asyncio.Transport):
                 except ssl.SSLWantWriteError:
                     await _readiness(partial(loop.add_writer, descriptor), partial(loop.remove_writer, descriptor))
                 else:
+                    check_protocol(self._tls)
                     return
         except BaseException:
             self._is_closing = True
