@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -725,3 +726,12 @@ def test_info_names_the_place_and_its_root(here: Path) -> None:
     for word, shown, root in (("./d", "./d/", here / "d"), ("d/a.txt", "d/a.txt", here / "d"), (".", ".", here)):
         record = run("info", "--json", word, cwd=here).records[0]
         assert (record["uri"], record["root"]) == (shown, f"{root}/")
+
+
+def test_an_archive_in_a_chain_may_be_a_local_path(here: Path) -> None:
+    with zipfile.ZipFile(here / "d" / "a b%20?.zip", "w") as archive:
+        archive.writestr("x::y/z.txt", "content")
+    for word in ("d/a b%20?.zip", "./d/a b%20?.zip", here / "d/a b%20?.zip"):
+        assert run("cat", f"zip://x::y/z.txt::{word}", cwd=here).out == "content"
+        assert run("ls", f"zip://x::y/::{word}", cwd=here).lines == ["z.txt"]
+    assert "the archive does not exist" in run("cat", "zip://x::none.zip", cwd=here).err

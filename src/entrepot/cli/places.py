@@ -4,8 +4,8 @@ A word is one of five things:
 
 - a URI, `scheme://location/key`. The key is taken literally, since keys may have `?` and `%`; only URLs over HTTP are
   percent-encoded. The operator has the whole location, such as a bucket, as its root.
-- a chain of URIs, `zip://path::s3://bucket/a.zip`: a path in an archive, taken literally, and after it the URI of the
-  archive.
+- a chain, `zip://path::s3://bucket/a.zip`: a path in an archive, taken literally, and after it the URI or local path of
+  the archive.
 - `name:path`, a remote of the configuration file. The operator has the root of the remote.
 - any other word, a local path. The operator has the directory of the file as its root, because only paths below a root
   can be reached and links of the user may lead anywhere.
@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from urllib.parse import quote, unquote, urlsplit
 
 from entrepot import ConfigInvalid, InvalidInput, IsSameFile, Operator
@@ -163,7 +163,11 @@ class Places:
             raise InvalidInput("the empty text is no place; the current directory is .")
         if (scheme := _SCHEME.match(word)) is not None:
             if (chain := _CHAIN.search(word, scheme.end())) is not None:
-                return self._of_chain(scheme[1].lower(), word[scheme.end() : chain.start()], word[chain.start() :])
+                return self._of_chain(scheme[1].lower(), word[scheme.end() : chain.start()], word[chain.start() + 2 :])
+            path, mark, archive = word[scheme.end() :].rpartition("::")
+            if mark and archive and _is_archive(scheme[1].lower()):
+                uri = f"fs://{quote(os.path.abspath(archive))}"  # noqa: PTH100 - links stay
+                return self._of_chain(scheme[1].lower(), path, uri, archive)
             return self._of_uri(scheme[1].lower(), word[scheme.end() :])
         if (named := _REMOTE.fullmatch(word)) is not None:
             operator = self._open_remote(named[1])
@@ -183,8 +187,16 @@ class Places:
         operator, shown = self._open_uri(base if location else f"{base}/"), without_secrets(base)
         return _of_path(operator, key, lambda path: f"{shown}/{path.removeprefix('/')}")
 
-    def _of_chain(self, scheme: str, path: str, archive: str) -> Place:
-        operator, shown = self._open_uri(f"{scheme}://{archive}"), without_secrets(archive.removeprefix("::"))
+    def _of_chain(self, scheme: str, path: str, archive: str, shown: str = "") -> Place:
+        """A path in an archive.
+
+        Arguments:
+            scheme: the kind of the archive.
+            path: the path in it.
+            archive: its URI.
+            shown: how the user writes that, if it is not the URI.
+        """
+        operator, shown = self._open_uri(f"{scheme}://::{archive}"), shown or without_secrets(archive)
         return _of_path(operator, path, lambda path: f"{scheme}://{path.removeprefix('/')}::{shown}")
 
     def _of_url(self, url: str) -> Place:
@@ -227,6 +239,11 @@ class Places:
 
     def _open_local(self, directory: str) -> Operator:
         return self._open_uri(f"fs://{quote(os.path.abspath(directory))}")  # noqa: PTH100 - links stay
+
+
+def _is_archive(scheme: str) -> bool:
+    """Whether the service of a scheme is one over an object of another storage."""
+    return any(field.name == "source" for field in fields(service_class(scheme)))
 
 
 def leads_to_directory(word: str) -> bool:
