@@ -158,12 +158,18 @@ def generated(name: str, sources: Path = SOURCES) -> str:
 
 
 def _imports(sources: Path, module: str, body: str) -> list[str]:
-    """Imports of the names that a module uses, most of them from where the facade imports them."""
+    """Imports of the names that a module uses, most of them from where the facade imports them.
+
+    Keywords of options are for type checkers only: making such a class takes as long as importing a small module.
+    """
     tree = ast.parse(body)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
     homes = _homes(sources, module) | {name: ".calls" for name in used if name.endswith("Call")} | HOMES
-    return [f"from {homes[name]} import {name}" for name in sorted((used - defined) & homes.keys())]
+    names = sorted((used - defined) & homes.keys())
+    keywords = [f"    from {homes[name]} import {name}" for name in names if name.endswith("Options")]
+    checked = ["from typing import TYPE_CHECKING", "if TYPE_CHECKING:", *keywords] if keywords else []
+    return [f"from {homes[name]} import {name}" for name in names if not name.endswith("Options")] + checked
 
 
 def _homes(sources: Path, module: str) -> dict[str, str]:

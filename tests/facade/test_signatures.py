@@ -10,7 +10,7 @@ import jedi
 import pytest
 
 from entrepot import BlockingOperator, Operator
-from entrepot.facade import keywords, trees
+from entrepot.facade import keywords, tree_keywords
 from entrepot.raw.ops import OPTION_RECORDS
 from entrepot.services import Memory
 
@@ -23,8 +23,8 @@ OPTIONS = {
     "lister": keywords.ListerOptions,
     "copy_to": keywords.CopyOptions,
     "presign_post": keywords.PresignWriteOptions,
-    "copy_tree": trees.TreeOptions,
-    "sync": trees.SyncOptions,
+    "copy_tree": tree_keywords.TreeOptions,
+    "sync": tree_keywords.SyncOptions,
 }
 
 

@@ -9,10 +9,9 @@ from entrepot.signing.aws_profile import (
     ProfileFiles,
     configured_endpoint,
     configured_region,
-    load_files,
-    parse_files,
     profile_name,
 )
+from entrepot.signing.aws_profile_files import load_files, parse_files
 
 CONFIG = """\
 # the configuration

@@ -7,26 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from entrepot.facade.keywords import (
-    CopyOptions,
-    DeleteOptions,
-    ListerOptions,
-    PresignDeleteOptions,
-    PresignReadOptions,
-    PresignStatOptions,
-    PresignWriteOptions,
-    ReaderOptions,
-    RenameOptions,
-    StatOptions,
-    WriterOptions,
-)
 from entrepot.facade.operations import Entries, Found, Uploads
 from entrepot.facade.operator import ABORT_CONCURRENT, DELETE_CONCURRENT, STAT_CONCURRENT
 from entrepot.facade.options import Expires, Path
 from entrepot.facade.sources import BlockingSource
-from entrepot.facade.trees import SyncOptions, TreeOptions
 from entrepot.types import Copied, Entry, Metadata, Part, PresignedRequest, TreeReport, Usage
 from entrepot.types.transfers import ReportProgress
 
@@ -51,6 +37,22 @@ from .calls import (
 from .lister import BlockingLister
 from .reader import BlockingReader
 from .writer import BlockingWriter
+
+if TYPE_CHECKING:
+    from entrepot.facade.keywords import (
+        CopyOptions,
+        DeleteOptions,
+        ListerOptions,
+        PresignDeleteOptions,
+        PresignReadOptions,
+        PresignStatOptions,
+        PresignWriteOptions,
+        ReaderOptions,
+        RenameOptions,
+        StatOptions,
+        WriterOptions,
+    )
+    from entrepot.facade.tree_keywords import SyncOptions, TreeOptions
 
 
 class BlockingOperator(BlockingBase):

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
         StatOptions,
         WriterOptions,
     )
-    from .trees import SyncOptions, TreeOptions
+    from .tree_keywords import SyncOptions, TreeOptions
 
 DELETE_CONCURRENT: Final = 8
 STAT_CONCURRENT: Final = 8

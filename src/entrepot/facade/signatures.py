@@ -70,9 +70,9 @@ def _plain(function: FunctionType) -> Signature:
 
 def _keywords(function: FunctionType) -> list[Parameter]:
     """A parameter for each option."""
-    from . import keywords, trees
+    from . import keywords, tree_keywords, trees
 
-    known = {**vars(trees), **vars(keywords)}
+    known = {**vars(tree_keywords), **vars(keywords)}
     names = _options_of(function)
     annotations = {option: hint for name in names for option, hint in known[name].__annotations__.items()}
     defaults = _record_defaults() if hasattr(keywords, names[0]) else _defaults_of_rules(trees.Rules)

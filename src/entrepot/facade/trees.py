@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Final, TypeAlias, TypedDict, TypeVar, get_args
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, get_args
 
 from entrepot.errors import Error, InvalidInput, NotFound, TransfersFailed
 from entrepot.raw import (
@@ -55,7 +55,6 @@ from .comparing import have_same_content
 from .copying import Copier, Side
 from .deleting import delete_many
 from .globs import PathFilter, Patterns
-from .keywords import CopyOptions
 from .lister import Lister
 from .options import Path, checked, checked_flag
 
@@ -63,6 +62,8 @@ if TYPE_CHECKING:
     from dataclasses import dataclass
 
     from entrepot.raw.runtime import Window
+
+    from .keywords import CopyOptions
 else:
     from entrepot.types.records import dataclass
 
@@ -79,36 +80,6 @@ _REQUESTS: Final = 2
 
 _OF_ONE_OBJECT: Final = ("if_match", "source_version", "source_content_length_hint")
 """Options of a copy that name a content, which the files of a tree do not have in common."""
-
-
-class TreeOptions(TypedDict, total=False):
-    """The keywords of a transfer of a tree, documented in `Operator.copy_tree`."""
-
-    include: Patterns
-    exclude: Patterns
-    choose: ChooseEntry | None
-    skip_same: bool
-    compare: TreeComparison
-    concurrent: int
-    dry_run: bool
-    progress: ReportProgress | None
-    on_file: ReportFile | None
-    copy_options: CopyOptions
-
-
-class SyncOptions(TypedDict, total=False):
-    """The keywords of `Operator.sync`."""
-
-    include: Patterns
-    exclude: Patterns
-    choose: ChooseEntry | None
-    delete: bool
-    compare: TreeComparison
-    concurrent: int
-    dry_run: bool
-    progress: ReportProgress | None
-    on_file: ReportFile | None
-    copy_options: CopyOptions
 
 
 class Rules:

@@ -8,13 +8,13 @@ none leaves this module: `header_text` decodes values for readers, and `header_e
 import re
 from base64 import b64encode
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any, Final
 
 from entrepot.raw.ops import OpRead, OpStat
 from entrepot.types import Metadata
+from entrepot.types.patterns import pattern
 
 from .transport import Header, HttpHeaders
 
@@ -29,6 +29,19 @@ _MONTHS: Final = {
     "Jan": "01", "Feb": "02", "Mar": "03", "Apr": "04", "May": "05", "Jun": "06",
     "Jul": "07", "Aug": "08", "Sep": "09", "Oct": "10", "Nov": "11", "Dec": "12",
 }  # fmt: skip
+_MONTH_NAMES: Final = tuple(_MONTHS)
+_DAY_NAMES: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_TIME: Final = r"(?P<hour>\d\d?):(?P<minute>\d\d):(?P<second>\d\d)"
+_OTHER_DATES: Final = (
+    pattern(
+        r"(?:[A-Z]+,?\s+)?(?P<day>\d\d?)[ -](?P<month>[A-Z]{3})[ -](?P<year>\d{2,4})\s+"
+        rf"{_TIME}(?:\s+(?P<zone>GMT|UTC?|Z|[+-]\d{{4}}))?",
+        re.IGNORECASE,
+    ),
+    pattern(rf"[A-Z]+\s+(?P<month>[A-Z]{{3}})\s+(?P<day>\d\d?)\s+{_TIME}\s+(?P<year>\d{{4}})(?P<zone>)", re.IGNORECASE),
+)
+"""Times of mail (RFC 5322), of which those of RFC 850 are a variant, and those of C's `asctime`."""
+
 _TEXTS: Final = (
     ("content_type", "content-type"),
     ("content_encoding", "content-encoding"),
@@ -69,14 +82,15 @@ def http_date(time: datetime) -> str:
         stated = in_utc(time)
     except OverflowError:
         stated = _EARLIEST if time < _LATEST else _LATEST
-    return format_datetime(stated.replace(microsecond=0), usegmt=True)
+    day, month = _DAY_NAMES[stated.weekday()], _MONTH_NAMES[stated.month - 1]
+    return f"{day}, {stated.day:02} {month} {stated.year:04} {stated:%H:%M:%S} GMT"
 
 
 @lru_cache(maxsize=256)
 def parse_http_date(value: str) -> datetime | None:
     """Parses a time of HTTP, in UTC; None if it cannot be read, since a wrong date is not a reason to fail."""
     try:
-        return _parse_usual_date(value) or in_utc(parsedate_to_datetime(value))
+        return _parse_usual_date(value) or _parse_other_date(value)
     except (ValueError, OverflowError):
         return None
 
@@ -84,7 +98,7 @@ def parse_http_date(value: str) -> datetime | None:
 def _parse_usual_date(value: str) -> datetime | None:
     """Parses the form in which servers write times (RFC 9110, 5.6.7); None for any other.
 
-    The parser of mail takes four times as long, and each object has a time of its own.
+    It takes a quarter of the time of the other forms, and each object has a time of its own.
 
     Raises:
         ValueError: there is no such time.
@@ -95,6 +109,37 @@ def _parse_usual_date(value: str) -> datetime | None:
     day, name, year, time = match.groups()
     month = _MONTHS.get(name)
     return None if month is None else datetime.fromisoformat(f"{year}-{month}-{day}T{time}+00:00")
+
+
+def _parse_other_date(value: str) -> datetime | None:
+    """Parses the obsolete forms of HTTP, and a time of mail with a numeric zone; None for any other.
+
+    The parser of the standard library takes more of the first request of a process than all other parsers together.
+
+    Raises:
+        ValueError: there is no such time.
+        OverflowError: it is outside of the years of UTC.
+    """
+    text = value.strip()
+    match = next(filter(None, (form.fullmatch(text) for form in _OTHER_DATES)), None)
+    month = None if match is None else _MONTHS.get(match["month"].title())
+    if match is None or month is None:
+        return None
+    year, day, hour, minute, second = map(int, match.group("year", "day", "hour", "minute", "second"))
+    if year < 100:  # as mail means two digits
+        year += 1900 if year > 68 else 2000
+    return in_utc(datetime(year, int(month), day, hour, minute, second, tzinfo=_zone(match["zone"])))
+
+
+def _zone(text: str | None) -> timezone:
+    """The zone `+0100`, and UTC for a name of it.
+
+    Raises:
+        ValueError: the offset is a day or more.
+    """
+    if not text or text[0] not in "+-":
+        return UTC
+    return timezone(timedelta(hours=int(text[:3]), minutes=int(text[0] + text[3:])))
 
 
 def in_utc(time: datetime) -> datetime:

@@ -14,7 +14,8 @@ from entrepot.raw.http.transport import HttpTransport
 from entrepot.raw.log import INFO, log
 from entrepot.raw.runtime import Runtime
 from entrepot.signing.aws import Credentials
-from entrepot.signing.aws_profile import FileText, ProfileFiles, load_files, profile_name
+from entrepot.signing.aws_profile import NO_FILES, profile_name
+from entrepot.signing.aws_profile_files import load_files
 from entrepot.signing.clock import utc_now
 from entrepot.signing.provider import Provider
 
@@ -30,7 +31,6 @@ from .sso import SsoSource
 from .sts import Role, assume_role
 from .web_identity import WebIdentitySource
 
-_NO_FILES: Final = ProfileFiles(FileText(""), FileText(""))
 _LEFT_OUT: Final = ("AWS_CREDENTIAL_FILE", "BOTO_CONFIG")
 
 
@@ -59,7 +59,7 @@ class Machine:
             ConfigInvalid: a file is malformed, or the profile does not exist.
         """
         environ = self.environ or {}
-        files = _NO_FILES if self.environ is None else await load_files(self.runtime, environ)
+        files = NO_FILES if self.environ is None else await load_files(self.runtime, environ)
         named = self.options.profile
         profile = files.profile(named or profile_name(environ))
         return Scope(self.options, environ, files, profile, profile, named is None, self.http, self.runtime, self.now)

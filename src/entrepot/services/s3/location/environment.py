@@ -10,18 +10,9 @@ from typing import Final
 
 from entrepot.errors import ConfigInvalid
 from entrepot.services.s3.invalid import invalid
-from entrepot.signing.aws_profile import (
-    FileText,
-    Profile,
-    ProfileFiles,
-    configured_endpoint,
-    configured_region,
-    parse_files,
-)
+from entrepot.signing.aws_profile import Profile, ProfileFiles, configured_endpoint, configured_region
 
 from .address import Settings, endpoint_of
-
-NO_FILES: Final[ProfileFiles] = parse_files(FileText(""), FileText(""))
 
 _ENDPOINT_URL: Final = "AWS_ENDPOINT_URL"
 _OTHER_ENDPOINTS: Final = ("AWS_S3_ENDPOINT", "AWS_ENDPOINT")

@@ -74,7 +74,9 @@ class LocationOptions(HttpServiceConfig):
         """Whether the endpoint of the configuration or the environment is without TLS."""
         if self.endpoint or self.disable_config_load:
             return super().is_plain
-        from .environment import NO_FILES, settings_of
+        from entrepot.signing.aws_profile import NO_FILES
+
+        from .environment import settings_of
 
         return (settings_of(os.environ, NO_FILES, NO_FILES.profile()).endpoint or "").startswith("http://")
 

@@ -15,7 +15,7 @@ the others wait. If that fails or is cancelled, nothing is kept, and the next ta
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from entrepot.raw import Context
@@ -27,12 +27,12 @@ from entrepot.raw.runtime import Runtime
 from entrepot.services.s3.errors import REGION_CODES, stated_code
 from entrepot.services.s3.invalid import invalid
 from entrepot.signing.aws_partitions import partition_of
-from entrepot.signing.aws_profile import load_files, profile_name
+from entrepot.signing.aws_profile import NO_FILES, ProfileFiles, profile_name
 from entrepot.types.records import replace
 
 from .address import DEFAULT_REGION, REGION, Address, Settings, address_of
 from .buckets import access_point_of, zone_of
-from .environment import NO_FILES, settings_of
+from .environment import settings_of
 from .hosts import amazon_host
 from .options import LocationOptions
 
@@ -68,6 +68,7 @@ class BucketPlace:
         "_environ",
         "_explicit",
         "_http",
+        "_load_files",
         "_lock",
         "_profile",
         "_runtime",
@@ -97,6 +98,7 @@ class BucketPlace:
             settings if environ is None else self._completed(settings_of(environ, NO_FILES, NO_FILES.profile()))
         )
         self.nominal = self._addressed(self._settings)
+        self._load_files = _files_loader() if self._needs_files else None
         self.address: Address | None = None if self._needs_files or self._needs_region else self.nominal
         self._lock = runtime.local(runtime.lock)
 
@@ -157,8 +159,8 @@ class BucketPlace:
         return not self._settings.has_region and access_point_of(self._bucket) is None
 
     async def _found(self) -> Address:
-        if self._needs_files and self._environ is not None:
-            files = await load_files(self._runtime, self._environ)
+        if self._load_files is not None and self._environ is not None:
+            files = await self._load_files(self._runtime, self._environ)
             profile = files.profile(self._profile or profile_name(self._environ))
             self._settings = self._completed(settings_of(self._environ, files, profile))
         if self._needs_region:
@@ -203,6 +205,13 @@ def bucket_place(options: LocationOptions, context: Context) -> BucketPlace:
         ("s3 place", options.bucket, settings, profile, options.reads_environment, connections),
         lambda: BucketPlace(options.bucket, settings, http, runtime, options.check_scheme, environ, profile),
     )
+
+
+def _files_loader() -> Callable[[Runtime, Mapping[str, str]], Awaitable[ProfileFiles]]:
+    """`load_files`, imported with its parser where an operator is built that reads the files."""
+    from entrepot.signing.aws_profile_files import load_files
+
+    return load_files
 
 
 def _is_misdirected(refusal: Refusal) -> bool:

@@ -1,0 +1,41 @@
+"""The keywords of the transfers of trees. Type checkers read them, and interactive help; no operation imports them."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from entrepot.types.transfers import ReportFile, ReportProgress, TreeComparison
+
+from .globs import Patterns
+from .keywords import CopyOptions
+from .trees import ChooseEntry
+
+
+class TreeOptions(TypedDict, total=False):
+    """The keywords of a transfer of a tree, documented in `Operator.copy_tree`."""
+
+    include: Patterns
+    exclude: Patterns
+    choose: ChooseEntry | None
+    skip_same: bool
+    compare: TreeComparison
+    concurrent: int
+    dry_run: bool
+    progress: ReportProgress | None
+    on_file: ReportFile | None
+    copy_options: CopyOptions
+
+
+class SyncOptions(TypedDict, total=False):
+    """The keywords of `Operator.sync`."""
+
+    include: Patterns
+    exclude: Patterns
+    choose: ChooseEntry | None
+    delete: bool
+    compare: TreeComparison
+    concurrent: int
+    dry_run: bool
+    progress: ReportProgress | None
+    on_file: ReportFile | None
+    copy_options: CopyOptions
