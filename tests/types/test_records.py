@@ -222,6 +222,12 @@ def test_a_base_that_is_no_dataclass_is_kept():
     assert not hasattr(Derived(2), "__dict__")
 
 
+def test_a_class_may_be_compared_by_identity():
+    made = records.dataclass(slots=True, frozen=True, eq=False)(plain())
+    assert made(1) != made(1)
+    assert made.__hash__ is object.__hash__
+
+
 def test_a_class_without_slots_is_refused():
     with pytest.raises(TypeError, match="needs the standard decorator"):
         records.dataclass(slots=False)(plain())

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, TypeVarTuple
 
 from entrepot.errors import DeletionsFailed, Error, InvalidInput, RateLimited
 from entrepot.raw import (
@@ -37,6 +37,11 @@ from entrepot.raw.layered import Coro
 from entrepot.raw.log import INFO, log
 from entrepot.types.numbers import as_integer, as_number, as_seconds
 from entrepot.types.shown import shown
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -86,7 +91,7 @@ class RetryEvent(NamedTuple):
     delay: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class RetryLayer(Layer):
     """Retries a call that failed with a temporary error, with exponential backoff and jitter.
 

@@ -1,7 +1,7 @@
 """A cheaper `dataclass` for the classes that `import entrepot` makes.
 
 The standard decorator compiles up to six methods for each class and imports `inspect`. This one compiles `__init__`
-alone; the other methods are shared, or closures over the names of the fields. To other code the result is a dataclass:
+alone, when the first instance is made; all classes share the other methods. To other code the result is a dataclass:
 `dataclasses.fields`, `replace`, `asdict` and `is_dataclass`, `copy.replace`, `match`, pickling, comparing, hashing and
 `repr` work as with the standard decorator. Type checkers see the standard decorator:
 
@@ -10,10 +10,11 @@ alone; the other methods are shared, or closures over the names of the fields. T
     else:
         from entrepot.types.records import dataclass
 
-Theory of operation: like the standard decorator, this one makes the class a second time, with `__slots__`. The
-attributes that the functions of `dataclasses` read, `__dataclass_fields__` and `__dataclass_params__`, are descriptors.
-On first use they let the standard decorator describe a class with the same fields, and replace themselves by the
-result. Threads may do so at the same time: the results are equal.
+Theory of operation: like the standard decorator, this one makes the class a second time, with `__slots__`. The class
+has a `_Record`, which the shared methods read. `__init__`, and the attributes that the functions of `dataclasses` read,
+`__dataclass_fields__` and `__dataclass_params__`, are descriptors. On first use `__init__` is compiled, or the standard
+decorator describes a class with the same fields, and the descriptor is replaced by the result. Threads may do so at the
+same time: the results are equal.
 
 `field(...)` of the standard module may state `default`, `default_factory`, `init`, `repr` and `compare`.
 
@@ -39,6 +40,7 @@ def dataclass(
     slots: bool,
     frozen: bool = False,
     init: bool = True,
+    eq: bool = True,
     repr: bool = True,  # noqa: A002 - the name that the standard decorator has for it
     match_args: bool = True,
     kw_only: bool = False,
@@ -51,34 +53,33 @@ def dataclass(
 
     def decorate(cls: type) -> type:
         annotations = cls.__annotations__  # of this class: those of a base are not inherited
-        names = tuple(annotations)
-        stated = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
-        fields = _Fields(names, stated)
-        if not slots or hasattr(cls, "__dataclass_fields__") or fields.are_special:
+        attributes = {name: value for name, value in cls.__dict__.items() if name not in _OF_NO_SLOTS}
+        stated = {name: attributes.pop(name) for name in annotations if name in attributes}
+        record = _Record(annotations, stated, frozen=frozen, kw_only=kw_only)
+        if not slots or hasattr(cls, "__dataclass_fields__") or record.is_special:
             raise TypeError(f"{cls.__qualname__} needs the standard decorator: see {__name__}")
-        left_out = {*stated, "__dict__", "__weakref__"}
-        attributes = {name: value for name, value in cls.__dict__.items() if name not in left_out}
-        for special in ("fields", "params"):
-            attributes[f"__dataclass_{special}__"] = _Described(annotations, stated, frozen=frozen, kw_only=kw_only)
-        if match_args:
-            attributes["__match_args__"] = () if kw_only else fields.of_init
-        if repr:
-            attributes["__repr__"] = _repr(fields.shown)
-        attributes |= {
-            "__replace__": replace,
-            "__slots__": names,
-            "__qualname__": cls.__qualname__,
-            "__of_init__": fields.of_init,
-            **_comparison(fields.compared, is_hashable=frozen),
-        }
-        made: type = type(cls)(cls.__name__, cls.__bases__, attributes)
+        attributes |= _FROZEN if frozen else _CHANGEABLE
+        if eq:
+            attributes |= {"__eq__": _eq, "__hash__": _hash if frozen else None}
+        attributes["__slots__"] = record.names
+        attributes["__qualname__"] = cls.__qualname__
+        attributes["__record__"] = record
+        attributes["__dataclass_fields__"] = _Described()
+        attributes["__dataclass_params__"] = _Described()
         if init:
-            made.__init__ = _init(made, annotations, fields, frozen=frozen, kw_only=kw_only)  # type: ignore[misc]
-        if frozen:
-            _freeze(made)
-        return made
+            attributes["__init__"] = _Init()
+        if match_args:
+            attributes["__match_args__"] = () if kw_only else record.of_init
+        if repr:
+            attributes["__repr__"] = _repr
+        record.cls = type(cls)(cls.__name__, cls.__bases__, attributes)
+        return record.cls
 
     return decorate
+
+
+def _no_values(_: object) -> tuple[()]:
+    return ()
 
 
 class _MadeByFactory:
@@ -91,24 +92,52 @@ class _MadeByFactory:
 _MADE: Final = _MadeByFactory()
 
 
-class _Fields:
-    """The names of the fields by their use, and their defaults.
+class _Record:
+    """The fields of one class by their use, and their defaults. The methods that all classes share read it.
 
     Arguments:
-        names: the names of all fields.
+        annotations: the annotation of each field.
         stated: what the class states of them: a default, or a `dataclasses.Field`.
+        frozen: as in `dataclass`.
+        kw_only: as in `dataclass`.
+
+    Attributes:
+        cls: the class that is made.
+        is_special: whether a field needs the standard decorator.
+        values: returns the values of an instance that are compared.
     """
 
-    __slots__ = ("are_special", "compared", "defaults", "factories", "of_init", "shown")
+    __slots__ = (
+        "annotations",
+        "cls",
+        "compared",
+        "defaults",
+        "factories",
+        "frozen",
+        "is_special",
+        "kw_only",
+        "names",
+        "of_init",
+        "shown",
+        "stated",
+        "values",
+    )
 
-    def __init__(self, names: tuple[str, ...], stated: dict[str, Any]) -> None:
-        self.of_init = self.shown = self.compared = names
+    cls: type
+
+    def __init__(self, annotations: dict[str, Any], stated: dict[str, Any], *, frozen: bool, kw_only: bool) -> None:
+        self.annotations = annotations
+        self.stated = stated
+        self.frozen = frozen
+        self.kw_only = kw_only
+        self.names = self.of_init = self.shown = self.compared = tuple(annotations)
         self.defaults = stated
         self.factories: dict[str, Callable[[], Any]] = {}
         described = _described_fields(stated)
         if described:
             self._use(described)
-        self.are_special = any(value.__hash__ is None for value in self.defaults.values()) or any(
+        self.values: Callable[[object], Any] = attrgetter(*self.compared) if self.compared else _no_values
+        self.is_special = any(value.__hash__ is None for value in self.defaults.values()) or any(
             field.hash is not None or field.metadata for field in described.values()
         )
 
@@ -139,105 +168,115 @@ def _described_fields(stated: dict[str, Any]) -> dict[str, Field[Any]]:
 class _Described:
     """`__dataclass_fields__` or `__dataclass_params__` of a class, made by the standard decorator on first use."""
 
-    def __init__(self, annotations: dict[str, Any], stated: dict[str, Any], *, frozen: bool, kw_only: bool) -> None:
-        self._annotations = annotations
-        self._stated = stated
-        self._options = {"frozen": frozen, "kw_only": kw_only}
+    __slots__ = ("_name",)
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self._owner = owner
         self._name = name
 
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
+    def __get__(self, instance: object, owner: type) -> Any:
         import dataclasses
 
+        record: _Record = owner.__record__  # type: ignore[attr-defined]  # of the class, or of its base
         attributes = {
-            **self._stated,
-            "__annotations__": self._annotations,
-            "__module__": self._owner.__module__,
+            **record.stated,
+            "__annotations__": record.annotations,
+            "__module__": record.cls.__module__,
             "__doc__": "",
         }
-        described: type = dataclasses.dataclass(**self._options)(type(self._owner.__name__, (), attributes))
+        options = {"frozen": record.frozen, "kw_only": record.kw_only}
+        described: type = dataclasses.dataclass(**options)(type(record.cls.__name__, (), attributes))
         value = getattr(described, self._name)
-        setattr(self._owner, self._name, value)
+        setattr(record.cls, self._name, value)
         return value
 
 
-def _init(
-    cls: type, annotations: dict[str, Any], fields: _Fields, *, frozen: bool, kw_only: bool
-) -> Callable[..., None]:
+class _Init:
+    """`__init__` of a class, compiled when its first instance is made. Most programs use few of the classes."""
+
+    __slots__ = ()
+
+    def __get__(self, instance: object, owner: type) -> Callable[..., None]:
+        record: _Record = owner.__record__  # type: ignore[attr-defined]  # of the class, or of its base
+        init = _init(record)
+        record.cls.__init__ = init  # type: ignore[misc]
+        return init if instance is None else init.__get__(instance)  # type: ignore[no-any-return]
+
+
+def _init(record: _Record) -> Any:
     """The `__init__` of a class whose arguments are the fields."""
-    names, defaults = fields.of_init, fields.defaults
+    cls, names, defaults = record.cls, record.of_init, record.defaults
     arguments = "".join(f", {name}=None" if name in defaults else f", {name}" for name in names)
-    star = ", *" if kw_only and names else ""
-    values = _values(fields)
+    star = ", *" if record.kw_only and names else ""
+    values = _values(record)
     # The setter of a slot takes half of the time of `object.__setattr__`, which the standard decorator uses.
-    body = [f"_set_{name}(self, {value})" if frozen else f"self.{name} = {value}" for name, value in values.items()]
+    is_frozen = record.frozen
+    body = [f"_set_{name}(self, {value})" if is_frozen else f"self.{name} = {value}" for name, value in values.items()]
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
-    namespace: dict[str, Any] = {f"_set_{name}": getattr(cls, name).__set__ for name in values} if frozen else {}
-    namespace |= {f"_make_{name}": factory for name, factory in fields.factories.items()}
+    namespace: dict[str, Any] = {f"_set_{name}": getattr(cls, name).__set__ for name in values} if is_frozen else {}
+    namespace |= {f"_make_{name}": factory for name, factory in record.factories.items()}
     namespace |= {f"_default_{name}": value for name, value in defaults.items() if values[name] != name}
     namespace["_MADE"] = _MADE
     exec(f"def __init__(self{star}{arguments}): {'; '.join(body) or 'pass'}", namespace)  # noqa: S102 - see above
     init: Any = namespace["__init__"]
     init.__qualname__ = f"{cls.__qualname__}.__init__"
     init.__module__ = cls.__module__
-    init.__annotations__ = {**{name: annotations[name] for name in names}, "return": None}
-    if kw_only:
+    init.__annotations__ = {**{name: record.annotations[name] for name in names}, "return": None}
+    if record.kw_only:
         init.__kwdefaults__ = {name: defaults[name] for name in names if name in defaults}
     else:
         init.__defaults__ = tuple([defaults[name] for name in names if name in defaults])
-    return init  # type: ignore[no-any-return]
+    return init
 
 
-def _values(fields: _Fields) -> dict[str, str]:
+def _values(record: _Record) -> dict[str, str]:
     """The expression of the value that `__init__` gives to each field."""
-    values = {name: name for name in fields.of_init}
-    values |= {name: f"_default_{name}" for name in fields.defaults if name not in values}
-    for name in fields.factories:
+    values = {name: name for name in record.of_init}
+    values |= {name: f"_default_{name}" for name in record.defaults if name not in values}
+    for name in record.factories:
         is_argument = values[name] == name
         values[name] = f"_make_{name}() if {name} is _MADE else {name}" if is_argument else f"_make_{name}()"
     return values
 
 
-def _comparison(names: tuple[str, ...], *, is_hashable: bool) -> dict[str, Any]:
-    """`__eq__` and `__hash__` by the values of all fields."""
-    values = attrgetter(*names) if names else lambda _: ()
-
-    def __eq__(self: object, other: object) -> bool:  # noqa: N807 - becomes a method
-        return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
-
-    def __hash__(self: object) -> int:  # noqa: N807 - becomes a method
-        return hash(values(self))
-
-    return {"__eq__": __eq__, "__hash__": __hash__ if is_hashable else None}
+def _eq(self: Any, other: object) -> bool:
+    values = self.__record__.values
+    return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
 
 
-def _freeze(cls: type) -> None:
-    """Refuses to set and delete fields, and pickles them as the standard decorator does."""
-    names = field_names(cls)
-    setters = [getattr(cls, name).__set__ for name in names]
+def _hash(self: Any) -> int:
+    return hash(self.__record__.values(self))
 
-    def __setattr__(self: object, name: str, value: Any) -> None:  # noqa: N807 - becomes a method
-        if type(self) is cls or name in names:
-            raise _frozen("assign to", name)
+
+def _repr(self: Any) -> str:
+    shown = ", ".join([f"{name}={getattr(self, name)!r}" for name in self.__record__.shown])
+    return f"{type(self).__qualname__}({shown})"
+
+
+def _setattr(self: Any, name: str, value: Any) -> None:
+    _check_change(self, "assign to", name)
+    object.__setattr__(self, name, value)
+
+
+def _delattr(self: Any, name: str) -> None:
+    _check_change(self, "delete", name)
+    object.__delattr__(self, name)
+
+
+def _check_change(self: Any, verb: str, name: str) -> None:
+    """Refuses to change a field. A subclass may have attributes of its own."""
+    record = self.__record__
+    if type(self) is record.cls or name in record.names:
+        raise _frozen(verb, name)
+
+
+def _getstate(self: Any) -> list[Any]:
+    return [getattr(self, name) for name in self.__record__.names]
+
+
+def _setstate(self: Any, state: list[Any]) -> None:
+    for name, value in zip(self.__record__.names, state, strict=True):
         object.__setattr__(self, name, value)
-
-    def __delattr__(self: object, name: str) -> None:  # noqa: N807 - becomes a method
-        if type(self) is cls or name in names:
-            raise _frozen("delete", name)
-        object.__delattr__(self, name)
-
-    def __getstate__(self: object) -> list[Any]:  # noqa: N807 - becomes a method
-        return [getattr(self, name) for name in names]
-
-    def __setstate__(self: object, state: list[Any]) -> None:  # noqa: N807 - becomes a method
-        for setter, value in zip(setters, state, strict=True):
-            setter(self, value)
-
-    for method in (__setattr__, __delattr__, __getstate__, __setstate__):
-        setattr(cls, method.__name__, method)
 
 
 def _frozen(verb: str, name: str) -> AttributeError:
@@ -246,23 +285,28 @@ def _frozen(verb: str, name: str) -> AttributeError:
     return FrozenInstanceError(f"cannot {verb} field {name!r}")
 
 
-def _repr(names: tuple[str, ...]) -> Callable[[object], str]:
-    def __repr__(self: object) -> str:  # noqa: N807 - becomes a method
-        return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
-
-    return __repr__
-
-
 def replace(value: T, /, **changes: Any) -> T:
     """`dataclasses.replace`, in less time for instances of the classes that are made here."""
-    names = type(value).__dict__.get("__of_init__")
-    if names is None:  # of the standard decorator, also a subclass with more fields
+    record = type(value).__dict__.get("__record__")
+    if record is None:  # of the standard decorator, also a subclass with more fields
         import dataclasses
 
         return dataclasses.replace(value, **changes)  # type: ignore[type-var]
-    return type(value)(**({name: getattr(value, name) for name in names} | changes))
+    return type(value)(**({name: getattr(value, name) for name in record.of_init} | changes))
 
 
 def field_names(cls: type) -> tuple[str, ...]:
     """The names of the fields of a class that is made here, in their order."""
     return cls.__slots__  # type: ignore[attr-defined, no-any-return]
+
+
+_OF_NO_SLOTS: Final = frozenset({"__dict__", "__weakref__"})
+_CHANGEABLE: Final = {"__replace__": replace}
+_FROZEN: Final = {
+    "__replace__": replace,
+    "__setattr__": _setattr,
+    "__delattr__": _delattr,
+    "__getstate__": _getstate,
+    "__setstate__": _setstate,
+}
+"""The methods of a class, the same functions for all."""
