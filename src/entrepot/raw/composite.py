@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from entrepot.errors import InvalidInput
 from entrepot.types.shown import CUT_USERINFO, has_cut_password
@@ -12,6 +12,11 @@ from entrepot.types.shown import CUT_USERINFO, has_cut_password
 from .config import CHAIN_LINK, ServiceConfig, ServiceUri
 from .path import is_dir_path, normalize_path
 from .storage import Storage
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)  # each service makes its own methods

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_args, get_orig
 
 from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.types.patterns import pattern
+from entrepot.types.records import init_names
 from entrepot.types.shown import CUT_USERINFO, has_cut_password, shown_name
 
 from .accessor import Accessor
@@ -234,7 +235,7 @@ def _split(uri: str) -> tuple[SplitResult, dict[str, str]] | None:
 def _accepted_types(cls: type[ServiceConfig]) -> dict[str, tuple[type, ...]]:
     """The types of the value of each field, as `isinstance` takes them."""
     hints = get_type_hints(cls)
-    return {field.name: _instance_types(hints[field.name]) for field in _init_fields(cls)}
+    return {name: _instance_types(hints[name]) for name in init_names(cls)}
 
 
 def _instance_types(hint: Any) -> tuple[type, ...]:
@@ -244,17 +245,12 @@ def _instance_types(hint: Any) -> tuple[type, ...]:
     return (*types, int) if float in types else types
 
 
-def _init_fields(cls: type[ServiceConfig]) -> list[Field[Any]]:
-    from dataclasses import fields  # a class of configuration imported it
-
-    return [field for field in fields(cls) if field.init]  # type: ignore[arg-type]
-
-
 def fields_by_key(cls: type[ServiceConfig]) -> dict[str, Field[Any]]:
     """The fields of a configuration by each of their keys, in lower case: the names and the aliases."""
-    return {
-        key: field for field in _init_fields(cls) for key in cls.keys(field.name, field.metadata.get("aliases", ()))
-    }
+    from dataclasses import fields
+
+    known = [field for field in fields(cls) if field.init]  # type: ignore[arg-type]
+    return {key: field for field in known for key in cls.keys(field.name, field.metadata.get("aliases", ()))}
 
 
 def _is_required(field: Field[Any]) -> bool:

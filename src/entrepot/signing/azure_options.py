@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from entrepot.errors import ConfigInvalid
@@ -17,6 +17,7 @@ from entrepot.raw.http.settings import HttpServiceConfig
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+    from dataclasses import dataclass
 
     from .azure import AzureCredentials
     from .azure_account import ConnectionString
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
         | Callable[[], AzureCredentials | Awaitable[AzureCredentials]]
     )
 else:
+    from entrepot.types.records import dataclass
+
     Source = object  # checked by `check_credentials`
 
 _ENTRA: Final = ("tenant_id", "client_id", "client_secret", "authority_host", "federated_token_file")

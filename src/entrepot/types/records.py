@@ -10,22 +10,24 @@ alone, when the first instance is made; all classes share the other methods. To 
     else:
         from entrepot.types.records import dataclass
 
-Theory of operation: like the standard decorator, this one makes the class a second time, with `__slots__`. The class
-has a `_Record`, which the shared methods read. `__init__`, and the attributes that the functions of `dataclasses` read,
+Theory of operation: like the standard decorator, this one makes a class with slots a second time. The class has a
+`_Record`, which the shared methods read. `__init__`, and the attributes that the functions of `dataclasses` read,
 `__dataclass_fields__` and `__dataclass_params__`, are descriptors. On first use `__init__` is compiled, or the standard
 decorator describes a class with the same fields, and the descriptor is replaced by the result. Threads may do so at the
 same time: the results are equal.
 
-`field(...)` of the standard module may state `default`, `default_factory`, `init`, `repr` and `compare`.
+A class without slots may inherit fields from bases that are made here, as configurations of services do. Its
+annotations are text (`from __future__ import annotations`); those that are `ClassVar` are no fields, and the fields
+after one that is `KW_ONLY` are keywords.
 
-Refused, since nothing here needs it: bases that are dataclasses, other options of `field`, mutable defaults, and
-classes without slots.
+Refused, since nothing here needs it: bases that the standard decorator makes, bases of classes with slots, the option
+`hash` of `field`, and mutable defaults.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -37,7 +39,7 @@ T = TypeVar("T")
 
 def dataclass(
     *,
-    slots: bool,
+    slots: bool = False,
     frozen: bool = False,
     init: bool = True,
     eq: bool = True,
@@ -45,37 +47,96 @@ def dataclass(
     match_args: bool = True,
     kw_only: bool = False,
 ) -> Callable[[type], type]:
-    """Makes a dataclass with slots. The arguments mean the same as in the standard decorator.
+    """Makes a dataclass. The arguments mean the same as in the standard decorator.
 
     Raises:
         TypeError: the class needs the standard decorator.
     """
 
     def decorate(cls: type) -> type:
-        annotations = cls.__annotations__  # of this class: those of a base are not inherited
-        attributes = {name: value for name, value in cls.__dict__.items() if name not in _OF_NO_SLOTS}
-        stated = {name: attributes.pop(name) for name in annotations if name in attributes}
-        record = _Record(annotations, stated, frozen=frozen, kw_only=kw_only)
-        if not slots or hasattr(cls, "__dataclass_fields__") or record.is_special:
-            raise TypeError(f"{cls.__qualname__} needs the standard decorator: see {__name__}")
-        attributes |= _FROZEN if frozen else _CHANGEABLE
+        record = (_slotted if slots else _inheriting)(cls, kw_only=kw_only)
+        record.frozen = frozen
+        attributes: dict[str, Any] = {
+            "__record__": record,
+            "__dataclass_fields__": _Described("__dataclass_fields__"),
+            "__dataclass_params__": _Described("__dataclass_params__"),
+            "__replace__": replace,
+        }
+        if frozen:
+            attributes |= _FROZEN
         if eq:
             attributes |= {"__eq__": _eq, "__hash__": _hash if frozen else None}
-        attributes["__slots__"] = record.names
-        attributes["__qualname__"] = cls.__qualname__
-        attributes["__record__"] = record
-        attributes["__dataclass_fields__"] = _Described()
-        attributes["__dataclass_params__"] = _Described()
         if init:
             attributes["__init__"] = _Init()
         if match_args:
-            attributes["__match_args__"] = () if kw_only else record.of_init
+            attributes["__match_args__"] = record.by_position
         if repr:
             attributes["__repr__"] = _repr
-        record.cls = type(cls)(cls.__name__, cls.__bases__, attributes)
+        record.cls = _with_slots(cls, record, attributes) if slots else _extended(cls, record, attributes)
         return record.cls
 
     return decorate
+
+
+def _slotted(cls: type, *, kw_only: bool) -> _Record:
+    """The fields of a class with slots: its own."""
+    annotations = cls.__annotations__  # of this class: those of a base are not inherited
+    has_base = any("__dataclass_fields__" in vars(base) for base in cls.__mro__)
+    return _checked(cls, has_base, _Record(annotations, _stated(cls, annotations), annotations if kw_only else ()))
+
+
+def _inheriting(cls: type, *, kw_only: bool) -> _Record:
+    """The fields of a class without slots: those of its bases, and its own."""
+    annotations, stated, by_keyword = dict[str, Any](), dict[str, Any](), set[str]()
+    is_special = not all(isinstance(annotation, str) for annotation in cls.__annotations__.values())
+    for base in reversed(cls.__mro__[1:]):
+        record: _Record | None = vars(base).get("__record__")
+        if record is not None:
+            annotations |= record.annotations
+            stated |= record.stated
+            by_keyword |= record.by_keyword
+        is_special |= "__slots__" in vars(base) if record else "__dataclass_fields__" in vars(base)
+    own = dict[str, Any]()
+    for name, annotation in cls.__annotations__.items():
+        if annotation == "KW_ONLY":
+            kw_only = True
+        elif not str(annotation).startswith("ClassVar["):
+            own[name] = annotation
+            (by_keyword.add if kw_only else by_keyword.discard)(name)
+    return _checked(cls, is_special, _Record(annotations | own, stated | _stated(cls, own), by_keyword))
+
+
+def _stated(cls: type, names: Iterable[str]) -> dict[str, Any]:
+    """What a class states of its fields: a default, or a `dataclasses.Field`."""
+    return {name: cls.__dict__[name] for name in names if name in cls.__dict__}
+
+
+def _checked(cls: type, is_special: bool, record: _Record) -> _Record:
+    if is_special or record.is_special:
+        raise TypeError(f"{cls.__qualname__} needs the standard decorator: see {__name__}")
+    return record
+
+
+def _with_slots(cls: type, record: _Record, attributes: dict[str, Any]) -> type:
+    """The class once more, with slots in place of the defaults."""
+    left_out = {"__dict__", "__weakref__", *record.stated}
+    kept = {name: value for name, value in cls.__dict__.items() if name not in left_out}
+    special = {"__slots__": record.names, "__qualname__": cls.__qualname__}
+    state = _STATE if record.frozen else {}
+    made: type = type(cls)(cls.__name__, cls.__bases__, kept | attributes | state | special)
+    return made
+
+
+def _extended(cls: type, record: _Record, attributes: dict[str, Any]) -> type:
+    """The class with the attributes, and with a default in place of each `dataclasses.Field`."""
+    for name in _described_fields(_stated(cls, cls.__annotations__)):
+        if name in record.defaults and name not in record.factories:
+            setattr(cls, name, record.defaults[name])
+        else:
+            delattr(cls, name)
+    for name, value in attributes.items():
+        setattr(cls, name, value)
+    return cls
 
 
 def _no_values(_: object) -> tuple[()]:
@@ -98,24 +159,26 @@ class _Record:
     Arguments:
         annotations: the annotation of each field.
         stated: what the class states of them: a default, or a `dataclasses.Field`.
-        frozen: as in `dataclass`.
-        kw_only: as in `dataclass`.
+        by_keyword: the names of the fields that are keywords.
 
     Attributes:
         cls: the class that is made.
+        frozen: as in `dataclass`.
+        by_position: the names of the arguments of `__init__` that may be positional.
         is_special: whether a field needs the standard decorator.
         values: returns the values of an instance that are compared.
     """
 
     __slots__ = (
         "annotations",
+        "by_keyword",
+        "by_position",
         "cls",
         "compared",
         "defaults",
         "factories",
         "frozen",
         "is_special",
-        "kw_only",
         "names",
         "of_init",
         "shown",
@@ -124,12 +187,12 @@ class _Record:
     )
 
     cls: type
+    frozen: bool
 
-    def __init__(self, annotations: dict[str, Any], stated: dict[str, Any], *, frozen: bool, kw_only: bool) -> None:
+    def __init__(self, annotations: dict[str, Any], stated: dict[str, Any], by_keyword: Iterable[str]) -> None:
         self.annotations = annotations
         self.stated = stated
-        self.frozen = frozen
-        self.kw_only = kw_only
+        self.by_keyword = frozenset(by_keyword)
         self.names = self.of_init = self.shown = self.compared = tuple(annotations)
         self.defaults = stated
         self.factories: dict[str, Callable[[], Any]] = {}
@@ -138,8 +201,10 @@ class _Record:
             self._use(described)
         self.values: Callable[[object], Any] = attrgetter(*self.compared) if self.compared else _no_values
         self.is_special = any(value.__hash__ is None for value in self.defaults.values()) or any(
-            field.hash is not None or field.metadata for field in described.values()
+            field.hash is not None for field in described.values()
         )
+        self.by_keyword |= {name for name, field in described.items() if field.kw_only is True}
+        self.by_position = tuple([name for name in self.of_init if name not in self.by_keyword])
 
     def _use(self, described: dict[str, Field[Any]]) -> None:
         from dataclasses import MISSING
@@ -170,7 +235,7 @@ class _Described:
 
     __slots__ = ("_name",)
 
-    def __set_name__(self, owner: type, name: str) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
 
     def __get__(self, instance: object, owner: type) -> Any:
@@ -183,8 +248,12 @@ class _Described:
             "__module__": record.cls.__module__,
             "__doc__": "",
         }
-        options = {"frozen": record.frozen, "kw_only": record.kw_only}
-        described: type = dataclasses.dataclass(**options)(type(record.cls.__name__, (), attributes))
+        for name in record.by_keyword:
+            value = record.stated.get(name, dataclasses.MISSING)
+            is_field = isinstance(value, dataclasses.Field)
+            attributes[name] = field = value if is_field else dataclasses.field(default=value)
+            field.kw_only = True
+        described: type = dataclasses.dataclass(frozen=record.frozen)(type(record.cls.__name__, (), attributes))
         value = getattr(described, self._name)
         setattr(record.cls, self._name, value)
         return value
@@ -204,29 +273,36 @@ class _Init:
 
 def _init(record: _Record) -> Any:
     """The `__init__` of a class whose arguments are the fields."""
-    cls, names, defaults = record.cls, record.of_init, record.defaults
-    arguments = "".join(f", {name}=None" if name in defaults else f", {name}" for name in names)
-    star = ", *" if record.kw_only and names else ""
+    cls, defaults = record.cls, record.defaults
+    by_keyword = [name for name in record.of_init if name in record.by_keyword]
+    arguments = ["self", *record.by_position, *(["*", *by_keyword] if by_keyword else [])]
     values = _values(record)
-    # The setter of a slot takes half of the time of `object.__setattr__`, which the standard decorator uses.
-    is_frozen = record.frozen
-    body = [f"_set_{name}(self, {value})" if is_frozen else f"self.{name} = {value}" for name, value in values.items()]
+    body, namespace = _assignments(record, values)
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
-    namespace: dict[str, Any] = {f"_set_{name}": getattr(cls, name).__set__ for name in values} if is_frozen else {}
     namespace |= {f"_make_{name}": factory for name, factory in record.factories.items()}
     namespace |= {f"_default_{name}": value for name, value in defaults.items() if values[name] != name}
     namespace["_MADE"] = _MADE
-    exec(f"def __init__(self{star}{arguments}): {'; '.join(body) or 'pass'}", namespace)  # noqa: S102 - see above
+    listed = ", ".join([f"{name}=None" if name in defaults else name for name in arguments])
+    exec(f"def __init__({listed}): {'; '.join(body) or 'pass'}", namespace)  # noqa: S102 - see above
     init: Any = namespace["__init__"]
     init.__qualname__ = f"{cls.__qualname__}.__init__"
     init.__module__ = cls.__module__
-    init.__annotations__ = {**{name: record.annotations[name] for name in names}, "return": None}
-    if record.kw_only:
-        init.__kwdefaults__ = {name: defaults[name] for name in names if name in defaults}
-    else:
-        init.__defaults__ = tuple([defaults[name] for name in names if name in defaults])
+    init.__annotations__ = {**{name: record.annotations[name] for name in record.of_init}, "return": None}
+    init.__defaults__ = tuple([defaults[name] for name in record.by_position if name in defaults])
+    init.__kwdefaults__ = {name: defaults[name] for name in by_keyword if name in defaults}
     return init
+
+
+def _assignments(record: _Record, values: dict[str, str]) -> tuple[list[str], dict[str, Any]]:
+    """The statements that set the fields, and the names that they use."""
+    if not record.frozen:
+        return [f"self.{name} = {value}" for name, value in values.items()], {}
+    if "__slots__" not in vars(record.cls):
+        return [f"_set(self, {name!r}, {value})" for name, value in values.items()], {"_set": object.__setattr__}
+    # The setter of a slot takes half of the time of `object.__setattr__`, which the standard decorator uses.
+    setters = {f"_set_{name}": getattr(record.cls, name).__set__ for name in values}
+    return [f"_set_{name}(self, {value})" for name, value in values.items()], setters
 
 
 def _values(record: _Record) -> dict[str, str]:
@@ -300,13 +376,15 @@ def field_names(cls: type) -> tuple[str, ...]:
     return cls.__slots__  # type: ignore[attr-defined, no-any-return]
 
 
-_OF_NO_SLOTS: Final = frozenset({"__dict__", "__weakref__"})
-_CHANGEABLE: Final = {"__replace__": replace}
-_FROZEN: Final = {
-    "__replace__": replace,
-    "__setattr__": _setattr,
-    "__delattr__": _delattr,
-    "__getstate__": _getstate,
-    "__setstate__": _setstate,
-}
-"""The methods of a class, the same functions for all."""
+def init_names(cls: type) -> tuple[str, ...]:
+    """The names of the fields of any dataclass that are arguments of it."""
+    record: _Record | None = vars(cls).get("__record__")
+    if record is not None:
+        return record.of_init
+    from dataclasses import fields
+
+    return tuple([field.name for field in fields(cls) if field.init])
+
+
+_FROZEN: Final = {"__setattr__": _setattr, "__delattr__": _delattr}
+_STATE: Final = {"__getstate__": _getstate, "__setstate__": _setstate}

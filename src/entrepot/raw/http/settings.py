@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from dataclasses import KW_ONLY, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from entrepot.errors import ConfigInvalid, InvalidInput
@@ -17,16 +17,16 @@ from entrepot.raw.config import ServiceConfig
 from entrepot.types.frozen_mapping import FrozenMapping
 from entrepot.types.numbers import as_integer, as_seconds
 from entrepot.types.patterns import pattern
-from entrepot.types.records import field_names
+from entrepot.types.records import field_names, replace
 
 from .endpoint import parse_endpoint
 from .transport import Header
 from .wire.proxies import has_tls_proxy
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass as record
+    from dataclasses import dataclass
 else:
-    from entrepot.types.records import dataclass as record
+    from entrepot.types.records import dataclass
 
 _NAME: Final = pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = pattern(r"[\t\x20-\x7e]*")
@@ -51,7 +51,7 @@ _OWN_HEADERS: Final = frozenset({
 """The headers that a service or the transport sets itself. Another value in all requests would break some of them."""
 
 
-@record(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class TransportSettings:
     """The settings of the connections of one configuration: the arguments of its transport.
 

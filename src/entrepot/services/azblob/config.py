@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, field
 from functools import partial
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 from entrepot.raw.telemetry import Telemetry
 from entrepot.signing.azure_options import AzureOptions
+from entrepot.types.records import replace
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 _WITHOUT_EFFECT: Final = frozenset({"batch_max_operations", "use_azure_cli", "azure_use_azure_cli"})
 """Keys of OpenDAL and object_store that change nothing here: the Azure CLI is among the sources in any case."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
@@ -11,6 +11,11 @@ from entrepot.raw.config import ServiceUri
 from entrepot.raw.http.endpoint import parse_endpoint
 from entrepot.raw.http.settings import HttpServiceConfig, parse_seconds
 from entrepot.types.numbers import as_seconds
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,13 +1,19 @@
 """Configuration of the fs service."""
 
+from __future__ import annotations
+
 import os  # and not pathlib, which would double the time that building takes
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 from entrepot.raw.config import ServiceUri
 from entrepot.raw.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import SplitResult
 
@@ -10,11 +10,16 @@ from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 from entrepot.raw.config import ServiceUri
 from entrepot.raw.http.settings import parse_seconds
 from entrepot.raw.login_endpoint import host_and_port, split_endpoint, take_login
+from entrepot.types.records import replace
 
 if TYPE_CHECKING:
+    from dataclasses import dataclass
+
     from entrepot.raw.pool import Pool
 
     from .session import FtpSession
+else:
+    from entrepot.types.records import dataclass
 
 SCHEMES: Final = frozenset({"ftp", "ftps"})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -14,14 +14,18 @@ from entrepot.raw import Accessor, Context, ServiceConfig
 from entrepot.raw.config import ServiceUri
 from entrepot.raw.http.endpoint import Endpoint, is_loopback, parse_endpoint
 from entrepot.raw.http.settings import HttpServiceConfig
+from entrepot.types.records import replace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+    from dataclasses import dataclass
 
     from entrepot.signing import GoogleToken, Provider
 
     Source = GoogleToken | Provider[GoogleToken] | Callable[[], GoogleToken | Awaitable[GoogleToken]]
 else:
+    from entrepot.types.records import dataclass
+
     Source = object  # checked by `check_source`
 
 GOOGLE: Final = "https://storage.googleapis.com"

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final, NamedTuple
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.raw import Accessor, Context, ServiceConfig
 from entrepot.raw.config import ServiceUri
 from entrepot.raw.http.endpoint import parse_endpoint
 from entrepot.raw.http.settings import HttpServiceConfig
+from entrepot.types.records import replace
 
 from .repository import REPO_TYPES, check_names
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _REVISION: Final = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]{1,255}")

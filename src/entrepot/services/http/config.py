@@ -1,8 +1,10 @@
 """Configuration of the http service."""
 
+from __future__ import annotations
+
 import re
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
 from entrepot.errors import ConfigInvalid, InvalidInput
@@ -12,6 +14,11 @@ from entrepot.raw.http.endpoint import Endpoint, parse_endpoint
 from entrepot.raw.http.settings import HttpServiceConfig
 
 from .core import check_segments
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import ClassVar, NoReturn
+from dataclasses import field
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 
 from .core import Table
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,25 @@ declared here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw import Accessor, Context, ServiceConfig
 from entrepot.raw.config import fields_by_key
 from entrepot.raw.telemetry import Telemetry
+from entrepot.types.records import replace
 
 from .authentication.options import CredentialOptions
 from .foreign_keys import understood
 from .headers.checksum_options import ChecksumOptions
 from .headers.header_options import HeaderOptions
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,15 +1,22 @@
 """Configuration of the sqlite service."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 from entrepot.raw.config import ServiceUri
 from entrepot.types.numbers import as_seconds
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 _PREFIX = "sqlite:"
 _MEMORY = ":memory:"

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 from entrepot.raw.config import ServiceUri
 from entrepot.raw.http.endpoint import Endpoint, parse_endpoint
 from entrepot.raw.http.settings import HttpServiceConfig
+from entrepot.types.records import replace
 
 from .names import check_key
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 _PREFIX: Final = re.compile(r"(?!xml)[A-Za-z_][A-Za-z0-9._-]*")

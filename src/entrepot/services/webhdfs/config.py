@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Final
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from entrepot.errors import ConfigInvalid, InvalidInput
 from entrepot.raw import Accessor, Context, ServiceConfig, normalize_root
 from entrepot.raw.config import ServiceUri
 from entrepot.raw.http.endpoint import parse_endpoint
 from entrepot.raw.http.settings import HttpServiceConfig
+from entrepot.types.records import replace
 
 from .core import check_path
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 _USER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9._@/-]*\$?")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+=*")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ConfigInvalid
@@ -11,11 +11,14 @@ from entrepot.services.s3.location.options import LocationOptions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
+    from dataclasses import dataclass
 
     from entrepot.signing import Credentials, Provider
 
     Source = Credentials | Provider[Credentials] | Callable[[], Credentials | Awaitable[Credentials]]
 else:
+    from entrepot.types.records import dataclass
+
     Source = object  # checked by `check_source`
 
 _KEYS: Final = ("access_key_id", "secret_access_key", "session_token")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.util import find_spec
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from entrepot.raw import ServiceConfig
 from entrepot.services.s3.invalid import invalid
 
 from .checksums import ALGORITHMS, CRC32, Algorithm
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 NONE: Final = "none"
 WHEN_SUPPORTED: Final = "when_supported"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import field
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.http.transport import Header
@@ -12,6 +12,11 @@ from entrepot.services.s3.location.options import LocationOptions
 from .encryption import Encryption, customer_encryption, is_customer_mode, managed_encryption
 from .fixed_headers import GOVERNANCE, LOCK_MODES, FixedHeaders
 from .private_keys import check_is_private
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 _TEXTS: Final = (
     "server_side_encryption_aws_kms_key_id",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Final
+from dataclasses import KW_ONLY, field
+from typing import TYPE_CHECKING, Any, Final
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.config import ServiceUri
@@ -17,6 +17,11 @@ from .address import Settings, address_of, endpoint_of, region_of_host
 from .buckets import check_bucket
 from .hosts import amazon_host
 from .uris import options_of
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 _CONTROL: Final = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
 
