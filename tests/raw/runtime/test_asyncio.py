@@ -216,6 +216,41 @@ async def test_a_call_that_does_not_wait_takes_no_timer(monkeypatch):
         await runtime.with_timeout(10, asyncio.sleep, 0)
 
 
+async def test_limits_of_any_order_share_one_timer_and_none_ends_early():
+    loop, others_are_late = asyncio.get_running_loop(), asyncio.Event()
+
+    async def is_late(seconds, call, *args):
+        started = loop.time()
+        try:
+            await runtime.with_timeout(seconds, call, *args)
+        except TimeoutError:
+            assert loop.time() - started >= seconds
+            return True
+        return False
+
+    async with asyncio.timeout(10):
+        in_time = asyncio.ensure_future(is_late(9, others_are_late.wait))
+        late = await asyncio.gather(
+            is_late(0.02, asyncio.sleep, 9),
+            is_late(0.005, asyncio.sleep, 9),
+            is_late(8, asyncio.sleep, 0),
+            is_late(0.01, asyncio.sleep, 9),
+        )
+        others_are_late.set()
+        assert late == [True, True, False, True]
+        assert not await in_time
+    assert asyncio.current_task().cancelling() == 0
+
+
+async def test_a_call_takes_no_timer_of_its_own_while_one_is_set(monkeypatch):
+    timers = []
+    await runtime.with_timeout(50, asyncio.sleep, 0)
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_at", lambda *args, **options: timers.append(args))
+    for seconds in (60, 70, 60):
+        await runtime.with_timeout(seconds, asyncio.sleep, 0)
+    assert not timers
+
+
 async def test_a_limit_counts_from_the_beginning_of_the_call():
     async def hold_up_and_wait():
         time.sleep(0.02)

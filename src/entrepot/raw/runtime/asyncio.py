@@ -12,12 +12,16 @@ from types import coroutine
 from typing import Any, TypeVar, TypeVarTuple
 
 from . import base
+from .deadlines import Deadlines
 from .loop_local import LoopLocal
 from .running import is_running, of_another_loop, require_task, running_loop
 from .threads import in_thread, in_thread_for_long
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
+
+
+_deadlines = LoopLocal(lambda: Deadlines(running_loop()))
 
 
 class AsyncioRuntime(base.Runtime):
@@ -60,10 +64,14 @@ class AsyncioRuntime(base.Runtime):
         except StopIteration as done:
             answer: T = done.value
             return answer
-        left = seconds - (time.monotonic() - started)
         require_task()
-        async with asyncio.timeout(left):  # not before: a call that never waits needs no timer
-            return await _going_on(made, awaited)
+        deadlines = _deadlines.find() or await _deadlines.get()
+        async with asyncio.timeout(None) as scope:  # not before: a call that never waits needs none
+            deadlines.add(scope, started + seconds)
+            try:
+                return await _going_on(made, awaited)
+            finally:
+                deadlines.remove(scope)
 
     def window(self, size: int) -> base.Window[T]:
         return _Window(size)
