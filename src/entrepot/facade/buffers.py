@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import InvalidInput
 from entrepot.types.shown import shown_type
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 Bytes = bytes | bytearray | memoryview
+_OF_BYTES: Final = (bytes, bytearray)
 
 
 def buffer_of(value: object) -> Bytes | None:
@@ -21,7 +22,7 @@ def buffer_of(value: object) -> Bytes | None:
     Raises:
         InvalidInput: the memory is not contiguous, holds references to objects, or cannot be read.
     """
-    if isinstance(value, bytes | bytearray):
+    if isinstance(value, _OF_BYTES):
         return value
     try:
         view = memoryview(value)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from functools import partial
+from sys import modules
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 from entrepot.errors import Error, InvalidInput, NotADirectory, NotFound, Unexpected
@@ -24,7 +25,7 @@ from entrepot.raw import (
     oio,
 )
 from entrepot.raw.layered import Coro
-from entrepot.raw.log import DEBUG, log
+from entrepot.raw.log import DEBUG, logger
 from entrepot.raw.oio.copy.api import copy_to_end
 from entrepot.raw.oio.read.api import read_to_end
 from entrepot.raw.oio.read.pinned_range import PinnedRange
@@ -100,7 +101,8 @@ class Operations(Opening, Storage):
     def _begin(self, operation: str, path: Path) -> str:
         """Returns the normalized path of a call, and logs that it starts."""
         normalized = normalize_path(path)
-        log(DEBUG, "%s %s %r", self._accessor.info.scheme, operation, normalized)
+        if "logging" in modules and logger().isEnabledFor(DEBUG):  # `log`, without a call of it in each operation
+            logger().debug("%s %s %r", self._accessor.info.scheme, operation, normalized)
         return normalized
 
     def _name(self, error: Error, operation: str, path: Path) -> None:

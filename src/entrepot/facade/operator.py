@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 from entrepot import layers
 from entrepot.errors import Error, InvalidInput
-from entrepot.raw import DEFAULT_READ, AccessorInfo, Context, Layer, ServiceConfig
+from entrepot.raw import DEFAULT_READ, DEFAULT_STAT, DEFAULT_WRITE, AccessorInfo, Context, Layer, ServiceConfig
 from entrepot.raw.config import parse_uri
 from entrepot.raw.layer import warn_of_order
 from entrepot.services.registry import service_class
@@ -36,8 +36,9 @@ from .futures import (
 from .operations import Entries, Found, Operations, Uploads, gathered
 from .options import Expires, Path, shown_path
 from .reader import Reader, overlap_fetches
-from .sources import Source
+from .sources import Source, may_be_stored_whole
 from .stack import Stack
+from .writer import finish_whole
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -280,7 +281,13 @@ class Operator(Operations):
             NotFound: the object or directory does not exist.
             ConditionNotMatch: a condition does not hold.
         """
-        return await self._call("stat", self._stat, path, options)
+        if options:
+            return await self._call("stat", self._stat, path, options)
+        try:  # as in `read`
+            return (await self._accessor.stat(self._begin("stat", path), DEFAULT_STAT)).metadata
+        except Error as error:
+            self._name(error, "stat", path)
+            raise
 
     def stat_with(self, path: Path) -> FutureStat:
         """The step-by-step form of `stat`: `await op.stat_with(path).if_match(etag)`."""
@@ -369,8 +376,14 @@ class Operator(Operations):
             PermissionDenied: the storage refuses the write.
             StorageFull: the storage has no space left.
         """
-        try:  # `_call`, without its coroutine
-            return await self._write(self._begin("write", path), data, options)
+        try:
+            normalized = self._begin("write", path)
+            if options or type(data) is not bytes or not may_be_stored_whole(data, self._accessor.info.capability):
+                return await self._write(normalized, data, options)
+            stored = await self._accessor.write_whole(normalized, data, DEFAULT_WRITE)  # as in `read`
+            if isinstance(stored, Metadata) and stored.content_length == len(data):
+                return stored
+            return await finish_whole(self._context, self._accessor, stored, data, DEFAULT_WRITE)
         except Error as error:
             self._name(error, "write", path)
             raise

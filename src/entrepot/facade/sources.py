@@ -117,7 +117,7 @@ def _regular_length(describe: Callable[[], os.stat_result]) -> int | None:
 
 def may_be_stored_whole(source: Any, capability: Capability) -> bool:
     """Whether a source may be stored by one call: some bytes, not too many, that no check of a writer refuses."""
-    if not isinstance(source, Bytes):
+    if type(source) is not bytes and not isinstance(source, Bytes):
         return False
     most = capability.write_total_max_size
     return 0 < len(source) <= (LONG if most is None else min(most, LONG))

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from entrepot.errors import ContentIncomplete, ContentTruncated, Error, InvalidInput, Unsupported
-from entrepot.raw import Accessor, AccessorInfo, Context, OpWrite, oio
+from entrepot.raw import Accessor, AccessorInfo, Context, OpWrite, WholeWrite, oio
 from entrepot.raw.runtime import Runtime
 from entrepot.types import Metadata
 from entrepot.types.records import replace
@@ -190,7 +190,13 @@ async def store_whole(context: Context, accessor: Accessor, path: str, data: Byt
 
     `may_be_stored_whole` says for which content.
     """
-    stored = await accessor.write_whole(path, data, args)
+    return await finish_whole(context, accessor, await accessor.write_whole(path, data, args), data, args)
+
+
+async def finish_whole(
+    context: Context, accessor: Accessor, stored: WholeWrite, data: Bytes, args: OpWrite
+) -> Metadata:
+    """Does what is left after `Accessor.write_whole`: checks the length, or writes the data to the opened body."""
     if not isinstance(stored, tuple):
         return with_checked_length(stored, len(data))
     return await write_source(context, Output(accessor.info, args, stored[1]), data)

@@ -35,6 +35,7 @@ from entrepot.raw import (
 )
 from entrepot.raw.layered import Coro
 from entrepot.raw.log import INFO, log
+from entrepot.types import Metadata
 from entrepot.types.numbers import as_integer, as_number, as_seconds
 from entrepot.types.shown import shown
 
@@ -173,11 +174,12 @@ class _Tokens:
     It has no lock: a child process forked while another thread holds one would deadlock.
     """
 
-    __slots__ = ("_left", "_most")
+    __slots__ = ("_left", "_most", "is_full")
 
     def __init__(self, most: int | None) -> None:
         self._most = most
         self._left = most or 0
+        self.is_full = True
 
     def take(self, cost: int) -> bool:
         if self._most is None:
@@ -185,25 +187,26 @@ class _Tokens:
         if self._left < cost:
             return False
         self._left -= cost
+        self.is_full = False
         return True
 
     def refund(self, tokens: int = 1) -> None:
         if self._most is not None and self._left < self._most:
             self._left = min(self._left + tokens, self._most)
+            self.is_full = self._left == self._most
 
 
 class _Policy:
     """Decides whether and when a call is retried, by the error, the time and the budget."""
 
-    __slots__ = ("_layer", "_random", "_tokens", "is_timed", "notify", "refund")
+    __slots__ = ("_layer", "_random", "is_timed", "notify", "tokens")
 
     def __init__(self, layer: RetryLayer, tokens: _Tokens, chance: Callable[[], float]) -> None:
         self._layer = layer
-        self._tokens = tokens
         self._random = chance
         self.is_timed = layer.max_elapsed is not None
         self.notify = layer.notify
-        self.refund = tokens.refund
+        self.tokens = tokens
 
     def delay(self, error: Error, attempt: int, elapsed: float) -> float | None:
         """The delay in seconds after an attempt that failed with the error; None if there is no further attempt."""
@@ -213,7 +216,7 @@ class _Policy:
         delay = self._backoff(error, attempt) + requested
         if self._layer.max_elapsed is not None and elapsed + delay >= self._layer.max_elapsed:
             return None
-        return delay if self._tokens.take(THROTTLED_COST if _is_throttled(error) else TRANSIENT_COST) else None
+        return delay if self.tokens.take(THROTTLED_COST if _is_throttled(error) else TRANSIENT_COST) else None
 
     def _backoff(self, error: Error, attempt: int) -> float:
         first = max(self._layer.min_delay, THROTTLED_DELAY) if _is_throttled(error) else self._layer.min_delay
@@ -238,6 +241,7 @@ class _RepeatingAccessor(AroundAccessor):
     def __init__(self, inner: Accessor, policy: _Policy, context: Context, once: frozenset[Operation]) -> None:
         super().__init__(inner)
         self._policy = policy
+        self._tokens = policy.tokens
         self._context = context
         self._once = once
 
@@ -272,8 +276,8 @@ class _RepeatingAccessor(AroundAccessor):
                 if delay is None:
                     raise
             else:
-                if operation not in _WITHOUT_REQUEST:
-                    self._policy.refund()
+                if not self._tokens.is_full and operation not in _WITHOUT_REQUEST:
+                    self._tokens.refund()
                 return result
             await self._context.runtime.sleep(delay)
 
@@ -311,7 +315,7 @@ class _RetryAccessor(_RepeatingAccessor):
         self._appending = _RepeatingAccessor(inner, policy, context, _ONCE_IF_APPENDING)
 
     async def read_whole(self, path: str, args: OpRead) -> WholeRead:
-        started = self._now()
+        started = self._now() if self._policy.is_timed else 0.0
         try:  # the first attempt as in `around`, which would be one more coroutine of each small read
             content = await self.inner.read_whole(path, args)
         except Error as error:
@@ -319,6 +323,8 @@ class _RetryAccessor(_RepeatingAccessor):
             if delay is None:
                 raise
         else:
+            if isinstance(content, bytes) and self._tokens.is_full:  # most reads
+                return content
             return self._read_result(path, content)
         await self._context.runtime.sleep(delay)
         content = await self._attempts(1, started, Operation.READ, path, self.inner.read_whole, path, args)
@@ -326,7 +332,7 @@ class _RetryAccessor(_RepeatingAccessor):
 
     def _read_result(self, path: str, content: WholeRead) -> WholeRead:
         if isinstance(content, bytes):
-            self._policy.refund()
+            self._tokens.refund()
             return content
         return self.around_reader(path, *content)
 
@@ -334,7 +340,7 @@ class _RetryAccessor(_RepeatingAccessor):
         return AroundAccessor.write(self._for_write(args), path, args)
 
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
-        started = self._now()
+        started = self._now() if self._policy.is_timed else 0.0
         try:  # the first attempt, as in `read_whole`
             stored = await self.inner.write_whole(path, data, args)
         except Error as error:
@@ -342,6 +348,8 @@ class _RetryAccessor(_RepeatingAccessor):
             if delay is None:
                 raise
         else:
+            if isinstance(stored, Metadata) and self._tokens.is_full:  # most writes
+                return stored
             return self._write_result(path, args, stored)
         await self._context.runtime.sleep(delay)
         stored = await self._attempts(1, started, Operation.WRITE, path, self.inner.write_whole, path, data, args)
@@ -350,7 +358,7 @@ class _RetryAccessor(_RepeatingAccessor):
     def _write_result(self, path: str, args: OpWrite, stored: WholeWrite) -> WholeWrite:
         if isinstance(stored, tuple):
             return self._for_write(args).around_writer(path, *stored)
-        self._policy.refund(2)  # for the write and the close of a body
+        self._tokens.refund(2)  # for the write and the close of a body
         return stored
 
     def _for_write(self, args: OpWrite) -> _RepeatingAccessor:

@@ -205,7 +205,7 @@ class _TimeoutAccessor(AroundAccessor):
         try:
             if left is not None and left <= 0:
                 raise TimeoutError
-            limit = _least(seconds, left)
+            limit = seconds if left is None else _least(seconds, left)
             return await (call(*args) if limit is None else self._runtime.with_timeout(limit, call, *args))
         except TimeoutError as error:
             if isinstance(error, Error):

@@ -19,17 +19,13 @@ def log(level: int, message: str, *values: object) -> None:
         message: a format string, as for `logging`.
         values: its arguments. They must not hold a secret.
     """
-    logging = sys.modules.get("logging")
-    if logging is None:
-        if level < WARNING:
-            return
-        import logging
-    logger = _logger(logging)
-    if logger.isEnabledFor(level):
-        logger.log(level, message, *values, stacklevel=2)
+    if level >= WARNING or "logging" in sys.modules:
+        logger().log(level, message, *values, stacklevel=2)
 
 
 @cache
-def _logger(logging: Any) -> Any:
+def logger() -> Any:
     """Returns the logger, cached: a look-up takes a lock and as long as the rest of a call."""
+    import logging
+
     return logging.getLogger("entrepot")

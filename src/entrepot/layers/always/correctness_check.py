@@ -75,6 +75,7 @@ class CorrectnessCheckLayer(Layer):
 class _CorrectnessCheckAccessor(LayeredAccessor):
     def __init__(self, inner: Accessor) -> None:
         super().__init__(inner)
+        self._can_read = self.info.capability.read
         self._refused = {operation: _refused_options(operation, self.info.capability) for operation in _DEFAULTS}
 
     def stat(self, path: str, args: OpStat) -> Coro[RpStat]:
@@ -86,7 +87,8 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
         return self.inner.read(path, args)
 
     def read_whole(self, path: str, args: OpRead) -> Coro[WholeRead]:
-        self._check_read(path, args)
+        if args is not DEFAULT_READ or not self._can_read or path.endswith("/"):  # most reads have nothing to look for
+            self._check_read(path, args)
         return self.inner.read_whole(path, args)
 
     def write(self, path: str, args: OpWrite) -> Coro[tuple[RpWrite, oio.Write]]:
@@ -178,10 +180,9 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
                 raise Unsupported(f"the service {self.info.scheme} has no presign of a read of a suffix")
 
     def _check_read(self, path: str, args: OpRead) -> None:
-        if args is not DEFAULT_READ or not self.info.capability.read:  # most reads have nothing to look for
-            self.check("read", args)
-            if args.range.suffix is not None:
-                self._require("read_with_suffix", "read of a suffix")
+        self.check("read", args)
+        if args.range.suffix is not None:
+            self._require("read_with_suffix", "read of a suffix")
         _check_is_file(path)
 
     def check(self, operation: str, args: Arguments) -> None:

@@ -14,7 +14,7 @@ from .errors import read_error_body
 from .form import Form
 from .reader import RANGE_STATUSES
 from .signer import RequestSigner
-from .transport import Header, HttpHeaders, HttpRequest, HttpResponse, HttpTransport, with_added
+from .transport import Header, HttpBody, HttpHeaders, HttpRequest, HttpResponse, HttpTransport, with_added
 
 D = TypeVar("D", bound=Dialect)
 
@@ -101,13 +101,15 @@ class HttpClient(Generic[D]):
         """
         return self._send(request, expected, None)
 
-    async def call(self, request: HttpRequest, args: ObjectArgs | None = None) -> tuple[HttpHeaders, bytes]:
+    def call(
+        self, request: HttpRequest, args: ObjectArgs | None = None
+    ) -> Coroutine[Any, Any, tuple[HttpHeaders, bytes]]:
         """Returns the headers and the whole content of a successful response.
 
         Raises:
             Error: the response is not a success, or has more than `RESPONSE_LIMIT` bytes.
         """
-        return await _read_whole(await self._send(request, _SUCCESS, args))
+        return self._received(request, _SUCCESS, args)
 
     async def do(self, request: HttpRequest, args: ObjectArgs | None = None) -> HttpHeaders:
         """Returns the headers of a successful response whose content says nothing.
@@ -115,16 +117,21 @@ class HttpClient(Generic[D]):
         Raises:
             Error: the response is not a success, or its content is an error in spite of its status.
         """
-        return self._done(*await _read_whole(await self._send(request, _SUCCESS, args)))
+        headers, content = await self._received(request, _SUCCESS, args)
+        self.dialect.check_done(headers, content)
+        return headers
 
     async def store(self, request: HttpRequest) -> HttpHeaders:
         """Does the same for a request whose content is an object or a part of one."""
-        return self._done(*await _read_whole(await self._send(request, _SUCCESS, None, is_content=True)))
+        headers, content = await self._received(request, _SUCCESS, None, is_content=True)
+        self.dialect.check_done(headers, content)
+        return headers
 
     async def store_described(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
         """Does the same, and returns the content of the response too."""
-        headers, content = await _read_whole(await self._send(request, _SUCCESS, None, is_content=True))
-        return self._done(headers, content), content
+        headers, content = await self._received(request, _SUCCESS, None, is_content=True)
+        self.dialect.check_done(headers, content)
+        return headers, content
 
     async def exchange(
         self, request: HttpRequest, statuses: Container[int], *, is_content: bool = False
@@ -140,11 +147,14 @@ class HttpClient(Generic[D]):
             Error: the response has any other status, or more than `RESPONSE_LIMIT` bytes.
         """
         response = await self._send(request, statuses, None, is_content=is_content)
-        return response.status, *await _read_whole(response)
+        return response.status, response.headers, await _content_of(response.body)
 
-    def _done(self, headers: HttpHeaders, content: bytes) -> HttpHeaders:
-        self.dialect.check_done(headers, content)
-        return headers
+    async def _received(
+        self, request: HttpRequest, expected: Container[int], args: ObjectArgs | None, *, is_content: bool = False
+    ) -> tuple[HttpHeaders, bytes]:
+        """The headers and the whole content of a response with one of the expected statuses."""
+        response = await self._send(request, expected, args, is_content=is_content)
+        return response.headers, await _content_of(response.body)
 
     async def _send(
         self, request: HttpRequest, expected: Container[int], args: ObjectArgs | None, *, is_content: bool = False
@@ -177,15 +187,28 @@ def with_size(response: HttpResponse, size: int | None) -> HttpResponse:
     return HttpResponse(response.status, headers, response.body, response.url)
 
 
-async def _read_whole(response: HttpResponse) -> tuple[HttpHeaders, bytes]:
-    body, size = response.body, 0
-    pieces: list[bytes] = []
+async def _content_of(body: HttpBody) -> bytes:
+    """The whole content of a response, whose body is closed."""
     try:
-        while not body.is_at_end and (piece := await body.read(_PIECE)):
-            pieces.append(piece)
-            size += len(piece)
-            if size > RESPONSE_LIMIT:
-                raise Unexpected(f"the response of the storage has more than {RESPONSE_LIMIT} bytes")
+        content = body.take_rest()
+        if content is None:
+            return await _read(body)
+        _check_size(len(content))
+        return content
     finally:
         await body.close()
-    return response.headers, b"".join(pieces)
+
+
+async def _read(body: HttpBody) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    while not body.is_at_end and (piece := await body.read(_PIECE)):
+        pieces.append(piece)
+        size += len(piece)
+        _check_size(size)
+    return b"".join(pieces)
+
+
+def _check_size(size: int) -> None:
+    if size > RESPONSE_LIMIT:
+        raise Unexpected(f"the response of the storage has more than {RESPONSE_LIMIT} bytes")

@@ -36,7 +36,10 @@ from .dialect import ListRequests
 from .publication import Publication
 from .reader import HttpReader, stated_content
 from .transport import HttpHeaders, HttpRequest, HttpResponse
-from .whole import arrived_content, plain_content, plain_length
+from .whole import checked_content, plain_content, plain_length
+
+# On Python 3.11 the lookup of an enum member takes as long as a call.
+_FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR
 
 
 class HttpStore(Accessor, Generic[D]):
@@ -54,13 +57,17 @@ class HttpStore(Accessor, Generic[D]):
 
     def __init__(self, info: AccessorInfo, client: HttpClient[D], deletions: HttpDeletions[D] | None = None) -> None:
         self.info = info
+        self._prefix = build_abs_path(info.root, "/")
         self._client = client
         self._dialect = client.dialect
         self._deletions = deletions or HttpDeletions(client, info.root)
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
-        headers, content = await self._client.call(self._dialect.head(self._key(path), args), args)
-        mode = EntryMode.DIR if is_dir_path(path) else EntryMode.FILE
+        return self._found(path, args, *await self._client.call(self._dialect.head(self._key(path), args), args))
+
+    def _found(self, path: str, args: OpStat, headers: HttpHeaders, content: bytes) -> RpStat:
+        """The response to a stat, out of the store's."""
+        mode = _DIRECTORY if is_dir_path(path) else _FILE
         return RpStat(metadata=self._dialect.describe_found(headers, content, args, mode=mode))
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, HttpReader]:
@@ -78,8 +85,10 @@ class HttpStore(Accessor, Generic[D]):
                 self._dialect.describe_requested(response.headers, args, content_length=size)
             is_whole = response.status == 200
             check = self._dialect.content_check(response.headers) if is_whole else None
-            content = arrived_content(response.body, length, check)
-            return await plain_content(response.body, length, check) if content is None else content
+            content = response.body.take_rest()
+            if content is None:
+                return await plain_content(response.body, length, check)
+            return checked_content(content, length, check)
         finally:
             await response.body.close()
 
@@ -136,4 +145,4 @@ class HttpStore(Accessor, Generic[D]):
         return listing.page(*await self._client.call(listing.request(token)))
 
     def _key(self, path: str) -> str:
-        return build_abs_path(self.info.root, path)
+        return self._prefix if path == "/" else self._prefix + path  # as `build_abs_path`

@@ -25,6 +25,18 @@ def encode_query(query: Query) -> str:
     return "?" + "&".join(name if value is None else f"{name}={quote(value, safe='')}" for name, value in query)
 
 
+def checked_key(key: str, max_bytes: int) -> str:
+    """A key as the path of a URL, as `encode_key` returns it.
+
+    Raises:
+        InvalidInput: as `check_key`.
+    """
+    if 0 < len(key) <= max_bytes and _UNRESERVED(key):  # most keys
+        return key
+    check_key(key, max_bytes)
+    return quote(key, safe="/")
+
+
 def is_key(key: str, max_bytes: int) -> bool:
     """Whether there can be an object with this key. An empty key would mean the whole store, in a DELETE too."""
     return 0 < len(key) <= max_bytes and (key.isascii() or len(key.encode()) <= max_bytes)

@@ -10,6 +10,7 @@ from typing import Final
 
 from entrepot.errors import ContentIncomplete, ContentTruncated
 from entrepot.raw.oio.read.api import WHOLE
+from entrepot.raw.ops import FULL_RANGE
 from entrepot.types import BytesRange
 
 from .dialect import ContentCheck
@@ -32,19 +33,13 @@ def plain_length(response: HttpResponse, requested: BytesRange) -> int | None:
         return None
     stated = response.headers.get("content-range")
     if response.status == 200:
-        return length if stated is None and requested.is_full else None
+        return length if stated is None and (requested is FULL_RANGE or requested.is_full) else None
     is_exact = response.status == 206 and stated is not None and _is_exactly(requested, stated, length)
     return length if is_exact else None
 
 
-def arrived_content(body: HttpBody, length: int, check: ContentCheck | None) -> bytes | None:
-    """The content of a plain response, if all of it has arrived; None if `plain_content` must read it.
-
-    The arguments and errors are those of `plain_content`.
-    """
-    content = body.take_rest()
-    if content is None:
-        return None
+def checked_content(content: bytes, length: int, check: ContentCheck | None) -> bytes:
+    """The content of a plain response that has arrived. The other arguments and errors are those of `plain_content`."""
     if len(content) != length:
         _check_length(length - len(content))
     return content if check is None else _checked(content, check)

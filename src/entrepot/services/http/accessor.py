@@ -13,7 +13,7 @@ from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.reader import CONTENT_STATUSES, RANGE_STATUSES, HttpReader
 from entrepot.raw.http.redirects import send_following
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpResponse, HttpTransport, with_added
-from entrepot.raw.http.whole import arrived_content, plain_content, plain_length
+from entrepot.raw.http.whole import checked_content, plain_content, plain_length
 from entrepot.types import Capability, EntryMode, Metadata, PresignedRequest, Scheme
 
 from .core import HEAD_REFUSED, SUCCESS, Site, describe, describe_probed, is_directory_redirect
@@ -69,8 +69,10 @@ class HttpAccessor(Accessor):
         try:
             if is_conditional(args):
                 check_honoured(describe(path, response.headers, length), args)
-            content = arrived_content(response.body, length, None)
-            return await plain_content(response.body, length, None) if content is None else content
+            content = response.body.take_rest()
+            if content is None:
+                return await plain_content(response.body, length, None)
+            return checked_content(content, length, None)
         finally:
             await response.body.close()
 

@@ -41,6 +41,7 @@ from entrepot.raw import (
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.publication import object_exists
 from entrepot.raw.http.store import HttpStore
+from entrepot.raw.layered import Coro
 from entrepot.raw.runtime import Window
 from entrepot.types import BytesRange, Capability, Scheme
 from entrepot.types.records import replace
@@ -52,6 +53,7 @@ from .core import S3Core
 from .deleter import S3Deletions
 from .deletion import MAX_DELETIONS
 from .encrypted import check_encrypted
+from .headers.encryption import NO_ENCRYPTION
 from .location.buckets import zone_of
 from .multipart import DEFAULT_CONCURRENT, MAX_PART, MAX_TOTAL, MIN_PART, check_part_number
 from .post import post_form, post_request
@@ -227,7 +229,7 @@ class S3Accessor(HttpStore[S3Core]):
 
     async def stat(self, path: str, args: OpStat) -> RpStat:
         try:
-            known = await super().stat(path, args)
+            known = self._found(path, args, *await self._client.call(self._dialect.head(self._key(path), args), args))
         except NotFound as error:
             if error.context.get("code") is None:
                 await self._bucket.check()
@@ -245,12 +247,15 @@ class S3Accessor(HttpStore[S3Core]):
             return RpWrite(), oio.AppendWriter(upload.find_end, upload.append, args.chunk or APPEND_SIZE)
         return RpWrite(), self._multipart_writer(upload, args)
 
-    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+    def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> Coro[WholeWrite]:
         if args.append or (len(data) > MIN_PART and len(data) > self.part_sizes(args).size(1)):
-            return await self.write(path, args)
+            return self.write(path, args)
         content = data if isinstance(data, bytes) else bytes(data)
         if args is DEFAULT_WRITE and self._dialect.checksum is None:
-            return await self._store_plainly(self._key(path), content)
+            return self._store_plainly(self._key(path), content)
+        return self._store(path, content, args)
+
+    async def _store(self, path: str, content: bytes, args: OpWrite) -> WholeWrite:
         upload = S3Upload(self._client, self._key(path), args)
         try:
             return await upload.store(content)
@@ -263,8 +268,8 @@ class S3Accessor(HttpStore[S3Core]):
         dialect = self._dialect
         request = dialect.put(key, content, DEFAULT_WRITE)
         try:
-            headers = await self._client.store(request)
-            if not dialect.fixed.encryption.is_stated(headers):
+            headers, _ = await self._client.store_described(request)
+            if dialect.fixed.encryption is not NO_ENCRYPTION:
                 await check_encrypted(self._client, key, headers)
             return dialect.describe_stored(headers, len(content))
         except Error as error:

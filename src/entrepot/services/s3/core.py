@@ -23,7 +23,7 @@ from entrepot.raw.http.headers import (
 from entrepot.raw.http.ranges import range_header
 from entrepot.raw.http.stored_headers import StoredHeaders, write_conditions
 from entrepot.raw.http.transport import Content, Header, HttpHeaders, HttpRequest
-from entrepot.raw.http.url import Query, check_key, encode_key, encode_query
+from entrepot.raw.http.url import Query, check_key, checked_key, encode_key, encode_query
 from entrepot.raw.http.xml import Document, is_error, parse
 from entrepot.types import Metadata
 from entrepot.types.records import replace
@@ -102,6 +102,8 @@ class S3Core(Dialect):
 
     def put(self, key: str, content: bytes, args: OpWrite) -> HttpRequest:
         """PutObject."""
+        if args is DEFAULT_WRITE:
+            return self.on_object("PUT", key, (), self.fixed.of_default, content)
         headers = self.new_object(args)
         if conditions := write_conditions(args):
             headers = [*headers, *conditions]
@@ -113,8 +115,6 @@ class S3Core(Dialect):
         Raises:
             InvalidInput: the metadata or a tag cannot be sent.
         """
-        if args is DEFAULT_WRITE:  # most writes: nothing to look for
-            return self.fixed.of_default
         return [*STORED.to_store(args), *self.fixed.of_write(args)]
 
     def delete(self, key: str, args: OpDelete) -> HttpRequest:
@@ -167,8 +167,7 @@ class S3Core(Dialect):
         Raises:
             InvalidInput: no object can have this key.
         """
-        check_key(key, MAX_KEY_BYTES)
-        url = f"{self.url}/{encode_key(key)}{encode_query(query) if query else ''}"
+        url = f"{self.url}/{checked_key(key, MAX_KEY_BYTES)}{encode_query(query) if query else ''}"
         every = self.every
         given = every + headers if isinstance(headers, tuple) else [*every, *headers]
         return HttpRequest(method, url, given, body)
@@ -187,7 +186,8 @@ class S3Core(Dialect):
     def describe(self, headers: HttpHeaders, **overrides: Any) -> Metadata:
         if user_metadata := STORED.user_metadata(headers):
             overrides["user_metadata"] = user_metadata
-        overrides["storage_class"] = header_text(headers, STORAGE_CLASS)
+        if STORAGE_CLASS in headers:
+            overrides["storage_class"] = header_text(headers, STORAGE_CLASS)
         overrides["checksums"] = stated_checksums(headers)
         return parse_metadata(headers, version=stated_version(headers), **overrides)
 
@@ -252,7 +252,7 @@ class S3Core(Dialect):
 
 def stated_version(headers: HttpHeaders) -> str | None:
     """The version in a response. "null" is not one: it names the object that was last written without a version."""
-    version = header_text(headers, VERSION)
+    version = header_text(headers, VERSION) if VERSION in headers else None
     return None if version == NULL_VERSION else version
 
 

@@ -65,6 +65,7 @@ from entrepot.raw import (
     is_dir_path,
     oio,
 )
+from entrepot.raw.layered import Coro
 from entrepot.types.records import replace
 
 from .capability import complete_capability, is_flat, operations_left_alone
@@ -100,12 +101,13 @@ class _CompleteAccessor(LayeredAccessor):
             setattr(self, operation, getattr(inner, operation))
         self._reads_whole, self._writes_whole = (_has_own(inner, whole) for whole in ("read_whole", "write_whole"))
 
-    async def stat(self, path: str, args: OpStat) -> RpStat:
+    def stat(self, path: str, args: OpStat) -> Coro[RpStat]:
+        return self._stat_directory(path, args) if is_dir_path(path) else self.inner.stat(path, args)
+
+    async def _stat_directory(self, path: str, args: OpStat) -> RpStat:
         if path == "/":
             return stat_root(args)
-        if self._is_flat and is_dir_path(path):
-            return await stat_directory(self.inner, path, args)
-        return await self.inner.stat(path, args)
+        return await (stat_directory(self.inner, path, args) if self._is_flat else self.inner.stat(path, args))
 
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
         if args.range.is_empty:
