@@ -257,12 +257,13 @@ class _WholeCallTimeoutAccessor(_TimeoutAccessor):
 
     operations = _TimeoutAccessor.operations - _CONTENT - _COPYING - _OPENING - {Operation.PRESIGN}
 
+    def __init__(self, inner: Accessor, layer: TimeoutLayer, context: Context) -> None:
+        super().__init__(inner, layer, context)
+        self.read_whole = inner.read_whole  # type: ignore[method-assign]
+
     read = AroundAccessor.read
     list = AroundAccessor.list
     copy = AroundAccessor.copy
-
-    def read_whole(self, path: str, args: OpRead) -> Coro[WholeRead]:
-        return self.inner.read_whole(path, args)
 
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
         stored = await self.inner.write_whole(path, data, args)

@@ -75,11 +75,13 @@ class CorrectnessCheckLayer(Layer):
 class _CorrectnessCheckAccessor(LayeredAccessor):
     def __init__(self, inner: Accessor) -> None:
         super().__init__(inner)
-        self._can_read = self.info.capability.read
-        self._refused = {operation: _refused_options(operation, self.info.capability) for operation in _DEFAULTS}
+        capability = self.info.capability
+        self._can_stat, self._can_read, self._can_write = capability.stat, capability.read, capability.write
+        self._refused = {operation: _refused_options(operation, capability) for operation in _DEFAULTS}
 
     def stat(self, path: str, args: OpStat) -> Coro[RpStat]:
-        self.check("stat", args)
+        if args is not DEFAULT_STAT or not self._can_stat:
+            self.check("stat", args)
         return self.inner.stat(path, args)
 
     def read(self, path: str, args: OpRead) -> Coro[tuple[RpRead, oio.Read]]:
@@ -97,8 +99,9 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
         return self.inner.write(path, args)
 
     def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> Coro[WholeWrite]:
-        self.check("write", args)
-        _check_is_file(path)
+        if args is not DEFAULT_WRITE or not self._can_write or path.endswith("/"):  # the same
+            self.check("write", args)
+            _check_is_file(path)
         return self.inner.write_whole(path, data, args)
 
     def create_dir(self, path: str, args: OpCreateDir) -> Coro[RpCreateDir]:

@@ -109,7 +109,7 @@ class HttpClient(Generic[D]):
         Raises:
             Error: the response is not a success, or has more than `RESPONSE_LIMIT` bytes.
         """
-        return self._received(request, _SUCCESS, args)
+        return self._received(request, args)
 
     async def do(self, request: HttpRequest, args: ObjectArgs | None = None) -> HttpHeaders:
         """Returns the headers of a successful response whose content says nothing.
@@ -117,21 +117,17 @@ class HttpClient(Generic[D]):
         Raises:
             Error: the response is not a success, or its content is an error in spite of its status.
         """
-        headers, content = await self._received(request, _SUCCESS, args)
+        headers, content = await self._received(request, args)
         self.dialect.check_done(headers, content)
         return headers
 
     async def store(self, request: HttpRequest) -> HttpHeaders:
         """Does the same for a request whose content is an object or a part of one."""
-        headers, content = await self._received(request, _SUCCESS, None, is_content=True)
-        self.dialect.check_done(headers, content)
-        return headers
+        return (await self._received(request, None, is_content=True))[0]
 
-    async def store_described(self, request: HttpRequest) -> tuple[HttpHeaders, bytes]:
+    def store_described(self, request: HttpRequest) -> Coroutine[Any, Any, tuple[HttpHeaders, bytes]]:
         """Does the same, and returns the content of the response too."""
-        headers, content = await self._received(request, _SUCCESS, None, is_content=True)
-        self.dialect.check_done(headers, content)
-        return headers, content
+        return self._received(request, None, is_content=True)
 
     async def exchange(
         self, request: HttpRequest, statuses: Container[int], *, is_content: bool = False
@@ -150,11 +146,14 @@ class HttpClient(Generic[D]):
         return response.status, response.headers, await _content_of(response.body)
 
     async def _received(
-        self, request: HttpRequest, expected: Container[int], args: ObjectArgs | None, *, is_content: bool = False
+        self, request: HttpRequest, args: ObjectArgs | None, *, is_content: bool = False
     ) -> tuple[HttpHeaders, bytes]:
-        """The headers and the whole content of a response with one of the expected statuses."""
-        response = await self._send(request, expected, args, is_content=is_content)
-        return response.headers, await _content_of(response.body)
+        """The headers and the whole content of a successful response, which is no error if it is about content."""
+        response = await self._send(request, _SUCCESS, args, is_content=is_content)
+        content = await _content_of(response.body)
+        if is_content:
+            self.dialect.check_done(response.headers, content)
+        return response.headers, content
 
     async def _send(
         self, request: HttpRequest, expected: Container[int], args: ObjectArgs | None, *, is_content: bool = False
@@ -193,7 +192,8 @@ async def _content_of(body: HttpBody) -> bytes:
         content = body.take_rest()
         if content is None:
             return await _read(body)
-        _check_size(len(content))
+        if len(content) > RESPONSE_LIMIT:
+            raise _too_long()
         return content
     finally:
         await body.close()
@@ -205,10 +205,10 @@ async def _read(body: HttpBody) -> bytes:
     while not body.is_at_end and (piece := await body.read(_PIECE)):
         pieces.append(piece)
         size += len(piece)
-        _check_size(size)
+        if size > RESPONSE_LIMIT:
+            raise _too_long()
     return b"".join(pieces)
 
 
-def _check_size(size: int) -> None:
-    if size > RESPONSE_LIMIT:
-        raise Unexpected(f"the response of the storage has more than {RESPONSE_LIMIT} bytes")
+def _too_long() -> Unexpected:
+    return Unexpected(f"the response of the storage has more than {RESPONSE_LIMIT} bytes")

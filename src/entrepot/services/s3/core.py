@@ -67,6 +67,8 @@ class S3Core(Dialect):
     Attributes:
         every: the headers of every request.
         every_read: the headers that the request of every read or stat of an object has in addition.
+        plain_read: all headers of a read or stat without options.
+        plain_write: all headers of a write without options.
     """
 
     url: str
@@ -79,16 +81,20 @@ class S3Core(Dialect):
     is_content_checked: bool = False
     every: tuple[Header, ...] = field(init=False, repr=False)
     every_read: tuple[Header, ...] = field(init=False, repr=False)
+    plain_read: tuple[Header, ...] = field(init=False, repr=False)
+    plain_write: tuple[Header, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         checked = (MODE,) if self.is_content_checked else ()
         object.__setattr__(self, "every", (("Host", self.host), *self.fixed.every))
         object.__setattr__(self, "every_read", (*self.fixed.customer_key, *checked))
+        object.__setattr__(self, "plain_read", self.every + self.every_read)
+        object.__setattr__(self, "plain_write", self.every + self.fixed.of_default)
 
     def get(self, key: str, args: OpRead) -> HttpRequest:
         """GetObject. The range must not be empty: no header can say so, and the whole object would be sent."""
         if args is DEFAULT_READ:  # most reads: nothing to look for
-            return self.on_object("GET", key, (), self.every_read)
+            return HttpRequest("GET", self.object_url(key), self.plain_read)
         headers = self._reading_headers(args)
         if (stated := range_header(args.range)) is not None:
             headers = [*headers, ("Range", stated)]
@@ -97,13 +103,13 @@ class S3Core(Dialect):
     def head(self, key: str, args: OpStat) -> HttpRequest:
         """HeadObject."""
         if args is DEFAULT_STAT:
-            return self.on_object("HEAD", key, (), self.every_read)
+            return HttpRequest("HEAD", self.object_url(key), self.plain_read)
         return self.on_object("HEAD", key, _reading_query(args), self._reading_headers(args))
 
     def put(self, key: str, content: bytes, args: OpWrite) -> HttpRequest:
         """PutObject."""
         if args is DEFAULT_WRITE:
-            return self.on_object("PUT", key, (), self.fixed.of_default, content)
+            return HttpRequest("PUT", self.object_url(key), self.plain_write, content)
         headers = self.new_object(args)
         if conditions := write_conditions(args):
             headers = [*headers, *conditions]
@@ -167,10 +173,17 @@ class S3Core(Dialect):
         Raises:
             InvalidInput: no object can have this key.
         """
-        url = f"{self.url}/{checked_key(key, MAX_KEY_BYTES)}{encode_query(query) if query else ''}"
-        every = self.every
-        given = every + headers if isinstance(headers, tuple) else [*every, *headers]
+        url = f"{self.object_url(key)}{encode_query(query)}"
+        given = self.every + headers if isinstance(headers, tuple) else [*self.every, *headers]
         return HttpRequest(method, url, given, body)
+
+    def object_url(self, key: str) -> str:
+        """The URL of an object.
+
+        Raises:
+            InvalidInput: no object can have this key.
+        """
+        return f"{self.url}/{checked_key(key, MAX_KEY_BYTES)}"
 
     def on_bucket(
         self, method: str, query: Query, headers: Sequence[Header] = (), body: bytes | None = None
@@ -192,6 +205,8 @@ class S3Core(Dialect):
         return parse_metadata(headers, version=stated_version(headers), **overrides)
 
     def describe_requested(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:
+        if args is DEFAULT_STAT:  # nothing was requested
+            return self.describe(headers, **overrides)
         if args.version is not None:
             check_version(header_text(headers, VERSION), args)
         return Dialect.describe_requested(self, headers, args, **overrides)
