@@ -71,6 +71,7 @@ def cold(monkeypatch: pytest.MonkeyPatch) -> None:
         raise BlockingIOError
 
     monkeypatch.setattr(openat2, "open_cached", refuse)
+    monkeypatch.setattr(openat2, "open_cached_without_links", refuse)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import TypeVar, TypeVarTuple
 
 import pytest
 
-from entrepot import BytesRange, ConditionNotMatch, Error, NotFound, Operator, Unsupported
+from entrepot import BytesRange, ConditionNotMatch, Error, NotFound, Operator, PermissionDenied, Unsupported
 from entrepot.raw import Context, OpRead, OpStat
 from entrepot.raw.oio.read.api import WHOLE, read_to_end
 from entrepot.raw.runtime import File
@@ -216,7 +216,7 @@ async def test_what_is_not_in_memory_takes_a_hop(
     monkeypatch.setattr(os, "preadv", refuse)
     assert await read(warm, "file") == CONTENT
     assert runtime.hops == 1
-    monkeypatch.setattr(openat2, "open_cached_beneath", refuse)
+    monkeypatch.setattr(openat2, "open_cached_without_links", refuse)
     assert (await warm.stat("file", OpStat())).metadata.is_file
     assert runtime.hops == 2
 
@@ -282,6 +282,33 @@ async def test_fifo_that_replaces_a_file_during_the_open_does_not_block(
     with pytest.raises(Unsupported, match="FIFO"):
         await read(warm, "file")
     assert descriptors() == before
+
+
+async def test_a_root_behind_a_link_is_answered_from_memory_too(
+    runtime: CountingRuntime, context: Context, root: Path
+) -> None:
+    (root.parent / "way").symlink_to(root)
+    (root / "outside").symlink_to("../secret")
+    (root / "file").write_bytes(CONTENT)
+    service = accessor.FsAccessor(context, str(root.parent / "way"))
+    await look_at(service, "file")
+    runtime.hops = 0
+    assert (await service.stat("file", OpStat())).metadata.content_length == len(CONTENT)
+    assert runtime.hops == 0
+    with pytest.raises(PermissionDenied):
+        await service.stat("outside", OpStat())
+
+
+async def test_a_stat_on_another_device_than_the_root_is_made_by_the_root(
+    warm: accessor.FsAccessor, runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a subvolume: no mount, but a device number of its own."""
+    elsewhere, before = os.stat_result([0] * 10), descriptors()
+    looks = [elsewhere]
+    fstat = os.fstat
+    monkeypatch.setattr(os, "fstat", lambda file: looks.pop() if looks else fstat(file))
+    assert (await warm.stat("file", OpStat())).metadata.content_length == len(CONTENT)
+    assert (runtime.hops, looks, descriptors()) == (0, [], before)
 
 
 async def test_a_root_that_lies_on_something_else_now_is_looked_at_again(

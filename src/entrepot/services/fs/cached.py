@@ -84,7 +84,7 @@ class CachedFiles:
     """
 
     __slots__ = ("_device", "_is_attempted", "_keeps_access_time", "_may_read", "_plain", "_read_ahead", "_read_flags",
-                 "_root")  # fmt: skip
+                 "_root", "_root_has_links")  # fmt: skip
 
     def __init__(self, root: str) -> None:
         self._root = root
@@ -95,6 +95,7 @@ class CachedFiles:
         self._keeps_access_time = False
         self._plain = PlainFiles()
         self._is_attempted = False
+        self._root_has_links = True
 
     def learn(self, file: int | str) -> None:
         """Learns what the next attempt needs, if an attempt was made. Blocks. Before that, each attempt returns None.
@@ -131,6 +132,7 @@ class CachedFiles:
         finally:
             os.close(root)
         self._read_flags = flags
+        self._root_has_links = _has_links(self._root)
         self._read_ahead = _read_ahead_of(device)
         self._keeps_access_time = bool(mounted & os.ST_NOATIME)
         self._may_read = bool(mounted & (os.ST_NOATIME | os.ST_RELATIME)) and _page_cache().works()
@@ -148,11 +150,7 @@ class CachedFiles:
     def stat(self, relative: str) -> Metadata | None:
         """The metadata of the file or directory at a relative path, or None."""
         try:
-            root = self._open_root(relative)
-            try:
-                attributes, metadata = _described_beneath(root, relative)
-            finally:
-                os.close(root)
+            attributes, metadata = self._described(relative)
             if metadata.is_file:
                 self._check_is_plain(attributes)
         except (OSError, UnicodeEncodeError):
@@ -162,7 +160,8 @@ class CachedFiles:
     def read(self, relative: str, args: OpRead, most: int) -> tuple[Metadata, bytes] | None:
         """The metadata of a file and the whole requested range, if the range has at most `most` bytes; else None."""
         try:
-            root = self._open_root(relative)
+            self._check_attempt(relative)
+            root = self._open_root()
             try:
                 # opening alone can have an effect on a device, and reads the ACL where the file may have one
                 self._check_is_plain(_attributes_beneath(root, relative))
@@ -188,11 +187,35 @@ class CachedFiles:
         except OSError:
             return None
 
-    def _open_root(self, relative: str) -> int:
-        """Opens the root, if it is still on the same device; another file system may have been mounted there."""
+    def _described(self, relative: str) -> tuple[os.stat_result, Metadata]:
+        """The attributes and metadata of a path.
+
+        Most roots have no link in their path. Then the whole path is opened at once: it has no link and no `..` either,
+        so it lies in the root. On another device, such as a subvolume, it is opened by the root.
+        """
+        self._check_attempt(relative)
+        if not self._root_has_links:
+            descriptor = _kernel().open_cached_without_links(f"{self._root}/{relative}", _LOOK)
+            try:
+                attributes = os.fstat(descriptor)
+                if attributes.st_dev == self._device:
+                    return attributes, describe(attributes, descriptor)
+            finally:
+                os.close(descriptor)
+        root = self._open_root()
+        try:
+            return _described_beneath(root, relative)
+        finally:
+            os.close(root)
+
+    def _check_attempt(self, relative: str) -> None:
+        """Passes if an attempt may succeed, and notes that one is made."""
         self._is_attempted = True
         if self._device < 0 or is_reserved(relative):
             raise BlockingIOError
+
+    def _open_root(self) -> int:
+        """Opens the root, if it is still on the same device; another file system may have been mounted there."""
         root: int = _kernel().open_cached(self._root, _ROOT)
         if os.fstat(root).st_dev == self._device:
             return root
@@ -242,6 +265,16 @@ def _read_ahead_of(device: int) -> int:
             return int(file.read()) * 1024
     except (OSError, ValueError):
         return _READ_AHEAD
+
+
+def _has_links(root: str) -> bool:
+    """Whether the path of the root has a link in it, or cannot be opened from memory just now."""
+    kernel = _kernel()
+    try:
+        os.close(kernel.open_cached_without_links(root, _ROOT))
+    except OSError:
+        return True
+    return False
 
 
 def _described_beneath(root: int, relative: str) -> tuple[os.stat_result, Metadata]:

@@ -91,6 +91,15 @@ def open_cached(path: str, flags: int) -> int:
     return _open_once(_AT_FDCWD, path, _how(flags, _RESOLVE_CACHED))
 
 
+def open_cached_without_links(path: str, flags: int) -> int:
+    """The same for a path that has no symbolic link in it.
+
+    Raises:
+        OSError: as `open_cached`; ELOOP where there is a link.
+    """
+    return _open_once(_AT_FDCWD, path, _how(flags, _RESOLVE_CACHED | _RESOLVE_NO_SYMLINKS))
+
+
 def open_cached_beneath(directory: int, path: str, flags: int) -> int:
     """Opens an existing path in an open directory if the kernel has all of it in memory, and returns the descriptor.
 
