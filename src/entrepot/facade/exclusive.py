@@ -98,7 +98,8 @@ class Exclusive:
         self.uses += 1
         self._is_busy = True
         try:
-            self._check_open()
+            if self.is_closed or self._process is not None:
+                self._check_open()
             return await call(*args)
         except Error as error:
             self._with_call(error, method)

@@ -33,13 +33,15 @@ class BytesReader(Read):
             raise InvalidInput("the reader is closed")
 
     def _bytes(self) -> bytes | memoryview:
+        """The buffer, which a closed reader does not have."""
+        self._check_open()
         if self._buffer is None:
             self._buffer = self._load()
         return self._buffer
 
     def _take(self, n: int) -> bytes:
-        self._check_open()
-        data = bytes(self._bytes()[self._position : self._position + n])
+        buffer = self._bytes() if self._buffer is None else self._buffer
+        data = bytes(buffer[self._position : self._position + n])
         self._position += len(data)
         return data
 
@@ -51,7 +53,6 @@ class BytesReader(Read):
         return self._take(n)
 
     async def readinto(self, buffer: memoryview) -> int:
-        self._check_open()
         data = memoryview(self._bytes())[self._position : self._position + len(buffer)]
         buffer[: len(data)] = data
         self._position += len(data)

@@ -203,7 +203,7 @@ class PinnedRange:
         self.response.is_whole = self.response.is_whole or response.is_whole
         if response.metadata is not None and response.is_from_stat:
             self._note_stat(response.metadata)
-        elif response.metadata is not None:
+        elif response.metadata is not None and response.metadata is not self._content:
             self._note_content(response.metadata)
         if response.size is not None:
             self._note_size(response.size)
@@ -319,8 +319,6 @@ class PinnedRange:
 
     def _note_content(self, metadata: Metadata) -> None:
         """Takes metadata that came with content, whose bytes must be combinable with the first content."""
-        if self._content is metadata:
-            return
         if self._content is not None and not _is_combinable(self._content, metadata):
             raise _changed()
         self._note(metadata)
