@@ -10,6 +10,7 @@ from entrepot.errors import InvalidInput
 from .endpoint import DEFAULT_PORTS, Endpoint
 from .headers import basic_credentials
 from .transport import Header
+from .wire.request_head import HeadWriter
 from .wire.target import absolute_form
 
 if TYPE_CHECKING:
@@ -83,14 +84,14 @@ class Origin:
         address: where it is.
         key: equal for origins that can share connections.
         proxy: the proxy to use, if any.
-        headers: the headers that a request has unless it sets them itself, ready to be sent, by name in lower case.
+        head: writes the heads of requests.
         connect_headers: the headers of a CONNECT request to the proxy, Host excepted.
 
     Raises:
         InvalidInput: the origin cannot be used.
     """
 
-    __slots__ = ("_prefix", "address", "connect_headers", "headers", "key", "proxy")
+    __slots__ = ("address", "connect_headers", "head", "key", "proxy")
 
     def __init__(self, text: str, proxy: Endpoint | None, user_agent: str = USER_AGENT) -> None:
         self.address = address = parse_origin(text)
@@ -100,20 +101,16 @@ class Origin:
         headers = [("Host", address.authority), *_own_headers(user_agent)]
         if address.username is not None:
             headers.append(("Authorization", basic_credentials(address.username, address.password)))
-        self._prefix = ""
+        prefix = ""
         if proxy is not None and not self.is_tls:
-            self._prefix = absolute_form(text)
+            prefix = absolute_form(text)  # a proxy that reads the target needs the whole URL (RFC 9112, 3.2.2)
             headers += _proxy_headers(proxy)
-        self.headers = {name.lower(): f"{name}: {value}" for name, value in headers}
+        self.head = HeadWriter({name.lower(): f"{name}: {value}" for name, value in headers}, prefix)
 
     @property
     def is_tls(self) -> bool:
         """Whether it is reached by TLS."""
         return self.address.scheme == "https"
-
-    def target(self, target: str) -> str:
-        """The target to send: a proxy that reads it needs the whole URL (RFC 9112, 3.2.2)."""
-        return f"{self._prefix}{target}"
 
 
 def _own_headers(user_agent: str) -> tuple[Header, ...]:

@@ -20,7 +20,6 @@ from entrepot.raw.http.endpoint import Endpoint
 from entrepot.raw.http.origin import Origin
 from entrepot.raw.http.tls import Tls
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
-from entrepot.raw.http.wire.request_head import head_of
 from entrepot.raw.http.wire.response_head import ResponseHead
 
 from .body import AiohttpBody
@@ -82,7 +81,7 @@ class Pool:
             await self._settle()
 
     async def _response(self, request: HttpRequest, destination: Destination, target: str) -> HttpResponse:
-        head = head_of(request, destination.origin.target(target), destination.origin.headers)
+        head = destination.origin.head.write(request, target)
         try:
             exchange, received = await self._exchange(request, destination, head)
         except KeptConnectionLost:

@@ -10,7 +10,6 @@ from entrepot.raw.http.endpoint import Endpoint
 from entrepot.raw.http.origin import Origin
 from entrepot.raw.http.transport import HttpBody, HttpRequest, HttpResponse
 from entrepot.raw.http.wire.exchange import State
-from entrepot.raw.http.wire.request_head import head_of
 from entrepot.raw.http.wire.target import split_url
 from entrepot.raw.runtime.inline import DeadlinePassed
 
@@ -61,7 +60,7 @@ class BlockingTransport(ConfiguredTransport):
         destination = self._destination(origin, request.is_direct)
         if not self._tls.is_ready:
             self._tls.load()
-        head = head_of(request, destination.origin.target(target), destination.origin.headers)
+        head = destination.origin.head.write(request, target)
         try:
             return self._respond(request, destination, head)
         except Lost as lost:

@@ -32,7 +32,6 @@ from entrepot.raw.http.endpoint import Endpoint
 from entrepot.raw.http.origin import Origin
 from entrepot.raw.http.tls import Tls
 from entrepot.raw.http.transport import HttpBody, HttpRequest, HttpResponse
-from entrepot.raw.http.wire.request_head import head_of
 from entrepot.raw.http.wire.response_head import ResponseHead
 
 from . import sending
@@ -113,7 +112,7 @@ class Pool:
             proxy: the proxy to use, if any.
         """
         place = self._origin(origin, proxy)
-        head = head_of(request, place.target(target), place.headers)
+        head = place.head.write(request, target)
         timeouts = self._timeouts.of_request(request)
         is_repeated = False
         self._sending += 1
