@@ -1,6 +1,10 @@
 """The head of a response and the framing that it asks for, without a network."""
 
+from collections.abc import Callable
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from entrepot.raw.http.wire.framing import ByLength, Chunked, Framing, MalformedResponse
 from entrepot.raw.http.wire.response_head import (
@@ -18,6 +22,8 @@ from entrepot.raw.http.wire.response_head import (
 )
 from entrepot.raw.http.wire.text_cache import MAX_ENTRIES, MAX_TEXT
 from entrepot.testing.scripted_server import raw_response
+
+from .pattern import parse_by_pattern
 
 
 def head_of(*headers: str, status: str = "200 OK", has_content: bool = True) -> ResponseHead:
@@ -173,6 +179,31 @@ def test_what_cannot_become_a_status_line_is_not_waited_for() -> None:
     for start in (b"S", b"HTTQ", b"\r\nhello"):
         with pytest.raises(NotHttp):
             HeadReader(has_content=True).take(start)
+
+
+_PIECES = ["A", "B", "B: ", ": ", ":", " ", "  ", "\t", "\0", "\r", "\n", "a", "5", "Content-Length: ", "\xe4", ": \0B"]
+_LINES = st.lists(st.lists(st.sampled_from(_PIECES), max_size=5).map("".join), max_size=4)
+
+
+@settings(max_examples=400)
+@given(_LINES, st.sampled_from(["", ": b", "\0", " OK "]))
+@example(["A: b: c", "D"], "")
+@example(["A", "X", "B: c"], "")
+@example(["X:", "Y: b: c"], "")
+@example(["A: \0B: c"], "")
+@example(["A: b", "B: c "], "")
+@example(["A: b: ", "B: c"], "")
+def test_however_lines_have_colons_and_blanks_one_pattern_agrees(lines: list[str], reason: str) -> None:
+    raw = "\r\n".join([f"HTTP/1.1 200{reason}", *lines, "\r\n"]).encode()
+    raw = raw[: raw.index(b"\r\n\r\n") + 4]
+    assert outcome(parse_head, raw) == outcome(parse_by_pattern, raw)
+
+
+def outcome(parse: Callable[..., ResponseHead], raw: bytes) -> ResponseHead | type[MalformedResponse]:
+    try:
+        return parse(raw, has_content=True)
+    except MalformedResponse as error:
+        return type(error)
 
 
 # As it arrives.

@@ -40,6 +40,7 @@ _FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
 _BLANKS: Final = " \t"
 _START: Final = b"HTTP/1."
 _PERSISTENT: Final = frozenset({"", "keep-alive", "Keep-Alive"})
+_new: Final = tuple.__new__
 _WITHOUT_CONTENT: Final = frozenset({204, 304})
 
 
@@ -240,7 +241,7 @@ def _parse_tidy(text: str, has_content: bool, was_tidy: bool) -> ResponseHead | 
     rest = "".join(lines)
     if "\r" in rest or "\n" in rest or "\0" in rest:
         return None
-    names, headers = _names, HttpHeaders()
+    names, headers = _names, HttpHeaders.__new__(HttpHeaders)  # its constructor would look at each name again
     try:
         status, minor_version = _statuses[status_line]
         for line in lines:
@@ -262,15 +263,19 @@ def _judged(status: int, minor_version: str, headers: HttpHeaders, has_content: 
     is_chunked = "transfer-encoding" in headers
     if is_chunked:
         _check_coding(headers)
-    stated = parse_length(headers.get("content-length"))
-    if stated is None and "content-length" in headers:
-        raise MalformedResponse("the Content-Length is not a number")
+    stated, length = headers.get("content-length"), None
+    if stated is not None:
+        length = parse_length(stated)
+        if length is None:
+            raise MalformedResponse("the Content-Length is not a number")
     persists = minor_version != "0" and headers.get("connection", "") in _PERSISTENT
     may_keep = is_tidy and (persists or _persists(minor_version, headers, is_chunked))
     if not has_content or status in _WITHOUT_CONTENT:
-        may_keep = may_keep and (status != 204 or not (is_chunked or stated))
+        may_keep = may_keep and (status != 204 or not (is_chunked or length))
         return ResponseHead(status, headers, 0, is_chunked=False, may_keep=may_keep)
-    return ResponseHead(status, headers, stated, is_chunked, may_keep and (is_chunked or stated is not None))
+    may_keep = may_keep and (is_chunked or length is not None)
+    # The constructor of a named tuple is a function of Python, which takes as long as the rest of the judgement.
+    return _new(ResponseHead, (status, headers, length, is_chunked, may_keep))
 
 
 def _check_coding(headers: HttpHeaders) -> None:
