@@ -62,6 +62,9 @@ _FORMS: Final = 64
 _BLOCK: Final = 64
 """The bytes of a block of SHA-256."""
 
+_MIN_ORIGIN: Final = len("http://h")
+"""The first slash from here on is that of the path: neither of those before the host is."""
+
 _TEXT: Final = re.compile("[!-~]+")
 _PLAIN: Final = re.compile("[!-~]*").fullmatch
 _A_SECOND: Final = timedelta(seconds=1)
@@ -201,25 +204,16 @@ class SigningKey:
 
     def string_to_sign(self, stamp: str, canonical: str) -> str:
         """The text that is signed: the time, the scope and the hash of a canonical request."""
-        content = canonical.encode("utf-8", "surrogateescape")  # an etag may hold bytes that are not UTF-8
-        return f"{ALGORITHM}\n{stamp}\n{self.scope}\n{hashlib.sha256(content).hexdigest()}"
+        return f"{self.start_of_text(stamp)}{_digest(canonical)}"
+
+    def start_of_text(self, stamp: str) -> str:
+        """The text that is signed at a time, up to the hash of the canonical request."""
+        return f"{ALGORITHM}\n{stamp}\n{self.scope}\n"
 
 
-class _Constant:
-    """The canonical form of headers that vary only in the hash of the content. No repr shows it: it may hold a key.
-
-    Arguments:
-        authorization: the start of the Authorization header.
-        before: the canonical headers and their names, up to the hash.
-        after: the rest of them.
-    """
-
-    __slots__ = ("after", "authorization", "before")
-
-    def __init__(self, authorization: str, before: str, after: str) -> None:
-        self.authorization = authorization
-        self.before = before
-        self.after = after
+_Constant = tuple[str, str, str]
+"""What headers that vary only in the hash of the content have in common: the start of the Authorization header, and
+their canonical form before and after the hash."""
 
 
 class _Moment:
@@ -235,47 +229,51 @@ class _Moment:
         start: the start of the second.
         end: its end.
         stamp: its text in signatures.
-        added: the headers that are added to each request, besides its hash and its signature.
     """
 
-    __slots__ = ("_constants", "added", "end", "key", "stamp", "start")
+    __slots__ = ("_added", "_constants", "_text", "end", "key", "stamp", "start")
 
     def __init__(self, key: SigningKey, time: datetime, token_header: str) -> None:
         self.key = key
         self.start = time.astimezone(UTC).replace(microsecond=0)
         self.end = self.start + _A_SECOND
         self.stamp = _stamp(time)
-        self.added = [(_DATE_HEADER, self.stamp)]
+        self._added = [(_DATE_HEADER, self.stamp)]
         if key.credentials.session_token is not None:
-            self.added.append((token_header, key.credentials.session_token))
-        self._constants: dict[tuple[Header, ...], _Constant] = {}
+            self._added.append((token_header, key.credentials.session_token))
+        self._text = key.start_of_text(self.stamp)
+        self._constants: dict[tuple[Header, ...], _Constant] = {}  # no repr shows it: it may hold a key
 
-    def authorization(self, request: HttpRequest, headers: Sequence[Header], payload_hash: str) -> str:
-        """The Authorization header of a request.
+    def signed(self, request: HttpRequest, payload_hash: str) -> list[Header]:
+        """The headers of a request, and those that authenticate it.
 
         Headers that are a tuple are taken for those of many requests, and their canonical form is kept.
 
         Arguments:
             request: the request.
-            headers: its headers, and those that are added to it.
             payload_hash: the hash of its content.
         """
-        own = request.headers
-        if not isinstance(own, tuple):
-            head, text = self.key.canonical(headers)
-        elif (constant := self._constants.get(own)) is not None:
-            head, text = constant.authorization, f"{constant.before}{payload_hash}{constant.after}"
+        own, url = request.headers, request.url
+        headers = [*own, (_HASH_HEADER, payload_hash), *self._added]
+        if isinstance(own, tuple) and (constant := self._constants.get(own)) is not None:
+            authorization, before, after = constant
+            text = f"{before}{payload_hash}{after}"
         else:
-            head, text = self.key.canonical(headers)
-            self._keep(own, head, text, payload_hash)
-        key = self.key
-        return head + key.sign_text(key.string_to_sign(self.stamp, f"{_start(request)}{text}\n{payload_hash}"))
+            authorization, text = self._canonical(own, headers, payload_hash)
+        path = url.find("/", _MIN_ORIGIN)
+        start = _start(request) if path < 0 or "?" in url else f"{request.method}\n{url[path:]}\n\n"
+        signature = self.key.sign_text(self._text + _digest(f"{start}{text}\n{payload_hash}"))
+        headers.append(("Authorization", authorization + signature))
+        return headers
 
-    def _keep(self, own: tuple[Header, ...], head: str, text: str, payload_hash: str) -> None:
+    def _canonical(self, own: Sequence[Header], headers: Sequence[Header], payload_hash: str) -> tuple[str, str]:
+        """The start of the Authorization header, and the canonical form of the headers."""
+        authorization, text = self.key.canonical(headers)
         line = f"{_HASH_HEADER}:"
         before, found, after = text.partition(f"{line}{payload_hash}\n")
-        if found and len(self._constants) < _FORMS:
-            self._constants[own] = _Constant(head, before + line, "\n" + after)
+        if found and isinstance(own, tuple) and len(self._constants) < _FORMS:
+            self._constants[own] = authorization, before + line, "\n" + after
+        return authorization, text
 
 
 class Signer:
@@ -313,9 +311,8 @@ class Signer:
         """
         payload_hash = payload_hash or hash_payload(request.body)
         moment = self._moment_of(credentials, region, time)
-        headers = [*request.headers, (_HASH_HEADER, payload_hash), *moment.added]
-        headers.append(("Authorization", moment.authorization(request, headers, payload_hash)))
-        return request.signed(headers, partial(self._sign_again, credentials, region, time, payload_hash))
+        again = partial(self._sign_again, credentials, region, time, payload_hash)
+        return request.signed(moment.signed(request, payload_hash), again)
 
     def presign(
         self,
@@ -402,12 +399,11 @@ class Signer:
 
         Threads share it as one value. Its key is kept for the next one of the same day.
         """
-        moment = self._moment
-        key = None if moment is None else moment.key
-        if key is None or key.credentials is not credentials or key.region != region:
-            key = None
-        elif moment is not None and moment.start <= time < moment.end:
-            return moment
+        moment, key = self._moment, None
+        if moment is not None and moment.key.credentials is credentials and moment.key.region == region:
+            if moment.start <= time < moment.end:
+                return moment
+            key = moment.key
         date = _stamp(time)[:8]
         if key is None or key.date != date:
             key = SigningKey(credentials, region, self._service, date)
@@ -459,6 +455,12 @@ def canonical_query(query: str) -> str:
         return ""
     pairs = sorted(part.partition("=")[::2] for part in query.split("&"))
     return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+def _digest(canonical: str) -> str:
+    """The hash of a canonical request."""
+    # An etag may hold bytes that are not UTF-8
+    return hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _stamp(time: datetime) -> str:

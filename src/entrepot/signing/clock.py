@@ -15,8 +15,6 @@ _PLAUSIBLE_YEARS: Final = range(2020, 2200)
 """The years of a Date that is believed. No storage has a time before this program was written, nor one near the limit
 of `datetime`."""
 
-_NO_OFFSET: Final = timedelta()
-
 
 utc_now: Final[Callable[[], datetime]] = partial(datetime.now, UTC)
 """Returns the time of this machine."""
@@ -27,17 +25,18 @@ class Clock:
 
     Arguments:
         now: returns the time of this machine.
+
+    Attributes:
+        now: returns the time. Only this object sets it; each call looks it up again.
     """
 
-    __slots__ = ("_now", "_offset")
+    __slots__ = ("_now", "now")
 
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
-        self._now = now
-        self._offset = _NO_OFFSET
+        self._now = self.now = now
 
     def __call__(self) -> datetime:
-        now = self._now()
-        return now + self._offset if self._offset else now
+        return self.now()
 
     def timestamp(self) -> float:
         """The time in seconds since 1970."""
@@ -48,5 +47,9 @@ class Clock:
         theirs = parse_http_date(headers.get("date", ""))
         if theirs is None or theirs.year not in _PLAUSIBLE_YEARS or abs(theirs - self()) <= MAX_SKEW:
             return False
-        self._offset = theirs - self._now()
+        self.now = partial(_shifted, self._now, theirs - self._now())
         return True
+
+
+def _shifted(now: Callable[[], datetime], offset: timedelta) -> datetime:
+    return now() + offset

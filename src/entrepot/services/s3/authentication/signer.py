@@ -66,16 +66,17 @@ class S3Signer(RequestSigner):
         credentials = self._credentials.fresh()
         if credentials is None:
             return None
+        body = request.body
         if is_content and self._leaves_content_out(request.url):
             payload_hash = UNSIGNED_PAYLOAD
-        elif request.body is None:
+        elif body is None:
             payload_hash = EMPTY_SHA256
-        elif request.size > INLINE_HASH_LIMIT and not isinstance(request.body, HashedContent):
+        elif request.size > INLINE_HASH_LIMIT and not isinstance(body, HashedContent):
             return None
         else:
-            payload_hash = hash_payload(request.body)
+            payload_hash = hash_payload(body)
         # The time is read last, since hashing takes time
-        return self._signer.sign(request, credentials, self._region(), self._clock(), payload_hash)
+        return self._signer.sign(request, credentials, self._region(), self._clock.now(), payload_hash)
 
     async def sign(self, request: HttpRequest) -> HttpRequest:
         if self._credentials is None:
@@ -128,7 +129,7 @@ class S3Signer(RequestSigner):
     async def _sign(self, cache: CredentialCache[Credentials], request: HttpRequest, payload_hash: str) -> HttpRequest:
         credentials = cache.fresh() or await cache.get()
         # The time is read last, since hashing takes time
-        return self._signer.sign(request, credentials, self._region(), self._clock(), payload_hash)
+        return self._signer.sign(request, credentials, self._region(), self._clock.now(), payload_hash)
 
     def _leaves_content_out(self, url: str) -> bool:
         is_over_tls = url.startswith("https:")
