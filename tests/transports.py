@@ -47,4 +47,4 @@ async def waiting_requests(transport: Any) -> int:
 async def is_any_in_use(transport: Any) -> bool:
     """Whether a connection serves a request whose response has not arrived completely."""
     pool = (await transport._pools.get()).current()
-    return bool(pool._busy if IS_NATIVE else pool._connector.is_in_use)
+    return bool(pool._in_use if IS_NATIVE else pool._connector.is_in_use)

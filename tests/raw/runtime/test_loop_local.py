@@ -45,7 +45,7 @@ async def test_a_value_that_is_leaked_is_neither_closed_nor_collected():
     local = LoopLocal(lambda: Value(ends), Value.close)
     value = await local.get()
     local.leak()
-    assert local.find() is None
+    assert local.find(asyncio.get_running_loop()) is None
     assert await local.get() is not value
     del value
     gc.collect()

@@ -63,12 +63,12 @@ class LoopLocal(Generic[T]):
         self._finalizer.atexit = False
 
     async def get(self) -> T:
-        value = self.find()
-        return await self._hold(running_loop()) if value is None else value
-
-    def find(self) -> T | None:
-        """The value of the running loop; None if it has none yet. Unlike `get`, it costs no coroutine."""
         loop = running_loop()
+        value = self.find(loop)
+        return await self._hold(loop) if value is None else value
+
+    def find(self, loop: asyncio.AbstractEventLoop) -> T | None:
+        """The value of the running loop; None if it has none yet. Unlike `get`, it costs no coroutine."""
         held = self._held.get(id(loop))
         return held.value if held is not None and held.loop is loop else None
 

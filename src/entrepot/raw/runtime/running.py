@@ -39,18 +39,19 @@ def is_another_loop_running(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
-def require_task() -> None:
-    """Refuses to wait outside of a task: a timer could not cancel the wait.
+def require_task() -> asyncio.AbstractEventLoop:
+    """Refuses to wait outside of a task: a timer could not cancel the wait. Returns the running event loop.
 
     Raises:
         Unsupported: no asyncio task runs here.
     """
     try:
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
     except RuntimeError as error:
         raise Unsupported(f"this needs a running asyncio event loop: {_ADVICE}") from error
-    if task is None:
+    if asyncio.current_task(loop) is None:
         raise Unsupported("this runs outside of a task: make one of it by asyncio.create_task")
+    return loop
 
 
 def is_cancelled() -> bool:

@@ -144,7 +144,7 @@ def test_closing_while_a_connection_is_made_lets_its_request_go_on(
             assert await request == b"hello"
         assert pool.is_closed
         assert not pool._made
-        assert not pool._busy
+        assert not pool._new
 
     with (
         ScriptedServer(lambda _: [whole_response(b"hello")], tls) as server,

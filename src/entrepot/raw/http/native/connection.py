@@ -55,6 +55,8 @@ SCRATCH: Final = 512 * 1024
 """The most bytes of one receive: a stream at full speed takes a quarter less CPU than with 120 KiB. The usual allocator
 takes blocks above 128 KiB from the system at first, and keeps them from the second one on."""
 
+_DONE: Final = State.DONE  # a member of an enumeration takes longer to look up
+
 
 class Owner(Protocol):
     """What a connection needs of its pool."""
@@ -186,7 +188,7 @@ class Connection(asyncio.BufferedProtocol):
         """Ends the exchange with the connection."""
         ends_with_connection = stream.head is not None and stream.head.ends_with_connection
         stream.end(is_orderly=exc is None)
-        if stream.state is State.DONE:
+        if stream.state is _DONE:
             self._finish(stream)
         else:
             self._break(RESET if ends_with_connection else of_end(exc, has_head=stream.head is not None))
@@ -195,22 +197,22 @@ class Connection(asyncio.BufferedProtocol):
     # Receiving.
 
     def _receive(self, stream: ResponseStream, data: bytes) -> None:
-        had_head = stream.head is not None
+        is_first = stream.head is None
         try:
             content = stream.take(data)
         except MalformedResponse as error:
-            if not had_head:
+            if is_first:
                 stream.head = None  # a response whose content is wrong from the start is refused as a whole
             self._break(of_malformed(error))
             return
-        if not had_head:
+        if is_first:
             if stream.head is None:
                 return
             self._note_head(stream)
         if content:
             self.is_active = True
             stream.add(content)
-        if stream.state is State.DONE:
+        if stream.state is _DONE:
             self._note_end(stream, is_full=len(data) == SCRATCH)
         elif stream.held > 2 * BUFFER:
             self._pause()
@@ -223,8 +225,10 @@ class Connection(asyncio.BufferedProtocol):
         has accepted it, which takes no system call to find out, unless the server refuses it and may close.
         """
         self.has_served = self.is_active = True
+        if not self._handed:
+            return
         is_certain = self._handed <= SHORT and not stream.is_refused
-        if self._handed and (self._wire.get_write_buffer_size() if is_certain else self._unsent()):
+        if self._wire.get_write_buffer_size() if is_certain else self._unsent():
             stream.forbid_reuse()
 
     def _receive_into_target(self, stream: ResponseStream, target: memoryview, size: int) -> None:
@@ -232,7 +236,7 @@ class Connection(asyncio.BufferedProtocol):
         stream.note_received(size)
         stream.filled += size
         self._target = target[size:] if size < len(target) else None
-        if stream.state is State.DONE:
+        if stream.state is _DONE:
             self._note_end(stream, is_full=self._target is None)
         stream.wake()
 
@@ -406,7 +410,7 @@ class Connection(asyncio.BufferedProtocol):
     def end_upload(self, stream: ResponseStream) -> None:
         """Ends the wait for the content to be sent. A response that has ended by then is finished."""
         stream.is_uploading = False
-        if stream.state is State.DONE and self._stream is stream:
+        if stream.state is _DONE and self._stream is stream:
             self._finish(stream)
 
     def _finish(self, stream: ResponseStream) -> None:
@@ -418,11 +422,10 @@ class Connection(asyncio.BufferedProtocol):
             self._resume()
             self._owner.loop.call_soon(self._finish, stream)
             return
-        may_keep, is_sending = stream.may_serve_another, stream.is_sending
         self._release(stream)
-        if is_sending:
+        if stream.is_sending:
             self._reset()
-        self._owner.give_back(self, may_keep=may_keep)
+        self._owner.give_back(self, may_keep=stream.may_serve_another)
 
     def give_up(self, stream: ResponseStream, broken: Break = GIVEN_UP) -> None:
         """Cuts the connection off, if the exchange is still in progress on it."""

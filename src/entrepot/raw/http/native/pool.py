@@ -5,8 +5,8 @@ takes the connection to its origin that was used last, or makes one. A slot is f
 back, whether it is kept or not: kept connections do not count.
 
 Requests without a slot wait in line (`_turns`). A freed slot goes to the first of them, without becoming free in
-between, and a request that finds others waiting joins them: nobody overtakes. A turn that is given up, by a timeout or
-a cancellation, goes to the next. The wait is bounded not by its length but by inactivity of the whole pool: with many
+between. So no slot is free while a request waits, and nobody overtakes. A turn that is given up, by a timeout or a
+cancellation, goes to the next. The wait is bounded not by its length but by inactivity of the whole pool: with many
 waiting each turn comes late, but it comes.
 
 A request whose kept connection turns out to be dead is sent once more, on a new connection, if it is a GET or HEAD:
@@ -19,11 +19,11 @@ the end of each request and of each body). All of this runs on one event loop.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Coroutine, Hashable
+from collections import defaultdict, deque
+from collections.abc import Hashable
 from functools import lru_cache, partial
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 from entrepot.errors import Error, Timeout
 from entrepot.raw.http import failures
@@ -87,12 +87,13 @@ class Pool:
         self._timeouts = timeouts
         self._limits = limits
         self._slots = NEVER if limits.in_use is None else limits.in_use
+        self._most_kept = NEVER if limits.idle is None else limits.idle
         self._dialer = Dialer(self.loop, tls)
         self._origin = lru_cache(maxsize=_ORIGINS)(partial(Origin, user_agent=user_agent))
         self._sweep = Sweep(self.loop, self._check)
         self._made: set[Connection] = set()
-        self._busy: set[Connection] = set()
-        self._kept: dict[Hashable, list[Connection]] = {}
+        self._new: set[Connection] = set()  # their requests do not have them yet
+        self._kept: defaultdict[Hashable, list[Connection]] = defaultdict(list)
         self._in_use = 0
         self._turns: deque[_Turn] = deque()
         self._was_used = False
@@ -113,19 +114,27 @@ class Pool:
         """
         place = self._origin(origin, proxy)
         head = place.head.write(request, target)
+        content = b"" if request.body is None else request.body
         timeouts = self._timeouts.of_request(request)
         is_repeated = False
         self._sending += 1
         try:
             while True:
-                kept = None if is_repeated else self._kept_now(place.key)
-                connection = kept or await self._connection(place, timeouts.connect, must_be_new=is_repeated)
+                if self._in_use < self._slots and not is_repeated and (kept := self._take(place.key)) is not None:
+                    connection = kept
+                    self._in_use += 1
+                else:
+                    connection = await self._connection(place, timeouts.connect, must_be_new=is_repeated)
                 was_kept, start = connection.has_served, monotonic()
                 stream = ResponseStream(has_content=request.method != "HEAD", loop=self.loop)
                 try:
-                    upload = self._start(connection, stream, head, request, timeouts.idle)
-                    if upload is not None:
-                        await upload
+                    if timeouts.idle is not None and timeouts.idle < self._sweep.period:
+                        self._sweep.hasten(timeouts.idle)
+                    if isinstance(content, bytes) and len(content) <= SHORT:
+                        stream.request_sent()
+                        connection.start(stream, head + content, content=len(content), idle_timeout=timeouts.idle)
+                    else:
+                        await self._upload(connection, stream, head, request, timeouts.idle)
                     while stream.head is None and stream.failure is None:
                         await stream.news()
                 except BaseException as error:
@@ -143,11 +152,11 @@ class Pool:
                 await self.settle()
 
     def _response(self, request: HttpRequest, stream: ResponseStream, head: ResponseHead) -> HttpResponse:
-        self._was_used = True
         body: HttpBody
         if stream.connection is None and stream.has_ended:
             body = WholeBody(stream.whole_content())
         else:
+            self._was_used = True
             body = NativeBody(stream, note_use=self.note_use, settle=self.settle)
         return HttpResponse(head.status, head.headers, body, request.url)
 
@@ -167,25 +176,6 @@ class Pool:
             raise broken.error()
         if is_repeated or request.method not in _REPEATABLE:
             raise _lost(broken)
-
-    def _start(
-        self,
-        connection: Connection,
-        stream: ResponseStream,
-        head: bytes,
-        request: HttpRequest,
-        idle_timeout: float | None,
-    ) -> Coroutine[Any, Any, None] | None:
-        """Starts an exchange. Returns what sends the rest of its content, if there is a rest."""
-        self._busy.add(connection)
-        if idle_timeout is not None and idle_timeout < self._sweep.period:
-            self._sweep.hasten(idle_timeout)
-        content = b"" if request.body is None else request.body
-        if not isinstance(content, bytes) or len(content) > SHORT:
-            return self._upload(connection, stream, head, request, idle_timeout)
-        stream.request_sent()
-        connection.start(stream, head + content, content=len(content), idle_timeout=idle_timeout)
-        return None
 
     async def _upload(
         self,
@@ -243,15 +233,6 @@ class Pool:
 
     # Connections.
 
-    def _kept_now(self, key: Hashable) -> Connection | None:
-        """A kept connection in a free slot, if there are both; otherwise `_connection` waits for one."""
-        if self.is_closed or self._in_use >= self._slots or self._turns:
-            return None
-        connection = self._take(key)
-        if connection is not None:
-            self._in_use += 1
-        return connection
-
     async def _connection(self, origin: Origin, connect_timeout: float | None, *, must_be_new: bool) -> Connection:
         """A slot, and a connection in it.
 
@@ -261,7 +242,7 @@ class Pool:
         """
         if self.is_closed:
             raise failures.CONNECTIONS_CLOSED.error()
-        if self._in_use < self._slots and not self._turns:
+        if self._in_use < self._slots:
             self._in_use += 1
         else:
             await self._turn()
@@ -282,20 +263,21 @@ class Pool:
         made: list[Connection] = []
 
         def make() -> Connection:
-            made.append(Connection(self, origin.key))
-            self._busy.add(made[-1])  # `retire` must not take it for an idle one before its request has it
-            return made[-1]
+            connection = Connection(self, origin.key)
+            made.append(connection)
+            self._new.add(connection)
+            return connection
 
         try:
             connection = await self._dialer.connect(origin, make, timeout)
         except BaseException:
             # uvloop closes a connection whose creation is cancelled and never reports it.
             self._made.difference_update(connection for connection in made if not connection.has_socket)
-            self._busy.difference_update(made)
             self._free()
             raise
+        finally:
+            self._new.difference_update(made)
         if self.is_closed:
-            self._busy.discard(connection)
             connection.cut_off()
             self._free()
             raise failures.CONNECTIONS_CLOSED.error()
@@ -303,6 +285,8 @@ class Pool:
 
     def note_made(self, connection: Connection) -> None:
         self._made.add(connection)
+        if self._limits.idle_seconds < self._sweep.period:
+            self._sweep.hasten(self._limits.idle_seconds)
 
     def note_lost(self, connection: Connection) -> None:
         self._made.discard(connection)
@@ -311,28 +295,16 @@ class Pool:
             kept.remove(connection)
 
     def give_back(self, connection: Connection, *, may_keep: bool) -> None:
-        self._busy.discard(connection)
-        if may_keep and self._keep(connection):
+        kept = self._kept[connection.key]
+        if may_keep and len(kept) < self._most_kept and (not self._is_retired or self._turns):
             connection.is_active = True
-            if self._limits.idle_seconds < self._sweep.period:
-                self._sweep.hasten(self._limits.idle_seconds)
+            kept.append(connection)
         else:
             connection.close()
         self._was_used = True
         self._free()
 
-    def _keep(self, connection: Connection) -> bool:
-        kept = self._kept.get(connection.key)
-        if kept is None:
-            kept = self._kept[connection.key] = []
-        is_done = self.is_closed or (self._is_retired and not self._turns)
-        if is_done or (self._limits.idle is not None and len(kept) >= self._limits.idle):
-            return False
-        kept.append(connection)
-        return True
-
     def give_up(self, connection: Connection) -> None:
-        self._busy.discard(connection)
         self._was_used = True
         self._free()
 
@@ -351,11 +323,11 @@ class Pool:
     def _check(self, now: float) -> float:
         """Ends what has timed out. Returns the shortest timeout in force."""
         shortest = NEVER
-        for connection in list(self._busy):
+        for connection in [connection for connection in self._made if connection.has_stream]:
             connection.check(now)
             if connection.idle_timeout is not None:
                 shortest = min(shortest, connection.idle_timeout)
-        if self._expire_kept(now):
+        if self._expire_kept(now) or self._in_use:
             shortest = min(shortest, self._limits.idle_seconds)
         if self._limits.patience is not None and self._turns:
             self._end_patience(now, self._limits.patience)
@@ -395,7 +367,7 @@ class Pool:
         """Closes idle connections, and each of the others with its response, unless another request waits for it."""
         self._is_retired = True
         await self.settle()
-        await self._cut_off([connection for connection in self._made if connection not in self._busy])
+        await self._cut_off([made for made in self._made if not made.has_stream and made not in self._new])
 
     async def settle(self) -> None:
         """Closes the pool if it is retired and nothing is in flight."""
@@ -405,6 +377,7 @@ class Pool:
     async def close(self) -> None:
         """Closes every connection, and waits until they are closed."""
         self.is_closed = True
+        self._most_kept = 0
         self._sweep.stop()
         while self._turns:
             turn = self._turns.popleft()

@@ -11,7 +11,7 @@ wait that is cancelled changes nothing.
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import InvalidInput
 from entrepot.raw.http.wire.exchange import Exchange, State
@@ -20,6 +20,8 @@ from .breaks import Break
 
 if TYPE_CHECKING:
     from .connection import Connection
+
+_DONE: Final = State.DONE  # a member of an enumeration takes longer to look up
 
 
 class ResponseStream(Exchange):
@@ -73,7 +75,7 @@ class ResponseStream(Exchange):
     @property
     def has_ended(self) -> bool:
         """Whether all content has arrived."""
-        return self.state is State.DONE
+        return self.state is _DONE
 
     def add(self, content: bytes) -> None:
         """Keeps content until it is read."""

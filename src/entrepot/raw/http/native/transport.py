@@ -32,12 +32,12 @@ class NativeTransport(ConfiguredTransport):
         self._pools = LoopLocal[Pools[Pool]](partial(Pools, make), Pools.close)
 
     async def send(self, request: HttpRequest) -> HttpResponse:
-        require_task()
+        loop = require_task()
         origin, target = split_url(request.url)
         proxy = None if request.is_direct else self._proxy(origin)
         if not self._tls.is_ready:
             await self._tls.prepare()
-        pools = self._pools.find() or await self._pools.get()
+        pools = self._pools.find(loop) or await self._pools.get()
         return await pools.current().send(request, origin, target, proxy)
 
     async def close(self) -> None:
