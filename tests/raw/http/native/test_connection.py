@@ -64,7 +64,7 @@ class Exchange:
     def start(self) -> None:
         """Starts an exchange, as a pool does."""
         self.pool._in_use += 1
-        self.stream = ResponseStream(has_content=True, loop=asyncio.get_running_loop())
+        self.stream = ResponseStream("GET", asyncio.get_running_loop())
         self.stream.request_sent()
         self.connection.start(self.stream, b"head", content=0, idle_timeout=self.idle_timeout)
 

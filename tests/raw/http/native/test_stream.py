@@ -30,7 +30,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 def test_content_is_read_in_its_order_and_none_is_lost(
     loop: asyncio.AbstractEventLoop, steps: list[tuple[str, Any]]
 ) -> None:
-    stream, waiting, is_first_unread = ResponseStream(has_content=True, loop=loop), b"", True
+    stream, waiting, is_first_unread = ResponseStream("GET", loop), b"", True
     for name, value in steps:
         if name == "add":
             stream.add(value)

@@ -115,7 +115,7 @@ class Pool:
         place = self._origin(origin, proxy)
         head = place.head.write(request, target)
         content = b"" if request.body is None else request.body
-        timeouts = self._timeouts.of_request(request)
+        connect_timeout, idle_timeout = self._timeouts.of_request(request)
         is_repeated = False
         self._sending += 1
         try:
@@ -124,17 +124,17 @@ class Pool:
                     connection = kept
                     self._in_use += 1
                 else:
-                    connection = await self._connection(place, timeouts.connect, must_be_new=is_repeated)
+                    connection = await self._connection(place, connect_timeout, must_be_new=is_repeated)
                 was_kept, start = connection.has_served, monotonic()
-                stream = ResponseStream(has_content=request.method != "HEAD", loop=self.loop)
+                stream = ResponseStream(request.method, self.loop)
                 try:
-                    if timeouts.idle is not None and timeouts.idle < self._sweep.period:
-                        self._sweep.hasten(timeouts.idle)
+                    if idle_timeout is not None and idle_timeout < self._sweep.period:
+                        self._sweep.hasten(idle_timeout)
                     if isinstance(content, bytes) and len(content) <= SHORT:
                         stream.request_sent()
-                        connection.start(stream, head + content, content=len(content), idle_timeout=timeouts.idle)
+                        connection.start(stream, head + content, content=len(content), idle_timeout=idle_timeout)
                     else:
-                        await self._upload(connection, stream, head, request, timeouts.idle)
+                        await self._upload(connection, stream, head, request, idle_timeout)
                     while stream.head is None and stream.failure is None:
                         await stream.news()
                 except BaseException as error:

@@ -28,7 +28,7 @@ class ResponseStream(Exchange):
     """One exchange, and what was received of its response.
 
     Arguments:
-        has_content: whether the response can have content.
+        method: the method of the request. A response to HEAD has no content.
         loop: the event loop of the connection.
 
     Attributes:
@@ -55,8 +55,8 @@ class ResponseStream(Exchange):
         "loop",
     )
 
-    def __init__(self, *, has_content: bool, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(has_content=has_content)
+    def __init__(self, method: str, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(has_content=method != "HEAD")
         self.loop = loop
         self.connection: Connection | None = None
         self.failure: Break | None = None
