@@ -249,6 +249,15 @@ async def test_kept_connections_are_closed_in_time() -> None:
     sweep.stop()
 
 
+async def test_the_timer_lasts_while_a_connection_is_in_use_since_it_may_be_kept_after() -> None:
+    exchange = Exchange()
+    pool, sweep = exchange.pool, exchange.pool._sweep
+    assert sweep.period == pool._check(0.0) == 15.0
+    exchange.connection.give_up(exchange.stream)
+    assert pool._check(1.0) == float("inf")
+    sweep.stop()
+
+
 @pytest.mark.parametrize("late", [b"", HEAD % 0])
 async def test_bytes_that_tls_held_while_receiving_was_paused_are_seen_before_the_connection_is_kept(
     late: bytes,
