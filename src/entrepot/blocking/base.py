@@ -36,7 +36,7 @@ from entrepot.raw.runtime import Runner
 from entrepot.raw.runtime.inline import InlineRunner
 
 from .opening import Opening
-from .sides import Side, runs_inline
+from .sides import INLINE, Side
 
 T = TypeVar("T")
 
@@ -218,10 +218,18 @@ class BlockingBase(Opening):
         return self._overlapping.operator is self._operator
 
     def _side(self, call: str, options: Mapping[str, Any], content: object = None) -> Side:
-        """Where a call runs."""
-        if not self._has_two_sides or runs_inline(call, options, content):
-            return self._plain
-        return self._overlapping
+        """Where a call runs.
+
+        Arguments:
+            call: the name of the method.
+            options: its options.
+            content: the content that it writes, if it does.
+        """
+        if self._has_two_sides:
+            runs_inline = INLINE.get(call)
+            if runs_inline is None or not runs_inline(options, content):
+                return self._overlapping
+        return self._plain
 
     def _opened(self, side: Side, opening: Awaitable[B]) -> B:
         """Opens a body. Ranges that a reader fetches overlap, wherever the rest of its calls runs."""

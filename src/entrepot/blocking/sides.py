@@ -86,15 +86,3 @@ class Side:
         self.operator = operator
         self.runner = runner
         self.run = runner.run
-
-
-def runs_inline(call: str, options: Mapping[str, Any], content: object = None) -> bool:
-    """Whether a call of an operator with two sides runs in the calling thread.
-
-    Arguments:
-        call: the name of the method.
-        options: its options.
-        content: the content that it writes, if it does.
-    """
-    decide = INLINE.get(call)
-    return decide is not None and decide(options, content)

@@ -39,8 +39,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         awaited = coroutine.send(None)
     except StopIteration as done:
-        result: T = done.value
-        return result
+        return done.value  # type: ignore[no-any-return]
     return _give_up(coroutine, f"a coroutine suspended under the inline runtime: it waits for {type(awaited).__name__}")
 
 

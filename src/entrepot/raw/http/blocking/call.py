@@ -16,7 +16,6 @@ head that arrives byte by byte times out.
 
 from collections.abc import Iterator, Sequence
 from time import monotonic
-from typing import Final
 
 from entrepot.errors import Error
 from entrepot.raw.http.failures import (
@@ -36,9 +35,6 @@ from entrepot.raw.runtime.inline import DeadlinePassed
 from .connection import LITTLE, Connection
 from .errors import Lost, Silent, malformed
 from .waiting import WRITE, left_of
-
-_SMALL: Final = 64 * 1024
-"""Content up to this size is joined to the head without being cut."""
 
 
 class Call:
@@ -76,7 +72,14 @@ class Call:
             DeadlinePassed: the deadline of the runtime has passed.
         """
         try:
-            self._send(head, content)
+            if content:
+                self._send_with_content(head, content)
+            else:
+                self._send_start(head)
+            if self.exchange.head is None or not self._is_refused:
+                self.exchange.request_sent()
+            else:
+                self.connection.reset_at_close()
             self._await_head()
         except NotHttp as error:  # bytes after the previous response, which must not have any, are not HTTP
             raise Lost(malformed(error)) from None
@@ -94,23 +97,16 @@ class Call:
             self.exchange.forbid_reuse()
         return received
 
-    def _send(self, head: bytes, content: Sequence[bytes | memoryview]) -> None:
-        if content:
-            pieces = cut(content)
-            first = next(pieces, b"")
-            self._handed = len(first)
-            try:
-                self._send_start(b"".join((head, first)))
-                self._send_rest(pieces)
-            except BaseException:
-                self.connection.reset_at_close()
-                raise
-        else:
-            self._send_start(head)
-        if self.exchange.head is None or not self._is_refused:
-            self.exchange.request_sent()
-        else:
+    def _send_with_content(self, head: bytes, content: Sequence[bytes | memoryview]) -> None:
+        pieces = cut(content)
+        first = next(pieces, b"")
+        self._handed = len(first)
+        try:
+            self._send_start(b"".join((head, first)))
+            self._send_rest(pieces)
+        except BaseException:
             self.connection.reset_at_close()
+            raise
 
     def _send_start(self, start: bytes) -> None:
         sent = self.connection.send_now(start)

@@ -129,7 +129,7 @@ class Connection:
 
     def has_news(self) -> bool:
         """Whether bytes or the end have arrived, which nobody waits for on an idle connection."""
-        return self._readable.is_ready()
+        return bool(self._readable.poll(0))
 
     def has_more(self) -> bool:
         """Whether bytes were received that no call has returned yet."""
@@ -249,7 +249,7 @@ class TlsConnection(Connection):
 
     def has_news(self) -> bool:
         """The same for what TLS carries: its own messages, such as session tickets, are no news."""
-        if not self._readable.is_ready():
+        if not self._readable.poll(0):
             return False
         try:
             return self.receive_now(1) is not None

@@ -37,7 +37,7 @@ from entrepot.raw.http.configured import Limits
 from entrepot.raw.http.failures import no_connection_free
 from entrepot.raw.runtime.inline import time_left
 
-from .connection import Connection, Holder
+from .connection import Holder
 
 Key = tuple[str, int, bool, str | None]
 """What connections can stand in for each other: host, port, whether there is TLS, and the proxy."""
@@ -111,7 +111,6 @@ class Pool:
         self._most_idle = sys.maxsize if limits.idle is None else limits.idle
         self._idle_seconds = limits.idle_seconds
         self.generation = 0
-        self._keeps = True
         self._reset()
         _all.add(self)
 
@@ -137,7 +136,9 @@ class Pool:
             turn = None if self._line else self._free_turn(key, is_new=is_new)
         if turn is None:
             turn = self._turn_in_line(key, is_new=is_new)
-        if turn.connection is not None:
+        while (idle := turn.connection) is not None:
+            if monotonic() - idle.idle_since <= self._idle_seconds and not idle.has_news():
+                break
             self._pass_over_closed(turn)
         return turn
 
@@ -155,15 +156,12 @@ class Pool:
         return turn
 
     def _pass_over_closed(self, turn: Turn) -> None:
-        """Takes one idle connection after the other, until its server has not closed it or there is none."""
-        while (idle := turn.connection) is not None:
-            if monotonic() - idle.idle_since <= self._idle_seconds and not idle.has_news():
-                return
-            turn.close()
-            with self._lock:
-                if kept := self._idle.get(turn.key):
-                    turn.connection, kept[-1].connection = kept[-1].connection, None
-                    del kept[-1]
+        """Replaces the connection of a turn, which its server has closed, by the next idle one if there is one."""
+        turn.close()
+        with self._lock:
+            if kept := self._idle.get(turn.key):
+                turn.connection, kept[-1].connection = kept[-1].connection, None
+                del kept[-1]
 
     def give_back(self, turn: Turn, *, may_keep: bool) -> None:
         """Gives back a turn, see `Turn.give_back`."""
@@ -172,10 +170,18 @@ class Pool:
         with self._lock:
             if self._line:
                 self._used_at = now
-            connection = turn.connection
-            if may_keep and connection is not None and self._has_room(turn, connection):
+            connection, kept = turn.connection, self._idle.get(turn.key)
+            if (
+                may_keep
+                and connection is not None
+                # Those in line when the transport was closed may still use an older one.
+                and (connection.generation == self.generation or self._line)
+                and id(turn) in self._out  # not after a fork
+                and len(kept or ()) < self._most_idle
+            ):
+                if kept is None:
+                    kept = self._idle[turn.key] = []
                 connection.idle_since = now
-                kept = self._idle.setdefault(turn.key, [])
                 self._out.discard(id(turn))
                 turn.pool = None
                 kept.append(turn)
@@ -227,18 +233,12 @@ class Pool:
 
     def keep_none(self) -> None:
         """Closes the idle connections, and keeps none from now on: the interpreter ends."""
-        self._keeps = False
+        self._most_idle = 0
         self.close_idle()
 
     def forget(self) -> None:
         """Starts anew in the child of a fork."""
         self._reset()
-
-    def _has_room(self, turn: Turn, connection: Connection) -> bool:
-        """Whether a connection is kept. Those in line when the transport was closed may still use it."""
-        is_current = connection.generation == self.generation or bool(self._line)
-        is_ours = id(turn) in self._out  # not after a fork
-        return is_current and is_ours and self._keeps and len(self._idle.get(turn.key, ())) < self._most_idle
 
     def _expired(self, now: float) -> list[Turn]:
         """Takes out the connections that were idle for too long."""

@@ -29,18 +29,21 @@ class Waiter:
     Arguments:
         connection: the socket.
         events: what is waited for: `READ`, `WRITE` or both.
+
+    Attributes:
+        poll: waits for so many milliseconds, and returns what came; None is without limit.
     """
 
-    __slots__ = ("_poll",)
+    __slots__ = ("poll",)
 
     def __init__(self, connection: socket.socket, events: int) -> None:
-        self._poll: Callable[[float | None], list[tuple[int, int]]]
+        self.poll: Callable[[float | None], list[tuple[int, int]]]
         if hasattr(select, "poll"):
             poll = select.poll()
             poll.register(connection.fileno(), events)
-            self._poll = poll.poll
+            self.poll = poll.poll
         else:
-            self._poll = _Selected(connection, events).poll
+            self.poll = _Selected(connection, events).poll
 
     def wait(self, seconds: float | None) -> int:
         """Waits for one of the events, or the end of the connection, and returns what came.
@@ -52,17 +55,13 @@ class Waiter:
         left = time_left(seconds)
         if left is not None and (left := left * 1000) > _LONGEST:
             left = _LONGEST
-        events = self._poll(left)
+        events = self.poll(left)
         if not events:
             time_left(None)
-            events = self._poll(0)  # where many threads wait for the interpreter, this one is late, and not the server
+            events = self.poll(0)  # where many threads wait for the interpreter, this one is late, and not the server
         if events:
             return events[0][1]
         raise Silent
-
-    def is_ready(self) -> bool:
-        """Whether one of the events is there now."""
-        return bool(self._poll(0))
 
 
 class _Selected:
