@@ -27,7 +27,10 @@ _FACADE: Final = (
 _BLOCKING: Final = ("blocking", "blocking.files")
 _HELPERS: Final = {
     "copy": "one_shot ranged staged",
-    "read": "block by_range_seekable bytes_reader chunked failed fetch file_reader loaded read_ahead streamable",
+    "read": (
+        "block by_range_seekable bytes_reader chunked failed fetch file_reader loaded read_ahead"
+        " stream_ahead streamable"
+    ),
     "write": "append byte_queue failed multipart one_shot parts_in_flight position staged",
     "list": "flat hierarchy lengths page prefix self_entry whole",
     "delete": "batch_delete recursive_delete",

@@ -183,6 +183,55 @@ async def test_a_call_on_a_file_waits_for_the_one_whose_caller_has_gone(gate, pa
     assert order == ["first", "second"]
 
 
+async def test_a_started_call_runs_before_its_result_is_wanted_and_before_the_next_call(gate, path):
+    file, order = (await runtime.open_file(lambda: (io.FileIO(path), None)))[0], []
+    started = file.start(lambda raw, n: (order.append("started"), gate.wait(10), raw.read(n))[-1], 3)
+    await until(lambda: order)
+    waiting = asyncio.ensure_future(started.result())
+    await asyncio.sleep(0)
+    await cancelled(waiting)
+    call = asyncio.ensure_future(file.run(lambda raw: order.append("call")))
+    await asyncio.sleep(0.01)
+    assert order == ["started"]
+    gate.set()
+    await call
+    assert [await started.result(), await started.result()] == [b"con", b"con"]
+    assert order == ["started", "call"]
+    await file.close()
+
+
+async def test_the_error_of_a_started_call_is_its_result_and_else_dropped(path, caplog):
+    file, _ = await runtime.open_file(lambda: (io.FileIO(path), None))
+    with pytest.raises(ZeroDivisionError):
+        await file.start(lambda _: 1 / 0).result()
+    file.start(lambda _: 1 / 0)
+    assert await file.run(lambda raw: raw.read()) == b"content"
+    await file.close()
+    del file
+    gc.collect()
+    assert caplog.records == []
+
+
+def test_a_started_call_whose_loop_was_closed_has_no_result(gate, path):
+    async def start():
+        asyncio.get_running_loop().set_default_executor(executor)
+        file, _ = await runtime.open_file(lambda: (io.FileIO(path), None))
+        return file, file.start(lambda _: gate.wait(10))
+
+    async def go_on(file, started):
+        assert await started.result() is None
+        gate.set()
+        assert await file.run(lambda raw: raw.read()) == b"content"
+        await file.close()
+
+    with ThreadPoolExecutor(1) as executor:
+        loop = asyncio.new_event_loop()
+        file, started = loop.run_until_complete(start())
+        loop._default_executor = None  # closing the loop waits for no thread of it then
+        loop.close()
+        asyncio.run(go_on(file, started))
+
+
 async def test_a_timeout_cancels_what_waits():
     with pytest.raises(TimeoutError):
         async with runtime.timeout(0.01):

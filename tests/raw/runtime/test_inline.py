@@ -1,6 +1,7 @@
 """What only the runtime without a loop does."""
 
 import asyncio
+import io
 import threading
 
 import pytest
@@ -133,3 +134,10 @@ def test_all_threads_share_one_local():
         thread.join(10)
     assert len(found) == 8
     assert len(set(found)) == 1
+
+
+def test_no_call_is_started_ahead(tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    file, _ = run(InlineRuntime().open_file(lambda: (io.FileIO(tmp_path / "file"), None)))
+    assert file.start(lambda raw: raw.read()) is None
+    run(file.close())

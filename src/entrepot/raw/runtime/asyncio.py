@@ -131,6 +131,11 @@ class _File:
     async def run(self, call: Callable[[io.FileIO, *Args], T], *args: *Args) -> T:
         return await self._in_turn(self._call, call, *args)
 
+    def start(self, call: Callable[[io.FileIO, *Args], T], *args: *Args) -> "_Started[T]":
+        running = self._running = in_thread(self._use, self._call, call, *args)
+        running.add_done_callback(_retrieve)
+        return _Started(running)
+
     async def close(self) -> None:
         self._is_closed = True
         if self._running is not None:
@@ -169,6 +174,20 @@ class _File:
                     self._raw = None
             finally:
                 self._in_use.release()
+
+
+class _Started(base.Started[T]):
+    __slots__ = ("_running",)
+
+    def __init__(self, running: asyncio.Future[T]) -> None:
+        self._running = running
+
+    async def result(self) -> T | None:
+        if self._running.done():
+            await asyncio.sleep(0)  # else a task whose results are always there would starve the others
+        else:
+            await _ended(self._running)
+        return self._running.result() if self._running.done() else None
 
 
 class _Window(base.Window[T]):

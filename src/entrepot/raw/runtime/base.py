@@ -10,11 +10,29 @@ T_co = TypeVar("T_co", covariant=True)
 Args = TypeVarTuple("Args")
 
 
+class Started(Protocol[T_co]):
+    """A call on a file that was started before its result is wanted."""
+
+    async def result(self) -> T_co | None:
+        """The result, once it is there. None if its event loop was closed before: then the call must be made again.
+
+        A caller that was cancelled may wait for it again.
+        """
+        ...
+
+
 class File(Protocol):
     """An open local file, for calls that block on it, one at a time."""
 
     async def run(self, call: Callable[[io.FileIO, *Args], T], *args: *Args) -> T:
         """Makes `call(file, *args)` where it does not block the event loop."""
+        ...
+
+    def start(self, call: Callable[[io.FileIO, *Args], T], *args: *Args) -> Started[T] | None:
+        """Starts `call(file, *args)` ahead of its caller. No other call may run; `run` waits until this one has ended.
+
+        None where nothing can run ahead, because there is no event loop.
+        """
         ...
 
     async def close(self) -> None:

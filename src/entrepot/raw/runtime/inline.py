@@ -189,6 +189,9 @@ class _File:
         time_left()
         return call(self._raw, *args)
 
+    def start(self, call: Callable[[io.FileIO, *Args], T], *args: *Args) -> None:
+        return None
+
     async def close(self) -> None:
         self._raw.close()
 

@@ -5,6 +5,7 @@ import io
 import os
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from entrepot import (
     BytesRange,
+    ConditionNotMatch,
     ContentIncomplete,
     InvalidInput,
     Metadata,
@@ -24,6 +26,7 @@ from entrepot import (
 )
 from entrepot.raw import RpRead
 from entrepot.raw.oio import FileReader, into_read_from_file
+from entrepot.raw.oio.read import stream_ahead
 from entrepot.raw.oio.read.file_reader import PREAD_LIMIT, SMALL
 from entrepot.raw.ops import FULL_RANGE
 from entrepot.raw.runtime import Runtime, inline
@@ -585,3 +588,172 @@ class TestAtOnce:
 
         inline.run(scenario())
         assert (asked, len(opening.files)) == ([], 1)
+
+
+STEPS = st.lists(st.sampled_from(["next", "next", "next", "small", "back", "forth", "end", "cancel"]), max_size=12)
+PIECE = 1000
+
+
+@pytest.fixture(scope="module")
+def stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("stream") / "file"
+    path.write_bytes(os.urandom(SMALL + 20 * PIECE))
+    return path
+
+
+class TestStream:
+    """Pieces that follow each other are read ahead, and are those that would be read on demand."""
+
+    @pytest.fixture(autouse=True)
+    def small_pieces(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stream_ahead, "SMALLEST", PIECE)
+
+    @pytest.fixture
+    def offsets(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """The offset of each `pread`."""
+        seen, original = list[int](), os.pread
+
+        def pread(descriptor: int, n: int, offset: int) -> bytes:
+            seen.append(offset)
+            return original(descriptor, n, offset)
+
+        monkeypatch.setattr(os, "pread", pread)
+        return seen
+
+    @settings(max_examples=60, deadline=None)
+    @given(steps=STEPS, start=st.integers(0, 2000), chunk=st.sampled_from([None, PIECE]))
+    def test_any_use_gives_the_bytes_of_the_window(
+        self, stream: Path, steps: list[str], start: int, chunk: int | None
+    ) -> None:
+        async def scenario() -> None:
+            opening, content = Opening(stream), stream.read_bytes()[start:-7]
+            body = into_read_from_file(
+                AsyncioRuntime(), opening, BytesRange(start, start + len(content)), RpRead(), chunk=chunk
+            )
+            position = 0
+            for step in ["next", "next", "next", *steps]:
+                if step == "cancel":
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(0):
+                            position += len(await body.read(PIECE))
+                elif step in {"back", "forth", "end"}:
+                    position = await body.seek(
+                        {"back": -700, "forth": 700, "end": -2500}[step], 2 if step == "end" else 1
+                    )
+                else:
+                    data = await body.read(PIECE if step == "next" else 10)
+                    assert data == content[position : position + len(data)]
+                    assert data or position >= len(content)
+                    position += len(data)
+            await body.close()
+            await asyncio.get_running_loop().shutdown_default_executor()
+            assert [file.closed for file in opening.files] == [True]
+
+        asyncio.run(scenario())
+
+    async def test_one_piece_is_read_ahead_and_none_past_the_window(self, stream: Path, offsets: list[int]) -> None:
+        body = into_read_from_file(AsyncioRuntime(), Opening(stream), BytesRange(5, 5 + 9 * PIECE), RpRead())
+        await body.read(PIECE)
+        assert offsets == [5]
+        for count in range(3, 6):
+            await body.read(PIECE)
+            while len(offsets) < count:
+                await asyncio.sleep(0.001)
+            await asyncio.get_running_loop().run_in_executor(None, len, "")
+            assert len(offsets) == count
+        assert [len(await body.read(PIECE)) for _ in range(6)] == [PIECE] * 5 + [0]
+        await body.close()
+        assert offsets == [5 + number * PIECE for number in range(9)]
+
+    @pytest.mark.parametrize("sizes", [(500, 500, 500), (PIECE, PIECE + 1, PIECE), (5 << 20, 5 << 20)])
+    async def test_other_reads_are_made_on_demand(
+        self, stream: Path, offsets: list[int], sizes: tuple[int, ...]
+    ) -> None:
+        body = into_read_from_file(AsyncioRuntime(), Opening(stream), BytesRange(), RpRead())
+        await body.read(1)
+        for size in sizes:
+            await body.read(size)
+        await body.close()
+        assert len(offsets) <= 1 + len(sizes)
+
+    async def test_a_seek_drops_what_was_read_ahead(self, stream: Path, offsets: list[int]) -> None:
+        body = into_read_from_file(AsyncioRuntime(), Opening(stream), BytesRange(), RpRead())
+        content = stream.read_bytes()
+        for _ in range(3):
+            await body.read(PIECE)
+        await body.seek(10)
+        assert await body.read(PIECE) == content[10 : 10 + PIECE]
+        buffer = bytearray(SMALL)
+        assert await body.readinto(memoryview(buffer)) == SMALL
+        assert buffer == content[10 + PIECE : 10 + PIECE + SMALL]
+        await body.close()
+        assert offsets[-1] == 10
+
+    async def test_a_file_that_changes_is_refused_at_the_piece_that_was_read_later(self, stream: Path) -> None:
+        body = into_read_from_file(AsyncioRuntime(), Opening(stream), BytesRange(), RpRead(), chunk=PIECE)
+        content = stream.read_bytes()
+        pieces = [await body.read(PIECE) for _ in range(3)]
+        os.utime(stream)
+        with pytest.raises(ConditionNotMatch):
+            for _ in range(20):
+                pieces.append(await body.read(PIECE))
+        assert b"".join(pieces) == content[: len(pieces) * PIECE]
+        assert len(pieces) <= 4
+        with pytest.raises(ConditionNotMatch):
+            await body.read(PIECE)
+        await body.close()
+
+    async def test_a_file_that_shrinks_is_incomplete(self, tmp_path: Path) -> None:
+        path = tmp_path / "file"
+        path.write_bytes(bytes(SMALL + 20 * PIECE))
+        body = into_read_from_file(AsyncioRuntime(), Opening(path), BytesRange(), RpRead())
+        await body.read(PIECE)
+        os.truncate(path, 5 * PIECE + 1)
+        assert [len(await body.read(PIECE)) for _ in range(5)] == [PIECE] * 4 + [1]
+        with pytest.raises(ContentIncomplete, match="5001 came"):
+            await body.read(PIECE)
+        await body.close()
+
+    async def test_an_error_comes_once_and_the_same_read_goes_on(
+        self, stream: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        original, failures = os.pread, [3 * PIECE]
+
+        def pread(descriptor: int, n: int, offset: int) -> bytes:
+            if offset in failures:
+                failures.clear()
+                raise OSError(5, "bad sector")
+            return original(descriptor, n, offset)
+
+        monkeypatch.setattr(os, "pread", pread)
+        body = into_read_from_file(AsyncioRuntime(), Opening(stream), BytesRange(), RpRead())
+        pieces = [await body.read(PIECE) for _ in range(3)]
+        with pytest.raises(Unexpected):
+            await body.read(PIECE)
+        pieces += [await body.read(PIECE) for _ in range(2)]
+        assert b"".join(pieces) == stream.read_bytes()[: 5 * PIECE]
+        await body.close()
+
+    @pytest.mark.filterwarnings("ignore:unclosed file")
+    async def test_a_reader_that_is_dropped_leaves_no_file_open(self, stream: Path) -> None:
+        opening = Opening(stream)
+        body = into_read_from_file(AsyncioRuntime(), opening, BytesRange(), RpRead())
+        for _ in range(3):
+            await body.read(PIECE)
+        number = opening.files.pop().fileno()
+        del body
+        await asyncio.get_running_loop().shutdown_default_executor()
+        await asyncio.sleep(0)
+        with pytest.raises(OSError, match="descriptor"):
+            os.fstat(number)
+
+    def test_a_stream_goes_on_on_the_next_loop(self, stream: Path) -> None:
+        """The piece of a loop that was closed is read again."""
+
+        async def read(count: int) -> list[bytes]:
+            return [await body.read(PIECE) for _ in range(count)]
+
+        body = into_read_from_file(AsyncioRuntime(), Opening(stream), BytesRange(), RpRead())
+        pieces = [*asyncio.run(read(3)), *asyncio.run(read(3))]
+        asyncio.run(body.close())
+        assert b"".join(pieces) == stream.read_bytes()[: 6 * PIECE]

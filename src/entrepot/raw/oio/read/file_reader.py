@@ -6,6 +6,8 @@ an abandoned call of a cancelled caller cannot move it. Three contents need no f
 memory (`_Content.snapshot`): a small file that was read whole, a file without a size (`/proc`), and bytes from the page
 cache (`cached`).
 
+Reads that follow each other as those of a stream are made ahead of the caller (`StreamAhead`).
+
 With `chunk`, a call reads at least so many bytes. What the caller did not want of them is `_block`, which starts at
 `_block_start`; the next reads come out of it. Each call then compares the time of the file's last change with the one
 at its opening, as its etag would: so all chunks are of one content.
@@ -24,6 +26,7 @@ from entrepot.types.records import replace
 
 from .api import Read
 from .seek import seek_target
+from .stream_ahead import StreamAhead
 
 if TYPE_CHECKING:
     from entrepot.raw.rps import RpRead
@@ -78,6 +81,7 @@ class FileReader(Read):
     """Reads a file by position (`os.pread`). This object alone holds the position."""
 
     __slots__ = (
+        "_ahead",
         "_block",
         "_block_start",
         "_cached",
@@ -114,6 +118,7 @@ class FileReader(Read):
         self._block_start = 0
         self._file: File | None = None
         self._content: _Content | None = None
+        self._ahead = StreamAhead()
         self._position = 0
         self._is_closed = False
 
@@ -144,6 +149,7 @@ class FileReader(Read):
         if content.snapshot is not None or len(buffer) < SMALL or self._position >= content.size:
             return await super().readinto(buffer)  # copying costs less than a task
         assert self._file is not None
+        self._ahead.drop()
         # The thread writes to the caller's memory, so the call is over only when the thread has ended.
         call = partial(self._file.run, _read_into, content, self._position, buffer)
         size = await self._runtime.shield(call)
@@ -154,12 +160,16 @@ class FileReader(Read):
         self._check_open()
         if whence == os.SEEK_END and self._content is None:
             await self._open(0)
-        self._position = seek_target(offset, whence, self._position, self._content.size if self._content else None)
+        position = seek_target(offset, whence, self._position, self._content.size if self._content else None)
+        if position != self._position:
+            self._ahead.drop()
+            self._position = position
         return self._position
 
     async def close(self) -> None:
         self._is_closed = True
         self._block = b""
+        self._ahead.drop()
         if self._file is not None:
             await self._file.close()
 
@@ -174,12 +184,22 @@ class FileReader(Read):
     async def _read_file(self, content: "_Content", n: int) -> bytes:
         assert self._file is not None
         wanted = max(n, self._chunk)
-        data = None
-        if self._cached_part is not None:
-            data = await self._runtime.try_nonblocking(self._read_cached, content, wanted)
+        continues = self._ahead.continues(self._position, wanted)
+        data = await self._ahead.take()
         if data is None:
-            data = await self._file.run(_read, content, self._position, wanted)
+            data = await self._read_now(self._file, content, wanted)
+        end = self._position + len(data)
+        self._ahead.expect(end, wanted)
+        if continues and end < content.size:
+            self._ahead.start(self._file, _read, content, end, wanted)
         return self._cut(data, n)
+
+    async def _read_now(self, file: "File", content: "_Content", n: int) -> bytes:
+        if self._cached_part is not None:
+            data = await self._runtime.try_nonblocking(self._read_cached, content, n)
+            if data is not None:
+                return data
+        return await file.run(_read, content, self._position, n)
 
     def _read_cached(self, content: "_Content", n: int) -> bytes | None:
         """The bytes at the position, all that are wanted, or None. The file is open: no other task closes it."""
@@ -201,6 +221,7 @@ class FileReader(Read):
         if hit is None:
             opened = self._runtime.open_file(partial(self._open_and_read, self._position, wanted))
             self._file, (self._response.metadata, self._content, data) = await opened
+            self._ahead.expect(self._position + len(data), wanted)
             return self._cut(data, n)
         self._response.metadata, whole = hit
         self._content = _Content(0, len(whole), whole)

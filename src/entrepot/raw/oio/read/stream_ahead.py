@@ -1,0 +1,75 @@
+"""`StreamAhead`: which reads of a local file are started before the caller wants them.
+
+A read that starts where the last one ended, and is as large, is one of a stream. While the caller uses its bytes, a
+thread reads the next ones. So a stream holds two pieces, the caller's and the next one. A read on demand needs no less:
+it receives a piece while the caller still has the one before. Large pieces are left out because they are kept until the
+caller goes on, and small ones because they come from the page cache without a thread.
+
+Any other read drops the piece, and so do a seek and an error. A piece that was read ahead has passed the same checks as
+one that is read on demand.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeVarTuple
+
+if TYPE_CHECKING:
+    from entrepot.raw.runtime import File, Started
+
+Args = TypeVarTuple("Args")
+
+SMALLEST: Final = 512 * 1024
+"""The fewest bytes of a piece that is read ahead."""
+LARGEST: Final = 4 * 1024 * 1024
+"""The most bytes of a piece that is read ahead."""
+
+
+class StreamAhead:
+    """The next piece of a file whose reads are a stream."""
+
+    __slots__ = ("_next", "_position", "_size")
+
+    def __init__(self) -> None:
+        self._next: Started[bytes] | None = None
+        self._position = -1
+        self._size = 0
+
+    def expect(self, position: int, size: int) -> None:
+        """Notes where the next read of a stream would start, and its size in bytes."""
+        self._position, self._size = position, size
+
+    def continues(self, position: int, size: int) -> bool:
+        """Whether a read is the next one of a stream. Another read drops the piece that was read ahead."""
+        if position == self._position and size == self._size:
+            return True
+        self.drop()
+        return False
+
+    async def take(self) -> bytes | None:
+        """The next piece; None if it is not read ahead."""
+        if self._next is None:
+            return None
+        try:
+            piece = await self._next.result()
+        except Exception:
+            self.drop()
+            raise
+        self.drop()
+        return piece
+
+    def start(self, file: File, read: Callable[[io.FileIO, *Args], bytes], *args: *Args) -> None:
+        """Starts to read the next piece, if it has a suitable size.
+
+        Arguments:
+            file: the open file, on which no call runs.
+            read: called with the file and `args`, returns the piece. It may block.
+            args: its further arguments.
+        """
+        if SMALLEST <= self._size <= LARGEST:
+            self._next = file.start(read, *args)
+
+    def drop(self) -> None:
+        """Drops the next piece. The file is in use until it was read."""
+        self._next = None
