@@ -219,6 +219,32 @@ def test_failed_close_can_be_made_again(
     assert everything_in(root) == ["file"]
 
 
+def test_write_that_took_effect_before_it_failed_is_not_made_again(
+    run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second attempt with `if_not_exists` would refuse the file that the first one made."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EAGAIN, "again")
+
+    async def scenario() -> None:
+        service = FsAccessor(op._context, str(root), fsync=True)
+        with monkeypatch.context() as broken:
+            broken.setattr(writer, "sync_directory", fail)
+            stored = await service.write_whole("file", b"data", OpWrite(if_not_exists=True))
+        assert isinstance(stored, tuple)
+        body = stored[1]
+        await body.write(b"data")
+        with pytest.raises(Error) as raised:
+            await body.close()
+        assert raised.value.is_temporary
+        assert (await body.close()).content_length == 4
+
+    run(scenario())
+    assert (root / "file").read_bytes() == b"data"
+    assert everything_in(root) == ["file"]
+
+
 def test_write_in_small_steps_of_the_system_is_whole(run: Run, op: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     original = os.pwrite
     monkeypatch.setattr(os, "pwrite", lambda opened, data, offset: original(opened, bytes(data[:1000]), offset))

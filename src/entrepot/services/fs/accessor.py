@@ -29,6 +29,7 @@ from entrepot.raw import (
     RpStat,
     RpWrite,
     WholeRead,
+    WholeWrite,
     normalize_root,
     oio,
 )
@@ -184,10 +185,26 @@ class FsAccessor(Accessor):
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.PositionWriter]:
         relative = file_path(path)
         check_may_be_made(relative)
-        file = self._appender(relative, args) or Replacement(
-            self._context.runtime, self._root, relative, args, fsync=self._fsync
-        )
-        return RpWrite(), oio.PositionWriter(file, args.chunk or BUFFER, self._context.runtime.window(1))
+        file = self._appender(relative, args) or self._replacement(relative, args)
+        return RpWrite(), self._position_writer(file, args)
+
+    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        if args.append or len(data) > BUFFER:
+            return await self.write(path, args)
+        relative = file_path(path)
+        check_may_be_made(relative)
+        file = self._replacement(relative, args)
+        try:
+            return await file.store(data)
+        except Error as error:
+            # The next attempt is made by the same file, which knows whether this one has taken effect.
+            return RpWrite(), oio.FailedWriter(self._position_writer(file, args), error)
+
+    def _replacement(self, relative: str, args: OpWrite) -> Replacement:
+        return Replacement(self._context.runtime, self._root, relative, args, fsync=self._fsync)
+
+    def _position_writer(self, file: oio.PositionedFile, args: OpWrite) -> oio.PositionWriter:
+        return oio.PositionWriter(file, args.chunk or BUFFER, self._context.runtime.window(1))
 
     def _appender(self, relative: str, args: OpWrite) -> Appender | None:
         """Returns None for a write that does not append, which includes one with `if_not_exists`."""

@@ -4,12 +4,14 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from entrepot.errors import Error
 from entrepot.raw import OpWrite, oio
 from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import Metadata
 
 from .kernel.beneath import put_in_parent
 from .kernel.content import check_close, describe_open, write_all
+from .kernel.describe import describe
 from .kernel.descriptor import Descriptor
 from .kernel.permissions import Permissions, give_permissions
 from .kernel.publish import check_target, sync_directory
@@ -19,6 +21,8 @@ from .revocable import Revocable, until_free
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
+
+Content = Sequence[bytes | bytearray | memoryview]
 
 _DEFAULT_MODE: Final = 0o666
 _PRIVATE_MODE: Final = 0o600
@@ -60,10 +64,23 @@ class Replacement(oio.PositionedFile):
         self._published: Metadata | None = None
         self._revocable = Revocable()
 
-    async def write_at(self, offset: int, content: Sequence[bytes]) -> None:
+    async def store(self, content: bytes | bytearray | memoryview) -> Metadata:
+        """Writes the whole content and replaces the file, by one call in a thread. `publish` goes on after an `Error`.
+
+        After anything else, such as a cancellation, nothing changes any more.
+        """
+        try:
+            return await self.publish(0, (content,))
+        except Error:
+            raise
+        except BaseException:
+            await self._runtime.shield(self.abort)
+            raise
+
+    async def write_at(self, offset: int, content: Content) -> None:
         await self._runtime.blocking(self.fill, offset, content)
 
-    async def publish(self, offset: int, content: Sequence[bytes]) -> Metadata:
+    async def publish(self, offset: int, content: Content) -> Metadata:
         return await self._runtime.blocking(self.take_effect, offset, content)
 
     async def abort(self) -> None:
@@ -71,13 +88,13 @@ class Replacement(oio.PositionedFile):
             await until_free(self._runtime, self._revocable)
             await self._runtime.blocking(self._drop)
 
-    def fill(self, offset: int, content: Sequence[bytes]) -> None:
+    def fill(self, offset: int, content: Content) -> None:
         """Writes to the temporary file, which is made by the first call. Blocks."""
         with self._revocable, translate_os_errors():
             if self._published is None:
                 self._write(self._opened(), offset, content)
 
-    def take_effect(self, offset: int, content: Sequence[bytes]) -> Metadata:
+    def take_effect(self, offset: int, content: Content) -> Metadata:
         """Writes the last bytes and replaces the file by the temporary file. Blocks.
 
         It takes effect once: a call that is repeated after its caller was cancelled returns the first result.
@@ -87,10 +104,14 @@ class Replacement(oio.PositionedFile):
                 try:
                     self._published = self._publish(offset, content)
                 except BaseException:
-                    if offset == 0:  # the whole content is passed again, so the file need not be kept
+                    if offset == 0 and not self._has_target_name():  # the whole content is passed again
                         self._discard()
                     raise
             return self._published
+
+    def _has_target_name(self) -> bool:
+        """Whether the file has replaced the other one, and only a later step failed."""
+        return self._temporary is not None and self._temporary.is_published
 
     def _drop(self) -> None:
         with translate_os_errors():
@@ -110,13 +131,13 @@ class Replacement(oio.PositionedFile):
         self._replaced = check_target(directory.number, name, is_new=self._args.if_not_exists)
         return Temporary(directory, _DEFAULT_MODE if self._replaced is None else _PRIVATE_MODE)
 
-    def _write(self, temporary: Temporary, offset: int, content: Sequence[bytes]) -> None:
+    def _write(self, temporary: Temporary, offset: int, content: Content) -> None:
         for part in content:
             self._revocable.check_wanted()
             write_all(temporary.descriptor, part, offset)
             offset += len(part)
 
-    def _publish(self, offset: int, content: Sequence[bytes]) -> Metadata:
+    def _publish(self, offset: int, content: Content) -> Metadata:
         temporary = self._opened()
         if not temporary.is_published:
             if offset:  # the target may have changed since the first buffer
@@ -127,9 +148,13 @@ class Replacement(oio.PositionedFile):
             temporary.publish(self._name, is_new=self._args.if_not_exists)
         if self._fsync:
             sync_directory(temporary.directory)
-        metadata = describe_open(temporary.descriptor)  # not earlier: renaming changes the etag
+        metadata = self._describe(temporary.descriptor)  # not earlier: renaming changes the etag
         self._discard()
         return metadata
+
+    def _describe(self, descriptor: int) -> Metadata:
+        """The metadata of the new file, which has the user metadata that it was given, if any."""
+        return describe_open(descriptor) if self._args.user_metadata else describe(os.fstat(descriptor), descriptor)
 
     def _finish(self, descriptor: int) -> None:
         set_user_metadata(descriptor, self._args.user_metadata or {})

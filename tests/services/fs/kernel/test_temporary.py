@@ -181,9 +181,9 @@ def test_file_that_was_met_before_it_was_locked_is_given_up_for_another(
     root: Path, directory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time between making and locking: the file is removed already, or is about to be removed."""
-    original, removing = temporary._lock, list[int]()
+    original, removing = temporary._locked, list[int]()
 
-    def meet_first(descriptor: int) -> bool:
+    def meet_first(descriptor: int) -> os.stat_result | None:
         (name,) = names_in(root)
         if not removing:
             assert remove_abandoned(directory, name)
@@ -194,7 +194,7 @@ def test_file_that_was_met_before_it_was_locked_is_given_up_for_another(
             (root / name).unlink()
         return original(descriptor)
 
-    monkeypatch.setattr(temporary, "_lock", meet_first)
+    monkeypatch.setattr(temporary, "_locked", meet_first)
     mine = Temporary(owned(os.dup, directory), 0o666)
     os.close(removing[1])
     os.pwrite(mine.descriptor, b"mine", 0)

@@ -239,6 +239,10 @@ def make_directory(root: str, relative: str, *, fsync: bool) -> Descriptor:
 
 
 def _make_once(root: str, relative: str, fsync: bool) -> Descriptor:
+    if relative != "." and kernel_confines():
+        directory = _owner_without_links()(f"{root}/{relative}", _DIRECTORY)
+        if directory:  # it exists, and its path cannot leave the root: half of the time
+            return directory
     try:
         directory = open_root(root)
     except FileNotFoundError:
@@ -349,3 +353,11 @@ def _by_kernel_without_links() -> Callable[[str, int], int]:
     from . import openat2
 
     return openat2.open_without_links
+
+
+@cache
+def _owner_without_links() -> Callable[[str, int], Descriptor]:
+    """`openat2.own_without_links`, imported on use for the same reason."""
+    from . import openat2
+
+    return openat2.own_without_links

@@ -32,7 +32,7 @@ _STEP: Final = 64 * 1024 * 1024
 _BUFFER: Final = 1024 * 1024
 
 
-def write_all(descriptor: int, data: bytes, offset: int) -> None:
+def write_all(descriptor: int, data: bytes | bytearray | memoryview, offset: int) -> None:
     """Writes all bytes at an offset, in as many calls as the system needs."""
     rest = memoryview(data)
     while rest:

@@ -70,6 +70,11 @@ def open_without_links(path: str, flags: int) -> int:
     return _open_number(_AT_FDCWD, path, _how(flags, _RESOLVE_NO_SYMLINKS))
 
 
+def own_without_links(path: str, flags: int) -> Descriptor:
+    """Opens an absolute path that has no symbolic link in it; the owner of nothing where that is not possible."""
+    return owned(_syscall, _NUMBER, _AT_FDCWD, os.fsencode(path), _how(flags, _RESOLVE_NO_SYMLINKS), _SIZE)
+
+
 def _open_number(directory: int, path: str, how: Any) -> int:
     name, code = os.fsencode(path), errno.EAGAIN
     for _ in range(_ATTEMPTS):

@@ -52,14 +52,14 @@ class Temporary:
         mode: the permissions of the new file, before the umask.
     """
 
-    __slots__ = ("_directory", "_file", "_maker", "_name", "is_published")
+    __slots__ = ("_attributes", "_directory", "_file", "_maker", "_name", "is_published")
 
     def __init__(self, directory: Descriptor, mode: int) -> None:
         self._directory = directory
         self._file = Descriptor()
         self._maker = os.getpid()
         self.is_published = False
-        self._file, self._name = _create(directory.number, mode)
+        self._file, self._attributes, self._name = _create(directory.number, mode)
 
     @property
     def descriptor(self) -> int:
@@ -118,7 +118,7 @@ class Temporary:
             named = os.stat(name, dir_fd=self.directory, follow_symlinks=False)
         except FileNotFoundError:
             return False
-        return os.path.samestat(named, os.fstat(self.descriptor))
+        return os.path.samestat(named, self._attributes)
 
     def _never_left_its_name(self) -> bool:
         """Whether the file lost its temporary name without getting another one, so that another file was renamed.
@@ -169,25 +169,29 @@ def _remove_if_free(descriptor: int, directory: int, name: str) -> bool:
     return True
 
 
-def _create(directory: int, mode: int) -> tuple[Descriptor, str]:
+def _create(directory: int, mode: int) -> tuple[Descriptor, os.stat_result, str]:
     for _ in range(_ATTEMPTS):
         name = new_temporary_name()
         try:
             file = open_at(name, _CREATE, mode, directory=directory)
         except FileExistsError:
             continue
-        if _lock(file.number):
-            return file, name
+        if (attributes := _locked(file.number)) is not None:
+            return file, attributes, name
         file.close()
     raise BlockingIOError(errno.EAGAIN, "other processes locked every new temporary file before its writer did")
 
 
-def _lock(descriptor: int) -> bool:
-    """Whether a new file belongs to its writer. On a file system without locks no other process takes it."""
+def _locked(descriptor: int) -> os.stat_result | None:
+    """Locks a new file and returns its attributes; None if it does not belong to its writer.
+
+    On a file system without locks no other process takes it.
+    """
     try:
         fcntl.flock(descriptor, _LOCK)
     except BlockingIOError:
-        return False
+        return None
     except OSError:
-        return True
-    return os.fstat(descriptor).st_nlink > 0
+        return os.fstat(descriptor)
+    attributes = os.fstat(descriptor)
+    return attributes if attributes.st_nlink > 0 else None
