@@ -17,11 +17,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urlsplit
 
 from entrepot import ConfigInvalid, InvalidInput, IsSameFile, Operator
 from entrepot.services.registry import service_class
+from entrepot.types.records import init_names
 from entrepot.types.shown import CUT_USERINFO, has_cut_password
 
 from .configuration import harmless_keys, uris_of
@@ -243,7 +244,7 @@ class Places:
 
 def _is_archive(scheme: str) -> bool:
     """Whether the service of a scheme is one over an object of another storage."""
-    return any(field.name == "source" for field in fields(service_class(scheme)))
+    return "source" in init_names(service_class(scheme))
 
 
 def leads_to_directory(word: str) -> bool:

@@ -64,8 +64,8 @@ class AsyncioRuntime(base.Runtime):
         except StopIteration as done:
             answer: T = done.value
             return answer
-        require_task()
-        deadlines = _deadlines.find() or await _deadlines.get()
+        loop = require_task()
+        deadlines = _deadlines.find(loop) or await _deadlines.get()
         async with asyncio.timeout(None) as scope:  # not before: a call that never waits needs none
             deadlines.add(scope, started + seconds)
             try:
