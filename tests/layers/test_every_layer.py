@@ -56,7 +56,7 @@ LAYERS: dict[type[Layer], tuple[Callable[[], Layer], set[str]]] = {
     TypeEraseLayer: (TypeEraseLayer, set()),
     CapabilityOverrideLayer: (CapabilityOverrideLayer, set()),
     MetadataFallbackLayer: (lambda: MetadataFallbackLayer(drop=True), set()),
-    MimeGuessLayer: (MimeGuessLayer, {"stat", "read", "write"}),
+    MimeGuessLayer: (MimeGuessLayer, {"stat", "read", "write", "shared_upload"}),
 }
 
 # Layers that are there to change what passes through. Their own tests go through all of `CALLS`.

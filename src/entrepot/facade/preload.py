@@ -32,7 +32,7 @@ _HELPERS: Final = {
         " stream_ahead streamable"
     ),
     "write": "append byte_queue failed multipart one_shot parts_in_flight position staged",
-    "list": "flat hierarchy lengths page prefix self_entry whole",
+    "list": "flat hierarchy lengths page prefix self_entry tokens whole",
     "delete": "batch_delete recursive_delete",
 }
 

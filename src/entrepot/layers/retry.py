@@ -33,6 +33,7 @@ from entrepot.raw import (
     WholeWrite,
     oio,
 )
+from entrepot.raw.effects import is_refusal
 from entrepot.raw.layered import Coro
 from entrepot.raw.log import INFO, log
 from entrepot.types import Metadata
@@ -70,8 +71,6 @@ _ONCE_IF_CONDITIONAL: Final = _ONCE | {Operation.COPIER_CLOSE, Operation.WRITER_
 _ONCE_IF_APPENDING: Final = _ONCE | {Operation.WRITER_WRITE, Operation.WRITER_CLOSE}
 
 _UNSURE: Final = "may_have_taken_effect"
-_UNAVAILABLE: Final = 503
-_CLIENT_GONE: Final = 499
 
 
 class RetryEvent(NamedTuple):
@@ -292,7 +291,7 @@ class _RepeatingAccessor(AroundAccessor):
         """
         is_transient, delay = _is_transient(error), None
         is_once = operation in self._once or (is_transient and error.context.pop(_UNSURE, False))
-        if is_transient and is_once and not _is_refusal(error):
+        if is_transient and is_once and not is_refusal(error):
             error.context[_UNSURE] = True
         elif is_transient:
             delay = self._policy.delay(error, attempt, self._now() - started)
@@ -390,21 +389,6 @@ def _requested_delay(error: Error) -> float:
     """The longest Retry-After, in seconds, of an error and its causes; 0 without one."""
     delays = (cause.context.get("retry_after") for cause in (error, *_causes(error)))
     return max((seconds for seconds in delays if isinstance(seconds, int | float) and seconds > 0), default=0.0)
-
-
-def _is_refusal(error: Error) -> bool:
-    """Whether the response says that the call had no effect. After no response, and most of 5xx, it may have had one.
-
-    The source is RFC 9110, 15.5 and 15.6.4; some proxies answer 499 when the client closed the connection. A proxy also
-    answers 503 when the storage closed the connection after it got the request, so a 503 counts only with a code of the
-    storage or a Retry-After.
-    """
-    if isinstance(error, RateLimited):
-        return True
-    status = error.context.get("status")
-    if status == _UNAVAILABLE:
-        return error.context.get("code") is not None or "retry_after" in error.context
-    return isinstance(status, int) and 400 <= status < 500 and status != _CLIENT_GONE
 
 
 def _log_info(event: RetryEvent, scheme: str) -> None:

@@ -3,8 +3,9 @@
 States: open, closing (`close` was called and has not succeeded), published, aborted (`abort` was called), discarded
 (its cleanup has succeeded). A writer is published or aborted, never both. Failed steps are repeated by the same verb.
 
-A `close` that was cancelled, or ended with a temporary error, may have published the object unseen (`_is_unsure`). A
-condition of the write may then not hold because of the object itself, so the error of a later `close` says so.
+A `close` that was cancelled, or ended with a temporary error that is no refusal, may have published the object unseen
+(`_is_unsure`). A condition of the write may then not hold because of the object itself, so the error of a later `close`
+says so.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from entrepot.errors import ConditionNotMatch, Error, InvalidInput
+from entrepot.raw.effects import is_refusal
 from entrepot.types import Metadata
 from entrepot.types.records import replace
 
@@ -54,7 +56,7 @@ class StagedWriter(Write, ABC):
         try:
             return await self._publish()
         except Error as error:
-            self._is_unsure = was_unsure or error.is_temporary
+            self._is_unsure = was_unsure or (error.is_temporary and not is_refusal(error))
             if was_unsure and isinstance(error, ConditionNotMatch):
                 error.add_context(may_have_taken_effect=True)
             raise
