@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import aiohttp
 import pytest
 
-from entrepot import BytesRange, Metadata, Operator, PermissionDenied, Timeout
+from entrepot import BytesRange, InvalidInput, Metadata, Operator, PermissionDenied, Timeout
 from entrepot.integrations import asgi
 from entrepot.integrations.web.answers import Presentation, answer_to
 from entrepot.integrations.web.requests import ObjectRequest, parse_range
@@ -352,6 +352,8 @@ async def test_time_that_the_storage_takes_is_not_that_of_the_client(monkeypatch
         await asyncio.sleep(wait)
         yield b"end"
 
+    with pytest.raises(InvalidInput, match="min_rate"):
+        await served.store_request(None, Operator(Memory()), "a", min_rate=0)
     monkeypatch.setattr(served, "_PATIENCE", 0.05)
     for wait in (0, 20):
         taken = []

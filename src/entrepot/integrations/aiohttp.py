@@ -13,7 +13,8 @@ from typing import Final, Literal
 
 from aiohttp import ClientPayloadError, web
 
-from entrepot import Metadata, Operator
+from entrepot import InvalidInput, Metadata, Operator
+from entrepot.types.shown import shown
 
 from .web.answers import Answer, Presentation
 from .web.requests import ObjectRequest
@@ -93,7 +94,10 @@ async def store_request(
 
     Raises:
         Timeout: the client sends more slowly than `min_rate`. Any other error is as with ASGI.
+        InvalidInput: as with ASGI, or `min_rate` is not positive.
     """
+    if min_rate is not None and min_rate <= 0:
+        raise InvalidInput(f"min_rate is a positive number of bytes per second, not {shown(min_rate)}")
     headers = dict(ObjectRequest.of(request.method, request.headers.items()).headers)
     async with aclosing(_content(request, min_rate)) as content:
         first = await anext(content, b"") if "content-encoding" in headers else b""

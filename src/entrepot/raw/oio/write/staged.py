@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from entrepot.errors import ConditionNotMatch, Error, InvalidInput
-from entrepot.raw.effects import is_refusal
+from entrepot.raw.effects import leaves_doubt
 from entrepot.types import Metadata
 from entrepot.types.records import replace
 
@@ -48,18 +48,15 @@ class StagedWriter(Write, ABC):
         self._check_not_aborted()
         self._is_closing = True
         if self._published is None:
-            self._published = await self._attempt()
+            was_unsure, self._is_unsure = self._is_unsure, True
+            try:
+                self._published = await self._publish()
+            except Error as error:
+                self._is_unsure = was_unsure or leaves_doubt(error)
+                if was_unsure and isinstance(error, ConditionNotMatch):
+                    error.add_context(may_have_taken_effect=True)
+                raise
         return self._published
-
-    async def _attempt(self) -> Metadata:
-        was_unsure, self._is_unsure = self._is_unsure, True
-        try:
-            return await self._publish()
-        except Error as error:
-            self._is_unsure = was_unsure or (error.is_temporary and not is_refusal(error))
-            if was_unsure and isinstance(error, ConditionNotMatch):
-                error.add_context(may_have_taken_effect=True)
-            raise
 
     async def abort(self) -> None:
         if self._published is not None or self._is_discarded:
