@@ -10,6 +10,11 @@ _UNAVAILABLE: Final = 503
 _CLIENT_GONE: Final = 499
 
 
+def leaves_doubt(error: Exception) -> bool:
+    """Whether a call with this error may have had an effect, so that the same call later may find it."""
+    return isinstance(error, Error) and error.is_temporary and not is_refusal(error)
+
+
 def is_refusal(error: Error) -> bool:
     """Whether the response says that the call had no effect. After no response, and most of 5xx, it may have had one.
 

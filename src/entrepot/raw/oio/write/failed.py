@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from entrepot.errors import ConditionNotMatch
+from entrepot.raw.effects import leaves_doubt
 from entrepot.types import Metadata
 
 from .api import Write
@@ -17,11 +19,12 @@ class FailedWriter(Write):
         error: the error of the first attempt.
     """
 
-    __slots__ = ("_error", "_inner", "abort", "write")
+    __slots__ = ("_error", "_inner", "_is_unsure", "abort", "write")
 
     def __init__(self, inner: Write, error: Exception) -> None:
         self._inner = inner
         self._error: Exception | None = error
+        self._is_unsure = leaves_doubt(error)
         self.write = inner.write  # type: ignore[method-assign]
         self.abort = inner.abort  # type: ignore[method-assign]
 
@@ -31,4 +34,9 @@ class FailedWriter(Write):
                 raise self._error
             finally:
                 self._error = None  # no local variable: the traceback of the error would refer to it, in a cycle
-        return await self._inner.close()
+        try:
+            return await self._inner.close()
+        except ConditionNotMatch as failure:  # perhaps because of the object that the first attempt has stored
+            if self._is_unsure:
+                failure.add_context(may_have_taken_effect=True)
+            raise
