@@ -32,7 +32,7 @@ PAGE = b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTr
 @pytest.fixture(autouse=True)
 def _no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chance says 0 seconds each time."""
-    monkeypatch.setattr("random.random", lambda: 0.0)
+    monkeypatch.setattr("entrepot.layers.retry._fraction", lambda: 0.0)
 
 
 class Failing:

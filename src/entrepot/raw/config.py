@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
-from types import UnionType
+from types import SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_args, get_origin, get_type_hints
 
 from entrepot.errors import ConfigInvalid, InvalidInput
@@ -234,8 +235,16 @@ def _split(uri: str) -> tuple[SplitResult, dict[str, str]] | None:
 @cache
 def _accepted_types(cls: type[ServiceConfig]) -> dict[str, tuple[type, ...]]:
     """The types of the value of each field, as `isinstance` takes them."""
-    hints = get_type_hints(cls)
-    return {name: _instance_types(hints[name]) for name in init_names(cls)}
+    from inspect import get_annotations  # `dataclasses` imported it
+
+    names, accepted = init_names(cls), dict[str, tuple[type, ...]]()
+    for base in reversed(cls.__mro__):
+        annotations = {name: hint for name, hint in get_annotations(base).items() if name in names}
+        # A configuration has five times as many fields as different types, and evaluating a text takes 20 us.
+        distinct = SimpleNamespace(__annotations__={str(hint): hint for hint in annotations.values()})
+        hints = get_type_hints(distinct, vars(sys.modules[base.__module__]))
+        accepted |= {name: _instance_types(hints[str(hint)]) for name, hint in annotations.items()}
+    return accepted
 
 
 def _instance_types(hint: Any) -> tuple[type, ...]:

@@ -19,7 +19,6 @@ from entrepot.raw.telemetry import Telemetry
 from entrepot.types.records import replace
 
 from .authentication.options import CredentialOptions
-from .foreign_keys import understood
 from .headers.checksum_options import ChecksumOptions
 from .headers.header_options import HeaderOptions
 
@@ -162,5 +161,7 @@ class S3(HeaderOptions, ChecksumOptions, CredentialOptions):
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
+        from .foreign_keys import understood
+
         known = fields_by_key(cls)
         return super().from_mapping(understood(mapping, known) if isinstance(mapping, Mapping) else mapping)

@@ -249,7 +249,7 @@ def test_unknown_values_are_refused(values: dict[str, str]) -> None:
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("entrepot.services.s3.headers.checksum_options.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setitem(__import__("sys").modules, "awscrt", None)
     with pytest.raises(ConfigInvalid, match=r"entrepot\[checksums\]"):
         S3(**GIVEN, checksum_algorithm="crc32c")  # type: ignore[arg-type]

@@ -23,9 +23,6 @@ from entrepot.services.s3.core import S3Core
 from entrepot.signing.aws import Credentials
 from entrepot.types import PresignedRequest
 
-SERVICE: Final = "s3express"
-"""The name of the service in signatures."""
-
 SESSION_TOKEN_HEADER: Final = "x-amz-s3session-token"  # noqa: S105 - the name of a header
 """The header of the token of a session."""
 

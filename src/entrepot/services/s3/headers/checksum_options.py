@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from entrepot.raw import ServiceConfig
@@ -42,13 +41,19 @@ class ChecksumOptions(ServiceConfig):
         object.__setattr__(self, "checksum_algorithm", name)
         if name is not None and name not in ALGORITHMS and name != NONE:
             raise self.invalid(f"checksum_algorithm must be one of {', '.join(map(repr, (*ALGORITHMS, NONE)))}")
-        if name in {"crc32c", "crc64nvme"} and find_spec("awscrt") is None:
+        if name in {"crc32c", "crc64nvme"} and not _is_installed("awscrt"):
             raise self.invalid(
                 f"checksum_algorithm {name!r} needs awscrt: install entrepot[checksums], or choose 'crc32'"
             )
         for setting in ("request_checksum_calculation", "response_checksum_validation"):
             if (getattr(self, setting) or WHEN_SUPPORTED).lower() not in _WHEN:
                 raise self.invalid(f"{setting} must be one of {', '.join(map(repr, _WHEN))}")
+
+
+def _is_installed(package: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(package) is not None
 
 
 def checksum_to_send(options: ChecksumOptions, environ: Mapping[str, str], *, is_amazon: bool) -> Algorithm | None:

@@ -11,7 +11,6 @@ from entrepot.services.s3.location.options import LocationOptions
 
 from .encryption import Encryption, customer_encryption, is_customer_mode, managed_encryption
 from .fixed_headers import GOVERNANCE, LOCK_MODES, FixedHeaders
-from .private_keys import check_is_private
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -113,6 +112,8 @@ def _encryption(options: HeaderOptions) -> Encryption:
         return managed_encryption(mode, *kms)
     if (mode and not is_customer_mode(mode)) or any(value is not None for value in kms):
         raise ConfigInvalid("server_side_encryption_customer_key excludes the other encryptions: leave out one")
+    from .private_keys import check_is_private
+
     check_is_private(options.endpoint or "")
     return customer_encryption(
         options.server_side_encryption_customer_algorithm, key, options.server_side_encryption_customer_key_md5

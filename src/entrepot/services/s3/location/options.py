@@ -16,7 +16,6 @@ from entrepot.types.records import replace
 from .address import Settings, address_of, endpoint_of, region_of_host
 from .buckets import check_bucket
 from .hosts import amazon_host
-from .uris import options_of
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -91,6 +90,8 @@ class LocationOptions(HttpServiceConfig):
 
     @classmethod
     def uri_options(cls, uri: ServiceUri) -> dict[str, Any]:
+        from .uris import options_of
+
         return options_of(uri)
 
     def _parsed_endpoint(self) -> Endpoint | None:
