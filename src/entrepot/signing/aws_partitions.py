@@ -4,10 +4,16 @@ The sources are "Amazon Simple Storage Service endpoints and quotas" and "AWS IA
 in the AWS General Reference. Tests compare the table with the endpoint data of botocore.
 """
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 
-class Partition(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Partition:
     """One partition.
 
     Arguments:

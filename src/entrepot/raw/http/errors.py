@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from entrepot.errors import (
     ConditionNotMatch,
@@ -19,6 +19,11 @@ from entrepot.errors import (
 from .headers import parse_retry_after
 from .transport import HttpHeaders, HttpResponse
 
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
+
 ERROR_BODY_LIMIT: Final = 64 * 1024
 """The most bytes that are read of the content of an error response."""
 
@@ -26,7 +31,8 @@ ERROR_BODY_SECONDS: Final = 5.0
 """For how many seconds the content of an error response is read."""
 
 
-class Meaning(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Meaning:
     """The error that a status or a code of a response means.
 
     Attributes:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import ssl
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ContentIncomplete, Error, InvalidInput, PermissionDenied, Timeout, Unexpected
 
 from .errors import status_error
 from .transport import HttpHeaders
 
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
-class Failure(NamedTuple):
+
+@dataclass(frozen=True, slots=True)
+class Failure:
     """A way in which a connection can fail.
 
     Arguments:

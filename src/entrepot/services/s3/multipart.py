@@ -5,7 +5,6 @@ CompleteMultipartUpload and AbortMultipartUpload.
 """
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -18,6 +17,7 @@ from entrepot.raw.http.url import Query
 from entrepot.raw.http.xml import escaped
 from entrepot.raw.oio.write.multipart import MAX_PARTS
 from entrepot.types import Metadata, Part
+from entrepot.types.patterns import pattern
 
 from .core import NAMESPACE, S3Core, stated_version
 from .headers.checksums import MD5, Algorithm, completing, declared, whole_checksum
@@ -37,7 +37,7 @@ COPY_RANGE: Final = 128 * 1024**2
 DEFAULT_CONCURRENT: Final = 4
 """How many parts of an object, or ranges of a copy, are in flight, unless `concurrent` says otherwise."""
 
-_MD5: Final = re.compile('"?([0-9a-fA-F]{32})"?')
+_MD5: Final = pattern('"?([0-9a-fA-F]{32})"?')
 
 
 def initiate(core: S3Core, key: str, args: OpWrite) -> HttpRequest:

@@ -8,7 +8,12 @@ starts with the next address of the result, so that they are spread over the add
 import asyncio
 import socket
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 KEPT: Final = 10.0
 """Seconds for which the addresses of a name are remembered."""
@@ -17,7 +22,8 @@ MOST: Final = 1024
 """The most names that are remembered."""
 
 
-class SocketAddress(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SocketAddress:
     """An address to connect to.
 
     Arguments:

@@ -6,10 +6,11 @@ a known length, with the last chunk of the chunked coding, or with the connectio
 response.
 """
 
-import re
 import sys
 from enum import Enum, auto
 from typing import Final
+
+from entrepot.types.patterns import pattern
 
 from .text_cache import MAX_TEXT, TextCache
 
@@ -26,8 +27,8 @@ _MAX_TRAILERS: Final = 64 * 1024
 """The most bytes of trailers after the last chunk."""
 
 _CRLF: Final = b"\r\n"
-_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n\0]*)?")
-_TRAILER: Final = re.compile(FIELD_NAME.encode() + rb":[^\r\n\0]*")
+_SIZE: Final = pattern(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n\0]*)?")
+_TRAILER: Final = pattern(FIELD_NAME.encode() + rb":[^\r\n\0]*")
 
 
 class MalformedResponse(Exception):

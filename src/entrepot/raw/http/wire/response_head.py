@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.transport import HttpHeaders
+from entrepot.types.patterns import pattern
 
 from .framing import FIELD_NAME, ByLength, Chunked, Framing, MalformedResponse
 from .text_cache import TextCache
@@ -34,9 +35,9 @@ MAX_INFORMATIONAL: Final = 16
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _TIDY_END: Final = b"\r\n\r\n"
 _MAX_TIDY: Final = MAX_HEAD - len(_TIDY_END)
-_NAME: Final = re.compile(FIELD_NAME)
+_NAME: Final = pattern(FIELD_NAME)
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) +([0-9]{3})(?:[ \t][^\r\n\0]*+)?")
-_FOLD: Final = re.compile(r"[ \t]*\r\n[ \t]+")
+_FOLD: Final = pattern(r"[ \t]*\r\n[ \t]+")
 _BLANKS: Final = " \t"
 _START: Final = b"HTTP/1."
 _PERSISTENT: Final = frozenset({"", "keep-alive", "Keep-Alive"})

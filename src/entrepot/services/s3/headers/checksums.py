@@ -21,7 +21,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from zlib import crc32
 
 from entrepot.errors import ChecksumMismatch, ConfigInvalid
@@ -56,7 +56,8 @@ class Digest(Protocol):
         ...
 
 
-class Crc(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Crc:
     """A cyclic redundancy check whose register starts and ends inverted.
 
     Attributes:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import KW_ONLY, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.config import ServiceUri
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
     from entrepot.types.records import dataclass
-
-_CONTROL: Final = re.compile("[\0-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
@@ -111,8 +108,13 @@ class LocationOptions(HttpServiceConfig):
 
     def _check_text(self, *names: str) -> None:
         for name in names:
-            if _CONTROL.search(getattr(self, name) or ""):
+            if any(map(_is_control, getattr(self, name) or "")):
                 raise self.invalid(f"{name} holds a control character, such as a line feed, or is not valid Unicode")
 
     def _set(self, name: str, value: str) -> None:
         object.__setattr__(self, name, value)
+
+
+def _is_control(character: str) -> bool:
+    """Whether a character is a control character of ASCII, or one half of a surrogate pair."""
+    return character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff"
