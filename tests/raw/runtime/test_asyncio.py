@@ -259,7 +259,7 @@ async def test_a_call_that_does_not_wait_takes_no_timer(monkeypatch):
     async def give():
         return 7
 
-    monkeypatch.setattr(asyncio, "timeout", None)
+    monkeypatch.setattr(asyncio, "timeout_at", None)
     assert await runtime.with_timeout(10, give) == 7
     with pytest.raises(TypeError):
         await runtime.with_timeout(10, asyncio.sleep, 0)

@@ -52,6 +52,7 @@ _TEXTS: Final = (
 )
 """The fields of the metadata of an object that are the text of a header."""
 
+_new_metadata: Final = Metadata.__new__  # takes two thirds of the time of a call of the class
 _EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -257,7 +258,8 @@ def parse_metadata(headers: HttpHeaders, **overrides: Any) -> Metadata:
     for field, name in _TEXTS:
         if name in headers:
             overrides[field] = header_text(headers, name)
-    return Metadata(
+    return _new_metadata(
+        Metadata,
         etag=header_etag(headers),
         last_modified=None if modified is None else parse_http_date(modified),
         **overrides,

@@ -66,7 +66,7 @@ class AsyncioRuntime(base.Runtime):
             return answer
         loop = require_task()
         deadlines = _deadlines.find(loop) or await _deadlines.get()
-        async with asyncio.timeout(None) as scope:  # not before: a call that never waits needs none
+        async with asyncio.timeout_at(None) as scope:  # not before: a call that never waits needs none
             deadlines.add(scope, started + seconds)
             try:
                 return await _going_on(made, awaited)
