@@ -7,19 +7,25 @@ turn, the child of a fork.
 
 A forked child has copies of all descriptors. It closes them without a word to the peer (TLS would send an alert), so
 that the parent's connections go on, and marks the objects: a body that the child inherited must not read.
+
+Where there are several connections, there are probably several threads. Sending, and the look at an idle connection,
+are then made by `short_calls`, from the second request of a connection on. With TLS that gains nothing: OpenSSL sends.
 """
 
 import os
 import socket
 import ssl
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import InvalidInput
 from entrepot.raw.http.tls import check_protocol
 from entrepot.raw.http.wire.sockets import acknowledge, is_tls_reset, reset_at_close, reset_error, unacknowledged
 
 from .waiting import READ, WRITE, Waiter
+
+if TYPE_CHECKING:
+    from .short_calls import ShortCalls
 
 MUCH: Final = 120 * 1024
 """The most bytes of one receive. The usual allocator takes blocks above 128 KiB from the system and frees them each
@@ -55,13 +61,14 @@ class Connection:
         is_inherited: whether this is a copy in a forked child.
     """
 
-    __slots__ = ("_any", "_readable", "_socket", "generation", "has_responded", "idle_since", "is_inherited")
+    __slots__ = ("_any", "_readable", "_short", "_socket", "generation", "has_responded", "idle_since", "is_inherited")
 
     def __init__(self, connected: socket.socket, holder: Holder) -> None:
         self._socket = connected
         holder.connection = self
         self._readable = Waiter(connected, READ)
         self._any: Waiter | None = None
+        self._short: ShortCalls | None = None
         self.generation = 0
         self.idle_since = 0.0
         self.has_responded = False
@@ -108,7 +115,9 @@ class Connection:
             OSError: the connection broke.
         """
         try:
-            return self._socket.send(data)
+            if self._short is None or len(data) > LITTLE or not isinstance(data, bytes):
+                return self._socket.send(data)
+            return self._short.send(data)
         except BlockingIOError:
             return 0
 
@@ -129,7 +138,9 @@ class Connection:
 
     def has_news(self) -> bool:
         """Whether bytes or the end have arrived, which nobody waits for on an idle connection."""
-        return bool(self._readable.poll(0))
+        if self._short is None and len(_open) > 1:
+            self._short = _short_calls(self._socket)
+        return bool(self._readable.poll(0)) if self._short is None else self._short.is_readable()
 
     def has_more(self) -> bool:
         """Whether bytes were received that no call has returned yet."""
@@ -258,6 +269,15 @@ class TlsConnection(Connection):
 
     def has_more(self) -> bool:
         return self._tls.pending() > 0
+
+
+def _short_calls(connected: socket.socket) -> "ShortCalls | None":
+    """The calls that keep the interpreter, where the system has them. Their module loads ctypes."""
+    if os.name != "posix":
+        return None
+    from .short_calls import ShortCalls
+
+    return ShortCalls(connected)
 
 
 _open: set[Connection] = set()
