@@ -170,8 +170,9 @@ class Reader(Opened, ByAsyncFor):
         """Reads many ranges as `fetch` does, and returns read-only views of what was received.
 
         Ranges that share a request are views of one block of memory and are not copied out of it, which is most of the
-        cost of a large `fetch`. The block is freed with the last of its views. Ranges that are less than half of their
-        request are copied, so the views keep little that was not asked for.
+        cost of a large `fetch`. A block is let go of with the last of its views; the process keeps up to 128 MiB of
+        such memory for later blocks, which the system may take back. Ranges that are less than half of their request
+        are copied, so the views keep little that was not asked for.
 
         Arguments:
             ranges: `(start, end)` pairs or `BytesRange`s, relative to the start of the reader's range.

@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import mmap
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -85,12 +87,40 @@ async def test_a_block_that_failed_gives_its_memory_back() -> None:
     assert len(block._kept) == 1
 
 
-def test_no_more_than_the_limit_is_kept() -> None:
-    buffers = [RecycledBuffer(block.KEPT // 4) for _ in range(6)]
+@pytest.mark.parametrize("may_be_taken_back", [True, False])
+def test_no_more_than_the_limit_is_kept(may_be_taken_back: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not may_be_taken_back:
+        monkeypatch.setattr(mmap, "MADV_FREE", 9999)  # which no system knows
+    limit = block.KEPT if may_be_taken_back else block.KEPT_FOR_GOOD
+    buffers = [RecycledBuffer(limit // 4) for _ in range(6)]
     buffers.clear()
-    assert sum(map(len, block._kept.values())) == block.KEPT
-    RecycledBuffer(LARGE)  # for which each of them would be too large
+    assert sum(map(len, block._kept.values())) == limit
+    small = RecycledBuffer(1024 * 1024)  # for which each of them would be too large
     assert len(block._kept) == 4
+    del small
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="the system does not show it")
+def test_memory_that_is_kept_counts_as_free_for_the_system() -> None:
+    def used() -> RecycledBuffer:
+        buffer = RecycledBuffer(2 * LARGE)
+        with buffer.view() as view:
+            view[:] = bytes(len(view))
+        return buffer
+
+    enough = _lazily_free() + LARGE
+    first = used()
+    assert _lazily_free() < enough
+    del first
+    assert _lazily_free() > enough
+    again = used()
+    assert _lazily_free() < enough
+    del again
+
+
+def _lazily_free() -> int:
+    rollup = Path("/proc/self/smaps_rollup").read_text()
+    return 1024 * int(rollup.partition("LazyFree:")[2].split()[0])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -7,7 +7,8 @@ numpy, refers to an array of ctypes that lies over the memory, and only the end 
 Views show received bytes only, never those that the memory had before.
 
 The memory is mapped, so that what is not kept goes back to the system at once. In the heap, kept memory would hold on
-to what was freed below it.
+to what was freed below it. What is kept may be taken back by the system when memory is short (MADV_FREE): until then it
+needs not to be cleared, and afterwards it is new memory again.
 """
 
 from __future__ import annotations
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
 LARGE: Final = 4 * 1024 * 1024
 """From this many bytes on, a block has such memory. The allocator reuses smaller memory, which has its pages."""
 
-KEPT: Final = 32 * 1024 * 1024
-"""The most bytes that are kept for later blocks."""
+KEPT: Final = 128 * 1024 * 1024
+"""The most bytes that are kept for later blocks, as long as the system does not need them: eight files of a usual size,
+as many as a program reads at a time. With a quarter of that most blocks are new memory."""
+
+KEPT_FOR_GOOD: Final = 32 * 1024 * 1024
+"""The same where the system cannot take them back."""
 
 _STEP: Final = 2 * 1024 * 1024
 """Sizes of memory are multiples of this, so that blocks of similar sizes share it, and it can have large pages."""
@@ -117,5 +122,17 @@ def _new_memory(size: int) -> mmap.mmap:
 
 
 def _keep(memory: mmap.mmap) -> None:
-    if sum(map(len, list(_kept.values()))) + len(memory) <= KEPT:
+    limit = KEPT if _may_be_taken_back(memory) else KEPT_FOR_GOOD
+    if sum(map(len, list(_kept.values()))) + len(memory) <= limit:
         _kept[id(memory)] = memory
+
+
+def _may_be_taken_back(memory: mmap.mmap) -> bool:
+    """Lets the system take the pages back, from now until they are written to. False where it has no such call."""
+    if not hasattr(mmap, "MADV_FREE"):
+        return False
+    try:
+        memory.madvise(mmap.MADV_FREE)
+    except OSError:  # Linux before 4.5, and sandboxes
+        return False
+    return True
