@@ -252,8 +252,6 @@ class _RepeatingAccessor(AroundAccessor):
     def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> Coro[T]:
         return self._attempts(0, self._now(), operation, path, call, *args)
 
-    around_named = around  # it names every call
-
     async def _attempts(
         self,
         made: int,

@@ -29,8 +29,6 @@ class _ErrorContextAccessor(AroundAccessor):
             self._name(error, operation, path)
             raise
 
-    around_named = around  # it names every call
-
     async def read_whole(self, path: str, args: OpRead) -> WholeRead:
         try:
             content = await self.inner.read_whole(path, args)
