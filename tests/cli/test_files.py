@@ -480,6 +480,23 @@ def test_one_file_by_two_names_is_neither_copied_nor_moved_onto_itself(here: Pat
 
 
 @pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (("cp", "big", "x"), "x"),
+        (("cp", "-r", "d", "y"), "y/"),
+        (("sync", "d", "z"), "z/"),
+    ],
+)
+def test_a_full_target_is_named_and_not_the_source(here: Path, words: tuple[str, ...], place: str) -> None:
+    for name in ("big", "d/large"):
+        (here / name).write_bytes(bytes(100_000))
+    command = ["sh", "-c", 'ulimit -f 64; exec "$@"', "sh", *COMMAND, *words]
+    done = subprocess.run(command, cwd=here, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"entrepot: {words[0]}: {place}: the file is larger than"), done.stderr
+
+
+@pytest.mark.parametrize(
     ("words", "redirect", "code", "message"),
     [
         (("ls", "d"), ">&-", 1, "entrepot: ls: the standard output is closed\n"),

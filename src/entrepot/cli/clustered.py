@@ -51,7 +51,7 @@ async def copy_clustered(
         _summarize(session, report)
         report.check()
     except Error as error:
-        session.fail(source.name, error, source.name_of)
+        session.fail(source.name, error, source.name_of, target=target.name)
 
 
 def _call(options: dict[str, Any], copy_options: dict[str, Any]) -> Callable[..., ClusterReport]:

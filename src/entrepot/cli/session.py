@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from entrepot import ConfigInvalid, DeletionsFailed, Error, Operator, TransfersFailed
+from entrepot import ConfigInvalid, DeletionsFailed, Error, Operator, StorageFull, TransfersFailed
 from entrepot.services.registry import service_class
 
 from .configuration import Remotes, default_path
@@ -119,21 +119,29 @@ class Session:
         if self._unused and self._operators:
             raise click.UsageError(f"no storage of this command has the option {min(self._unused)!r} (see -o)")
 
-    def fail(self, place: str, error: BaseException, name_of: Callable[[str], str] = str) -> None:
+    def fail(
+        self, place: str, error: BaseException, name_of: Callable[[str], str] = str, *, target: str | None = None
+    ) -> None:
         """Reports an error. The command goes on, and ends with the code of the error.
 
         Arguments:
             place: the place, as the user wrote it.
             error: the error. One that stands for several is reported as these.
             name_of: returns how the user writes the path of one of several.
+            target: the place of the copies, which is named where only that can have failed.
         """
         self.exit_code = worst(self.exit_code, code_of(error))
         if isinstance(error, TransfersFailed | DeletionsFailed):
             for failure in error.failures:
-                warn(line_of(self.verb, name_of(failure.path) if failure.path else place, failure))
+                self._warn(name_of(failure.path) if failure.path else place, failure, target)
         else:
-            warn(line_of(self.verb, place, error, joined=place in self._joined))
+            self._warn(place, error, target)
         self.explain(error)
+
+    def _warn(self, place: str, error: BaseException, target: str | None) -> None:
+        if target is not None and isinstance(error, StorageFull):
+            place = target
+        warn(line_of(self.verb, place, error, joined=place in self._joined))
 
     def note(self, text: str) -> None:
         """Says something beside the results, to a person."""

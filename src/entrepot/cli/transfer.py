@@ -295,7 +295,7 @@ class Transfer:
                     keywords |= {"source_content_length_hint": metadata.content_length, "progress": progress}
                     await self._copy(source, target, keywords, resume=resume)
         except Error as error:
-            self._session.fail(source.name, error)
+            self._session.fail(source.name, error, target=target.name)
             return False
         self.show(self._word, source.name, target.name, is_dry=is_dry, **record_of_metadata(metadata))
         return True
@@ -345,7 +345,7 @@ class Transfer:
                     target.operator, source.path, target.path, progress=progress, on_file=note, **options
                 )
         except TransfersFailed as error:
-            self._session.fail(source.name, error, source.name_of)
+            self._session.fail(source.name, error, source.name_of, target=target.name)
             self._summarize(error.report, is_dry=rules.is_dry, failed=len(error.failures))
         except Error as error:
             self._session.fail(source.name, error)
