@@ -130,6 +130,26 @@ def test_every_verb_of_a_reader(run: Run, op: Operator) -> None:
     run(scenario())
 
 
+def test_a_large_file_comes_in_order_however_the_reader_changes_between_its_verbs(
+    run: Run, op: Operator, root: Path
+) -> None:
+    """The loop reads ahead; a seek and a smaller read drop what was read, and the loop goes on from there."""
+    content = os.urandom(1 << 20) * 14 + b"end"
+    (root / "large").write_bytes(content)
+
+    async def scenario() -> None:
+        async with op.reader("large") as reader:
+            first = [await reader.next() for _ in range(3)]
+            assert b"".join(chunk or b"" for chunk in first) == content[: reader.tell()]
+            assert await reader.seek(5) == 5
+            assert await reader.read(10) == content[5:15]
+            assert b"".join([chunk async for chunk in reader]) == content[15:]
+        async with op.reader("large", range=(7, 9 << 20), chunk=1 << 20) as reader:
+            assert b"".join([chunk async for chunk in reader]) == content[7 : 9 << 20]
+
+    run(scenario())
+
+
 @pytest.mark.usefixtures("file")
 def test_reader_tells_what_it_found_when_it_opened(run: Run, op: Operator) -> None:
     async def scenario() -> None:
