@@ -121,3 +121,19 @@ def test_a_wrapper_has_all_of_its_interface(wrapper: type, interface: type) -> N
 def test_a_layered_accessor_has_all_of_an_accessor() -> None:
     forgotten = _public(Accessor) - set(vars(LayeredAccessor))
     assert not forgotten
+
+
+def test_no_class_takes_a_slot_of_its_base_for_itself() -> None:
+    """One attribute of two meanings: gcs had a slot of that kind, and lost uploads."""
+    taken = {
+        f"{cls.__module__}.{cls.__qualname__}.{slot}"
+        for cls in CLASSES
+        for base in cls.__mro__[1:]
+        for slot in _slots(cls) & _slots(base)
+    }
+    assert taken == set()
+
+
+def _slots(cls: type) -> set[str]:
+    slots = vars(cls).get("__slots__", ())
+    return {slots} if isinstance(slots, str) else set(slots)

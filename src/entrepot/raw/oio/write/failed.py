@@ -19,12 +19,12 @@ class FailedWriter(Write):
         error: the error of the first attempt.
     """
 
-    __slots__ = ("_error", "_inner", "_is_unsure", "abort", "write")
+    __slots__ = ("_error", "_inner", "_may_be_stored", "abort", "write")
 
     def __init__(self, inner: Write, error: Exception) -> None:
         self._inner = inner
         self._error: Exception | None = error
-        self._is_unsure = leaves_doubt(error)
+        self._may_be_stored = leaves_doubt(error)
         self.write = inner.write  # type: ignore[method-assign]
         self.abort = inner.abort  # type: ignore[method-assign]
 
@@ -37,6 +37,6 @@ class FailedWriter(Write):
         try:
             return await self._inner.close()
         except ConditionNotMatch as failure:  # perhaps because of the object that the first attempt has stored
-            if self._is_unsure:
+            if self._may_be_stored:
                 failure.add_context(may_have_taken_effect=True)
             raise

@@ -4,7 +4,7 @@ States: open, closing (`close` was called and has not succeeded), published, abo
 (its cleanup has succeeded). A writer is published or aborted, never both. Failed steps are repeated by the same verb.
 
 A `close` that was cancelled, or ended with a temporary error that is no refusal, may have published the object unseen
-(`_is_unsure`). A condition of the write may then not hold because of the object itself, so the error of a later `close`
+(`_may_be_stored`). A condition of the write may then not hold because of the object itself, so the error of a later `close`
 says so.
 """
 
@@ -27,13 +27,13 @@ class StagedWriter(Write, ABC):
     end of the object. The caller can only call `close` again, or `abort`.
     """
 
-    __slots__ = ("_is_aborted", "_is_closing", "_is_discarded", "_is_unsure", "_published")
+    __slots__ = ("_is_aborted", "_is_closing", "_is_discarded", "_may_be_stored", "_published")
 
     def __init__(self) -> None:
         self._is_closing = False
         self._is_aborted = False
         self._is_discarded = False
-        self._is_unsure = False
+        self._may_be_stored = False
         self._published: Metadata | None = None
 
     async def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -48,11 +48,11 @@ class StagedWriter(Write, ABC):
         self._check_not_aborted()
         self._is_closing = True
         if self._published is None:
-            was_unsure, self._is_unsure = self._is_unsure, True
+            was_unsure, self._may_be_stored = self._may_be_stored, True
             try:
                 self._published = await self._publish()
             except Error as error:
-                self._is_unsure = was_unsure or leaves_doubt(error)
+                self._may_be_stored = was_unsure or leaves_doubt(error)
                 if was_unsure and isinstance(error, ConditionNotMatch):
                     error.add_context(may_have_taken_effect=True)
                 raise
