@@ -9,10 +9,9 @@
 Services are in `entrepot.services`, layers in `entrepot.layers`, what authors of either need in `entrepot.raw`.
 """
 
-from typing import TYPE_CHECKING
-
 from ._lazy import lazy_names
 
+TYPE_CHECKING = False  # type checkers know the name; `typing` has it too, and takes 10 ms to import
 if TYPE_CHECKING:
     from .blocking import BlockingOperator
     from .errors import (
