@@ -4,8 +4,8 @@ States: open, closing (`close` was called and has not succeeded), published, abo
 (its cleanup has succeeded). A writer is published or aborted, never both. Failed steps are repeated by the same verb.
 
 A `close` that was cancelled, or ended with a temporary error that is no refusal, may have published the object unseen
-(`_may_be_stored`). A condition of the write may then not hold because of the object itself, so the error of a later `close`
-says so.
+(`_may_be_stored`). A condition of the write may then not hold because of the object itself, so the error of a later
+`close` says so.
 """
 
 from __future__ import annotations
