@@ -310,6 +310,23 @@ def test_the_standard_decorator_extends_a_class_that_inherits():
     assert records.replace(More("e", more=3), limit=9) == More("e", more=3, limit=9)
 
 
+def test_an_init_of_its_own_may_call_that_of_the_base():
+    @records.dataclass()
+    class Base:
+        a: int = 1
+
+    @records.dataclass(init=False)
+    class Derived(Base):
+        b: int = 2
+
+        def __init__(self, b):
+            super().__init__(5)
+            self.b = b
+
+    made = [Derived(7), Derived(8), Base(9)]
+    assert [vars(one) for one in made] == [{"a": 5, "b": 7}, {"a": 5, "b": 8}, {"a": 9}]
+
+
 def test_a_base_of_the_standard_decorator_is_refused():
     base, _ = family(dataclasses.dataclass)
     with pytest.raises(TypeError, match="needs the standard decorator"):

@@ -58,8 +58,8 @@ def dataclass(
         record.frozen = frozen
         attributes: dict[str, Any] = {
             "__record__": record,
-            "__dataclass_fields__": _Described("__dataclass_fields__"),
-            "__dataclass_params__": _Described("__dataclass_params__"),
+            "__dataclass_fields__": _Described("__dataclass_fields__", record),
+            "__dataclass_params__": _Described("__dataclass_params__", record),
             "__replace__": replace,
         }
         if frozen:
@@ -67,7 +67,7 @@ def dataclass(
         if eq:
             attributes |= {"__eq__": _eq, "__hash__": _hash if frozen else None}
         if init:
-            attributes["__init__"] = _Init()
+            attributes["__init__"] = _Init(record)
         if match_args:
             attributes["__match_args__"] = record.by_position
         if repr:
@@ -233,15 +233,16 @@ def _described_fields(stated: dict[str, Any]) -> dict[str, Field[Any]]:
 class _Described:
     """`__dataclass_fields__` or `__dataclass_params__` of a class, made by the standard decorator on first use."""
 
-    __slots__ = ("_name",)
+    __slots__ = ("_name", "_record")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, record: _Record) -> None:
         self._name = name
+        self._record = record
 
     def __get__(self, instance: object, owner: type) -> Any:
         import dataclasses
 
-        record: _Record = owner.__record__  # type: ignore[attr-defined]  # of the class, or of its base
+        record = self._record
         attributes = {
             **record.stated,
             "__annotations__": record.annotations,
@@ -262,12 +263,15 @@ class _Described:
 class _Init:
     """`__init__` of a class, compiled when its first instance is made. Most programs use few of the classes."""
 
-    __slots__ = ()
+    __slots__ = ("_record",)
+
+    def __init__(self, record: _Record) -> None:
+        self._record = record
 
     def __get__(self, instance: object, owner: type) -> Callable[..., None]:
-        record: _Record = owner.__record__  # type: ignore[attr-defined]  # of the class, or of its base
-        init = _init(record)
-        record.cls.__init__ = init  # type: ignore[misc]
+        # `owner` may be a subclass, with an `__init__` of its own that calls this one.
+        init = _init(self._record)
+        self._record.cls.__init__ = init  # type: ignore[misc]
         return init if instance is None else init.__get__(instance)  # type: ignore[no-any-return]
 
 
