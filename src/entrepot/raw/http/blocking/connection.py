@@ -16,16 +16,14 @@ import os
 import socket
 import ssl
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from entrepot.errors import InvalidInput
 from entrepot.raw.http.tls import check_protocol
 from entrepot.raw.http.wire.sockets import acknowledge, is_tls_reset, reset_at_close, reset_error, unacknowledged
 
+from .short_calls import ShortCalls
 from .waiting import READ, WRITE, Waiter
-
-if TYPE_CHECKING:
-    from .short_calls import ShortCalls
 
 MUCH: Final = 120 * 1024
 """The most bytes of one receive. The usual allocator takes blocks above 128 KiB from the system and frees them each
@@ -138,8 +136,8 @@ class Connection:
 
     def has_news(self) -> bool:
         """Whether bytes or the end have arrived, which nobody waits for on an idle connection."""
-        if self._short is None and len(_open) > 1:
-            self._short = _short_calls(self._socket)
+        if self._short is None and len(_open) > 1 and os.name == "posix":
+            self._short = ShortCalls(self._socket)
         return bool(self._readable.poll(0)) if self._short is None else self._short.is_readable()
 
     def has_more(self) -> bool:
@@ -269,15 +267,6 @@ class TlsConnection(Connection):
 
     def has_more(self) -> bool:
         return self._tls.pending() > 0
-
-
-def _short_calls(connected: socket.socket) -> "ShortCalls | None":
-    """The calls that keep the interpreter, where the system has them. Their module loads ctypes."""
-    if os.name != "posix":
-        return None
-    from .short_calls import ShortCalls
-
-    return ShortCalls(connected)
 
 
 _open: set[Connection] = set()
