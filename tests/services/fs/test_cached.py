@@ -216,7 +216,8 @@ async def test_what_is_not_in_memory_takes_a_hop(
     monkeypatch.setattr(os, "preadv", refuse)
     assert await read(warm, "file") == CONTENT
     assert runtime.hops == 1
-    monkeypatch.setattr(openat2, "open_cached_without_links", refuse)
+    for way in ("open_cached_without_links", "open_cached_beneath"):
+        monkeypatch.setattr(openat2, way, refuse)
     assert (await warm.stat("file", OpStat())).metadata.is_file
     assert runtime.hops == 2
 
@@ -303,12 +304,31 @@ async def test_a_stat_on_another_device_than_the_root_is_made_by_the_root(
     warm: accessor.FsAccessor, runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of a subvolume: no mount, but a device number of its own."""
+    if warm._cached_files._root_is_apart:
+        pytest.skip("the root lies on a mount, so it is opened by itself at any rate")
     elsewhere, before = os.stat_result([0] * 10), descriptors()
     looks = [elsewhere]
     fstat = os.fstat
     monkeypatch.setattr(os, "fstat", lambda file: looks.pop() if looks else fstat(file))
     assert (await warm.stat("file", OpStat())).metadata.content_length == len(CONTENT)
     assert (runtime.hops, looks, descriptors()) == (0, [], before)
+
+
+def test_a_file_system_that_is_mounted_below_the_root_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be one of FUSE or of a network, where already `fstat` waits for a response."""
+    if not os.path.ismount("/proc"):
+        pytest.skip("there is no mount at /proc")
+    files, devices, fstat = cached.CachedFiles("/"), list[int](), os.fstat
+    files.stat("proc/version")
+    files.learn("proc/version")
+
+    def noted(file: int) -> os.stat_result:
+        devices.append(fstat(file).st_dev)
+        return fstat(file)
+
+    monkeypatch.setattr(os, "fstat", noted)
+    assert (files.stat("proc/version"), files.stat("proc/")) == (None, None)
+    assert set(devices) <= {Path("/").stat().st_dev}
 
 
 async def test_a_root_that_lies_on_something_else_now_is_looked_at_again(

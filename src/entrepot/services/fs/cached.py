@@ -84,7 +84,7 @@ class CachedFiles:
     """
 
     __slots__ = ("_device", "_is_attempted", "_keeps_access_time", "_may_read", "_plain", "_read_ahead", "_read_flags",
-                 "_root", "_root_has_links")  # fmt: skip
+                 "_root", "_root_is_apart")  # fmt: skip
 
     def __init__(self, root: str) -> None:
         self._root = root
@@ -95,7 +95,7 @@ class CachedFiles:
         self._keeps_access_time = False
         self._plain = PlainFiles()
         self._is_attempted = False
-        self._root_has_links = True
+        self._root_is_apart = True
 
     def learn(self, file: int | str) -> None:
         """Learns what the next attempt needs, if an attempt was made. Blocks. Before that, each attempt returns None.
@@ -132,7 +132,7 @@ class CachedFiles:
         finally:
             os.close(root)
         self._read_flags = flags
-        self._root_has_links = _has_links(self._root)
+        self._root_is_apart = _is_apart(self._root)
         self._read_ahead = _read_ahead_of(device)
         self._keeps_access_time = bool(mounted & os.ST_NOATIME)
         self._may_read = bool(mounted & (os.ST_NOATIME | os.ST_RELATIME)) and _page_cache().works()
@@ -190,11 +190,12 @@ class CachedFiles:
     def _described(self, relative: str) -> tuple[os.stat_result, Metadata]:
         """The attributes and metadata of a path.
 
-        Most roots have no link in their path. Then the whole path is opened at once: it has no link and no `..` either,
-        so it lies in the root. On another device, such as a subvolume, it is opened by the root.
+        Many roots have no link in their path, and lie on the file system of `/`. Then the whole path is opened at once:
+        it has no link, no `..` and no mount either, so it lies in the root, and no other file system is asked for
+        anything. On another device without a mount, a subvolume, it is opened by the root.
         """
         self._check_attempt(relative)
-        if not self._root_has_links:
+        if not self._root_is_apart:
             descriptor = _kernel().open_cached_without_links(f"{self._root}/{relative}", _LOOK)
             try:
                 attributes = os.fstat(descriptor)
@@ -267,8 +268,8 @@ def _read_ahead_of(device: int) -> int:
         return _READ_AHEAD
 
 
-def _has_links(root: str) -> bool:
-    """Whether the path of the root has a link in it, or cannot be opened from memory just now."""
+def _is_apart(root: str) -> bool:
+    """Whether the path of the root has a link or a mount in it, or cannot be opened from memory just now."""
     kernel = _kernel()
     try:
         os.close(kernel.open_cached_without_links(root, _ROOT))

@@ -97,12 +97,14 @@ def open_cached(path: str, flags: int) -> int:
 
 
 def open_cached_without_links(path: str, flags: int) -> int:
-    """The same for a path that has no symbolic link in it.
+    """The same for an absolute path that has no symbolic link in it and stays on the file system of `/`.
+
+    Past a mount, such as one of FUSE or of a network, the next look at the file may wait for a response.
 
     Raises:
-        OSError: as `open_cached`; ELOOP where there is a link.
+        OSError: as `open_cached`; ELOOP where there is a link, EXDEV where another file system begins.
     """
-    return _open_once(_AT_FDCWD, path, _how(flags, _RESOLVE_CACHED | _RESOLVE_NO_SYMLINKS))
+    return _open_once(_AT_FDCWD, path, _how(flags, _RESOLVE_CACHED | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_XDEV))
 
 
 def open_cached_beneath(directory: int, path: str, flags: int) -> int:
