@@ -327,6 +327,13 @@ def test_an_init_of_its_own_may_call_that_of_the_base():
     assert [vars(one) for one in made] == [{"a": 5, "b": 7}, {"a": 5, "b": 8}, {"a": 9}]
 
 
+def test_an_init_is_described_before_the_first_instance():
+    """As `inspect.signature` does it since Python 3.13: it calls the descriptor with the class as the instance."""
+    _, store = family(records.dataclass)
+    init = vars(store)["__init__"].__get__(store, type(store))
+    assert inspect.signature(init) == inspect.signature(store)
+
+
 def test_a_base_of_the_standard_decorator_is_refused():
     base, _ = family(dataclasses.dataclass)
     with pytest.raises(TypeError, match="needs the standard decorator"):

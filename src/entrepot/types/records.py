@@ -269,7 +269,7 @@ class _Init:
         self._record = record
 
     def __get__(self, instance: object, owner: type) -> Callable[..., None]:
-        # `owner` may be a subclass, with an `__init__` of its own that calls this one.
+        # `owner` may be a subclass, with an `__init__` of its own that calls this one. `inspect` of 3.13 passes `type`.
         init = _init(self._record)
         self._record.cls.__init__ = init  # type: ignore[misc]
         return init if instance is None else init.__get__(instance)  # type: ignore[no-any-return]
