@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -62,6 +62,14 @@ def test_a_wrong_secret_is_not_repeated() -> None:
     with pytest.raises(ConfigInvalid) as caught:
         Shop.from_mapping({"name": "n", "secret": ["hunter2"]})
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_class_whose_module_is_not_imported_is_checked() -> None:
+    """As on a worker that has got it by cloudpickle, which pickles classes of some modules by value."""
+    away: Any = type(Shop)("Away", (Shop,), {"__module__": "not.imported", "__annotations__": {}})
+    assert away.from_mapping({"name": "n", "shelves": "2"}) == away("n", shelves=2)
+    with pytest.raises(ConfigInvalid, match="shelves must be int"):
+        away("n", shelves="many")
 
 
 def test_from_uri_joins_path_query_and_options_with_the_options_first() -> None:

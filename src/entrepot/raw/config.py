@@ -242,7 +242,8 @@ def _accepted_types(cls: type[ServiceConfig]) -> dict[str, tuple[type, ...]]:
         annotations = {name: hint for name, hint in get_annotations(base).items() if name in names}
         # A configuration has five times as many fields as different types, and evaluating a text takes 20 us.
         distinct = SimpleNamespace(__annotations__={str(hint): hint for hint in annotations.values()})
-        hints = get_type_hints(distinct, vars(sys.modules[base.__module__]))
+        module = sys.modules.get(base.__module__)  # a class that was pickled by value has none
+        hints = get_type_hints(distinct, {} if module is None else vars(module))
         accepted |= {name: _instance_types(hints[str(hint)]) for name, hint in annotations.items()}
     return accepted
 
