@@ -140,11 +140,22 @@ def test_a_system_without_them_needs_none(monkeypatch: pytest.MonkeyPatch) -> No
     with ScriptedServer(lambda request: _script(request.target)) as server:
         other = inline.run(transport.send(HttpRequest("GET", f"{server.endpoint}/stalls")))
         with monkeypatch.context() as patch:
-            patch.setattr("entrepot.raw.http.blocking.connection.os.name", "nt")
+            patch.setattr(connection, "_short_calls", None)
             for name in ("a", "b"):
                 assert inline.run(get(transport, f"{server.endpoint}/{name}")) == 5
         inline.run(other.body.close())
         inline.run(transport.close())
+
+
+@pytest.mark.parametrize("what", ["ctypes", "the system"])
+def test_they_are_not_there_without(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    assert connection._find_short_calls() is ShortCalls
+    if what == "ctypes":
+        monkeypatch.delitem(sys.modules, ShortCalls.__module__)
+        monkeypatch.setitem(sys.modules, "ctypes", None)
+    else:
+        monkeypatch.setattr("entrepot.raw.http.blocking.connection.os.name", "nt")
+    assert connection._find_short_calls() is None
 
 
 def _script(target: str) -> list[Any]:

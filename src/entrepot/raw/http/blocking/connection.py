@@ -16,14 +16,16 @@ import os
 import socket
 import ssl
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import InvalidInput
 from entrepot.raw.http.tls import check_protocol
 from entrepot.raw.http.wire.sockets import acknowledge, is_tls_reset, reset_at_close, reset_error, unacknowledged
 
-from .short_calls import ShortCalls
 from .waiting import READ, WRITE, Waiter
+
+if TYPE_CHECKING:
+    from .short_calls import ShortCalls
 
 MUCH: Final = 120 * 1024
 """The most bytes of one receive. The usual allocator takes blocks above 128 KiB from the system and frees them each
@@ -136,8 +138,8 @@ class Connection:
 
     def has_news(self) -> bool:
         """Whether bytes or the end have arrived, which nobody waits for on an idle connection."""
-        if self._short is None and len(_open) > 1 and os.name == "posix":
-            self._short = ShortCalls(self._socket)
+        if self._short is None and len(_open) > 1 and _short_calls is not None:
+            self._short = _short_calls(self._socket)
         return bool(self._readable.poll(0)) if self._short is None else self._short.is_readable()
 
     def has_more(self) -> bool:
@@ -268,6 +270,19 @@ class TlsConnection(Connection):
     def has_more(self) -> bool:
         return self._tls.pending() > 0
 
+
+def _find_short_calls() -> "type[ShortCalls] | None":
+    """The calls that keep the interpreter; None on a system without them, or where the interpreter has no ctypes."""
+    if os.name != "posix":
+        return None
+    try:
+        from .short_calls import ShortCalls
+    except ImportError:
+        return None
+    return ShortCalls
+
+
+_short_calls: Final = _find_short_calls()
 
 _open: set[Connection] = set()
 """All open connections. A socket that can be reached only from its reader could be collected with it, in a cycle, and
