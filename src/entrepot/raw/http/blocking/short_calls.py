@@ -16,14 +16,13 @@ from typing import Final
 
 _NO_SIGNAL: Final = getattr(socket, "MSG_NOSIGNAL", 0)
 
-if os.name == "posix":
-    _libc: Final = ctypes.PyDLL(None, use_errno=True)
-    _send: Final = _libc.send
-    _send.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int]
-    _send.restype = ctypes.c_ssize_t
-    _poll: Final = _libc.poll
-    _poll.argtypes = [ctypes.c_void_p, ctypes.c_ulong, ctypes.c_int]
-    _poll.restype = ctypes.c_int
+_libc: Final = ctypes.PyDLL(None, use_errno=True)
+_send: Final = _libc.send
+_send.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int]
+_send.restype = ctypes.c_ssize_t
+_poll: Final = _libc.poll
+_poll.argtypes = [ctypes.c_void_p, ctypes.c_ulong, ctypes.c_int]
+_poll.restype = ctypes.c_int
 
 
 class _Watched(ctypes.Structure):
