@@ -72,6 +72,15 @@ def test_a_class_whose_module_is_not_imported_is_checked() -> None:
         away("n", shelves="many")
 
 
+def test_an_annotation_may_name_what_the_class_body_defines() -> None:
+    @dataclass(frozen=True)
+    class Local(Shop):
+        Size = int | None
+        size: "Size" = None
+
+    assert Local.from_mapping({"name": "n", "size": "2"}) == Local("n", size=2)  # type: ignore[abstract]
+
+
 def test_from_uri_joins_path_query_and_options_with_the_options_first() -> None:
     shop = Shop.from_uri("shop://x/some/ro%20ot?NAME=uri&shelves=3", {"name": "option"})
     assert (shop.name, shop.root, shop.shelves) == ("option", "/some/ro ot", 3)
