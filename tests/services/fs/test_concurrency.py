@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from entrepot import Operator
+from entrepot import Operator, Timeout
+from entrepot.layers import TimeoutLayer
 from entrepot.raw import Context, OpWrite
 from entrepot.raw.runtime import inline
 from entrepot.services import Fs
@@ -146,6 +147,27 @@ async def test_reading_that_took_too_long_is_left_while_its_threads_still_hang(
     while descriptors() > before:
         await asyncio.sleep(0.001)
     assert ended != []
+
+
+async def test_a_small_write_that_took_too_long_is_left_while_its_thread_still_hangs(
+    op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, may_go, ended, original = descriptors(), threading.Event(), list[int](), os.pwrite
+
+    def hang(descriptor: int, data: memoryview, offset: int) -> int:
+        may_go.wait(5)
+        ended.append(descriptor)
+        return original(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", hang)
+    monkeypatch.setattr(writer, "_PATIENCE", 0.01)
+    with pytest.raises(Timeout):
+        await op.layer(TimeoutLayer(timeout=0.01, io_timeout=0.01)).write("late", b"late")
+    assert ended == []
+    may_go.set()
+    while descriptors() > before:
+        await asyncio.sleep(0.001)
+    assert (len(ended), names_in(root)) == (1, [])
 
 
 async def test_leaving_a_stream_early_leaves_no_descriptor(op: Operator, files: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import Error
@@ -26,6 +27,8 @@ Content = Sequence[bytes | bytearray | memoryview]
 
 _DEFAULT_MODE: Final = 0o666
 _PRIVATE_MODE: Final = 0o600
+_PATIENCE: Final = 1.0
+"""Seconds that a cancelled `store` waits for its thread, which stops before its next step."""
 
 
 class Replacement(oio.PositionedFile):
@@ -67,15 +70,21 @@ class Replacement(oio.PositionedFile):
     async def store(self, content: bytes | bytearray | memoryview) -> Metadata:
         """Writes the whole content and replaces the file, by one call in a thread. `publish` goes on after an `Error`.
 
-        After anything else, such as a cancellation, nothing changes any more.
+        After anything else, such as a cancellation, nothing changes any more. A thread that hangs in a call of the
+        system for longer than `_PATIENCE` is left to itself, so that a time limit holds: it stops after that call, and
+        removes the temporary file. Only if the call was the one that replaces the file, this has happened then.
         """
         try:
             return await self.publish(0, (content,))
         except Error:
             raise
         except BaseException:
-            await self._runtime.shield(self.abort)
+            await self._runtime.shield(self._stop)
             raise
+
+    async def _stop(self) -> None:
+        with suppress(TimeoutError):
+            await self._runtime.with_timeout(_PATIENCE, self.abort)
 
     async def write_at(self, offset: int, content: Content) -> None:
         await self._runtime.blocking(self.fill, offset, content)
