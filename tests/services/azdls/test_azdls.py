@@ -280,6 +280,23 @@ async def test_what_writers_that_died_have_left_is_deleted_with_its_directory(la
     await op.delete("/")
 
 
+async def test_a_file_that_is_stored_while_an_empty_directory_is_deleted_stays(lake: DatalakeServer) -> None:
+    op = Operator(config_for(lake, "root"), resilient=False)
+    lake.put(f"root/d/.entrepot-{0:016x}.tmp", b"left")
+    stored = ["root/d/new"]
+
+    def script(request: ReceivedRequest) -> Answer:
+        answer = lake.answer(request)
+        if stored and is_of("GET", "resource=filesystem")(request):
+            lake.put(stored.pop(), b"new")
+        return answer
+
+    lake.server.script = script
+    with pytest.raises(IsADirectory):
+        await op.delete("d/")
+    assert await op.read("d/new") == b"new"
+
+
 async def test_parts_of_different_sizes_are_put_where_they_belong(
     lake: DatalakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

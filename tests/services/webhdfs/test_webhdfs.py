@@ -188,6 +188,23 @@ async def test_a_directory_with_nothing_but_what_abandoned_writes_have_left_is_e
     assert server.paths(f"/{root}") == []
 
 
+async def test_a_file_that_is_stored_while_an_empty_directory_is_deleted_stays(
+    op: Operator, server: FakeHdfs, root: str, through: Callable[[Script], Operator]
+) -> None:
+    server.put(f"/{root}/d/.entrepot-{0:016x}.tmp", b"left")
+    listings = list[str]()
+
+    def script(request: ReceivedRequest) -> None:
+        if "op=LISTSTATUS" in request.target:
+            listings.append(request.target)
+            if len(listings) == 2:  # the first one has found nothing
+                server.put(f"/{root}/d/new", b"new")
+
+    with pytest.raises(IsADirectory):
+        await through(script).delete("d/")
+    assert await op.read("d/new") == b"new"
+
+
 async def test_a_root_whose_entries_stay_after_their_deletion_is_an_error(
     op: Operator, through: Callable[[Script], Operator]
 ) -> None:

@@ -99,7 +99,10 @@ class AzdlsDeletions(HttpDeletions[AzdlsCore]):
 
     async def _abandoned(self, path: str) -> Sequence[str]:
         """The files that writers that died have left in a directory, if it has nothing else."""
-        return [] if await self._children(path) else await self._children(path, with_temporary=True)
+        if await self._children(path):
+            return []
+        # Another writer may have stored a file since then.
+        return [child for child in await self._children(path, with_temporary=True) if is_reserved(child)]
 
     async def _delete_abandoned(self, paths: Sequence[str]) -> None:
         """Deletes what no other call reaches, since its name is one of a temporary file."""

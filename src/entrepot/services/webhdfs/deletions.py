@@ -77,7 +77,8 @@ async def _delete_empty(cluster: Cluster, listings: Listings, directory: str) ->
             await cluster.ask(cluster.dialect.remove(directory, recursive=False))
         except IsADirectory:
             await _check_is_empty(listings, directory)
-            abandoned = [status.name for status in await listings.first(directory)]
+            # Another writer may have stored a file since then.
+            abandoned = [status.name for status in await listings.first(directory) if is_reserved(status.name)]
             if abandoned in ([], before):
                 raise
             before = abandoned
