@@ -148,7 +148,11 @@ class HttpClient(Generic[D]):
     async def _received(
         self, request: HttpRequest, args: ObjectArgs | None, *, is_content: bool = False
     ) -> tuple[HttpHeaders, bytes]:
-        """The headers and the whole content of a successful response, which is no error if it is about content."""
+        """The headers and the whole content of a successful response.
+
+        With `is_content`, the request has the content of an object, and the response must not be an error in spite of
+        its status.
+        """
         response = await self._send(request, _SUCCESS, args, is_content=is_content)
         content = await _content_of(response.body)
         if is_content:
