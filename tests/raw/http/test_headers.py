@@ -99,6 +99,7 @@ def test_a_time_that_no_calendar_has_is_unknown(value: str) -> None:
         "Thursday, 29-Feb-24 12:00:01 GMT",
         "Thu Feb 29 12:00:01 2024",
         "29 Feb 2024 12:00:01 GMT",
+        "Thu,29 Feb 2024 12:00:01 GMT",
         "Thu, 29 feb 2024 12:00:01 GMT",
         "Thu, 29 Mon 2024 12:00:01 GMT",
         " Thu, 29 Feb 2024 12:00:01 GMT ",

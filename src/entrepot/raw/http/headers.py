@@ -34,7 +34,7 @@ _DAY_NAMES: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _TIME: Final = r"(?P<hour>\d\d?):(?P<minute>\d\d):(?P<second>\d\d)"
 _OTHER_DATES: Final = (
     pattern(
-        r"(?:[A-Z]+,?\s+)?(?P<day>\d\d?)[ -](?P<month>[A-Z]{3})[ -](?P<year>\d{2,4})\s+"
+        r"(?:[A-Z]+(?:,\s*|\s+))?(?P<day>\d\d?)[ -](?P<month>[A-Z]{3})[ -](?P<year>\d{2,4})\s+"
         rf"{_TIME}(?:\s+(?P<zone>GMT|UTC?|Z|[+-]\d{{4}}))?",
         re.IGNORECASE,
     ),
