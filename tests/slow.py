@@ -79,7 +79,6 @@ SLOW = {
     r"tests/services/webhdfs/test_webhdfs\.py": "breaks connections, and waits for what follows",
     r"tests/services/gcs/test_(uploads|presign)\.py": "sends some MiB, and signs with RSA",
     r"tests/cli/test_(files|s3|serve|services)\.py": "starts a process for each command",
-    r"tests/docs/test_import_cost\.py": "starts 90 interpreters to find the cheapest",
 }
 _PATTERN = re.compile("|".join(SLOW))
 

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell, and commands would inherit it
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# Commands would inherit what is ignored here: SIGINT in the background of a shell, SIGHUP below `nohup`.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 COMMAND = (sys.executable, "-m", "entrepot")
 SECRET = "sEcReT-kEy-0123456789"

@@ -18,9 +18,15 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from struct import iter_unpack
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from entrepot.types.records import replace
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 _BITS: Final = 0o777
 _ACL: Final = "system.posix_acl_access"
