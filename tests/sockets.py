@@ -17,12 +17,13 @@ TURNS = 5
 
 
 def stream_sockets() -> list[str]:
-    """Describes the open stream sockets of this process, garbage excepted.
+    """Describes the open stream sockets of this process, garbage and those of `accepted_sockets` excepted.
 
     Other descriptors are left out: what runs beside a test, such as the measurement of coverage, opens files.
     """
     gc.collect()
-    return sorted(filter(None, map(_described, OPEN.iterdir())))
+    accepted = accepted_sockets()
+    return sorted(filter(None, (_described(link) for link in OPEN.iterdir() if link.name not in accepted)))
 
 
 def accepted_sockets() -> set[str]:
