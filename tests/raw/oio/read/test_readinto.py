@@ -31,6 +31,9 @@ from entrepot.testing.transport import MockTransport
 
 MIB = 1024**2
 CONTENT = bytes(range(256)) * 1200
+in_memory_once = pytest.mark.skipif(
+    sys.version_info[:3] in {(3, 12, 0), (3, 12, 1)}, reason="a large read is copied there (python/cpython#111049)"
+)
 
 
 def stored(content: bytes) -> Accessor:
@@ -80,6 +83,7 @@ async def test_no_more_than_asked_is_read(n: int) -> None:
     assert body.left == max(0, 3 * MIB - n)
 
 
+@in_memory_once
 async def test_what_is_promised_is_in_memory_once_and_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     size = 16 * MIB
     body = Promised(size, size)
@@ -281,6 +285,7 @@ class Repeated(HttpBody):
         return piece
 
 
+@in_memory_once
 @pytest.mark.parametrize("verb", ["read", "reader", "readinto"])
 async def test_a_large_object_over_http_is_in_memory_once(verb: str) -> None:
     size = 24 * MIB
