@@ -11,31 +11,27 @@ from .keywords import CopyOptions
 from .trees import ChooseEntry
 
 
-class TreeOptions(TypedDict, total=False):
+class _TransferOptions(TypedDict, total=False):
+    """What both have."""
+
+    include: Patterns
+    exclude: Patterns
+    choose: ChooseEntry | None
+    compare: TreeComparison
+    concurrent: int
+    dry_run: bool
+    progress: ReportProgress | None
+    on_file: ReportFile | None
+    copy_options: CopyOptions
+
+
+class TreeOptions(_TransferOptions, total=False):
     """The keywords of a transfer of a tree, documented in `Operator.copy_tree`."""
 
-    include: Patterns
-    exclude: Patterns
-    choose: ChooseEntry | None
     skip_same: bool
-    compare: TreeComparison
-    concurrent: int
-    dry_run: bool
-    progress: ReportProgress | None
-    on_file: ReportFile | None
-    copy_options: CopyOptions
 
 
-class SyncOptions(TypedDict, total=False):
+class SyncOptions(_TransferOptions, total=False):
     """The keywords of `Operator.sync`."""
 
-    include: Patterns
-    exclude: Patterns
-    choose: ChooseEntry | None
     delete: bool
-    compare: TreeComparison
-    concurrent: int
-    dry_run: bool
-    progress: ReportProgress | None
-    on_file: ReportFile | None
-    copy_options: CopyOptions

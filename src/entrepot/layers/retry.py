@@ -319,7 +319,7 @@ class _RetryAccessor(_RepeatingAccessor):
         self._appending = _RepeatingAccessor(inner, policy, context, _ONCE_IF_APPENDING)
 
     async def read_whole(self, path: str, args: OpRead) -> WholeRead:
-        started = self._now() if self._policy.is_timed else 0.0
+        started = self._now()
         try:  # the first attempt as in `around`, which would be one more coroutine of each small read
             content = await self.inner.read_whole(path, args)
         except Error as error:
@@ -344,7 +344,7 @@ class _RetryAccessor(_RepeatingAccessor):
         return AroundAccessor.write(self._for_write(args), path, args)
 
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
-        started = self._now() if self._policy.is_timed else 0.0
+        started = self._now()
         try:  # the first attempt, as in `read_whole`
             stored = await self.inner.write_whole(path, data, args)
         except Error as error:
