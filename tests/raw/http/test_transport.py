@@ -599,25 +599,28 @@ async def test_a_turn_that_is_given_up_is_that_of_the_next() -> None:
         await transport.close()
 
 
-async def test_a_request_is_not_overtaken_by_those_that_come_later(hello: ScriptedServer) -> None:
-    transport = Transport(max_connections=1)
+async def test_a_request_is_not_overtaken_by_those_that_come_later() -> None:
+    transport, script = Transport(max_connections=1), Held()
     order = list[int]()
 
     async def one(number: int) -> None:
-        assert await get(transport, f"{hello.endpoint}/a") == b"hello"
+        assert await get(transport, f"{server.endpoint}/a") == b"helloworld"
         order.append(number)
 
     async def hog() -> None:
         for _ in range(5):
             await one(0)
 
-    tasks = [asyncio.ensure_future(hog())]
-    while not hello.requests:
-        await asyncio.sleep(0)
-    tasks += [asyncio.ensure_future(one(number)) for number in (1, 2)]
-    await asyncio.gather(*tasks)
-    assert order.index(2) <= 3
-    await transport.close()
+    with ScriptedServer(script) as server:
+        tasks = [asyncio.ensure_future(hog())]
+        while not server.requests:
+            await asyncio.sleep(0)
+        tasks += [asyncio.ensure_future(one(number)) for number in (1, 2)]
+        await waiting(transport, 2)
+        script.may_end.set()
+        await asyncio.gather(*tasks)
+        assert order == [0, 1, 2, 0, 0, 0, 0]
+        await transport.close()
 
 
 @pytest.mark.parametrize("in_thread", [False, True])

@@ -216,7 +216,7 @@ class Connection(asyncio.BufferedProtocol):
             self._note_end(stream, is_full=len(data) == SCRATCH)
         elif stream.held > 2 * BUFFER:
             self._pause()
-        stream.wake()
+        stream.wake(at_once=len(data) < SCRATCH)
 
     def _note_head(self, stream: ResponseStream) -> None:
         """A connection whose response comes before the server has accepted the whole request is not used again.

@@ -42,6 +42,8 @@ from .dialer import Dialer
 from .stream import ResponseStream
 from .sweep import NEVER, Sweep
 
+_FEW: Final = 2
+"""With as many requests in flight, a request goes on as soon as its response is received (see `prompt`)."""
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 
 _SILENCE: Final = 1.0
@@ -136,7 +138,7 @@ class Pool:
                     else:
                         await self._upload(connection, stream, head, request, idle_timeout)
                     while stream.head is None and stream.failure is None:
-                        await stream.news()
+                        await (stream.prompt_news() if self._in_use <= _FEW else stream.news())
                 except BaseException as error:
                     connection.give_up(stream)
                     if was_kept and stream.head is None and not _is_early(error, start):

@@ -17,6 +17,7 @@ from entrepot.errors import InvalidInput
 from entrepot.raw.http.wire.exchange import Exchange, State
 
 from .breaks import Break
+from .prompt import PromptWait
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -65,7 +66,7 @@ class ResponseStream(Exchange):
         self._first = b""  # the piece that is read next; empty if no content waits
         self._at = 0  # where content begins in it that was not read yet
         self._later: deque[bytes] | None = None  # the pieces after it: most responses have one piece
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None] | PromptWait | None = None
 
     @property
     def is_refused(self) -> bool:
@@ -144,15 +145,28 @@ class ResponseStream(Exchange):
         """
         if self.filled or (self._waiter is not None and not self._waiter.done()):
             raise InvalidInput("another task reads this body: read it by one task at a time")
-        self._waiter = self.loop.create_future()
-        return self._waiter
+        waiter = self._waiter = self.loop.create_future()
+        return waiter
 
-    def wake(self) -> None:
-        """Wakes the task that waits."""
+    def prompt_news(self) -> PromptWait:
+        """The same for the task of the request, which goes on at once when something is received."""
+        waiter = self._waiter = PromptWait(self.loop)
+        return waiter
+
+    def wake(self, *, at_once: bool = False) -> None:
+        """Wakes the task that waits.
+
+        Arguments:
+            at_once: whether it may go on before this returns, if it waits for `prompt_news`.
+        """
         waiter = self._waiter
         if waiter is not None:
             self._waiter = None
-            if not waiter.done():
+            if waiter.done():
+                return
+            if at_once and isinstance(waiter, PromptWait):
+                waiter.end_at_once()
+            else:
                 waiter.set_result(None)
 
     def fail(self, broken: Break) -> None:
