@@ -156,7 +156,7 @@ class Connection(asyncio.BufferedProtocol):
         elif self._target is not None:
             self._receive_into_target(stream, self._target, nbytes)
         else:
-            self._receive(stream, bytes(self._scratch[:nbytes]))
+            self._receive(stream, self._scratch[:nbytes].tobytes())
 
     def eof_received(self) -> None:
         """Ends a connection that the server closes while content is sent: the rest would never be accepted."""
@@ -208,25 +208,24 @@ class Connection(asyncio.BufferedProtocol):
         if is_first:
             if stream.head is None:
                 return
-            self._note_head(stream)
+            self.has_served = self.is_active = True
+            if self._handed:
+                self._check_accepted(stream)
         if content:
             self.is_active = True
             stream.add(content)
         if stream.state is _DONE:
-            self._note_end(stream, is_full=len(data) == SCRATCH)
+            self._finish(stream, is_full=len(data) == SCRATCH)
         elif stream.held > 2 * BUFFER:
             self._pause()
         stream.wake(at_once=len(data) < SCRATCH)
 
-    def _note_head(self, stream: ResponseStream) -> None:
-        """A connection whose response comes before the server has accepted the whole request is not used again.
+    def _check_accepted(self, stream: ResponseStream) -> None:
+        """A connection whose response comes before the server has accepted the whole content is not used again.
 
         The system of the server accepts short content whether the server reads it or not. So it is enough that ours
         has accepted it, which takes no system call to find out, unless the server refuses it and may close.
         """
-        self.has_served = self.is_active = True
-        if not self._handed:
-            return
         is_certain = self._handed <= SHORT and not stream.is_refused
         if self._wire.get_write_buffer_size() if is_certain else self._unsent():
             stream.forbid_reuse()
@@ -237,19 +236,8 @@ class Connection(asyncio.BufferedProtocol):
         stream.filled += size
         self._target = target[size:] if size < len(target) else None
         if stream.state is _DONE:
-            self._note_end(stream, is_full=self._target is None)
+            self._finish(stream, is_full=self._target is None)
         stream.wake()
-
-    def _note_end(self, stream: ResponseStream, *, is_full: bool) -> None:
-        """Gives the connection back after a response.
-
-        If the buffer is full, TLS may hold bytes past the end. A channel of our own hands them over before anything
-        else happens, the event loop in its next turn, and another request must not get them.
-        """
-        if is_full and self._has_tls_of_loop:
-            self._owner.loop.call_soon(self._finish, stream)
-        else:
-            self._finish(stream)
 
     def _receive_rest(self) -> None:
         """Receives the bytes that arrived before the connection broke.
@@ -413,19 +401,25 @@ class Connection(asyncio.BufferedProtocol):
         if stream.state is _DONE and self._stream is stream:
             self._finish(stream)
 
-    def _finish(self, stream: ResponseStream) -> None:
-        """Gives the connection back after a response."""
+    def _finish(self, stream: ResponseStream, *, is_full: bool = False) -> None:
+        """Gives the connection back after a response.
+
+        If the last receive filled its buffer, or receiving is paused, TLS may hold bytes past the end, which another
+        request must not get. A channel of our own hands over what does not fit into the buffer before anything else
+        happens, the event loop in its next turn.
+        """
         if self._stream is not stream or stream.is_uploading:
             return
         if self._is_paused and not self._is_lost:
-            # TLS may hold received bytes. They must be seen first, since they may be past the end.
             self._resume()
             self._owner.loop.call_soon(self._finish, stream)
-            return
-        self._release(stream)
-        if stream.is_sending:
-            self._reset()
-        self._owner.give_back(self, may_keep=stream.may_serve_another)
+        elif is_full and self._has_tls_of_loop:
+            self._owner.loop.call_soon(self._finish, stream)
+        else:
+            self._release(stream)
+            if stream.is_sending:
+                self._reset()
+            self._owner.give_back(self, may_keep=stream.may_serve_another)
 
     def give_up(self, stream: ResponseStream, broken: Break = GIVEN_UP) -> None:
         """Cuts the connection off, if the exchange is still in progress on it."""
