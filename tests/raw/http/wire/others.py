@@ -1,7 +1,7 @@
 """What other parsers make of a response: h11, aiohttp's two, and one pattern for the whole head."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -40,7 +40,17 @@ def ours(pieces: Sequence[bytes], method: str) -> Outcome | None:
     return taken(pieces, method)[0]
 
 
-def taken(pieces: Sequence[bytes], method: str) -> tuple[Outcome | None, bool]:
+def in_one_buffer(pieces: Sequence[bytes]) -> Iterator[memoryview]:
+    """The pieces, one after the other in the same memory, as a connection receives them."""
+    buffer = memoryview(bytearray(max(map(len, pieces))))
+    for piece in pieces:
+        view = buffer[: len(piece)]
+        view[:] = piece
+        yield view
+        view[:] = b"x" * len(piece)
+
+
+def taken(pieces: Iterable[bytes | memoryview], method: str) -> tuple[Outcome | None, bool]:
     """What our exchange makes of it, and whether the connection may serve another request."""
     exchange, content = Exchange(has_content=method != "HEAD"), b""
     exchange.request_sent()

@@ -33,6 +33,7 @@ from .others import (
     by_aiohttp_in_python,
     by_h11,
     ends_with_connection_in_h11,
+    in_one_buffer,
     taken,
 )
 from .pattern import parse_by_pattern
@@ -111,7 +112,9 @@ def test_a_head_is_what_one_pattern_says_it_is(count: int) -> None:
 def test_how_a_response_is_cut_changes_nothing(count: int) -> None:
     for chance, message, method in messages(count, 2):
         expected = taken([message], method)
-        assert taken(cut(message, chance), method) == expected, message
+        pieces = cut(message, chance)
+        assert taken(pieces, method) == expected, message
+        assert taken(in_one_buffer(pieces), method) == expected, message
         if chance.random() < 0.2:
             assert taken([bytes([byte]) for byte in message], method) == expected, message
 

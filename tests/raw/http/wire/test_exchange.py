@@ -4,7 +4,10 @@ import pytest
 
 from entrepot.raw.http.wire.exchange import Exchange, State
 from entrepot.raw.http.wire.framing import MIN_DIRECT, MalformedResponse
+from entrepot.raw.http.wire.response_head import _FIRST as FIRST
 from entrepot.testing.scripted_server import chunked, raw_response, whole_response
+
+from .others import in_one_buffer
 
 RESPONSES = {
     "length": whole_response(b"hello"),
@@ -40,6 +43,22 @@ def test_a_byte_past_the_end_is_no_content_and_ends_the_connection(form: str, is
     first, second = (b"", b"\n") if is_later else (b"\n", b"")
     assert exchange.take(RESPONSES[form] + first) + exchange.take(second) == b"hello"
     assert (exchange.state, exchange.may_serve_another) == (State.DONE, False)
+
+
+@pytest.mark.parametrize("length", [100, FIRST - 1, FIRST, FIRST + 1, FIRST + 3, FIRST + 4, 2 * FIRST])
+@pytest.mark.parametrize("before", [b"", raw_response("103 Early Hints"), b"\r\n"])
+@pytest.mark.parametrize("after", [b"", b"\n"])
+def test_content_in_a_buffer_is_the_same_however_long_its_head_is(length: int, before: bytes, after: bytes) -> None:
+    content = bytes(range(256)) * 200
+    head = raw_response("200 OK", f"Content-Length: {len(content)}", "X: ")
+    message = before + head.replace(b"X: ", b"X: " + b"x" * (length - len(head))) + content + after
+    for pieces in ([message], [message[:20_000], message[20_000:]], [message[:50], message[50:]]):
+        by_bytes, by_buffer = sent(), sent()
+        expected = b"".join(by_bytes.take(piece) for piece in pieces)
+        assert b"".join(by_buffer.take(piece) for piece in in_one_buffer(pieces)) == expected == content
+        assert by_buffer.state is by_bytes.state is State.DONE
+        assert by_buffer.head == by_bytes.head
+        assert by_buffer.may_serve_another == by_bytes.may_serve_another == (not after and before != b"\r\n")
 
 
 def test_states_follow_what_arrives() -> None:

@@ -55,6 +55,10 @@ SCRATCH: Final = 512 * 1024
 """The most bytes of one receive: a stream at full speed takes a quarter less CPU than with 120 KiB. The usual allocator
 takes blocks above 128 KiB from the system at first, and keeps them from the second one on."""
 
+LONG: Final = 32 * 1024
+"""From how many bytes on a receive is handed over in the scratch buffer: content after a head is copied only once then,
+and copying it again takes more than looking for the head first."""
+
 _DONE: Final = State.DONE  # a member of an enumeration takes longer to look up
 
 
@@ -156,7 +160,8 @@ class Connection(asyncio.BufferedProtocol):
         elif self._target is not None:
             self._receive_into_target(stream, self._target, nbytes)
         else:
-            self._receive(stream, self._scratch[:nbytes].tobytes())
+            data = self._scratch[:nbytes]
+            self._receive(stream, data.tobytes() if nbytes < LONG else data)
 
     def eof_received(self) -> None:
         """Ends a connection that the server closes while content is sent: the rest would never be accepted."""
@@ -196,7 +201,7 @@ class Connection(asyncio.BufferedProtocol):
 
     # Receiving.
 
-    def _receive(self, stream: ResponseStream, data: bytes) -> None:
+    def _receive(self, stream: ResponseStream, data: bytes | memoryview) -> None:
         is_first = stream.head is None
         try:
             content = stream.take(data)

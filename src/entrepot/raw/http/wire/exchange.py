@@ -85,8 +85,11 @@ class Exchange:
         """
         self._is_sent = True
 
-    def take(self, data: bytes) -> bytes:
+    def take(self, data: bytes | memoryview) -> bytes:
         """Takes bytes that the connection has received, and returns the content in them.
+
+        Arguments:
+            data: the bytes. Of a memoryview, only a copy is kept: one of the content, even if the head is before it.
 
         Raises:
             MalformedResponse: the response breaks the rules of HTTP, or exceeds a bound. The exchange is `BROKEN`.
@@ -95,7 +98,7 @@ class Exchange:
             if self.state is _HEAD:
                 return self._take_head(data)
             if self.state is _CONTENT:
-                return self._take_content(data)
+                return self._take_content(bytes(data))
         except MalformedResponse:
             self.state = _BROKEN
             raise
@@ -103,19 +106,19 @@ class Exchange:
             self.is_exact = False
         return b""
 
-    def _take_head(self, data: bytes) -> bytes:
+    def _take_head(self, data: bytes | memoryview) -> bytes:
         received = whole_head(data, self._has_content) if self._reader is None else None
-        if received is None and (received := self._read_head(data)) is None:
+        if received is None and (received := self._read_head(bytes(data))) is None:
             return b""
-        head, data = received
+        head, content = received
         self.head = head
         self._may_keep = self._may_keep and self._is_sent and head.may_keep
-        if head.length == len(data):  # the usual small response
+        if head.length == len(content):  # the usual small response
             self.state = _DONE
-            return data
+            return content
         self._framing = head.framing()
         self.state = _CONTENT
-        return self._take_content(data)
+        return self._take_content(content)
 
     def _read_head(self, data: bytes) -> tuple[ResponseHead, bytes] | None:
         if self._reader is None:

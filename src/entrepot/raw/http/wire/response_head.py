@@ -32,6 +32,8 @@ MAX_FIELDS: Final = 1000
 MAX_INFORMATIONAL: Final = 16
 """The most informational responses (1xx) before the final one."""
 
+_FIRST: Final = 8 * 1024  # more than nearly all heads have
+
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _TIDY_END: Final = b"\r\n\r\n"
 _MAX_TIDY: Final = MAX_HEAD - len(_TIDY_END)
@@ -155,20 +157,26 @@ class HeadReader:
         self._pending = start
 
 
-def whole_head(data: bytes, has_content: bool) -> tuple[ResponseHead, bytes] | None:
+def whole_head(data: bytes | memoryview, has_content: bool) -> tuple[ResponseHead, bytes] | None:
     """The head at the start of the bytes, and the bytes after it, if it is complete, tidy and final, as most are.
 
-    Otherwise None: a `HeadReader` finds out what it is.
+    Otherwise None: a `HeadReader` finds out what it is. So it does with a long head in a memoryview.
 
     Raises:
         HeadTooLarge: it has too many headers.
         MalformedResponse: a header contradicts another.
     """
-    raw, end, rest = data.partition(_TIDY_END)
+    raw, end, rest = data.partition(_TIDY_END) if isinstance(data, bytes) else _parted(data)
     if not end or len(raw) > _MAX_TIDY:
         return None
     head = _parse_tidy(raw.decode("utf-8", "surrogateescape"), has_content, True)
     return None if head is None or head.status < 200 else (head, rest)
+
+
+def _parted(data: memoryview) -> tuple[bytes, bytes, bytes]:
+    """The head, its end and the rest, which is copied only once; the end is empty if the first bytes do not have it."""
+    raw, end, _ = data[:_FIRST].tobytes().partition(_TIDY_END)
+    return raw, end, data[len(raw) + len(end) :].tobytes()
 
 
 def parse_head(raw: bytes, *, has_content: bool = True) -> ResponseHead:
