@@ -9,7 +9,7 @@ from entrepot.errors import ContentIncomplete, Error, InvalidInput, Timeout
 from entrepot.raw.http import HttpBody
 from entrepot.raw.http.configured import Limits, Timeouts
 from entrepot.raw.http.native.body import NativeBody
-from entrepot.raw.http.native.connection import BUFFER, SCRATCH, Connection
+from entrepot.raw.http.native.connection import BUFFER, LONG, SCRATCH, Connection
 from entrepot.raw.http.native.pool import Pool
 from entrepot.raw.http.native.stream import ResponseStream
 from entrepot.raw.http.tls import Tls, TlsFiles
@@ -102,13 +102,14 @@ async def test_content_in_several_receives_before_the_request_is_resumed_is_whol
     assert exchange.stream.whole_content() == b"abcdefghi"
 
 
-async def test_content_that_is_read_late_is_not_that_of_the_next_response() -> None:
-    exchange = Exchange()
-    exchange.receive(HEAD % 3 + b"one")
+@pytest.mark.parametrize("length", [3, LONG - 1, LONG, 3 * LONG])
+async def test_content_that_is_read_late_is_not_that_of_the_next_response(length: int) -> None:
+    exchange, one, two = Exchange(), b"1" * length, b"2" * length
+    exchange.receive(HEAD % length + one)
     first = exchange.body
     exchange.start()
-    exchange.receive(HEAD % 3 + b"two")
-    assert (await exchange.body.read(9), await first.read(9)) == (b"two", b"one")
+    exchange.receive(HEAD % length + two)
+    assert (await exchange.body.read(length + 1), await first.read(length + 1)) == (two, one)
 
 
 @pytest.mark.parametrize("late", [b"x", HEAD % 0])
@@ -274,6 +275,23 @@ async def test_bytes_that_tls_held_while_receiving_was_paused_are_seen_before_th
     assert exchange.is_kept == (not late)
     assert exchange.stream.connection is None
     assert len(exchange.stream.whole_content()) == size + 1
+
+
+@pytest.mark.parametrize("late", [b"", HEAD % 0])
+async def test_bytes_that_the_tls_of_the_loop_held_behind_a_full_buffer_are_seen_before_the_connection_is_kept(
+    late: bytes,
+) -> None:
+    exchange = Exchange()
+    exchange.connection._has_tls_of_loop = True
+    head = HEAD % (SCRATCH - len(HEAD) - 4)
+    content = bytes(SCRATCH - len(head))
+    exchange.receive(head + content)
+    assert exchange.stream.has_ended
+    assert not exchange.is_kept
+    exchange.receive(late)
+    await asyncio.sleep(0)
+    assert exchange.is_kept == (not late)
+    assert exchange.stream.whole_content() == content
 
 
 async def test_a_body_of_another_loop_is_refused() -> None:

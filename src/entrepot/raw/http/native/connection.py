@@ -15,8 +15,8 @@ A response that ends before its request is sent leaves the connection in the exc
 found that out (`end_upload`).
 
 Receiving. All connections of a pool receive into one scratch buffer, which the event loop fills and hands over in one
-step. While a reader waits with a buffer of its own, content is received directly into that: `_target` is the rest of
-it, never longer than the content that is certain to follow.
+step, and which `buffer_updated` copies what it keeps out of. While a reader waits with a buffer of its own, content is
+received directly into that: `_target` is the rest of it, never longer than the content that is certain to follow.
 
 Everything runs on the loop of the connection, in two tasks at most: the task of the request, which waits for the head
 and then reads the content, and the task that sends the rest of a long request (`sending`). If the task of the request
