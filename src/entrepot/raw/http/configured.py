@@ -3,7 +3,7 @@
 import os
 import ssl
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Final, NamedTuple, Self
 
 from entrepot.errors import InvalidInput
@@ -11,14 +11,11 @@ from entrepot.types.numbers import as_integer, as_seconds
 from entrepot.types.shown import shown
 
 from .endpoint import Endpoint
-from .origin import USER_AGENT, parse_origin
+from .origin import USER_AGENT, Origin, parse_origin
 from .settings import TransportSettings
 from .tls import Tls, TlsFiles
 from .transport import HttpRequest, HttpTransport
 from .wire.proxies import find_proxy
-
-_ORIGINS: Final = 256
-"""The number of origins whose proxy is remembered."""
 
 _SECRETS: Final = frozenset({"client_key", "client_key_password", "proxy"})
 
@@ -144,8 +141,7 @@ class ConfiguredTransport(HttpTransport):
         self._tls = Tls(files, ssl_context)
         self._timeouts = Timeouts(connect_timeout, idle_timeout)
         self._limits = Limits(max_connections, max_idle_connections, keepalive_timeout, pool_timeout)
-        self._user_agent = user_agent
-        self._proxies = lru_cache(maxsize=_ORIGINS)(partial(_find_proxy, _proxy_variables(proxy, proxy_excludes)))
+        self._new_origin = partial(_new_origin, _proxy_variables(proxy, proxy_excludes), user_agent)
         self._start()
 
     def _start(self) -> None:
@@ -155,12 +151,6 @@ class ConfiguredTransport(HttpTransport):
     def of(cls, settings: TransportSettings) -> Self:
         """A transport with the settings of a configuration."""
         return cls(**settings.arguments)
-
-    def _proxy(self, origin: str) -> Endpoint | None:
-        if "@" not in origin:
-            return self._proxies(origin)
-        scheme, separator, place = origin.partition("://")
-        return self._proxies(f"{scheme}{separator}{place.rpartition('@')[2]}")  # passwords are not kept
 
     def __repr__(self) -> str:
         visible = {k: v for k, v in self._arguments.items() if v not in (None, False) and k not in _SECRETS}
@@ -184,6 +174,11 @@ def _proxy_variables(proxy: str | None, excludes: str | None) -> Mapping[str, st
     variables = {"all_proxy": proxy, "no_proxy": excludes or ""}
     find_proxy("http", "localhost.invalid", None, {"all_proxy": proxy})
     return variables
+
+
+def _new_origin(variables: Mapping[str, str], user_agent: str, text: str, is_direct: bool) -> Origin:
+    """An origin with the proxy that requests to it take. `Origins` calls it once for each origin."""
+    return Origin(text, None if is_direct else _find_proxy(variables, text), user_agent)
 
 
 def _find_proxy(variables: Mapping[str, str], origin: str) -> Endpoint | None:

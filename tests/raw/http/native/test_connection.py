@@ -12,6 +12,8 @@ from entrepot.raw.http.native.body import NativeBody
 from entrepot.raw.http.native.connection import BUFFER, LONG, SCRATCH, Connection
 from entrepot.raw.http.native.pool import Pool
 from entrepot.raw.http.native.stream import ResponseStream
+from entrepot.raw.http.origin import Origin
+from entrepot.raw.http.origins import Origins
 from entrepot.raw.http.tls import Tls, TlsFiles
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
@@ -54,7 +56,7 @@ class Exchange:
 
     def __init__(self, *, idle_timeout: float | None = None) -> None:
         limits = Limits(1, None, 15.0, None)
-        self.pool = Pool(Tls(TlsFiles()), Timeouts(None, None), limits, "entrepot")
+        self.pool = Pool(Tls(TlsFiles()), Timeouts(None, None), limits, Origins(lambda text, _: Origin(text, None)))
         self.connection, self.wire = Connection(self.pool, "origin"), Wire()
         wire: Any = self.wire
         self.connection.connection_made(wire)

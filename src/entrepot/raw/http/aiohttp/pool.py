@@ -10,14 +10,12 @@ after `_SILENCE` seconds or more.
 """
 
 import asyncio
-from functools import lru_cache, partial
 from typing import Final
 
 import aiohttp
 
 from entrepot.raw.http.configured import Limits, Timeouts
-from entrepot.raw.http.endpoint import Endpoint
-from entrepot.raw.http.origin import Origin
+from entrepot.raw.http.origins import Origins
 from entrepot.raw.http.tls import Tls
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
 from entrepot.raw.http.wire.response_head import ResponseHead
@@ -32,9 +30,6 @@ _SILENCE: Final = 1.0
 """Seconds without a response after which a kept connection counts as dead when its request is cancelled. Callers with
 their own timeout cancel late. Callers that hedge requests cancel much earlier, and would lose good connections."""
 
-_ORIGINS: Final = 256
-"""How many origins are cached."""
-
 
 class Pool:
     """The connections of one event loop.
@@ -43,10 +38,10 @@ class Pool:
         tls: the TLS configuration, which is ready.
         timeouts: the connect and idle timeouts.
         limits: how many connections there may be, and for how long.
-        user_agent: the User-Agent header of requests that have none.
+        origins: the origins of requests.
     """
 
-    def __init__(self, tls: Tls, timeouts: Timeouts, limits: Limits, user_agent: str) -> None:
+    def __init__(self, tls: Tls, timeouts: Timeouts, limits: Limits, origins: Origins[Destination]) -> None:
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect, sock_read=timeouts.idle)
         self._connector = Connector(
             ssl=tls.context or True,
@@ -55,7 +50,7 @@ class Pool:
             max_idle=limits.idle,
             idle_seconds=limits.idle_seconds,
         )
-        self._destination = lru_cache(maxsize=_ORIGINS)(partial(_destination, user_agent))
+        self._origins = origins
         self._sending = 0
         self._is_retired = False
 
@@ -64,18 +59,11 @@ class Pool:
         """Whether all connections are closed, and no more can be made."""
         return self._connector.closed
 
-    async def send(self, request: HttpRequest, origin: str, target: str, proxy: Endpoint | None) -> HttpResponse:
-        """Sends a request and waits for the head of the response. Raises errors of aiohttp and ours.
-
-        Arguments:
-            request: the request.
-            origin: scheme, host and port of its URL.
-            target: the rest of the URL.
-            proxy: the proxy to use, if any.
-        """
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Sends a request and waits for the head of the response. Raises errors of aiohttp and ours."""
         self._sending += 1
         try:
-            return await self._response(request, self._destination(origin, proxy), target)
+            return await self._response(request, *self._origins.split(request))
         finally:
             self._sending -= 1
             await self._settle()
@@ -143,7 +131,3 @@ class Pool:
         self._connector.break_off()
         await self._connector.close()
         await self._connector.wait_closed()
-
-
-def _destination(user_agent: str, origin: str, proxy: Endpoint | None) -> Destination:
-    return Destination(Origin(origin, proxy, user_agent))

@@ -1,17 +1,20 @@
 """The transport itself."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 from entrepot.raw.http import failures
 from entrepot.raw.http.configured import ConfiguredTransport
+from entrepot.raw.http.origin import Origin
+from entrepot.raw.http.origins import Origins
 from entrepot.raw.http.pools import Pools
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
-from entrepot.raw.http.wire.target import split_url
 from entrepot.raw.runtime.loop_local import LoopLocal
 from entrepot.raw.runtime.running import is_cancelled, require_task
 
 from .errors import FOREIGN_ERRORS, translated
+from .origin import Destination
 from .pool import Pool
 
 
@@ -31,18 +34,17 @@ class AiohttpTransport(ConfiguredTransport):
     """
 
     def _start(self) -> None:
-        make = partial(Pool, self._tls, self._timeouts, self._limits, self._user_agent)
+        origins = Origins(partial(_destination, self._new_origin))
+        make = partial(Pool, self._tls, self._timeouts, self._limits, origins)
         self._pools = LoopLocal[Pools[Pool]](partial(Pools, make), Pools.close)
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         require_task()
-        origin, target = split_url(request.url)
-        proxy = None if request.is_direct else self._proxy(origin)
         if not self._tls.is_ready:
             await self._tls.prepare()
         pools = await self._pools.get()
         try:
-            return await pools.current().send(request, origin, target, proxy)
+            return await pools.current().send(request)
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
@@ -53,3 +55,7 @@ class AiohttpTransport(ConfiguredTransport):
     async def close(self) -> None:
         """Closes the idle connections of the running loop, and each of the others as soon as its request is done."""
         await (await self._pools.get()).retire()
+
+
+def _destination(new_origin: Callable[[str, bool], Origin], text: str, is_direct: bool) -> Destination:
+    return Destination(new_origin(text, is_direct))

@@ -1,16 +1,15 @@
 """The transport itself."""
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from time import monotonic
 from typing import Final, NamedTuple
 
 from entrepot.raw.http.configured import ConfiguredTransport
-from entrepot.raw.http.endpoint import Endpoint
 from entrepot.raw.http.origin import Origin
+from entrepot.raw.http.origins import Origins
 from entrepot.raw.http.transport import HttpBody, HttpRequest, HttpResponse
 from entrepot.raw.http.wire.exchange import State
-from entrepot.raw.http.wire.target import split_url
 from entrepot.raw.runtime.inline import DeadlinePassed
 
 from .body import ArrivedBody, BlockingBody
@@ -26,9 +25,6 @@ _SILENCE: Final = 1.0
 that gives up earlier would lose good connections."""
 
 _DONE: Final = State.DONE  # a member of an enumeration takes longer to look up
-
-_ORIGINS: Final = 256
-"""How many origins are remembered."""
 
 
 class _Destination(NamedTuple):
@@ -53,11 +49,10 @@ class BlockingTransport(ConfiguredTransport):
 
     def _start(self) -> None:
         self._pool = Pool(self._limits)
-        self._destination = lru_cache(maxsize=_ORIGINS)(partial(_destination, self._user_agent, self._proxies))
+        self._origins = Origins(partial(_destination, self._new_origin))
 
     async def send(self, request: HttpRequest) -> HttpResponse:
-        origin, target = split_url(request.url)
-        destination = self._destination(origin, request.is_direct)
+        destination, target = self._origins.split(request)
         if not self._tls.is_ready:
             self._tls.load()
         head = destination.origin.head.write(request, target)
@@ -125,12 +120,9 @@ class BlockingTransport(ConfiguredTransport):
         self._pool.close_idle()
 
 
-def _destination(
-    user_agent: str, find_proxy: Callable[[str], Endpoint | None], text: str, is_direct: bool
-) -> _Destination:
-    proxy = None if is_direct else find_proxy(text)
-    origin = Origin(text, proxy, user_agent)
-    address = origin.address
+def _destination(new_origin: Callable[[str, bool], Origin], text: str, is_direct: bool) -> _Destination:
+    origin = new_origin(text, is_direct)
+    address, proxy = origin.address, origin.proxy
     key = address.host, address.port, origin.is_tls, None if proxy is None else proxy.origin
     return _Destination(origin, key)
 

@@ -21,15 +21,14 @@ the end of each request and of each body). All of this runs on one event loop.
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Hashable
-from functools import lru_cache, partial
 from time import monotonic
 from typing import Final
 
 from entrepot.errors import Error, Timeout
 from entrepot.raw.http import failures
 from entrepot.raw.http.configured import Limits, Timeouts
-from entrepot.raw.http.endpoint import Endpoint
 from entrepot.raw.http.origin import Origin
+from entrepot.raw.http.origins import Origins
 from entrepot.raw.http.tls import Tls
 from entrepot.raw.http.transport import HttpBody, HttpRequest, HttpResponse
 from entrepot.raw.http.wire.response_head import ResponseHead
@@ -49,9 +48,6 @@ _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 _SILENCE: Final = 1.0
 """Seconds without a response after which a kept connection counts as dead when its request is cancelled. Callers with
 their own timeout cancel late. Callers that hedge requests cancel much earlier, and would lose good connections."""
-
-_ORIGINS: Final = 256
-"""How many origins are cached."""
 
 _KEPT_PART: Final = 0.9
 """The part of the keep-alive time after which a connection is closed. The sweep adds up to a tenth."""
@@ -74,7 +70,7 @@ class Pool:
         tls: the TLS configuration.
         timeouts: the connect and idle timeouts.
         limits: how many connections there may be, and for how long.
-        user_agent: the User-Agent header of requests that have none.
+        origins: the origins of requests.
 
     Attributes:
         is_closed: whether all connections are closed, and no more can be made.
@@ -82,7 +78,7 @@ class Pool:
         scratch: the buffer that all connections receive into.
     """
 
-    def __init__(self, tls: Tls, timeouts: Timeouts, limits: Limits, user_agent: str) -> None:
+    def __init__(self, tls: Tls, timeouts: Timeouts, limits: Limits, origins: Origins[Origin]) -> None:
         self.loop = asyncio.get_running_loop()
         self.scratch = memoryview(bytearray(SCRATCH))
         self.is_closed = False
@@ -91,7 +87,7 @@ class Pool:
         self._slots = NEVER if limits.in_use is None else limits.in_use
         self._most_kept = NEVER if limits.idle is None else limits.idle
         self._dialer = Dialer(self.loop, tls)
-        self._origin = lru_cache(maxsize=_ORIGINS)(partial(Origin, user_agent=user_agent))
+        self._origins = origins
         self._sweep = Sweep(self.loop, self._check)
         self._made: set[Connection] = set()
         self._new: set[Connection] = set()  # their requests do not have them yet
@@ -105,28 +101,21 @@ class Pool:
 
     # Requests.
 
-    async def send(self, request: HttpRequest, origin: str, target: str, proxy: Endpoint | None) -> HttpResponse:
-        """Sends a request and waits for the head of the response.
-
-        Arguments:
-            request: the request.
-            origin: scheme, host and port of its URL.
-            target: the rest of the URL.
-            proxy: the proxy to use, if any.
-        """
-        place = self._origin(origin, proxy)
-        head = place.head.write(request, target)
-        content = b"" if request.body is None else request.body
-        connect_timeout, idle_timeout = self._timeouts.of_request(request)
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """Sends a request and waits for the head of the response."""
+        origin, target = self._origins.split(request)
+        head = origin.head.write(request, target)
+        content = request.body or b""
+        idle_timeout = request.idle_timeout or self._timeouts.idle
         is_repeated = False
         self._sending += 1
         try:
             while True:
-                if self._in_use < self._slots and not is_repeated and (kept := self._take(place.key)) is not None:
+                if self._in_use < self._slots and not is_repeated and (kept := self._take(origin.key)) is not None:
                     connection = kept
                     self._in_use += 1
                 else:
-                    connection = await self._connection(place, connect_timeout, must_be_new=is_repeated)
+                    connection = await self._connection(origin, request, must_be_new=is_repeated)
                 was_kept, start = connection.has_served, monotonic()
                 stream = ResponseStream(request.method, self.loop)
                 try:
@@ -142,11 +131,11 @@ class Pool:
                 except BaseException as error:
                     connection.give_up(stream)
                     if was_kept and stream.head is None and not _is_early(error, start):
-                        self._drop_kept(place.key)
+                        self._drop_kept(origin.key)
                     raise
                 if stream.head is not None:
                     return self._response(request, stream, stream.head)
-                self._check_repeatable(stream, place, request, was_kept=was_kept, is_repeated=is_repeated)
+                self._check_repeatable(stream, origin, request, was_kept=was_kept, is_repeated=is_repeated)
                 is_repeated = True
         finally:
             self._sending -= 1
@@ -235,8 +224,8 @@ class Pool:
 
     # Connections.
 
-    async def _connection(self, origin: Origin, connect_timeout: float | None, *, must_be_new: bool) -> Connection:
-        """A slot, and a connection in it.
+    async def _connection(self, origin: Origin, request: HttpRequest, *, must_be_new: bool) -> Connection:
+        """A slot, and a connection in it for a request.
 
         Raises:
             Timeout: all connections were inactive for too long, or the new one was not established in time.
@@ -249,7 +238,7 @@ class Pool:
         else:
             await self._turn()
         kept = None if must_be_new else self._take(origin.key)
-        return kept or await self._connect(origin, connect_timeout)
+        return kept or await self._connect(origin, request.connect_timeout or self._timeouts.connect)
 
     def _take(self, key: Hashable) -> Connection | None:
         """The kept connection that was used last and that the server has not closed."""

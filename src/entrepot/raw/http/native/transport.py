@@ -1,11 +1,13 @@
 """The transport itself."""
 
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 
 from entrepot.raw.http.configured import ConfiguredTransport
+from entrepot.raw.http.origins import Origins
 from entrepot.raw.http.pools import Pools
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
-from entrepot.raw.http.wire.target import split_url
 from entrepot.raw.runtime.loop_local import LoopLocal
 from entrepot.raw.runtime.running import require_task
 
@@ -28,17 +30,20 @@ class NativeTransport(ConfiguredTransport):
     """
 
     def _start(self) -> None:
-        make = partial(Pool, self._tls, self._timeouts, self._limits, self._user_agent)
+        make = partial(Pool, self._tls, self._timeouts, self._limits, Origins(self._new_origin))
         self._pools = LoopLocal[Pools[Pool]](partial(Pools, make), Pools.close)
 
-    async def send(self, request: HttpRequest) -> HttpResponse:
-        loop = require_task()
-        origin, target = split_url(request.url)
-        proxy = None if request.is_direct else self._proxy(origin)
+    def send(self, request: HttpRequest) -> Coroutine[Any, Any, HttpResponse]:
+        pools = self._pools.find(require_task())
+        if pools is None or not self._tls.is_ready:
+            return self._send_first(request)
+        return pools.current().send(request)
+
+    async def _send_first(self, request: HttpRequest) -> HttpResponse:
+        """Sends the first request of an event loop, or of all."""
         if not self._tls.is_ready:
             await self._tls.prepare()
-        pools = self._pools.find(loop) or await self._pools.get()
-        return await pools.current().send(request, origin, target, proxy)
+        return await (await self._pools.get()).current().send(request)
 
     async def close(self) -> None:
         """Closes the idle connections of the running loop, and each of the others as soon as its request is done."""
