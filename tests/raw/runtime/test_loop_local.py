@@ -64,7 +64,7 @@ async def test_the_values_of_closed_loops_leave_with_the_next_value():
     thread.join()
     loop.close()  # without closing its generators
     await local.get()
-    assert set(local._held) == {id(asyncio.get_running_loop())}
+    assert set(local._held) == {asyncio.get_running_loop()}
     await local.close()
 
 

@@ -35,7 +35,6 @@ _all_locals: "weakref.WeakSet[LoopLocal[Any]]" = weakref.WeakSet()
 
 
 class _Held(NamedTuple, Generic[T]):
-    loop: asyncio.AbstractEventLoop
     value: T
     keeper: AsyncGenerator[None, None]
 
@@ -56,7 +55,7 @@ class LoopLocal(Generic[T]):
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._held: dict[int, _Held[T]] = {}
+        self._held: dict[asyncio.AbstractEventLoop, _Held[T]] = {}
         # The values are reachable beyond this object. Collected together with it, in a reference cycle, they
         # would be finalized before they are closed, and in whatever thread that is.
         self._finalizer = weakref.finalize(self, self._held.clear)
@@ -69,32 +68,32 @@ class LoopLocal(Generic[T]):
 
     def find(self, loop: asyncio.AbstractEventLoop) -> T | None:
         """The value of the running loop; None if it has none yet. Unlike `get`, it costs no coroutine."""
-        held = self._held.get(id(loop))
-        return held.value if held is not None and held.loop is loop else None
+        held = self._held.get(loop)
+        return None if held is None else held.value
 
     async def close(self) -> None:
-        held = self._held.get(id(running_loop()))
+        held = self._held.get(running_loop())
         if held is not None:
             await held.keeper.aclose()
 
     async def _hold(self, loop: asyncio.AbstractEventLoop) -> T:
         value = self._make()
-        keeper = _keep(value, self._close, weakref.ref(self), id(loop))
+        keeper = _keep(value, self._close, weakref.ref(self), loop)
         await anext(keeper)
         used_loops.add(loop)
         with self._lock:
             self._forget_closed_loops()
-            self._held[id(loop)] = _Held(loop, value, keeper)
+            self._held[loop] = _Held(value, keeper)
         return value
 
-    def forget(self, key: int) -> None:
+    def forget(self, loop: asyncio.AbstractEventLoop) -> None:
         """Lets go of the value of a loop that is closing it."""
         with self._lock:
-            self._held.pop(key, None)
+            self._held.pop(loop, None)
 
     def _forget_closed_loops(self) -> None:
-        for key in [key for key, held in self._held.items() if held.loop.is_closed()]:
-            del self._held[key]
+        for loop in [loop for loop in self._held if loop.is_closed()]:
+            del self._held[loop]
 
     def leak(self) -> None:
         """Lets go of every value without closing or collecting it. For the child of a fork."""
@@ -104,7 +103,10 @@ class LoopLocal(Generic[T]):
 
 
 async def _keep(
-    value: T, close: Callable[[T], Awaitable[None]] | None, owner: "weakref.ref[LoopLocal[T]]", key: int
+    value: T,
+    close: Callable[[T], Awaitable[None]] | None,
+    owner: "weakref.ref[LoopLocal[T]]",
+    loop: asyncio.AbstractEventLoop,
 ) -> AsyncGenerator[None, None]:
     """Holds the value until the loop shuts down or there is no other reference to it.
 
@@ -115,7 +117,7 @@ async def _keep(
         yield
     finally:
         if (local := owner()) is not None:
-            local.forget(key)
+            local.forget(loop)
         # A child that leaves by `sys.exit` shuts the inherited loop down, and must leave the value alone.
         if close is not None and os.getpid() == process:
             await close(value)
