@@ -231,21 +231,22 @@ class _Moment:
         stamp: its text in signatures.
     """
 
-    __slots__ = ("_added", "_constants", "_text", "end", "key", "stamp", "start")
+    __slots__ = ("_added", "_constants", "_text", "_token_header", "end", "key", "stamp", "start")
 
     def __init__(self, key: SigningKey, time: datetime, token_header: str) -> None:
         self.key = key
         self.start = time.astimezone(UTC).replace(microsecond=0)
         self.end = self.start + _A_SECOND
         self.stamp = _stamp(time)
+        self._token_header = token_header
         self._added = [(_DATE_HEADER, self.stamp)]
         if key.credentials.session_token is not None:
             self._added.append((token_header, key.credentials.session_token))
         self._text = key.start_of_text(self.stamp)
         self._constants: dict[tuple[Header, ...], _Constant] = {}  # no repr shows it: it may hold a key
 
-    def signed(self, request: HttpRequest, payload_hash: str) -> list[Header]:
-        """The headers of a request, and those that authenticate it.
+    def sign(self, request: HttpRequest, payload_hash: str) -> HttpRequest:
+        """Returns a request with the headers that authenticate it.
 
         Headers that are a tuple are taken for those of many requests, and their canonical form is kept.
 
@@ -264,7 +265,15 @@ class _Moment:
         start = _start(request) if path < 0 or "?" in url else f"{request.method}\n{url[path:]}\n\n"
         signature = self.key.sign_text(self._text + _digest(f"{start}{text}\n{payload_hash}"))
         headers.append(("Authorization", authorization + signature))
-        return headers
+        return request.signed(headers, partial(self._sign_again, payload_hash))
+
+    def _sign_again(self, payload_hash: str, request: HttpRequest, headers: Sequence[Header]) -> HttpRequest:
+        """A signed request with other headers. It keeps its signature if that does not cover the difference."""
+        if _covered(headers) == _covered(request.headers) and request.sign_again is not None:
+            return request.signed(headers, request.sign_again)
+        added = _ADDED | {self._token_header}
+        unsigned = [header for header in headers if header[0].lower() not in added]
+        return self.sign(replace(request, headers=unsigned), payload_hash)
 
     def _canonical(self, own: Sequence[Header], headers: Sequence[Header], payload_hash: str) -> tuple[str, str]:
         """The start of the Authorization header, and the canonical form of the headers."""
@@ -309,10 +318,7 @@ class Signer:
             payload_hash: the hash of the content if the caller has it, from `hash_payload`, or a constant that the
                 service accepts instead.
         """
-        payload_hash = payload_hash or hash_payload(request.body)
-        moment = self._moment_of(credentials, region, time)
-        again = partial(self._sign_again, credentials, region, time, payload_hash)
-        return request.signed(moment.signed(request, payload_hash), again)
+        return self._moment_of(credentials, region, time).sign(request, payload_hash or hash_payload(request.body))
 
     def presign(
         self,
@@ -377,22 +383,6 @@ class Signer:
         document = {"expiration": f"{end.astimezone(UTC):%Y-%m-%dT%H:%M:%S.000Z}", "conditions": conditions}
         policy = b64encode(json.dumps(document).encode()).decode()
         return [*form.fields, *added, ("policy", policy), ("x-amz-signature", key.sign_text(policy))]
-
-    def _sign_again(
-        self,
-        credentials: Credentials,
-        region: str,
-        time: datetime,
-        payload_hash: str,
-        request: HttpRequest,
-        headers: Sequence[Header],
-    ) -> HttpRequest:
-        """A signed request with other headers. It keeps its signature if that does not cover the difference."""
-        if _covered(headers) == _covered(request.headers) and request.sign_again is not None:
-            return request.signed(headers, request.sign_again)
-        added = _ADDED | {self._token_header}
-        unsigned = [header for header in headers if header[0].lower() not in added]
-        return self.sign(replace(request, headers=unsigned), credentials, region, time, payload_hash)
 
     def _moment_of(self, credentials: Credentials, region: str, time: datetime) -> _Moment:
         """The moment of a time. The last one is kept, since many requests are signed in one second.
