@@ -119,8 +119,8 @@ def may_be_stored_whole(source: Any, capability: Capability) -> bool:
     """Whether a source may be stored by one call: some bytes, not too many, that no check of a writer refuses."""
     if type(source) is not bytes and not isinstance(source, Bytes):
         return False
-    most = capability.write_total_max_size
-    return 0 < len(source) <= (LONG if most is None else min(most, LONG))
+    most, size = capability.write_total_max_size, len(source)
+    return 0 < size <= LONG and (most is None or size <= most)
 
 
 def with_length_of(args: OpWrite, length: int | None) -> OpWrite:

@@ -248,6 +248,8 @@ class _RepeatingAccessor(AroundAccessor):
         self._tokens = policy.tokens
         self._context = context
         self._once = once
+        # The time, if the policy needs it; otherwise 0.0, which this returns without a call of Python.
+        self._now: Callable[[], float] = context.runtime.now if policy.is_timed else float
 
     def around(self, operation: Operation, path: str, call: Callable[[*Args], Awaitable[T]], *args: *Args) -> Coro[T]:
         return self._attempts(0, self._now(), operation, path, call, *args)
@@ -284,10 +286,6 @@ class _RepeatingAccessor(AroundAccessor):
                     self._tokens.refund()
                 return result
             await self._context.runtime.sleep(delay)
-
-    def _now(self) -> float:
-        """The time, if the policy needs it."""
-        return self._context.runtime.now() if self._policy.is_timed else 0.0
 
     def _delay(self, operation: Operation, path: str, error: Error, attempt: int, started: float) -> float | None:
         """The delay in seconds before the next attempt, which is reported; None if there is none.

@@ -141,7 +141,7 @@ class SigningKey:
     Theory of operation. Most requests of a program have one of a few combinations of header names. The canonical form
     of each combination is kept here without the values (`_Form`), so it ends with the credentials that it is for.
     `canonical_headers` makes the same form of any headers. It serves the rest: repeated names, and values with blanks.
-    Requests without a header of their own differ only by time and content. For them `_Moment` has all but the content.
+    Requests without a header of their own differ only by time and content. For them `Moment` has all but the content.
 
     Arguments:
         credentials: the credentials.
@@ -216,7 +216,7 @@ _Constant = tuple[str, str, str]
 their canonical form before and after the hash."""
 
 
-class _Moment:
+class Moment:
     """One second in which requests are signed with one key, and what they have in common.
 
     Arguments:
@@ -246,26 +246,25 @@ class _Moment:
         self._constants: dict[tuple[Header, ...], _Constant] = {}  # no repr shows it: it may hold a key
 
     def sign(self, request: HttpRequest, payload_hash: str) -> HttpRequest:
-        """Returns a request with the headers that authenticate it.
+        """Returns a request with the headers that authenticate it. It must have its Host header already.
 
         Headers that are a tuple are taken for those of many requests, and their canonical form is kept.
 
         Arguments:
             request: the request.
-            payload_hash: the hash of its content.
+            payload_hash: the hash of its content, from `hash_payload`, or a constant that the service accepts instead.
         """
         own, url = request.headers, request.url
-        headers = [*own, (_HASH_HEADER, payload_hash), *self._added]
         if isinstance(own, tuple) and (constant := self._constants.get(own)) is not None:
             authorization, before, after = constant
             text = f"{before}{payload_hash}{after}"
         else:
-            authorization, text = self._canonical(own, headers, payload_hash)
+            authorization, text = self._canonical(own, payload_hash)
         path = url.find("/", _MIN_ORIGIN)
         start = _start(request) if path < 0 or "?" in url else f"{request.method}\n{url[path:]}\n\n"
         signature = self.key.sign_text(self._text + _digest(f"{start}{text}\n{payload_hash}"))
-        headers.append(("Authorization", authorization + signature))
-        return request.signed(headers, partial(self._sign_again, payload_hash))
+        signed = [*own, (_HASH_HEADER, payload_hash), *self._added, ("Authorization", authorization + signature)]
+        return request.signed(signed, partial(self._sign_again, payload_hash))
 
     def _sign_again(self, payload_hash: str, request: HttpRequest, headers: Sequence[Header]) -> HttpRequest:
         """A signed request with other headers. It keeps its signature if that does not cover the difference."""
@@ -275,9 +274,9 @@ class _Moment:
         unsigned = [header for header in headers if header[0].lower() not in added]
         return self.sign(replace(request, headers=unsigned), payload_hash)
 
-    def _canonical(self, own: Sequence[Header], headers: Sequence[Header], payload_hash: str) -> tuple[str, str]:
+    def _canonical(self, own: Sequence[Header], payload_hash: str) -> tuple[str, str]:
         """The start of the Authorization header, and the canonical form of the headers."""
-        authorization, text = self.key.canonical(headers)
+        authorization, text = self.key.canonical([*own, (_HASH_HEADER, payload_hash), *self._added])
         line = f"{_HASH_HEADER}:"
         before, found, after = text.partition(f"{line}{payload_hash}\n")
         if found and isinstance(own, tuple) and len(self._constants) < _FORMS:
@@ -298,7 +297,28 @@ class Signer:
     def __init__(self, service: str, token_header: str = TOKEN_HEADER) -> None:
         self._service = service
         self._token_header = token_header
-        self._moment: _Moment | None = None
+        self._moment: Moment | None = None
+
+    def at(self, credentials: Credentials, region: str, time: datetime) -> Moment:
+        """The second of a time, which signs. The last one is kept, since many requests are signed in one second.
+
+        Threads share it as one value. Its key is kept for the next one of the same day.
+
+        Arguments:
+            credentials: the credentials.
+            region: the region that requests go to.
+            time: when they are sent. Servers refuse a time that is 15 minutes off their clock.
+        """
+        moment, key = self._moment, None
+        if moment is not None and moment.key.credentials is credentials and moment.key.region == region:
+            if moment.start <= time < moment.end:
+                return moment
+            key = moment.key
+        date = _stamp(time)[:8]
+        if key is None or key.date != date:
+            key = SigningKey(credentials, region, self._service, date)
+        self._moment = moment = Moment(key, time, self._token_header)
+        return moment
 
     def sign(
         self,
@@ -318,7 +338,7 @@ class Signer:
             payload_hash: the hash of the content if the caller has it, from `hash_payload`, or a constant that the
                 service accepts instead.
         """
-        return self._moment_of(credentials, region, time).sign(request, payload_hash or hash_payload(request.body))
+        return self.at(credentials, region, time).sign(request, payload_hash or hash_payload(request.body))
 
     def presign(
         self,
@@ -339,7 +359,7 @@ class Signer:
             expires: the length of its validity, in seconds.
             payload_hash: the SHA-256 of the content, or a constant that the service accepts instead.
         """
-        moment = self._moment_of(credentials, region, time)
+        moment = self.at(credentials, region, time)
         key, stamp = moment.key, moment.stamp
         parameters = {
             "X-Amz-Algorithm": ALGORITHM,
@@ -370,7 +390,7 @@ class Signer:
             start: the time of the signature.
             end: the time from which the form is refused.
         """
-        moment = self._moment_of(credentials, region, start)
+        moment = self.at(credentials, region, start)
         key, stamp = moment.key, moment.stamp
         added = [
             ("x-amz-algorithm", ALGORITHM),
@@ -384,22 +404,6 @@ class Signer:
         policy = b64encode(json.dumps(document).encode()).decode()
         return [*form.fields, *added, ("policy", policy), ("x-amz-signature", key.sign_text(policy))]
 
-    def _moment_of(self, credentials: Credentials, region: str, time: datetime) -> _Moment:
-        """The moment of a time. The last one is kept, since many requests are signed in one second.
-
-        Threads share it as one value. Its key is kept for the next one of the same day.
-        """
-        moment, key = self._moment, None
-        if moment is not None and moment.key.credentials is credentials and moment.key.region == region:
-            if moment.start <= time < moment.end:
-                return moment
-            key = moment.key
-        date = _stamp(time)[:8]
-        if key is None or key.date != date:
-            key = SigningKey(credentials, region, self._service, date)
-        self._moment = moment = _Moment(key, time, self._token_header)
-        return moment
-
 
 def is_signed_with(request: HttpRequest, credentials: Credentials) -> bool:
     """Whether these credentials signed the headers of a request."""
@@ -410,10 +414,10 @@ def is_signed_with(request: HttpRequest, credentials: Credentials) -> bool:
 
 def hash_payload(content: Content | None) -> str:
     """The SHA-256 of the content, in hexadecimal. To compute it takes about half a millisecond for each MiB."""
-    if isinstance(content, HashedContent):
-        return content.sha256
     if not isinstance(content, tuple):
         return hashlib.sha256(content).hexdigest() if content else EMPTY_SHA256
+    if isinstance(content, HashedContent):
+        return content.sha256
     joint = hashlib.sha256()
     for piece in content:
         joint.update(piece)

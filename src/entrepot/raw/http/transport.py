@@ -86,7 +86,10 @@ class HttpRequest:
     @property
     def size(self) -> int:
         """The number of bytes of the content."""
-        return 0 if self.body is None else content_size(self.body)
+        body = self.body
+        if isinstance(body, bytes):  # most content, without a call
+            return len(body)
+        return 0 if body is None else content_size(body)
 
     def with_content(self, body: Content) -> HttpRequest:
         """The same request with other content."""

@@ -76,7 +76,7 @@ class S3Signer(RequestSigner):
         else:
             payload_hash = hash_payload(body)
         # The time is read last, since hashing takes time
-        return self._signer.sign(request, credentials, self._region(), self._clock.now(), payload_hash)
+        return self._signer.at(credentials, self._region(), self._clock.now()).sign(request, payload_hash)
 
     async def sign(self, request: HttpRequest) -> HttpRequest:
         if self._credentials is None:
@@ -129,7 +129,7 @@ class S3Signer(RequestSigner):
     async def _sign(self, cache: CredentialCache[Credentials], request: HttpRequest, payload_hash: str) -> HttpRequest:
         credentials = cache.fresh() or await cache.get()
         # The time is read last, since hashing takes time
-        return self._signer.sign(request, credentials, self._region(), self._clock.now(), payload_hash)
+        return self._signer.at(credentials, self._region(), self._clock.now()).sign(request, payload_hash)
 
     def _leaves_content_out(self, url: str) -> bool:
         is_over_tls = url.startswith("https:")
