@@ -42,7 +42,7 @@ from entrepot.types import Copied, Metadata
 from entrepot.types.records import field_names, replace
 
 from .options import checked
-from .sources import may_be_stored_whole
+from .sources import longest_whole, may_be_stored_whole
 from .stack import Stack
 from .writer import Output, store_whole, write_source
 
@@ -301,7 +301,7 @@ class _Stream:
         """Writes the content of the whole source by one call, if the target takes it so."""
         self._check_size(len(content))
         self._note(len(content))
-        if may_be_stored_whole(content, self._target.accessor.info.capability):
+        if may_be_stored_whole(content, longest_whole(self._target.accessor.info.capability)):
             headers = await self._headers_of(response)
             kept = self._that_fit(headers)
             args = self._writing_with(kept)

@@ -54,7 +54,7 @@ from .options import (
     shown_path,
 )
 from .reader import Reader, open_body
-from .sources import Source, as_source, expected_length, may_be_stored_whole, with_length_of
+from .sources import Source, as_source, expected_length, longest_whole, may_be_stored_whole, with_length_of
 from .stack import Stack
 from .writer import Output, Writer, store_whole, write_source
 
@@ -85,10 +85,14 @@ class Operations(Opening, Storage):
     """
 
     def _use(self, stack: Stack) -> None:
-        """Sets the stack. Its accessor and context are kept beside it, because every call needs them."""
+        """Sets the stack. Its accessor and context are kept beside it, because every call needs them.
+
+        So is the most bytes that a write may store by one call.
+        """
         self._stack = stack
         self._accessor = stack.accessor
         self._context = stack.context
+        self._longest_whole = longest_whole(stack.accessor.info.capability)
 
     async def _call(self, operation: str, call: Callable[[str, *Args], Awaitable[T]], path: Path, *args: *Args) -> T:
         """Makes a call on a path whose errors name the call, the scheme and the path."""
@@ -167,7 +171,7 @@ class Operations(Opening, Storage):
     def _write(self, path: str, data: Source, options: Mapping[str, Any]) -> Coro[Metadata]:
         args = checked(DEFAULT_WRITE, options)
         source = as_source(data)
-        if not args.append and may_be_stored_whole(source, self._accessor.info.capability):
+        if not args.append and may_be_stored_whole(source, self._longest_whole):
             return store_whole(self._context, self._accessor, path, source, args)
         return self._write_by_body(path, source, args)
 

@@ -36,7 +36,7 @@ from .futures import (
 from .operations import Entries, Found, Operations, Uploads, gathered
 from .options import Expires, Path, shown_path
 from .reader import Reader, overlap_fetches
-from .sources import Source, may_be_stored_whole
+from .sources import Source
 from .stack import Stack
 from .writer import finish_whole
 
@@ -378,7 +378,7 @@ class Operator(Operations):
         """
         try:
             normalized = self._begin("write", path)
-            if options or type(data) is not bytes or not may_be_stored_whole(data, self._accessor.info.capability):
+            if options or type(data) is not bytes or not 0 < len(data) <= self._longest_whole:
                 return await self._write(normalized, data, options)
             stored = await self._accessor.write_whole(normalized, data, DEFAULT_WRITE)  # as in `read`
             if isinstance(stored, Metadata) and stored.content_length == len(data):

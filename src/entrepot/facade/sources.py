@@ -115,12 +115,15 @@ def _regular_length(describe: Callable[[], os.stat_result]) -> int | None:
     return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
-def may_be_stored_whole(source: Any, capability: Capability) -> bool:
-    """Whether a source may be stored by one call: some bytes, not too many, that no check of a writer refuses."""
-    if type(source) is not bytes and not isinstance(source, Bytes):
-        return False
-    most, size = capability.write_total_max_size, len(source)
-    return 0 < size <= LONG and (most is None or size <= most)
+def longest_whole(capability: Capability) -> int:
+    """The most bytes that may be stored by one call: not too many, and no more than a check of a writer lets pass."""
+    most = capability.write_total_max_size
+    return LONG if most is None else min(most, LONG)
+
+
+def may_be_stored_whole(source: Any, longest: int) -> bool:
+    """Whether a source may be stored by one call: some bytes, up to `longest_whole`."""
+    return isinstance(source, Bytes) and 0 < len(source) <= longest
 
 
 def with_length_of(args: OpWrite, length: int | None) -> OpWrite:

@@ -21,7 +21,7 @@ def normalize_path(path: str | os.PathLike[str]) -> str:
     text = path if type(path) is str else _text_of(path)
     if not (text.isascii() and text.isprintable()):
         _check_characters(text)
-    return text if text and text[0] != "/" else text.lstrip("/") or "/"
+    return text.lstrip("/") or "/" if text[:1] in ("", "/") else text
 
 
 def _text_of(path: object) -> str:
