@@ -9,7 +9,7 @@ from entrepot.raw.http.origins import Origins
 from entrepot.raw.http.pools import Pools
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
 from entrepot.raw.runtime.loop_local import LoopLocal
-from entrepot.raw.runtime.running import require_task
+from entrepot.raw.runtime.running import require_task, running_loop
 
 from .pool import Pool
 
@@ -35,16 +35,15 @@ class NativeTransport(ConfiguredTransport):
 
     def send(self, request: HttpRequest) -> Coroutine[Any, Any, HttpResponse]:
         pools = self._pools.find(require_task())
-        if pools is None or not self._tls.is_ready:
-            return self._send_first(request)
-        return pools.current().send(request)
+        return self._send_first(request) if pools is None else pools.current().send(request)
 
     async def _send_first(self, request: HttpRequest) -> HttpResponse:
-        """Sends the first request of an event loop, or of all."""
+        """Sends the first request of an event loop. Its pools are made once the files of TLS have been read."""
         if not self._tls.is_ready:
             await self._tls.prepare()
         return await (await self._pools.get()).current().send(request)
 
     async def close(self) -> None:
         """Closes the idle connections of the running loop, and each of the others as soon as its request is done."""
-        await (await self._pools.get()).retire()
+        if (pools := self._pools.find(running_loop())) is not None:
+            await pools.retire()
