@@ -19,7 +19,7 @@ def normalize_path(path: str | os.PathLike[str]) -> str:
         InvalidInput: it is not text, or holds NUL, CR, LF or a lone surrogate.
     """
     text = path if type(path) is str else _text_of(path)
-    if not (text.isascii() and text.isprintable()):
+    if not text.isprintable():  # text that is has neither control characters nor surrogates
         _check_characters(text)
     return text.lstrip("/") or "/" if text[:1] in ("", "/") else text
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from entrepot.errors import InvalidInput
 
-_UNRESERVED: Final = re.compile("[A-Za-z0-9._~/-]*").fullmatch
+_UNRESERVED: Final = re.compile("[A-Za-z0-9._~/-]+").fullmatch
 
 Query = Sequence[tuple[str, str | None]]
 """Names and values, in order. A name without a value has None."""
@@ -31,7 +31,7 @@ def checked_key(key: str, max_bytes: int) -> str:
     Raises:
         InvalidInput: as `check_key`.
     """
-    if 0 < len(key) <= max_bytes and _UNRESERVED(key):  # most keys
+    if len(key) <= max_bytes and _UNRESERVED(key):  # most keys
         return key
     check_key(key, max_bytes)
     return quote(key, safe="/")
