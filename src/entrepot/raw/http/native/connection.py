@@ -28,7 +28,6 @@ informational responses, time out. While receiving is paused, since nobody reads
 """
 
 import asyncio
-import select
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -43,7 +42,7 @@ from .stream import ResponseStream
 from .tls_channel import TlsChannel
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
 BUFFER: Final = 256 * 1024
 """How many bytes of content may wait to be read before receiving is resumed; it is paused at twice that."""
@@ -127,7 +126,7 @@ class Connection(asyncio.BufferedProtocol):
         self._scratch = owner.scratch
         self._stream: ResponseStream | None = None
         self._target: memoryview | None = None
-        self._poll: select.poll | None = None
+        self._poll: Callable[[int], Sequence[object]] | None = None
         self._closed: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._send_error: OSError | None = None
@@ -470,7 +469,7 @@ class Connection(asyncio.BufferedProtocol):
         """
         if self._wire.is_closing():
             return False
-        if not self._is_readable():
+        if not (self._poll or self._new_poll())(0):
             return True
         if self._channel is None:
             return False
@@ -479,13 +478,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def has_news(self) -> bool:
         """Whether the socket received bytes, or the end, that the event loop has not seen yet."""
-        return not self._wire.is_closing() and self._is_readable()
+        return not self._wire.is_closing() and bool((self._poll or self._new_poll())(0))
 
-    def _is_readable(self) -> bool:
-        poll = self._poll
-        if poll is None:
-            poll = self._poll = readability(self._descriptor())
-        return poll is not None and bool(poll.poll(0))
+    def _new_poll(self) -> "Callable[[int], Sequence[object]]":
+        """Returns what waits for some milliseconds until the socket has received something, and says whether it has."""
+        poll = readability(self._descriptor())
+        self._poll = _see_nothing if poll is None else poll.poll
+        return self._poll
 
     def check(self, now: float) -> None:
         """Ends the exchange if the server has been silent for too long."""
@@ -547,3 +546,8 @@ class Connection(asyncio.BufferedProtocol):
         """Looked up each time: the connection may be closed in between, and another one have its descriptor."""
         descriptor: int = self._wire.get_extra_info("socket").fileno()
         return descriptor
+
+
+def _see_nothing(milliseconds: int) -> tuple[()]:
+    """Stands in for `poll` on a system that has none."""
+    return ()
