@@ -37,12 +37,17 @@ def gate():
     event.set()
 
 
-async def nobody_looks():
-    """Waits until the loop knows that all calls hang, and looks after them no more."""
-    await asyncio.sleep(0)
-    async with asyncio.timeout(10):
-        while hops._of_loops[asyncio.get_running_loop()]._is_watched:
-            await asyncio.sleep(0.001)
+async def hang_for_long(gate):
+    """A call that hangs, known to be stuck."""
+    hung = asyncio.ensure_future(runtime.blocking(gate.wait, 30))
+    await asyncio.sleep(2 * hops.PATIENCE)
+    return hung
+
+
+def looks():
+    """The looks that the running loop has scheduled."""
+    callbacks = [timer._callback for timer in asyncio.get_running_loop()._scheduled if not timer.cancelled()]
+    return [callback for callback in callbacks if isinstance(getattr(callback, "__self__", None), hops.ThreadCalls)]
 
 
 def calls_of(call, *args):
@@ -70,9 +75,8 @@ async def test_a_call_that_hangs_holds_up_neither_those_before_nor_those_behind_
 
 
 async def test_calls_beside_one_that_is_known_to_hang_wait_for_no_look_of_the_loop(gate, monkeypatch):
-    hung = asyncio.ensure_future(runtime.blocking(gate.wait, 30))
-    await nobody_looks()
-    monkeypatch.setattr(hops, "PATIENCE", 30)
+    hung = await hang_for_long(gate)
+    monkeypatch.setattr(hops.ThreadCalls, "_look", lambda *_: None)
     async with asyncio.timeout(10):
         for _ in range(5):
             assert await runtime.blocking(len, "abc") == 3
@@ -81,9 +85,8 @@ async def test_calls_beside_one_that_is_known_to_hang_wait_for_no_look_of_the_lo
     assert await hung is True
 
 
-async def test_a_loop_looks_again_when_calls_come_beside_one_that_hangs(gate):
-    hung = asyncio.ensure_future(runtime.blocking(gate.wait, 30))
-    await nobody_looks()
+async def test_a_loop_looks_when_calls_come_beside_one_that_hangs(gate):
+    hung = await hang_for_long(gate)
     meeting = threading.Barrier(3)
     async with asyncio.timeout(10):
         assert sorted(await asyncio.gather(*calls_of(meeting.wait, 10))) == [0, 1, 2]
@@ -91,12 +94,68 @@ async def test_a_loop_looks_again_when_calls_come_beside_one_that_hangs(gate):
     assert await hung is True
 
 
-async def test_as_many_calls_hang_at_once_as_the_executor_has_threads():
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(6))
-    meeting = threading.Barrier(6)
+async def test_results_are_not_kept_by_a_thread_that_hangs_in_a_later_call(gate, monkeypatch):
+    monkeypatch.setattr(hops, "TOGETHER", 30)
+    may_go_on = threading.Event()
+    calls = (may_go_on.wait, 10), (len, "abc"), (gate.wait, 30)
+    first, second, hung = (asyncio.ensure_future(runtime.blocking(call, *args)) for call, *args in calls)
+    await asyncio.sleep(0)
+    may_go_on.set()
     async with asyncio.timeout(10):
-        met = await asyncio.gather(*(runtime.blocking(meeting.wait, 10) for _ in range(6)))
-    assert sorted(met) == list(range(6))
+        assert await asyncio.gather(first, second) == [True, 3]
+    assert not hung.done()
+    gate.set()
+    assert await hung is True
+
+
+async def test_calls_without_others_beside_them_need_no_timer(gate):
+    for _ in range(3):
+        assert await runtime.blocking(len, "abc") == 3
+    hung = asyncio.ensure_future(runtime.blocking(gate.wait, 30))
+    await asyncio.sleep(0)
+    assert looks() == []
+    behind = asyncio.ensure_future(runtime.blocking(len, "abc"))
+    await asyncio.sleep(0)
+    assert len(looks()) == 1
+    assert await behind == 3
+    gate.set()
+    assert await hung is True
+
+
+async def test_a_loop_looks_no_more_once_no_call_waits(gate):
+    hung = calls_of(gate.wait, 30)
+    meanwhile = calls_of(len, "abc")
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*meanwhile) == [3, 3, 3]
+        await asyncio.sleep(3 * hops.PATIENCE)
+    assert looks() == []
+    assert not any(call.done() for call in hung)
+    gate.set()
+    assert await asyncio.gather(*hung) == [True] * 3
+
+
+async def test_as_many_calls_hang_at_once_as_there_may_be_threads():
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(hops.THREADS))
+    meeting = threading.Barrier(hops.THREADS)
+    async with asyncio.timeout(10):
+        met = await asyncio.gather(*(runtime.blocking(meeting.wait, 10) for _ in range(hops.THREADS)))
+    assert sorted(met) == list(range(hops.THREADS))
+
+
+async def test_a_call_behind_as_many_as_there_may_be_threads_is_made_when_one_has_ended(gate):
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(hops.THREADS))
+    may_end = threading.Event()
+    ends = asyncio.ensure_future(runtime.blocking(may_end.wait, 30))
+    hung = [asyncio.ensure_future(runtime.blocking(gate.wait, 30)) for _ in range(hops.THREADS - 1)]
+    waiting = asyncio.ensure_future(runtime.blocking(len, "abc"))
+    await asyncio.sleep(10 * hops.PATIENCE)
+    assert not waiting.done()
+    may_end.set()
+    async with asyncio.timeout(10):
+        assert (await waiting, await ends) == (3, True)
+    assert not any(call.done() for call in hung)
+    gate.set()
+    assert await asyncio.gather(*hung) == [True] * (hops.THREADS - 1)
 
 
 async def test_calls_without_end_leave_the_only_thread_to_others_of_the_executor():

@@ -1,20 +1,25 @@
 """Thread calls: the blocking calls of an event loop, made in the threads of its default executor.
 
 Theory of operation. An executor job costs a queue entry, two futures and a wake-up of the loop. So waiting calls
-share a job: its thread makes one call after the other and hands the results to the loop in batches (`TOGETHER`). That
-also keeps threads from contending when the calls are short.
+share a job: its thread makes one call after the other and hands the results to the loop in batches (`TOGETHER`), the
+last ones by its end. That also keeps threads from contending when the calls are short.
 
-A long call must not delay the others. While calls run, the loop checks the jobs every `PATIENCE` seconds. A job that
-has started no call since the last check is stuck; if calls wait then, more jobs are started: one if some job still
-moves, one for each waiting call if all are stuck. While all jobs are stuck, a new call starts a job immediately, and
-the loop stops checking once no call waits. A job ends when no call waits, or after `TURN` calls, so that other users
+A long call must not delay the others. A job notes when a call ends, and is stuck if `PATIENCE` seconds have passed
+since then. A new call starts a job immediately if there is none or all are stuck. Otherwise it waits, and the loop
+looks at the jobs after `PATIENCE` seconds, and again while calls wait: it starts one more job if some job still moves,
+one for each waiting call if all are stuck. A job ends when no call waits, or after `TURN` calls, so that other users
 of the executor get the thread.
 
+A job may get stuck in a call while it has results of earlier ones. That call was submitted while a job ran, so a look
+follows, and hands over all results. It does so after it has seen that no call waits: then each job makes its last
+call, and the results of all others are there. So no look is needed until the next call, and a loop without thread
+calls, or with one at a time, has no timer of ours.
+
 `_waiting` and `_made` are deques that both the loop and the threads use; their operations are atomic, so there is no
-lock. All other state belongs to the loop's thread. A call that is cancelled before a thread starts it is not made; a
-started call runs to its end, and its result is dropped. Calls that may take seconds, such as a copy of a large file,
-have a `ThreadCalls` of their own with at most half of the threads, so that a short call always finds one. A forked
-child drops what it inherited: the threads are its parent's.
+lock. A job's note is written by its thread. All other state belongs to the loop's thread. A call that is cancelled
+before a thread starts it is not made; a started call runs to its end, and its result is dropped. Calls that may take
+seconds, such as a copy of a large file, have a `ThreadCalls` of their own with at most half of the threads, so that a
+short call always finds one. A forked child drops what it inherited: the threads are its parent's.
 """
 
 from __future__ import annotations
@@ -49,20 +54,16 @@ LONG_THREADS: Final = max(1, min(THREADS, (os.cpu_count() or 1) + 4) // 2)
 
 
 class _Job:
-    """The loop's record of a job: the calls that it has started, and whether it started none since the last look."""
+    """A job of the executor.
 
-    __slots__ = ("_seen", "is_stuck", "started")
+    Attributes:
+        moved_at: when its last call ended, by `monotonic`; before that, when it started.
+    """
+
+    __slots__ = ("moved_at",)
 
     def __init__(self) -> None:
-        self.started = 0
-        self._seen = -1
-        self.is_stuck = False
-
-    def look(self) -> bool:
-        """Returns whether the job has started no call since the last look."""
-        self.is_stuck = self._seen == self.started
-        self._seen = self.started
-        return self.is_stuck
+        self.moved_at = monotonic()
 
 
 class ThreadCalls:
@@ -72,14 +73,13 @@ class ThreadCalls:
         threads: the most threads of these calls at a time.
     """
 
-    __slots__ = ("_is_watched", "_jobs", "_made", "_stuck", "_threads", "_waiting")
+    __slots__ = ("_is_watched", "_jobs", "_made", "_threads", "_waiting")
 
     def __init__(self, threads: int = THREADS) -> None:
         self._threads = threads
         self._waiting: deque[tuple[asyncio.Future[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
         self._made: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._jobs: set[_Job] = set()
-        self._stuck = 0
         self._is_watched = False
 
     def submit(
@@ -95,8 +95,9 @@ class ThreadCalls:
                 self._waiting.pop()
                 raise
         else:
+            if len(self._waiting) == 1:  # else a look comes for those that waited already
+                self._start_unless_one_moves(loop)
             self._watch(loop)
-            self._start_unless_one_moves(loop)
         return future
 
     def forget(self) -> None:
@@ -108,28 +109,26 @@ class ThreadCalls:
         job = _Job()
         loop.run_in_executor(None, self._work, loop, job).add_done_callback(partial(self._end, job))
         self._jobs.add(job)
-        self._watch(loop)
 
     def _work(self, loop: asyncio.AbstractEventLoop, job: _Job) -> None:
         """Makes calls that wait, in a thread."""
-        handed_over = monotonic()
+        handed_over = job.moved_at = monotonic()
         for _ in range(TURN):
             try:
                 future, call, args = self._waiting.popleft()
             except IndexError:
                 return
-            job.started += 1
             if not future.cancelled():
                 self._made.append((future, *_outcome(call, args)))
             del future, call, args  # the arguments of a call are released with it, not when the next one has ended
-            if (now := monotonic()) - handed_over > TOGETHER:
+            job.moved_at = now = monotonic()
+            if now - handed_over > TOGETHER:
                 handed_over = now
                 with suppress(RuntimeError):  # the loop is closed, and no task waits any more
                     loop.call_soon_threadsafe(self._hand_over)
 
     def _end(self, job: _Job, ended: asyncio.Future[None]) -> None:
         self._jobs.remove(job)
-        self._stuck -= job.is_stuck
         self._hand_over()
         if self._waiting:
             self._start_unless_one_moves(asyncio.get_running_loop())
@@ -149,20 +148,26 @@ class ThreadCalls:
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._is_watched:
             self._is_watched = True
-            loop.call_later(PATIENCE, self._look_after, loop)  # its handle is not kept: that holds the loop
+            loop.call_later(PATIENCE, self._look, loop)  # its handle is not kept: that holds the loop
 
-    def _look_after(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self._is_watched = False
-        self._hand_over()
-        self._stuck = sum([job.look() for job in self._jobs])
-        moves = self._stuck < len(self._jobs)
         if self._waiting:
-            self._start_more(loop, 1 if moves else len(self._waiting))
-        if moves or (self._waiting and self._jobs):
+            self._start_more(loop, 1 if self._one_moves() else len(self._waiting))
+        if self._waiting:
             self._watch(loop)
+        self._hand_over()  # at the end: see the theory of operation
+
+    def _one_moves(self) -> bool:
+        """Whether some job is not stuck."""
+        patient_since = monotonic() - PATIENCE
+        for job in self._jobs:  # noqa: SIM110 - `any` of a generator takes twice as long, for each call
+            if job.moved_at > patient_since:
+                return True
+        return False
 
     def _start_unless_one_moves(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._stuck == len(self._jobs):
+        if not self._one_moves():
             self._start_more(loop, 1)
 
     def _start_more(self, loop: asyncio.AbstractEventLoop, wanted: int) -> None:
