@@ -16,14 +16,16 @@ fails or is cancelled before that, the write is aborted. In memory are the chunk
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from entrepot.errors import ContentIncomplete, ContentTruncated, InvalidInput, IsSameFile
 from entrepot.raw import (
     DEFAULT_COPY,
+    DEFAULT_READ,
     DEFAULT_WRITE,
     HINTS,
     Accessor,
@@ -67,6 +69,8 @@ _HEADER_OPTIONS: Final = (
     "content_language",
     "cache_control",
 )
+_content_headers_of: Final = attrgetter(*_HEADER_OPTIONS)
+_NO_HEADERS: Final = (None,) * len(_HEADER_OPTIONS)
 _USER: Final = "user_metadata."
 
 
@@ -223,11 +227,13 @@ class _Streaming:
         reading: the arguments of a read in chunks.
         given: what is stored with the target instead of what the source has.
         writing: the arguments of the write.
+        storing: the arguments of the write of a small object, whose parts in flight do not matter. They are the default
+            ones where possible, for which no layer looks for options.
     """
 
     def __init__(self, args: OpCopy) -> None:
         self.chunk = args.chunk or CHUNK
-        self.whole = OpRead(version=args.source_version)
+        self.whole = DEFAULT_READ if args.source_version is None else OpRead(version=args.source_version)
         self.reading = replace(self.whole, chunk=self.chunk, concurrent=args.concurrent or CONCURRENT)
         self.given = args.to_write()
         self.writing = replace(
@@ -237,6 +243,8 @@ class _Streaming:
             chunk=args.chunk,
             concurrent=args.concurrent,
         )
+        is_default = replace(self.writing, concurrent=None) == DEFAULT_WRITE
+        self.storing = DEFAULT_WRITE if is_default else self.writing
 
 
 class _Stream:
@@ -257,15 +265,18 @@ class _Stream:
         self._options = options
         self._given = options.given
         self._writing = options.writing
-        self._pinned = PinnedRange(source.accessor, source.path, options.reading)
+
+    @cached_property
+    def _pinned(self) -> PinnedRange:
+        return PinnedRange(self._source.accessor, self._source.path, self._options.reading)
 
     async def copy(self) -> Copied:
         """Makes the copy."""
         await self._open(self._writing)  # refuses options that the target lacks, before any request to the source
         first = await self._pinned.fetch(0, self._chunk)
-        self._check_fits()
+        self._check_fits(self._pinned.size)
         if self._is_all(first):
-            return await self._put_all(self._pinned.response, first)
+            return await self._put_all(self._pinned.response, first, self._pinned.size)
         if self._is_read_in_chunks():
             return await self._put(self._pinned.response, self._checked(self._chunks(first)))
         return await self._copy_one_stream()
@@ -279,9 +290,17 @@ class _Stream:
                 return None
         finally:
             await body.close()
+        self._writing = self._options.storing
+        size = self._noted_size(response)
+        self._check_fits(size)
+        return await self._put_all(response, content, size)
+
+    def _noted_size(self, response: RpRead) -> int | None:
+        """The size of an object that was read at once. Where the response does not describe it, facts are collected."""
+        if (stated := self._stated(response)) is not None and not response.is_from_stat:
+            return stated.content_length
         self._pinned.note(response)
-        self._check_fits()
-        return await self._put_all(response, content)
+        return self._pinned.size
 
     async def _copy_one_stream(self) -> Copied:
         """Copies by one more response, whose headers belong to the content that is written.
@@ -297,13 +316,13 @@ class _Stream:
         finally:
             await body.close()
 
-    async def _put_all(self, response: RpRead, content: bytes) -> Copied:
+    async def _put_all(self, response: RpRead, content: bytes, size: int | None) -> Copied:
         """Writes the content of the whole source by one call, if the target takes it so."""
-        self._check_size(len(content))
+        _check_size(len(content), size)
         self._note(len(content))
         if may_be_stored_whole(content, longest_whole(self._target.accessor.info.capability)):
             headers = await self._headers_of(response)
-            kept = self._that_fit(headers)
+            kept = self._that_fit(headers) if headers else headers
             args = self._writing_with(kept)
             with suppress(InvalidInput):  # it refuses a header, which is found out below, or the call fails there too
                 metadata = await store_whole(
@@ -322,9 +341,12 @@ class _Stream:
 
     async def _headers_of(self, response: RpRead) -> dict[str, str]:
         """The headers and user metadata of the source that no option of the copy replaces."""
-        stated = response.metadata if self._source.accessor.info.reads_describe_all else None
-        found = _headers(stated or await self._describe())
-        return {name: value for name, value in found if getattr(self._given, _option(name)) is None}
+        found = _headers(self._stated(response) or await self._describe())
+        return {name: value for name, value in found.items() if getattr(self._given, _option(name)) is None}
+
+    def _stated(self, response: RpRead) -> Metadata | None:
+        """The metadata in a response to a read, if it has all that the source has."""
+        return response.metadata if self._source.accessor.info.reads_describe_all else None
 
     def _that_fit(self, headers: Mapping[str, str]) -> dict[str, str]:
         """The headers that the target's service can store."""
@@ -341,8 +363,8 @@ class _Stream:
             return Metadata()
         return await self._pinned.describe()
 
-    def _check_fits(self) -> None:
-        size, limit = self._pinned.size, self._target.accessor.info.capability.write_total_max_size
+    def _check_fits(self, size: int | None) -> None:
+        limit = self._target.accessor.info.capability.write_total_max_size
         if size is not None and limit is not None and size > limit:
             raise InvalidInput(f"the object has {size} bytes, and the target's service takes {limit} at most")
 
@@ -386,13 +408,7 @@ class _Stream:
                 yield piece
                 size += len(piece)
                 self._note(len(piece))
-        self._check_size(size)
-
-    def _check_size(self, size: int) -> None:
-        expected = self._pinned.size
-        if expected is not None and size != expected:
-            kind = ContentIncomplete if size < expected else ContentTruncated
-            raise kind(f"{size} bytes were read of an object of {expected} bytes")
+        _check_size(size, self._pinned.size)
 
     async def _chunks(self, first: bytes) -> AsyncGenerator[bytes, None]:
         """Yields the source, whose first chunk has been fetched and is not all."""
@@ -422,11 +438,21 @@ class _Stream:
         return self._pinned.is_pinnable and self._pinned.size is not None and not self._pinned.response.is_whole
 
 
-def _headers(metadata: Metadata) -> Iterator[tuple[str, str]]:
+def _check_size(size: int, expected: int | None) -> None:
+    if expected is not None and size != expected:
+        kind = ContentIncomplete if size < expected else ContentTruncated
+        raise kind(f"{size} bytes were read of an object of {expected} bytes")
+
+
+def _headers(metadata: Metadata) -> dict[str, str]:
     """The content headers and user metadata of an object, by their names in `Copied.not_carried`."""
-    named: Iterable[tuple[str, str | None]] = ((name, getattr(metadata, name)) for name in _HEADER_OPTIONS)
-    yield from ((name, value) for name, value in named if value is not None)
-    yield from ((f"{_USER}{name}", value) for name, value in metadata.user_metadata.items())
+    headers = _content_headers_of(metadata)
+    found = {}
+    if headers != _NO_HEADERS:
+        found = {name: value for name, value in zip(_HEADER_OPTIONS, headers, strict=True) if value is not None}
+    if metadata.user_metadata:
+        found |= {f"{_USER}{name}": value for name, value in metadata.user_metadata.items()}
+    return found
 
 
 async def _only(content: bytes) -> AsyncGenerator[bytes, None]:
