@@ -317,6 +317,7 @@ class TestWhat:
             lost(),
             Timeout("slow"),
             *(Unexpected("?", context={"status": n}, is_temporary=True) for n in (499, 500, 502, 503, 504)),
+            Unexpected("?", context={"status": 503, "code": "backendError"}, is_temporary=True),
         ],
         ids=lambda error: f"{error.kind}-{error.context.get('status')}",
     )

@@ -373,7 +373,7 @@ async def test_a_conditional_copy_by_one_request_is_repeated_only_if_it_was_refu
             raise lost
         return refusals()
 
-    refusals = flaky(failure(503, "InternalError"))
+    refusals = flaky(failure(503, "SlowDown"))
     bucket = Bucket(refusal=None, on={"copy": fail})
     copying = copied(retried(bucket), "a b", "t", OpCopy(if_not_exists=True))
     if lost is None:

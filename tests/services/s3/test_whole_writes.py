@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from entrepot.errors import Error, InvalidInput, Unexpected
+from entrepot.errors import Error, InvalidInput, ObjectExists, Unexpected
 from entrepot.raw import Accessor, Context, OpWrite
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.services import S3
@@ -48,6 +48,7 @@ ANSWERS: dict[str, list[Ask]] = {
     "lost, then refused": [lost, lambda: reply(412, b"<Error><Code>PreconditionFailed</Code></Error>")],
     "busy, then refused": [lambda: reply(503), lambda: reply(412)],
     "denied, then refused": [lambda: reply(403), lambda: reply(412)],
+    "slow down, then refused": [lambda: reply(503, b"<Error><Code>SlowDown</Code></Error>"), lambda: reply(412)],
 }
 
 
@@ -99,6 +100,27 @@ async def test_every_answer_means_the_same(option: str) -> None:
     for name, answers in ANSWERS.items():
         expected = await results(by_body, {}, OPTIONS[option], answers)
         assert await results(at_once, {}, OPTIONS[option], answers) == expected, name
+
+
+@pytest.mark.parametrize(
+    ("first", "is_unsure"),
+    [
+        (lambda: reply(429), False),
+        (lambda: reply(503, b"<Error><Code>SlowDown</Code></Error>"), False),
+        (lambda: reply(503, headers=[("Retry-After", "1")]), False),
+        (lambda: reply(503, b"<html>upstream connect error</html>"), True),  # a proxy's
+        (lambda: reply(503, b"<Error><Code>InternalError</Code></Error>"), True),
+        (lambda: reply(500), True),
+        (lost, True),
+    ],
+)
+async def test_a_condition_that_does_not_hold_later_is_in_doubt_unless_nothing_was_done(
+    first: Ask, is_unsure: bool
+) -> None:
+    (_, second), *_ = await results(by_body, {}, OPTIONS["new"], [first, lambda: reply(412)])
+    assert second[0] is ObjectExists
+    assert ("an earlier attempt" in second[1]) is is_unsure
+    assert second[3].get("may_have_taken_effect", False) is is_unsure
 
 
 @pytest.mark.parametrize("configuration", CONFIGURATIONS)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final, Generic
 
 from entrepot.errors import ConditionNotMatch, Error, NotFound
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.oio.delete.deletions import Deletion, of_deletion
 from entrepot.raw.oio.windowed import gather
 from entrepot.raw.ops import OpDelete
@@ -63,7 +64,7 @@ class HttpDeletions(Generic[D]):
         except NotFound as error:
             raise ConditionNotMatch("if_match does not hold: there is no object", context=error.context) from None
         except Error as error:
-            if error.is_temporary:
+            if leaves_doubt(error):
                 error.add_context(may_have_taken_effect=True)
             raise
 

@@ -3,8 +3,8 @@
 Theory of operation. Such a request may take effect although its response is lost, and the writer then sends it again.
 The storage may answer the second attempt with "the condition does not hold" or "there is no such upload" because the
 first one succeeded. A `Publication` therefore remembers whether an earlier attempt may have taken effect unseen
-(`is_unsure`): from the time a request is sent until a final response to it arrives, and for good once an attempt ended
-with a temporary error or was cancelled.
+(`is_unsure`): from the time a request is sent until a final response to it arrives, and for good once an attempt was
+cancelled, or ended with a temporary error that does not say that nothing was done (`raw/effects.py`).
 
 Whether an upload in parts succeeded can be determined: only we know its id, and its parts determine the etag. Whether a
 conditional PUT succeeded cannot, since another writer may have stored the same bytes; that error stays, and its message
@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from entrepot.errors import ConditionNotMatch, Error, NotFound, ObjectExists
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.layered import Coro
 from entrepot.raw.ops import OpWrite
 from entrepot.types import Metadata
@@ -75,7 +76,7 @@ class Publication(Generic[D]):
         try:
             return await send(request)
         except Error as error:
-            self.is_unsure = was_unsure or error.is_temporary
+            self.is_unsure = was_unsure or leaves_doubt(error)
             raise self._interpreted(error, was_unsure) from None
 
     def _interpreted(self, error: Error, was_unsure: bool) -> Error:

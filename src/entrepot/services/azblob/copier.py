@@ -14,6 +14,7 @@ from typing import Final
 
 from entrepot.errors import ConditionNotMatch, Error, NotFound, Unexpected
 from entrepot.raw import OpCopy, OpStat
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.publication import object_exists
 from entrepot.raw.http.transport import HttpHeaders
@@ -111,7 +112,7 @@ class AzblobCopy:
 
     def _interpreted(self, error: Error) -> Error:
         has_condition = self._args.if_not_exists or self._args.if_match is not None
-        if has_condition and error.is_temporary:
+        if has_condition and leaves_doubt(error):
             return error.add_context(may_have_taken_effect=True)
         if isinstance(error, ConditionNotMatch) and self._args.if_not_exists:
             return object_exists(error)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from entrepot.errors import ConditionNotMatch, Error, IsADirectory, NotADirectory, NotFound, Unexpected
 from entrepot.raw import DEFAULT_DELETE, DEFAULT_STAT, OpWrite
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.publication import object_exists
@@ -140,7 +141,7 @@ class AzdlsUpload(MultipartUpload):
             self._is_moving = False
             raise (object_exists(error) if self._args.if_not_exists else error) from None
         except Error as error:
-            self._is_moving = error.is_temporary
+            self._is_moving = leaves_doubt(error)
             raise
 
     async def _was_moved(self, length: int) -> bool:

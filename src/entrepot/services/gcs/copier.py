@@ -12,6 +12,7 @@ from typing import Any
 
 from entrepot.errors import ConditionNotMatch, Error, Unexpected
 from entrepot.raw import OpCopy, OpStat
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.publication import object_exists
@@ -93,7 +94,7 @@ class Rewrite(StagedCopier):
         except ConditionNotMatch as error:
             raise (object_exists(error) if self._args.if_not_exists else error) from None
         except Error as error:
-            if error.is_temporary and (self._args.if_not_exists or self._args.if_match is not None):
+            if leaves_doubt(error) and (self._args.if_not_exists or self._args.if_match is not None):
                 error.add_context(may_have_taken_effect=True)
             raise
         return parse_resource(content)

@@ -9,6 +9,7 @@ from typing import Final
 from entrepot.errors import ConditionNotMatch, Error, InvalidInput, ObjectExists
 from entrepot.raw import OpStat, OpWrite
 from entrepot.raw.conditions import check_conditions
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.oio.write.staged import StagedWriter
 from entrepot.types import Metadata
 
@@ -108,7 +109,7 @@ class HfWriter(StagedWriter):
         try:
             await self._hub.commits.commit_planned(plan)
         except Error as error:
-            self._is_unsure = was_unsure or error.is_temporary
+            self._is_unsure = was_unsure or leaves_doubt(error)
             raise _doubtful(error) if was_unsure and isinstance(error, ConditionNotMatch) else error from None
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ConditionNotMatch, Error, InvalidInput, NotFound, Unexpected
 from entrepot.raw import OpCopy, OpStat, OpWrite
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.headers import etag_header, parse_length
 from entrepot.raw.http.publication import object_exists
@@ -201,7 +202,7 @@ class S3Copy(RangedUpload):
     def _interpreted(self, error: Error) -> Error:
         """The error of a copy by one request, with what a condition on the target makes of it."""
         has_condition = self._args.if_not_exists or self._args.if_match is not None
-        if has_condition and error.is_temporary:
+        if has_condition and leaves_doubt(error):
             return error.add_context(may_have_taken_effect=True)
         if isinstance(error, ConditionNotMatch) and self._args.if_not_exists:
             return object_exists(error)

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from entrepot.errors import ConditionNotMatch, DeletionsFailed, Error, IsADirectory, NotFound, Unsupported
 from entrepot.raw.conditions import check_conditions
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.file_paths import is_reserved
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.deletions import HttpDeletions
@@ -102,7 +103,7 @@ class WebdavDeletions(HttpDeletions[WebdavDialect]):
         try:
             response = await self._client.respond(self._client.dialect.delete(key, args))
         except Error as error:
-            if args.if_match is not None and error.is_temporary:
+            if args.if_match is not None and leaves_doubt(error):
                 error.add_context(may_have_taken_effect=True)
             raise
         try:

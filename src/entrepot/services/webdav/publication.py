@@ -25,6 +25,7 @@ from typing import Final
 
 from entrepot.errors import ConditionNotMatch, Error, IsADirectory, NotFound, Unexpected
 from entrepot.raw.conditions import check_conditions
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.publication import Publication, object_exists
 from entrepot.raw.oio.write.byte_queue import ByteQueue
@@ -197,7 +198,7 @@ class FilePublication:
         try:
             await self._tree.with_parents(self._temporary, partial(self._client.store, request))
         except Error as error:
-            self._may_arrive = error.is_temporary
+            self._may_arrive = leaves_doubt(error)
             raise
         self._may_arrive = False
         await self._set_user_metadata(self._temporary)
@@ -211,7 +212,7 @@ class FilePublication:
         try:
             await self._client.do(request)
         except Error as error:
-            self._is_moving = error.is_temporary
+            self._is_moving = leaves_doubt(error)
             raise
 
     async def _was_moved(self, size: int) -> bool:

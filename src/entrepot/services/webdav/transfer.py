@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final
 
 from entrepot.errors import ConditionNotMatch, Error, IsADirectory, NotFound, Unexpected
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.publication import object_exists
 from entrepot.raw.http.transport import HttpRequest
@@ -57,7 +58,7 @@ async def copy_file(
     try:
         copied = await _transfer(client, tree, client.dialect.copy, source, target, is_new=is_new)
     except Error as error:
-        if is_new and error.is_temporary:
+        if is_new and leaves_doubt(error):
             error.add_context(may_have_taken_effect=True)
         raise
     return Metadata(content_length=copied.length)
@@ -68,7 +69,7 @@ async def move_file(client: HttpClient[WebdavDialect], tree: Tree, source: str, 
     try:
         await _transfer(client, tree, client.dialect.move, source, target, is_new=is_new)
     except Error as error:
-        if error.is_temporary:
+        if leaves_doubt(error):
             error.add_context(may_have_taken_effect=True)
         raise
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from entrepot.errors import Error, NotADirectory, NotFound, Unexpected
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.redirects import origin_of
 from entrepot.raw.http.transport import Content, HttpRequest, HttpResponse
@@ -118,7 +119,7 @@ def is_same_length(status: FileStatus | None, size: int) -> bool:
 
 
 def unsure(error: Error) -> Error:
-    """The same error of a change that cannot be made twice; if it is temporary, it says that the change may be made."""
-    if error.is_temporary:
+    """The same error of a change that cannot be made twice. It says so if the change may have been made."""
+    if leaves_doubt(error):
         error.add_context(may_have_taken_effect=True)
     return error

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from entrepot.errors import ConditionNotMatch, Error, IsADirectory, NotFound, Unexpected
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.http.publication import object_exists
 from entrepot.raw.http.transport import Content
 from entrepot.raw.oio import MultipartUpload, Part
@@ -116,7 +117,7 @@ class WebhdfsUpload(MultipartUpload):
         try:
             await rename(self._cluster, source, self._target, replaces=replaces)
         except Error as error:
-            self._publishing = error.is_temporary
+            self._publishing = leaves_doubt(error)
             raise
         self._publishing = False
 
