@@ -179,6 +179,20 @@ def test_sync_and_its_dry_run(here: Path) -> None:
     assert (excluded.code, files(here / "copy")) == (0, files(here / "d"))
 
 
+def test_a_tree_with_a_name_that_no_path_can_have_is_not_copied_with_success(here: Path) -> None:
+    Path(os.fsdecode(bytes(here) + b"/d/sub/\xff")).touch()
+    (here / "copy").mkdir()
+    (here / "copy/surplus").write_text("x")
+    sync = run("sync", "--delete", "d", "copy", cwd=here)
+    assert (sync.code, (here / "copy/surplus").exists(), (here / "copy/a.txt").exists()) == (1, True, True)
+    assert r"d/sub/: a name here, '\xff', cannot be in a path (rename it, or exclude the directory)" in sync.err
+    copied, followed = (run("cp", "-r", *more, "d", "tree", cwd=here) for more in ((), ("--follow-symlinks",)))
+    assert (copied.code, followed.code) == (1, 1)
+    assert r"d/sub/: a name here, '\xff', cannot be in a path" in followed.err
+    assert run("sync", "--delete", "--exclude", "sub/", "d", "copy", cwd=here).code == 0
+    assert files(here / "copy").keys() == {"a.txt", "sub/b c.txt"}
+
+
 def test_a_copy_leaves_alone_what_is_the_same_or_must_stay(here: Path) -> None:
     (here / "t").mkdir()
     (here / "t/a.txt").write_text("mine")

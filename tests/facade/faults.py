@@ -55,5 +55,8 @@ class WithoutContents(oio.List):
         page = await self.body.next()
         return page and [entry for entry in page if not entry.path.startswith("closed/") or entry.is_dir]
 
+    def left_out(self):
+        return [oio.LeftOut("closed/", PermissionDenied("the file system does not permit it"))]
+
     async def close(self):
         await self.body.close()

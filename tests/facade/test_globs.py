@@ -131,6 +131,33 @@ def test_a_filter_compares_a_name_at_any_depth_and_a_path_as_a_whole():
         PathFilter(3)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("include", "exclude", "directory", "is_concerned"),
+    [
+        ((), (), "", True),
+        ((), "d/", "d/", False),
+        ((), "d/", "d/e/", False),
+        ((), "d/*", "d/", True),  # not what is in directories in it
+        ((), "*", "d/", False),
+        ((), "a*", "d/", True),
+        ((), "/**", "", False),
+        ("*.csv", (), "d/e/", True),
+        ("d/*.csv", (), "d/", True),
+        ("d/*.csv", (), "d/e/", False),
+        ("d/*.csv", (), "e/", False),
+        ("d/**/*.csv", (), "d/e/f/", True),
+        ("d/", (), "e/", True),  # a directory d/ in it
+        ("/d/", (), "e/", False),
+        ("/d/", (), "d/e/", True),
+        ("/a.csv", (), "", True),
+        ("/a.csv", (), "d/", False),
+        (["x/*", "d/*"], "d/e/", "d/", True),
+    ],
+)
+def test_a_filter_knows_which_directories_may_have_what_it_chooses(include, exclude, directory, is_concerned) -> None:
+    assert PathFilter(include, exclude).accepts_below(directory) is is_concerned
+
+
 async def test_an_entry_has_its_kind_and_size(op):
     entries = {entry.path: entry for entry in await op.list("/")}
     file, directory = entries["a.csv"], entries["logs/"]

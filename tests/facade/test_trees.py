@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from entrepot import (
     TransfersFailed,
     TreeReport,
     Unexpected,
+    Unsupported,
     Usage,
 )
 from entrepot.raw import Accessor, AroundAccessor, Context, Layer
@@ -226,6 +228,49 @@ async def test_a_directory_that_may_not_be_read_fails_and_nothing_is_deleted(tmp
         await source.copy_tree(target, "/", "copy")
     assert set(await content_of(target)) == {"up/closed/secret", "up/open", "up/surplus", "copy/open"}
     assert (await source.copy_tree(target, "/", "rest", exclude=["closed/"])).copied == 1
+
+
+async def test_names_that_no_path_can_have_are_failures_of_their_directories_and_nothing_is_deleted(tmp_path):
+    source = Operator(Fs(tmp_path))
+    for path in ("top/a", "top/d/b"):
+        await source.write(path, b"1")
+    for name in (b"top/line\nbreak", b"top/\xff", b"top/d/caf\xe9"):
+        Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).touch()
+    target = await filled({"up/surplus": b"3"})
+    for tree, start in ((source, "top"), (source.at("top/"), "/")):  # whose paths are relative to the directory
+        prefix = "" if start == "/" else "top/"
+        for options in ({"delete": True}, {"delete": True, "dry_run": True}, {"delete": True, "include": "*.txt"}):
+            with pytest.raises(TransfersFailed) as failed:
+                await tree.sync(target, start, "up", **options)
+            found = {failure.path: failure.message for failure in failed.value.failures}
+            assert sorted(found) == [prefix or "/", f"{prefix}d/"]
+            assert found[f"{prefix}d/"] == r"a name here, 'caf\xe9', cannot be in a path"
+            assert found[prefix or "/"].startswith("2 names here, such as")
+            assert {failure.kind for failure in failed.value.failures} == {"Unsupported"}
+    assert set(await content_of(target)) == {"up/a", "up/d/b", "up/surplus"}
+    with pytest.raises(TransfersFailed):
+        await source.copy_tree(target, "top", "up")
+    (tmp_path / "plain").mkdir()
+    assert (await source.copy_tree(target, "/", "up", exclude=["top/"])).copied == 0
+    assert (await source.copy_tree(target, "/", "up", include=["plain/*"])).copied == 0
+
+
+async def test_a_listing_says_what_it_has_left_out(tmp_path):
+    op = Operator(Fs(tmp_path))
+    await op.write("d/a", b"1")
+    Path(os.fsdecode(bytes(tmp_path) + b"/d/\xff")).touch()
+    async with op.lister("/", recursive=True) as lister:
+        while await lister.next_page():
+            pass
+    (error,) = lister.left_out()
+    assert (type(error), error.path, error.operation, error.scheme) == (Unsupported, "d/", "lister.next", "fs")
+    assert (lister.left_out()[0].path, lister.left_out()[0] is error) == ("d/", False)
+    async with op.glob("*/*") as lister:
+        assert [entry.path async for entry in lister] == ["d/a"]
+    assert [error.path for error in lister.left_out()] == ["d/"]
+    with op.blocking().lister("d/") as blocking:
+        assert [entry.path for entry in blocking] == ["d/", "d/a"]
+        assert [error.path for error in blocking.left_out()] == ["d/"]
 
 
 async def test_progress_counts_bytes_and_files():

@@ -189,16 +189,32 @@ async def test_a_survey_leaves_out_what_the_patterns_leave_out() -> None:
     assert sorted(paths_of((await survey(tree, Unit(("/",)), Limits())).batches)) == ["4.csv", "a/1.csv"]
 
 
-async def test_a_survey_fails_at_a_directory_that_may_not_be_read(tmp_path: Path) -> None:
+async def test_a_survey_names_a_directory_that_may_not_be_read(tmp_path: Path) -> None:
     """Its files would be missing, and a sync would delete them at the target."""
     op = Operator(Fs(tmp_path)).layer(Closed())
     for path in ("closed/secret", "later/1", "open"):
         await op.write(path, b"1")
     await op.create_dir("empty/")
-    with pytest.raises(PermissionDenied):
-        await survey(Tree(op), Unit(("/",)), Limits())
-    found = await survey(Tree(op, exclude=("closed/",)), Unit(("/",)), Limits())
+    found = await survey(Tree(op), Unit(("/",)), Limits())
+    assert [(error.path, error.kind) for error in found.errors] == [("closed/", "PermissionDenied")]
     assert sorted(paths_of(found.batches)) == ["later/1", "open"]
+    found = await survey(Tree(op, exclude=("closed/",)), Unit(("/",)), Limits())
+    assert (found.errors, sorted(paths_of(found.batches))) == ((), ["later/1", "open"])
+
+
+async def test_a_survey_names_the_directories_of_names_that_no_path_can_have(tmp_path: Path) -> None:
+    op = Operator(Fs(tmp_path))
+    for path in ("a/1", "a/b/2", "c/3"):
+        await op.write(path, b"1")
+    for name in (b"a/b/line\nbreak", b"\xff"):
+        Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).touch()
+    tree, small = Tree(op), Limits(probe=2)
+    found = await survey(tree, Unit(("/",)), Limits())
+    assert sorted(paths_of(found.batches)) == ["a/1", "a/b/2", "c/3"]
+    assert sorted(error.path for error in found.errors) == ["/", "a/b/"]
+    level = await survey(tree, Unit(("/",)), small)
+    assert level.is_too_large or [error.path for error in level.errors] == ["/"]
+    assert [one.path for one in stream(tree, Unit(("/",))) if isinstance(one, Error)] == ["/"]
 
 
 # The schedule

@@ -5,6 +5,8 @@ Generated from the async facade by `python tools/generate_blocking.py`; do not e
 
 from __future__ import annotations
 
+from entrepot.errors import Error
+
 from .paging import Pages
 
 
@@ -20,6 +22,15 @@ class BlockingLister(Pages):
     Every method may raise the errors of the storage (`PermissionDenied`, `Timeout`, `Unexpected`), and `InvalidInput`
     if the lister is closed or in use by another thread.
     """
+
+    def left_out(self) -> list[Error]:
+        """Returns an error for each directory of which the pages so far lack something.
+
+        A directory without permission to list is `PermissionDenied`; names in it that no path can have, such as one
+        that is not UTF-8, are `Unsupported`. The path of each error is the directory. At the end of the listing an
+        empty list means that nothing is missing. It may also be called when the lister is closed.
+        """
+        return self._inner.left_out()
 
     def close(self) -> None:
         """Closes the lister and stops fetching the next page. Closing it again has no effect."""

@@ -130,7 +130,7 @@ class _FollowingLister(oio.List):
         is_recursive: whether directories are entered.
     """
 
-    __slots__ = ("_accessor", "_body", "_directory", "_is_recursive", "_pending")
+    __slots__ = ("_accessor", "_body", "_directory", "_is_recursive", "_left_out", "_pending")
 
     def __init__(self, accessor: _FollowingAccessor, path: str, *, is_recursive: bool) -> None:
         self._accessor = accessor
@@ -138,6 +138,7 @@ class _FollowingLister(oio.List):
         self._pending: list[_Directory] = []
         self._directory = _Directory(path, "", frozenset())
         self._body: oio.List | None = None
+        self._left_out: list[oio.LeftOut] = []
 
     async def next(self) -> Sequence[Entry] | None:
         if not self._directory.real:
@@ -157,9 +158,14 @@ class _FollowingLister(oio.List):
                 return entries
         return None
 
+    def left_out(self) -> Sequence[oio.LeftOut]:
+        return self._left_out
+
     async def close(self) -> None:
         body, self._body = self._body, None
         if body is not None:
+            path = self._directory.path or "/"
+            self._left_out += [oio.LeftOut(path, each.error) for each in body.left_out()]
             await body.close()
 
     async def _followed(self, found: Entry) -> Entry:

@@ -38,6 +38,9 @@ _PIECE: Final = pattern(r"\*\*/|\*\*|\*|\?|\[!?+[^/][^\]/]*\]|[^*?\[]+|\[")
 _MEMBER: Final = pattern(r"(.)(?:-(.))?", re.DOTALL)
 """A character of a class, or the first and the last one of a range."""
 
+_UNLIKELY: Final = "\ue000" * 40
+"""A name that only a pattern of every name matches: of the private use area of Unicode, and long."""
+
 _COMPILED: Final = 256
 """The most expressions that are kept. Patterns may come from users without end."""
 
@@ -67,14 +70,26 @@ class PathFilter:
     """
 
     def __init__(self, include: Patterns = (), exclude: Patterns = ()) -> None:
-        self._include = _matchers("include", include)
-        self._exclude = _matchers("exclude", exclude)
+        self._include_paths = _whole_paths("include", include)
+        self._include = list(map(compiled, self._include_paths))
+        self._exclude = list(map(compiled, _whole_paths("exclude", exclude)))
 
     def accepts(self, path: str) -> bool:
         """Whether a path, relative to the tree, is chosen."""
         if self._include and not any(pattern.fullmatch(path) for pattern in self._include):
             return False
         return not any(pattern.fullmatch(path) for pattern in self._exclude)
+
+    def accepts_below(self, directory: str) -> bool:
+        """Whether a path in a directory may be chosen: a pattern can match there, and none excludes all that is in it.
+
+        Arguments:
+            directory: the directory relative to the tree, with a slash at its end; empty for the tree itself.
+        """
+        if self._include and not any(_may_match_below(path, directory) for path in self._include_paths):
+            return False
+        probes = (f"{directory}{_UNLIKELY}", f"{directory}{_UNLIKELY}/{_UNLIKELY}")
+        return not any(all(map(pattern.fullmatch, probes)) for pattern in self._exclude)
 
 
 class _Step(NamedTuple):
@@ -100,7 +115,7 @@ class GlobLister(oio.List):
         pattern: the pattern, a normalized path. With a slash at its end it matches directories, otherwise files.
     """
 
-    __slots__ = ("_accessor", "_body", "_is_listed_whole", "_is_of_directories", "_step", "_steps")
+    __slots__ = ("_accessor", "_body", "_is_listed_whole", "_is_of_directories", "_left_out", "_step", "_steps")
 
     def __init__(self, accessor: Accessor, pattern: str) -> None:
         self._accessor = accessor
@@ -110,6 +125,7 @@ class GlobLister(oio.List):
         self._steps = deque([_Step("", tuple(pattern.rstrip("/").split("/")), 0)])
         self._step = self._steps[0]
         self._body: oio.List | None = None
+        self._left_out: list[oio.LeftOut] = []
 
     async def next(self) -> Sequence[Entry] | None:
         while self._body is not None or self._steps:
@@ -118,11 +134,13 @@ class GlobLister(oio.List):
                 return page
         return None
 
+    def left_out(self) -> Sequence[oio.LeftOut]:
+        return [*self._left_out, *(() if self._body is None else self._body.left_out())]
+
     async def close(self) -> None:
         self._steps.clear()
         if self._body is not None:
-            body, self._body = self._body, None
-            await body.close()
+            await self._close_body(self._body)
 
     async def _next_page(self) -> Sequence[Entry]:
         """The matches in the next page of the open listing, or those of a step that needs none."""
@@ -139,11 +157,15 @@ class GlobLister(oio.List):
         except (NotFound, NotADirectory):  # a plain part of the pattern that is not a directory
             page = None
         if page is None:
-            body, self._body = self._body, None
-            await body.close()
+            await self._close_body(self._body)
             return ()
         inner = [entry for entry in page if entry.path not in {self._step.directory, "/"}]  # not the directory itself
         return self._matches(self._step, inner)
+
+    async def _close_body(self, body: oio.List) -> None:
+        self._body = None
+        self._left_out += body.left_out()
+        await body.close()
 
     async def _open(self, step: _Step) -> oio.List:
         is_recursive = step.parts[0] == _ANY_DEPTH and self._is_listed_whole
@@ -241,13 +263,25 @@ def check_pattern(pattern: Any) -> str:
     return text
 
 
-def _matchers(name: str, patterns: Patterns) -> list[re.Pattern[str]]:
+def _may_match_below(pattern: str, directory: str) -> bool:
+    """Whether a pattern of paths can match a path in a directory."""
+    parts, names = pattern.split("/"), directory.split("/")[:-1]
+    for part, name in zip(parts[:-1], names, strict=False):
+        if part == _ANY_DEPTH:
+            return True
+        if not compiled(part).fullmatch(name):
+            return False
+    return len(parts) > len(names) or parts[-1] == _ANY_DEPTH
+
+
+def _whole_paths(name: str, patterns: Patterns) -> list[str]:
+    """Patterns as patterns of whole paths."""
     if not isinstance(patterns, str | Iterable) or isinstance(patterns, bytes):
         raise InvalidInput(f"{name} must be a pattern or an iterable of patterns, not {shown(patterns)}")
-    return [_matcher(pattern) for pattern in ([patterns] if isinstance(patterns, str) else patterns)]
+    return [_whole_path(pattern) for pattern in ([patterns] if isinstance(patterns, str) else patterns)]
 
 
-def _matcher(pattern: str) -> re.Pattern[str]:
+def _whole_path(pattern: str) -> str:
     path = check_pattern(pattern)
     is_name = "/" not in os.fspath(pattern).rstrip("/")
-    return compiled(f"{'**/' if is_name else ''}{path}{'**' if path.endswith('/') else ''}")
+    return f"{'**/' if is_name else ''}{path}{'**' if path.endswith('/') else ''}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
+from entrepot.errors import Error
 from entrepot.raw import Context, oio
 from entrepot.types import Entry
 
@@ -29,6 +31,8 @@ class Lister(Opened, ByAsyncFor):
     """
 
     def __init__(self, context: Context, scheme: str, path: str, body: oio.List) -> None:
+        self._scheme = scheme
+        self._body = body
         self._pages = _PagesAhead(context.runtime, body)
         self._calls = Exclusive("lister", scheme, path, self._pages)
         self._page: Sequence[Entry] = ()
@@ -41,6 +45,18 @@ class Lister(Opened, ByAsyncFor):
     async def next_page(self) -> Sequence[Entry] | None:
         """Returns the rest of the current page, or else the next page, never empty; None means the end."""
         return await self._calls.use("next_page", self._next_page)
+
+    def left_out(self) -> list[Error]:
+        """Returns an error for each directory of which the pages so far lack something.
+
+        A directory without permission to list is `PermissionDenied`; names in it that no path can have, such as one
+        that is not UTF-8, are `Unsupported`. The path of each error is the directory. At the end of the listing an
+        empty list means that nothing is missing. It may also be called when the lister is closed.
+        """
+        return [
+            copy.copy(each.error).of_call("lister.next", scheme=self._scheme, path=each.path)
+            for each in self._body.left_out()
+        ]
 
     async def aclose(self) -> None:
         """Closes the lister and stops fetching the next page. Closing it again has no effect."""

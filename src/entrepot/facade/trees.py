@@ -8,9 +8,10 @@ of the listing and the chunks of `concurrent` files. A file that fails is noted 
 Where equal files are skipped or surplus ones deleted, the target is listed first, and kept as a dict of paths: about
 300 bytes for each of its files. Deletions come last, and only if all copies were successful.
 
-A listing leaves out what is in a directory that may not be read, and the log alone says so. So a directory that is
-listed without contents is listed again by itself, which raises the reason; otherwise its files would be missing from
-the target without an error, and surplus files there would be deleted.
+A listing leaves out what is in a directory that may not be read, and names that no path can have. Its `left_out` says
+so, and each such directory is a failure unless the patterns leave it out. Otherwise its files would be missing from the
+target without an error, and surplus files there would be deleted. Names that no path can have are in no target either,
+so a deletion would be safe; but one rule is easier to know: after a failure nothing is deleted.
 
 A dry run takes the same way and the same decisions; only the copies and the deletions are not made.
 """
@@ -18,7 +19,7 @@ A dry run takes the same way and the same decisions; only the copies and the del
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from inspect import iscoroutinefunction
@@ -27,7 +28,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, get_args
 from entrepot.errors import Error, InvalidInput, NotFound, TransfersFailed
 from entrepot.raw import (
     DEFAULT_COPY,
-    DEFAULT_LIST,
     DEFAULT_STAT,
     DEFAULT_WRITE,
     OpCopy,
@@ -120,7 +120,8 @@ class Rules:
         on_file: ReportFile | None = None,
         copy_options: CopyOptions | None = None,
     ) -> None:
-        self.accepts = PathFilter(include, exclude).accepts
+        chosen = PathFilter(include, exclude)
+        self.accepts, self.accepts_below = chosen.accepts, chosen.accepts_below
         self._choose = _checked_function("choose", choose)
         self.is_difference = checked_flag("skip_same", skip_same)
         self.is_mirror = checked_flag("delete", delete)
@@ -227,18 +228,14 @@ class _Transfer:
     failures: list[Error] = field(default_factory=list)
     has_ended: bool = False
     is_empty: bool = True
-    directories: set[str] = field(default_factory=set)
-    parents: set[str] = field(default_factory=set)
     source_prefix_length: int = field(init=False)
     target_prefix: str = field(init=False)
     is_into_directories: bool = field(init=False)
-    is_from_directories: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.source_prefix_length = len(_prefix(self.source.path))
         self.target_prefix = _prefix(self.target.path)
         self.is_into_directories = self.target.accessor.info.native_capability.create_dir
-        self.is_from_directories = self.source.accessor.info.native_capability.create_dir
 
     @property
     def report(self) -> TreeReport:
@@ -287,36 +284,13 @@ class _Transfer:
             self.has_ended = True
         else:
             self.entries.extend(page)
-            if self.is_from_directories:
-                self._note_directories(page)
 
-    def _note_directories(self, page: Sequence[Entry]) -> None:
-        parent = ""
-        for entry in page:
-            path = entry.path
-            if path.endswith("/"):
-                self.directories.add(path)
-            end = path.rfind("/", 0, -1) + 1
-            if path[:end] != parent:
-                parent = path[:end]
-                self.parents.add(parent)
-
-    async def check_empty_directories(self) -> None:
-        """Lists each directory again that seems to be empty, by itself: one that may not be read is a failure."""
-        for path in sorted(self.directories - self.parents - {self.source.path}):
-            if self._concerns(path[self.source_prefix_length :]):
-                try:
-                    async with await _lister(replace(self.source, path=path), DEFAULT_LIST) as lister:
-                        await lister.next_page()
-                except NotFound:
-                    continue  # it was deleted meanwhile
-                except Error as error:
-                    error.of_call("list", scheme=self.source.accessor.info.scheme, path=path)
-                    self.failures.append(error)
-
-    def _concerns(self, directory: str) -> bool:
-        """Whether a file in a directory of the source would be copied, or one of the target would be deleted."""
-        return self.rules.accepts(f"{directory}any") or any(path.startswith(directory) for path in self.surplus)
+    def note_left_out(self) -> None:
+        """Notes as failures what the listing has left out, unless the patterns leave it out as well."""
+        for error in self.lister.left_out():
+            directory = _prefix(error.path or "/")[self.source_prefix_length :]
+            if self.rules.accepts_below(directory):
+                self.failures.append(error)
 
     def _is_chosen(self, entry: Entry) -> bool:
         path = entry.path[self.source_prefix_length :]
@@ -406,7 +380,7 @@ async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
                 await workers.take()
         finally:
             await workers.close()
-    await transfer.check_empty_directories()
+    transfer.note_left_out()
     if transfer.is_empty and not transfer.failures:
         await source.accessor.stat(source.path, DEFAULT_STAT)  # a missing directory is not an empty one
         if rules.is_mirror and transfer.surplus and source.path == "/":
@@ -438,8 +412,8 @@ async def _delete_surplus(transfer: _Transfer) -> TreeReport:
     return replace(transfer.report, deleted=len(paths))
 
 
-async def _lister(side: Side, args: OpList = _RECURSIVE) -> Lister:
-    _, body = await side.accessor.list(side.path, args)
+async def _lister(side: Side) -> Lister:
+    _, body = await side.accessor.list(side.path, _RECURSIVE)
     return Lister(side.context, side.accessor.info.scheme, side.path, body)
 
 

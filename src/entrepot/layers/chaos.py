@@ -245,5 +245,8 @@ class _ChaosLister(oio.List):
             raise self._chaos.lost(Operation.LISTER_NEXT, self._path)
         return page
 
+    def left_out(self) -> Sequence[oio.LeftOut]:
+        return self._inner.left_out()
+
     async def close(self) -> None:
         await self._chaos.around_named(Operation.LISTER_CLOSE, self._path, self._inner.close)

@@ -164,3 +164,6 @@ class _RelativeLister(oio.List):
             if entries := [Entry(path, entry.metadata) for path, entry in named if path is not None]:
                 return entries
         return None
+
+    def left_out(self) -> Sequence[oio.LeftOut]:
+        return [oio.LeftOut(self._relative(each.path) or "/", each.error) for each in self._inner.left_out()]

@@ -30,7 +30,7 @@ from entrepot.types import Entry, Metadata
 from .accessor import OPERATIONS, WHOLE_OPERATIONS, Accessor, WholeRead, WholeWrite
 from .oio.copy.api import Copy
 from .oio.delete.api import Delete
-from .oio.list.api import List
+from .oio.list.api import LeftOut, List
 from .oio.read.api import Read
 from .oio.write.api import Write
 from .operation import Operation
@@ -363,6 +363,9 @@ class _AroundLister(List):
 
     def next(self) -> Coro[Sequence[Entry] | None]:
         return self._around(_LISTER_NEXT, self._path, self._inner.next)
+
+    def left_out(self) -> Sequence[LeftOut]:
+        return self._inner.left_out()
 
     def close(self) -> Coro[None]:
         return self._around(_LISTER_CLOSE, self._path, self._inner.close)

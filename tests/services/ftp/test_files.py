@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +85,16 @@ async def test_what_writers_leave_is_neither_listed_nor_in_the_way(config: Ftp, 
             await writer.write(bytes(2000))
         await writer.abort()
     assert not list(folder.iterdir())
+
+
+async def test_names_that_no_path_can_have_are_left_out(config: Ftp, folder: Path) -> None:
+    (folder / "d").mkdir()
+    for name in (b"d/\xff", b"d/a\rb", b"d/kept"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).touch()
+    async with Operator(config) as op, op.lister("/", recursive=True) as lister:
+        assert {entry.path async for entry in lister} >= {"/", "d/", "d/kept"}
+        (error,) = lister.left_out()
+    assert (error.kind, error.path) == ("Unsupported", "d/")
 
 
 async def test_links_are_deleted_and_not_followed(config: Ftp, folder: Path) -> None:

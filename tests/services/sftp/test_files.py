@@ -97,6 +97,10 @@ async def test_names_that_no_path_can_have_are_left_out(
     async with Operator(config) as op:
         assert {entry.path for entry in await op.list("/")} == {"/", "kept é%?#"}
         assert "left out 2 names" in caplog.text
+        async with op.at("/").lister("/", recursive=True) as lister:
+            assert [entry.path async for entry in lister] == ["/", "kept é%?#"]
+        (error,) = lister.left_out()
+        assert (error.kind, error.path) == ("Unsupported", "/")
         with pytest.raises(InvalidInput, match="reserved"):
             await op.write(TEMPORARY, b"")
         with pytest.raises(InvalidInput, match=r"'\.\.'"):

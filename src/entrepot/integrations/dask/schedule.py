@@ -104,7 +104,7 @@ class Job:
     Arguments:
         survey: a task: surveys a unit, and returns a `Survey`.
         work: a task: does the work of a batch, and returns an `Outcome`.
-        stream: yields the objects and the directories of a level, in this process.
+        stream: yields the objects, the directories and the errors of a level, in this process.
         limits: how the tree is cut.
         attempts: how often an object is tried.
         spread: prepares a batch of one large object whose parts are tasks of their own; returns None for a batch that
@@ -113,7 +113,7 @@ class Job:
 
     survey: Callable[[Unit], Survey]
     work: Callable[[Batch], Outcome]
-    stream: Callable[[Unit], Iterator[Item | Unit]]
+    stream: Callable[[Unit], Iterator[Item | Unit | Error]]
     limits: Limits = field(default_factory=Limits)
     attempts: int = ATTEMPTS
     spread: Callable[[Batch], Spread | None] = whole
@@ -265,6 +265,8 @@ class Run:
         else:
             self._units.extend(result.units)
             self._add(result.batches)
+            for error in result.errors:
+                self._note_error(error)
 
     def _end_failed_survey(self, unit: Unit, error: Error) -> None:
         self.window.note((error,))
@@ -278,6 +280,8 @@ class Run:
         for found in self.job.stream(unit):
             if isinstance(found, Unit):
                 self._units.append(found)
+            elif isinstance(found, Error):
+                self._note_error(found)
             else:
                 yield found
 

@@ -14,19 +14,19 @@ survey lists its unit recursively, up to `Limits.probe` names:
 So a result has a bounded number of names, and the listing of a large tree runs on many workers. The names of the probe
 of a large directory are listed twice: less than one part in a hundred of the requests.
 
-A recursive listing leaves out what is in a directory that may not be read, and the log alone says so. So a directory
-that seems to be empty is listed again by itself, which raises the reason. Its files would be missing otherwise, and a
-sync would delete them at the target.
+A listing leaves out what is in a directory that may not be read, and names that no path can have (`Lister.left_out`).
+The survey returns an error for each such directory. Its files would be missing otherwise, and a sync would delete them
+at the target.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
-from entrepot import Entry, NotFound, Operator, PathFilter
+from entrepot import Entry, Error, Operator, PathFilter
 
 from .items import Batch, Item, Limits, cut, is_border
 
@@ -89,11 +89,13 @@ class Survey:
         batches: the objects.
         units: the parts that are still to be surveyed.
         is_too_large: whether the unit is a level with too many names for one result, which cannot be continued.
+        errors: one for each directory of which the listing lacks something.
     """
 
     batches: tuple[Batch, ...] = ()
     units: tuple[Unit, ...] = ()
     is_too_large: bool = False
+    errors: tuple[Error, ...] = ()
 
 
 async def survey(tree: Tree, unit: Unit, limits: Limits) -> Survey:
@@ -108,16 +110,18 @@ async def survey(tree: Tree, unit: Unit, limits: Limits) -> Survey:
         Error: a listing failed.
     """
     if not unit.is_level:
-        items = await _probed(tree, unit, limits)
-        if items is not None:
-            return Survey(tuple(cut(items, limits)))
+        probed = await _probed(tree, unit, limits)
+        if probed is not None:
+            return probed
         if len(unit.directories) > 1:
             return Survey(units=tuple(Unit((directory,)) for directory in unit.directories))
     return await _level(tree, unit, limits)
 
 
-def stream(tree: Tree, unit: Unit) -> Iterator[Item | Unit]:
+def stream(tree: Tree, unit: Unit) -> Iterator[Item | Unit | Error]:
     """Yields the files of one level as they are listed, and a unit for each directory. It lists in this process.
+
+    At the end come the errors of what the listing lacks.
 
     Arguments:
         tree: the tree.
@@ -130,64 +134,54 @@ def stream(tree: Tree, unit: Unit) -> Iterator[Item | Unit]:
                 yield Unit((entry.path,))
             elif choose.accepts(entry):
                 yield Item.of(entry, tree.prefix)
+        yield from choose.concerning(lister.left_out())
 
 
-async def _probed(tree: Tree, unit: Unit, limits: Limits) -> list[Item] | None:
+async def _probed(tree: Tree, unit: Unit, limits: Limits) -> Survey | None:
     """The objects of a unit; None if its names are more than the probe."""
     choose = _Chooser(tree)
     items: list[Item] = []
     names = 0
-    directories, parents = set(unit.directories), set[str]()
-    async with aclosing(_entries(tree, unit.directories)) as entries:
+    left_out: list[Error] = []
+    async with aclosing(_entries(tree, unit.directories, left_out)) as entries:
         async for entry in entries:
             names += 1
             if names > limits.probe:
                 return None
-            parents.add(_parent(entry.path))
-            if entry.is_dir:
-                directories.add(entry.path)
-            elif choose.accepts(entry):
+            if choose.accepts(entry):
                 items.append(Item.of(entry, tree.prefix))
-    if tree.operator.info.capability.create_dir:
-        await _check_readable(tree.operator, filter(choose.accepts_below, directories - parents))
-    return items
-
-
-async def _check_readable(operator: Operator, directories: Iterable[str]) -> None:
-    """Lists directories by themselves.
-
-    Raises:
-        PermissionDenied: one may not be read.
-        Error: a listing failed.
-    """
-    for directory in directories:
-        with suppress(NotFound):  # it was deleted meanwhile
-            async with operator.lister(directory) as lister:
-                await lister.next_page()
+    return Survey(tuple(cut(items, limits)), errors=choose.concerning(left_out))
 
 
 def _parent(path: str) -> str:
     return path[: path.rstrip("/").rfind("/") + 1]
 
 
-async def _entries(tree: Tree, directories: tuple[str, ...]) -> AsyncGenerator[Entry, None]:
+async def _entries(tree: Tree, directories: tuple[str, ...], left_out: list[Error]) -> AsyncGenerator[Entry, None]:
     """The entries below some directories of one level.
 
     Several of them are one listing, from the first one to the last one. Files between them belong to the level.
+
+    Arguments:
+        tree: the tree.
+        directories: the directories.
+        left_out: receives, at the end, an error for each directory of which the listing lacks something.
     """
     if len(directories) == 1:
         async with tree.operator.lister(directories[0], recursive=True) as lister:
             async for entry in lister:
                 yield entry
+            left_out += lister.left_out()
         return
     first, last = directories[0], directories[-1]
     parent = _parent(first)
     async with tree.operator.lister(parent or "/", recursive=True, start_after=first) as lister:
         async for entry in lister:
             if entry.path > last and not entry.path.startswith(last):
-                return
+                break
             if "/" in entry.path[len(parent) :]:
                 yield entry
+        left_out += lister.left_out()
 
 
 async def _level(tree: Tree, unit: Unit, limits: Limits) -> Survey:
@@ -201,14 +195,15 @@ async def _level(tree: Tree, unit: Unit, limits: Limits) -> Survey:
             if found.names >= limits.probe:
                 if not can_continue:
                     return Survey(is_too_large=True)
-                return found.survey((Unit((directory,), last, is_level=True),))
+                rest = Unit((directory,), last, is_level=True)
+                return found.survey((rest,), choose.concerning(lister.left_out()))
             last = entry.path
             found.names += 1
             if choose.is_directory(entry, directory):
                 found.add_directory(entry.path)
             elif choose.accepts(entry):
                 found.items.append(Item.of(entry, tree.prefix))
-    return found.survey()
+        return found.survey(errors=choose.concerning(lister.left_out()))
 
 
 @dataclass(slots=True)
@@ -227,10 +222,10 @@ class _Level:
         if not self.can_group or is_border(path, len(self.group), self.limits.group):
             self._close_group()
 
-    def survey(self, more: Iterable[Unit] = ()) -> Survey:
+    def survey(self, more: Iterable[Unit] = (), errors: tuple[Error, ...] = ()) -> Survey:
         """The result. The files of a level that is continued are cut here, so that the result depends on no other."""
         self._close_group()
-        return Survey(tuple(cut(self.items, self.limits)), (*self.units, *more))
+        return Survey(tuple(cut(self.items, self.limits)), (*self.units, *more), errors=errors)
 
     def _close_group(self) -> None:
         if self.group:
@@ -249,7 +244,6 @@ class _Chooser:
         self._start = len(tree.prefix)
         self._state = tree.at(STATE)
         self._filter = PathFilter(tree.include, tree.exclude)
-        self._left_out = PathFilter((), tree.exclude)
 
     def is_directory(self, entry: Entry, listed: str) -> bool:
         """Whether an entry of a level is a directory to survey."""
@@ -261,6 +255,11 @@ class _Chooser:
             return False
         return self._filter.accepts(entry.path[self._start :])
 
-    def accepts_below(self, directory: str) -> bool:
-        """Whether a directory may have files of the tree: no pattern excludes all that is in it."""
-        return directory != self._state and self._left_out.accepts(f"{directory[self._start :]}any")
+    def concerning(self, errors: Iterable[Error]) -> tuple[Error, ...]:
+        """The errors of directories that may have files of the tree."""
+        return tuple(error for error in errors if self._may_have_files(error.path or "/"))
+
+    def _may_have_files(self, directory: str) -> bool:
+        if directory.startswith(self._state):
+            return False
+        return self._filter.accepts_below("" if directory == "/" else directory[self._start :])

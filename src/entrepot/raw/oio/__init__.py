@@ -10,7 +10,7 @@ from entrepot._lazy import lazy_names
 
 from .copy.api import Copy
 from .delete.api import Delete
-from .list.api import List
+from .list.api import LeftOut, List, left_out_names
 from .read.api import Read
 from .write.api import Write
 
@@ -56,6 +56,7 @@ __all__ = [
     "FileReader",
     "FlatLister",
     "HierarchyLister",
+    "LeftOut",
     "LengthLister",
     "List",
     "LoadedReader",
@@ -80,6 +81,7 @@ __all__ = [
     "StreamableReader",
     "Write",
     "into_read_from_file",
+    "left_out_names",
     "seek_target",
 ]
 

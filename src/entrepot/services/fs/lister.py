@@ -79,6 +79,9 @@ class FsLister(oio.List):
         self._number += 1
         return page
 
+    def left_out(self) -> Sequence[oio.LeftOut]:
+        return tuple(self._walk.left_out)
+
     async def close(self) -> None:
         self._is_closed = True
         self._walk.close()
@@ -99,6 +102,9 @@ class Walk:
         size: entries of a page, except the last one.
         abandoned_after: seconds without a change after which a temporary file is removed, if its lock is free;
             0 is never.
+
+    Attributes:
+        left_out: what the pages so far lack.
     """
 
     def __init__(
@@ -116,7 +122,8 @@ class Walk:
         self._entries: list[Entry] = []
         self._page: list[Entry] | None = None
         self._made = 0
-        self._left_out = 0
+        self._unnamed = 0
+        self.left_out: list[oio.LeftOut] = []
 
     def page(self, number: int) -> list[Entry] | None:
         """The page with a number, counted from 1; None past the last. The same number returns the same page again."""
@@ -188,17 +195,21 @@ class Walk:
         """Leaves out a directory that may not be read. Raises other errors, and any error of the listed directory."""
         if is_top or error.errno not in _CLOSED_TO_US:
             raise error
-        log(WARNING, "left out of the listing: %r: %s", prefix, meaning_of(error).message)
+        meaning = meaning_of(error)
+        self.left_out.append(oio.LeftOut(prefix, meaning))
+        log(WARNING, "left out of the listing: %r: %s", prefix, meaning.message)
 
     def _ascend(self) -> None:
         level = self._levels.pop()
         level.close()
-        self._left_out += level.left_out
-        if not self._levels and self._left_out:
+        if level.first_unnamed is not None:
+            self._unnamed += level.unnamed
+            self.left_out.append(oio.left_out_names(level.prefix or "/", level.first_unnamed, level.unnamed))
+        if not self._levels and self._unnamed:
             log(
                 WARNING,
                 "left out of the listing: %d names that cannot be in a path: not UTF-8, or with a line break",
-                self._left_out,
+                self._unnamed,
             )
 
 
@@ -210,7 +221,8 @@ class _Level:
         self._abandoned_after = abandoned_after
         self._relative = relative
         self.prefix = prefix
-        self.left_out = 0
+        self.unnamed = 0
+        self.first_unnamed: bytes | None = None
         self.is_over = False
         self._pending = deque[os.DirEntry[str]]()
         self._failure: OSError | None = None
@@ -351,7 +363,8 @@ class _Level:
                 remove_abandoned(directory, name, unused_for=self._abandoned_after)
             return None
         if not (name.isascii() and name.isprintable()) and not _can_be_in_a_path(name):
-            self.left_out += 1
+            self.unnamed += 1
+            self.first_unnamed = self.first_unnamed or os.fsencode(name)
             return None
         try:
             attributes = raw.stat(follow_symlinks=False)

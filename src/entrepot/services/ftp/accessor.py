@@ -161,15 +161,15 @@ class FtpAccessor(Accessor):
             await move(session, old, new)
         return RpRename()
 
-    async def _entries(self, directory: str, prefix: str) -> Sequence[Entry]:
+    async def _entries(self, directory: str, prefix: str) -> tuple[Sequence[Entry], Sequence[oio.LeftOut]]:
         async with await self._session() as session:
             lines = await lines_of(session, directory)
             if lines is None:
-                return []
+                return (), ()
             own = [Entry(prefix, Metadata(mode=EntryMode.DIR))] if prefix else []
-            return own + [
-                await self._entry(session, directory, prefix + name, line, name) for name, line in _named(lines)
-            ]
+            named, unnamed = _named(lines)
+            entries = [await self._entry(session, directory, prefix + name, line, name) for name, line in named]
+        return own + entries, [oio.left_out_names(prefix or "/", unnamed[0], len(unnamed))] if unnamed else []
 
     async def _entry(self, session: FtpSession, directory: str, path: str, line: Line, name: str) -> Entry:
         """The entry of a line. A link to a directory is not one of a directory, so that nothing walks through it."""
@@ -193,17 +193,19 @@ class FtpAccessor(Accessor):
         return self._full(relative)
 
 
-def _named(lines: Sequence[Line]) -> Sequence[tuple[str, Line]]:
-    """The names as text. Those that are not UTF-8, and those of temporary files, are left out."""
-    named, unreachable = list[tuple[str, Line]](), 0
+def _named(lines: Sequence[Line]) -> tuple[Sequence[tuple[str, Line]], Sequence[bytes]]:
+    """The names as text, without those of temporary files, and the names that no path can have."""
+    named, unnamed = list[tuple[str, Line]](), list[bytes]()
     for line in lines:
         try:
             name = line.name.decode()
         except UnicodeDecodeError:
-            unreachable += 1
+            unnamed.append(line.name)
             continue
-        if not is_temporary_name(name) and "\r" not in name:
+        if "\r" in name:
+            unnamed.append(line.name)
+        elif not is_temporary_name(name):
             named.append((name, line))
-    if unreachable:
-        log(WARNING, "left out %s names that are not UTF-8", unreachable)
-    return named
+    if unnamed:
+        log(WARNING, "left out %s names that are not UTF-8 or have a line break", len(unnamed))
+    return named, unnamed

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import NotFound, PermissionDenied
+from entrepot.raw import oio
 from entrepot.raw.log import WARNING, log
 from entrepot.raw.oio.list.whole import WholeLister
 from entrepot.raw.oio.windowed import gather
@@ -53,18 +54,19 @@ class SftpLister(WholeLister):
         self._prefix = prefix
         self._links = links
 
-    async def _all(self) -> list[Entry]:
+    async def _all(self) -> tuple[Sequence[Entry], Sequence[oio.LeftOut]]:
         if self._prefix in self._links:
-            return []
+            return (), ()
         async with await self._take() as session:
             try:
                 names = await session.names(self._directory)
             except NotFound:
-                return []
+                return (), ()
             entries = [Entry(self._prefix, Metadata(mode=EntryMode.DIR))] if self._prefix else []
-            calls = (partial(self._entry, session, name, text) for name, text in _texts(names))
+            texts, unnamed = _texts(names)
+            calls = (partial(self._entry, session, name, text) for name, text in texts)
             await gather(calls, self._runtime.window(IN_FLIGHT), entries)
-        return entries
+        return entries, [oio.left_out_names(self._prefix or "/", unnamed[0], len(unnamed))] if unnamed else []
 
     async def _entry(self, session: SftpSession, name: Name, text: str) -> Entry:
         """The entry of a name, described as the file or directory that it leads to."""
@@ -86,12 +88,13 @@ async def _behind(session: SftpSession, link: bytes) -> Metadata:
         return Metadata(mode=EntryMode.UNKNOWN)
 
 
-def _texts(names: Sequence[Name]) -> list[tuple[Name, str]]:
-    """The names as text. Those that no path can have, and those of temporary files, are left out."""
+def _texts(names: Sequence[Name]) -> tuple[list[tuple[Name, str]], list[bytes]]:
+    """The names as text, without those of temporary files, and the names that no path can have."""
     texts = [(name, _text(name.name)) for name in names]
-    if unreachable := sum(text is None for _, text in texts):
-        log(WARNING, "left out %s names that are not UTF-8 or have a line break", unreachable)
-    return [(name, text) for name, text in texts if text is not None and not is_temporary_name(text)]
+    unnamed = [name.name for name, text in texts if text is None]
+    if unnamed:
+        log(WARNING, "left out %s names that are not UTF-8 or have a line break", len(unnamed))
+    return [(name, text) for name, text in texts if text is not None and not is_temporary_name(text)], unnamed
 
 
 def _text(name: bytes) -> str | None:

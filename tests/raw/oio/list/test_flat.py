@@ -85,8 +85,9 @@ async def test_a_directory_that_is_gone_is_left_out_and_a_forbidden_one_has_no_c
 
     disk.errors["a/"] = error
     with caplog.at_level(logging.WARNING, "entrepot"):
-        found = await paths_of(oio.FlatLister(list_directory, "/"))
+        found = await paths_of(lister := oio.FlatLister(list_directory, "/"))
     forbidden = isinstance(error, PermissionDenied)
+    assert lister.left_out() == [oio.LeftOut("a/", error)] * forbidden
     assert found == ["e", *["a/"] * forbidden, "c/d", "c/", "/"]
     assert [record.name for record in caplog.records] == ["entrepot"] * forbidden
     assert ("'a/'" in caplog.text) == forbidden

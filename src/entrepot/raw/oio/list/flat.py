@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
-from entrepot.errors import NotADirectory, NotFound, PermissionDenied
+from entrepot.errors import Error, NotADirectory, NotFound, PermissionDenied
 from entrepot.raw.log import WARNING, log
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.types import Entry
 
-from .api import List
+from .api import LeftOut, List
 
 
 class FlatLister(List):
@@ -26,19 +26,20 @@ class FlatLister(List):
 
     The start directory comes last, if its own listing has it. One page of each directory on the way down is in
     memory. A subdirectory that no longer exists or is not a directory any more is left out. One without permission to
-    list comes without its contents, with a warning in the log `entrepot`. For the start directory these errors are
-    raised.
+    list comes without its contents, with a warning in the log `entrepot`, and is in `left_out`. For the start directory
+    these errors are raised.
 
     Arguments:
         list_directory: opens the listing of one directory, one level deep.
         path: the directory to start at.
     """
 
-    __slots__ = ("_is_closed", "_list_directory", "_path", "_stack")
+    __slots__ = ("_is_closed", "_left_out", "_list_directory", "_path", "_stack")
 
     def __init__(self, list_directory: Callable[[str], Awaitable[List]], path: str) -> None:
         self._list_directory = list_directory
         self._path = path
+        self._left_out: list[LeftOut] = []
         self._stack: list[_Level] | None = None
         self._is_closed = False
 
@@ -51,6 +52,10 @@ class FlatLister(List):
             if entries := await self._step(self._stack):
                 return entries
         return None
+
+    def left_out(self) -> Sequence[LeftOut]:
+        open_levels = (each for level in self._stack or () for each in level.lister.left_out())
+        return [*self._left_out, *open_levels]
 
     async def close(self) -> None:
         """Closes the listings of all levels."""
@@ -67,6 +72,7 @@ class FlatLister(List):
             return await self._read_on(level)
         await level.lister.close()
         stack.pop()
+        self._left_out += level.lister.left_out()
         return level.own_entry()
 
     async def _descend(self, stack: list[_Level], directories: deque[Entry]) -> Sequence[Entry]:
@@ -77,7 +83,7 @@ class FlatLister(List):
         except (NotFound, NotADirectory):
             pass  # it was deleted during the walk
         except PermissionDenied as error:
-            _log_left_out(entry.path, error)
+            self._leave_out(entry.path, error)
             left_out = (entry,)
         directories.popleft()
         return left_out
@@ -90,9 +96,14 @@ class FlatLister(List):
                 raise
             is_denied = isinstance(error, PermissionDenied)
             if is_denied:
-                _log_left_out(level.path, error)
+                self._leave_out(level.path, error)
             level.give_up(keeps_own=is_denied)
             return ()
+
+    def _leave_out(self, path: str, error: Error) -> None:
+        """Notes a directory without permission to list, with a warning."""
+        self._left_out.append(LeftOut(path, error))
+        log(WARNING, "left out what is in the directory %r, which may not be listed: %s", path, error)
 
 
 class _Level:
@@ -138,8 +149,3 @@ class _Level:
             self.directories.append(entry)
             return True
         return False
-
-
-def _log_left_out(path: str, error: Exception) -> None:
-    """Warns of a directory without permission to list."""
-    log(WARNING, "left out what is in the directory %r, which may not be listed: %s", path, error)

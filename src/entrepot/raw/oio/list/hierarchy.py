@@ -24,13 +24,14 @@ class HierarchyLister(List):
         path: a directory or a prefix: `"a/b"` yields `"a/b"`, `"a/bc"`, and `"a/b/"` for `"a/b/c"`.
     """
 
-    __slots__ = ("_flat", "_prefix", "_seen", "close")
+    __slots__ = ("_flat", "_prefix", "_seen", "close", "left_out")
 
     def __init__(self, flat: List, path: str) -> None:
         self._flat = flat
         self._prefix = "" if path == "/" else path
         self._seen: set[str] = set()
         self.close = flat.close  # type: ignore[method-assign]
+        self.left_out = flat.left_out  # type: ignore[method-assign]
 
     async def next(self) -> Sequence[Entry] | None:
         while (page := await self._flat.next()) is not None:

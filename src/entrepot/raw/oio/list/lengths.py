@@ -26,7 +26,7 @@ class LengthLister(List):
         open_window: makes a window for the requests of one page.
     """
 
-    __slots__ = ("_complete", "_inner", "_open_window", "_page", "_results", "close")
+    __slots__ = ("_complete", "_inner", "_open_window", "_page", "_results", "close", "left_out")
 
     def __init__(
         self,
@@ -40,6 +40,7 @@ class LengthLister(List):
         self._page: Sequence[Entry] | None = None
         self._results: list[Entry | None] = []
         self.close = inner.close  # type: ignore[method-assign]
+        self.left_out = inner.left_out  # type: ignore[method-assign]
 
     async def next(self) -> Sequence[Entry] | None:
         while True:

@@ -17,12 +17,13 @@ class PrefixLister(List):
         prefix: the start of the paths to keep; `"/"` keeps all.
     """
 
-    __slots__ = ("_inner", "_prefix", "close")
+    __slots__ = ("_inner", "_prefix", "close", "left_out")
 
     def __init__(self, inner: List, prefix: str) -> None:
         self._inner = inner
         self._prefix = "" if prefix == "/" else prefix
         self.close = inner.close  # type: ignore[method-assign]
+        self.left_out = inner.left_out  # type: ignore[method-assign]
 
     async def next(self) -> Sequence[Entry] | None:
         while (page := await self._inner.next()) is not None:

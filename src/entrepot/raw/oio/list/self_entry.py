@@ -25,7 +25,7 @@ class SelfEntryLister(List):
         keeps_versions: whether the listing has versions or delete markers.
     """
 
-    __slots__ = ("_inner", "_is_started", "_keeps_versions", "_path", "close")
+    __slots__ = ("_inner", "_is_started", "_keeps_versions", "_path", "close", "left_out")
 
     def __init__(self, inner: List, path: str, *, keeps_versions: bool = False) -> None:
         self._inner = inner
@@ -33,6 +33,7 @@ class SelfEntryLister(List):
         self._keeps_versions = keeps_versions
         self._is_started = False
         self.close = inner.close  # type: ignore[method-assign]
+        self.left_out = inner.left_out  # type: ignore[method-assign]
 
     async def next(self) -> Sequence[Entry] | None:
         while (page := await self._inner.next()) is not None:
