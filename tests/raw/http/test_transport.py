@@ -877,6 +877,30 @@ async def test_an_unknown_certificate_is_refused_for_good(
         assert server.requests == []
 
 
+async def test_a_server_of_the_other_scheme_is_named_so(transport: ConfiguredTransport) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1024)
+        writer.write(response)
+        writer.close()
+
+    cases = (
+        (
+            "https",
+            b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+            "does not speak TLS, .* is https ",
+            "http://",
+        ),
+        ("http", b"\x15\x03\x01\0\x02\x02\x0a", "speaks TLS, .* is http ", "https://"),  # an alert of TLS
+    )
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for scheme, response, message, hint in cases:  # noqa: B007 - `answer` sends it
+            with pytest.raises(ConfigInvalid, match=message) as caught:
+                await get(transport, f"{scheme}://{address}/a")
+            assert not caught.value.is_temporary
+            assert f" {hint} " in caught.value.context["hint"]
+
+
 # Loops.
 
 IMPORT = f"{ROOM} import {NAME} as Transport"

@@ -11,6 +11,7 @@ from entrepot.types import PresignedRequest
 from .correction import Correction, Refusal, corrected
 from .dialect import Dialect, ObjectArgs
 from .errors import read_error_body
+from .failures import ONLY_TLS, is_of_tls_port, with_hint_of_tls
 from .form import Form
 from .reader import RANGE_STATUSES
 from .signer import RequestSigner
@@ -176,8 +177,10 @@ class HttpClient(Generic[D]):
             refusal = Refusal(request, sent, response.status, response.headers, content)
             again = await corrected(refusal, left)
             if again is None:
+                if is_of_tls_port(response.status, content):
+                    raise ONLY_TLS.error()
                 error = self.dialect.error(response.status, response.headers, content, args)
-                raise signer.explain(error, sent)
+                raise signer.explain(with_hint_of_tls(error, sent), sent)
             request, used = again
             left = tuple(correction for correction in left if correction is not used)
 

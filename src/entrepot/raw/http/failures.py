@@ -5,10 +5,10 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Final
 
-from entrepot.errors import ContentIncomplete, Error, InvalidInput, PermissionDenied, Timeout, Unexpected
+from entrepot.errors import ConfigInvalid, ContentIncomplete, Error, InvalidInput, PermissionDenied, Timeout, Unexpected
 
 from .errors import status_error
-from .transport import HttpHeaders
+from .transport import HttpHeaders, HttpRequest
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -24,15 +24,19 @@ class Failure:
         kind: the class of the error.
         message: its message.
         is_temporary: whether another attempt may succeed.
+        hint: what the user can do about it.
     """
 
     kind: type[Error]
     message: str
     is_temporary: bool = True
+    hint: str | None = None
 
     def error(self, reason: str = "") -> Error:
         """The error, with the words of the system or of a parser."""
-        return self.kind(f"{self.message} ({reason})" if reason else self.message, is_temporary=self.is_temporary)
+        message = f"{self.message} ({reason})" if reason else self.message
+        context = None if self.hint is None else {"hint": self.hint}
+        return self.kind(message, context=context, is_temporary=self.is_temporary)
 
 
 CONNECT_TIMEOUT: Final = Failure(Timeout, "no connection to the server in time")
@@ -41,6 +45,18 @@ SERVER_SILENT: Final = Failure(Timeout, "the server sent nothing for too long")
 NO_RESPONSE_IN_TIME: Final = Failure(Timeout, "the server did not respond in time")
 UNTRUSTED: Final = Failure(Unexpected, "the server's certificate is not trusted", is_temporary=False)
 TLS_FAILED: Final = Failure(Unexpected, "TLS with the server failed", is_temporary=False)
+NO_TLS: Final = Failure(
+    ConfigInvalid,
+    "the server does not speak TLS, and the scheme of its URL is https",
+    is_temporary=False,
+    hint="if it has plain HTTP only, write http:// in the endpoint, or in the proxy",
+)
+ONLY_TLS: Final = Failure(
+    ConfigInvalid,
+    "the server speaks TLS, and the scheme of its URL is http",
+    is_temporary=False,
+    hint="write https:// in the endpoint, or in the proxy",
+)
 NAME_UNKNOWN: Final = Failure(Unexpected, "the server's name cannot be resolved")
 NO_PROXY_CONNECTION: Final = Failure(Unexpected, "no connection to the proxy")
 NO_CONNECTION: Final = Failure(Unexpected, "no connection to the server")
@@ -74,8 +90,56 @@ def refused_by_proxy(status: int, headers: HttpHeaders) -> Error:
     return kind(message, context=meaning.context, is_temporary=meaning.is_temporary)
 
 
+BAD_REQUEST: Final = 400
+
+_NO_RECORD: Final = frozenset({"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL"})
+"""What OpenSSL says of bytes that are not TLS, such as a response to the start of a handshake in plain HTTP."""
+
+_ONLY_TLS_PAGES: Final = (
+    b"The plain HTTP request was sent to HTTPS port",  # nginx
+    b"speaking plain HTTP to an SSL-enabled server port",  # Apache
+    b"Client sent an HTTP request to an HTTPS server",  # Go
+)
+
+
+def of_tls(error: ssl.SSLError) -> Failure:
+    """The failure that an error of a TLS handshake means."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return UNTRUSTED
+    return NO_TLS if _is_without_records(error) else TLS_FAILED
+
+
+def _is_without_records(error: BaseException) -> bool:
+    """Whether what arrived is not TLS. An error that Python makes by itself has no reason of OpenSSL."""
+    return isinstance(error, ssl.SSLError) and getattr(error, "reason", None) in _NO_RECORD
+
+
+def is_of_tls_port(status: int, content: bytes) -> bool:
+    """Whether a response in plain HTTP says that the server speaks TLS on this port.
+
+    Arguments:
+        status: its status.
+        content: its content, or the first part of it.
+    """
+    return status == BAD_REQUEST and any(page in content for page in _ONLY_TLS_PAGES)
+
+
+def with_hint_of_tls(error: Error, sent: HttpRequest) -> Error:
+    """Returns the error of a refused request, with a hint where the port may be one of TLS.
+
+    A 400 to a HEAD has no content that could say so.
+    """
+    facts = error.context
+    is_unexplained = facts.get("status") == BAD_REQUEST and facts.get("code") is None
+    if is_unexplained and sent.method == "HEAD" and sent.url.startswith("http:"):
+        facts.setdefault("hint", "if the server speaks TLS on this port, write https:// in the endpoint")
+    return error
+
+
 def reason_of(error: BaseException) -> str:
-    """The words of the system or of OpenSSL for an error; empty if there are none."""
+    """The words of the system or of OpenSSL for an error; empty if there are none, or the failure says as much."""
+    if _is_without_records(error):
+        return ""
     words = getattr(error, "verify_message", None) or getattr(error, "strerror", None)
     if not words and isinstance(error, ssl.SSLError):
         words = error.reason

@@ -17,6 +17,7 @@ from entrepot.errors import (
     Timeout,
     Unexpected,
 )
+from entrepot.raw.http.failures import ONLY_TLS, is_of_tls_port
 from entrepot.raw.http.transport import Header, HttpRequest, HttpResponse, HttpTransport
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ class Gateway:
         request = HttpRequest("POST", self._endpoint + path, sent, json.dumps(message).encode())
         response = await self._http.send(request)
         content = await _read(response)
+        if is_of_tls_port(response.status, content):
+            raise ONLY_TLS.error()
         try:
             parsed = json.loads(content)
         except (ValueError, RecursionError):

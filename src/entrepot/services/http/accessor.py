@@ -8,7 +8,8 @@ from typing import Final
 from entrepot.errors import IsADirectory, Unsupported
 from entrepot.raw import Accessor, AccessorInfo, OpPresign, OpRead, OpStat, RpPresign, RpRead, RpStat, WholeRead
 from entrepot.raw.http.conditions import check_honoured, is_conditional
-from entrepot.raw.http.errors import status_error
+from entrepot.raw.http.errors import read_error_body, status_error
+from entrepot.raw.http.failures import BAD_REQUEST, ONLY_TLS, is_of_tls_port, with_hint_of_tls
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.reader import CONTENT_STATUSES, RANGE_STATUSES, HttpReader
 from entrepot.raw.http.redirects import send_following
@@ -128,10 +129,12 @@ class HttpAccessor(Accessor):
         return describe_probed(path, response)
 
     async def _send(self, request: HttpRequest, expected: Container[int]) -> HttpResponse:
-        """Sends a request. The content of an error is closed unread: it is written for people, and may be endless."""
+        """Sends a request. The content of an error is for people, and may be endless: at most its start is read."""
         prepared = with_added(request, self._site.headers)
         response = await send_following(self._transport, prepared, self._site.private_headers)
         if response.status in expected:
             return response
+        if response.status == BAD_REQUEST and is_of_tls_port(BAD_REQUEST, await read_error_body(response)):
+            raise ONLY_TLS.error()
         await response.body.close()
-        raise status_error(response.status, response.headers)
+        raise with_hint_of_tls(status_error(response.status, response.headers), request)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from entrepot.errors import IsADirectory, IsSameFile, NotFound, PermissionDenied, Unexpected
+from entrepot.errors import ConfigInvalid, IsADirectory, IsSameFile, NotFound, PermissionDenied, Unexpected
 from entrepot.raw import (
     AccessorInfo,
     OpCopy,
@@ -30,6 +31,7 @@ from entrepot.raw import (
 from entrepot.raw.conditions import check_conditions
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.dialect import ObjectArgs
+from entrepot.raw.http.failures import NO_TLS
 from entrepot.raw.http.reader import HttpReader
 from entrepot.raw.http.store import HttpStore
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
@@ -86,10 +88,24 @@ _MAY_BE_DIRECTORY: Final = frozenset({403, 404, 405, 409, 501})
 """The statuses with which servers refuse to send a directory as if it were a file."""
 
 
+_HINT: Final = "if it has plain HTTP only, write dav:// in place of webdav:// or davs://, or http:// in the endpoint"
+"""What to do about a server without TLS: the scheme of a URI does not show that it means https."""
+
+
 class WebdavClient(HttpClient[WebdavDialect]):
     """Sends requests to a WebDAV server. A page that describes a directory to people is refused as its content."""
 
     __slots__ = ()
+
+    async def _send(
+        self, request: HttpRequest, expected: Container[int], args: ObjectArgs | None, *, is_content: bool = False
+    ) -> HttpResponse:
+        try:
+            return await super()._send(request, expected, args, is_content=is_content)
+        except ConfigInvalid as error:
+            if error.context.get("hint") == NO_TLS.hint:
+                error.context["hint"] = _HINT
+            raise
 
     async def open(self, request: HttpRequest, args: ObjectArgs) -> HttpResponse:
         try:

@@ -11,7 +11,7 @@ from entrepot.errors import Error, Timeout
 from entrepot.raw.http import failures
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.raw.http.wire.framing import MalformedResponse
-from entrepot.raw.http.wire.response_head import HeadTooLarge, UnknownCoding
+from entrepot.raw.http.wire.response_head import HeadTooLarge, TlsAlert, UnknownCoding
 
 
 class NoConnectionFree(aiohttp.ClientConnectionError):
@@ -46,6 +46,7 @@ _FAILURES: Final[tuple[tuple[type[BaseException], failures.Failure], ...]] = (
     (HttpProcessingError, failures.NOT_HTTP),
     (UnknownCoding, failures.UNKNOWN_CODING),
     (HeadTooLarge, failures.HEAD_TOO_LARGE),
+    (TlsAlert, failures.ONLY_TLS),
     (MalformedResponse, failures.NOT_HTTP),
     (aiohttp.InvalidURL, failures.URL_UNUSABLE),
     (aiohttp.ClientError, failures.REQUEST_FAILED),
@@ -67,7 +68,9 @@ def translated(error: BaseException) -> Error:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return failures.refused_by_proxy(error.status, HttpHeaders((error.headers or {}).items()))
     failure = next(failure for foreign, failure in _FAILURES if isinstance(error, foreign))
-    return failure.error(_reason(error))
+    if failure is failures.TLS_FAILED and isinstance(cause := getattr(error, "os_error", error), ssl.SSLError):
+        failure = failures.of_tls(cause)
+    return failure.error("" if failure is failures.ONLY_TLS else _reason(error))
 
 
 def translated_in_content(error: BaseException) -> Error:

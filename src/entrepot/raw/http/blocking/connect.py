@@ -25,9 +25,8 @@ from entrepot.raw.http.failures import (
     NO_CONNECTION,
     NO_PROXY_CONNECTION,
     NO_RESPONSE,
-    TLS_FAILED,
-    UNTRUSTED,
     Failure,
+    of_tls,
     reason_of,
     refused_by_proxy,
 )
@@ -266,8 +265,7 @@ def _handshake_error(error: OSError) -> Exception:
     if isinstance(error, DeadlinePassed):
         return error
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
-        failure = UNTRUSTED if isinstance(error, ssl.SSLCertVerificationError) else TLS_FAILED
-        return failure.error(reason_of(error))
+        return of_tls(error).error(reason_of(error))
     return NO_CONNECTION.error(reason_of(error))
 
 

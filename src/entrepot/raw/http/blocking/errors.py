@@ -1,9 +1,9 @@
 """Errors inside of this transport, and what malformed responses mean."""
 
 from entrepot.errors import Error
-from entrepot.raw.http.failures import CONTENT_MALFORMED, HEAD_TOO_LARGE, NOT_HTTP, UNKNOWN_CODING
+from entrepot.raw.http.failures import CONTENT_MALFORMED, HEAD_TOO_LARGE, NOT_HTTP, ONLY_TLS, UNKNOWN_CODING
 from entrepot.raw.http.wire.framing import MalformedResponse
-from entrepot.raw.http.wire.response_head import HeadTooLarge, UnknownCoding
+from entrepot.raw.http.wire.response_head import HeadTooLarge, TlsAlert, UnknownCoding
 
 
 class Silent(Exception):
@@ -26,6 +26,8 @@ def malformed(error: MalformedResponse) -> Error:
     """The error for the head of a response that breaks the rules of HTTP."""
     if isinstance(error, UnknownCoding):
         return UNKNOWN_CODING.error(str(error))
+    if isinstance(error, TlsAlert):
+        return ONLY_TLS.error()
     if isinstance(error, HeadTooLarge):
         return HEAD_TOO_LARGE.error(str(error))
     return NOT_HTTP.error(str(error))

@@ -6,7 +6,7 @@ from entrepot.errors import Error, Timeout
 from entrepot.raw.http import failures
 from entrepot.raw.http.failures import Failure, reason_of
 from entrepot.raw.http.wire.framing import MalformedResponse
-from entrepot.raw.http.wire.response_head import HeadTooLarge, NotHttp, UnknownCoding
+from entrepot.raw.http.wire.response_head import HeadTooLarge, NotHttp, TlsAlert, UnknownCoding
 
 
 class Break(NamedTuple):
@@ -58,6 +58,8 @@ def of_malformed(error: MalformedResponse) -> Break:
     """
     if isinstance(error, UnknownCoding):
         return Break(failures.UNKNOWN_CODING)
+    if isinstance(error, TlsAlert):
+        return Break(failures.ONLY_TLS)
     failure = failures.HEAD_TOO_LARGE if isinstance(error, HeadTooLarge) else failures.NOT_HTTP
     return Break(failure, str(error), isinstance(error, NotHttp))
 

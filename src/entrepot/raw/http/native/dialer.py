@@ -162,7 +162,6 @@ def _check_protocol(transport: asyncio.Transport) -> None:
 
 
 def _failure(error: OSError, refused: Failure) -> Failure:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return failures.UNTRUSTED
-    is_of_tls = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
-    return failures.TLS_FAILED if is_of_tls else refused
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+        return failures.of_tls(error)
+    return refused

@@ -42,6 +42,7 @@ _STATUS_LINE: Final = re.compile(r"HTTP/1\.([0-9]) +([0-9]{3})(?:[ \t][^\r\n\0]*
 _FOLD: Final = pattern(r"[ \t]*\r\n[ \t]+")
 _BLANKS: Final = " \t"
 _START: Final = b"HTTP/1."
+_TLS_ALERT: Final = b"\x15\x03"
 _PERSISTENT: Final = frozenset({"", "keep-alive", "Keep-Alive"})
 _new: Final = tuple.__new__
 _WITHOUT_CONTENT: Final = frozenset({204, 304})
@@ -49,6 +50,10 @@ _WITHOUT_CONTENT: Final = frozenset({204, 304})
 
 class NotHttp(MalformedResponse):
     """The received bytes do not start as a response does."""
+
+
+class TlsAlert(NotHttp):
+    """The received bytes are an alert of TLS (RFC 8446, 6): the server takes no plain HTTP."""
 
 
 class HeadTooLarge(MalformedResponse):
@@ -151,6 +156,8 @@ class HeadReader:
 
     def _keep(self, start: bytes) -> None:
         if not _START.startswith(start[: len(_START)]):
+            if start.startswith(_TLS_ALERT):
+                raise TlsAlert("the response is an alert of TLS")
             raise NotHttp("the response does not start with a status line")
         if self._passed + len(start) > MAX_HEAD:
             raise HeadTooLarge(f"more than {MAX_HEAD} bytes")
