@@ -150,6 +150,8 @@ async def test_what_no_path_leads_to_is_in_no_listing():
     _, body = await wrapped(Listing()).list("/", DEFAULT_LIST)
     assert [entry.path for entry in await body.next()] == ["/", "a", "b/"]
     assert await body.next() is None
+    (left_out,) = body.left_out()
+    assert (left_out.path, left_out.error.message) == ("/", "3 names here, such as '/only', cannot be in a path")
 
 
 async def test_uploads_are_those_beneath_the_prefix():

@@ -101,7 +101,7 @@ class _PrefixAccessor(AroundAccessor):
         if args.start_after is not None:
             args = replace(args, start_after=self._below(args.start_after))
         reply, entries = await super().list(path, args)
-        body: oio.List = _RelativeLister(entries, self.relative)
+        body: oio.List = _RelativeLister(entries, self._prefix, self.relative)
         if path == "/" and args.start_after is None:
             body = oio.SelfEntryLister(body, path, keeps_versions=args.versions or args.deleted)
         return reply, body
@@ -151,19 +151,32 @@ def _leads_out(path: str) -> bool:
 class _RelativeLister(oio.List):
     """Makes the paths of entries relative to the prefix."""
 
-    __slots__ = ("_inner", "_relative", "close")
+    __slots__ = ("_first_unnamed", "_inner", "_prefix", "_relative", "_unnamed", "close")
 
-    def __init__(self, inner: oio.List, relative: Callable[[str], str | None]) -> None:
+    def __init__(self, inner: oio.List, prefix: str, relative: Callable[[str], str | None]) -> None:
         self._inner = inner
+        self._prefix = prefix
         self._relative = relative
+        self._first_unnamed = ""
+        self._unnamed = 0
         self.close = inner.close  # type: ignore[method-assign]
 
     async def next(self) -> Sequence[Entry] | None:
         while (page := await self._inner.next()) is not None:
             named = ((self._relative(entry.path), entry) for entry in page)
-            if entries := [Entry(path, entry.metadata) for path, entry in named if path is not None]:
+            entries = [Entry(path, entry.metadata) for path, entry in named if path is not None]
+            if len(entries) < len(page):
+                self._note_unnamed(page)
+            if entries:
                 return entries
         return None
 
     def left_out(self) -> Sequence[oio.LeftOut]:
-        return [oio.LeftOut(self._relative(each.path) or "/", each.error) for each in self._inner.left_out()]
+        inner = [oio.LeftOut(self._relative(each.path) or "/", each.error) for each in self._inner.left_out()]
+        return [*inner, oio.left_out_names("/", self._first_unnamed, self._unnamed)] if self._unnamed else inner
+
+    def _note_unnamed(self, page: Sequence[Entry]) -> None:
+        for entry in page:
+            if entry.path.startswith(self._prefix) and self._relative(entry.path) is None:
+                self._first_unnamed = self._first_unnamed or entry.path[len(self._prefix) :]
+                self._unnamed += 1

@@ -42,7 +42,7 @@ from .oio.read.loaded import LoadedReader
 from .oio.write.append import AppendWriter
 from .oio.write.one_shot import OneShotWriter
 from .ops import OpCopy, OpDelete, OpList, OpRead, OpRename, OpStat, OpWrite
-from .path import build_abs_path, is_dir_path, normalize_path
+from .path import build_abs_path, is_dir_path, is_path
 from .rps import RpCopy, RpDelete, RpList, RpRead, RpRename, RpStat, RpWrite
 
 if TYPE_CHECKING:
@@ -325,22 +325,20 @@ class KeyedAccessor(Accessor):
         rows, last = await scan(after, args.limit or PAGE_SIZE)
         if last is not None and not args.recursive:
             last = _past_directory(prefix, last)
-        return Page([entry for key, stored in rows if (entry := self._entry(key, stored)) is not None], last)
+        start, entries, unnamed = len(self.info.root) - 1, list[Entry](), list[str]()
+        for key, stored in rows:
+            path = key[start:] or "/"
+            if key and is_path(path):
+                entries.append(Entry(path, _metadata(path, stored, is_listed=True)))
+            else:
+                unnamed.append(key[start:])
+        return Page(entries, last, unnamed=tuple(unnamed))
 
     def _start(self, prefix: str, args: OpList) -> str:
         if args.start_after is None:
             return ""
         after = self._key(args.start_after)
         return after if args.recursive else _past_directory(prefix, after)
-
-    def _entry(self, key: str, stored: Stored) -> Entry | None:
-        """The entry of a key; None if no path leads to it."""
-        path = key[len(self.info.root) - 1 :] or "/"
-        try:
-            is_reachable = bool(key) and normalize_path(path) == path
-        except InvalidInput:
-            return None
-        return Entry(path, _metadata(path, stored, is_listed=True)) if is_reachable else None
 
 
 def etag_of(version: str) -> str:

@@ -24,6 +24,14 @@ def normalize_path(path: str | os.PathLike[str]) -> str:
     return text.lstrip("/") or "/" if text[:1] in ("", "/") else text
 
 
+def is_path(text: str) -> bool:
+    """Whether a path can name this: text that `normalize_path` would neither refuse nor change."""
+    try:
+        return normalize_path(text) == text
+    except InvalidInput:
+        return False
+
+
 def _text_of(path: object) -> str:
     text = path if isinstance(path, str) else os.fspath(path) if isinstance(path, os.PathLike) else None
     if not isinstance(text, str):

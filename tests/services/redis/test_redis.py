@@ -106,7 +106,9 @@ async def test_only_strings_with_a_path_are_listed(config: Redis, client: redis.
     client.set(f"{prefix}//slash", b"")
     op = Operator(config, resilient=False)
     await op.write("text", b"1")
-    assert [(entry.path, entry.size) for entry in await op.list("/", recursive=True)][1:] == [("empty", 0), ("text", 1)]
+    async with op.lister("/", recursive=True) as lister:
+        assert [(entry.path, entry.size) async for entry in lister][1:] == [("empty", 0), ("text", 1)]
+        assert [error.message for error in lister.left_out()] == ["2 names here, such as '/slash', cannot be in a path"]
     for call in (op.read("list"), op.stat("list"), op.read("list", range=(0, 1)), op.write("list", b"", append=True)):
         with pytest.raises(Unexpected, match="another type"):
             await call

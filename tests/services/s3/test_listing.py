@@ -143,8 +143,9 @@ def test_a_page_is_in_the_order_of_its_keys(is_v1: bool) -> None:
 def test_keys_that_no_path_leads_to_are_left_out() -> None:
     inside = "".join(item(key) for key in ("other", "roo", "root", "root//x", "root/a//x", "root/.", "root/../k"))
     inside += "<CommonPrefixes><Prefix>root//</Prefix></CommonPrefixes>"
-    assert paths(page(inside)) == [".", "../k", "a//x"]
-    assert paths(page(item("/x") + item("") + item("x"), listing(root="/"))) == ["x"]
+    assert (paths(page(inside)), page(inside).unnamed) == ([".", "../k", "a//x"], ("/x", "/"))
+    whole = page(item("/x") + item("") + item("x"), listing(root="/"))
+    assert (paths(whole), whole.unnamed) == (["x"], ("/x",))
     assert paths(page(item("root/e/k") + item("root/d/k"), listing("d/"))) == ["d/k"]
 
 

@@ -204,7 +204,10 @@ async def test_keys_that_no_path_leads_to_are_left_out(path: str) -> None:
     )
     op = Operator(Sqlite(path))
     assert [entry.path for entry in await op.list("/", recursive=True)] == ["/", "z"]
-    assert [entry.path for entry in await op.list("/", recursive=True, limit=1)] == ["/", "z"]
+    async with op.lister("/", recursive=True, limit=1) as lister:
+        assert [entry.path async for entry in lister] == ["/", "z"]
+        (error,) = lister.left_out()
+    assert (error.kind, error.path, error.message[:12]) == ("Unsupported", "/", "3 names here")
 
 
 async def test_a_listing_of_one_level_skips_what_is_below(path: str) -> None:

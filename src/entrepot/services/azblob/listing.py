@@ -51,6 +51,7 @@ class Listing:
         self._root = len(root) - 1
         self._prefix = build_abs_path(root, path)
         self._args = args
+        self._unnamed: list[str] = []
         self._folders = set[str]()
         self._held = list[Entry]()
         self._is_started = args.start_after is None
@@ -80,12 +81,14 @@ class Listing:
 
         document = scan(content, parse) or parse(content)
         names = [_name(values) for _, values in document.rows]
+        self._unnamed.clear()
         entries = sorted([*self._held, *self._entries(document.rows)], key=_place)
         token = document.fields.get("NextMarker") or None
         reached = len(entries) if token is None else self._reached(entries, names)
         entries, self._held = entries[:reached], entries[reached:]
         self._is_started = self._is_started or bool(entries)
-        return Page(entries, token, () if entries else [_identity(values) for _, values in document.rows])
+        left_out = () if entries else [_identity(values) for _, values in document.rows]
+        return Page(entries, token, left_out, tuple(self._unnamed))
 
     def _reached(self, entries: list[Entry], names: list[str]) -> int:
         """How many entries come before all of those that the next page can have."""
@@ -112,6 +115,7 @@ class Listing:
             return None
         path = key[self._root :]
         if path.startswith("/"):
+            self._unnamed.append(path)
             return None
         if is_directory and not path.endswith("/"):
             path += "/"

@@ -31,12 +31,13 @@ from operator import methodcaller
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from entrepot.errors import Error, InvalidInput, NotADirectory
-from entrepot.raw import normalize_path, oio
+from entrepot.errors import Error, NotADirectory
+from entrepot.raw import oio
 from entrepot.raw.file_paths import is_reserved
 from entrepot.raw.log import WARNING, log
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.raw.os_errors import meaning_of, translate_os_errors
+from entrepot.raw.path import is_path
 from entrepot.raw.temporary_names import PREFIX, is_temporary_name
 from entrepot.types import Entry, EntryMode, Metadata
 
@@ -362,7 +363,7 @@ class _Level:
             if self._abandoned_after:
                 remove_abandoned(directory, name, unused_for=self._abandoned_after)
             return None
-        if not (name.isascii() and name.isprintable()) and not _can_be_in_a_path(name):
+        if not (name.isascii() and name.isprintable()) and not is_path(name):
             self.unnamed += 1
             self.first_unnamed = self.first_unnamed or os.fsencode(name)
             return None
@@ -413,12 +414,4 @@ def _is_file(raw: os.DirEntry[str]) -> bool:
     try:
         return raw.is_file(follow_symlinks=False)
     except OSError:  # which looking at it raises again
-        return False
-
-
-def _can_be_in_a_path(name: str) -> bool:
-    """Whether a path can name it. A printable ASCII name always can."""
-    try:
-        return normalize_path(name) == name
-    except InvalidInput:
         return False

@@ -74,13 +74,19 @@ class Listing:
         rows += [(prefix, None) for prefix in _rows(document, "prefixes", str)]
         rows.sort(key=lambda row: row[0].encode("utf-8", "surrogatepass"))
         token = document.get("nextPageToken")
-        return Page(list(self._entries(rows)), token if isinstance(token, str) and token else None)
+        unnamed: list[str] = []
+        entries = list(self._entries(rows, unnamed))
+        return Page(entries, token if isinstance(token, str) and token else None, unnamed=tuple(unnamed))
 
-    def _entries(self, rows: list[tuple[str, Resource | None]]) -> Iterator[Entry]:
+    def _entries(self, rows: list[tuple[str, Resource | None]], unnamed: list[str]) -> Iterator[Entry]:
+        """The entries of rows. Keys that no path leads to are added to `unnamed`."""
         root, after = len(self._root), self._args.start_after
         for key, item in rows:
             path = key[root:]
-            is_reached = key.startswith(self._prefix) and not path.startswith("/") and path != after
+            is_reached = key.startswith(self._prefix) and path != after
+            if is_reached and path.startswith("/"):
+                unnamed.append(path)
+                continue
             if not is_reached or (item is None and after is not None and path < after):
                 continue  # the storage also lists the directory that contains `start_after`
             if path or root:

@@ -6,7 +6,7 @@ import dataclasses
 import re
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -150,8 +150,7 @@ class _SortedScan:
         pattern, keys = _SPECIAL.sub(r"\\\1", self._prefix) + "*", set[str]()
         async with _calling(self._clients) as client:
             async for key in client.scan_iter(match=pattern, count=SCAN_COUNT, _type="STRING"):
-                with suppress(UnicodeDecodeError):  # no path leads to it
-                    keys.add(key.decode())
+                keys.add(key.decode("utf-8", "surrogateescape"))  # which no path leads to, if it is not UTF-8
                 if len(keys) > self._most:
                     raise Unsupported(f"there are more than {self._most} keys: list less, or set max_listed_keys")
         return keys
@@ -162,14 +161,15 @@ async def _sizes(clients: Local[Session], keys: Sequence[str]) -> Sequence[tuple
 
     A key that does not exist has the length 0 (STRLEN), so only for these it is asked whether they exist.
     """
-    sizes = await _each(clients, "STRLEN", keys)
-    empty = [key for key, size in zip(keys, sizes, strict=True) if size == 0]
+    names = [key.encode("utf-8", "surrogateescape") for key in keys]
+    sizes = await _each(clients, "STRLEN", names)
+    empty = [key for key, size in zip(names, sizes, strict=True) if size == 0]
     exists = dict(zip(empty, await _each(clients, "EXISTS", empty), strict=True))
-    rows = zip(keys, sizes, strict=True)
-    return [(key, Stored(size)) for key, size in rows if isinstance(size, int) and exists.get(key, 1) == 1]
+    rows = zip(keys, names, sizes, strict=True)
+    return [(key, Stored(size)) for key, name, size in rows if isinstance(size, int) and exists.get(name, 1) == 1]
 
 
-async def _each(clients: Local[Session], command: str, keys: Sequence[str]) -> list[Any]:
+async def _each(clients: Local[Session], command: str, keys: Sequence[bytes]) -> list[Any]:
     """The results of a command for each key, by one request."""
     return await _pipelined(clients, [(command, key) for key in keys], is_atomic=False) if keys else []
 

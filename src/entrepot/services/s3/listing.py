@@ -72,6 +72,7 @@ class Listing:
         self._root = root[1:]
         self._prefix = build_abs_path(root, path)
         self._args = args
+        self._unnamed: list[str] = []
         self._api = Api.VERSIONS if args.versions or args.deleted else Api.V1 if core.is_list_v1 else Api.V2
         self._is_versioned = self._api is Api.VERSIONS
 
@@ -92,6 +93,7 @@ class Listing:
         Raises:
             Error: the response is an error, or cannot be understood.
         """
+        self._unnamed.clear()
         scanned = None if self._is_versioned else scan(content)
         if scanned is not None:
             document = self._core.document(headers, scanned.rest, "List", _ROWS)
@@ -99,7 +101,8 @@ class Listing:
                 return self._scanned_page(document, scanned)
         document = self._core.document(headers, content, "List", _ROWS)
         rows = self._keys(document)
-        return Page(self._in_order(self._entries(rows), document), self._next_token(document, rows))
+        entries = self._in_order(self._entries(rows), document)
+        return Page(entries, self._next_token(document, rows), unnamed=tuple(self._unnamed))
 
     def _scanned_page(self, document: Document, scanned: ScannedPage) -> Page:
         position = document.rows.index(MARKER)
@@ -110,7 +113,7 @@ class Listing:
         entries = self._in_order([*self._entries(rows[:position]), *objects, *self._entries(rows[position:])], document)
         if self._api is Api.V1:  # its next page starts after a key of this one
             rows[position:position] = [(key, MARKER) for key in keys]
-        return Page(entries, self._next_token(document, rows))
+        return Page(entries, self._next_token(document, rows), unnamed=tuple(self._unnamed))
 
     def _in_order(self, entries: list[Entry], document: Document) -> list[Entry]:
         """The entries of a page in the order of their keys: a page states its common prefixes apart.
@@ -195,13 +198,16 @@ class Listing:
         ]
 
     def _paths(self, keys: Iterable[str]) -> Iterator[str | None]:
-        """The path of each key; None if no path leads to it, or it was not requested."""
+        """The path of each key; None if no path leads to it, which `_unnamed` notes, or it was not requested."""
         prefix, root, after = self._prefix, len(self._root), self._args.start_after
         of_root = "/" if root else None
         for key in keys:
             path = key[root:]
-            is_reached = key.startswith(prefix) and not path.startswith("/") and path != after
-            yield (path or of_root) if is_reached else None
+            is_requested = key.startswith(prefix) and path != after
+            if is_requested and path.startswith("/"):
+                self._unnamed.append(path)
+                is_requested = False
+            yield (path or of_root) if is_requested else None
 
     def _is_requested(self, path: str, name: str, values: dict[str, str]) -> bool:
         if name == "DeleteMarker" and not self._args.deleted:

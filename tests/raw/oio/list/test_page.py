@@ -46,6 +46,20 @@ async def test_pages_come_in_turn_and_empty_ones_are_passed_over() -> None:
     assert server.asked == [None, "1", "2"]
 
 
+async def test_keys_that_no_path_can_name_are_counted_by_directory_and_once() -> None:
+    pages = {
+        None: oio.Page([entry("a")], "1", unnamed=("/x", "d/e\n", "d/f\r/g")),
+        "1": oio.Page([], None, unnamed=("d/h\0",)),
+    }
+    lister = oio.PageLister(Server(book(pages), fails_at=[2]).fetch)
+    assert [found.path for found in await drain(lister)] == ["a"]
+    found = {each.path: each.error.message for each in lister.left_out()}
+    assert found == {
+        "/": "a name here, '/x', cannot be in a path",
+        "d/": r"3 names here, such as 'd/e\n', cannot be in a path",
+    }
+
+
 async def test_a_request_that_failed_is_made_again_with_the_same_token() -> None:
     server = Server(THREE, fails_at=[1, 3, 5])
     assert await paths_of(oio.PageLister(server.fetch)) == ["a", "b", "c"]

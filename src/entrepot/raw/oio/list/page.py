@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from entrepot.errors import Unexpected
 from entrepot.raw.oio.read.api import check_not_closed
+from entrepot.raw.path import get_parent, is_path
 from entrepot.types import Entry
 
-from .api import List
+from .api import LeftOut, List, left_out_names
 from .tokens import Doubling, SeenTokens
 
 if TYPE_CHECKING:
@@ -41,11 +42,13 @@ class Page:
         next_token: the token of the next page; None on the last page.
         left_out: if there are no entries, what identifies each row that the client itself has left out, as one before
             `start_after`: a response with rows is no empty page.
+        unnamed: the keys, relative to the root, that no path can name. They are in the `left_out` of the listing.
     """
 
     entries: Sequence[Entry]
     next_token: str | None
     left_out: Sequence[str] = ()
+    unnamed: Sequence[str] = ()
 
 
 class PageLister(List):
@@ -61,7 +64,7 @@ class PageLister(List):
     """
 
     __slots__ = (
-        *("_empty", "_fetch", "_is_closed", "_is_done", "_marked_page", "_max_empty", "_tokens"),
+        *("_empty", "_fetch", "_is_closed", "_is_done", "_marked_page", "_max_empty", "_tokens", "_unnamed"),
         "_until_page_mark",
     )
 
@@ -72,6 +75,7 @@ class PageLister(List):
         self._marked_page: _PageMark | None = None
         self._until_page_mark = Doubling()
         self._empty = 0
+        self._unnamed: dict[str, tuple[str, int]] = {}
         self._is_done = False
         self._is_closed = False
 
@@ -87,9 +91,16 @@ class PageLister(List):
             self._check_is_new(page)
             self._move_to(page.next_token)
             self._remember(page.entries or page.left_out)
+            for key in page.unnamed:
+                directory = _directory_of(key)
+                first, count = self._unnamed.get(directory, (key, 0))
+                self._unnamed[directory] = first, count + 1
             if page.entries:
                 return page.entries
         return None
+
+    def left_out(self) -> Sequence[LeftOut]:
+        return [left_out_names(directory, first, count) for directory, (first, count) in self._unnamed.items()]
 
     async def close(self) -> None:
         self._is_closed = True
@@ -117,6 +128,14 @@ class PageLister(List):
         self._empty = 0
         if self._until_page_mark.is_due():
             self._marked_page = _PageMark(content)
+
+
+def _directory_of(key: str) -> str:
+    """The directory of a key that no path can name: the nearest one above it that a path can name."""
+    directory = get_parent(key)
+    while not is_path(directory):
+        directory = get_parent(directory)
+    return directory
 
 
 class _PageMark:
