@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import io
+import selectors
 import subprocess
 import sys
 import threading
@@ -308,6 +309,48 @@ async def test_a_limit_counts_from_the_beginning_of_the_call():
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(10):
             await runtime.with_timeout(0.01, hold_up_and_wait)
+
+
+class VirtualSelector(selectors.SelectSelector):
+    """Where a loop would wait, its time passes at once."""
+
+    passed = 0.0
+    waits = 0
+
+    def select(self, timeout=None):
+        if timeout:
+            self.passed += timeout
+            self.waits += 1
+        return super().select(0)
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self):
+        self.virtual = VirtualSelector()
+        super().__init__(self.virtual)
+
+    def time(self):
+        return self.virtual.passed
+
+
+def test_on_a_loop_of_virtual_time_limits_take_its_time():
+    async def measure():
+        loop, started = asyncio.get_running_loop(), runtime.now()
+        async with asyncio.timeout(90_000):
+            await runtime.with_timeout(7200, asyncio.sleep, 3600)
+            with pytest.raises(TimeoutError):
+                await runtime.with_timeout(36_000, asyncio.Event().wait)
+        return loop.time(), runtime.now() - started, loop.virtual.waits
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        passed, measured, waits = runner.run(measure())
+    assert measured == passed == pytest.approx(3600 + 36_000)
+    assert waits <= 3  # of the sleep, of the limit that it did not need, and of the last one
+
+
+def test_time_is_measured_without_a_loop_as_well():
+    before = time.monotonic()
+    assert before <= runtime.now() <= time.monotonic()
 
 
 async def test_a_cancelled_call_within_a_limit_is_cancelled_and_not_late():

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, TypeVarTuple
 from . import base
 from .deadlines import Deadlines
 from .loop_local import LoopLocal
-from .running import is_running, of_another_loop, require_task, running_loop
+from .running import is_running, now, of_another_loop, require_task, running_loop
 from .threads import in_thread, in_thread_for_long
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class AsyncioRuntime(base.Runtime):
         running_loop()
         await asyncio.sleep(seconds)
 
-    now = staticmethod(time.monotonic)
+    now = staticmethod(now)
 
     def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[object]:
         require_task()

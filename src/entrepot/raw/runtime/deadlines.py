@@ -8,8 +8,10 @@ call ends early, and the timer may find nothing to do, at most once within the s
 """
 
 import asyncio
-import time
+from time import monotonic
 from typing import Final
+
+from .running import clock_of
 
 _NEVER: Final = float("inf")
 
@@ -24,19 +26,22 @@ class Deadlines:
         loop: the event loop.
     """
 
-    __slots__ = ("_by_scope", "_loop", "_next", "_timer")
+    __slots__ = ("_by_scope", "_clock", "_loop", "_next", "_timer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._clock = clock_of(loop)
         self._by_scope: dict[asyncio.Timeout, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._next = _NEVER
 
     def add(self, scope: asyncio.Timeout, deadline: float) -> None:
         """Ends a scope, which was entered, at a time of `time.monotonic`, unless it is removed before."""
+        if self._clock is not monotonic:
+            deadline += self._clock() - monotonic()
         self._by_scope[scope] = deadline
         if deadline < self._next:
-            self._set(deadline, time.monotonic())
+            self._set(deadline, self._clock())
 
     def remove(self, scope: asyncio.Timeout) -> None:
         """Takes a scope out before it is left."""
@@ -50,7 +55,7 @@ class Deadlines:
 
     def _fire(self) -> None:
         self._timer, self._next = None, _NEVER
-        now = time.monotonic()
+        now = self._clock()
         for scope in [scope for scope, deadline in self._by_scope.items() if deadline <= now]:
             del self._by_scope[scope]
             scope.reschedule(self._loop.time())

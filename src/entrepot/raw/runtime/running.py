@@ -1,10 +1,16 @@
-"""The running asyncio loop and task, or one clear error where there is none.
+"""The running asyncio loop and task, or one clear error where there is none; and the clock of a loop.
 
 Without these checks a coroutine that is stepped by hand or by another library (trio, curio) ends with whatever asyncio
 or that library raises at the first wait: RuntimeError, TypeError, or nothing at all.
+
+The timers of a loop count on the loop's clock. It is `time.monotonic` for asyncio and uvloop, and another one for loops
+of tests on which time passes virtually, or of trio. A duration that is compared with a timer must be measured on it.
 """
 
 import asyncio
+import time
+from collections.abc import Callable
+from types import FunctionType
 
 from entrepot.errors import InvalidInput, Unsupported
 
@@ -63,3 +69,23 @@ def is_cancelled() -> bool:
 def of_another_loop() -> InvalidInput:
     """Returns the error for an object that was opened on one event loop and is used on another."""
     return InvalidInput("this belongs to another event loop: open a reader, writer or lister on each loop")
+
+
+def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """Returns the clock of a loop: `time.monotonic` where that is the same.
+
+    asyncio's method takes more time, and uvloop's is only as late as the start of the current iteration. uvloop is
+    compiled, and a clock of a test is a function of Python.
+    """
+    clock = getattr(loop.time, "__func__", loop.time)
+    has_own = isinstance(clock, FunctionType) and clock is not asyncio.BaseEventLoop.time
+    return loop.time if has_own else time.monotonic
+
+
+def now() -> float:
+    """The time on the clock of the running loop; without a loop that of `time.monotonic`."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return time.monotonic()
+    return clock_of(loop)()
