@@ -16,14 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, TypeVar
+from typing import Annotated, Final, TypeAlias, TypeVar
 
+from entrepot import types
 from entrepot.types import BytesRange
 
 from .record import record
-
-if TYPE_CHECKING:
-    from entrepot.types import Part
 
 T = TypeVar("T")
 Hint: TypeAlias = Annotated[T, "changes no result"]
@@ -420,7 +418,7 @@ class OpCompleteUpload:
     """
 
     upload: str
-    parts: tuple[Part, ...]
+    parts: tuple[types.Part, ...]
 
 
 @record

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from entrepot import types
 from entrepot.types import Metadata, PresignedRequest
 
 from .record import record
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
-
-    from entrepot.types import Part, Upload
 else:
     from entrepot.types.records import dataclass
 
@@ -103,7 +102,7 @@ class RpListUploads:
         listed_at: the time of the response by the storage's clock; None if it does not say.
     """
 
-    uploads: Sequence[Upload]
+    uploads: Sequence[types.Upload]
     next_token: str | None = None
     listed_at: datetime | None = None
 
@@ -119,7 +118,7 @@ class RpSharedUpload:
     """
 
     upload: str | None = None
-    part: Part | None = None
+    part: types.Part | None = None
     metadata: Metadata | None = None
 
 

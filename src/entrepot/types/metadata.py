@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, final
 
+from entrepot import types
+
 from .entry_mode import EntryMode
 from .frozen_mapping import EMPTY, FrozenMapping
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
-
-    from .checksum import Checksum
 else:
     from .records import dataclass
 
@@ -64,7 +64,7 @@ class Metadata:
     user_metadata: Mapping[str, str] = EMPTY
     content_language: str | None = None
     storage_class: str | None = None
-    checksums: tuple[Checksum, ...] = ()
+    checksums: tuple[types.Checksum, ...] = ()
 
     def __new__(  # noqa: PLR0913, PLR0917 - the fields, as `dataclass` would have them
         cls,
@@ -83,7 +83,7 @@ class Metadata:
         user_metadata: Mapping[str, str] = EMPTY,
         content_language: str | None = None,
         storage_class: str | None = None,
-        checksums: tuple[Checksum, ...] = (),
+        checksums: tuple[types.Checksum, ...] = (),
     ) -> Self:
         made: Any = _Fields()
         made.mode = mode

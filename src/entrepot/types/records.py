@@ -281,9 +281,10 @@ def _init(record: _Record) -> Any:
     by_keyword = [name for name in record.of_init if name in record.by_keyword]
     arguments = ["self", *record.by_position, *(["*", *by_keyword] if by_keyword else [])]
     values = _values(record)
-    body, namespace = _assignments(record, values)
+    body, setters = _assignments(record, values)
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
+    namespace = _names_of_annotations(cls) | setters
     namespace |= {f"_make_{name}": factory for name, factory in record.factories.items()}
     namespace |= {f"_default_{name}": value for name, value in defaults.items() if values[name] != name}
     namespace["_MADE"] = _MADE
@@ -296,6 +297,18 @@ def _init(record: _Record) -> Any:
     init.__defaults__ = tuple([defaults[name] for name in record.by_position if name in defaults])
     init.__kwdefaults__ = {name: defaults[name] for name in by_keyword if name in defaults}
     return init
+
+
+def _names_of_annotations(cls: type) -> dict[str, Any]:
+    """The names in annotations of the fields, for `inspect` and `typing`, which look in `__init__.__globals__`.
+
+    They are copied, since `__init__` has names of its own there: as a closure it would take more time.
+    """
+    names = dict[str, Any]()
+    for base in reversed(cls.__mro__):
+        if "__record__" in vars(base):
+            names |= vars(sys.modules[base.__module__])
+    return names
 
 
 def _assignments(record: _Record, values: dict[str, str]) -> tuple[list[str], dict[str, Any]]:

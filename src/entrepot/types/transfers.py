@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from entrepot.errors import Error
+
 if TYPE_CHECKING:
     from dataclasses import dataclass
-
-    from entrepot.errors import Error
 else:
     from .records import dataclass
 

@@ -63,7 +63,7 @@ class Table:
 
     versioned: bool = False
     objects: dict[str, tuple[StoredObject, ...]] = field(default_factory=dict)
-    _revisions: count[int] = field(default_factory=lambda: count(1))
+    _revisions: Iterator[int] = field(default_factory=lambda: count(1))
 
     def get(self, key: str, version: str | None = None) -> StoredObject:
         """The current version of an object, or the named one.

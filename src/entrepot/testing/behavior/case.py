@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from entrepot.raw import AccessorInfo
 from entrepot.types import Capability
 
-if TYPE_CHECKING:
-    from .target import Target
+from .target import Target
 
-Run = Callable[["Target"], Awaitable[None]]
+Run = Callable[[Target], Awaitable[None]]
 
 PUT: Final = "put"
 """The need for a way to put objects into the storage: `write`, or the function that `run_case` got."""
