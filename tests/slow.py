@@ -17,7 +17,7 @@ SLOW = {
     r"tests/services/(zip|tar)/test_\w+\.py::test_(it_reads_what|reads_of|two_loops|mutated|requests)": "many archives",
     r"tests/(?!services/).*\[(redis|sqlite|postgresql|etcd|memcached)[_\]-]": "the same for stores of keys and values",
     r"tests/services/test_endpoint_schemes\.py": "starts two web servers",
-    r"tests/services/postgresql/test_postgresql\.py::(?!test_(a_configuration|uris|without))": "starts a database",
+    r"tests/services/postgresql/test_postgresql\.py::(?!test_(a_conf|uris|without|the_|options))": "has a database",
     r"tests/services/etcd/test_etcd\.py::test_(users|times|limits|a_write_that)": "waits for ends",
     r"tests/services/redis/test_redis\.py::test_(refusals|a_replica|tls|a_cancelled)": "starts servers",
     r"tests/services/sqlite/test_sqlite\.py::test_(a_killed|threads)": "starts an interpreter and kills it",

@@ -7,16 +7,21 @@ import itertools
 import multiprocessing
 import os
 import pickle
+import ssl
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
+import trustme
 
 from entrepot import (
     ConditionNotMatch,
     ConfigInvalid,
+    Error,
     InvalidInput,
     NotFound,
     Operator,
@@ -27,8 +32,10 @@ from entrepot import (
     Unexpected,
 )
 from entrepot.services import Postgresql
-from entrepot.services.postgresql import accessor
+from entrepot.services.postgresql import accessor, pool
+from entrepot.services.postgresql.errors import translated
 from entrepot.testing import NO_FAULTS, Fault, FaultPlan, FaultProxy, FaultScript, PostgresqlServer
+from tests.certificates import write_certificates
 
 NAMES = (f"t{number}" for number in itertools.count())
 
@@ -47,6 +54,10 @@ def config(server: PostgresqlServer, **options: Any) -> Postgresql:
         ({"table": "a."}, "table"),
         ({"key_field": "value"}, "same column"),
         ({"sslmode": "yes"}, "sslmode"),
+        ({"connection_string": "postgresql://host/db?sslmode=yes"}, "sslmode"),
+        ({"connection_string": "postgresql://u:secret@host:one/db"}, "port"),
+        ({"connection_string": "postgresql://[::1]:1,host:65536/db"}, "port"),
+        ({"connection_string": "postgresql:///db?host=h&port=x"}, "port"),
         ({"client_key": "k"}, "client_certificate"),
         ({"connection_pool_max_size": 0}, "connection_pool_max_size"),
         ({"idle_timeout": 0}, "idle_timeout"),
@@ -115,6 +126,123 @@ async def test_a_table_that_does_not_fit_is_named(postgresql_server: PostgresqlS
     for table in ("misfit_key", "misfit_column", "misfit_type", "misfit_value"):
         with pytest.raises(ConfigInvalid, match="column"):
             await Operator(config(postgresql_server, table=table)).write("a", b"1")
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "message", "is_temporary"),
+    [
+        ("08006", Unexpected, "connection broke", True),
+        ("22001", InvalidInput, "path is longer", False),
+        ("23502", ConfigInvalid, "another column", False),
+        ("26000", ConfigInvalid, "statement_cache_size=0", False),
+        ("40P01", Unexpected, "another transaction", True),
+        ("42P05", ConfigInvalid, "statement_cache_size=0", False),
+        ("53100", StorageFull, "disk", False),
+        ("53300", Unexpected, "too many connections", True),
+        ("57P03", Unexpected, "starting or stopping", True),
+        ("0A000", Unexpected, "refused", False),
+        ("XX001", Unexpected, "refused", False),
+    ],
+)
+def test_the_meaning_of_a_state(state: str, kind: type[Error], message: str, is_temporary: bool) -> None:
+    with pytest.raises(kind, match=message) as caught, translated():
+        raise asyncpg.PostgresError.new({"S": "ERROR", "C": state, "M": "secret"})
+    assert (caught.value.is_temporary, caught.value.context["sqlstate"]) == (is_temporary, state)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message", "is_temporary"),
+    [
+        (asyncpg.InvalidCachedStatementError("stale"), Unexpected, "table was changed", True),
+        (asyncpg.TargetServerAttributeNotMatched("no primary"), Unexpected, "target_session_attrs", True),
+        (asyncpg.ClientConfigurationError("no such option"), ConfigInvalid, "no such option", False),
+        (asyncpg.ProtocolError("unknown message"), Unexpected, "another server", False),
+        (asyncpg.InterfaceError("connection is closed"), Unexpected, "closed during the call", True),
+        (TimeoutError(), Timeout, "in time", True),
+    ],
+)
+def test_the_meaning_of_an_error_of_the_client(
+    error: Exception, kind: type[Error], message: str, is_temporary: bool
+) -> None:
+    with pytest.raises(kind, match=message) as caught, translated():
+        raise error
+    assert caught.value.is_temporary == is_temporary
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("sslmode=verify-full&sslrootcert={}/none", "ca_file cannot be read: No such file"),
+        ("sslmode=verify-ca&sslrootcert={}/text", "ca_file cannot be read"),
+        ("sslcert={}/none&sslkey={}/none", "client_certificate and client_key cannot be read: No such file"),
+        ("sslcert={}/text&sslkey={}/text", "client_certificate and client_key cannot be read"),
+        ("sslcert={}/cert&sslkey={}/locked", "client_certificate and client_key cannot be read"),
+        ("sslnegotiation=no", "sslnegotiation"),
+    ],
+)
+async def test_options_of_tls_that_cannot_work_are_no_broken_connection(
+    tmp_path: Path, query: str, message: str
+) -> None:
+    write_certificates(tmp_path)
+    url = f"postgresql://u@127.0.0.1:1/db?{query.replace('{}', str(tmp_path))}"
+    op = Operator(Postgresql(url))
+    with pytest.raises(ConfigInvalid, match=message):
+        await op.read("a")
+    await op.close()
+
+
+@pytest.mark.parametrize("is_trusted", [False, True])
+async def test_the_certificate_of_a_server(tmp_path: Path, is_trusted: bool) -> None:
+    trusted = write_certificates(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    (trusted if is_trusted else trustme.CA()).issue_cert("127.0.0.1").configure_cert(context)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)  # the request for TLS
+        writer.write(b"S")
+        with suppress(OSError):
+            await writer.start_tls(context)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"postgresql://u@127.0.0.1:{server.sockets[0].getsockname()[1]}/db"
+        secured = Postgresql(url, sslmode="verify-full", ca_file=str(tmp_path / "ca"))
+        op = Operator(secured, resilient=False)
+        with pytest.raises(Unexpected, match="connection" if is_trusted else "not trusted") as caught:
+            await op.read("a")
+        assert caught.value.is_temporary == is_trusted
+        await op.close()
+
+
+async def test_closing_cuts_calls_that_do_not_end(
+    postgresql_server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "CLOSE_SECONDS", 0.05)
+    made = config(postgresql_server)
+    op = Operator(made, resilient=False)
+    await op.write("a", b"1")
+    other = await asyncpg.connect(made.dsn, user=made.username)
+    async with other.transaction():
+        await other.execute(f"LOCK TABLE {made.table}")
+        reading = asyncio.ensure_future(op.read("a"))
+        await asyncio.sleep(0.05)
+        await op.close()
+        with pytest.raises(Unexpected) as caught:
+            await reading
+    assert caught.value.is_temporary
+    await other.close()
+
+
+async def test_columns_that_take_no_such_row_are_named(postgresql_server: PostgresqlServer) -> None:
+    postgresql_server.run(
+        "CREATE TABLE short_key (key varchar(5) UNIQUE, value bytea)",
+        "CREATE TABLE more_columns (key text UNIQUE, value bytea, owner text NOT NULL)",
+    )
+    with pytest.raises(InvalidInput, match="path is longer"):
+        await Operator(config(postgresql_server, table="short_key")).write("a-long-name", b"1")
+    with pytest.raises(ConfigInvalid, match="another column"):
+        await Operator(config(postgresql_server, table="more_columns")).write("a", b"1")
 
 
 async def test_limits(postgresql_server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> None:

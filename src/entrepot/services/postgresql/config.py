@@ -18,6 +18,7 @@ else:
     from entrepot.types.records import dataclass
 
 SCHEMES: Final = ("postgresql", "postgres")
+MAX_PORT: Final = 65_535
 SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -82,7 +83,7 @@ class Postgresql(ServiceConfig):
                 raise self.invalid(f"{name} must be a name, and is empty or has a NUL")
         if self.key_field == self.value_field:
             raise self.invalid("key_field and value_field are the same column")
-        if self.sslmode is not None and self.sslmode not in SSL_MODES:
+        if not {self.sslmode, self._query.get("sslmode")} <= {*SSL_MODES, None}:
             raise self.invalid(f"sslmode must be one of {', '.join(SSL_MODES)}")
         if (self.client_certificate is None) != (self.client_key is None):
             raise self.invalid("client_certificate and client_key belong together: set both, or neither")
@@ -115,8 +116,8 @@ class Postgresql(ServiceConfig):
             "sslcert": self.client_certificate,
             "sslkey": self.client_key,
         }
+        query = self._query | {name: value for name, value in options.items() if value is not None}
         parts = urlsplit(self.connection_string)
-        query = dict(parse_qsl(parts.query)) | {name: value for name, value in options.items() if value is not None}
         return parts._replace(query=urlencode(query, quote_via=quote)).geturl()
 
     @classmethod
@@ -142,6 +143,10 @@ class Postgresql(ServiceConfig):
         if at:
             object.__setattr__(self, "connection_string", parts._replace(netloc=rest).geturl())
 
+    @property
+    def _query(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self.connection_string).query))
+
     def _parts(self) -> SplitResult:
         try:
             self.connection_string.encode()  # which refuses lone surrogates, as a ValueError
@@ -150,8 +155,12 @@ class Postgresql(ServiceConfig):
             parts = urlsplit("")
         if parts.scheme not in SCHEMES or parts.fragment or not self.connection_string.isprintable():
             raise self.invalid("connection_string must be a URL: postgresql://host:5432/database")
-        if "password" in dict(parse_qsl(parts.query)):
+        if "password" in self._query:
             raise self.invalid("connection_string has a password in its query: set the option password")
+        hosts = parts.netloc.rpartition("@")[2].split(",")
+        ports = [*map(_port, hosts), *self._query.get("port", "").split(",")]
+        if not all(port.isdecimal() and 0 < int(port) <= MAX_PORT for port in ports if port):
+            raise self.invalid(f"a port of connection_string is not a number from 1 to {MAX_PORT}")
         return parts
 
     def _check_numbers(self) -> None:
@@ -165,3 +174,8 @@ class Postgresql(ServiceConfig):
         else:
             return
         raise self.invalid(reason)
+
+
+def _port(place: str) -> str:
+    """The port of `host:5432` or `[::1]:5432`; empty if there is none."""
+    return place.rpartition("]")[2].partition(":")[2]

@@ -26,19 +26,24 @@ NO_TABLE: Final = "42P01"
 NO_SCHEMA: Final = "3F000"
 
 _MISFIT: Final = "the table lacks a column of the configuration, one has another type, or the keys are not unique"
+_POOLER: Final = "a pooler shares connections between clients: set statement_cache_size=0"
 
 _STATES: Final[dict[str, tuple[type[Error], str, bool]]] = {
     "08P01": (Unexpected, "the server does not understand the client", False),
     "08": (Unexpected, "the connection broke", True),
     "22000": (ConfigInvalid, _MISFIT, False),  # from asyncpg: a value does not fit the type of its column
+    "22001": (InvalidInput, "the path is longer than the column of the keys takes", False),
     "22021": (InvalidInput, "the encoding of the database lacks a character of the path", False),
     "22P05": (InvalidInput, "the encoding of the database lacks a character of the path", False),
+    "23502": (ConfigInvalid, "the table has another column, which needs a value", False),
     "23505": (Unexpected, "another call stored the same key at the same time", True),
     "25006": (PermissionDenied, "the database is read-only", False),
+    "26000": (ConfigInvalid, _POOLER, False),
     "28": (PermissionDenied, "the server refuses the username or the password", False),
     "3D000": (ConfigInvalid, "the server has no such database", False),
     "3F000": (ConfigInvalid, "the database has no such schema", False),
     "40": (Unexpected, "another transaction is in the way", True),
+    "42P05": (ConfigInvalid, _POOLER, False),
     "42501": (PermissionDenied, "the role may not do this", False),
     "42703": (ConfigInvalid, _MISFIT, False),
     "42804": (ConfigInvalid, _MISFIT, False),
@@ -65,6 +70,10 @@ def translated() -> Iterator[None]:
         raise
     except asyncpg.PostgresError as error:
         raise meaning_of(error) from error
+    except asyncpg.ClientConfigurationError as error:
+        raise ConfigInvalid(f"the configuration cannot work: {error.args[0]}") from error
+    except asyncpg.TargetServerAttributeNotMatched as error:
+        raise Unexpected("no server has the role of target_session_attrs", is_temporary=True) from error
     except TimeoutError as error:
         raise Timeout("the server did not answer in time") from error
     except ssl.SSLCertVerificationError as error:
@@ -79,6 +88,8 @@ def translated() -> Iterator[None]:
 
 def meaning_of(error: asyncpg.PostgresError) -> Error:
     """The `Error` that a SQLSTATE means."""
+    if isinstance(error, asyncpg.InvalidCachedStatementError):
+        return Unexpected("the table was changed since the connection used it", is_temporary=True)
     state = error.sqlstate or ""
     unknown = Unexpected, "the server refused the statement", False
     kind, message, is_temporary = _STATES.get(state) or _STATES.get(state[:2]) or unknown

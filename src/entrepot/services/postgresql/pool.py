@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
+
+from entrepot.raw.http.tls import Tls, TlsFiles
 
 from .errors import translated
 
@@ -31,6 +34,7 @@ class Pool:
         self._runtime = runtime
         self._preparing = runtime.lock()
         self._is_ready = False
+        self._tls = Tls(_tls_files(config.dsn))
         self._pool: Any = asyncpg.create_pool(
             config.dsn,
             user=config.username,
@@ -49,10 +53,16 @@ class Pool:
             self._runtime.timeout(None)  # refuses a call outside of a task, which asyncpg cannot make
             if not self._is_ready:
                 async with self._preparing:  # a pool must not be made ready twice at the same time
-                    await self._pool
-                    self._is_ready = True
+                    await self._make_ready()
             async with self._pool.acquire() as connection:
                 yield connection
+
+    async def _make_ready(self) -> None:
+        """Reads the files of TLS first. To asyncpg one that cannot be read is a connection that cannot be made."""
+        if not self._tls.is_ready:
+            await self._tls.prepare()
+        await self._pool
+        self._is_ready = True
 
     async def close(self) -> None:
         """Closes the connections. Calls that use one are waited for, up to `CLOSE_SECONDS`.
@@ -73,3 +83,16 @@ class Pool:
         except BaseException:
             self._pool.terminate()
             raise
+
+
+def _tls_files(dsn: str) -> TlsFiles:
+    """The files that TLS reads, by the options that the connection string has for them."""
+    options = dict(parse_qsl(urlsplit(dsn).query))
+    if options.get("sslmode") == "disable":
+        return TlsFiles()
+    return TlsFiles(
+        ca_file=options.get("sslrootcert"),
+        client_certificate=options.get("sslcert"),
+        client_key=options.get("sslkey"),
+        client_key_password=options.get("sslpassword"),
+    )
