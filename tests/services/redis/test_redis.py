@@ -34,6 +34,7 @@ from entrepot.services.redis import accessor
 from entrepot.services.redis.errors import meaning_of
 from entrepot.testing import RedisServer, valkey
 from tests.behavior.targets import new_root
+from tests.certificates import write_certificates
 
 
 @pytest.fixture
@@ -266,6 +267,26 @@ async def test_tls(config: Redis, valkey_server: RedisServer, tmp_path: Path) ->
         assert not caught.value.is_temporary
         for op in (trusting, careless):
             await op.close()
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"ca_file": "none"}, "ca_file cannot be read"),
+        ({"ca_file": "text"}, "ca_file cannot be read"),
+        ({"client_certificate": "none"}, "client_certificate and client_key cannot be read"),
+        ({"client_certificate": "cert", "client_key": "none"}, "client_certificate and client_key cannot be read"),
+        ({"client_certificate": "cert", "client_key": "locked"}, "client_certificate and client_key cannot be read"),
+    ],
+)
+async def test_files_of_tls_that_cannot_work_are_no_broken_connection(
+    tmp_path: Path, files: dict[str, str], message: str
+) -> None:
+    write_certificates(tmp_path)
+    op = Operator(Redis("rediss://127.0.0.1:1", **{option: str(tmp_path / name) for option, name in files.items()}))
+    with pytest.raises(ConfigInvalid, match=message):
+        await op.read("a")
+    await op.close()
 
 
 def scripted(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]) -> Any:

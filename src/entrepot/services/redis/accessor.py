@@ -187,5 +187,7 @@ async def _calling(clients: Local[Session]) -> AsyncIterator[Any]:
     """The client of the running loop. Its errors become ours."""
     session = await clients.get()
     session.runtime.timeout(None)  # refuses a call outside of a task, which redis-py cannot make
+    if not session.tls.is_ready:
+        await session.tls.prepare()
     with translated():
         yield session.client

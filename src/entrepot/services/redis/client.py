@@ -9,6 +9,8 @@ from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from entrepot.raw.http.tls import Tls, TlsFiles
+
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
 
@@ -40,15 +42,24 @@ def new_client(config: Config) -> Redis:
 
 
 class Session(NamedTuple):
-    """The client of one event loop, and the runtime of the service."""
+    """The client of one event loop.
+
+    Arguments:
+        client: the client.
+        tls: reads the files of TLS before it does, which takes one that cannot be read for a broken connection, and
+            lets OpenSSL ask on the terminal for the password of a key.
+        runtime: the runtime of the service.
+    """
 
     client: Redis
+    tls: Tls
     runtime: Runtime
 
 
 def new_session(config: Config, runtime: Runtime) -> Session:
     """Makes a client for the running loop."""
-    return Session(new_client(config), runtime)
+    files = TlsFiles(config.ca_file, client_certificate=config.client_certificate, client_key=config.client_key)
+    return Session(new_client(config), Tls(files), runtime)
 
 
 async def close(session: Session) -> None:
