@@ -97,7 +97,8 @@ def token_path(environ: Mapping[str, str]) -> Path:
 
 
 def _expanded(path: str) -> Path:
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser fails without a home
+    """The path with the home and the variables in it, as the tools of the hub read it: a container may set both."""
+    return Path(os.path.expandvars(os.path.expanduser(path)))  # noqa: PTH111 - Path.expanduser fails without a home
 
 
 def _token_of(environ: Mapping[str, str]) -> str | None:
