@@ -1,6 +1,7 @@
 """The verbs over local files: what they do, what they say, and the codes they end with."""
 
 import os
+import pwd
 import signal
 import subprocess
 import zipfile
@@ -408,6 +409,19 @@ def test_a_remote_takes_what_the_environment_has_as_it_is(here: Path) -> None:
         "three": {"uri": "zip:///p/q::s3://b/a.zip?secret_access_key=a%2Fb%40c%26%3F&region=r"},
         "four": {"uri": "https://h", "headers": {"X-Auth": "a/b@c&?", "X-Mode": "plain"}},
     }
+
+
+def test_a_process_without_a_home_has_no_configuration_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs as a user whom `/etc/passwd` does not list."""
+    from entrepot.cli.configuration import default_path
+
+    def find_none(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", find_none)
+    for name in ("HOME", "XDG_CONFIG_HOME", "ENTREPOT_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    assert not default_path().exists()
 
 
 def test_a_terminal_shows_progress_and_a_pipe_does_not(here: Path) -> None:

@@ -41,7 +41,8 @@ def default_path() -> Path:
     """The configuration file: `ENTREPOT_CONFIG`, or `entrepot/config.toml` where the user keeps configurations."""
     named = os.environ.get(VARIABLE)
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(named).expanduser() if named else Path(base).expanduser() / "entrepot" / "config.toml"
+    path = named or f"{base}/entrepot/config.toml"
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - that of Path fails without a home
 
 
 class Remotes:
