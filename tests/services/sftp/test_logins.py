@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pwd
 import traceback
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -57,6 +58,25 @@ async def test_a_key_may_be_its_text_and_have_a_passphrase(sshd_server: SshServe
     text = "".join(traceback.format_exception(refused.value))
     assert "other words" not in text.replace('passphrase="other words"', "")
     assert encrypted.splitlines()[1] not in text
+
+
+@pytest.mark.parametrize(("variable", "message"), [("HOME", "no home directory"), ("USER", "no username")])
+async def test_a_process_without_home_or_name_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, variable: str, message: str
+) -> None:
+    """As in a container that runs as a user whom `/etc/passwd` does not list."""
+
+    def find_none(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", find_none)
+    for name in ("LOGNAME", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "USER"):
+        monkeypatch.setenv(name, "/nowhere")
+    monkeypatch.delenv(variable)
+    with pytest.raises(ConfigInvalid, match=message):
+        await Operator(Sftp("127.0.0.1:1", user="u")).read("a")
 
 
 async def test_an_unknown_key_is_refused(sshd_server: SshServer) -> None:

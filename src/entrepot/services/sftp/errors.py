@@ -74,6 +74,15 @@ def of_connection(error: Exception, host: str) -> Error:
     return Unexpected(f"the host {host} cannot be reached: {_reason(error)}", is_temporary=True)
 
 
+def of_options(error: Exception, host: str) -> Error:
+    """Returns the error of options that cannot be read. In a container, a process may have neither home nor name."""
+    if isinstance(error, RuntimeError):  # of pathlib
+        return ConfigInvalid("this process has no home directory, where ssh keeps its files: set the variable HOME")
+    if str(error).startswith("Unknown local username"):
+        return ConfigInvalid("this process has no username, which ssh needs for its configuration: set USER")
+    return of_connection(error, host)
+
+
 _UNKNOWN_HOST: Final = (
     "the key of the host {host} is not in the known hosts, or differs from the one there: check it, or set"
     " known_hosts_strategy to 'add', which accepts the first key of a host"
