@@ -1,12 +1,22 @@
 """Long writes: resumable uploads and multipart uploads, whose steps fail one after the other."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
-from entrepot import ConditionNotMatch, ContentIncomplete, Operator, Unexpected
+from entrepot import (
+    ConditionNotMatch,
+    ConfigInvalid,
+    ContentIncomplete,
+    InvalidInput,
+    Operator,
+    PermissionDenied,
+    Unexpected,
+)
 from entrepot.errors import ObjectExists
 from entrepot.raw.http.transport import HttpHeaders
+from entrepot.services.gcs import resumable
 from entrepot.services.gcs.resumable import CHUNK_UNIT
 from entrepot.services.gcs.uploads import listed_uploads
 from entrepot.testing.servers.strict_gcs.json_api import UNIT, Answer
@@ -24,6 +34,33 @@ def is_chunk(call):
 
 def is_completion(call):
     return call.method == "POST" and "uploadId" in call.query
+
+
+def is_state(call):
+    """Asks how much of an upload the storage has."""
+    return call.headers.get("content-range") == "bytes */*"
+
+
+def is_start(call):
+    return call.method == "POST" and call.query.get("uploadType") == "resumable"
+
+
+def is_rewrite(call):
+    return "rewriteTo" in call.path
+
+
+class nth:
+    """The request of that number, from 0, among those that are meant."""
+
+    def __init__(self, number, applies):
+        self._left = number
+        self._applies = applies
+
+    def __call__(self, call):
+        if not self._applies(call):
+            return False
+        self._left -= 1
+        return self._left < 0
 
 
 @pytest.fixture
@@ -82,6 +119,78 @@ async def test_an_upload_that_is_lost_later_must_be_written_again(config, server
     with pytest.raises(Unexpected, match="write the whole object again"):
         await Operator(config).write("a", CONTENT, chunk=CHUNK)
     assert not await Operator(config).exists("a")
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_an_upload_that_is_gone_when_its_state_is_asked_for(config, server, status):
+    server.faults += [Fault(is_chunk, is_lost=True), Fault(is_state, answer=Answer(status))]
+    await Operator(config).write("a", CONTENT, chunk=CHUNK)
+    assert await Operator(config).read("a") == CONTENT
+    assert sum(map(is_start, server.calls)) == 2
+    server.faults += [Fault(nth(1, is_chunk), is_lost=True), Fault(is_state, answer=Answer(status))]
+    with pytest.raises(Unexpected, match="write the whole object again"):
+        await Operator(config).write("b", CONTENT, chunk=CHUNK)
+    assert not await Operator(config).exists("b")
+    assert server.faults == []
+
+
+async def test_the_state_of_an_upload_is_asked_for_again_and_may_be_refused(op, config, server):
+    server.faults += [Fault(is_chunk, is_lost=True), Fault(is_state, answer=Answer(503))]
+    await Operator(config).write("a", CONTENT, chunk=CHUNK)
+    assert await op.read("a") == CONTENT
+    writer = await op.writer("b", chunk=CHUNK, if_not_exists=True)
+    await writer.write(CONTENT)
+    server.faults += [Fault(is_chunk, is_lost=True), Fault(is_state, answer=Answer(412))]
+    with pytest.raises(Unexpected, match="lost"):
+        await writer.write(b"more")
+    with pytest.raises(ObjectExists):
+        await writer.write(b"more")
+    await writer.abort()
+    assert server.faults == []
+
+
+@pytest.mark.parametrize(
+    ("status", "options", "kind"),
+    [
+        (412, {"if_not_exists": True}, ObjectExists),
+        (404, {"if_match": "1.1"}, ConditionNotMatch),
+        (403, {}, PermissionDenied),
+        (404, {}, ConfigInvalid),
+    ],
+)
+@pytest.mark.parametrize("applies", [is_start, nth(2, is_chunk)], ids=["at its start", "at its end"])
+async def test_an_upload_that_is_refused(op, server, applies, status, options, kind):
+    if "if_match" in options:
+        options = {"if_match": (await op.write("a", b"first")).etag}
+    gone = b'{"error": {"message": "The specified bucket does not exist."}}'
+    content = gone if kind is ConfigInvalid else b'{"error": {"message": "No such object: a"}}'
+    server.faults.append(Fault(applies, answer=Answer(status, {}, content)))
+    with pytest.raises(kind if applies is is_start or status != 404 else Unexpected):
+        await op.write("a", CONTENT, chunk=CHUNK, **options)
+
+
+async def test_an_object_that_is_too_large_is_refused_before_it_is_sent(op, server, monkeypatch):
+    monkeypatch.setattr(resumable, "MAX_SIZE", len(CONTENT))
+    writer = await op.writer("a", chunk=CHUNK)
+    await writer.write(CONTENT)
+    sent = len(server.calls)
+    with pytest.raises(InvalidInput, match="more than"):
+        await writer.write(b"x")
+    assert len(server.calls) == sent
+    await writer.abort()
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, None), (410, None), (499, None), (403, PermissionDenied)])
+async def test_an_abort_of_an_upload_that_is_gone_has_nothing_to_do(op, server, status, kind):
+    writer = await op.writer("a", chunk=CHUNK)
+    await writer.write(CONTENT)
+    await writer.write(b"more")
+    server.faults.append(Fault(lambda call: call.method == "DELETE", answer=Answer(status)))
+    with pytest.raises(kind) if kind else nullcontext():
+        await writer.abort()
+    await writer.abort()  # again after a failure
+    assert server.faults == []
+    assert not await op.exists("a")
 
 
 async def test_the_condition_holds_at_the_end_too(op):
@@ -147,6 +256,35 @@ async def test_a_completion_whose_response_was_lost_may_have_taken_effect(config
         await Operator(replace(config, xml_uploads=True)).write("a", LONG, chunk=PART)
 
 
+def document(root, content=""):
+    return Answer(200, {}, f"<{root}>{content}</{root}>".encode())
+
+
+@pytest.mark.parametrize(
+    ("applies", "answer", "message"),
+    [
+        (lambda call: "uploads" in call.query, document("InitiateMultipartUploadResult"), "without an id"),
+        (lambda call: "uploads" in call.query, document("html"), "not one to InitiateMultipartUpload"),
+        (lambda call: "partNumber" in call.query, Answer(200), "without stating its etag"),
+        (is_completion, document("Error", "<Code>InternalError</Code>"), "not one to CompleteMultipartUpload"),
+        (is_completion, Answer(200, {}, b"<CompleteMul"), "truncated"),
+    ],
+)
+async def test_a_step_in_parts_whose_response_makes_no_sense_is_temporary(parts, server, applies, answer, message):
+    server.faults.append(Fault(applies, answer=answer))
+    with pytest.raises((Unexpected, ContentIncomplete), match=message) as caught:
+        await parts.write("a", LONG, chunk=PART)
+    assert caught.value.is_temporary
+    assert not await parts.exists("a")
+
+
+async def test_an_object_of_parts_that_was_replaced_at_once_is_described_by_what_is_known(parts, server):
+    server.faults.append(Fault(lambda call: "generation" in call.query, answer=Answer(404)))
+    written = await parts.write("a", LONG, chunk=PART)
+    assert written.content_length == len(LONG)
+    assert written.version == (await parts.stat("a")).version
+
+
 async def test_aborted_parts_leave_no_upload(parts, server):
     writer = await parts.writer("a", chunk=PART)
     await writer.write(LONG)
@@ -164,6 +302,37 @@ async def test_a_large_copy_goes_on_until_it_is_done(op, server):
     found = await op.stat("b")
     assert (found.content_type, dict(found.user_metadata)) == ("text/x", {"k": "v"})
     assert sum("rewriteTo" in call.path for call in server.calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "is_temporary"),
+    [
+        (b'{"done": false}', "does not state how to go on", False),
+        (b'{"done": true}', "no object at the end", True),
+        (b'{"done": true, "resource": []}', "no object at the end", True),
+        (b"{", "is this its endpoint", True),
+    ],
+)
+async def test_a_copy_whose_response_makes_no_sense(op, server, content, message, is_temporary):
+    await op.write("a", b"content")
+    for condition in ({}, {"if_not_exists": True}):
+        server.faults.append(Fault(is_rewrite, answer=Answer(200, {}, content)))
+        with pytest.raises(Unexpected, match=message) as caught:
+            await op.copy("a", "b", **condition)
+        assert caught.value.is_temporary == is_temporary
+        assert ("may_have_taken_effect" in caught.value.context) == (is_temporary and bool(condition))
+
+
+async def test_a_conditional_copy_whose_response_was_lost_is_not_made_again(config, server):
+    op = Operator(config)
+    await op.write("a", b"content")
+    server.faults.append(Fault(is_rewrite, is_lost=True))
+    with pytest.raises(Unexpected) as caught:
+        await op.copy("a", "b", if_not_exists=True)
+    assert caught.value.context["may_have_taken_effect"] is True
+    assert sum(map(is_rewrite, server.calls)) == 1
+    server.faults.append(Fault(is_rewrite, is_lost=True))
+    assert (await op.copy("a", "c")).content_length == 7
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ class Rewrite(StagedCopier):
             return None
         if not self._is_resolved:
             await self._resolve()
-        return self._take(await self._send())
+        return await self._step()
 
     async def _publish(self) -> Metadata:
         if self._result is None:
@@ -88,16 +88,16 @@ class Rewrite(StagedCopier):
         self._args = await resolved(self._client, self._target, given)
         self._is_resolved = True
 
-    async def _send(self) -> Resource:
+    async def _step(self) -> int:
         try:
             _, content = await self._client.call(self._request())
+            return self._take(parse_resource(content))
         except ConditionNotMatch as error:
             raise (object_exists(error) if self._args.if_not_exists else error) from None
         except Error as error:
             if leaves_doubt(error) and (self._args.if_not_exists or self._args.if_match is not None):
                 error.add_context(may_have_taken_effect=True)
             raise
-        return parse_resource(content)
 
     def _take(self, response: Resource) -> int:
         if response.get("done"):

@@ -115,7 +115,7 @@ class ResumableWriter(StagedWriter):
             status, headers, content = await self._target.client.exchange(request, _ANSWERS)
         except Error as error:
             if error.context.get("status") not in _LOST:
-                raise
+                raise await self._interpreted(error) from None
             self._lose(error)
             return
         self._apply(status, headers, content)
