@@ -26,7 +26,9 @@ from entrepot import (
 from entrepot.errors import ObjectExists
 from entrepot.raw import OpWrite, oio
 from entrepot.services import Azblob, Azdls
+from entrepot.services.azdls.accessor import _part_sizes
 from entrepot.services.azdls.behavior import config_for
+from entrepot.services.azdls.writer import MAX_TOTAL
 from entrepot.testing import (
     RESET,
     Answer,
@@ -295,6 +297,35 @@ async def test_a_file_that_is_stored_while_an_empty_directory_is_deleted_stays(l
     with pytest.raises(IsADirectory):
         await op.delete("d/")
     assert await op.read("d/new") == b"new"
+
+
+async def test_parts_are_as_large_as_they_are_asked_to_be(lake: DatalakeServer) -> None:
+    sizes = list[int]()
+
+    def script(request: ReceivedRequest) -> Answer:
+        if is_of("PATCH", "action=append")(request):
+            sizes.append(int(request.headers["content-length"]))
+        return lake.answer(request)
+
+    lake.server.script = script
+    async with Operator(config_for(lake, "root")).writer("a", chunk=100_000) as writer:
+        await writer.write(CONTENT)
+    assert sizes == [100_000, 100_000, len(CONTENT) - 200_000]
+
+
+@pytest.mark.parametrize(
+    ("chunk", "hint", "first", "capacity"),
+    [
+        (None, None, 8 * 1024**2, 4 * 1024**4),
+        (1024**2, None, 1024**2, 4 * 1024**4),
+        (1024**3, None, 100 * 1024**2, MAX_TOTAL),
+        (None, MAX_TOTAL, 100 * 1024**2, MAX_TOTAL),
+    ],
+)
+def test_parts_hold_a_large_file(chunk: int | None, hint: int | None, first: int, capacity: int) -> None:
+    sizes = _part_sizes(chunk, hint)
+    assert (sizes.size(1), sizes.size(1000)) == (first, first)
+    assert capacity <= sizes.capacity <= capacity * 1.01
 
 
 async def test_parts_of_different_sizes_are_put_where_they_belong(

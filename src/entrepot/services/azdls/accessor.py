@@ -84,6 +84,9 @@ CAPABILITY: Final = Capability(
 NOT_PRESIGNED: Final = replace(CAPABILITY, presign=False, presign_read=False, presign_stat=False)
 """With a SAS token, which cannot sign."""
 
+GROW_TO: Final = 4 * 1024**4
+"""The bytes that a file can have without a hint. For more, all parts would have to be as large as they can be."""
+
 SHORT: Final = 1024**3
 """The size in bytes up to which the default parts of a file are equal in any case."""
 
@@ -93,7 +96,8 @@ DEFAULT_CONCURRENT: Final = 4
 
 @lru_cache(maxsize=64)
 def _part_sizes(chunk: int | None, hint: int | None) -> oio.PartSizes:
-    return oio.PartSizes(CAPABILITY, OpWrite(chunk=chunk, content_length_hint=hint), max_parts=MAX_APPENDS)
+    args = OpWrite(chunk=chunk, content_length_hint=hint)
+    return oio.PartSizes(CAPABILITY, args, max_parts=MAX_APPENDS, grow_to=GROW_TO)
 
 
 class AzdlsAccessor(HttpStore[AzdlsCore]):

@@ -49,7 +49,7 @@ MAX_PARTS: Final = 10_000
 _FIRST_SIZE: Final = 8 * 1024 * 1024
 _STEP_UNIT: Final = 1024
 _ROUND: Final = 1024 * 1024
-_GROW_TO: Final = 5 * 1024**4
+GROW_TO: Final = 5 * 1024**4
 
 
 class MultipartUpload:
@@ -92,14 +92,16 @@ class PartSizes:
     The first parts are equal: with `args.chunk`, half of all parts have that size, as far as the service allows it;
     without it, a tenth of them have 8 MiB; and with `args.content_length_hint`, as many as hold that length, larger
     ones if there would be too many. After them each part is larger than the one before, by a step of whole KiB, so that
-    the parts can hold 5 TiB, or the largest object of the service if that is less. If the largest part of the service
-    is too small for that, fewer parts are equal. The last part has the rest.
+    the parts can hold `grow_to` bytes, or the largest object of the service if that is less. If the largest part of the
+    service is too small for that, fewer parts are equal. The last part has the rest.
 
     Arguments:
         capability: `write_multi_min_size`, `write_multi_max_size` and `write_total_max_size` of the service.
         args: `chunk` and `content_length_hint`, in bytes, or None.
         max_parts: the most parts of an object.
         is_equal: whether all parts but the last must be equal.
+        grow_to: how many bytes the parts can hold without a hint. By default 5 TiB. It must leave room for small parts:
+            where only parts of the largest size hold it, all have that size.
 
     Attributes:
         capacity: the most bytes of an object.
@@ -108,7 +110,13 @@ class PartSizes:
     __slots__ = ("_equal", "_first", "_is_limited", "_max", "_max_parts", "_step", "capacity")
 
     def __init__(
-        self, capability: Capability, args: OpWrite, *, max_parts: int = MAX_PARTS, is_equal: bool = False
+        self,
+        capability: Capability,
+        args: OpWrite,
+        *,
+        max_parts: int = MAX_PARTS,
+        is_equal: bool = False,
+        grow_to: int = GROW_TO,
     ) -> None:
         self._max_parts = max_parts
         self._max = capability.write_multi_max_size
@@ -117,7 +125,7 @@ class PartSizes:
         least = max(capability.write_multi_min_size or 1, _rounded_up(-(-hint // hinted_parts)))
         self._first = self._clamp(max(args.chunk or _FIRST_SIZE, least))
         total = capability.write_total_max_size
-        needed = self._holdable(min(total or _GROW_TO, _GROW_TO))
+        needed = self._holdable(min(total or grow_to, grow_to))
         share = max(max_parts // (10 if args.chunk is None else 2), min(-(-hint // self._first), hinted_parts))
         self._equal = max_parts if is_equal else self._equal_within(needed, share)
         self._step = 0 if is_equal else self._step_to_hold(needed)
