@@ -182,6 +182,53 @@ async def test_a_refused_write_leaves_no_temporary_file(lake: DatalakeServer) ->
     assert (await op.read("a"), await leftovers(lake)) == (b"old", [])
 
 
+def remove_directory_before(lake: DatalakeServer, is_meant: Callable[[ReceivedRequest], bool]) -> list[str]:
+    """Removes `root/d` with the temporary file in it before the first request of a kind, as another process may."""
+    removed = list[str]()
+
+    def script(request: ReceivedRequest) -> Answer:
+        if not removed and is_meant(request):
+            removed.extend([name for name in lake._nodes if name.startswith("root/d")])
+            for name in removed:
+                del lake._nodes[name]
+        return lake.answer(request)
+
+    lake.server.script = script
+    return removed
+
+
+@pytest.mark.parametrize(
+    "is_meant", [is_of("PATCH", "append"), is_of("PATCH", "flush"), is_rename], ids=["append", "flush", "rename"]
+)
+@pytest.mark.parametrize("condition", [{}, {"if_not_exists": True}])
+async def test_a_write_whose_directory_is_deleted_meanwhile_is_made_again(
+    lake: DatalakeServer, is_meant: Callable[[ReceivedRequest], bool], condition: dict[str, bool]
+) -> None:
+    removed = remove_directory_before(lake, is_meant)
+    await Operator(config_for(lake, "root")).write("d/a", CONTENT, **condition)
+    assert any(".entrepot-" in name for name in removed)
+    assert (await Operator(config_for(lake, "root")).read("d/a"), await leftovers(lake)) == (CONTENT, [])
+
+
+@pytest.mark.parametrize(
+    "is_meant", [is_of("PATCH", "append"), is_of("PATCH", "flush"), is_rename], ids=["append", "flush", "rename"]
+)
+async def test_a_long_write_whose_directory_is_deleted_meanwhile_must_be_made_again(
+    lake: DatalakeServer, is_meant: Callable[[ReceivedRequest], bool]
+) -> None:
+    remove_directory_before(lake, is_meant)
+    op = Operator(config_for(lake, "root"))
+    writer = await op.writer("d/a", chunk=256 * 1024)
+    with pytest.raises(Unexpected, match="with its directory: write the whole file again") as caught:
+        for _ in range(3):
+            await writer.write(CONTENT)
+        await writer.close()
+    assert not caught.value.is_temporary
+    await writer.abort()
+    assert await leftovers(lake) == []
+    assert not await op.exists("d/a")
+
+
 async def test_a_read_that_breaks_off_is_never_short(lake: DatalakeServer) -> None:
     op = Operator(config_for(lake, "root"))
     await op.write("a", CONTENT)

@@ -21,6 +21,7 @@ from entrepot import (
     Unexpected,
 )
 from entrepot.errors import ObjectExists
+from entrepot.layers import RetryLayer
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.services import Webhdfs
 from entrepot.services.webhdfs.behavior import config_for
@@ -220,6 +221,39 @@ async def test_an_aborted_write_leaves_nothing(op: Operator, server: FakeHdfs, r
             await writer.write(b"0123456789" * 5)
             await writer.write(b"0123456789" * 5)
             raise KeyError
+    assert server.paths(f"/{root}") == []
+
+
+def remove_directory_before(operation: str, server: FakeHdfs, root: str) -> Script:
+    """Removes `d` with the temporary files in it before the first request of an operation, as another process may."""
+    left = [f"/webhdfs/v1/{root}/d?op=DELETE&recursive=true&delegation={server.token}"]
+
+    def script(request: ReceivedRequest) -> None:
+        if left and f"op={operation}&" in request.target:
+            server._ask("DELETE", left.pop())
+
+    return script
+
+
+async def test_a_write_whose_directory_is_deleted_meanwhile_is_made_again(
+    op: Operator, server: FakeHdfs, root: str, through: Callable[[Script], Operator]
+) -> None:
+    await through(remove_directory_before("RENAME", server, root)).layer(RetryLayer()).write("d/a", b"content")
+    assert await op.read("d/a") == b"content"
+    assert server.paths(f"/{root}") == [f"/{root}/d/a"]
+
+
+@pytest.mark.parametrize("operation", ["CONCAT", "RENAME"])
+async def test_a_long_write_whose_directory_is_deleted_meanwhile_must_be_made_again(
+    server: FakeHdfs, root: str, through: Callable[[Script], Operator], operation: str
+) -> None:
+    writer = await through(remove_directory_before(operation, server, root)).writer("d/a", chunk=10)
+    await writer.write(b"0123456789")
+    await writer.write(b"0123456789")
+    with pytest.raises(Unexpected, match="with its directory: write the whole file again") as caught:
+        await writer.close()
+    assert not caught.value.is_temporary
+    await writer.abort()
     assert server.paths(f"/{root}") == []
 
 

@@ -10,6 +10,8 @@ the conditions of the write.
 - The target is looked at first: a directory is refused.
 - If the response to a rename is lost, the next attempt looks for the temporary file: no other program knows its name,
   so if it is gone and the target has the length, the rename was made.
+- Another process may delete the temporary file with its directory, which looks empty to it. Content of one append is
+  then sent again, by the next attempt.
 - `abort`, and an attempt that failed for good, delete the temporary file. A process that dies leaves it: listings leave
   out such names, which are `.entrepot-<16 hexadecimal digits>.tmp`.
 """
@@ -29,7 +31,7 @@ from entrepot.raw.http.publication import object_exists
 from entrepot.raw.http.stored_headers import write_conditions
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.raw.oio import MultipartUpload, MultipartWriter, Part, PartSizes
-from entrepot.raw.temporary_names import new_temporary_name
+from entrepot.raw.temporary_names import deleted_meanwhile, new_temporary_name
 from entrepot.signing.azure_errors import check_origin
 from entrepot.types import Metadata
 
@@ -75,11 +77,15 @@ class AzdlsUpload(MultipartUpload):
         self._is_moving = False  # whether it may have been renamed
 
     async def store(self, content: bytes) -> Metadata:
-        if not self._is_moving:
+        is_new = not self._is_moving
+        if is_new:
             await self.initiate()
-            if content:
+        try:
+            if is_new and content:
                 await self._client.store(self._core.append(self._temporary, 0, content))
-        return await self._publish(len(content))
+            return await self._publish(len(content))
+        except NotFound as error:
+            raise deleted_meanwhile(error, has_content=True) from None
 
     async def initiate(self) -> str:
         """Makes the temporary file.
@@ -99,11 +105,17 @@ class AzdlsUpload(MultipartUpload):
     async def upload_part(self, upload: str, number: int, content: Sequence[bytes | memoryview]) -> Part:
         body = content[0] if len(content) == 1 else tuple(content)
         request = self._core.append(upload, self._sizes.offset(number), body)
-        await self._client.store(request)
+        try:
+            await self._client.store(request)
+        except NotFound as error:
+            raise deleted_meanwhile(error, has_content=False) from None
         return Part(number, "", request.size)
 
     async def complete(self, upload: str, parts: Sequence[Part]) -> Metadata:
-        return await self._publish(sum(part.size for part in parts))
+        try:
+            return await self._publish(sum(part.size for part in parts))
+        except NotFound as error:
+            raise deleted_meanwhile(error, has_content=False) from None
 
     async def abort(self, upload: str) -> None:
         await self.discard()

@@ -23,7 +23,7 @@ from entrepot.raw.http.transport import Content
 from entrepot.raw.oio import MultipartUpload, Part
 from entrepot.raw.ops import OpWrite
 from entrepot.raw.path import get_parent
-from entrepot.raw.temporary_names import PREFIX
+from entrepot.raw.temporary_names import PREFIX, deleted_meanwhile
 from entrepot.types import Metadata
 
 from .cluster import Cluster, is_same_length
@@ -61,7 +61,7 @@ class WebhdfsUpload(MultipartUpload):
                 if 0 not in self._numbers:
                     await self._check_target()
                 await self._create(0, content)
-                await self._publish(0)
+                await self._publish(0, has_content=True)
             except Error as error:
                 if not error.is_temporary:
                     await self.abort(self._id)
@@ -82,7 +82,7 @@ class WebhdfsUpload(MultipartUpload):
         first = parts[0].number
         if not (self._publishing and await self._was_renamed(size)):
             await self._concat(first, [part.number for part in parts[1:]], size)
-            await self._publish(first)
+            await self._publish(first, has_content=False)
         self._numbers.clear()
         return Metadata(content_length=size)
 
@@ -100,7 +100,12 @@ class WebhdfsUpload(MultipartUpload):
         if not others or (self._concatenated and is_same_length(await self._cluster.look(target), size)):
             return
         self._concatenated = True
-        await self._cluster.call(self._cluster.dialect.concat(target, [self._temporary(number) for number in others]))
+        try:
+            await self._cluster.call(
+                self._cluster.dialect.concat(target, [self._temporary(number) for number in others])
+            )
+        except NotFound as error:
+            raise deleted_meanwhile(error, has_content=False) from None
 
     async def _check_target(self) -> bool:
         """Whether there is a file to replace."""
@@ -111,11 +116,14 @@ class WebhdfsUpload(MultipartUpload):
             raise object_exists(ConditionNotMatch("the file exists"))
         return existing is not None
 
-    async def _publish(self, number: int) -> None:
+    async def _publish(self, number: int, *, has_content: bool) -> None:
         self._publishing = True
         source, replaces = self._temporary(number), not self._args.if_not_exists
         try:
             await rename(self._cluster, source, self._target, replaces=replaces)
+        except NotFound as error:
+            self._publishing = False
+            raise deleted_meanwhile(error, has_content=has_content) from None
         except Error as error:
             self._publishing = leaves_doubt(error)
             raise
