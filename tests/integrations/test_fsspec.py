@@ -281,6 +281,18 @@ def test_random_reads_fetch_what_is_read_and_sequential_ones_ahead(seaweedfs_ser
         assert len(transport.requests) < 10
 
 
+@pytest.mark.parametrize("compression", [None, "gzip", "bz2", "xz"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+def test_text_begins_with_a_byte_order_mark(local: EntrepotFileSystem, encoding: str, compression: str | None) -> None:
+    with local.open("a", "w", encoding=encoding, compression=compression) as file:
+        file.write("ä\n")
+        file.write("b")
+    with local.open("a", "rb", compression=compression) as file:
+        assert file.read() == "ä\nb".encode(encoding)
+    with local.open("a", "r", encoding=encoding, compression=compression) as file:
+        assert file.read() == "ä\nb"
+
+
 def test_lines_and_text(fs: EntrepotFileSystem) -> None:
     fs.write_text("a", "first\nsecond, ä\nlast", encoding="utf-8")
     with fs.open("a") as file:

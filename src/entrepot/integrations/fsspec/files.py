@@ -80,6 +80,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         self._writer: BlockingWriter | None = None
         self._content: bytes | None = None
         self._leaving = None if mode == "rb" else Leaving()
+        self.claims_to_seek = False
         if mode == "xb" and self._storage.exists(self._located.key):
             raise AlreadyExists("the file exists already", path=path)
         if mode == "rb" and size is None:
@@ -97,6 +98,9 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
                 raise IsADirectory("the path names a directory", path=self._located.name)
             self._details: Info | None = info_of(self._located.name, metadata)
         return self._details
+
+    def seekable(self) -> bool:
+        return self.claims_to_seek or bool(super().seekable())
 
     def readuntil(self, char: bytes = b"\n", blocks: int | None = None) -> bytes:
         """Reads to the next `char`, which is included, or to the end.
@@ -189,7 +193,22 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
 
 
 class EntrepotTextFile(io.TextIOWrapper):
-    """A text file around an `EntrepotFile`. A `with` block that fails publishes nothing."""
+    """A text file around an `EntrepotFile`. A `with` block that fails publishes nothing.
+
+    Arguments:
+        file: the binary file: to write, an `EntrepotFile` or `EntrepotCompressedFile`.
+        mode: the mode of the text file.
+        options: `encoding`, `errors` and `newline`, as of `io.TextIOWrapper`.
+    """
+
+    def __init__(self, file: Any, mode: str, **options: Any) -> None:
+        if "w" in mode or "x" in mode:
+            # Only in a file that can seek does `io` look for the start, where UTF-16 has its byte order mark.
+            file.claims_to_seek = True
+            super().__init__(file, **options)
+            file.claims_to_seek = False
+        else:
+            super().__init__(file, **options)
 
     def __exit__(self, *exc: object) -> None:
         self.close()  # in a method of this name, by which the file below knows that the block is left
@@ -206,6 +225,10 @@ class EntrepotCompressedFile(io.BufferedWriter):
     def __init__(self, file: EntrepotFile, compression: str) -> None:
         super().__init__(compr[compression](file, mode="w"))
         self._file = file
+        self.claims_to_seek = False
+
+    def seekable(self) -> bool:
+        return self.claims_to_seek or super().seekable()
 
     def close(self) -> None:
         if self.closed:

@@ -478,7 +478,8 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         if "b" not in mode:
             text = {name: options.pop(name) for name in ("encoding", "errors", "newline") if name in options}
             binary = f"{mode.replace('t', '')}b"
-            return EntrepotTextFile(self.open(path, binary, block_size, cache_options, compression, **options), **text)
+            file = self.open(path, binary, block_size, cache_options, compression, **options)
+            return EntrepotTextFile(file, mode, **text)
         codec = get_compression(stringify_path(path), compression)
         if codec is None or "r" in mode:
             return super().open(path, mode, block_size, cache_options, codec, **options)
