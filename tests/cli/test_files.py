@@ -359,6 +359,20 @@ def test_a_remote_of_the_configuration_file(here: Path) -> None:
     assert (unset.code, "needs the variable ROOT" in unset.err) == (2, True)
     assert "has no `uri`" in run("ls", "odd:", cwd=here, env=env).err
     assert "there is no configuration file" in run("ls", "--config", "nope.toml", "a:b", cwd=here).err
+    config.write_text('[remotes."my data"]\nuri = "memory://"\n[remotes.data]\nuri = "memory://"\n')
+    unusable = run("ls", "data:", cwd=here, env=env)
+    assert (unusable.code, "'my data' is not a name of a remote" in unusable.err) == (2, True)
+
+
+def test_a_misspelled_remote_does_not_become_a_local_file(here: Path) -> None:
+    before = set(here.iterdir())
+    refused = run("cp", "d/a.txt", "dat:copy", cwd=here)
+    assert (refused.code, set(here.iterdir())) == (2, before)
+    assert "there is no remote 'dat'; write ./ before a local name with a colon" in refused.err
+    assert run("cp", "d/a.txt", "./dat:copy", cwd=here).lines == ["copy: d/a.txt to ./dat:copy"]
+    assert run("cat", "dat:copy", cwd=here).out == "one\ntwo\n"  # since it exists
+    (here / "dat:dir").mkdir()
+    assert run("cp", "d/a.txt", "dat:dir/x", cwd=here).lines == ["copy: d/a.txt to dat:dir/x"]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,9 @@ from entrepot.services.registry import service_class
 from entrepot.types.shown import has_cut_password
 
 VARIABLE: Final = "ENTREPOT_CONFIG"
+_NAME: Final = re.compile("[A-Za-z0-9_-]+")
+"""Names of remotes: those that `Places` takes for one."""
+
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _LINK: Final = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 """What joins the URIs of a chain."""
@@ -84,9 +87,12 @@ class Remotes:
             reason = "it is not valid TOML"
         else:
             tables = content.get("remotes", {})
-            if isinstance(tables, dict):
+            if not isinstance(tables, dict):
+                reason = "`remotes` is not a table"
+            elif unusable := [name for name in tables if not _NAME.fullmatch(name)]:
+                reason = f"{unusable[0]!r} is not a name of a remote, which has only letters, digits, - and _"
+            else:
                 return tables
-            reason = "`remotes` is not a table"
         raise ConfigInvalid(f"the configuration file {self._path} cannot be used: {reason}")
 
     def _values(self, name: str, table: Any) -> dict[str, Any]:

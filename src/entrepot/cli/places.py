@@ -6,7 +6,8 @@ A word is one of five things:
   percent-encoded. The operator has the whole location, such as a bucket, as its root.
 - a chain, `zip://path::s3://bucket/a.zip`: a path in an archive, taken literally, and after it the URI or local path of
   the archive.
-- `name:path`, a remote of the configuration file. The operator has the root of the remote.
+- `name:path`, a remote of the configuration file. The operator has the root of the remote. A name that is no remote is
+  refused unless such a file exists: a misspelled remote must not become a local file.
 - any other word, a local path. The operator has the directory of the file as its root, because only paths below a root
   can be reached and links of the user may lead anywhere.
 - `-`, the standard input or output, which is no place: the verbs that know it ask `is_standard` first.
@@ -174,6 +175,8 @@ class Places:
             operator = self._open_remote(named[1])
             if operator is not None:
                 return _of_path(operator, named[2], lambda path: f"{named[1]}:{path.removeprefix('/')}")
+            if not os.path.lexists(word.partition("/")[0]):
+                raise ConfigInvalid(f"there is no remote {named[1]!r}; write ./ before a local name with a colon")
         return self._of_file(word)
 
     def _of_uri(self, scheme: str, rest: str) -> Place:
