@@ -94,7 +94,20 @@ def test_the_parts_of_a_uri() -> None:
     assert parse_uri("http://[::1]:80/x").authority == "[::1]:80"
 
 
-@pytest.mark.parametrize("uri", ["s3://b/x#fragment", "http://[::1/x", "s3://b?novalue"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://b/x#fragment",
+        "http://[::1/x",
+        "s3://b?novalue",
+        "disk:/kept",
+        "disk:",
+        "disk:?fsync=true",
+        "memory?versioned=true",
+        "/kept",
+        "fs:///data?fsync=true&FSYNC=false",
+    ],
+)
 def test_what_is_no_uri_is_refused_without_being_repeated(uri: str) -> None:
     with pytest.raises(ConfigInvalid) as caught:
         parse_uri(uri)

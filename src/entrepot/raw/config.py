@@ -211,23 +211,27 @@ def parse_uri(uri: str) -> ServiceUri:
     if split is None:  # raised here: urllib's error names parts of the URI and must not become the context
         raise ConfigInvalid("the text cannot be read as a URI", operation="configure")
     parts, options = split
+    if "://" not in uri and (parts.path or parts.query):
+        raise ConfigInvalid("a URI begins with its scheme and ://, as in fs:///data", operation="configure")
     if parts.fragment:
         raise ConfigInvalid("a URI of a service has no fragment", operation="configure")
     userinfo, _, authority = parts.netloc.rpartition("@")
     username, colon, password = userinfo.partition(":")
     credentials = {"username": unquote(username)} if username else {}
     credentials |= {"password": unquote(password)} if colon else {}
-    lowered = {key.lower(): value for key, value in options.items()}
+    lowered = {key.lower(): value for key, value in options}
+    if len(lowered) < len(options):
+        raise ConfigInvalid("an option is in the URI twice", operation="configure")
     return ServiceUri(parts.scheme.lower(), authority, unquote(parts.path), credentials | lowered)
 
 
-def _split(uri: str) -> tuple[SplitResult, dict[str, str]] | None:
+def _split(uri: str) -> tuple[SplitResult, list[tuple[str, str]]] | None:
     """Returns the parts of a URI and the options in its query; None if it cannot be read."""
     from urllib.parse import parse_qsl, urlsplit
 
     try:
         parts = urlsplit(uri)
-        return parts, dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        return parts, parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
         return None
 
