@@ -70,8 +70,9 @@ def test_moves_copies_and_deletions(files: PyFileSystem) -> None:
     files.delete_dir_contents("n")
     assert names(files, "", recursive=True) == ["m", "n"]
     files.delete_dir("n")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as missing:
         files.delete_file("c")
+    assert "path='c'" in str(missing.value)  # and not the directory of this name, which was looked up after it
     with pytest.raises(FileNotFoundError):
         files.delete_dir("n")
     with pytest.raises(FileNotFoundError):

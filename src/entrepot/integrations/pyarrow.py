@@ -15,6 +15,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from entrepot import Entry, InvalidInput, IsADirectory, Metadata, NotADirectory, NotFound, Operator
@@ -234,10 +235,11 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
         key = path.strip("/")
         try:
             return self._blocking.stat(key)
-        except NotFound:
-            if not self._operator.info.capability.list:
-                raise
-            return self._blocking.stat(_directory(path))
+        except NotFound as missing:
+            if self._operator.info.capability.list:
+                with suppress(NotFound):
+                    return self._blocking.stat(_directory(path))
+            raise missing from None
 
     def _stat_file(self, path: str) -> Metadata:
         metadata = self._type_of(path)
