@@ -1,8 +1,7 @@
-"""Credentials that every request carries: a user name and password (RFC 7617), or a bearer token (RFC 6750)."""
+"""Credentials that every request carries: a bearer token (RFC 6750)."""
 
 from __future__ import annotations
 
-from entrepot.raw.http.headers import basic_credentials
 from entrepot.raw.http.signer import RequestSigner
 from entrepot.raw.http.transport import HttpRequest
 
@@ -28,11 +27,6 @@ class HeaderSigner(RequestSigner):
 
     async def sign(self, request: HttpRequest) -> HttpRequest:
         return self.sign_now(request)
-
-
-def basic_signer(username: str | None, password: str | None) -> HeaderSigner:
-    """A signer for basic authentication."""
-    return HeaderSigner(basic_credentials(username, password))
 
 
 def bearer_signer(token: str) -> HeaderSigner:
