@@ -119,6 +119,15 @@ def test_the_expression_of_a_pattern_is_that_of_its_parts():
     }  # fmt: skip
 
 
+def test_many_wildcards_end_soon():
+    name, path = "a" * 100, "a/" * 100 + "b"
+    matches = {pattern: bool(compiled(pattern).fullmatch(text)) for pattern, text in (
+        ("*a" * 30, name), ("*a" * 30 + "*b", name), ("*[ab]?" * 10 + "*", name), ("a*ba*a", "abaaba"),
+        ("**/a/" * 30 + "b", path), ("**/*/" * 30 + "c", path), ("**/*a/b*/**/a/**", "xa/b/y/ba/b/a/c"),
+    )}  # fmt: skip
+    assert list(matches.values()) == [True, False, True, True, True, False, True]
+
+
 def test_a_filter_compares_a_name_at_any_depth_and_a_path_as_a_whole():
     chosen = PathFilter(["*.csv", "docs/**/*.md"], "old/")
     paths = ["a.csv", "x/y/a.csv", "docs/a.md", "docs/x/a.md", "a.md", "old/a.csv", "x/old/y/a.csv", "very-old/a.csv"]

@@ -32,8 +32,8 @@ Patterns = str | Iterable[str]
 _ANY_DEPTH: Final = "**"
 _RECURSIVE: Final = OpList(recursive=True)
 _WILDCARD: Final = pattern(r"[*?\[]")
-_PIECE: Final = pattern(r"\*\*/|\*\*|\*|\?|\[!?+[^/][^\]/]*\]|[^*?\[]+|\[")
-"""A piece of a pattern. `]` right after `[` or `[!` is a character of the class; a `[` that no `]` closes is itself."""
+_PIECE: Final = pattern(r"\*|\?|\[!?+[^/][^\]/]*\]|[^*?\[]+|\[")
+"""A piece of a name. `]` right after `[` or `[!` is a character of the class; a `[` that no `]` closes is itself."""
 
 _MEMBER: Final = pattern(r"(.)(?:-(.))?", re.DOTALL)
 """A character of a class, or the first and the last one of a range."""
@@ -220,19 +220,45 @@ def compiled(pattern: str) -> re.Pattern[str]:
     Raises:
         InvalidInput: a range such as `[z-a]` ends before its start.
     """
-    return re.compile("".join(map(_expression, _PIECE.findall(pattern))), re.DOTALL)
+    stretches = [_path_expression(stretch) for stretch in pattern.split("**/")]
+    return re.compile(_joined(stretches, "(?:.*?/)??", "(?:.*/)?"), re.DOTALL)
+
+
+def _joined(expressions: Sequence[str], shortest: str, longest: str) -> str:
+    """Joins the expressions on both sides of wildcards.
+
+    The first place where an expression matches leaves the most to those after it, so only the last one is ever tried at
+    another place: without that, a pattern of many wildcards would take exponential time.
+
+    Arguments:
+        expressions: the expressions, each of which matches texts of one form.
+        shortest: the expression of a wildcard that prefers to match little.
+        longest: the same, which prefers to match much.
+    """
+    first, *rest = expressions
+    middle = "".join(f"(?>{shortest}{expression})" for expression in rest[:-1])
+    return first + middle + "".join(f"{longest}{expression}" for expression in rest[-1:])
+
+
+def _path_expression(path: str) -> str:
+    return "/".join(map(_name_expression, path.split("/")))
+
+
+def _name_expression(name: str) -> str:
+    if name == _ANY_DEPTH:
+        return ".*"
+    expressions = [""]
+    for piece in _PIECE.findall(name):
+        if piece == "*":
+            expressions.append("")
+        else:
+            expressions[-1] += _expression(piece)
+    return _joined(expressions, "[^/]*?", "[^/]*")
 
 
 def _expression(piece: str) -> str:
-    match piece:
-        case "**/":
-            return "(?:.*/)?"
-        case "**":
-            return ".*"
-        case "*":
-            return "[^/]*"
-        case "?":
-            return "[^/]"
+    if piece == "?":
+        return "[^/]"
     if piece[0] == "[" and len(piece) > 1:
         members = "".join(starmap(_member, _MEMBER.findall(piece[1:-1].removeprefix("!"))))
         return f"(?!/)[{'^' if piece[1] == '!' else ''}{members}]"
