@@ -11,14 +11,16 @@ from entrepot.raw import Accessor, Context, OpRead, oio
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.transport import Header
 from entrepot.raw.http.whole import LIMIT
-from entrepot.raw.oio.read.api import read_to_end
+from entrepot.raw.oio.read.api import DIRECT, read_to_end
 from entrepot.services import S3, Http
 from entrepot.testing.transport import MockBody, MockTransport, reply
 from entrepot.types import BytesRange
 
 OBJECT = b"0123456789"
 NOON = "Thu, 29 Feb 2024 12:00:00 GMT"
+LARGE = bytes(range(256)) * (DIRECT // 256) + b"more"
 LENGTH = ("Content-Length", "10")
+OF_LARGE = ("Content-Length", str(len(LARGE)))
 SHORT = ("Content-Length", "4")
 FACTS = [("ETag", '"1"'), ("Last-Modified", NOON), ("x-amz-version-id", "v1")]
 CRC = ("x-amz-checksum-crc32", "poTHxg==")
@@ -45,6 +47,12 @@ REPLIES: dict[str, Script] = {
     "long in pieces": (200, [OBJECT, b"x"], [LENGTH, *FACTS]),
     "lost": (200, [b"012", LOST], [LENGTH, *FACTS]),
     "lost after its end": (200, [OBJECT, LOST], [LENGTH, *FACTS]),
+    "large in pieces": (200, [LARGE[:5], LARGE[5:90_000], LARGE[90_000:]], [OF_LARGE, *FACTS]),
+    "large but for its end": (200, [LARGE[:-3], LARGE[-3:]], [OF_LARGE, *FACTS]),
+    "large and short": (200, [LARGE[:5], LARGE[5:90_000], LARGE[90_000:-1]], [OF_LARGE, *FACTS]),
+    "large and long": (200, [LARGE[:5], LARGE[5:90_000], LARGE[90_000:] + b"x"], [OF_LARGE, *FACTS]),
+    "large and damaged": (200, [LARGE[:5], LARGE[5:]], [OF_LARGE, CRC, *FACTS]),
+    "large and lost": (200, [LARGE[:5], LARGE[5:90_000], LOST], [OF_LARGE, *FACTS]),
     "without length": (200, OBJECT, FACTS),
     "odd length": (200, OBJECT, [("Content-Length", "1e1"), *FACTS]),
     "huge length": (200, OBJECT, [("Content-Length", "9" * 19), *FACTS]),

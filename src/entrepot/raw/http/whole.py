@@ -9,7 +9,8 @@ also refuses it. So both ways have the same results and errors, and each makes o
 from typing import Final
 
 from entrepot.errors import ContentIncomplete, ContentTruncated
-from entrepot.raw.oio.read.api import WHOLE
+from entrepot.raw.oio.read.api import DIRECT, WHOLE
+from entrepot.raw.oio.read.final_buffer import FinalBuffer
 from entrepot.raw.ops import FULL_RANGE
 from entrepot.types import BytesRange
 
@@ -58,21 +59,36 @@ async def plain_content(body: HttpBody, length: int, check: ContentCheck | None)
         ContentTruncated: it is longer.
         ChecksumMismatch: it has another checksum.
     """
-    left = length
-    pieces: list[bytes] = []
-    while left > 0:
-        piece = await body.read(WHOLE)
-        if not piece:
-            break
-        pieces.append(piece)
-        left -= len(piece)
-    _check_length(left)
-    content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    first = await body.read(WHOLE) if length else b""
+    if length >= DIRECT and 0 < len(first) < length:
+        content = await _received_in_place(body, first, length)
+    else:
+        content = await _joined(body, first, length)
+    _check_length(length - len(content))
     if check is not None:
         _checked(content, check)
     if not body.is_at_end:
         _check_length(-len(await body.read(1)))
     return content
+
+
+async def _joined(body: HttpBody, first: bytes, length: int) -> bytes:
+    """The content, of which the first piece was read; less than `length` bytes only at the end."""
+    pieces, left = [first], length - len(first)
+    while left > 0 and (piece := await body.read(WHOLE)):
+        pieces.append(piece)
+        left -= len(piece)
+    return first if len(pieces) == 1 else b"".join(pieces)
+
+
+async def _received_in_place(body: HttpBody, first: bytes, length: int) -> bytes:
+    """The same, up to `length` bytes. Of much content, pieces and then their copy would be new memory in each read."""
+    memory, size = FinalBuffer(length), len(first)
+    with memory.view() as view:
+        view[:size] = first
+        while size < length and (received := await body.readinto(view[size:])):
+            size += received
+    return memory.taken() if size == length else memory.taken(size)
 
 
 def _check_length(left: int) -> None:
