@@ -10,6 +10,7 @@ import pytest
 
 from entrepot import ConfigInvalid, Operator
 from entrepot.errors import (
+    ConditionNotMatch,
     ContentIncomplete,
     Error,
     NotFound,
@@ -97,6 +98,35 @@ async def test_a_rename_whose_response_is_lost_is_not_made_again(server: HubInPr
     with pytest.raises(Unexpected):
         await op.rename("a", "b")
     assert server.commits == ["Upload a", "Rename a to b"]
+
+
+async def test_a_conditional_copy_or_deletion_whose_response_is_lost_is_not_made_again(
+    server: HubInProcess, operator: MakeOperator
+) -> None:
+    op = operator(resilient=True)
+    etag = (await op.write("a", b"content")).etag
+    calls = [
+        (lambda: op.copy("a", "b", if_not_exists=True), "Copy a to b"),
+        (lambda: op.delete("a", if_match=etag), "Delete a"),
+    ]
+    for call, _ in calls:
+        server.interrupt(is_commit, [RESET], takes_effect=True)
+        with pytest.raises(Unexpected) as caught:
+            await call()
+        assert caught.value.context["may_have_taken_effect"] is True
+    assert server.commits == ["Upload a", *(message for _, message in calls)]
+
+
+async def test_a_conditional_deletion_is_of_the_state_that_is_named(operator: MakeOperator) -> None:
+    op = operator()
+    etag = (await op.write("a", b"first")).etag
+    await op.write("a", b"second")
+    for path, condition in (("a", etag), ("none", etag), ("none", "*")):
+        with pytest.raises(ConditionNotMatch):
+            await op.delete(path, if_match=condition)
+    assert await op.read("a") == b"second"
+    await op.delete("a", if_match="*")
+    assert not await op.exists("a")
 
 
 async def test_a_token_that_was_replaced_is_read_again(
