@@ -657,7 +657,8 @@ class BlockingOperator(BlockingBase):
 
         Raises:
             NotFound: the directory does not exist.
-            TransfersFailed: some files failed; `failures` has the error of each, and `report` the rest.
+            TransfersFailed: some files failed, or some are missing in the listing; `failures` has the error of each
+                file or directory, and `report` the rest.
             InvalidInput: the target is in the source, a pattern is invalid, or an option of a copy is for one object.
             Unsupported: the target lacks an option of a copy.
         """
@@ -691,7 +692,8 @@ class BlockingOperator(BlockingBase):
 
         Raises:
             NotFound: the directory does not exist, or `delete` is True and the root to copy is empty.
-            TransfersFailed: some files failed; `failures` has the error of each, and `report` the rest.
+            TransfersFailed: some files failed, or some are missing in the listing; `failures` has the error of each
+                file or directory, and `report` the rest.
             DeletionsFailed: all copies were made, and some deletions failed.
             InvalidInput: the target is in the source, the source is in the target and `delete` is True, or a pattern is
                 invalid.

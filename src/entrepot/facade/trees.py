@@ -363,7 +363,7 @@ async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
     Raises:
         InvalidInput: the target is in the source; or the source is in the target, and surplus files are deleted.
         NotFound: there is no such directory; or the root is empty, and surplus files would be deleted.
-        TransfersFailed: some files failed; the others are copied.
+        TransfersFailed: some files failed, or some are missing in the listing; the others are copied.
     """
     _check_apart(source, target, is_mirror=rules.is_mirror)
     await _check_options(target, rules)

@@ -14,7 +14,7 @@ Theory of operation.
   itself (`_entry_of`). So the content of a directory follows its entry, and a file is looked at shortly before it is
   returned.
 - After an error the walk goes on where it was: an entry whose attributes could not be read is tried again by the next
-  call. A directory that vanished is left out. So is one that may not be read, with a warning in the log; only for the
+  call. A directory that vanished is left out. So is one that may not be read, which `left_out` names; only for the
   directory that the caller listed, that is an error.
 - Symbolic links are described as the file that they lead to, by a confined open, and never entered.
 """
