@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from entrepot import (
+    ContentIncomplete,
     InvalidInput,
     Metadata,
     NotADirectory,
@@ -22,9 +23,11 @@ from entrepot import (
     Unsupported,
     Usage,
 )
-from entrepot.raw import Accessor, AroundAccessor, Context, Layer
+from entrepot.raw import Accessor, AroundAccessor, Context, Layer, LayeredAccessor, RpRead
+from entrepot.raw.oio import BytesReader
 from entrepot.services import Fs, Memory
 from entrepot.types.comparison import is_same
+from entrepot.types.records import replace
 from tests.facade.faults import Closed
 
 FILES = {"a/1": b"one", "a/b/2": b"two!", "a/b/c/3": b"", "x": bytes(3000)}
@@ -449,3 +452,38 @@ async def test_a_file_that_changes_after_it_was_listed_is_copied_as_it_is_now(si
     report = await Operator(Fs(root=tmp_path)).copy_tree(target, "/", choose=change)
     assert report == TreeReport(copied=1, copied_bytes=size)
     assert await target.read("a") == bytes(size)
+
+
+class Overstated(Layer):
+    """States a byte more than an object has. The metadata of its responses is a stat's, if that is wanted."""
+
+    def __init__(self, *, is_from_stat: bool) -> None:
+        self.is_from_stat = is_from_stat
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        is_from_stat = self.is_from_stat
+
+        class Wrapped(LayeredAccessor):
+            async def read(self, path, args):
+                stated = (await self.inner.stat(path, args.to_stat())).metadata
+                longer = replace(stated, content_length=stated.content_length + 1)
+                return RpRead(longer, is_from_stat=is_from_stat), BytesReader(lambda: bytes(stated.content_length))
+
+        return Wrapped(accessor)
+
+
+@pytest.mark.parametrize("is_from_stat", [False, True])
+async def test_a_small_file_that_is_shorter_than_its_response_says_is_not_stored(is_from_stat: bool) -> None:
+    source, target = await filled({"a": b"12345"}), Operator(Memory())
+    with pytest.raises(TransfersFailed) as failed:
+        await source.layer(Overstated(is_from_stat=is_from_stat)).copy_tree(target)
+    assert [type(error) for error in failed.value.failures] == [ContentIncomplete]
+    assert not await target.exists("a")
+
+
+async def test_the_options_of_copies_hold_for_small_files() -> None:
+    source, target = await filled({"a": b"1"}), Operator(Memory())
+    await source.copy_tree(target, copy_options={"content_type": "text/x-new"})
+    assert (await target.stat("a")).content_type == "text/x-new"
+    with pytest.raises(TransfersFailed, match="if_not_exists"):
+        await source.copy_tree(target, copy_options={"if_not_exists": True})
