@@ -54,6 +54,7 @@ def test_a_name_that_is_not_ascii_is_sent_as_utf8_or_as_a_hash() -> None:
         ('Digest nonce="n", algorithm=SHA-1', []),
         ('Digest realm="r"', []),
         ('Basic realm="Digest nonce=1"', []),
+        (f'Digest {"a" * 60_000}, nonce="n"', ["MD5"]),  # which once took a minute
         ("", []),
     ],
 )

@@ -29,8 +29,10 @@ _ALGORITHMS: Final = {"SHA-512-256": "sha512_256", "SHA-256": "sha256", "MD5": "
 """The algorithms of the registry of RFC 7616, the strongest first, and their names in `hashlib`."""
 
 _UNAUTHORIZED: Final = 401
-_WORD: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_PARAMETER: Final = re.compile(rf'({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))')
+_LETTER: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+_WORD: Final = f"{_LETTER}+"
+# From the start of a word only: a long word that is no name would otherwise be read again from each of its letters.
+_PARAMETER: Final = re.compile(rf'(?<!{_LETTER})({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({_WORD}))')
 _SCHEME: Final = re.compile(rf"(?:^|,)\s*({_WORD})(?=\s+[^\s=,]|\s*,|\s*$)")
 _PLAIN: Final = re.compile(r"[\x20-\x7e]*")
 
