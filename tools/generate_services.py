@@ -53,7 +53,7 @@ PACKAGE: Final = '''"""The configuration class of each built-in service, importe
 
 from typing import TYPE_CHECKING
 
-from entrepot._lazy import lazy_names
+from entrepot._lazy import lazy_dir, lazy_names
 
 if TYPE_CHECKING:
 {imports}
@@ -68,6 +68,7 @@ __getattr__ = lazy_names(
 {folders}
     }},
 )
+__dir__ = lazy_dir(__name__)
 '''
 
 

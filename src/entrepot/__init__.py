@@ -9,7 +9,7 @@
 Services are in `entrepot.services`, layers in `entrepot.layers`, what authors of either need in `entrepot.raw`.
 """
 
-from ._lazy import lazy_names
+from ._lazy import lazy_dir, lazy_names
 
 TYPE_CHECKING = False  # type checkers know the name; `typing` has it too, and takes 10 ms to import
 if TYPE_CHECKING:
@@ -157,7 +157,4 @@ __getattr__ = lazy_names(
     },
     packages=("errors", "layers", "raw", "services", "types"),
 )
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__dir__ = lazy_dir(__name__)

@@ -24,3 +24,17 @@ def lazy_names(package: str, homes: dict[str, str], packages: Collection[str] = 
         return value
 
     return load
+
+
+def lazy_dir(package: str) -> Callable[[], list[str]]:
+    """Returns the `__dir__` of a package with lazy names, so that interactive shells complete them.
+
+    Arguments:
+        package: the `__name__` of the package.
+    """
+
+    def names() -> list[str]:
+        module = modules[package]
+        return sorted({*vars(module), *module.__all__})
+
+    return names

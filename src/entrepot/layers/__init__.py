@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from entrepot._lazy import lazy_names
+from entrepot._lazy import lazy_dir, lazy_names
 
 if TYPE_CHECKING:
     from .always.complete import CompleteLayer
@@ -67,3 +67,4 @@ __getattr__ = lazy_names(
         "TypeEraseLayer": "always.type_erase",
     },
 )
+__dir__ = lazy_dir(__name__)

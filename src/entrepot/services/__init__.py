@@ -5,7 +5,7 @@ Written by `python tools/generate_services.py`; edits are lost.
 
 from typing import TYPE_CHECKING
 
-from entrepot._lazy import lazy_names
+from entrepot._lazy import lazy_dir, lazy_names
 
 if TYPE_CHECKING:
     from .azblob import Azblob
@@ -71,3 +71,4 @@ __getattr__ = lazy_names(
         "Zip": "zip",
     },
 )
+__dir__ = lazy_dir(__name__)

@@ -7,7 +7,7 @@ Cloud (`google/`). A service of another cloud uses the same cache with a class o
 
 from typing import TYPE_CHECKING
 
-from entrepot._lazy import lazy_names
+from entrepot._lazy import lazy_dir, lazy_names
 
 if TYPE_CHECKING:
     from .aws import Credentials
@@ -47,3 +47,4 @@ __getattr__ = lazy_names(
         "provider_of": "provider",
     },
 )
+__dir__ = lazy_dir(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from entrepot._lazy import lazy_names
+from entrepot._lazy import lazy_dir, lazy_names
 
 if TYPE_CHECKING:
     from .behavior import CASES, FIXTURES, Case, IoRecorder, Target, cases_for, run_case
@@ -199,3 +199,4 @@ _ROOMS = {
 }
 
 __getattr__ = lazy_names(__name__, {name: room for room, names in _ROOMS.items() for name in names})
+__dir__ = lazy_dir(__name__)

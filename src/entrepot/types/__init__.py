@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from entrepot._lazy import lazy_names
+from entrepot._lazy import lazy_dir, lazy_names
 
 from .bytes_range import BytesRange
 from .capability import Capability
@@ -49,3 +49,4 @@ __getattr__ = lazy_names(
         "Usage": "transfers",
     },
 )
+__dir__ = lazy_dir(__name__)

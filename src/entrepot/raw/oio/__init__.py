@@ -6,7 +6,7 @@ are helpers that a service returns as its body or that `CompleteLayer` puts arou
 
 from typing import TYPE_CHECKING
 
-from entrepot._lazy import lazy_names
+from entrepot._lazy import lazy_dir, lazy_names
 
 from .copy.api import Copy
 from .delete.api import Delete
@@ -122,3 +122,4 @@ __getattr__ = lazy_names(
         "seek_target": "read.seek",
     },
 )
+__dir__ = lazy_dir(__name__)
