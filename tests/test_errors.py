@@ -146,6 +146,12 @@ def test_a_temporary_error_says_so() -> None:
     assert str(errors.NotFound("gone")) == "gone"
 
 
+def test_failures_are_counted() -> None:
+    gone, late = errors.NotFound("gone", path="a"), errors.Timeout("late", path="b")
+    assert errors.DeletionsFailed.of([late]).message == "1 deletion failed, the one of 'b': Timeout: late"
+    assert errors.DeletionsFailed.of([gone, late]).message == "2 deletions failed, the first one of 'a': NotFound: gone"
+
+
 def test_the_tree_at_the_top_of_the_file_names_every_kind() -> None:
     assert errors.__doc__ is not None
     for kind in KINDS:

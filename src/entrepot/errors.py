@@ -276,9 +276,7 @@ class DeletionsFailed(Error, OSError):
     @classmethod
     def of(cls, failures: Sequence[Error]) -> DeletionsFailed:
         """Makes one error from the errors of deletions, at least one."""
-        first = failures[0]
-        message = f"{len(failures)} deletions failed, the first one of {first.path!r}: {first.kind}: {first.message}"
-        error = cls(message, is_temporary=all(failure.is_temporary for failure in failures))
+        error = cls(_summary("deletion", failures), is_temporary=all(failure.is_temporary for failure in failures))
         error.failures = tuple(failures)
         return error
 
@@ -296,9 +294,7 @@ class TransfersFailed(Error, OSError):
     @classmethod
     def of(cls, failures: Sequence[Error], report: TreeReport) -> TransfersFailed:
         """Makes one error from the errors of files, at least one, and from the report on the others."""
-        first = failures[0]
-        message = f"{len(failures)} transfers failed, the first one of {first.path!r}: {first.kind}: {first.message}"
-        error = cls(message, is_temporary=all(failure.is_temporary for failure in failures))
+        error = cls(_summary("transfer", failures), is_temporary=all(failure.is_temporary for failure in failures))
         error.failures = tuple(failures)
         error.report = report
         return error
@@ -308,6 +304,12 @@ class Unexpected(Error, OSError):
     """Any other error. `is_temporary` is set if the cause is known to pass, such as a lost connection."""
 
     default_errno = _errno.EIO
+
+
+def _summary(what: str, failures: Sequence[Error]) -> str:
+    first, count = failures[0], len(failures)
+    failed = f"1 {what} failed, the one" if count == 1 else f"{count} {what}s failed, the first one"
+    return f"{failed} of {first.path!r}: {first.kind}: {first.message}"
 
 
 __all__ = [
