@@ -148,6 +148,13 @@ def test_a_folded_header_is_joined_and_not_kept() -> None:
         head_of("Content-Length: 1", " 2")
 
 
+def test_folds_between_many_blanks_are_one_blank_and_read_in_linear_time() -> None:
+    """Where each blank of a long run was tried as the start of a fold, 3 s passed."""
+    blanks = " " * 60_000
+    head = head_of(f"X: a{blanks}b{blanks}", f"{blanks}c", " \t ", " d")
+    assert head.headers == {"x": f"a{blanks}b c d"}
+
+
 BAD_LINES = ["X : 1", "X\t: 1", ": 1", "X", "X Y: 1", "X\0: 1", "X: \0", "X: a\rb", "\rX: 1", "K\xe4se: 1", "X;: 1"]
 
 
