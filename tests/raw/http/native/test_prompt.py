@@ -2,7 +2,10 @@
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+import gc
+import weakref
+from collections.abc import Callable, Generator
+from typing import Any
 
 import anyio
 import pytest
@@ -91,6 +94,50 @@ async def test_a_cancellation_after_the_end_of_the_wait_is_not_lost() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_wait_that_ends_before_its_task_has_recorded_how_it_goes_on_does_not_hang() -> None:
+    """A coroutine between the wait and the task may hold it back, as one with a time limit does."""
+    wait = PromptWait(asyncio.get_running_loop())
+
+    class HeldBack:
+        def __await__(self) -> Generator[Any, None, None]:
+            steps = wait.__await__()
+            step = next(steps)
+            wait.end_at_once()
+            yield step
+            yield from steps
+
+    async def waits() -> str:
+        await HeldBack()
+        return "went on"
+
+    async with asyncio.timeout(5):
+        assert await asyncio.create_task(waits()) == "went on"
+
+
+async def test_a_cancellation_keeps_nothing_of_the_task() -> None:
+    class Content:
+        """Something that a frame of the task refers to."""
+
+    async def waits(content: Content) -> None:
+        await PromptWait(asyncio.get_running_loop())
+
+    content = Content()
+    kept = weakref.ref(content)
+    task = asyncio.create_task(waits(content))
+    del content
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    with pytest.raises(asyncio.CancelledError):
+        task.result()
+    gc.disable()
+    try:
+        del task
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 async def test_time_limits_of_asyncio_and_scopes_of_anyio_end_it() -> None:

@@ -30,7 +30,7 @@ class PromptWait:
         self._asyncio_future_blocking = False
         self._go_on: Callable[[PromptWait], object] | None = None
         self._context: Context | None = None
-        self._cancelled: asyncio.CancelledError | None = None
+        self._cancelled: tuple[object, ...] | None = None
         self._is_done = False
 
     def set_result(self, _result: None) -> None:
@@ -66,8 +66,10 @@ class PromptWait:
         return self._loop
 
     def add_done_callback(self, callback: Callable[["PromptWait"], object], *, context: Context) -> None:
-        """Records how the task goes on."""
+        """Records how the task goes on: in the next turn, if the wait ended after it was awaited."""
         self._go_on, self._context = callback, context
+        if self._is_done:
+            self._loop.call_soon(callback, self, context=context)
 
     def done(self) -> bool:
         """Whether the wait has ended."""
@@ -77,14 +79,14 @@ class PromptWait:
         """Ends the wait with a cancellation. Returns whether it had not ended."""
         if self._is_done:
             return False
-        self._cancelled = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
+        self._cancelled = () if msg is None else (msg,)
         self.set_result(None)
         return True
 
     def result(self) -> None:
         """Raises the cancellation, if the wait ended with one."""
         if self._cancelled is not None:
-            raise self._cancelled
+            raise asyncio.CancelledError(*self._cancelled)  # kept here, it would hold the task's frames in a cycle
 
 
 def _raise(error: BaseException) -> None:
