@@ -1,9 +1,13 @@
 """Events in an order that seldom occurs: what is sent, kept and read stays that of its own request."""
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import trustme
@@ -16,6 +20,8 @@ from entrepot.testing.scripted_server import CLOSE, PAUSE, Answer, ReceivedReque
 from tests.raw.http.native.test_connection import HEAD, Exchange, soon
 from tests.reliability.helpers import until
 from tests.sockets import stop_accepting
+
+T = TypeVar("T")
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
@@ -104,6 +110,85 @@ def test_bytes_past_the_end_of_content_in_a_buffer_are_not_the_next_response(
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(use())
+
+
+class OwnContext(ssl.SSLContext):
+    """A configuration whose connections have the TLS of the event loop."""
+
+
+class Leaving:
+    """A server whose response and close notification of TLS arrive together. It closes the connection later."""
+
+    def __init__(self, tls: ssl.SSLContext, response: bytes) -> None:
+        self.connections = 0
+        self._tls = tls
+        self._response = response
+        self._ended = threading.Event()
+
+    def __enter__(self) -> str:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, daemon=True).start()
+        return f"https://127.0.0.1:{self._listening.getsockname()[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                accepted, _ = self._listening.accept()
+                self.connections += 1
+                threading.Thread(target=self._serve, args=(accepted,), daemon=True).start()
+
+    def _serve(self, accepted: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self._tls.wrap_bio(incoming, outgoing, server_side=True)
+
+        def received(call: Callable[[], T]) -> T:
+            while True:
+                try:
+                    return call()
+                except ssl.SSLWantReadError:
+                    accepted.sendall(outgoing.read())
+                    incoming.write(accepted.recv(1 << 16))
+
+        with accepted, suppress(OSError):
+            received(tls.do_handshake)
+            accepted.sendall(outgoing.read())
+            received(lambda: tls.read(1 << 16))
+            tls.write(self._response)
+            with suppress(ssl.SSLWantReadError):
+                tls.unwrap()
+            accepted.sendall(outgoing.read())
+            self._ended.wait()
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("of_loop", [False, True])
+@pytest.mark.parametrize("tls", [True], indirect=True)
+def test_a_connection_that_the_server_ends_with_its_response_gets_no_other_request(
+    tls: ssl.SSLContext, ca_file: str, loop: str, *, of_loop: bool
+) -> None:
+    """The task goes on within the callback that has received both. A PUT would not be sent again by itself."""
+    record = 16 * 1024  # a full record is followed by a look at the next one
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (record - 42)
+    server = Leaving(tls, head.ljust(record, b"x"))
+
+    async def use() -> None:
+        client_tls = OwnContext(ssl.PROTOCOL_TLS_CLIENT) if of_loop else ssl.create_default_context()
+        client_tls.load_verify_locations(ca_file)
+        transport = NativeTransport(ssl_context=client_tls)
+        with server as url:
+            for _ in range(3):
+                response = await transport.send(HttpRequest("PUT", url, (), b"content"))
+                assert response.status == 200
+                await response.body.close()
+            await transport.close()
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(use())
+    assert server.connections == 3
 
 
 @pytest.mark.parametrize("into_a_buffer", [False, True])

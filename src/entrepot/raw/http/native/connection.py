@@ -222,7 +222,8 @@ class Connection(asyncio.BufferedProtocol):
             self._finish(stream, is_full=len(data) == SCRATCH)
         elif stream.held > 2 * BUFFER:
             self._pause()
-        stream.wake(at_once=len(data) < SCRATCH)
+        # The TLS of the event loop may hold the end of the connection, which it reports after this.
+        stream.wake(at_once=len(data) < SCRATCH and not self._has_tls_of_loop)
 
     def _check_accepted(self, stream: ResponseStream) -> None:
         """A connection whose response comes before the server has accepted the whole content is not used again.
@@ -470,7 +471,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._wire.is_closing():
             return False
         if not (self._poll or self._new_poll())(0):
-            return True
+            return self._channel is None or not self._channel.has_ended
         if self._channel is None:
             return False
         self._channel.receive()  # bytes and the end close it

@@ -181,6 +181,11 @@ class TlsChannel(asyncio.Transport):
                 break
         self._look_for_errors()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the end was received together with content, and will be reported in the next turn of the loop."""
+        return self._read_error is not None
+
     def _look_for_errors(self) -> None:
         is_receiving = not (self._is_closing or self._is_receiving_paused)
         if is_receiving and self._errors is not None and self._errors.poll(0):
