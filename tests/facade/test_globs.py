@@ -149,6 +149,10 @@ def test_a_filter_compares_a_name_at_any_depth_and_a_path_as_a_whole():
         ((), "d/*", "d/", True),  # not what is in directories in it
         ((), "*", "d/", False),
         ((), "a*", "d/", True),
+        ((), "[!0-9]*", "d/", True),  # 1.csv in it
+        ((), "?" * 40, "d/", True),
+        ((), "**/??/*", "dd/", True),  # dd/e/a.csv
+        ((), "?*", "d/", False),
         ((), "/**", "", False),
         ("*.csv", (), "d/e/", True),
         ("d/*.csv", (), "d/", True),

@@ -38,8 +38,8 @@ _PIECE: Final = pattern(r"\*|\?|\[!?+[^/][^\]/]*\]|[^*?\[]+|\[")
 _MEMBER: Final = pattern(r"(.)(?:-(.))?", re.DOTALL)
 """A character of a class, or the first and the last one of a range."""
 
-_UNLIKELY: Final = "\ue000" * 40
-"""A name that only a pattern of every name matches: of the private use area of Unicode, and long."""
+_OTHER: Final = "\n"
+"""Stands for a character that a pattern does not mention: no path has it, and no class matches it."""
 
 _COMPILED: Final = 256
 """The most expressions that are kept. Patterns may come from users without end."""
@@ -88,7 +88,8 @@ class PathFilter:
         """
         if self._include and not any(_may_match_below(path, directory) for path in self._include_paths):
             return False
-        probes = (f"{directory}{_UNLIKELY}", f"{directory}{_UNLIKELY}/{_UNLIKELY}")
+        names = (_OTHER, f"{_OTHER}/{_OTHER}", f"{_OTHER * 2}/{_OTHER * 2}")
+        probes = [directory + name for name in names]
         return not any(all(map(pattern.fullmatch, probes)) for pattern in self._exclude)
 
 
@@ -261,7 +262,7 @@ def _expression(piece: str) -> str:
         return "[^/]"
     if piece[0] == "[" and len(piece) > 1:
         members = "".join(starmap(_member, _MEMBER.findall(piece[1:-1].removeprefix("!"))))
-        return f"(?!/)[{'^' if piece[1] == '!' else ''}{members}]"
+        return f"(?![/{_OTHER}])[{'^' if piece[1] == '!' else ''}{members}]"
     return re.escape(piece)
 
 
