@@ -4,17 +4,17 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import trustme
 import uvloop
 
 from entrepot.errors import InvalidInput
-from entrepot.raw.http import HttpRequest
+from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.native import NativeTransport
 from entrepot.testing.scripted_server import CLOSE, PAUSE, Answer, ReceivedRequest, ScriptedServer, whole_response
 from tests.raw.http.native.test_connection import HEAD, Exchange, soon
@@ -266,3 +266,26 @@ async def test_after_closing_a_connection_ends_with_its_own_response_whatever_be
         await until(lambda: server.open_connections == 1)
         bodies.clear()  # the other one is never closed
         await until(lambda: server.open_connections == 0)
+
+
+def test_a_request_belongs_to_the_task_that_awaits_it_and_not_to_the_one_that_made_it() -> None:
+    transport = NativeTransport()
+
+    async def read(request: Coroutine[Any, Any, HttpResponse]) -> bytes:
+        response = await request
+        content = await response.body.read(100)
+        await response.body.close()
+        return content
+
+    async def make(url: str) -> Coroutine[Any, Any, HttpResponse]:
+        assert await get(transport, url) == b"hello"
+        return transport.send(HttpRequest("GET", url))
+
+    with (
+        ScriptedServer(lambda _: [whole_response(b"hello")]) as server,
+        asyncio.Runner() as first,
+        asyncio.Runner() as second,
+    ):
+        assert second.run(read(first.run(make(server.endpoint)))) == b"hello"
+        assert first.run(read(transport.send(HttpRequest("GET", server.endpoint)))) == b"hello"
+    assert server.connections == 2

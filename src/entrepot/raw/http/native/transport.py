@@ -1,8 +1,6 @@
 """The transport itself."""
 
-from collections.abc import Coroutine
 from functools import partial
-from typing import Any
 
 from entrepot.raw.http.configured import ConfiguredTransport
 from entrepot.raw.http.origins import Origins
@@ -33,15 +31,13 @@ class NativeTransport(ConfiguredTransport):
         make = partial(Pool, self._tls, self._timeouts, self._limits, Origins(self._new_origin))
         self._pools = LoopLocal[Pools[Pool]](partial(Pools, make), Pools.close)
 
-    def send(self, request: HttpRequest) -> Coroutine[Any, Any, HttpResponse]:
+    async def send(self, request: HttpRequest) -> HttpResponse:
         pools = self._pools.find(require_task())
-        return self._send_first(request) if pools is None else pools.current().send(request)
-
-    async def _send_first(self, request: HttpRequest) -> HttpResponse:
-        """Sends the first request of an event loop. Its pools are made once the files of TLS have been read."""
-        if not self._tls.is_ready:
-            await self._tls.prepare()
-        return await (await self._pools.get()).current().send(request)
+        if pools is None:  # they are made once the files of TLS have been read
+            if not self._tls.is_ready:
+                await self._tls.prepare()
+            pools = await self._pools.get()
+        return await pools.current().send(request)
 
     async def close(self) -> None:
         """Closes the idle connections of the running loop, and each of the others as soon as its request is done."""
