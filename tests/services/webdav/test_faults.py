@@ -313,8 +313,27 @@ async def test_urls_of_resources_may_be_absolute_and_encoded_in_any_way(
     listed = f'<multistatus xmlns="DAV:">{entries}</multistatus>'.encode()
     answer = raw_response("207 Multi-Status", f"Content-Length: {len(listed)}", content=listed)
     op = through(lambda request: [answer] if request.headers.get("depth") == "1" else None)
-    found = [entry.path async for entry in op.lister("d/")]
-    assert found == ["d/", "d/a~b", "d/\u00e9/"]
+    async with op.lister("d/") as lister:
+        assert [entry.path async for entry in lister] == ["d/", "d/a~b", "d/\u00e9/"]
+    assert [(error.kind, error.path) for error in lister.left_out()] == [("Unsupported", "d/")]
+    assert "2 names here, such as 'x/y'," in str(lister.left_out()[0])
+
+
+async def test_a_listing_names_what_the_server_does_not_describe(through: Callable[..., Operator], root: str) -> None:
+    """As it may do with a file that the user may not see. A sync must not take it for a file that is not there."""
+    entries = "".join(
+        f"<response><href>/dav/{root}/d/{name}</href><status>HTTP/1.1 {status} X</status></response>"
+        for name, status in (("gone", 404), ("secret", 403), ("broken", 500))
+    )
+    listed = f'<multistatus xmlns="DAV:">{entries}</multistatus>'.encode()
+    answer = raw_response("207 Multi-Status", f"Content-Length: {len(listed)}", content=listed)
+    op = through(lambda request: [answer] if request.headers.get("depth") == "1" else None)
+    for recursive in (False, True):
+        async with op.lister("d/", recursive=recursive) as lister:
+            assert [entry.path async for entry in lister if entry.is_file] == []
+        errors = lister.left_out()
+        assert [(error.kind, error.path) for error in errors] == [("PermissionDenied", "d/"), ("Unexpected", "d/")]
+        assert [error.context["name"] for error in errors] == ["secret", "broken"]
 
 
 async def test_what_a_server_could_not_delete_is_named(op: Operator, through: Callable[..., Operator]) -> None:

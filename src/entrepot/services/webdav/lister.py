@@ -3,6 +3,9 @@
 Theory of operation. WebDAV has no pages: the response has the whole directory, in the order of the server. It is parsed
 as it arrives, so that the memory holds one page of it and the names so far. If the response breaks off, the next verb
 sends the request again and leaves out the names that it has returned before.
+
+A response may state a status in place of the properties of a resource. One that says that the resource is gone leaves
+nothing out; any other may hide a file, so `left_out` names it.
 """
 
 from __future__ import annotations
@@ -11,8 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from entrepot.errors import NotFound, Unexpected
-from entrepot.raw.http.transport import HttpResponse
-from entrepot.raw.oio.list.api import List
+from entrepot.raw.http.errors import status_error
+from entrepot.raw.http.transport import HttpHeaders, HttpResponse
+from entrepot.raw.oio.list.api import LeftOut, List, left_out_names
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.raw.path import build_abs_path, build_rel_path
 from entrepot.raw.temporary_names import is_temporary_name
@@ -25,6 +29,8 @@ from .tree import Tree
 
 PAGE: Final = 1000
 """The entries of a page, at least, unless the directory has fewer."""
+
+_GONE: Final = frozenset({404, 410})
 
 
 class Children(List):
@@ -40,8 +46,8 @@ class Children(List):
     """
 
     __slots__ = (
-        *("_dialect", "_document", "_is_closed", "_is_done", "_key", "_page", "_path", "_response", "_root", "_seen"),
-        *("_tree", "_with_temporary"),
+        *("_dialect", "_directory", "_document", "_is_closed", "_is_done", "_key", "_page", "_path", "_refused"),
+        *("_response", "_root", "_seen", "_tree", "_unnamed", "_with_temporary"),
     )
 
     def __init__(
@@ -57,6 +63,7 @@ class Children(List):
         self._dialect = dialect
         self._tree = tree
         self._root = root
+        self._directory = path
         self._key = build_abs_path(root, path)
         self._path = dialect.path_of(self._key)
         self._page = page
@@ -64,6 +71,8 @@ class Children(List):
         self._response: HttpResponse | None = None
         self._document = MultiStatus()
         self._seen: set[str] = set()
+        self._unnamed: dict[str, None] = {}  # an ordered set
+        self._refused: list[LeftOut] = []
         self._is_done = False
         self._is_closed = False
 
@@ -82,6 +91,11 @@ class Children(List):
                 await self._drop()
                 raise
         return None
+
+    def left_out(self) -> Sequence[LeftOut]:
+        if not self._unnamed:
+            return tuple(self._refused)
+        return *self._refused, left_out_names(self._directory, next(iter(self._unnamed)), len(self._unnamed))
 
     async def close(self) -> None:
         self._is_closed = True
@@ -120,20 +134,30 @@ class Children(List):
             if key is None or key in self._seen:
                 continue
             self._seen.add(key)
-            if key == self._key and not resource.is_directory:
-                continue  # a file, which has the name of the directory
-            if resource.status < 300 and (self._with_temporary or not is_temporary_name(resource.name)):
+            is_file_itself = key == self._key and not resource.is_directory  # it has the name of the directory
+            is_hidden = not self._with_temporary and is_temporary_name(resource.name)
+            if resource.status >= 300 and not is_hidden:
+                self._note_refused(resource)
+            elif resource.status < 300 and not is_hidden and not is_file_itself:
                 yield Entry(build_rel_path(self._root, key), resource.metadata())
+
+    def _note_refused(self, resource: Resource) -> None:
+        if resource.status not in _GONE:
+            error = status_error(resource.status, HttpHeaders(())).add_context(name=resource.name)
+            self._refused.append(LeftOut(self._directory, error))
 
     def _key_of(self, resource: Resource) -> str | None:
         """The key of a resource in the directory, or of the directory; None for any other.
 
-        A name that holds an encoded slash, and `.` or `..`, are left out: no path can name them.
+        A name that holds an encoded slash, and `.` or `..`, are left out: no path can name them, and `left_out` does.
         """
         path, name = resource.decoded_path, resource.name
         if path == self._path:
             return self._key
         above = path[: -len(name)].rstrip("/") if name else ""
-        if "/" in name or name in ("", ".", "..") or above != self._path:
+        if not name or above != self._path:
+            return None
+        if "/" in name or name in (".", ".."):
+            self._unnamed[name] = None
             return None
         return f"{self._key}{name}{'/' if resource.is_directory else ''}"
