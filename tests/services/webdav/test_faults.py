@@ -136,16 +136,19 @@ async def test_a_put_of_which_the_server_has_half_leaves_the_old_file(
     assert names(folder / "d") == ["a"]
 
 
+@pytest.mark.parametrize("is_refused_later", [False, True])
 async def test_a_temporary_file_that_a_put_makes_again_after_its_deletion_is_deleted(
-    op: Operator, folder: Path, through: Callable[..., Operator]
+    op: Operator, folder: Path, through: Callable[..., Operator], is_refused_later: bool
 ) -> None:
     await op.write("a", b"old")
     put = once("PUT", FORWARD, RESET)
+    refused = once("PUT", raw_response("503 Service Unavailable", "Retry-After: 1", "Content-Length: 0"))
     delete = once("DELETE", raw_response("204 No Content"))  # as if the file were made again just after it
-    writer = await through(lambda request: put(request) or delete(request)).writer("a")
+    writer = await through(lambda request: put(request) or delete(request) or refused(request)).writer("a")
     await writer.write(b"content")
-    with pytest.raises(Unexpected):
-        await writer.close()
+    for _ in range(1 + is_refused_later):
+        with pytest.raises(Error):
+            await writer.close()
     assert len(names(folder)) == 2
     await writer.abort()
     assert names(folder) == ["a"]

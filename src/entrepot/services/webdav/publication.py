@@ -194,11 +194,12 @@ class FilePublication:
 
     async def _send(self, content: bytes) -> None:
         request = self._client.dialect.put(self._temporary, content, DEFAULT_WRITE)
+        may_arrive = self._may_arrive
         self._may_exist = self._may_arrive = True
         try:
             await self._tree.with_parents(self._temporary, partial(self._client.store, request))
         except Error as error:
-            self._may_arrive = leaves_doubt(error)
+            self._may_arrive = may_arrive or leaves_doubt(error)
             raise
         self._may_arrive = False
         await self._set_user_metadata(self._temporary)
