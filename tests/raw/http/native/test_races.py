@@ -13,7 +13,7 @@ import pytest
 import trustme
 import uvloop
 
-from entrepot.errors import InvalidInput
+from entrepot.errors import InvalidInput, Timeout
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.native import NativeTransport
 from entrepot.testing.scripted_server import CLOSE, PAUSE, Answer, ReceivedRequest, ScriptedServer, whole_response
@@ -289,3 +289,12 @@ def test_a_request_belongs_to_the_task_that_awaits_it_and_not_to_the_one_that_ma
         assert second.run(read(first.run(make(server.endpoint)))) == b"hello"
         assert first.run(read(transport.send(HttpRequest("GET", server.endpoint)))) == b"hello"
     assert server.connections == 2
+
+
+async def test_an_idle_timeout_of_zero_is_not_that_of_the_transport() -> None:
+    transport = NativeTransport(idle_timeout=None)
+    with ScriptedServer(lambda _: [PAUSE]) as server:
+        async with asyncio.timeout(10):
+            with pytest.raises(Timeout):
+                await transport.send(HttpRequest("GET", server.endpoint, idle_timeout=0.0))
+        await transport.close()

@@ -106,7 +106,7 @@ class Pool:
         origin, target = self._origins.split(request)
         head = origin.head.write(request, target)
         content = request.body or b""
-        idle_timeout = request.idle_timeout or self._timeouts.idle
+        idle_timeout = self._timeouts.idle if request.idle_timeout is None else request.idle_timeout
         is_repeated = False
         self._sending += 1
         try:
@@ -238,7 +238,8 @@ class Pool:
         else:
             await self._turn()
         kept = None if must_be_new else self._take(origin.key)
-        return kept or await self._connect(origin, request.connect_timeout or self._timeouts.connect)
+        timeout = self._timeouts.connect if request.connect_timeout is None else request.connect_timeout
+        return kept or await self._connect(origin, timeout)
 
     def _take(self, key: Hashable) -> Connection | None:
         """The kept connection that was used last and that the server has not closed."""
