@@ -56,7 +56,8 @@ class WithoutContents(oio.List):
         return page and [entry for entry in page if not entry.path.startswith("closed/") or entry.is_dir]
 
     def left_out(self):
-        return [oio.LeftOut("closed/", PermissionDenied("the file system does not permit it"))]
+        error = PermissionDenied("the file system does not permit it", path="as the storage calls it")
+        return [oio.LeftOut("closed/", error)]
 
     async def close(self):
         await self.body.close()
