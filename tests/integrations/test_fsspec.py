@@ -493,6 +493,18 @@ def test_transfers_report_their_bytes(fs: EntrepotFileSystem, tmp_path: Path) ->
     assert (tmp_path / "new" / "target").stat().st_size == size
 
 
+@pytest.mark.parametrize("moved", ["a", ["a"], "a*"])
+def test_a_directory_with_a_name_that_no_path_can_have_is_not_moved(tmp_path: Path, moved: str | list[str]) -> None:
+    """The file would not be listed, so not be copied, and be deleted with the directory."""
+    name = os.fsencode(tmp_path / "a") + b"/\xff"
+    (tmp_path / "a").mkdir()
+    Path(os.fsdecode(name)).write_bytes(b"kept")
+    fs = EntrepotFileSystem(Operator(Fs(tmp_path)))
+    with pytest.raises(Unsupported, match="cannot be in a path"):
+        fs.mv(moved, "b/", recursive=True)
+    assert Path(os.fsdecode(name)).read_bytes() == b"kept"
+
+
 def test_moves_and_deletions(fs: EntrepotFileSystem) -> None:
     fs.pipe({"d/a": b"1", "d/e/b": b"2"})
     fs.mv("d/a", "x")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import gzip
 import multiprocessing
+import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from entrepot import InvalidInput, Operator
+from entrepot import InvalidInput, Operator, Unsupported
 from entrepot.raw import Context
 from entrepot.services import Fs, Memory
 from entrepot.testing import RecordingTransport, S3Server
@@ -53,6 +54,16 @@ def test_files_and_directories(files: PyFileSystem) -> None:
         names(files, "nowhere")
     with pytest.raises(NotADirectoryError):
         names(files, "d/a")
+
+
+def test_a_directory_with_a_name_that_no_path_can_have_is_not_moved(tmp_path: Path) -> None:
+    """The file would not be listed, so not be copied, and be deleted with the directory."""
+    name = os.fsencode(tmp_path / "a") + b"/\xff"
+    (tmp_path / "a").mkdir()
+    Path(os.fsdecode(name)).write_bytes(b"kept")
+    with pytest.raises(Unsupported, match="cannot be in a path"):
+        file_system(Operator(Fs(tmp_path))).move("a", "b")
+    assert Path(os.fsdecode(name)).read_bytes() == b"kept"
 
 
 @pytest.mark.parametrize("operator", ["memory", "fs", "moto"], indirect=True)

@@ -152,13 +152,18 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
 
         Raises:
             InvalidInput: a directory would be moved into itself.
+            Error: the listing of the directory lacks something, as `Lister.left_out` says. Nothing is moved.
         """
         if not self._type_of(src).is_dir:
             self._move_file(src, dest)
             return
         check_may_move(src, dest)
         source = _directory(src)
-        for entry in self._blocking.list(source, recursive=True):
+        with self._blocking.lister(source, recursive=True) as lister:
+            entries = list(lister)
+        for error in lister.left_out():  # the deletion would delete it
+            raise error
+        for entry in entries:
             target = f"{_directory(dest)}{entry.path[len(source) :]}"
             if entry.metadata.is_dir:
                 self._blocking.create_dir(target)

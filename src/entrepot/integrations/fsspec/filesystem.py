@@ -296,6 +296,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
 
         Raises:
             InvalidInput: a directory would be moved into itself.
+            Error: the listing of a directory lacks something, as `Lister.left_out` says. Nothing is moved.
         """
         if isinstance(path1, str) and isinstance(path2, str):
             if sync(self.loop, self._is_rename, path1, path2):
@@ -303,6 +304,8 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
                 return
             if path1 != path2:
                 sync(self.loop, self._check_may_move, path1, path2, recursive)
+        if recursive:
+            sync(self.loop, self._check_is_listed_whole, [path1] if isinstance(path1, str | os.PathLike) else path1)
         super().mv(path1, path2, recursive=recursive, maxdepth=maxdepth, **kwargs)
 
     async def _is_rename(self, path1: str, path2: str) -> bool:
@@ -326,6 +329,22 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             names = target.split("/")
             if any(matches("/".join(names[:count])) for count in range(1, len(names) + 1)):
                 raise InvalidInput("the pattern means the directory that it is moved into, too", path=path1)
+
+    async def _check_is_listed_whole(self, paths: Iterable[Any]) -> None:
+        """Checks that the listing of each directory lacks nothing: it would not be copied, and then be deleted.
+
+        Raises:
+            Error: the first one of `Lister.left_out`.
+        """
+        for path in map(stringify_path, paths):
+            for name in await self._glob(path) if has_magic(path) else [path]:
+                if await self._isdir(name):
+                    located = self.located(name)
+                    async with located.operator.lister(located.directory, recursive=True) as lister:
+                        while await lister.next_page():
+                            pass
+                    for error in lister.left_out():
+                        raise error
 
     async def _rm_file(self, path: str, **kwargs: Any) -> None:
         located = self.located(path)
