@@ -4,7 +4,8 @@ Theory of operation. The task of a future goes on in the next turn of the event 
 response costs a turn, and a look at all sockets, for nothing. A prompt wait runs the task in place. Where several
 responses arrive in the same turn that would be slower: the server answers the first request while the others are still
 being received, so that each later turn finds fewer responses (four at a time: 0.87 of the calls). So the pool waits in
-this way only while few requests are in flight.
+this way only while few requests are in flight. With the TLS of the event loop no wait ends in place: the same receive
+may have the end of the connection, which is reported after the content.
 
 `asyncio` lets a task wait for any object that behaves like a future (`asyncio.isfuture`). This one has what a task
 needs of it, and one task may wait. The callback is the task's own step, which catches all but what ends the loop.
