@@ -106,6 +106,8 @@ def test_the_parts_of_a_uri() -> None:
         "memory?versioned=true",
         "/kept",
         "fs:///data?fsync=true&FSYNC=false",
+        "disk:/kept?endpoint=http://h",
+        "webdav://me:kept@h/x?password=kept",
     ],
 )
 def test_what_is_no_uri_is_refused_without_being_repeated(uri: str) -> None:

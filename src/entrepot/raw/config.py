@@ -207,11 +207,12 @@ def parse_uri(uri: str) -> ServiceUri:
         raise ConfigInvalid(f"a URI is text, not {type(uri).__name__}", operation="configure")
     if has_cut_password(CHAIN_LINK.split(uri, maxsplit=1)[0]):
         raise ConfigInvalid(CUT_USERINFO, operation="configure")
-    split = _split(uri if "://" in uri else f"{uri}://")
+    has_place = "://" in uri.partition("?")[0]
+    split = _split(uri if has_place else f"{uri}://")
     if split is None:  # raised here: urllib's error names parts of the URI and must not become the context
         raise ConfigInvalid("the text cannot be read as a URI", operation="configure")
     parts, options = split
-    if "://" not in uri and (parts.path or parts.query):
+    if not has_place and (parts.path or parts.query):
         raise ConfigInvalid("a URI begins with its scheme and ://, as in fs:///data", operation="configure")
     if parts.fragment:
         raise ConfigInvalid("a URI of a service has no fragment", operation="configure")
@@ -219,10 +220,10 @@ def parse_uri(uri: str) -> ServiceUri:
     username, colon, password = userinfo.partition(":")
     credentials = {"username": unquote(username)} if username else {}
     credentials |= {"password": unquote(password)} if colon else {}
-    lowered = {key.lower(): value for key, value in options}
-    if len(lowered) < len(options):
+    given = credentials | {key.lower(): value for key, value in options}
+    if len(given) < len(credentials) + len(options):
         raise ConfigInvalid("an option is in the URI twice", operation="configure")
-    return ServiceUri(parts.scheme.lower(), authority, unquote(parts.path), credentials | lowered)
+    return ServiceUri(parts.scheme.lower(), authority, unquote(parts.path), given)
 
 
 def _split(uri: str) -> tuple[SplitResult, list[tuple[str, str]]] | None:
