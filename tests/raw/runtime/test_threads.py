@@ -38,8 +38,16 @@ def gate():
 
 
 async def hang_for_long(gate):
-    """A call that hangs, known to be stuck."""
-    hung = asyncio.ensure_future(runtime.blocking(gate.wait, 30))
+    """A call that hangs, known to be stuck. On a busy machine its thread may start late."""
+    has_started = threading.Event()
+
+    def hang():
+        has_started.set()
+        return gate.wait(30)
+
+    hung = asyncio.ensure_future(runtime.blocking(hang))
+    while not has_started.is_set():
+        await asyncio.sleep(hops.PATIENCE)
     await asyncio.sleep(2 * hops.PATIENCE)
     return hung
 
