@@ -9,7 +9,9 @@ from entrepot.errors import ContentIncomplete, Error, InvalidInput, Timeout
 from entrepot.raw.http import HttpBody
 from entrepot.raw.http.configured import Limits, Timeouts
 from entrepot.raw.http.native.body import NativeBody
+from entrepot.raw.http.native.breaks import LOST
 from entrepot.raw.http.native.connection import BUFFER, LONG, SCRATCH, Connection
+from entrepot.raw.http.native.outbox import PATIENCE, Outbox
 from entrepot.raw.http.native.pool import Pool
 from entrepot.raw.http.native.stream import ResponseStream
 from entrepot.raw.http.origin import Origin
@@ -54,21 +56,21 @@ class Wire:
 class Exchange:
     """A connection of a pool, and an exchange on it."""
 
-    def __init__(self, *, idle_timeout: float | None = None) -> None:
+    def __init__(self, *, idle_timeout: float | None = None, outbox: Outbox | None = None) -> None:
         limits = Limits(1, None, 15.0, None)
         self.pool = Pool(Tls(TlsFiles()), Timeouts(None, None), limits, Origins(lambda text, _: Origin(text, None)))
         self.connection, self.wire = Connection(self.pool, "origin"), Wire()
         wire: Any = self.wire
         self.connection.connection_made(wire)
         self.idle_timeout = idle_timeout
-        self.start()
+        self.start(outbox)
 
-    def start(self) -> None:
+    def start(self, outbox: Outbox | None = None) -> None:
         """Starts an exchange, as a pool does."""
         self.pool._in_use += 1
         self.stream = ResponseStream("GET", asyncio.get_running_loop())
         self.stream.request_sent()
-        self.connection.start(self.stream, b"head", content=0, idle_timeout=self.idle_timeout)
+        self.connection.start(self.stream, b"head", content=0, idle_timeout=self.idle_timeout, outbox=outbox)
 
     def receive(self, data: bytes) -> None:
         """Receives bytes as an event loop does: into the buffer that it is given, as often as needed."""
@@ -312,3 +314,60 @@ async def test_a_body_of_another_loop_is_refused() -> None:
     assert await body.read(1) == b"a"
     await asyncio.sleep(0)
     assert exchange.wire.is_aborted  # closed from the other loop
+
+
+# Requests that are sent together.
+
+
+async def test_requests_of_one_turn_are_sent_at_its_end() -> None:
+    outbox = Outbox(asyncio.get_running_loop())
+    exchanges = [Exchange(outbox=outbox) for _ in range(3)]
+    assert [exchange.wire.sent for exchange in exchanges] == [b""] * 3
+    await asyncio.sleep(0)
+    assert [exchange.wire.sent for exchange in exchanges] == [b"head"] * 3
+    await asyncio.sleep(0)
+    assert [exchange.wire.sent for exchange in exchanges] == [b"head"] * 3
+
+
+async def test_none_waits_for_callers_that_compute_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, outbox = 7.0, Outbox(asyncio.get_running_loop())
+    monkeypatch.setattr("entrepot.raw.http.native.outbox.monotonic", lambda: now)
+    first, second = Exchange(outbox=outbox), Exchange(outbox=outbox)
+    assert not first.wire.sent
+    now += 2 * PATIENCE
+    third = Exchange(outbox=outbox)
+    assert (first.wire.sent, second.wire.sent, third.wire.sent) == (b"head",) * 3
+    fourth = Exchange(outbox=outbox)
+    assert not fourth.wire.sent
+    await asyncio.sleep(0)
+    assert fourth.wire.sent == b"head"
+
+
+async def test_a_request_that_ends_before_it_is_sent_is_not_sent() -> None:
+    exchange = Exchange(outbox=Outbox(asyncio.get_running_loop()))
+    exchange.connection.give_up(exchange.stream)
+    await asyncio.sleep(0)
+    assert exchange.wire.sent == b""
+    assert exchange.wire.is_aborted
+
+
+async def test_bytes_that_come_before_a_request_is_sent_are_no_response_to_it() -> None:
+    """The server may have sent them late, behind the response before."""
+    exchange = Exchange()
+    exchange.receive(HEAD % 3 + b"one")
+    exchange.start(Outbox(asyncio.get_running_loop()))
+    exchange.receive(HEAD % 3 + b"two")
+    assert exchange.stream.head is None
+    assert exchange.stream.failure is LOST
+    assert exchange.wire.is_aborted
+    await asyncio.sleep(0)
+    assert exchange.wire.sent == b"head"  # of the first
+
+
+async def test_what_a_new_server_says_first_is_what_it_responds() -> None:
+    exchange = Exchange(outbox=Outbox(asyncio.get_running_loop()))
+    exchange.receive(b"SSH-2.0-OpenSSH_9.6\r\n")
+    assert exchange.wire.sent == b"head"
+    assert exchange.stream.failure is not None
+    with pytest.raises(Error, match="HTTP"):
+        raise exchange.stream.failure.error()

@@ -6,6 +6,8 @@ Theory of operation. A connection is in one of these states, and belongs to:
     in exchange   the exchange in `_stream`, from `start` until `_release`.
     closing       nobody. The event loop still has its socket, and reports its end.
 
+An exchange starts with its request sent, or with the request in `_request`, until the outbox of the pool has it sent.
+
 In an exchange, received bytes go to `ResponseStream.take`, and the content in them to that stream. The connection keeps
 none of it. Once the response has ended, `_release` cuts the stream and the connection apart before anything else
 happens, and the pool keeps the connection only if `Exchange.may_serve_another` says so. So a connection serves another
@@ -38,6 +40,7 @@ from entrepot.raw.http.wire.sockets import readability, receive, reset_at_close,
 
 from .breaks import GIVEN_UP, LOST, RESET, Break, of_end, of_malformed
 from .direct import Direct, DirectSocket, is_possible
+from .outbox import Outbox
 from .stream import ResponseStream
 from .tls_channel import TlsChannel
 
@@ -106,6 +109,7 @@ class Connection(asyncio.BufferedProtocol):
         "_is_writing_paused",
         "_owner",
         "_poll",
+        "_request",
         "_scratch",
         "_send_error",
         "_stream",
@@ -129,6 +133,7 @@ class Connection(asyncio.BufferedProtocol):
         self._poll: Callable[[int], Sequence[object]] | None = None
         self._closed: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
+        self._request: bytes | None = None  # what waits to be sent, in an exchange
         self._send_error: OSError | None = None
         self._channel: TlsChannel | None = None
         self._handed = self._taken = 0
@@ -202,6 +207,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _receive(self, stream: ResponseStream, data: bytes | memoryview) -> None:
         is_first = stream.head is None
+        if self._request is not None and self._ends_unasked():
+            return
         try:
             content = stream.take(data)
         except MalformedResponse as error:
@@ -224,6 +231,17 @@ class Connection(asyncio.BufferedProtocol):
             self._pause()
         # The TLS of the event loop may hold the end of the connection, which it reports after this.
         stream.wake(at_once=len(data) < SCRATCH and not self._has_tls_of_loop)
+
+    def _ends_unasked(self) -> bool:
+        """Ends a kept connection that received bytes before its request was sent: they are no response to it.
+
+        On a new connection the server speaks first. What it says is taken for the response, which tells the caller.
+        """
+        if self.has_served:
+            self._break(LOST)
+        else:
+            self.send_request()
+        return self.has_served
 
     def _check_accepted(self, stream: ResponseStream) -> None:
         """A connection whose response comes before the server has accepted the whole content is not used again.
@@ -273,7 +291,15 @@ class Connection(asyncio.BufferedProtocol):
 
     # The exchange.
 
-    def start(self, stream: ResponseStream, data: bytes, *, content: int, idle_timeout: float | None) -> None:
+    def start(
+        self,
+        stream: ResponseStream,
+        data: bytes,
+        *,
+        content: int,
+        idle_timeout: float | None,
+        outbox: Outbox | None = None,
+    ) -> None:
         """Starts an exchange and sends the start of its request.
 
         Arguments:
@@ -281,6 +307,8 @@ class Connection(asyncio.BufferedProtocol):
             data: the head, and the first piece of the content.
             content: how many bytes of `data` are content.
             idle_timeout: for how many seconds the server may be silent; None is without limit.
+            outbox: what sends the bytes later, together with other requests. They are the whole request then. None
+                sends them now.
         """
         self._stream = stream
         stream.connection = self
@@ -290,7 +318,16 @@ class Connection(asyncio.BufferedProtocol):
         self._taken = 0
         if self._wire.is_closing():
             self._break(LOST)
+        elif outbox is None:
+            self._wire.write(data)
         else:
+            self._request = data
+            outbox.add(self)
+
+    def send_request(self) -> None:
+        """Sends a request that waits, unless its exchange has ended."""
+        data, self._request = self._request, None
+        if data is not None and not self._wire.is_closing():
             self._wire.write(data)
 
     def note_content(self, size: int) -> None:
@@ -453,7 +490,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _release(self, stream: ResponseStream) -> None:
         """Cuts the exchange and the connection apart."""
-        stream.connection = self._stream = self._target = None
+        stream.connection = self._stream = self._target = self._request = None
         self._is_paused = False
 
     # Called by the pool.

@@ -38,11 +38,12 @@ from .body import NativeBody, WholeBody
 from .breaks import CLOSED, Break
 from .connection import SCRATCH, SHORT, Connection
 from .dialer import Dialer
+from .outbox import Outbox
 from .stream import ResponseStream
 from .sweep import NEVER, Sweep
 
 _FEW: Final = 2
-"""With as many requests in flight, a request goes on as soon as its response is received (see `prompt`)."""
+"""With as many requests in flight, a request is sent at once, and does not wait for others (see `outbox`)."""
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 
 _SILENCE: Final = 1.0
@@ -96,6 +97,7 @@ class Pool:
         self._turns: deque[_Turn] = deque()
         self._was_used = False
         self._used_at = 0.0
+        self._outbox = Outbox(self.loop)
         self._sending = 0
         self._is_retired = False
 
@@ -123,11 +125,17 @@ class Pool:
                         self._sweep.hasten(idle_timeout)
                     if isinstance(content, bytes) and len(content) <= SHORT:
                         stream.request_sent()
-                        connection.start(stream, head + content, content=len(content), idle_timeout=idle_timeout)
+                        connection.start(
+                            stream,
+                            head + content,
+                            content=len(content),
+                            idle_timeout=idle_timeout,
+                            outbox=self._outbox if self._in_use > _FEW else None,
+                        )
                     else:
                         await self._upload(connection, stream, head, request, idle_timeout)
                     while stream.head is None and stream.failure is None:
-                        await (stream.prompt_news() if self._in_use <= _FEW else stream.news())
+                        await stream.prompt_news()
                 except BaseException as error:
                     connection.give_up(stream)
                     if was_kept and stream.head is None and not _is_early(error, start):

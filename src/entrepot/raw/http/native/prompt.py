@@ -1,11 +1,9 @@
 """`PromptWait`: a wait whose task goes on within the callback that ends it.
 
 Theory of operation. The task of a future goes on in the next turn of the event loop: with one request at a time, each
-response costs a turn, and a look at all sockets, for nothing. A prompt wait runs the task in place. Where several
-responses arrive in the same turn that would be slower: the server answers the first request while the others are still
-being received, so that each later turn finds fewer responses (four at a time: 0.87 of the calls). So the pool waits in
-this way only while few requests are in flight. With the TLS of the event loop no wait ends in place: the same receive
-may have the end of the connection, which is reported after the content.
+response costs a turn, and a look at all sockets, for nothing; with many, a turn receives all responses before the first
+is looked at. A prompt wait runs the task in place. That pays only together with the `outbox`: where each task sends its
+next request at once, the server answers it while other responses are received, and each turn finds fewer of them.
 
 `asyncio` lets a task wait for any object that behaves like a future (`asyncio.isfuture`). This one has what a task
 needs of it, and one task may wait. The callback is the task's own step, which catches all but what ends the loop.
