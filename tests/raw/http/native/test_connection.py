@@ -319,31 +319,64 @@ async def test_a_body_of_another_loop_is_refused() -> None:
 # Requests that are sent together.
 
 
-async def test_requests_of_one_turn_are_sent_at_its_end() -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> "Clock":
+    clock = Clock()
+    monkeypatch.setattr("entrepot.raw.http.native.outbox.monotonic", lambda: clock.now)
+    return clock
+
+
+class Clock:
+    """The time of an outbox, in which a request has just been made."""
+
+    now = 0.0
+
+
+def sent(exchanges: list[Exchange]) -> int:
+    """How many requests were sent, none of them twice."""
+    assert {exchange.wire.sent for exchange in exchanges} <= {b"", b"head"}
+    return sum(exchange.wire.sent == b"head" for exchange in exchanges)
+
+
+async def test_requests_of_one_turn_are_sent_at_its_end(clock: Clock) -> None:
     outbox = Outbox(asyncio.get_running_loop())
     exchanges = [Exchange(outbox=outbox) for _ in range(3)]
-    assert [exchange.wire.sent for exchange in exchanges] == [b""] * 3
+    assert sent(exchanges) == 0
     await asyncio.sleep(0)
-    assert [exchange.wire.sent for exchange in exchanges] == [b"head"] * 3
+    assert sent(exchanges) == 3
     await asyncio.sleep(0)
-    assert [exchange.wire.sent for exchange in exchanges] == [b"head"] * 3
+    assert sent(exchanges) == 3
 
 
-async def test_none_waits_for_callers_that_compute_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, outbox = 7.0, Outbox(asyncio.get_running_loop())
-    monkeypatch.setattr("entrepot.raw.http.native.outbox.monotonic", lambda: now)
-    first, second = Exchange(outbox=outbox), Exchange(outbox=outbox)
-    assert not first.wire.sent
-    now += 2 * PATIENCE
-    third = Exchange(outbox=outbox)
-    assert (first.wire.sent, second.wire.sent, third.wire.sent) == (b"head",) * 3
-    fourth = Exchange(outbox=outbox)
-    assert not fourth.wire.sent
+async def test_none_waits_for_longer_than_the_limit_while_others_come(clock: Clock) -> None:
+    outbox, exchanges = Outbox(asyncio.get_running_loop()), list[Exchange]()
+    for number_sent in (0, 0, 3, 3, 3, 6):
+        exchanges.append(Exchange(outbox=outbox))
+        assert sent(exchanges) == number_sent
+        clock.now += 0.6 * PATIENCE
+    exchanges.append(Exchange(outbox=outbox))
     await asyncio.sleep(0)
-    assert fourth.wire.sent == b"head"
+    assert sent(exchanges) == 7
 
 
-async def test_a_request_that_ends_before_it_is_sent_is_not_sent() -> None:
+async def test_requests_that_are_made_rarely_do_not_wait(clock: Clock) -> None:
+    outbox, exchanges = Outbox(asyncio.get_running_loop()), list[Exchange]()
+    for number_sent in (1, 2, 3):
+        clock.now += 1.1 * PATIENCE
+        exchanges.append(Exchange(outbox=outbox))
+        assert sent(exchanges) == number_sent
+
+
+async def test_one_that_waits_is_sent_with_the_next_however_late_that_comes(clock: Clock) -> None:
+    outbox = Outbox(asyncio.get_running_loop())
+    exchanges = [Exchange(outbox=outbox)]
+    assert sent(exchanges) == 0
+    clock.now += 30
+    exchanges.append(Exchange(outbox=outbox))
+    assert sent(exchanges) == 2
+
+
+async def test_a_request_that_ends_before_it_is_sent_is_not_sent(clock: Clock) -> None:
     exchange = Exchange(outbox=Outbox(asyncio.get_running_loop()))
     exchange.connection.give_up(exchange.stream)
     await asyncio.sleep(0)
@@ -351,7 +384,7 @@ async def test_a_request_that_ends_before_it_is_sent_is_not_sent() -> None:
     assert exchange.wire.is_aborted
 
 
-async def test_bytes_that_come_before_a_request_is_sent_are_no_response_to_it() -> None:
+async def test_bytes_that_come_before_a_request_is_sent_are_no_response_to_it(clock: Clock) -> None:
     """The server may have sent them late, behind the response before."""
     exchange = Exchange()
     exchange.receive(HEAD % 3 + b"one")
@@ -364,7 +397,7 @@ async def test_bytes_that_come_before_a_request_is_sent_are_no_response_to_it() 
     assert exchange.wire.sent == b"head"  # of the first
 
 
-async def test_what_a_new_server_says_first_is_what_it_responds() -> None:
+async def test_what_a_new_server_says_first_is_what_it_responds(clock: Clock) -> None:
     exchange = Exchange(outbox=Outbox(asyncio.get_running_loop()))
     exchange.receive(b"SSH-2.0-OpenSSH_9.6\r\n")
     assert exchange.wire.sent == b"head"

@@ -5,8 +5,9 @@ them are spread over several turns of the loop, each of which costs a look at al
 the turn, they also arrive together: with 32 requests in flight a request takes a fifth less time of the processor.
 
 A request waits in its connection (`Connection.start`), which forgets it if its exchange ends first, and only the
-connection in the outbox. None waits for longer than `PATIENCE` and one step of a task: callers may compute for long
-with what they received before they make the next request.
+connection in the outbox. Requests that are made rarely, because callers compute or responses come one by one, do not
+wait: what a caller computes after its request would hold that up. And none waits for longer than `PATIENCE` in a turn
+that makes many.
 """
 
 from time import monotonic
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 PATIENCE: Final = 0.001
-"""Seconds after which a request waits no longer for the end of the turn, once another one is made."""
+"""Seconds without a request after which the next one is sent at once, and the most that one waits while others come."""
 
 
 class Outbox:
@@ -28,21 +29,23 @@ class Outbox:
         loop: the event loop of the pool.
     """
 
-    __slots__ = ("_connections", "_loop", "_since")
+    __slots__ = ("_added", "_connections", "_loop", "_since")
 
     def __init__(self, loop: "asyncio.AbstractEventLoop") -> None:
         self._loop = loop
         self._connections: list[Connection] = []
-        self._since = 0.0
+        self._added = self._since = 0.0
 
     def add(self, connection: "Connection") -> None:
         """Has a connection send its request soon."""
         now = monotonic()
+        is_rare, self._added = now - self._added > PATIENCE, now
         if not self._connections:
             self._since = now
-            self._loop.call_soon(self._send)
+            if not is_rare:
+                self._loop.call_soon(self._send)
         self._connections.append(connection)
-        if now - self._since > PATIENCE:
+        if is_rare or now - self._since > PATIENCE:
             self._send()
 
     def _send(self) -> None:
