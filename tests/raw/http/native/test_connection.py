@@ -26,6 +26,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.sent = b""
+        self.error: BaseException | None = None
         self.is_aborted = self.is_closed = self.is_paused = False
 
     def get_extra_info(self, _name: str) -> None:
@@ -38,6 +39,8 @@ class Wire:
         return self.is_aborted or self.is_closed
 
     def write(self, data: bytes) -> None:
+        if self.error is not None:
+            raise self.error
         self.sent += data
 
     def pause_reading(self) -> None:
@@ -404,3 +407,27 @@ async def test_what_a_new_server_says_first_is_what_it_responds(clock: Clock) ->
     assert exchange.stream.failure is not None
     with pytest.raises(Error, match="HTTP"):
         raise exchange.stream.failure.error()
+
+
+async def test_a_request_that_cannot_be_sent_keeps_no_others_from_being_sent(clock: Clock) -> None:
+    outbox = Outbox(asyncio.get_running_loop())
+    first, second, third = (Exchange(outbox=outbox) for _ in range(3))
+    second.wire.error = RuntimeError("the handler is closed")  # as uvloop does
+    await asyncio.sleep(0)
+    assert (first.wire.sent, third.wire.sent) == (b"head", b"head")
+    assert second.stream.failure is not None
+    assert second.stream.failure.is_loss
+    assert second.wire.is_aborted
+
+
+async def test_an_interrupt_while_requests_are_sent_loses_none(clock: Clock) -> None:
+    outbox = Outbox(asyncio.get_running_loop())
+    first, second, third = (Exchange(outbox=outbox) for _ in range(3))
+    second.wire.error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        outbox._send()
+    fourth = Exchange(outbox=outbox)
+    await asyncio.sleep(0)
+    assert [exchange.wire.sent for exchange in (first, third, fourth)] == [b"head"] * 3
+    assert second.stream.failure is not None
+    assert second.wire.is_aborted

@@ -325,10 +325,18 @@ class Connection(asyncio.BufferedProtocol):
             outbox.add(self)
 
     def send_request(self) -> None:
-        """Sends a request that waits, unless its exchange has ended."""
+        """Sends a request that waits, unless its exchange has ended.
+
+        An error ends the exchange, and only an interrupt is raised as well: other requests are sent after this one.
+        """
         data, self._request = self._request, None
         if data is not None and not self._wire.is_closing():
-            self._wire.write(data)
+            try:
+                self._wire.write(data)
+            except BaseException as error:
+                self._break(of_end(error, has_head=False))
+                if not isinstance(error, Exception):
+                    raise
 
     def note_content(self, size: int) -> None:
         """Records that `size` bytes of content are handed to the connection now."""

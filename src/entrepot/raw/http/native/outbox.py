@@ -50,5 +50,10 @@ class Outbox:
 
     def _send(self) -> None:
         connections, self._connections = self._connections, []
-        for connection in connections:
-            connection.send_request()
+        try:
+            for connection in connections:
+                connection.send_request()
+        except BaseException:  # an interrupt: the loop may be run again
+            self._connections = connections
+            self._loop.call_soon(self._send)
+            raise
