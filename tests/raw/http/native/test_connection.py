@@ -409,6 +409,14 @@ async def test_what_a_new_server_says_first_is_what_it_responds(clock: Clock) ->
         raise exchange.stream.failure.error()
 
 
+async def test_a_new_connection_whose_server_speaks_first_gets_no_other_request(clock: Clock) -> None:
+    """The response to the request may still follow, and would be taken for the response to the next one."""
+    exchange = Exchange(outbox=Outbox(asyncio.get_running_loop()))
+    exchange.receive(HEAD % 5 + b"early")
+    assert exchange.stream.whole_content() == b"early"
+    assert exchange.wire.is_closed
+
+
 async def test_a_request_that_cannot_be_sent_keeps_no_others_from_being_sent(clock: Clock) -> None:
     outbox = Outbox(asyncio.get_running_loop())
     first, second, third = (Exchange(outbox=outbox) for _ in range(3))

@@ -207,7 +207,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _receive(self, stream: ResponseStream, data: bytes | memoryview) -> None:
         is_first = stream.head is None
-        if self._request is not None and self._ends_unasked():
+        if self._request is not None and self._ends_unasked(stream):
             return
         try:
             content = stream.take(data)
@@ -232,14 +232,16 @@ class Connection(asyncio.BufferedProtocol):
         # The TLS of the event loop may hold the end of the connection, which it reports after this.
         stream.wake(at_once=len(data) < SCRATCH and not self._has_tls_of_loop)
 
-    def _ends_unasked(self) -> bool:
+    def _ends_unasked(self, stream: ResponseStream) -> bool:
         """Ends a kept connection that received bytes before its request was sent: they are no response to it.
 
-        On a new connection the server speaks first. What it says is taken for the response, which tells the caller.
+        On a new connection the server speaks first. What it says is taken for the response, which tells the caller. The
+        real one may follow, so the connection is not used again.
         """
         if self.has_served:
             self._break(LOST)
         else:
+            stream.forbid_reuse()
             self.send_request()
         return self.has_served
 
