@@ -387,6 +387,15 @@ async def test_a_request_that_ends_before_it_is_sent_is_not_sent(clock: Clock) -
     assert exchange.wire.is_aborted
 
 
+async def test_a_request_whose_connection_ends_before_it_is_sent_was_not_sent(clock: Clock) -> None:
+    exchange = Exchange(outbox=Outbox(asyncio.get_running_loop()))
+    exchange.wire.close()
+    await asyncio.sleep(0)
+    exchange.connection.connection_lost(None)
+    assert exchange.wire.sent == b""
+    assert exchange.stream.failure is LOST
+
+
 async def test_bytes_that_come_before_a_request_is_sent_are_no_response_to_it(clock: Clock) -> None:
     """The server may have sent them late, behind the response before."""
     exchange = Exchange()

@@ -16,6 +16,8 @@ import uvloop
 from entrepot.errors import InvalidInput, Timeout
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.native import NativeTransport
+from entrepot.raw.http.native.connection import Connection
+from entrepot.raw.http.transport import Content
 from entrepot.testing.scripted_server import CLOSE, PAUSE, Answer, ReceivedRequest, ScriptedServer, whole_response
 from tests.raw.http.native.test_connection import HEAD, Exchange, soon
 from tests.reliability.helpers import until
@@ -297,4 +299,25 @@ async def test_an_idle_timeout_of_zero_is_not_that_of_the_transport() -> None:
         async with asyncio.timeout(10):
             with pytest.raises(Timeout):
                 await transport.send(HttpRequest("GET", server.endpoint, idle_timeout=0.0))
+        await transport.close()
+
+
+@pytest.mark.parametrize("content", [b"content", (b"a" * 20_000, b"b" * 500_000)], ids=["short", "long"])
+async def test_a_request_of_which_nothing_was_sent_goes_out_on_a_new_connection_whatever_it_changes(
+    monkeypatch: pytest.MonkeyPatch, content: Content
+) -> None:
+    """The kept connection ended after it was looked at."""
+
+    def is_usable(connection: Connection) -> bool:
+        connection.cut_off()
+        return True
+
+    monkeypatch.setattr(Connection, "is_usable", is_usable)
+    with ScriptedServer(lambda _: [whole_response(b"hello")]) as server:
+        transport = NativeTransport()
+        assert await get(transport, server.endpoint) == b"hello"
+        response = await transport.send(HttpRequest("PUT", server.endpoint, body=content))
+        await response.body.close()
+        assert [request.method for request in server.requests] == ["GET", "PUT"]
+        assert server.requests[1].content == b"".join(HttpRequest("PUT", server.endpoint, body=content).pieces)
         await transport.close()

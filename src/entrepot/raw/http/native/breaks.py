@@ -44,7 +44,7 @@ GIVEN_UP = Break(failures.CONNECTION_LOST)
 """The caller gave the exchange up."""
 
 LOST = Break(failures.CONNECTION_LOST, is_loss=True)
-"""The connection was closed before the request was sent."""
+"""The connection ended before any of the request was sent."""
 
 RESET = Break(failures.CONTENT_RESET)
 """The connection broke, and only its end would have ended the content."""

@@ -331,14 +331,16 @@ class Connection(asyncio.BufferedProtocol):
 
         An error ends the exchange, and only an interrupt is raised as well: other requests are sent after this one.
         """
-        data, self._request = self._request, None
-        if data is not None and not self._wire.is_closing():
-            try:
-                self._wire.write(data)
-            except BaseException as error:
-                self._break(of_end(error, has_head=False))
-                if not isinstance(error, Exception):
-                    raise
+        data = self._request
+        if data is None or self._wire.is_closing():
+            return
+        self._request = None
+        try:
+            self._wire.write(data)
+        except BaseException as error:
+            self._break(of_end(error, has_head=False))
+            if not isinstance(error, Exception):
+                raise
 
     def note_content(self, size: int) -> None:
         """Records that `size` bytes of content are handed to the connection now."""
@@ -486,7 +488,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         if stream.is_sending or self._unsent():
             self._reset()
-        stream.fail(broken)
+        stream.fail(LOST if broken.is_loss and self._request is not None else broken)
         self._release(stream)
         self._owner.give_up(self)
         stream.wake()

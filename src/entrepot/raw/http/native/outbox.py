@@ -54,6 +54,6 @@ class Outbox:
             for connection in connections:
                 connection.send_request()
         except BaseException:  # an interrupt: the loop may be run again
-            self._connections = connections
+            self._connections = connections + self._connections
             self._loop.call_soon(self._send)
             raise

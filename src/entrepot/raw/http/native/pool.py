@@ -9,10 +9,10 @@ between. So no slot is free while a request waits, and nobody overtakes. A turn 
 cancellation, goes to the next. The wait is bounded not by its length but by inactivity of the whole pool: with many
 waiting each turn comes late, but it comes.
 
-A request whose kept connection turns out to be dead is sent once more, on a new connection, if it is a GET or HEAD:
-the server closed the connection while it was idle (RFC 9112, 9.3.1). The other connections to that origin are cut off,
-since they were idle just as long. A missing response counts as a sign of a dead connection too when the caller gives up
-after `_SILENCE` seconds or more.
+A request whose kept connection turns out to be dead is sent once more, on a new connection, if it is a GET or HEAD, or
+if nothing of it was sent: the server closed the connection while it was idle (RFC 9112, 9.3.1). The other connections
+to that origin are cut off, since they were idle just as long. A missing response counts as a sign of a dead connection
+too when the caller gives up after `_SILENCE` seconds or more.
 
 A pool closes itself, once retired (`raw/http/pools.py`), when the last request in flight has ended (`settle`, called at
 the end of each request and of each body). All of this runs on one event loop.
@@ -35,7 +35,7 @@ from entrepot.raw.http.wire.response_head import ResponseHead
 
 from . import sending
 from .body import NativeBody, WholeBody
-from .breaks import CLOSED, Break
+from .breaks import CLOSED, LOST, Break
 from .connection import SCRATCH, SHORT, Connection
 from .dialer import Dialer
 from .outbox import Outbox
@@ -173,7 +173,7 @@ class Pool:
             self._drop_kept(origin.key)
         if not (was_kept and broken.is_loss):
             raise broken.error()
-        if is_repeated or request.method not in _REPEATABLE:
+        if is_repeated or not (request.method in _REPEATABLE or broken is LOST):
             raise _lost(broken)
 
     async def _upload(
