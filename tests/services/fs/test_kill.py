@@ -100,11 +100,12 @@ from entrepot.services import Fs
 op = Operator(Fs(sys.argv[1]), context=Context(runtime=inline.InlineRuntime()))
 os.write(1, b"ready\\n")
 while True:
-    inline.run(op.write("log", b"x" * 999 + b"\\n", append=True))
+    inline.run(op.write("log", b"x" * 1023 + b"\\n", append=True))
 """
 
 
 def test_killed_appenders_leave_whole_lines_and_no_lock(root: Path) -> None:
+    """Each line is within one page: the system itself may end a write between two pages when it kills the process."""
     for _ in range(5):
         appender = subprocess.Popen([sys.executable, "-c", _APPENDER, str(root)], stdout=subprocess.PIPE)
         assert appender.stdout is not None
@@ -116,4 +117,4 @@ def test_killed_appenders_leave_whole_lines_and_no_lock(root: Path) -> None:
     asyncio.run(Operator(Fs(str(root))).write("log", b"last\n", append=True))
     *lines, last = (root / "log").read_bytes().splitlines(keepends=True)
     assert last == b"last\n"
-    assert set(lines) == {b"x" * 999 + b"\n"}
+    assert set(lines) == {b"x" * 1023 + b"\n"}
