@@ -40,6 +40,8 @@ and the parts of a transport that they replace. Those of the blocking transport 
 
 async def waiting_requests(transport: Any) -> int:
     """How many requests wait for their turn."""
+    if IS_BLOCKING:
+        return len(transport.inner._pool._line)
     pool = (await transport._pools.get()).current()
     return len(pool._turns) if IS_NATIVE else sum(map(len, pool._connector._waiters.values()))
 
