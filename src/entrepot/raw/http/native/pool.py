@@ -108,7 +108,7 @@ class Pool:
         origin, target = self._origins.split(request)
         head = origin.head.write(request, target)
         content = request.body or b""
-        idle_timeout = self._timeouts.idle if request.idle_timeout is None else request.idle_timeout
+        connect_timeout, idle_timeout = self._timeouts.of_request(request)
         is_repeated = False
         self._sending += 1
         try:
@@ -117,7 +117,7 @@ class Pool:
                     connection = kept
                     self._in_use += 1
                 else:
-                    connection = await self._connection(origin, request, must_be_new=is_repeated)
+                    connection = await self._connection(origin, connect_timeout, must_be_new=is_repeated)
                 was_kept, start = connection.has_served, monotonic()
                 stream = ResponseStream(request.method, self.loop)
                 try:
@@ -232,8 +232,8 @@ class Pool:
 
     # Connections.
 
-    async def _connection(self, origin: Origin, request: HttpRequest, *, must_be_new: bool) -> Connection:
-        """A slot, and a connection in it for a request.
+    async def _connection(self, origin: Origin, connect_timeout: float | None, *, must_be_new: bool) -> Connection:
+        """A slot, and a connection in it.
 
         Raises:
             Timeout: all connections were inactive for too long, or the new one was not established in time.
@@ -246,8 +246,7 @@ class Pool:
         else:
             await self._turn()
         kept = None if must_be_new else self._take(origin.key)
-        timeout = self._timeouts.connect if request.connect_timeout is None else request.connect_timeout
-        return kept or await self._connect(origin, timeout)
+        return kept or await self._connect(origin, connect_timeout)
 
     def _take(self, key: Hashable) -> Connection | None:
         """The kept connection that was used last and that the server has not closed."""
