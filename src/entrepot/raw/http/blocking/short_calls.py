@@ -3,9 +3,9 @@
 Theory of operation. The calls of `socket` and `select` let other threads run. That is right for a call that waits. One
 that does not wait is over after 1 to 10 us, but by then another thread runs, usually on another core, and this one has
 to wait until it is suspended again. With two threads or more, that costs more than the rest of a small request
-(`docs/performance.md`). So the two calls before the wait for a response are made here by `ctypes.PyDLL`, with the same
-arguments, while no other thread runs. Only POSIX systems have them. The socket must be non-blocking. A receive after
-the wait is not among them: it needs memory of its own and a copy, and gains nothing.
+(`docs/performance/tried.md`). So the two calls before the wait for a response are made here by `ctypes.PyDLL`, with
+the same arguments, while no other thread runs. Only POSIX systems have them. The socket must be non-blocking. A
+receive after the wait is not among them: it needs memory of its own and a copy, and gains nothing.
 """
 
 import ctypes
