@@ -315,7 +315,7 @@ async def test_silence_that_the_caller_does_not_wait_out_ends_the_kept_connectio
     transport: ConfiguredTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A timeout of the caller's own cancels the request. Each of its attempts would meet another silent connection."""
-    monkeypatch.setattr(f"{ROOM}.pool._SILENCE", 0.1)
+    monkeypatch.setattr("entrepot.raw.http.dead_connections.SILENCE", 0.1)
     with ScriptedServer(SilentOnceKept(4)) as server:
         await _keep_connections(transport, server, 4)
         with pytest.raises(TimeoutError):

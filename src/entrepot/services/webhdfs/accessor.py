@@ -28,9 +28,10 @@ from entrepot.raw import (
 )
 from entrepot.raw.conditions import check_conditions
 from entrepot.raw.file_paths import check_may_be_made, check_may_exist, file_path, names_directory, relative_path
+from entrepot.raw.http.arrived_body import ArrivedBody
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.reader import HttpReader
-from entrepot.raw.http.transport import HttpBody, HttpHeaders, HttpResponse
+from entrepot.raw.http.transport import HttpHeaders, HttpResponse
 from entrepot.raw.path import get_parent
 from entrepot.raw.runtime import Window
 from entrepot.types import BytesRange, Capability, Metadata, Scheme
@@ -128,7 +129,7 @@ class WebhdfsAccessor(Accessor):
                 raise IsADirectory("the path names a directory")
             start, end = requested.resolve(status.length)
             if start == end:
-                return HttpResponse(416, HttpHeaders([("Content-Range", f"bytes */{start}")]), _NoContent())
+                return HttpResponse(416, HttpHeaders([("Content-Range", f"bytes */{start}")]), ArrivedBody(b""))
             grows = status.number is not None and status.number in before
             is_open = end == status.length and not grows
             before = [status.number]
@@ -225,19 +226,6 @@ class WebhdfsAccessor(Accessor):
         check_path(relative)
         check_may_be_made(relative)
         return self._path(relative)
-
-
-class _NoContent(HttpBody):
-    """The content of an empty range, for which there is no request."""
-
-    __slots__ = ()
-
-    @property
-    def is_at_end(self) -> bool:
-        return True
-
-    async def read(self, n: int) -> bytes:
-        return b""
 
 
 def _placed(response: HttpResponse, start: int, end: int, size: int) -> HttpResponse:

@@ -116,9 +116,7 @@ class Connector(aiohttp.TCPConnector):
     def drop_kept(self, key: ConnectionKey) -> None:
         """Cuts off the kept connections of a key, after one of them turned out to be dead.
 
-        The cause (a server that restarted, a load balancer or firewall that forgot the connection) usually cut off all
-        connections that were idle at the time, and each would cost a request to find out. They are cut off without the
-        TLS close handshake, which would wait for the peer.
+        The TLS close handshake is left out, since it would wait for the peer.
         """
         for handler, _ in self._conns.pop(key, ()):
             assert isinstance(handler, Handler)

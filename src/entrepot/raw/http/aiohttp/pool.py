@@ -3,18 +3,16 @@
 Theory of operation. A pool closes itself, once retired (`raw/http/pools.py`), when the last request in flight has ended
 (`_settle`, called at the end of each request and of each body).
 
-A request whose kept connection turns out to be dead is sent once more, on another connection, if it is a GET or HEAD:
-the server closed the connection while it was idle (RFC 9112, 9.3.1). The other connections to that origin are cut off,
-since they were idle just as long. A missing response counts as a sign of a dead connection too when the caller gives up
-after `_SILENCE` seconds or more.
+A request whose kept connection turns out to be dead (`raw/http/dead_connections.py`) is sent once more if it is a GET
+or HEAD.
 """
 
-import asyncio
-from typing import Final
+from time import monotonic
 
 import aiohttp
 
 from entrepot.raw.http.configured import Limits, Timeouts
+from entrepot.raw.http.dead_connections import REPEATABLE, is_given_up_early
 from entrepot.raw.http.origins import Origins
 from entrepot.raw.http.tls import Tls
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
@@ -24,11 +22,6 @@ from .body import AiohttpBody
 from .connection import Connector
 from .exchange import Exchange, KeptConnectionLost
 from .origin import Destination
-
-_REPEATABLE: Final = frozenset({"GET", "HEAD"})
-_SILENCE: Final = 1.0
-"""Seconds without a response after which a kept connection counts as dead when its request is cancelled. Callers with
-their own timeout cancel late. Callers that hedge requests cancel much earlier, and would lose good connections."""
 
 
 class Pool:
@@ -42,7 +35,8 @@ class Pool:
     """
 
     def __init__(self, tls: Tls, timeouts: Timeouts, limits: Limits, origins: Origins[Destination]) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect, sock_read=timeouts.idle)
+        self._timeouts = timeouts
+        self._usual_timeout = _client_timeout(timeouts)
         self._connector = Connector(
             ssl=tls.context or True,
             limit=limits.in_use or 0,
@@ -73,7 +67,7 @@ class Pool:
         try:
             exchange, received = await self._exchange(request, destination, head)
         except KeptConnectionLost:
-            if request.method not in _REPEATABLE:
+            if request.method not in REPEATABLE:
                 raise
             exchange, received = await self._exchange(request, destination, head)
         self._connector.note_use()
@@ -92,29 +86,19 @@ class Pool:
         handler = None if self._connector.is_awaited else self._connector.kept(key)
         if handler is None:  # not `or`: an idle handler is falsy, since it is also a queue of responses
             handler = await self._connector.open(destination, timeout)
-        exchange, start = Exchange(self._connector, key, handler), self._connector.now()
+        exchange, start = Exchange(self._connector, key, handler), monotonic()
         try:
             handler.expect(has_content=request.method != "HEAD", idle_timeout=timeout.sock_read)
             return exchange, await exchange.send(head, request.pieces)
         except BaseException as error:
             exchange.close()
-            if handler.has_responded and handler.status is None and not self._is_early(error, start):
+            if handler.has_responded and handler.status is None and not is_given_up_early(error, start):
                 self._connector.drop_kept(key)
             raise
 
-    def _is_early(self, error: BaseException, start: float) -> bool:
-        """Whether a request was cancelled so soon that the missing response says nothing about the connection."""
-        return isinstance(error, asyncio.CancelledError) and self._connector.now() - start < _SILENCE
-
     def _timeout_of(self, request: HttpRequest) -> aiohttp.ClientTimeout:
-        connect, idle = request.connect_timeout, request.idle_timeout
-        if connect is None and idle is None:
-            return self._timeout
-        return aiohttp.ClientTimeout(
-            total=None,
-            sock_connect=self._timeout.sock_connect if connect is None else connect,
-            sock_read=self._timeout.sock_read if idle is None else idle,
-        )
+        timeouts = self._timeouts.of_request(request)
+        return self._usual_timeout if timeouts is self._timeouts else _client_timeout(timeouts)
 
     async def retire(self) -> None:
         """Closes idle connections, and the others as soon as no request is in flight."""
@@ -131,3 +115,7 @@ class Pool:
         self._connector.break_off()
         await self._connector.close()
         await self._connector.wait_closed()
+
+
+def _client_timeout(timeouts: Timeouts) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect, sock_read=timeouts.idle)

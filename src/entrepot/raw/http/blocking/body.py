@@ -5,6 +5,7 @@ from time import monotonic
 from typing import TypeVar, TypeVarTuple
 
 from entrepot.errors import Error
+from entrepot.raw.http.arrived_body import ArrivedBody
 from entrepot.raw.http.failures import CONTENT_CUT, CONTENT_RESET, SERVER_SILENT
 from entrepot.raw.http.transport import HttpBody
 from entrepot.raw.http.wire.exchange import State
@@ -19,39 +20,6 @@ from .waiting import left_of
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
-
-
-class ArrivedBody(HttpBody):
-    """Content that has arrived completely.
-
-    Arguments:
-        content: the content.
-    """
-
-    __slots__ = ("_content", "_taken")
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self._taken = 0
-
-    @property
-    def is_at_end(self) -> bool:
-        return self._taken == len(self._content)
-
-    async def read(self, n: int) -> bytes:
-        return self.take(n)
-
-    def take_rest(self) -> bytes:
-        return self.take(len(self._content))
-
-    def take(self, n: int) -> bytes:
-        """Up to `n` bytes, without a copy if that is all."""
-        start, content = self._taken, self._content
-        if not start and n >= len(content):
-            self._taken = len(content)
-            return content
-        self._taken = min(len(content), start + n)
-        return content[start : self._taken]
 
 
 class BlockingBody(HttpBody):

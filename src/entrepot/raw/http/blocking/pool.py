@@ -212,11 +212,7 @@ class Pool:
             self._used_at = monotonic()
 
     def drop_kept(self, key: Key) -> None:
-        """Closes the idle connections of an origin, after one of them turned out to be dead.
-
-        The cause (a server that restarted, a load balancer or firewall that forgot the connection) usually cut off all
-        connections that were idle at the time, and each would cost a request to find out.
-        """
+        """Closes the idle connections of an origin, after one of them turned out to be dead."""
         with self._lock:
             dropped = self._idle.pop(key, ())
         for idle in dropped:

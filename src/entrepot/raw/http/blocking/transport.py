@@ -5,24 +5,21 @@ from functools import partial
 from time import monotonic
 from typing import Final, NamedTuple
 
+from entrepot.raw.http.arrived_body import ArrivedBody
 from entrepot.raw.http.configured import ConfiguredTransport
+from entrepot.raw.http.dead_connections import REPEATABLE, is_given_up_early
 from entrepot.raw.http.origin import Origin
 from entrepot.raw.http.origins import Origins
 from entrepot.raw.http.transport import HttpBody, HttpRequest, HttpResponse
 from entrepot.raw.http.wire.exchange import State
 from entrepot.raw.runtime.inline import DeadlinePassed
 
-from .body import ArrivedBody, BlockingBody
+from .body import BlockingBody
 from .call import Call
 from .connect import Connecting
 from .connection import Connection
 from .errors import Lost
 from .pool import Key, Pool, Turn
-
-_REPEATABLE: Final = frozenset({"GET", "HEAD"})
-_SILENCE: Final = 1.0
-"""Seconds without a response after which a kept connection counts as dead when its request is interrupted. A caller
-that gives up earlier would lose good connections."""
 
 _DONE: Final = State.DONE  # a member of an enumeration takes longer to look up
 
@@ -59,7 +56,7 @@ class BlockingTransport(ConfiguredTransport):
         try:
             return self._respond(request, destination, head)
         except Lost as lost:
-            if request.method not in _REPEATABLE:
+            if request.method not in REPEATABLE:
                 raise lost.error from None
         return self._respond(request, destination, head, is_new=True)
 
@@ -87,7 +84,8 @@ class BlockingTransport(ConfiguredTransport):
             received = call.send(head, request.pieces)
         except BaseException as error:
             turn.give_back(may_keep=False)
-            if connection.has_responded and call.exchange.head is None and not _is_early(error, started):
+            is_silent = connection.has_responded and call.exchange.head is None
+            if is_silent and not is_given_up_early(error, started, DeadlinePassed):
                 self._pool.drop_kept(destination.key)
             if isinstance(error, Lost) and not connection.has_responded:
                 raise error.error from None
@@ -125,9 +123,3 @@ def _destination(new_origin: Callable[[str, bool], Origin], text: str, is_direct
     address, proxy = origin.address, origin.proxy
     key = address.host, address.port, origin.is_tls, None if proxy is None else proxy.origin
     return _Destination(origin, key)
-
-
-def _is_early(error: BaseException, started: float) -> bool:
-    """Whether a request was interrupted so soon that the missing response says nothing about the connection."""
-    is_interrupted = isinstance(error, DeadlinePassed) or not isinstance(error, Exception)
-    return is_interrupted and monotonic() - started < _SILENCE

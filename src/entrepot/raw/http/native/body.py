@@ -9,32 +9,6 @@ from .breaks import GIVEN_UP
 from .stream import ResponseStream
 
 
-class WholeBody(HttpBody):
-    """Content that arrived together with its head. It needs no connection.
-
-    Arguments:
-        content: the content.
-    """
-
-    __slots__ = ("_content",)
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    @property
-    def is_at_end(self) -> bool:
-        return not self._content
-
-    async def read(self, n: int) -> bytes:
-        content = self._content
-        self._content = content[n:]
-        return content[:n]
-
-    def take_rest(self) -> bytes:
-        content, self._content = self._content, b""
-        return content
-
-
 class NativeBody(HttpBody):
     """Content that is still to arrive, or that ends with the connection.
 

@@ -9,10 +9,8 @@ between. So no slot is free while a request waits, and nobody overtakes. A turn 
 cancellation, goes to the next. The wait is bounded not by its length but by inactivity of the whole pool: with many
 waiting each turn comes late, but it comes.
 
-A request whose kept connection turns out to be dead is sent once more, on a new connection, if it is a GET or HEAD, or
-if nothing of it was sent: the server closed the connection while it was idle (RFC 9112, 9.3.1). The other connections
-to that origin are cut off, since they were idle just as long. A missing response counts as a sign of a dead connection
-too when the caller gives up after `_SILENCE` seconds or more.
+A request whose kept connection turns out to be dead (`raw/http/dead_connections.py`) is sent once more if it is a GET
+or HEAD, or if nothing of it was sent.
 
 A pool closes itself, once retired (`raw/http/pools.py`), when the last request in flight has ended (`settle`, called at
 the end of each request and of each body). All of this runs on one event loop.
@@ -26,7 +24,9 @@ from typing import Final
 
 from entrepot.errors import Error, Timeout
 from entrepot.raw.http import failures
+from entrepot.raw.http.arrived_body import ArrivedBody
 from entrepot.raw.http.configured import Limits, Timeouts
+from entrepot.raw.http.dead_connections import REPEATABLE, is_given_up_early
 from entrepot.raw.http.origin import Origin
 from entrepot.raw.http.origins import Origins
 from entrepot.raw.http.tls import Tls
@@ -34,7 +34,7 @@ from entrepot.raw.http.transport import HttpBody, HttpRequest, HttpResponse
 from entrepot.raw.http.wire.response_head import ResponseHead
 
 from . import sending
-from .body import NativeBody, WholeBody
+from .body import NativeBody
 from .breaks import CLOSED, LOST, Break
 from .connection import SCRATCH, SHORT, Connection
 from .dialer import Dialer
@@ -44,11 +44,6 @@ from .sweep import NEVER, Sweep
 
 _FEW: Final = 2
 """With as many requests in flight, a request is sent at once, and does not wait for others (see `outbox`)."""
-_REPEATABLE: Final = frozenset({"GET", "HEAD"})
-
-_SILENCE: Final = 1.0
-"""Seconds without a response after which a kept connection counts as dead when its request is cancelled. Callers with
-their own timeout cancel late. Callers that hedge requests cancel much earlier, and would lose good connections."""
 
 _KEPT_PART: Final = 0.9
 """The part of the keep-alive time after which a connection is closed. The sweep adds up to a tenth."""
@@ -138,7 +133,7 @@ class Pool:
                         await stream.prompt_news()
                 except BaseException as error:
                     connection.give_up(stream)
-                    if was_kept and stream.head is None and not _is_early(error, start):
+                    if was_kept and stream.head is None and not is_given_up_early(error, start):
                         self._drop_kept(origin.key)
                     raise
                 if stream.head is not None:
@@ -153,7 +148,7 @@ class Pool:
     def _response(self, request: HttpRequest, stream: ResponseStream, head: ResponseHead) -> HttpResponse:
         body: HttpBody
         if stream.connection is None and stream.has_ended:
-            body = WholeBody(stream.whole_content())
+            body = ArrivedBody(stream.whole_content())
         else:
             self._was_used = True
             body = NativeBody(stream, note_use=self.note_use, settle=self.settle)
@@ -173,7 +168,7 @@ class Pool:
             self._drop_kept(origin.key)
         if not (was_kept and broken.is_loss):
             raise broken.error()
-        if is_repeated or not (request.method in _REPEATABLE or broken is LOST):
+        if is_repeated or not (request.method in REPEATABLE or broken is LOST):
             raise _lost(broken)
 
     async def _upload(
@@ -310,9 +305,7 @@ class Pool:
     def _drop_kept(self, key: Hashable) -> None:
         """Cuts off the kept connections of an origin, after one of them turned out to be dead.
 
-        The cause (a server that restarted, a load balancer or firewall that forgot the connection) usually cut off all
-        connections that were idle at the time, and each would cost a request to find out. They are cut off without the
-        TLS close handshake, which would wait for the peer.
+        The TLS close handshake is left out, since it would wait for the peer.
         """
         for connection in self._kept.pop(key, ()):
             connection.cut_off()
@@ -390,11 +383,6 @@ class Pool:
         for connection in connections:
             connection.break_off(CLOSED)
         await asyncio.gather(*closing, return_exceptions=True)
-
-
-def _is_early(error: BaseException, start: float) -> bool:
-    """Whether a request was cancelled so soon that the missing response says nothing about the connection."""
-    return isinstance(error, asyncio.CancelledError) and monotonic() - start < _SILENCE
 
 
 def _lost(broken: Break) -> Error:

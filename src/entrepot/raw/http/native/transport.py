@@ -17,8 +17,9 @@ class NativeTransport(ConfiguredTransport):
 
     A pool is made on first use, closes by itself when its loop shuts down, and is not shared with a forked child. A GET
     or HEAD is sent once more, immediately, if the server turns out to have closed the kept connection (RFC 9112,
-    9.3.1); other requests are never repeated. Content is sent piece by piece, as fast as the server accepts it. If the
-    server refuses it before it has all of it, the rest is not sent, and the connection is not used again.
+    9.3.1). Another request is sent on a new connection only if nothing of it was sent. Content is sent piece by piece,
+    as fast as the server accepts it. If the server refuses it before it has all of it, the rest is not sent, and the
+    connection is not used again.
 
     The caller that makes a transport closes it, or leaves that to the end of the loop: an operator closes only the
     transport that its context made. A layer that needs other timeouts therefore sets those of `HttpRequest` on the
