@@ -17,8 +17,7 @@ from urllib.parse import urlsplit
 
 from entrepot.errors import ConfigInvalid, Error, NotFound, PermissionDenied, Unexpected
 from entrepot.raw import OpDelete, OpStat, build_abs_path
-from entrepot.raw.http.client import HttpClient
-from entrepot.raw.http.deletions import HttpDeletions
+from entrepot.raw.http.deletions import HttpBatchDeletions
 from entrepot.raw.http.error_table import plain_name
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest
 from entrepot.raw.oio.delete.deletions import Deletion, of_deletion
@@ -40,7 +39,7 @@ _MISSING: Final = frozenset({400, 404, 405, 501})
 """The statuses of a server that has no batches."""
 
 
-class AzblobDeletions(HttpDeletions[AzblobCore]):
+class AzblobDeletions(HttpBatchDeletions[AzblobCore]):
     """Deletes blobs below a root.
 
     Arguments:
@@ -48,11 +47,7 @@ class AzblobDeletions(HttpDeletions[AzblobCore]):
         root: the prefix of every key, normalized.
     """
 
-    __slots__ = ("_has_batch",)
-
-    def __init__(self, client: HttpClient[AzblobCore], root: str) -> None:
-        super().__init__(client, root)
-        self._has_batch = True
+    __slots__ = ()
 
     async def delete_one(self, path: str, args: OpDelete) -> None:
         try:
@@ -61,16 +56,6 @@ class AzblobDeletions(HttpDeletions[AzblobCore]):
             if args.version is None or error.context.get("code") != _CURRENT:
                 raise
             await self._delete_current(path, args.version)
-
-    async def delete_many(self, deletions: Sequence[Deletion]) -> list[Error]:
-        """Deletes many paths, by one request where possible, and returns the errors of failed ones."""
-        joint, alone = list[Deletion](), list[Deletion]()
-        for deletion in deletions:
-            (joint if self._can_join(deletion) else alone).append(deletion)
-        if len(joint) == 1:
-            return await super().delete_many(deletions)
-        failures = await self._delete_jointly(joint) if joint else []
-        return [*failures, *await super().delete_many(alone)]
 
     async def _delete_current(self, path: str, version: str) -> None:
         """Deletes the version that is current.
@@ -84,17 +69,21 @@ class AzblobDeletions(HttpDeletions[AzblobCore]):
         await super().delete_one(path, OpDelete(version=version))
 
     async def _delete_jointly(self, deletions: Sequence[Deletion]) -> list[Error]:
+        return await (super()._delete_jointly(deletions) if len(deletions) > 1 else self._delete_each(deletions))
+
+    def _can_join(self, key: str, args: OpDelete) -> bool:
+        return bool(key) and args.if_match is None and _is_key(key)
+
+    async def _send(self, objects: Sequence[Deletion]) -> tuple[HttpHeaders, bytes]:
         core = self._client.dialect
-        requests = [core.delete(build_abs_path(self._root, path), args) for path, args in deletions]
-        signed = [await self._client.sign(without_version(request)) for request in requests]
-        try:
-            headers, content = await self._client.call(batch(core, signed))
-        except Error as error:
-            is_missing = error.context.get("status") in _MISSING and not isinstance(error, ConfigInvalid)
-            if not is_missing or error.is_temporary:
-                raise
-            self._has_batch = False
-            return await super().delete_many(deletions)
+        signed = [await self._client.sign(without_version(core.delete(key, args))) for key, args in objects]
+        return await self._client.call(batch(core, signed))
+
+    def _is_missing(self, error: Error) -> bool:
+        is_missing = error.context.get("status") in _MISSING and not isinstance(error, ConfigInvalid)
+        return is_missing and not error.is_temporary
+
+    async def _failures(self, headers: HttpHeaders, content: bytes, deletions: Sequence[Deletion]) -> list[Error]:
         outcomes = batch_outcomes(headers, content, len(deletions))
         again = [deletions[index] for index, error in outcomes.items() if isinstance(error, PermissionDenied)]
         failures = [
@@ -102,12 +91,7 @@ class AzblobDeletions(HttpDeletions[AzblobCore]):
             for index, error in outcomes.items()
             if error is not None and not isinstance(error, PermissionDenied)
         ]
-        return [*failures, *await super().delete_many(again)]
-
-    def _can_join(self, deletion: Deletion) -> bool:
-        path, args = deletion
-        key = build_abs_path(self._root, path)
-        return self._has_batch and bool(key) and args.if_match is None and _is_key(key)
+        return [*failures, *await self._delete_each(again)]
 
 
 def batch(core: AzblobCore, requests: Sequence[HttpRequest]) -> HttpRequest:
