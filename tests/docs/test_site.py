@@ -55,6 +55,12 @@ def test_the_index_of_errors_has_a_section_for_each_class() -> None:
     assert "Also a `TimeoutError`; temporary" in PAGES["error-index.md"]
 
 
+def test_the_table_of_the_design_notes_has_each_section_once() -> None:
+    index, *sections = (PROJECT / "docs" / "design-notes.md").read_text().split("\n## ")
+    listed = re.findall(r"\[([^\]]+)\]\(#", index)
+    assert sorted(listed) == sorted(section.partition("\n")[0] for section in sections)
+
+
 def test_the_words_of_messages_in_the_index_of_errors_are_those_of_the_code() -> None:
     page = (PROJECT / "docs" / "error-index.md").read_text()
     quoted = {part.strip() for words in re.findall(r'"([a-z][^"]+)"', page) for part in words.split("...")}
