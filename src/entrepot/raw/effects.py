@@ -17,6 +17,11 @@ def leaves_doubt(error: Exception) -> bool:
     return isinstance(error, Error) and error.is_temporary and not is_refusal(error)
 
 
+def note_doubt(error: Error) -> Error:
+    """Has the error of a change that cannot be made twice say whether it may have been made. Returns the error."""
+    return error.add_context(may_have_taken_effect=True) if leaves_doubt(error) else error
+
+
 def is_refusal(error: Error) -> bool:
     """Whether the response says that the call had no effect. After no response, and most of 5xx, it may have had one.
 

@@ -27,7 +27,7 @@ from entrepot.errors import (
     StorageFull,
     Unsupported,
 )
-from entrepot.raw.effects import leaves_doubt
+from entrepot.raw.effects import note_doubt
 from entrepot.types import BytesRange, Capability, Entry, EntryMode, Metadata
 
 from .accessor import Accessor, AccessorInfo
@@ -303,8 +303,7 @@ class KeyedAccessor(Accessor):
         try:
             return await self._store.delete_matching(key, if_match)
         except Error as error:
-            if leaves_doubt(error):
-                error.add_context(may_have_taken_effect=True)
+            note_doubt(error)
             raise
 
     async def _delete_many(self, deletions: Sequence[Deletion]) -> Sequence[Error]:

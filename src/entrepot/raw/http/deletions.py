@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final, Generic
 
 from entrepot.errors import ConditionNotMatch, Error, NotFound
-from entrepot.raw.effects import leaves_doubt
+from entrepot.raw.effects import note_doubt
 from entrepot.raw.oio.delete.deletions import Deletion, of_deletion
 from entrepot.raw.oio.windowed import gather
 from entrepot.raw.ops import OpDelete
@@ -69,8 +69,7 @@ class HttpDeletions(Generic[D]):
         except NotFound as error:
             raise ConditionNotMatch("if_match does not hold: there is no object", context=error.context) from None
         except Error as error:
-            if leaves_doubt(error):
-                error.add_context(may_have_taken_effect=True)
+            note_doubt(error)
             raise
 
     async def _failure_of(self, path: str, args: OpDelete) -> Error | None:

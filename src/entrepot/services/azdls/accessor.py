@@ -25,7 +25,7 @@ from entrepot.raw import (
     is_dir_path,
     oio,
 )
-from entrepot.raw.effects import leaves_doubt
+from entrepot.raw.effects import note_doubt
 from entrepot.raw.file_paths import check_may_exist
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.publication import object_exists
@@ -177,8 +177,7 @@ class AzdlsAccessor(HttpStore[AzdlsCore]):
         try:
             await self._rename(old, new, args)
         except Error as error:
-            if leaves_doubt(error):
-                error.add_context(may_have_taken_effect=True)
+            note_doubt(error)
             raise
         return RpRename()
 

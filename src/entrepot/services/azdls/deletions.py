@@ -16,7 +16,7 @@ from entrepot.errors import (
     Unsupported,
 )
 from entrepot.raw import DEFAULT_LIST, OpDelete, build_abs_path, is_dir_path
-from entrepot.raw.effects import leaves_doubt
+from entrepot.raw.effects import note_doubt
 from entrepot.raw.file_paths import is_reserved
 from entrepot.raw.http.deletions import HttpDeletions
 from entrepot.raw.http.transport import HttpRequest
@@ -119,8 +119,8 @@ class AzdlsDeletions(HttpDeletions[AzdlsCore]):
             if args.if_match is not None:
                 raise ConditionNotMatch("if_match does not hold: there is no object", context=error.context) from None
         except Error as error:
-            if args.if_match is not None and leaves_doubt(error):  # once more could not tell that the first succeeded
-                error.add_context(may_have_taken_effect=True)
+            if args.if_match is not None:  # once more could not tell that the first succeeded
+                note_doubt(error)
             raise
 
     async def _delete_in_root(self, args: OpDelete) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from entrepot.errors import ConditionNotMatch, Error, Unexpected
 from entrepot.raw import OpCopy, OpStat
-from entrepot.raw.effects import leaves_doubt
+from entrepot.raw.effects import note_doubt
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.publication import object_exists
@@ -95,8 +95,8 @@ class Rewrite(StagedCopier):
         except ConditionNotMatch as error:
             raise (object_exists(error) if self._args.if_not_exists else error) from None
         except Error as error:
-            if leaves_doubt(error) and (self._args.if_not_exists or self._args.if_match is not None):
-                error.add_context(may_have_taken_effect=True)
+            if self._args.if_not_exists or self._args.if_match is not None:
+                note_doubt(error)
             raise
 
     def _take(self, response: Resource) -> int:

@@ -26,7 +26,7 @@ from entrepot.raw import (
     oio,
 )
 from entrepot.raw.conditions import check_conditions
-from entrepot.raw.effects import leaves_doubt
+from entrepot.raw.effects import note_doubt
 from entrepot.raw.http.store import HttpStore
 from entrepot.types import Capability, Metadata, Scheme
 from entrepot.types.records import replace
@@ -142,8 +142,7 @@ class HfAccessor(HttpStore[HfDialect]):
         try:
             await self._hub.commits.commit_planned(plan)
         except Error as error:
-            if leaves_doubt(error):
-                error.add_context(may_have_taken_effect=True)
+            note_doubt(error)
             raise
         return RpRename()
 
@@ -175,8 +174,7 @@ class HfAccessor(HttpStore[HfDialect]):
             try:
                 await self._hub.commits.commit_planned(plan)
             except Error as error:
-                if leaves_doubt(error):
-                    error.add_context(may_have_taken_effect=True)
+                note_doubt(error)
                 raise
         return stored_metadata(entry.oid, entry.size, is_lfs=entry.is_lfs)
 

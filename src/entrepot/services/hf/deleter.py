@@ -13,7 +13,7 @@ from typing import Final
 
 from entrepot.errors import Error, InvalidInput, IsADirectory, NotFound
 from entrepot.raw import OpDelete, OpWrite, build_abs_path, is_dir_path
-from entrepot.raw.effects import leaves_doubt
+from entrepot.raw.effects import note_doubt
 from entrepot.raw.oio.delete.api import NOT_EMPTY
 from entrepot.raw.oio.delete.deletions import Deletion, of_deletion
 
@@ -132,9 +132,7 @@ class Deletions:
         try:
             await self._hub.commits.commit_planned(plan)
         except Error as error:
-            if leaves_doubt(error):
-                error.add_context(may_have_taken_effect=True)
-            return [of_deletion(error, path, args)]
+            return [of_deletion(note_doubt(error), path, args)]
         return []
 
     async def _plan(self, deletions: Sequence[Deletion]) -> _Plan:

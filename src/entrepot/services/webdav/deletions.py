@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from entrepot.errors import ConditionNotMatch, DeletionsFailed, Error, IsADirectory, NotFound, Unsupported
 from entrepot.raw.conditions import check_conditions
-from entrepot.raw.effects import leaves_doubt
+from entrepot.raw.effects import note_doubt
 from entrepot.raw.file_paths import is_reserved
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.deletions import HttpDeletions
@@ -103,8 +103,8 @@ class WebdavDeletions(HttpDeletions[WebdavDialect]):
         try:
             response = await self._client.respond(self._client.dialect.delete(key, args))
         except Error as error:
-            if args.if_match is not None and leaves_doubt(error):
-                error.add_context(may_have_taken_effect=True)
+            if args.if_match is not None:
+                note_doubt(error)
             raise
         try:
             if response.status == MULTI_STATUS:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final
 
 from entrepot.errors import ConditionNotMatch, Error, IsADirectory, NotFound, Unexpected
-from entrepot.raw.effects import leaves_doubt
+from entrepot.raw.effects import note_doubt
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.publication import object_exists
 from entrepot.raw.http.transport import HttpRequest
@@ -58,8 +58,8 @@ async def copy_file(
     try:
         copied = await _transfer(client, tree, client.dialect.copy, source, target, is_new=is_new)
     except Error as error:
-        if is_new and leaves_doubt(error):
-            error.add_context(may_have_taken_effect=True)
+        if is_new:
+            note_doubt(error)
         raise
     return Metadata(content_length=copied.length)
 
@@ -69,8 +69,7 @@ async def move_file(client: HttpClient[WebdavDialect], tree: Tree, source: str, 
     try:
         await _transfer(client, tree, client.dialect.move, source, target, is_new=is_new)
     except Error as error:
-        if leaves_doubt(error):
-            error.add_context(may_have_taken_effect=True)
+        note_doubt(error)
         raise
 
 

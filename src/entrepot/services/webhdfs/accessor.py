@@ -27,6 +27,7 @@ from entrepot.raw import (
     oio,
 )
 from entrepot.raw.conditions import check_conditions
+from entrepot.raw.effects import note_doubt
 from entrepot.raw.file_paths import check_may_be_made, check_may_exist, file_path, names_directory, relative_path
 from entrepot.raw.http.arrived_body import ArrivedBody
 from entrepot.raw.http.headers import parse_length
@@ -36,7 +37,7 @@ from entrepot.raw.path import get_parent
 from entrepot.raw.runtime import Window
 from entrepot.types import BytesRange, Capability, Metadata, Scheme
 
-from .cluster import Cluster, unsure
+from .cluster import Cluster
 from .core import FileStatus, check_path
 from .deletions import WebhdfsDeleter, delete_in_root, delete_path
 from .lister import Listings
@@ -181,7 +182,7 @@ class WebhdfsAccessor(Accessor):
         try:
             await rename(self._cluster, old, new, replaces=not args.if_not_exists)
         except Error as error:
-            raise unsure(error) from None
+            raise note_doubt(error) from None
         return RpRename()
 
     async def _delete_one(self, path: str, args: OpDelete) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
-from entrepot.errors import Error, NotADirectory, NotFound, Unexpected
-from entrepot.raw.effects import leaves_doubt
+from entrepot.errors import NotADirectory, NotFound, Unexpected
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.redirects import origin_of
 from entrepot.raw.http.transport import Content, HttpRequest, HttpResponse
@@ -116,10 +115,3 @@ async def _read(response: HttpResponse, limit: int = 64 * 1024) -> bytes:
 def is_same_length(status: FileStatus | None, size: int) -> bool:
     """Whether there is a file, and it has this length."""
     return status is not None and not status.is_directory and status.length == size
-
-
-def unsure(error: Error) -> Error:
-    """The same error of a change that cannot be made twice. It says so if the change may have been made."""
-    if leaves_doubt(error):
-        error.add_context(may_have_taken_effect=True)
-    return error
