@@ -47,7 +47,7 @@ async def load_files(runtime: Runtime, environ: Mapping[str, str]) -> ProfileFil
 
 
 def read_files(environ: Mapping[str, str]) -> ProfileFiles:
-    """Does the same in the calling thread."""
+    """Reads both files in the calling thread. Arguments and errors as `load_files`."""
     return parse_files(_read(_path(environ, *_CONFIG)), _read(_path(environ, *_CREDENTIALS)))
 
 

@@ -38,9 +38,9 @@ class Tree(Generic[M]):
             yield path, self._members[path]
 
     def children(self, prefix: str, after: str) -> Iterator[tuple[str, M | None]]:
-        """The same, but everything in a directory below the prefix is that directory, once, with None as its member.
+        """The members directly below the prefix that come after a path, in order, and the directories, each once.
 
-        A directory costs a binary search, however many members it has.
+        A directory without a member of its own has None. It costs a binary search, however many members are in it.
         """
         position = self._start(prefix, after)
         while position < len(self._paths) and (path := self._paths[position]).startswith(prefix):

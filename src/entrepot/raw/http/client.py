@@ -123,11 +123,19 @@ class HttpClient(Generic[D]):
         return headers
 
     async def store(self, request: HttpRequest) -> HttpHeaders:
-        """Does the same for a request whose content is an object or a part of one."""
+        """Sends a request whose content is an object or a part of one. Returns the headers of the response.
+
+        Raises:
+            Error: as `do`.
+        """
         return (await self._received(request, None, is_content=True))[0]
 
     def store_described(self, request: HttpRequest) -> Coroutine[Any, Any, tuple[HttpHeaders, bytes]]:
-        """Does the same, and returns the content of the response too."""
+        """Sends a request whose content is an object or a part of one. Returns the headers and content of the response.
+
+        Raises:
+            Error: as `do`.
+        """
         return self._received(request, None, is_content=True)
 
     async def exchange(

@@ -131,7 +131,10 @@ class Dialect:
         return Metadata(content_length=size, etag=header_etag(headers))
 
     def describe_created(self, headers: HttpHeaders, content: bytes, size: int) -> Metadata:
-        """The same, from the whole response. A store that states the metadata in the content overrides this."""
+        """The metadata of an object of `size` bytes, from the whole response to the request that stored it.
+
+        A store that states the metadata in the content overrides this.
+        """
         return self.describe_stored(headers, size)
 
     def with_content(self, request: HttpRequest, content: bytes) -> HttpRequest:

@@ -39,7 +39,7 @@ class RequestSigner:
         return request
 
     async def sign_content(self, request: HttpRequest) -> HttpRequest:
-        """Does the same for a request whose content is an object or a part of one."""
+        """As `sign`, for a request whose content is an object or a part of one."""
         return await self.sign(request)
 
     def hashes_content(self, url: str) -> bool:

@@ -91,7 +91,7 @@ class Runtime(Protocol):
         ...
 
     async def blocking_long(self, call: Callable[[*Args], T], *args: *Args) -> T:
-        """The same for a call that may take seconds. Any number of such calls leaves threads free for `blocking`."""
+        """Makes a call that blocks for seconds. Any number of such calls leaves threads free for `blocking`."""
         return await self.blocking(call, *args)
 
     async def try_nonblocking(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:

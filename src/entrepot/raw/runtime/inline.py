@@ -77,7 +77,7 @@ class InlineRunner(base.Runner):
         run(coroutine)
 
     def bring(self, items: Iterable[T]) -> Iterable[T]:
-        """The same: the waiting thread draws from it anyway."""
+        """The items as they are: the thread that waits draws from them anyway."""
         return items
 
     def drop(self, held: list[T], close: Callable[[T], Awaitable[None]]) -> None:

@@ -214,7 +214,7 @@ def in_thread(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
 
 
 def in_thread_for_long(call: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
-    """The same for a call that may take long."""
+    """Has a thread of the running loop make a call that takes long. Such calls have at most `LONG_THREADS`."""
     loop = running_loop()
     calls = _long_of_loops.get(loop)
     if calls is None:

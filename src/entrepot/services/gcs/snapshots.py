@@ -49,7 +49,10 @@ async def resolved(client: HttpClient[GcsCore], key: str, args: Args) -> Args:
 
 
 async def resolved_to_sign(client: HttpClient[GcsCore], key: str, args: Args) -> Args:
-    """The same for a request that is signed now and sent later. If the etag is another now, that request must fail."""
+    """The arguments of a request that is signed now and sent later, with the snapshot that `if_match` stands for.
+
+    If the etag is another now, that request must fail.
+    """
     if args.if_match == "*":
         return replace(args, if_match=None) if isinstance(args, OpRead | OpStat) else args
     try:

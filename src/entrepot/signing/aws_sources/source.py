@@ -99,7 +99,7 @@ class Scope:
         return self.environ.get(variable) or self.session.get(key) or None
 
     def is_set(self, key: str, variable: str) -> bool:
-        """The same for a switch."""
+        """Whether a switch is on, by a variable of the environment or else by a key of the selected profile."""
         return is_set(key, variable, self.session, self.environ)
 
     @property

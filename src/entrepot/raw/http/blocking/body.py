@@ -55,7 +55,7 @@ class BlockingBody(HttpBody):
         return self._arrived.take(n)
 
     async def readinto(self, buffer: memoryview) -> int:
-        """The same into a buffer. Content that has not arrived yet is received into it, without a copy."""
+        """As `HttpBody.readinto`: content that has not arrived yet is received into the buffer, without a copy."""
         size = min(len(buffer), self._exchange.receivable)
         if size and self._arrived.is_at_end:
             self._note_use()

@@ -91,7 +91,11 @@ class Connection:
                 continue
 
     def receive_into(self, buffer: memoryview, seconds: float | None) -> int:
-        """The same into a buffer. Returns how many bytes it received; 0 is the end."""
+        """Waits for bytes and receives them into a buffer. Returns how many it received; 0 is the end.
+
+        Raises:
+            Silent: as `receive`, as for the rest.
+        """
         while True:
             self._readable.wait(seconds)
             with suppress(BlockingIOError):
@@ -259,7 +263,7 @@ class TlsConnection(Connection):
             return 0
 
     def has_news(self) -> bool:
-        """The same for what TLS carries: its own messages, such as session tickets, are no news."""
+        """Whether bytes, or the end, have arrived in TLS: its own messages, such as session tickets, do not count."""
         if not self._readable.poll(0):
             return False
         try:

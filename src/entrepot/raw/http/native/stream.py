@@ -149,7 +149,7 @@ class ResponseStream(Exchange):
         return waiter
 
     def prompt_news(self) -> PromptWait:
-        """The same for the task of the request, which goes on at once when something is received."""
+        """A wait until the connection has something new, whose task goes on at once: for the task of the request."""
         waiter = self._waiter = PromptWait(self.loop)
         return waiter
 
