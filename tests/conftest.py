@@ -25,14 +25,15 @@ from tests.behavior.targets import DECLARED, SERVERS, new_root, opened
 from tests.slow import is_slow
 from tests.transports import CHOICE, IS_BLOCKING, NOT_IN_THREADS
 
-for _name in [name for name in os.environ if name.startswith(("AWS_", "AZURE_"))]:
-    del os.environ[_name]
+for _name in list(os.environ):
+    if _name.startswith(("AWS_", "AZURE_")) or _name.lower().endswith("_proxy"):
+        del os.environ[_name]
 os.environ |= {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-"""Nothing of the machine that runs the tests decides where a bucket is, or who asks."""
+"""Nothing of the machine that runs the tests decides where a bucket is, who asks, or by which proxy."""
 
 
 LOOP = os.environ.get("ENTREPOT_TEST_LOOP", "asyncio")

@@ -22,13 +22,6 @@ from entrepot.raw.http.wire.pieces import PIECE
 from entrepot.testing.scripted_server import PAUSE, STALL, Answer, ReceivedRequest, ScriptedServer, raw_response
 
 
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
 @pytest.fixture
 async def transport() -> AsyncIterator[AiohttpTransport]:
     made = AiohttpTransport(idle_timeout=5)

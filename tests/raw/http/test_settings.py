@@ -269,11 +269,6 @@ async def test_an_empty_proxy_is_none(hello: ScriptedServer, monkeypatch: pytest
         assert await op.read("x") == b"hello"
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
 class Files:
     """The certificates of a test, in a folder."""
 

@@ -3,11 +3,9 @@
 import asyncio
 import random
 import ssl
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import trustme
 import uvloop
 
 from entrepot.raw.http import HttpRequest
@@ -24,33 +22,6 @@ COUNTS: Final = [
     pytest.param(400, id="400"),
     pytest.param(10_000, id="10000", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(params=["plain", "tls"])
-def tls(request: pytest.FixtureRequest, authority: trustme.CA) -> ssl.SSLContext | None:
-    if request.param == "plain":
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
-@pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    return str(tmp_path / "ca.pem")
 
 
 def content_of(target: str) -> bytes:

@@ -53,16 +53,6 @@ from tests.transports import NAME, ROOM, Transport, is_any_in_use, waiting_reque
 
 BUFFER = 256 * 1024
 
-PROXY_VARIABLES = [
-    f(name) for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy") for f in (str.lower, str.upper)
-]
-
-
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PROXY_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-
 
 @pytest.fixture
 async def transport() -> AsyncIterator[ConfiguredTransport]:

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 
 import pytest
-import trustme
 import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,21 +41,6 @@ LARGE = bytes(range(256)) * (SIZE // 256)
 
 SHORT_PATIENCE = 0.15
 MiB = 1 << 20
-
-
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture(params=["plain", "TLS"])
-def server_tls(request: pytest.FixtureRequest, authority: trustme.CA) -> ssl.SSLContext | None:
-    if request.param == "plain":
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
 
 
 @pytest.fixture
@@ -194,10 +178,8 @@ async def test_large_content_arrives_whole_and_the_connection_is_kept(
     assert store.connections == 1
 
 
-async def test_large_content_arrives_whole_by_tls(
-    server_tls: ssl.SSLContext | None, transport: ConfiguredTransport
-) -> None:
-    with ScriptedServer(lambda _: [whole_response(b"stored")], server_tls) as server:
+async def test_large_content_arrives_whole_by_tls(tls: ssl.SSLContext | None, transport: ConfiguredTransport) -> None:
+    with ScriptedServer(lambda _: [whole_response(b"stored")], tls) as server:
         assert await send(transport, server, LARGE) == (200, b"stored")
         assert server.requests[0].content == LARGE
 
@@ -279,15 +261,15 @@ def refusing(status: str, *faults: Action, taken: int = 100_000) -> Callable[[Re
 
 
 # What TLS had received when a connection breaks is lost with it.
-ENDS = [("plain", CLOSE), ("plain", RESET), ("plain", HOLD), ("plain", STALL), ("TLS", HOLD), ("TLS", STALL)]
+ENDS = [("plain", CLOSE), ("plain", RESET), ("plain", HOLD), ("plain", STALL), ("tls", HOLD), ("tls", STALL)]
 
 
 @pytest.mark.parametrize("status", REFUSALS)
-@pytest.mark.parametrize(("server_tls", "fault"), ENDS, indirect=["server_tls"])
+@pytest.mark.parametrize(("tls", "fault"), ENDS, indirect=["tls"])
 async def test_a_refusal_wins_over_the_content(
-    transport: ConfiguredTransport, server_tls: ssl.SSLContext | None, status: str, fault: Action
+    transport: ConfiguredTransport, tls: ssl.SSLContext | None, status: str, fault: Action
 ) -> None:
-    with ScriptedServer(refusing(status, fault), server_tls, takes_content=False) as server:
+    with ScriptedServer(refusing(status, fault), tls, takes_content=False) as server:
         before = stream_sockets()
         assert await send(transport, server, LARGE) == (int(status[:3]), b"no")
         await nothing_left(server, before)
@@ -420,9 +402,9 @@ async def test_an_early_success_does_not_count_where_the_rest_is_not_taken(
 @pytest.mark.parametrize("fault", [CLOSE, RESET])
 @pytest.mark.parametrize("taken", [0, MiB])
 async def test_a_connection_that_ends_in_the_content_is_a_temporary_error(
-    transport: ConfiguredTransport, server_tls: ssl.SSLContext | None, fault: Action, taken: int
+    transport: ConfiguredTransport, tls: ssl.SSLContext | None, fault: Action, taken: int
 ) -> None:
-    with ScriptedServer(lambda _: [Take(taken), fault], server_tls, takes_content=False) as server:
+    with ScriptedServer(lambda _: [Take(taken), fault], tls, takes_content=False) as server:
         before = stream_sockets()
         with pytest.raises(Unexpected) as caught:
             await send(transport, server, LARGE)
@@ -434,7 +416,7 @@ async def test_a_connection_that_ends_in_the_content_is_a_temporary_error(
 
 @pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 def test_a_server_that_takes_nothing_is_a_timeout(
-    factory: Callable[[], asyncio.AbstractEventLoop], server_tls: ssl.SSLContext | None, client_tls: ssl.SSLContext
+    factory: Callable[[], asyncio.AbstractEventLoop], tls: ssl.SSLContext | None, client_tls: ssl.SSLContext
 ) -> None:
     async def main(server: ScriptedServer) -> None:
         transport = Transport(idle_timeout=SHORT_PATIENCE, ssl_context=client_tls)
@@ -453,7 +435,7 @@ def test_a_server_that_takes_nothing_is_a_timeout(
         return [HOLD] if asked.method == "PUT" else [whole_response(b"hello")]
 
     with (
-        ScriptedServer(script, server_tls, takes_content=False) as server,
+        ScriptedServer(script, tls, takes_content=False) as server,
         asyncio.Runner(loop_factory=factory) as runner,
     ):
         runner.run(main(server))
@@ -505,12 +487,12 @@ async def sending(transport: ConfiguredTransport, server: ScriptedServer) -> "as
 
 
 async def test_cancelled_in_the_content_leaves_nothing(
-    transport: ConfiguredTransport, server_tls: ssl.SSLContext | None
+    transport: ConfiguredTransport, tls: ssl.SSLContext | None
 ) -> None:
     def script(asked: ReceivedRequest) -> Answer:
         return [Take(1000), HOLD] if asked.method == "PUT" else [whole_response(b"hello")]
 
-    with ScriptedServer(script, server_tls, takes_content=False) as server:
+    with ScriptedServer(script, tls, takes_content=False) as server:
         await send(transport, server, None, "GET")
         await transport.close()
         await asyncio.to_thread(server.wait_until_left)

@@ -36,12 +36,6 @@ CONTENT = bytes(range(256)) * 1024
 WRITTEN = "Thu, 29 Feb 2024 12:00:01 GMT"
 
 
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
     with ScriptedServer(OneObject(CONTENT)) as running:

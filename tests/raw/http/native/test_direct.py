@@ -28,12 +28,6 @@ STARTS_WITH = 8 * 1024
 LARGE = random.Random(1).randbytes(9 << 20)
 
 
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 async def transport() -> AsyncIterator[NativeTransport]:
     made = NativeTransport(idle_timeout=5)

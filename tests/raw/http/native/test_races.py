@@ -4,13 +4,11 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-import trustme
 import uvloop
 
 from entrepot.errors import InvalidInput, Timeout
@@ -26,33 +24,6 @@ from tests.sockets import stop_accepting
 T = TypeVar("T")
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-
-
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def tls(request: pytest.FixtureRequest, authority: trustme.CA) -> ssl.SSLContext | None:
-    if not request.param:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
-@pytest.fixture
-def ca_file(authority: trustme.CA, tmp_path: Path) -> Iterator[str]:
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    yield str(tmp_path / "ca.pem")
 
 
 async def get(transport: NativeTransport, url: str) -> bytes:
@@ -90,7 +61,6 @@ class Overfull:
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-@pytest.mark.parametrize("tls", [False, True], indirect=True, ids=["plain", "tls"])
 def test_bytes_past_the_end_of_content_in_a_buffer_are_not_the_next_response(
     tls: ssl.SSLContext | None, ca_file: str, loop: str
 ) -> None:
@@ -168,7 +138,7 @@ class Leaving:
 
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("of_loop", [False, True])
-@pytest.mark.parametrize("tls", [True], indirect=True)
+@pytest.mark.parametrize("tls", ["tls"], indirect=True)
 def test_a_connection_that_the_server_ends_with_its_response_gets_no_other_request(
     tls: ssl.SSLContext, ca_file: str, loop: str, *, of_loop: bool
 ) -> None:
@@ -216,7 +186,6 @@ async def test_a_second_reader_takes_nothing_from_the_first(*, into_a_buffer: bo
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-@pytest.mark.parametrize("tls", [False, True], indirect=True, ids=["plain", "tls"])
 def test_closing_while_a_connection_is_made_lets_its_request_go_on(
     tls: ssl.SSLContext | None, ca_file: str, loop: str
 ) -> None:

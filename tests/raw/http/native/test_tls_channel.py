@@ -29,13 +29,6 @@ RECORD = 16 * 1024
 LARGE = bytes(range(256)) * 12_000
 
 
-@pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
 class Recorder:
     """A protocol that records what it is given.
 
