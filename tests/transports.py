@@ -43,10 +43,10 @@ async def waiting_requests(transport: Any) -> int:
     if IS_BLOCKING:
         return len(transport.inner._pool._line)
     pool = (await transport._pools.get()).current()
-    return len(pool._turns) if IS_NATIVE else sum(map(len, pool._connector._waiters.values()))
+    return len(pool._slots._turns) if IS_NATIVE else sum(map(len, pool._connector._waiters.values()))
 
 
 async def is_any_in_use(transport: Any) -> bool:
     """Whether a connection serves a request whose response has not arrived completely."""
     pool = (await transport._pools.get()).current()
-    return bool(pool._in_use if IS_NATIVE else pool._connector.is_in_use)
+    return bool(pool._slots.in_use if IS_NATIVE else pool._connector.is_in_use)

@@ -24,7 +24,9 @@ class ArrivedBody(HttpBody):
         return self.take(n)
 
     def take_rest(self) -> bytes:
-        return self.take(len(self._content))
+        start, content = self._taken, self._content
+        self._taken = len(content)
+        return content[start:] if start else content
 
     def take(self, n: int) -> bytes:
         """Up to `n` bytes, without a copy if that is all."""

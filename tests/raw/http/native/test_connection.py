@@ -70,7 +70,7 @@ class Exchange:
 
     def start(self, outbox: Outbox | None = None) -> None:
         """Starts an exchange, as a pool does."""
-        self.pool._in_use += 1
+        self.pool._slots.in_use += 1
         self.stream = ResponseStream("GET", asyncio.get_running_loop())
         self.stream.request_sent()
         self.connection.start(self.stream, b"head", content=0, idle_timeout=self.idle_timeout, outbox=outbox)
@@ -241,7 +241,7 @@ async def test_the_end_of_the_connection_ends_the_content(
     else:
         with pytest.raises(kind):
             await body.read(9)
-    assert exchange.pool._in_use == 0
+    assert exchange.pool._slots.in_use == 0
     assert exchange.connection not in exchange.pool._made
 
 

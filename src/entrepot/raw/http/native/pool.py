@@ -1,13 +1,7 @@
 """The connections of one event loop.
 
-Theory of operation. A request first takes a slot, of which there are as many as connections may be in use. Then it
-takes the connection to its origin that was used last, or makes one. A slot is free again once the connection is given
-back, whether it is kept or not: kept connections do not count.
-
-Requests without a slot wait in line (`_turns`). A freed slot goes to the first of them, without becoming free in
-between. So no slot is free while a request waits, and nobody overtakes. A turn that is given up, by a timeout or a
-cancellation, goes to the next. The wait is bounded not by its length but by inactivity of the whole pool: with many
-waiting each turn comes late, but it comes.
+Theory of operation. A request first takes a slot (`slots`), of which there are as many as connections may be in use.
+Then it takes the connection to its origin that was used last, or makes one.
 
 A request whose kept connection turns out to be dead (`raw/http/dead_connections.py`) is sent once more if it is a GET
 or HEAD, or if nothing of it was sent.
@@ -17,12 +11,12 @@ the end of each request and of each body). All of this runs on one event loop.
 """
 
 import asyncio
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Hashable
 from time import monotonic
 from typing import Final
 
-from entrepot.errors import Error, Timeout
+from entrepot.errors import Error
 from entrepot.raw.http import failures
 from entrepot.raw.http.arrived_body import ArrivedBody
 from entrepot.raw.http.configured import Limits, Timeouts
@@ -31,7 +25,6 @@ from entrepot.raw.http.origin import Origin
 from entrepot.raw.http.origins import Origins
 from entrepot.raw.http.tls import Tls
 from entrepot.raw.http.transport import HttpBody, HttpRequest, HttpResponse
-from entrepot.raw.http.wire.response_head import ResponseHead
 
 from . import sending
 from .body import NativeBody
@@ -39,6 +32,7 @@ from .breaks import CLOSED, LOST, Break
 from .connection import SCRATCH, SHORT, Connection
 from .dialer import Dialer
 from .outbox import Outbox
+from .slots import Slots
 from .stream import ResponseStream
 from .sweep import NEVER, Sweep
 
@@ -47,16 +41,6 @@ _FEW: Final = 2
 
 _KEPT_PART: Final = 0.9
 """The part of the keep-alive time after which a connection is closed. The sweep adds up to a tenth."""
-
-
-class _Turn:
-    """The place of a request in the line of those that wait for a slot."""
-
-    __slots__ = ("given", "since")
-
-    def __init__(self, given: "asyncio.Future[None]", since: float) -> None:
-        self.given = given
-        self.since = since
 
 
 class Pool:
@@ -80,18 +64,14 @@ class Pool:
         self.is_closed = False
         self._timeouts = timeouts
         self._limits = limits
-        self._slots = NEVER if limits.in_use is None else limits.in_use
         self._most_kept = NEVER if limits.idle is None else limits.idle
         self._dialer = Dialer(self.loop, tls)
         self._origins = origins
         self._sweep = Sweep(self.loop, self._check)
+        self._slots = Slots(self.loop, limits, self._sweep)
         self._made: set[Connection] = set()
         self._new: set[Connection] = set()  # their requests do not have them yet
         self._kept: defaultdict[Hashable, list[Connection]] = defaultdict(list)
-        self._in_use = 0
-        self._turns: deque[_Turn] = deque()
-        self._was_used = False
-        self._used_at = 0.0
         self._outbox = Outbox(self.loop)
         self._sending = 0
         self._is_retired = False
@@ -100,76 +80,71 @@ class Pool:
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Sends a request and waits for the head of the response."""
-        origin, target = self._origins.split(request)
-        head = origin.head.write(request, target)
-        content = request.body or b""
-        connect_timeout, idle_timeout = self._timeouts.of_request(request)
-        is_repeated = False
         self._sending += 1
         try:
-            while True:
-                if self._in_use < self._slots and not is_repeated and (kept := self._take(origin.key)) is not None:
-                    connection = kept
-                    self._in_use += 1
-                else:
-                    connection = await self._connection(origin, connect_timeout, must_be_new=is_repeated)
-                was_kept, start = connection.has_served, monotonic()
-                stream = ResponseStream(request.method, self.loop)
-                try:
-                    if idle_timeout is not None and idle_timeout < self._sweep.period:
-                        self._sweep.hasten(idle_timeout)
-                    if isinstance(content, bytes) and len(content) <= SHORT:
-                        stream.request_sent()
-                        connection.start(
-                            stream,
-                            head + content,
-                            content=len(content),
-                            idle_timeout=idle_timeout,
-                            outbox=self._outbox if self._in_use > _FEW else None,
-                        )
-                    else:
-                        await self._upload(connection, stream, head, request, idle_timeout)
-                    while stream.head is None and stream.failure is None:
-                        await stream.prompt_news()
-                except BaseException as error:
-                    connection.give_up(stream)
-                    if was_kept and stream.head is None and not is_given_up_early(error, start):
-                        self._drop_kept(origin.key)
-                    raise
-                if stream.head is not None:
-                    return self._response(request, stream, stream.head)
-                self._check_repeatable(stream, origin, request, was_kept=was_kept, is_repeated=is_repeated)
-                is_repeated = True
+            stream = await self._attempt(request) or await self._attempt(request, is_repeated=True)
+            assert stream is not None
+            return self._response(request, stream)
         finally:
             self._sending -= 1
             if self._is_retired:
                 await self.settle()
 
-    def _response(self, request: HttpRequest, stream: ResponseStream, head: ResponseHead) -> HttpResponse:
+    async def _attempt(self, request: HttpRequest, *, is_repeated: bool = False) -> ResponseStream | None:
+        """Sends a request once. Returns the exchange with the head of the response; None if it may be sent once more.
+
+        Arguments:
+            request: the request.
+            is_repeated: whether this is the second attempt, which has a new connection and is the last.
+
+        Raises:
+            Error: there is no response.
+        """
+        origin, target = self._origins.split(request)
+        head = origin.head.write(request, target)
+        connect_timeout, idle_timeout = self._timeouts.of_request(request)
+        slots = self._slots
+        if is_repeated or slots.in_use >= slots.most or (connection := self._take(origin.key)) is None:
+            connection = await self._connection(origin, connect_timeout, must_be_new=is_repeated)
+        else:
+            slots.in_use += 1
+        was_kept, started = connection.has_served, monotonic()
+        stream = ResponseStream(request.method, self.loop)
+        try:
+            if idle_timeout is not None and idle_timeout < self._sweep.period:  # rarely
+                self._sweep.include(idle_timeout)
+            content = request.body or b""
+            if isinstance(content, bytes) and len(content) <= SHORT:
+                stream.request_sent()
+                outbox = self._outbox if slots.in_use > _FEW else None
+                data = head + content
+                connection.start(stream, data, content=len(content), idle_timeout=idle_timeout, outbox=outbox)
+            else:
+                await self._upload(connection, stream, head, request, idle_timeout)
+            while stream.head is None and stream.failure is None:
+                await stream.prompt_news()
+        except BaseException as error:
+            connection.give_up(stream)
+            if was_kept and stream.head is None and not is_given_up_early(error, started):
+                self._drop_kept(origin.key)
+            raise
+        if stream.head is not None:
+            return stream
+        if was_kept:
+            self._drop_kept(origin.key)
+        _check_repeatable(request, stream, was_kept=was_kept)
+        return None
+
+    def _response(self, request: HttpRequest, stream: ResponseStream) -> HttpResponse:
+        head = stream.head
+        assert head is not None
         body: HttpBody
         if stream.connection is None and stream.has_ended:
             body = ArrivedBody(stream.whole_content())
         else:
-            self._was_used = True
+            self._slots.was_used = True
             body = NativeBody(stream, note_use=self.note_use, settle=self.settle)
         return HttpResponse(head.status, head.headers, body, request.url)
-
-    def _check_repeatable(
-        self, stream: ResponseStream, origin: Origin, request: HttpRequest, *, was_kept: bool, is_repeated: bool
-    ) -> None:
-        """Passes if a request without a response may be sent once more: its kept connection was dead.
-
-        Raises:
-            Error: it may not.
-        """
-        broken = stream.failure
-        assert broken is not None
-        if was_kept:
-            self._drop_kept(origin.key)
-        if not (was_kept and broken.is_loss):
-            raise broken.error()
-        if is_repeated or not (request.method in REPEATABLE or broken is LOST):
-            raise _lost(broken)
 
     async def _upload(
         self,
@@ -192,38 +167,7 @@ class Pool:
 
     def note_use(self) -> None:
         """Records activity on a connection, so that waiting requests keep waiting."""
-        self._was_used = True
-
-    # Slots and turns.
-
-    async def _turn(self) -> None:
-        """Waits for a slot.
-
-        Raises:
-            Timeout: all connections were inactive for too long.
-        """
-        turn = _Turn(self.loop.create_future(), self.loop.time())
-        self._turns.append(turn)
-        patience = self._limits.patience
-        if patience is not None and patience < self._sweep.period:
-            self._sweep.hasten(patience)
-        try:
-            await turn.given
-        except BaseException:
-            if turn.given.done() and not turn.given.cancelled() and turn.given.exception() is None:
-                self._free()  # it was given at the same time
-            elif turn in self._turns:
-                self._turns.remove(turn)
-            raise
-
-    def _free(self) -> None:
-        """Frees a slot, or gives it to the request that waits longest."""
-        while self._turns:
-            turn = self._turns.popleft()
-            if not turn.given.done():
-                turn.given.set_result(None)
-                return
-        self._in_use -= 1
+        self._slots.was_used = True
 
     # Connections.
 
@@ -236,10 +180,7 @@ class Pool:
         """
         if self.is_closed:
             raise failures.CONNECTIONS_CLOSED.error()
-        if self._in_use < self._slots:
-            self._in_use += 1
-        else:
-            await self._turn()
+        await self._slots.take()
         kept = None if must_be_new else self._take(origin.key)
         return kept or await self._connect(origin, connect_timeout)
 
@@ -267,20 +208,19 @@ class Pool:
         except BaseException:
             # uvloop closes a connection whose creation is cancelled and never reports it.
             self._made.difference_update(connection for connection in made if not connection.has_socket)
-            self._free()
+            self._slots.free()
             raise
         finally:
             self._new.difference_update(made)
         if self.is_closed:
             connection.cut_off()
-            self._free()
+            self._slots.free()
             raise failures.CONNECTIONS_CLOSED.error()
         return connection
 
     def note_made(self, connection: Connection) -> None:
         self._made.add(connection)
-        if self._limits.idle_seconds < self._sweep.period:
-            self._sweep.hasten(self._limits.idle_seconds)
+        self._sweep.include(self._limits.idle_seconds)
 
     def note_lost(self, connection: Connection) -> None:
         self._made.discard(connection)
@@ -290,17 +230,17 @@ class Pool:
 
     def give_back(self, connection: Connection, *, may_keep: bool) -> None:
         kept = self._kept[connection.key]
-        if may_keep and len(kept) < self._most_kept and (not self._is_retired or self._turns):
+        if may_keep and len(kept) < self._most_kept and (not self._is_retired or self._slots.are_awaited):
             connection.is_active = True
             kept.append(connection)
         else:
             connection.close()
-        self._was_used = True
-        self._free()
+        self._slots.was_used = True
+        self._slots.free()
 
     def give_up(self, connection: Connection) -> None:
-        self._was_used = True
-        self._free()
+        self._slots.was_used = True
+        self._slots.free()
 
     def _drop_kept(self, key: Hashable) -> None:
         """Cuts off the kept connections of an origin, after one of them turned out to be dead.
@@ -319,12 +259,9 @@ class Pool:
             connection.check(now)
             if connection.idle_timeout is not None:
                 shortest = min(shortest, connection.idle_timeout)
-        if self._expire_kept(now) or self._in_use:
+        if self._expire_kept(now) or self._slots.in_use:
             shortest = min(shortest, self._limits.idle_seconds)
-        if self._limits.patience is not None and self._turns:
-            self._end_patience(now, self._limits.patience)
-            shortest = min(shortest, self._limits.patience)
-        return shortest
+        return min(shortest, self._slots.end_patience(now))
 
     def _expire_kept(self, now: float) -> bool:
         """Closes connections that were kept long enough. Returns whether any are left."""
@@ -343,16 +280,6 @@ class Pool:
             connection.active_at = now
         return now - connection.active_at >= _KEPT_PART * self._limits.idle_seconds
 
-    def _end_patience(self, now: float, patience: float) -> None:
-        """Fails the requests that wait while all connections are inactive."""
-        if self._was_used:
-            self._was_used = False
-            self._used_at = now
-        for turn in list(self._turns):
-            if now - max(turn.since, self._used_at) >= patience and not turn.given.done():
-                self._turns.remove(turn)
-                turn.given.set_exception(Timeout(failures.no_connection_free(self._limits.in_use)))
-
     # The end.
 
     async def retire(self) -> None:
@@ -363,7 +290,7 @@ class Pool:
 
     async def settle(self) -> None:
         """Closes the pool if it is retired and nothing is in flight."""
-        if self._is_retired and not self._sending and not self._in_use:
+        if self._is_retired and not self._sending and not self._slots.in_use:
             await self.close()
 
     async def close(self) -> None:
@@ -371,10 +298,7 @@ class Pool:
         self.is_closed = True
         self._most_kept = 0
         self._sweep.stop()
-        while self._turns:
-            turn = self._turns.popleft()
-            if not turn.given.done():
-                turn.given.set_exception(failures.CONNECTIONS_CLOSED.error())
+        self._slots.end()
         await self._cut_off(list(self._made))
 
     async def _cut_off(self, connections: list[Connection]) -> None:
@@ -383,6 +307,20 @@ class Pool:
         for connection in connections:
             connection.break_off(CLOSED)
         await asyncio.gather(*closing, return_exceptions=True)
+
+
+def _check_repeatable(request: HttpRequest, stream: ResponseStream, *, was_kept: bool) -> None:
+    """Passes if a request without a response may be sent once more: its kept connection was dead.
+
+    Raises:
+        Error: it may not.
+    """
+    broken = stream.failure
+    assert broken is not None
+    if not (was_kept and broken.is_loss):
+        raise broken.error()
+    if not (request.method in REPEATABLE or broken is LOST):
+        raise _lost(broken)
 
 
 def _lost(broken: Break) -> Error:

@@ -27,7 +27,7 @@ class Sweep:
             shortest timeout in force in seconds, or `NEVER`.
 
     Attributes:
-        period: the shortest timeout in force. A shorter one must be announced by `hasten`.
+        period: the shortest timeout in force. A shorter one must be announced by `include`.
     """
 
     __slots__ = ("_check", "_loop", "_timer", "period")
@@ -38,8 +38,12 @@ class Sweep:
         self._timer: asyncio.TimerHandle | None = None
         self.period = NEVER
 
-    def hasten(self, period: float) -> None:
-        """Takes a timeout into account that is shorter than `period`."""
+    def include(self, timeout: float | None) -> None:
+        """Takes a timeout into account; None is without limit."""
+        if timeout is not None and timeout < self.period:
+            self._start(timeout)
+
+    def _start(self, period: float) -> None:
         self.stop()
         self.period = period
         self._timer = self._loop.call_later(max(period / PARTS, _SHORTEST), self._fire)
@@ -53,5 +57,4 @@ class Sweep:
     def _fire(self) -> None:
         self.stop()
         period = self._check(self._loop.time())
-        if period < self.period:
-            self.hasten(period)
+        self.include(period)
