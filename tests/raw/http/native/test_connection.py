@@ -11,6 +11,7 @@ from entrepot.raw.http.configured import Limits, Timeouts
 from entrepot.raw.http.native.body import NativeBody
 from entrepot.raw.http.native.breaks import LOST
 from entrepot.raw.http.native.connection import BUFFER, LONG, SCRATCH, Connection
+from entrepot.raw.http.native.flow import FULL, Flow
 from entrepot.raw.http.native.outbox import PATIENCE, Outbox
 from entrepot.raw.http.native.pool import Pool
 from entrepot.raw.http.native.stream import ResponseStream
@@ -28,6 +29,10 @@ class Wire:
         self.sent = b""
         self.error: BaseException | None = None
         self.is_aborted = self.is_closed = self.is_paused = False
+        self.protocol: asyncio.BaseProtocol | None = None
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
 
     def get_extra_info(self, _name: str) -> None:
         return None
@@ -76,8 +81,12 @@ class Exchange:
         self.connection.start(self.stream, b"head", content=0, idle_timeout=self.idle_timeout, outbox=outbox)
 
     def receive(self, data: bytes) -> None:
-        """Receives bytes as an event loop does: into the buffer that it is given, as often as needed."""
+        """Receives bytes as an event loop does: as often as needed, into the buffer that it is given, if any."""
         while data:
+            if isinstance(self.wire.protocol, Flow):
+                self.wire.protocol.data_received(data[:FULL])
+                data = data[FULL:]
+                continue
             buffer = self.connection.get_buffer(-1)
             size = min(len(buffer), len(data))
             buffer[:size] = data[:size]
@@ -222,6 +231,78 @@ async def test_receiving_pauses_while_nobody_reads_and_the_server_owes_nothing_t
         await body.read(1 << 20)
     with pytest.raises(Timeout, match="sent nothing"):
         await body.read(1)
+
+
+async def flowing(length: int) -> tuple[Exchange, HttpBody]:
+    """An exchange whose content of that length flows since its first receive, which was read, and its body."""
+    exchange = Exchange()
+    exchange.receive(HEAD % length)
+    exchange.receive(bytes(SCRATCH))
+    assert isinstance(exchange.wire.protocol, Flow)
+    body = exchange.body
+    assert await body.read(SCRATCH) == bytes(SCRATCH)
+    return exchange, body
+
+
+async def test_content_that_flows_is_not_copied() -> None:
+    (exchange, body), piece = await flowing(4 * SCRATCH), bytes(FULL)
+    exchange.receive(piece)
+    assert await body.read(SCRATCH) is piece
+
+
+async def test_a_short_receive_ends_the_flow_and_the_next_full_one_starts_it_again() -> None:
+    exchange, _body = await flowing(4 * SCRATCH)
+    exchange.receive(b"1" * (LONG - 1))
+    assert exchange.wire.protocol is exchange.connection
+    exchange.receive(b"2" * FULL)
+    assert isinstance(exchange.wire.protocol, Flow)
+    exchange.receive(b"3" * FULL)
+    assert exchange.stream.whole_content() == b"1" * (LONG - 1) + b"2" * FULL + b"3" * FULL
+
+
+async def test_content_for_the_buffer_of_a_reader_does_not_flow() -> None:
+    exchange, body = await flowing(4 * SCRATCH)
+    waiting = await soon(body, 8)
+    assert exchange.wire.protocol is exchange.connection
+    exchange.receive(b"12345678")
+    assert await waiting == 8
+
+
+@pytest.mark.parametrize("late", [b"", b"x"])
+async def test_the_end_of_the_response_ends_the_flow(late: bytes) -> None:
+    exchange, _body = await flowing(SCRATCH + FULL)
+    exchange.receive(bytes(FULL))
+    assert exchange.wire.protocol is exchange.connection
+    assert exchange.is_kept
+    exchange.receive(late)
+    assert exchange.wire.is_aborted == bool(late)
+
+
+async def test_content_that_flows_is_waited_for_while_the_reader_is_behind() -> None:
+    exchange, body = await flowing(8 * SCRATCH)
+    exchange.receive(bytes(2 * BUFFER + FULL))
+    assert exchange.wire.is_paused
+    await body.read(SCRATCH)
+    await body.read(SCRATCH)
+    assert not exchange.wire.is_paused
+
+
+async def test_a_connection_that_breaks_while_content_flows_breaks_the_content() -> None:
+    exchange, body = await flowing(4 * SCRATCH)
+    flow = exchange.wire.protocol
+    assert isinstance(flow, Flow)
+    flow.eof_received()
+    flow.connection_lost(None)
+    with pytest.raises(ContentIncomplete):
+        await body.read(1)
+    assert exchange.pool._in_use == 0
+
+
+async def test_content_of_unknown_length_does_not_flow() -> None:
+    exchange = Exchange()
+    exchange.receive(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    exchange.receive(b"400\r\n" + bytes(1024) + b"\r\n" + (b"10000\r\n" + bytes(65536) + b"\r\n") * 7)
+    assert exchange.wire.protocol is None
 
 
 @pytest.mark.parametrize("end", [None, ConnectionResetError(104, "Connection reset by peer")])

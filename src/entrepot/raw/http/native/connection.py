@@ -18,7 +18,8 @@ found that out (`end_upload`).
 
 Receiving. All connections of a pool receive into one scratch buffer, which the event loop fills and hands over in one
 step, and which `buffer_updated` copies what it keeps out of. While a reader waits with a buffer of its own, content is
-received directly into that: `_target` is the rest of it, never longer than the content that is certain to follow.
+received directly into that: `_target` is the rest of it, never longer than the content that is certain to follow. While
+receives of a long content are full, asyncio makes the pieces: see `flow`.
 
 Everything runs on the loop of the connection, in two tasks at most: the task of the request, which waits for the head
 and then reads the content, and the task that sends the rest of a long request (`sending`). If the task of the request
@@ -40,6 +41,7 @@ from entrepot.raw.http.wire.sockets import readability, receive, reset_at_close,
 
 from .breaks import GIVEN_UP, LOST, RESET, Break, of_end, of_malformed
 from .direct import Direct, DirectSocket, is_possible
+from .flow import FULL, Flow, is_worthwhile
 from .outbox import Outbox
 from .stream import ResponseStream
 from .tls_channel import TlsChannel
@@ -102,6 +104,7 @@ class Connection(asyncio.BufferedProtocol):
         "_channel",
         "_closed",
         "_drained",
+        "_flow",
         "_handed",
         "_has_tls_of_loop",
         "_is_lost",
@@ -136,6 +139,7 @@ class Connection(asyncio.BufferedProtocol):
         self._request: bytes | None = None  # what waits to be sent, in an exchange
         self._send_error: OSError | None = None
         self._channel: TlsChannel | None = None
+        self._flow: Flow | None = None  # what the event loop calls in place of this, while content flows
         self._handed = self._taken = 0
         self._has_tls_of_loop = self._is_lost = self._is_paused = self._is_writing_paused = False
         self._wire = None
@@ -227,10 +231,31 @@ class Connection(asyncio.BufferedProtocol):
             stream.add(content)
         if stream.state is _DONE:
             self._finish(stream, is_full=len(data) == SCRATCH)
-        elif stream.held > 2 * BUFFER:
-            self._pause()
+        else:
+            self._note_speed(stream, len(data))
         # The TLS of the event loop may hold the end of the connection, which it reports after this.
         stream.wake(at_once=len(data) < SCRATCH and not self._has_tls_of_loop)
+
+    def _note_speed(self, stream: ResponseStream, size: int) -> None:
+        """Pauses receiving if the reader is behind, and lets content flow as long as receives are full."""
+        if stream.held > 2 * BUFFER:
+            self._pause()
+        if self._flow is not None:
+            if size < LONG:
+                self._stop_flow()
+        elif size >= FULL and stream.receivable >= FULL and is_worthwhile(self._owner.loop) and not self._has_tls:
+            self._flow = Flow(self)
+            self._wire.set_protocol(self._flow)
+
+    def _stop_flow(self) -> None:
+        self._flow = None
+        self._wire.set_protocol(self)
+
+    def receive_piece(self, data: bytes) -> None:
+        """Takes content that flows: all of it is kept as it is."""
+        stream = self._stream
+        assert stream is not None  # its end ends the flow
+        self._receive(stream, data)
 
     def _ends_unasked(self, stream: ResponseStream) -> bool:
         """Ends a kept connection that received bytes before its request was sent: they are no response to it.
@@ -272,7 +297,7 @@ class Connection(asyncio.BufferedProtocol):
         """
         if self._channel is not None:
             self._channel.receive_rest()
-        if self._channel is not None or self._has_tls_of_loop:
+        if self._has_tls:
             return
         with suppress(OSError):
             while (stream := self._stream) is not None and (data := receive(self._descriptor())):
@@ -436,6 +461,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def receive_into(self, stream: ResponseStream, buffer: memoryview) -> None:
         """Lets the connection receive content directly into a buffer, as far as content is certain to follow."""
+        if self._flow is not None:
+            self._stop_flow()
         stream.filled = 0
         size = stream.receivable
         self._target = buffer[:size] if size else None
@@ -502,6 +529,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _release(self, stream: ResponseStream) -> None:
         """Cuts the exchange and the connection apart."""
+        if self._flow is not None:
+            self._stop_flow()
         stream.connection = self._stream = self._target = self._request = None
         self._is_paused = False
 
@@ -555,6 +584,10 @@ class Connection(asyncio.BufferedProtocol):
             self.is_active = True
         elif not self.has_news():
             self._break(Break(failures.SENDING_STALLED if unsent else failures.SERVER_SILENT))
+
+    @property
+    def _has_tls(self) -> bool:
+        return self._channel is not None or self._has_tls_of_loop
 
     @property
     def has_stream(self) -> bool:
