@@ -1,21 +1,25 @@
 """Signatures of Azure Storage, compared with those that azure-storage-blob 12.31 makes of the same requests."""
 
-from datetime import UTC, datetime
+import hmac
+from base64 import b64encode
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 
 import pytest
 
 from entrepot import ConfigInvalid
-from entrepot.raw.http.transport import HttpRequest
+from entrepot.raw.http.headers import http_date
+from entrepot.raw.http.transport import Header, HttpRequest
 from entrepot.signing import AzureAccessToken, AzureAccountKey, AzureSasToken
 from entrepot.signing.azure import (
     Permit,
     UserDelegationKey,
     authorized,
     service_sas,
-    string_to_sign,
     user_delegation_sas,
 )
+from entrepot.signing.azure_shared_key import SharedKey, string_to_sign
 
 KEY = AzureAccountKey("account", "a2V5IG9mIHRoZSBhY2NvdW50")
 NOW = datetime(2026, 11, 30, 2, 43, 28, tzinfo=UTC)
@@ -30,6 +34,48 @@ def test_the_signed_text() -> None:
     assert lines[12:14] == ["x-ms-version:2022-11-02", "/account/c/a%20b/%C3%A9"]
     assert lines[14:] == ["comp:list", "maxresults:5", "prefix:a/b", "restype:container"]
     assert string_to_sign(HttpRequest("PUT", URL, [], b""), "account").split("\n")[3] == ""
+
+
+@pytest.mark.parametrize(
+    "url", [URL, "https://account.blob.core.windows.net", "http://127.0.0.1:10000/account/c/a%20b"]
+)
+@pytest.mark.parametrize("content", [None, b"", b"abc"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (("Host", "h"), ("x-ms-version", "1")),
+        [("Host", "h"), ("x-ms-version", "1")],
+        [("Host", "h"), ("Range", "bytes=0-1"), ("If-Match", ' "100%s" ')],
+        [("x-ms-meta-a_b", "1"), ("x-ms-meta-a", " 100% "), ("x-ms-meta-100%", "2"), ("Content-Type", "text/x")],
+        [("content-encoding", "gzip"), ("Content-Language", "de"), ("Content-Length", "9"), ("Date", "today")],
+        [("x-ms-meta-a", "1"), ("X-Ms-Meta-A", "2")],
+        [("x-ms-meta-a", "1"), ("x-ms-meta-a", "2")],
+        [("x-ms-date", "yesterday"), ("Authorization", "other"), ("x-ms-version", "1")],
+        [("If-Match", '"\udcff"')],
+        [],
+    ],
+)
+def test_what_is_kept_of_requests_signs_the_whole_text(
+    headers: Sequence[Header], content: bytes | None, url: str
+) -> None:
+    signs = SharedKey(KEY.account, KEY.secret)
+    for time in (NOW, NOW + timedelta(microseconds=1), NOW + timedelta(seconds=1), NOW):
+        signed = signs.sign(HttpRequest("PUT", url, headers, content), time)
+        *unsigned, (name, authorization) = signed.headers
+        text = string_to_sign(HttpRequest("PUT", url, unsigned, content), KEY.account)
+        expected = hmac.digest(KEY.secret, text.encode("utf-8", "surrogateescape"), "sha256")
+        assert (name, authorization) == ("Authorization", f"SharedKey account:{b64encode(expected).decode()}")
+        assert [value for name, value in unsigned if name == "x-ms-date"] == [http_date(time)]
+        assert signed.body is content
+
+
+def test_a_key_longer_than_a_block_is_hashed_first() -> None:
+    secret = bytes(range(100))
+    signed = SharedKey("account", secret).sign(HttpRequest("GET", URL), NOW)
+    text = string_to_sign(HttpRequest("GET", URL, signed.headers[:-1]), "account")
+    assert (
+        signed.headers[-1][1] == f"SharedKey account:{b64encode(hmac.digest(secret, text.encode(), 'sha256')).decode()}"
+    )
 
 
 def test_headers_are_sorted_as_azure_sorts_them() -> None:

@@ -29,6 +29,8 @@ from entrepot.raw.http.form import Form
 from entrepot.raw.http.transport import Content, HashedContent, Header, HttpRequest
 from entrepot.types.records import replace
 
+from .keyed_hash import keyed_states
+
 if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
@@ -59,7 +61,6 @@ _ADDED: Final = frozenset({"authorization", _HASH_HEADER, _DATE_HEADER})
 _FORMS: Final = 64
 """How many combinations of header names a signing key remembers. User metadata may have any number of them."""
 
-_BLOCK: Final = 64
 """The bytes of a block of SHA-256."""
 
 _MIN_ORIGIN: Final = len("http://h")
@@ -162,10 +163,7 @@ class SigningKey:
         self.scope = f"{date}/{region}/{service}/aws4_request"
         self._head = f"{ALGORITHM} Credential={credentials.access_key_id}/{self.scope}, SignedHeaders="
         self._forms: dict[tuple[str, ...], _Form] = {}
-        # HMAC (RFC 2104) of a key shorter than a block, as two digests that are copied for each signature: copying an
-        # object of `hmac` takes twice the time.
-        padded = key.ljust(_BLOCK, b"\0")
-        self._inner, self._outer = (hashlib.sha256(bytes(byte ^ pad for byte in padded)) for pad in (0x36, 0x5C))
+        self._inner, self._outer = keyed_states(key)
 
     def canonical(self, headers: Sequence[Header]) -> tuple[str, str]:
         """The start of the Authorization header of a request with these headers, and the canonical form of the headers.

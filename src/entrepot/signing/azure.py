@@ -1,7 +1,7 @@
 """Authorization of requests to Azure Storage, pure: Shared Key, shared access signatures (SAS) and bearer tokens.
 
-The sources are "Authorize with Shared Key", "Create a service SAS" and "Create a user delegation SAS" in the Azure
-Storage REST API Reference. A service decides what it sends; here a request gets its credentials.
+The sources are "Create a service SAS" and "Create a user delegation SAS" in the Azure Storage REST API Reference;
+Shared Key is in `azure_shared_key.py`. A service decides what it sends; here a request gets its credentials.
 """
 
 import hmac
@@ -9,33 +9,22 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from typing import Final
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.http.endpoint import is_loopback
-from entrepot.raw.http.headers import http_date, parse_iso_time
+from entrepot.raw.http.headers import parse_iso_time
 from entrepot.raw.http.transport import Header, HttpRequest
 from entrepot.types.records import replace
+
+from .azure_shared_key import AUTHORIZATION, SharedKey
 
 API_VERSION: Final = "2022-11-02"
 """The version of the REST API whose requests and signatures are written here."""
 
 VERSION_HEADER: Final = ("x-ms-version", API_VERSION)
-DATE_NAME: Final = "x-ms-date"
-AUTHORIZATION: Final = "Authorization"
-
-_SIGNED: Final = (
-    *("content-encoding", "content-language", "content-length", "content-md5", "content-type", "date"),
-    *("if-modified-since", "if-match", "if-none-match", "if-unmodified-since", "range"),
-)
-"""The headers whose values are lines of the signed text, in this order."""
-
 _SOURCES: Final = frozenset({"x-ms-copy-source", "x-ms-rename-source"})
-_ADDED: Final = frozenset({AUTHORIZATION.lower(), DATE_NAME})
-_SORTED: Final = str.maketrans({"-": None, "_": "!"})
-"""How Azure sorts the names of headers: hyphens do not count, and an underscore comes before digits and letters."""
 
 
 class AzureCredentials:
@@ -195,7 +184,7 @@ def authorized(request: HttpRequest, credentials: AzureCredentials, now: datetim
         ConfigInvalid: a token would be sent over plain HTTP to another machine, where others could read it.
     """
     if isinstance(credentials, AzureAccountKey):
-        return _with_shared_key(request, credentials, now)
+        return SharedKey(credentials.account, credentials.secret).sign(request, now)
     if isinstance(credentials, AzureSasToken):
         headers = [_with_sas_of_source(header, credentials.token) for header in request.headers]
         return replace(request, url=_with_query(request.url, credentials.token), headers=headers)
@@ -203,21 +192,6 @@ def authorized(request: HttpRequest, credentials: AzureCredentials, now: datetim
         _check_private(request.url)
         return request.with_headers([*request.headers, (AUTHORIZATION, f"Bearer {credentials.token}")])
     raise ConfigInvalid(f"Azure Storage knows no credentials of the kind {type(credentials).__name__}")
-
-
-def string_to_sign(request: HttpRequest, account: str) -> str:
-    """The text that Shared Key signs.
-
-    Arguments:
-        request: the request with all its headers but Authorization.
-        account: the name of the account.
-    """
-    values = {name.lower(): value.strip() for name, value in request.headers}
-    values["content-length"] = str(request.size or "")
-    lines = "".join([f"{values.get(name, '')}\n" for name in _SIGNED])
-    names = sorted((name for name in values if name.startswith("x-ms-")), key=_sort_key)
-    headers = "".join([f"{name}:{values[name]}\n" for name in names])
-    return f"{request.method}\n{lines}{headers}{_canonical_resource(request.url, account)}"
 
 
 def service_sas(key: AzureAccountKey, resource: str, permit: Permit) -> str:
@@ -281,27 +255,6 @@ def _check_private(url: str) -> None:
     raise ConfigInvalid("a token of Entra ID is sent over TLS only: use an endpoint with https://")
 
 
-def _with_shared_key(request: HttpRequest, key: AzureAccountKey, now: datetime) -> HttpRequest:
-    headers = [header for header in request.headers if header[0].lower() not in _ADDED]
-    dated = replace(request, headers=[*headers, (DATE_NAME, http_date(now))], sign_again=None)
-    signature = _sign(key.secret, string_to_sign(dated, key.account))
-    authorization = (AUTHORIZATION, f"SharedKey {key.account}:{signature}")
-    return request.signed([*dated.headers, authorization], partial(_sign_again, key, now))
-
-
-def _sign_again(key: AzureAccountKey, now: datetime, request: HttpRequest, headers: Sequence[Header]) -> HttpRequest:
-    """A signed request with other headers."""
-    return _with_shared_key(replace(request, headers=headers), key, now)
-
-
-def _canonical_resource(url: str, account: str) -> str:
-    parts = urlsplit(url)
-    lines = [f"/{account}{parts.path or '/'}"]
-    pairs = [pair.partition("=") for pair in parts.query.split("&") if pair]
-    values = sorted((unquote(name).lower(), unquote(value)) for name, _, value in pairs)
-    return "\n".join([*lines, *(f"{name}:{value}" for name, value in values)])
-
-
 def _stated(permit: Permit) -> dict[str, str]:
     """The parameters of a SAS without its signature. None of them is empty."""
     return {
@@ -325,10 +278,6 @@ def _signed_query(stated: Mapping[str, str], secret: bytes, lines: Sequence[str]
 
 def _sign(secret: bytes, text: str) -> str:
     return b64encode(hmac.digest(secret, text.encode(), "sha256")).decode()
-
-
-def _sort_key(name: str) -> str:
-    return name.translate(_SORTED)
 
 
 def decoded_key(key: str) -> bytes:

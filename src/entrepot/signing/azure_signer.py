@@ -20,7 +20,6 @@ from entrepot.types import PresignedRequest
 from entrepot.types.records import replace
 
 from .azure import (
-    AUTHORIZATION,
     VERSION_HEADER,
     AzureAccessToken,
     AzureAccountKey,
@@ -33,6 +32,7 @@ from .azure import (
     service_sas,
     user_delegation_sas,
 )
+from .azure_shared_key import AUTHORIZATION, SharedKey
 from .call import failure, fetch
 from .clock import Clock
 from .provider import CredentialCache
@@ -75,7 +75,7 @@ class AzureSigner(RequestSigner):
         clock: the time that requests are signed with.
     """
 
-    __slots__ = ("_account", "_base_path", "_clock", "_credentials", "_delegation")
+    __slots__ = ("_account", "_base_path", "_clock", "_credentials", "_delegation", "_shared_key")
 
     def __init__(
         self,
@@ -90,6 +90,7 @@ class AzureSigner(RequestSigner):
         self._account = account
         self._base_path = base_path
         self._clock = clock
+        self._shared_key: tuple[AzureAccountKey, SharedKey] | None = None  # of the last credentials
 
     @property
     def is_anonymous(self) -> bool:
@@ -101,7 +102,7 @@ class AzureSigner(RequestSigner):
         credentials = self._credentials.fresh()
         if credentials is None or _is_overridden(request):
             return None
-        return authorized(request, credentials, self._clock())
+        return self._authorized(request, credentials)
 
     async def sign(self, request: HttpRequest) -> HttpRequest:
         if self._credentials is None:
@@ -110,7 +111,7 @@ class AzureSigner(RequestSigner):
         if _is_overridden(request):
             query, _ = await self._sas(request, credentials, self._clock() + OVERRIDDEN)
             return replace(request, url=_with_query(request.url, query))
-        return authorized(request, credentials, self._clock())
+        return self._authorized(request, credentials)
 
     async def presign(self, request: HttpRequest, expires: timedelta) -> PresignedRequest:
         """Adds a shared access signature for this blob and this operation to the URL.
@@ -137,6 +138,15 @@ class AzureSigner(RequestSigner):
         if used is None or not used.source or not isinstance(error, PermissionDenied):
             return error
         return error.add_context(credentials=used.source)
+
+    def _authorized(self, request: HttpRequest, credentials: AzureCredentials) -> HttpRequest:
+        """The request with its credentials. What signs with an account key is kept: it knows what requests share."""
+        if not isinstance(credentials, AzureAccountKey):
+            return authorized(request, credentials, self._clock())
+        kept = self._shared_key
+        if kept is None or kept[0] is not credentials:
+            self._shared_key = kept = credentials, SharedKey(credentials.account, credentials.secret)
+        return kept[1].sign(request, self._clock.now())
 
     async def _sas(self, request: HttpRequest, credentials: AzureCredentials, end: datetime) -> tuple[str, datetime]:
         """The query of a SAS for a request, and its end, which is not later than that of the key."""
