@@ -33,6 +33,7 @@ class Publication(Generic[D]):
         client: sends the requests.
         key: the key of the object.
         args: the metadata to store, and the conditions.
+        is_unsure: whether an attempt that was made without this object may have taken effect.
 
     Attributes:
         is_unsure: whether an earlier attempt may have taken effect although it seemed to fail.
@@ -43,11 +44,11 @@ class Publication(Generic[D]):
 
     __slots__ = ("_args", "_client", "_put", "is_unsure")
 
-    def __init__(self, client: HttpClient[D], key: str, args: OpWrite) -> None:
+    def __init__(self, client: HttpClient[D], key: str, args: OpWrite, *, is_unsure: bool = False) -> None:
         self._client = client
         self._put = client.dialect.put(key, b"", args)
         self._args = args
-        self.is_unsure = False
+        self.is_unsure = is_unsure
 
     async def put(self, content: bytes, more: Sequence[Header] = ()) -> Metadata:
         """Stores the whole object by one request.

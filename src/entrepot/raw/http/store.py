@@ -6,6 +6,7 @@ from typing import Generic
 from entrepot.errors import Error, Unsupported
 from entrepot.raw import (
     DEFAULT_READ,
+    DEFAULT_WRITE,
     Accessor,
     AccessorInfo,
     OpList,
@@ -27,6 +28,7 @@ from entrepot.raw import (
     is_dir_path,
     oio,
 )
+from entrepot.raw.effects import leaves_doubt
 from entrepot.types import EntryMode, Metadata
 
 from .client import D, HttpClient, with_size
@@ -96,12 +98,35 @@ class HttpStore(Accessor, Generic[D]):
         return RpWrite(), oio.OneShotWriter(Publication(self._client, self._key(path), args).put)
 
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+        content = data if isinstance(data, bytes) else bytes(data)
+        if args is DEFAULT_WRITE:
+            return await self._store_plainly(path, content)
         publication = Publication(self._client, self._key(path), args)
         try:
-            return await publication.put(data if isinstance(data, bytes) else bytes(data))
+            return await publication.put(content)
         except Error as error:
             # The next attempt is made by the same publication, which knows that this one may have stored the object.
             return RpWrite(), oio.FailedWriter(oio.OneShotWriter(publication.put), error)
+
+    async def _store_plainly(self, path: str, content: bytes) -> WholeWrite:
+        """Does what a `Publication` does for most writes: those without options, and so without conditions."""
+        dialect = self._dialect
+        request = dialect.put(self._key(path), content, DEFAULT_WRITE)
+        try:
+            headers, answer = await self._client.store_described(request)
+            return dialect.describe_created(headers, answer, len(content))
+        except Error as error:
+            return RpWrite(), oio.FailedWriter(self._next_attempt(path, error), error)
+
+    def _next_attempt(self, path: str, error: Error) -> oio.Write:
+        """The body that writes what `_store_plainly` failed to store. A service with another body overrides this.
+
+        Arguments:
+            path: the object.
+            error: how the first attempt ended, which may have stored the object all the same.
+        """
+        unsure = leaves_doubt(error)
+        return oio.OneShotWriter(Publication(self._client, self._key(path), DEFAULT_WRITE, is_unsure=unsure).put)
 
     async def delete(self) -> tuple[RpDelete, oio.Delete]:
         max_size = self.info.native_capability.delete_max_size or 1

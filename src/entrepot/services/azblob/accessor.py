@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from entrepot.errors import Error
 from entrepot.raw import (
+    DEFAULT_WRITE,
     AccessorInfo,
     OpCopy,
     OpGetTags,
@@ -21,9 +22,11 @@ from entrepot.raw import (
     WholeWrite,
     oio,
 )
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.store import HttpStore
 from entrepot.raw.http.transport import HttpResponse
+from entrepot.raw.layered import Coro
 from entrepot.raw.runtime import Window
 from entrepot.types import Capability, Scheme
 from entrepot.types.records import replace
@@ -161,15 +164,23 @@ class AzblobAccessor(HttpStore[AzblobCore]):
             return RpWrite(), oio.AppendWriter(upload.find_end, upload.append, size)
         return RpWrite(), self._block_writer(upload, args)
 
-    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+    def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> Coro[WholeWrite]:
         if args.append or len(data) > self.part_sizes(args).size(1):
-            return await self.write(path, args)
+            return self.write(path, args)
+        content = data if isinstance(data, bytes) else bytes(data)
+        return self._store_plainly(path, content) if args is DEFAULT_WRITE else self._store(path, content, args)
+
+    async def _store(self, path: str, content: bytes, args: OpWrite) -> WholeWrite:
         upload = AzblobUpload(self._client, self._key(path), args)
         try:
-            return await upload.store(data if isinstance(data, bytes) else bytes(data))
+            return await upload.store(content)
         except Error as error:
             # The next attempt is made by the same upload, which knows that this one may have stored the blob.
             return RpWrite(), oio.FailedWriter(self._block_writer(upload, args), error)
+
+    def _next_attempt(self, path: str, error: Error) -> oio.MultipartWriter:
+        upload = AzblobUpload(self._client, self._key(path), DEFAULT_WRITE, is_unsure=leaves_doubt(error))
+        return self._block_writer(upload, DEFAULT_WRITE)
 
     def part_sizes(self, args: OpWrite) -> oio.PartSizes:
         """The sizes of the blocks of a write, kept for the next one of the same kind."""

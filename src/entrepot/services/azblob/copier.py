@@ -20,7 +20,7 @@ from entrepot.raw.http.publication import object_exists
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.types import Metadata
 
-from .core import AzblobCore
+from .core import AzblobCore, version_query
 
 FIRST_WAIT: Final = 0.2
 """Seconds until the state of a pending copy is requested first. Each wait is longer than the one before."""
@@ -59,7 +59,7 @@ class AzblobCopy:
         self._core = client.dialect
         self._target = target
         self._args = args
-        url = source.dialect.blob_url(source_key, args.source_version)
+        url = source.dialect.blob_url(source_key, version_query(args.source_version))
         self._request = self._core.copy(url, target, args)
         head = source.dialect.head(source_key, OpStat(version=args.source_version))
         self._look_up: Callable[[], Awaitable[object]] = partial(source.call, head)

@@ -5,11 +5,11 @@ Listings, uploads in blocks, appends, tags, deletions of many blobs and errors h
 """
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from entrepot.errors import Error, InvalidInput, IsADirectory, Unexpected, Unsupported
-from entrepot.raw import OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
+from entrepot.raw import DEFAULT_READ, DEFAULT_STAT, DEFAULT_WRITE, OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
 from entrepot.raw.http.conditions import check_version
 from entrepot.raw.http.dialect import Dialect, ListRequests, ObjectArgs
 from entrepot.raw.http.headers import conditional_headers, header_etag, header_text, parse_http_date, parse_metadata
@@ -30,7 +30,10 @@ METADATA_PREFIX: Final = "x-ms-meta-"
 FOLDER: Final = "hdi_isfolder"
 """The user metadata of a blob that stands for a directory: in hierarchical accounts, and of the tools of Hadoop."""
 
+_FOLDER_HEADER: Final = METADATA_PREFIX + FOLDER
+
 BLOB_TYPE: Final = "x-ms-blob-type"
+_BLOCK_BLOB: Final = (BLOB_TYPE, "BlockBlob")
 VERSION: Final = "x-ms-version-id"
 TIER: Final = "x-ms-access-tier"
 _STORED: Final = StoredHeaders(METADATA_PREFIX)
@@ -55,6 +58,11 @@ class AzblobCore(Dialect):
         storage_class: the access tier of new blobs; None is the account's.
         customer_key: the headers of the key that blobs are encrypted with, if the caller has one.
         is_with_snapshots: whether the deletion of a blob deletes its snapshots too.
+
+    Attributes:
+        every: the headers of every request.
+        plain_read: all headers of a read or stat without options.
+        plain_write: all headers of a write without options.
     """
 
     url: str
@@ -63,20 +71,35 @@ class AzblobCore(Dialect):
     storage_class: str | None = None
     customer_key: tuple[Header, ...] = ()
     is_with_snapshots: bool = False
+    every: tuple[Header, ...] = field(init=False, repr=False)
+    plain_read: tuple[Header, ...] = field(init=False, repr=False)
+    plain_write: tuple[Header, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        every = (("Host", self.host), VERSION_HEADER)
+        object.__setattr__(self, "every", every)
+        object.__setattr__(self, "plain_read", every + self.customer_key)
+        object.__setattr__(self, "plain_write", (*every, _BLOCK_BLOB, *self.new_blob(DEFAULT_WRITE)))
 
     def get(self, key: str, args: OpRead) -> HttpRequest:
         """Get Blob. The range must not be empty: no header can say so, and the whole blob would be sent."""
+        if args is DEFAULT_READ:  # most reads: nothing to look for
+            return HttpRequest("GET", self.blob_url(key), self.plain_read)
         stated = range_header(args.range)
         ranged = [] if stated is None else [("Range", stated)]
         return self.on_blob("GET", key, _reading_query(args), [*self._reading_headers(args), *ranged])
 
     def head(self, key: str, args: OpStat) -> HttpRequest:
         """Get Blob Properties."""
+        if args is DEFAULT_STAT:
+            return HttpRequest("HEAD", self.blob_url(key), self.plain_read)
         return self.on_blob("HEAD", key, _reading_query(args), self._reading_headers(args))
 
     def put(self, key: str, content: bytes, args: OpWrite) -> HttpRequest:
         """Put Blob, as a block blob."""
-        headers = [(BLOB_TYPE, "BlockBlob"), *self.new_blob(args), *blob_conditions(args)]
+        if args is DEFAULT_WRITE:
+            return HttpRequest("PUT", self.blob_url(key), self.plain_write, content)
+        headers = [_BLOCK_BLOB, *self.new_blob(args), *blob_conditions(args)]
         return self.on_blob("PUT", key, (), headers, content)
 
     def new_blob(self, args: OpWrite) -> list[Header]:
@@ -123,10 +146,14 @@ class AzblobCore(Dialect):
         headers: list[Header] = [("x-ms-copy-source", source), *self.new_blob(args.to_write())]
         return self.on_blob("PUT", target, (), [*headers, *write_conditions(args)], b"")
 
-    def blob_url(self, key: str, version: str | None) -> str:
-        """The URL of a blob of this container, as the source of a copy."""
+    def blob_url(self, key: str, query: Query = ()) -> str:
+        """The URL of a blob.
+
+        Raises:
+            InvalidInput: no blob can have this key.
+        """
         check_key(key)
-        return f"{self.url}/{encode_key(key)}{encode_query(version_query(version))}"
+        return f"{self.url}/{encode_key(key)}{encode_query(query) if query else ''}"
 
     def on_blob(
         self, method: str, key: str, query: Query = (), headers: Sequence[Header] = (), body: Content | None = None
@@ -136,25 +163,25 @@ class AzblobCore(Dialect):
         Raises:
             InvalidInput: no blob can have this key.
         """
-        check_key(key)
-        url = f"{self.url}/{encode_key(key)}{encode_query(query) if query else ''}"
-        return HttpRequest(method, url, [("Host", self.host), VERSION_HEADER, *headers], body)
+        return HttpRequest(method, self.blob_url(key, query), [*self.every, *headers], body)
 
     def on_container(
         self, method: str, query: Query, headers: Sequence[Header] = (), body: bytes | None = None
     ) -> HttpRequest:
         """A request about the container."""
         url = f"{self.url}{encode_query([('restype', 'container'), *query])}"
-        return HttpRequest(method, url, [("Host", self.host), VERSION_HEADER, *headers], body)
+        return HttpRequest(method, url, [*self.every, *headers], body)
 
     def describe(self, headers: HttpHeaders, **overrides: Any) -> Metadata:
-        user_metadata = _STORED.user_metadata(headers)
-        if is_folder(user_metadata):
-            overrides["mode"] = EntryMode.DIR
-        if user_metadata:
+        if user_metadata := _STORED.user_metadata(headers):
             overrides["user_metadata"] = user_metadata
-        overrides["storage_class"] = header_text(headers, TIER)
-        return parse_metadata(headers, version=header_text(headers, VERSION), **overrides)
+            if is_folder(user_metadata):
+                overrides["mode"] = EntryMode.DIR
+        if TIER in headers:
+            overrides["storage_class"] = header_text(headers, TIER)
+        if VERSION in headers:
+            overrides["version"] = header_text(headers, VERSION)
+        return parse_metadata(headers, **overrides)
 
     def describe_requested(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:
         """The metadata in the response to a read or stat.
@@ -165,6 +192,8 @@ class AzblobCore(Dialect):
             Unexpected: no storage of Azure sent the response.
         """
         check_origin(headers)
+        if args is DEFAULT_STAT:  # nothing was requested
+            return self.describe(headers, **overrides)
         # A server that does not repeat the version has none, and has sent the current blob
         check_version(header_text(headers, VERSION) or "", args)
         metadata = Dialect.describe_requested(self, headers, args, **overrides)
@@ -177,7 +206,7 @@ class AzblobCore(Dialect):
             content_length=size,
             etag=header_etag(headers),
             last_modified=parse_http_date(headers.get("last-modified", "")),
-            version=header_text(headers, VERSION),
+            version=header_text(headers, VERSION) if VERSION in headers else None,
         )
 
     def content_check(self, headers: HttpHeaders) -> None:
@@ -188,7 +217,7 @@ class AzblobCore(Dialect):
             Unexpected: no storage of Azure sent the response.
         """
         check_origin(headers)
-        if is_folder(_STORED.user_metadata(headers)):
+        if _FOLDER_HEADER in headers and is_folder(_STORED.user_metadata(headers)):
             raise IsADirectory("the path names a directory")
 
     def document(

@@ -56,17 +56,18 @@ class AzblobUpload(MultipartUpload):
         client: sends the requests.
         key: the key of the blob.
         args: the metadata to store, and the conditions.
+        is_unsure: whether an earlier attempt by one request may have stored the blob.
 
     Raises:
         InvalidInput: the key or the metadata cannot be sent.
     """
 
-    def __init__(self, client: HttpClient[AzblobCore], key: str, args: OpWrite) -> None:
+    def __init__(self, client: HttpClient[AzblobCore], key: str, args: OpWrite, *, is_unsure: bool = False) -> None:
         self._client = client
         self._core = client.dialect
         self._key = key
         self._args = args
-        self._publication = Publication(client, key, args)
+        self._publication = Publication(client, key, args, is_unsure=is_unsure)
         self._is_there = False
 
     async def store(self, content: bytes) -> Metadata:

@@ -52,7 +52,6 @@ from .copier import MAX_COPY, S3Copy, SourceObject
 from .core import S3Core
 from .deleter import S3Deletions
 from .deletion import MAX_DELETIONS
-from .encrypted import check_encrypted
 from .headers.encryption import NO_ENCRYPTION
 from .location.buckets import zone_of
 from .multipart import DEFAULT_CONCURRENT, MAX_PART, MAX_TOTAL, MIN_PART, check_part_number
@@ -251,8 +250,9 @@ class S3Accessor(HttpStore[S3Core]):
         if args.append or (len(data) > MIN_PART and len(data) > self.part_sizes(args).size(1)):
             return self.write(path, args)
         content = data if isinstance(data, bytes) else bytes(data)
-        if args is DEFAULT_WRITE and self._dialect.checksum is None:
-            return self._store_plainly(self._key(path), content)
+        dialect = self._dialect
+        if args is DEFAULT_WRITE and dialect.checksum is None and dialect.fixed.encryption is NO_ENCRYPTION:
+            return self._store_plainly(path, content)
         return self._store(path, content, args)
 
     async def _store(self, path: str, content: bytes, args: OpWrite) -> WholeWrite:
@@ -263,18 +263,9 @@ class S3Accessor(HttpStore[S3Core]):
             # The next attempt is made by the same upload, which knows that this one may have stored the object.
             return RpWrite(), oio.FailedWriter(self._multipart_writer(upload, args), error)
 
-    async def _store_plainly(self, key: str, content: bytes) -> WholeWrite:
-        """Does what `S3Upload.store` does for most writes: those without options, conditions and checksums."""
-        dialect = self._dialect
-        request = dialect.put(key, content, DEFAULT_WRITE)
-        try:
-            headers, _ = await self._client.store_described(request)
-            if dialect.fixed.encryption is not NO_ENCRYPTION:
-                await check_encrypted(self._client, key, headers)
-            return dialect.describe_stored(headers, len(content))
-        except Error as error:
-            upload = S3Upload(self._client, key, DEFAULT_WRITE, may_be_complete=error.is_temporary)
-            return RpWrite(), oio.FailedWriter(self._multipart_writer(upload, DEFAULT_WRITE), error)
+    def _next_attempt(self, path: str, error: Error) -> oio.MultipartWriter:
+        upload = S3Upload(self._client, self._key(path), DEFAULT_WRITE, may_be_complete=error.is_temporary)
+        return self._multipart_writer(upload, DEFAULT_WRITE)
 
     def _multipart_writer(self, upload: S3Upload, args: OpWrite) -> oio.MultipartWriter:
         window: Window[Any] = self._client.runtime.window(upload.parts_in_flight)
