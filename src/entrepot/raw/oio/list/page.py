@@ -126,6 +126,8 @@ class PageLister(List):
             self._marked_page, self._until_page_mark = None, Doubling()
             return
         self._empty = 0
+        if self._is_done:  # no page follows that could be equal
+            return
         if self._until_page_mark.is_due():
             self._marked_page = _PageMark(content)
 

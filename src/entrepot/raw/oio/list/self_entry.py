@@ -37,24 +37,26 @@ class SelfEntryLister(List):
 
     async def next(self) -> Sequence[Entry] | None:
         while (page := await self._inner.next()) is not None:
-            if self._is_started and self._path not in map(_path_of, page):
+            has_own = self._path in map(_path_of, page)
+            if self._is_started and not has_own:
                 return page
-            own = () if self._is_started else self._own_entry(page)
+            own = () if self._is_started else self._own_entry(page, has_own=has_own)
             self._is_started = True
-            if entries := [*own, *(entry for entry in page if self._is_content(entry, own))]:
+            content = [entry for entry in page if self._is_content(entry, own)] if has_own else page
+            if entries := [*own, *content]:
                 return entries
         if self._path == "/" and not self._is_started:
             self._is_started = True
             return [_directory("/")]
         return None
 
-    def _own_entry(self, page: Sequence[Entry]) -> Sequence[Entry]:
+    def _own_entry(self, page: Sequence[Entry], *, has_own: bool) -> Sequence[Entry]:
         """Returns the directory's entry, if the first page shows that the directory exists."""
-        alive = [entry for entry in page if not entry.metadata.is_deleted]
-        own = [entry for entry in alive if entry.path == self._path]
-        if own:
-            return own[:1]
-        return [_directory(self._path)] if alive or self._path == "/" else ()
+        alive = (entry for entry in page if not entry.metadata.is_deleted)
+        if has_own and (own := next((entry for entry in alive if entry.path == self._path), None)):
+            return [own]
+        is_there = self._path == "/" or any(not entry.metadata.is_deleted for entry in page)
+        return [_directory(self._path)] if is_there else ()
 
     def _is_content(self, entry: Entry, own: Sequence[Entry]) -> bool:
         if entry.path != self._path:
