@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from entrepot import ContentIncomplete, Unexpected
-from entrepot.services.webdav.multistatus import MultiStatus, Resource
+from entrepot.services.webdav.multistatus import MultiStatus
+from entrepot.services.webdav.resource import Resource
 
 LISTED = b"""<?xml version="1.0" encoding="utf-8"?>
 <multistatus xmlns="DAV:" xmlns:u="urn:u">

@@ -23,8 +23,9 @@ from entrepot.raw.temporary_names import is_temporary_name
 from entrepot.types import Entry
 
 from .core import WebdavDialect
-from .multistatus import MultiStatus, Resource, read_piece
+from .multistatus import MultiStatus, read_piece
 from .names import check_may_exist
+from .resource import Resource
 from .tree import Tree
 
 PAGE: Final = 1000

@@ -36,8 +36,9 @@ from entrepot.raw.temporary_names import new_temporary_name
 from entrepot.types import Metadata
 
 from .core import WebdavDialect, check_user_metadata, properties_refused
-from .multistatus import MULTI_STATUS, Resource, read_multistatus
+from .multistatus import MULTI_STATUS, read_multistatus
 from .names import check_may_be_made, may_be_misread
+from .resource import Resource
 from .tree import Tree
 
 _DELAYS: Final = (0.05, 0.2, 0.8)

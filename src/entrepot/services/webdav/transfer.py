@@ -23,8 +23,8 @@ from entrepot.raw.ops import DEFAULT_DELETE
 from entrepot.types import Metadata
 
 from .core import WebdavDialect
-from .multistatus import Resource
 from .names import may_be_misread, misread
+from .resource import Resource
 from .tree import Tree
 
 _ATTEMPTS: Final = 8

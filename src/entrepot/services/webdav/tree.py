@@ -12,7 +12,8 @@ from entrepot.raw.http.transport import HttpRequest, HttpResponse
 from entrepot.raw.path import get_parent
 
 from .core import WebdavDialect, not_webdav
-from .multistatus import MULTI_STATUS, Resource, read_multistatus
+from .multistatus import MULTI_STATUS, read_multistatus
+from .resource import Resource
 
 T = TypeVar("T")
 
