@@ -256,11 +256,12 @@ def parse_metadata(headers: HttpHeaders, **overrides: Any) -> Metadata:
         overrides["content_length"] = parse_length(headers.get("content-length"))
     modified = headers.get("last-modified")
     for field, name in _TEXTS:
-        if name in headers:
+        if name in headers and field not in overrides:
             overrides[field] = header_text(headers, name)
+    if "etag" not in overrides:
+        overrides["etag"] = header_etag(headers)
     return _new_metadata(
         Metadata,
-        etag=header_etag(headers),
         last_modified=None if modified is None else parse_http_date(modified),
         **overrides,
     )

@@ -18,6 +18,11 @@ def encode_key(key: str) -> str:
     return key if _UNRESERVED(key) else quote(key, safe="/")
 
 
+def encode_name(key: str) -> str:
+    """A key as one name in the path of a URL: its slashes are percent-encoded too."""
+    return key.replace("/", "%2F") if _UNRESERVED(key) else quote(key, safe="")
+
+
 def encode_query(query: Query) -> str:
     """A query with its question mark; empty if there is none."""
     if not query:

@@ -27,6 +27,7 @@ from entrepot.raw import (
 )
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.store import HttpStore
+from entrepot.raw.layered import Coro
 from entrepot.raw.runtime import Window
 from entrepot.types import Capability, Scheme
 from entrepot.types.records import replace
@@ -164,15 +165,22 @@ class GcsAccessor(HttpStore[GcsCore]):
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
         return RpWrite(), self._writer(NewObject(self._client, self._key(path), args), args)
 
-    async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
+    def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> Coro[WholeWrite]:
         if len(data) > self._chunk(args):
-            return await self.write(path, args)
+            return self.write(path, args)
+        content = data if isinstance(data, bytes) else bytes(data)
+        return self._store_plainly(path, content) if args is DEFAULT_WRITE else self._store(path, content, args)
+
+    async def _store(self, path: str, content: bytes, args: OpWrite) -> WholeWrite:
         target = NewObject(self._client, self._key(path), args)
         try:
-            return await target.store(data if isinstance(data, bytes) else bytes(data))
+            return await target.store(content)
         except Error as error:
             # The next attempt is made by the same publication, which knows that this one may have stored the object.
             return RpWrite(), oio.FailedWriter(self._writer(target, args), error)
+
+    def _next_attempt(self, path: str, error: Error) -> oio.Write:
+        return self._writer(NewObject(self._client, self._key(path), DEFAULT_WRITE), DEFAULT_WRITE)
 
     def _writer(self, target: NewObject, args: OpWrite) -> oio.Write:
         if not self._has_parts_for(args):

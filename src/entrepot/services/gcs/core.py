@@ -15,14 +15,14 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from entrepot.errors import Error, InvalidInput, Unexpected
-from entrepot.raw import OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
+from entrepot.raw import DEFAULT_READ, DEFAULT_STAT, DEFAULT_WRITE, OpCopy, OpDelete, OpList, OpRead, OpStat, OpWrite
 from entrepot.raw.conditions import check_conditions
 from entrepot.raw.http.conditions import check_honoured, check_version
 from entrepot.raw.http.dialect import ContentCheck, Dialect, ListRequests, ObjectArgs
-from entrepot.raw.http.headers import header_text, parse_metadata, quoted_etag
+from entrepot.raw.http.headers import header_etag, header_text, parse_metadata, quoted_etag
 from entrepot.raw.http.ranges import range_header
 from entrepot.raw.http.transport import Header, HttpHeaders, HttpRequest
-from entrepot.raw.http.url import Query, check_key, encode_key, encode_query
+from entrepot.raw.http.url import Query, check_key, encode_key, encode_name, encode_query
 from entrepot.types import Checksum, Metadata
 from entrepot.types.records import replace
 
@@ -34,6 +34,7 @@ MAX_KEY_BYTES: Final = 1024
 DEFAULT_TYPE: Final = "application/octet-stream"
 GENERATION: Final = "x-goog-generation"
 
+_GZIP: Final = ("Accept-Encoding", "gzip")
 _GENERATION: Final = re.compile("[0-9]{1,19}")
 _SNAPSHOT: Final = re.compile("([0-9]+)/([0-9]+)")
 _RESERVED: Final = ".well-known/acme-challenge/"
@@ -55,6 +56,10 @@ class GcsCore(Dialect):
 
     Attributes:
         every: the headers of every request.
+        plain_read: all headers of a read without options.
+        bucket_path: the path of the bucket in the JSON API.
+        objects_url: the URL of the objects in the JSON API, without a slash at its end.
+        plain_write: all headers of a write without options.
     """
 
     endpoint: str
@@ -63,25 +68,42 @@ class GcsCore(Dialect):
     default_storage_class: str | None = None
     predefined_acl: str | None = None
     every: tuple[Header, ...] = field(init=False, repr=False)
+    plain_read: tuple[Header, ...] = field(init=False, repr=False)
+    plain_write: tuple[Header, ...] = field(init=False, repr=False)
+    bucket_path: str = field(init=False, repr=False)
+    objects_url: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "every", (("Host", self.host),))
+        every = (("Host", self.host),)
+        path = f"/storage/v1/b/{quote(self.bucket, safe='')}"
+        object.__setattr__(self, "every", every)
+        object.__setattr__(self, "plain_read", (*every, _GZIP))
+        object.__setattr__(self, "plain_write", (*every, ("Content-Type", DEFAULT_TYPE)))
+        object.__setattr__(self, "bucket_path", path)
+        object.__setattr__(self, "objects_url", f"{self.endpoint}{path}/o")
 
     def get(self, key: str, args: OpRead) -> HttpRequest:
         """Objects: get, with its content."""
-        headers = [*self.every, ("Accept-Encoding", "gzip"), *_etag_conditions(args)]
+        if args is DEFAULT_READ:  # most reads: nothing to look for
+            return HttpRequest("GET", f"{self.object_url(key)}?alt=media", self.plain_read)
+        headers = [*self.plain_read, *_etag_conditions(args)]
         if (stated := range_header(args.range)) is not None:
             headers.append(("Range", stated))
         return HttpRequest("GET", self.object_url(key, [("alt", "media"), *version_query(args.version)]), headers)
 
     def head(self, key: str, args: OpStat) -> HttpRequest:
         """Objects: get."""
+        if args is DEFAULT_STAT:
+            return HttpRequest("GET", self.object_url(key), self.every)
         return HttpRequest(
             "GET", self.object_url(key, version_query(args.version)), [*self.every, *_etag_conditions(args)]
         )
 
     def put(self, key: str, content: bytes, args: OpWrite) -> HttpRequest:
         """Objects: insert, by a media upload if only the content type is stored with it, else by a multipart upload."""
+        if args is DEFAULT_WRITE and self.default_storage_class is None:
+            url = self.upload_url("media", self.new_object_query(key, args))
+            return HttpRequest("POST", url, self.plain_write, content)
         resource = new_resource(args, self.default_storage_class)
         query = self.new_object_query(key, args)
         if resource.keys() <= {"contentType"}:
@@ -136,17 +158,13 @@ class GcsCore(Dialect):
         Raises:
             InvalidInput: no object can have this key.
         """
-        return f"{self.endpoint}{self.object_path(key)}{encode_query(query)}"
+        _check_key(key)
+        return f"{self.objects_url}/{encode_name(key)}{encode_query(query) if query else ''}"
 
     def object_path(self, key: str) -> str:
         """The path of that URL."""
         _check_key(key)
-        return f"{self.bucket_path}/o/{quote(key, safe='')}"
-
-    @property
-    def bucket_path(self) -> str:
-        """The path of the bucket in the JSON API."""
-        return f"/storage/v1/b/{quote(self.bucket, safe='')}"
+        return f"{self.bucket_path}/o/{encode_name(key)}"
 
     @property
     def xml_bucket_url(self) -> str:
@@ -169,15 +187,19 @@ class GcsCore(Dialect):
         return [("name", key), *snapshot_conditions(args), *([("predefinedAcl", acl)] if acl else [])]
 
     def describe(self, headers: HttpHeaders, **overrides: Any) -> Metadata:
+        if user_metadata := STORED.user_metadata(headers):
+            overrides["user_metadata"] = user_metadata
         stated = stated_hash(headers)
-        values: dict[str, Any] = {
-            "user_metadata": STORED.user_metadata(headers),
-            "storage_class": header_text(headers, "x-goog-storage-class"),
-            "version": header_text(headers, GENERATION),
-            "checksums": (Checksum("crc32c", stated["crc32c"]),) if "crc32c" in stated else (),
-        }
-        metadata = parse_metadata(headers, **values | overrides)
-        return replace(metadata, etag=quoted_etag(metadata.etag), content_md5=stated.get("md5"))
+        if "crc32c" in stated:
+            overrides["checksums"] = (Checksum("crc32c", stated["crc32c"]),)
+        return parse_metadata(
+            headers,
+            **overrides,
+            etag=quoted_etag(header_etag(headers)),
+            content_md5=stated.get("md5"),
+            storage_class=header_text(headers, "x-goog-storage-class"),
+            version=header_text(headers, GENERATION),
+        )
 
     def describe_requested(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:
         check_origin(headers)
@@ -189,6 +211,8 @@ class GcsCore(Dialect):
 
     def describe_found(self, headers: HttpHeaders, content: bytes, args: OpStat, **overrides: Any) -> Metadata:
         metadata = describe(parse_resource(content), **overrides)
+        if args is DEFAULT_STAT:  # nothing was requested
+            return metadata
         check_version(metadata.version, args)
         check_honoured(metadata, replace(args, if_modified_since=None, if_unmodified_since=None))
         check_conditions(metadata, replace(args, if_match=None, if_none_match=None))  # its times have fractions

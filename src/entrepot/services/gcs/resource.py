@@ -14,6 +14,7 @@ from entrepot.raw import OpWrite
 from entrepot.raw.http.headers import parse_iso_time, parse_length, quoted_etag
 from entrepot.raw.http.stored_headers import StoredHeaders
 from entrepot.types import Checksum, EntryMode, Metadata
+from entrepot.types.frozen_mapping import EMPTY
 
 STORED: Final = StoredHeaders("x-goog-meta-")
 """The same metadata as headers, for the XML API. It also checks which values can be stored."""
@@ -27,6 +28,9 @@ _FIELDS: Final = {
 }
 
 Resource = Mapping[str, Any]
+
+_FILE: Final = EntryMode.FILE  # on Python 3.11 to look one up takes as long as a call
+_new_metadata: Final = Metadata.__new__  # takes two thirds of the time of a call of the class
 
 EDITABLE: Final = (*_FIELDS.values(), "metadata", "customTime")
 """The fields that the copy of an object has from its source."""
@@ -70,29 +74,39 @@ def parse_resource(content: bytes) -> Resource:
     return value
 
 
-def describe(resource: Resource, **overrides: Any) -> Metadata:
+def describe(
+    resource: Resource, *, mode: EntryMode = _FILE, has_version: bool = True, is_current: bool | None = None
+) -> Metadata:
     """The metadata of an object.
 
     Arguments:
         resource: the object as the storage states it.
-        overrides: fields that the caller knows better, such as `mode`.
+        mode: whether its path is the one of a directory.
+        has_version: whether its generation is the version of the metadata.
+        is_current: whether it is the current version, where that is known.
     """
     text = resource.get
     crc32c = text("crc32c")
-    values: dict[str, Any] = {
-        "mode": EntryMode.FILE,
-        "content_length": parse_length(text("size")),
-        "etag": quoted_etag(text("etag")),
-        "last_modified": parse_iso_time(text("updated")),
-        "content_type": text("contentType"),
-        "content_encoding": text("contentEncoding"),
-        "content_disposition": text("contentDisposition"),
-        "content_language": text("contentLanguage"),
-        "cache_control": text("cacheControl"),
-        "content_md5": text("md5Hash"),
-        "version": text("generation"),
-        "user_metadata": {name.lower(): str(value) for name, value in (text("metadata") or {}).items()},
-        "storage_class": text("storageClass"),
-        "checksums": (Checksum("crc32c", crc32c),) if crc32c else (),
-    }
-    return Metadata(**values | overrides)
+    user_metadata = text("metadata")
+    return _new_metadata(
+        Metadata,
+        mode,
+        parse_length(text("size")),
+        quoted_etag(text("etag")),
+        parse_iso_time(text("updated")),
+        text("contentType"),
+        text("contentEncoding"),
+        text("contentDisposition"),
+        text("cacheControl"),
+        text("md5Hash"),
+        text("generation") if has_version else None,
+        is_current,
+        user_metadata=_lower(user_metadata) if user_metadata else EMPTY,
+        content_language=text("contentLanguage"),
+        storage_class=text("storageClass"),
+        checksums=(Checksum("crc32c", crc32c),) if crc32c else (),
+    )
+
+
+def _lower(user_metadata: Mapping[str, Any]) -> dict[str, str]:
+    return {name.lower(): str(value) for name, value in user_metadata.items()}
