@@ -5,11 +5,11 @@ The source is the Azure Data Lake Storage REST API Reference: Path Create, Updat
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from entrepot.errors import Error, InvalidInput, IsADirectory
-from entrepot.raw import OpDelete, OpRead, OpStat, OpWrite
+from entrepot.raw import DEFAULT_READ, DEFAULT_STAT, OpDelete, OpRead, OpStat, OpWrite
 from entrepot.raw.file_paths import check_may_be_made
 from entrepot.raw.http.dialect import Dialect, ObjectArgs
 from entrepot.raw.http.headers import conditional_headers, parse_metadata
@@ -45,20 +45,31 @@ class AzdlsCore(Dialect):
         url: the URL of the file system, without a slash at its end.
         host: the value of the Host header.
         filesystem: the name of the file system.
+
+    Attributes:
+        every: the headers of every request, and all of one without options.
     """
 
     url: str
     host: str
     filesystem: str
+    every: tuple[Header, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "every", (("Host", self.host), VERSION_HEADER))
 
     def get(self, key: str, args: OpRead) -> HttpRequest:
         """Path Read."""
+        if args is DEFAULT_READ:  # most reads: nothing to look for
+            return self.on_path("GET", key)
         stated = range_header(args.range)
         ranged = [] if stated is None else [("Range", stated)]
         return self.on_path("GET", key, (), [*conditional_headers(args), *ranged])
 
     def head(self, key: str, args: OpStat) -> HttpRequest:
         """Path Get Properties."""
+        if args is DEFAULT_STAT:
+            return self.on_path("HEAD", key)
         return self.on_path("HEAD", key, (), conditional_headers(args))
 
     def delete(self, key: str, args: OpDelete, continuation: str | None = None) -> HttpRequest:
@@ -133,6 +144,8 @@ class AzdlsCore(Dialect):
             Unexpected: no storage of Azure sent the response.
         """
         check_origin(headers)
+        if args is DEFAULT_STAT:  # nothing was requested
+            return self.describe(headers, **overrides)
         if isinstance(args, OpRead):
             self.content_check(headers)
         return Dialect.describe_requested(self, headers, args, **overrides)
@@ -157,8 +170,8 @@ class AzdlsCore(Dialect):
     def _request(
         self, method: str, path: str, query: Query, headers: Sequence[Header] = (), body: Content | None = None
     ) -> HttpRequest:
-        url = f"{self.url}{path}{encode_query(query)}"
-        return HttpRequest(method, url, [("Host", self.host), VERSION_HEADER, *headers], body)
+        url = f"{self.url}{path}{encode_query(query) if query else ''}"
+        return HttpRequest(method, url, [*self.every, *headers] if headers else self.every, body)
 
 
 def is_directory(headers: HttpHeaders) -> bool:
@@ -180,7 +193,7 @@ def properties_header(user_metadata: Mapping[str, str]) -> Header:
 
 def properties(headers: HttpHeaders) -> dict[str, str]:
     """The user metadata in a response. A value that is not base64 is left out."""
-    found = dict[str, str]()
+    found: dict[str, str] = {}
     for pair in filter(None, headers.get(PROPERTIES, "").split(",")):
         name, _, value = pair.strip().partition("=")
         try:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from hashlib import sha1
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
 from entrepot.errors import Unexpected
@@ -16,12 +15,18 @@ from entrepot.raw.http.headers import MAX_LENGTH, parse_iso_time
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.types import Checksum, EntryMode, Metadata
 
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
+
 EMPTY_BLOB: Final = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
 """git's id of a file without content."""
 
 KEEP: Final = ".gitkeep"
 """The name of the empty file that keeps a directory in git, which knows only files."""
 
+_FILE: Final = EntryMode.FILE  # on Python 3.11 to look one up takes as long as a call
 _HEX: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NEXT: Final = re.compile(r'<([^<>]*)>\s*;\s*rel="?next"?')
 
@@ -67,7 +72,7 @@ def stored_metadata(oid: str, size: int, *, is_lfs: bool, modified: str | None =
     """The metadata of a file by the id of its content."""
     checksums = (Checksum("sha256", b64encode(bytes.fromhex(oid)).decode()),) if is_lfs else ()
     last_modified = None if modified is None else parse_iso_time(modified)
-    return Metadata(content_length=size, etag=f'"{oid}"', last_modified=last_modified, checksums=checksums)
+    return Metadata(_FILE, size, f'"{oid}"', last_modified, checksums=checksums)
 
 
 def blob_id(content: bytes) -> str:
@@ -95,7 +100,7 @@ def read_object(content: bytes) -> Mapping[str, Any]:
         Unexpected: it is not a JSON object.
     """
     value = read_json(content)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise malformed()
     return value
 
@@ -107,7 +112,7 @@ def read_entries(content: bytes) -> list[TreeEntry]:
         Unexpected: it is malformed.
     """
     values = read_json(content)
-    if not isinstance(values, Sequence) or isinstance(values, str):
+    if not isinstance(values, list):
         raise malformed()
     entries = [_entry(value) for value in values]
     return [entry for entry in entries if entry is not None]
@@ -132,19 +137,19 @@ def malformed() -> Unexpected:
 
 def _entry(value: Any) -> TreeEntry | None:
     """An entry; None for one that is neither file nor directory, such as a submodule."""
-    if not isinstance(value, Mapping) or not isinstance(path := value.get("path"), str):
+    if not isinstance(value, dict) or not isinstance(path := value.get("path"), str):
         raise malformed()
     if value.get("type") == "directory":
         return TreeEntry(path, is_dir=True)
     if value.get("type") != "file":
         return None
     lfs = value.get("lfs")
-    source = lfs if isinstance(lfs, Mapping) else value
+    source = lfs if isinstance(lfs, dict) else value
     size, oid = source.get("size"), source.get("oid")
     if not isinstance(size, int) or not 0 <= size <= MAX_LENGTH:
         raise malformed()
     if not isinstance(oid, str) or not _HEX.fullmatch(oid):
         raise malformed()
     commit = value.get("lastCommit")
-    date = commit.get("date") if isinstance(commit, Mapping) else None
+    date = commit.get("date") if isinstance(commit, dict) else None
     return TreeEntry(path, False, size, oid, source is lfs, date if isinstance(date, str) else None)

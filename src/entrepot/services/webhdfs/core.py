@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urljoin
 
 from entrepot.errors import (
@@ -36,6 +36,11 @@ from entrepot.raw.http.transport import HttpHeaders, HttpRequest
 from entrepot.raw.http.url import Query, encode_key, encode_query
 from entrepot.raw.oio.delete.api import NOT_EMPTY
 from entrepot.types import EntryMode, Metadata
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+    from entrepot.types.records import dataclass
 
 OCTETS: Final = ("Content-Type", "application/octet-stream")
 """The type of content that is stored. HttpFS refuses any other."""
