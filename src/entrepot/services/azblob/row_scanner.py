@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Final
 
 from entrepot.errors import Error
-from entrepot.raw.http.row_shapes import EMPTY_TEXT, RowShapes, plain_text
+from entrepot.raw.http.row_shapes import NO_TEXT, RowShapes, plain_text
 from entrepot.raw.http.xml import Document, Row
 
 ROWS: Final = frozenset({"Blob", "BlobPrefix"})
@@ -68,8 +68,8 @@ def _shape_of(parse: Callable[[bytes], Document], row: str) -> _Shape | None:
     if document is None or len(document.rows) != 1:
         return None
     ((name, values),) = document.rows
-    places = [int(value or EMPTY_TEXT) for value in values.values()]
-    texts_of = itemgetter(*places, EMPTY_TEXT, EMPTY_TEXT)  # two more than the names: of one it would get no tuple
+    places = [int(value or NO_TEXT) for value in values.values()]
+    texts_of = itemgetter(*places, NO_TEXT, NO_TEXT)  # two more than the names: of one it would get no tuple
     return name, tuple(values), texts_of
 
 

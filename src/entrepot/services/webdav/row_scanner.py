@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import Final
 
 from entrepot.errors import Error
-from entrepot.raw.http.row_shapes import EMPTY_TEXT, RowShapes, plain_text
+from entrepot.raw.http.row_shapes import NO_TEXT, RowShapes, plain_text
 
 from .resource import Name, Resource, path_of
 
@@ -127,10 +127,10 @@ class RowScanner:
         try:
             (pattern,) = self._parse(b"%b%b%b" % (self._head, row.encode(), end))
             href = int(pattern.path)
-            places = [int(text or EMPTY_TEXT) for text in pattern.properties.values()]
+            places = [int(text or NO_TEXT) for text in pattern.properties.values()]
         except (Error, ValueError):
             return None
         if row.count("href>") != _OF_ONE or 0 in (pattern.status, *pattern.refused):
             return None  # its URL or a status would be found in another way
-        texts_of = itemgetter(*places, EMPTY_TEXT, EMPTY_TEXT)  # more than the names: of one it would get no tuple
+        texts_of = itemgetter(*places, NO_TEXT, NO_TEXT)  # more than the names: of one it would get no tuple
         return _Shape(pattern, href, tuple(pattern.properties), texts_of)
