@@ -154,7 +154,13 @@ class WebdavAccessor(HttpStore[WebdavDialect]):
         reads_conditionally: bool = True,
     ) -> None:
         capability = CAPABILITY if reads_conditionally else UNCONDITIONAL
-        info = AccessorInfo(scheme=Scheme.WEBDAV, root=root, name=name, native_capability=capability)
+        info = AccessorInfo(
+            scheme=Scheme.WEBDAV,
+            root=root,
+            name=name,
+            native_capability=capability,
+            reads_describe_all=False,  # a GET has no properties, and user metadata is one
+        )
         self._tree = Tree(client, makes_parents=makes_parents)
         super().__init__(info, client, WebdavDeletions(client, self._tree, root))
         self._is_direct = is_direct

@@ -54,6 +54,15 @@ async def missing_source_is_not_found(target: Target) -> None:
     equal(await there.exists("there"), expected=False, what="exists, of the copy")
 
 
+@case("read", "write", "write_with_user_metadata")
+async def user_metadata_is_carried(target: Target) -> None:
+    """User metadata is copied."""
+    path, there = target.path(), Operator(Memory())
+    await target.operator.write(path, b"content", user_metadata={"a": "b"})
+    await target.operator.copy_to(there, path, "there")
+    equal(dict((await there.stat("there")).user_metadata), {"a": "b"}, "the user metadata of the copy")
+
+
 @case("read", "write", "write_with_content_type", "write_with_user_metadata")
 async def what_is_beside_the_content_is_carried(target: Target) -> None:
     """Content type and user metadata are copied, and nothing is reported as lost."""
