@@ -57,6 +57,8 @@ CALLS: dict[str, tuple[Callable[[BlockingOperator], object], str]] = {
     "read_with": (lambda op: op.read_with("a").range(2, 4).run(), THREAD),
     "read_with in chunks": (lambda op: op.read_with("a").chunk(3).run(), LOOP),
     "read_text": (lambda op: op.read_text("a"), THREAD),
+    "read_with_metadata": (lambda op: op.read_with_metadata("a"), THREAD),
+    "read_with_metadata in chunks": (lambda op: op.read_with_metadata("a", chunk=3), LOOP),
     "stream": (lambda op: b"".join(op.reader("a")), THREAD),
     "stream in chunks": (lambda op: b"".join(op.reader("a", chunk=3)), LOOP),
     "fetch": (lambda op: op.reader("a").fetch([(0, 2), (5, 7)]), LOOP),

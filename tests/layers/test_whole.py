@@ -66,6 +66,10 @@ from tests.layers.slow import FakeTime, turns
 
 CONTENT = b"0123456789"
 HANG = "hang"
+DESCRIPTION = Metadata(
+    content_length=len(CONTENT), etag='"1"', version="1", user_metadata={"entrepot-cache-control": "no-store", "a": "b"}
+)
+"""What a response says of the object: a header in it is kept by `MetadataFallbackLayer`."""
 
 
 @dataclass
@@ -116,11 +120,15 @@ class ByBodies(Accessor):
 class AtOnce(ByBodies):
     """The same object, at once where it is not large."""
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
         response = RpRead()
         body = Body(self.script, path, args, response)
         body.kept = await body.read(len(CONTENT))
-        return (response, body) if self.script.is_large else body.kept
+        if self.script.is_large:
+            return response, body
+        if described is not None:
+            described.metadata = response.metadata
+        return body.kept
 
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
         return await self.write(path, args) if self.script.is_large else await self.store(path, bytes(data), args)
@@ -144,7 +152,7 @@ class Body(oio.Read):
             return kept
         is_first = self._response.metadata is None
         await self._script.face(f"get {self._path} from {self._position}" if is_first else "receive")
-        self._response.metadata = Metadata(content_length=len(CONTENT))
+        self._response.metadata = DESCRIPTION
         size = len(CONTENT) // 2 if self._script.is_large else len(CONTENT)
         piece = CONTENT[self._position : min(self._end, self._position + size)]
         self._position += len(piece)
@@ -182,6 +190,7 @@ def reset() -> Error:
 CALLS: dict[str, Callable[[Operator], Awaitable[object]]] = {
     "read": lambda op: op.read("a.txt"),
     "read of a range": lambda op: op.read("a.txt", range=(2, 5)),
+    "read with metadata": lambda op: op.read_with_metadata("a.txt"),
     "write": lambda op: op.write("a.txt", CONTENT),
     "write if new": lambda op: op.write("a.txt", bytearray(CONTENT), if_not_exists=True),
 }
@@ -355,7 +364,7 @@ async def facts_of(service: type[ByBodies], order: Order, name: str) -> Any:
     logger.setLevel(logging.DEBUG)
     try:
         for scenario, make in SCENARIOS.items():
-            for title in ("read", "write", "write if new"):
+            for title in ("read", "read with metadata", "write", "write if new"):
                 script, instruments, time, layer = make(), Instruments(), FakeTime(), LAYERS[name]()
                 stack = order(layer, instruments)
                 config = Config(service, script=script)
@@ -409,6 +418,8 @@ async def test_our_layers_need_no_body_where_the_service_needs_none(name: str) -
     op = Operator(Config(script=script), layers=(LAYERS[name](),), context=Context(runtime=FakeTime()))
     assert await op.read("a.txt") == CONTENT
     assert await op.read("a.txt", range=(2, 5)) == CONTENT[2:5]
+    content, metadata = await op.read_with_metadata("a.txt", range=(2, 5))
+    assert (content, metadata.content_length, metadata.version) == (CONTENT[2:5], len(CONTENT), "1")
     if name != "read-only":
         await op.write("a.txt", CONTENT)
         assert script.stored[0][0] == CONTENT
@@ -455,6 +466,62 @@ async def test_a_layer_that_changes_content_is_not_bypassed() -> None:
     assert script.stored[0][0] == b"AbC"
 
 
+@pytest.mark.parametrize(
+    ("layer", "field", "expected"),
+    [
+        (MimeGuessLayer(), "content_type", "text/plain"),
+        (MetadataFallbackLayer(), "cache_control", "no-store"),
+        (MetadataFallbackLayer(), "user_metadata", {"a": "b"}),
+    ],
+)
+@pytest.mark.parametrize("service", [AtOnce, ByBodies])
+async def test_metadata_passes_through_the_layers_that_change_it(
+    service: type[ByBodies], layer: Layer, field: str, expected: object
+) -> None:
+    op = Operator(Config(service), layers=(layer,))
+    content, metadata = await op.read_with_metadata("a.txt")
+    assert (content, getattr(metadata, field)) == (CONTENT, expected)
+
+
+async def test_metadata_of_a_body_that_the_service_opened_comes_from_that_body() -> None:
+    script = Script([None, reset(), None], is_large=True)
+    op = Operator(Config(script=script), layers=(RetryLayer(min_delay=0),))
+    assert await op.read_with_metadata("a.txt") == (CONTENT, DESCRIPTION)
+    assert script.happened == ["get a.txt from 0", "receive", "closed", "body", "get a.txt from 5", "closed"]
+
+
+async def test_a_failed_attempt_does_not_describe_the_object_of_the_next_one() -> None:
+    class Replaced(AtOnce):
+        async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
+            assert described is not None
+            described.metadata = Metadata(content_length=1, etag='"old"')  # as of a response whose content breaks off
+            raise reset()
+
+    op = Operator(Config(Replaced), layers=(RetryLayer(min_delay=0),))
+    assert await op.read_with_metadata("a.txt") == (CONTENT, DESCRIPTION)
+
+
+@pytest.mark.parametrize("base", [Accessor, LayeredAccessor, AroundAccessor])
+def test_a_rule_that_cannot_pass_on_the_metadata_is_refused_when_its_class_is_made(base: type[Accessor]) -> None:
+    async def of_before(self: Any, path: str, args: OpRead) -> WholeRead:
+        return await self.inner.read_whole(path, args)
+
+    mixin = type("Old", (), {"read_whole": of_before})
+    for bases, members in (((base,), {"read_whole": of_before}), ((mixin, base), {})):
+        with pytest.raises(TypeError, match=r"Quick\.read_whole takes no response.*described=None"):
+            type("Quick", bases, members)
+
+
+async def test_a_rule_with_any_arguments_passes_them_on() -> None:
+    class Counted(LayeredAccessor):
+        async def read_whole(self, *args: Any) -> WholeRead:
+            return await self.inner.read_whole(*args)
+
+    described = RpRead()
+    assert await Counted(AtOnce(FORWARD, Script())).read_whole("a.txt", DEFAULT_READ, described) == CONTENT
+    assert described.metadata == DESCRIPTION
+
+
 def _own_read(_: object, path: str, args: OpRead) -> Any:
     async def read() -> tuple[RpRead, oio.Read]:
         return RpRead(), oio.BytesReader(lambda: b"own")
@@ -467,8 +534,8 @@ def _with_rule(base: type[Accessor]) -> type[Accessor]:
         async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
             return await self.inner.read(path, args)
 
-        async def read_whole(self, path: str, args: OpRead) -> WholeRead:
-            return await self.inner.read_whole(path, args)
+        async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
+            return await self.inner.read_whole(path, args, described)
 
     return Ruled
 
@@ -588,7 +655,7 @@ async def test_a_stored_length_that_differs_is_an_error() -> None:
 
 async def test_a_failure_is_freed_with_its_last_reference() -> None:
     class Gone(AtOnce):
-        async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+        async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
             raise NotFound("gone")
 
         async def store(self, path: str, content: bytes, args: OpWrite) -> Metadata:

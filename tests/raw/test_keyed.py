@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from entrepot import ConditionNotMatch, ContentIncomplete, DeletionsFailed, InvalidInput, Unsupported
-from entrepot.raw import AccessorInfo, OpCopy, OpDelete, OpList, OpRead, OpRename, OpWrite
+from entrepot.raw import AccessorInfo, OpCopy, OpDelete, OpList, OpRead, OpRename, OpStat, OpWrite, RpRead
 from entrepot.raw.keyed import (
     CAPABILITY,
     LAST,
@@ -116,6 +116,13 @@ async def test_a_key_that_is_too_long_is_refused_before_any_call() -> None:
     await accessor.write_whole("ab", b"", OpWrite())
     with pytest.raises(InvalidInput, match="4 bytes"):
         await accessor.write_whole("äb", b"", OpWrite())
+
+
+async def test_a_whole_read_describes_the_value_that_it_returns() -> None:
+    accessor, described = over(Table()), RpRead()
+    await accessor.write_whole("a", b"content", OpWrite())
+    assert await accessor.read_whole("a", OpRead(range=BytesRange(1, 3)), described) == b"on"
+    assert described.metadata == (await accessor.stat("a", OpStat())).metadata
 
 
 async def test_fewer_bytes_than_the_size_are_refused() -> None:

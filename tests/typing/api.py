@@ -173,6 +173,7 @@ async def described(op: Operator) -> None:
 
 
 async def built_step_by_step(op: Operator) -> None:
+    assert_type(await op.read_with_metadata("a", range=(0, 8), version="v"), tuple[bytes, Metadata])
     assert_type(op.read_with("a"), FutureRead)
     assert_type(op.read_with("a").range(0, 8), FutureRead)
     assert_type(await op.read_with("a").range(0, 8).if_match('"e"').version("v"), bytes)

@@ -119,6 +119,29 @@ class BlockingOperator(BlockingBase):
         side = self._side("read_text", options)
         return side.run(side.operator.read_text(path, encoding=encoding, errors=errors, **options))
 
+    def read_with_metadata(self, path: Path, **options: Unpack[ReaderOptions]) -> tuple[bytes, Metadata]:
+        """Reads an object, or a range of it, and its metadata, which is of the same content. Requires `read`.
+
+        It is one request where the storage describes an object in the response to a read, as most do; otherwise a
+        `stat` follows. With the etag a changed object can be stored only if no one else has changed it:
+        `write(path, data, if_match=metadata.etag)`.
+
+        Arguments:
+            path: the object.
+            options: see `read`.
+
+        Returns:
+            The bytes of the range, and the metadata of the whole object.
+
+        Raises:
+            NotFound: the object does not exist.
+            IsADirectory: the path names a directory.
+            RangeNotSatisfied: the range starts past the end of the object.
+            ConditionNotMatch: a condition does not hold, or the object changed before the `stat`.
+        """
+        side = self._side("read_with_metadata", options)
+        return side.run(side.operator.read_with_metadata(path, **options))
+
     def read_with(self, path: Path) -> ReadCall:
         """The step-by-step form of `read`: `op.read_with(path).range(0, 8).run()`."""
         return ReadCall(self.read, "read_with", (path,))

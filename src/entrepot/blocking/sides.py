@@ -63,6 +63,7 @@ INLINE: Final[Mapping[str, Callable[[Mapping[str, Any], object], bool]]] = {
     "presign_write": always,
     "read": _is_one_response,
     "read_text": _is_one_response,
+    "read_with_metadata": _is_one_response,
     "reader": _is_one_response,
     "set_tags": always,
     "stat": always,

@@ -21,6 +21,7 @@ from entrepot.raw import (
     OpAbortUpload,
     OpList,
     OpWrite,
+    RpRead,
     normalize_path,
     oio,
 )
@@ -123,6 +124,19 @@ class Operations(Opening, Storage):
         else:
             content = await open_body(self._context, PinnedRange(self._accessor, path, args), args)
         return content if isinstance(content, bytes) else await gathered(content[1])
+
+    async def _read_with_metadata(self, path: str, options: Mapping[str, Any]) -> tuple[bytes, Metadata]:
+        args = checked(DEFAULT_READ, options)
+        pinned, response = PinnedRange(self._accessor, path, args), RpRead()
+        if args.chunk is None:
+            content = await self._accessor.read_whole(path, args, response)
+        else:
+            content = await open_body(self._context, pinned, args)
+        if not isinstance(content, bytes):
+            response, body = content
+            content = await gathered(body)
+        pinned.note(response)
+        return content, await pinned.describe()
 
     async def _reader(self, path: str, options: Mapping[str, Any]) -> Reader:
         args = checked(DEFAULT_READ, options)

@@ -17,6 +17,7 @@ from entrepot.raw import (
     Operation,
     OpRead,
     OpWrite,
+    RpRead,
     WholeRead,
     WholeWrite,
 )
@@ -107,8 +108,8 @@ class _LimitedAccessor(AroundAccessor):
         async with await self.permits.get():
             return await call(*args)
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
-        content = await self.around(Operation.READER_READ, path, self.inner.read_whole, path, args)
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
+        content = await self.around(Operation.READER_READ, path, self.inner.read_whole, path, args, described)
         return content if isinstance(content, bytes) else self.around_reader(path, *content)
 
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:

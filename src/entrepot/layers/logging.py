@@ -18,6 +18,7 @@ from entrepot.raw import (
     Operation,
     OpRead,
     OpWrite,
+    RpRead,
     WholeRead,
     WholeWrite,
 )
@@ -141,10 +142,10 @@ class _Failures(AroundAccessor):
             self._log_failure(error, started, operation, path, target_of(operation, args))
             raise
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
         started = self._context.runtime.now()
         try:
-            content = await self.inner.read_whole(path, args)
+            content = await self.inner.read_whole(path, args, described)
         except BaseException as error:
             call = Operation.READ if isinstance(error, Exception) else Operation.READER_READ
             self._log_failure(error, started, call, path)

@@ -33,7 +33,7 @@ from entrepot.raw import (
     WholeWrite,
     oio,
 )
-from entrepot.raw.derived_response import DerivedResponse
+from entrepot.raw.derived_response import DerivedResponse, change_metadata
 from entrepot.types import Entry, Metadata
 from entrepot.types.shown import shown
 
@@ -112,9 +112,13 @@ class _FallbackAccessor(AroundAccessor):
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
         return self._derived(*await self.inner.read(path, args))
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
-        content = await self.inner.read_whole(path, args)
-        return content if isinstance(content, bytes) else self._derived(*content)
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
+        content = await self.inner.read_whole(path, args, described)
+        if not isinstance(content, bytes):
+            return self._derived(*content)
+        if described is not None:
+            change_metadata(described, self._restored)
+        return content
 
     def _derived(self, response: RpRead, body: oio.Read) -> tuple[RpRead, oio.Read]:
         return DerivedResponse(response, self._restored) if self._kept else response, body

@@ -28,7 +28,7 @@ from entrepot.raw import (
     WholeWrite,
     oio,
 )
-from entrepot.raw.derived_response import DerivedResponse
+from entrepot.raw.derived_response import DerivedResponse, change_metadata
 from entrepot.raw.layered import Coro
 from entrepot.types import Metadata
 from entrepot.types.shown import shown
@@ -149,9 +149,13 @@ class _MimeGuessAccessor(LayeredAccessor):
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, oio.Read]:
         return self._derived(path, *await self.inner.read(path, args))
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
-        content = await self.inner.read_whole(path, args)
-        return content if isinstance(content, bytes) else self._derived(path, *content)
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
+        content = await self.inner.read_whole(path, args, described)
+        if not isinstance(content, bytes):
+            return self._derived(path, *content)
+        if described is not None:
+            change_metadata(described, partial(self._with_type, path))
+        return content
 
     def _derived(self, path: str, response: RpRead, body: oio.Read) -> tuple[RpRead, oio.Read]:
         if self._guess(path) is None:

@@ -20,6 +20,7 @@ from entrepot.raw import (
     OpWrite,
     RpList,
     RpListUploads,
+    RpRead,
     RpStat,
     WholeRead,
     WholeWrite,
@@ -81,8 +82,8 @@ class _PrefixAccessor(AroundAccessor):
             self._make_relative(error, path or None)
             raise
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
-        content = await self.around(Operation.READ, path, self.inner.read_whole, path, args)
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
+        content = await self.around(Operation.READ, path, self.inner.read_whole, path, args, described)
         return content if isinstance(content, bytes) else self.around_reader(path, *content)
 
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:

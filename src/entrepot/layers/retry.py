@@ -28,6 +28,7 @@ from entrepot.raw import (
     OpRead,
     OpWrite,
     RpCopy,
+    RpRead,
     RpWrite,
     WholeRead,
     WholeWrite,
@@ -316,10 +317,10 @@ class _RetryAccessor(_RepeatingAccessor):
         self._conditional = _RepeatingAccessor(inner, policy, context, _ONCE_IF_CONDITIONAL)
         self._appending = _RepeatingAccessor(inner, policy, context, _ONCE_IF_APPENDING)
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
         started = self._now()
         try:  # the first attempt as in `around`, which would be one more coroutine of each small read
-            content = await self.inner.read_whole(path, args)
+            content = await self.inner.read_whole(path, args, described)
         except Error as error:
             delay = self._delay(Operation.READ, path, error, 1, started)
             if delay is None:
@@ -329,7 +330,7 @@ class _RetryAccessor(_RepeatingAccessor):
                 return content
             return self._read_result(path, content)
         await self._context.runtime.sleep(delay)
-        content = await self._attempts(1, started, Operation.READ, path, self.inner.read_whole, path, args)
+        content = await self._attempts(1, started, Operation.READ, path, self.inner.read_whole, path, args, described)
         return self._read_result(path, content)
 
     def _read_result(self, path: str, content: WholeRead) -> WholeRead:

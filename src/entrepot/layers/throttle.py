@@ -8,7 +8,18 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 from entrepot.errors import InvalidInput
-from entrepot.raw import Accessor, AroundAccessor, Context, Layer, Operation, OpRead, OpWrite, WholeRead, WholeWrite
+from entrepot.raw import (
+    Accessor,
+    AroundAccessor,
+    Context,
+    Layer,
+    Operation,
+    OpRead,
+    OpWrite,
+    RpRead,
+    WholeRead,
+    WholeWrite,
+)
 from entrepot.raw.per_runtime import PerRuntime
 from entrepot.types.numbers import LONGEST, as_number
 
@@ -131,8 +142,8 @@ class _BandwidthAccessor(_ThrottledAccessor):
         bucket.add(-_size(result))
         return result
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
-        content = await self.around(Operation.READER_READ, path, self.inner.read_whole, path, args)
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
+        content = await self.around(Operation.READER_READ, path, self.inner.read_whole, path, args, described)
         return content if isinstance(content, bytes) else self.around_reader(path, *content)
 
 
@@ -144,8 +155,8 @@ class _RequestsAccessor(_ThrottledAccessor):
         await (await self._bucket.get()).take(1)
         return await call(*args)
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
-        content = await self.around(Operation.READ, path, self.inner.read_whole, path, args)
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
+        content = await self.around(Operation.READ, path, self.inner.read_whole, path, args, described)
         return content if isinstance(content, bytes) else self.around_reader(path, *content)
 
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:

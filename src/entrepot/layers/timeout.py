@@ -163,10 +163,10 @@ class _TimeoutAccessor(AroundAccessor):
     def read(self, path: str, args: OpRead) -> Coro[tuple[RpRead, oio.Read]]:
         return AroundAccessor.read(self._for_body(), path, args)
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
         timed = self._for_body()
         try:
-            content = await timed.around(Operation.READER_READ, path, self.inner.read_whole, path, args)
+            content = await timed.around(Operation.READER_READ, path, self.inner.read_whole, path, args, described)
         except Timeout as error:
             if error.operation != Operation.READER_READ:
                 raise

@@ -73,6 +73,8 @@ WholeWrite = Metadata | tuple[RpWrite, Write]
 """The metadata of the object that a write stored, or what `Accessor.write` returns."""
 
 _AS_NATIVE = Capability()
+_CO_VARARGS: Final = 0x04
+"""Of `inspect`, which takes long to import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class Accessor:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        _check_takes_response(cls)
         for whole, operation in WHOLE_OPERATIONS.items():
             keep_override(cls, operation, whole, getattr(Accessor, whole))
 
@@ -138,7 +141,7 @@ class Accessor:
         """Opens a body that yields the bytes of `args.range`. Requires `Capability.read`."""
         raise Unsupported("the service has no read")
 
-    def read_whole(self, path: str, args: OpRead) -> Coroutine[Any, Any, WholeRead]:
+    def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> Coroutine[Any, Any, WholeRead]:
         """Returns the bytes of `args.range`, or opens a body that yields them. Requires `Capability.read`.
 
         A service overrides this if it can return small content without a body, in fewer steps. It returns bytes only if
@@ -147,6 +150,13 @@ class Accessor:
         its position after a failure, or what `self.read` returns. `CompleteLayer` completes that body as any other.
 
         An error or a cancellation has read nothing. The call is then made again with `read`.
+
+        Arguments:
+            path: the object.
+            args: the arguments of the read.
+            described: receives the metadata of the object if bytes are returned. The metadata is of the response that
+                had these bytes, as a body's would be. With a body it means nothing: its own response describes it. By
+                default None: the caller does not need the metadata, and it is not made.
         """
         return self.read(path, args)
 
@@ -230,3 +240,18 @@ class Accessor:
         Requires `Capability.presign` and the flag of the operation in `args`.
         """
         raise Unsupported("the service has no presign")
+
+
+def _check_takes_response(cls: type[Accessor]) -> None:
+    """Refuses a class whose `read_whole` was written before it had `described`, and would fail in its first call.
+
+    Raises:
+        TypeError: the class has such a `read_whole`.
+    """
+    code = getattr(cls.read_whole, "__code__", None)
+    if code is None or code.co_argcount > 3 or code.co_flags & _CO_VARARGS:
+        return
+    raise TypeError(
+        f"{cls.__qualname__}.read_whole takes no response to describe the object in: declare it as "
+        "read_whole(self, path, args, described=None), and pass `described` on to the inner accessor or fill it"
+    )

@@ -1,4 +1,4 @@
-"""The response of a read whose metadata a layer changes."""
+"""The response of a read whose metadata a layer changes, of one by a body and of one at once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ from collections.abc import Callable
 from entrepot.types import Metadata
 
 from .rps import RpRead
+
+
+def change_metadata(response: RpRead, change: Callable[[Metadata], Metadata]) -> None:
+    """Changes the metadata in the response of a read that was made at once, for a layer around it.
+
+    Arguments:
+        response: the response, which the read has filled.
+        change: returns the metadata to show for the metadata of the storage.
+    """
+    if response.metadata is not None:
+        response.metadata = change(response.metadata)
 
 
 class DerivedResponse(RpRead):

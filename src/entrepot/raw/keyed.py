@@ -210,8 +210,8 @@ class KeyedAccessor(Accessor):
         response = RpRead()
         return response, LoadedReader(partial(self._load, path, args, response))
 
-    async def read_whole(self, path: str, args: OpRead) -> bytes:
-        return await self._load(path, args, RpRead())
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> bytes:
+        return await self._load(path, args, described or RpRead())
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, OneShotWriter | AppendWriter]:
         if args.append:

@@ -104,9 +104,9 @@ class LayeredAccessor(Accessor):
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, Read]:
         return await self.inner.read(path, args)
 
-    def read_whole(self, path: str, args: OpRead) -> Coro[WholeRead]:
+    def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> Coro[WholeRead]:
         """Passes the call on if this accessor does not change `read`, and opens its own body otherwise."""
-        return self.inner.read_whole(path, args) if self.read == self.inner.read else self.read(path, args)
+        return self.inner.read_whole(path, args, described) if self.read == self.inner.read else self.read(path, args)
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, Write]:
         return await self.inner.write(path, args)

@@ -18,6 +18,7 @@ from . import (
     OpRead,
     OpWrite,
     RpListUploads,
+    RpRead,
     WholeRead,
     WholeWrite,
 )
@@ -145,8 +146,8 @@ class Observation(AroundAccessor, Generic[Token]):
         self.seconds = 0.0
         self.size = self.entries = 0
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
-        content = await self._open((_READ, _READER_READ), path, self.inner.read_whole, path, args)
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
+        content = await self._open((_READ, _READER_READ), path, self.inner.read_whole, path, args, described)
         if not isinstance(content, bytes):
             return self.around_reader(path, *content)
         self._succeed(_READER_READ, (), content)

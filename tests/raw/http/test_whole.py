@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from entrepot.errors import ContentIncomplete, Error
-from entrepot.raw import Accessor, Context, OpRead, oio
+from entrepot.raw import Accessor, Context, OpRead, RpRead, oio
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.raw.http.transport import Header
 from entrepot.raw.http.whole import LIMIT
 from entrepot.raw.oio.read.api import DIRECT, read_to_end
 from entrepot.services import S3, Http
 from entrepot.testing.transport import MockBody, MockTransport, reply
-from entrepot.types import BytesRange
+from entrepot.types import BytesRange, Metadata
 
 OBJECT = b"0123456789"
 NOON = "Thu, 29 Feb 2024 12:00:00 GMT"
@@ -151,6 +151,20 @@ async def at_once(accessor: Accessor, args: OpRead) -> bytes:
     return content if isinstance(content, bytes) else await gathered(content[1])
 
 
+async def by_body_described(accessor: Accessor, args: OpRead) -> tuple[bytes, Metadata | None]:
+    response, body = await accessor.read("a", args)
+    return await gathered(body), response.metadata
+
+
+async def at_once_described(accessor: Accessor, args: OpRead) -> tuple[bytes, Metadata | None]:
+    response = RpRead()
+    content = await accessor.read_whole("a", args, response)
+    if not isinstance(content, bytes):
+        response, body = content
+        content = await gathered(body)
+    return content, response.metadata
+
+
 async def gathered(body: oio.Read) -> bytes:
     try:
         return await read_to_end(body)
@@ -186,6 +200,8 @@ async def test_every_answer_means_the_same(service: Callable[[Context], Accessor
         expected = await outcome(by_body, service, READS[read], script)
         assert await outcome(at_once, service, READS[read], script) == expected, name
         assert await outcome(at_once, service, READS[read], script, arrived) == expected, name
+        described = await outcome(by_body_described, service, READS[read], script)
+        assert await outcome(at_once_described, service, READS[read], script) == described, name
 
 
 async def test_a_body_that_overrides_read_alone_has_no_content_taken_past_it() -> None:

@@ -88,10 +88,10 @@ class _CorrectnessCheckAccessor(LayeredAccessor):
         self._check_read(path, args)
         return self.inner.read(path, args)
 
-    def read_whole(self, path: str, args: OpRead) -> Coro[WholeRead]:
+    def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> Coro[WholeRead]:
         if args is not DEFAULT_READ or not self._can_read or path.endswith("/"):  # most reads have nothing to look for
             self._check_read(path, args)
-        return self.inner.read_whole(path, args)
+        return self.inner.read_whole(path, args, described)
 
     def write(self, path: str, args: OpWrite) -> Coro[tuple[RpWrite, oio.Write]]:
         self.check("write", args)

@@ -6,7 +6,18 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar, TypeVarTuple
 
 from entrepot.errors import Error
-from entrepot.raw import Accessor, AroundAccessor, Context, Layer, Operation, OpRead, OpWrite, WholeRead, WholeWrite
+from entrepot.raw import (
+    Accessor,
+    AroundAccessor,
+    Context,
+    Layer,
+    Operation,
+    OpRead,
+    OpWrite,
+    RpRead,
+    WholeRead,
+    WholeWrite,
+)
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -29,9 +40,9 @@ class _ErrorContextAccessor(AroundAccessor):
             self._name(error, operation, path)
             raise
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
         try:
-            content = await self.inner.read_whole(path, args)
+            content = await self.inner.read_whole(path, args, described)
         except Error as error:
             self._name(error, Operation.READ, path)
             raise

@@ -75,16 +75,17 @@ class HttpStore(Accessor, Generic[D]):
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, HttpReader]:
         return self._opened(path, args, self._dialect.get(self._key(path), args))
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
         request = self._dialect.get(self._key(path), args)
         response = await self._client.open(request, args)
         length = plain_length(response, args.range)
         if length is None:
             return self._opened(path, args, request, await self._with_size(response, path, args))
         try:
-            if args is not DEFAULT_READ and is_conditional(args):
-                size = stated_content(response).size
-                self._dialect.describe_requested(response.headers, args, content_length=size)
+            if described is not None or (args is not DEFAULT_READ and is_conditional(args)):
+                metadata = self._described(args, response.headers, stated_content(response).size)
+                if described is not None:
+                    described.metadata = metadata
             is_whole = response.status == 200
             check = self._dialect.content_check(response.headers) if is_whole else None
             content = response.body.take_rest()
@@ -150,11 +151,12 @@ class HttpStore(Accessor, Generic[D]):
         async def send() -> HttpResponse:
             return await self._with_size(await self._client.open(request, args), path, args)
 
-        def describe(headers: HttpHeaders, size: int | None) -> Metadata:
-            return self._dialect.describe_requested(headers, args, content_length=size)
-
         result = RpRead()
+        describe = partial(self._described, args)
         return result, HttpReader(send, args.range, describe, result, self._dialect.content_check, received)
+
+    def _described(self, args: OpRead, headers: HttpHeaders, size: int | None) -> Metadata:
+        return self._dialect.describe_requested(headers, args, content_length=size)
 
     async def _with_size(self, response: HttpResponse, path: str, args: OpRead) -> HttpResponse:
         """The response; a 416 with the size of the object, which some servers do not state there."""

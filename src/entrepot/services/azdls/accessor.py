@@ -131,9 +131,9 @@ class AzdlsAccessor(HttpStore[AzdlsCore]):
         check_may_exist(self._key(path))
         return await super().read(path, args)
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
         check_may_exist(self._key(path))
-        return await super().read_whole(path, args)
+        return await super().read_whole(path, args, described)
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
         hint = args.content_length_hint

@@ -155,12 +155,15 @@ class FsAccessor(Accessor):
 
         return self._reader(relative, args, cached if self._cached_files.can_read() else None)
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
         relative, cached = file_path(path), self._cached_files
         if cached.can_read():
             found = await self._context.runtime.try_nonblocking(cached.read, relative, args, LIMIT)
             if found is not None:
-                return found[1]
+                metadata, content = found
+                if described is not None:
+                    described.metadata = metadata
+                return content
         return self._reader(relative, args)
 
     def _reader(

@@ -11,7 +11,7 @@ from entrepot.raw.http.conditions import check_honoured, is_conditional
 from entrepot.raw.http.errors import read_error_body, status_error
 from entrepot.raw.http.failures import BAD_REQUEST, ONLY_TLS, is_of_tls_port, with_hint_of_tls
 from entrepot.raw.http.headers import parse_length
-from entrepot.raw.http.reader import CONTENT_STATUSES, RANGE_STATUSES, HttpReader
+from entrepot.raw.http.reader import CONTENT_STATUSES, RANGE_STATUSES, HttpReader, stated_content
 from entrepot.raw.http.redirects import send_following
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest, HttpResponse, HttpTransport, with_added
 from entrepot.raw.http.whole import checked_content, plain_content, plain_length
@@ -61,15 +61,17 @@ class HttpAccessor(Accessor):
     async def read(self, path: str, args: OpRead) -> tuple[RpRead, HttpReader]:
         return self._opened(path, args, self._site.read_request(path, args))
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
         request = self._site.read_request(path, args)
         response = await self._fetch(request, args)
         length = plain_length(response, args.range)
         if length is None:
             return self._opened(path, args, request, response)
         try:
-            if is_conditional(args):
-                check_honoured(describe(path, response.headers, length), args)
+            if described is not None or is_conditional(args):
+                metadata = self._described(path, args, response.headers, stated_content(response).size)
+                if described is not None:
+                    described.metadata = metadata
             content = response.body.take_rest()
             if content is None:
                 return await plain_content(response.body, length, None)
@@ -91,15 +93,14 @@ class HttpAccessor(Accessor):
         self, path: str, args: OpRead, request: HttpRequest, received: HttpResponse | None = None
     ) -> tuple[RpRead, HttpReader]:
         """The body of a read, which sends the request unless its response is there already."""
-
-        def described(headers: HttpHeaders, size: int | None) -> Metadata:
-            metadata = describe(path, headers, size)
-            check_honoured(metadata, args)
-            return metadata
-
         result = RpRead()
-        send = partial(self._fetch, request, args)
+        send, described = partial(self._fetch, request, args), partial(self._described, path, args)
         return result, HttpReader(send, args.range, described, result, received=received)
+
+    def _described(self, path: str, args: OpRead, headers: HttpHeaders, size: int | None) -> Metadata:
+        metadata = describe(path, headers, size)
+        check_honoured(metadata, args)
+        return metadata
 
     async def _fetch(self, request: HttpRequest, args: OpRead) -> HttpResponse:
         """The response to a read. The name of a directory is refused."""

@@ -125,8 +125,8 @@ class MemoryAccessor(Accessor):
         response = RpRead()
         return response, oio.BytesReader(partial(self._load, path, args, response))
 
-    async def read_whole(self, path: str, args: OpRead) -> bytes:
-        return bytes(self._load(path, args, RpRead()))
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> bytes:
+        return bytes(self._load(path, args, described or RpRead()))
 
     def _load(self, path: str, args: OpRead, response: RpRead) -> bytes | memoryview:
         stored = self._table.get(self._key(path), args.version)

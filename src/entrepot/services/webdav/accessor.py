@@ -179,9 +179,9 @@ class WebdavAccessor(HttpStore[WebdavDialect]):
         self._check_is_file(path)
         return await super().read(path, args)
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
         self._check_is_file(path)
-        return await super().read_whole(path, args)
+        return await super().read_whole(path, args, described)
 
     async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
         publication = FilePublication(self._client, self._tree, self._key(path), args, is_direct=self._is_direct)

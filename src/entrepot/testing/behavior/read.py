@@ -187,6 +187,25 @@ async def metadata_of_a_reader_in_chunks_is_of_the_whole_object(target: Target) 
 
 
 @case("read", "put")
+async def content_with_metadata(target: Target) -> None:
+    """A range is read together with the metadata of the whole object, at once or in chunks."""
+    path, content = await _object(target)
+    for chunk in (None, 128):
+        got, metadata = await target.operator.read_with_metadata(path, range=(100, 1100), chunk=chunk)
+        equal(got, content[100:1100], "the bytes of the range")
+        equal(metadata.content_length, _OBJECT, "the length of the object")
+
+
+@case("read", "write", "write_with_user_metadata")
+async def content_with_user_metadata(target: Target) -> None:
+    """The content of an object is read together with its user metadata."""
+    path = target.path()
+    await target.operator.write(path, b"content", user_metadata={"a": "b"})
+    got, metadata = await target.operator.read_with_metadata(path)
+    equal((got, dict(metadata.user_metadata)), (b"content", {"a": "b"}), "the content and the user metadata")
+
+
+@case("read", "put")
 async def iteration_of_a_range(target: Target) -> None:
     """The chunks of a range are its bytes."""
     await _iterates_over_a_range(target, chunk=None, concurrent=None)

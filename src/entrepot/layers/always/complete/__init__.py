@@ -116,13 +116,13 @@ class _CompleteAccessor(LayeredAccessor):
             return self._by_range(path, args)
         return self._with_next(*await self.inner.read(path, args))
 
-    async def read_whole(self, path: str, args: OpRead) -> WholeRead:
+    async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
         is_one_request = args is DEFAULT_READ or (self._has_range(args) and not args.range.is_empty)
         if not (self._reads_whole and is_one_request):
             return await self.read(path, args)
         failure: Exception | None = None
         try:
-            content = await self.inner.read_whole(path, args)
+            content = await self.inner.read_whole(path, args, described)
         except RangeNotSatisfied:
             pass
         except Exception as error:  # noqa: BLE001 - the body raises it
