@@ -1,4 +1,4 @@
-"""The content of an object together with its metadata."""
+"""The content of an object together with its metadata, and copies of trees that read both at once."""
 
 from __future__ import annotations
 
@@ -133,11 +133,29 @@ async def test_an_object_is_changed_unless_another_program_has_changed_it() -> N
     assert await op.read("a") == b"another's2"
 
 
+async def _tree() -> Operator:
+    op = Operator(Memory())
+    await op.write("a", b"text", content_type="text/plain", user_metadata={"a": "b"})
+    await op.write("b/c", b"more")
+    return op
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+async def test_small_files_of_a_tree_are_read_with_their_metadata(layer: type[LayeredAccessor]) -> None:
+    there = Operator(Memory())
+    report = await (await _tree()).layer(Wrapped(layer)).copy_tree(there, "/")
+    assert report.copied == 2
+    content, metadata = await there.read_with_metadata("a")
+    assert (content, metadata.content_type, dict(metadata.user_metadata)) == (b"text", "text/plain", {"a": "b"})
+
+
 async def test_files_of_a_directory_in_memory_are_read_with_their_metadata(tmp_path: Any) -> None:
-    op = Operator(Fs(tmp_path))
+    op, there = Operator(Fs(tmp_path)), Operator(Memory())
     await op.write("a", b"text")
     assert await op.read_with_metadata("a") == (b"text", await op.stat("a"))  # a thread has looked at the file
     assert await op.read_with_metadata("a") == (b"text", await op.stat("a"))
+    assert (await op.copy_tree(there, "/")).copied == 1
+    assert await there.read("a") == b"text"
 
 
 async def test_an_option_that_the_service_lacks_is_refused() -> None:

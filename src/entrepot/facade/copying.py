@@ -283,17 +283,22 @@ class _Stream:
 
     async def copy_small(self) -> Copied | None:
         """Makes the copy of an object that is small enough for one read; None if it is larger than that now."""
-        response, body = await self._source.accessor.read(self._source.path, self._options.whole)
-        try:
-            content = await read_up_to(body, SMALL)
-            if not body.is_at_end and await body.read(1):
-                return None
-        finally:
-            await body.close()
+        response, content = await self._read_small()
+        if content is None:
+            return None
         self._writing = self._options.storing
         size = self._noted_size(response)
         self._check_fits(size)
         return await self._put_all(response, content, size)
+
+    async def _read_small(self) -> tuple[RpRead, bytes | None]:
+        """The response, with the metadata, and the content; None if that comes by a body and is more than `SMALL`."""
+        response = RpRead()
+        content = await self._source.accessor.read_whole(self._source.path, self._options.whole, response)
+        if isinstance(content, bytes):
+            return response, content
+        response, body = content
+        return response, await _small_content(body)
 
     def _noted_size(self, response: RpRead) -> int | None:
         """The size of an object that was read at once. Where the response does not describe it, facts are collected."""
@@ -453,6 +458,15 @@ def _headers(metadata: Metadata) -> dict[str, str]:
     if metadata.user_metadata:
         found |= {f"{_USER}{name}": value for name, value in metadata.user_metadata.items()}
     return found
+
+
+async def _small_content(body: oio.Read) -> bytes | None:
+    """The content of an opened body, which is closed; None if it is more than `SMALL`."""
+    try:
+        content = await read_up_to(body, SMALL)
+        return None if not body.is_at_end and await body.read(1) else content
+    finally:
+        await body.close()
 
 
 async def _only(content: bytes) -> AsyncGenerator[bytes, None]:
