@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from entrepot.errors import Error, Unsupported
 from entrepot.raw.oio import Page
-from entrepot.raw.ops import DEFAULT_STAT, OpDelete, OpList, OpRead, OpStat, OpWrite
+from entrepot.raw.ops import DEFAULT_READ, DEFAULT_STAT, OpDelete, OpList, OpRead, OpStat, OpWrite
 from entrepot.types import Metadata
 
 from .conditions import check_honoured
@@ -113,7 +113,7 @@ class Dialect:
             ConditionNotMatch: the response is of another version, or a condition does not hold.
         """
         metadata = self.describe(headers, **overrides)
-        if args is not DEFAULT_STAT:
+        if args is not DEFAULT_READ and args is not DEFAULT_STAT:
             check_honoured(metadata, args)
         return metadata
 

@@ -205,7 +205,7 @@ class S3Core(Dialect):
         return parse_metadata(headers, version=stated_version(headers), **overrides)
 
     def describe_requested(self, headers: HttpHeaders, args: OpRead | OpStat, **overrides: Any) -> Metadata:
-        if args is DEFAULT_STAT:  # nothing was requested
+        if args is DEFAULT_READ or args is DEFAULT_STAT:  # nothing was requested
             return self.describe(headers, **overrides)
         if args.version is not None:
             check_version(header_text(headers, VERSION), args)
