@@ -508,7 +508,7 @@ def test_a_rule_that_cannot_pass_on_the_metadata_is_refused_when_its_class_is_ma
 
     mixin = type("Old", (), {"read_whole": of_before})
     for bases, members in (((base,), {"read_whole": of_before}), ((mixin, base), {})):
-        with pytest.raises(TypeError, match=r"Quick\.read_whole takes no response.*described=None"):
+        with pytest.raises(TypeError, match=r"Quick\.read_whole does not take `described`.*described=None"):
             type("Quick", bases, members)
 
 

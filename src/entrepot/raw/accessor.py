@@ -129,7 +129,7 @@ class Accessor:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        _check_takes_response(cls)
+        _check_takes_described(cls)
         for whole, operation in WHOLE_OPERATIONS.items():
             keep_override(cls, operation, whole, getattr(Accessor, whole))
 
@@ -242,7 +242,7 @@ class Accessor:
         raise Unsupported("the service has no presign")
 
 
-def _check_takes_response(cls: type[Accessor]) -> None:
+def _check_takes_described(cls: type[Accessor]) -> None:
     """Refuses a class whose `read_whole` was written before it had `described`, and would fail in its first call.
 
     Raises:
@@ -252,6 +252,6 @@ def _check_takes_response(cls: type[Accessor]) -> None:
     if code is None or code.co_argcount > 3 or code.co_flags & _CO_VARARGS:
         return
     raise TypeError(
-        f"{cls.__qualname__}.read_whole takes no response to describe the object in: declare it as "
-        "read_whole(self, path, args, described=None), and pass `described` on to the inner accessor or fill it"
+        f"{cls.__qualname__}.read_whole does not take `described`, the response that receives the metadata: declare it "
+        "as read_whole(self, path, args, described=None), and pass `described` on to the inner accessor or fill it"
     )
