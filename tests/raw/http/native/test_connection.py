@@ -295,7 +295,7 @@ async def test_a_connection_that_breaks_while_content_flows_breaks_the_content()
     flow.connection_lost(None)
     with pytest.raises(ContentIncomplete):
         await body.read(1)
-    assert exchange.pool._in_use == 0
+    assert exchange.pool._slots.in_use == 0
 
 
 async def test_content_of_unknown_length_does_not_flow() -> None:
