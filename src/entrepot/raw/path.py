@@ -26,6 +26,8 @@ def normalize_path(path: str | os.PathLike[str]) -> str:
 
 def is_path(text: str) -> bool:
     """Whether a path can name this: text that `normalize_path` would neither refuse nor change."""
+    if text[:1] not in ("", "/") and text.isprintable():
+        return True
     try:
         return normalize_path(text) == text
     except InvalidInput:

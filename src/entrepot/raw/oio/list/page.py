@@ -90,7 +90,8 @@ class PageLister(List):
             page = await self._fetch(self._tokens.last)
             self._check_is_new(page)
             self._move_to(page.next_token)
-            self._remember(page.entries or page.left_out)
+            if not self._is_done:
+                self._remember(page.entries or page.left_out)
             for key in page.unnamed:
                 directory = _directory_of(key)
                 first, count = self._unnamed.get(directory, (key, 0))
