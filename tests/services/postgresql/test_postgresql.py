@@ -32,7 +32,7 @@ from entrepot import (
     Unexpected,
 )
 from entrepot.services import Postgresql
-from entrepot.services.postgresql import accessor, pool
+from entrepot.services.postgresql import accessor
 from entrepot.services.postgresql.errors import translated
 from entrepot.testing import NO_FAULTS, Fault, FaultPlan, FaultProxy, FaultScript, PostgresqlServer
 from tests.certificates import write_certificates
@@ -215,10 +215,7 @@ async def test_the_certificate_of_a_server(tmp_path: Path, is_trusted: bool) -> 
         await op.close()
 
 
-async def test_closing_cuts_calls_that_do_not_end(
-    postgresql_server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pool, "CLOSE_SECONDS", 0.05)
+async def test_a_call_that_runs_ends_after_the_operator_was_closed(postgresql_server: PostgresqlServer) -> None:
     made = config(postgresql_server)
     op = Operator(made, resilient=False)
     await op.write("a", b"1")
@@ -228,10 +225,51 @@ async def test_closing_cuts_calls_that_do_not_end(
         reading = asyncio.ensure_future(op.read("a"))
         await asyncio.sleep(0.05)
         await op.close()
-        with pytest.raises(Unexpected) as caught:
-            await reading
-    assert caught.value.is_temporary
+    assert await reading == b"1"
     await other.close()
+
+
+def test_a_loop_that_ends_cuts_calls_that_run(postgresql_server: PostgresqlServer) -> None:
+    made = config(postgresql_server)
+    op = Operator(made, resilient=False)
+
+    async def run() -> None:
+        await op.write("a", b"1")
+        other = await asyncpg.connect(made.dsn, user=made.username)
+        await other.execute(f"BEGIN; LOCK TABLE {made.table}")
+        left.append(asyncio.ensure_future(op.read("a")))
+        await asyncio.sleep(0.05)
+        other.terminate()
+
+    left = list[asyncio.Task[bytes]]()
+    asyncio.run(run())
+    assert left[0].cancelled()
+    assert asyncio.run(op.read("a")) == b"1"
+
+
+async def test_a_call_is_one_round_trip(postgresql_server: PostgresqlServer) -> None:
+    with FaultProxy(postgresql_server.connection_string) as proxy:
+        async with Operator(through(proxy)) as op:
+            for _ in range(2):  # the first time prepares the statements
+                before = proxy.counts()["exchanges"]
+                await op.write("a", b"1")
+                assert await op.read("a") == b"1"
+                await op.stat("a")
+            assert proxy.counts()["exchanges"] - before == 3
+
+
+async def test_an_answer_that_nobody_waits_for_goes_to_no_other_call(postgresql_server: PostgresqlServer) -> None:
+    made = config(postgresql_server, connection_pool_max_size=1)
+    op = Operator(made, resilient=False)
+    await op.write("a", b"a")
+    await op.write("b", b"b")
+    for turns in range(8):
+        reading = asyncio.ensure_future(op.read("a"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        reading.cancel()
+        assert await op.read("b") == b"b"
+    await op.close()
 
 
 async def test_columns_that_take_no_such_row_are_named(postgresql_server: PostgresqlServer) -> None:
@@ -365,9 +403,7 @@ async def test_an_append_whose_response_was_lost_is_not_made_twice(postgresql_se
             await op.write("a", b"2", append=True)
             writer = await op.writer("a", append=True)
             await writer.write(b"3" * 100_000)
-            proxy.plan(
-                FaultScript([None, None, Fault("reset")])
-            )  # after finding the end, and giving back the connection
+            proxy.plan(FaultScript([None, Fault("reset")]))  # after finding the end, and giving back the connection
             with pytest.raises(Unexpected) as caught:
                 await writer.close()
             assert caught.value.context["may_have_taken_effect"]

@@ -8,9 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import asyncpg
-
-from entrepot.errors import ConfigInvalid, ObjectExists
+from entrepot.errors import ConfigInvalid, Error, ObjectExists
 from entrepot.raw import AccessorInfo, Context
 from entrepot.raw.keyed import (
     CAPABILITY,
@@ -22,14 +20,16 @@ from entrepot.raw.keyed import (
     Stored,
     end_of_prefix,
 )
+from entrepot.raw.pool import shared_pool
 from entrepot.types import BytesRange, Scheme
 from entrepot.types.records import replace
 
 from .core import Table
-from .errors import NO_SCHEMA, NO_TABLE
-from .pool import Pool
+from .errors import NO_SCHEMA, NO_TABLE, NOT_UNIQUE
+from .session import PostgresqlSession, new_pool
 
 if TYPE_CHECKING:
+    from entrepot.raw.pool import Lease, Pool
     from entrepot.raw.runtime import Local
 
     from .config import Postgresql
@@ -61,12 +61,12 @@ FLAGS: Final = replace(
 
 def build(config: Postgresql, context: Context, root: str) -> KeyedAccessor:
     """Builds the service. Stacks of one context and database share its connections."""
-    make = partial(Pool, config, context.runtime)
-    pools = context.shared_local(dataclasses.replace(config, root="/"), make, Pool.close)
+    make = partial(new_pool, context.runtime, config)
+    sessions = shared_pool(context, dataclasses.replace(config, root="/"), make)
     table = Table(config.table, config.key_field, config.value_field)
     name = urlsplit(config.connection_string).path.strip("/")
     info = AccessorInfo(Scheme.POSTGRESQL, root, name, FLAGS, is_remote=True)
-    return KeyedAccessor(info, PostgresqlStore(table, pools, creates_table=config.create_table), MAX_KEY)
+    return KeyedAccessor(info, PostgresqlStore(table, sessions, creates_table=config.create_table), MAX_KEY)
 
 
 class PostgresqlStore(KeyValueStore):
@@ -74,13 +74,13 @@ class PostgresqlStore(KeyValueStore):
 
     Arguments:
         table: its statements.
-        pools: the connections of each event loop.
+        sessions: the sessions with the server, of each event loop.
         creates_table: whether a write makes the table.
     """
 
-    def __init__(self, table: Table, pools: Local[Pool], *, creates_table: bool) -> None:
+    def __init__(self, table: Table, sessions: Local[Pool[PostgresqlSession]], *, creates_table: bool) -> None:
         self._table = table
-        self._pools = pools
+        self._sessions = sessions
         self._creates_table = creates_table
 
     async def get(self, key: str, part: BytesRange, version: str | None) -> Found | None:
@@ -108,15 +108,12 @@ class PostgresqlStore(KeyValueStore):
         return _stored(rows)
 
     async def rename(self, source: str, target: str, *, if_not_exists: bool) -> bool:
-        async with (await self._pools.get()).connection() as connection:
+        async with await self._session() as session:
             try:
-                async with connection.transaction():
-                    return await self._move(connection, source, target, if_not_exists=if_not_exists)
-            except asyncpg.UniqueViolationError:
-                if not if_not_exists:
-                    raise
-                raise _exists() from None
-            except asyncpg.PostgresError as error:
+                return await session.run(self._move, source, target, if_not_exists)
+            except Error as error:
+                if if_not_exists and error.context.get("sqlstate") == NOT_UNIQUE:
+                    raise _exists() from None
                 self._check_lacks_table(error)
                 return False
 
@@ -126,34 +123,36 @@ class PostgresqlStore(KeyValueStore):
         rows = await self._read(self._table.scan(end), *arguments)
         return [(key, Stored(size)) for key, size in rows], rows[-1][0] if len(rows) == limit else None
 
-    async def _move(self, connection: Any, source: str, target: str, *, if_not_exists: bool) -> bool:
-        if not await connection.fetch(self._table.lock, source):
-            return False
-        if not if_not_exists:
-            await connection.execute(self._table.delete, [target])
-        await connection.execute(self._table.move, source, target)
-        return True
+    async def _session(self) -> Lease[PostgresqlSession]:
+        return await (await self._sessions.get()).take()
+
+    async def _move(self, connection: Any, source: str, target: str, if_not_exists: bool) -> bool:
+        async with connection.transaction():
+            if not await connection.fetch(self._table.lock, source):
+                return False
+            if not if_not_exists:
+                await connection.execute(self._table.delete, [target])
+            await connection.execute(self._table.move, source, target)
+            return True
 
     async def _read(self, statement: str, *arguments: object) -> Sequence[Any]:
         """The rows of a statement that stores nothing without a row: none if there is no table, and it may be made."""
-        async with (await self._pools.get()).connection() as connection:
+        async with await self._session() as session:
             try:
-                rows: Sequence[Any] = await connection.fetch(statement, *arguments)
-            except asyncpg.PostgresError as error:
+                return await session.fetch(statement, *arguments)
+            except Error as error:
                 self._check_lacks_table(error)
                 return ()
-            return rows
 
     async def _write(self, statement: str, *arguments: object) -> Sequence[Any]:
         """The rows of a statement, for which the table is made if it is missing and may be made."""
-        async with (await self._pools.get()).connection() as connection:
+        async with await self._session() as session:
             try:
-                rows: Sequence[Any] = await connection.fetch(statement, *arguments)
-            except asyncpg.PostgresError as error:
+                return await session.fetch(statement, *arguments)
+            except Error as error:
                 self._check_lacks_table(error)
-                await self._create(connection)
-                rows = await connection.fetch(statement, *arguments)
-            return rows
+            await session.run(self._create)
+            return await session.fetch(statement, *arguments)
 
     async def _create(self, connection: Any) -> None:
         """Makes the table. Calls that do so at the same time wait for each other: PostgreSQL fails some of them."""
@@ -162,15 +161,16 @@ class PostgresqlStore(KeyValueStore):
             await connection.execute(self._table.create)
             await connection.execute(self._table.store_plainly)
 
-    def _check_lacks_table(self, error: asyncpg.PostgresError) -> None:
+    def _check_lacks_table(self, error: Error) -> None:
         """Raises the error, unless it says that there is no table and the table may be made.
 
         Raises:
             ConfigInvalid: there is no table, and it must not be made.
         """
-        if error.sqlstate not in {NO_TABLE, NO_SCHEMA}:
+        state = error.context.get("sqlstate")
+        if state not in {NO_TABLE, NO_SCHEMA}:
             raise error
-        if error.sqlstate == NO_SCHEMA or not self._creates_table:
+        if state == NO_SCHEMA or not self._creates_table:
             raise ConfigInvalid(f"the database has no such table: set create_table, or run: {self._table.create}")
 
 

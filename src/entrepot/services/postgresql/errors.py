@@ -24,6 +24,7 @@ from entrepot.errors import (
 
 NO_TABLE: Final = "42P01"
 NO_SCHEMA: Final = "3F000"
+NOT_UNIQUE: Final = "23505"
 
 _MISFIT: Final = "the table lacks a column of the configuration, one has another type, or the keys are not unique"
 _POOLER: Final = "a pooler shares connections between clients: set statement_cache_size=0"
@@ -36,7 +37,7 @@ _STATES: Final[dict[str, tuple[type[Error], str, bool]]] = {
     "22021": (InvalidInput, "the encoding of the database lacks a character of the path", False),
     "22P05": (InvalidInput, "the encoding of the database lacks a character of the path", False),
     "23502": (ConfigInvalid, "the table has another column, which needs a value", False),
-    "23505": (Unexpected, "another call stored the same key at the same time", True),
+    NOT_UNIQUE: (Unexpected, "another call stored the same key at the same time", True),
     "25006": (PermissionDenied, "the database is read-only", False),
     "26000": (ConfigInvalid, _POOLER, False),
     "28": (PermissionDenied, "the server refuses the username or the password", False),

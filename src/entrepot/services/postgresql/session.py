@@ -1,0 +1,132 @@
+"""`PostgresqlSession`: one connection of asyncpg, which makes the statements of one caller at a time.
+
+Statements change nothing of a session but in a transaction, so nothing resets it between two callers, as the pool of
+asyncpg does by a round trip. A session is busy from its first statement until the last response, so that the pool
+throws away one whose caller failed or was cancelled in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
+from urllib.parse import parse_qsl, urlsplit
+
+import asyncpg
+
+from entrepot.errors import Error
+from entrepot.raw.http.tls import Tls, TlsFiles
+from entrepot.raw.pool import Pool
+
+from .errors import translated
+
+if TYPE_CHECKING:
+    from entrepot.raw.runtime import Runtime
+
+    from .config import Postgresql
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+CHECK_SECONDS: Final = 10.0
+"""Seconds in which a session that is checked must answer."""
+
+
+class PostgresqlSession:
+    """Makes statements, and translates their errors.
+
+    Arguments:
+        runtime: waits.
+        connection: the connection.
+        timeout: seconds until the server has answered a call.
+    """
+
+    def __init__(self, runtime: Runtime, connection: Any, timeout: float) -> None:
+        self._runtime = runtime
+        self._connection = connection
+        self._timeout = timeout
+        self._is_busy = False
+
+    @property
+    def is_usable(self) -> bool:
+        return not (self._is_busy or self._connection.is_closed())
+
+    @property
+    def is_doubtful(self) -> bool:
+        return False
+
+    async def check(self) -> bool:
+        try:
+            await self._runtime.with_timeout(CHECK_SECONDS, self.fetch, "SELECT 1")
+        except (TimeoutError, Error):
+            return False
+        return True
+
+    def close(self) -> None:
+        self._connection.terminate()
+
+    async def wait_closed(self) -> None:
+        await self._runtime.sleep(0)
+
+    async def fetch(self, statement: str, *arguments: object) -> Sequence[Any]:
+        """The rows of a statement, as `run`."""
+        rows: Sequence[Any] = await self.run(asyncpg.Connection.fetch, statement, *arguments)
+        return rows
+
+    async def run(self, call: Callable[[Any, *Args], Awaitable[T]], *args: *Args) -> T:
+        """Makes a call with the connection. One of several statements needs a transaction, which it ends.
+
+        Raises:
+            Error: the server refuses a statement (the context has its SQLSTATE), does not answer in time, or cannot be
+                reached.
+        """
+        self._is_busy = True
+        with translated():
+            try:
+                result = await self._runtime.with_timeout(self._timeout, call, self._connection, *args)
+            except asyncpg.PostgresError as error:
+                self._is_busy = error.severity_en != "ERROR"  # worse ones end the connection
+                raise
+        self._is_busy = False
+        return result
+
+
+async def connect(runtime: Runtime, config: Postgresql, tls: Tls) -> PostgresqlSession:
+    """Connects and logs in.
+
+    Arguments:
+        runtime: waits.
+        config: where the database is.
+        tls: reads the files of TLS first. To asyncpg one that cannot be read is a connection that cannot be made.
+    """
+    runtime.timeout(None)  # refuses a call outside of a task, which asyncpg cannot make
+    if not tls.is_ready:
+        await tls.prepare()
+    with translated():
+        connection = await asyncpg.connect(
+            config.dsn,
+            user=config.username,
+            password=config.password,
+            timeout=config.connect_timeout,
+            statement_cache_size=config.statement_cache_size,
+        )
+    return PostgresqlSession(runtime, connection, config.idle_timeout)
+
+
+def new_pool(runtime: Runtime, config: Postgresql) -> Pool[PostgresqlSession]:
+    """Makes the pool of an event loop."""
+    tls = Tls(_tls_files(config.dsn))
+    return Pool(runtime, partial(connect, runtime, config, tls), limit=config.connection_pool_max_size)
+
+
+def _tls_files(dsn: str) -> TlsFiles:
+    """The files that TLS reads, by the options that the connection string has for them."""
+    options = dict(parse_qsl(urlsplit(dsn).query))
+    if options.get("sslmode") == "disable":
+        return TlsFiles()
+    return TlsFiles(
+        ca_file=options.get("sslrootcert"),
+        client_certificate=options.get("sslcert"),
+        client_key=options.get("sslkey"),
+        client_key_password=options.get("sslpassword"),
+    )
