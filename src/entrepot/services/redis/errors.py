@@ -57,9 +57,11 @@ def translated() -> Iterator[None]:
         yield
     except theirs.RedisError as error:
         raise meaning_of(error) from error
+    except Error:
+        raise
+    except TimeoutError as error:
+        raise Timeout("the server did not answer in time") from error
     except OSError as error:
-        if isinstance(error, Error):
-            raise
         raise Unexpected("the connection to the server broke", is_temporary=True) from error
 
 
@@ -70,17 +72,12 @@ def meaning_of(error: Exception) -> Error:
     if isinstance(error, theirs.InvalidResponse) or "Protocol Error" in str(error):
         return Unexpected("the response is not one of Redis: the endpoint is another server")
     for start, (kind, message, is_temporary) in _TEXTS.items():
-        if type(error) is theirs.ResponseError and _text(error).startswith(start):
+        if type(error) is theirs.ResponseError and str(error).removeprefix("ERR ").startswith(start):
             return kind(message, is_temporary=is_temporary)
     for theirs_kind, kind, message, is_temporary in _KINDS:
         if isinstance(error, theirs_kind):
             return kind(message, is_temporary=is_temporary)
     return Unexpected("the server refused the call")
-
-
-def _text(error: Exception) -> str:
-    """The server's text, without what a pipeline puts around it."""
-    return str(error).rpartition(" of pipeline caused error: ")[2].lstrip("('\"").removeprefix("ERR ")
 
 
 def _is_refused_certificate(error: BaseException | None) -> bool:
