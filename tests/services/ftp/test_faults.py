@@ -197,8 +197,20 @@ async def test_a_write_whose_last_reply_was_lost_is_found_to_be_published(change
 async def test_the_address_of_pasv_is_ignored() -> None:
     async with scripted() as server, operator_on(server) as op:
         server.replies["EPSV"] = "500 what"
-        assert await op.read("file") == b"0123456789"
-        assert "PASV" in server.commands
+        for _ in range(2):
+            assert await op.read("file") == b"0123456789"
+        assert [server.commands.count(name) for name in ("EPSV", "PASV")] == [1, 2]
+
+
+async def test_a_call_sends_no_command_without_need() -> None:
+    async with scripted() as server, operator_on(server) as op:
+        await op.stat("file")
+        server.commands.clear()
+        await op.read("file")
+        assert server.commands == ["MLST", "EPSV", "RETR", "MLST"]
+        server.commands.clear()
+        await op.write("new", b"content")
+        assert server.commands == ["MLST", "EPSV", "STOR", "MLST", "RNFR", "RNTO"]
 
 
 async def test_a_connection_is_used_again_unless_its_state_is_unknown() -> None:

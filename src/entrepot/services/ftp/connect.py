@@ -46,6 +46,7 @@ async def _opened(session: FtpSession, client: aioftp.Client, config: Ftp, conte
     if context is not None:
         await _secure(session, client, config, context)
     await _log_in(session, config)
+    await session.ask("TYPE", "I")
     session.features = _features(await session.command("FEAT"))
     if "UTF8" in session.features:
         await session.command("OPTS", "UTF8 ON")

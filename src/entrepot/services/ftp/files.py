@@ -71,7 +71,6 @@ async def _stat_by_size(session: FtpSession, path: str) -> Metadata:
 
 async def _size(session: FtpSession, path: str) -> int | None:
     """The bytes of a file; None if the server does not state them."""
-    await session.ask("TYPE", "I")  # the size of a text may differ
     reply = await session.command("SIZE", path)
     return parse_length(reply.lines[-1].strip()) if reply.is_success else None
 

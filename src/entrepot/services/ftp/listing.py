@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -11,6 +12,7 @@ from entrepot.types import EntryMode, Metadata
 
 _MODES: Final = {"file": EntryMode.FILE, "dir": EntryMode.DIR, "cdir": EntryMode.DIR, "pdir": EntryMode.DIR}
 
+_TIME: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d{1,6})\d*)?")
 _UNIX: Final = re.compile(
     r"(?P<kind>[-dlbcps])[-rwxsStTl]{9}[.+@]?\s+\d+\s+\S+\s+(?:\S+\s+)?(?P<size>\d+)\s+"
     r"[A-Z][a-z]{2}\s+\d{1,2}\s+(?:\d{1,2}:\d{2}|\d{4}) (?P<name>.+)"
@@ -34,32 +36,45 @@ class Line(NamedTuple):
 
 def parse_facts(text: str) -> Metadata:
     """The metadata in facts such as `type=file;size=3;modify=20240102030405.678;`."""
-    facts = {name.lower(): value for name, _, value in (fact.partition("=") for fact in text.split(";"))}
-    mode = _MODES.get(facts.get("type", "").lower(), EntryMode.UNKNOWN)
+    return _metadata_of(_facts_of(text.lower()))
+
+
+def _facts_of(text: str) -> dict[str, str]:
+    """The values of facts by their names, in lower case."""
+    return {name: value for name, _, value in [fact.partition("=") for fact in text.split(";")]}
+
+
+def _metadata_of(facts: Mapping[str, str]) -> Metadata:
+    mode = _MODES.get(facts.get("type", ""), EntryMode.UNKNOWN)
     size = facts.get("size") if mode is EntryMode.FILE else None
     return Metadata(mode=mode, content_length=parse_length(size), last_modified=parse_time(facts.get("modify")))
 
 
 def parse_time(text: str | None) -> datetime | None:
     """A time such as `20240102030405.678`, in UTC; None if it is not one."""
-    match = re.fullmatch(r"(\d{14})(?:\.(\d{1,6})\d*)?", (text or "").strip())
+    match = _TIME.fullmatch((text or "").strip())
     if match is None:
         return None
+    year, month, day, hour, minute, second, fraction = match.groups("0")
     try:
-        whole = datetime.strptime(match[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        return datetime(
+            int(year), int(month), int(day), int(hour), int(minute), int(second), int(fraction.ljust(6, "0")), UTC
+        )
     except ValueError:
         return None
-    return whole.replace(microsecond=int((match[2] or "0").ljust(6, "0")))
 
 
 def parse_mlsd(data: bytes) -> list[Line]:
     """The lines of MLSD, without those of the directory itself and of its parent."""
     lines = list[Line]()
     for line in _lines_of(data):
-        facts, _, name = line.partition(b" ")
-        text = facts.decode("ascii", "replace")
-        if name and name not in {b".", b".."} and not re.search(r"type=[cp]dir", text, re.IGNORECASE):
-            lines.append(Line(name, parse_facts(text), is_link="slink" in text.lower() or "symlink" in text.lower()))
+        stated, _, name = line.partition(b" ")
+        if not name or name in {b".", b".."}:
+            continue
+        text = stated.decode("ascii", "replace").lower()
+        facts = _facts_of(text)
+        if facts.get("type") not in {"cdir", "pdir"}:
+            lines.append(Line(name, _metadata_of(facts), is_link="slink" in text or "symlink" in text))
     return lines
 
 

@@ -4,8 +4,8 @@ Theory of operation. A session is busy from the moment it sends a command until 
 transfer until the reply after it. A call that fails or is cancelled in between leaves it busy, so that the pool throws
 it away: nobody could say which reply belongs to the next command.
 
-Names are sent in UTF-8. `aioftp` is given text of bytes, each a character of Latin-1, so that no reply can break it,
-whatever its encoding.
+Transfers are of bytes: whoever connects says so once (TYPE I). Names are sent in UTF-8. `aioftp` is given text of
+bytes, each a character of Latin-1, so that no reply can break it, whatever its encoding.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from entrepot.raw.runtime import Runtime
+
+_UNKNOWN: Final = 50
+"""The first digits of the replies to commands that a server does not have, or not with this argument."""
 
 _ANY_FINAL: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
 
@@ -50,6 +53,7 @@ class FtpSession:
         self._is_busy = False
         self._is_closed = False
         self._data: Any = None
+        self._passive = "EPSV"
 
     @property
     def is_closed(self) -> bool:
@@ -128,7 +132,7 @@ class FtpSession:
             Error: the server refuses it.
         """
         self._is_busy = True
-        reader, writer = await self._reached(self._data_connection)
+        reader, writer = await self._data_connection()
         self._data = writer
         try:
             if offset:
@@ -151,11 +155,21 @@ class FtpSession:
         return await self._exchange(None)
 
     async def _data_connection(self) -> Any:
-        try:
-            return await self._client.get_passive_connection("I")
-        except aioftp.StatusCodeError as error:
-            self._is_busy = False
-            raise refusal(_reply_of(error), "PASV") from error
+        """Opens a data connection, for which a server without EPSV is asked by PASV from then on."""
+        reply = await self.command(self._passive)
+        if self._passive == "EPSV" and reply.code // 10 == _UNKNOWN:
+            self._passive = "PASV"
+            reply = await self.command("PASV")
+        if not reply.is_success:
+            raise refusal(reply, self._passive)
+        self._is_busy = True
+        return await self._reached(lambda: self._connected(reply.lines[-1]))
+
+    async def _connected(self, line: str) -> Any:
+        """A connection to the port in a reply. `get_passive_connection` of aioftp would send TYPE each time."""
+        is_extended = self._passive == "EPSV"
+        _, port = (self._client.parse_epsv_response if is_extended else self._client.parse_pasv_response)(line)
+        return await self._client._open_connection(self._client.server_host, port)  # noqa: SLF001 - it has TLS
 
     async def _exchange(self, line: str | None, *, censored: int | None = None) -> Reply:
         self._is_busy = True
@@ -245,7 +259,3 @@ class Transfer:
             await runtime.with_timeout(END_SECONDS, self._session.end_transfer)
         except (TimeoutError, Error):
             return  # the session stays busy, and is thrown away
-
-
-def _reply_of(error: aioftp.StatusCodeError) -> Reply:
-    return Reply(int(error.received_codes[-1]), list(error.info))
