@@ -87,6 +87,24 @@ async def test_a_replaced_file_keeps_its_permissions_and_a_copy_has_those_of_its
     assert sorted(path.name for path in folder.iterdir()) == ["copy", "program"]
 
 
+async def test_permissions_that_are_right_already_are_not_sent(
+    config: Sftp, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = list[asyncssh.SFTPAttrs]()
+
+    async def setstat(file: asyncssh.SFTPClientFile, attributes: asyncssh.SFTPAttrs) -> None:
+        sent.append(attributes)
+
+    monkeypatch.setattr(asyncssh.SFTPClientFile, "setstat", setstat)
+    async with Operator(config) as op:
+        await op.write("file", b"old")
+        await op.write("file", b"new")
+        assert not sent
+        (folder / "file").chmod(0o600)
+        await op.write("file", b"newer")
+        assert [attributes.permissions for attributes in sent] == [0o600]
+
+
 async def test_names_that_no_path_can_have_are_left_out(
     config: Sftp, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
@@ -22,7 +23,7 @@ PASSWORD = "correct horse"
 def config_of(server: SshServer, **options: object) -> Sftp:
     """The configuration of a test, which reads nothing of this machine."""
     config = Sftp(server.endpoint, str(server.folder), user=server.user, key=server.key, known_hosts=server.known_hosts)
-    return replace(config, config_file="/dev/null", **options)  # type: ignore[arg-type]
+    return replace(config, **{"config_file": "/dev/null", **options})  # type: ignore[arg-type]
 
 
 async def exists(config: Sftp) -> bool:
@@ -139,6 +140,31 @@ async def test_a_configuration_of_ssh_gives_the_host_the_port_and_the_login(
         f" IdentityFile {sshd_server.key}\n UserKnownHostsFile {sshd_server.known_hosts}\n"
     )
     assert not await exists(Sftp("files", str(sshd_server.folder), config_file=str(settings)))
+
+
+@pytest.mark.parametrize(
+    ("line", "cipher"),
+    [
+        ("", "aes256-gcm@openssh.com"),
+        ("Ciphers chacha20-poly1305@openssh.com,aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com"),
+    ],
+)
+async def test_the_cipher_is_a_cheap_one_unless_the_configuration_of_ssh_states_others(
+    sshd_server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, cipher: str
+) -> None:
+    used = list[str]()
+
+    async def connect(*args: Any, **kwargs: Any) -> asyncssh.SSHClientConnection:
+        connection = await connected(*args, **kwargs)
+        used.append(connection.get_extra_info("send_cipher"))
+        return connection
+
+    connected = asyncssh.connect
+    monkeypatch.setattr(asyncssh, "connect", connect)
+    settings = tmp_path / "config"
+    settings.write_text(line)
+    assert not await exists(config_of(sshd_server, config_file=str(settings)))
+    assert used == [cipher]
 
 
 async def answered_by(sshd_server: SshServer, answer: bytes | None, **options: object) -> bool:

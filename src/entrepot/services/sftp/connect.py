@@ -22,6 +22,9 @@ KEEPALIVE_SECONDS: Final = 15
 
 SSH_PORT: Final = 22
 
+CHEAP_CIPHERS: Final = frozenset({"aes256-gcm@openssh.com", "aes128-gcm@openssh.com"})
+"""What is offered first. The first choice of asyncssh, ChaCha20, needs three ciphers made in Python for each packet."""
+
 
 async def connect(runtime: Runtime, config: Sftp) -> SftpSession:
     """Connects, logs in and opens a channel of SFTP.
@@ -76,7 +79,13 @@ def _read_options(config: Sftp) -> asyncssh.SSHClientConnectionOptions:
         config.known_hosts_strategy == "add" and not _is_known(_known_hosts_file(config), options)
     )
     known = None if accepts else _read_known_hosts(options.known_hosts)
-    return asyncssh.SSHClientConnectionOptions(options, known_hosts=known)
+    return asyncssh.SSHClientConnectionOptions(options, known_hosts=known, encryption_algs=_ciphers(options))
+
+
+def _ciphers(options: asyncssh.SSHClientConnectionOptions) -> list[str]:
+    """The ciphers in the order in which they are offered. Those of a configuration of ssh stay as they are."""
+    offered = [name.decode() for name in options.encryption_algs]
+    return offered if options.config.get("Ciphers") else sorted(offered, key=lambda name: name not in CHEAP_CIPHERS)
 
 
 def _read_known_hosts(named: Any) -> Any:

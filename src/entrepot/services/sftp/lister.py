@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -64,18 +64,22 @@ class SftpLister(WholeLister):
                 return (), ()
             entries = [Entry(self._prefix, Metadata(mode=EntryMode.DIR))] if self._prefix else []
             texts, unnamed = _texts(names)
-            calls = (partial(self._entry, session, name, text) for name, text in texts)
-            await gather(calls, self._runtime.window(IN_FLIGHT), entries)
+            behind = await self._behind_links(session, [name for name, _ in texts if is_link(name.attributes)])
+        entries += [self._entry(name, text, behind) for name, text in texts]
         return entries, [oio.left_out_names(self._prefix or "/", unnamed[0], len(unnamed))] if unnamed else []
 
-    async def _entry(self, session: SftpSession, name: Name, text: str) -> Entry:
+    async def _behind_links(self, session: SftpSession, links: Sequence[Name]) -> Mapping[bytes, Metadata]:
+        """The metadata of what links lead to, by their names."""
+        found, directory = list[Metadata](), self._directory.rstrip(b"/")
+        calls = (partial(_behind, session, directory + b"/" + link.name) for link in links)
+        await gather(calls, self._runtime.window(IN_FLIGHT), found)
+        return {link.name: metadata for link, metadata in zip(links, found, strict=True)}
+
+    def _entry(self, name: Name, text: str, behind: Mapping[bytes, Metadata]) -> Entry:
         """The entry of a name, described as the file or directory that it leads to."""
-        metadata = metadata_of(name.attributes)
-        is_linked = is_link(name.attributes)
-        if is_linked:
-            metadata = await _behind(session, self._directory.rstrip(b"/") + b"/" + name.name)
+        metadata = behind.get(name.name) or metadata_of(name.attributes)
         path = f"{self._prefix}{text}{'/' if metadata.is_dir else ''}"
-        if is_linked and metadata.is_dir:
+        if metadata.is_dir and name.name in behind:
             self._links.add(path)
         return Entry(path, metadata)
 

@@ -193,11 +193,12 @@ class Replacement(oio.PositionedFile):
         return attributes
 
     async def _take_effect(self, session: SftpSession, file: asyncssh.SFTPClientFile) -> Metadata:
-        if self._replaced is not None and self._replaced.permissions is not None:
-            await _give_permissions(session, file, self._replaced.permissions)
+        attributes = await session.request(file.stat())
+        if self._replaced is not None:
+            await _give_permissions(session, file, attributes, self._replaced)
         if self._fsync:
             await _force_to_disk(session, file)
-        metadata = metadata_of(await session.request(file.stat()))
+        metadata = metadata_of(attributes)
         self._file = None
         await session.request(file.close())
         assert self._temporary is not None
@@ -303,9 +304,15 @@ async def _why_not_written(session: SftpSession, parent: bytes, failure: Error) 
     return failure if has_space else StorageFull("the file system of the server has no space left")
 
 
-async def _give_permissions(session: SftpSession, file: asyncssh.SFTPClientFile, permissions: int) -> None:
-    attributes = asyncssh.SFTPAttrs(permissions=permissions & PERMISSIONS)
-    await session.request(file.setstat(attributes))
+async def _give_permissions(
+    session: SftpSession, file: asyncssh.SFTPClientFile, own: asyncssh.SFTPAttrs, replaced: asyncssh.SFTPAttrs
+) -> None:
+    """Gives a new file the permissions of the one that it replaces, where its own differ."""
+    if replaced.permissions is None:
+        return
+    permissions = replaced.permissions & PERMISSIONS
+    if own.permissions is None or own.permissions & PERMISSIONS != permissions:
+        await session.request(file.setstat(asyncssh.SFTPAttrs(permissions=permissions)))
 
 
 async def _force_to_disk(session: SftpSession, file: asyncssh.SFTPClientFile) -> None:
