@@ -47,7 +47,7 @@ class Postgresql(ServiceConfig):
         statement_cache_size: the prepared statements that a connection keeps. 0 for PgBouncer before 1.21 in its modes
             of transactions and statements.
         connect_timeout: seconds until a connection is established.
-        idle_timeout: seconds until the server answers a statement.
+        idle_timeout: seconds until the server has answered a call.
 
     Raises:
         ConfigInvalid: the connection string cannot be read, a name is empty, a number is out of bounds, options exclude
