@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pytest
 
 # Commands would inherit what is ignored here: SIGINT in the background of a shell, SIGHUP below `nohup`.
 for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
@@ -80,6 +83,17 @@ def run_on_terminal(*words: Any, cwd: Path, env: Mapping[str, str] | None = None
         code = process.wait()
     os.close(leader)
     return Done(code, shown.decode(), "")
+
+
+def without_privileges(*words: Any, cwd: Path) -> Done:
+    """Runs the command as a user whom the permissions of files bind. It skips the test where that is impossible."""
+    if os.geteuid():
+        return run(*words, cwd=cwd)
+    if not shutil.which("setpriv"):
+        pytest.skip("root may read everything, and there is no setpriv")
+    command = ["setpriv", "--inh-caps=-all", "--bounding-set=-all", "--", *COMMAND, *map(str, words)]
+    done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=50, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .running import COMMAND, SECRET, environment, run, run_on_terminal, wait_until
+from .running import COMMAND, SECRET, environment, run, run_on_terminal, wait_until, without_privileges
 
 NAMES = ["plain", "with space", "ünïcode", "100%", "a?b", "[x]", "*", "-dash", "a:b", "#hash"]
 
@@ -192,6 +192,44 @@ def test_a_tree_with_a_name_that_no_path_can_have_is_not_copied_with_success(her
     assert r"d/sub/: a name here, '\xff', cannot be in a path" in followed.err
     assert run("sync", "--delete", "--exclude", "sub/", "d", "copy", cwd=here).code == 0
     assert files(here / "copy").keys() == {"a.txt", "sub/b c.txt"}
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("ls", "-r", "d"), "a.txt"),
+        (("ls", "d/**"), "d/a.txt"),
+        (("ls", "d/*/*"), "d/sub/b c.txt"),
+        (("cat", "d/**"), "one"),
+        (("find", "d"), "d/a.txt"),
+        (("tree", "d"), "└── a.txt"),
+        (("du", "d"), "           14         2 d/"),
+        (("rm", "-r", "-n", "d"), "(dry run) delete: d/a.txt"),
+    ],
+)
+def test_a_listing_that_lacks_something_says_so_once_and_fails(here: Path, words: tuple[str, ...], line: str) -> None:
+    Path(os.fsdecode(bytes(here) + b"/d/sub/\xff")).touch()
+    done = run(*words, cwd=here)
+    assert (done.code, line in done.lines) == (1, True), done
+    lacking = [line for line in done.err.splitlines() if not line.endswith(" files")]  # the summary of `tree`
+    reason = r"a name here, '\xff', cannot be in a path (rename it, or exclude the directory)"
+    assert lacking == [f"entrepot: {words[0]}: d/sub/: {reason}"]
+
+
+def test_a_directory_that_may_not_be_read_does_not_stop_the_others(here: Path) -> None:
+    for name in ("closed", "sub"):
+        (here / "d" / name / "in").mkdir(parents=True)
+    (here / "d/sub/in/x").touch()
+    (here / "d/closed").chmod(0)
+    expected = {("tree", "d"): "│       └── x", ("find", "d"): "d/sub/in/x", ("ls", "d/*/*/x"): "d/sub/in/x",
+                ("ls", "d/*/in/"): "x"}  # fmt: skip
+    try:
+        found = {words: without_privileges(*words, cwd=here) for words in expected}
+    finally:
+        (here / "d/closed").chmod(0o700)
+    for words, done in found.items():
+        assert (done.code, expected[words] in done.out) == (4, True), done
+        assert f"entrepot: {words[0]}: d/closed/: the file system does not permit it\n" in done.err
 
 
 def test_a_copy_leaves_alone_what_is_the_same_or_must_stay(here: Path) -> None:

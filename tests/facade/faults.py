@@ -39,10 +39,8 @@ class Closed(Layer):
     def wrap(self, accessor: Accessor, context: Context) -> Accessor:
         class Wrapped(LayeredAccessor):
             async def list(self, path, args):
-                if path == "closed/":
-                    raise PermissionDenied("the file system does not permit it")
                 response, body = await self.inner.list(path, args)
-                return response, WithoutContents(body)
+                return response, Refused(body) if path == "closed/" else WithoutContents(body)
 
         return Wrapped(accessor)
 
@@ -61,3 +59,8 @@ class WithoutContents(oio.List):
 
     async def close(self):
         await self.body.close()
+
+
+class Refused(WithoutContents):
+    async def next(self):
+        raise PermissionDenied("the file system does not permit it")

@@ -3,9 +3,10 @@ import re
 
 import pytest
 
-from entrepot import Entry, InvalidInput, Operator
+from entrepot import Entry, InvalidInput, Operator, PermissionDenied
 from entrepot.facade.globs import PathFilter, compiled
 from entrepot.services import Fs, Memory
+from tests.facade.faults import Closed
 
 PATHS = [
     "a.csv",
@@ -177,3 +178,13 @@ async def test_an_entry_has_its_kind_and_size(op):
     assert (file.is_file, file.is_dir, file.size) == (True, False, 4)
     assert (directory.is_file, directory.is_dir, directory.size) == (False, True, None)
     assert isinstance(file, Entry)
+
+
+async def test_a_directory_that_the_pattern_finds_and_that_may_not_be_read_does_not_end_it(op):
+    await op.write("closed/a.csv", b"")
+    closed = op.layer(Closed())
+    async with closed.glob("*/*.csv") as lister:
+        assert [entry.path async for entry in lister] == ["2026-01/a.csv"]
+        assert {(error.path, error.kind) for error in lister.left_out()} == {("closed/", "PermissionDenied")}
+    with pytest.raises(PermissionDenied):
+        [entry async for entry in closed.glob("closed/*")]

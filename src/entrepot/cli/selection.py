@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from entrepot import Entry, EntryMode, Error, Metadata, NotFound
+from entrepot import Entry, EntryMode, Error, Lister, Metadata, NotFound
 
 from .places import Place
 from .quantities import DURATION, SIZE
@@ -92,13 +92,37 @@ async def matches(session: Session, pattern: Place, *, directories: bool = False
     has_directories = directories and not pattern.is_directory and "**" not in pattern.path
     found = [entry async for entry in pattern.operator.glob(f"{pattern.path}/")] if has_directories else []
     is_empty = not found
-    async for entry in pattern.operator.glob(pattern.path):
-        is_empty = False
-        yield pattern.at(entry.path)
+    async with pattern.operator.glob(pattern.path) as lister:  # which lists the same directories, or more
+        async for entry in lister:
+            is_empty = False
+            yield pattern.at(entry.path)
+        fail_left_out(session, pattern, lister)
     for entry in found:
         yield pattern.at(entry.path)
     if is_empty:
         session.fail(pattern.name, NotFound(NO_MATCH))
+
+
+async def entries_in(session: Session, place: Place, *, is_recursive: bool = False) -> AsyncGenerator[Entry, None]:
+    """Yields the entries in a directory, without the directory itself. What the listing lacks is reported at its end.
+
+    Arguments:
+        session: reports.
+        place: the directory.
+        is_recursive: with everything below.
+    """
+    async with place.operator.lister(place.path, recursive=is_recursive) as lister:
+        while page := await lister.next_page():
+            for entry in page:
+                if entry.path != place.path:
+                    yield entry
+        fail_left_out(session, place, lister)
+
+
+def fail_left_out(session: Session, place: Place, lister: Lister) -> None:
+    """Reports what a listing lacks: directories that may not be read, and names that no path can have."""
+    for error in lister.left_out():
+        session.fail(place.name_of(error.path or "/"), error)
 
 
 async def described(place: Place) -> tuple[Place, Metadata]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import os
 import signal
 import sys
@@ -55,11 +56,12 @@ _COMMON: Final = (
 _SHORT: Final = {"endpoint_url": "endpoint", "region": "region", "profile": "profile"}
 
 
-def verb(name: str) -> Callable[[Function], click.Command]:
+def verb(name: str, *, reports_listings: bool = True) -> Callable[[Function], click.Command]:
     """Makes a command of an async function.
 
     Arguments:
         name: the name of the command.
+        reports_listings: whether it reports what listings leave out, so that the log need not.
     """
 
     def declare(function: Function) -> click.Command:
@@ -69,6 +71,8 @@ def verb(name: str) -> Callable[[Function], click.Command]:
         @functools.wraps(function)
         def callback(**values: Any) -> None:
             settings = _settings(values)
+            if reports_listings:
+                logging.getLogger("entrepot.listing").setLevel(logging.ERROR)
             sys.exit(_run(Session(name, settings), function, values))
 
         return click.command(name, context_settings={"help_option_names": ["-h", "--help"]})(callback)
@@ -91,8 +95,6 @@ def _settings(values: dict[str, Any]) -> Settings:
 
 
 def _show_log(verbosity: int) -> None:
-    import logging
-
     logging.basicConfig(format="%(name)s: %(message)s", level=logging.INFO if verbosity == 1 else logging.DEBUG)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
 

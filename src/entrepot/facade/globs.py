@@ -4,7 +4,8 @@ Theory of operation. A pattern is split at its slashes. A part without wildcards
 no request. A part with wildcards is matched against the names of one directory, so `2026-*/a.csv` lists the root and
 not the contents of its directories. From the first `**` on, one recursive listing is matched against the rest of the
 pattern. The recursive listing of an object store has no directories, so where these are wanted they are listed one by
-one.
+one. A directory that the pattern found and that may not be read is left out, as in a recursive listing; the one where
+it starts raises.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from functools import lru_cache
 from itertools import starmap
 from typing import Any, Final, NamedTuple
 
-from entrepot.errors import InvalidInput, NotADirectory, NotFound
+from entrepot.errors import InvalidInput, NotADirectory, NotFound, PermissionDenied
 from entrepot.raw import DEFAULT_LIST, DEFAULT_STAT, Accessor, OpList, normalize_path, oio
+from entrepot.raw.log import log_left_out
 from entrepot.types import Entry
 from entrepot.types.patterns import pattern
 from entrepot.types.shown import shown
@@ -116,7 +118,16 @@ class GlobLister(oio.List):
         pattern: the pattern, a normalized path. With a slash at its end it matches directories, otherwise files.
     """
 
-    __slots__ = ("_accessor", "_body", "_is_listed_whole", "_is_of_directories", "_left_out", "_step", "_steps")
+    __slots__ = (
+        "_accessor",
+        "_body",
+        "_has_listed",
+        "_is_listed_whole",
+        "_is_of_directories",
+        "_left_out",
+        "_step",
+        "_steps",
+    )
 
     def __init__(self, accessor: Accessor, pattern: str) -> None:
         self._accessor = accessor
@@ -126,6 +137,7 @@ class GlobLister(oio.List):
         self._steps = deque([_Step("", tuple(pattern.rstrip("/").split("/")), 0)])
         self._step = self._steps[0]
         self._body: oio.List | None = None
+        self._has_listed = False
         self._left_out: list[oio.LeftOut] = []
 
     async def next(self) -> Sequence[Entry] | None:
@@ -157,11 +169,22 @@ class GlobLister(oio.List):
             page = await self._body.next()
         except (NotFound, NotADirectory):  # a plain part of the pattern that is not a directory
             page = None
+        except PermissionDenied as error:
+            self._leave_out(error)
+            page = None
+        self._has_listed = True
         if page is None:
             await self._close_body(self._body)
             return ()
         inner = [entry for entry in page if entry.path not in {self._step.directory, "/"}]  # not the directory itself
         return self._matches(self._step, inner)
+
+    def _leave_out(self, error: PermissionDenied) -> None:
+        """Notes that the directory of the step may not be read. If the pattern starts there, the error is raised."""
+        if not self._has_listed:
+            raise error
+        self._left_out.append(oio.LeftOut(self._step.directory, error))
+        log_left_out("left out of the matches: %r: %s", self._step.directory, error.message)
 
     async def _close_body(self, body: oio.List) -> None:
         self._body = None
@@ -179,6 +202,9 @@ class GlobLister(oio.List):
         try:
             return (Entry(path, (await self._accessor.stat(path, DEFAULT_STAT)).metadata),)
         except (NotFound, NotADirectory):
+            return ()
+        except PermissionDenied as error:
+            self._leave_out(error)
             return ()
 
     def _matches(self, step: _Step, page: Sequence[Entry]) -> Sequence[Entry]:

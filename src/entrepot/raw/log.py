@@ -23,6 +23,18 @@ def log(level: int, message: str, *values: object) -> None:
         logger().log(level, message, *values, stacklevel=2)
 
 
+def log_left_out(message: str, *values: object) -> None:
+    """Logs, as a warning of the logger `entrepot.listing`, what a listing leaves out. Its `left_out` says so as well.
+
+    The name of its own is for programs that report what `left_out` says: they turn the warnings off.
+
+    Arguments:
+        message: a format string, as for `logging`.
+        values: its arguments.
+    """
+    logger().getChild("listing").warning(message, *values, stacklevel=2)
+
+
 @cache
 def logger() -> Any:
     """Returns the logger, cached: a look-up takes a lock and as long as the rest of a call."""

@@ -249,7 +249,7 @@ def test_directory_that_cannot_be_entered_is_passed_over(
     with caplog.at_level(logging.WARNING, "entrepot"):
         listed = paths(run(op.list("/", recursive=True)))
     assert listed == ["/", *(path for path in tree if not path.startswith("a/b/") or path == "a/b/")]
-    assert [record.name for record in caplog.records] == ["entrepot"] * warned
+    assert [record.name for record in caplog.records] == ["entrepot.listing"] * warned
     assert all("'a/b/'" in record.getMessage() for record in caplog.records)
 
 

@@ -10,7 +10,7 @@ from entrepot import Error
 from entrepot.cli.completion import PLACE
 from entrepot.cli.places import Place
 from entrepot.cli.quantities import human_size
-from entrepot.cli.selection import described, expanded
+from entrepot.cli.selection import described, entries_in, expanded
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
 
@@ -24,7 +24,7 @@ async def command(session: Session, words: tuple[str, ...], is_human: bool, is_r
     async with aclosing(expanded(session, words or (".",), is_raw=is_raw, directories=True)) as places:
         async for place in places:
             try:
-                found, size, files = await _used(place)
+                found, size, files = await _used(session, place)
             except Error as error:
                 session.fail(place.name, error)
                 continue
@@ -32,10 +32,14 @@ async def command(session: Session, words: tuple[str, ...], is_human: bool, is_r
             session.output.show(f"{shown:>13} {files:>9} {found.name}", uri=found.name, size=size, files=files)
 
 
-async def _used(place: Place) -> tuple[Place, int, int]:
+async def _used(session: Session, place: Place) -> tuple[Place, int, int]:
     """The place as it was found, its bytes and its objects."""
     found, metadata = await described(place)
     if not found.is_directory:
         return found, metadata.content_length or 0, 1
-    usage = await found.operator.du(found.path)
-    return found, usage.size, usage.files
+    size = files = 0
+    async with aclosing(entries_in(session, found, is_recursive=True)) as entries:
+        async for entry in entries:
+            if entry.is_file:
+                size, files = size + (entry.size or 0), files + 1
+    return found, size, files

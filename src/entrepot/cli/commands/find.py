@@ -11,7 +11,7 @@ from entrepot import Entry, Error, PathFilter
 from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of
 from entrepot.cli.places import Place
-from entrepot.cli.selection import Test, expanded, tests_of_bounds, with_bounds
+from entrepot.cli.selection import Test, entries_in, expanded, tests_of_bounds, with_bounds
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
 
@@ -46,10 +46,9 @@ async def _search(session: Session, place: Place, options: dict[str, Any]) -> No
         if not place.is_directory:
             _show(session, place, Entry(place.path, metadata), tests)
             return
-        async with place.operator.lister(place.path, recursive=True) as lister:
-            async for entry in lister:
-                if entry.path != place.path:
-                    _show(session, place, entry, tests)
+        async with aclosing(entries_in(session, place, is_recursive=True)) as entries:
+            async for entry in entries:
+                _show(session, place, entry, tests)
     except Error as error:
         session.fail(place.name, error)
 

@@ -11,7 +11,7 @@ from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of, shown_time
 from entrepot.cli.places import Place
 from entrepot.cli.quantities import human_size
-from entrepot.cli.selection import FOLLOW, described, expanded
+from entrepot.cli.selection import FOLLOW, described, entries_in, expanded
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
 
@@ -45,21 +45,20 @@ async def command(
     async with aclosing(expanded(session, words, is_raw=is_raw, directories=True)) as places:
         async for place in places:
             try:
-                await _list(place, show, is_recursive=is_recursive, is_matched=is_matched)
+                await _list(session, place, show, is_recursive=is_recursive, is_matched=is_matched)
             except Error as error:
                 session.fail(place.name, error)
 
 
-async def _list(place: Place, show: _Short, *, is_recursive: bool, is_matched: bool) -> None:
+async def _list(session: Session, place: Place, show: _Short, *, is_recursive: bool, is_matched: bool) -> None:
     place, metadata = await described(place)
     if not place.is_directory:
         show.entry(place, Entry(place.path, metadata), place.name)
         return
-    async with place.operator.lister(place.path, recursive=is_recursive) as lister:
-        async for entry in lister:
-            if entry.path != place.path:
-                name = place.name_of(entry.path) if is_matched else entry.path.removeprefix(place.prefix)
-                show.entry(place, entry, name)
+    async with aclosing(entries_in(session, place, is_recursive=is_recursive)) as entries:
+        async for entry in entries:
+            name = place.name_of(entry.path) if is_matched else entry.path.removeprefix(place.prefix)
+            show.entry(place, entry, name)
 
 
 class _Short:

@@ -10,7 +10,7 @@ import click
 from entrepot import Error, InvalidInput, IsADirectory
 from entrepot.cli.completion import PLACE
 from entrepot.cli.places import Place
-from entrepot.cli.selection import described, expanded
+from entrepot.cli.selection import described, entries_in, expanded
 from entrepot.cli.session import Session
 from entrepot.cli.transfer import Transfer
 from entrepot.cli.verb import verb
@@ -33,7 +33,7 @@ async def command(
     async with aclosing(expanded(session, words, is_raw=is_raw, directories=is_recursive)) as places:
         async for place in places:
             try:
-                await _delete(report, place, is_recursive=is_recursive, is_dry=dry_run, force=force)
+                await _delete(session, report, place, is_recursive=is_recursive, is_dry=dry_run, force=force)
             except FileNotFoundError as error:
                 if not force:
                     session.fail(place.name, error)
@@ -41,7 +41,9 @@ async def command(
                 session.fail(place.name, error, place.name_of)
 
 
-async def _delete(report: Transfer, place: Place, *, is_recursive: bool, is_dry: bool, force: bool) -> None:
+async def _delete(
+    session: Session, report: Transfer, place: Place, *, is_recursive: bool, is_dry: bool, force: bool
+) -> None:
     found, _ = await described(place)
     if not found.is_directory:
         if not is_dry:
@@ -52,7 +54,7 @@ async def _delete(report: Transfer, place: Place, *, is_recursive: bool, is_dry:
         raise IsADirectory("this is a directory: delete it with -r")
     _check_meant(found, force=force)
     if is_dry:
-        await _show_files(report, found)
+        await _show_files(session, report, found)
         return
     await found.operator.remove_tree(found.path)
     report.show("delete", found.name)
@@ -68,8 +70,8 @@ def _check_meant(place: Place, *, force: bool) -> None:
         raise InvalidInput("this is the whole storage: delete all of it with --force")
 
 
-async def _show_files(report: Transfer, place: Place) -> None:
-    async with place.operator.lister(place.path, recursive=True) as lister:
-        async for entry in lister:
+async def _show_files(session: Session, report: Transfer, place: Place) -> None:
+    async with aclosing(entries_in(session, place, is_recursive=True)) as entries:
+        async for entry in entries:
             if entry.is_file:
                 report.show("delete", place.name_of(entry.path), is_dry=True, size=entry.size)

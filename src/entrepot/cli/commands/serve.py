@@ -23,7 +23,7 @@ TOKEN_VARIABLE = "ENTREPOT_SERVE_TOKEN"  # noqa: S105 - its name
 _SHORTEST_TOKEN = 16
 
 
-@verb("serve")
+@verb("serve", reports_listings=False)
 @click.argument("word", type=PLACE, metavar="[PLACE]", default=".")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port; 0: a free one.")

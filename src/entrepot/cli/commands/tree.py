@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 import click
 
 from entrepot import Entry, Error, NotADirectory
@@ -9,7 +11,7 @@ from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of
 from entrepot.cli.places import Place
 from entrepot.cli.quantities import human_size
-from entrepot.cli.selection import described
+from entrepot.cli.selection import described, entries_in
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
 
@@ -65,14 +67,21 @@ class _Drawing:
 
     async def draw(self, place: Place, indent: str, depth: int) -> None:
         """Draws what is in a directory."""
-        entries = [entry for entry in await place.operator.list(place.path) if entry.path != place.path]
-        if self._is_directories:
-            entries = [entry for entry in entries if entry.is_dir]
+        entries = await self._entries(place)
         for number, entry in enumerate(entries, 1):
             is_last = number == len(entries)
             self._show(place, entry, f"{indent}{'└── ' if is_last else '├── '}")
             if entry.is_dir and (self._depth is None or depth < self._depth):
                 await self.draw(place.at(entry.path), f"{indent}{'    ' if is_last else '│   '}", depth + 1)
+
+    async def _entries(self, place: Place) -> list[Entry]:
+        """The entries of a directory to draw. If it cannot be listed, that is reported and the others go on."""
+        try:
+            async with aclosing(entries_in(self._session, place)) as entries:
+                return [entry async for entry in entries if entry.is_dir or not self._is_directories]
+        except Error as error:
+            self._session.fail(place.name, error)
+            return []
 
     def _show(self, place: Place, entry: Entry, branch: str) -> None:
         self.directories += entry.is_dir

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Final
 from entrepot.errors import Error, NotADirectory
 from entrepot.raw import oio
 from entrepot.raw.file_paths import is_reserved
-from entrepot.raw.log import WARNING, log
+from entrepot.raw.log import log_left_out
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.raw.os_errors import meaning_of, translate_os_errors
 from entrepot.raw.path import is_path
@@ -198,7 +198,7 @@ class Walk:
             raise error
         meaning = meaning_of(error)
         self.left_out.append(oio.LeftOut(prefix, meaning))
-        log(WARNING, "left out of the listing: %r: %s", prefix, meaning.message)
+        log_left_out("left out of the listing: %r: %s", prefix, meaning.message)
 
     def _ascend(self) -> None:
         level = self._levels.pop()
@@ -207,8 +207,7 @@ class Walk:
             self._unnamed += level.unnamed
             self.left_out.append(oio.left_out_names(level.prefix or "/", level.first_unnamed, level.unnamed))
         if not self._levels and self._unnamed:
-            log(
-                WARNING,
+            log_left_out(
                 "left out of the listing: %d names that cannot be in a path: not UTF-8, or with a line break",
                 self._unnamed,
             )

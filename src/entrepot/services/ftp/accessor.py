@@ -35,7 +35,7 @@ from entrepot.raw.file_paths import (
     names_directory,
     relative_path,
 )
-from entrepot.raw.log import WARNING, log
+from entrepot.raw.log import log_left_out
 from entrepot.raw.oio.list.whole import WholeLister
 from entrepot.raw.path import get_parent
 from entrepot.raw.temporary_names import is_temporary_name
@@ -207,5 +207,5 @@ def _named(lines: Sequence[Line]) -> tuple[Sequence[tuple[str, Line]], Sequence[
         elif not is_temporary_name(name):
             named.append((name, line))
     if unnamed:
-        log(WARNING, "left out %s names that are not UTF-8 or have a line break", len(unnamed))
+        log_left_out("left out %s names that are not UTF-8 or have a line break", len(unnamed))
     return named, unnamed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import NotFound, PermissionDenied
 from entrepot.raw import oio
-from entrepot.raw.log import WARNING, log
+from entrepot.raw.log import log_left_out
 from entrepot.raw.oio.list.whole import WholeLister
 from entrepot.raw.oio.windowed import gather
 from entrepot.raw.temporary_names import is_temporary_name
@@ -97,7 +97,7 @@ def _texts(names: Sequence[Name]) -> tuple[list[tuple[Name, str]], list[bytes]]:
     texts = [(name, _text(name.name)) for name in names]
     unnamed = [name.name for name, text in texts if text is None]
     if unnamed:
-        log(WARNING, "left out %s names that are not UTF-8 or have a line break", len(unnamed))
+        log_left_out("left out %s names that are not UTF-8 or have a line break", len(unnamed))
     return [(name, text) for name, text in texts if text is not None and not is_temporary_name(text)], unnamed
 
 

@@ -89,7 +89,7 @@ async def test_a_directory_that_is_gone_is_left_out_and_a_forbidden_one_has_no_c
     forbidden = isinstance(error, PermissionDenied)
     assert lister.left_out() == [oio.LeftOut("a/", error)] * forbidden
     assert found == ["e", *["a/"] * forbidden, "c/d", "c/", "/"]
-    assert [record.name for record in caplog.records] == ["entrepot"] * forbidden
+    assert [record.name for record in caplog.records] == ["entrepot.listing"] * forbidden
     assert ("'a/'" in caplog.text) == forbidden
 
 

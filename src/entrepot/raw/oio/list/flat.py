@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
 from entrepot.errors import Error, NotADirectory, NotFound, PermissionDenied
-from entrepot.raw.log import WARNING, log
+from entrepot.raw.log import log_left_out
 from entrepot.raw.oio.read.api import check_not_closed
 from entrepot.types import Entry
 
@@ -26,8 +26,8 @@ class FlatLister(List):
 
     The start directory comes last, if its own listing has it. One page of each directory on the way down is in
     memory. A subdirectory that no longer exists or is not a directory any more is left out. One without permission to
-    list comes without its contents, with a warning in the log `entrepot`, and is in `left_out`. For the start directory
-    these errors are raised.
+    list comes without its contents, with a warning in the log `entrepot.listing`, and is in `left_out`. For the start
+    directory these errors are raised.
 
     Arguments:
         list_directory: opens the listing of one directory, one level deep.
@@ -103,7 +103,7 @@ class FlatLister(List):
     def _leave_out(self, path: str, error: Error) -> None:
         """Notes a directory without permission to list, with a warning."""
         self._left_out.append(LeftOut(path, error))
-        log(WARNING, "left out what is in the directory %r, which may not be listed: %s", path, error)
+        log_left_out("left out what is in the directory %r, which may not be listed: %s", path, error)
 
 
 class _Level:
