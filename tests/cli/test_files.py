@@ -702,6 +702,24 @@ def test_a_move_deletes_nothing_that_was_not_copied(here: Path) -> None:
     assert files(here / "d") == {"sub/no\npath": "kept"}
 
 
+@pytest.mark.parametrize("options", [(), ("--max-size", "1G")])
+def test_a_file_that_is_written_to_after_its_copy_is_not_deleted_by_a_move(
+    here: Path, options: tuple[str, ...]
+) -> None:
+    """A tree takes hours, and the first of its files go on to grow."""
+    (here / "d/sub/large").write_bytes(bytes(3 << 20))
+    words = [*COMMAND, "mv", "-r", "--bandwidth", "1M", *options, "d", "out"]
+    with subprocess.Popen(words, cwd=here, env=environment(), stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        wait_until((here / "out/a.txt").exists)
+        with (here / "d/a.txt").open("a") as file:
+            file.write("three\n")
+        err = process.stderr.read().decode()
+    assert "entrepot: mv: d/a.txt: it was changed after it was copied, and stays" in err.splitlines()
+    assert (process.returncode, files(here / "d")) == (1, {"a.txt": "one\ntwo\nthree\n"})
+    assert set(files(here / "out")) == {"a.txt", "sub/b c.txt", "sub/large"}
+
+
 def test_wildcards_move_directories_and_two_sources_never_become_one_file(here: Path) -> None:
     for name in ("d1/a", "d1/in/b", "d2/c", "d3.log", "x/f", "y/f", "x/t/g", "y/t/g"):
         (here / name).parent.mkdir(parents=True, exist_ok=True)

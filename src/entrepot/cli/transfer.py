@@ -21,6 +21,7 @@ from entrepot import (
     Entry,
     Error,
     IsADirectory,
+    Metadata,
     NotFound,
     PathFilter,
     TransfersFailed,
@@ -248,6 +249,33 @@ async def _chosen(session: Session, places: AsyncIterable[Place], rules: TreeRul
                 yield place
 
 
+class CopiedFiles:
+    """The files of a tree that were copied, with the metadata that each had in the listing before its copy.
+
+    Attributes:
+        metadata: the metadata by path.
+    """
+
+    def __init__(self) -> None:
+        self.metadata: dict[str, Metadata] = {}
+        self._listed: dict[str, Metadata] = {}
+
+    def choosing(self, choose: Callable[[Entry], bool] | None) -> Callable[[Entry], bool]:
+        """A `choose` function that notes the metadata of each file that is chosen."""
+
+        def note_if_chosen(entry: Entry) -> bool:
+            is_chosen = choose is None or choose(entry)
+            if is_chosen:
+                self._listed[entry.path] = entry.metadata
+            return is_chosen
+
+        return note_if_chosen
+
+    def add(self, path: str) -> None:
+        """Notes that a file was copied."""
+        self.metadata[path] = self._listed.pop(path)
+
+
 class Transfer:
     """Copies files and trees for one command, and says what it did.
 
@@ -270,8 +298,8 @@ class Transfer:
         is_dry: bool,
         resume: bool,
         skips_same: bool = False,
-    ) -> bool:
-        """Copies a file. Returns whether it was copied, or would be.
+    ) -> Metadata | None:
+        """Copies a file. Returns the metadata that it had before; None if it was not copied.
 
         Arguments:
             source: the file.
@@ -288,7 +316,7 @@ class Transfer:
             check_apart(source, target)
             if skips_same and await _has_same(source, target):
                 self._session.note(f"{target.name} has this content already")
-                return False
+                return None
             if not is_dry:
                 async with shown_progress(self._session, size=metadata.content_length) as progress:
                     keywords = self._paced(source, target, keywords)
@@ -296,9 +324,9 @@ class Transfer:
                     await self._copy(source, target, keywords, resume=resume)
         except Error as error:
             self._session.fail(source.name, error, target=target.name)
-            return False
+            return None
         self.show(self._word, source.name, target.name, is_dry=is_dry, **record_of_metadata(metadata))
-        return True
+        return metadata
 
     def _paced(self, source: Place, target: Place, keywords: dict[str, Any]) -> dict[str, Any]:
         """The keywords of a copy whose parts are no longer than a limit of the bandwidth allows: each is one read."""
@@ -316,16 +344,18 @@ class Transfer:
         if copied.not_carried and self._session.settings.verbosity:
             self._session.note(f"{target.name} has no {', '.join(copied.not_carried)}")
 
-    async def tree(self, source: Place, target: Place, rules: TreeRules, **keywords: Any) -> list[str]:
-        """Copies a tree. Returns the paths that were copied, relative to the source.
+    async def tree(
+        self, source: Place, target: Place, rules: TreeRules, copied: CopiedFiles | None = None, **keywords: Any
+    ) -> None:
+        """Copies a tree.
 
         Arguments:
             source: the directory to copy.
             target: the directory of the copies.
             rules: the options.
+            copied: receives the files that are copied.
             keywords: more keywords of `copy_tree` or `sync`.
         """
-        copied: list[str] = []
         note = partial(self._note, source, target, copied, is_dry=rules.is_dry)
         method = source.operator.sync if "delete" in keywords else source.operator.copy_tree
         options = rules.keywords() | keywords
@@ -336,6 +366,8 @@ class Transfer:
             options["include"] or options["exclude"] or options["choose"] or options.get("skip_same", True)
         )
         counted = None if is_filtered or rules.is_dry else source
+        if copied is not None:
+            options["choose"] = copied.choosing(options["choose"])
         try:
             check_apart(source, target)
             if "delete" in keywords:
@@ -351,11 +383,10 @@ class Transfer:
             self._session.fail(source.name, error)
         else:
             self._summarize(report, is_dry=rules.is_dry)
-        return copied
 
-    def _note(self, source: Place, target: Place, copied: list[str], step: TreeStep, *, is_dry: bool) -> None:
-        if step.action == "copy":
-            copied.append(step.path)
+    def _note(self, source: Place, target: Place, copied: CopiedFiles | None, step: TreeStep, *, is_dry: bool) -> None:
+        if step.action == "copy" and copied is not None:
+            copied.add(source.inside(step.path).path)
         if self._session.settings.is_quiet or step.action not in {"copy", "delete"}:
             return
         there = target.name_inside(step.path)

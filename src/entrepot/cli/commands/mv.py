@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 import click
 
-from entrepot import Error, IsADirectory, NotFound
+from entrepot import ConditionNotMatch, Error, IsADirectory, Metadata, NotFound
 from entrepot.cli.completion import PLACE
 from entrepot.cli.places import Place, check_apart
 from entrepot.cli.selection import described, expanded
 from entrepot.cli.session import Session
 from entrepot.cli.transfer import (
+    CopiedFiles,
     Transfer,
     TreeRules,
     check_for_files,
@@ -25,6 +28,9 @@ from entrepot.cli.transfer import (
     with_tree_options,
 )
 from entrepot.cli.verb import verb
+
+_identity_of: Final = attrgetter("etag", "version", "content_length", "last_modified")
+"""What changes when a file is written to, as far as its storage says."""
 
 
 @verb("mv")
@@ -41,7 +47,7 @@ async def command(
 
     Each object is copied as by `cp`, and deleted when its copy is complete. Within one file system it is renamed. With
     -r the files in the one SOURCE are moved with their paths in it, and directories that a wildcard matches keep their
-    names, as in `cp -r`. What cannot be copied stays where it is.
+    names, as in `cp -r`. What cannot be copied, or is changed after it was copied, stays where it is.
     """
     session.guesses_types = not options["no_guess_mime_type"]
     rules = TreeRules(options, copy_options=file_keywords(options, options["chunk"]))
@@ -79,9 +85,10 @@ async def _files(session: Session, sources: tuple[str, ...], word: str, rules: T
 
 
 async def _move_tree(session: Session, source: Place, target: Place, rules: TreeRules) -> None:
-    copied = await Transfer(session, "move").tree(source, target, rules)
+    copied = CopiedFiles()
+    await Transfer(session, "move").tree(source, target, rules, copied)
     if not rules.is_dry:
-        await _delete_moved(session, source, copied)
+        await _delete_moved(session, source, copied.metadata)
 
 
 async def _move(session: Session, source: Place, target: Place, rules: TreeRules) -> None:
@@ -90,8 +97,9 @@ async def _move(session: Session, source: Place, target: Place, rules: TreeRules
     can_rename = source.operator is target.operator and source.operator.info.capability.rename and not skips_same
     if rules.is_dry or not can_rename or keywords.keys() - {"if_not_exists"}:
         how = {"is_dry": rules.is_dry, "resume": False, "skips_same": skips_same}
-        if await transfer.file(source, target, keywords, **how) and not rules.is_dry:
-            await _delete(session, source)
+        metadata = await transfer.file(source, target, keywords, **how)
+        if metadata is not None and not rules.is_dry:
+            await _delete(session, source, metadata)
         return
     try:
         found, _ = await described(source)
@@ -105,23 +113,54 @@ async def _move(session: Session, source: Place, target: Place, rules: TreeRules
         transfer.show("move", source.name, target.name)
 
 
-async def _delete(session: Session, source: Place) -> None:
+async def _delete(session: Session, source: Place, copied: Metadata) -> None:
     try:
-        await source.operator.delete(source.path)
+        if _is_same(copied, await source.operator.stat(source.path)):
+            await source.operator.delete(source.path)
+        else:
+            _fail_changed(session, source)
+    except NotFound:
+        return  # somebody else deleted it meanwhile
     except Error as error:
         session.fail(source.name, error)
 
 
-async def _delete_moved(session: Session, source: Place, copied: list[str]) -> None:
+async def _delete_moved(session: Session, source: Place, copied: Mapping[str, Metadata]) -> None:
     """Deletes the files that were copied, and then the local directories if no file is left in them."""
     try:
-        await source.operator.delete_many([source.inside(path).path for path in copied])
+        if copied:
+            await source.operator.delete_many(await _unchanged(session, source, copied))
         if source.is_local:
             await _delete_empty_directories(source)
     except NotFound:
         return  # somebody else deleted it meanwhile
     except Error as error:
-        session.fail(source.name, error)
+        session.fail(source.name, error, source.name_of)
+
+
+async def _unchanged(session: Session, source: Place, copied: Mapping[str, Metadata]) -> list[str]:
+    """The files that are as they were when they were copied, by one more listing.
+
+    A large tree takes hours, and the first of its files are written to meanwhile: what was written would be lost.
+    """
+    same = []
+    async with source.operator.lister(source.path, recursive=True) as lister:
+        async for entry in lister:
+            if (before := copied.get(entry.path)) is None:
+                continue
+            if _is_same(before, entry.metadata):
+                same.append(entry.path)
+            else:
+                _fail_changed(session, source.at(entry.path))
+    return same
+
+
+def _is_same(before: Metadata, now: Metadata) -> bool:
+    return _identity_of(before) == _identity_of(now)
+
+
+def _fail_changed(session: Session, source: Place) -> None:
+    session.fail(source.name, ConditionNotMatch("it was changed after it was copied, and stays"))
 
 
 async def _delete_empty_directories(place: Place) -> None:
