@@ -106,9 +106,11 @@ def test_tail_finds_lines_across_its_requests(here: Path, lines: int) -> None:
         (("ls", "nope"), 3, "entrepot: ls: nope: the file does not exist"),
         (("cat", "no*pe"), 3, "entrepot: cat: no*pe: nothing matches"),
         (("cat", "x" * 300), 2, f"entrepot: cat: {'x' * 300}: the path is longer"),
-        (("cp", "d/a.txt", "x" * 300), 2, "entrepot: cp: d/a.txt: the path is longer"),
+        (("cp", "d/a.txt", "x" * 300), 2, f"entrepot: cp: {'x' * 300}: the path is longer"),
+        (("cp", "d/a.txt", "d/sub/b c.txt/x"), 3, "entrepot: cp: d/sub/b c.txt/x: a part of the path names a file"),
+        (("cp", "--resume", "d/a.txt", "d/sub/b c.txt/x"), 3, "entrepot: cp: d/sub/b c.txt/x: a part of the path"),
         (("presign", "d/a.txt"), 1, "entrepot: presign: d/a.txt: the service fs has no presign"),
-        (("cp", "--no-clobber", "d/a.txt", "d/sub/b c.txt"), 1, "entrepot: cp: d/a.txt: "),
+        (("cp", "--no-clobber", "d/a.txt", "d/sub/b c.txt"), 1, "entrepot: cp: d/sub/b c.txt: "),
         (("sync", "missing/", "x"), 3, "entrepot: sync: missing/: "),
     ],
 )
@@ -230,6 +232,55 @@ def test_a_directory_that_may_not_be_read_does_not_stop_the_others(here: Path) -
     for words, done in found.items():
         assert (done.code, expected[words] in done.out) == (4, True), done
         assert f"entrepot: {words[0]}: d/closed/: the file system does not permit it\n" in done.err
+
+
+def test_a_failure_names_the_side_that_failed(here: Path) -> None:
+    for name in ("here/shut/x", "here/sub/b c.txt/x", "there/sub/b c.txt/x"):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+    within = run("cp", "-r", "d", "here", cwd=here)  # which the file system copies
+    assert "entrepot: cp: here/sub/b c.txt: the path names a directory" in within.err
+    between = run("cp", "-r", "d", "there/.", cwd=here)
+    assert "entrepot: cp: there/./sub/b c.txt: the path names a directory" in between.err
+    (here / "here/shut/x").touch()
+    (here / "here/shut").chmod(0)
+    try:
+        diff = without_privileges("diff", "d", "here", cwd=here)
+    finally:
+        (here / "here/shut").chmod(0o700)
+    assert "entrepot: diff: here/shut/: the file system does not permit it\n" in diff.err
+    assert diff.lines == ["different: sub/b c.txt"]
+
+
+def test_what_a_sync_cannot_see_or_delete_at_the_target_fails_and_the_rest_is_deleted(here: Path) -> None:
+    for name in ("shut/x", "kept/y", "surplus"):
+        (here / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / "copy" / name).touch()
+    (here / "copy/shut").chmod(0)
+    try:
+        unseen = without_privileges("sync", "--delete", "d", "copy", cwd=here)
+        (here / "copy/kept/y").touch()
+        (here / "copy/kept").chmod(0o500)
+        kept = without_privileges("sync", "--delete", "--exclude", "shut/", "d", "copy", cwd=here)
+    finally:
+        for name in ("shut", "kept"):
+            (here / "copy" / name).chmod(0o700)
+    assert (unseen.code, set(files(here / "copy"))) == (4, {"a.txt", "sub/b c.txt", "kept/y", "shut/x"})
+    assert unseen.err.splitlines() == [
+        "entrepot: sync: copy/shut/: the file system does not permit it", "2 files (14 B) copied, 2 deleted, 1 failed",
+    ]  # fmt: skip
+    assert (kept.code, kept.err) == (4, "entrepot: sync: copy/kept/y: the file system does not permit it\n")
+
+
+def test_a_file_that_fails_is_reported_before_the_others_are_copied(here: Path) -> None:
+    os.mkfifo(here / "d/fifo")
+    (here / "d/sub/large").write_bytes(bytes(8 << 20))
+    words = [*COMMAND, "cp", "-r", "--bandwidth", "1M", "d", "copy"]
+    with subprocess.Popen(words, cwd=here, env=environment(), stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        assert process.stderr.readline().startswith(b"entrepot: cp: d/fifo: only regular files")
+        assert not (here / "copy/sub/large").exists()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == b"entrepot: cp: interrupted\n"
 
 
 def test_a_copy_leaves_alone_what_is_the_same_or_must_stay(here: Path) -> None:
@@ -563,8 +614,8 @@ def test_one_file_by_two_names_is_neither_copied_nor_moved_onto_itself(here: Pat
     ("words", "place"),
     [
         (("cp", "big", "x"), "x"),
-        (("cp", "-r", "d", "y"), "y/"),
-        (("sync", "d", "z"), "z/"),
+        (("cp", "-r", "d", "y"), "y/large"),
+        (("sync", "d", "z"), "z/large"),
     ],
 )
 def test_a_full_target_is_named_and_not_the_source(here: Path, words: tuple[str, ...], place: str) -> None:

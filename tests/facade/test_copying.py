@@ -20,6 +20,7 @@ from entrepot import (
     Metadata,
     NotFound,
     Operator,
+    TransfersFailed,
     Unexpected,
     Unsupported,
 )
@@ -30,6 +31,7 @@ from entrepot.raw import (
     AroundAccessor,
     Context,
     Layer,
+    LayeredAccessor,
     Operation,
     OpWrite,
     RpWrite,
@@ -618,3 +620,39 @@ async def test_tags_are_stated_in_a_copy_that_is_streamed_and_others_are_refused
     for options in ({"storage_class": "COLD"}, {"acl": "private"}):
         with pytest.raises(Unsupported):
             await source.copy_to(target, "s", "u", **options)
+
+
+class _NoNames(Layer):
+    """A service that refuses a path when a write is opened, as some refuse names."""
+
+    def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+        class Wrapped(LayeredAccessor):
+            async def write(self, path: str, args: OpWrite) -> tuple[RpWrite, oio.Write]:
+                raise InvalidInput("the service does not keep the name")
+
+        return Wrapped(accessor)
+
+
+async def test_a_name_that_the_target_refuses_is_not_taken_for_a_header() -> None:
+    source = Operator(Memory())
+    await source.write("a", b"1", content_type="text/plain", user_metadata={"colour": "red"})
+    target = Operator(Memory()).layer(_NoNames())
+    with pytest.raises(TransfersFailed) as failed:
+        await source.copy_tree(target, "/", "/")
+    assert [error.message for error in failed.value.failures] == ["the service does not keep the name"]
+
+
+@pytest.mark.parametrize(
+    ("target", "side"), [(lambda: Operator(Memory()), "target"), (None, "source or target")], ids=["stream", "store"]
+)
+async def test_an_error_says_which_side_has_failed(target: Any, side: str) -> None:
+    here = Operator(Memory())
+    there = target() if target else here
+    await here.write("a", b"1")
+    await there.write("taken", b"2")
+    with pytest.raises(ConditionNotMatch) as caught:
+        await here.copy_to(there, "a", "taken", if_not_exists=True)
+    assert caught.value.context["side"] == side
+    with pytest.raises(NotFound) as missing:
+        await here.copy_to(there, "missing", "b")
+    assert missing.value.context["side"] == "source"

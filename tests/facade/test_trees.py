@@ -233,6 +233,22 @@ async def test_a_directory_that_may_not_be_read_fails_and_nothing_is_deleted(tmp
     assert (await source.copy_tree(target, "/", "rest", exclude=["closed/"])).copied == 1
 
 
+async def test_a_directory_of_the_target_that_may_not_be_read_fails_and_what_is_seen_is_deleted(tmp_path):
+    source = await filled({"a": b"1"})
+    target = Operator(Fs(tmp_path)).layer(Closed())
+    for path in ("closed/secret", "surplus"):
+        await target.write(path, b"2")
+    with pytest.raises(TransfersFailed) as failed:
+        await source.sync(target, "/", "/", delete=True)
+    assert [(error.path, error.kind, error.context["side"]) for error in failed.value.failures] == [
+        ("closed/", "PermissionDenied", "target")
+    ]
+    assert (failed.value.report.copied, failed.value.report.deleted) == (1, 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "closed"]
+    assert (await source.sync(target, "/", "/")).skipped == 1  # which needs nothing of it
+    assert (await source.sync(target, "/", "/", delete=True, exclude="closed/")).skipped == 1
+
+
 async def test_names_that_no_path_can_have_are_failures_of_their_directories_and_nothing_is_deleted(tmp_path):
     source = Operator(Fs(tmp_path))
     for path in ("top/a", "top/d/b"):

@@ -128,7 +128,7 @@ class Session:
             place: the place, as the user wrote it.
             error: the error. One that stands for several is reported as these.
             name_of: returns how the user writes the path of one of several.
-            target: the place of the copies, which is named where only that can have failed.
+            target: the place of the copy, which is named if it has failed.
         """
         self.exit_code = worst(self.exit_code, code_of(error))
         if isinstance(error, TransfersFailed | DeletionsFailed):
@@ -139,8 +139,8 @@ class Session:
         self.explain(error)
 
     def _warn(self, place: str, error: BaseException, target: str | None) -> None:
-        if target is not None and isinstance(error, StorageFull):
-            place = target
+        if target is not None:
+            place = _failed_side(place, target, error)
         warn(line_of(self.verb, place, error, joined=place in self._joined))
 
     def note(self, text: str) -> None:
@@ -195,6 +195,14 @@ class Session:
     def _with_limits(self, operator: Operator) -> Operator:
         has_limits = self.settings.retries is not None or self.settings.bandwidth is not None
         return _limited(operator, self.settings) if has_limits else operator
+
+
+def _failed_side(source: str, target: str, error: BaseException) -> str:
+    """Which place of a copy has failed; both where the store made it, and only the store knows."""
+    if isinstance(error, StorageFull):
+        return target
+    side = error.context.get("side") if isinstance(error, Error) else None
+    return {"target": target, "source or target": f"{source} to {target}"}.get(str(side), source)
 
 
 def _form_of(word: str) -> str:

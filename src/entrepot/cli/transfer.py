@@ -18,6 +18,7 @@ import click
 
 from entrepot import (
     AlreadyExists,
+    DeletionsFailed,
     Entry,
     Error,
     IsADirectory,
@@ -288,6 +289,7 @@ class Transfer:
         self._session = session
         self._word = word
         self._done = {"copy": "copied", "move": "moved"}.get(word, word)
+        self._reported: set[int] = set()  # the errors that were reported as they occurred, all of which are alive
 
     async def file(
         self,
@@ -377,8 +379,13 @@ class Transfer:
                     target.operator, source.path, target.path, progress=progress, on_file=note, **options
                 )
         except TransfersFailed as error:
-            self._session.fail(source.name, error, source.name_of, target=target.name)
+            for failure in error.failures:
+                if id(failure) not in self._reported:
+                    side = target if failure.context.get("side") == "target" else source
+                    self._session.fail(side.name_of(failure.path or side.path), failure)
             self._summarize(error.report, is_dry=rules.is_dry, failed=len(error.failures))
+        except DeletionsFailed as error:
+            self._session.fail(target.name, error, target.name_of)
         except Error as error:
             self._session.fail(source.name, error)
         else:
@@ -387,6 +394,9 @@ class Transfer:
     def _note(self, source: Place, target: Place, copied: CopiedFiles | None, step: TreeStep, *, is_dry: bool) -> None:
         if step.action == "copy" and copied is not None:
             copied.add(source.inside(step.path).path)
+        if step.error is not None:  # which may be hours before the end of the transfer
+            self._session.fail(source.name_inside(step.path), step.error, target=target.name_inside(step.path))
+            self._reported.add(id(step.error))
         if self._session.settings.is_quiet or step.action not in {"copy", "delete"}:
             return
         there = target.name_inside(step.path)

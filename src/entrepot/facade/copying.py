@@ -22,7 +22,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from entrepot.errors import ContentIncomplete, ContentTruncated, InvalidInput, IsSameFile
+from entrepot.errors import ContentIncomplete, ContentTruncated, Error, InvalidInput, IsSameFile, NotFound
 from entrepot.raw import (
     DEFAULT_COPY,
     DEFAULT_READ,
@@ -72,6 +72,9 @@ _HEADER_OPTIONS: Final = (
 _content_headers_of: Final = attrgetter(*_HEADER_OPTIONS)
 _NO_HEADERS: Final = (None,) * len(_HEADER_OPTIONS)
 _USER: Final = "user_metadata."
+
+_OF_TARGET: Final = frozenset({"write", "writer", "create_dir"})
+"""The calls of a copy that go to its target, with their verbs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,11 @@ class Copier:
         self._check_apart(source, target)
         if self._store is not None:
             return await self._copy_in_store(self._store, source, target, self._args)
-        return await self._stream(source, target, note).copy()
+        try:
+            return await self._stream(source, target, note).copy()
+        except Error as error:
+            _add_side(error)
+            raise
 
     async def copy_listed(self, source: str, target: str, size: int | None, note: Callable[[int], object]) -> Copied:
         """Copies one object of a listing, whose options the target has accepted before. Otherwise as `copy`.
@@ -173,12 +180,20 @@ class Copier:
             return await self._copy_in_store(self._store, source, target, args)
         stream = self._stream(source, target, note)
         is_small = size is not None and 0 < size <= SMALL and self._target.accessor.info.capability.write
-        copied = await stream.copy_small() if is_small else None
-        return copied or await stream.copy()
+        try:
+            copied = await stream.copy_small() if is_small else None
+            return copied or await stream.copy()
+        except Error as error:
+            _add_side(error)
+            raise
 
     async def _copy_in_store(self, store: Accessor, source: str, target: str, args: OpCopy) -> Copied:
-        _, body = await store.copy(source, target, args)
-        return Copied(await copy_to_end(body, self._target.context.runtime), is_server_side=True)
+        try:
+            _, body = await store.copy(source, target, args)
+            return Copied(await copy_to_end(body, self._target.context.runtime), is_server_side=True)
+        except Error as error:
+            error.add_context(side="source" if isinstance(error, NotFound) else "source or target")
+            raise
 
     def _copying_store(self) -> Accessor | None:
         """The stack by which the storage makes the copies; None if they are streamed."""
@@ -202,6 +217,12 @@ class Copier:
     @cached_property
     def _streaming(self) -> _Streaming:
         return _Streaming(self._args)
+
+
+def _add_side(error: Error) -> None:
+    """Adds to an error which side of the copy has failed, which the caller could not know otherwise."""
+    is_of_target = error.operation is not None and error.operation.partition(".")[0] in _OF_TARGET
+    error.add_context(side="target" if is_of_target else "source")
 
 
 def _root_of(stack: Stack) -> str:
@@ -378,6 +399,7 @@ class _Stream:
         kept = self._that_fit(headers)
         output = await self._output(kept)
         if output is None:
+            await self._open(self._writing)  # raises what it refuses beside the headers, such as the path
             kept = {name: value for name, value in kept.items() if await self._output({name: value}) is not None}
             output = await self._output(kept)
         if output is None:

@@ -59,6 +59,8 @@ async def delete_many(accessor: Accessor, context: Context, targets: Targets, co
     for start in range(0, len(directories), size):
         failures += await _delete_batch(accessor, directories[start : start + size])
     if failures:
+        for failure in failures:
+            failure.add_context(scheme=accessor.info.scheme)
         raise DeletionsFailed.of(failures)
 
 

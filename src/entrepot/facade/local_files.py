@@ -15,8 +15,8 @@ import fcntl
 import hashlib
 import io
 import os
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from functools import partial
 from stat import S_ISDIR
@@ -167,8 +167,9 @@ class _Resumable:
 
     async def run(self) -> Metadata:
         """Downloads the rest, and gives the file its name."""
-        await self._check_place()
-        with errors_of_file(self._path):
+        with _errors_of_target(self._path):
+            await self._check_place()
+        with _errors_of_target(self._path):
             file, done = await self._target.context.runtime.open_file(partial(_claim, self._path))
         try:
             if done is None:  # another download has it
@@ -198,7 +199,7 @@ class _Resumable:
             self._note(done)
             async with aclosing(self._rest(done)) as rest:
                 async for piece in rest:
-                    with errors_of_file(self._path):
+                    with _errors_of_target(self._path):
                         await file.run(_write, piece)
                     done += len(piece)
                     self._note(len(piece))
@@ -217,6 +218,7 @@ class _Resumable:
             await self._target.accessor.rename(self._part, self._target.path, args)
         except Error as error:
             error.path = self._target.path  # not the partial file, which the caller does not know
+            error.add_context(side="target")
             raise
 
     async def _rest(self, done: int) -> AsyncGenerator[bytes, None]:
@@ -235,6 +237,17 @@ class _Resumable:
         async with Reader(self._source.context, pinned, reading, opened) as reader:
             async for piece in reader:
                 yield piece
+
+
+@contextmanager
+def _errors_of_target(path: str) -> Generator[None, None, None]:
+    """Translates errors of the operating system, and adds that they are of the target."""
+    try:
+        with errors_of_file(path):
+            yield
+    except Error as error:
+        error.add_context(side="target")
+        raise
 
 
 def _claim(path: str) -> tuple[io.FileIO, int | None]:

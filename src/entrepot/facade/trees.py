@@ -11,7 +11,8 @@ Where equal files are skipped or surplus ones deleted, the target is listed firs
 A listing leaves out what is in a directory that may not be read, and names that no path can have. Its `left_out` says
 so, and each such directory is a failure unless the patterns leave it out. Otherwise its files would be missing from the
 target without an error, and surplus files there would be deleted. Names that no path can have are in no target either,
-so a deletion would be safe; but one rule is easier to know: after a failure nothing is deleted.
+so a deletion would be safe; but one rule is easier to know: after a failure nothing is deleted. What the listing of the
+target leaves out may be surplus. It is a failure too if surplus files are deleted, but does not keep others from it.
 
 A dry run takes the same way and the same decisions; only the copies and the deletions are not made.
 """
@@ -23,7 +24,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar, get_args
 
 from entrepot.errors import Error, InvalidInput, NotFound, TransfersFailed
 from entrepot.raw import (
@@ -285,13 +286,6 @@ class _Transfer:
         else:
             self.entries.extend(page)
 
-    def note_left_out(self) -> None:
-        """Notes as failures what the listing has left out, unless the patterns leave it out as well."""
-        for error in self.lister.left_out():
-            directory = _prefix(error.path or "/")[self.source_prefix_length :]
-            if self.rules.accepts_below(directory):
-                self.failures.append(error)
-
     def _is_chosen(self, entry: Entry) -> bool:
         path = entry.path[self.source_prefix_length :]
         if not self.rules.accepts(path):
@@ -367,12 +361,12 @@ async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
     """
     _check_apart(source, target, is_mirror=rules.is_mirror)
     await _check_options(target, rules)
-    surplus = await _index(target, rules) if rules.is_difference or rules.is_mirror else {}
+    index = await _index(target, rules) if rules.is_difference or rules.is_mirror else _Index({}, [])
     runtime = source.context.runtime
     copier = Copier(source.stack, target.stack, rules.copying)
     workers: Window[None] = runtime.window(rules.concurrent)
     async with await _lister(source) as lister:
-        transfer = _Transfer(source, target, rules, lister, runtime.lock(), surplus, copier)
+        transfer = _Transfer(source, target, rules, lister, runtime.lock(), index.files, copier)
         try:
             for _ in range(rules.concurrent):
                 workers.spawn(transfer.work)
@@ -380,24 +374,54 @@ async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
                 await workers.take()
         finally:
             await workers.close()
-    transfer.note_left_out()
+    transfer.failures += _left_out(lister, transfer.source_prefix_length, rules)
     if transfer.is_empty and not transfer.failures:
         await source.accessor.stat(source.path, DEFAULT_STAT)  # a missing directory is not an empty one
         if rules.is_mirror and transfer.surplus and source.path == "/":
             raise NotFound("the source is an empty root, and a mistyped one looks the same: nothing is deleted")
     if transfer.failures:
         raise TransfersFailed.of(transfer.failures, transfer.report)
-    return await _delete_surplus(transfer) if rules.is_mirror else transfer.report
+    if not rules.is_mirror:
+        return transfer.report
+    report = await _delete_surplus(transfer)
+    if index.lacking:
+        raise TransfersFailed.of(index.lacking, report)
+    return report
 
 
-async def _index(side: Side, rules: Rules) -> dict[str, Metadata]:
-    """The chosen files of a tree by their path in it."""
+class _Index(NamedTuple):
+    """What the target has.
+
+    Arguments:
+        files: the chosen files by their path in the tree.
+        lacking: an error for each directory of which something is missing.
+    """
+
+    files: dict[str, Metadata]
+    lacking: list[Error]
+
+
+async def _index(side: Side, rules: Rules) -> _Index:
     start = len(_prefix(side.path))
     files: dict[str, Metadata] = {}
     async with await _lister(side) as lister:
         while page := await lister.next_page():
             files |= {entry.path[start:]: entry.metadata for entry in page if entry.is_file}
-    return {path: metadata for path, metadata in files.items() if rules.accepts(path)}
+        lacking = _left_out(lister, start, rules)
+    for error in lacking:
+        error.add_context(side="target")
+    return _Index({path: metadata for path, metadata in files.items() if rules.accepts(path)}, lacking)
+
+
+def _left_out(lister: Lister, start: int, rules: Rules) -> list[Error]:
+    """What a listing has left out, unless the patterns leave it out as well.
+
+    Arguments:
+        lister: the listing, at its end.
+        start: the length of the path of the tree.
+        rules: have the patterns.
+    """
+    return [error for error in lister.left_out() if rules.accepts_below(_prefix(error.path or "/")[start:])]
 
 
 async def _delete_surplus(transfer: _Transfer) -> TreeReport:

@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from entrepot import Error, TreeStep
+from entrepot import Error, InvalidInput, TransfersFailed, TreeStep
 from entrepot.cli.completion import PLACE
 from entrepot.cli.exit_codes import FAILED, worst
 from entrepot.cli.places import Place
@@ -55,20 +55,35 @@ async def _compare_trees(session: Session, here: Place, there: Place, compare: s
             _differ(session, f"only in {there.name}: {step.path}", path=step.path, only_in=there.name)
 
     changed: list[str] = []
-    await here.operator.sync(
-        there.operator,
-        here.path,
-        there.path,
-        compare=compare,  # type: ignore[arg-type]
-        delete=True,
-        dry_run=True,
-        on_file=note,
-    )
+    try:
+        await here.operator.sync(
+            there.operator,
+            here.path,
+            there.path,
+            compare=compare,  # type: ignore[arg-type]
+            delete=True,
+            dry_run=True,
+            on_file=note,
+        )
+    except TransfersFailed as error:  # which does not keep the others from being compared
+        for failure in error.failures:
+            side = there if failure.context.get("side") == "target" else here
+            session.fail(side.name_of(failure.path or side.path), failure)
     for path in changed:
-        if await there.operator.exists(there.inside(path).path):
-            _differ(session, f"different: {path}", path=path, only_in=None)
-        else:
-            _differ(session, f"only in {here.name}: {path}", path=path, only_in=here.name)
+        await _say_how(session, here, there, path)
+
+
+async def _say_how(session: Session, here: Place, there: Place, path: str) -> None:
+    """Says whether a file that is not the same is on both sides."""
+    try:
+        is_on_both = await there.operator.exists(there.inside(path).path)
+    except InvalidInput:
+        is_on_both = False  # no file there can have such a name
+    except Error as error:
+        session.fail(there.name_inside(path), error)
+        return
+    text = f"different: {path}" if is_on_both else f"only in {here.name}: {path}"
+    _differ(session, text, path=path, only_in=None if is_on_both else here.name)
 
 
 def _differ(session: Session, text: str, **record: object) -> None:

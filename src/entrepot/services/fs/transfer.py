@@ -16,10 +16,11 @@ Theory of operation.
 import errno
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from typing import Final
 
-from entrepot.errors import IsSameFile, Unsupported
+from entrepot.errors import Error, IsSameFile, Unsupported
 from entrepot.raw.file_paths import check_may_exist
 from entrepot.raw.os_errors import translate_os_errors
 from entrepot.types import Metadata
@@ -54,14 +55,17 @@ def copy_file(revocable: Revocable, root: str, source: str, target: str, *, is_n
     Raises:
         IsSameFile: both paths lead to the same file.
     """
-    with translate_os_errors(), _open_regular(root, source) as original:
+    with _errors_of("source"):
+        opened = _open_regular(root, source)
+    with translate_os_errors(), opened as original:
 
         def begin(directory: Descriptor, name: str) -> Temporary:
             check_target(directory.number, name, is_new=is_new)
             _check_is_another(root, target, os.fstat(original))
             return Temporary(directory, _PRIVATE_MODE)
 
-        copy = put_in_parent(root, target, begin, fsync=fsync)
+        with _errors_of("target"):
+            copy = put_in_parent(root, target, begin, fsync=fsync)
         try:
             _fill(revocable, original, copy.descriptor, fsync)
             copy.publish(target.rpartition("/")[2], is_new=is_new)
@@ -70,6 +74,17 @@ def copy_file(revocable: Revocable, root: str, source: str, target: str, *, is_n
             return describe_open(copy.descriptor)
         finally:
             copy.discard()
+
+
+@contextmanager
+def _errors_of(side: str) -> Generator[None, None, None]:
+    """Translates errors of the operating system, and adds which side of a copy has failed."""
+    try:
+        with translate_os_errors():
+            yield
+    except Error as error:
+        error.add_context(side=side)
+        raise
 
 
 def _fill(revocable: Revocable, original: int, copy: int, fsync: bool) -> None:
