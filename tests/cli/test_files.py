@@ -283,6 +283,23 @@ def test_a_file_that_fails_is_reported_before_the_others_are_copied(here: Path) 
         assert process.stderr.read() == b"entrepot: cp: interrupted\n"
 
 
+def test_a_link_that_leads_nowhere_is_deleted(here: Path) -> None:
+    for name, target in (("nowhere", "missing"), ("self", "self"), ("out", "/nonexistent/x"), ("d/in", "../missing")):
+        (here / name).symlink_to(target)
+    assert run("rm", "nowhere", "self", "out", "d/in", cwd=here) == (
+        0, "delete: nowhere\ndelete: self\ndelete: out\ndelete: d/in\n", "",
+    )  # fmt: skip
+    assert sorted(path.name for path in here.rglob("*")) == ["a.txt", "b c.txt", "d", "sub"]
+    (here / "link").symlink_to("d/a.txt")
+    assert (run("rm", "link", cwd=here).code, files(here)["d/a.txt"]) == (0, "one\ntwo\n")
+
+
+def test_a_name_that_the_output_cannot_encode_is_escaped(here: Path) -> None:
+    (here / "d/é😀").touch()
+    shown = run("ls", "d", cwd=here, env={"PYTHONIOENCODING": "ascii"})
+    assert (shown.code, r"\xe9\U0001f600" in shown.lines) == (0, True)
+
+
 def test_a_copy_leaves_alone_what_is_the_same_or_must_stay(here: Path) -> None:
     (here / "t").mkdir()
     (here / "t/a.txt").write_text("mine")

@@ -3,6 +3,7 @@
 import asyncio
 import pickle
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,19 @@ from entrepot import (
     Unsupported,
 )
 from entrepot.facade.deleting import delete_many
-from entrepot.raw import Accessor, AccessorInfo, Context, OpDelete, RpDelete, ServiceConfig, oio
+from entrepot.raw import (
+    Accessor,
+    AccessorInfo,
+    Context,
+    LayeredAccessor,
+    OpDelete,
+    OpList,
+    RpDelete,
+    RpList,
+    ServiceConfig,
+    oio,
+)
+from entrepot.services import Memory
 
 
 class Batch(oio.Delete):
@@ -269,3 +282,44 @@ async def test_directories_are_deleted_after_everything_else_the_deepest_first()
     await Operator(service).delete_many(["/", "a/", "a/b/", "a/b/f", "a/g", "c/", "h"])
     assert sorted(service.deleted[:3]) == ["a/b/f", "a/g", "h"]
     assert service.deleted[3:] == ["c/", "a/b/", "a/", "/"]
+
+
+@dataclass(frozen=True)
+class _Lacking(ServiceConfig):
+    """A flat store with a key in its root that no path can name, so that listings leave it out."""
+
+    SCHEME = "lacking"
+
+    def build(self, context: Context) -> Accessor:
+        memory = Memory().build(context)
+        native = replace(memory.info.native_capability, delete_with_recursive=False)
+
+        class Wrapped(LayeredAccessor):
+            def __init__(self) -> None:
+                super().__init__(memory)
+                self.info = replace(memory.info, native_capability=native)
+
+            async def list(self, path: str, args: OpList) -> tuple[RpList, oio.List]:
+                response, body = await self.inner.list(path, args)
+                return response, _LackingLister(body, path)
+
+        return Wrapped()
+
+
+class _LackingLister(oio.List):
+    def __init__(self, inner: oio.List, path: str) -> None:
+        self.next, self.close, self._path = inner.next, inner.close, path  # type: ignore[method-assign]
+
+    def left_out(self) -> Sequence[oio.LeftOut]:
+        return [oio.left_out_names("/", "/key", 1)] if self._path == "/" else []
+
+
+async def test_a_recursive_deletion_fails_where_the_listing_leaves_something_out() -> None:
+    op = Operator(_Lacking())
+    for path in ("a/b", "c"):
+        await op.write(path, b"1")
+    await op.delete("a/", recursive=True)
+    with pytest.raises(DeletionsFailed) as failed:
+        await op.delete("/", recursive=True)
+    assert [(error.path, error.kind) for error in failed.value.failures] == [("/", "Unsupported")]
+    assert [entry.path for entry in await op.list("/", recursive=True) if entry.is_file] == []

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from datetime import datetime
+from io import TextIOWrapper
 from typing import Any, TextIO
 
 from entrepot import Entry, Metadata
@@ -33,6 +34,7 @@ class Output:
         stream = standard_output()
         if stream is not self._stream:  # each look is a system call
             self._stream, self._is_terminal = stream, stream.isatty()
+            _escape_what_cannot_be_encoded(stream)
         if self.is_json:
             text = json.dumps(record, default=plain_value)
         elif self._is_terminal:
@@ -55,6 +57,12 @@ def standard_output() -> TextIO:
     if sys.stdout is None:
         raise OSError(errno.EBADF, "the standard output is closed")
     return sys.stdout
+
+
+def _escape_what_cannot_be_encoded(stream: TextIO) -> None:
+    """Lets a name be shown escaped where the encoding of the terminal lacks a character, as the standard error does."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def warn(text: str) -> None:

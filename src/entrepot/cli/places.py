@@ -90,6 +90,12 @@ class Place:
         """How the user writes a path in this directory."""
         return self.name_of(f"{self.as_directory().prefix}{relative}")
 
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link in the file system of this machine, wherever that leads."""
+        if not self.is_local or self.is_directory:
+            return False
+        return os.path.islink(os.path.join(self.operator.info.root, self.path))  # noqa: PTH114, PTH118
+
     def local_path(self) -> str:
         """The absolute path of a local place, without the symbolic links in it."""
         return os.path.realpath(os.path.join(self.operator.info.root, self.path.lstrip("/")))  # noqa: PTH118

@@ -387,7 +387,7 @@ class Transfer:
         except DeletionsFailed as error:
             self._session.fail(target.name, error, target.name_of)
         except Error as error:
-            self._session.fail(source.name, error)
+            self._session.fail(source.name, error, target=target.name)
         else:
             self._summarize(report, is_dry=rules.is_dry)
 

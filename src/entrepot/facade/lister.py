@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -53,12 +52,8 @@ class Lister(Opened, ByAsyncFor):
         that is not UTF-8, are `Unsupported`. The path of each error is the directory. At the end of the listing an
         empty list means that nothing is missing. It may also be called when the lister is closed.
         """
-        return [self._error_of(each) for each in self._body.left_out()]
-
-    def _error_of(self, left_out: oio.LeftOut) -> Error:
-        error = copy.copy(left_out.error)
-        error.path = left_out.path  # one of its own would not be relative to this operator
-        return error.of_call("lister.next", scheme=self._scheme, path=left_out.path)
+        left_out = self._body.left_out()
+        return [each.as_error().of_call("lister.next", scheme=self._scheme, path=each.path) for each in left_out]
 
     async def aclose(self) -> None:
         """Closes the lister and stops fetching the next page. Closing it again has no effect."""

@@ -404,12 +404,16 @@ class _Index(NamedTuple):
 async def _index(side: Side, rules: Rules) -> _Index:
     start = len(_prefix(side.path))
     files: dict[str, Metadata] = {}
-    async with await _lister(side) as lister:
-        while page := await lister.next_page():
-            files |= {entry.path[start:]: entry.metadata for entry in page if entry.is_file}
-        lacking = _left_out(lister, start, rules)
-    for error in lacking:
+    try:
+        async with await _lister(side) as lister:
+            while page := await lister.next_page():
+                files |= {entry.path[start:]: entry.metadata for entry in page if entry.is_file}
+            lacking = _left_out(lister, start, rules)
+    except Error as error:
         error.add_context(side="target")
+        raise
+    for lack in lacking:
+        lack.add_context(side="target")
     return _Index({path: metadata for path, metadata in files.items() if rules.accepts(path)}, lacking)
 
 

@@ -44,7 +44,7 @@ async def command(
 async def _delete(
     session: Session, report: Transfer, place: Place, *, is_recursive: bool, is_dry: bool, force: bool
 ) -> None:
-    found, _ = await described(place)
+    found = await _found(place)
     if not found.is_directory:
         if not is_dry:
             await found.operator.delete(found.path)
@@ -58,6 +58,16 @@ async def _delete(
         return
     await found.operator.remove_tree(found.path)
     report.show("delete", found.name)
+
+
+async def _found(place: Place) -> Place:
+    """The place, as a directory if it is one. A link that leads nowhere, or where this user may not look, is a file."""
+    try:
+        return (await described(place))[0]
+    except Error:
+        if place.is_link():
+            return place
+        raise
 
 
 def _check_meant(place: Place, *, force: bool) -> None:

@@ -4,7 +4,8 @@ Theory of operation. The tree is walked, contents before directories, and the pa
 batches, several at a time in a window; then the directory itself is deleted. On a flat store, where directories are
 only names, a server may skip entries of a listing while entries are deleted from it, so there the walk is repeated
 until it finds nothing. Failures are collected during a walk and raised as one `DeletionsFailed` at its end, after all
-other deletions of it. A cancellation leaves a tree that is partly deleted; calling again deletes the rest.
+other deletions of it. What the listing leaves out is not deleted, so it is a failure too. A cancellation leaves a tree
+that is partly deleted; calling again deletes the rest.
 """
 
 from __future__ import annotations
@@ -141,6 +142,7 @@ class RecursiveDeleter(Delete):
                 has_itself = has_itself or len(paths) < len(page)
                 has_contents = has_contents or bool(paths)
                 failures += await self._delete_all(paths)
+            failures += [each.as_error() for each in lister.left_out()]
         finally:
             await lister.close()
         _raise_if_any(failures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,12 @@ class LeftOut:
 
     path: str
     error: Error
+
+    def as_error(self) -> Error:
+        """The error with the path of the directory: one of its own would not be relative to the same operator."""
+        error = copy.copy(self.error)
+        error.path = self.path
+        return error
 
 
 def left_out_names(path: str, first: str | bytes, count: int) -> LeftOut:
