@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from entrepot import Entry, Error, PathFilter
+from entrepot import Entry, Error, NotADirectory, NotFound, PathFilter
 from entrepot.cli.completion import PLACE
 from entrepot.cli.output import record_of
 from entrepot.cli.places import Place
@@ -26,25 +26,44 @@ from entrepot.cli.verb import verb
 async def command(session: Session, word: str, is_raw: bool, **options: Any) -> None:
     """List the objects below a place that match all of the options, one a line.
 
-    A GLOB without a slash is compared with the name, another one with the path below PLACE. Where PLACE has wildcards,
-    the objects and directories that match it are searched.
+    A PLACE that is no directory is compared itself. A GLOB without a slash is compared with the name, another one with
+    the path below PLACE. Where PLACE has wildcards, the objects and directories that match it are searched.
     """
     place = session.find(word)
     if is_raw or not place.is_pattern:
         session.check_values()
-        await _search(session, place.as_directory(), options)
+        try:
+            place = await _start(place)
+        except Error as error:
+            session.fail(place.name, error)
+        else:
+            await _search(session, place, options)
         return
     async with aclosing(expanded(session, (word,), directories=True)) as matches:
         async for match in matches:
             await _search(session, match, options)
 
 
+async def _start(place: Place) -> Place:
+    """Where the search starts: the directory, or the object if there is no such directory.
+
+    Raises:
+        NotFound: there is neither. A mistyped directory is not an empty one.
+    """
+    directory = place.as_directory()
+    try:
+        await directory.operator.stat(directory.path)
+    except (NotFound, NotADirectory):
+        await place.operator.stat(place.path)
+        return place
+    return directory
+
+
 async def _search(session: Session, place: Place, options: dict[str, Any]) -> None:
     tests = _tests(options, len(place.prefix) if place.is_directory else place.path.rfind("/") + 1)
     try:
-        metadata = await place.operator.stat(place.path)  # a mistyped directory is not an empty one
         if not place.is_directory:
-            _show(session, place, Entry(place.path, metadata), tests)
+            _show(session, place, Entry(place.path, await place.operator.stat(place.path)), tests)
             return
         async with aclosing(entries_in(session, place, is_recursive=True)) as entries:
             async for entry in entries:
