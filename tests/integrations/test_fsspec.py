@@ -13,7 +13,7 @@ import subprocess
 import sys
 import urllib.request
 from datetime import UTC
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -244,6 +244,11 @@ def test_ranges_of_a_file(fs: EntrepotFileSystem) -> None:
     assert (first, type(missing)) == (b"0", NotFound)
     with pytest.raises(NotFound):
         fs.cat_ranges(["a", "b"], 0, 1, on_error="raise")
+    assert fs.cat(PurePosixPath("a")) == b"0123456789"
+    fs.pipe("d/e", b"1")
+    with pytest.raises(IsADirectoryError):
+        fs.cat_file("d", -3, -1)
+    assert isinstance(fs.cat_ranges(["d"], -3, -1)[0], IsADirectoryError)
 
 
 def recorded(server: S3Server) -> tuple[EntrepotFileSystem, RecordingTransport]:
@@ -299,6 +304,12 @@ def test_lines_and_text(fs: EntrepotFileSystem) -> None:
         assert (file.readline(), file.readlines()) == (b"first\n", ["second, ä\n".encode(), b"last"])
     with fs.open("a", "r", encoding="utf-8") as file:
         assert [*file] == ["first\n", "second, ä\n", "last"]
+    with fs.open("a") as file:
+        assert [file.readline(3), file.readline(None), file.readline(0), file.readlines(1)] == [
+            *(b"fir", b"st\n", b""),
+            ["second, ä\n".encode()],
+        ]
+        assert [file.readlines(), file.readlines(), file.readline()] == [[b"last"], [], b""]
 
 
 def test_a_file_that_is_replaced_while_it_is_read(fs: EntrepotFileSystem) -> None:
@@ -536,6 +547,59 @@ def test_moves_and_deletions(fs: EntrepotFileSystem) -> None:
     assert not fs.exists("empty")
     with pytest.raises(FileNotFoundError):
         fs.mkdir("no/parent", create_parents=False)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "copies"),
+    [
+        ("a", "e/", ["e/a"]),
+        ("a", "e", ["e/a"]),
+        ("a", "new/", ["new/a"]),
+        ("a", "new", ["new"]),
+        ("[a]", "new", ["new/a"]),
+        ("d", "e", ["e/d/b"]),
+        ("d", "e/", ["e/d/b"]),
+        ("d/", "e/", ["e/b"]),
+        ("d", "new", ["new/b"]),
+        (["a", "d/b"], "e", ["e/a", "e/b"]),
+    ],
+)
+def test_names_at_the_root_are_kept_in_a_directory(
+    tmp_path: Path, source: str | list[str], target: str, copies: list[str]
+) -> None:
+    """They are the only ones without a slash, in which fsspec itself finds no name to keep."""
+    content = {"a": b"1", "d/b": b"2", "e/c": b"3"}
+    recursive = source in ("d", "d/")
+    (tmp_path / "e").mkdir()
+    got, copied, moved = (EntrepotFileSystem(Operator(Memory())) for _ in range(3))
+    for fs in (got, copied, moved):
+        fs.pipe(content)
+    got.get(source, f"{tmp_path}/{target}", recursive=recursive)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == copies
+    copied.copy(source, target, recursive=recursive)
+    assert copied.find("") == sorted([*content, *copies])
+    moved.mv(source, target, recursive=recursive)
+    assert set(copies) < set(moved.find(""))
+    assert len(moved.find("")) == len(content)
+
+
+def test_each_source_has_a_target(local: EntrepotFileSystem, tmp_path: Path) -> None:
+    """fsspec itself would leave out the rest of the longer list, and `mv` delete it."""
+    local.pipe({"a": b"1", "b": b"2"})
+    for call in (local.mv, local.copy, local.get):
+        for paths in (["a", "b"], "[ab]"):
+            with pytest.raises(InvalidInput, match="2 sources and 1 targets"):
+                call(paths, [str(tmp_path / "x")])
+    with pytest.raises(InvalidInput, match="1 sources and 2 targets"):
+        local.put([str(tmp_path)], ["x", "y"])
+    assert local.find("") == ["a", "b"]
+
+
+def test_a_listed_name_does_not_lead_out_of_the_target(local: EntrepotFileSystem, tmp_path: Path) -> None:
+    local.pipe("d/../../outside", b"1")
+    with pytest.raises(ValueError, match="leads out of the target"):
+        local.get("d/", str(tmp_path / "target"), recursive=True)
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_copies_between_buckets(seaweedfs_server: S3Server) -> None:

@@ -111,6 +111,22 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         """
         return bytes(super().readuntil(char, blocks or LINE_BLOCK))
 
+    def readline(self, size: int | None = -1) -> bytes:
+        """Reads to the end of the line, which is included, or to the end of the file.
+
+        Arguments:
+            size: bytes to read at most. By default -1, which has no limit.
+        """
+        return self.readuntil() if size is None or size < 0 else bytes(io.IOBase.readline(self, size))
+
+    def readlines(self, hint: int | None = -1) -> list[bytes]:
+        """Reads the rest of the file as lines.
+
+        Arguments:
+            hint: read no further line after so many bytes. By default -1, which has no limit.
+        """
+        return io.IOBase.readlines(self, -1 if hint is None else hint)  # fsspec's own adds an empty line at the end
+
     def commit(self) -> None:
         """Publishes the file."""
         if self._writer is not None:

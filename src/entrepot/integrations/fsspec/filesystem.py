@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from glob import has_magic
@@ -14,6 +14,7 @@ from typing import Any, Final
 from fsspec.asyn import AsyncFileSystem, _run_coros_in_chunks, get_loop, sync
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.core import get_compression
+from fsspec.implementations.local import make_path_posix
 from fsspec.utils import glob_translate, isfilelike, stringify_path
 
 from entrepot import (
@@ -33,6 +34,7 @@ from entrepot.services import Fs
 from .addresses import Addresses, Located, Relative
 from .files import EntrepotCompressedFile, EntrepotFile, EntrepotStreamedFile, EntrepotTextFile
 from .info import Info, directory_info, info_of
+from .pairs import check_pairs, check_stays_below, targets_of
 from .ranges import Bound, needs_size, requested_range
 from .transactions import DeferredWriter
 
@@ -156,6 +158,9 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             infos[located.name] = await self._info(path)
         return dict(sorted(infos.items())) if detail else sorted(infos)
 
+    async def _expand_path(self, path: Any, *args: Any, **kwargs: Any) -> list[str]:
+        return list(await super()._expand_path(stringify_path(path), *args, **kwargs))
+
     async def _du(self, path: str, total: bool = True, maxdepth: int | None = None, **kwargs: Any) -> Any:
         infos = await self._find(path, maxdepth=maxdepth, detail=True, **kwargs)
         sizes = {name: info["size"] or 0 for name, info in infos.items()}
@@ -163,7 +168,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
 
     async def _cat_file(self, path: str, start: Bound = None, end: Bound = None, **kwargs: Any) -> bytes:
         located = self.located(path)
-        size = await self._size(path) if needs_size(start, end) else None
+        size = await self._size_of_file(path) if needs_size(start, end) else None
         wanted = requested_range(start, end, size)
         if wanted.is_empty:
             return b""
@@ -171,6 +176,12 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             return await located.operator.read(located.key, range=wanted)
         except RangeNotSatisfied:  # as a file behaves that is read past its end
             return b""
+
+    async def _size_of_file(self, path: str) -> int | None:
+        info = await self._info(path)
+        if info["type"] == "directory":
+            raise IsADirectory("the path names a directory", path=path)
+        return info["size"]  # type: ignore[no-any-return]
 
     async def _cat(self, path: Any, recursive: bool = False, **kwargs: Any) -> Any:
         if recursive and isinstance(path, str) and not has_magic(path):
@@ -220,7 +231,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         """The bytes of the ranges of one file, or the error of each."""
         located = self.located(path)
         try:
-            size = await self._size(path) if any(needs_size(*one) for one in bounds) else None
+            size = await self._size_of_file(path) if any(needs_size(*one) for one in bounds) else None
             wanted = [requested_range(start, end, size) for start, end in bounds]
             options = {} if gap is None else {"gap": gap}
             async with located.operator.reader(located.key, **options) as reader:  # type: ignore[arg-type]
@@ -263,6 +274,70 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
                 async for chunk in reader:
                     await writer.write(chunk)
                     callback.relative_update(len(chunk))
+
+    async def _copy(
+        self,
+        path1: Any,
+        path2: Any,
+        recursive: bool = False,
+        on_error: str | None = None,
+        maxdepth: int | None = None,
+        batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        paths1, paths2 = await self._pairs(path1, path2, self._isdir, recursive=recursive, maxdepth=maxdepth)
+        on_error = on_error or ("ignore" if recursive else "raise")
+        await super()._copy(paths1, paths2, on_error=on_error, batch_size=batch_size, **kwargs)
+
+    async def _get(
+        self,
+        rpath: Any,
+        lpath: Any,
+        recursive: bool = False,
+        callback: Any = DEFAULT_CALLBACK,
+        maxdepth: int | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        target = make_path_posix(lpath)
+        rpaths, lpaths = await self._pairs(rpath, target, _is_local_dir, recursive=recursive, maxdepth=maxdepth)
+        if isinstance(target, str):
+            check_stays_below(target, lpaths)
+        return await super()._get(rpaths, lpaths, callback=callback, **kwargs)
+
+    async def _put(self, lpath: Any, rpath: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(lpath, list) and isinstance(rpath, list):
+            check_pairs(lpath, rpath)
+        return await super()._put(lpath, rpath, *args, **kwargs)
+
+    async def _pairs(
+        self,
+        source: Any,
+        target: Any,
+        is_dir: Callable[[str], Awaitable[bool]],
+        *,
+        recursive: bool,
+        maxdepth: int | None,
+    ) -> tuple[list[str], list[str]]:
+        """The files and directories that the source of a copy means, and the path of each copy."""
+        if isinstance(source, list) and isinstance(target, list):
+            check_pairs(source, target)
+            return source, target
+        source, target = stringify_path(source), stringify_path(target)
+        is_one = isinstance(source, str)
+        paths: list[str] = await self._expand_path(source, recursive=recursive, maxdepth=maxdepth)
+        if is_one and (not recursive or maxdepth is not None):
+            are_dirs = await _run_coros_in_chunks([self._isdir(path) for path in paths], nofiles=True)
+            paths = [path for path, path_is_dir in zip(paths, are_dirs, strict=True) if not path_is_dir]
+        if not isinstance(target, str):
+            check_pairs(paths, target)
+            return paths, list(target)
+        if not is_one:
+            keeps_name = False
+        elif has_magic(source):
+            keeps_name = len(paths) == 1
+        else:
+            keeps_name = not source.endswith("/") and (target.endswith("/") or await is_dir(target))
+        return paths, targets_of(paths, target, keeps_name=keeps_name, in_one_directory=not is_one)
 
     async def _cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
         source, target = self.located(path1), self.located(path2)
@@ -586,6 +661,10 @@ class EntrepotFileSystem(OperatorsFileSystem):
 def _local_files() -> Operator:
     """The local side of transfers."""
     return Operator(Fs("/"))
+
+
+async def _is_local_dir(path: str) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112, ASYNC240 - fsspec makes the directories in the same way
 
 
 async def _copy_to_file(located: Located, file: Any, callback: Any) -> None:
