@@ -12,13 +12,14 @@ import pickle
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from datetime import UTC
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
-from entrepot import ConditionNotMatch, ConfigInvalid, InvalidInput, NotFound, Operator, Unsupported
+from entrepot import BlockingOperator, ConditionNotMatch, ConfigInvalid, InvalidInput, NotFound, Operator, Unsupported
 from entrepot.layers import ReadOnlyLayer
 from entrepot.raw import Context
 from entrepot.services import Fs, Memory
@@ -284,6 +285,39 @@ def test_random_reads_fetch_what_is_read_and_sequential_ones_ahead(seaweedfs_ser
         assert b"".join(iter(lambda: file.read(8192), b"")) == content
         assert transport.bytes_received == len(content)
         assert len(transport.requests) < 10
+
+
+TEXT_FILES: dict[str, Callable[..., Any]] = {
+    "of fsspec.open": lambda fs, **options: fsspec.core.OpenFile(fs, "a", "w", **options).open(),
+    "of the caller": lambda fs, **options: io.TextIOWrapper(fs.open("a", "xb"), **options),
+    "of BlockingOperator.open": lambda fs, **options: io.TextIOWrapper(blocking(fs).open("a", "wb"), **options),
+    "without a buffer": lambda fs, **options: io.TextIOWrapper(blocking(fs).open("a", "wb", buffering=0), **options),
+}
+
+
+def blocking(fs: EntrepotFileSystem) -> BlockingOperator:
+    return fs.located("").operator.blocking()
+
+
+@pytest.mark.parametrize("opened", TEXT_FILES)
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig"])
+def test_a_text_file_around_a_new_file_begins_with_a_byte_order_mark(
+    local: EntrepotFileSystem, opened: str, encoding: str
+) -> None:
+    with TEXT_FILES[opened](local, encoding=encoding) as file:
+        file.write("ä\n")
+        file.flush()
+        file.write("b")
+    assert local.cat("a") == "ä\nb".encode(encoding)
+    for append in (lambda: local.open("a", "ab"), lambda: blocking(local).open("a", "ab")):
+        with append() as file:
+            assert not file.seekable()
+    with local.open("new", "wb") as file:
+        assert file.seekable()
+        with pytest.raises(OSError, match="Seek only"):
+            file.seek(0)
+        file.write(b"1")
+        assert not file.seekable()
 
 
 @pytest.mark.parametrize("compression", [None, "gzip", "bz2", "xz"])
