@@ -573,6 +573,15 @@ def test_moves_and_deletions(fs: EntrepotFileSystem) -> None:
     fs.rm(["f/1", "f/2"])
     fs.rm("f/[0-9]")
     assert fs.find("f") == ["f/x"]
+    fs.pipe({"g/1": b"", "g/h/2": b"", "g/h/i/3": b""})
+    with pytest.raises(IsADirectoryError):
+        fs.rm("g", maxdepth=1)
+    for missing in ("g/x*", "nowhere"):
+        for options in ({}, {"recursive": True}, {"recursive": True, "maxdepth": 1}):
+            with pytest.raises(FileNotFoundError):
+                fs.rm(missing, **options)
+    fs.rm("g/*", recursive=True, maxdepth=2)
+    assert fs.find("g") == ["g/h/i/3"]
     fs.mkdir("empty")
     with pytest.raises(FileExistsError):
         fs.mkdir("empty")

@@ -326,8 +326,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         is_one = isinstance(source, str)
         paths: list[str] = await self._expand_path(source, recursive=recursive, maxdepth=maxdepth)
         if is_one and (not recursive or maxdepth is not None):
-            are_dirs = await _run_coros_in_chunks([self._isdir(path) for path in paths], nofiles=True)
-            paths = [path for path, path_is_dir in zip(paths, are_dirs, strict=True) if not path_is_dir]
+            paths = await self._without_directories(paths)
         if not isinstance(target, str):
             check_pairs(paths, target)
             return paths, list(target)
@@ -338,6 +337,12 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         else:
             keeps_name = not source.endswith("/") and (target.endswith("/") or await is_dir(target))
         return paths, targets_of(paths, target, keeps_name=keeps_name, in_one_directory=not is_one)
+
+    async def _without_directories(self, paths: list[str]) -> list[str]:
+        are_dirs = await _run_coros_in_chunks(
+            [self._isdir(path) for path in paths], batch_size=self.batch_size, nofiles=True
+        )
+        return [path for path, is_dir in zip(paths, are_dirs, strict=True) if not is_dir]
 
     async def _cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
         source, target = self.located(path1), self.located(path2)
@@ -437,20 +442,27 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         """Deletes files, or with `recursive` directories: each with one request as large as the service allows.
 
         Arguments:
-            path: a file, a directory, a pattern, or a list of them.
+            path: a file, a directory, a pattern, or a list of files and directories.
             recursive: delete directories with their content. By default False.
             batch_size: paths that are deleted at the same time.
-            maxdepth: delete only files up to this depth. By default all.
+            maxdepth: with `recursive`, delete only files up to this depth. By default all.
             kwargs: not used.
+
+        Raises:
+            FileNotFoundError: the path does not exist, or nothing matches the pattern.
+            IsADirectoryError: the path names a directory, and `recursive` is not set.
         """
         if not isinstance(path, str | os.PathLike):
             await self._rm_list(list(path), recursive, batch_size)
             return
         path = stringify_path(path)
-        if maxdepth is not None:
-            await self._rm_all(await self._find(path, maxdepth=maxdepth))
+        if recursive and maxdepth is not None:
+            paths = await self._expand_path(path, recursive=True, maxdepth=maxdepth)
+            await self._rm_all(await self._without_directories(paths))
         elif has_magic(path):
             found = await self._glob(path, detail=True)
+            if not found:
+                raise NotFound("nothing matches the pattern", path=path)
             await self._each(lambda name: self._rm_one(name, found[name]["type"], recursive), found, batch_size)
         else:
             await self._rm_one(path, (await self._info(path))["type"], recursive)
