@@ -638,6 +638,42 @@ def test_each_source_has_a_target(local: EntrepotFileSystem, tmp_path: Path) -> 
     assert local.find("") == ["a", "b"]
 
 
+@pytest.mark.parametrize("operator", ["memory", "fs", "moto"], indirect=True)
+def test_a_move_deletes_what_it_has_moved_and_nothing_else(fs: EntrepotFileSystem) -> None:
+    content = {"d/1": b"1", "d/e/2": b"2", "d/e/e/2": b"3", "x/2": b"4"}
+    fs.pipe(content)
+    for paths, target, options, message in [
+        (["d/e/2", "x/2"], "z/", {}, "to the same path"),
+        ("d/e/", "d", {"recursive": True}, "before it is moved"),
+        (["d/1", "d/e/2"], ["d/e/2", "z"], {}, "before it is moved"),
+    ]:
+        with pytest.raises(InvalidInput, match=message):
+            fs.mv(paths, target, **options)
+    for nothing in ("d", "d/e/e*"):
+        with pytest.raises(IsADirectoryError, match="recursive=True"):
+            fs.mv(nothing, "z")
+    for missing in ("nowhere", "n*"):
+        with pytest.raises(FileNotFoundError):
+            fs.mv(missing, "z")
+    assert fs.cat(fs.find("")) == content
+    fs.mv("d", "y", recursive=True, maxdepth=1)
+    assert fs.find("") == ["d/e/2", "d/e/e/2", "x/2", "y/1"]
+    fs.mv("d/e/*", "y/")
+    assert fs.find("") == ["d/e/e/2", "x/2", "y/1", "y/2"]
+
+
+async def test_a_move_leaves_what_another_program_adds() -> None:
+    class Adds(EntrepotFileSystem):
+        async def _without_directories(self, paths: list[str]) -> list[str]:
+            await self._pipe_file("d/late", b"late")
+            return await super()._without_directories(paths)
+
+    fs = Adds(Operator(Memory()), asynchronous=True)
+    await fs._pipe({"d/1": b"1", "d/e/2": b"2"})
+    await fs._mv("d", "y", recursive=True)
+    assert await fs._find("") == ["d/late", "y/1", "y/e/2"]
+
+
 def test_a_listed_name_does_not_lead_out_of_the_target(local: EntrepotFileSystem, tmp_path: Path) -> None:
     local.pipe("d/../../outside", b"1")
     with pytest.raises(ValueError, match="leads out of the target"):

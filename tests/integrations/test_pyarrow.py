@@ -98,6 +98,35 @@ def test_moves_copies_and_deletions(files: PyFileSystem) -> None:
     assert names(files, "") == []
 
 
+@pytest.mark.parametrize("operator", ["memory", "fs", "moto"], indirect=True)
+def test_a_move_of_a_directory_loses_nothing(files: PyFileSystem) -> None:
+    for path in ("d/1", "d/e/2", "d/e/e/2", "x/2"):
+        write(files, path, path.encode())
+    files.create_dir("empty")
+    before = names(files, "", recursive=True)
+    for source, target in (("d/e", "d"), ("d", "x"), ("d", "")):
+        with pytest.raises(FileExistsError, match="not empty"):
+            files.move(source, target)
+    assert names(files, "", recursive=True) == before
+    files.move("d", "empty")
+    assert names(files, "empty", recursive=True) == ["empty/1", "empty/e", "empty/e/2", "empty/e/e", "empty/e/e/2"]
+    assert "d" not in names(files, "")
+
+
+def test_a_move_of_a_directory_leaves_what_another_program_adds() -> None:
+    operator = Operator(Memory())
+
+    class Adds(EntrepotHandler):
+        def _move_file(self, source: str, target: str) -> None:
+            operator.blocking().write("d/late", b"")
+            super()._move_file(source, target)
+
+    operator.blocking().write("d/1", b"1")
+    files = PyFileSystem(Adds(operator))
+    files.move("d", "y")
+    assert names(files, "", recursive=True) == ["d", "d/late", "y", "y/1"]
+
+
 def test_streams(files: PyFileSystem) -> None:
     content = bytes(range(256)) * 1000
     write(files, "a", content)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
-from entrepot import Entry, EntryMode, InvalidInput, Metadata
+from entrepot import DeletionsFailed, Entry, EntryMode, InvalidInput, IsADirectory, Metadata
 
 
 def check_may_move(source: str, target: str) -> None:
-    """Checks the paths of a move of a directory, whose last step deletes the source with all that is in it then.
+    """Checks the paths of a move of a directory.
 
     Arguments:
         source: the directory, with or without slashes at its ends.
@@ -20,6 +21,32 @@ def check_may_move(source: str, target: str) -> None:
     outer = f"{source.strip('/')}/"
     if outer == "/" or f"{target.strip('/')}/".startswith(outer):
         raise InvalidInput("a directory cannot be moved into itself", path=source)
+
+
+def check_moves(sources: Sequence[str], targets: Sequence[str]) -> None:
+    """Checks that a move of several files loses none of them.
+
+    Arguments:
+        sources: the paths of the files and directories.
+        targets: the new path of each.
+
+    Raises:
+        InvalidInput: two have the same new path, or one is moved to a path that another one has before the move.
+    """
+    if len(set(targets)) < len(targets):
+        raise InvalidInput("two files would be moved to the same path")
+    if overwritten := set(sources).intersection(targets):
+        raise InvalidInput("a file would be overwritten before it is moved", path=min(overwritten))
+
+
+@contextmanager
+def keeping_what_is_not_empty() -> Iterator[None]:
+    """Around a deletion of directories: one that another program has put something into stays."""
+    try:
+        yield
+    except DeletionsFailed as failed:
+        if not all(isinstance(error, IsADirectory) for error in failed.failures):
+            raise
 
 
 def with_directories(entries: Iterable[Entry], base: str) -> Iterator[Entry]:

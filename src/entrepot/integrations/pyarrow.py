@@ -18,11 +18,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from entrepot import Entry, InvalidInput, IsADirectory, Metadata, NotADirectory, NotFound, Operator
+from entrepot import AlreadyExists, Entry, InvalidInput, IsADirectory, Metadata, NotADirectory, NotFound, Operator
 from entrepot.blocking import BlockingWriter
 from entrepot.blocking.leaving import Leaving
 
-from .directories import check_may_move, with_directories
+from .directories import check_may_move, keeping_what_is_not_empty, with_directories
 from .extras import not_installed
 from .identity import token
 from .last_block import LastBlock
@@ -150,26 +150,31 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
     def move(self, src: str, dest: str) -> None:
         """Moves a file or a directory. A file is renamed where the storage can, else copied and then deleted.
 
+        Of a directory, what was listed at first is moved. What another program adds meanwhile stays.
+
         Raises:
             InvalidInput: a directory would be moved into itself.
+            FileExistsError: a directory would be moved to one that is not empty.
             Error: the listing of the directory lacks something, as `Lister.left_out` says. Nothing is moved.
         """
         if not self._type_of(src).is_dir:
             self._move_file(src, dest)
             return
         check_may_move(src, dest)
-        source = _directory(src)
+        self._check_is_empty(dest)
+        source, target = _directory(src), _directory(dest)
         with self._blocking.lister(source, recursive=True) as lister:
             entries = list(lister)
-        for error in lister.left_out():  # the deletion would delete it
+        for error in lister.left_out():  # the move would leave it behind
             raise error
         for entry in entries:
-            target = f"{_directory(dest)}{entry.path[len(source) :]}"
+            moved = f"{target}{entry.path[len(source) :]}"
             if entry.metadata.is_dir:
-                self._blocking.create_dir(target)
+                self._blocking.create_dir(moved)
             else:
-                self._move_file(entry.path, target)
-        self._blocking.delete(source, recursive=True)
+                self._move_file(entry.path, moved)
+        with keeping_what_is_not_empty():
+            self._blocking.delete_many({source, *(entry.path for entry in entries if entry.metadata.is_dir)})
 
     def copy_file(self, src: str, dest: str) -> None:
         """Copies a file. The storage does it, if it can."""
@@ -257,6 +262,11 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
             raise NotADirectory("the path names a file", path=path)
         if not may_be_missing:
             raise NotFound("there is no such directory", path=path)
+
+    def _check_is_empty(self, directory: str) -> None:
+        with self._blocking.lister(_directory(directory)) as entries:
+            if any(entry.path != _directory(directory) for entry in entries):
+                raise AlreadyExists("the directory to move to is not empty", path=directory)
 
     def _delete_all(self, entries: Iterable[Entry]) -> None:
         for entry in entries:

@@ -27,7 +27,7 @@ from entrepot import (
     RangeNotSatisfied,
     Writer,
 )
-from entrepot.integrations.directories import check_may_move, with_directories
+from entrepot.integrations.directories import check_may_move, check_moves, keeping_what_is_not_empty, with_directories
 from entrepot.integrations.identity import token
 from entrepot.services import Fs
 
@@ -331,12 +331,12 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             check_pairs(paths, target)
             return paths, list(target)
         if not is_one:
-            keeps_name = False
-        elif has_magic(source):
-            keeps_name = len(paths) == 1
-        else:
-            keeps_name = not source.endswith("/") and (target.endswith("/") or await is_dir(target))
-        return paths, targets_of(paths, target, keeps_name=keeps_name, in_one_directory=not is_one)
+            return paths, targets_of(paths, target, in_one_directory=True)
+        if has_magic(source):
+            return paths, targets_of(paths, target, keeps_name=len(paths) == 1)
+        keeps_name = not source.endswith("/") and (target.endswith("/") or await is_dir(target))
+        _, *targets = targets_of([self._strip_protocol(source), *paths], target, keeps_name=keeps_name)
+        return paths, targets
 
     async def _without_directories(self, paths: list[str]) -> list[str]:
         are_dirs = await _run_coros_in_chunks(
@@ -367,26 +367,46 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
     def mv(self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any) -> None:
         """Moves files. One file is renamed where the storage can; others are copied, then deleted.
 
+        Only what was copied is deleted. What another program adds to a directory meanwhile stays.
+
         Arguments:
             path1: the file, directory, pattern or list of files.
             path2: its new path, the directory to move it into, or a list of as many paths.
             recursive: move a directory with its content. By default False.
-            maxdepth: how deep. By default all.
+            maxdepth: move only files up to this depth. By default all.
             kwargs: passed on to the copy.
 
         Raises:
-            InvalidInput: a directory would be moved into itself.
+            FileNotFoundError: the path does not exist, or nothing matches the pattern.
+            IsADirectoryError: the path names a directory, and `recursive` is not set.
+            InvalidInput: a directory would be moved into itself, or a file be lost, because it has the new path of
+                another one.
             Error: the listing of a directory lacks something, as `Lister.left_out` says. Nothing is moved.
         """
+        sync(self.loop, self._mv, path1, path2, recursive, maxdepth, **kwargs)
+
+    async def _mv(
+        self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any
+    ) -> None:
+        path1, path2 = stringify_path(path1), stringify_path(path2)
+        if path1 == path2:
+            return
         if isinstance(path1, str) and isinstance(path2, str):
-            if sync(self.loop, self._is_rename, path1, path2):
-                sync(self.loop, self._mv_file, path1, path2)
+            if await self._is_rename(path1, path2):
+                await self._mv_file(path1, path2)
                 return
-            if path1 != path2:
-                sync(self.loop, self._check_may_move, path1, path2, recursive)
+            await self._check_may_move(path1, path2, recursive)
         if recursive:
-            sync(self.loop, self._check_is_listed_whole, [path1] if isinstance(path1, str | os.PathLike) else path1)
-        super().mv(path1, path2, recursive=recursive, maxdepth=maxdepth, **kwargs)
+            await self._check_is_listed_whole([path1] if isinstance(path1, str) else path1)
+        sources, targets = await self._pairs(path1, path2, self._isdir, recursive=recursive, maxdepth=maxdepth)
+        if not sources:
+            raise IsADirectory("the path names a directory: recursive=True moves it with its content", path=path1)
+        check_moves([*map(self._strip_protocol, sources)], [*map(self._strip_protocol, targets)])
+        files = set(await self._without_directories(sources))
+        await super()._copy(sources, targets, on_error="raise", **kwargs)
+        await self._rm_all(files)
+        with keeping_what_is_not_empty():
+            await self._rm_all((path for path in sources if path not in files), as_directories=True)
 
     async def _is_rename(self, path1: str, path2: str) -> bool:
         """Whether a move is of one file to another name: nothing to expand, and no directory to move it into."""
@@ -395,7 +415,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         return await self._isfile(path1) and not await self._isdir(path2)
 
     async def _check_may_move(self, path1: str, path2: str, recursive: bool) -> None:
-        """Checks that the deletion of the source, which ends a move, deletes nothing that was moved.
+        """Checks that no directory is moved into itself.
 
         Raises:
             InvalidInput: the target is in a directory that is moved, or that the pattern may mean.
@@ -411,7 +431,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
                 raise InvalidInput("the pattern means the directory that it is moved into, too", path=path1)
 
     async def _check_is_listed_whole(self, paths: Iterable[Any]) -> None:
-        """Checks that the listing of each directory lacks nothing: it would not be copied, and then be deleted.
+        """Checks that the listing of each directory lacks nothing, which the move would leave behind.
 
         Raises:
             Error: the first one of `Lister.left_out`.
@@ -483,12 +503,12 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             await located.operator.delete(located.directory, recursive=True)
         self.invalidate_cache(path)
 
-    async def _rm_all(self, paths: Iterable[str]) -> None:
-        """Deletes files, in batches for each storage."""
+    async def _rm_all(self, paths: Iterable[str], *, as_directories: bool = False) -> None:
+        """Deletes files, or empty directories, in batches for each storage."""
         keys: dict[Operator, list[str]] = {}
         for path in paths:
             located = self.located(path)
-            keys.setdefault(located.operator, []).append(located.key)
+            keys.setdefault(located.operator, []).append(located.directory if as_directories else located.key)
             self.invalidate_cache(path)
         for operator, some in keys.items():
             await operator.delete_many(some)

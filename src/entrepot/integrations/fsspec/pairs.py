@@ -10,14 +10,16 @@ from fsspec.utils import other_paths
 from entrepot import InvalidInput
 
 
-def targets_of(paths: Sequence[str], target: str, *, keeps_name: bool, in_one_directory: bool) -> list[str]:
+def targets_of(
+    paths: Sequence[str], target: str, *, keeps_name: bool = False, in_one_directory: bool = False
+) -> list[str]:
     """Returns the path of the copy of each file and directory.
 
     Arguments:
-        paths: the sources. One that contains all others comes first.
-        target: the path that replaces the path which contains all sources.
-        keeps_name: keep the last name of the path that is replaced, because the target is a directory.
-        in_one_directory: put all copies directly below the target.
+        paths: the sources.
+        target: the path that replaces the one that all sources begin with.
+        keeps_name: keep the last name of the path that is replaced. By default False.
+        in_one_directory: put all copies directly below the target. By default False.
     """
     if not paths:
         return []
