@@ -118,6 +118,10 @@ def test_options_that_cannot_work(scheme: str, options: dict[str, object], messa
         fsspec.filesystem(f"entrepot+{scheme}", **options)
 
 
+def test_options_that_hugging_face_datasets_add_to_those_of_the_caller() -> None:
+    assert fsspec.filesystem("entrepot+fs", hf={"token": None, "endpoint": "https://hf"}).exists("/")
+
+
 def test_a_scheme_without_a_service_names_the_known_ones() -> None:
     with pytest.raises(ConfigInvalid, match=r"known ones are .*\bhttps, .*\bmemory, "):
         register("goose")
@@ -214,7 +218,15 @@ def test_listings_are_cached_only_if_asked() -> None:
     assert cached.ls("d", detail=False, refresh=True) == ["d/a", "d/b"]
     assert cached.info("d/a")["size"] == 6
     cached.pipe("d/c", b"1")
-    assert cached.ls("d", detail=False) == ["d/a", "d/b", "d/c"]
+    assert cached.ls("", detail=False) == ["d"]
+    assert cached.ls("d", detail=False) == cached.glob("d/*") == ["d/a", "d/b", "d/c"]
+    assert cached.ls("d/c", detail=False) == ["d/c"]
+    cached.pipe("d/e/f", b"1")
+    assert cached.ls("d/e", detail=False) == ["d/e/f"]
+    cached.rm("d/e", recursive=True)
+    assert not cached.exists("d/e/f")
+    with pytest.raises(FileNotFoundError):
+        cached.ls("d/e")
     cached.rm("d/c")
     assert cached.ls("d", detail=False) == ["d/a", "d/b"]
 

@@ -46,6 +46,7 @@ class ServiceFileSystem(OperatorsFileSystem):
         use_listings_cache: bool = False,
         **options: Any,
     ) -> None:
+        options.pop("hf", None)  # Hugging Face datasets add options of their own to the dictionary of the caller
         listings = {name: options.pop(name) for name in _LISTING_OPTIONS if name in options}
         super().__init__(
             addresses_of(self.SCHEME, self._configuration(options)),

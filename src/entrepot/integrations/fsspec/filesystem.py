@@ -74,12 +74,14 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         return self._addresses.locate(self._strip_protocol(path))
 
     def invalidate_cache(self, path: str | None = None) -> None:
-        """Forgets the listings of a path and of the directories above it; by default all."""
+        """Forgets the listings of a path, of what is below it, and of the directories above it; by default all."""
         super().invalidate_cache(path)
         if path is None:
             self.dircache.clear()
             return
         name = self._strip_protocol(path)
+        for below in [listed for listed in self.dircache if listed.startswith(f"{name}/")]:
+            self.dircache.pop(below, None)
         while name:
             self.dircache.pop(name, None)
             name = name.rpartition("/")[0]
@@ -118,11 +120,19 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
 
     async def _ls(self, path: str, detail: bool = True, refresh: bool = False, **kwargs: Any) -> list[Any]:
         name = self._strip_protocol(path)
-        infos = None if refresh else self._ls_from_cache(name)
+        infos = None if refresh else self._cached_listing(name)
         if infos is None:
             infos = await self._listed(name)
             self.dircache[name] = infos
         return list(infos) if detail else sorted(info["name"] for info in infos)
+
+    def _cached_listing(self, name: str) -> list[Info] | None:
+        """The listing of a directory or file, if it is cached, or that of the directory above a file."""
+        if name in self.dircache:
+            return list(self.dircache[name])
+        # fsspec's own `_ls_from_cache` would answer with the directory itself, without its content.
+        above = self.dircache.get(self._parent(name), ())
+        return [info for info in above if info["name"] == name and info["type"] != "directory"] or None
 
     async def _listed(self, path: str) -> list[Info]:
         located = self.located(path)
