@@ -531,6 +531,20 @@ async def test_looking_up_a_name_is_part_of_connecting(
     await transport.close()
 
 
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "tls"])
+async def test_time_in_which_the_loop_was_blocked_is_no_time_of_connecting(
+    server_tls: ssl.SSLContext, ca_file: str, *, is_tls: bool
+) -> None:
+    """A server that responded in time is not late because the loop was."""
+    transport = Transport(connect_timeout=0.2, ca_file=ca_file)
+    with ScriptedServer(lambda _: [whole_response(b"hello")], tls=server_tls if is_tls else None) as server:
+        going = [asyncio.create_task(get(transport, f"{server.endpoint}/a")) for _ in range(3)]
+        await asyncio.sleep(0)
+        time.sleep(0.3)
+        assert await asyncio.gather(*going) == [b"hello"] * 3
+    await transport.close()
+
+
 async def test_a_request_fails_once_nobody_reads_what_holds_all_connections() -> None:
     transport = Transport(max_connections=2, pool_timeout=0.1)
     with ScriptedServer(Held()) as server:

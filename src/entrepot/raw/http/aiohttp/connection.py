@@ -21,7 +21,7 @@ import ssl
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import Any, cast
+from typing import Any, Final, cast
 from weakref import WeakSet
 
 import aiohttp
@@ -30,11 +30,14 @@ from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 
 from entrepot.raw.http import failures
+from entrepot.raw.runtime.awake import AwakeTimeout
 from entrepot.raw.runtime.running import is_another_loop_running
 
 from .errors import NoConnectionFree
 from .handler import Handler, Handlers
 from .origin import Destination
+
+_UNLIMITED: Final = aiohttp.ClientTimeout(total=None)
 
 
 class Connector(aiohttp.TCPConnector):
@@ -180,9 +183,12 @@ class Connector(aiohttp.TCPConnector):
         await asyncio.gather(*closing, return_exceptions=True)
 
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> ResponseHandler:  # noqa: ASYNC109
-        """Bounds the whole call. aiohttp leaves out the name lookup, which takes as long as the resolver needs."""
-        async with asyncio.timeout(timeout.sock_connect):
-            return await super()._create_connection(req, traces, timeout)
+        """Bounds the whole call. aiohttp leaves out the name lookup, which takes as long as the resolver needs.
+
+        Its own timeout counts the time in which the event loop was blocked.
+        """
+        async with AwakeTimeout(timeout.sock_connect):
+            return await super()._create_connection(req, traces, _UNLIMITED)
 
     async def _start_tls_connection(self, underlying_transport: asyncio.Transport, *args: Any, **kwargs: Any) -> Any:
         """Forgets the plain connection to a proxy when TLS starts through it: its end is never reported."""

@@ -17,6 +17,7 @@ from entrepot.raw.http.endpoint import DEFAULT_PORTS, Endpoint
 from entrepot.raw.http.failures import Failure, reason_of
 from entrepot.raw.http.origin import Address, Origin
 from entrepot.raw.http.tls import Tls, check_protocol
+from entrepot.raw.runtime.awake import AwakeTimeout
 
 from .connection import Connection
 from .names import Names
@@ -58,7 +59,7 @@ class Dialer:
             ConfigInvalid: the server chose another protocol than HTTP/1, which the TLS configuration offers.
         """
         try:
-            async with asyncio.timeout(timeout):
+            async with AwakeTimeout(timeout):
                 return await self._connect(origin, make)
         except TimeoutError:
             raise failures.CONNECT_TIMEOUT.error() from None
