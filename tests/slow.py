@@ -30,6 +30,7 @@ SLOW = {
     r"tests/raw/http/blocking/test_transport\.py::test_(a_forked|processes|threads_share|a_body_that)": "forks",
     r"tests/raw/http/blocking/test_interrupts\.py::(?!.*at once)": "makes each request once for each interrupt",
     r"tests/raw/http/blocking/test_transport\.py::test_it_gives_what.*silence": "waits for a server that says nothing",
+    r"tests/raw/http/native/test_prompt\.py::test_a_task_that_runs_the_loop": "starts interpreters",
     r"tests/raw/http/test_uploads\.py": "waits for servers that take no content",
     r"tests/raw/http/test_storm\.py": "cancels requests, again and again",
     r"tests/raw/http/test_wire\.py::test_what_comes_": "sends what was not asked for at each point of a response",

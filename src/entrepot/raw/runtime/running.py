@@ -82,6 +82,15 @@ def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     return loop.time if has_own else time.monotonic
 
 
+def may_run_within_itself(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a task may run the loop while the loop runs it, as `nest_asyncio` allows in notebooks.
+
+    Such a package replaces methods of the class of the loop, at any time. uvloop is compiled, and refuses it.
+    """
+    run = type(loop).run_forever
+    return isinstance(run, FunctionType) and run is not asyncio.BaseEventLoop.run_forever
+
+
 def now() -> float:
     """The time on the clock of the running loop; without a loop that of `time.monotonic`."""
     try:

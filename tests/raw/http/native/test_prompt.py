@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import subprocess
 import weakref
 from collections.abc import Callable, Generator
 from typing import Any
@@ -15,6 +16,7 @@ from entrepot.raw.http import HttpRequest
 from entrepot.raw.http.native import NativeTransport, stream
 from entrepot.raw.http.native.prompt import PromptWait
 from entrepot.testing.scripted_server import ScriptedServer, whole_response
+from tests.strict import STRICT, warnings_of
 
 LOOPS = pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
@@ -222,3 +224,43 @@ async def read(transport: NativeTransport, url: str) -> bytes:
     content = await response.body.read(100)
     await response.body.close()
     return content
+
+
+NESTING_PROGRAM = """
+import asyncio, sys
+import nest_asyncio2
+from entrepot.raw.http import HttpRequest
+from entrepot.raw.http.native import NativeTransport
+
+url, when = sys.argv[1:]
+transport = NativeTransport()
+
+async def read():
+    response = await transport.send(HttpRequest("GET", url))
+    content = await response.body.read(100)
+    await response.body.close()
+    return content
+
+async def main():
+    if when == "before":
+        nest_asyncio2.apply()
+    await read()
+    if when == "within":
+        nest_asyncio2.apply()
+    for _ in range(3):
+        assert asyncio.get_running_loop().run_until_complete(read()) == b"content"
+        assert await read() == b"content"
+    await transport.close()
+    print("fine")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "within"])
+def test_a_task_that_runs_the_loop_within_itself_gets_its_responses(when: str) -> None:
+    """Code in notebooks does that. A callback of the connection that is still being called could not be called."""
+    with ScriptedServer(lambda _: [whole_response(b"content")]) as server:
+        command = [*STRICT, "-c", NESTING_PROGRAM, server.endpoint, when]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout, warnings_of(done.stderr)) == (0, "fine\n", "")

@@ -38,6 +38,7 @@ from entrepot.raw.http import failures
 from entrepot.raw.http.wire.exchange import State
 from entrepot.raw.http.wire.framing import MalformedResponse
 from entrepot.raw.http.wire.sockets import readability, receive, reset_at_close, unacknowledged
+from entrepot.raw.runtime.running import may_run_within_itself
 
 from .breaks import GIVEN_UP, LOST, RESET, Break, of_end, of_malformed
 from .direct import Direct, DirectSocket, is_possible
@@ -109,6 +110,7 @@ class Connection(asyncio.BufferedProtocol):
         "_has_tls_of_loop",
         "_is_lost",
         "_is_paused",
+        "_is_waking",
         "_is_writing_paused",
         "_owner",
         "_poll",
@@ -141,7 +143,7 @@ class Connection(asyncio.BufferedProtocol):
         self._channel: TlsChannel | None = None
         self._flow: Flow | None = None  # what the event loop calls in place of this, while content flows
         self._handed = self._taken = 0
-        self._has_tls_of_loop = self._is_lost = self._is_paused = self._is_writing_paused = False
+        self._has_tls_of_loop = self._is_lost = self._is_paused = self._is_waking = self._is_writing_paused = False
         self._wire = None
         self.active_at = 0.0
         self.has_served = False
@@ -233,8 +235,10 @@ class Connection(asyncio.BufferedProtocol):
             self._finish(stream, is_full=len(data) == SCRATCH)
         else:
             self._note_speed(stream, len(data))
+        self._is_waking = True
         # The TLS of the event loop may hold the end of the connection, which it reports after this.
         stream.wake(at_once=len(data) < SCRATCH and not self._has_tls_of_loop)
+        self._is_waking = False
 
     def _note_speed(self, stream: ResponseStream, size: int) -> None:
         """Pauses receiving if the reader is behind, and lets content flow as long as receives are full."""
@@ -545,8 +549,11 @@ class Connection(asyncio.BufferedProtocol):
 
         According to its socket the server has neither closed it nor sent anything: the event loop may be late. Messages
         of TLS itself, such as session tickets, do not count, except with the TLS of the event loop.
+
+        While the connection runs a task (see `prompt`), nothing can be received. That matters only if the task has made
+        the loop one that may run within itself, and does so.
         """
-        if self._wire.is_closing():
+        if self._wire.is_closing() or (self._is_waking and may_run_within_itself(self._owner.loop)):
             return False
         if not (self._poll or self._new_poll())(0):
             return self._channel is None or not self._channel.has_ended

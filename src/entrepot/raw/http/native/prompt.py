@@ -7,12 +7,18 @@ next request at once, the server answers it while other responses are received, 
 
 `asyncio` lets a task wait for any object that behaves like a future (`asyncio.isfuture`). This one has what a task
 needs of it, and one task may wait. The callback is the task's own step, which catches all but what ends the loop.
+
+A callback of a loop cannot be called while it is being called. So nothing may run the loop within the task, as code in
+notebooks does (`may_run_within_itself`): the loop would find what arrives on the connection again and again, and could
+not have it received.
 """
 
 import asyncio
 from collections.abc import Callable, Generator
 from contextvars import Context
 from typing import Any
+
+from entrepot.raw.runtime.running import may_run_within_itself
 
 
 class PromptWait:
@@ -41,9 +47,15 @@ class PromptWait:
     def end_at_once(self) -> None:
         """Ends the wait, and runs its task until that waits again. It is called last, since the task may do anything.
 
-        Within another task, where no task can be run, it goes on in the next turn of the loop.
+        Within another task, where no task can be run, it goes on in the next turn of the loop; and so it does if the
+        task may run the loop within itself.
         """
-        if self._context is None or self._go_on is None or asyncio.current_task(self._loop) is not None:
+        if (
+            self._context is None
+            or self._go_on is None
+            or asyncio.current_task(self._loop) is not None
+            or may_run_within_itself(self._loop)
+        ):
             self.set_result(None)
         else:
             self._is_done = True
