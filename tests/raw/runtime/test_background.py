@@ -301,6 +301,18 @@ def refuse(*args, **options):
     raise RuntimeError("can't start new thread")
 
 
+def test_an_interpreter_without_daemon_threads_has_no_loop_and_says_so_for_good(shared, monkeypatch):
+    """A subinterpreter, in which another attempt would fail in the same way."""
+
+    def refuse_daemon(*args, daemon, **options):
+        raise RuntimeError("daemon threads are disabled in this (sub)interpreter")
+
+    monkeypatch.setattr(threading, "Thread", refuse_daemon)
+    with pytest.raises(Unsupported, match="daemon threads are disabled") as raised:
+        runner.run(give(7))
+    assert not raised.value.is_temporary
+
+
 def test_a_thread_that_cannot_begin_fails_this_call_and_not_the_next(shared, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)

@@ -55,8 +55,8 @@ class BackgroundRunner(base.Runner):
         """Runs a coroutine to its result. An exception in the waiting thread, such as Ctrl-C, cancels it.
 
         Raises:
-            Unsupported: the interpreter has ended the loop; or it is the thread of the loop that calls, and would wait
-                for itself.
+            Unsupported: the interpreter has ended the loop, or has no daemon threads for it; or it is the thread of the
+                loop that calls, and would wait for itself.
             Unexpected: the system has no thread or no file left for the loop. Temporary.
         """
         try:
@@ -265,14 +265,26 @@ def _is_interpreter_ending() -> bool:
     return not threading.main_thread().is_alive()
 
 
+def _daemon_thread(serve: Callable[[], None]) -> threading.Thread:
+    """A thread that the end of the interpreter does not wait for. Subinterpreters have none.
+
+    Raises:
+        Unsupported: this interpreter has none.
+    """
+    try:
+        return threading.Thread(target=serve, name="entrepot", daemon=True)
+    except RuntimeError as error:
+        raise Unsupported(f"the event loop that serves blocking calls needs a daemon thread: {error}") from error
+
+
 class _LoopThread:
     """A loop, and the thread that it runs in."""
 
     def __init__(self) -> None:
+        self._thread = _daemon_thread(self._serve)
         self.loop = asyncio.new_event_loop()
         self.loop.set_default_executor(_Executor(thread_name_prefix="entrepot"))
         used_loops.add(self.loop)
-        self._thread = threading.Thread(target=self._serve, name="entrepot", daemon=True)
         self._spawned: set[asyncio.Task[None]] = set()
         self._is_ending = False
 
@@ -352,6 +364,7 @@ class _Shared:
 
         Raises:
             Unexpected: it cannot be started now. The next call tries again.
+            Unsupported: it can never be started in this interpreter.
         """
         if not self.is_over and not self._is_running():
             with self._lock:
@@ -366,6 +379,8 @@ class _Shared:
         try:
             thread = _LoopThread()
             thread.start()
+        except Unsupported:
+            raise
         except (RuntimeError, OSError) as error:
             if not _is_interpreter_ending():
                 message = f"the event loop that serves blocking calls cannot be started: {error}"
