@@ -4,6 +4,7 @@ import asyncio
 import errno
 import io
 import os
+import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -304,8 +305,8 @@ async def test_a_stat_on_another_device_than_the_root_is_made_by_the_root(
     warm: accessor.FsAccessor, runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of a subvolume: no mount, but a device number of its own."""
-    if warm._cached_files._root_is_apart:
-        pytest.skip("the root lies on a mount, so it is opened by itself at any rate")
+    if warm._cached_files._mount is None:
+        pytest.skip("the root lies behind a link or has no file handles, so it is opened by itself at any rate")
     elsewhere, before = os.stat_result([0] * 10), descriptors()
     looks = [elsewhere]
     fstat = os.fstat
@@ -314,21 +315,60 @@ async def test_a_stat_on_another_device_than_the_root_is_made_by_the_root(
     assert (runtime.hops, looks, descriptors()) == (0, [], before)
 
 
-def test_a_file_system_that_is_mounted_below_the_root_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("mount", ["proc", "dev/shm"])  # one without file handles and one with them
+def test_a_file_system_that_is_mounted_below_the_root_is_not_asked(monkeypatch: pytest.MonkeyPatch, mount: str) -> None:
     """It may be one of FUSE or of a network, where already `fstat` waits for a response."""
-    if not os.path.ismount("/proc"):
-        pytest.skip("there is no mount at /proc")
+    if not os.path.ismount(f"/{mount}"):
+        pytest.skip("there is no such mount")
     files, devices, fstat = cached.CachedFiles("/"), list[int](), os.fstat
-    files.stat("proc/version")
-    files.learn("proc/version")
+    files.stat(mount)
+    files.learn(mount)
 
     def noted(file: int) -> os.stat_result:
         devices.append(fstat(file).st_dev)
         return fstat(file)
 
     monkeypatch.setattr(os, "fstat", noted)
-    assert (files.stat("proc/version"), files.stat("proc/")) == (None, None)
+    assert files.stat(f"{mount}/") is None
     assert set(devices) <= {Path("/").stat().st_dev}
+
+
+async def test_a_root_that_is_a_mount_of_its_own_is_opened_with_the_file(
+    context: Context, runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not os.path.ismount("/dev/shm"):
+        pytest.skip("there is no mount at /dev/shm")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        Path(folder, "file").write_bytes(CONTENT)
+        service = accessor.FsAccessor(context, folder)
+        await look_at(service, "file")
+        runtime.hops = 0
+        monkeypatch.setattr(openat2, "open_cached", None)
+        assert (await service.stat("file", OpStat())).metadata.content_length == len(CONTENT)
+    assert runtime.hops == 0
+
+
+async def test_another_mount_at_the_root_is_opened_by_itself_and_not_asked_before(
+    warm: accessor.FsAccessor, runtime: CountingRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if warm._cached_files._mount is None:
+        pytest.skip("the root lies behind a link or has no file handles")
+    warm._cached_files._mount += 1
+    asked, before = list[str](), descriptors()
+    fstat, open_cached = os.fstat, openat2.open_cached
+
+    def noted(file: int) -> os.stat_result:
+        asked.append("fstat")
+        return fstat(file)
+
+    def opened(path: str, flags: int) -> int:
+        asked.append("root")
+        return open_cached(path, flags)
+
+    monkeypatch.setattr(os, "fstat", noted)
+    monkeypatch.setattr(openat2, "open_cached", opened)
+    assert (await warm.stat("file", OpStat())).metadata.content_length == len(CONTENT)
+    assert (asked[0], runtime.hops, descriptors()) == ("root", 0, before)
 
 
 async def test_a_root_that_lies_on_something_else_now_is_looked_at_again(

@@ -13,8 +13,10 @@ from entrepot.raw import (
     Layer,
     Operation,
     OpRead,
+    OpStat,
     OpWrite,
     RpRead,
+    RpStat,
     WholeRead,
     WholeWrite,
 )
@@ -38,6 +40,13 @@ class _ErrorContextAccessor(AroundAccessor):
             return await call(*args)
         except Error as error:
             self._name(error, operation, path)
+            raise
+
+    async def stat(self, path: str, args: OpStat) -> RpStat:
+        try:  # `around`, without a call between: it takes as long as the other layers of a stat
+            return await self.inner.stat(path, args)
+        except Error as error:
+            self._name(error, Operation.STAT, path)
             raise
 
     async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:

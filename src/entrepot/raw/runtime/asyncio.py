@@ -35,7 +35,7 @@ class AsyncioRuntime(base.Runtime):
 
     async def try_nonblocking(self, attempt: Callable[[*Args], T | None], *args: *Args) -> T | None:
         running_loop()
-        await asyncio.sleep(0)  # else a task that only makes such calls would starve the others
+        await _turn()  # else a task that only makes such calls would starve the others
         return attempt(*args)
 
     async def open_file(self, opener: Callable[[], tuple[io.FileIO, T]]) -> tuple[base.File, T]:
@@ -91,6 +91,12 @@ class AsyncioRuntime(base.Runtime):
 
     def local(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None) -> base.Local[T]:
         return LoopLocal(make, close)
+
+
+@coroutine
+def _turn() -> Generator[None, None, None]:
+    """One turn of the loop: `asyncio.sleep(0)` without a coroutine around it."""
+    yield
 
 
 @coroutine
@@ -184,7 +190,7 @@ class _Started(base.Started[T]):
 
     async def result(self) -> T | None:
         if self._running.done():
-            await asyncio.sleep(0)  # else a task whose results are always there would starve the others
+            await _turn()  # else a task whose results are always there would starve the others
         else:
             await _ended(self._running)
         return self._running.result() if self._running.done() else None

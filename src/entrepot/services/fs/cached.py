@@ -47,7 +47,7 @@ from entrepot.types import Metadata
 
 from .kernel import beneath
 from .kernel.attributes import may_misstate_size
-from .kernel.describe import describe
+from .kernel.describe import describe, describe_by_handle
 from .kernel.plain_files import PlainFiles
 
 LIMIT: Final = 64 * 1024
@@ -83,8 +83,8 @@ class CachedFiles:
         root: the root directory.
     """
 
-    __slots__ = ("_device", "_is_attempted", "_keeps_access_time", "_may_read", "_plain", "_read_ahead", "_read_flags",
-                 "_root", "_root_is_apart")  # fmt: skip
+    __slots__ = ("_device", "_is_attempted", "_keeps_access_time", "_may_read", "_mount", "_plain", "_read_ahead",
+                 "_read_flags", "_root")  # fmt: skip
 
     def __init__(self, root: str) -> None:
         self._root = root
@@ -95,7 +95,7 @@ class CachedFiles:
         self._keeps_access_time = False
         self._plain = PlainFiles()
         self._is_attempted = False
-        self._root_is_apart = True
+        self._mount: int | None = None
 
     def learn(self, file: int | str) -> None:
         """Learns what the next attempt needs, if an attempt was made. Blocks. Before that, each attempt returns None.
@@ -132,7 +132,7 @@ class CachedFiles:
         finally:
             os.close(root)
         self._read_flags = flags
-        self._root_is_apart = _is_apart(self._root)
+        self._mount = _mount_without_links(self._root)
         self._read_ahead = _read_ahead_of(device)
         self._keeps_access_time = bool(mounted & os.ST_NOATIME)
         self._may_read = bool(mounted & (os.ST_NOATIME | os.ST_RELATIME)) and _page_cache().works()
@@ -190,17 +190,19 @@ class CachedFiles:
     def _described(self, relative: str) -> tuple[os.stat_result, Metadata]:
         """The attributes and metadata of a path.
 
-        Many roots have no link in their path, and lie on the file system of `/`. Then the whole path is opened at once:
-        it has no link, no `..` and no mount either, so it lies in the root, and no other file system is asked for
-        anything. On another device without a mount, a subvolume, it is opened by the root.
+        Many roots have no link in their path. Then the whole path is opened at once: it has no link and no `..`, so it
+        leads into the root, and the mount of the root is where it ends, or no file system is asked for anything. On
+        another device without a mount, a subvolume, it is opened by the root.
         """
         self._check_attempt(relative)
-        if not self._root_is_apart:
+        if self._mount is not None:
             descriptor = _kernel().open_cached_without_links(f"{self._root}/{relative}", _LOOK)
             try:
-                attributes = os.fstat(descriptor)
-                if attributes.st_dev == self._device:
-                    return attributes, describe(attributes, descriptor)
+                handle = _handles().handle_in_mount(self._mount, descriptor)
+                if handle is not None:
+                    attributes = os.fstat(descriptor)
+                    if attributes.st_dev == self._device:
+                        return attributes, describe_by_handle(attributes, handle)
             finally:
                 os.close(descriptor)
         root = self._open_root()
@@ -268,14 +270,17 @@ def _read_ahead_of(device: int) -> int:
         return _READ_AHEAD
 
 
-def _is_apart(root: str) -> bool:
-    """Whether the path of the root has a link or a mount in it, or cannot be opened from memory just now."""
-    kernel = _kernel()
+def _mount_without_links(root: str) -> int | None:
+    """The mount of the root; None if a link leads to it, or it cannot be told from memory just now."""
     try:
-        os.close(kernel.open_cached_without_links(root, _ROOT))
+        descriptor = _kernel().open_cached_without_links(root, _ROOT)
     except OSError:
-        return True
-    return False
+        return None
+    try:
+        mount: int | None = _handles().mount_of(descriptor)
+    finally:
+        os.close(descriptor)
+    return mount
 
 
 def _described_beneath(root: int, relative: str) -> tuple[os.stat_result, Metadata]:
@@ -301,6 +306,14 @@ def _kernel() -> ModuleType:
     from .kernel import openat2
 
     return openat2
+
+
+@cache
+def _handles() -> ModuleType:
+    """The module `handles`, imported on use for the same reason."""
+    from .kernel import handles
+
+    return handles
 
 
 @cache

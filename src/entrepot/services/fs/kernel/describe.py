@@ -27,6 +27,13 @@ def describe(attributes: os.stat_result, directory: int, name: str = "") -> Meta
     return metadata_of_regular(attributes, _handle_at()(directory, name, attributes.st_ino))
 
 
+def describe_by_handle(attributes: os.stat_result, handle: bytes) -> Metadata:
+    """`describe` with the handle that the file has (`handles.handle_in_mount`)."""
+    if not stat.S_ISREG(attributes.st_mode):
+        return metadata_of(attributes)
+    return metadata_of_regular(attributes, _accepted()(handle, attributes.st_ino))
+
+
 def handles_of(directory: int, names: Sequence[str], attributes: Sequence[os.stat_result]) -> list[str | None]:
     """The handle of each of some regular files in an open directory, for `metadata_of_regular`.
 
@@ -44,6 +51,14 @@ def _handles_at() -> Callable[[int, Sequence[str], Sequence[int]], list[str | No
     from .handles import handles_at
 
     return handles_at
+
+
+@cache
+def _accepted() -> Callable[[bytes, int], str | None]:
+    """`handles.accepted`, imported on use for the same reason as `handle_at`."""
+    from .handles import accepted
+
+    return accepted
 
 
 @cache

@@ -39,14 +39,16 @@ _Handles: Final[Any] = _Handle * AT_ONCE
 _empty: Final = bytes(_Handles(*repeat((_LARGEST,), AT_ONCE)))
 _parts_of_each: Final = Struct(f"=II{_LARGEST}s").iter_unpack
 _mount: Final = ctypes.byref(ctypes.c_int())
-"""The kernel writes the number of the mount here; it is not read."""
+"""The kernel writes the number of the mount here, where it is not read."""
 
 
 class _OfThread(threading.local):
-    """A buffer for the handle, one for each thread: making a new one would take a fifth of the time."""
+    """Buffers for the handle and the mount, for each thread: making a new one would take a fifth of the time."""
 
     def __init__(self) -> None:
         self.handle = _Handle()
+        self.mount = ctypes.c_int()
+        self.mount_at = ctypes.byref(self.mount)
 
 
 _of_thread: Final = _OfThread()
@@ -89,7 +91,24 @@ def handle_at(directory: int, name: str, inode: int) -> str | None:
     handle[0] = _LARGEST
     if _call(directory, encoded, handle, _mount, _AT_EMPTY_PATH) and not _is_of_overlay(directory, encoded, handle):
         return None
-    return _accepted(bytes(handle)[_HEADER : _HEADER + handle[0]], inode)
+    return accepted(bytes(handle)[_HEADER : _HEADER + handle[0]], inode)
+
+
+def mount_of(descriptor: int) -> int | None:
+    """The number of the mount that an open file lies in; None without a handle, or where a sandbox forbids the call."""
+    of_thread = _of_thread
+    of_thread.handle[0] = _LARGEST
+    if _call(descriptor, b"", of_thread.handle, of_thread.mount_at, _AT_EMPTY_PATH):
+        return None
+    return of_thread.mount.value
+
+
+def handle_in_mount(mount: int, descriptor: int) -> bytes | None:
+    """The handle of an open file, to be checked by `accepted`; None in another mount, or without a handle.
+
+    The kernel knows both without asking the file system for anything, where `fstat` might wait for a network.
+    """
+    return bytes(_of_thread.handle)[_HEADER : _HEADER + _of_thread.handle[0]] if mount_of(descriptor) == mount else None
 
 
 def _is_of_overlay(directory: int, name: bytes, handle: Any) -> bool:
@@ -117,10 +136,11 @@ def handles_at(directory: int, names: Sequence[str], inodes: Sequence[int]) -> l
     return [
         handle_at(directory, name, inode)
         if failed or not (is_usual or kind == _OVERLAY)
-        else _accepted(content[:length], inode)
+        else accepted(content[:length], inode)
         for failed, (length, kind, content), inode, name in made
     ]
 
 
-def _accepted(content: bytes, inode: int) -> str | None:
+def accepted(content: bytes, inode: int) -> str | None:
+    """A handle in hexadecimal digits; None if it does not contain the number of the inode."""
     return content.hex() if _low_number(inode & _LOW) in content else None

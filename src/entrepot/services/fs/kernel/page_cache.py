@@ -19,7 +19,7 @@ _RESULT: Final = 16
 
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
 _syscall.restype = ctypes.c_long
-_syscall.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ulong]
+"""Declared without argument types, for the same reason as in `openat2`."""
 
 
 def is_cached(descriptor: int, start: int, end: int) -> bool:
