@@ -22,7 +22,7 @@ from entrepot import (
     Unexpected,
     Unsupported,
 )
-from entrepot.raw import OpRead, OpStat, OpWrite, oio
+from entrepot.raw import Context, OpRead, OpStat, OpWrite, oio
 from entrepot.raw.oio.read.api import read_to_end
 from entrepot.services.fs import accessor
 
@@ -99,9 +99,24 @@ def test_file_of_more_bytes_than_the_system_gives_at_once_is_read_whole(
     monkeypatch.setattr(os, "pread", stingy)
     monkeypatch.setattr(os, "preadv", lambda *_: 0)
     assert run(op.read("d/file")) == CONTENT
-    assert asked == list(range(0, 2048, 100))
+    assert asked == [0, *range(0, 2048, 100)]  # what one call does not bring is left to a reader
     assert run(by_reader()) == CONTENT[:2000]
     assert run(op.read("d/file", range=(50, 1000))) == CONTENT[50:1000]
+
+
+@pytest.mark.usefixtures("file")
+def test_content_is_read_at_once_up_to_the_size_of_a_buffer(run: Run, op: Operator, root: Path) -> None:
+    """Neither a reader nor a second thread call is made. More than that is left to a reader, as is what has no size."""
+    (root / "large").write_bytes(bytes(accessor.BUFFER + 1))
+    service, before = accessor.FsAccessor(Context(), str(root)), descriptors()
+    assert service._read_whole("d/file", OpRead()) == CONTENT
+    assert service._read_whole("d/file", OpRead(range=BytesRange(suffix=10))) == CONTENT[-10:]
+    assert service._read_whole("large", OpRead(range=BytesRange(1))) == bytes(accessor.BUFFER)
+    assert service._read_whole("large", OpRead()) is None
+    with pytest.raises(RangeNotSatisfied):
+        service._read_whole("d/file", OpRead(range=BytesRange(len(CONTENT) + 1)))
+    assert descriptors() == before
+    assert len(run(op.read("large"))) == accessor.BUFFER + 1
 
 
 def test_special_characters_are_ordinary(run: Run, op: Operator, root: Path) -> None:

@@ -106,7 +106,7 @@ CAPABILITY = Capability(
 """The same on each file system, except user metadata: a write is `Unsupported` where the file system has none."""
 
 BUFFER: Final = 4 * 1024 * 1024
-"""Bytes that are collected for one write. Content up to this size is written, closed and renamed in one thread call."""
+"""Bytes that are collected for one write. Content up to this size is read, or written and renamed, in one call."""
 PAGE: Final = 1000
 """Entries that are listed in one thread call."""
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
@@ -156,15 +156,28 @@ class FsAccessor(Accessor):
         return self._reader(relative, args, cached if self._cached_files.can_read() else None)
 
     async def read_whole(self, path: str, args: OpRead, described: RpRead | None = None) -> WholeRead:
-        relative, cached = file_path(path), self._cached_files
-        if cached.can_read():
-            found = await self._context.runtime.try_nonblocking(cached.read, relative, args, LIMIT)
-            if found is not None:
-                metadata, content = found
-                if described is not None:
-                    described.metadata = metadata
-                return content
-        return self._reader(relative, args)
+        relative, runtime, cached = file_path(path), self._context.runtime, self._cached_files
+        found = await runtime.try_nonblocking(cached.read, relative, args, LIMIT) if cached.can_read() else None
+        if found is None:
+            found = await runtime.blocking(self._read_whole, relative, args)
+        if found is None:
+            return self._reader(relative, args)
+        metadata, content = found
+        if described is not None:
+            described.metadata = metadata
+        return content
+
+    def _read_whole(self, relative: str, args: OpRead) -> tuple[Metadata, bytes] | None:
+        """The requested range; None if it has more than `BUFFER` bytes, or where only a reader finds out its length."""
+        with translate_os_errors():
+            opened, metadata = _open(self._root, relative, args)
+            with opened:
+                self._cached_files.learn(opened.fileno())
+                if metadata.content_length is None:
+                    return None
+                start, end = args.range.resolve(metadata.content_length)
+                data = os.pread(opened.fileno(), end - start, start) if end - start <= BUFFER else b""
+        return (metadata, data) if len(data) == end - start else None
 
     def _reader(
         self, relative: str, args: OpRead, cached: Callable[[int], tuple[Metadata, bytes] | None] | None = None
