@@ -64,3 +64,17 @@ class WithoutContents(oio.List):
 class Refused(WithoutContents):
     async def next(self):
         raise PermissionDenied("the file system does not permit it")
+
+
+class ThenRefused(Refused):
+    """A listing that is refused after its first page."""
+
+    def __init__(self, body: oio.List) -> None:
+        super().__init__(body)
+        self.first = True
+
+    async def next(self):
+        if not self.first:
+            return await super().next()
+        self.first = False
+        return await self.body.next()

@@ -5,8 +5,9 @@ import pytest
 
 from entrepot import Entry, InvalidInput, Operator, PermissionDenied
 from entrepot.facade.globs import PathFilter, compiled
+from entrepot.raw import Accessor, Context, Layer, LayeredAccessor
 from entrepot.services import Fs, Memory
-from tests.facade.faults import Closed
+from tests.facade.faults import Closed, ThenRefused
 
 PATHS = [
     "a.csv",
@@ -188,3 +189,20 @@ async def test_a_directory_that_the_pattern_finds_and_that_may_not_be_read_does_
         assert {(error.path, error.kind) for error in lister.left_out()} == {("closed/", "PermissionDenied")}
     with pytest.raises(PermissionDenied):
         [entry async for entry in closed.glob("closed/*")]
+
+
+async def test_a_listing_that_is_refused_after_its_first_page_is_not_taken_for_a_short_one(op):
+    class Expiring(Layer):
+        """Credentials that expire after the first page of the root."""
+
+        def wrap(self, accessor: Accessor, context: Context) -> Accessor:
+            class Wrapped(LayeredAccessor):
+                async def list(self, path, args):
+                    response, body = await self.inner.list(path, args)
+                    return response, ThenRefused(body) if path == "/" else body
+
+            return Wrapped(accessor)
+
+    for pattern in ("*.csv", "*/*.csv", "**/*.csv"):
+        with pytest.raises(PermissionDenied):
+            [entry async for entry in op.layer(Expiring()).glob(pattern)]

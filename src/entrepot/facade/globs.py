@@ -121,9 +121,9 @@ class GlobLister(oio.List):
     __slots__ = (
         "_accessor",
         "_body",
-        "_has_listed",
         "_is_listed_whole",
         "_is_of_directories",
+        "_is_past_start",
         "_left_out",
         "_step",
         "_steps",
@@ -137,7 +137,7 @@ class GlobLister(oio.List):
         self._steps = deque([_Step("", tuple(pattern.rstrip("/").split("/")), 0)])
         self._step = self._steps[0]
         self._body: oio.List | None = None
-        self._has_listed = False
+        self._is_past_start = False
         self._left_out: list[oio.LeftOut] = []
 
     async def next(self) -> Sequence[Entry] | None:
@@ -172,16 +172,19 @@ class GlobLister(oio.List):
         except PermissionDenied as error:
             self._leave_out(error)
             page = None
-        self._has_listed = True
         if page is None:
+            self._is_past_start = True
             await self._close_body(self._body)
             return ()
         inner = [entry for entry in page if entry.path not in {self._step.directory, "/"}]  # not the directory itself
         return self._matches(self._step, inner)
 
     def _leave_out(self, error: PermissionDenied) -> None:
-        """Notes that the directory of the step may not be read. If the pattern starts there, the error is raised."""
-        if not self._has_listed:
+        """Notes that the directory of the step may not be read. If the pattern starts there, the error is raised.
+
+        So is one after the first page there, such as that of credentials that have expired meanwhile.
+        """
+        if not self._is_past_start:
             raise error
         self._left_out.append(oio.LeftOut(self._step.directory, error))
         log_left_out("left out of the matches: %r: %s", self._step.directory, error.message)
