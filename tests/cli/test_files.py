@@ -302,6 +302,17 @@ def test_a_name_that_the_output_cannot_encode_is_escaped(here: Path) -> None:
     assert (shown.code, r"\xe9\U0001f600" in shown.lines) == (0, True)
 
 
+def test_each_of_several_trees_reports_what_its_listing_lacks(here: Path) -> None:
+    for number in range(20):  # a failure of a tree may be made where one of the tree before was in memory
+        (here / f"t{number:02}").mkdir()
+        if number % 2:
+            Path(os.fsdecode(bytes(here) + b"/t%02d/\xff" % number)).touch()
+        else:
+            os.mkfifo(here / f"t{number:02}/fifo")
+    done = run("cp", "-r", "t*", "out/", cwd=here)
+    assert (done.code, done.err.count("cannot be in a path"), done.err.count("this is a FIFO")) == (1, 10, 10), done
+
+
 def test_a_copy_leaves_alone_what_is_the_same_or_must_stay(here: Path) -> None:
     (here / "t").mkdir()
     (here / "t/a.txt").write_text("mine")

@@ -289,7 +289,7 @@ class Transfer:
         self._session = session
         self._word = word
         self._done = {"copy": "copied", "move": "moved"}.get(word, word)
-        self._reported: set[int] = set()  # the errors that were reported as they occurred, all of which are alive
+        self._reported: set[int] = set()  # the `id` of each error of this tree that was reported as it occurred
 
     async def file(
         self,
@@ -358,6 +358,7 @@ class Transfer:
             copied: receives the files that are copied.
             keywords: more keywords of `copy_tree` or `sync`.
         """
+        self._reported.clear()  # the errors of the tree before are gone, and those of this one may have their `id`
         note = partial(self._note, source, target, copied, is_dry=rules.is_dry)
         method = source.operator.sync if "delete" in keywords else source.operator.copy_tree
         options = rules.keywords() | keywords
