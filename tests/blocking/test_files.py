@@ -106,6 +106,16 @@ def test_append_continues_and_exclusive_refuses_what_exists_when_opened_and_when
     assert op.read("fresh") == b"ok"
 
 
+@pytest.mark.parametrize("mode", ["wb", "xb", "ab", "w"])
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_a_file_that_writes_does_not_say_that_it_can_seek(memory, mode, buffering):
+    """boto3 writes the parts of a download in any order into a file that says so."""
+    with memory.open("a", mode, buffering=-1 if mode == "w" else buffering) as file:
+        assert not file.seekable()
+        with pytest.raises(io.UnsupportedOperation):
+            file.seek(0)
+
+
 def test_newlines_encodings_and_buffers_are_those_of_io(memory, tmp_path):
     for settings in (
         {"newline": ""},

@@ -302,8 +302,7 @@ def test_random_reads_fetch_what_is_read_and_sequential_ones_ahead(seaweedfs_ser
 TEXT_FILES: dict[str, Callable[..., Any]] = {
     "of fsspec.open": lambda fs, **options: fsspec.core.OpenFile(fs, "a", "w", **options).open(),
     "of the caller": lambda fs, **options: io.TextIOWrapper(fs.open("a", "xb"), **options),
-    "of BlockingOperator.open": lambda fs, **options: io.TextIOWrapper(blocking(fs).open("a", "wb"), **options),
-    "without a buffer": lambda fs, **options: io.TextIOWrapper(blocking(fs).open("a", "wb", buffering=0), **options),
+    "of BlockingOperator.open": lambda fs, **options: blocking(fs).open("a", "w", **options),
 }
 
 

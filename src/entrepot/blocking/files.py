@@ -153,7 +153,12 @@ class RawReader(_Raw):
 
 
 class RawWriter(_Raw):
-    """A raw file that writes. `close` publishes the object, unless a write has failed."""
+    """A raw file that writes. `close` publishes the object, unless a write has failed.
+
+    Attributes:
+        claims_to_seek: whether `seekable` returns True, although it cannot seek. Only for our own text files: others
+            would seek, such as a download in parts by boto3.
+    """
 
     _body: BlockingWriter
 
@@ -161,17 +166,13 @@ class RawWriter(_Raw):
         super().__init__(body, path, mode)
         self._has_failed = False
         self._leaving = Leaving()
+        self.claims_to_seek = False
 
     def writable(self) -> bool:
         return True
 
     def seekable(self) -> bool:
-        """False, but True at the start of a new file, although `seek` fails.
-
-        An `io.TextIOWrapper`, be it ours or of a library such as pandas, finds the start of the text only in a file
-        that can seek. UTF-16 and UTF-32 have their byte order mark there, without which nothing can read them.
-        """
-        return not self.closed and "a" not in self.mode and self._body.tell() == 0
+        return self.claims_to_seek
 
     def write(self, data: ReadableBuffer) -> int:
         self._check_open()
@@ -303,7 +304,10 @@ class TextWriter(io.TextIOWrapper):
     buffer: WriteBuffer
 
     def __init__(self, buffer: WriteBuffer, mode: FileMode) -> None:
+        # Only in a file that can seek does `io` look for the start of the text, which has a byte order mark in UTF-16.
+        buffer.raw.claims_to_seek = mode.action != "a"
         super().__init__(buffer, mode.encoding_written, mode.errors, mode.newline, line_buffering=mode.buffering == 1)
+        buffer.raw.claims_to_seek = False
 
     def abort(self) -> None:
         """Discards the written data and closes the file. No effect on a closed file."""
