@@ -10,6 +10,7 @@ import pytest
 
 from entrepot import (
     ContentIncomplete,
+    DeletionsFailed,
     InvalidInput,
     Metadata,
     NotADirectory,
@@ -247,6 +248,20 @@ async def test_a_directory_of_the_target_that_may_not_be_read_fails_and_what_is_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "closed"]
     assert (await source.sync(target, "/", "/")).skipped == 1  # which needs nothing of it
     assert (await source.sync(target, "/", "/", delete=True, exclude="closed/")).skipped == 1
+
+
+async def test_what_is_neither_seen_nor_deleted_at_the_target_is_in_one_error(tmp_path):
+    async def keep_stuck(operation, path):
+        if (operation, path) == ("deleter.delete", "stuck"):
+            raise PermissionDenied("it stays", path=path)
+
+    target = Operator(Fs(tmp_path)).layer(Closed()).layer(Around(keep_stuck))
+    for path in ("closed/secret", "stuck", "surplus"):
+        await target.write(path, b"2")
+    with pytest.raises(DeletionsFailed) as failed:
+        await (await filled({"a": b"1"})).sync(target, "/", "/", delete=True)
+    assert [error.path for error in failed.value.failures] == ["stuck", "closed/"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "closed", "stuck"]
 
 
 async def test_names_that_no_path_can_have_are_failures_of_their_directories_and_nothing_is_deleted(tmp_path):

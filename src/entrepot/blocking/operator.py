@@ -717,7 +717,7 @@ class BlockingOperator(BlockingBase):
             NotFound: the directory does not exist, or `delete` is True and the root to copy is empty.
             TransfersFailed: some files failed, or some are missing in the listing; `failures` has the error of each
                 file or directory, and `report` the rest.
-            DeletionsFailed: all copies were made, and some deletions failed.
+            DeletionsFailed: all copies were made, and some deletions failed. What the target's listing lacks is in it.
             InvalidInput: the target is in the source, the source is in the target and `delete` is True, or a pattern is
                 invalid.
         """

@@ -26,7 +26,7 @@ from dataclasses import field
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar, get_args
 
-from entrepot.errors import Error, InvalidInput, NotFound, TransfersFailed
+from entrepot.errors import DeletionsFailed, Error, InvalidInput, NotFound, TransfersFailed
 from entrepot.raw import (
     DEFAULT_COPY,
     DEFAULT_STAT,
@@ -358,6 +358,7 @@ async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
         InvalidInput: the target is in the source; or the source is in the target, and surplus files are deleted.
         NotFound: there is no such directory; or the root is empty, and surplus files would be deleted.
         TransfersFailed: some files failed, or some are missing in the listing; the others are copied.
+        DeletionsFailed: some surplus files could not be deleted, or may be there and are missing in the listing.
     """
     _check_apart(source, target, is_mirror=rules.is_mirror)
     await _check_options(target, rules)
@@ -383,7 +384,12 @@ async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
         raise TransfersFailed.of(transfer.failures, transfer.report)
     if not rules.is_mirror:
         return transfer.report
-    report = await _delete_surplus(transfer)
+    try:
+        report = await _delete_surplus(transfer)
+    except DeletionsFailed as error:
+        if index.lacking:
+            raise DeletionsFailed.of([*error.failures, *index.lacking]) from error
+        raise
     if index.lacking:
         raise TransfersFailed.of(index.lacking, report)
     return report
