@@ -106,12 +106,14 @@ def test_file_of_more_bytes_than_the_system_gives_at_once_is_read_whole(
 
 @pytest.mark.usefixtures("file")
 def test_content_is_read_at_once_up_to_the_size_of_a_buffer(run: Run, op: Operator, root: Path) -> None:
-    """Neither a reader nor a second thread call is made. More than that is left to a reader, as is what has no size."""
+    """Neither a reader nor a second thread call is made. More than that is left to a reader."""
+    (root / "empty").touch()
     (root / "large").write_bytes(bytes(accessor.BUFFER + 1))
     service, before = accessor.FsAccessor(Context(), str(root)), descriptors()
     for path, part, expected, size in (
         ("d/file", BytesRange(), CONTENT, len(CONTENT)),
         ("d/file", BytesRange(suffix=10), CONTENT[-10:], len(CONTENT)),
+        ("empty", BytesRange(), b"", 0),
         ("large", BytesRange(1), bytes(accessor.BUFFER), accessor.BUFFER + 1),
     ):
         read = service._read_whole(path, OpRead(range=part))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .read.bytes_reader import BytesReader
     from .read.chunked import ChunkedReader
     from .read.failed import FailedReader
-    from .read.file_reader import FileReader, into_read_from_file
+    from .read.file_reader import FileReader, into_read_from_file, read_window_of_file
     from .read.loaded import LoadedReader
     from .read.seek import seek_target
     from .read.streamable import StreamableReader
@@ -82,6 +82,7 @@ __all__ = [
     "Write",
     "into_read_from_file",
     "left_out_names",
+    "read_window_of_file",
     "seek_target",
 ]
 
@@ -119,6 +120,7 @@ __getattr__ = lazy_names(
         "StagedWriter": "write.staged",
         "StreamableReader": "read.streamable",
         "into_read_from_file": "read.file_reader",
+        "read_window_of_file": "read.file_reader",
         "seek_target": "read.seek",
     },
 )

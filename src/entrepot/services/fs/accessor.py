@@ -168,16 +168,12 @@ class FsAccessor(Accessor):
         return content
 
     def _read_whole(self, relative: str, args: OpRead) -> tuple[Metadata, bytes] | None:
-        """The requested range; None if it has more than `BUFFER` bytes, or where only a reader finds out its length."""
+        """The requested range; None if it has more than `BUFFER` bytes, or one call did not return all of them."""
         with translate_os_errors():
             opened, metadata = _open(self._root, relative, args)
-            with opened:
-                self._cached_files.learn(opened.fileno())
-                if metadata.content_length is None:
-                    return None
-                start, end = args.range.resolve(metadata.content_length)
-                data = os.pread(opened.fileno(), end - start, start) if end - start <= BUFFER else b""
-        return (metadata, data) if len(data) == end - start else None
+        with opened:
+            self._cached_files.learn(opened.fileno())
+            return oio.read_window_of_file(opened, metadata, args.range, BUFFER)
 
     def _reader(
         self, relative: str, args: OpRead, cached: Callable[[int], tuple[Metadata, bytes] | None] | None = None

@@ -77,6 +77,30 @@ def into_read_from_file(
     return FileReader(runtime, opener, window, response, cached, cached_part, chunk)
 
 
+def read_window_of_file(
+    raw: io.FileIO, metadata: Metadata, window: BytesRange, most: int
+) -> tuple[Metadata, bytes] | None:
+    """Reads a window of an open file by one call. Blocks.
+
+    Arguments:
+        raw: the file.
+        metadata: its metadata. Without `content_length`, as for files of `/proc`, the whole file is read.
+        window: the bytes to read.
+        most: the most bytes that are read so.
+
+    Returns:
+        The metadata with the length, and the bytes; None if there are more, or if one call did not return all of them.
+    """
+    metadata, content = _locate(raw, metadata, window)
+    if content.size > most:
+        return None
+    if content.snapshot is not None:
+        return metadata, content.snapshot[content.start : content.end]
+    with translate_os_errors():
+        data = os.pread(raw.fileno(), content.size, content.start)
+    return (metadata, data) if len(data) == content.size else None
+
+
 class FileReader(Read):
     """Reads a file by position (`os.pread`). This object alone holds the position."""
 
