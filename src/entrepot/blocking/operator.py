@@ -123,7 +123,9 @@ class BlockingOperator(BlockingBase):
         """Reads an object, or a range of it, and its metadata, which is of the same content. Requires `read`.
 
         It is one request where the storage describes an object in the response to a read, as most do; otherwise a
-        `stat` follows. With the etag a changed object can be stored only if no one else has changed it:
+        `stat` follows. A field that the response to a read lacks may be None although `stat` has it.
+
+        With the etag a changed object can be stored only if no one else has changed it:
         `write(path, data, if_match=metadata.etag)`.
 
         Arguments:
