@@ -258,9 +258,11 @@ async def test_what_is_neither_seen_nor_deleted_at_the_target_is_in_one_error(tm
     target = Operator(Fs(tmp_path)).layer(Closed()).layer(Around(keep_stuck))
     for path in ("closed/secret", "stuck", "surplus"):
         await target.write(path, b"2")
+    steps = []
     with pytest.raises(DeletionsFailed) as failed:
-        await (await filled({"a": b"1"})).sync(target, "/", "/", delete=True)
+        await (await filled({"a": b"1"})).sync(target, "/", "/", delete=True, on_file=steps.append)
     assert [error.path for error in failed.value.failures] == ["stuck", "closed/"]
+    assert [(step.action, step.path) for step in steps] == [("copy", "a"), ("delete", "surplus")]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "closed", "stuck"]
 
 

@@ -20,7 +20,7 @@ A dry run takes the same way and the same decisions; only the copies and the del
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from inspect import iscoroutinefunction
@@ -438,12 +438,21 @@ async def _delete_surplus(transfer: _Transfer) -> TreeReport:
     target, prefix = transfer.target, _prefix(transfer.target.path)
     surplus = [Entry(prefix + path, metadata) for path, metadata in transfer.surplus.items()]
     chosen = [entry for entry in surplus if transfer.rules.chooses(entry)]
-    paths = [entry.path for entry in chosen]
-    if not transfer.rules.is_dry:
-        await delete_many(target.accessor, target.context, paths, transfer.rules.concurrent)
-    for entry in chosen:
-        transfer.rules.note("delete", entry.path[len(prefix) :], entry.size)
-    return replace(transfer.report, deleted=len(paths))
+    try:
+        if not transfer.rules.is_dry:
+            paths = [entry.path for entry in chosen]
+            await delete_many(target.accessor, target.context, paths, transfer.rules.concurrent)
+    except DeletionsFailed as error:
+        failed = {failure.path for failure in error.failures}
+        _note_deleted(transfer.rules, prefix, [entry for entry in chosen if entry.path not in failed])
+        raise
+    _note_deleted(transfer.rules, prefix, chosen)
+    return replace(transfer.report, deleted=len(chosen))
+
+
+def _note_deleted(rules: Rules, prefix: str, entries: Iterable[Entry]) -> None:
+    for entry in entries:
+        rules.note("delete", entry.path[len(prefix) :], entry.size)
 
 
 async def _lister(side: Side) -> Lister:
