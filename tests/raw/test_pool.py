@@ -131,6 +131,16 @@ async def test_a_session_that_broke_while_it_was_idle_is_not_used() -> None:
     await pool.close()
 
 
+async def test_sessions_that_broke_while_they_were_idle_do_not_add_up() -> None:
+    server = Server()
+    pool, _ = pool_of(server)
+    for _ in range(5):
+        async with await pool.take() as broken:
+            assert len(pool) == 1
+        broken.is_usable = False
+    await pool.close()
+
+
 @pytest.mark.parametrize(("idle", "is_doubtful", "checks"), [(1, False, 0), (1, True, 1), (11, False, 1)])
 async def test_a_session_is_checked_after_a_silence_or_a_doubt(idle: float, is_doubtful: bool, checks: int) -> None:
     server = Server()

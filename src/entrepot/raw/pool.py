@@ -279,12 +279,19 @@ class Pool(Generic[S]):
         async with self._connecting:
             if (kept := await self._kept()) is not None:  # another caller has connected meanwhile
                 return kept
+            await self._drop_broken()
             session = await self._connect()
         held = _Held(session, self._runtime.now())
         self._held.append(held)
         if not len(self._reaper):
             self._reaper.spawn(self._close_idle)
         return held
+
+    async def _drop_broken(self) -> None:
+        """Closes sessions that broke while they were idle: else each that replaces one would leave it open for long."""
+        for held in list(self._held):
+            if not held.users and not held.session.is_usable:
+                await self._drop(held)
 
     async def _drop(self, held: _Held[S]) -> None:
         if held in self._held:
