@@ -19,7 +19,7 @@ SLOW = {
     r"tests/services/test_endpoint_schemes\.py": "starts two web servers",
     r"tests/services/postgresql/test_postgresql\.py::(?!test_(a_conf|uris|without|the_|options))": "has a database",
     r"tests/services/etcd/test_etcd\.py::test_(users|times|limits|a_write_that)": "waits for ends",
-    r"tests/services/redis/test_redis\.py::test_(refusals|a_replica|tls|a_cancelled)": "starts servers",
+    r"tests/services/redis/test_redis\.py::test_(refusals|a_replica|tls|a_cancelled|a_write_that)": "starts servers",
     r"tests/services/sqlite/test_sqlite\.py::test_(a_killed|threads)": "starts an interpreter and kills it",
     r"tests/blocking/test_suite\.py::test_case\[seaweedfs": "the suite on a server, through the event loop's thread",
     r"tests/layers/test_(prefix|read_only)\.py::test_(every_case_of|all_that)_the_suite": "the suite once more",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import pickle
+import signal
 import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -395,6 +397,49 @@ async def test_an_idle_connection_that_the_server_ends_is_replaced(config: Redis
     await asyncio.sleep(0.05)
     await op.write("a", b"2", append=True)
     assert await op.read("a") == b"12"
+
+
+async def test_what_a_server_says_unasked_is_no_response() -> None:
+    answers = list[asyncio.Task[None]]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while b"GET" not in (commands := await reader.read(1000)):
+            writer.write(b"+OK\r\n" * commands.count(b"*"))
+        writer.write(b"$1\r\na\r\n")
+        await asyncio.sleep(0.01)
+        writer.write(b"-ERR this connection was idle for too long\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers.append(asyncio.ensure_future(answer(reader, writer)))
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+        op = Operator(Redis(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"), resilient=False)
+        for _ in range(3):
+            assert await op.read("a") == b"a"
+            await asyncio.gather(*answers)
+            await asyncio.sleep(0.05)
+        await op.close()
+
+
+@pytest.mark.parametrize("patience", [0.1, 20])
+async def test_a_write_that_its_caller_gave_up_is_not_made_later(tmp_path: Path, patience: float) -> None:
+    with valkey(tmp_path) as server, closing(redis.Redis(port=server.port)) as client:
+        op = Operator(Redis(server.endpoint, idle_timeout=patience), resilient=False)
+        await op.write("a", b"old")
+        process = client.info()["process_id"]
+        os.kill(process, signal.SIGSTOP)
+        try:
+            writing = asyncio.ensure_future(op.write("a", bytes(30_000_000)))  # more than the kernel takes
+            await asyncio.wait([writing], timeout=0.2)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+        finally:
+            os.kill(process, signal.SIGCONT)
+        await asyncio.sleep(0.2)
+        assert client.get("a") == b"old"
+        await op.close()
 
 
 @pytest.mark.parametrize("size", [0, LARGE, LARGE + 1, 3 * LARGE])

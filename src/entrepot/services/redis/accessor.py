@@ -113,8 +113,8 @@ class RedisStore(KeyValueStore):
             copied, exists, size = await session.transaction(command, ("EXISTS", source), ("STRLEN", target))
             if exists and not copied:
                 raise _exists()
-            if copied:
-                await session.call(*self._expiry(target))
+            if copied and (expiry := self._expiry(target)):
+                await session.call(*expiry)
         return Stored(size) if copied else None
 
     async def rename(self, source: str, target: str, *, if_not_exists: bool) -> bool:

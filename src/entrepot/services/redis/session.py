@@ -53,12 +53,13 @@ class RedisSession:
     def __init__(self, runtime: Runtime, connection: Any, timeout: float) -> None:
         self._runtime = runtime
         self._connection = connection
+        self._reader, self._transport = connection._reader, connection._writer.transport  # noqa: SLF001 - no public name
         self._timeout = timeout
         self._is_busy = False
 
     @property
     def is_usable(self) -> bool:
-        return not self._is_busy and self._connection.is_connected and not self._has_ended()
+        return not self._is_busy and self._connection.is_connected and not self._is_unread()
 
     @property
     def is_doubtful(self) -> bool:
@@ -72,6 +73,7 @@ class RedisSession:
         return True
 
     def close(self) -> None:
+        self._transport.abort()  # else the rest of a command that nobody waits for is still sent, and takes effect
         self._connection._close()  # noqa: SLF001 - the public way is a coroutine, and a loop that ends may not wait
 
     async def wait_closed(self) -> None:
@@ -113,10 +115,13 @@ class RedisSession:
                 responses.append(error)
         return responses
 
-    def _has_ended(self) -> bool:
-        """Whether the server has ended the connection. To redis-py it is connected until a response is read."""
-        reader = self._connection._reader  # noqa: SLF001 - nothing public says so without waiting
-        return reader.at_eof() or reader.exception() is not None
+    def _is_unread(self) -> bool:
+        """Whether the server has ended the connection, or sent what nobody has asked for.
+
+        redis-py would take the latter for the response to the next command. No public name says so without waiting.
+        """
+        reader = self._reader
+        return bool(reader._buffer) or reader.at_eof() or reader.exception() is not None  # noqa: SLF001
 
 
 def packed(commands: Sequence[Command]) -> list[bytes]:
