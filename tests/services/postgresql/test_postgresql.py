@@ -7,6 +7,7 @@ import itertools
 import multiprocessing
 import os
 import pickle
+import signal
 import ssl
 import sys
 from contextlib import suppress
@@ -32,7 +33,7 @@ from entrepot import (
     Unexpected,
 )
 from entrepot.services import Postgresql
-from entrepot.services.postgresql import accessor
+from entrepot.services.postgresql import accessor, session
 from entrepot.services.postgresql.errors import translated
 from entrepot.testing import NO_FAULTS, Fault, FaultPlan, FaultProxy, FaultScript, PostgresqlServer
 from tests.certificates import write_certificates
@@ -269,6 +270,53 @@ async def test_an_answer_that_nobody_waits_for_goes_to_no_other_call(postgresql_
             await asyncio.sleep(0)
         reading.cancel()
         assert await op.read("b") == b"b"
+    await op.close()
+
+
+@pytest.mark.parametrize("patience", [0.3, 20])
+async def test_a_write_that_its_caller_gave_up_is_not_made_later(
+    postgresql_server: PostgresqlServer, patience: float
+) -> None:
+    made = config(postgresql_server, idle_timeout=patience)
+    op = Operator(made, resilient=False)
+    await op.write("a", b"1")
+    other = await asyncpg.connect(made.dsn, user=made.username)
+    async with other.transaction():
+        await other.execute(f"LOCK TABLE {made.table}")
+        waiting = [asyncio.ensure_future(call) for call in (op.write("a", b"2"), op.rename("a", "b"))]
+        await asyncio.wait(waiting, timeout=0.5)
+        for call in waiting:
+            call.cancel()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(result) for result in results} == {Timeout if patience < 1 else asyncio.CancelledError}
+    await other.close()
+    assert await op.read("a") == b"1"
+    await op.close()
+
+
+async def test_a_server_that_hangs_in_a_transaction_is_left_soon(
+    postgresql_server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "STOP_SECONDS", 0.2)
+    made = config(postgresql_server, idle_timeout=0.3)
+    op = Operator(made, resilient=False)
+    await op.write("a", b"1")
+    other = await asyncpg.connect(made.dsn, user=made.username)
+    async with other.transaction():
+        await other.execute(f"LOCK TABLE {made.table}")
+        renaming = asyncio.ensure_future(op.rename("a", "b"))
+        await asyncio.sleep(0.1)
+        process = await other.fetchval("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        os.kill(process, signal.SIGSTOP)
+        try:
+            done, _ = await asyncio.wait([renaming], timeout=20)
+        finally:
+            os.kill(process, signal.SIGCONT)
+        assert done
+        with pytest.raises(Timeout):
+            await renaming
+    await other.close()
+    assert await op.read("a") == b"1"
     await op.close()
 
 

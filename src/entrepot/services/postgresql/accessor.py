@@ -110,7 +110,7 @@ class PostgresqlStore(KeyValueStore):
     async def rename(self, source: str, target: str, *, if_not_exists: bool) -> bool:
         async with await self._session() as session:
             try:
-                return await session.run(self._move, source, target, if_not_exists)
+                return await session.transaction(self._move, source, target, if_not_exists)
             except Error as error:
                 if if_not_exists and error.context.get("sqlstate") == NOT_UNIQUE:
                     raise _exists() from None
@@ -127,13 +127,12 @@ class PostgresqlStore(KeyValueStore):
         return await (await self._sessions.get()).take()
 
     async def _move(self, connection: Any, source: str, target: str, if_not_exists: bool) -> bool:
-        async with connection.transaction():
-            if not await connection.fetch(self._table.lock, source):
-                return False
-            if not if_not_exists:
-                await connection.execute(self._table.delete, [target])
-            await connection.execute(self._table.move, source, target)
-            return True
+        if not await connection.fetch(self._table.lock, source):
+            return False
+        if not if_not_exists:
+            await connection.execute(self._table.delete, [target])
+        await connection.execute(self._table.move, source, target)
+        return True
 
     async def _read(self, statement: str, *arguments: object) -> Sequence[Any]:
         """The rows of a statement that stores nothing without a row: none if there is no table, and it may be made."""
@@ -151,15 +150,14 @@ class PostgresqlStore(KeyValueStore):
                 return await session.fetch(statement, *arguments)
             except Error as error:
                 self._check_lacks_table(error)
-            await session.run(self._create)
+            await session.transaction(self._create)
             return await session.fetch(statement, *arguments)
 
     async def _create(self, connection: Any) -> None:
         """Makes the table. Calls that do so at the same time wait for each other: PostgreSQL fails some of them."""
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", CREATION_LOCK)
-            await connection.execute(self._table.create)
-            await connection.execute(self._table.store_plainly)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", CREATION_LOCK)
+        await connection.execute(self._table.create)
+        await connection.execute(self._table.store_plainly)
 
     def _check_lacks_table(self, error: Error) -> None:
         """Raises the error, unless it says that there is no table and the table may be made.

@@ -2,12 +2,14 @@
 
 Statements change nothing of a session but in a transaction, so nothing resets it between two callers, as the pool of
 asyncpg does by a round trip. A session is busy from its first statement until the last response, so that the pool
-throws away one whose caller failed or was cancelled in between.
+throws away one whose caller failed or was cancelled in between. The server is told to stop the statement of such a
+caller, since it does not see that the connection has ended before it has made it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 from urllib.parse import parse_qsl, urlsplit
@@ -30,6 +32,9 @@ Args = TypeVarTuple("Args")
 
 CHECK_SECONDS: Final = 10.0
 """Seconds in which a session that is checked must answer."""
+
+STOP_SECONDS: Final = 5.0
+"""Seconds in which the server must stop a statement; else the connection is cut."""
 
 
 class PostgresqlSession:
@@ -74,7 +79,7 @@ class PostgresqlSession:
         return rows
 
     async def run(self, call: Callable[[Any, *Args], Awaitable[T]], *args: *Args) -> T:
-        """Makes a call with the connection. One of several statements needs a transaction, which it ends.
+        """Makes a call with the connection.
 
         Raises:
             Error: the server refuses a statement (the context has its SQLSTATE), does not answer in time, or cannot be
@@ -87,8 +92,36 @@ class PostgresqlSession:
             except asyncpg.PostgresError as error:
                 self._is_busy = error.severity_en != "ERROR"  # worse ones end the connection
                 raise
+            except BaseException:
+                await self._runtime.shield(self._stop)
+                raise
         self._is_busy = False
         return result
+
+    async def transaction(self, call: Callable[[Any, *Args], Awaitable[T]], *args: *Args) -> T:
+        """Makes a call of several statements, which take effect together. Raises as `run`."""
+        return await self.run(_together, call, *args)
+
+    async def _stop(self) -> None:
+        """Ends the connection after the statement that the server may still be making, which it is told to stop."""
+        with suppress(TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            await self._runtime.with_timeout(STOP_SECONDS, self._connection.close)
+
+
+async def _together(connection: Any, call: Callable[[Any, *Args], Awaitable[T]], *args: *Args) -> T:
+    """Makes a call in a transaction.
+
+    `transaction` of asyncpg would also roll back after a timeout, and wait without an end for a server that hangs: here
+    the end of the connection does that.
+    """
+    await connection.execute("BEGIN")
+    try:
+        result = await call(connection, *args)
+    except asyncpg.PostgresError:
+        await connection.execute("ROLLBACK")
+        raise
+    await connection.execute("COMMIT")
+    return result
 
 
 async def connect(runtime: Runtime, config: Postgresql, tls: Tls) -> PostgresqlSession:
