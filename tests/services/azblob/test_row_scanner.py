@@ -71,7 +71,9 @@ UNUSUAL = [
     "</Blob>",
     "<!DOCTYPE a>",
 ]
+MARKER = "<Blob><rows-of-this-page/></Blob>"
 HEADS = [HEAD, HEAD + "\n", "<EnumerationResults><!--<Blobs>", "<EnumerationResults><a><Blobs>", "<Blobs>", ""]
+HEADS += [f"<EnumerationResults><a>{marker}</a><!--<Blobs>" for marker in ("<Blob/>", MARKER)]
 TAILS = [TAIL, "\n" + TAIL, "</Blobs>--></EnumerationResults>", "</Blobs></a></EnumerationResults>", "</Blobs>", ""]
 
 
@@ -95,6 +97,8 @@ def outcome(content: bytes, *, is_scanned: bool) -> object:
 )
 @example(head=HEADS[2], rows=[row()], tail=TAILS[2])
 @example(head=HEADS[3], rows=[row()], tail=TAILS[3])
+@example(head=HEADS[-2], rows=[row()], tail=TAILS[2])
+@example(head=HEADS[-1], rows=[row()], tail=TAILS[2])
 def test_the_scanner_gives_what_the_parser_gives(head: str, rows: list[str], tail: str) -> None:
     content = f"{head}{''.join(rows)}{tail}".encode("utf-8", "surrogatepass")
     assert outcome(content, is_scanned=True) == outcome(content, is_scanned=False)

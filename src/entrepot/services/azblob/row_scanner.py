@@ -1,7 +1,7 @@
 """A scanner for the rows of a listing, by their shapes (`raw/http/row_shapes.py`).
 
-The XML parser reads the rest of the page, in which an empty `<Blob/>` marks the place of the rows. Only the parser
-decides where the rows are: if they are in a comment or at another depth, it finds no row for the marker.
+The XML parser reads the rest of the page, in which one row, the marker, has the place of all. Only the parser decides
+where the rows are: if they are in a comment or at another depth, it finds no marker. The rest has no marker of its own.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,8 @@ from entrepot.raw.http.xml import Document, Row
 ROWS: Final = frozenset({"Blob", "BlobPrefix"})
 ROW_DEPTH: Final = 3
 
-_MARKER: Final[Row] = ("Blob", {})
+_MARKED: Final = b"rows-of-this-page"
+_MARKER: Final[Row] = ("Blob", {_MARKED.decode(): ""})
 _START, _END = b"<Blobs>", b"</Blobs>"
 
 _Shape = tuple[str, tuple[str, ...], Callable[[list[str]], tuple[str, ...]]]
@@ -37,11 +38,14 @@ def scan(content: bytes, parse: Callable[[bytes], Document]) -> Document | None:
     block = content[start:end]
     if not len(_START) <= start < end or b"Blobs>" in block:
         return None
+    before, after = content[:start], content[end:]
+    if _MARKED in before or _MARKED in after:
+        return None
     text = plain_text(block)
     rows = None if text is None else _scanned(text, parse)
     if rows is None:
         return None
-    document = _parsed(b"%b<Blob/>%b" % (content[:start], content[end:]), parse)
+    document = _parsed(b"%b<Blob><%b/></Blob>%b" % (before, _MARKED, after), parse)
     if document is None or document.rows != [_MARKER]:
         return None
     document.rows[:] = rows
