@@ -67,6 +67,7 @@ async def moved(op: Operator) -> object:
         ("MLST", "502 what", read, Unsupported, False),
         ("MLST", "250 type=file;size=10; /file", read, Unexpected, False),
         ("EPSV", "229 here", read, Unexpected, True),
+        ("EPSV", "229 (|||65536|)", read, Unexpected, True),
         ("EPSV", "425 no", read, Unexpected, True),
         ("RETR", "550 no", read, PermissionDenied, False),
         ("RETR", "425 no", read, Unexpected, True),

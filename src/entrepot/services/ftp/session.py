@@ -190,7 +190,7 @@ class FtpSession:
         except TimeoutError:
             self._is_closed = True
             raise Timeout(f"the server sent nothing for {self._timeout:g} s") from None
-        except (OSError, EOFError, ValueError, LookupError, aioftp.AIOFTPException) as error:
+        except (OSError, EOFError, ValueError, LookupError, OverflowError, aioftp.AIOFTPException) as error:
             if isinstance(error, Error):
                 raise
             self._is_closed = True

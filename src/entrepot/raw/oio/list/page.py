@@ -90,7 +90,7 @@ class PageLister(List):
             page = await self._fetch(self._tokens.last)
             self._check_is_new(page)
             self._move_to(page.next_token)
-            if not self._is_done:
+            if not self._is_done:  # else no page follows that could be equal
                 self._remember(page.entries or page.left_out)
             for key in page.unnamed:
                 directory = _directory_of(key)
@@ -127,8 +127,6 @@ class PageLister(List):
             self._marked_page, self._until_page_mark = None, Doubling()
             return
         self._empty = 0
-        if self._is_done:  # no page follows that could be equal
-            return
         if self._until_page_mark.is_due():
             self._marked_page = _PageMark(content)
 
