@@ -6,10 +6,11 @@ import asyncio
 import multiprocessing
 import os
 import pickle
+import re
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
@@ -399,28 +400,83 @@ async def test_an_idle_connection_that_the_server_ends_is_replaced(config: Redis
     assert await op.read("a") == b"12"
 
 
-async def test_what_a_server_says_unasked_is_no_response() -> None:
+@asynccontextmanager
+async def scripted(answer: bytes, to: bytes = b"", unasked: bytes = b"") -> AsyncIterator[Operator]:
+    """An operator on a server that gives one answer to all commands, or to those of one kind.
+
+    Arguments:
+        answer: the response.
+        to: the name of the command that it is the response to; that to others is OK.
+        unasked: what the server sends before it ends the connection after the first such response.
+    """
     answers = list[asyncio.Task[None]]()
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while b"GET" not in (commands := await reader.read(1000)):
-            writer.write(b"+OK\r\n" * commands.count(b"*"))
-        writer.write(b"$1\r\na\r\n")
-        await asyncio.sleep(0.01)
-        writer.write(b"-ERR this connection was idle for too long\r\n")
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while commands := await reader.read(1000):
+                names = re.findall(rb"\*\d+\r\n\$\d+\r\n(\w+)", commands)
+                writer.writelines(answer if name != b"CLIENT" and to in name else b"+OK\r\n" for name in names)
+                if unasked and to in names:
+                    await asyncio.sleep(0.01)
+                    writer.write(unasked)
+                    break
         writer.close()
-        await writer.wait_closed()
+        with suppress(OSError):
+            await writer.wait_closed()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answers.append(asyncio.ensure_future(answer(reader, writer)))
+        answers.append(asyncio.ensure_future(serve(reader, writer)))
 
     async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
-        op = Operator(Redis(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"), resilient=False)
+        endpoint = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        op = Operator(Redis(endpoint, idle_timeout=0.5), resilient=False)
+        yield op
+        await op.close()
+        await asyncio.gather(*answers)
+
+
+async def test_what_a_server_says_unasked_is_no_response() -> None:
+    async with scripted(b"$1\r\na\r\n", b"GET", b"-ERR this connection was idle for too long\r\n") as op:
         for _ in range(3):
             assert await op.read("a") == b"a"
-            await asyncio.gather(*answers)
             await asyncio.sleep(0.05)
-        await op.close()
+
+
+async def stored(op: Operator) -> object:
+    return await op.write("a", b"1")
+
+
+async def appended(op: Operator) -> object:
+    return await op.write("a", b"1", append=True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(b":abc\r\n", b"$abc\r\n", b"*-5\r\n", b"*1\r\n:5\r\n", b"*2\r\n:0\r\n:0\r\n", b"*1\r\n" * 5000 + b":1\r\n"),
+        b"+" + bytes(100_000) + b"\r\n",
+    ],
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        *(lambda op: op.read("a"), lambda op: op.read("a", range=(0, 2)), lambda op: op.stat("a")),
+        *(lambda op: op.list(""), stored, appended),
+    ],
+)
+async def test_what_is_no_response_to_a_command_is_a_typed_error(
+    answer: bytes, call: Callable[[Operator], Awaitable[object]]
+) -> None:
+    async with scripted(answer) as op:
+        with pytest.raises(Unexpected, match="not one of Redis") as caught:
+            await call(op)
+        assert not caught.value.is_temporary
+
+
+async def test_a_transaction_that_is_refused_as_a_whole_says_why() -> None:
+    async with scripted(b"-NOREPLICAS Not enough good replicas to write.\r\n", b"EXEC") as op:
+        with pytest.raises(Unexpected, match="too few replicas"):
+            await op.read("a", range=(0, 2))
 
 
 @pytest.mark.parametrize("patience", [0.1, 20])

@@ -33,7 +33,6 @@ _KINDS: Final[list[tuple[type[Exception], type[Error], str, bool]]] = [
     (theirs.MasterDownError, Unexpected, "the server is a replica that has lost its primary", True),
     (theirs.TryAgainError, Unexpected, "the server asks to try again", True),
     (theirs.ConnectionError, Unexpected, "the server cannot be reached, or the connection broke", True),
-    (theirs.InvalidResponse, Unexpected, "the response is not one of Redis", False),
 ]
 """The first match counts."""
 
@@ -63,6 +62,13 @@ def translated() -> Iterator[None]:
         raise Timeout("the server did not answer in time") from error
     except OSError as error:
         raise Unexpected("the connection to the server broke", is_temporary=True) from error
+    except (ValueError, RecursionError) as error:  # of the parser of redis-py
+        raise no_redis() from error
+
+
+def no_redis() -> Error:
+    """The error of a response that Redis does not make."""
+    return Unexpected("the response is not one of Redis: the endpoint is another server")
 
 
 def meaning_of(error: Exception) -> Error:
@@ -70,7 +76,7 @@ def meaning_of(error: Exception) -> Error:
     if isinstance(error, theirs.ConnectionError) and _is_refused_certificate(error):
         return Unexpected("the certificate of the server is not trusted")
     if isinstance(error, theirs.InvalidResponse) or "Protocol Error" in str(error):
-        return Unexpected("the response is not one of Redis: the endpoint is another server")
+        return no_redis()
     for start, (kind, message, is_temporary) in _TEXTS.items():
         if type(error) is theirs.ResponseError and str(error).removeprefix("ERR ").startswith(start):
             return kind(message, is_temporary=is_temporary)

@@ -21,7 +21,7 @@ from entrepot.errors import Error
 from entrepot.raw.http.tls import Tls, TlsFiles
 from entrepot.raw.pool import Pool
 
-from .errors import meaning_of, translated
+from .errors import meaning_of, no_redis, translated
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Runtime
@@ -39,6 +39,15 @@ LARGE: Final = 16 * 1024
 
 Command: TypeAlias = Sequence[str | bytes | int]
 """The name of a command and its arguments. Text is sent in UTF-8."""
+
+_NUMBERS: Final = ("APPEND", "COPY", "EXISTS", "PEXPIRE", "RENAMENX", "STRLEN", "UNLINK")
+_TYPES: Final[dict[object, Any]] = {
+    **dict.fromkeys(_NUMBERS, int),
+    **dict.fromkeys(("GET", "SET"), (bytes, type(None))),
+    **dict.fromkeys(("GETRANGE", "RENAME"), bytes),
+    "SCAN": list,
+}
+"""The types of the responses, by the command."""
 
 
 class RedisSession:
@@ -85,12 +94,13 @@ class RedisSession:
         Raises:
             Error: the server refuses one, does not answer in time, or cannot be reached.
         """
-        return _without_errors(await self.exchange(commands))
+        return self._checked(commands, await self.exchange(commands))
 
     async def transaction(self, *commands: Command) -> list[Any]:
         """The responses to commands that are made as one. Raises as `call`."""
-        *_, made = await self.call(("MULTI",), *commands, ("EXEC",))
-        return _without_errors(made)
+        responses = await self.exchange([("MULTI",), *commands, ("EXEC",)])
+        _check_has_no_error(responses)
+        return self._checked(commands, responses[-1])
 
     async def exchange(self, commands: Sequence[Command]) -> list[Any]:
         """The responses to commands. One that the server refuses has the error of redis-py as its response.
@@ -114,6 +124,15 @@ class RedisSession:
             except ResponseError as error:
                 responses.append(error)
         return responses
+
+    def _checked(self, commands: Sequence[Command], responses: Any) -> list[Any]:
+        """The responses, none of which is an error, and each of which can be one to its command."""
+        if isinstance(responses, list) and len(responses) == len(commands):
+            _check_has_no_error(responses)
+            if all(_fits(command[0], response) for command, response in zip(commands, responses, strict=True)):
+                return responses
+        self._is_busy = True  # nobody knows to which command the next response belongs
+        raise no_redis()
 
     def _is_unread(self) -> bool:
         """Whether the server has ended the connection, or sent what nobody has asked for.
@@ -141,12 +160,17 @@ def packed(commands: Sequence[Command]) -> list[bytes]:
     return pieces
 
 
-def _without_errors(responses: Sequence[Any]) -> list[Any]:
-    """Responses, of which none is an error."""
+def _check_has_no_error(responses: Sequence[Any]) -> None:
     for response in responses:
         if isinstance(response, ResponseError):
             raise meaning_of(response) from response
-    return list(responses)
+
+
+def _fits(name: object, response: Any) -> bool:
+    """Whether this can be the response to the command of that name."""
+    if not isinstance(response, _TYPES[name]):
+        return False
+    return name != "SCAN" or list(map(type, response)) == [bytes, list]
 
 
 async def connect(runtime: Runtime, config: Redis, tls: Tls) -> RedisSession:
