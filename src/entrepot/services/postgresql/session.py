@@ -49,6 +49,7 @@ class PostgresqlSession:
     def __init__(self, runtime: Runtime, connection: Any, timeout: float) -> None:
         self._runtime = runtime
         self._connection = connection
+        self._transport = connection._transport  # noqa: SLF001 - no public name
         self._timeout = timeout
         self._is_busy = False
 
@@ -69,6 +70,7 @@ class PostgresqlSession:
 
     def close(self) -> None:
         self._connection.terminate()
+        self._transport.abort()  # asyncpg 0.30 leaves it open after a `close` that was cut short
 
     async def wait_closed(self) -> None:
         await self._runtime.sleep(0)
