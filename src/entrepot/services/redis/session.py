@@ -129,7 +129,7 @@ class RedisSession:
         """The responses, none of which is an error, and each of which can be one to its command."""
         if isinstance(responses, list) and len(responses) == len(commands):
             _check_has_no_error(responses)
-            if all(_fits(command[0], response) for command, response in zip(commands, responses, strict=True)):
+            if all(map(_fits, commands, responses)):
                 return responses
         self._is_busy = True  # nobody knows to which command the next response belongs
         raise no_redis()
@@ -166,8 +166,9 @@ def _check_has_no_error(responses: Sequence[Any]) -> None:
             raise meaning_of(response) from response
 
 
-def _fits(name: object, response: Any) -> bool:
-    """Whether this can be the response to the command of that name."""
+def _fits(command: Command, response: Any) -> bool:
+    """Whether this can be the response to the command."""
+    name = command[0]
     if not isinstance(response, _TYPES[name]):
         return False
     return name != "SCAN" or list(map(type, response)) == [bytes, list]
