@@ -119,7 +119,9 @@ def test_options_that_cannot_work(scheme: str, options: dict[str, object], messa
 
 
 def test_options_that_hugging_face_datasets_add_to_those_of_the_caller() -> None:
-    assert fsspec.filesystem("entrepot+fs", hf={"token": None, "endpoint": "https://hf"}).exists("/")
+    fs = fsspec.filesystem("entrepot+fs", hf={"token": "hf_secret", "endpoint": "https://hf"})
+    assert fs.exists("/")
+    assert "hf_secret" not in fs.to_json(include_password=False)
 
 
 def test_a_scheme_without_a_service_names_the_known_ones() -> None:

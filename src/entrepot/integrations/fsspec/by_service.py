@@ -16,6 +16,8 @@ from .addresses import addresses_of, has_location, is_by_url
 from .filesystem import OperatorsFileSystem
 
 _LISTING_OPTIONS: Final = ("listings_expiry_time", "max_paths")
+_OPTION_OF_DATASETS: Final = "hf"
+"""Hugging Face datasets add options of their own, with a token among them, to the dictionary of the caller."""
 
 
 class ServiceFileSystem(OperatorsFileSystem):
@@ -46,7 +48,7 @@ class ServiceFileSystem(OperatorsFileSystem):
         use_listings_cache: bool = False,
         **options: Any,
     ) -> None:
-        options.pop("hf", None)  # Hugging Face datasets add options of their own to the dictionary of the caller
+        options.pop(_OPTION_OF_DATASETS, None)
         listings = {name: options.pop(name) for name in _LISTING_OPTIONS if name in options}
         super().__init__(
             addresses_of(self.SCHEME, self._configuration(options)),
@@ -76,7 +78,7 @@ class ServiceFileSystem(OperatorsFileSystem):
         return {
             name: cls._without_secrets(value) if isinstance(value, Mapping) else value
             for name, value in values.items()
-            if cls.OPTION_NAMES.get(name, name) not in secrets
+            if name != _OPTION_OF_DATASETS and cls.OPTION_NAMES.get(name, name) not in secrets
         }
 
     @classmethod
