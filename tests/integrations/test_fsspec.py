@@ -231,6 +231,8 @@ def test_listings_are_cached_only_if_asked() -> None:
         cached.ls("d/e")
     cached.rm("d/c")
     assert cached.ls("d", detail=False) == ["d/a", "d/b"]
+    cached.rm("/", recursive=True)
+    assert not cached.exists("d/a")
 
 
 # Reading

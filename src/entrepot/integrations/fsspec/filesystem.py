@@ -76,10 +76,10 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
     def invalidate_cache(self, path: str | None = None) -> None:
         """Forgets the listings of a path, of what is below it, and of the directories above it; by default all."""
         super().invalidate_cache(path)
-        if path is None:
+        name = self._strip_protocol(path or self.root_marker)
+        if name == self.root_marker:
             self.dircache.clear()
             return
-        name = self._strip_protocol(path)
         for below in [listed for listed in self.dircache if listed.startswith(f"{name}/")]:
             self.dircache.pop(below, None)
         while name:
@@ -128,8 +128,8 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
 
     def _cached_listing(self, name: str) -> list[Info] | None:
         """The listing of a directory or file, if it is cached, or that of the directory above a file."""
-        if name in self.dircache:
-            return list(self.dircache[name])
+        if (infos := self.dircache.get(name)) is not None:
+            return list(infos)
         # fsspec's own `_ls_from_cache` would answer with the directory itself, without its content.
         above = self.dircache.get(self._parent(name), ())
         return [info for info in above if info["name"] == name and info["type"] != "directory"] or None
