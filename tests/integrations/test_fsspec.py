@@ -653,6 +653,20 @@ def test_each_source_has_a_target(local: EntrepotFileSystem, tmp_path: Path) -> 
     assert local.find("") == ["a", "b"]
 
 
+def test_sources_and_targets_in_a_tuple_keep_their_order(local: EntrepotFileSystem, tmp_path: Path) -> None:
+    """fsspec itself would sort the sources, and copy each to the target of another."""
+    local.pipe({"b": b"1", "a": b"2"})
+    local.copy(("b", "a"), ["x", "y"])
+    local.mv(["b", "a"], ("v", "w"))
+    assert [local.cat(path) for path in "xyvw"] == [b"1", b"2", b"1", b"2"]
+    targets = (tmp_path / "z", tmp_path / "y")
+    local.get(("x", PurePosixPath("y")), targets)
+    assert [target.read_bytes() for target in targets] == [b"1", b"2"]
+    local.put(targets, ("p", "q"))
+    local.put(targets[0], "r")
+    assert [local.cat(path) for path in "pqr"] == [b"1", b"2", b"1"]
+
+
 @pytest.mark.parametrize("operator", ["memory", "fs", "moto"], indirect=True)
 def test_a_move_deletes_what_it_has_moved_and_nothing_else(fs: EntrepotFileSystem) -> None:
     content = {"d/1": b"1", "d/e/2": b"2", "d/e/e/2": b"3", "x/2": b"4"}
@@ -667,6 +681,9 @@ def test_a_move_deletes_what_it_has_moved_and_nothing_else(fs: EntrepotFileSyste
     for nothing in ("d", "d/e/e*"):
         with pytest.raises(IsADirectoryError, match="recursive=True"):
             fs.mv(nothing, "z")
+    for target, options in (("z", {}), (["z"], {}), (["z"], {"recursive": True})):
+        with pytest.raises(IsADirectoryError, match="to one path"):
+            fs.mv(["d"], target, **options)
     for missing in ("nowhere", "n*"):
         with pytest.raises(FileNotFoundError):
             fs.mv(missing, "z")

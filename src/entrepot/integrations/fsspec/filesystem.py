@@ -34,7 +34,7 @@ from entrepot.services import Fs
 from .addresses import Addresses, Located, Relative
 from .files import EntrepotCompressedFile, EntrepotFile, EntrepotStreamedFile, EntrepotTextFile
 from .info import Info, directory_info, info_of
-from .pairs import check_pairs, check_stays_below, targets_of
+from .pairs import check_pairs, check_stays_below, one_or_list, targets_of
 from .ranges import Bound, needs_size, requested_range
 from .transactions import DeferredWriter
 
@@ -315,9 +315,10 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         return await super()._get(rpaths, lpaths, callback=callback, **kwargs)
 
     async def _put(self, lpath: Any, rpath: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(lpath, list) and isinstance(rpath, list):
-            check_pairs(lpath, rpath)
-        return await super()._put(lpath, rpath, *args, **kwargs)
+        sources, targets = one_or_list(lpath), one_or_list(rpath)
+        if isinstance(sources, list) and isinstance(targets, list):
+            check_pairs(sources, targets)
+        return await super()._put(sources, targets, *args, **kwargs)
 
     async def _pairs(
         self,
@@ -329,18 +330,17 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         maxdepth: int | None,
     ) -> tuple[list[str], list[str]]:
         """The files and directories that the source of a copy means, and the path of each copy."""
+        source, target = one_or_list(source), one_or_list(target)
         if isinstance(source, list) and isinstance(target, list):
             check_pairs(source, target)
             return source, target
-        source, target = stringify_path(source), stringify_path(target)
-        is_one = isinstance(source, str)
         paths: list[str] = await self._expand_path(source, recursive=recursive, maxdepth=maxdepth)
-        if is_one and (not recursive or maxdepth is not None):
+        if isinstance(source, str) and (not recursive or maxdepth is not None):
             paths = await self._without_directories(paths)
-        if not isinstance(target, str):
+        if isinstance(target, list):
             check_pairs(paths, target)
-            return paths, list(target)
-        if not is_one:
+            return paths, target
+        if isinstance(source, list):
             return paths, targets_of(paths, target, in_one_directory=True)
         if has_magic(source):
             return paths, targets_of(paths, target, keeps_name=len(paths) == 1)
@@ -388,7 +388,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
 
         Raises:
             FileNotFoundError: the path does not exist, or nothing matches the pattern.
-            IsADirectoryError: the path names a directory, and `recursive` is not set.
+            IsADirectoryError: the path names a directory, and `recursive` is not set, or `path2` is a list.
             InvalidInput: a directory would be moved into itself, or a file be lost, because it has the new path of
                 another one.
             Error: the listing of a directory lacks something, as `Lister.left_out` says. Nothing is moved.
@@ -398,7 +398,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
     async def _mv(
         self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any
     ) -> None:
-        path1, path2 = stringify_path(path1), stringify_path(path2)
+        path1, path2 = one_or_list(path1), one_or_list(path2)
         if path1 == path2:
             return
         if isinstance(path1, str) and isinstance(path2, str):
@@ -409,14 +409,16 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         if recursive:
             await self._check_is_listed_whole([path1] if isinstance(path1, str) else path1)
         sources, targets = await self._pairs(path1, path2, self._isdir, recursive=recursive, maxdepth=maxdepth)
-        if not sources:
-            raise IsADirectory("the path names a directory: recursive=True moves it with its content", path=path1)
         check_moves([*map(self._strip_protocol, sources)], [*map(self._strip_protocol, targets)])
         files = set(await self._without_directories(sources))
+        directories = set(sources) - files
+        if not sources or (directories and not (recursive and isinstance(path2, str))):
+            message = "the path names a directory: recursive=True moves it with its content, to one path"
+            raise IsADirectory(message, path=min(directories, default=path1))
         await super()._copy(sources, targets, on_error="raise", **kwargs)
         await self._rm_all(files)
         with keeping_what_is_not_empty():
-            await self._rm_all((path for path in sources if path not in files), as_directories=True)
+            await self._rm_all(directories, as_directories=True)
 
     async def _is_rename(self, path1: str, path2: str) -> bool:
         """Whether a move is of one file to another name: nothing to expand, and no directory to move it into."""

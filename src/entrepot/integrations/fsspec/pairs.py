@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from fsspec.utils import other_paths
+from fsspec.utils import other_paths, stringify_path
 
 from entrepot import InvalidInput
+
+
+def one_or_list(paths: Any) -> str | list[str]:
+    """Returns one path as a string, and several as a list.
+
+    fsspec takes a list alone for several paths in the order of the caller. It would sort those of a tuple, and so pair
+    each with the target of another.
+    """
+    return str(stringify_path(paths)) if isinstance(paths, str | os.PathLike) else [*map(stringify_path, paths)]
 
 
 def targets_of(
