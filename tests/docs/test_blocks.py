@@ -85,6 +85,11 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert not broken
 
 
+def test_no_page_has_both_sides_of_a_merge() -> None:
+    marks = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
+    assert [page.name for page in TEXTS if marks.search(page.read_text())] == []
+
+
 _NAMED_FILE = re.compile(r"`([\w.-]+(?:/[\w.-]+)*\.py|(?:\w+/)+[\w./-]*)`")
 _ROOTS = {root.name for folder in (PROJECT, SOURCES) for root in folder.iterdir() if root.is_dir()} - {"docs"}
 
