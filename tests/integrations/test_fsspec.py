@@ -268,6 +268,16 @@ def test_ranges_of_a_file(fs: EntrepotFileSystem) -> None:
     assert isinstance(fs.cat_ranges(["d"], -3, -1)[0], IsADirectoryError)
 
 
+def test_paths_of_pathlib_are_taken_by_calls_that_fsspec_itself_gives_text_alone(local: EntrepotFileSystem) -> None:
+    local.pipe(PurePosixPath("d/e/a"), b"1")
+    assert local.cat(PurePosixPath("d"), recursive=True) == {"d/e/a": b"1"}
+    assert local.glob(PurePosixPath("d/*")) == ["d/e"]
+    local.copy(PurePosixPath("d"), PurePosixPath("f"), recursive=True)
+    local.mv(PurePosixPath("f/e/a"), PurePosixPath("g"))
+    local.rm(PurePosixPath("d"), recursive=True)
+    assert local.find("") == ["g"]
+
+
 def recorded(server: S3Server) -> tuple[EntrepotFileSystem, RecordingTransport]:
     transport = RecordingTransport()
     return EntrepotFileSystem(Operator(s3_config(server), context=Context(http=transport))), transport

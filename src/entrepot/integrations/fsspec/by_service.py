@@ -109,9 +109,9 @@ class UrlFileSystem(ServiceFileSystem):
             return [cls._strip_protocol(one) for one in path]
         return stringify_path(path).removeprefix("entrepot+").rstrip("/")
 
-    async def _glob(self, path: str, **kwargs: Any) -> Any:
+    async def _glob(self, path: Any, *args: Any, **kwargs: Any) -> Any:
         self.located(path)  # a query is not a pattern
-        return await super()._glob(path, **kwargs)
+        return await super()._glob(path, *args, **kwargs)
 
     def unstrip_protocol(self, name: str) -> str:
         return f"entrepot+{self._strip_protocol(name)}"

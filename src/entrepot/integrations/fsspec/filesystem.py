@@ -171,6 +171,9 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
     async def _expand_path(self, path: Any, *args: Any, **kwargs: Any) -> list[str]:
         return list(await super()._expand_path(stringify_path(path), *args, **kwargs))
 
+    async def _glob(self, path: Any, *args: Any, **kwargs: Any) -> Any:
+        return await super()._glob(stringify_path(path), *args, **kwargs)
+
     async def _du(self, path: str, total: bool = True, maxdepth: int | None = None, **kwargs: Any) -> Any:
         infos = await self._find(path, maxdepth=maxdepth, detail=True, **kwargs)
         sizes = {name: info["size"] or 0 for name, info in infos.items()}
@@ -194,6 +197,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         return info["size"]  # type: ignore[no-any-return]
 
     async def _cat(self, path: Any, recursive: bool = False, **kwargs: Any) -> Any:
+        path = stringify_path(path)
         if recursive and isinstance(path, str) and not has_magic(path):
             files = await self._find(path)  # the base class would read the directories too
             path = path if files in ([], [self._strip_protocol(path)]) else files
@@ -250,6 +254,9 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             return [await self._cat_file(path, start, end) for start, end in bounds]
         except Exception as error:  # noqa: BLE001 - the contract of `cat_ranges`: the caller gets it as a result
             return [error] * len(bounds)
+
+    async def _pipe(self, path: Any, *args: Any, **kwargs: Any) -> Any:
+        return await super()._pipe(stringify_path(path), *args, **kwargs)
 
     async def _pipe_file(self, path: str, value: Any, mode: str = "overwrite", **options: Any) -> None:
         async with self._writing(path, mode, options) as writer:
