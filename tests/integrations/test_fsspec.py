@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from entrepot import BlockingOperator, ConditionNotMatch, ConfigInvalid, InvalidInput, NotFound, Operator, Unsupported
-from entrepot.layers import ReadOnlyLayer
+from entrepot.layers import CapabilityOverrideLayer, ReadOnlyLayer
 from entrepot.raw import Context
 from entrepot.services import Fs, Memory
 from entrepot.testing import Nginx, RecordingTransport, S3Server
@@ -704,16 +704,42 @@ def test_a_move_deletes_what_it_has_moved_and_nothing_else(fs: EntrepotFileSyste
     assert fs.find("") == ["d/e/e/2", "x/2", "y/1", "y/2"]
 
 
-async def test_a_move_leaves_what_another_program_adds() -> None:
-    class Adds(EntrepotFileSystem):
-        async def _without_directories(self, paths: list[str]) -> list[str]:
-            await self._pipe_file("d/late", b"late")
-            return await super()._without_directories(paths)
+async def test_a_move_leaves_what_another_program_adds_or_changes() -> None:
+    class Interrupted(EntrepotFileSystem):
+        late: dict[str, bytes]
 
-    fs = Adds(Operator(Memory()), asynchronous=True)
+        async def _cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+            await super()._cp_file(path1, path2, **kwargs)
+            await self._pipe(self.late)
+
+    fs = Interrupted(Operator(Memory()), asynchronous=True, use_listings_cache=True)
+    fs.late = {"d/late": b"late"}
     await fs._pipe({"d/1": b"1", "d/e/2": b"2"})
     await fs._mv("d", "y", recursive=True)
     assert await fs._find("") == ["d/late", "y/1", "y/e/2"]
+    await fs._ls("y")
+    fs.late = {"y/1": b"late"}
+    with pytest.raises(ConditionNotMatch, match="changed after it was copied"):
+        await fs._mv("y", "z", recursive=True)
+    assert await fs._find("") == ["d/late", "y/1", "z/1", "z/e/2"]
+    assert await fs._cat_file("y/1") == b"late"
+
+
+async def test_a_move_of_one_file_leaves_it_where_it_is_changed_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = Operator.copy_to
+
+    async def copied_and_changed(operator: Operator, target: Operator, *paths: str) -> None:
+        await copy(operator, target, *paths)
+        await operator.write("1", b"late")
+
+    monkeypatch.setattr(Operator, "copy_to", copied_and_changed)
+    fs = EntrepotFileSystem(
+        Operator(Memory()).layer(CapabilityOverrideLayer(copy=False, rename=False)), asynchronous=True
+    )
+    await fs._pipe_file("1", b"1")
+    with pytest.raises(ConditionNotMatch, match="changed after it was copied"):
+        await fs._mv("1", "2")
+    assert [await fs._cat_file(path) for path in "12"] == [b"late", b"1"]
 
 
 def test_a_listed_name_does_not_lead_out_of_the_target(local: EntrepotFileSystem, tmp_path: Path) -> None:

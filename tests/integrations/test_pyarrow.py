@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from entrepot import InvalidInput, Operator, Unsupported
+from entrepot import ConditionNotMatch, InvalidInput, Operator, Unsupported
+from entrepot.layers import CapabilityOverrideLayer
 from entrepot.raw import Context
 from entrepot.services import Fs, Memory
 from entrepot.testing import RecordingTransport, S3Server
@@ -125,6 +126,20 @@ def test_a_move_of_a_directory_leaves_what_another_program_adds() -> None:
     files = PyFileSystem(Adds(operator))
     files.move("d", "y")
     assert names(files, "", recursive=True) == ["d", "d/late", "y", "y/1"]
+
+
+def test_a_move_leaves_a_file_where_it_is_that_another_program_changes() -> None:
+    operator = Operator(Memory()).layer(CapabilityOverrideLayer(rename=False))
+
+    class Changes(EntrepotHandler):
+        def copy_file(self, src: str, dest: str) -> None:
+            super().copy_file(src, dest)
+            operator.blocking().write(src, b"late")
+
+    operator.blocking().write("1", b"1")
+    with pytest.raises(ConditionNotMatch, match="changed after it was copied"):
+        PyFileSystem(Changes(operator)).move("1", "2")
+    assert [operator.blocking().read(path) for path in "12"] == [b"late", b"1"]
 
 
 def test_streams(files: PyFileSystem) -> None:

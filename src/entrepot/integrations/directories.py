@@ -1,11 +1,16 @@
-"""Directories of keys: those that exist only because a key has their name in it, and those that are moved."""
+"""Directories of keys, which exist only because a key has their name in it, and what moves check."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
+from typing import Final
 
-from entrepot import DeletionsFailed, Entry, EntryMode, InvalidInput, IsADirectory, Metadata
+from entrepot import ConditionNotMatch, DeletionsFailed, Entry, EntryMode, InvalidInput, IsADirectory, Metadata
+
+_identity_of: Final = attrgetter("etag", "version", "content_length", "last_modified")
+"""What changes when a file is written to, as far as its storage says."""
 
 
 def check_may_move(source: str, target: str) -> None:
@@ -37,6 +42,21 @@ def check_moves(sources: Sequence[str], targets: Sequence[str]) -> None:
         raise InvalidInput("two files would be moved to the same path")
     if overwritten := set(sources).intersection(targets):
         raise InvalidInput("a file would be overwritten before it is moved", path=min(overwritten))
+
+
+def check_unchanged(path: str, before: Metadata, now: Metadata) -> None:
+    """Checks that a file that was copied may be deleted: what was written to it meanwhile would be lost.
+
+    Arguments:
+        path: the file.
+        before: its metadata from before it was copied.
+        now: its metadata.
+
+    Raises:
+        ConditionNotMatch: it was changed.
+    """
+    if _identity_of(before) != _identity_of(now):
+        raise ConditionNotMatch("the file was changed after it was copied, and stays", path=path)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from entrepot import AlreadyExists, Entry, InvalidInput, IsADirectory, Metadata,
 from entrepot.blocking import BlockingWriter
 from entrepot.blocking.leaving import Leaving
 
-from .directories import check_may_move, keeping_what_is_not_empty, with_directories
+from .directories import check_may_move, check_unchanged, keeping_what_is_not_empty, with_directories
 from .extras import not_installed
 from .identity import token
 from .last_block import LastBlock
@@ -153,6 +153,7 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
         Of a directory, what was listed at first is moved. What another program adds meanwhile stays.
 
         Raises:
+            ConditionNotMatch: a file was changed after it was copied. It stays, and what follows it in a directory.
             InvalidInput: a directory would be moved into itself.
             FileExistsError: a directory would be moved to one that is not empty.
             Error: the listing of the directory lacks something, as `Lister.left_out` says. Nothing is moved.
@@ -276,8 +277,11 @@ class EntrepotHandler(FileSystemHandler):  # type: ignore[misc]  # pyarrow has n
         if self._operator.info.capability.rename:
             self._blocking.rename(source, target)
         else:
+            before = self._blocking.stat(source)
             self.copy_file(source, target)
-            self._blocking.delete(source)
+            with suppress(NotFound):  # another program has deleted it
+                check_unchanged(source, before, self._blocking.stat(source))
+                self._blocking.delete(source)
 
 
 class _InputFile:

@@ -18,16 +18,24 @@ from fsspec.implementations.local import make_path_posix
 from fsspec.utils import glob_translate, isfilelike, stringify_path
 
 from entrepot import (
+    ConditionNotMatch,
     Entry,
     InvalidInput,
     IsADirectory,
+    Metadata,
     NotADirectory,
     NotFound,
     Operator,
     RangeNotSatisfied,
     Writer,
 )
-from entrepot.integrations.directories import check_may_move, check_moves, keeping_what_is_not_empty, with_directories
+from entrepot.integrations.directories import (
+    check_may_move,
+    check_moves,
+    check_unchanged,
+    keeping_what_is_not_empty,
+    with_directories,
+)
 from entrepot.integrations.identity import token
 from entrepot.services import Fs
 
@@ -356,9 +364,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         return paths, targets
 
     async def _without_directories(self, paths: list[str]) -> list[str]:
-        are_dirs = await _run_coros_in_chunks(
-            [self._isdir(path) for path in paths], batch_size=self.batch_size, nofiles=True
-        )
+        are_dirs = await self._each(self._isdir, paths)
         return [path for path, is_dir in zip(paths, are_dirs, strict=True) if not is_dir]
 
     async def _cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
@@ -376,15 +382,18 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         if source.operator is target.operator and source.operator.info.capability.rename:
             await source.operator.rename(source.key, target.key)
         else:
+            before = await source.operator.stat(source.key)
             await _copy(source, target)
-            await source.operator.delete(source.key)
+            for change in await self._rm_unchanged({path1: before}):
+                raise change
         self.invalidate_cache(path1)
         self.invalidate_cache(path2)
 
     def mv(self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any) -> None:
         """Moves files. One file is renamed where the storage can; others are copied, then deleted.
 
-        Only what was copied is deleted. What another program adds to a directory meanwhile stays.
+        Only what was copied is deleted. What another program adds to a directory meanwhile stays, and so does a file
+        that it changes.
 
         Arguments:
             path1: the file, directory, pattern or list of files.
@@ -398,6 +407,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             IsADirectoryError: the path names a directory, and `recursive` is not set, or `path2` is a list.
             InvalidInput: a directory would be moved into itself, or a file be lost, because it has the new path of
                 another one.
+            ConditionNotMatch: a file was changed after it was copied. All others are moved.
             Error: the listing of a directory lacks something, as `Lister.left_out` says. Nothing is moved.
         """
         sync(self.loop, self._mv, path1, path2, recursive, maxdepth, **kwargs)
@@ -417,15 +427,48 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             await self._check_is_listed_whole([path1] if isinstance(path1, str) else path1)
         sources, targets = await self._pairs(path1, path2, self._isdir, recursive=recursive, maxdepth=maxdepth)
         check_moves([*map(self._strip_protocol, sources)], [*map(self._strip_protocol, targets)])
-        files = set(await self._without_directories(sources))
-        directories = set(sources) - files
+        found = dict(zip(sources, await self._each(self._file_metadata, sources), strict=True))
+        copied = {path: metadata for path, metadata in found.items() if metadata is not None}
+        directories = found.keys() - copied.keys()
         if not sources or (directories and not (recursive and isinstance(path2, str))):
             message = "the path names a directory: recursive=True moves it with its content, to one path"
             raise IsADirectory(message, path=min(directories, default=path1))
         await super()._copy(sources, targets, on_error="raise", **kwargs)
-        await self._rm_all(files)
+        changes = await self._rm_unchanged(copied)
         with keeping_what_is_not_empty():
             await self._rm_all(directories, as_directories=True)
+        for change in changes:
+            raise change
+
+    async def _file_metadata(self, path: str) -> Metadata | None:
+        """The metadata of a file, and not that of a cached listing; None of a directory."""
+        located = self.located(path)
+        try:
+            metadata = await located.operator.stat(located.key or "/")
+        except (NotFound, NotADirectory):
+            if not await self._isdir(path):
+                raise
+            return None
+        return None if metadata.is_dir else metadata
+
+    async def _rm_unchanged(self, copied: dict[str, Metadata]) -> list[ConditionNotMatch]:
+        """Deletes files that were copied. Returns an error for each one that was changed meanwhile, and stays."""
+        same, changes = [], []
+
+        async def compare(path: str) -> None:
+            located = self.located(path)
+            try:
+                check_unchanged(path, copied[path], await located.operator.stat(located.key))
+            except ConditionNotMatch as change:
+                changes.append(change)
+            except NotFound:
+                return  # another program has deleted it
+            else:
+                same.append(path)
+
+        await self._each(compare, copied)
+        await self._rm_all(same)
+        return changes
 
     async def _is_rename(self, path1: str, path2: str) -> bool:
         """Whether a move is of one file to another name: nothing to expand, and no directory to move it into."""
@@ -675,9 +718,10 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             raise
         self.transaction.files.append(DeferredWriter(self, path, writer))
 
-    async def _each(self, call: Callable[[str], Any], paths: Iterable[str], batch_size: int | None) -> None:
+    async def _each(self, call: Callable[[str], Any], paths: Iterable[str], batch_size: int | None = None) -> list[Any]:
         batch_size = batch_size or self.batch_size
-        await _run_coros_in_chunks([call(path) for path in paths], batch_size=batch_size, nofiles=True)
+        coroutines = [call(path) for path in paths]
+        return list(await _run_coros_in_chunks(coroutines, batch_size=batch_size, nofiles=True))
 
 
 class EntrepotFileSystem(OperatorsFileSystem):
