@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from entrepot import InvalidInput, Operator
+from entrepot.layers import CapabilityOverrideLayer
 from entrepot.services import Fs, Memory
 
 obspec = pytest.importorskip("obspec")
@@ -139,6 +140,24 @@ def test_copies_moves_and_deletions(call: Sync, refused: Callable[..., None]) ->
     call("delete", ["b", "never there"])
     call("delete", "c")
     assert [*call("list")] == []
+
+
+async def test_a_rename_leaves_an_object_that_is_changed_after_it_was_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = Operator.copy
+
+    async def copied_and_changed(operator: Operator, source: str, target: str) -> None:
+        await copy(operator, source, target)
+        await operator.write(source, b"late")
+
+    monkeypatch.setattr(Operator, "copy", copied_and_changed)
+    operator = Operator(Memory()).layer(CapabilityOverrideLayer(rename=False))
+    store = ObspecStore(operator)
+    await operator.write("a", b"1")
+    with pytest.raises(exceptions.PreconditionError, match="changed after it was copied"):
+        await store.rename_async("a", "b")
+    with pytest.raises(exceptions.PreconditionError, match="changed after it was copied"):
+        store.rename("a", "c")
+    assert [await operator.read(path) for path in "abc"] == [b"late", b"1", b"late"]
 
 
 def test_errors(call: Sync, refused: Callable[..., None]) -> None:

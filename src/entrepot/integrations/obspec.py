@@ -12,7 +12,7 @@ Programs written for obspec or obstore find the errors of `obspec.exceptions`. N
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -35,6 +35,7 @@ from entrepot import (
 )
 from entrepot.blocking import BlockingReader
 
+from .directories import check_unchanged
 from .extras import not_installed
 from .identity import token
 
@@ -300,13 +301,19 @@ class ObspecStore:
             from_: the object.
             to: its new path.
             overwrite: replace an existing object. By default True.
+
+        Raises:
+            PreconditionError: the object was changed after it was copied, and stays.
         """
         with _translated():
             if self._operator.info.capability.rename:
                 self._blocking.rename(from_, to, **_unless(overwrite))
             else:
+                before = self._blocking.stat(from_)
                 self._blocking.copy(from_, to, **_unless(overwrite))
-                self._blocking.delete(from_)
+                with suppress(NotFound):  # another program has deleted it
+                    check_unchanged(from_, before, self._blocking.stat(from_))
+                    self._blocking.delete(from_)
 
     async def rename_async(self, from_: str, to: str, *, overwrite: bool = True) -> None:
         """Moves an object within the storage. See `rename`."""
@@ -314,8 +321,11 @@ class ObspecStore:
             if self._operator.info.capability.rename:
                 await self._operator.rename(from_, to, **_unless(overwrite))
             else:
+                before = await self._operator.stat(from_)
                 await self._operator.copy(from_, to, **_unless(overwrite))
-                await self._operator.delete(from_)
+                with suppress(NotFound):  # another program has deleted it
+                    check_unchanged(from_, before, await self._operator.stat(from_))
+                    await self._operator.delete(from_)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ObspecStore):
