@@ -235,6 +235,21 @@ def test_listings_are_cached_only_if_asked() -> None:
     assert not cached.exists("d/a")
 
 
+def test_what_changes_one_file_does_not_look_through_all_cached_listings(monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = EntrepotFileSystem(Operator(Memory()), use_listings_cache=True)
+    cached.pipe({"d/a": b"1", "d/b": b"2", "e/f": b"3"})
+    assert (cached.ls("d", detail=False), cached.ls("e", detail=False)) == (["d/a", "d/b"], ["e/f"])
+    with monkeypatch.context() as patched:
+        patched.setattr(type(cached.dircache), "__iter__", None)
+        cached.rm(["d/a"])
+        cached.rm("d/b")
+        cached.copy("e/f", "d/c")
+        cached.mv("e/f", "d/f")
+    assert cached.ls("d", detail=False) == ["d/c", "d/f"]
+    with pytest.raises(FileNotFoundError):
+        cached.ls("e")
+
+
 # Reading
 
 RANGES = [

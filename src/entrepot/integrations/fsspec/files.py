@@ -137,7 +137,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-            self.fs.invalidate_cache(self.path)
+            self.fs.forget_above(self.path)
 
     def discard(self) -> None:
         """Discards the written data."""
@@ -340,7 +340,7 @@ class EntrepotStreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc]
             if self.autocommit:
                 async with writer:
                     self._writer = None
-                self.fs.invalidate_cache(self.path)
+                self.fs.forget_above(self.path)
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
@@ -356,7 +356,7 @@ class EntrepotStreamedFile(AbstractAsyncStreamedFile):  # type: ignore[misc]
         """Publishes the file at the end of a transaction."""
         if self._writer is not None:
             sync(self.fs.loop, self._writer.close)
-            self.fs.invalidate_cache(self.path)
+            self.fs.forget_above(self.path)
 
     def discard(self) -> None:
         """Discards the written data at the end of a transaction that failed."""

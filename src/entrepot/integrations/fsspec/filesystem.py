@@ -83,13 +83,21 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
 
     def invalidate_cache(self, path: str | None = None) -> None:
         """Forgets the listings of a path, of what is below it, and of the directories above it; by default all."""
-        super().invalidate_cache(path)
+        self.forget_above(path or self.root_marker)
         name = self._strip_protocol(path or self.root_marker)
         if name == self.root_marker:
             self.dircache.clear()
             return
         for below in [listed for listed in self.dircache if listed.startswith(f"{name}/")]:
             self.dircache.pop(below, None)
+
+    def forget_above(self, path: str) -> None:
+        """Forgets the listings of a path and of the directories above it, without a look at all that are cached.
+
+        Of a file that was written or deleted, and of a new directory, nothing below it is cached.
+        """
+        super().invalidate_cache(path)
+        name = self._strip_protocol(path)
         while name:
             self.dircache.pop(name, None)
             name = name.rpartition("/")[0]
@@ -375,7 +383,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             if not await self._isdir(path1):
                 raise
             await target.operator.create_dir(target.directory)  # also where it exists because of a file below it
-        self.invalidate_cache(path2)
+        self.forget_above(path2)
 
     async def _mv_file(self, path1: str, path2: str) -> None:
         source, target = self.located(path1), self.located(path2)
@@ -386,8 +394,8 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             await _copy(source, target)
             for change in await self._rm_unchanged({path1: before}):
                 raise change
-        self.invalidate_cache(path1)
-        self.invalidate_cache(path2)
+        self.forget_above(path1)
+        self.forget_above(path2)
 
     def mv(self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any) -> None:
         """Moves files. One file is renamed where the storage can; others are copied, then deleted.
@@ -511,7 +519,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
     async def _rm_file(self, path: str, **kwargs: Any) -> None:
         located = self.located(path)
         await located.operator.delete(located.key)
-        self.invalidate_cache(path)
+        self.forget_above(path)
 
     async def _rm(
         self,
@@ -559,11 +567,12 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         located = self.located(path)
         if kind != "directory":
             await located.operator.delete(located.key)
+            self.forget_above(path)
         elif not recursive:
             raise IsADirectory("the path names a directory: recursive=True deletes it with its content", path=path)
         else:
             await located.operator.delete(located.directory, recursive=True)
-        self.invalidate_cache(path)
+            self.invalidate_cache(path)
 
     async def _rm_all(self, paths: Iterable[str], *, as_directories: bool = False) -> None:
         """Deletes files, or empty directories, in batches for each storage."""
@@ -571,7 +580,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         for path in paths:
             located = self.located(path)
             keys.setdefault(located.operator, []).append(located.directory if as_directories else located.key)
-            self.invalidate_cache(path)
+            self.forget_above(path)
         for operator, some in keys.items():
             await operator.delete_many(some)
 
@@ -585,7 +594,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         if not create_parents and "/" in located.key and not await self._isdir(self._parent(path)):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._parent(path))
         await located.operator.create_dir(located.directory)
-        self.invalidate_cache(path)
+        self.forget_above(path)
 
     async def _makedirs(self, path: str, exist_ok: bool = False) -> None:
         await self._mkdir(path, exist_ok=exist_ok)
@@ -709,7 +718,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         if not self._intrans:
             async with writer:
                 yield writer
-            self.invalidate_cache(path)
+            self.forget_above(path)
             return
         try:
             yield writer

@@ -26,7 +26,7 @@ class DeferredWriter:
     def commit(self) -> None:
         """Publishes the object."""
         sync(self._fs.loop, self._writer.close)
-        self._fs.invalidate_cache(self._path)
+        self._fs.forget_above(self._path)
 
     def discard(self) -> None:
         """Discards the written data."""
