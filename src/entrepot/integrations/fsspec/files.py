@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .filesystem import OperatorsFileSystem
 
 MODES: Final = ("rb", "wb", "ab", "xb")
-NEW_FILE_MODES: Final = ("wb", "xb")
 BLOCK: Final = 8 * 1024 * 1024
 LINE_BLOCK: Final = 8 * 1024
 
@@ -81,6 +80,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         self._writer: BlockingWriter | None = None
         self._content: bytes | None = None
         self._leaving = None if mode == "rb" else Leaving()
+        self.claims_to_seek = False
         if mode == "xb" and self._storage.exists(self._located.key):
             raise AlreadyExists("the file exists already", path=path)
         if mode == "rb" and size is None:
@@ -100,12 +100,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         return self._details
 
     def seekable(self) -> bool:
-        """True of a file to read, and at the start of a new file too, although `seek` fails there.
-
-        An `io.TextIOWrapper`, such as that of `fsspec.open` or pandas, finds the start of the text only in a file that
-        can seek. UTF-16 and UTF-32 have their byte order mark there, without which nothing can read them.
-        """
-        return bool(super().seekable()) or (self.mode in NEW_FILE_MODES and not self.closed and self.tell() == 0)
+        return self.claims_to_seek or bool(super().seekable())
 
     def readuntil(self, char: bytes = b"\n", blocks: int | None = None) -> bytes:
         """Reads to the next `char`, which is included, or to the end.
@@ -218,8 +213,18 @@ class EntrepotTextFile(io.TextIOWrapper):
 
     Arguments:
         file: the binary file: to write, an `EntrepotFile` or `EntrepotCompressedFile`.
+        mode: the mode of the text file.
         options: `encoding`, `errors` and `newline`, as of `io.TextIOWrapper`.
     """
+
+    def __init__(self, file: Any, mode: str, **options: Any) -> None:
+        if "w" in mode or "x" in mode:
+            # Only in a file that can seek does `io` look for the start, where UTF-16 has its byte order mark.
+            file.claims_to_seek = True
+            super().__init__(file, **options)
+            file.claims_to_seek = False
+        else:
+            super().__init__(file, **options)
 
     def __exit__(self, *exc: object) -> None:
         self.close()  # in a method of this name, by which the file below knows that the block is left
@@ -236,10 +241,10 @@ class EntrepotCompressedFile(io.BufferedWriter):
     def __init__(self, file: EntrepotFile, compression: str) -> None:
         super().__init__(compr[compression](file, mode="w"))
         self._file = file
+        self.claims_to_seek = False
 
     def seekable(self) -> bool:
-        """As of an `EntrepotFile`: True at the start of a new file."""
-        return super().seekable() or (self._file.mode in NEW_FILE_MODES and self.tell() == 0)
+        return self.claims_to_seek or super().seekable()
 
     def close(self) -> None:
         if self.closed:

@@ -676,7 +676,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
             text = {name: options.pop(name) for name in ("encoding", "errors", "newline") if name in options}
             binary = f"{mode.replace('t', '')}b"
             file = self.open(path, binary, block_size, cache_options, compression, **options)
-            return EntrepotTextFile(file, **text)
+            return EntrepotTextFile(file, mode, **text)
         codec = get_compression(stringify_path(path), compression)
         if codec is None or "r" in mode:
             return super().open(path, mode, block_size, cache_options, codec, **options)
