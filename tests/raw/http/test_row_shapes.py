@@ -52,3 +52,17 @@ def test_texts_that_decide_are_parsed_as_they_are() -> None:
     for row in ("<a>OK 1</a>", "<a>OK 2</a>", "<a>no 1</a>", "<a>no 2</a>"):
         assert shapes.read(row) is not None
     assert parsed == ["<a>OK 1</a>", "<a>OK 2</a>", "<a>2</a>"]
+
+
+def test_the_place_of_a_text_that_decides_belongs_to_the_shape() -> None:
+    """Another text may begin like those that decide, where one of these does not."""
+    parsed: list[str] = []
+
+    def understand(row: str) -> bool:
+        parsed.append(row)
+        return True
+
+    shapes = RowShapes(understand, "OK")
+    for row in ("<a>OK</a><b>x</b>", "<a>x</a><b>OK</b>"):
+        assert shapes.read(row) is not None
+    assert parsed == ["<a>OK</a>4<b>6</b>", "<a>2</a>4<b>OK</b>"]

@@ -9,7 +9,7 @@ The result must equal the parser's result. Therefore:
 - The rows consist of tags, and of texts without `&`, `<` and `>`, of printable ASCII, tabs and line feeds. Such a text
   is its own value, wherever it is. (The brackets open and close in turn, so none of them is in a text.)
 - Only the parser decides what a shape means: a row that is not well-formed has no other result here.
-- Texts that decide what a row means, and what is around it, are part of its shape.
+- Texts that decide what a row means, where they are, and what is around the row, are part of its shape.
 - Anything else, and content with many shapes, is left to the parser.
 """
 
@@ -27,6 +27,9 @@ _BRACKETS: Final = bytes({*range(0x100)} - {ord("<"), ord(">")})
 _TAG: Final = r'(?:/?[A-Za-z][A-Za-z0-9_:.-]*(?: [A-Za-z][A-Za-z0-9_:.-]*="[^"<>&]*")*(?: ?/)?)'
 _TAGS: Final = re.compile(rf"{_TAG}(?:<{_TAG})*")
 _MOST_SHAPES: Final = 32
+
+_MARK: Final = "\0"
+"""Ends each tag before a deciding text, while it is looked up. No plain text has it."""
 
 
 def plain_text(block: bytes) -> str | None:
@@ -46,11 +49,12 @@ class RowShapes(Generic[T]):
         deciding: the start of the texts that decide what a row means; empty if none do.
     """
 
-    __slots__ = ("_deciding", "_decisions", "_known", "_understand")
+    __slots__ = ("_deciding", "_decisions", "_known", "_marked", "_understand")
 
     def __init__(self, understand: Callable[[str], T | None], deciding: str = "") -> None:
         self._understand = understand
         self._deciding = deciding
+        self._marked = f"{_MARK}>{deciding}"
         self._decisions = re.compile(f">({re.escape(deciding)}[^<]*)<").findall if deciding else _nothing
         self._known: dict[tuple[str, ...], T] = {}
 
@@ -63,7 +67,8 @@ class RowShapes(Generic[T]):
         Returns:
             None if the parser must read the row.
         """
-        pieces = row.replace(">", "<").split("<")
+        marked = row.replace(f">{self._deciding}", self._marked) if self._deciding else row
+        pieces = marked.replace(">", "<").split("<")
         shape = ("<".join(pieces[1::2]), pieces[0], pieces[-1], *self._decisions(row))
         meaning = self._known.get(shape)
         if meaning is None:
@@ -75,7 +80,8 @@ class RowShapes(Generic[T]):
 
     def _learned(self, shape: tuple[str, ...], pieces: list[str]) -> T | None:
         tags, before, after = shape[:3]
-        if len(self._known) >= _MOST_SHAPES or before.strip() or after.strip() or not _TAGS.fullmatch(tags):
+        is_plain = _TAGS.fullmatch(tags.replace(_MARK, "")) and not before.strip() and not after.strip()
+        if not is_plain or len(self._known) >= _MOST_SHAPES:
             return None
         inner = [self._numbered(pieces, index) for index in range(1, len(pieces) - 1)]
         meaning = self._understand("".join(inner))
@@ -87,7 +93,7 @@ class RowShapes(Generic[T]):
         """A tag, or the number in the place of a text."""
         piece = pieces[index]
         if index % 2:
-            return f"<{piece}>"
+            return f"<{piece.removesuffix(_MARK)}>"
         is_deciding = self._deciding and piece.startswith(self._deciding)
         return piece if is_deciding else str(index)
 
