@@ -313,6 +313,18 @@ def test_an_interpreter_without_daemon_threads_has_no_loop_and_says_so_for_good(
     assert not raised.value.is_temporary
 
 
+def test_an_isolated_subinterpreter_says_so_for_good(shared, monkeypatch):
+    """Up to Python 3.11 it refuses the start of any thread, and not a daemon thread before that."""
+
+    def refuse_start(thread):
+        raise RuntimeError("thread is not supported for isolated subinterpreters")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_start)
+    with pytest.raises(Unsupported, match="needs a daemon thread: thread is not supported") as raised:
+        runner.run(give(7))
+    assert not raised.value.is_temporary
+
+
 def test_a_thread_that_cannot_begin_fails_this_call_and_not_the_next(shared, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)

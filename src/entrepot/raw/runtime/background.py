@@ -43,6 +43,9 @@ GRACE: Final = 5.0
 """How many seconds an interrupted call has to clean up. Tasks have the same time when the interpreter ends."""
 
 _TOO_LATE: Final = "the interpreter ends, and the event loop that serves blocking calls has ended before"
+_ISOLATED: Final = "isolated subinterpreters"
+"""A part of the message by which Python refuses to start any thread in one of them."""
+
 _END: Final[Any] = object()
 _PLAIN: Final = (list, tuple)
 _TEXT: Final = (str, bytes, bytearray, memoryview)
@@ -274,7 +277,12 @@ def _daemon_thread(serve: Callable[[], None]) -> threading.Thread:
     try:
         return threading.Thread(target=serve, name="entrepot", daemon=True)
     except RuntimeError as error:
-        raise Unsupported(f"the event loop that serves blocking calls needs a daemon thread: {error}") from error
+        raise _never(error) from error
+
+
+def _never(error: RuntimeError) -> Unsupported:
+    """The error of an interpreter that has no thread for the loop, and never will."""
+    return Unsupported(f"the event loop that serves blocking calls needs a daemon thread: {error}")
 
 
 class _LoopThread:
@@ -293,11 +301,14 @@ class _LoopThread:
 
         Raises:
             RuntimeError: the system lets no thread begin, or the interpreter that ends.
+            Unsupported: this interpreter may start none.
         """
         try:
             self._thread.start()
-        except RuntimeError:
+        except RuntimeError as error:
             self.loop.close()
+            if _ISOLATED in str(error):
+                raise _never(error) from error
             raise
 
     def is_alive(self) -> bool:
