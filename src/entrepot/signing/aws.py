@@ -61,8 +61,6 @@ _ADDED: Final = frozenset({"authorization", _HASH_HEADER, _DATE_HEADER})
 _FORMS: Final = 64
 """How many combinations of header names a signing key remembers. User metadata may have any number of them."""
 
-"""The bytes of a block of SHA-256."""
-
 _MIN_ORIGIN: Final = len("http://h")
 """The first slash from here on is that of the path: neither of those before the host is."""
 
