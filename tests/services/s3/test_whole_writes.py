@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from entrepot.errors import Error, InvalidInput, ObjectExists, Unexpected
-from entrepot.raw import Accessor, Context, OpWrite
+from entrepot.raw import DEFAULT_WRITE, Accessor, Context, OpWrite
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.services import S3
 from entrepot.testing.transport import MockTransport, reply
@@ -18,6 +18,7 @@ STORED = [("ETag", '"1"'), ("x-amz-version-id", "v1")]
 VARYING = {"authorization", "x-amz-date"}
 OPTIONS = {
     "none": OpWrite(),
+    "default": DEFAULT_WRITE,
     "metadata": OpWrite(content_type="text/plain", cache_control="no-store", user_metadata={"Owner": "me"}),
     "tags and class": OpWrite(tags={"a b": "ü"}, storage_class="STANDARD_IA", acl="private"),
     "lock": OpWrite(retain_until=datetime(2030, 1, 1, tzinfo=UTC), legal_hold=True),

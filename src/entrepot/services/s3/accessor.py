@@ -38,6 +38,7 @@ from entrepot.raw import (
     WholeWrite,
     oio,
 )
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.publication import object_exists
 from entrepot.raw.http.store import HttpStore
@@ -264,7 +265,7 @@ class S3Accessor(HttpStore[S3Core]):
             return RpWrite(), oio.FailedWriter(self._multipart_writer(upload, args), error)
 
     def _next_attempt(self, path: str, error: Error) -> oio.MultipartWriter:
-        upload = S3Upload(self._client, self._key(path), DEFAULT_WRITE, may_be_complete=error.is_temporary)
+        upload = S3Upload(self._client, self._key(path), DEFAULT_WRITE, may_be_complete=leaves_doubt(error))
         return self._multipart_writer(upload, DEFAULT_WRITE)
 
     def _multipart_writer(self, upload: S3Upload, args: OpWrite) -> oio.MultipartWriter:

@@ -49,7 +49,7 @@ class S3Upload(MultipartUpload):
         client: sends the requests.
         key: the key of the object.
         args: the metadata to store, and the conditions.
-        may_be_complete: whether another process may have completed the upload already.
+        may_be_complete: whether another process, or an attempt without this object, may have stored it already.
 
     Raises:
         InvalidInput: the key or the metadata cannot be sent.
@@ -63,8 +63,7 @@ class S3Upload(MultipartUpload):
         self._checksum = multipart.checksum_of(client.dialect, args)
         self._encryption = client.dialect.fixed.encryption
         self._is_encrypted = False  # as far as the responses about its parts say
-        self._publication = Publication(client, key, args)
-        self._publication.is_unsure = may_be_complete
+        self._publication = Publication(client, key, args, is_unsure=may_be_complete)
         self._turn_to_hash: AbstractAsyncContextManager[object] = _AT_ONCE
         self._turn_to_send: AbstractAsyncContextManager[object] = _AT_ONCE
 
