@@ -15,7 +15,7 @@ import uvloop
 from entrepot.raw.http import HttpRequest
 from entrepot.raw.http.native import NativeTransport, stream
 from entrepot.raw.http.native.prompt import PromptWait
-from entrepot.testing.scripted_server import ScriptedServer, whole_response
+from entrepot.testing.scripted_server import PAUSE, ScriptedServer, whole_response
 from tests.strict import STRICT, warnings_of
 
 LOOPS = pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
@@ -235,15 +235,21 @@ from entrepot.raw.http.native import NativeTransport
 url, when = sys.argv[1:]
 transport = NativeTransport()
 
-async def read():
-    response = await transport.send(HttpRequest("GET", url))
-    content = await response.body.read(100)
-    await response.body.close()
+async def content_of(body):
+    content = b""
+    while piece := await body.read(100):
+        content += piece
+    await body.close()
     return content
+
+async def read():
+    return await content_of((await transport.send(HttpRequest("GET", url))).body)
 
 async def main():
     if when == "before":
         nest_asyncio2.apply()
+        body = (await transport.send(HttpRequest("GET", url + "/slow"))).body
+        assert asyncio.get_running_loop().run_until_complete(content_of(body)) == b"content"
     await read()
     if when == "within":
         nest_asyncio2.apply()
@@ -260,7 +266,10 @@ asyncio.run(main())
 @pytest.mark.parametrize("when", ["before", "within"])
 def test_a_task_that_runs_the_loop_within_itself_gets_its_responses(when: str) -> None:
     """Code in notebooks does that. A callback of the connection that is still being called could not be called."""
-    with ScriptedServer(lambda _: [whole_response(b"content")]) as server:
+    whole = whole_response(b"content")
+    with ScriptedServer(
+        lambda request: [whole[:-3], PAUSE, whole[-3:]] if "slow" in request.target else [whole]
+    ) as server:
         command = [*STRICT, "-c", NESTING_PROGRAM, server.endpoint, when]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert (done.returncode, done.stdout, warnings_of(done.stderr)) == (0, "fine\n", "")
