@@ -4,6 +4,7 @@ from base64 import b64encode
 
 import pytest
 
+from entrepot.errors import ConditionNotMatch, RateLimited, Unexpected
 from entrepot.raw import DEFAULT_READ, DEFAULT_STAT, DEFAULT_WRITE, Context, OpRead, OpStat, OpWrite
 from entrepot.raw.http import HttpRequest
 from entrepot.raw.http.dialect import Dialect
@@ -76,3 +77,22 @@ def test_a_response_without_options_means_the_same_as_to_equal_options(name: str
     assert read == dialect.describe_requested(headers, OpRead())
     assert read.content_length == 7
     assert dialect.describe_requested(headers, DEFAULT_STAT) == dialect.describe_requested(headers, OpStat())
+
+
+@pytest.mark.parametrize("name", ["s3", "gcs", "azblob"])
+@pytest.mark.parametrize(("status", "is_unsure"), [(500, True), (429, False)])
+async def test_a_write_without_options_is_in_doubt_after_an_attempt_that_may_have_stored_the_object(
+    name: str, status: int, *, is_unsure: bool
+) -> None:
+    """A proxy, or a header of the configuration, may make a condition of its own."""
+    answers = iter([reply(status), reply(412)])
+    accessor = CONFIGS[name].build(Context(http=MockTransport(lambda _: next(answers))))
+    stored = await accessor.write_whole("a", b"content", DEFAULT_WRITE)
+    assert isinstance(stored, tuple)
+    _, body = stored
+    with pytest.raises((Unexpected, RateLimited)):
+        await body.close()
+    await body.write(b"content")
+    with pytest.raises(ConditionNotMatch) as raised:
+        await body.close()
+    assert ("an earlier attempt" in str(raised.value)) is is_unsure

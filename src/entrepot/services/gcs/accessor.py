@@ -25,6 +25,7 @@ from entrepot.raw import (
     WholeWrite,
     oio,
 )
+from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.store import HttpStore
 from entrepot.raw.layered import Coro
@@ -180,7 +181,8 @@ class GcsAccessor(HttpStore[GcsCore]):
             return RpWrite(), oio.FailedWriter(self._writer(target, args), error)
 
     def _next_attempt(self, path: str, error: Error) -> oio.Write:
-        return self._writer(NewObject(self._client, self._key(path), DEFAULT_WRITE), DEFAULT_WRITE)
+        target = NewObject(self._client, self._key(path), DEFAULT_WRITE, is_unsure=leaves_doubt(error))
+        return self._writer(target, DEFAULT_WRITE)
 
     def _writer(self, target: NewObject, args: OpWrite) -> oio.Write:
         if not self._has_parts_for(args):

@@ -16,6 +16,7 @@ class NewObject:
         client: sends the requests.
         key: the key of the object.
         args: the metadata to store, and the conditions.
+        is_unsure: whether an attempt that was made without this object may have stored it.
 
     Attributes:
         client: the same.
@@ -25,13 +26,14 @@ class NewObject:
         InvalidInput: the key or the metadata cannot be sent.
     """
 
-    __slots__ = ("_args", "_publication", "client", "key")
+    __slots__ = ("_args", "_is_unsure", "_publication", "client", "key")
 
-    def __init__(self, client: HttpClient[GcsCore], key: str, args: OpWrite) -> None:
+    def __init__(self, client: HttpClient[GcsCore], key: str, args: OpWrite, *, is_unsure: bool = False) -> None:
         client.dialect.check_new(key, args)
         self.client = client
         self.key = key
         self._args = args
+        self._is_unsure = is_unsure
         self._publication: Publication[GcsCore] | None = None
 
     async def args(self) -> OpWrite:
@@ -42,7 +44,7 @@ class NewObject:
         """
         if self._publication is None:
             self._args = await resolved(self.client, self.key, self._args)
-            self._publication = Publication(self.client, self.key, self._args)
+            self._publication = Publication(self.client, self.key, self._args, is_unsure=self._is_unsure)
         return self._args
 
     async def publication(self) -> Publication[GcsCore]:
