@@ -11,7 +11,7 @@ from entrepot.raw.http.configured import Limits, Timeouts
 from entrepot.raw.http.native.body import NativeBody
 from entrepot.raw.http.native.breaks import LOST
 from entrepot.raw.http.native.connection import BUFFER, LONG, SCRATCH, Connection
-from entrepot.raw.http.native.flow import FULL, Flow
+from entrepot.raw.http.native.flow import FULL, Flow, is_worthwhile
 from entrepot.raw.http.native.outbox import PATIENCE, Outbox
 from entrepot.raw.http.native.pool import Pool
 from entrepot.raw.http.native.stream import ResponseStream
@@ -235,6 +235,8 @@ async def test_receiving_pauses_while_nobody_reads_and_the_server_owes_nothing_t
 
 async def flowing(length: int) -> tuple[Exchange, HttpBody]:
     """An exchange whose content of that length flows since its first receive, which was read, and its body."""
+    if not is_worthwhile(asyncio.get_running_loop()):
+        pytest.skip("content flows only on the loops of asyncio")
     exchange = Exchange()
     exchange.receive(HEAD % length)
     exchange.receive(bytes(SCRATCH))
@@ -242,6 +244,13 @@ async def flowing(length: int) -> tuple[Exchange, HttpBody]:
     body = exchange.body
     assert await body.read(SCRATCH) == bytes(SCRATCH)
     return exchange, body
+
+
+async def test_content_flows_where_the_loop_receives_without_a_copy() -> None:
+    exchange = Exchange()
+    exchange.receive(HEAD % (4 * SCRATCH))
+    exchange.receive(bytes(SCRATCH))
+    assert isinstance(exchange.wire.protocol, Flow) is is_worthwhile(asyncio.get_running_loop())
 
 
 async def test_content_that_flows_is_not_copied() -> None:
