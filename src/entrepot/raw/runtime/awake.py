@@ -10,6 +10,8 @@ import asyncio
 from types import TracebackType
 from typing import Final
 
+from .running import clock_of
+
 _PARTS: Final = 10
 
 _SHORTEST: Final = 0.001
@@ -23,10 +25,11 @@ class AwakeTimeout:
         seconds: the time that the loop runs until then; None is without limit.
     """
 
-    __slots__ = ("_left", "_looked_at", "_loop", "_part", "_scope", "_timer")
+    __slots__ = ("_clock", "_left", "_looked_at", "_loop", "_part", "_scope", "_timer")
 
     def __init__(self, seconds: float | None) -> None:
         self._loop = asyncio.get_running_loop()
+        self._clock = clock_of(self._loop)
         self._left = seconds or 0.0
         self._part = max(self._left / _PARTS, _SHORTEST)
         self._scope = asyncio.timeout(None if self._left > 0 else seconds)
@@ -45,11 +48,11 @@ class AwakeTimeout:
         await self._scope.__aexit__(exc_type, exc, traceback)
 
     def _wait(self) -> None:
-        self._looked_at = self._loop.time()
+        self._looked_at = self._clock()
         self._timer = self._loop.call_later(max(min(self._left, self._part), _SHORTEST), self._look)
 
     def _look(self) -> None:
-        self._left -= min(self._loop.time() - self._looked_at, 2 * self._part)
+        self._left -= min(self._clock() - self._looked_at, 2 * self._part)
         if self._left > 0:
             self._wait()
         else:
