@@ -575,7 +575,8 @@ def test_the_bandwidth_limits_local_copies_and_a_file_that_changes_is_not_copied
     with subprocess.Popen(words, cwd=here, env=environment(), stderr=subprocess.PIPE) as process:
         assert process.stderr
         wait_until(lambda: any(name.startswith(str(here)) for name in _open_files(process.pid)))
-        (here / "big").write_bytes(b"other")
+        with (here / "big").open("r+b") as file:  # without making it shorter, which may be seen first
+            file.write(b"other")
         assert process.stderr.read() == b"entrepot: cp: big: it was changed meanwhile\n"
     assert (process.returncode, (here / "copy").exists()) == (1, False)
 
