@@ -88,7 +88,7 @@ def may_run_within_itself(loop: asyncio.AbstractEventLoop) -> bool:
     Such a package replaces methods of the class of the loop, at any time. uvloop is compiled, and refuses it.
     """
     run = type(loop).run_forever
-    return isinstance(run, FunctionType) and run is not asyncio.BaseEventLoop.run_forever
+    return run is not asyncio.BaseEventLoop.run_forever and isinstance(run, FunctionType)
 
 
 def now() -> float:
