@@ -8,6 +8,7 @@ from entrepot.raw.http.pools import Pools
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
 from entrepot.raw.runtime.loop_local import LoopLocal
 from entrepot.raw.runtime.running import require_task, running_loop
+from entrepot.raw.runtime.threads import in_thread
 
 from .pool import Pool
 
@@ -36,7 +37,7 @@ class NativeTransport(ConfiguredTransport):
         pools = self._pools.find(require_task())
         if pools is None:  # they are made once the files of TLS have been read
             if not self._tls.is_ready:
-                await self._tls.prepare()
+                await in_thread(self._tls.load)
             pools = await self._pools.get()
         return await pools.current().send(request)
 
