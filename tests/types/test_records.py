@@ -31,6 +31,13 @@ each_value = pytest.mark.parametrize("value", VALUES, ids=lambda value: type(val
 each = pytest.mark.parametrize("value", [*VALUES, *RECORDS], ids=lambda value: type(value).__name__)
 
 
+@pytest.fixture(params=[records._FEW, 0], ids=["shared init", "compiled init"], autouse=True)
+def few(request, monkeypatch):
+    """How many instances are made before `__init__` is compiled."""
+    monkeypatch.setattr(records, "_FEW", request.param)
+    return request.param
+
+
 def plain() -> type:
     """A new class, since the standard decorator changes the class that it decorates."""
 
@@ -338,3 +345,46 @@ def test_a_base_of_the_standard_decorator_is_refused():
     base, _ = family(dataclasses.dataclass)
     with pytest.raises(TypeError, match="needs the standard decorator"):
         records.dataclass(frozen=True)(type("Derived", (base,), {"__annotations__": {"b": "int"}}))
+
+
+WRONG = {
+    "none": ((), {}),
+    "too many": ((1, "b", 3), {}),
+    "twice": ((1,), {"a": 2}),
+    "unknown": ((1,), {"c": 2}),
+    "missing": ((), {"b": "b"}),
+}
+
+
+@pytest.mark.parametrize(("args", "named"), WRONG.values(), ids=WRONG)
+def test_wrong_arguments_raise_what_the_standard_decorator_raises(args, named):
+    messages = []
+    for decorator in (dataclasses.dataclass, records.dataclass):
+        made = decorator(slots=True)(plain())
+        for _ in range(2):
+            with pytest.raises(TypeError) as raised:
+                made(*args, **named)
+            messages.append(str(raised.value).replace("test_wrong_arguments", ""))
+    assert len(set(messages)) == 1
+
+
+def test_an_init_is_compiled_after_some_instances(few):
+    made = records.dataclass(slots=True, frozen=True)(plain())
+    values = [made(number) for number in range(few + 1)]
+    assert [value.a for value in values] == list(range(few + 1))
+    assert inspect.isfunction(vars(made)["__init__"])
+    assert made(3, b="c") == made(3, "c") != values[0]
+
+
+def test_an_instance_is_set_as_its_class_says():
+    """A class that is not frozen may have subclasses that see each field."""
+    base = records.dataclass(slots=True)(plain())
+    seen = []
+
+    class Seen(base):
+        def __setattr__(self, name, value):
+            seen.append(name)
+            super().__setattr__(name, value)
+
+    Seen(1)
+    assert seen == ["a", "b"]

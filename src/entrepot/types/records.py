@@ -1,9 +1,9 @@
 """A cheaper `dataclass` for the classes that `import entrepot` makes.
 
 The standard decorator compiles up to six methods for each class and imports `inspect`. This one compiles `__init__`
-alone, when the first instance is made; all classes share the other methods. To other code the result is a dataclass:
-`dataclasses.fields`, `replace`, `asdict` and `is_dataclass`, `copy.replace`, `match`, pickling, comparing, hashing and
-`repr` work as with the standard decorator. Type checkers see the standard decorator:
+alone, and not before many instances are made; all classes share the other methods. To other code the result is a
+dataclass: `dataclasses.fields`, `replace`, `asdict` and `is_dataclass`, `copy.replace`, `match`, pickling, comparing,
+hashing and `repr` work as with the standard decorator. Type checkers see the standard decorator:
 
     if TYPE_CHECKING:
         from dataclasses import dataclass
@@ -12,9 +12,11 @@ alone, when the first instance is made; all classes share the other methods. To 
 
 Theory of operation: like the standard decorator, this one makes a class with slots a second time. The class has a
 `_Record`, which the shared methods read. `__init__`, and the attributes that the functions of `dataclasses` read,
-`__dataclass_fields__` and `__dataclass_params__`, are descriptors. On first use `__init__` is compiled, or the standard
-decorator describes a class with the same fields, and the descriptor is replaced by the result. Threads may do so at the
-same time: the results are equal.
+`__dataclass_fields__` and `__dataclass_params__`, are descriptors. On first use the standard decorator describes a
+class with the same fields, and the descriptor is replaced by the result. So is that of `__init__`, by the compiled
+function, once `_FEW` instances are made, or earlier where a program looks at it. The instances before are made by one
+function that all classes share (`_make`), since compiling takes as long as that takes for tens of instances, and most
+programs make few of most classes. Threads may replace a descriptor at the same time: the results are equal.
 
 A class without slots may inherit fields from bases that are made here, as configurations of services do. Its
 annotations are text (`from __future__ import annotations`); those that are `ClassVar` are no fields, and the fields
@@ -28,6 +30,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -143,6 +146,10 @@ def _no_values(_: object) -> tuple[()]:
     return ()
 
 
+_FEW: Final = 50
+"""The instances of a class that are made before its `__init__` is compiled."""
+
+
 class _MadeByFactory:
     """The default of an argument whose value a `default_factory` makes."""
 
@@ -165,11 +172,14 @@ class _Record:
         cls: the class that is made.
         frozen: as in `dataclass`.
         by_position: the names of the arguments of `__init__` that may be positional.
+        accepted: the names of all arguments of `__init__`.
+        required: those without a default.
         is_special: whether a field needs the standard decorator.
         values: returns the values of an instance that are compared.
     """
 
     __slots__ = (
+        "accepted",
         "annotations",
         "by_keyword",
         "by_position",
@@ -181,6 +191,7 @@ class _Record:
         "is_special",
         "names",
         "of_init",
+        "required",
         "shown",
         "stated",
         "values",
@@ -205,6 +216,8 @@ class _Record:
         )
         self.by_keyword |= {name for name, field in described.items() if field.kw_only is True}
         self.by_position = tuple([name for name in self.of_init if name not in self.by_keyword])
+        self.accepted = frozenset(self.of_init)
+        self.required = self.accepted - self.defaults.keys()
 
     def _use(self, described: dict[str, Field[Any]]) -> None:
         from dataclasses import MISSING
@@ -261,18 +274,50 @@ class _Described:
 
 
 class _Init:
-    """`__init__` of a class, compiled when its first instance is made. Most programs use few of the classes."""
+    """`__init__` of a class, compiled when several instances are made. Most programs make few of most classes."""
 
-    __slots__ = ("_record",)
+    __slots__ = ("_made", "_record")
 
     def __init__(self, record: _Record) -> None:
         self._record = record
+        self._made = 0
 
     def __get__(self, instance: object, owner: type) -> Callable[..., None]:
         # `owner` may be a subclass, with an `__init__` of its own that calls this one. `inspect` of 3.13 passes `type`.
-        init = _init(self._record)
-        self._record.cls.__init__ = init  # type: ignore[misc]
+        if self._made < _FEW and isinstance(instance, self._record.cls):
+            self._made += 1
+            return partial(_make, self._record, instance)
+        init = _compiled_init(self._record)
         return init if instance is None else init.__get__(instance)  # type: ignore[no-any-return]
+
+
+def _make(record: _Record, instance: object, /, *args: Any, **named: Any) -> None:
+    """Does what the compiled `__init__` of a class does. That one raises the errors of wrong arguments."""
+    assign = object.__setattr__ if record.frozen else setattr
+    values = dict(zip(record.by_position, args, strict=False)) | named
+    if len(values) != len(args) + len(named) or not _suffice(record, values):
+        _compiled_init(record)(instance, *args, **named)
+        return
+    for name in record.names:
+        if name in values:
+            assign(instance, name, values[name])
+        elif name in record.factories:
+            assign(instance, name, record.factories[name]())
+        elif name in record.defaults:
+            assign(instance, name, record.defaults[name])
+    if hasattr(record.cls, "__post_init__"):
+        instance.__post_init__()  # type: ignore[attr-defined]
+
+
+def _suffice(record: _Record, values: dict[str, Any]) -> bool:
+    """Whether the arguments are fields, and no field without a default is missing."""
+    return record.required <= values.keys() <= record.accepted
+
+
+def _compiled_init(record: _Record) -> Any:
+    init = _init(record)
+    record.cls.__init__ = init  # type: ignore[misc]
+    return init
 
 
 def _init(record: _Record) -> Any:
