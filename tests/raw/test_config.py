@@ -39,6 +39,9 @@ def test_a_pathlike_value_becomes_text() -> None:
     [
         ({}, "name is missing"),
         ({"name": "n", "sheves": 2}, "did you mean 'shelves'"),
+        ({"name": "n", "shop": 2}, "did you mean 'shop_secret'"),  # one of the words
+        ({"name": "n", "open_shelves_now": 2}, "did you mean 'shelves'"),  # one of the words among others
+        ({"name": "n", "client_kwargs": 2}, "the keys are is_open, name, "),  # nobody learns anything of a wrong guess
         ({"name": "n", "zzzzzz": 2}, "the keys are"),
         ({"name": "n", "stock": {}}, "there is no key 'stock'"),
         ({"name": "n", "secret": "a", "shop_secret": "b"}, "secret is given twice"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from types import SimpleNamespace, UnionType
@@ -33,6 +33,9 @@ CHAIN_LINK: Final = pattern(r"::(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 """Between the URIs of a chain. The `::` of an IPv6 address has no scheme after it."""
 
 _TRUE, _FALSE = frozenset({"true", "on", "yes", "1"}), frozenset({"false", "off", "no", "0"})
+
+_CALLED_ELSEWHERE: Final = {"prefix": "root"}
+"""Keys by the names that other libraries have for them, and that are unlike ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,13 @@ def parse_uri(uri: str) -> ServiceUri:
     return ServiceUri(parts.scheme.lower(), authority, unquote(parts.path), given)
 
 
+def hint_of_place(name: str) -> str:
+    """What to do with the name of a bucket or container that is more than a name; empty if it is only malformed."""
+    if "://" in name:
+        return "; Operator.from_uri takes a URI"
+    return "; a folder in it is the root, a key of its own" if "/" in name else ""
+
+
 def _split(uri: str) -> tuple[SplitResult, list[tuple[str, str]]] | None:
     """Returns the parts of a URI and the options in its query; None if it cannot be read."""
     from urllib.parse import parse_qsl, urlsplit
@@ -274,10 +284,23 @@ def _is_required(field: Field[Any]) -> bool:
 
 
 def _nearest(key: str, known: Mapping[str, Field[Any]]) -> str:
+    """The known key that was probably meant, or all fields: of a wrong guess a user learns nothing."""
     from difflib import get_close_matches
 
-    matches = get_close_matches(key.lower(), known, n=1, cutoff=0.5)
-    return f"; did you mean {matches[0]!r}?" if matches else f"; the keys are {', '.join(sorted(known))}"
+    lowered = key.lower()
+    elsewhere = _CALLED_ELSEWHERE.get(lowered)
+    matches = [elsewhere] if elsewhere in known else _with_words_of(lowered, known)
+    matches = matches or get_close_matches(lowered, known, n=1, cutoff=0.6)
+    if matches:
+        return f"; did you mean {matches[0]!r}?"
+    return f"; the keys are {', '.join(sorted({field.name for field in known.values()}))}"
+
+
+def _with_words_of(key: str, known: Iterable[str]) -> list[str]:
+    """The known keys that have all words of a key and more; then those of some of its words, the longest first."""
+    more = sorted((name for name in known if f"_{key}_" in f"_{name}_"), key=len)
+    fewer = sorted((name for name in known if f"_{name}_" in f"_{key}_"), key=len, reverse=True)
+    return [*more, *fewer]
 
 
 def _converted(cls: type[ServiceConfig], field: Field[Any], value: Any) -> Any:

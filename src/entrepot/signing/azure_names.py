@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from entrepot.errors import ConfigInvalid, InvalidInput
+from entrepot.raw.config import hint_of_place
 
 MAX_KEY: Final = 1024
 """The most characters of the name of a blob."""
@@ -46,7 +47,10 @@ def check_container(name: str) -> None:
         ConfigInvalid: it cannot.
     """
     if not 3 <= len(name) <= 63 or not _CONTAINER.fullmatch(name):
-        raise ConfigInvalid("container must have 3 to 63 lower-case letters, digits and single hyphens between them")
+        raise ConfigInvalid(
+            "container must have 3 to 63 lower-case letters, digits and single hyphens between them"
+            + hint_of_place(name)
+        )
 
 
 def check_user_metadata(names: Iterable[str]) -> None:

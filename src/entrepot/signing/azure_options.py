@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.config import ServiceUri, parse_uri
+from entrepot.raw.http.endpoint import DOUBLED_PLACE
 from entrepot.raw.http.settings import HttpServiceConfig
 
 if TYPE_CHECKING:
@@ -197,13 +198,16 @@ class AzureOptions(HttpServiceConfig):
             raise self.invalid("client_secret is set without client_id and tenant_id: set all three")
 
     def _check_account(self) -> None:
-        from .azure_account import check_account, parsed
+        from .azure_account import account_of, check_account, parsed
 
         stated = self.stated()
         if self.account_name and not self.use_emulator and not self.endpoint:
             check_account(self.account_name)
         if stated.endpoint is not None:
-            self.check_scheme(parsed(stated.endpoint).url)
+            endpoint, container = parsed(stated.endpoint), getattr(self, self.CONTAINER)
+            self.check_scheme(endpoint.url)
+            if endpoint.path == f"/{container}" and container != (self.account_name or account_of(endpoint)):
+                raise self.invalid(DOUBLED_PLACE)
         if stated.account is None and stated.endpoint is None and self.disable_config_load:
             raise self.invalid("account_name is missing: set it, or endpoint or connection_string")
 

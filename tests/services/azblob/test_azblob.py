@@ -3,7 +3,7 @@
 import pytest
 
 from entrepot import ConfigInvalid
-from entrepot.services import Azblob
+from entrepot.services import Azblob, Azdls
 
 KEY = "c2VjcmV0"
 OWN_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -38,6 +38,25 @@ def test_what_cannot_work_is_refused(values: dict[str, object], message: str) ->
     with pytest.raises(ConfigInvalid, match=message) as caught:
         Azblob(**{"container": "abc", "account_name": "account", **values})  # type: ignore[arg-type]
     assert caught.value.scheme == "azblob"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "values"),
+    [
+        ("https://acc.blob.core.windows.net/abc", {}),
+        ("https://acc.blob.core.windows.net/abc/", {"account_name": "acc"}),
+        ("http://127.0.0.1:10000/abc", {"account_name": "acc"}),
+    ],
+)
+def test_an_endpoint_that_ends_with_the_container_is_refused(endpoint: str, values: dict[str, str]) -> None:
+    with pytest.raises(ConfigInvalid, match="ends with the name of the bucket or container"):
+        Azblob("abc", endpoint=endpoint, **values)
+    with pytest.raises(ConfigInvalid, match="ends with the name of the bucket or container"):
+        Azdls("abc", endpoint=endpoint, **values)
+
+
+def test_an_endpoint_that_ends_with_an_account_of_the_same_name_is_that_of_an_emulator() -> None:
+    assert Azblob("abc", endpoint="http://127.0.0.1:10000/abc").endpoint == "http://127.0.0.1:10000/abc"
 
 
 @pytest.mark.parametrize(

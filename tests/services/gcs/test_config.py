@@ -15,7 +15,9 @@ KEY = '{"type": "service_account", "client_email": "a@b.c", "private_key": "----
     ("values", "message"),
     [
         ({"bucket": ""}, "bucket must be"),
-        ({"bucket": "gs://bucket"}, "bucket must be"),
+        ({"bucket": "gs://bucket"}, "bucket must be.*from_uri takes a URI"),
+        ({"bucket": "bucket/folder"}, "a folder in it is the root"),
+        ({"bucket": "bucket", "endpoint": "https://storage.example/bucket/"}, "ends with the name of the bucket"),
         ({"bucket": "bucket", "token": "a b"}, "token is empty, or has"),
         ({"bucket": "bucket", "token": "anon"}, "skip_signature=True for none"),
         ({"bucket": "bucket", "token": "t", "skip_signature": True}, "skip_signature is set beside token"),

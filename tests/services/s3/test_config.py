@@ -1,4 +1,5 @@
 import pickle
+import re
 from typing import Any
 
 import pytest
@@ -267,6 +268,9 @@ def test_keys_of_other_libraries_that_change_nothing_are_accepted(values: dict[s
         ({"copy_if_not_exists": "header: x: se-cret"}, "must be 'multipart'"),
         ({"aws_conditional_put": "dynamo:se-cret"}, "must be 'etag'"),
         ({"region": "a", "aws_region": "b"}, "region is given twice"),
+        ({"use_ssl": False}, "scheme of endpoint"),
+        ({"aws_verify": "se-cret"}, "set ca_file"),
+        ({"client_kwargs": {"region_name": "se-cret"}}, "keys of this service"),
     ],
 )
 def test_keys_of_other_libraries_that_cannot_be_kept_say_what_to_do(values: dict[str, Any], named: str) -> None:
@@ -275,9 +279,38 @@ def test_keys_of_other_libraries_that_cannot_be_kept_say_what_to_do(values: dict
     assert "se-cret" not in str(caught.value)
 
 
-def test_an_unknown_key_names_the_nearest() -> None:
-    with pytest.raises(ConfigInvalid, match="did you mean 'region'"):
-        S3.from_mapping({"bucket": "b", "regoin": "r"})
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [("regoin", "region"), ("access_key", "access_key_id"), ("secret_key", "secret"), ("prefix", "root")],
+)
+def test_an_unknown_key_names_the_nearest(key: str, nearest: str) -> None:
+    with pytest.raises(ConfigInvalid, match=f"did you mean '{nearest}'"):
+        S3.from_mapping({"bucket": "b", key: "r"})
+
+
+def test_the_keys_of_boto3_and_s3fs_are_known() -> None:
+    of_boto3 = {"region_name": "eu-west-1", "aws_access_key_id": "a", "aws_secret_access_key": "b"}
+    of_s3fs = {"region": "eu-west-1", "key": "a", "secret": "b"}
+    ours = S3("b", region="eu-west-1", profile="p", access_key_id="a", secret_access_key="b")
+    assert S3.from_mapping({"bucket": "b", "profile_name": "p", **of_boto3}) == ours
+    assert S3.from_mapping({"bucket": "b", "profile": "p", **of_s3fs}) == ours
+
+
+@pytest.mark.parametrize("endpoint", ["https://host.example/reports", "http://127.0.0.1:9000/reports/"])
+def test_an_endpoint_that_ends_with_the_bucket_is_refused_since_keys_would_begin_with_it(endpoint: str) -> None:
+    with pytest.raises(ConfigInvalid, match="ends with the name of the bucket"):
+        S3("reports", endpoint=endpoint, region="r")
+    assert S3("reports", endpoint=f"{endpoint.rstrip('/')}/gateway", region="r")
+
+
+@pytest.mark.parametrize(
+    ("bucket", "hint"),
+    [("s3://reports", "from_uri"), ("reports/2026", "the root"), ("re ports", "one of the first two$")],
+)
+def test_more_than_the_name_of_a_bucket_says_where_the_rest_belongs(bucket: str, hint: str) -> None:
+    with pytest.raises(ConfigInvalid) as caught:
+        S3(bucket, region="r")
+    assert re.search(hint, caught.value.message)
 
 
 def test_a_uri_has_bucket_root_keys_and_options() -> None:

@@ -15,6 +15,11 @@ else:
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
+DOUBLED_PLACE: Final = (
+    "endpoint ends with the name of the bucket or container, which paths begin with: leave it out there"
+)
+"""Of an endpoint with which objects would be stored below a folder that has the name of their bucket."""
+
 _HOST: Final = re.compile(r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?\.?", re.ASCII)
 _PATH: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:/-]|%[0-9A-Fa-f]{2})*", re.ASCII)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw import Accessor, Context, ServiceConfig
-from entrepot.raw.config import ServiceUri
-from entrepot.raw.http.endpoint import Endpoint, is_loopback, parse_endpoint
+from entrepot.raw.config import ServiceUri, hint_of_place
+from entrepot.raw.http.endpoint import DOUBLED_PLACE, Endpoint, is_loopback, parse_endpoint
 from entrepot.raw.http.settings import HttpServiceConfig
 from entrepot.types.records import replace
 
@@ -110,10 +110,16 @@ class Gcs(HttpServiceConfig):
 
     def validate(self) -> None:
         if not _BUCKET.fullmatch(self.bucket):
-            raise self.invalid("bucket must be the name of a bucket: 3 to 222 of a-z, 0-9, '.', '_' and '-'")
+            raise self.invalid(
+                "bucket must be the name of a bucket: 3 to 222 of a-z, 0-9, '.', '_' and '-'"
+                + hint_of_place(self.bucket)
+            )
         self.check_root(self.root)
         if self.endpoint is not None:
-            object.__setattr__(self, "endpoint", self._parsed(self.endpoint).url)
+            endpoint = self._parsed(self.endpoint)
+            if endpoint.path == f"/{self.bucket}":
+                raise self.invalid(DOUBLED_PLACE)
+            object.__setattr__(self, "endpoint", endpoint.url)
         self._check_credentials()
         if self.predefined_acl is not None and not _ACL.fullmatch(self.predefined_acl):
             raise self.invalid("predefined_acl must be a name of the JSON API, such as 'publicRead'")

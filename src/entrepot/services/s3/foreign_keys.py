@@ -1,4 +1,4 @@
-"""Keys of OpenDAL and object_store that users bring along, and that are not configuration here."""
+"""Keys of OpenDAL, object_store, boto3 and s3fs that users bring along, and that are not configuration here."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -38,9 +38,16 @@ _VARIABLES: Final = {
 }
 """Keys that are set in the environment, as every AWS SDK reads them."""
 
+_ELSEWHERE: Final = {
+    "use_ssl": "the scheme of endpoint, http:// or https://, says so",
+    "verify": "set ca_file, or allow_invalid_certificates",
+    **dict.fromkeys(("client_kwargs", "config_kwargs", "config"), "set what is in it by keys of this service"),
+}
+"""Keys of boto3 and s3fs that have no single key here, and what to do."""
+
 _FALLBACKS: Final = {
-    "aws_default_region": ("region", "aws_region"),
-    "default_region": ("region", "aws_region"),
+    "aws_default_region": ("region", "aws_region", "region_name"),
+    "default_region": ("region", "aws_region", "region_name"),
     "aws_endpoint_url": ("endpoint_url_s3", "aws_endpoint_url_s3"),
 }
 """Keys that count only if none of some others is there, so that both may be copied from an environment."""
@@ -70,6 +77,8 @@ def understood(mapping: Mapping[str, Any], known: Collection[str]) -> dict[str, 
 def _has_no_effect(key: str, value: object) -> bool:
     if (variable := _VARIABLES.get(key)) is not None:
         raise invalid(f"{key} is not a key: set the environment variable {variable}")
+    if (instead := _ELSEWHERE.get(key)) is not None:
+        raise invalid(f"{key} is not a key: {instead}")
     if (only := _ONLY.get(key)) is not None and value != only:
         raise invalid(f"{key} must be {only!r}, or left out: calls have the options if_match and if_not_exists")
     return key in _WITHOUT_EFFECT or key in _ONLY

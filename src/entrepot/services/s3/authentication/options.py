@@ -38,9 +38,11 @@ class CredentialOptions(LocationOptions):
     Where credentials come from also depends on the profile and the region, which are options of the location.
     """
 
-    access_key_id: str | None = field(default=None, repr=False, metadata={"aliases": ("aws_access_key_id", "username")})
+    access_key_id: str | None = field(
+        default=None, repr=False, metadata={"aliases": ("aws_access_key_id", "key", "username")}
+    )
     secret_access_key: str | None = field(
-        default=None, repr=False, metadata={"aliases": ("aws_secret_access_key", "password")}
+        default=None, repr=False, metadata={"aliases": ("aws_secret_access_key", "secret", "password")}
     )
     session_token: str | None = field(
         default=None, repr=False, metadata={"aliases": ("aws_session_token", "aws_token", "token")}

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import ConfigInvalid
+from entrepot.raw.config import hint_of_place
 from entrepot.services.s3.invalid import invalid
 from entrepot.types.patterns import pattern
 
@@ -70,7 +71,10 @@ def check_bucket(bucket: str) -> None:
     if access_point_of(bucket) is not None:
         return
     if not _BUCKET.fullmatch(bucket):
-        raise invalid("bucket must consist of letters, digits, '.', '_' and '-', and begin with one of the first two")
+        raise invalid(
+            "bucket must consist of letters, digits, '.', '_' and '-', and begin with one of the first two"
+            + hint_of_place(bucket)
+        )
     if _IP_ADDRESS.fullmatch(bucket):
         raise invalid(
             "bucket has the form of an IP address, which no bucket can have: set it to the name of the bucket"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import ConfigInvalid
 from entrepot.raw.config import ServiceUri
-from entrepot.raw.http.endpoint import Endpoint
+from entrepot.raw.http.endpoint import DOUBLED_PLACE, Endpoint
 from entrepot.raw.http.settings import HttpServiceConfig
 from entrepot.types.records import replace
 
@@ -35,9 +35,9 @@ class LocationOptions(HttpServiceConfig):
         },
     )
     region: str | None = field(
-        default=None, metadata={"aliases": ("aws_region", "aws_default_region", "default_region")}
+        default=None, metadata={"aliases": ("aws_region", "region_name", "aws_default_region", "default_region")}
     )
-    profile: str | None = field(default=None, metadata={"aliases": ("aws_profile",)})
+    profile: str | None = field(default=None, metadata={"aliases": ("aws_profile", "profile_name")})
     disable_config_load: bool = False
     _: KW_ONLY
     enable_virtual_host_style: bool | None = field(
@@ -53,6 +53,8 @@ class LocationOptions(HttpServiceConfig):
         self._check_text("bucket", "root", "endpoint", "region", "profile")
         endpoint = self._parsed_endpoint()
         if endpoint is not None:
+            if endpoint.path == f"/{self.bucket}":
+                raise self.invalid(DOUBLED_PLACE)
             self._set("endpoint", replace(endpoint, host=self._without_bucket(endpoint.host)).url)
         check_bucket(self.bucket)
         address_of(self.bucket, self.address_settings)
