@@ -127,3 +127,14 @@ async def test_a_time_that_utc_does_not_have_is_refused(moment: datetime) -> Non
 async def test_a_time_without_a_zone_is_refused(moment: datetime) -> None:
     with pytest.raises(InvalidInput, match="a datetime with a time zone; this one has none"):
         await Operator(Memory()).stat("a", if_unmodified_since=moment)
+
+
+@pytest.mark.parametrize("option", ["content_disposition", "override_content_disposition"])
+async def test_the_name_of_a_file_in_other_letters_says_how_it_is_encoded(option: str) -> None:
+    op = Operator(Memory())
+    values: dict[str, Any] = {option: 'attachment; filename="naïve.pdf"'}
+    with pytest.raises(InvalidInput, match=r"filename\*=UTF-8''na%C3%AFve.pdf"):
+        await (op.read("a", **values) if option.startswith("override") else op.write("a", b"", **values))
+    encoded = "attachment; filename*=UTF-8''na%C3%AFve.pdf"
+    await op.write("a", b"", content_disposition=encoded)
+    assert (await op.stat("a")).content_disposition == encoded

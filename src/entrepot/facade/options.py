@@ -47,6 +47,9 @@ Range = BytesRange | tuple[int, int | None]
 Expires = timedelta | int
 Presigned = OpStat | OpRead | OpWrite | OpDelete
 
+_OTHER_ALPHABETS: Final = "; a name in other letters is encoded, as in attachment; filename*=UTF-8''na%C3%AFve.pdf"
+"""What to do about the name of a file in Content-Disposition (RFC 8187)."""
+
 
 def shown_path(path: object) -> str:
     """A path as errors show it. Of a value of another type only the type is shown: it may hold a secret."""
@@ -237,8 +240,10 @@ def _text(name: str, value: Any) -> str | None:
     """Text that fits into a header or a query."""
     if value is None or (isinstance(value, str) and value.isprintable() and value.isascii() and value):
         return value
-    wrong = "" if isinstance(value, str) else f", not {shown(value)}"
-    raise InvalidInput(f"{name} is printable ASCII text that is not empty{wrong}")
+    if not isinstance(value, str):
+        raise InvalidInput(f"{name} is printable ASCII text that is not empty, not {shown(value)}")
+    encoded = _OTHER_ALPHABETS if name.endswith("content_disposition") and value.isprintable() and value else ""
+    raise InvalidInput(f"{name} is printable ASCII text that is not empty{encoded}")
 
 
 def _time(name: str, value: Any) -> datetime | None:

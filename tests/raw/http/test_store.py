@@ -14,6 +14,7 @@ from entrepot import (
     BytesRange,
     Capability,
     ConditionNotMatch,
+    ConfigInvalid,
     EntryMode,
     InvalidInput,
     NotFound,
@@ -156,6 +157,8 @@ class Handler(BaseHTTPRequestHandler):
         key = unquote(url.path[1:])
         if self.headers.get("Authorization") != "Bearer t":
             self.send(401)
+        elif not key and table is None:
+            self.send(404)
         elif not key:
             query = parse_qs(url.query)
             prefix, after = query["prefix"][0], query.get("after", [""])[0]
@@ -257,6 +260,18 @@ async def test_pages_are_listed_and_many_are_deleted(op: Operator) -> None:
     assert [entry.path for entry in await op.list("d/", recursive=True)] == ["d/", "d/1", "d/2", "d/4", "d/e/3"]
     await op.delete_many(["d/1", "d/2", "missing"])
     assert [entry.path for entry in await op.list("/", recursive=True)] == ["/", "d/4", "d/e/3", "other"]
+
+
+async def test_what_is_not_found_by_a_listing_is_the_bucket_and_no_object() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads, server.table = True, None
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        async with Operator(Plain(f"http://127.0.0.1:{server.server_port}", TokenSigner()), resilient=False) as op:
+            for call in (op.list("/"), op.check(), op.delete("d/", recursive=True)):
+                with pytest.raises(ConfigInvalid, match="check the endpoint, and the name of the bucket") as caught:
+                    await call
+                assert caught.value.context["status"] == 404
+        server.shutdown()
 
 
 async def test_errors_come_from_the_table_and_keys_are_bounded(op: Operator) -> None:

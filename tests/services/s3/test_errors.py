@@ -254,3 +254,8 @@ def test_the_content_of_an_error_is_known_by_its_root(content: bytes) -> None:
 @pytest.mark.parametrize("content", [b"", b"<Errors/>", b"<Result><Error/></Result>", b"Error", b"<html>"])
 def test_other_content_is_no_error(content: bytes) -> None:
     assert not is_error(content)
+
+
+@pytest.mark.parametrize("code", ["KeyTooLongError", "KeyTooLong"])
+def test_a_key_that_is_too_long_is_said_to_be(code: str) -> None:
+    assert "is longer than the storage accepts" in CORE.error(400, HttpHeaders(), body(code)).message

@@ -1,9 +1,9 @@
 """An accessor over any HTTP object store. A dialect builds its requests and reads its responses."""
 
 from functools import partial
-from typing import Generic
+from typing import Final, Generic
 
-from entrepot.errors import Error, Unsupported
+from entrepot.errors import ConfigInvalid, Error, NotFound, Unsupported
 from entrepot.raw import (
     DEFAULT_READ,
     DEFAULT_WRITE,
@@ -42,6 +42,10 @@ from .whole import checked_content, plain_content, plain_length
 
 # On Python 3.11 the lookup of an enum member takes as long as a call.
 _FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR
+
+_NO_LISTING: Final = (
+    "there is nothing at this endpoint that can be listed: check the endpoint, and the name of the bucket"
+)
 
 
 class HttpStore(Accessor, Generic[D]):
@@ -135,7 +139,7 @@ class HttpStore(Accessor, Generic[D]):
 
     async def list(self, path: str, args: OpList) -> tuple[RpList, oio.List]:
         listing = self._dialect.listing(self.info.root, path, args)
-        return RpList(), oio.PageLister(partial(self._page, listing))
+        return RpList(), oio.PageLister(partial(self._page_of_keys, listing))
 
     async def presign(self, path: str, args: OpPresign) -> RpPresign:
         if isinstance(args.operation, OpPost | OpPart):
@@ -167,6 +171,13 @@ class HttpStore(Accessor, Generic[D]):
             return response
         known = await self.stat(path, args.to_stat())
         return with_size(response, known.metadata.content_length)
+
+    async def _page_of_keys(self, listing: ListRequests, token: str | None) -> oio.Page:
+        """A page of the keys with a prefix, of which there may be none: what is not found is the place of all keys."""
+        try:
+            return await self._page(listing, token)
+        except NotFound as error:
+            raise ConfigInvalid(_NO_LISTING, context=error.context) from error
 
     async def _page(self, listing: ListRequests, token: str | None) -> oio.Page:
         return listing.page(*await self._client.call(listing.request(token)))

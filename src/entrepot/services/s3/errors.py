@@ -105,6 +105,7 @@ _BAD_KEYS: Final = Meaning(PermissionDenied, "the storage does not accept these 
 _EXPIRED: Final = Meaning(PermissionDenied, "the credentials have expired")
 _FORBIDDEN: Final = Meaning(PermissionDenied, "the storage refuses access")
 _BAD_VALUE: Final = Meaning(InvalidInput, "the storage cannot read the path or an option, such as the version")
+_LONG_KEY: Final = Meaning(InvalidInput, "the key, which is the root and the path, is longer than the storage accepts")
 _BAD_OPTION: Final = Meaning(InvalidInput, "the storage does not have this storage class, tag, encryption or ACL")
 _NO_MATCH: Final = Meaning(ConditionNotMatch, "a condition does not hold")
 _CHANGING: Final = Meaning(ConditionNotMatch, "another request was changing the object", True)
@@ -163,8 +164,8 @@ _CODES: Final[dict[str, Meaning]] = {
     "InvalidRange": _BEYOND,
     "InvalidArgument": _BAD_VALUE,
     "InvalidURI": _BAD_VALUE,
-    "KeyTooLongError": _BAD_VALUE,
-    "KeyTooLong": _BAD_VALUE,
+    "KeyTooLongError": _LONG_KEY,
+    "KeyTooLong": _LONG_KEY,
     **dict.fromkeys(
         ("InvalidStorageClass", "InvalidTag", "InvalidEncryptionAlgorithmError", "MalformedACLError"), _BAD_OPTION
     ),
