@@ -171,37 +171,38 @@ class TlsChannel(asyncio.Transport):
         while not (self._is_closing or self._is_receiving_paused):
             buffer = self._protocol.get_buffer(-1)
             try:
-                size = self._receive_into(buffer)
+                size = self._record_into(buffer)
+                if size == _RECORD:
+                    size = self._more_into(buffer)
             except OSError as error:
                 self._end(error)
                 return
             if size:
-                self._hand_over(size)
+                try:
+                    self._protocol.buffer_updated(size)
+                except Exception as error:  # noqa: BLE001 - as the transports of the event loops do
+                    self._fail(error)
             if size < len(buffer) or not self._tls.pending():
                 break
-        self._look_for_errors()
+        if self._errors is not None:
+            self._look_for_errors(self._errors)
 
     @property
     def has_ended(self) -> bool:
         """Whether the end was received together with content, and will be reported in the next turn of the loop."""
         return self._read_error is not None
 
-    def _look_for_errors(self) -> None:
-        is_receiving = not (self._is_closing or self._is_receiving_paused)
-        if is_receiving and self._errors is not None and self._errors.poll(0):
+    def _look_for_errors(self, errors: select.poll) -> None:
+        if not (self._is_closing or self._is_receiving_paused) and errors.poll(0):
             self._loop.call_soon(self.receive)
 
-    def _receive_into(self, buffer: memoryview) -> int:
-        """Receives until a record is short, the buffer is full, or the event loop should have its turn.
+    def _more_into(self, buffer: memoryview) -> int:
+        """Receives after a full record until one is short, the buffer is full, or the event loop should have its turn.
 
-        Raises:
-            ssl.SSLZeroReturnError: the peer has closed the connection, with a close notification.
-            ssl.SSLEOFError: it has closed it without one, or the connection broke.
-            OSError: the connection broke.
+        Returns:
+            The number of bytes, with those of that record.
         """
-        if self._read_error is not None:
-            raise self._read_error
-        size = received = self._record_into(buffer)
+        size = received = _RECORD
         try:
             while received == _RECORD and size < len(buffer) and size < _MOST_RECEIVED:
                 received = self._record_into(buffer[size:])
@@ -213,7 +214,15 @@ class TlsChannel(asyncio.Transport):
         return size
 
     def _record_into(self, buffer: memoryview) -> int:
-        """Receives content of at most one record; 0 if none has arrived."""
+        """Receives content of at most one record; 0 if none has arrived.
+
+        Raises:
+            ssl.SSLZeroReturnError: the peer has closed the connection, with a close notification.
+            ssl.SSLEOFError: it has closed it without one, or the connection broke.
+            OSError: the connection broke.
+        """
+        if self._read_error is not None:
+            raise self._read_error
         try:
             size: int = self._tls.read(len(buffer), buffer)  # type: ignore[assignment]
         except ssl.SSLWantReadError:
@@ -250,13 +259,10 @@ class TlsChannel(asyncio.Transport):
             while size := self._record_into(self._protocol.get_buffer(-1)):
                 self._protocol.buffer_updated(size)
 
-    def _hand_over(self, size: int) -> None:
-        try:
-            self._protocol.buffer_updated(size)
-        except Exception as error:  # noqa: BLE001 - as the transports of the event loops do
-            details = {"message": "a connection failed to take bytes", "exception": error, "transport": self}
-            self._loop.call_exception_handler(details)
-            self._close(error)
+    def _fail(self, error: Exception) -> None:
+        details = {"message": "a connection failed to take bytes", "exception": error, "transport": self}
+        self._loop.call_exception_handler(details)
+        self._close(error)
 
     def _watch_for_bytes(self) -> None:
         self._loop.add_reader(self._descriptor, self.receive)
@@ -281,14 +287,13 @@ class TlsChannel(asyncio.Transport):
         """
         if self._is_closing:
             return
-        view = memoryview(data)
         try:
-            sent = self._send([view])
+            sent = self._send_piece(data) if len(data) <= _PIECE else self._send([memoryview(data)])
         except OSError as error:
             self._close(error)
             return
-        if sent < len(view):
-            self._unsent = view[sent:]
+        if sent < len(data):
+            self._unsent = memoryview(data)[sent:]
             self._watch_for_room()
             self._protocol.pause_writing()
 
@@ -302,12 +307,21 @@ class TlsChannel(asyncio.Transport):
 
     def _send(self, views: Sequence[memoryview]) -> int:
         sent = 0
+        for piece in _pieces(views):
+            taken = self._send_piece(piece)
+            sent += taken
+            if taken < len(piece) or sent >= _MOST_SENT:
+                break
+        return sent
+
+    def _send_piece(self, piece: bytes | bytearray | memoryview) -> int:
+        """Sends a piece; returns 0 if the system does not take it now.
+
+        Raises:
+            OSError: the connection broke.
+        """
         try:
-            for piece in _pieces(views):
-                taken = self._tls.send(piece)
-                sent += taken
-                if taken < len(piece) or sent >= _MOST_SENT:
-                    break
+            return self._tls.send(piece)
         except ssl.SSLWantWriteError:
             pass
         except ssl.SSLWantReadError:
@@ -315,7 +329,7 @@ class TlsChannel(asyncio.Transport):
             self._loop.remove_writer(self._descriptor)  # it would announce the same room again and again
         except ssl.SSLEOFError:  # so it calls an error of the system
             raise reset_error() from None
-        return sent
+        return 0
 
     def call_when_writable(self, callback: Callable[[], object]) -> None:
         """Calls back whenever the system takes more, or the connection broke, until `stop_calling`."""
