@@ -491,6 +491,23 @@ async def test_clients_that_only_connect_do_not_keep_others_out(tmp_path, monkey
             await opened.wait_closed()
 
 
+@pytest.mark.parametrize("begun", [b"", b"GET /a HTTP/1.1\r\nHost: local"], ids=["nothing", "a part"])
+async def test_a_connection_without_a_next_request_is_closed(tmp_path, monkeypatch, begun):
+    from entrepot.cli.serving import server
+    from entrepot.cli.serving.site import Rules, Site
+
+    monkeypatch.setattr(server, "_IDLE", 0.2)
+    site = Site(Operator(Fs(str(tmp_path))), Rules("title", Access(), 10), pytest.fail, {})
+    async with server.running(site, "127.0.0.1", 0) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await reader.readuntil(b"Not Found\n")).startswith(b"HTTP/1.1 404 ")
+        writer.write(begun)
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_an_upload_that_is_sent_too_slowly_is_ended_and_leaves_nothing(tmp_path, monkeypatch):
     from entrepot.cli.serving import server
     from entrepot.cli.serving.site import Rules, Site

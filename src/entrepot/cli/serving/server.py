@@ -30,6 +30,9 @@ _GRACE: Final = 1.0
 _PATIENCE: Final = 30.0
 """Seconds in which the head of a connection's first request must arrive."""
 
+_IDLE: Final = 75.0
+"""Seconds that a connection stays open for its next request, whose head must arrive in them."""
+
 _MOST: Final = 1000
 """The most connections. Each holds a descriptor, and another one for the file that it reads."""
 
@@ -65,7 +68,12 @@ async def running(site: Site, host: str, port: int) -> AsyncGenerator[int, None]
 
     application.middlewares.insert(0, noted)
     runner = web.AppRunner(
-        application, access_log=None, logger=_LOG, handler_cancellation=True, shutdown_timeout=_GRACE
+        application,
+        access_log=None,
+        logger=_LOG,
+        handler_cancellation=True,
+        keepalive_timeout=_IDLE,
+        shutdown_timeout=_GRACE,
     )
     await runner.setup()
     assert runner.server is not None
@@ -90,7 +98,7 @@ def _log_fault(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None
 
 
 class _Acceptor:
-    """Makes the protocol of each connection, up to a number, and closes one that sends no request.
+    """Makes the protocol of each connection, up to a number, and closes one that sends no first request.
 
     Otherwise clients that connect and wait would use up the descriptors of the process, and nobody else could connect.
 
