@@ -1,7 +1,7 @@
 """The schemes of services."""
 
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 ENTRY_POINT_GROUP: Final = "entrepot.services"
 """The group of the entry points by which a package adds a service, each named after its scheme."""
@@ -37,6 +37,10 @@ class Scheme(StrEnum):
     WEBHDFS = "webhdfs"
     ZIP = "zip"
     # until here
+
+    def __reduce_ex__(self, _protocol: Any) -> "tuple[type[Scheme], tuple[str]]":
+        """Pickles the value: Python 3.11.2 takes the name of a member, which the scheme of a package is not."""
+        return Scheme, (self.value,)
 
     @classmethod
     def _missing_(cls, value: object) -> "Scheme | None":

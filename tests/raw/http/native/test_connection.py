@@ -55,6 +55,7 @@ class Wire:
         self.is_paused = False
 
     def close(self) -> None:
+        assert not self.is_closed  # the TLS of the event loop cannot be aborted after that on Python 3.11.2
         self.is_closed = True
 
     def abort(self) -> None:
@@ -484,6 +485,16 @@ async def test_a_request_whose_connection_ends_before_it_is_sent_was_not_sent(cl
     exchange.connection.connection_lost(None)
     assert exchange.wire.sent == b""
     assert exchange.stream.failure is LOST
+
+
+async def test_a_kept_connection_that_is_closing_is_not_closed_again(clock: Clock) -> None:
+    exchange = Exchange()
+    exchange.receive(HEAD % 3 + b"one")
+    assert exchange.is_kept
+    exchange.wire.close()
+    assert exchange.pool._take("origin") is None
+    exchange.connection.break_off(LOST)
+    assert exchange.wire.is_aborted
 
 
 async def test_bytes_that_come_before_a_request_is_sent_are_no_response_to_it(clock: Clock) -> None:

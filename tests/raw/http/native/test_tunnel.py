@@ -46,7 +46,8 @@ class Proxy:
     async def __aexit__(self, *_: object) -> None:
         await stop_accepting(self._server)
         for writer in self._writers:
-            writer.transport.abort()
+            if not writer.is_closing():
+                writer.transport.abort()
         while any(task is not None and not task.done() for task in self._serving):
             await asyncio.sleep(0.001)
 

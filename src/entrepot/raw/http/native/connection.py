@@ -610,8 +610,12 @@ class Connection(asyncio.BufferedProtocol):
         return connection is not None and connection.fileno() >= 0
 
     def close(self) -> None:
-        """Closes an idle connection, with the close handshake of TLS."""
-        self._wire.close()
+        """Closes an idle connection, with the close handshake of TLS.
+
+        Closed twice, the TLS of the event loop could not be aborted any more on Python 3.11.2.
+        """
+        if not self._wire.is_closing():
+            self._wire.close()
 
     def cut_off(self) -> None:
         """Ends the connection at once."""
