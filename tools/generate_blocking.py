@@ -223,7 +223,7 @@ def _method(function: FUNCTION, inline: Mapping[str, str] | None) -> str:
         returns = _call_name(returns)
     elif returns.startswith("Future"):
         returns = TYPES[returns.removeprefix("Future")]
-        runners = "side.runner, self._overlapping_runner" if returns == "BlockingReader" else "side.runner"
+        runners = "side.runner, self._overlapping.runner" if returns == "BlockingReader" else "side.runner"
         body = f"side = {_side(name, inline)}\nreturn {returns}(self._opened(side, {_on_side(call)}), {runners})"
     elif "other" in call:
         call = call.removeprefix("self._inner.").replace("other", "target_operator", 1)

@@ -9,7 +9,6 @@ whose parts may need an event loop the second. Arguments that are iterated or re
 
 from __future__ import annotations
 
-import sys
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -27,7 +26,7 @@ from typing import Any, Final, Generic, NoReturn, Self, TypeVar
 from entrepot.errors import InvalidInput
 from entrepot.facade.exclusive import Opened, calls_of, refuse_pickling
 from entrepot.facade.operations import Entries
-from entrepot.facade.operator import Operator, fetch_on, gains_by_loop, import_needs, is_ready, without_loop
+from entrepot.facade.operator import Operator, fetch_on, gains_by_loop, without_loop
 from entrepot.facade.options import Path, shown_path
 from entrepot.facade.preload import preload_blocking
 from entrepot.facade.reader import Reader
@@ -36,7 +35,6 @@ from entrepot.raw import AccessorInfo, Layer
 from entrepot.raw.runtime import Runner
 from entrepot.raw.runtime.inline import InlineRunner
 
-from .late_runner import LateRunner, background
 from .opening import Opening
 from .sides import INLINE, Side
 
@@ -133,13 +131,9 @@ class BlockingBase(Opening):
         preload_blocking()
         inline = without_loop(operator)
         self._operator = operator
-        self._plain = Side(operator, background()) if inline is None else Side(inline, InlineRunner())
+        self._plain = Side(operator, _background()) if inline is None else Side(inline, InlineRunner())
         self._has_two_sides = inline is not None and gains_by_loop(operator)
-        self._uses_loop = inline is None or self._has_two_sides
-        self._overlapping_runner: Runner = LateRunner() if self._has_two_sides else self._plain.runner
-        self._loop_side = None if self._has_two_sides else self._plain
-        if self._has_two_sides and is_ready(operator):
-            self._loop_side = self._made_loop_side()
+        self._overlapping = Side(operator, _background()) if self._has_two_sides else self._plain
         self._inner = self._plain.operator
         self._run = self._plain.run
 
@@ -220,21 +214,8 @@ class BlockingBase(Opening):
         return type(self), (self._operator,)
 
     @property
-    def _overlapping(self) -> Side:
-        """Where calls with several requests run. What the event loop needs is imported by the first of them.
-
-        Raises:
-            Unsupported: the interpreter ends, and has not imported it before.
-            Unexpected: a module cannot be imported now. Temporary.
-        """
-        if self._loop_side is None:
-            self._loop_side = self._made_loop_side()
-        return self._loop_side
-
-    def _made_loop_side(self) -> Side:
-        runner = background()
-        import_needs(self._operator)
-        return Side(self._operator, runner)
+    def _uses_loop(self) -> bool:
+        return self._overlapping.operator is self._operator
 
     def _side(self, call: str, options: Mapping[str, Any], content: object = None) -> Side:
         """Where a call runs.
@@ -253,7 +234,7 @@ class BlockingBase(Opening):
     def _opened(self, side: Side, opening: Awaitable[B]) -> B:
         """Opens a body. Ranges that a reader fetches overlap, wherever the rest of its calls runs."""
         opened = side.run(_awaited(opening))
-        if self._has_two_sides and side is self._plain and isinstance(opened, Reader):
+        if side is not self._overlapping and isinstance(opened, Reader):
             fetch_on(opened, self._operator)
         return opened
 
@@ -289,7 +270,7 @@ class BlockingBase(Opening):
         if isinstance(items, AsyncIterable) and not isinstance(items, Iterable):
             refused = InvalidInput("an async iterable needs an async Operator")
             raise refused.of_call(operation, scheme=self.info.scheme, path=shown_path(path))
-        return self._overlapping_runner.bring(items)
+        return self._overlapping.runner.bring(items)
 
 
 def _blocks(file: Any) -> Iterator[Any]:
@@ -298,10 +279,17 @@ def _blocks(file: Any) -> Iterator[Any]:
     return blocks(file)
 
 
+def _background() -> Runner:
+    from entrepot.raw.runtime.background import BackgroundRunner
+
+    return BackgroundRunner()
+
+
 def _has_background() -> bool:
     """Whether the background loop runs, so that something on it may be open."""
-    background_loop = sys.modules.get("entrepot.raw.runtime.background")
-    return background_loop is not None and background_loop.is_running()
+    from entrepot.raw.runtime.background import is_running
+
+    return is_running()
 
 
 async def _next(iterator: AsyncIterator[T]) -> T:

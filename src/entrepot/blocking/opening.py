@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from entrepot.facade.keywords import ReaderOptions, WriterOptions
     from entrepot.facade.options import Path
     from entrepot.facade.writer import Writer
-    from entrepot.raw.runtime import Runner
 
     from .files import ReadBuffer, TextWriter, WriteBuffer
     from .sides import Side
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 class Opening:
     """The base of `BlockingBase`: opens objects as files of the standard library."""
 
-    _overlapping_runner: Runner
+    _overlapping: Side
 
     if TYPE_CHECKING:
 
@@ -153,5 +152,5 @@ class Opening:
         body = self._opened(side, open_for(side.operator, path, checked, options))
         name = os.fspath(path)
         if isinstance(body, Reader):
-            return file_over_reader(BlockingReader(body, side.runner, self._overlapping_runner), name, checked)
+            return file_over_reader(BlockingReader(body, side.runner, self._overlapping.runner), name, checked)
         return file_over_writer(BlockingWriter(body, side.runner), name, checked)

@@ -156,7 +156,7 @@ class BlockingOperator(BlockingBase):
         """
         side = self._side("reader", options)
         return BlockingReader(
-            self._opened(side, side.operator.reader(path, **options)), side.runner, self._overlapping_runner
+            self._opened(side, side.operator.reader(path, **options)), side.runner, self._overlapping.runner
         )
 
     def reader_with(self, path: Path) -> ReaderCall:

@@ -60,7 +60,6 @@ from .stack import Stack
 from .writer import Output, Writer, store_whole, write_source
 
 if TYPE_CHECKING:
-    from entrepot.raw import Accessor
     from entrepot.types import Copied, Part, TreeReport, Upload, Usage
 
 T = TypeVar("T")
@@ -86,27 +85,15 @@ class Operations(Opening, Storage):
     options as the caller passed them; they check the options before any I/O.
     """
 
-    _accessor: Accessor
-
     def _use(self, stack: Stack) -> None:
         """Sets the stack. Its accessor and context are kept beside it, because every call needs them.
 
-        So is the most bytes that a write may store by one call. Where the stack is not assembled before a call needs
-        an event loop, the accessor is kept by that call.
+        So is the most bytes that a write may store by one call.
         """
         self._stack = stack
+        self._accessor = stack.accessor
         self._context = stack.context
-        self._longest_whole = longest_whole(stack.info.capability)
-        if stack.is_assembled:
-            self._accessor = stack.accessor
-
-    if not TYPE_CHECKING:  # for a type checker the class would have every attribute
-
-        def __getattr__(self, name: str) -> Accessor:
-            if name != "_accessor":
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
-            self._accessor = self._stack.accessor
-            return self._accessor
+        self._longest_whole = longest_whole(stack.accessor.info.capability)
 
     async def _call(self, operation: str, call: Callable[[str, *Args], Awaitable[T]], path: Path, *args: *Args) -> T:
         """Makes a call on a path whose errors name the call, the scheme and the path."""

@@ -100,11 +100,8 @@ class Operator(Operations):
         context: Context | None = None,
         resilient: bool = True,
     ) -> None:
-        stack = Stack.of(config, layers, context, resilient)
-        warn_of_order(stack.layers)
-        self._use(stack)
-        if type(self) is not Operator:  # its methods may await anything, so that its blocking calls run on a loop
-            import_needs(self)
+        self._use(Stack.of(config, layers, context, resilient))
+        warn_of_order(self._stack.layers)
 
     @classmethod
     def from_config(
@@ -143,7 +140,7 @@ class Operator(Operations):
     @property
     def info(self) -> AccessorInfo:
         """The scheme, root and name of the storage, and its capabilities."""
-        return self._stack.info
+        return self._accessor.info
 
     def layer(self, layer: Layer) -> Operator:
         """Returns a new operator with one more layer, outermost. This operator is not changed.
@@ -1221,21 +1218,7 @@ def gains_by_loop(operator: Operator) -> bool:
 
 def fetch_on(reader: Reader, operator: Operator) -> None:
     """Has `reader.fetch` send its requests through another operator over the same storage, on another runtime."""
-    overlap_fetches(reader, operator._context, lambda: operator._accessor)  # noqa: SLF001
-
-
-def is_ready(operator: Operator) -> bool:
-    """Whether everything that the calls of an operator need is imported."""
-    return operator._stack.is_assembled  # noqa: SLF001
-
-
-def import_needs(operator: Operator) -> None:
-    """Imports what the calls of an operator need, if they need an event loop, and no call has done so before.
-
-    Raises:
-        Unexpected: a module cannot be imported now. Temporary.
-    """
-    operator._accessor  # noqa: B018, SLF001 - the first use of it imports
+    overlap_fetches(reader, operator._context, operator._accessor)  # noqa: SLF001
 
 
 def _over(stack: Stack) -> Operator:

@@ -4,8 +4,7 @@ An import reads files. Without free descriptors it raises an `OSError`, which wo
 a change of user or root a `ModuleNotFoundError`. So no operation imports anything, in particular not on its way to an
 error or while it cleans up. `import entrepot` imports none of these modules. An operator that is built before the
 program has an event loop does not either, unless its service needs a loop; its blocking operator does. What only
-blocking operators need is imported when one is built, but for the event loop of those calls of theirs that need one
-(`Stack`).
+blocking operators need is imported when one is built.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class Reader(Opened, ByAsyncFor):
         self._args = args
         self._cursor = Cursor(pinned, partial(open_body, context, pinned, args), opened)
         self._calls = Exclusive("reader", pinned.scheme, pinned.path, self._cursor)
-        self._overlapping: tuple[Context, Callable[[], Accessor]] | None = None
+        self._overlapping: tuple[Context, Accessor] | None = None
 
     async def read(self, n: int = -1) -> bytes:
         """Reads `n` bytes, or fewer at the end of the range; `b""` means the end.
@@ -222,7 +222,7 @@ class Reader(Opened, ByAsyncFor):
         context, pinned = self._context, self._range
         if self._overlapping is not None:
             context, accessor = self._overlapping
-            pinned = pinned.through(accessor())
+            pinned = pinned.through(accessor)
         window: Window[None] = context.runtime.window(args.concurrent or FETCH_CONCURRENT)
         try:
             return await fetch(pinned, requested, args.gap, args.chunk, window)
@@ -234,10 +234,9 @@ class Reader(Opened, ByAsyncFor):
         await self._cursor.release()
 
 
-def overlap_fetches(reader: Reader, context: Context, accessor: Callable[[], Accessor]) -> None:
+def overlap_fetches(reader: Reader, context: Context, accessor: Accessor) -> None:
     """Has `reader.fetch` send its requests through another stack over the same storage, on whose runtime they overlap.
 
-    The caller then runs `fetch` on the runtime of that context. Its other methods run where the reader was opened. The
-    first `fetch` asks for the accessor, whose stack may have to import an event loop.
+    The caller then runs `fetch` on the runtime of that context. Its other methods run where the reader was opened.
     """
     reader._overlapping = context, accessor  # noqa: SLF001 - a function of this module

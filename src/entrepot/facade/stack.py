@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 from entrepot import layers as automatic
-from entrepot.errors import InvalidInput, Unexpected
+from entrepot.errors import InvalidInput
 from entrepot.raw import Accessor, AccessorInfo, Context, Layer, ServiceConfig
 from entrepot.raw.log import DEBUG, log
 from entrepot.raw.storage import Storage
@@ -28,31 +28,28 @@ _MOST_SOURCES: Final = 16
 class Stack:
     """An assembled stack, with the values that it was assembled from. Immutable.
 
-    A stack that works with and without an event loop, of a program that has not imported one, is assembled without it.
-    That checks the configuration, and is all that blocking calls with a single request need. What needs the loop is
-    assembled and imported by the first call on it (`accessor`).
-
     Arguments:
         config: builds the service.
         layers: the layers of the caller, the last one outermost.
         context: the runtime and the HTTP transport that the service is built with.
         resilience: the default retries and timeouts of a remote service; None leaves them out.
+
+    Attributes:
+        accessor: the outermost accessor.
     """
 
-    __slots__ = ("_accessors", "_copying", "_without_loop", "config", "context", "layers", "resilience")
+    __slots__ = ("_copying", "accessor", "config", "context", "layers", "resilience")
 
     def __init__(
         self, config: ServiceConfig, layers: tuple[Layer, ...], context: Context, resilience: Resilience | None
     ) -> None:
+        preload(needs_loop=config.NEEDS_LOOP)
         self.config = config
         self.layers = layers
         self.context = context
         self.resilience = resilience
-        self._accessors: list[Accessor] = []
+        self.accessor = assemble(config, layers, context, resilience)
         self._copying: list[tuple[ServiceConfig, Accessor]] = []
-        self._without_loop = self._made_without_loop() if self._may_never_need_loop else None
-        if self._without_loop is None:
-            self._assemble()
 
     @classmethod
     def of(cls, config: object, layers: object, context: object, resilient: object) -> Stack:
@@ -72,39 +69,6 @@ class Stack:
         return cls(with_configured_source(config), checked_layers, context or Context(), resilience)
 
     @property
-    def accessor(self) -> Accessor:
-        """The outermost accessor.
-
-        Raises:
-            Unexpected: a module that it needs cannot be imported now. Temporary.
-        """
-        if not self._accessors:
-            try:
-                self._assemble()
-            except (ImportError, OSError) as error:
-                message = f"a module of the event loop cannot be imported: {error}"
-                raise Unexpected(message, is_temporary=True) from error
-        return self._accessors[0]  # of two threads, the first one's stays
-
-    @property
-    def is_assembled(self) -> bool:
-        """Whether `accessor` is there, and needs nothing that is not imported."""
-        return bool(self._accessors)
-
-    @property
-    def info(self) -> AccessorInfo:
-        """What `accessor.info` is. It is the same with and without an event loop."""
-        return self.accessor.info if self._without_loop is None else self._without_loop.info
-
-    def _assemble(self) -> None:
-        preload(needs_loop=self.config.NEEDS_LOOP and not self.context.has_no_loop)
-        self._accessors.append(assemble(self.config, self.layers, self.context, self.resilience))
-
-    @property
-    def _may_never_need_loop(self) -> bool:
-        return self.config.NEEDS_LOOP and not self.context.is_about_to_wait and self.works_without_loop
-
-    @property
     def works_without_loop(self) -> bool:
         """Whether blocking calls may be made without an event loop: all of them, or those with a single request."""
         if not self.config.NEEDS_LOOP:
@@ -118,9 +82,6 @@ class Stack:
 
     def without_loop(self) -> Stack:
         """The stack on the inline runtime, whose calls never wait for an event loop."""
-        return self._without_loop or self._made_without_loop()
-
-    def _made_without_loop(self) -> Stack:
         return Stack(self.config, self.layers, self.context.without_loop(), self.resilience)
 
     def copying_from(self, source: ServiceConfig) -> Accessor | None:
@@ -141,7 +102,7 @@ class Stack:
         return accessor
 
     def __repr__(self) -> str:
-        layers = _with_defaults(self.config, self.layers, self.info, self.resilience)
+        layers = _with_defaults(self.config, self.layers, self.accessor.info, self.resilience)
         return ", ".join([repr(self.config), *(type(layer).__name__ for layer in layers)])
 
 

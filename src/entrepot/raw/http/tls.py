@@ -5,6 +5,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from entrepot.errors import ConfigInvalid
+from entrepot.raw.runtime.threads import in_thread
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Tls:
         context: the configuration, if the caller made it.
 
     Attributes:
-        context: the configuration; None is the default one. It is complete once `load` has returned.
+        context: the configuration; None is the default one. It is complete once `prepare` has returned.
         is_ready: whether no file must be read.
     """
 
@@ -90,8 +91,16 @@ class Tls:
         self.context = context
         self.is_ready = context is not None or files.are_default
 
+    async def prepare(self) -> None:
+        """Reads the files, in a thread. A failure is not remembered: the files may be corrected.
+
+        Raises:
+            ConfigInvalid: as `TlsFiles.load`.
+        """
+        await in_thread(self.load)
+
     def load(self) -> None:
-        """Reads the files. On an event loop, a thread does. A failure is not remembered: the files may be corrected.
+        """Reads the files, in this thread.
 
         Raises:
             ConfigInvalid: as `TlsFiles.load`.

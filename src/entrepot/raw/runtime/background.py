@@ -47,6 +47,8 @@ _ISOLATED: Final = "isolated subinterpreters"
 """A part of the message by which Python refuses to start any thread in one of them."""
 
 _END: Final[Any] = object()
+_PLAIN: Final = (list, tuple)
+_TEXT: Final = (str, bytes, bytearray, memoryview)
 
 
 class BackgroundRunner(base.Runner):
@@ -82,7 +84,9 @@ class BackgroundRunner(base.Runner):
 
     def bring(self, items: Iterable[T]) -> Iterable[T] | AsyncIterable[T]:
         """The same items, drawn by the thread that waits. What runs no code of anybody's is left as it is."""
-        return items if base.is_drawn_freely(items) else _drawn(iter(items))
+        if type(items) in _PLAIN or isinstance(items, _TEXT) or not isinstance(items, Iterable):
+            return items
+        return _drawn(iter(items))
 
     def drop(self, held: list[T], close: Callable[[T], Awaitable[None]]) -> None:
         """Closes and releases on the loop, since the resources, and objects collected with them, may belong to it."""

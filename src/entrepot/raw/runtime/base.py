@@ -3,7 +3,7 @@
 import io
 from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, Protocol, TypeVar, TypeVarTuple
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -144,15 +144,6 @@ class Runtime(Protocol):
     def local(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]] | None = None) -> Local[T]:
         """A value for each event loop; closed by `close` when its loop shuts down, leaked in a forked child."""
         ...
-
-
-_PLAIN: Final = (list, tuple)
-_TEXT: Final = (str, bytes, bytearray, memoryview)
-
-
-def is_drawn_freely(items: object) -> bool:
-    """Whether any thread may draw from an argument: it is no iterable, or its iteration runs no code of the caller."""
-    return type(items) in _PLAIN or isinstance(items, _TEXT) or not isinstance(items, Iterable)
 
 
 class Runner(Protocol):

@@ -136,7 +136,7 @@ async def connect(runtime: Runtime, config: Postgresql, tls: Tls) -> PostgresqlS
     """
     runtime.timeout(None)  # refuses a call outside of a task, which asyncpg cannot make
     if not tls.is_ready:
-        await runtime.blocking(tls.load)
+        await tls.prepare()
     with translated():
         connection = await asyncpg.connect(
             config.dsn,

@@ -185,7 +185,7 @@ async def connect(runtime: Runtime, config: Redis, tls: Tls) -> RedisSession:
     """
     runtime.timeout(None)  # refuses a call outside of a task, which redis-py cannot make
     if not tls.is_ready:
-        await runtime.blocking(tls.load)
+        await tls.prepare()
     connection = _kind(config.address)(
         db=config.db,
         username=config.username,

@@ -12,7 +12,6 @@ from entrepot.raw.http.pools import Pools
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
 from entrepot.raw.runtime.loop_local import LoopLocal
 from entrepot.raw.runtime.running import is_cancelled, require_task
-from entrepot.raw.runtime.threads import in_thread
 
 from .errors import FOREIGN_ERRORS, translated
 from .origin import Destination
@@ -42,7 +41,7 @@ class AiohttpTransport(ConfiguredTransport):
     async def send(self, request: HttpRequest) -> HttpResponse:
         require_task()
         if not self._tls.is_ready:
-            await in_thread(self._tls.load)
+            await self._tls.prepare()
         pools = await self._pools.get()
         try:
             return await pools.current().send(request)

@@ -18,7 +18,6 @@ from entrepot.raw.http.failures import Failure, reason_of
 from entrepot.raw.http.origin import Address, Origin
 from entrepot.raw.http.tls import Tls, check_protocol
 from entrepot.raw.runtime.awake import AwakeTimeout
-from entrepot.raw.runtime.threads import in_thread
 
 from .connection import Connection
 from .names import Names
@@ -144,7 +143,7 @@ class Dialer:
 
     async def _context(self) -> ssl.SSLContext:
         if self._tls.context is None:
-            await in_thread(self._tls.load)
+            await self._tls.prepare()
         assert self._tls.context is not None
         return self._tls.context
 

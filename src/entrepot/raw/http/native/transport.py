@@ -8,7 +8,6 @@ from entrepot.raw.http.pools import Pools
 from entrepot.raw.http.transport import HttpRequest, HttpResponse
 from entrepot.raw.runtime.loop_local import LoopLocal
 from entrepot.raw.runtime.running import require_task, running_loop
-from entrepot.raw.runtime.threads import in_thread
 
 from .pool import Pool
 
@@ -37,7 +36,7 @@ class NativeTransport(ConfiguredTransport):
         pools = self._pools.find(require_task())
         if pools is None:  # they are made once the files of TLS have been read
             if not self._tls.is_ready:
-                await in_thread(self._tls.load)
+                await self._tls.prepare()
             pools = await self._pools.get()
         return await pools.current().send(request)
 
