@@ -18,7 +18,7 @@ from entrepot.raw.temporary_names import new_temporary_name
 from entrepot.services import Fs
 from entrepot.services.fs import lister
 from entrepot.services.fs.accessor import FsAccessor
-from entrepot.services.fs.kernel import handles
+from entrepot.services.fs.kernel import handles, many_files
 from entrepot.types import Entry, Metadata
 
 from .conftest import Run, descriptors
@@ -329,12 +329,16 @@ def fails_first(call: Callable[..., int]) -> Callable[..., int]:
     return called
 
 
-@pytest.mark.parametrize("kind", ["handles", "none", "overlay"])
+@pytest.mark.parametrize("kind", ["handles", "other numbers", "none", "overlay", "no statx"])
 def test_files_that_are_looked_at_together_are_described_as_each_by_itself(
     run: Run, op: Operator, root: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if kind == "none":
         monkeypatch.setattr(handles, "_call", lambda *_: -1)
+    if kind == "other numbers":
+        monkeypatch.setattr(handles, "_have_numbers", lambda *_: False)
+    if kind == "no statx":
+        monkeypatch.setattr(many_files, "_call", many_files._no_call)
     if kind == "overlay":
         monkeypatch.setattr(handles, "_call", fails_first(handles._call))
         some = root / "a"
@@ -367,14 +371,17 @@ def test_file_that_changes_while_files_are_looked_at_together(
     for name in "abc":
         (root / name).touch()
 
-    def changed(raw: "os.DirEntry[str]") -> os.stat_result:
+    call = many_files._call
+
+    def changed(*args: Any) -> int:
         if (root / "b").is_file():
             (root / "b").unlink()
             if what != "unlinked":
                 (root / "b").mkdir()
-        return raw.stat(follow_symlinks=False)
+        result: int = call(*args)
+        return result
 
-    monkeypatch.setattr(lister, "_attributes_of", changed)
+    monkeypatch.setattr(many_files, "_call", changed)
     left = ["/", "a", "c"] if what == "unlinked" else ["/", "a", "b/", "c"]
     assert paths(run(op.list("/", recursive=True))) == left
 

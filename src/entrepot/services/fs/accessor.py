@@ -272,7 +272,7 @@ class FsAccessor(Accessor):
 
 def _import_what_calls_need(context: Context) -> None:
     """Imports the modules of the first calls, for the same reason. They load ctypes and perhaps an event loop."""
-    from .kernel import handles, openat2, page_cache, renameat2  # noqa: F401
+    from .kernel import handles, many_files, openat2, page_cache, renameat2  # noqa: F401
 
     context.runtime  # noqa: B018 - the attribute imports the runtime
 

@@ -34,23 +34,17 @@ def describe_by_handle(attributes: os.stat_result, handle: bytes) -> Metadata:
     return metadata_of_regular(attributes, _accepted()(handle, attributes.st_ino))
 
 
-def handles_of(directory: int, names: Sequence[str], attributes: Sequence[os.stat_result]) -> list[str | None]:
-    """The handle of each of some regular files in an open directory, for `metadata_of_regular`.
-
-    Arguments:
-        directory: the open directory.
-        names: the names in it, ASCII, at most 256.
-        attributes: their attributes; a name without any is left out.
-    """
-    return _handles_at()(directory, names, [each.st_ino for each in attributes])
+def describe_files(directory: int, names: Sequence[str]) -> list[Metadata] | None:
+    """`many_files.describe_many`."""
+    return _describe_many()(directory, names)
 
 
 @cache
-def _handles_at() -> Callable[[int, Sequence[str], Sequence[int]], list[str | None]]:
-    """`handles.handles_at`, imported on use for the same reason as `handle_at`."""
-    from .handles import handles_at
+def _describe_many() -> Callable[[int, Sequence[str]], list[Metadata] | None]:
+    """`many_files.describe_many`, imported on use for the same reason as `handle_at`."""
+    from .many_files import describe_many
 
-    return handles_at
+    return describe_many
 
 
 @cache
