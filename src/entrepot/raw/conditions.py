@@ -27,6 +27,17 @@ def check_conditions(metadata: Metadata, args: OpRead | OpStat) -> None:
         _require(_is_later(metadata, args.if_modified_since), "if_modified_since")
 
 
+def is_conditional(args: OpRead | OpStat) -> bool:
+    """Whether the object must be of a certain version, or satisfy a condition."""
+    return (
+        args.version is not None
+        or args.if_match is not None
+        or args.if_none_match is not None
+        or args.if_modified_since is not None
+        or args.if_unmodified_since is not None
+    )
+
+
 _WEAK: Final = "W/"
 
 

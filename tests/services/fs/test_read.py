@@ -23,8 +23,10 @@ from entrepot import (
     Unsupported,
 )
 from entrepot.raw import Context, OpRead, OpStat, OpWrite, oio
+from entrepot.raw.oio.read import file_reader
 from entrepot.raw.oio.read.api import read_to_end
 from entrepot.services.fs import accessor
+from entrepot.services.fs.kernel.describe import describe
 
 from .conftest import Run, descriptors
 
@@ -105,8 +107,8 @@ def test_file_of_more_bytes_than_the_system_gives_at_once_is_read_whole(
 
 
 @pytest.mark.usefixtures("file")
-def test_content_is_read_at_once_up_to_the_size_of_a_buffer(run: Run, op: Operator, root: Path) -> None:
-    """Neither a reader nor a second thread call is made. More than that is left to a reader."""
+def test_content_is_read_at_once(run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a reader nor a second thread call is made. More than one call can return is left to a reader."""
     (root / "empty").touch()
     (root / "large").write_bytes(bytes(accessor.BUFFER + 1))
     service, before = accessor.FsAccessor(Context(), str(root)), descriptors()
@@ -116,15 +118,64 @@ def test_content_is_read_at_once_up_to_the_size_of_a_buffer(run: Run, op: Operat
         ("empty", BytesRange(), b"", 0),
         ("large", BytesRange(1), bytes(accessor.BUFFER), accessor.BUFFER + 1),
     ):
-        read = service._read_whole(path, OpRead(range=part))
+        read = service._read_whole(path, OpRead(range=part), describe)
         assert read is not None
         metadata, content = read
         assert (content, metadata.content_length) == (expected, size)
-    assert service._read_whole("large", OpRead()) is None
     with pytest.raises(RangeNotSatisfied):
-        service._read_whole("d/file", OpRead(range=BytesRange(len(CONTENT) + 1)))
+        service._read_whole("d/file", OpRead(range=BytesRange(len(CONTENT) + 1)), describe)
+    monkeypatch.setattr(file_reader, "PREAD_LIMIT", accessor.BUFFER)
+    assert service._read_whole("large", OpRead(), describe) is None
     assert descriptors() == before
     assert len(run(op.read("large"))) == accessor.BUFFER + 1
+
+
+@pytest.mark.parametrize("path", ["large", "d/large", "link"])
+def test_large_file_that_is_read_whole_is_opened_once(
+    run: Run, op: Operator, file: Path, root: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = os.urandom(accessor.BUFFER + 1)
+    (root / "large").write_bytes(content)
+    (root / "link").symlink_to("large")
+    (file.parent / "large").write_bytes(content)
+    opened: list[str] = []
+
+    def counted(at: str, relative: str) -> int:
+        opened.append(relative)
+        return original(at, relative)
+
+    original = accessor._open_number
+    monkeypatch.setattr(accessor, "_open_number", counted)
+    assert run(op.read(path)) == content
+    assert opened == [path]
+
+
+def test_file_that_becomes_a_link_while_it_is_opened_is_read_as_one(
+    run: Run, op: Operator, file: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "name").write_bytes(b"old")
+    original = accessor.check_is_regular
+
+    def changed(attributes: os.stat_result) -> None:
+        original(attributes)
+        if not (root / "name").is_symlink():
+            (root / "name").unlink()
+            (root / "name").symlink_to("d/file")
+
+    monkeypatch.setattr(accessor, "check_is_regular", changed)
+    assert run(op.read("name")) == CONTENT
+
+
+def test_content_is_read_without_its_metadata_unless_they_are_wanted(
+    run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "file").write_bytes(CONTENT)
+    described = run(op.stat("file"))
+    assert run(op.read_with_metadata("file")) == (CONTENT, described)
+    with pytest.raises(ConditionNotMatch):
+        run(op.read("file", if_none_match=described.etag))
+    monkeypatch.setattr(accessor, "with_user_metadata", lambda *_: pytest.fail("the metadata is not wanted"))
+    assert run(op.read("file")) == CONTENT
 
 
 def test_special_characters_are_ordinary(run: Run, op: Operator, root: Path) -> None:
@@ -213,7 +264,7 @@ def test_path_of_a_directory_is_refused_before_any_io(
     run: Run, op: Operator, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touched: list[object] = []
-    monkeypatch.setattr(accessor, "_open", lambda *args: touched.append(args))
+    monkeypatch.setattr(accessor, "_open_number", lambda *args: touched.append(args))
     with pytest.raises(IsADirectory) as raised:
         run(op.read(path))
     assert (raised.value.operation, raised.value.path, touched) == ("read", path, [])
@@ -234,24 +285,25 @@ def test_fifo_is_refused_and_its_writer_not_disturbed(run: Run, op: Operator, ro
         os.close(both_ends)
 
 
-@pytest.mark.usefixtures("cold")
+@pytest.mark.usefixtures("cold", "file")
+@pytest.mark.parametrize("name", ["file", "d/file"])
 def test_fifo_that_replaces_a_file_during_the_open_does_not_block(
-    run: Run, op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, op: Operator, root: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = root / "file"
+    path = root / name
     path.write_bytes(b"file")
-    original = accessor.open_number_beneath
+    original = accessor.check_is_regular
 
-    def swapped(directory: int, relative: str, flags: int) -> int:
+    def swapped(attributes: os.stat_result) -> None:
+        original(attributes)
         path.unlink()
         os.mkfifo(path)
-        return original(directory, relative, flags)
 
-    monkeypatch.setattr(accessor, "open_number_beneath", swapped)
-    run(op.stat("file"))
+    monkeypatch.setattr(accessor, "check_is_regular", swapped)
+    run(op.stat(name))
     before = descriptors()
     with pytest.raises(Unsupported, match="FIFO"):
-        run(op.read("file"))
+        run(op.read(name))
     assert descriptors() == before
 
 
@@ -268,11 +320,21 @@ def test_socket_and_device_are_refused(
             run(op_at("/dev").read(device))
 
 
-def test_device_is_not_even_opened(run: Run, op_at: Callable[[str], Operator], monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[object] = []
+@pytest.mark.parametrize(("root", "name"), [("/dev", "zero"), ("/", "dev/zero")])
+def test_device_is_not_even_opened(
+    run: Run, op_at: Callable[[str], Operator], root: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    op, original, opened = op_at(root), os.open, list[object]()
+
+    def noted(path: str, flags: int, *args: int, **directory: int) -> int:
+        if not flags & os.O_DIRECTORY:
+            opened.append(path)
+        return original(path, flags, *args, **directory)
+
     monkeypatch.setattr(accessor, "open_number_beneath", lambda *args: opened.append(args))
+    monkeypatch.setattr(os, "open", noted)
     with pytest.raises(Unsupported):
-        run(op_at("/dev").read("zero"))
+        run(op.read(name))
     assert opened == []
 
 
@@ -395,7 +457,7 @@ def test_file_that_changed_is_not_spliced_although_its_length_and_time_are_the_s
 
 def test_version_is_refused_before_any_io(run: Run, op: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     touched: list[object] = []
-    monkeypatch.setattr(accessor, "_open", lambda *args: touched.append(args))
+    monkeypatch.setattr(accessor, "_open_number", lambda *args: touched.append(args))
     with pytest.raises(Unsupported) as raised:
         run(op.read("file", version="x"))
     assert (raised.value.operation, raised.value.path, touched) == ("read", "file", [])

@@ -29,17 +29,6 @@ def check_honoured(metadata: Metadata, args: OpRead | OpStat) -> None:
         _require(written > _to_the_second(args.if_modified_since), "if_modified_since")
 
 
-def is_conditional(args: OpRead | OpStat) -> bool:
-    """Whether the response must be of a certain version, or satisfy a condition."""
-    return (
-        args.version is not None
-        or args.if_match is not None
-        or args.if_none_match is not None
-        or args.if_modified_since is not None
-        or args.if_unmodified_since is not None
-    )
-
-
 def check_version(stated: str | None, args: OpRead | OpStat) -> None:
     """Compares the version in a response with the requested one.
 

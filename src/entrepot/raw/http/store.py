@@ -28,11 +28,11 @@ from entrepot.raw import (
     is_dir_path,
     oio,
 )
+from entrepot.raw.conditions import is_conditional
 from entrepot.raw.effects import leaves_doubt
 from entrepot.types import EntryMode, Metadata
 
 from .client import D, HttpClient, with_size
-from .conditions import is_conditional
 from .deletions import HttpDeletions
 from .dialect import ListRequests
 from .publication import Publication

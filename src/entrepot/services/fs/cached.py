@@ -47,7 +47,7 @@ from entrepot.types import Metadata
 
 from .kernel import beneath
 from .kernel.attributes import may_misstate_size
-from .kernel.describe import describe, describe_by_handle
+from .kernel.describe import Look, describe, describe_by_handle
 from .kernel.plain_files import PlainFiles
 
 LIMIT: Final = 64 * 1024
@@ -157,8 +157,11 @@ class CachedFiles:
             return None
         return metadata
 
-    def read(self, relative: str, args: OpRead, most: int) -> tuple[Metadata, bytes] | None:
-        """The metadata of a file and the whole requested range, if the range has at most `most` bytes; else None."""
+    def read(self, relative: str, args: OpRead, most: int, look: Look = describe) -> tuple[Metadata, bytes] | None:
+        """The metadata of a file and the whole requested range, if the range has at most `most` bytes; else None.
+
+        `look` returns the metadata.
+        """
         try:
             self._check_attempt(relative)
             root = self._open_root()
@@ -169,7 +172,7 @@ class CachedFiles:
             finally:
                 os.close(root)
             try:
-                return self._read_open(descriptor, args, min(most, LIMIT))
+                return self._read_open(descriptor, args, min(most, LIMIT), look)
             finally:
                 os.close(descriptor)
         except (OSError, ValueError):  # entrepot's errors are among them; the thread path raises them
@@ -231,14 +234,14 @@ class CachedFiles:
         if may_misstate_size(attributes) or attributes not in self._plain:
             raise BlockingIOError
 
-    def _read_open(self, descriptor: int, args: OpRead, most: int) -> tuple[Metadata, bytes]:
+    def _read_open(self, descriptor: int, args: OpRead, most: int, look: Look) -> tuple[Metadata, bytes]:
         attributes = os.fstat(descriptor)
         self._check_is_plain(attributes)
         size = attributes.st_size
         start, end = args.range.resolve(size)
         if end - start > most or self._sets_access_time(attributes):
             raise BlockingIOError
-        metadata = describe(attributes, descriptor)
+        metadata = look(attributes, descriptor)
         check_conditions(metadata, args)
         return metadata, self._read_cached(descriptor, size, start, end)
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from entrepot.errors import IsADirectory, Unsupported
 from entrepot.raw import Accessor, AccessorInfo, OpPresign, OpRead, OpStat, RpPresign, RpRead, RpStat, WholeRead
-from entrepot.raw.http.conditions import check_honoured, is_conditional
+from entrepot.raw.conditions import is_conditional
+from entrepot.raw.http.conditions import check_honoured
 from entrepot.raw.http.errors import read_error_body, status_error
 from entrepot.raw.http.failures import BAD_REQUEST, ONLY_TLS, is_of_tls_port, with_hint_of_tls
 from entrepot.raw.http.headers import parse_length

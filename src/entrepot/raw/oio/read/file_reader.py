@@ -77,27 +77,24 @@ def into_read_from_file(
     return FileReader(runtime, opener, window, response, cached, cached_part, chunk)
 
 
-def read_window_of_file(
-    raw: io.FileIO, metadata: Metadata, window: BytesRange, most: int
-) -> tuple[Metadata, bytes] | None:
+def read_window_of_file(descriptor: int, metadata: Metadata, window: BytesRange) -> tuple[Metadata, bytes] | None:
     """Reads a window of an open file by one call. Blocks.
 
     Arguments:
-        raw: the file.
+        descriptor: the file.
         metadata: its metadata. Without `content_length`, as for files of `/proc`, the whole file is read.
         window: the bytes to read.
-        most: the most bytes that are read so.
 
     Returns:
-        The metadata with the length, and the bytes; None if there are more, or if one call did not return all of them.
+        The metadata with the length, and the bytes; None if one call cannot return all of them, or did not.
     """
-    metadata, content = _locate(raw, metadata, window)
-    if content.size > most:
+    metadata, content = _locate(descriptor, metadata, window)
+    if content.size > PREAD_LIMIT:
         return None
     if content.snapshot is not None:
         return metadata, content.snapshot[content.start : content.end]
     with translate_os_errors():
-        data = os.pread(raw.fileno(), content.size, content.start)
+        data = os.pread(descriptor, content.size, content.start)
     return (metadata, data) if len(data) == content.size else None
 
 
@@ -256,7 +253,7 @@ class FileReader(Read):
         with translate_os_errors():
             raw, metadata = self._opener()
         try:
-            metadata, content = _locate(raw, metadata, self._window)
+            metadata, content = _locate(raw.fileno(), metadata, self._window)
             content = content._replace(descriptor=raw.fileno())
             if self._chunk:
                 content = content._replace(changed=content.last_change())
@@ -296,18 +293,18 @@ class _Content(NamedTuple):
             raise ConditionNotMatch("the object changed during the read")
 
 
-def _locate(raw: io.FileIO, metadata: Metadata, window: BytesRange) -> tuple[Metadata, _Content]:
+def _locate(descriptor: int, metadata: Metadata, window: BytesRange) -> tuple[Metadata, _Content]:
     if metadata.content_length is not None:
         return metadata, _Content(*window.resolve(metadata.content_length), None)
-    snapshot = _read_whole(raw)
+    snapshot = _read_whole(descriptor)
     start, end = window.resolve(len(snapshot))
     return replace(metadata, content_length=len(snapshot)), _Content(start, end, snapshot)
 
 
-def _read_whole(raw: io.FileIO) -> bytes:
+def _read_whole(descriptor: int) -> bytes:
     parts, size = list[bytes](), 0
     with translate_os_errors():
-        while part := os.pread(raw.fileno(), SNAPSHOT_STEP, size):
+        while part := os.pread(descriptor, SNAPSHOT_STEP, size):
             parts.append(part)
             size += len(part)
             if size > SNAPSHOT_LIMIT:

@@ -13,6 +13,9 @@ from .attributes import metadata_of, metadata_of_regular
 AT_FDCWD: Final = -100
 """Stands for the working directory where an open directory is expected: the path is relative to it, or absolute."""
 
+Look = Callable[[os.stat_result, int], Metadata]
+"""`describe` or `describe_length`, called with the attributes of an open file and its descriptor."""
+
 
 def describe(attributes: os.stat_result, directory: int, name: str = "") -> Metadata:
     """Returns the metadata of a file.
@@ -25,6 +28,11 @@ def describe(attributes: os.stat_result, directory: int, name: str = "") -> Meta
     if not stat.S_ISREG(attributes.st_mode):
         return metadata_of(attributes)
     return metadata_of_regular(attributes, _handle_at()(directory, name, attributes.st_ino))
+
+
+def describe_length(attributes: os.stat_result, _: int) -> Metadata:
+    """The metadata of a regular file of which only the length is needed: without a system call for the handle."""
+    return Metadata(content_length=attributes.st_size)
 
 
 def describe_by_handle(attributes: os.stat_result, handle: bytes) -> Metadata:
