@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from entrepot import BytesRange, InvalidInput, RangeNotSatisfied
+from entrepot.types.bytes_range import is_span
+from entrepot.types.numbers import LARGEST
 
 
 class Index:
@@ -71,6 +73,21 @@ def test_a_pair_is_taken_for_a_range() -> None:
     assert BytesRange.of((1, 4)) == BytesRange(1, 4)
     range_ = BytesRange(suffix=2)
     assert BytesRange.of(range_) is range_
+
+
+@pytest.mark.parametrize("pair", [(0, 0), (3, 5), (0, LARGEST), (LARGEST, LARGEST)])
+def test_a_pair_that_is_a_span_is_a_range_of_the_same_values(pair: tuple[int, int]) -> None:
+    assert is_span(pair)
+    range_ = BytesRange.of(pair)
+    assert (range_.start, range_.end) == pair
+
+
+@pytest.mark.parametrize(
+    "value",
+    [(5, 3), (-1, 3), (0, LARGEST + 1), (0, None), (0, 1.0), (False, True), (Index(), 9), (1,), (1, 2, 3), [1, 2], 7],
+)
+def test_what_a_range_would_refuse_or_change_is_no_span(value: object) -> None:
+    assert not is_span(value)
 
 
 def test_what_stands_for_an_integer_becomes_one() -> None:

@@ -13,6 +13,7 @@ from entrepot.raw.oio.read.api import WHOLE
 from entrepot.raw.oio.read.cursor import Cursor
 from entrepot.raw.oio.read.pinned_range import PinnedRange
 from entrepot.types import BytesRange, Metadata
+from entrepot.types.bytes_range import is_span
 from entrepot.types.numbers import as_integer
 from entrepot.types.shown import shown
 
@@ -218,7 +219,8 @@ class Reader(Opened, ByAsyncFor):
     ) -> list[T]:
         if not isinstance(ranges, Iterable):
             raise InvalidInput(f"the ranges must be an iterable of ranges, not {shown(ranges)}")
-        requested, args = [BytesRange.of(range_) for range_ in ranges], self._args
+        requested = [range_ if is_span(range_) else BytesRange.of(range_) for range_ in ranges]
+        args = self._args
         context, pinned = self._context, self._range
         if self._overlapping is not None:
             context, accessor = self._overlapping

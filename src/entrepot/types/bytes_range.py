@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from entrepot.errors import InvalidInput, RangeNotSatisfied
 
@@ -11,8 +11,12 @@ from .shown import shown
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
+    from typing import TypeGuard
 else:
     from .records import dataclass
+
+Span: TypeAlias = tuple[int, int]
+"""A range as a pair: its first byte, and the byte after its last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +93,11 @@ class BytesRange:
         if self.suffix is not None:
             return f"-{self.suffix}"
         return f"{self.start}..{'' if self.end is None else self.end}"
+
+
+def is_span(value: object) -> TypeGuard[Span]:
+    """Whether a value is a pair that `BytesRange` would take as it is, so that a call with many pairs makes none."""
+    if type(value) is not tuple or len(value) != 2:
+        return False
+    start, end = value
+    return type(start) is int is type(end) and 0 <= start <= end <= LARGEST

@@ -11,15 +11,18 @@ Elsewhere the spans are cut out, so that blocks never keep more than twice the b
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from entrepot.errors import ContentIncomplete, RangeNotSatisfied, Unsupported
 from entrepot.raw.oio.windowed import gather
 from entrepot.types import BytesRange
+from entrepot.types.bytes_range import Span
+from entrepot.types.numbers import LARGEST
 
 from .api import DIRECT, Joiner, Read, pass_on, read_up_to
 from .block import read_block
@@ -31,7 +34,10 @@ if TYPE_CHECKING:
 MOST_BLIND: Final = 256
 """The most requests for a range whose end may be past the end of the object. For more, its size is learned first."""
 
-Span = tuple[int, int]
+T = TypeVar("T")
+
+Wanted: TypeAlias = BytesRange | Span
+"""A range that a caller wants: a pair, if it passes `is_span`, needs no `BytesRange`."""
 
 
 def merge_spans(spans: Iterable[Span], gap: int) -> list[Span]:
@@ -39,12 +45,18 @@ def merge_spans(spans: Iterable[Span], gap: int) -> list[Span]:
 
     Spans are half-open pairs `(begin, end)`. Empty spans are dropped. The result is sorted and disjoint.
     """
+    ordered = sorted(span for span in spans if span[0] < span[1])
+    if not ordered:
+        return []
     merged: list[Span] = []
-    for begin, end in sorted(span for span in spans if span[0] < span[1]):
-        if merged and begin - merged[-1][1] <= gap:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
+    begin, end = ordered[0]
+    for low, high in ordered:
+        if low - end > gap:
             merged.append((begin, end))
+            begin, end = low, high
+        elif high > end:
+            end = high
+    merged.append((begin, end))
     return merged
 
 
@@ -56,23 +68,24 @@ def split_span(span: Span, size: int | None) -> list[Span]:
 
 
 async def fetch_ranges(
-    pinned: PinnedRange, ranges: Sequence[BytesRange], gap: int, chunk: int | None, window: Window[None]
+    pinned: PinnedRange, ranges: Sequence[Wanted], gap: int, chunk: int | None, window: Window[None]
 ) -> list[bytes]:
     """Returns the bytes of each range, in the order of the ranges.
 
     The arguments and errors are those of `fetch_views`.
     """
-    return [_joined(parts) for parts in await _fetch_parts(pinned, ranges, gap, chunk, window, _Request)]
+    return await _fetch_parts(pinned, ranges, gap, chunk, window, _Pieces, _joined)
 
 
 async def fetch_views(
-    pinned: PinnedRange, ranges: Sequence[BytesRange], gap: int, chunk: int | None, window: Window[None]
+    pinned: PinnedRange, ranges: Sequence[Wanted], gap: int, chunk: int | None, window: Window[None]
 ) -> list[memoryview]:
     """Returns a read-only view of the bytes of each range, in the order of the ranges.
 
     Arguments:
         pinned: the range of the object that the ranges are relative to.
-        ranges: the ranges to read; an end past the object's end is clamped.
+        ranges: the ranges to read, as `BytesRange` or as pairs that `is_span` accepts; an end past the object's end is
+            clamped.
         gap: the largest distance in bytes of ranges that share a request.
         chunk: the most bytes of a request, or None.
         window: runs the requests.
@@ -81,27 +94,56 @@ async def fetch_views(
         RangeNotSatisfied: a range starts past the end.
         ContentIncomplete: fewer bytes arrived than the object has.
     """
-    return [_view(parts) for parts in await _fetch_parts(pinned, ranges, gap, chunk, window, _block_or_request)]
+    return await _fetch_parts(pinned, ranges, gap, chunk, window, _block_or_pieces, _view)
 
 
 async def _fetch_parts(
     pinned: PinnedRange,
-    ranges: Sequence[BytesRange],
+    ranges: Sequence[Wanted],
     gap: int,
     chunk: int | None,
     window: Window[None],
     make: Callable[[Span, Sequence[Span]], _Request],
-) -> list[Sequence[bytes | memoryview]]:
-    """Returns the bytes of each range in the parts that its requests have of it."""
-    if not all(wanted.is_empty for wanted in ranges):
+    join: Callable[[Sequence[bytes | memoryview]], T],
+) -> list[T]:
+    """Returns the bytes of each range, joined of the parts that its requests have of it."""
+    if not all(_is_empty(wanted) for wanted in ranges):
         await pinned.resolve_suffix()
-    spans = [await _resolve(pinned, wanted, chunk) for wanted in ranges]
+    spans = await _resolved(pinned, ranges, chunk)
     requests = [make(*request) for request in _plan(spans, gap, chunk)]
     await gather((partial(_fetch, pinned, request) for request in requests), window, [])
     end = await _end(pinned, requests)
     _check_complete(requests, end)
     contents, limit = _contents(requests), pinned.limit if end is None else end
-    return [_parts_of(span, contents, limit) for span in spans]
+    return [join(_parts_of(span, contents, limit)) for span in spans]
+
+
+def _is_empty(wanted: Wanted) -> bool:
+    return wanted[0] == wanted[1] if isinstance(wanted, tuple) else wanted.is_empty
+
+
+async def _resolved(pinned: PinnedRange, ranges: Sequence[Wanted], chunk: int | None) -> list[Span]:
+    """The span of each range in the object, as far as its size is known.
+
+    A fetch may have thousands of ranges. Most are pairs that need no look at the facts of the object.
+    """
+    spans: list[Span] = []
+    end, length = _certain(pinned, chunk)
+    for wanted in ranges:
+        if isinstance(wanted, tuple) and wanted[0] < wanted[1] <= end and wanted[1] - wanted[0] <= length:
+            spans.append(wanted)
+        else:
+            spans.append(await _resolve(pinned, BytesRange.of(wanted), chunk))
+            end, length = _certain(pinned, chunk)  # the size may be known now
+    return spans
+
+
+def _certain(pinned: PinnedRange, chunk: int | None) -> tuple[int, int]:
+    """The largest end and the largest length of a pair that is a span as it is."""
+    limit = pinned.limit
+    if limit is not None:
+        return limit, limit
+    return LARGEST, LARGEST if chunk is None else chunk * MOST_BLIND
 
 
 async def _resolve(pinned: PinnedRange, wanted: BytesRange, chunk: int | None) -> Span:
@@ -123,10 +165,8 @@ async def _size_if_reported(pinned: PinnedRange) -> int | None:
     return None
 
 
-class _Request:
+class _Request(ABC):
     """One request, and the spans that are cut out of its bytes.
-
-    A large span that overlaps no other is received where it stays. The others are cut out of the pieces as they arrive.
 
     Arguments:
         span: the requested bytes.
@@ -137,22 +177,40 @@ class _Request:
         refusal: the error, if the range was refused.
     """
 
-    __slots__ = ("_cut", "_passed", "reached", "refusal", "span", "wanted")
+    __slots__ = ("reached", "refusal", "span", "wanted")
 
     def __init__(self, span: Span, wanted: Sequence[Span]) -> None:
         self.span = span
         self.wanted = wanted
-        self._cut = [Joiner() for _ in wanted]
         self.reached = span[0]
         self.refusal: RangeNotSatisfied | None = None
+
+    @abstractmethod
+    def parts(self) -> Sequence[bytes | memoryview]:
+        """The bytes of each wanted span that the request has."""
+
+    @abstractmethod
+    async def receive(self, body: Read) -> int:
+        """Reads all bytes of the request. Returns their number."""
+
+
+class _Pieces(_Request):
+    """A request whose bytes are dropped but for those of its spans.
+
+    A large span that overlaps no other is received where it stays. The others are cut out of the pieces as they arrive.
+    """
+
+    __slots__ = ("_cut", "_passed")
+
+    def __init__(self, span: Span, wanted: Sequence[Span]) -> None:
+        super().__init__(span, wanted)
+        self._cut = [Joiner() for _ in wanted]
         self._passed = 0
 
-    def parts(self) -> list[bytes | memoryview]:
-        """The bytes of each wanted span that the request has."""
+    def parts(self) -> Sequence[bytes | memoryview]:
         return [joiner.whole() for joiner in self._cut]
 
     async def receive(self, body: Read) -> int:
-        """Reads all bytes of the request, and drops those that no span wants. Returns their number."""
         begin, end = self.span
         for index, (low, high) in self._large():
             await pass_on(body, self._take, low - self.reached)
@@ -195,9 +253,11 @@ class _Block(_Request):
         super().__init__(span, wanted)
         self._block: bytes | memoryview = b""
 
-    def parts(self) -> list[bytes | memoryview]:
+    def parts(self) -> Sequence[bytes | memoryview]:
         begin, view = self.span[0], memoryview(self._block)
-        return [view[max(0, low - begin) : max(0, high - begin)] for low, high in self.wanted]
+        return [
+            view[low - begin if low > begin else 0 : high - begin if high > begin else 0] for low, high in self.wanted
+        ]
 
     async def receive(self, body: Read) -> int:
         begin, end = self.span
@@ -206,11 +266,21 @@ class _Block(_Request):
         return len(self._block)
 
 
-def _block_or_request(span: Span, wanted: Sequence[Span]) -> _Request:
+def _block_or_pieces(span: Span, wanted: Sequence[Span]) -> _Request:
     """A block where its views would keep at most twice the bytes that are wanted of it."""
     begin, end = span
-    needed = sum(min(high, end) - max(low, begin) for low, high in merge_spans(wanted, 0))
-    return (_Block if 2 * needed >= end - begin else _Request)(span, wanted)
+    return (_Block if 2 * _covered(span, wanted) >= end - begin else _Pieces)(span, wanted)
+
+
+def _covered(span: Span, wanted: Sequence[Span]) -> int:
+    """How many bytes of a span the wanted spans cover, which are sorted and start before its end."""
+    reached, end = span
+    covered = 0
+    for low, high in wanted:
+        if high > reached:
+            covered += high - max(low, reached)
+            reached = high
+    return covered - max(0, reached - end)
 
 
 def _plan(spans: Iterable[Span], gap: int, chunk: int | None) -> Iterator[tuple[Span, Sequence[Span]]]:
@@ -265,7 +335,10 @@ def _contents(requests: Iterable[_Request]) -> dict[Span, list[bytes | memoryvie
     contents: dict[Span, list[bytes | memoryview]] = {}
     for request in requests:
         for span, part in zip(request.wanted, request.parts(), strict=True):
-            contents.setdefault(span, []).append(part)
+            if span in contents:
+                contents[span].append(part)
+            else:
+                contents[span] = [part]
     return contents
 
 
@@ -283,4 +356,5 @@ def _joined(parts: Sequence[bytes | memoryview]) -> bytes:
 
 
 def _view(parts: Sequence[bytes | memoryview]) -> memoryview:
-    return memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
+    first = parts[0] if len(parts) == 1 else b"".join(parts)
+    return first if isinstance(first, memoryview) else memoryview(first)
