@@ -77,9 +77,13 @@ class NativeBody(HttpBody):
     async def _filled(self, stream: ResponseStream, buffer: memoryview, news: Awaitable[None]) -> int:
         """Waits for something new. Returns how many bytes were received directly into the buffer."""
         try:
-            if stream.connection is not None:
-                stream.connection.receive_into(stream, buffer)
-            await news
+            try:
+                if stream.connection is not None:
+                    stream.connection.receive_into(stream, buffer)
+                await news
+            finally:
+                if stream.connection is not None:
+                    stream.connection.receive_into_scratch()
         except BaseException:
             # Bytes that were received before a cancellation have not been handed out.
             if stream.filled:
@@ -89,8 +93,6 @@ class NativeBody(HttpBody):
             return stream.filled
         finally:
             stream.filled = 0
-            if stream.connection is not None:
-                stream.connection.receive_into_scratch()
 
     def _has_no_more(self, stream: ResponseStream) -> bool:
         """Whether the content has ended.

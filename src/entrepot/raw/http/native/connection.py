@@ -19,11 +19,11 @@ found that out (`end_upload`).
 Receiving. All connections of a pool receive into one scratch buffer, which the event loop fills and hands over in one
 step, and which `buffer_updated` copies what it keeps out of. While a reader waits with a buffer of its own, content is
 received directly into that: `_target` is the rest of it, never longer than the content that is certain to follow. While
-receives of a long content are full, asyncio makes the pieces: see `flow`.
+receives of a long content are full, a thread fills that buffer (`loan`), or asyncio makes the pieces (`flow`).
 
-Everything runs on the loop of the connection, in two tasks at most: the task of the request, which waits for the head
-and then reads the content, and the task that sends the rest of a long request (`sending`). If the task of the request
-is cancelled, the connection is cut off: an unfinished exchange is never resumed.
+Everything but a loan runs on the loop of the connection, in two tasks at most: the task of the request, which waits for
+the head and then reads the content, and the task that sends the rest of a long request (`sending`). If the task of the
+request is cancelled, the connection is cut off: an unfinished exchange is never resumed.
 
 Time: see `sweep`. The connection is active when the exchange starts, when the server has accepted all of the request,
 when the head is complete, and with every byte of content. A head or a trailer that arrives byte by byte, or endless
@@ -43,6 +43,7 @@ from entrepot.raw.runtime.running import may_run_within_itself
 from .breaks import GIVEN_UP, LOST, RESET, Break, of_end, of_malformed
 from .direct import Direct, DirectSocket, is_possible
 from .flow import FULL, Flow, is_worthwhile
+from .loan import LEAST, Lender, Loan
 from .outbox import Outbox
 from .stream import ResponseStream
 from .tls_channel import TlsChannel
@@ -70,8 +71,13 @@ _DONE: Final = State.DONE  # a member of an enumeration takes longer to look up
 class Owner(Protocol):
     """What a connection needs of its pool."""
 
+    lender: Lender
     loop: asyncio.AbstractEventLoop
     scratch: memoryview
+
+    @property
+    def can_lend(self) -> bool:
+        """Whether a socket may be lent to a thread."""
 
     def note_made(self, connection: "Connection") -> None:
         """Records a connection that has a socket."""
@@ -112,11 +118,12 @@ class Connection(asyncio.BufferedProtocol):
         "_is_paused",
         "_is_waking",
         "_is_writing_paused",
+        "_loan",
+        "_own_error",
         "_owner",
         "_poll",
         "_request",
         "_scratch",
-        "_send_error",
         "_stream",
         "_taken",
         "_target",
@@ -139,9 +146,10 @@ class Connection(asyncio.BufferedProtocol):
         self._closed: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._request: bytes | None = None  # what waits to be sent, in an exchange
-        self._send_error: OSError | None = None
+        self._own_error: OSError | None = None
         self._channel: TlsChannel | None = None
         self._flow: Flow | None = None  # what the event loop calls in place of this, while content flows
+        self._loan: Loan | None = None  # what receives in place of the event loop
         self._handed = self._taken = 0
         self._has_tls_of_loop = self._is_lost = self._is_paused = self._is_waking = self._is_writing_paused = False
         self._wire = None
@@ -161,7 +169,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, _sizehint: int) -> memoryview:
         target = self._target
-        return self._scratch if target is None else target
+        if target is None:
+            return self._scratch
+        return target[:FULL] if self._can_lend(target) else target  # the event loop would stay with the rest otherwise
 
     def buffer_updated(self, nbytes: int) -> None:
         stream = self._stream
@@ -186,10 +196,11 @@ class Connection(asyncio.BufferedProtocol):
         self._wake_sender()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._end_loan()
         stream = self._stream
         if stream is not None and exc is not None and self._handed and stream.head is None:
             self._receive_rest()
-        exc = exc or self._send_error
+        exc = exc or self._own_error
         self._is_lost = True
         self._wake_sender()
         self._owner.note_lost(self)
@@ -285,13 +296,53 @@ class Connection(asyncio.BufferedProtocol):
             stream.forbid_reuse()
 
     def _receive_into_target(self, stream: ResponseStream, target: memoryview, size: int) -> None:
+        self._note_received(stream, target, size)
+        if size < FULL or self._target is None or not self._can_lend(self._target) or not self._lend(self._target):
+            stream.wake()
+
+    def _note_received(self, stream: ResponseStream, target: memoryview, size: int) -> None:
         self.is_active = True
         stream.note_received(size)
         stream.filled += size
         self._target = target[size:] if size < len(target) else None
         if stream.state is _DONE:
             self._finish(stream, is_full=self._target is None)
-        stream.wake()
+
+    def _can_lend(self, target: memoryview) -> bool:
+        return len(target) >= LEAST and self._owner.can_lend and not self._has_tls
+
+    def _lend(self, target: memoryview) -> bool:
+        """Lends the socket to a thread that fills the buffer, if a reader waits with it."""
+        if self._stream is None or not self._stream.is_awaited:  # one that was woken knows how much came
+            return False
+        self._loan = self._owner.lender.lend(self._wire.get_extra_info("socket"), target, self._take_back)
+        if self._loan is None:
+            return False
+        self._pause()
+        return True
+
+    def _take_back(self, loan: Loan) -> None:
+        """Ends a loan whose thread has ended, unless that was done before."""
+        if self._loan is loan and self._stream is not None:
+            stream = self._stream
+            self._end_loan()
+            stream.wake()
+
+    def _end_loan(self) -> None:
+        """Ends the loan, if there is one, and counts what was received."""
+        if self._loan is None:
+            return
+        stream, target, loan = self._stream, self._target, self._loan
+        assert stream is not None  # a loan ends with it
+        assert target is not None
+        size = loan.end()
+        self._loan = None
+        self._resume()
+        if size:
+            self._note_received(stream, target, size)
+        if loan.error is not None:  # the system reports it once: the event loop would find an orderly end
+            self._own_error = loan.error
+            self._wire.abort()
 
     def _receive_rest(self) -> None:
         """Receives the bytes that arrived before the connection broke.
@@ -451,7 +502,7 @@ class Connection(asyncio.BufferedProtocol):
         if not self._wire.is_closing():
             if self._stream is not None and self._stream.head is None:
                 self._receive_rest()
-            self._send_error = error
+            self._own_error = error
             self._wire.abort()
 
     def _check_open(self) -> None:
@@ -472,7 +523,8 @@ class Connection(asyncio.BufferedProtocol):
         self._target = buffer[:size] if size else None
 
     def receive_into_scratch(self) -> None:
-        """Ends `receive_into`."""
+        """Ends `receive_into`: nothing writes to the buffer any more."""
+        self._end_loan()
         self._target = None
 
     def note_read(self, stream: ResponseStream) -> None:
@@ -535,6 +587,9 @@ class Connection(asyncio.BufferedProtocol):
         """Cuts the exchange and the connection apart."""
         if self._flow is not None:
             self._stop_flow()
+        if self._loan is not None:
+            self._loan.end()
+            self._loan = None
         stream.connection = self._stream = self._target = self._request = None
         self._is_paused = False
 

@@ -31,6 +31,7 @@ from .body import NativeBody
 from .breaks import CLOSED, LOST, Break
 from .connection import SCRATCH, SHORT, Connection
 from .dialer import Dialer
+from .loan import Lender
 from .outbox import Outbox
 from .slots import Slots
 from .stream import ResponseStream
@@ -54,12 +55,14 @@ class Pool:
 
     Attributes:
         is_closed: whether all connections are closed, and no more can be made.
+        lender: lends the sockets of the connections to threads.
         loop: the event loop.
         scratch: the buffer that all connections receive into.
     """
 
     def __init__(self, tls: Tls, timeouts: Timeouts, limits: Limits, origins: Origins[Origin]) -> None:
         self.loop = asyncio.get_running_loop()
+        self.lender = Lender(self.loop)
         self.scratch = memoryview(bytearray(SCRATCH))
         self.is_closed = False
         self._timeouts = timeouts
@@ -218,6 +221,14 @@ class Pool:
             raise failures.CONNECTIONS_CLOSED.error()
         return connection
 
+    @property
+    def can_lend(self) -> bool:
+        """Whether a socket may be lent to a thread: other requests are in flight, and a thread is free.
+
+        One response at a time is received by the event loop in less time.
+        """
+        return self._slots.in_use > 1 and self.lender.can_lend
+
     def note_made(self, connection: Connection) -> None:
         self._made.add(connection)
         self._sweep.include(self._limits.idle_seconds)
@@ -299,6 +310,7 @@ class Pool:
         self._most_kept = 0
         self._sweep.stop()
         self._slots.end()
+        self.lender.close()
         await self._cut_off(list(self._made))
 
     async def _cut_off(self, connections: list[Connection]) -> None:

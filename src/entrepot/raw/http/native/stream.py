@@ -143,10 +143,15 @@ class ResponseStream(Exchange):
         Raises:
             InvalidInput: another task waits already, or was woken with content in its buffer and has not run yet.
         """
-        if self.filled or (self._waiter is not None and not self._waiter.done()):
+        if self.filled or self.is_awaited:
             raise InvalidInput("another task reads this body: read it by one task at a time")
         waiter = self._waiter = self.loop.create_future()
         return waiter
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a task waits, and was not woken yet."""
+        return self._waiter is not None and not self._waiter.done()
 
     def prompt_news(self) -> PromptWait:
         """A wait until the connection has something new, whose task goes on at once: for the task of the request."""
