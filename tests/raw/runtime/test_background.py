@@ -262,8 +262,8 @@ def test_what_is_dropped_is_collected_in_the_thread_of_the_loop():
     async def close(held):
         closed.append((type(held), threading.current_thread()))
 
+    loop_thread, _ = runner.run(thread_and_loop())  # starts the loop: before it there is nothing that belongs to one
     runner.drop([Held()], close)
-    loop_thread, _ = runner.run(thread_and_loop())
     runner.run(give(None))
     assert collected == [loop_thread]
     assert closed == [(Held, loop_thread)]
