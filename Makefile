@@ -7,7 +7,8 @@
 #   make test-pure             runs the tests of HTTP over aiohttp, without its C extension
 #   make test-aiohttp          runs the tests of HTTP over aiohttp, which is not the default
 #   make test-uvloop           runs the tests of event loops, HTTP and services on uvloop
-#   make test-consumers        runs pandas, Dask, polars, DuckDB, torch and others over entrepot, and all blocks of the pages
+#   make test-consumers        runs pandas, Dask, polars, DuckDB, torch and others over entrepot, and all blocks of the
+#                              pages; and redis with the parser in C, which redis-py uses where it is installed
 #   make test-migrate          runs the examples of docs/how-to/migrate.md in the other libraries and in entrepot
 #   make check    adds lint, types, import rules, and the files of .github
 #   make behavior SERVICE=s3   runs the behaviour suite on a store of yours (docs/behavior-suite.md)
@@ -108,7 +109,8 @@ test-uvloop: $(venv)/installed-test
 .PHONY: test-consumers
 test-consumers: $(venv)/installed-test $(venv)/installed-consumers
 	ENTREPOT_TEST_ALL_BLOCKS=needs $(pytest) -m "$(shipped)" \
-		tests/integrations tests/integration/test_file_consumers.py tests/docs/test_blocks.py $(ARGS)
+		tests/integrations tests/integration/test_file_consumers.py tests/docs/test_blocks.py tests/services/redis \
+		$(ARGS)
 
 # An environment of its own: aioboto3 and s3fs pin releases of botocore.
 .PHONY: test-migrate

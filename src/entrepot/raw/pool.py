@@ -316,6 +316,17 @@ class Pool(Generic[S]):
         self._reaper = self._runtime.window(1)
 
 
+def has_unread(stream: Any) -> bool:
+    """Whether a stream has ended, or holds bytes that no request has asked for. No I/O.
+
+    The response of the next request would begin with such bytes. A server that ends an idle connection often says why.
+
+    Arguments:
+        stream: the `asyncio.StreamReader` of a session that is not in use.
+    """
+    return bool(stream._buffer) or stream.at_eof() or stream.exception() is not None  # noqa: SLF001 - no public name
+
+
 def shared_pool(context: Context, key: Hashable, make: Callable[[], Pool[S]]) -> Local[Pool[S]]:
     """Returns the pool of each event loop that all stacks of a context share.
 

@@ -47,6 +47,12 @@ class ScriptedFtp:
         for writer in self._writers:
             writer.transport.abort()
 
+    async def say(self, reply: str) -> None:
+        """Sends a reply that no command has asked for on every control connection, and gives it time to arrive."""
+        for writer in self._writers:
+            writer.write(f"{reply}\r\n".encode())
+        await asyncio.sleep(0.02)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves one control connection."""
         self._writers.add(writer)

@@ -227,6 +227,14 @@ async def test_a_connection_is_used_again_unless_its_state_is_unknown() -> None:
         assert (await op.stat("file")).content_length == 3_000_000
 
 
+async def test_what_a_server_says_unasked_is_no_reply() -> None:
+    async with scripted() as server, operator_on(server) as op:
+        for number, reply in enumerate(("421 idle for too long", "550 no such file", "250 done"), 1):
+            assert (await op.stat("file")).content_length == 10
+            assert server.logins == number
+            await server.say(reply)
+
+
 async def test_a_name_cannot_bring_in_a_command() -> None:
     async with scripted() as server, operator_on(server) as op:
         for path in ("a\r\nDELE file", "a\nDELE file", "a\0b", "../a"):

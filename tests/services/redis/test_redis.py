@@ -442,6 +442,12 @@ async def test_what_a_server_says_unasked_is_no_response() -> None:
             await asyncio.sleep(0.05)
 
 
+async def test_what_arrives_with_a_response_is_not_that_of_the_next_command() -> None:
+    async with scripted(b"$1\r\na\r\n$1\r\nb\r\n", b"GET") as op:
+        for _ in range(3):
+            assert await op.read("a") == b"a"
+
+
 async def stored(op: Operator) -> object:
     return await op.write("a", b"1")
 
@@ -454,7 +460,7 @@ async def appended(op: Operator) -> object:
     "answer",
     [
         *(b":abc\r\n", b"$abc\r\n", b"*-5\r\n", b"*1\r\n:5\r\n", b"*2\r\n:0\r\n:0\r\n", b"*1\r\n" * 5000 + b":1\r\n"),
-        b"+" + bytes(100_000) + b"\r\n",
+        b":" + b"0" * 100_000 + b"\r\n",
     ],
 )
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import aioftp
 
 from entrepot.errors import Error, Timeout, Unexpected
+from entrepot.raw.pool import has_unread
 
 from .replies import Reply, refusal
 
@@ -62,7 +63,7 @@ class FtpSession:
 
     @property
     def is_usable(self) -> bool:
-        return not (self._is_busy or self._is_closed or self._client.stream.reader.at_eof())
+        return not (self._is_busy or self._is_closed or has_unread(self._client.stream.reader))
 
     @property
     def is_doubtful(self) -> bool:

@@ -19,7 +19,7 @@ from redis.exceptions import ResponseError
 
 from entrepot.errors import Error
 from entrepot.raw.http.tls import Tls, TlsFiles
-from entrepot.raw.pool import Pool
+from entrepot.raw.pool import Pool, has_unread
 
 from .errors import meaning_of, no_redis, translated
 
@@ -63,6 +63,7 @@ class RedisSession:
         self._runtime = runtime
         self._connection = connection
         self._reader, self._transport = connection._reader, connection._writer.transport  # noqa: SLF001 - no public name
+        self._parser_in_c = getattr(connection._parser, "_reader", None)  # noqa: SLF001
         self._timeout = timeout
         self._is_busy = False
 
@@ -138,9 +139,9 @@ class RedisSession:
         """Whether the server has ended the connection, or sent what nobody has asked for.
 
         redis-py would take the latter for the response to the next command. No public name says so without waiting.
+        Its parser in C (the package hiredis) takes all that has arrived, also what comes after the response.
         """
-        reader = self._reader
-        return bool(reader._buffer) or reader.at_eof() or reader.exception() is not None  # noqa: SLF001
+        return has_unread(self._reader) or (self._parser_in_c is not None and self._parser_in_c.has_data())
 
 
 def packed(commands: Sequence[Command]) -> list[bytes]:
