@@ -64,6 +64,13 @@ class Located(NamedTuple):
         """The path of fsspec."""
         return self.name_of(self.key)
 
+    async def copy_to(self, target: Located) -> None:
+        """Copies the object to another place: the storage does it, if it can."""
+        if self.operator is target.operator and self.operator.info.capability.copy:
+            await self.operator.copy(self.key, target.key)
+        else:
+            await self.operator.copy_to(target.operator, self.key, target.key)
+
 
 class Addresses(Protocol):
     """Translates paths of fsspec."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -15,33 +14,26 @@ from fsspec.asyn import AsyncFileSystem, _run_coros_in_chunks, get_loop, sync
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.core import get_compression
 from fsspec.implementations.local import make_path_posix
-from fsspec.utils import glob_translate, isfilelike, stringify_path
+from fsspec.utils import isfilelike, stringify_path
 
 from entrepot import (
-    ConditionNotMatch,
     Entry,
     InvalidInput,
     IsADirectory,
-    Metadata,
     NotADirectory,
     NotFound,
     Operator,
     RangeNotSatisfied,
     Writer,
 )
-from entrepot.integrations.directories import (
-    check_may_move,
-    check_moves,
-    check_unchanged,
-    keeping_what_is_not_empty,
-    with_directories,
-)
+from entrepot.integrations.directories import with_directories
 from entrepot.integrations.identity import token
 from entrepot.services import Fs
 
 from .addresses import Addresses, Located, Relative
 from .files import EntrepotCompressedFile, EntrepotFile, EntrepotStreamedFile, EntrepotTextFile
 from .info import Info, directory_info, info_of
+from .moves import Move
 from .pairs import check_pairs, check_stays_below, one_or_list, targets_of
 from .ranges import Bound, needs_size, requested_range
 from .transactions import DeferredWriter
@@ -378,7 +370,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
     async def _cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
         source, target = self.located(path1), self.located(path2)
         try:
-            await _copy(source, target)
+            await source.copy_to(target)
         except (NotFound, IsADirectory):
             if not await self._isdir(path1):
                 raise
@@ -386,16 +378,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         self.forget_above(path2)
 
     async def _mv_file(self, path1: str, path2: str) -> None:
-        source, target = self.located(path1), self.located(path2)
-        if source.operator is target.operator and source.operator.info.capability.rename:
-            await source.operator.rename(source.key, target.key)
-        else:
-            before = await source.operator.stat(source.key)
-            await _copy(source, target)
-            for change in await self._rm_unchanged({path1: before}):
-                raise change
-        self.forget_above(path1)
-        self.forget_above(path2)
+        await Move(self).file(path1, path2)
 
     def mv(self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any) -> None:
         """Moves files. One file is renamed where the storage can; others are copied, then deleted.
@@ -423,98 +406,7 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
     async def _mv(
         self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any
     ) -> None:
-        path1, path2 = one_or_list(path1), one_or_list(path2)
-        if path1 == path2:
-            return
-        if isinstance(path1, str) and isinstance(path2, str):
-            if await self._is_rename(path1, path2):
-                await self._mv_file(path1, path2)
-                return
-            await self._check_may_move(path1, path2, recursive)
-        if recursive:
-            await self._check_is_listed_whole([path1] if isinstance(path1, str) else path1)
-        sources, targets = await self._pairs(path1, path2, self._isdir, recursive=recursive, maxdepth=maxdepth)
-        check_moves([*map(self._strip_protocol, sources)], [*map(self._strip_protocol, targets)])
-        found = dict(zip(sources, await self._each(self._file_metadata, sources), strict=True))
-        copied = {path: metadata for path, metadata in found.items() if metadata is not None}
-        directories = found.keys() - copied.keys()
-        if not sources or (directories and not (recursive and isinstance(path2, str))):
-            message = "the path names a directory: recursive=True moves it with its content, to one path"
-            raise IsADirectory(message, path=min(directories, default=path1))
-        await super()._copy(sources, targets, on_error="raise", **kwargs)
-        changes = await self._rm_unchanged(copied)
-        with keeping_what_is_not_empty():
-            await self._rm_all(directories, as_directories=True)
-        for change in changes:
-            raise change
-
-    async def _file_metadata(self, path: str) -> Metadata | None:
-        """The metadata of a file, and not that of a cached listing; None of a directory."""
-        located = self.located(path)
-        try:
-            metadata = await located.operator.stat(located.key or "/")
-        except (NotFound, NotADirectory):
-            if not await self._isdir(path):
-                raise
-            return None
-        return None if metadata.is_dir else metadata
-
-    async def _rm_unchanged(self, copied: dict[str, Metadata]) -> list[ConditionNotMatch]:
-        """Deletes files that were copied. Returns an error for each one that was changed meanwhile, and stays."""
-        same, changes = [], []
-
-        async def compare(path: str) -> None:
-            located = self.located(path)
-            try:
-                check_unchanged(path, copied[path], await located.operator.stat(located.key))
-            except ConditionNotMatch as change:
-                changes.append(change)
-            except NotFound:
-                return  # another program has deleted it
-            else:
-                same.append(path)
-
-        await self._each(compare, copied)
-        await self._rm_all(same)
-        return changes
-
-    async def _is_rename(self, path1: str, path2: str) -> bool:
-        """Whether a move is of one file to another name: nothing to expand, and no directory to move it into."""
-        if has_magic(path1) or path2.endswith("/") or self._strip_protocol(path1) == self._strip_protocol(path2):
-            return False
-        return await self._isfile(path1) and not await self._isdir(path2)
-
-    async def _check_may_move(self, path1: str, path2: str, recursive: bool) -> None:
-        """Checks that no directory is moved into itself.
-
-        Raises:
-            InvalidInput: the target is in a directory that is moved, or that the pattern may mean.
-        """
-        source, target = self._strip_protocol(path1), self._strip_protocol(path2)
-        if not has_magic(path1):
-            if await self._isdir(path1):
-                check_may_move(source, target)
-        elif recursive:
-            matches = re.compile(glob_translate(source)).match
-            names = target.split("/")
-            if any(matches("/".join(names[:count])) for count in range(1, len(names) + 1)):
-                raise InvalidInput("the pattern means the directory that it is moved into, too", path=path1)
-
-    async def _check_is_listed_whole(self, paths: Iterable[Any]) -> None:
-        """Checks that the listing of each directory lacks nothing, which the move would leave behind.
-
-        Raises:
-            Error: the first one of `Lister.left_out`.
-        """
-        for path in map(stringify_path, paths):
-            for name in await self._glob(path) if has_magic(path) else [path]:
-                if await self._isdir(name):
-                    located = self.located(name)
-                    async with located.operator.lister(located.directory, recursive=True) as lister:
-                        while await lister.next_page():
-                            pass
-                    for error in lister.left_out():
-                        raise error
+        await Move(self)(path1, path2, recursive=recursive, maxdepth=maxdepth, **kwargs)
 
     async def _rm_file(self, path: str, **kwargs: Any) -> None:
         located = self.located(path)
@@ -778,14 +670,6 @@ async def _copy_to_file(located: Located, file: Any, callback: Any) -> None:
         async for chunk in reader:
             file.write(chunk)
             callback.relative_update(len(chunk))
-
-
-async def _copy(source: Located, target: Located) -> None:
-    """Copies an object: the storage does it, if it can."""
-    if source.operator is target.operator and source.operator.info.capability.copy:
-        await source.operator.copy(source.key, target.key)
-    else:
-        await source.operator.copy_to(target.operator, source.key, target.key)
 
 
 def _for_each(paths: Any, values: Any) -> Sequence[Bound]:
