@@ -19,13 +19,14 @@ from entrepot.blocking.leaving import Leaving
 
 from .growing_cache import GrowingCache
 from .info import Info, info_of
+from .line_finder import BLOCK as LINE_BLOCK
+from .line_finder import LineFinder
 
 if TYPE_CHECKING:
     from .filesystem import OperatorsFileSystem
 
 MODES: Final = ("rb", "wb", "ab", "xb")
 BLOCK: Final = 8 * 1024 * 1024
-LINE_BLOCK: Final = 8 * 1024
 
 register_cache(GrowingCache, clobber=True)
 
@@ -79,6 +80,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         self._reader: BlockingReader | None = None
         self._writer: BlockingWriter | None = None
         self._content: bytes | None = None
+        self._lines: LineFinder | None = None
         self._leaving = None if mode == "rb" else Leaving()
         self.claims_to_seek = False
         if mode == "xb" and self._storage.exists(self._located.key):
@@ -106,10 +108,10 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         """Reads to the next `char`, which is included, or to the end.
 
         Arguments:
-            char: the bytes to look for.
+            char: the bytes to look for: one or more.
             blocks: bytes to look at in each step. By default 8 KiB.
         """
-        return bytes(super().readuntil(char, blocks or LINE_BLOCK))
+        return self._read_line(None, char, blocks or LINE_BLOCK)
 
     def readline(self, size: int | None = -1) -> bytes:
         """Reads to the end of the line, which is included, or to the end of the file.
@@ -117,7 +119,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         Arguments:
             size: bytes to read at most. By default -1, which has no limit.
         """
-        return self.readuntil() if size is None or size < 0 else bytes(io.IOBase.readline(self, size))
+        return self._read_line(None if size is None or size < 0 else size)
 
     def readlines(self, hint: int | None = -1) -> list[bytes]:
         """Reads the rest of the file as lines.
@@ -179,6 +181,14 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
             self._content = self._storage.read(self._located.key)
             return len(self._content)
         return int(size)
+
+    def _read_line(self, most: int | None, separator: bytes = b"\n", block: int = LINE_BLOCK) -> bytes:
+        if self._lines is None or self.closed:
+            self.read(0)  # raises what `read` does: the file is closed, or does not read
+            self._lines = LineFinder(self.cache._fetch, self.size)  # noqa: SLF001 - the interface of fsspec's caches
+        line = self._lines.read(self.loc, self.size if most is None else self.loc + most, separator, block)
+        self.loc += len(line)
+        return line
 
     def _fetch_range(self, start: int, end: int) -> bytes:
         if self._content is not None:
