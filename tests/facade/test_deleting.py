@@ -281,7 +281,20 @@ async def test_directories_are_deleted_after_everything_else_the_deepest_first()
     service = Bin(delete_max_size=2)
     await Operator(service).delete_many(["/", "a/", "a/b/", "a/b/f", "a/g", "c/", "h"])
     assert sorted(service.deleted[:3]) == ["a/b/f", "a/g", "h"]
-    assert service.deleted[3:] == ["c/", "a/b/", "a/", "/"]
+    assert service.deleted[3:] == ["a/b/", "c/", "a/", "/"]
+
+
+async def test_no_request_deletes_a_directory_and_what_is_in_it() -> None:
+    """A server that looks whether the directory is empty would keep it. Others get no further request."""
+    nested = ["a/", "a/b/", "a/b/c/d/", "e/", "f"]
+    for paths, batches in [
+        (nested, [["f"], ["a/b/c/d/", "e/"], ["a/b/"], ["a/"]]),
+        ([f"{name}/" for name in "abcd"], [["a/", "b/", "c/", "d/"]]),
+        (["x/y/z", "v"], [["x/y/z", "v"]]),
+    ]:
+        service = Bin(delete_max_size=10)
+        await Operator(service).delete_many(paths)
+        assert [[path for path, _ in batch] for batch in service.batches] == batches
 
 
 @dataclass(frozen=True)

@@ -475,13 +475,16 @@ class TestRecursiveDelete:
         assert set(tree.names()) == {"xy"}
 
     async def test_each_directory_goes_after_its_contents_and_itself_last(self, native: Capability) -> None:
-        tree = tree_of(native, {"a/": b"", "a/b/": b"", "a/b/c": b"", "a/d": b"", "b": b""})
-        await delete_tree(complete(tree, Context()), "a/")
-        assert set(tree.names()) == {"b"}
-        deleted = [call.path for call in tree.script.calls if call.operation == "delete"]
-        if not tree.is_flat:
-            assert deleted.index("a/b/c") < deleted.index("a/b/")
-        assert [path for path in deleted if path != "a"][-1] == "a/"
+        names = ["a/", "a/b/", "a/b/c", "a/b/d/", "a/b/d/1", "a/b/d/2", "a/b/d/3", "a/e", "b"]
+        for page_size in (1, 2, 1000):
+            tree = tree_of(native, dict.fromkeys(names, b""), page_size=page_size)
+            await delete_tree(complete(tree, Context()), "a/")
+            assert set(tree.names()) == {"b"}
+            deleted = [call.path for call in tree.script.calls if call.operation == "delete"]
+            for directory in ("a/b/d/", "a/b/", "a/"):
+                contents = {name for name in names if name.startswith(directory)} - {directory}
+                assert contents <= set(deleted[: deleted.index(directory)])
+            assert [path for path in deleted if path != "a"][-1] == "a/"
 
     @every_context
     async def test_what_fails_is_named_and_the_others_go(self, native: Capability, context: Context | None) -> None:

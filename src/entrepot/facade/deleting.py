@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import DeletionsFailed, Error, InvalidInput
 from entrepot.raw import DEFAULT_DELETE, Accessor, Context, OpDelete, get_parent, is_dir_path, normalize_path, oio
-from entrepot.raw.oio.delete.deletions import Deletion, make_deletions
+from entrepot.raw.oio.delete.deletions import Deletion, contents_first, make_deletions
 from entrepot.types import Entry
 from entrepot.types.shown import shown_type
 
@@ -55,9 +55,9 @@ async def delete_many(accessor: Accessor, context: Context, targets: Targets, co
     finally:
         await batches.close()
     directories = [deletion for deletion in directories if deletion[1].version or deletion[0] not in above_versions]
-    directories.sort(key=_path_of, reverse=True)
-    for start in range(0, len(directories), size):
-        failures += await _delete_batch(accessor, directories[start : start + size])
+    for group in contents_first(directories):
+        for start in range(0, len(group), size):
+            failures += await _delete_batch(accessor, group[start : start + size])
     if failures:
         for failure in failures:
             failure.add_context(scheme=accessor.info.scheme)
@@ -109,10 +109,6 @@ def _directories_above(path: str) -> Iterator[str]:
     while path != "/":
         path = get_parent(path)
         yield path
-
-
-def _path_of(deletion: Deletion) -> str:
-    return deletion[0]
 
 
 async def _delete_batch(accessor: Accessor, batch: Sequence[Deletion]) -> Sequence[Error]:

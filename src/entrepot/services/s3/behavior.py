@@ -126,11 +126,6 @@ _LACKS: Final[dict[str, dict[str, str]]] = {
         "presign.write_under_a_condition": _NO_CONDITIONS,
         **_PATHS,
         **_RACES,
-        **all_of(
-            "delete",
-            "it keeps the markers of directories when many objects are deleted",
-            *("recursive_with_directories", "directory_and_its_contents_in_one_call"),
-        ),
         "list.object_and_directory_of_one_name": _TREE,
         "delete.recursive_with_an_object_of_the_same_name": _TREE,
         "delete.recursive_with_the_slash_beside_an_object_of_the_same_name": _TREE,

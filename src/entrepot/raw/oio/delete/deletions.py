@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from copy import copy
 
 from entrepot.errors import DeletionsFailed, Error
@@ -30,6 +30,38 @@ def failures_of(error: Error, deletions: Iterable[Deletion]) -> Sequence[Error]:
     if isinstance(error, DeletionsFailed):
         return error.failures
     return [of_deletion(copy(error), path, args) for path, args in deletions]
+
+
+def contents_first(deletions: Iterable[Deletion]) -> list[list[Deletion]]:
+    """Groups deletions so that each directory is in a later group than everything in it.
+
+    Some stores refuse or ignore the deletion of a directory before its contents are gone, also within one request.
+    There are as many groups as directories lie in each other, and one where no directory has contents here.
+    """
+    deletions = list(deletions)
+    heights = dict.fromkeys((path for path, _ in deletions if path.endswith("/")), 0)
+    if not heights:
+        return [deletions]
+    for path in sorted({path for path, _ in deletions}, key=_depth, reverse=True):
+        if above := next((name for name in _directories_above(path) if name in heights), None):
+            heights[above] = max(heights[above], heights.get(path, 0) + 1)
+    groups: list[list[Deletion]] = [[] for _ in range(max(heights.values()) + 1)]
+    for deletion in deletions:
+        groups[heights.get(deletion[0], 0)].append(deletion)
+    return groups
+
+
+def _depth(path: str) -> int:
+    return path.rstrip("/").count("/")
+
+
+def _directories_above(path: str) -> Iterator[str]:
+    """The directories that a path is in, the nearest first."""
+    end = len(path) - 1
+    while (end := path.rfind("/", 0, end)) >= 0:
+        yield path[: end + 1]
+    if path != "/":
+        yield "/"
 
 
 async def make_deletions(

@@ -1,11 +1,12 @@
 """Recursive deletion for services that delete single paths.
 
-Theory of operation. The tree is walked, contents before directories, and the paths of each page are deleted in
-batches, several at a time in a window; then the directory itself is deleted. On a flat store, where directories are
-only names, a server may skip entries of a listing while entries are deleted from it, so there the walk is repeated
-until it finds nothing. Failures are collected during a walk and raised as one `DeletionsFailed` at its end, after all
-other deletions of it. What the listing leaves out is not deleted, so it is a failure too. A cancellation leaves a tree
-that is partly deleted; calling again deletes the rest.
+Theory of operation. The tree is walked, contents before directories, and the paths of each page are deleted in batches,
+several at a time in a window; then the directory itself is deleted. On a flat store, where directories are only names,
+a server may skip entries of a listing while entries are deleted from it, so there the walk is repeated until it finds
+nothing. There a directory may also be listed before its contents, and some servers keep one that is deleted before them
+or in the same request: it is deleted once a page has ended outside of it. Failures are collected during a walk and
+raised as one `DeletionsFailed` at its end, after all other deletions of it. What the listing leaves out is not deleted,
+so it is a failure too. A cancellation leaves a tree that is partly deleted; calling again deletes the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from entrepot.raw.oio.windowed import gather
 from entrepot.raw.ops import DEFAULT_DELETE, OpDelete
 
 from .api import NOT_EMPTY, Delete
-from .deletions import make_deletions
+from .deletions import contents_first, make_deletions
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Window
@@ -134,14 +135,17 @@ class RecursiveDeleter(Delete):
     async def _sweep(self, directory: str) -> tuple[bool, bool]:
         """Walks once and deletes all contents. Returns whether it found contents, and the directory's own entry."""
         has_contents = has_itself = False
-        failures = list[Error]()
+        failures, open_directories = list[Error](), list[str]()
         lister = await self._walk(directory)
         try:
             while (page := await lister.next()) is not None:
                 paths = [entry.path for entry in page if entry.path != directory]
                 has_itself = has_itself or len(paths) < len(page)
                 has_contents = has_contents or bool(paths)
+                if self._is_flat:
+                    paths, open_directories = _split_open([*open_directories, *paths], page[-1].path)
                 failures += await self._delete_all(paths)
+            failures += await self._delete_all(open_directories)
             failures += [each.as_error() for each in lister.left_out()]
         finally:
             await lister.close()
@@ -157,14 +161,26 @@ class RecursiveDeleter(Delete):
         return (*directories, path) if is_object else directories
 
     async def _delete_all(self, paths: Sequence[str]) -> Sequence[Error]:
-        size = self._batch or -(-len(paths) // CONCURRENT) or 1
-        batches = (paths[start : start + size] for start in range(0, len(paths), size))
         failures = list[Sequence[Error]]()
-        await gather((partial(self._delete_batch, batch) for batch in batches), self._open_window(), failures)
+        for group in contents_first((path, DEFAULT_DELETE) for path in paths):
+            size = self._batch or -(-len(group) // CONCURRENT) or 1
+            batches = (group[start : start + size] for start in range(0, len(group), size))
+            calls = (partial(make_deletions, self._open_deleter, batch) for batch in batches)
+            await gather(calls, self._open_window(), failures)
         return [failure for of_batch in failures for failure in of_batch]
 
-    async def _delete_batch(self, paths: Iterable[str]) -> Sequence[Error]:
-        return await make_deletions(self._open_deleter, [(path, DEFAULT_DELETE) for path in paths])
+
+def _split_open(paths: Iterable[str], last: str) -> tuple[list[str], list[str]]:
+    """Splits paths into those that can be deleted, and the directories that the listing has not left yet.
+
+    Arguments:
+        paths: the paths that were listed.
+        last: the one that was listed last.
+    """
+    complete, still_open = list[str](), list[str]()
+    for path in paths:
+        (still_open if path.endswith("/") and last.startswith(path) else complete).append(path)
+    return complete, still_open
 
 
 def _raise_if_any(failures: Sequence[Error]) -> None:
