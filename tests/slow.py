@@ -37,6 +37,7 @@ SLOW = {
     r"tests/raw/http/test_wire\.py::test_(content_behind|a_response_without_end|mutated)": "sends responses in pieces",
     r"tests/raw/http/test_transport\.py::test_a_loop_that_ends": "starts an interpreter for each way to end a loop",
     r"tests/signing/test_aws_differential\.py": "compares hundreds of machines with botocore",
+    r"tests/cli/test_s3\.py::test_wrong_credentials_are_not_tried": "runs commands on a hundred files",
     r"tests/integrations/test_line_finder\.py::test_lines_are": "random calls, compared with a file of Python",
     r"tests/integration/test_s3_copies\.py": "sends many MiB",
     r"tests/integration/test_random_access\.py::test_a_file_costs_.*(storm|zip)": "sends hundreds of requests",

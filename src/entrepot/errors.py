@@ -188,9 +188,14 @@ class AlreadyExists(Error, FileExistsError):
 
 
 class PermissionDenied(Error, PermissionError):
-    """The storage refuses: credentials are wrong or missing, or lack the permission."""
+    """The storage refuses: credentials are wrong or missing, or lack the permission.
+
+    `refuses_credentials` is set if it is known that they are wrong, expired or missing, so that every other call with
+    them fails too.
+    """
 
     default_errno = _errno.EACCES
+    refuses_credentials: bool = False
 
 
 class IsADirectory(Error, IsADirectoryError):
@@ -294,7 +299,10 @@ class TransfersFailed(Error, OSError):
     @classmethod
     def of(cls, failures: Sequence[Error], report: TreeReport) -> TransfersFailed:
         """Makes one error from the errors of files, at least one, and from the report on the others."""
-        error = cls(_summary("transfer", failures), is_temporary=all(failure.is_temporary for failure in failures))
+        message = _summary("transfer", failures)
+        if report.untried:
+            message += f"; {report.untried} more files were not tried, since the credentials are refused"
+        error = cls(message, is_temporary=all(failure.is_temporary for failure in failures))
         error.failures = tuple(failures)
         error.report = report
         return error

@@ -110,6 +110,26 @@ def test_wrong_credentials_are_a_line_with_the_next_step(bucket: Bucket) -> None
     assert (refused.code, "try again" in refused.err) == (5, True)
 
 
+@pytest.mark.parametrize("verb", [["cp", "-r"], ["sync"], ["mv", "-r"]])
+def test_wrong_credentials_are_not_tried_on_each_file_of_a_tree(bucket: Bucket, verb: list[str]) -> None:
+    (bucket.cwd / "up").mkdir()
+    for number in range(100):
+        (bucket.cwd / "up" / str(number)).touch()
+    done = bucket.run(*verb, "up", f"{bucket.uri}d/", AWS_SECRET_ACCESS_KEY="wrong")
+    *failures, untried, summary = done.err.splitlines() if verb != ["sync"] else [*done.err.splitlines(), "", ""]
+    assert done.code == 4
+    assert len(failures) < 24
+    assert all("does not accept these credentials" in failure for failure in failures)
+    if verb != ["sync"]:  # which lists the target first
+        assert (
+            untried
+            == f"entrepot: {verb[0]}: {100 - len(failures)} more files were not tried: the credentials are refused"
+        )
+        assert summary.endswith(f"{len(failures)} failed")
+    assert len(os.listdir(bucket.cwd / "up")) == 100  # noqa: PTH208
+    assert bucket.content() == {}
+
+
 def test_ctrl_c_leaves_no_half_file_and_no_upload(bucket: Bucket) -> None:
     with bucket.started("cp", "-", f"{bucket.uri}half") as process:
         assert process.stdin is not None

@@ -22,6 +22,7 @@ from entrepot import (
     Unsupported,
 )
 from entrepot.facade.deleting import delete_many
+from entrepot.facade.refusals import MOST
 from entrepot.raw import (
     Accessor,
     AccessorInfo,
@@ -143,6 +144,17 @@ async def test_each_that_failed_is_named_and_the_others_are_gone() -> None:
     }
     assert (error.operation, error.scheme, error.is_temporary) == ("delete_many", "bin", False)
     assert {"a", "b", "c"} <= set(service.deleted)
+
+
+async def test_refused_credentials_end_the_requests_and_each_deletion_is_named() -> None:
+    service = Bin(delete_max_size=2)
+    service.error = PermissionDenied("wrong keys")
+    service.error.refuses_credentials = True
+    paths = [f"f{number:03}" for number in range(100)]
+    with pytest.raises(DeletionsFailed) as caught:
+        await Operator(service).delete_many([*paths, "d/"])
+    assert MOST <= len(service.batches) < 3 * MOST
+    assert sorted(str(failure.path) for failure in caught.value.failures) == ["d/", *paths]
 
 
 async def test_a_request_that_fails_names_all_that_it_was_to_delete() -> None:

@@ -24,6 +24,7 @@ from entrepot import (
     Unsupported,
     Usage,
 )
+from entrepot.facade.refusals import MOST
 from entrepot.raw import Accessor, AroundAccessor, Context, Layer, LayeredAccessor, RpRead
 from entrepot.raw.oio import BytesReader
 from entrepot.services import Fs, Memory
@@ -70,6 +71,42 @@ def refusing(operation: str, path: str, error: Exception) -> Around:
             raise error
 
     return Around(refuse)
+
+
+def wrong_keys() -> PermissionDenied:
+    error = PermissionDenied("wrong keys")
+    error.refuses_credentials = True
+    return error
+
+
+@pytest.mark.parametrize("call", ["copy_tree", "sync"])
+async def test_refused_credentials_end_the_transfer_and_it_says_how_many_files_were_not_tried(call: str):
+    writes: list[str] = []
+
+    async def refuse(operation: str, path: str) -> None:
+        if operation == "writer.close":
+            writes.append(path)
+            await asyncio.sleep(0)
+            raise wrong_keys()
+
+    op = await filled({f"d/{number:03}": b"1" for number in range(200)})
+    with pytest.raises(TransfersFailed, match="more files were not tried, since the credentials are refused") as failed:
+        await getattr(op, call)(Operator(Memory()).layer(Around(refuse)), "d/", "e/")
+    error = failed.value
+    assert MOST <= len(writes) < 3 * MOST
+    assert [failure.path for failure in error.failures] == [path.replace("e/", "d/") for path in writes]
+    assert (error.report.copied, error.report.untried) == (0, 200 - len(writes))
+
+
+async def test_a_file_here_and_there_that_is_refused_does_not_end_the_transfer():
+    async def refuse(operation: str, path: str) -> None:
+        if operation == "writer.close" and path.endswith("7"):
+            raise wrong_keys()
+
+    op = await filled({f"d/{number:03}": b"1" for number in range(200)})
+    with pytest.raises(TransfersFailed) as failed:
+        await op.copy_tree(Operator(Memory()).layer(Around(refuse)), "d/", "e/")
+    assert (len(failed.value.failures), failed.value.report.copied, failed.value.report.untried) == (20, 180, 0)
 
 
 async def test_a_tree_is_copied_with_its_paths():

@@ -403,6 +403,7 @@ def exits_are_not_swallowed(reader: Reader) -> None:
 async def trees_are_typed(op: Operator, other: Operator) -> None:
     report: TreeReport = await op.copy_tree(other, "a/", include="*.csv", concurrent=2)
     assert_type(report.copied_bytes, int)
+    assert_type(report.untried, int)
     assert_type(await op.download("a", "b", resume=True, chunk=1), Metadata)
     async for entry in op.glob("*"):
         assert_type(entry, Entry)

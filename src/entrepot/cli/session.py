@@ -143,6 +143,10 @@ class Session:
             place = _failed_side(place, target, error)
         warn(line_of(self.verb, place, error, joined=place in self._joined))
 
+    def warn(self, text: str) -> None:
+        """Says what else is wrong beside the errors of places."""
+        warn(f"entrepot: {self.verb}: {text}")
+
     def note(self, text: str) -> None:
         """Says something beside the results, to a person."""
         if not self.settings.is_quiet and not self.settings.is_json:

@@ -380,10 +380,7 @@ class Transfer:
                     target.operator, source.path, target.path, progress=progress, on_file=note, **options
                 )
         except TransfersFailed as error:
-            for failure in error.failures:
-                if id(failure) not in self._reported:
-                    side = target if failure.context.get("side") == "target" else source
-                    self._session.fail(side.name_of(failure.path or side.path), failure)
+            self._fail_some(error, source, target)
             self._summarize(error.report, is_dry=rules.is_dry, failed=len(error.failures))
         except DeletionsFailed as error:
             self._session.fail(target.name, error, target.name_of)
@@ -391,6 +388,15 @@ class Transfer:
             self._session.fail(source.name, error, target=target.name)
         else:
             self._summarize(report, is_dry=rules.is_dry)
+
+    def _fail_some(self, error: TransfersFailed, source: Place, target: Place) -> None:
+        """Reports the failures of a tree that were not reported as they occurred."""
+        for failure in error.failures:
+            if id(failure) not in self._reported:
+                side = target if failure.context.get("side") == "target" else source
+                self._session.fail(side.name_of(failure.path or side.path), failure)
+        if error.report.untried:
+            self._session.warn(f"{error.report.untried} more files were not tried: the credentials are refused")
 
     def _note(self, source: Place, target: Place, copied: CopiedFiles | None, step: TreeStep, *, is_dry: bool) -> None:
         if step.action == "copy" and copied is not None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from entrepot.errors import DeletionsFailed, Error, InvalidInput
 from entrepot.raw import DEFAULT_DELETE, Accessor, Context, OpDelete, get_parent, is_dir_path, normalize_path, oio
-from entrepot.raw.oio.delete.deletions import Deletion, contents_first, make_deletions
+from entrepot.raw.oio.delete.deletions import Deletion, contents_first, failures_of, make_deletions
 from entrepot.types import Entry
 from entrepot.types.shown import shown_type
 
 from .iterate import iterate
 from .options import Path
+from .refusals import Refusals
 
 if TYPE_CHECKING:
     from entrepot.raw.runtime import Window
@@ -37,19 +38,21 @@ async def delete_many(accessor: Accessor, context: Context, targets: Targets, co
     above it stay.
 
     Raises:
-        DeletionsFailed: some deletions failed, each of which it names once; all others were made.
+        DeletionsFailed: some deletions failed, each of which it names once; all others were made. It names also those
+            that were not tried, because the storage refused the credentials several times in a row.
     """
     size = accessor.info.capability.delete_max_size or 1
     directories: list[Deletion] = []
     above_versions: set[str] = set()
     failures: list[Error] = []
+    refusals = Refusals()
     batches: Window[Sequence[Error]] = context.runtime.window(concurrent)
     try:
         async with aclosing(_in_batches(targets, size, directories, above_versions)) as sized:
             async for batch in sized:
                 if batches.is_full():
                     failures += await batches.take()
-                batches.spawn(partial(_delete_batch, accessor, batch))
+                batches.spawn(partial(_delete_batch, accessor, batch, refusals))
         while batches:
             failures += await batches.take()
     finally:
@@ -57,7 +60,7 @@ async def delete_many(accessor: Accessor, context: Context, targets: Targets, co
     directories = [deletion for deletion in directories if deletion[1].version or deletion[0] not in above_versions]
     for group in contents_first(directories):
         for start in range(0, len(group), size):
-            failures += await _delete_batch(accessor, group[start : start + size])
+            failures += await _delete_batch(accessor, group[start : start + size], refusals)
     if failures:
         for failure in failures:
             failure.add_context(scheme=accessor.info.scheme)
@@ -111,8 +114,13 @@ def _directories_above(path: str) -> Iterator[str]:
         yield path
 
 
-async def _delete_batch(accessor: Accessor, batch: Sequence[Deletion]) -> Sequence[Error]:
-    return await make_deletions(partial(_open_deleter, accessor), batch)
+async def _delete_batch(accessor: Accessor, batch: Sequence[Deletion], refusals: Refusals) -> Sequence[Error]:
+    """Makes deletions, and returns the error of each that failed. Once credentials are refused, nothing is sent."""
+    if refusals.final is not None:
+        return failures_of(refusals.final, batch)
+    failures = await make_deletions(partial(_open_deleter, accessor), batch)
+    refusals.note(failures[0] if len(failures) == len(batch) else None)
+    return failures
 
 
 async def _open_deleter(accessor: Accessor) -> oio.Delete:

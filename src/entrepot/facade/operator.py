@@ -791,7 +791,8 @@ class Operator(Operations):
         Raises:
             NotFound: the directory does not exist.
             TransfersFailed: some files failed, or some are missing in the listing; `failures` has the error of each
-                file or directory, and `report` the rest.
+                file or directory, and `report` the rest. If a storage refuses the credentials for several files in a
+                row, the others are not tried.
             InvalidInput: the target is in the source, a pattern is invalid, or an option of a copy is for one object.
             Unsupported: the target lacks an option of a copy.
         """
@@ -826,7 +827,8 @@ class Operator(Operations):
         Raises:
             NotFound: the directory does not exist, or `delete` is True and the root to copy is empty.
             TransfersFailed: some files failed, or some are missing in the listing; `failures` has the error of each
-                file or directory, and `report` the rest.
+                file or directory, and `report` the rest. If a storage refuses the credentials for several files in a
+                row, the others are not tried.
             DeletionsFailed: all copies were made, and some deletions failed. What the target's listing lacks is in it.
             InvalidInput: the target is in the source, the source is in the target and `delete` is True, or a pattern is
                 invalid.

@@ -3,7 +3,8 @@
 Theory of operation. The source is listed once, recursively. A fixed number of workers take the entries from the
 listing one by one and copy each as `copy_to` does, so one large file does not hold up the others. Memory holds a page
 of the listing and the chunks of `concurrent` files. A file that fails is noted and the others go on; at the end one
-`TransfersFailed` names all of them. A listing that fails ends the transfer in the same way.
+`TransfersFailed` names all of them. A listing that fails ends the transfer in the same way, and so do credentials that
+are refused for several files in a row (`Refusals`): all the others would fail too, with one request each.
 
 Where equal files are skipped or surplus ones deleted, the target is listed first, and kept as a dict of paths: about
 300 bytes for each of its files. Deletions come last, and only if all copies were successful.
@@ -58,6 +59,7 @@ from .deleting import delete_many
 from .globs import PathFilter, Patterns
 from .lister import Lister
 from .options import Path, checked, checked_flag
+from .refusals import Refusals
 
 if TYPE_CHECKING:
     from dataclasses import dataclass
@@ -227,6 +229,7 @@ class _Transfer:
     copied_bytes: int = 0
     skipped: int = 0
     failures: list[Error] = field(default_factory=list)
+    refusals: Refusals = field(default_factory=Refusals)
     has_ended: bool = False
     is_empty: bool = True
     source_prefix_length: int = field(init=False)
@@ -241,7 +244,10 @@ class _Transfer:
     @property
     def report(self) -> TreeReport:
         """What was done so far."""
-        return TreeReport(self.copied, self.copied_bytes, self.skipped)
+        return TreeReport(self.copied, self.copied_bytes, self.skipped, untried=self._count_untried())
+
+    def _count_untried(self) -> int:
+        return sum(self._is_file_to_transfer(entry) for entry in self.entries) if self.refusals.final else 0
 
     async def work(self) -> None:
         """Copies files until none are left. An error that is not of one file ends the other workers too."""
@@ -264,9 +270,12 @@ class _Transfer:
     async def _next(self) -> Entry | None:
         while (entry := await self._next_of_listing()) is not None:
             self.is_empty = self.is_empty and entry.path == "/"  # which every operator has
-            if not entry.is_dir and self._is_chosen(entry):  # a copy says what is wrong with a broken link or FIFO
+            if self._is_file_to_transfer(entry):
                 return entry
         return None
+
+    def _is_file_to_transfer(self, entry: Entry) -> bool:
+        return not entry.is_dir and self._is_chosen(entry)  # a copy says what is wrong with a broken link or FIFO
 
     async def _next_of_listing(self) -> Entry | None:
         while not self.has_ended and not self.entries:
@@ -318,8 +327,11 @@ class _Transfer:
             error.path = entry.path  # an error of the target has the path there
             error.add_context(target=target)
             self.failures.append(error)
+            self.refusals.note(error)
+            self.has_ended = self.has_ended or self.refusals.final is not None
             self.rules.note("fail", path, entry.size, error)
             return
+        self.refusals.note(None)
         meter.complete(entry.size if is_complete else None)
         self.copied += 1
         self.copied_bytes += meter.done
@@ -357,7 +369,8 @@ async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
     Raises:
         InvalidInput: the target is in the source; or the source is in the target, and surplus files are deleted.
         NotFound: there is no such directory; or the root is empty, and surplus files would be deleted.
-        TransfersFailed: some files failed, or some are missing in the listing; the others are copied.
+        TransfersFailed: some files failed, or some are missing in the listing; the others are copied, unless the
+            credentials are refused.
         DeletionsFailed: some surplus files could not be deleted, or may be there and are missing in the listing.
     """
     _check_apart(source, target, is_mirror=rules.is_mirror)

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from entrepot.errors import Timeout
 
+from .logging_in import logging_in
 from .runtime import Local, Runtime, Window
 from .runtime.running import of_another_loop
 
@@ -280,7 +281,8 @@ class Pool(Generic[S]):
             if (kept := await self._kept()) is not None:  # another caller has connected meanwhile
                 return kept
             await self._drop_broken()
-            session = await self._connect()
+            with logging_in():
+                session = await self._connect()
         held = _Held(session, self._runtime.now())
         self._held.append(held)
         if not len(self._reaper):

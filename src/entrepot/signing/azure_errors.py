@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from entrepot.errors import ConfigInvalid, Error, InvalidInput, PermissionDenied, RateLimited, Unexpected, Unsupported
-from entrepot.raw.http.errors import Meaning
+from entrepot.raw.http.errors import Meaning, refused_credentials
 from entrepot.raw.http.transport import HttpHeaders
 
 LEASED: Final = Meaning(
@@ -14,7 +14,7 @@ TOO_LARGE: Final = Meaning(InvalidInput, "the content, or a part of it, is large
 NOT_THERE: Final = Meaning(Unsupported, "the storage does not have this operation, or not for this kind of object")
 
 _FORBIDDEN: Final = Meaning(PermissionDenied, "the storage refuses access")
-_BAD_KEYS: Final = Meaning(PermissionDenied, "the storage does not accept these credentials")
+_BAD_KEYS: Final = refused_credentials("the storage does not accept these credentials")
 _BUSY: Final = Meaning(RateLimited, "the storage asks for fewer requests", True)
 _FAILED: Final = Meaning(Unexpected, "the storage cannot respond now", True)
 _BAD_NAME: Final = Meaning(InvalidInput, "the storage cannot read the name or an option")
@@ -31,7 +31,7 @@ COMMON_CODES: Final[Mapping[str, Meaning]] = {
     ),
     "AuthenticationFailed": _BAD_KEYS,
     "InvalidAuthenticationInfo": _BAD_KEYS,
-    "NoAuthenticationInformation": Meaning(PermissionDenied, "the storage wants credentials"),
+    "NoAuthenticationInformation": refused_credentials("the storage wants credentials"),
     "PublicAccessNotPermitted": Meaning(PermissionDenied, "the account permits no access without credentials"),
     "KeyBasedAuthenticationNotPermitted": Meaning(
         PermissionDenied, "the account permits no account keys: use credentials of Entra ID"

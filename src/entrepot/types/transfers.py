@@ -70,12 +70,15 @@ class TreeReport:
         copied_bytes: their bytes.
         skipped: how many files were left as they are, because the target has the same.
         deleted: how many files of the target were deleted, because the source does not have them.
+        untried: how many files had been listed and were not tried, because a storage refuses the credentials. The rest
+            of the tree was not listed.
     """
 
     copied: int = 0
     copied_bytes: int = 0
     skipped: int = 0
     deleted: int = 0
+    untried: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ async def test_wrong_passwords_are_refused(pyftpd_server: FtpServer) -> None:
     with pytest.raises(PermissionDenied, match="refuses the login") as refused:
         await Operator(config, resilient=False).stat("file")
     assert "staple" not in str(refused.value)
+    assert refused.value.refuses_credentials
 
 
 async def test_a_certificate_must_be_trusted(pyftpds_server: FtpServer, tmp_path: Path) -> None:

@@ -30,6 +30,21 @@ def body(code: str, more: str = "") -> bytes:
 
 
 @pytest.mark.parametrize(
+    ("status", "code", "refuses_credentials"),
+    [
+        *((403, code, True) for code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed")),
+        *((400, code, True) for code in ("ExpiredToken", "InvalidToken", "TokenRefreshRequired")),
+        *((403, code, False) for code in ("AccessDenied", "InvalidObjectState", "SomethingNew")),
+        (401, "SomethingNew", True),
+    ],
+)
+def test_refusals_of_credentials_and_of_one_object(status: int, code: str, refuses_credentials: bool) -> None:
+    error = CORE.error(status, HttpHeaders(), body(code))
+    assert isinstance(error, PermissionDenied)
+    assert error.refuses_credentials == refuses_credentials
+
+
+@pytest.mark.parametrize(
     ("status", "code", "kind", "is_temporary"),
     [
         (404, "NoSuchKey", NotFound, False),

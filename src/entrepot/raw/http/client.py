@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar
 
 from entrepot.errors import Unexpected
+from entrepot.raw.logging_in import logging_in
 from entrepot.raw.runtime import Runtime
 from entrepot.types import PresignedRequest
 
@@ -177,7 +178,8 @@ class HttpClient(Generic[D]):
         while True:
             sent = signer.sign_now(request, is_content=is_content)
             if sent is None:
-                sent = await (signer.sign_content if is_content else signer.sign)(request)
+                with logging_in():
+                    sent = await (signer.sign_content if is_content else signer.sign)(request)
             response = await self._http.send(sent)
             if response.status in expected:
                 return response

@@ -39,23 +39,33 @@ class Meaning:
         kind: its class.
         message: its message.
         is_temporary: whether the same request may succeed later.
+        refuses_credentials: whether every other request with the same credentials is refused too.
     """
 
     kind: type[Error]
     message: str
     is_temporary: bool = False
+    refuses_credentials: bool = False
 
     def error(self) -> Error:
         """A new error."""
-        return self.kind(self.message, is_temporary=self.is_temporary)
+        error = self.kind(self.message, is_temporary=self.is_temporary)
+        if self.refuses_credentials and isinstance(error, PermissionDenied):
+            error.refuses_credentials = True
+        return error
+
+
+def refused_credentials(message: str) -> Meaning:
+    """The meaning of a response by which the server refuses the credentials, and not only access to one object."""
+    return Meaning(PermissionDenied, message, refuses_credentials=True)
 
 
 _MEANINGS: Final = {
     304: Meaning(ConditionNotMatch, "the condition does not hold"),
-    401: Meaning(PermissionDenied, "the server wants other credentials"),
+    401: refused_credentials("the server wants other credentials"),
     403: Meaning(PermissionDenied, "the server refuses"),
     404: Meaning(NotFound, "there is no such object"),
-    407: Meaning(PermissionDenied, "the proxy requires other credentials: set them in the URL of the proxy variable"),
+    407: refused_credentials("the proxy requires other credentials: set them in the URL of the proxy variable"),
     408: Meaning(Unexpected, "the server waited too long for the request", True),
     410: Meaning(NotFound, "there is no such object any more"),
     412: Meaning(ConditionNotMatch, "the condition does not hold"),

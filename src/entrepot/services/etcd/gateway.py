@@ -19,6 +19,7 @@ from entrepot.errors import (
 )
 from entrepot.raw.http.failures import ONLY_TLS, is_of_tls_port
 from entrepot.raw.http.transport import Header, HttpRequest, HttpResponse, HttpTransport
+from entrepot.raw.logging_in import logging_in
 
 if TYPE_CHECKING:
     from .config import Etcd
@@ -95,7 +96,8 @@ class Gateway:
         return await self._send(path, message, [("Authorization", token)])
 
     async def _new_token(self, credentials: Mapping[str, Any]) -> str:
-        answer = _answer(*await self._send("/v3/auth/authenticate", credentials))
+        with logging_in():
+            answer = _answer(*await self._send("/v3/auth/authenticate", credentials))
         return str(answer.get("token", ""))
 
     async def _send(

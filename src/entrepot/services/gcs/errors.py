@@ -19,7 +19,7 @@ from entrepot.errors import (
     Unexpected,
 )
 from entrepot.raw.http.error_table import ErrorTable, plain_name, with_facts
-from entrepot.raw.http.errors import Meaning
+from entrepot.raw.http.errors import Meaning, refused_credentials
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.raw.http.xml import find_text
 
@@ -29,7 +29,7 @@ _THROTTLED: Final = Meaning(RateLimited, "the storage asks for fewer requests", 
 _FAILED: Final = Meaning(Unexpected, "the storage cannot respond now", True)
 _NO_MATCH: Final = Meaning(ConditionNotMatch, "a condition does not hold")
 _FORBIDDEN: Final = Meaning(PermissionDenied, "the storage refuses access")
-_BAD_TOKEN: Final = Meaning(PermissionDenied, "the storage does not accept these credentials")
+_BAD_TOKEN: Final = refused_credentials("the storage does not accept these credentials")
 _BAD_VALUE: Final = Meaning(InvalidInput, "the storage cannot read the path or an option")
 _FULL: Final = Meaning(StorageFull, "the storage, or the quota, is full")
 _PAYER: Final = Meaning(
@@ -46,7 +46,7 @@ _ERRORS: Final = ErrorTable(
         "internalError": _FAILED,
         "quotaExceeded": _FULL,
         "rateLimitExceeded": _THROTTLED,
-        "required": Meaning(PermissionDenied, "the storage wants credentials"),
+        "required": refused_credentials("the storage wants credentials"),
         "uploadTooLarge": Meaning(InvalidInput, "the object is larger than the storage accepts"),
         "userProjectMissing": _PAYER,
         "userRateLimitExceeded": _THROTTLED,

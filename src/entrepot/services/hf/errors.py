@@ -18,13 +18,14 @@ from entrepot.errors import (
     Unexpected,
 )
 from entrepot.raw.http.error_table import ErrorTable, plain_id, plain_name, with_facts
-from entrepot.raw.http.errors import Meaning
+from entrepot.raw.http.errors import Meaning, refused_credentials
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.transport import HttpHeaders
 
 REPO_NOT_FOUND: Final = "RepoNotFound"
 ENTRY_NOT_FOUND: Final = "EntryNotFound"
 
+_BAD_TOKEN: Final = refused_credentials("the hub does not accept the token")
 _UNKNOWN: Final = "Invalid credentials in Authorization header"
 """The message of the hub for a token that it does not know. It has no code."""
 
@@ -62,7 +63,7 @@ def response_error(status: int, headers: HttpHeaders, *, is_of_api: bool = False
     if status == 404 and code is None and is_of_api:
         return Unexpected("there is no such call: the endpoint may not be a hub").add_context(status=status)
     if status == 401 and headers.get("x-error-message") == _UNKNOWN:
-        return PermissionDenied("the hub does not accept the token").add_context(status=status)
+        return _BAD_TOKEN.error().add_context(status=status)
     error = _ERRORS.by_code(code) or _ERRORS.by_status(status, headers)
     facts = {"status": status, "code": code, "request_id": plain_id(headers.get("x-request-id"))}
     stated = {name: value for name, value in facts.items() if value is not None}

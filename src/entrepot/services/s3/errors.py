@@ -20,7 +20,7 @@ from entrepot.errors import (
     Unsupported,
 )
 from entrepot.raw.http.error_table import ErrorTable, plain_id, plain_name, with_facts
-from entrepot.raw.http.errors import Meaning
+from entrepot.raw.http.errors import Meaning, refused_credentials
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.transport import HttpHeaders
 from entrepot.raw.http.xml import find_text
@@ -101,8 +101,8 @@ _BUCKET_CODES: Final = frozenset({BUCKET_MISSING, "InvalidBucketName"})
 _NOT_FOUND: Final = Meaning(NotFound, "there is no such object")
 _THROTTLED: Final = Meaning(RateLimited, "the storage asks for fewer requests", True)
 _FAILED: Final = Meaning(Unexpected, "the storage cannot respond now", True)
-_BAD_KEYS: Final = Meaning(PermissionDenied, "the storage does not accept these credentials")
-_EXPIRED: Final = Meaning(PermissionDenied, "the credentials have expired")
+_BAD_KEYS: Final = refused_credentials("the storage does not accept these credentials")
+_EXPIRED: Final = refused_credentials("the credentials have expired")
 _FORBIDDEN: Final = Meaning(PermissionDenied, "the storage refuses access")
 _BAD_VALUE: Final = Meaning(InvalidInput, "the storage cannot read the path or an option, such as the version")
 _LONG_KEY: Final = Meaning(InvalidInput, "the key, which is the root and the path, is longer than the storage accepts")
@@ -157,7 +157,7 @@ _CODES: Final[dict[str, Meaning]] = {
     "SignatureDoesNotMatch": _BAD_KEYS,
     "InvalidToken": _BAD_KEYS,
     **dict.fromkeys(EXPIRED_CODES, _EXPIRED),
-    "RequestTimeTooSkewed": Meaning(PermissionDenied, "the clocks of this machine and of the storage differ"),
+    "RequestTimeTooSkewed": refused_credentials("the clocks of this machine and of the storage differ"),
     "PreconditionFailed": _NO_MATCH,
     "NotModified": _NO_MATCH,
     CONFLICT: _CHANGING,

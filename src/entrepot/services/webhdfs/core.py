@@ -30,7 +30,7 @@ from entrepot.errors import (
 from entrepot.raw.http.dialect import Dialect, ObjectArgs
 from entrepot.raw.http.endpoint import parse_endpoint
 from entrepot.raw.http.error_table import ErrorTable, plain_name, with_facts
-from entrepot.raw.http.errors import Meaning
+from entrepot.raw.http.errors import Meaning, refused_credentials
 from entrepot.raw.http.redirects import origin_of
 from entrepot.raw.http.transport import HttpHeaders, HttpRequest
 from entrepot.raw.http.url import Query, encode_key, encode_query
@@ -53,7 +53,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SEPARATORS: Final = re.compile(r"/+")
 
 _DENIED: Final = Meaning(PermissionDenied, "HDFS refuses the user, or the user's access")
-_TOKEN: Final = Meaning(PermissionDenied, "HDFS refuses the delegation token: it is not valid, or has expired")
+_TOKEN: Final = refused_credentials("HDFS refuses the delegation token: it is not valid, or has expired")
 _STANDBY: Final = Meaning(Unexpected, "the namenode is a standby: set endpoint to the active one", is_temporary=True)
 _BUSY: Final = Meaning(Unexpected, "another client writes the file", is_temporary=True)
 _QUOTA: Final = Meaning(StorageFull, "a quota of HDFS is exhausted")

@@ -127,6 +127,7 @@ async def test_no_credentials_say_what_was_looked_at_and_what_to_do(cloud: Cloud
         "instance metadata: disabled by the configuration): set access_key_id and secret_access_key, or cred" in message
     )
     assert "attempts" not in caught.value.context
+    assert caught.value.refuses_credentials
     assert cloud.requests == []
 
 
