@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -141,6 +142,21 @@ def test_ctrl_c_leaves_no_half_file_and_no_upload(bucket: Bucket) -> None:
         assert (process.returncode, err) == (130, b"entrepot: cp: interrupted\n")
     assert bucket.op.list_uploads("/") == []
     assert bucket.content() == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_right_after_the_first_leaves_no_upload(bucket: Bucket, number: signal.Signals) -> None:
+    with bucket.started("cp", "-", f"{bucket.uri}half") as process:
+        assert process.stdin is not None
+        process.stdin.write(bytes(20 * MIB))
+        process.stdin.flush()
+        wait_until(lambda: len(bucket.op.list_uploads("/")) == 1)
+        process.send_signal(number)
+        time.sleep(0.002)  # while the upload is aborted
+        process.send_signal(number)
+        process.communicate(timeout=20)
+        assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+    assert bucket.op.list_uploads("/") == []
 
 
 def test_a_request_to_terminate_leaves_no_half_file(bucket: Bucket) -> None:

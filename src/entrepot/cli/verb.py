@@ -20,15 +20,13 @@ import click
 
 from entrepot import Error
 
+from .ending import CODES, Ending
 from .exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED, message_of
 from .output import warn
 from .quantities import SIZE
 from .session import Session, Settings
 
 Function = Callable[..., Awaitable[None]]
-
-_ENDING: Final = {signal.SIGTERM: 143, signal.SIGHUP: 129}
-"""The signals that end a verb in good order, as Ctrl-C does, and the exit code of each."""
 
 
 def _pair(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
@@ -100,18 +98,16 @@ def _show_log(verbosity: int) -> None:
 
 
 def _run(session: Session, function: Function, values: dict[str, Any]) -> int:
-    ended_by: list[signal.Signals] = []
+    ending = Ending(session.verb)
     is_interruptible = signal.getsignal(signal.SIGINT) != signal.SIG_IGN
     try:
         if is_interruptible:
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio replaces it, and cancels the verb
-        return asyncio.run(_call(session, function, values, ended_by))
-    except KeyboardInterrupt:
-        warn(f"entrepot: {session.verb}: interrupted")
-        return INTERRUPTED
-    except asyncio.CancelledError:
-        warn(f"entrepot: {session.verb}: terminated")
-        return _ENDING[ended_by[0]]
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # until the verb runs, and after it
+        return asyncio.run(_call(session, function, values, ending))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        code = CODES[signal.Signals(ending.signals[0])] if ending.signals else INTERRUPTED
+        warn(f"entrepot: {session.verb}: {'interrupted' if code == INTERRUPTED else 'terminated'}")
+        return code
     except BrokenPipeError:
         _forget_standard_output()
         return BROKEN_PIPE
@@ -130,33 +126,22 @@ def _run(session: Session, function: Function, values: dict[str, Any]) -> int:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-async def _call(session: Session, function: Function, values: dict[str, Any], ended_by: list[signal.Signals]) -> int:
-    """Runs a verb. Ctrl-C cancels it (asyncio does that), and so do other signals to end: writes are given up.
-
-    A signal that is ignored, as by `nohup`, stays ignored.
+async def _call(session: Session, function: Function, values: dict[str, Any], ending: Ending) -> int:
+    """Runs a verb, and closes its storages.
 
     Arguments:
         session: the session.
         function: the verb.
         values: its arguments and options.
-        ended_by: receives the signals that ended it.
+        ending: ends it by signals.
     """
-    task = asyncio.current_task()
-    assert task is not None
-
-    def end(number: signal.Signals) -> None:
-        ended_by.append(number)
-        task.cancel()
-
-    for number in _ENDING:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            asyncio.get_running_loop().add_signal_handler(number, end, number)
-    try:
-        await function(session, **values)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    finally:
-        await session.close()
+    with ending:
+        try:
+            await function(session, **values)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        finally:
+            await session.close()
     return session.exit_code
 
 
