@@ -15,6 +15,8 @@ from entrepot import Capability, InvalidInput, Operator, Timeout
 from entrepot.layers import ErrorContextLayer, RetryLayer, ThrottleLayer, TimeoutLayer
 from entrepot.raw import Accessor, AccessorInfo, Context, Layer, OpDelete, Operation, RpStat, ServiceConfig
 from entrepot.raw import layer as order
+from entrepot.raw.http.aiohttp import AiohttpTransport
+from entrepot.raw.http.native import NativeTransport
 from entrepot.services import S3, Fs, Http, Memory
 from entrepot.services.fs import accessor as fs_accessor
 from entrepot.services.fs import writer as fs_writer
@@ -34,6 +36,24 @@ STREAMING = BODY - UNTIMED - {Operation.WRITER_CLOSE, Operation.WRITER_ABORT, Op
 def stack(*operations, **limits):
     inner = Hanging(*operations).wrap(ErrorContextLayer().wrap(Service(), Context()), Context())
     return TimeoutLayer(**limits).wrap(inner, Context())
+
+
+@pytest.mark.parametrize("limits", [{"timeout": 0.2}, {"deadline": 0.2}])
+@pytest.mark.parametrize("transport", [NativeTransport, AiohttpTransport])
+async def test_a_call_that_still_waits_for_a_free_connection_says_so(transport, limits):
+    with ScriptedServer(lambda _: [STALL]) as server:
+        connections = transport(max_connections=1)
+        unlimited = Operator(Http(server.endpoint), context=Context(http=connections), resilient=False)
+        holder = asyncio.ensure_future(unlimited.stat("a"))
+        await asyncio.sleep(0.01)
+        with pytest.raises(Timeout, match=r"waiting for a free connection \(max_connections\)"):
+            await unlimited.layer(TimeoutLayer(**limits)).stat("b")
+        holder.cancel()
+        await asyncio.gather(holder, return_exceptions=True)
+        with pytest.raises(Timeout) as served:
+            await unlimited.layer(TimeoutLayer(**limits)).stat("c")
+        assert "free connection" not in str(served.value)
+        await connections.close()
 
 
 @pytest.mark.parametrize("name", ["timeout", "io_timeout", "deadline"])

@@ -31,6 +31,7 @@ from entrepot.raw import (
     oio,
 )
 from entrepot.raw.http import HttpRequest, HttpResponse, HttpTransport
+from entrepot.raw.in_line import awaited_option
 from entrepot.raw.layered import Coro
 from entrepot.types.numbers import as_seconds
 
@@ -69,6 +70,9 @@ class TimeoutLayer(Layer):
       its last verb, including the time between its verbs. Only the abort of a writer or a copy still runs afterwards.
       This `Timeout` is not temporary: the same call can no longer succeed. A read with `chunk` opens a body for each
       chunk.
+
+    The limits include the wait for a free connection, if there are as many calls in flight as connections
+    (`max_connections`). A `Timeout` that came there says so.
 
     After a `Timeout` the same verb of a body can be called again. A system call cannot be interrupted: if a local disk
     hangs, its thread continues. The caller of a read or write returns, and a write that is then given up does not
@@ -211,7 +215,8 @@ class _TimeoutAccessor(AroundAccessor):
             if isinstance(error, Error):
                 raise
             is_over = left is not None and (seconds is None or left < seconds)
-            raise self._timeout(operation, path, seconds, is_over=is_over) from error
+            message = _message(seconds, awaited_option(error), is_over=is_over)
+            raise self._timeout(operation, path, message, is_temporary=not is_over) from error
 
     def _deletes_recursively(self, args: tuple[object, ...]) -> bool:
         """Whether a deletion of this deleter is recursive, which has no time limit."""
@@ -225,12 +230,9 @@ class _TimeoutAccessor(AroundAccessor):
         ends_at = self._layer.ends_at(now) if self.ends_at is None else self.ends_at
         return None if ends_at is None else ends_at - now
 
-    def _timeout(self, operation: Operation, path: str, seconds: float | None, *, is_over: bool) -> Timeout:
-        waited = "the time limit of the service" if seconds is None else f"{seconds:g} seconds"
-        message = "the deadline has passed" if is_over else f"no response within {waited}"
-        return Timeout(
-            message, scheme=self.info.scheme, operation=operation.value, path=path or None, is_temporary=not is_over
-        )
+    def _timeout(self, operation: Operation, path: str, message: str, *, is_temporary: bool) -> Timeout:
+        scheme = self.info.scheme
+        return Timeout(message, scheme=scheme, operation=operation.value, path=path or None, is_temporary=is_temporary)
 
 
 class _HttpTimeoutAccessor(_TimeoutAccessor):
@@ -268,6 +270,19 @@ class _WholeCallTimeoutAccessor(_TimeoutAccessor):
     async def write_whole(self, path: str, data: bytes | bytearray | memoryview, args: OpWrite) -> WholeWrite:
         stored = await self.inner.write_whole(path, data, args)
         return self.around_writer(path, *stored) if isinstance(stored, tuple) else stored
+
+
+def _message(seconds: float | None, awaited: str | None, *, is_over: bool) -> str:
+    """The message of a timeout.
+
+    Arguments:
+        seconds: the limit of the call; None is that of the service.
+        awaited: the option of the connections, if the call was still waiting for a free one.
+        is_over: whether the deadline has passed.
+    """
+    waited = "the time limit of the service" if seconds is None else f"{seconds:g} seconds"
+    message = "the deadline has passed" if is_over else f"no response within {waited}"
+    return message if awaited is None else f"{message}: the call was waiting for a free connection ({awaited})"
 
 
 def _limit(operation: Operation, layer: TimeoutLayer, context: Context) -> float | None:

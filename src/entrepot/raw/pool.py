@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from entrepot.errors import Timeout
 
+from .in_line import waiting_in_line
 from .logging_in import logging_in
 from .runtime import Local, Runtime, Window
 from .runtime.running import of_another_loop
@@ -197,7 +198,8 @@ class Pool(Generic[S]):
         """
         await self._take_lost()
         try:
-            await self._runtime.with_timeout(self._patience, self._slots.__aenter__)
+            with waiting_in_line("the size of the connection pool"):
+                await self._runtime.with_timeout(self._patience, self._slots.__aenter__)
         except TimeoutError:
             raise Timeout(
                 f"all sessions with the server were in use for {self._patience:.0f} s: close readers and writers"

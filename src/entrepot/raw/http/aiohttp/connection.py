@@ -30,6 +30,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 
 from entrepot.raw.http import failures
+from entrepot.raw.in_line import waiting_in_line
 from entrepot.raw.runtime.awake import AwakeTimeout
 from entrepot.raw.runtime.running import is_another_loop_running
 
@@ -200,7 +201,8 @@ class Connector(aiohttp.TCPConnector):
     async def _wait_for_available_connection(self, key: Any, traces: Any) -> None:
         """Passes the turn on when it is given up: aiohttp would forget the waiters after one that was just woken."""
         try:
-            await self._wait_for_turn(key, traces)
+            with waiting_in_line("max_connections"):
+                await self._wait_for_turn(key, traces)
         except BaseException:
             self._release_waiter()
             raise

@@ -15,6 +15,7 @@ from collections import deque
 from entrepot.errors import Timeout
 from entrepot.raw.http import failures
 from entrepot.raw.http.configured import Limits
+from entrepot.raw.in_line import waiting_in_line
 
 from .sweep import NEVER, Sweep
 
@@ -74,7 +75,8 @@ class Slots:
         self._turns.append(turn)
         self._sweep.include(self._limits.patience)
         try:
-            await turn.given
+            with waiting_in_line("max_connections"):
+                await turn.given
         except BaseException:
             if turn.given.done() and not turn.given.cancelled() and turn.given.exception() is None:
                 self.free()  # it was given at the same time
