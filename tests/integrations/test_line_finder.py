@@ -71,6 +71,22 @@ def test_a_block_is_fetched_once_for_all_its_lines() -> None:
     assert sum(stop - start for start, stop in fetched) == len(content)
 
 
+def test_a_fetch_that_fails_leaves_no_block_in_the_wrong_place() -> None:
+    content = b"a\n" * (BLOCK // 2) + b"b\n" * (BLOCK // 2)
+    errors = [OSError("the connection is lost")]
+
+    def fetch(start: int, stop: int) -> bytes:
+        if start == BLOCK and errors:
+            raise errors.pop()
+        return content[start:stop]
+
+    lines = LineFinder(fetch, len(content))
+    assert lines.read(0, len(content)) == b"a\n"
+    with pytest.raises(OSError, match="lost"):
+        lines.read(BLOCK, len(content))
+    assert lines.read(BLOCK, len(content)) == b"b\n"
+
+
 @pytest.mark.parametrize("call", [("readline", 3), ("readline",), ("readuntil",), ("readlines",), ("__next__",)])
 def test_no_line_of_a_file_that_is_closed_or_writes(call: tuple[Any, ...]) -> None:
     fs = EntrepotFileSystem(Operator(Memory()))

@@ -41,8 +41,9 @@ class LineFinder:
             line += self._block[offset : max(offset, stop - self._start)]
         while start + len(line) < stop:
             searched = max(0, len(line) - len(separator) + 1)  # a separator may begin in one block and end in the next
-            self._start = start + len(line)
-            self._block = self._fetch(self._start, min(self._start + block, self._size))
+            at = start + len(line)
+            fetched = self._fetch(at, min(at + block, self._size))
+            self._start, self._block = at, fetched  # only now: a fetch that fails leaves the block before
             if not self._block:
                 break
             line += self._block
