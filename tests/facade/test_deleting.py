@@ -303,6 +303,7 @@ async def test_no_request_deletes_a_directory_and_what_is_in_it() -> None:
         (nested, [["f"], ["a/b/c/d/", "e/"], ["a/b/"], ["a/"]]),
         ([f"{name}/" for name in "abcd"], [["a/", "b/", "c/", "d/"]]),
         (["x/y/z", "v"], [["x/y/z", "v"]]),
+        (["a/", "a/b/", "a/b//", "a/b//c/"], [["a/b//c/"], ["a/b//"], ["a/b/"], ["a/"]]),  # empty names count
     ]:
         service = Bin(delete_max_size=10)
         await Operator(service).delete_many(paths)

@@ -42,17 +42,13 @@ def contents_first(deletions: Iterable[Deletion]) -> list[list[Deletion]]:
     heights = dict.fromkeys((path for path, _ in deletions if path.endswith("/")), 0)
     if not heights:
         return [deletions]
-    for path in sorted({path for path, _ in deletions}, key=_depth, reverse=True):
+    for path in sorted({path for path, _ in deletions}, key=len, reverse=True):
         if above := next((name for name in _directories_above(path) if name in heights), None):
             heights[above] = max(heights[above], heights.get(path, 0) + 1)
     groups: list[list[Deletion]] = [[] for _ in range(max(heights.values()) + 1)]
     for deletion in deletions:
         groups[heights.get(deletion[0], 0)].append(deletion)
     return groups
-
-
-def _depth(path: str) -> int:
-    return path.rstrip("/").count("/")
 
 
 def _directories_above(path: str) -> Iterator[str]:
