@@ -98,6 +98,26 @@ async def test_refused_credentials_end_the_transfer_and_it_says_how_many_files_w
     assert (error.report.copied, error.report.untried) == (0, 200 - len(writes))
 
 
+async def test_a_file_that_was_in_flight_does_not_hide_that_others_were_not_tried():
+    writes: list[str] = []
+    are_refused = asyncio.Event()
+
+    async def refuse(operation: str, path: str) -> None:
+        if operation == "writer.close":
+            writes.append(path)
+            if path == "e/000":  # which began before the credentials expired
+                await are_refused.wait()
+                return
+            raise wrong_keys()
+
+    op = await filled({f"d/{number:03}": b"1" for number in range(200)})
+    call = op.copy_tree(Operator(Memory()).layer(Around(refuse)), "d/", "e/")
+    asyncio.get_running_loop().call_later(0.1, are_refused.set)
+    with pytest.raises(TransfersFailed, match="more files were not tried") as failed:
+        await call
+    assert (failed.value.report.copied, failed.value.report.untried) == (1, 200 - len(writes))
+
+
 async def test_a_file_here_and_there_that_is_refused_does_not_end_the_transfer():
     async def refuse(operation: str, path: str) -> None:
         if operation == "writer.close" and path.endswith("7"):

@@ -11,7 +11,10 @@ MOST: Final = 8
 
 
 class Refusals:
-    """Counts calls in a row for which a storage refused the credentials."""
+    """Counts calls in a row for which a storage refused the credentials.
+
+    Calls that were in flight may still succeed after the last refusal that counts; it stays the last one.
+    """
 
     __slots__ = ("_errors",)
 
@@ -25,6 +28,8 @@ class Refusals:
 
     def note(self, error: Error | None) -> None:
         """Notes how a call ended."""
+        if self.final is not None:
+            return
         if isinstance(error, PermissionDenied) and error.refuses_credentials:
             self._errors.append(error)
         else:
