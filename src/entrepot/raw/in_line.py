@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from entrepot.errors import Error
+
 _MARK = "waited_for_connection"
 
 
@@ -26,9 +28,10 @@ def awaited_option(error: BaseException | None) -> str | None:
     """The option of the connections that a call waited for when it was cancelled; None if it waited for something else.
 
     Arguments:
-        error: the `TimeoutError` of the limit, whose cause or, before Python 3.11.4, context is the cancellation.
+        error: the `TimeoutError` of the limit, whose cause or, before Python 3.11.4, context is the cancellation. An
+            `Error` in its context is of an earlier call, which the caller handles.
     """
-    while error is not None:
+    while error is not None and not isinstance(error, Error):
         if (option := getattr(error, _MARK, None)) is not None:
             return str(option)
         error = error.__cause__ or error.__context__
