@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -23,7 +24,7 @@ async def verb(running: Ending, signals: int, cleanup: float, ended: list[str]) 
     loop = asyncio.get_running_loop()
     for number in range(signals):
         loop.call_later(0.01 * number, signal.raise_signal, signal.SIGINT)
-    with running:
+    with running.of_this_task():
         try:
             await asyncio.sleep(60)
         finally:
@@ -33,10 +34,10 @@ async def verb(running: Ending, signals: int, cleanup: float, ended: list[str]) 
 
 @pytest.mark.parametrize("signals", [1, 2])
 def test_the_cleanup_goes_on(signals: int) -> None:
-    running, ended = Ending("cp"), list[str]()
-    with pytest.raises(asyncio.CancelledError):
+    ended = list[str]()
+    with Ending("cp") as running, pytest.raises(asyncio.CancelledError):
         asyncio.run(verb(running, signals, 0.1, ended))
-    assert (ended, running.signals) == (["clean"], [signal.SIGINT] * signals)
+    assert (ended, running.code) == (["clean"], 130)
 
 
 @pytest.mark.parametrize(("signals", "grace"), [(3, 60.0), (2, 0.05)])
@@ -44,18 +45,42 @@ def test_the_third_signal_and_the_end_of_the_time_end_it(
     signals: int, grace: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ending, "GRACE", grace)
-    running, ended = Ending("cp"), list[str]()
-    with pytest.raises(KeyboardInterrupt):
+    ended = list[str]()
+    with Ending("cp") as running, pytest.raises(KeyboardInterrupt):
         asyncio.run(verb(running, signals, 1000, ended))  # longer than the time limit of a test
     assert ended == []
 
 
-def test_a_signal_that_is_ignored_stays_ignored() -> None:
-    async def running() -> None:
-        with Ending("cp"):
-            signal.raise_signal(signal.SIGHUP)
-            await asyncio.sleep(0)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_before_the_verb_ends_it_with_its_code(number: signal.Signals, code: int) -> None:
+    with Ending("cp") as running, pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
+    assert running.code == code
+    assert signal.getsignal(number) is signal.SIG_DFL
 
+
+@pytest.mark.parametrize("number", ending.CODES)
+def test_a_second_signal_ends_the_wait_for_a_thread_and_keeps_the_code(number: signal.Signals) -> None:
+    """The verb has ended, and what it called in a thread has not."""
+    thread_ends = threading.Event()
+
+    async def in_thread(running: Ending) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.01, signal.raise_signal, signal.SIGTERM)
+        loop.call_later(0.05, signal.raise_signal, number)
+        with running.of_this_task():
+            await asyncio.to_thread(thread_ends.wait, 60)
+
+    try:
+        with Ending("cat") as running, pytest.raises(KeyboardInterrupt):
+            asyncio.run(in_thread(running))
+    finally:
+        thread_ends.set()
+    assert running.code == 143
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    asyncio.run(running())
+    with Ending("cp"):
+        signal.raise_signal(signal.SIGHUP)
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

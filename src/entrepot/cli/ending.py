@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Final, Self
+from typing import Any, Final, NoReturn, Self
 
 from .exit_codes import INTERRUPTED
 from .output import warn
@@ -21,24 +23,25 @@ class Ending:
     """Ends a verb by signals: the first one cancels it, so that writes are given up and uploads are aborted.
 
     Many a user presses Ctrl-C twice. The second signal lets the cleanup go on for `GRACE` seconds, since parts of an
-    upload that is not aborted cost money. The third one ends it at once, by KeyboardInterrupt. A signal that is
-    ignored, as by `nohup`, stays ignored. Used as a context manager in the task that is cancelled.
+    upload that is not aborted cost money. The third one ends it at once, by KeyboardInterrupt, and so does each one
+    before the verb and after its cleanup. Thereafter a signal ends the process, which may wait for a thread. A signal
+    that is ignored, as by `nohup`, stays ignored. Used as a context manager around the event loop.
 
     Arguments:
         verb: the name of the command, for messages.
-
-    Attributes:
-        signals: the signals that came, the first one first.
     """
 
     def __init__(self, verb: str) -> None:
-        self.signals: list[int] = []
         self._verb = verb
+        self._signals: list[int] = []
+        self._task: asyncio.Task[Any] | None = None
+
+    @property
+    def code(self) -> int:
+        """The exit code of a verb that was ended."""
+        return CODES[signal.Signals(self._signals[0])] if self._signals else INTERRUPTED
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
-        assert task is not None
-        self._task, self._loop = task, asyncio.get_running_loop()
         for number in CODES:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._note)
@@ -48,23 +51,30 @@ class Ending:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         for number in CODES:
-            if signal.getsignal(number) == self._note:
+            if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
 
+    @contextmanager
+    def of_this_task(self) -> Iterator[None]:
+        """Around the verb, with its cleanup: the first signal cancels the task."""
+        self._task = asyncio.current_task()
+        try:
+            yield
+        finally:
+            self._task = None
+
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.signals.append(number)
-        if len(self.signals) == 1:
-            self._loop.call_soon_threadsafe(self._task.cancel)
-        elif len(self.signals) == 2:
-            self._loop.call_soon_threadsafe(self._limit_cleanup)
-        else:
-            _end()
+        self._signals.append(number)
+        if self._task is None or len(self._signals) > 2:
+            self._end()
+        loop = self._task.get_loop()
+        loop.call_soon_threadsafe(self._task.cancel if len(self._signals) == 1 else self._limit_cleanup)
 
     def _limit_cleanup(self) -> None:
         """Called by the loop, since a signal may interrupt a write to the standard error."""
         warn(f"entrepot: {self._verb}: cleaning up, for {GRACE:g} s at most; once more ends it at once")
-        self._loop.call_later(GRACE, _end)
+        asyncio.get_running_loop().call_later(GRACE, self._end)
 
-
-def _end() -> None:
-    raise KeyboardInterrupt
+    def _end(self) -> NoReturn:
+        self.__exit__(None, None, None)
+        raise KeyboardInterrupt

@@ -10,7 +10,6 @@ import asyncio
 import functools
 import logging
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ import click
 
 from entrepot import Error
 
-from .ending import CODES, Ending
+from .ending import Ending
 from .exit_codes import BROKEN_PIPE, FAILED, INTERRUPTED, message_of
 from .output import warn
 from .quantities import SIZE
@@ -98,32 +97,25 @@ def _show_log(verbosity: int) -> None:
 
 
 def _run(session: Session, function: Function, values: dict[str, Any]) -> int:
-    ending = Ending(session.verb)
-    is_interruptible = signal.getsignal(signal.SIGINT) != signal.SIG_IGN
-    try:
-        if is_interruptible:
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # until the verb runs, and after it
-        return asyncio.run(_call(session, function, values, ending))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        code = CODES[signal.Signals(ending.signals[0])] if ending.signals else INTERRUPTED
-        warn(f"entrepot: {session.verb}: {'interrupted' if code == INTERRUPTED else 'terminated'}")
-        return code
-    except BrokenPipeError:
-        _forget_standard_output()
-        return BROKEN_PIPE
-    except click.ClickException:
-        raise
-    except Exception as error:  # noqa: BLE001 - a fault of the program is one line too
-        if isinstance(error, Error | OSError):
-            session.fail("", error)
-        else:
-            warn(f"entrepot: {session.verb}: internal error, please report it: {type(error).__name__}: {error}")
-            session.explain(error)
-        _forget_what_cannot_be_written()
-        return session.exit_code or FAILED
-    finally:
-        if is_interruptible:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with Ending(session.verb) as ending:
+        try:
+            return asyncio.run(_call(session, function, values, ending))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            warn(f"entrepot: {session.verb}: {'interrupted' if ending.code == INTERRUPTED else 'terminated'}")
+            return ending.code
+        except BrokenPipeError:
+            _forget_standard_output()
+            return BROKEN_PIPE
+        except click.ClickException:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of the program is one line too
+            if isinstance(error, Error | OSError):
+                session.fail("", error)
+            else:
+                warn(f"entrepot: {session.verb}: internal error, please report it: {type(error).__name__}: {error}")
+                session.explain(error)
+            _forget_what_cannot_be_written()
+            return session.exit_code or FAILED
 
 
 async def _call(session: Session, function: Function, values: dict[str, Any], ending: Ending) -> int:
@@ -135,7 +127,7 @@ async def _call(session: Session, function: Function, values: dict[str, Any], en
         values: its arguments and options.
         ending: ends it by signals.
     """
-    with ending:
+    with ending.of_this_task():
         try:
             await function(session, **values)
             if sys.stdout is not None:
