@@ -128,6 +128,15 @@ async def test_wrong_credentials_are_refused(config):
         await op.stat("a")
     assert caught.value.context["credentials"] == "configuration"
     assert "wrong-token" not in repr(caught.value) + str(caught.value)
+    assert caught.value.refuses_credentials
+
+
+async def test_an_object_that_is_not_public_says_nothing_about_the_others(config, server):
+    op = Operator(replace(config, token=None, skip_signature=True), resilient=False)
+    for call in (op.stat("a"), op.read("a"), op.write("a", b"x"), op.delete("a")):
+        with pytest.raises(PermissionDenied, match="wants credentials") as caught:
+            await call
+        assert not caught.value.refuses_credentials
 
 
 async def test_a_missing_bucket_is_a_wrong_configuration(config):

@@ -30,6 +30,8 @@ _FAILED: Final = Meaning(Unexpected, "the storage cannot respond now", True)
 _NO_MATCH: Final = Meaning(ConditionNotMatch, "a condition does not hold")
 _FORBIDDEN: Final = Meaning(PermissionDenied, "the storage refuses access")
 _BAD_TOKEN: Final = refused_credentials("the storage does not accept these credentials")
+_ANONYMOUS: Final = Meaning(PermissionDenied, "the storage wants credentials")
+"""Not of every call: other objects of the bucket may be public."""
 _BAD_VALUE: Final = Meaning(InvalidInput, "the storage cannot read the path or an option")
 _FULL: Final = Meaning(StorageFull, "the storage, or the quota, is full")
 _PAYER: Final = Meaning(
@@ -46,7 +48,7 @@ _ERRORS: Final = ErrorTable(
         "internalError": _FAILED,
         "quotaExceeded": _FULL,
         "rateLimitExceeded": _THROTTLED,
-        "required": refused_credentials("the storage wants credentials"),
+        "required": _ANONYMOUS,
         "uploadTooLarge": Meaning(InvalidInput, "the object is larger than the storage accepts"),
         "userProjectMissing": _PAYER,
         "userRateLimitExceeded": _THROTTLED,
