@@ -134,6 +134,12 @@ async def test_views_of_near_ranges_are_of_one_block_and_those_of_far_ones_are_n
     assert (first.obj, second.obj) == (CONTENT[:10], CONTENT[90:100])
 
 
+async def test_each_of_two_equal_ranges_has_a_view_of_its_own() -> None:
+    first, second = await fetch_views(Known(7), [(0, 40), (0, 40)], 0, None, AsyncioRuntime().window(1))
+    first.release()
+    assert second == CONTENT[:40]
+
+
 async def test_what_lies_between_the_ranges_is_not_kept() -> None:
     class Long(Known):
         async def receive(self, begin: int, end: int, take: Callable[[oio.Read], Awaitable[int]]) -> int:

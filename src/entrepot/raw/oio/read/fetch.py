@@ -356,5 +356,5 @@ def _joined(parts: Sequence[bytes | memoryview]) -> bytes:
 
 
 def _view(parts: Sequence[bytes | memoryview]) -> memoryview:
-    first = parts[0] if len(parts) == 1 else b"".join(parts)
-    return first if isinstance(first, memoryview) else memoryview(first)
+    """A view of its own for each range: a caller may release one of two that are equal."""
+    return memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
