@@ -1,9 +1,13 @@
 """Sockets that are lent to threads, over connections of the system whose other end is in the test."""
 
 import asyncio
+import os
 import random
+import signal
 import socket
 import struct
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -119,11 +123,11 @@ def patient() -> Iterator[None]:
 
 async def test_a_thread_receives_into_the_buffer_of_a_reader_that_waits(response: Response) -> None:
     await response.start(WITH_LENGTH)
-    with patch.object(response.pool.lender, "_loop", wraps=response.pool.loop) as loop:
+    with patch.object(Loan, "receive", autospec=True, side_effect=Loan.receive) as receive:
         sending = response.pool.loop.run_in_executor(None, response.peer.sendall, CONTENT)
         await response.fill()
         await sending
-    assert loop.run_in_executor.called
+    assert receive.called
     assert response.memory == CONTENT
     assert response.body.is_at_end
     assert not response.made.has_stream
@@ -178,6 +182,34 @@ async def test_a_thread_that_waits_in_vain_gives_the_socket_back_and_a_silent_se
     assert response.made._loan is None
     with pytest.raises(Timeout):
         await response.body.read(1)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_reader_sees_progress_however_slowly_content_keeps_arriving(response: Response) -> None:
+    half = len(CONTENT) // 2
+    await response.start(WITH_LENGTH)
+    await response.lend(half)
+    for sent in range(half, half + 2000):
+        response.peer.sendall(CONTENT[sent : sent + 1])
+        await asyncio.sleep(0.001)
+        if response.waiting.done():
+            break
+    filled = await asyncio.wait_for(response.waiting, 0)
+    assert half < filled <= sent + 1
+    assert response.memory[:filled] == CONTENT[:filled]
+
+
+@pytest.mark.usefixtures("patient")
+async def test_an_error_of_the_thread_itself_ends_the_connection_and_loses_nothing(response: Response) -> None:
+    half = len(CONTENT) // 2
+    await response.start(WITH_LENGTH)
+    await response.lend(half)
+    with patch.object(Loan, "_receive_piece", side_effect=MemoryError):
+        response.peer.sendall(CONTENT[half:])
+        assert await response.waiting == half
+    with pytest.raises(ContentIncomplete):
+        await response.rest()
+    assert response.memory[:half] == CONTENT[:half]
 
 
 @pytest.mark.usefixtures("patient")
@@ -251,3 +283,41 @@ def test_a_loan_that_ends_before_its_thread_starts_is_not_made() -> None:
         lent.receive()
         assert memory == bytes(7)
         assert ours.recv(7) == b"content"
+
+
+def test_a_thread_that_outlives_its_loop_ends_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    loop, is_closed = asyncio.new_event_loop(), threading.Event()
+    lender = Lender(loop)
+    ours, peer = socket.socketpair()
+    with ours, peer, patch.object(Loan, "receive", lambda _: is_closed.wait()):
+        lent = lender.lend(ours, memoryview(bytearray(1)), lambda _: None)
+        assert lent is not None
+        lent.end()
+        lender.close()
+        loop.close()
+        is_closed.set()
+        assert lender._threads is not None
+        lender._threads.shutdown()
+    assert not caplog.records
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_a_forked_child_does_not_wait_for_the_thread_of_its_parent() -> None:
+    ours, peer = socket.socketpair()
+    with ours, peer, patch.object(loan, "_PATIENCE", 10_000), ThreadPoolExecutor(1) as threads:
+        memory = bytearray(2)
+        lent = Loan(ours, memoryview(memory))
+        receiving = threads.submit(lent.receive)
+        while not lent._lock.locked():
+            time.sleep(0.001)
+        child = os.fork()
+        if not child:
+            signal.alarm(5)  # ends a child that waits
+            lent.end()
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        peer.sendall(b"ab")
+        receiving.result()
+        assert lent.end() == 2
+        assert memory == b"ab"

@@ -146,7 +146,7 @@ class Connection(asyncio.BufferedProtocol):
         self._closed: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._request: bytes | None = None  # what waits to be sent, in an exchange
-        self._own_error: OSError | None = None
+        self._own_error: Exception | None = None
         self._channel: TlsChannel | None = None
         self._flow: Flow | None = None  # what the event loop calls in place of this, while content flows
         self._loan: Loan | None = None  # what receives in place of the event loop

@@ -7,12 +7,17 @@ socket while other requests are in flight, a task waits with a large buffer, and
     watched by the loop --- lend ---> lent --- the thread ends, or `Loan.end` ---> watched by the loop
 
 While it is lent, the event loop does not watch the socket (`pause_reading`), and the thread receives by a second
-descriptor. It ends when the buffer is full, when nothing has arrived for `_PATIENCE`, at the end of the connection,
-which it leaves to the event loop to find, and at an error. Only then is what came counted, in the thread of the loop.
+descriptor, which nothing else has. It ends when the buffer is full, which is never longer than the content, when
+nothing has arrived for `_PATIENCE`, after `_LONGEST`, at the end of the connection, which it leaves to the event loop
+to find, and at an error. Only then is what came counted, in the thread of the loop, and the reader woken.
 
 `Loan.end` is how the loop takes the socket back early, as when the wait of the task is cancelled or the connection is
 cut off. It waits for the thread, for one call of the system and `_PATIENCE` at most. After it nothing writes to the
 buffer any more, and nothing refers to it. A thread that has not started by then does nothing.
+
+A forked child has neither the thread nor its writes: `Loan.end` does not wait there, as when the child leaves a task by
+`sys.exit`. A loop that is closed without an end of its tasks leaves the thread to end by itself, and so does the end of
+the interpreter, which waits for that.
 
 The threads are those of the pool of connections: in the executor of the event loop a loan could wait behind other calls
 while content arrives. Loans beyond `most()` are refused, and the event loop receives by itself.
@@ -24,7 +29,9 @@ import select
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from threading import Lock
+from time import monotonic
 from typing import Final
 
 from .direct import is_possible
@@ -37,6 +44,11 @@ _PIECE: Final = 1024 * 1024
 
 _PATIENCE: Final = 2
 """For how many milliseconds the thread waits for more."""
+
+_LONGEST: Final = 0.05
+"""The most seconds of a loan. A reader sees progress as often, however slowly content keeps arriving: timeouts of
+reads, and of requests that wait for a connection, count on it. The end of the interpreter waits for no more than that.
+"""
 
 _MANY: Final = 4
 """The most threads, on any number of cores: content is used by one."""
@@ -62,28 +74,30 @@ class Loan:
         OSError: there are too many open files, or the socket is closed.
     """
 
-    __slots__ = ("_is_ended", "_lock", "_received", "_socket", "_target", "error")
+    __slots__ = ("_is_ended", "_lock", "_process", "_received", "_socket", "_target", "error")
 
     def __init__(self, connected: socket.socket, target: memoryview) -> None:
         self._socket = connected.dup()
         self._socket.setblocking(False)
         self._target = target
-        self.error: OSError | None = None
+        self.error: Exception | None = None
         self._received = 0
         self._is_ended = False
+        self._process = os.getpid()
         self._lock = Lock()  # held by the thread while it receives
 
     def receive(self) -> None:
-        """Receives until the buffer is full, nothing comes for some time, or the loan is ended. For the thread."""
+        """Receives until the buffer is full, nothing comes, it took long, or the loan is ended. For the thread."""
         poll = select.poll()
         with self._lock:
             if self._is_ended:
                 return
             poll.register(self._socket, select.POLLIN)
+            ends_at = monotonic() + _LONGEST
             try:
-                while self._receive_piece() and poll.poll(_PATIENCE):
+                while self._receive_piece() and monotonic() < ends_at and poll.poll(_PATIENCE):
                     pass
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001  - whatever it is, it breaks the connection, whose reader is told
                 self.error = error
 
     def _receive_piece(self) -> bool:
@@ -102,7 +116,7 @@ class Loan:
     def end(self) -> int:
         """Ends the loan, once. Returns how many bytes were received into the buffer, to which nothing refers now."""
         self._is_ended = True
-        with self._lock:
+        with self._lock if os.getpid() == self._process else nullcontext():
             self._target = memoryview(b"")
             self._socket.close()
             return self._received
@@ -143,21 +157,24 @@ class Lender:
         except OSError:
             return None
 
-        def end(ended: asyncio.Future[None]) -> None:
-            self.lent -= 1
-            when_ended(loan)
-            if not ended.cancelled():
-                ended.result()
-
         try:
-            receiving = self._loop.run_in_executor(self._threads, loan.receive)
+            self._threads.submit(self._receive, loan, when_ended)
         except RuntimeError:  # the system, or the interpreter, has no thread, now or never; one may have been queued
             self._most = 0
             loan.end()
             return None
         self.lent += 1
-        receiving.add_done_callback(end)
         return loan
+
+    def _receive(self, loan: Loan, when_ended: Callable[[Loan], object]) -> None:
+        """Receives, and has the event loop find that out. For the thread."""
+        loan.receive()
+        with suppress(RuntimeError):  # the loop was closed, before or after the end of the loan: nothing waits
+            self._loop.call_soon_threadsafe(self._end, loan, when_ended)
+
+    def _end(self, loan: Loan, when_ended: Callable[[Loan], object]) -> None:
+        self.lent -= 1
+        when_ended(loan)
 
     def close(self) -> None:
         """Ends the threads, each with its loan."""
