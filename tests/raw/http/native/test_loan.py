@@ -173,6 +173,20 @@ async def test_a_body_that_is_closed_ends_the_loan_and_the_connection(response: 
 
 
 @pytest.mark.usefixtures("patient")
+async def test_an_interrupt_while_a_loan_is_ended_passes_over_no_byte(response: Response) -> None:
+    half = len(CONTENT) // 2
+    await response.start(WITH_LENGTH)
+    lent = await response.lend(half)
+    with patch.object(Loan, "end", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        response.made.receive_into_scratch()
+    lent.end()
+    filled = await response.waiting  # what the event loop had received before
+    assert response.memory[:filled] == CONTENT[:filled]
+    with pytest.raises(Error):
+        await response.body.read(1)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_a_thread_that_waits_in_vain_gives_the_socket_back_and_a_silent_server_times_out(
     response: Response,
 ) -> None:

@@ -19,7 +19,14 @@ found that out (`end_upload`).
 Receiving. All connections of a pool receive into one scratch buffer, which the event loop fills and hands over in one
 step, and which `buffer_updated` copies what it keeps out of. While a reader waits with a buffer of its own, content is
 received directly into that: `_target` is the rest of it, never longer than the content that is certain to follow. While
-receives of a long content are full, a thread fills that buffer (`loan`), or asyncio makes the pieces (`flow`).
+receives of a long content are full, a thread fills that buffer (`loan`), or asyncio makes the pieces (`flow`). So who
+receives from the socket in an exchange, and into what, is one of these:
+
+    nobody        `_is_paused`, without a loan: the reader is behind
+    the loop      scratch (`_target` and `_flow` are None), `_target`, or memory of asyncio (`_flow`)
+    a thread      `_loan`: into what `_target` was when it began. `_is_paused` is set, and a reader waits
+
+A loan ends before `_target` changes, before the exchange ends, and with the wait of the reader (`_end_loan`).
 
 Everything but a loan runs on the loop of the connection, in two tasks at most: the task of the request, which waits for
 the head and then reads the content, and the task that sends the rest of a long request (`sending`). If the task of the
@@ -335,8 +342,12 @@ class Connection(asyncio.BufferedProtocol):
         stream, target, loan = self._stream, self._target, self._loan
         assert stream is not None  # a loan ends with it
         assert target is not None
-        size = loan.end()
         self._loan = None
+        try:
+            size = loan.end()
+        except BaseException:  # an interrupt: what the thread has received is not known, and must not be passed over
+            self._break(GIVEN_UP)
+            raise
         self._resume()
         if size:
             self._note_received(stream, target, size)
