@@ -483,6 +483,25 @@ def test_a_remote_of_the_configuration_file(here: Path) -> None:
     assert (unusable.code, "'my data' is not a name of a remote" in unusable.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (f'[remotes.s]\nuri = "s3://b"\nsecret_access_key = {SECRET}\n', "it is not valid TOML (at line 3, column 21)"),
+        (f'[remotes."{SECRET}"]\n[remotes."{SECRET}"]\n', "it is not valid TOML (at line 2, column 33)"),
+        (f'[remotes.s]\nuri = "{SECRET}', "it is not valid TOML (at end of document)"),
+        (f'[remotes.s]\nuri = "{SECRET}\xe9"\n', "it is not UTF-8"),
+    ],
+)
+def test_a_configuration_file_that_cannot_be_parsed_is_located_and_not_repeated(
+    here: Path, content: str, reason: str
+) -> None:
+    config = here / "config.toml"
+    config.write_text(content, "latin-1")
+    done = run("ls", "s:", cwd=here, env={"ENTREPOT_CONFIG": str(config)})
+    assert (done.code, SECRET in done.err) == (2, False)
+    assert done.err.rstrip().endswith(f"the configuration file {config} cannot be used: {reason}")
+
+
 def test_a_misspelled_remote_does_not_become_a_local_file(here: Path) -> None:
     before = set(here.iterdir())
     refused = run("cp", "d/a.txt", "dat:copy", cwd=here)

@@ -29,6 +29,9 @@ VARIABLE: Final = "ENTREPOT_CONFIG"
 _NAME: Final = re.compile("[A-Za-z0-9_-]+")
 """Names of remotes: those that `Places` takes for one."""
 
+_PLACE: Final = re.compile(r"\(at (line \d+, column \d+|end of document)\)$")
+"""The end of a message of `tomllib`."""
+
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _LINK: Final = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 """What joins the URIs of a chain."""
@@ -83,8 +86,10 @@ class Remotes:
             return {}
         except OSError as error:
             reason = error.strerror or "it cannot be read"
-        except ValueError:
-            reason = "it is not valid TOML"
+        except UnicodeDecodeError:
+            reason = "it is not UTF-8"
+        except tomllib.TOMLDecodeError as error:
+            reason = f"it is not valid TOML{_place_of(error)}"
         else:
             tables = content.get("remotes", {})
             if not isinstance(tables, dict):
@@ -100,6 +105,12 @@ class Remotes:
             raise ConfigInvalid(f'the remote {name!r} has no `uri`, such as "s3://bucket"')
         secrets = secret_keys(_expanded(name, table["uri"]))
         return {key: _value(name, key, value, is_secret=key.lower() in secrets) for key, value in table.items()}
+
+
+def _place_of(error: ValueError) -> str:
+    """Where in a file an error of TOML is. The rest of its message may have a part of a secret."""
+    place = _PLACE.search(str(error))
+    return "" if place is None else f" {place[0]}"
 
 
 def _value(remote: str, key: str, value: Any, *, is_secret: bool) -> Any:
