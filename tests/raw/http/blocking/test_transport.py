@@ -395,6 +395,14 @@ def test_tls_goes_through_a_tunnel_of_the_proxy(server_tls: ssl.SSLContext, clie
         proxy.shutdown()
 
 
+def test_a_host_that_cannot_be_one_is_refused_behind_a_proxy_too() -> None:
+    with ScriptedServer(lambda _: [raw_response("200 OK"), HOLD]) as proxy:
+        transport = BlockingTransport(proxy=proxy.endpoint)
+        with pytest.raises(InvalidInput, match="host name is not valid"):
+            ask(transport, f"https://{'a' * 70}.example/a")
+        inline.run(transport.close())
+
+
 def test_a_proxy_gets_the_whole_url_of_a_request_without_tls() -> None:
     with ScriptedServer(lambda _: [HELLO]) as proxy:
         transport = BlockingTransport(proxy=proxy.endpoint.replace("//", "//user:pass@"))

@@ -30,6 +30,7 @@ from entrepot.raw.http.failures import (
     reason_of,
     refused_by_proxy,
 )
+from entrepot.raw.http.host_name import encoded_host
 from entrepot.raw.http.origin import Origin
 from entrepot.raw.http.tls import TlsFiles
 from entrepot.raw.http.wire.exchange import Exchange
@@ -119,7 +120,10 @@ class Connecting:
         return time_left(left_of(self._seconds, self._started))
 
     def _with_tls(self, connection: Connection, host: str) -> TlsConnection:
-        secured = connection.upgrade(self._context or _default_context(), host.rstrip("."), self._holder)
+        try:
+            secured = connection.upgrade(self._context or _default_context(), host.rstrip("."), self._holder)
+        except UnicodeError:  # which the look-up says unless a proxy makes it
+            raise HOST_UNUSABLE.error() from None
         try:
             while not secured.shake_hands(left_of(self._seconds, self._started)):
                 pass
@@ -244,7 +248,7 @@ def _looked_up(host: str, port: int) -> list[_Place]:
         InvalidInput: it cannot be a host name.
     """
     try:
-        found = [_Place(*info) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        found = [_Place(*info) for info in socket.getaddrinfo(encoded_host(host), port, type=socket.SOCK_STREAM)]
     except UnicodeError:  # of a name that cannot be encoded for a resolver
         raise HOST_UNUSABLE.error() from None
     except OSError as error:

@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from entrepot.errors import InvalidInput
+from entrepot.raw.http.host_name import encoded_host
 from entrepot.raw.http.tls import check_protocol
 from entrepot.raw.http.wire.sockets import acknowledge, is_tls_reset, reset_at_close, reset_error, unacknowledged
 
@@ -180,7 +181,10 @@ class Connection:
         """The same connection with TLS, whose handshake is still to be made. This object is no longer used."""
         _open.discard(self)
         secured = context.wrap_socket(
-            self._socket, server_hostname=host, do_handshake_on_connect=False, suppress_ragged_eofs=False
+            self._socket,
+            server_hostname=encoded_host(host),
+            do_handshake_on_connect=False,
+            suppress_ragged_eofs=False,
         )
         return TlsConnection(secured, holder)
 

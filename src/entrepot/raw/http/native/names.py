@@ -10,6 +10,8 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from entrepot.raw.http.host_name import encoded_host
+
 if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
@@ -103,7 +105,11 @@ class Names:
 
     async def _resolve(self, host: str, port: int) -> list[SocketAddress]:
         found = await self._loop.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_ADDRCONFIG
+            encoded_host(host),
+            port,
+            type=socket.SOCK_STREAM,
+            proto=socket.IPPROTO_TCP,
+            flags=socket.AI_ADDRCONFIG,
         )
         addresses = [SocketAddress(family, target) for family, _, _, _, target in found]
         if not addresses:

@@ -41,6 +41,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, Protocol, Self
 
+from entrepot.raw.http.host_name import encoded_host
 from entrepot.raw.http.tls import check_protocol
 from entrepot.raw.http.wire.sockets import is_tls_reset, reset_error
 
@@ -117,7 +118,10 @@ class TlsChannel(asyncio.Transport):
         self, loop: asyncio.AbstractEventLoop, connected: socket.socket, context: ssl.SSLContext, host: str
     ) -> None:
         self._tls = context.wrap_socket(
-            connected, server_hostname=host, do_handshake_on_connect=False, suppress_ragged_eofs=False
+            connected,
+            server_hostname=encoded_host(host),
+            do_handshake_on_connect=False,
+            suppress_ragged_eofs=False,
         )
         super().__init__({"socket": self._tls})
         self._loop = loop
