@@ -4,11 +4,13 @@ import asyncio
 import base64
 import http.client
 import json
+import re
 import signal
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import unescape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +21,7 @@ from entrepot.cli.serving.access import Access
 from entrepot.cli.serving.listing import PageRequest, load_page, parse_page_request
 from entrepot.cli.serving.refusals import Refused
 from entrepot.services import Fs, Http
-from entrepot.testing import CLOSE, ScriptedServer, cases_for, raw_response, run_case
+from entrepot.testing import CLOSE, ScriptedServer, cases_for, raw_response, run_case, whole_response
 from tests.conftest import s3_config
 
 from .running import COMMAND, environment, run
@@ -178,6 +180,52 @@ def test_large_directories_come_in_pages(served):
     html = served.get("/many/?limit=10", HTML).content.decode()
     assert html.count("<tr>") == 1 + 1 + 10
     assert 'rel="next"' in html
+
+
+LINK = re.compile('<a href="([^"]*)">([^<]*)</a>')
+
+
+@pytest.mark.parametrize("headers", [{}, {"Accept": "*/*"}])
+def test_programs_that_read_pages_get_a_link_to_each_object_and_no_other(served, headers):
+    index = served.get("/dir/", headers)
+    assert index.headers["content-type"] == "text/html; charset=utf-8"
+    links = {unescape(name): url for url, name in LINK.findall(index.content.decode())}
+    assert links.keys() == {ODD, "sub/"}
+    assert links["sub/"] == "/dir/sub/"
+    assert served.get(unescape(links[ODD])).content == b"odd"
+    assert served.get("/dir/", headers, "HEAD").content == b""
+    assert LINK.findall(served.get("/empty/", headers).content.decode()) == []
+    assert served.get("/nope/", headers).status == 404
+    assert b"<table>" in served.get("/many/?limit=10", headers).content  # a page was asked for
+
+
+def test_the_links_of_a_directory_are_all_of_it(tmp_path):
+    names = {f"{number:04}" for number in range(2_500)}
+    for name in names:
+        (tmp_path / name).touch()
+    with serving(tmp_path) as server:
+        assert {name for _, name in LINK.findall(server.get("/").content.decode())} == names
+
+
+async def test_links_that_are_cut_do_not_look_complete():
+    """The storage fails after the first 1,000 entries, which were sent already."""
+    first = "".join(f"<Contents><Key>{number:04}</Key><Size>1</Size></Contents>" for number in range(1_000))
+    listing = (
+        f"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>{first}"
+    )
+    page, failure = (
+        whole_response(f"{listing}</ListBucketResult>".encode()),
+        raw_response("403 Forbidden", "Content-Length: 0"),
+    )
+    with ScriptedServer(lambda request: [failure if b"continuation" in request.head else page]) as storage:
+        options = [f"--option=endpoint={storage.endpoint}", "--option=region=r", "--option=skip_signature=true"]
+        step = "check the credentials: -o key=value, the environment, or --profile"
+        said = f"entrepot: serve: /: the server refuses ({step})\n"
+        with (
+            serving("s3://bucket", *options, "--retries", "0", said=said) as server,
+            pytest.raises(http.client.IncompleteRead),
+        ):
+            server.get("/")
 
 
 @pytest.mark.parametrize("service", ["memory", "fs", "s3"])

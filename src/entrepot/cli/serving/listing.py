@@ -117,6 +117,26 @@ async def load_page(operator: Operator, path: str, request: PageRequest) -> Page
     return Page(path, page, request, _token_of(request.key(page[-1])) if len(entries) > len(page) else None)
 
 
+async def all_entries(operator: Operator, path: str) -> AsyncGenerator[list[Entry], None]:
+    """Lists a whole directory, some entries at a time, in the order that the storage has. Nothing of it is kept.
+
+    Raises:
+        NotFound: there is no such directory.
+    """
+    batch: list[Entry] = []
+    is_empty = True
+    async with aclosing(_entries(operator, path, None, _SERVICE_PAGE)) as entries:
+        async for entry in entries:
+            is_empty = False
+            batch.append(entry)
+            if len(batch) == _SERVICE_PAGE:
+                yield batch
+                batch = []
+    if is_empty and path != "/":
+        await operator.stat(path)  # an empty listing does not tell an empty directory from none
+    yield batch
+
+
 async def _first_entries(operator: Operator, path: str, request: PageRequest) -> list[Entry]:
     """The entries of the page and one more, if there is one."""
     count, window = request.limit + 1, min(request.limit + 1, _SERVICE_PAGE)

@@ -6,6 +6,7 @@ and no inline style, which the Content-Security-Policy of the pages forbids.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -55,6 +56,17 @@ def directory_page(site: Site, page: Page) -> str:
     body = "".join([*_parent(page.path, columns), *(rows or [empty])])
     table = f"<table><thead><tr>{heads}{actions}</tr></thead><tbody>{body}</tbody></table>"
     return _document(site, page.path, f"{_upload(site, page.path)}{table}{_pager(page)}")
+
+
+INDEX_START: Final = '<!DOCTYPE html><html><head><meta charset="utf-8"><title>Index</title></head><body><pre>\n'
+INDEX_END: Final = "</pre></body></html>\n"
+
+
+def index_rows(directory: str, entries: Iterable[Entry]) -> str:
+    """The links to entries of a directory, for programs that read pages: to the objects themselves, and no others."""
+    return "".join(
+        f'<a href="{escape(url_of(entry.path))}">{escape(_name_in(directory, entry))}</a>\n' for entry in entries
+    )
 
 
 def preview_page(site: Site, path: str, metadata: Metadata, text: str | None, *, is_cut: bool) -> str:
@@ -136,7 +148,7 @@ def _parent(path: str, columns: int) -> list[str]:
 
 
 def _row(site: Site, directory: str, entry: Entry) -> str:
-    name = entry.path.removeprefix("" if directory == "/" else directory)
+    name = _name_in(directory, entry)
     url = url_of(entry.path) + ("?view" if entry.is_file else "")
     kind = _icon_of(entry)
     size = "" if entry.size is None else f'<span title="{entry.size:,} bytes">{human_size(entry.size)}</span>'
@@ -145,6 +157,10 @@ def _row(site: Site, directory: str, entry: Entry) -> str:
         f'<td class="size">{size}</td><td class="modified">{_time(entry.metadata.last_modified)}</td>'
         f"{_delete(site, entry, name)}</tr>"
     )
+
+
+def _name_in(directory: str, entry: Entry) -> str:
+    return entry.path.removeprefix("" if directory == "/" else directory)
 
 
 def _icon_of(entry: Entry) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -19,7 +20,7 @@ from entrepot.integrations.web.storing import BodyIncomplete, BodyTooLarge, Body
 
 from . import pages
 from .access import READING, Access
-from .listing import load_page, parse_page_request
+from .listing import all_entries, load_page, parse_page_request
 from .media import is_passive, media_type, shown_as
 from .paths import path_of, raw_path, url_of
 from .records import file_record, listing_record
@@ -158,10 +159,26 @@ class Site:
     async def _directory(self, request: web.Request, path: str) -> web.StreamResponse:
         if not self._operator.info.capability.list:
             raise Refused(501, "This storage has no listings: only the URLs of objects lead to something.")
+        wants_record = _wants_record(request)
+        if not (wants_record or request.query_string or _wants_page(request)):
+            return await self._index(request, path)
         page = await load_page(self._operator, path, parse_page_request(request.query))
-        if _wants_record(request):
+        if wants_record:
             return _record(listing_record(page))
         return self._page(lambda site: pages.directory_page(site, page))
+
+    async def _index(self, request: web.Request, path: str) -> web.StreamResponse:
+        """Sends the links of a whole directory. Programs that read pages, such as `rclone`, do not follow pagers."""
+        headers = {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "Vary": "Accept"}
+        response = web.StreamResponse(headers=headers)
+        async with aclosing(all_entries(self._operator, path)) as batches:
+            first = await anext(batches)  # before anything is sent, since the directory may not exist
+            await response.prepare(request)
+            await response.write((pages.INDEX_START + pages.index_rows(path, first)).encode())
+            async for batch in batches:
+                await response.write(pages.index_rows(path, batch).encode())
+        await response.write_eof(pages.INDEX_END.encode())
+        return response
 
     async def _object(self, request: web.Request, path: str) -> web.StreamResponse:
         request[_OBJECT] = path
@@ -237,7 +254,7 @@ class Site:
         phrase = HTTPStatus(refused.status).phrase
         if _wants_record(request):
             response: web.Response = _record({"status": refused.status, "error": refused.message}, refused.status)
-        elif "text/html" in request.headers.get("Accept", ""):
+        elif _wants_page(request):
             response = self._page(
                 lambda site: pages.refusal_page(site, refused.status, phrase, refused.message), refused.status
             )
@@ -298,6 +315,11 @@ def _wants_record(request: web.Request) -> bool:
     """Whether a program asks for JSON. A browser names HTML as well."""
     qualities = dict(map(_quality, request.headers.get("Accept", "").lower().split(",")))
     return qualities.get("application/json", 0.0) > qualities.get("text/html", 0.0)
+
+
+def _wants_page(request: web.Request) -> bool:
+    """Whether a browser asks, which names HTML. Other programs accept anything."""
+    return "text/html" in request.headers.get("Accept", "").lower()
 
 
 def _quality(accepted: str) -> tuple[str, float]:
