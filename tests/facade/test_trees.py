@@ -511,6 +511,26 @@ def test_times_decide_only_between_equal_sizes():
     assert not is_same(Metadata(content_length=1), Metadata(content_length=1, last_modified=now))
 
 
+@pytest.mark.parametrize(
+    ("written", "there", "is_there"),
+    [
+        (10.7, 10.0, False),  # in whole seconds, the target may be of any moment in its second
+        (10.0, 10.3, False),  # and the source
+        (10.0, 10.999_999, False),
+        (10.0, 11.0, True),
+        (10.0, 11.000_001, True),
+        (10.0, 10.0, True),
+        (10.3, 10.3, True),
+        (10.3, 10.4, True),
+    ],
+)
+def test_a_time_in_whole_seconds_is_of_any_moment_in_its_second(written: float, there: float, is_there: bool) -> None:
+    source, target = (
+        Metadata(content_length=1, last_modified=datetime.fromtimestamp(time, UTC)) for time in (written, there)
+    )
+    assert is_same(source, target) is is_there
+
+
 def test_an_etag_decides_only_where_it_is_a_digest():
     now = datetime.now(UTC)
     old = now - timedelta(seconds=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from .patterns import pattern
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from .metadata import Metadata
 
+_SECOND: Final = timedelta(seconds=1)
 _DIGEST: Final = pattern(r'"[0-9A-Fa-f]{32}(-[0-9]+)?"')
 """A strong etag that is a digest of the content: the MD5 of S3, also of the parts of an upload."""
 
@@ -33,9 +35,18 @@ def has_same_size(source: Metadata, target: Metadata) -> bool:
 
 
 def is_no_older(source: Metadata, target: Metadata) -> bool:
-    """Whether both have a time, and the target was written at the same time or later."""
-    times = source.last_modified, target.last_modified
-    return times[0] is not None and times[1] is not None and times[0] <= times[1]
+    """Whether both have a time, and the target was written at the same time or later.
+
+    A time in whole seconds, as most stores list them, is of any moment in its second: the source may have been written
+    once more after the target. Only a target of a later second is younger for sure. The other way round, a target in
+    whole seconds is taken for the start of its second, which is on the safe side too.
+    """
+    written, there = source.last_modified, target.last_modified
+    if written is None or there is None:
+        return False
+    if written.microsecond or there.microsecond == 0:
+        return written <= there
+    return written + _SECOND <= there
 
 
 def has_same_name(_: Metadata, __: Metadata) -> bool:
