@@ -273,6 +273,29 @@ def test_what_a_sync_cannot_see_or_delete_at_the_target_fails_and_the_rest_is_de
     assert (kept.code, kept.err) == (4, "entrepot: sync: copy/kept/y: the file system does not permit it\n")
 
 
+def test_a_file_that_is_not_regular_is_left_out_by_a_pattern_and_helped_by_no_other_storage(here: Path) -> None:
+    os.mkfifo(here / "d/fifo")
+    reason = "only regular files can be read and written, and this is a FIFO"
+    assert run("cat", "d/fifo", cwd=here).err == f"entrepot: cat: d/fifo: {reason}\n"
+    for verb in ("cp", "mv"):
+        words = (verb, "-r", "--include", "fifo", "d", "copy")
+        assert run(*words, cwd=here).err.splitlines()[0] == (
+            f"entrepot: {verb}: d/fifo: {reason} (--exclude leaves it out of a tree)"
+        )
+    assert run("sync", "--exclude", "fifo", "d", "copy", cwd=here).code == 0
+
+
+def test_a_locale_without_utf_8_is_named_where_it_keeps_a_name_from_being_text(here: Path) -> None:
+    (here / "d/é.txt").touch()
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    step = "(use a UTF-8 locale or PYTHONUTF8=1)"
+    for words in (("cat", "d/é.txt"), ("ls", "d")):
+        done = run(*words, cwd=here, env=ascii_only)
+        assert (done.code != 0, done.err.rstrip().endswith(step)) == (True, True), done
+        assert run(*words, cwd=here, env={**ascii_only, "PYTHONUTF8": "1"}).code == 0
+    assert step not in run("cat", "nope", cwd=here, env=ascii_only).err
+
+
 def test_a_file_that_fails_is_reported_before_the_others_are_copied(here: Path) -> None:
     os.mkfifo(here / "d/fifo")
     (here / "d/sub/large").write_bytes(bytes(8 << 20))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from typing import Final
 
 from entrepot import (
@@ -29,6 +31,13 @@ BROKEN_PIPE: Final = 141
 
 _FOLLOWING: Final = frozenset({"cp", "sync"})
 """Verbs that read what symbolic links lead to, and have an option to follow them wherever they lead."""
+
+_EXCLUDING: Final = _FOLLOWING | {"mv"}
+"""Verbs that copy trees, and have an option to leave files out."""
+
+_SPECIAL_FILE: Final = re.compile("only regular files|names a FIFO")
+_NOT_TEXT: Final = re.compile("lone surrogates|cannot be in a path")
+"""What messages say of files that are not regular, and of names that are not text."""
 
 _NEXT_STEPS: Final[dict[type[Error], str]] = {
     PermissionDenied: "check the credentials: -o key=value, the environment, or --profile",
@@ -79,6 +88,10 @@ def line_of(verb: str, place: str, error: BaseException, *, joined: bool = False
         step = next((text for kind, text in _NEXT_STEPS.items() if isinstance(error, kind)), None)
     if isinstance(error, PermissionDenied) and error.scheme == "fs":
         step = _step_of_file(verb, error)  # files have no credentials
+    if _is_special(error):
+        step = "--exclude leaves it out of a tree" if verb in _EXCLUDING else None  # no storage can do it
+    if _is_of_encoding(error):
+        step = "use a UTF-8 locale or PYTHONUTF8=1"
     if step is None and code_of(error) == TEMPORARY:
         step = "try again"
     where = f"{place}: " if place else ""
@@ -98,6 +111,17 @@ def _says_what_to_do(error: BaseException) -> bool:
 def _step_of_file(verb: str, error: PermissionDenied) -> str | None:
     leads_out = "symbolic link leads out" in error.message  # others, such as one to itself, cannot be followed
     return "--follow-symlinks follows it" if leads_out and verb in _FOLLOWING else None
+
+
+def _is_special(error: BaseException) -> bool:
+    """Whether a file is not a regular one, which no storage can copy."""
+    return isinstance(error, Unsupported) and _SPECIAL_FILE.search(error.message) is not None
+
+
+def _is_of_encoding(error: BaseException) -> bool:
+    """Whether a name may be refused only because this process takes names for text in another encoding than UTF-8."""
+    is_of_name = isinstance(error, Error) and _NOT_TEXT.search(error.message) is not None
+    return is_of_name and sys.getfilesystemencoding() != "utf-8"
 
 
 def _has_dots(path: str | None) -> bool:
