@@ -174,6 +174,8 @@ class Site:
         async with aclosing(all_entries(self._operator, path)) as batches:
             first = await anext(batches)  # before anything is sent, since the directory may not exist
             await response.prepare(request)
+            if request.method == "HEAD":  # whose answer does not need the rest of the listing
+                return response
             await response.write((pages.INDEX_START + pages.index_rows(path, first)).encode())
             async for batch in batches:
                 await response.write(pages.index_rows(path, batch).encode())
