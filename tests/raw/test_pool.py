@@ -95,6 +95,20 @@ async def test_a_caller_waits_for_a_session_and_the_wait_is_bounded() -> None:
     await pool.close()
 
 
+async def test_a_caller_waits_as_long_as_the_sessions_are_used() -> None:
+    server, patience = Server(), 0.1
+    pool, _ = pool_of(server, limit=1, patience=patience)
+    lease = await pool.take()
+    waiting = asyncio.ensure_future(pool.take())
+    for _ in range(8):
+        await asyncio.sleep(patience / 4)
+        pool.note_use()
+    assert not waiting.done()
+    await lease.give_back()
+    await (await waiting).give_back()
+    await pool.close()
+
+
 async def test_callers_who_arrive_together_share_one_connection() -> None:
     server = Server()
     pool, _ = pool_of(server, limit=2, users=10)

@@ -2,7 +2,9 @@
 
 Theory of operation. A caller takes a session and gives it back (`Lease`). There is a slot for each use: `limit`
 sessions with `users` uses each, so `users=1` gives each caller a session of its own, and more than one suits protocols
-whose requests carry identifiers. A caller without a slot waits in line, up to `patience`. With a slot it gets the
+whose requests carry identifiers. A caller without a slot waits in line. The wait is bounded
+not by its length but by inactivity of the whole pool: for `patience` seconds no session was given back and no body read
+or written (`note_use`). With a slot it gets the
 session that was used last among those with room, or connects another one; of a session that many may use, one caller at
 a time connects, so that callers who arrive together share it.
 
@@ -138,6 +140,7 @@ class BodySession(Generic[S]):
             self._lease = await pool.take()
         if self._lease.pool is not pool:
             raise of_another_loop()
+        pool.note_use()
         return self._lease.session
 
     @property
@@ -161,7 +164,7 @@ class Pool(Generic[S]):
         limit: the most sessions.
         users: how many callers may use a session at the same time.
         idle_seconds: seconds without use after which a session is closed.
-        patience: seconds that a caller waits for a session.
+        patience: seconds that a caller waits for a session while none is used.
     """
 
     def __init__(
@@ -183,6 +186,7 @@ class Pool(Generic[S]):
         self._connecting = runtime.limiter(limit if users == 1 else 1)
         self._held: list[_Held[S]] = []
         self._lost: list[_Held[S]] = []
+        self._uses = 0
         self._reaper: Window[Any] = runtime.window(1)
 
     def __len__(self) -> int:
@@ -193,17 +197,11 @@ class Pool(Generic[S]):
         """Returns the use of a session.
 
         Raises:
-            Timeout: all sessions were in use for `patience` seconds.
+            Timeout: all sessions were taken for `patience` seconds, and none of them was used.
             Error: the server cannot be reached, or refuses the login.
         """
         await self._take_lost()
-        try:
-            with waiting_in_line("the size of the connection pool"):
-                await self._runtime.with_timeout(self._patience, self._slots.__aenter__)
-        except TimeoutError:
-            raise Timeout(
-                f"all sessions with the server were in use for {self._patience:.0f} s: close readers and writers"
-            ) from None
+        await self._take_slot()
         try:
             held = await self._kept() or await self._connected()
         except BaseException:
@@ -216,6 +214,10 @@ class Pool(Generic[S]):
         """Ends a use of a session. It is kept if it is usable."""
         await self._end_use(held)
         await self._stop_reaper_if_empty()
+
+    def note_use(self) -> None:
+        """Records the use of a session, so that those in line keep waiting."""
+        self._uses += 1
 
     def note_lost(self, held: _Held[S]) -> None:
         """Notes that a lease is gone without having been given back. From any thread."""
@@ -243,7 +245,24 @@ class Pool(Generic[S]):
         while self._lost:
             await self._end_use(self._lost.pop())
 
+    async def _take_slot(self) -> None:
+        while True:
+            uses = self._uses
+            try:
+                with waiting_in_line("the size of the connection pool"):
+                    await self._runtime.with_timeout(self._patience, self._slots.__aenter__)
+            except TimeoutError:
+                if self._uses == uses:
+                    break
+            else:
+                return
+        raise Timeout(
+            f"all sessions with the server were in use for {self._patience:.0f} s, and none of them read or wrote:"
+            " close readers and writers"
+        )
+
     async def _end_use(self, held: _Held[S]) -> None:
+        self.note_use()
         held.users -= 1
         held.used_at = self._runtime.now()
         await self._free_slot()

@@ -127,6 +127,7 @@ class FtpReader(oio.Read):
             raise ContentIncomplete("the transfer has ended")
         if self._lease.pool is not await self._sessions.get():
             raise of_another_loop()
+        self._lease.pool.note_use()
         data = await self._transfer.read(min(n, self._left))
         if not data:
             await self._confirm(self._transfer)

@@ -195,7 +195,8 @@ class FtpSession:
             if isinstance(error, Error):
                 raise
             self._is_closed = True
-            raise Unexpected(f"the connection was lost: {type(error).__name__}", is_temporary=True) from error
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise Unexpected(f"the connection was lost: {reason}", is_temporary=True) from error
 
 
 class Transfer:

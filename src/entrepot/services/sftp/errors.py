@@ -54,7 +54,7 @@ def of_request(error: Exception) -> Error:
         return kind(message)
     if isinstance(error, asyncssh.SFTPError) and not is_loss(error):
         return Unexpected(f"the server reports the status {error.code}")
-    return Unexpected(f"the connection was lost: {type(error).__name__}", is_temporary=True)
+    return Unexpected(f"the connection was lost: {_reason(error)}", is_temporary=True)
 
 
 def is_loss(error: Exception) -> bool:
