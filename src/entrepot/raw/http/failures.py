@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 from typing import TYPE_CHECKING, Final
 
@@ -75,6 +76,23 @@ HEAD_TOO_LARGE: Final = Failure(Unexpected, "the head of the response is too lar
 URL_UNUSABLE: Final = Failure(InvalidInput, "the URL cannot be used", is_temporary=False)
 HOST_UNUSABLE: Final = Failure(InvalidInput, "the URL cannot be used: its host name is not valid", is_temporary=False)
 REQUEST_FAILED: Final = Failure(Unexpected, "the request failed")
+
+
+_FILE_LIMITS: Final = frozenset({errno.EMFILE, errno.ENFILE})
+
+
+def of_system(error: OSError, refused: Failure) -> Error:
+    """The error of a connection that the system did not make. It keeps the errno of too many open files."""
+    failed = refused.error(reason_of(error))
+    if isinstance(failed, OSError) and error.errno in _FILE_LIMITS:
+        failed.errno = error.errno
+        failed.context["hint"] = "close files and readers, or let the process open more (ulimit -n)"
+    return failed
+
+
+def is_of_too_many_files(error: BaseException) -> bool:
+    """Whether another connection must be closed, or come free, before one can be made."""
+    return isinstance(error, Error) and isinstance(error, OSError) and error.errno in _FILE_LIMITS
 
 
 def no_connection_free(limit: int | None) -> str:

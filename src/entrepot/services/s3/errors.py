@@ -181,7 +181,8 @@ _CODES: Final[dict[str, Meaning]] = {
     "IncompleteBody": _DAMAGED,
     "InvalidRequest": Meaning(
         Unexpected,
-        "the storage refuses the request, such as a copy of over 5 GiB, or to lock objects without checksum_algorithm",
+        "the storage refuses the request, such as a key with a component '.' or '..' (some servers), a copy of over"
+        " 5 GiB, or to lock objects without checksum_algorithm",
     ),
     "QuotaExceeded": _FULL,
     "InsufficientStorage": _FULL,

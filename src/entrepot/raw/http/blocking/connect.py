@@ -26,6 +26,7 @@ from entrepot.raw.http.failures import (
     NO_PROXY_CONNECTION,
     NO_RESPONSE,
     Failure,
+    of_system,
     of_tls,
     reason_of,
     refused_by_proxy,
@@ -113,7 +114,7 @@ class Connecting:
         except DeadlinePassed:
             raise
         except OSError as error:
-            raise peer.error(reason_of(error)) from None
+            raise of_system(error, peer) from None
 
     def _left(self) -> float | None:
         """The seconds that are left of the connect timeout and until the deadline of the runtime."""

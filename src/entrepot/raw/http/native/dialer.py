@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
-from entrepot.errors import ConfigInvalid
+from entrepot.errors import ConfigInvalid, Error
 from entrepot.raw.http import failures
 from entrepot.raw.http.endpoint import DEFAULT_PORTS, Endpoint
 from entrepot.raw.http.failures import Failure, reason_of
@@ -94,7 +94,7 @@ class Dialer:
             channel = TlsChannel(self._loop, connected, context, _name(server))
             await channel.shake_hands()
         except OSError as error:
-            raise _failure(error, refused).error(reason_of(error)) from None
+            raise _failed(error, refused) from None
         finally:
             connected.close()  # unless it belongs to the channel
         connection = make()
@@ -111,7 +111,7 @@ class Dialer:
                 make, sock=connected, ssl=context, server_hostname=None if context is None else _name(server)
             )
         except OSError as error:
-            raise _failure(error, refused).error(reason_of(error)) from None
+            raise _failed(error, refused) from None
         if context is not None:
             _check_protocol(transport)
         return protocol
@@ -126,7 +126,7 @@ class Dialer:
         try:
             return await connected_socket(self._loop, addresses)
         except OSError as error:
-            raise _failure(error, refused).error(reason_of(error)) from None
+            raise _failed(error, refused) from None
 
     async def _start_tls(self, transport: asyncio.Transport, connection: Connection, host: str) -> Connection:
         """TLS with the server through a tunnel."""
@@ -134,7 +134,7 @@ class Dialer:
         try:
             secured = await self._loop.start_tls(transport, connection, context, server_hostname=host.rstrip("."))
         except OSError as error:
-            raise _failure(error, failures.NO_CONNECTION).error(reason_of(error)) from None
+            raise _failed(error, failures.NO_CONNECTION) from None
         if secured is None:  # the loop says so if the transport was closed in between
             raise failures.NO_CONNECTION.error()
         connection.connection_made(secured)
@@ -162,7 +162,7 @@ def _check_protocol(transport: asyncio.Transport) -> None:
         raise
 
 
-def _failure(error: OSError, refused: Failure) -> Failure:
+def _failed(error: OSError, refused: Failure) -> Error:
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
-        return failures.of_tls(error)
-    return refused
+        return failures.of_tls(error).error(reason_of(error))
+    return failures.of_system(error, refused)

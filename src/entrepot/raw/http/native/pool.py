@@ -12,7 +12,7 @@ the end of each request and of each body). All of this runs on one event loop.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from time import monotonic
 from typing import Final
 
@@ -181,11 +181,16 @@ class Pool:
             Timeout: all connections were inactive for too long, or the new one was not established in time.
             Error: no connection can be made.
         """
-        if self.is_closed:
-            raise failures.CONNECTIONS_CLOSED.error()
-        await self._slots.take()
-        kept = None if must_be_new else self._take(origin.key)
-        return kept or await self._connect(origin, connect_timeout)
+        while not self.is_closed:
+            await self._slots.take()
+            kept = None if must_be_new else self._take(origin.key)
+            try:
+                return kept or await self._connect(origin, connect_timeout)
+            except BaseException as error:
+                if not (failures.is_of_too_many_files(error) and self._slots.shrink()):
+                    self._slots.free()
+                    raise
+        raise failures.CONNECTIONS_CLOSED.error()
 
     def _take(self, key: Hashable) -> Connection | None:
         """The kept connection that was used last and that the server has not closed."""
@@ -207,19 +212,32 @@ class Pool:
             return connection
 
         try:
-            connection = await self._dialer.connect(origin, make, timeout)
+            connection = await self._dial(origin, make, timeout)
         except BaseException:
             # uvloop closes a connection whose creation is cancelled and never reports it.
             self._made.difference_update(connection for connection in made if not connection.has_socket)
-            self._slots.free()
             raise
         finally:
             self._new.difference_update(made)
         if self.is_closed:
             connection.cut_off()
-            self._slots.free()
             raise failures.CONNECTIONS_CLOSED.error()
         return connection
+
+    async def _dial(self, origin: Origin, make: Callable[[], Connection], timeout: float | None) -> Connection:  # noqa: ASYNC109
+        """Makes a connection. Unused ones are closed for it if there are too many open files."""
+        try:
+            return await self._dialer.connect(origin, make, timeout)
+        except Error as error:
+            if not failures.is_of_too_many_files(error) or not await self._close_unused():
+                raise
+        return await self._dialer.connect(origin, make, timeout)
+
+    async def _close_unused(self) -> int:
+        """Closes the connections that no request has, and waits until they are closed. Returns their number."""
+        unused = [made for made in self._made if not made.has_stream and made not in self._new]
+        await self._cut_off(unused)
+        return len(unused)
 
     @property
     def can_lend(self) -> bool:
@@ -297,7 +315,7 @@ class Pool:
         """Closes idle connections, and each of the others with its response, unless another request waits for it."""
         self._is_retired = True
         await self.settle()
-        await self._cut_off([made for made in self._made if not made.has_stream and made not in self._new])
+        await self._close_unused()
 
     async def settle(self) -> None:
         """Closes the pool if it is retired and nothing is in flight."""

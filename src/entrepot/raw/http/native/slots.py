@@ -5,6 +5,9 @@ whether that is kept or not: kept connections do not count. Requests without a s
 the first of them, without becoming free in between. So no slot is free while a request waits, and no request overtakes
 another. A turn that is given up, by a timeout or a cancellation, goes to the next.
 
+Where the process can open no further file, the requests wait for the connections that there are (`shrink`): the slots
+are then as many as these, until no request waits.
+
 The wait is bounded not by its length but by inactivity of the whole pool: with many waiting each turn comes late, but
 it comes.
 """
@@ -40,12 +43,12 @@ class Slots:
 
     Attributes:
         in_use: how many are taken.
-        most: how many there are.
+        most: how many there are now.
         was_used: whether something happened on a connection since the last look of the timer, so that waiting requests
             keep waiting.
     """
 
-    __slots__ = ("_limits", "_loop", "_sweep", "_turns", "_used_at", "in_use", "most", "was_used")
+    __slots__ = ("_limit", "_limits", "_loop", "_sweep", "_turns", "_used_at", "in_use", "most", "was_used")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, sweep: Sweep) -> None:
         self._loop = loop
@@ -54,7 +57,7 @@ class Slots:
         self._turns: deque[_Turn] = deque()
         self._used_at = 0.0
         self.in_use = 0
-        self.most = NEVER if limits.in_use is None else limits.in_use
+        self.most = self._limit = NEVER if limits.in_use is None else limits.in_use
         self.was_used = False
 
     @property
@@ -92,6 +95,18 @@ class Slots:
                 turn.given.set_result(None)
                 return
         self.in_use -= 1
+        self.most = self._limit
+
+    def shrink(self) -> bool:
+        """Removes a slot for whose connection there is no file. Returns False if it is the only one in use.
+
+        Nobody could take it over: the connection of the next request would need a file as well.
+        """
+        if self.in_use == 1:
+            return False
+        self.in_use -= 1
+        self.most = self.in_use
+        return True
 
     def end_patience(self, now: float) -> float:
         """Fails the requests that have waited while all connections were inactive. Returns the timeout in force."""
@@ -104,7 +119,7 @@ class Slots:
         for turn in list(self._turns):
             if now - max(turn.since, self._used_at) >= patience and not turn.given.done():
                 self._turns.remove(turn)
-                turn.given.set_exception(Timeout(failures.no_connection_free(self._limits.in_use)))
+                turn.given.set_exception(Timeout(failures.no_connection_free(self.in_use)))
         return patience
 
     def end(self) -> None:

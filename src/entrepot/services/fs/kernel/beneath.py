@@ -220,7 +220,11 @@ def _unless_deleted(call: Callable[[], T]) -> T:
             raise
         except FileNotFoundError:
             continue
-    raise Unexpected("the directory is deleted again and again while it is made", is_temporary=True)
+    raise Unexpected(
+        "nothing can be made in the directory: its file system takes no files, as that of /proc, or it is deleted each"
+        " time",
+        is_temporary=True,
+    )
 
 
 def make_directory(root: str, relative: str, *, fsync: bool) -> Descriptor:
