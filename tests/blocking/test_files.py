@@ -106,6 +106,24 @@ def test_append_continues_and_exclusive_refuses_what_exists_when_opened_and_when
     assert op.read("fresh") == b"ok"
 
 
+@pytest.mark.parametrize("storage", ["fs", "memory"], indirect=True)
+def test_the_position_of_a_file_that_appends_is_that_of_a_local_one(op, tmp_path):
+    """A program that appends rows writes its header at the position 0."""
+
+    def positions(open_file, name):
+        seen = []
+        for mode, data in (("a", "header"), ("ab", b"row"), ("a", "row"), ("w", "new")):
+            with open_file(name, mode) as file:
+                seen.append(file.tell())
+                file.write(data)
+                seen.append(file.tell())
+        return seen
+
+    assert positions(op.open, "log") == positions(lambda name, mode: (tmp_path / name).open(mode), "local log")
+    with op.open("log", "ab", buffering=0) as file:
+        assert file.tell() == 3
+
+
 @pytest.mark.parametrize("mode", ["wb", "xb", "ab", "w"])
 @pytest.mark.parametrize("buffering", [-1, 0])
 def test_a_file_that_writes_does_not_say_that_it_can_seek(memory, mode, buffering):

@@ -103,7 +103,21 @@ async def use_by_hand(open_file, name):
     return [*errors, file.closed]
 
 
-@pytest.mark.parametrize("function", [write_and_read_bytes, write_and_read_text, positions_in_text, use_by_hand])
+async def positions_when_appending(open_file, name):
+    """The file is new in the first round, as its position says. Then a program would write a header."""
+    seen = []
+    for mode, data in (("ab", b"header"), ("ab", b"row"), ("a", "row"), ("wb", b"new")):
+        async with open_file(name, mode) as file:
+            seen.append(await file.tell())
+            await file.write(data)
+            seen.append(await file.tell())
+    return seen
+
+
+@pytest.mark.parametrize(
+    "function",
+    [write_and_read_bytes, write_and_read_text, positions_in_text, positions_when_appending, use_by_hand],
+)
 async def test_functions_for_aiofiles_do_the_same_on_objects(function, tmp_path):
     op = Operator(Memory())
     theirs = await function(lambda name, *args, **options: aiofiles.open(tmp_path / name, *args, **options), "f")

@@ -415,8 +415,14 @@ def test_a_file_pickles_with_its_position(tmp_path: Path) -> None:
 def test_append(fs: EntrepotFileSystem) -> None:
     for number in range(3):
         with fs.open("a", "ab") as file:
+            assert file.tell() == number
             file.write(b"%d" % number)
-    assert fs.cat("a") == b"012"
+            assert file.tell() == number + 1
+    with fs.open("a", "a") as text:
+        assert text.tell() == 3
+        text.write("3")
+        assert text.tell() == 4
+    assert fs.cat("a") == b"0123"
 
 
 OPENINGS = {
@@ -782,7 +788,12 @@ async def test_files_of_coroutines(operator: Operator) -> None:
             await file.write(b"half")
             raise ZeroDivisionError
     async with await fs.open_async("a", "ab") as file:
+        assert file.tell() == 10
         await file.write(b"!")
+    async with await fs.open_async("log", "ab") as file:
+        assert file.tell() == 0
+        await file.write(b"header")
+    await fs._rm_file("log")
     async with await fs.open_async("empty", "wb"):
         pass
     assert await fs._cat_file("a") == b"0123456789!"

@@ -162,8 +162,9 @@ class RawWriter(_Raw):
 
     _body: BlockingWriter
 
-    def __init__(self, body: BlockingWriter, path: str, mode: str) -> None:
+    def __init__(self, body: BlockingWriter, path: str, mode: str, start: int) -> None:
         super().__init__(body, path, mode)
+        self._start = start
         self._has_failed = False
         self._leaving = Leaving()
         self.claims_to_seek = False
@@ -187,7 +188,7 @@ class RawWriter(_Raw):
 
     def tell(self) -> int:
         self._check_open()
-        return self._body.tell()
+        return self._start + self._body.tell()
 
     def abort(self) -> None:
         """Discards the written data and closes the file. No effect on a closed file."""
@@ -309,6 +310,10 @@ class TextWriter(io.TextIOWrapper):
         super().__init__(buffer, mode.encoding_written, mode.errors, mode.newline, line_buffering=mode.buffering == 1)
         buffer.raw.claims_to_seek = False
 
+    def tell(self) -> int:
+        self.flush()
+        return self.buffer.tell()
+
     def abort(self) -> None:
         """Discards the written data and closes the file. No effect on a closed file."""
         self.buffer.abort()
@@ -333,9 +338,9 @@ def file_over_reader(body: BlockingReader, path: str, mode: FileMode) -> io.IOBa
     )
 
 
-def file_over_writer(body: BlockingWriter, path: str, mode: FileMode) -> io.IOBase:
-    """Returns the file that writes to a writer."""
-    raw = RawWriter(body, path, f"{mode.action}b")
+def file_over_writer(body: BlockingWriter, path: str, mode: FileMode, start: int) -> io.IOBase:
+    """Returns the file that writes to a writer, from the position `start` on."""
+    raw = RawWriter(body, path, f"{mode.action}b", start)
     if mode.buffering == 0:
         return raw
     buffer = WriteBuffer(raw, _buffer_size(mode, WRITE_BUFFER))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import IO, TYPE_CHECKING, Any, Unpack, overload
 
-from entrepot.facade.file_mode import file_mode, open_for
+from entrepot.facade.file_mode import file_mode, open_for, start_of
 from entrepot.facade.reader import Reader
 
 if TYPE_CHECKING:
@@ -120,9 +120,9 @@ class Opening:
 
         The object is written when the file is closed. If a `with` block of it, or of a file around it, fails, it is
         not: `close` of a file publishes, so use `with`, or call `abort`. A file that is garbage-collected without being
-        closed publishes nothing and issues a `ResourceWarning`. Opening does no I/O, except with `"x"`: errors such as
-        `NotFound` are raised by the first read. A file cannot be read and written, and a file that is written cannot
-        seek.
+        closed publishes nothing and issues a `ResourceWarning`. Opening does no I/O, except with `"x"` and `"a"`:
+        errors such as `NotFound` are raised by the first read. A file cannot be read and written, and a file that is
+        written cannot seek; `tell` of one that appends counts from the start of the object.
 
         Arguments:
             path: the object.
@@ -153,4 +153,5 @@ class Opening:
         name = os.fspath(path)
         if isinstance(body, Reader):
             return file_over_reader(BlockingReader(body, side.runner, self._overlapping.runner), name, checked)
-        return file_over_writer(BlockingWriter(body, side.runner), name, checked)
+        start = side.run(start_of(side.operator, path, checked))
+        return file_over_writer(BlockingWriter(body, side.runner), name, checked, start)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from entrepot.errors import AlreadyExists, InvalidInput, Unsupported
+from entrepot.errors import AlreadyExists, InvalidInput, NotFound, Unsupported
 from entrepot.raw.oio.read.api import WHOLE
 
 from .options import Path, shown_path
@@ -151,6 +151,20 @@ async def open_for(operator: Operator, path: Path, mode: FileMode, options: Mapp
     if mode.action == "x" and await operator.exists(path):
         raise already_exists().of_call("open", scheme=operator.info.scheme, path=shown_path(path))
     return writer
+
+
+async def start_of(operator: Operator, path: Path, mode: FileMode) -> int:
+    """The position of a file that is opened: the end of the object if it appends.
+
+    Programs decide by it whether to write a header first.
+    """
+    if mode.action != "a":
+        return 0
+    try:
+        metadata = await operator.stat(path)
+    except NotFound:
+        return 0
+    return metadata.content_length or 0
 
 
 def already_exists() -> AlreadyExists:

@@ -324,12 +324,14 @@ class BinaryWriter(AsyncFile[bytes]):
         path: the path of the object.
         mode: the mode of the file, such as `"wb"`.
         size: the size of the buffer in bytes; 0 for none.
+        start: the position of the first byte.
     """
 
-    def __init__(self, writer: Writer, path: str, mode: str = "wb", size: int = WRITE_BUFFER) -> None:
+    def __init__(self, writer: Writer, path: str, mode: str = "wb", size: int = WRITE_BUFFER, start: int = 0) -> None:
         super().__init__(path, mode)
         self._writer = writer
         self._size = size
+        self._start = start
         self._buffer = bytearray()
         self._is_closed = False
 
@@ -366,7 +368,7 @@ class BinaryWriter(AsyncFile[bytes]):
 
     async def tell(self) -> int:
         self._check_open()
-        return self._writer.tell() + len(self._buffer)
+        return self._start + self._writer.tell() + len(self._buffer)
 
     async def flush(self) -> None:
         self._check_open()

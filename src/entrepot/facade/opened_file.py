@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .file_mode import FileMode, open_for
+from .file_mode import FileMode, open_for, start_of
 from .files import READ_BUFFER, WRITE_BUFFER, AsyncFile, BinaryReader, BinaryWriter
 from .future import Entered
 from .options import Path
@@ -30,13 +30,14 @@ async def open_file(operator: Operator, mode: FileMode, path: Path, options: Map
     Raises:
         AlreadyExists: the mode is `"x"`, and the object exists.
     """
-    return _file_over(await open_for(operator, path, mode, options), os.fspath(path), mode)
+    body = await open_for(operator, path, mode, options)
+    return _file_over(body, os.fspath(path), mode, await start_of(operator, path, mode))
 
 
-def _file_over(body: Reader | Writer, path: str, mode: FileMode) -> AsyncFile[Any]:
+def _file_over(body: Reader | Writer, path: str, mode: FileMode, start: int) -> AsyncFile[Any]:
     size = mode.buffering if mode.buffering > 1 or mode.buffering == 0 else None
     if isinstance(body, Reader):
         reader = BinaryReader(body, path, READ_BUFFER if size is None else size)
         return TextReader(reader, mode) if mode.is_text else reader
-    writer = BinaryWriter(body, path, f"{mode.action}b", WRITE_BUFFER if size is None else size)
+    writer = BinaryWriter(body, path, f"{mode.action}b", WRITE_BUFFER if size is None else size, start)
     return TextWriter(writer, mode) if mode.is_text else writer

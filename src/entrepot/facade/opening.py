@@ -95,8 +95,9 @@ class Opening:
         `async for line in f`, `write`, `writelines`, `seek`, `tell`, `flush`, `close` and `aclose`.
 
         The object is written when the file is closed. If an `async with` block fails or is cancelled, it is not.
-        Opening does no I/O, except with `"x"`: errors such as `NotFound` are raised by the first read. A file cannot
-        be read and written, and a file that is written cannot seek.
+        Opening does no I/O, except with `"x"` and `"a"`: errors such as `NotFound` are raised by the first read. A file
+        cannot be read and written, and a file that is written cannot seek; `tell` of one that appends counts from the
+        start of the object.
 
         Arguments:
             path: the object.

@@ -13,7 +13,7 @@ from fsspec.caching import register_cache
 from fsspec.compression import compr
 from fsspec.spec import AbstractBufferedFile
 
-from entrepot import AlreadyExists, InvalidInput, IsADirectory, Reader, Writer
+from entrepot import AlreadyExists, InvalidInput, IsADirectory, NotFound, Reader, Writer
 from entrepot.blocking import BlockingReader, BlockingWriter
 from entrepot.blocking.leaving import Leaving
 
@@ -87,6 +87,7 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
             raise AlreadyExists("the file exists already", path=path)
         if mode == "rb" and size is None:
             size = self._measured(path)
+        self._start = self._end_of_old_content() if mode == "ab" else 0
         super().__init__(
             fs, path, mode, block_size or "default", autocommit, cache_type or "growing", cache_options, size, **options
         )
@@ -103,6 +104,9 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
 
     def seekable(self) -> bool:
         return self.claims_to_seek or bool(super().seekable())
+
+    def tell(self) -> int:
+        return self._start + int(super().tell())
 
     def readuntil(self, char: bytes = b"\n", blocks: int | None = None) -> bytes:
         """Reads to the next `char`, which is included, or to the end.
@@ -174,6 +178,13 @@ class EntrepotFile(AbstractBufferedFile):  # type: ignore[misc]  # fsspec has no
         self.closed = True
         self.discard()
 
+    def _end_of_old_content(self) -> int:
+        """The position of a file that appends. Programs decide by it whether to write a header first."""
+        try:
+            return self._storage.stat(self._located.key).content_length or 0
+        except NotFound:
+            return 0
+
     def _measured(self, path: str) -> int:
         """The size of a file to read. Content without a known size is read at once."""
         size = self.details["size"]
@@ -228,6 +239,7 @@ class EntrepotTextFile(io.TextIOWrapper):
     """
 
     def __init__(self, file: Any, mode: str, **options: Any) -> None:
+        self._file = file
         if "w" in mode or "x" in mode:
             # Only in a file that can seek does `io` look for the start, where UTF-16 has its byte order mark.
             file.claims_to_seek = True
@@ -235,6 +247,12 @@ class EntrepotTextFile(io.TextIOWrapper):
             file.claims_to_seek = False
         else:
             super().__init__(file, **options)
+
+    def tell(self) -> int:
+        if self.readable():
+            return super().tell()
+        self.flush()
+        return int(self._file.tell())
 
     def __exit__(self, *exc: object) -> None:
         self.close()  # in a method of this name, by which the file below knows that the block is left

@@ -596,7 +596,10 @@ class OperatorsFileSystem(AsyncFileSystem):  # type: ignore[misc]  # fsspec has 
         size = options.pop("size", None)
         if mode == "rb" and size is None:
             size = await self._size(path)
-        return EntrepotStreamedFile(self, self._strip_protocol(path), mode, size, options)
+        file = EntrepotStreamedFile(self, self._strip_protocol(path), mode, size, options)
+        if mode == "ab" and await self._isfile(path):
+            file.loc = await self._size(path) or 0
+        return file
 
     @asynccontextmanager
     async def _writing(self, path: str, mode: str, options: dict[str, Any]) -> AsyncIterator[Writer]:
