@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import click
 from entrepot import ConditionNotMatch, Error, IsADirectory, Metadata, NotFound
 from entrepot.cli.completion import PLACE
 from entrepot.cli.places import Place, check_apart
+from entrepot.cli.precious import are_refused, check_for_emptying
 from entrepot.cli.selection import described, expanded
 from entrepot.cli.session import Session
 from entrepot.cli.transfer import (
@@ -37,11 +39,18 @@ _identity_of: Final = attrgetter("etag", "version", "content_length", "last_modi
 @click.argument("sources", type=PLACE, metavar="SOURCE...", nargs=-1, required=True)
 @click.argument("target", type=PLACE, metavar="TARGET")
 @click.option("-r", "-R", "--recursive", "is_recursive", is_flag=True, help="Move what is in a directory.")
+@click.option("--force", is_flag=True, help="Move also a home directory, or one directly below the root.")
 @click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
 @with_tree_options
 @with_file_options
 async def command(
-    session: Session, sources: tuple[str, ...], target: str, is_recursive: bool, is_raw: bool, **options: Any
+    session: Session,
+    sources: tuple[str, ...],
+    target: str,
+    is_recursive: bool,
+    force: bool,
+    is_raw: bool,
+    **options: Any,
 ) -> None:
     """Move objects between any two storages.
 
@@ -54,6 +63,8 @@ async def command(
     if not is_recursive:
         check_for_files(options)
     if is_recursive and not is_local_file(session, sources):
+        if await are_refused(session, sources, partial(check_for_emptying, force=force), is_raw=is_raw):
+            return
         await _trees(session, sources, session.find(target), rules, is_raw=is_raw)
     else:
         await _files(session, sources, target, rules, is_raw=is_raw)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import aclosing
+from functools import partial
 
 import click
 
-from entrepot import Error, InvalidInput, IsADirectory
+from entrepot import Error, IsADirectory
 from entrepot.cli.completion import PLACE
 from entrepot.cli.places import Place
+from entrepot.cli.precious import are_refused, check_for_deletion
 from entrepot.cli.selection import described, entries_in, expanded
 from entrepot.cli.session import Session
 from entrepot.cli.transfer import Transfer
@@ -19,7 +20,9 @@ from entrepot.cli.verb import verb
 @verb("rm")
 @click.argument("words", type=PLACE, metavar="PLACE...", nargs=-1, required=True)
 @click.option("-r", "-R", "--recursive", "is_recursive", is_flag=True, help="Delete directories with all in them.")
-@click.option("-f", "--force", is_flag=True, help="What does not exist is no error; and delete a whole bucket.")
+@click.option(
+    "-f", "--force", is_flag=True, help="What does not exist is no error; delete a whole bucket or file system."
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Delete nothing, and say what would be deleted.")
 @click.option("--raw", "is_raw", is_flag=True, help="Wildcards are ordinary characters.")
 async def command(
@@ -27,13 +30,17 @@ async def command(
 ) -> None:
     """Delete objects, and with -r directories.
 
-    A whole bucket is deleted only with --force, the working directory and those above it never.
+    A whole bucket or mounted file system is deleted only with --force. The working directory, home directories and the
+    directories above them, and those directly below the root, are never deleted: name what is in them.
     """
+    check = partial(check_for_deletion, force=force)
+    if is_recursive and await are_refused(session, words, check, is_raw=is_raw):
+        return
     report = Transfer(session, "delete")
     async with aclosing(expanded(session, words, is_raw=is_raw, directories=is_recursive)) as places:
         async for place in places:
             try:
-                await _delete(session, report, place, is_recursive=is_recursive, is_dry=dry_run, force=force)
+                await _delete(session, report, place, is_recursive=is_recursive, is_dry=dry_run)
             except FileNotFoundError as error:
                 if not force:
                     session.fail(place.name, error)
@@ -41,9 +48,7 @@ async def command(
                 session.fail(place.name, error, place.name_of)
 
 
-async def _delete(
-    session: Session, report: Transfer, place: Place, *, is_recursive: bool, is_dry: bool, force: bool
-) -> None:
+async def _delete(session: Session, report: Transfer, place: Place, *, is_recursive: bool, is_dry: bool) -> None:
     found = await _found(place)
     if not found.is_directory:
         if not is_dry:
@@ -52,7 +57,6 @@ async def _delete(
         return
     if not is_recursive:
         raise IsADirectory("this is a directory: delete it with -r")
-    _check_meant(found, force=force)
     if is_dry:
         await _show_files(session, report, found)
         return
@@ -68,16 +72,6 @@ async def _found(place: Place) -> Place:
         if place.is_link():
             return place
         raise
-
-
-def _check_meant(place: Place, *, force: bool) -> None:
-    """Refuses what an empty variable or a slip makes of a command, such as `rm -r s3://bucket/$NAME`."""
-    if place.is_local:
-        here, doomed = os.path.realpath("."), place.local_path()
-        if os.path.commonpath((here, doomed)) == doomed:
-            raise InvalidInput("the working directory and those above it are not deleted")
-    elif place.path == "/" and not force:
-        raise InvalidInput("this is the whole storage: delete all of it with --force")
 
 
 async def _show_files(session: Session, report: Transfer, place: Place) -> None:
