@@ -976,3 +976,14 @@ def test_an_archive_in_a_chain_may_be_a_local_path(here: Path) -> None:
         assert run("cat", f"zip://x::y/z.txt::{word}", cwd=here).out == "content"
         assert run("ls", f"zip://x::y/::{word}", cwd=here).lines == ["z.txt"]
     assert "the archive does not exist" in run("cat", "zip://x::none.zip", cwd=here).err
+
+
+def test_a_mirror_of_an_empty_directory_deletes_nothing_and_a_diff_shows_what_it_lacks(here: Path) -> None:
+    (here / "unmounted").mkdir()
+    for options in ((), ("--dry-run",), ("--force",)):
+        done = run("sync", "--delete", *options, "unmounted", "d", cwd=here)
+        assert (done.code, done.out) == (3, "")
+        assert done.err.startswith("entrepot: sync: unmounted/: the source has no files, ")
+    assert set(files(here)) == {"d/a.txt", "d/sub/b c.txt"}
+    diff = run("diff", "unmounted", "d", cwd=here)
+    assert (diff.code, sorted(diff.lines)) == (1, ["only in d/: a.txt", "only in d/: sub/b c.txt"])

@@ -435,8 +435,21 @@ async def test_a_missing_directory_is_not_an_empty_one(tmp_path):
         assert await empty.sync(Operator(Memory()), delete=True) == TreeReport()
     assert await content_of(target) == FILES
     assert await Operator(Memory()).copy_tree(target) == TreeReport()
-    (tmp_path / "in/dir").mkdir(parents=True)
-    assert (await Operator(Fs(tmp_path / "in")).sync(target, "dir/", "a/b/", delete=True)).deleted == 2
+
+
+@pytest.mark.parametrize("options", [{}, {"dry_run": True}, {"include": "*.log"}, {"exclude": "keep"}])
+async def test_a_mirror_of_a_directory_without_files_deletes_nothing(tmp_path, options):
+    (tmp_path / "unmounted/dir").mkdir(parents=True)
+    (tmp_path / "unmounted/keep").write_bytes(b"")
+    target = await filled({"up/a.log": b"1", "up/dir/b.log": b"2"})
+    source = Operator(Fs(tmp_path))
+    path = "unmounted/" if {"include", "exclude"} & options.keys() else "unmounted/dir/"
+    with pytest.raises(NotFound, match=r"the source has no files, .* nothing is deleted"):
+        await source.sync(target, path, "up/", delete=True, **options)
+    assert set(await content_of(target)) == {"up/a.log", "up/dir/b.log"}
+    assert await source.sync(target, path, "up/", **options) == TreeReport()
+    chosen = await source.sync(target, "unmounted/", "up/", delete=True, choose=lambda entry: entry.path == "up/a.log")
+    assert chosen.deleted == 1  # of a source with files, though none is chosen
 
 
 async def test_walk_visits_directories_from_the_top_and_may_be_pruned(tmp_path):

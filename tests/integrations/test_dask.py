@@ -293,6 +293,9 @@ def test_a_mirror_has_what_the_source_has(client, tmp_path) -> None:
     assert read_all(there) == files | {changed: b"changed"}
     with pytest.raises(NotFound, match="nothing is deleted"):
         sync_tree(client, Operator(Fs(tmp_path / "empty")), there, delete=True)
+    (tmp_path / "here" / "unmounted").mkdir()
+    with pytest.raises(NotFound, match="nothing is deleted"):
+        sync_tree(client, here, there, "unmounted/", "flat/", delete=True)
     with pytest.raises(InvalidInput, match="the source is in the target"):
         sync_tree(client, there, there, "flat/", "/", delete=True)
 

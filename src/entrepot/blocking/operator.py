@@ -704,8 +704,8 @@ class BlockingOperator(BlockingBase):
             source: the directory to copy. By default all.
             target: the directory of the copies. By default the same path.
             delete: delete the files of the target that the source lacks, if `include` and `exclude` choose them. By
-                default False. They are deleted last, and only if every copy was successful. A root without any entry
-                deletes nothing: a mistyped one looks the same.
+                default False. They are deleted last, and only if every copy was successful. A source without
+                files deletes nothing: a mistyped or unmounted one looks the same.
             include: see `copy_tree`.
             exclude: see `copy_tree`. Files that are left out are not deleted.
             choose: see `copy_tree`. It chooses the files to delete as well, by their entries in the target.
@@ -717,7 +717,8 @@ class BlockingOperator(BlockingBase):
             copy_options: see `copy_tree`.
 
         Raises:
-            NotFound: the directory does not exist, or `delete` is True and the root to copy is empty.
+            NotFound: the directory does not exist; or `delete` is True, `include` and `exclude` choose no file of it,
+                and files of the target would be deleted.
             TransfersFailed: some files failed, or some are missing in the listing; `failures` has the error of each
                 file or directory, and `report` the rest. If a storage refuses the credentials for several files in a
                 row, the others are not tried.

@@ -7,7 +7,9 @@ of the listing and the chunks of `concurrent` files. A file that fails is noted 
 are refused for several files in a row (`Refusals`): all the others would fail too, with one request each.
 
 Where equal files are skipped or surplus ones deleted, the target is listed first, and kept as a dict of paths: about
-300 bytes for each of its files. Deletions come last, and only if all copies were successful.
+300 bytes for each of its files. Deletions come last, and only if all copies were successful. A source without a file
+that the patterns choose deletes nothing: a directory that is mistyped, not mounted or not filled yet looks the same,
+and the target may be the only copy.
 
 A listing leaves out what is in a directory that may not be read, and names that no path can have. Its `left_out` says
 so, and each such directory is a failure unless the patterns leave it out. Otherwise its files would be missing from the
@@ -44,6 +46,7 @@ from entrepot.types.numbers import as_integer
 from entrepot.types.records import replace
 from entrepot.types.shown import shown
 from entrepot.types.transfers import (
+    NO_FILES,
     Progress,
     ReportFile,
     ReportProgress,
@@ -232,6 +235,7 @@ class _Transfer:
     refusals: Refusals = field(default_factory=Refusals)
     has_ended: bool = False
     is_empty: bool = True
+    has_files: bool = False
     source_prefix_length: int = field(init=False)
     target_prefix: str = field(init=False)
     is_into_directories: bool = field(init=False)
@@ -299,6 +303,7 @@ class _Transfer:
         path = entry.path[self.source_prefix_length :]
         if not self.rules.accepts(path):
             return False
+        self.has_files = True
         is_chosen = self.rules.chooses(entry)
         if not is_chosen:
             self.surplus.pop(path, None)  # the source has it, so it is not surplus
@@ -368,7 +373,8 @@ async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
 
     Raises:
         InvalidInput: the target is in the source; or the source is in the target, and surplus files are deleted.
-        NotFound: there is no such directory; or the root is empty, and surplus files would be deleted.
+        NotFound: there is no such directory; or it has no files that the patterns choose, and surplus ones would be
+            deleted.
         TransfersFailed: some files failed, or some are missing in the listing; the others are copied, unless the
             credentials are refused.
         DeletionsFailed: some surplus files could not be deleted, or may be there and are missing in the listing.
@@ -391,8 +397,6 @@ async def transfer_tree(source: Side, target: Side, rules: Rules) -> TreeReport:
     transfer.failures += _left_out(lister, transfer.source_prefix_length, rules)
     if transfer.is_empty and not transfer.failures:
         await source.accessor.stat(source.path, DEFAULT_STAT)  # a missing directory is not an empty one
-        if rules.is_mirror and transfer.surplus and source.path == "/":
-            raise NotFound("the source is an empty root, and a mistyped one looks the same: nothing is deleted")
     if transfer.failures:
         raise TransfersFailed.of(transfer.failures, transfer.report)
     if not rules.is_mirror:
@@ -451,6 +455,8 @@ async def _delete_surplus(transfer: _Transfer) -> TreeReport:
     target, prefix = transfer.target, _prefix(transfer.target.path)
     surplus = [Entry(prefix + path, metadata) for path, metadata in transfer.surplus.items()]
     chosen = [entry for entry in surplus if transfer.rules.chooses(entry)]
+    if chosen and not transfer.has_files:
+        raise NotFound(NO_FILES)
     try:
         if not transfer.rules.is_dry:
             paths = [entry.path for entry in chosen]

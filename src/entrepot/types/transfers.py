@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from entrepot.errors import Error
 
@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
     from .records import dataclass
+
+NO_FILES: Final = (
+    "the source has no files, and a mistyped or unmounted one looks the same: nothing is deleted; to empty the target, "
+    "delete it"
+)
+"""Why a tree is not emptied by a mirror."""
 
 
 @dataclass(frozen=True, slots=True)

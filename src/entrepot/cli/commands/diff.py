@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import aclosing
 from typing import Final
 
 import click
 
-from entrepot import Error, InvalidInput, TransfersFailed, TreeStep
+from entrepot import Error, InvalidInput, NotFound, TransfersFailed, TreeStep
 from entrepot.cli.completion import PLACE
 from entrepot.cli.exit_codes import FAILED, worst
 from entrepot.cli.places import Place
-from entrepot.cli.selection import described
+from entrepot.cli.selection import described, entries_in
 from entrepot.cli.session import Session
 from entrepot.cli.verb import verb
 
@@ -52,7 +53,7 @@ async def _compare_trees(session: Session, here: Place, there: Place, compare: s
         if step.action == "copy":
             changed.append(step.path)
         elif step.action == "delete":
-            _differ(session, f"only in {there.name}: {step.path}", path=step.path, only_in=there.name)
+            _show_only_in(session, there, step.path)
 
     changed: list[str] = []
     try:
@@ -69,8 +70,17 @@ async def _compare_trees(session: Session, here: Place, there: Place, compare: s
         for failure in error.failures:
             side = there if failure.context.get("side") == "target" else here
             session.fail(side.name_of(failure.path or side.path), failure)
+    except NotFound:  # `here` exists, since it was described, but a sync of a directory without files deletes nothing
+        async with aclosing(entries_in(session, there, is_recursive=True)) as entries:
+            async for entry in entries:
+                if entry.is_file:
+                    _show_only_in(session, there, entry.path.removeprefix(there.prefix))
     for path in changed:
         await _say_how(session, here, there, path)
+
+
+def _show_only_in(session: Session, place: Place, path: str) -> None:
+    _differ(session, f"only in {place.name}: {path}", path=path, only_in=place.name)
 
 
 async def _say_how(session: Session, here: Place, there: Place, path: str) -> None:

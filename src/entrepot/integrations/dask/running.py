@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, TypeAlias, get_args
 
 from entrepot import AlreadyExists, InvalidInput, NotFound, Operator, PathFilter
-from entrepot.types.transfers import TreeComparison
+from entrepot.types.transfers import NO_FILES, TreeComparison
 
 from .cluster import ClusterLike, DaskPool, check_travels, connected
 from .items import Batch
@@ -188,8 +188,8 @@ def transfer(cluster: ClusterLike, trees: tuple[Tree, Tree], settings: Settings,
         report = run(cluster, source, settings, partial(run_copy, copying), lock, spread)
         if not rules.is_mirror or not report.is_complete:
             return report
-        if not report.listed and source.path == "/":
-            raise NotFound("the source is an empty root, and a mistyped one looks the same: nothing is deleted")
+        if not report.listed:
+            raise NotFound(NO_FILES)
         pruned = run(cluster, target, settings, partial(run_prune, source, target), lock)
     errors = (*report.errors, *pruned.errors, *pruned.failures)
     return replace(report, deleted=pruned.done, tasks=report.tasks + pruned.tasks, errors=errors)

@@ -113,7 +113,7 @@ def sync_tree(
         The report. Deletions that failed are in `errors`.
 
     Raises:
-        NotFound: the directory does not exist, or `delete` is True and the root to copy is empty.
+        NotFound: the directory does not exist, or `delete` is True and `include` and `exclude` choose no file of it.
         InvalidInput: see `copy_tree`; or the source is in the target and `delete` is True.
         ConfigInvalid: see `copy_tree`.
         AlreadyExists: see `copy_tree`.
