@@ -987,3 +987,12 @@ def test_a_mirror_of_an_empty_directory_deletes_nothing_and_a_diff_shows_what_it
     assert set(files(here)) == {"d/a.txt", "d/sub/b c.txt"}
     diff = run("diff", "unmounted", "d", cwd=here)
     assert (diff.code, sorted(diff.lines)) == (1, ["only in d/: a.txt", "only in d/: sub/b c.txt"])
+
+
+def test_a_move_leaves_directories_that_were_empty_before(here: Path) -> None:
+    (here / "d/before/in").mkdir(parents=True)
+    moved = run("mv", "-r", "d", "out", cwd=here)
+    assert (moved.code, files(here)) == (0, {"out/a.txt": "one\ntwo\n", "out/sub/b c.txt": "three\n"})
+    assert ((here / "d/before/in").is_dir(), (here / "d/sub").exists()) == (True, False)
+    nothing = run("mv", "-r", "d", "other", cwd=here)
+    assert (nothing.code, nothing.out, (here / "d/before/in").is_dir()) == (0, "", True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from functools import partial
 from operator import attrgetter
@@ -56,7 +56,8 @@ async def command(
 
     Each object is copied as by `cp`, and deleted when its copy is complete. Within one file system it is renamed. With
     -r the files in the one SOURCE are moved with their paths in it, and directories that a wildcard matches keep their
-    names, as in `cp -r`. What cannot be copied, or is changed after it was copied, stays where it is.
+    names, as in `cp -r`. What cannot be copied, or is changed after it was copied, stays where it is, as do directories
+    without files.
     """
     session.guesses_types = not options["no_guess_mime_type"]
     rules = TreeRules(options, copy_options=file_keywords(options, options["chunk"]))
@@ -137,12 +138,13 @@ async def _delete(session: Session, source: Place, copied: Metadata) -> None:
 
 
 async def _delete_moved(session: Session, source: Place, copied: Mapping[str, Metadata]) -> None:
-    """Deletes the files that were copied, and then the local directories if no file is left in them."""
+    """Deletes the files that were copied, and then the local directories that held them, if no file is left."""
+    if not copied:
+        return
     try:
-        if copied:
-            await source.operator.delete_many(await _unchanged(session, source, copied))
+        await source.operator.delete_many(await _unchanged(session, source, copied))
         if source.is_local:
-            await _delete_empty_directories(source)
+            await _delete_emptied_directories(source, copied)
     except NotFound:
         return  # somebody else deleted it meanwhile
     except Error as error:
@@ -174,11 +176,24 @@ def _fail_changed(session: Session, source: Place) -> None:
     session.fail(source.name, ConditionNotMatch("it was changed after it was copied, and stays"))
 
 
-async def _delete_empty_directories(place: Place) -> None:
-    """Deletes directories from the deepest on. One with anything in it stays, also with what no listing shows."""
-    entries = await place.operator.list(place.path, recursive=True)
+async def _delete_emptied_directories(source: Place, copied: Iterable[str]) -> None:
+    """Deletes the directories of the files that were copied, from the deepest on.
+
+    A directory with anything in it stays, also with what no listing shows. So does one that was empty before: it was
+    not copied, and would be lost.
+    """
+    entries = await source.operator.list(source.path, recursive=True)
     if not all(entry.is_dir for entry in entries):
         return
-    for path in sorted({entry.path for entry in entries} - {"/"}, key=len, reverse=True):
+    emptied = {directory for path in copied for directory in _directories_of(path, source)}
+    for path in sorted(emptied, key=len, reverse=True):
         with suppress(IsADirectory):
-            await place.operator.delete(path)
+            await source.operator.delete(path)
+
+
+def _directories_of(path: str, tree: Place) -> Iterator[str]:
+    """The directories of a tree that a file is in, and the directory of the tree itself unless it is the root."""
+    directory = path.rpartition("/")[0]
+    while directory and f"{directory}/".startswith(tree.prefix):
+        yield f"{directory}/"
+        directory = directory.rpartition("/")[0]
