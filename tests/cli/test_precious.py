@@ -55,6 +55,7 @@ ALL = {"users/me/notes", "work/a/1", "work/b/2"}
 WRITTEN = [
     "{home}", "{home}/", "{home}/../me", "../users", "../users/me/.", "link", "link/", "fs://{home}", "file://{home}/",
     "disk:", "disk:me", "disk:me/", "../users/m*", "../user[s]/", "{home}/../*",
+    "{home}/**", "{home}/**/*", "{home}/*/**", "../users/**/", "fs://{home}/**", "disk:**", "disk:me/**",
 ]  # fmt: skip
 
 
@@ -71,7 +72,7 @@ async def test_a_home_directory_is_refused_however_it_is_written(
         (partial(check_for_emptying, force=False), "loses what is in it only with --force"),
     ):
         session = Session("rm", Settings({}, config=remotes_of(home)))
-        assert await are_refused(session, ("a", word, "b"), check)
+        assert await are_refused(session, ("a", word, "b"), check, directories="**" not in word)
         assert session.exit_code == 2
         assert f"a home directory, or one above it, {message}" in capsys.readouterr().err
         await session.close()
@@ -85,6 +86,29 @@ def test_nothing_is_deleted_if_one_of_the_words_is_refused(home: Path) -> None:
         done = run_at(home, *words)
         assert (done.code, "loses what is in it only with --force" in done.err) == (2, True)
     assert names_in(home) == ALL
+
+
+@pytest.mark.parametrize("written", ["{home}/*", "{home}/**/*.pyc", "{home}/n*/**", "../users/*.txt", "a/**", "*"])
+async def test_patterns_of_what_is_in_a_home_directory_are_not_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    monkeypatch.chdir(home.parent.parent / "work")
+    monkeypatch.setenv("HOME", str(home))
+    session = Session("rm", Settings({}))
+    check = partial(check_for_deletion, force=False)
+    assert not await are_refused(session, (written.format(home=home),), check)
+    assert not await are_refused(session, ("../users/*", "..", str(home)), check, directories=False)
+    await session.close()
+
+
+async def test_a_pattern_of_all_objects_of_a_bucket_needs_force() -> None:
+    for word in ("s3://bucket/**", "s3://bucket/**/*", "s3://bucket//**"):
+        for force in (False, True):
+            session = Session("rm", Settings({"region": "us-east-1"}))
+            check = partial(check_for_deletion, force=force)
+            assert await are_refused(session, (word,), check, directories=False) != force
+            assert not await are_refused(session, ("s3://bucket/a/**", "s3://bucket/**/*.tmp"), check)
+            await session.close()
 
 
 def test_what_is_in_a_home_directory_is_deleted_and_force_moves_and_mirrors(home: Path) -> None:

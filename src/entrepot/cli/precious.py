@@ -9,6 +9,8 @@ asks here, for all of its words before it deletes the first thing:
 - `mv -r` and `sync --delete` have a use for such directories: a volume in a container, the restoration of a home. They
   empty them only with `--force`, and the working directory without it.
 
+A pattern that matches everything in a directory, such as `d/**`, means the directory, also without `-r`.
+
 Directories are compared as they are written and with their symbolic links resolved, and also those that a remote or a
 URI leads to.
 """
@@ -18,7 +20,9 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, suppress
+from itertools import takewhile
 from pathlib import Path
+from typing import Final
 
 from entrepot import Error, InvalidInput
 
@@ -27,8 +31,13 @@ from .session import Session
 
 Check = Callable[[Place], None]
 
+_ANY: Final = frozenset({"*", "**"})
+"""The parts of a pattern that match every name."""
 
-async def are_refused(session: Session, words: tuple[str, ...], check: Check, *, is_raw: bool = False) -> bool:
+
+async def are_refused(
+    session: Session, words: tuple[str, ...], check: Check, *, is_raw: bool = False, directories: bool = True
+) -> bool:
     """Whether a check refuses one of the directories that words mean. Each of these is reported.
 
     Arguments:
@@ -36,17 +45,21 @@ async def are_refused(session: Session, words: tuple[str, ...], check: Check, *,
         words: the words whose directories are to be deleted or emptied.
         check: raises `InvalidInput` for a directory.
         is_raw: take wildcards as ordinary characters.
+        directories: whether words mean directories too, and not only the files that a pattern matches in them.
     """
     places = [session.find(word) for word in words]
     session.check_values()
-    return any([await _is_refused(session, place, check, is_raw=is_raw) for place in places])
+    return any([await _is_refused(session, check, place, _directories(place, is_raw, directories)) for place in places])
 
 
-async def _is_refused(session: Session, place: Place, check: Check, *, is_raw: bool) -> bool:
-    """The same of one word. One whose matches cannot be listed is refused: it is not known what it deletes."""
+async def _is_refused(session: Session, check: Check, place: Place, means: AsyncGenerator[Place, None]) -> bool:
+    """The same of one word, given the directories that it means.
+
+    A word whose matches cannot be listed is refused: it is not known what it deletes.
+    """
     name = place.name
     try:
-        async with aclosing(_directories(place, is_raw=is_raw)) as directories:
+        async with aclosing(means) as directories:
             async for directory in directories:
                 name = directory.name
                 check(directory)
@@ -81,17 +94,28 @@ def check_for_emptying(place: Place, *, force: bool) -> None:
         InvalidInput: the directory is precious, and that is not forced.
     """
     if not force and _is_on_this_machine(place) and (kind := _kind(_names(place))) is not None:
-        raise InvalidInput(f"{kind} loses what is in it only with --force (see --dry-run)")
+        raise InvalidInput(f"{kind} loses what is in it only with --force (look first: --force --dry-run)")
 
 
-async def _directories(place: Place, *, is_raw: bool) -> AsyncGenerator[Place, None]:
-    """The place, or the directories of this machine that it matches, as `matches` finds them."""
+async def _directories(place: Place, is_raw: bool, directories: bool) -> AsyncGenerator[Place, None]:
+    """The place; of a pattern the directory that it empties, or those of this machine that `matches` finds."""
     if is_raw or not place.is_pattern:
-        yield place
-    elif _is_on_this_machine(place) and (place.is_directory or "**" not in place.path):
+        if directories:
+            yield place
+    elif (emptied := _emptied_by(place)) is not None:
+        yield emptied
+    elif directories and _is_on_this_machine(place) and (place.is_directory or "**" not in place.path):
         async with place.operator.glob(f"{place.path.rstrip('/')}/") as lister:
             async for entry in lister:
                 yield place.at(entry.path)
+
+
+def _emptied_by(pattern: Place) -> Place | None:
+    """The directory all of whose files, at any depth, match a pattern such as `d/**`; None if there is none."""
+    names = pattern.path.split("/")
+    above = list(takewhile(lambda name: name not in _ANY, names))
+    rest = set(names[len(above) :])
+    return pattern.at("".join(f"{name}/" for name in above)) if "**" in rest and rest <= _ANY | {""} else None
 
 
 def _is_on_this_machine(place: Place) -> bool:

@@ -34,7 +34,7 @@ async def command(
     directories above them, and those directly below the root, are never deleted: name what is in them.
     """
     check = partial(check_for_deletion, force=force)
-    if is_recursive and await are_refused(session, words, check, is_raw=is_raw):
+    if await are_refused(session, words, check, is_raw=is_raw, directories=is_recursive):
         return
     report = Transfer(session, "delete")
     async with aclosing(expanded(session, words, is_raw=is_raw, directories=is_recursive)) as places:
