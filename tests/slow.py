@@ -83,6 +83,7 @@ SLOW = {
     r"tests/services/webhdfs/test_webhdfs\.py": "breaks connections, and waits for what follows",
     r"tests/services/gcs/test_(uploads|presign)\.py": "sends some MiB, and signs with RSA",
     r"tests/cli/test_(files|s3|serve|services)\.py": "starts a process for each command",
+    r"tests/cli/test_precious\.py::test_(what_is_in_a|nothing_is_deleted)": "starts a process for each command",
     r"tests/raw/oio/read/test_block\.py::test_a_block_has_the_bytes": "reads blocks of many MiB in random ranges",
     r"tests/raw/oio/read/test_chunked\.py::test_gives_the_bytes_in_order": "reads with hundreds of random hints",
     r"tests/raw/http/native/test_tls_channel\.py::test_(a_handshake_that|a_server_that_chooses)": "waits for servers",
