@@ -4,7 +4,9 @@ import asyncio
 import errno
 import logging
 import os
+import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from entrepot.raw.temporary_names import new_temporary_name
 from entrepot.services import Fs
 from entrepot.services.fs import lister
 from entrepot.services.fs.accessor import FsAccessor
-from entrepot.services.fs.kernel import handles, many_files
+from entrepot.services.fs.kernel import blocks, handles, many_files
 from entrepot.types import Entry, Metadata
 
 from .conftest import Run, descriptors
@@ -346,7 +348,7 @@ def test_files_that_are_looked_at_together_are_described_as_each_by_itself(
         handle = handles._of_thread.handle
         assert handles.handle_at(-100, str(some), some.stat().st_ino) is None
         monkeypatch.setattr(handles, "_OVERLAY", handle[1])
-    for number in range(2 * handles.AT_ONCE):
+    for number in range(2 * blocks.AT_ONCE):
         (root / f"f{number}").write_bytes(bytes(number % 3))
         if not number % 100:
             (root / f"d{number}").mkdir()
@@ -354,7 +356,7 @@ def test_files_that_are_looked_at_together_are_described_as_each_by_itself(
             (root / f"\u00e9{number}").write_bytes(b"a")
             (root / new_temporary_name()).touch()
     listed = {entry.path: entry.metadata for entry in run(op.list("/")) if entry.is_file}
-    assert len(listed) == 2 * handles.AT_ONCE + 12 + (kind == "overlay")
+    assert len(listed) == 2 * blocks.AT_ONCE + 12 + (kind == "overlay")
 
     async def stats() -> dict[str, Metadata]:
         return {path: await op.stat(path) for path in listed}
@@ -362,6 +364,41 @@ def test_files_that_are_looked_at_together_are_described_as_each_by_itself(
     assert listed == run(stats())
     is_weak = [metadata.has_weak_etag for metadata in listed.values()]
     assert all(is_weak) if kind == "none" else not any(is_weak)
+
+
+def test_listing_by_a_signal_handler_leaves_the_interrupted_one_as_it_is(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, size in (("inner", 2), ("outer", 1)):
+        (root / name).mkdir()
+        for number in range(9):
+            (root / name / f"f{number}").write_bytes(bytes(size))
+    op = Operator(Fs(root=str(root))).blocking()
+    original, expected = many_files._attributes_in, op.list("outer/")
+    previous = signal.signal(signal.SIGUSR1, lambda *_: op.list("inner/"))
+
+    def interrupted(block: memoryview) -> object:
+        monkeypatch.setattr(many_files, "_attributes_in", original)
+        signal.raise_signal(signal.SIGUSR1)
+        return original(block)
+
+    monkeypatch.setattr(many_files, "_attributes_in", interrupted)
+    try:
+        assert op.list("outer/") == expected
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    assert many_files._attributes_in is original  # it was interrupted
+
+
+def test_handles_are_made_together_after_those_of_a_file_system_with_shorter_ones(
+    op: Operator, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "file").touch()
+    files = op.blocking()
+    expected = files.list("/")
+    handles._blocks._free[-1].view[:4] = (4).to_bytes(4, sys.byteorder)  # the length of the last handle
+    monkeypatch.setattr(handles, "handle_at", lambda *_: pytest.fail("a file is looked at by itself"))
+    assert files.list("/") == expected
 
 
 @pytest.mark.parametrize("what", ["unlinked", "replaced by a directory"])

@@ -21,6 +21,8 @@ from itertools import repeat
 from struct import Struct
 from typing import Any, Final
 
+from .blocks import AT_ONCE, Blocks
+
 _AT_EMPTY_PATH: Final = 0x1000
 _AT_HANDLE_FID: Final = 0x200
 """A handle that identifies a file and need not be able to open it (Linux 6.5)."""
@@ -31,12 +33,11 @@ _HEADER: Final = 8
 _LARGEST: Final = 128
 _LOW: Final = 0xFFFFFFFF
 _low_number: Final = Struct("=I").pack
-AT_ONCE: Final = 256
-"""The most handles that `handles_at` asks for."""
 
 _Handle: Final[Any] = ctypes.c_uint32 * ((_HEADER + _LARGEST) // 4)
 """A `struct file_handle`: the length, the type, and the content."""
 _SIZE: Final = _HEADER + _LARGEST
+_blocks: Final = Blocks(_SIZE)
 _empty: Final = bytes(_Handle(_LARGEST)) * AT_ONCE
 _heads_in: Final = Struct(f"=II{_LARGEST}x").iter_unpack
 _mount: Final = ctypes.byref(ctypes.c_int())
@@ -53,18 +54,6 @@ class _OfThread(threading.local):
 
 
 _of_thread: Final = _OfThread()
-
-
-class _ManyOfThread(threading.local):
-    """Buffers for the handles of many files, for each thread."""
-
-    def __init__(self) -> None:
-        block = bytearray(_empty)
-        self.view = memoryview(block)
-        self.each = [ctypes.byref(ctypes.c_char.from_buffer(block, index * _SIZE)) for index in range(AT_ONCE)]
-
-
-_many_of_thread: Final = _ManyOfThread()
 
 
 def _no_call(*_: Any) -> int:
@@ -130,16 +119,16 @@ def handles_at(directory: int, names: Sequence[bytes], inodes: Sequence[int]) ->
         names: the names in it, at least one and at most `AT_ONCE`.
         inodes: their inode numbers.
     """
-    buffer = _many_of_thread
-    is_usual = not _call(directory, names[0], buffer.each[0], _mount, _AT_EMPTY_PATH)
-    flags = _AT_EMPTY_PATH if is_usual else _FID  # a directory of an overlay has only files of the overlay
-    made = buffer.view[: len(names) * _SIZE]
-    made[:] = _empty[: len(made)]
-    if not any(map(_call, repeat(directory), names, buffer.each, repeat(_mount), repeat(flags))):
-        heads = set(_heads_in(made))
-        length, kind = heads.pop()
-        if not heads and (is_usual or kind == _OVERLAY) and _have_numbers(made, length, inodes):
-            return [content.hex() for (content,) in _contents_in(length)(made)]
+    with _blocks.taken() as block:
+        made = block.view[: len(names) * _SIZE]
+        made[:] = _empty[: len(made)]
+        is_usual = not _call(directory, names[0], block.each[0], _mount, _AT_EMPTY_PATH)
+        flags = _AT_EMPTY_PATH if is_usual else _FID  # a directory of an overlay has only files of the overlay
+        if not any(map(_call, repeat(directory), names, block.each, repeat(_mount), repeat(flags))):
+            heads = set(_heads_in(made))
+            length, kind = heads.pop()
+            if not heads and (is_usual or kind == _OVERLAY) and _have_numbers(made, length, inodes):
+                return [content.hex() for (content,) in _contents_in(length)(made)]
     return [handle_at(directory, os.fsdecode(name), inode) for name, inode in zip(names, inodes, strict=True)]
 
 

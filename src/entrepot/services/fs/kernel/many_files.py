@@ -9,7 +9,6 @@ Importing this module loads ctypes, so it is imported on use.
 import ctypes
 import os
 import stat
-import threading
 from collections.abc import Sequence
 from itertools import repeat
 from struct import Struct
@@ -18,7 +17,8 @@ from typing import Any, Final
 from entrepot.types import Metadata
 
 from .attributes import metadata_of_numbers
-from .handles import AT_ONCE, handles_at
+from .blocks import Blocks
+from .handles import handles_at
 
 _AT_SYMLINK_NOFOLLOW: Final = 0x100
 _AT_NO_AUTOMOUNT: Final = 0x800
@@ -28,19 +28,8 @@ _WANTED: Final = 0x7C3
 _attributes_in: Final = Struct("=28xH2xQQQ40xqI4xqI132x").iter_unpack
 """Of each `struct statx`: mode, inode, size, blocks, and the times of the last change and modification."""
 _SIZE: Final = 256
+_blocks: Final = Blocks(_SIZE)
 _SECOND: Final = 1_000_000_000
-
-
-class _OfThread(threading.local):
-    """A buffer for the attributes of many files, for each thread."""
-
-    def __init__(self) -> None:
-        block = bytearray(AT_ONCE * _SIZE)
-        self.view = memoryview(block)
-        self.each = [ctypes.byref(ctypes.c_char.from_buffer(block, index * _SIZE)) for index in range(AT_ONCE)]
-
-
-_of_thread: Final = _OfThread()
 
 
 def _no_call(*_: Any) -> int:
@@ -56,15 +45,16 @@ def describe_many(directory: int, names: Sequence[str]) -> list[Metadata] | None
 
     Arguments:
         directory: the open directory.
-        names: the names in it, ASCII, at least one and at most `AT_ONCE`.
+        names: the names in it, ASCII, at least one and at most `blocks.AT_ONCE`.
 
     Returns:
         None where one of them is something else or cannot be looked at, or where the size may not be the length.
     """
-    encoded, buffer = [name.encode() for name in names], _of_thread
-    if any(map(_call, repeat(directory), encoded, repeat(_FLAGS), repeat(_WANTED), buffer.each)):
-        return None
-    files = list(_attributes_in(buffer.view[: len(names) * _SIZE]))
+    encoded = [name.encode() for name in names]
+    with _blocks.taken() as block:
+        if any(map(_call, repeat(directory), encoded, repeat(_FLAGS), repeat(_WANTED), block.each)):
+            return None
+        files = list(_attributes_in(block.view[: len(names) * _SIZE]))
     if not all(map(stat.S_ISREG, {file[0] for file in files})):
         return None
     if 0 in {file[3] for file in files} and not os.fstatvfs(directory).f_blocks:
