@@ -2,6 +2,7 @@
 
 import io
 import os
+import resource
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from entrepot import (
     NotADirectory,
     NotFound,
     Operator,
+    PermissionDenied,
     RangeNotSatisfied,
     Unexpected,
     Unsupported,
@@ -150,20 +152,50 @@ def test_large_file_that_is_read_whole_is_opened_once(
     assert opened == [path]
 
 
-def test_file_that_becomes_a_link_while_it_is_opened_is_read_as_one(
-    run: Run, op: Operator, file: Path, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (root / "name").write_bytes(b"old")
+def when_looked_at(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
+    """Makes a change once, after a file was looked at and before it is opened."""
     original = accessor.check_is_regular
 
     def changed(attributes: os.stat_result) -> None:
         original(attributes)
-        if not (root / "name").is_symlink():
-            (root / "name").unlink()
-            (root / "name").symlink_to("d/file")
+        monkeypatch.setattr(accessor, "check_is_regular", original)
+        change()
 
     monkeypatch.setattr(accessor, "check_is_regular", changed)
-    assert run(op.read("name")) == CONTENT
+
+
+@pytest.mark.parametrize("path", ["name", "d/name"])
+def test_file_that_becomes_a_link_while_it_is_opened_is_read_as_one(
+    run: Run, op: Operator, file: Path, root: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = root / path
+    name.write_bytes(b"old")
+
+    def become_link() -> None:
+        name.unlink()
+        name.symlink_to(os.path.relpath(file, name.parent))
+
+    when_looked_at(monkeypatch, become_link)
+    assert run(op.read(path)) == CONTENT
+    assert name.is_symlink()
+
+
+def test_directory_that_becomes_a_link_while_a_file_is_opened_leads_nowhere(
+    run: Run, op: Operator, file: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "outside"
+    (outside / "file").write_bytes(b"secret")
+
+    def become_link() -> None:
+        file.parent.rename(root / "old")
+        file.parent.symlink_to(outside)
+
+    when_looked_at(monkeypatch, become_link)
+    before = descriptors()
+    with pytest.raises(PermissionDenied):
+        run(op.read("d/file"))
+    assert file.parent.is_symlink()
+    assert descriptors() == before
 
 
 def test_content_is_read_without_its_metadata_unless_they_are_wanted(
@@ -485,17 +517,20 @@ def test_error_of_the_file_system_while_reading_is_typed(
     run(scenario())
 
 
-def test_too_many_open_files_is_temporary(run: Run, op: Operator, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object, **__: object) -> int:
-        raise OSError(24, "Too many open files", str(file))
-
-    with monkeypatch.context() as exhausted:
-        exhausted.setattr(os, "open", fail)
+@pytest.mark.parametrize("path", ["file", "d/file"])
+def test_too_many_open_files_is_temporary(run: Run, op: Operator, file: Path, root: Path, path: str) -> None:
+    (root / "file").write_bytes(file.read_bytes())
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    run(op.stat(path))  # loads what it needs
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, allowed[1]))
+    try:
         with pytest.raises(Unexpected, match="EMFILE") as raised:
-            run(op.read("d/file"))
+            run(op.read(path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, allowed)
     assert raised.value.is_temporary
-    assert (raised.value.operation, raised.value.path) == ("read", "d/file")
-    assert run(op.read("d/file")) == CONTENT
+    assert (raised.value.operation, raised.value.path) == ("read", path)
+    assert run(op.read(path)) == CONTENT
 
 
 class _CountingRuntime:

@@ -49,6 +49,7 @@ from .deleter import delete_many, delete_path
 from .kernel.attributes import check_is_regular, may_misstate_size, unless_stored
 from .kernel.beneath import (
     attributes_beneath,
+    attributes_without_links,
     describe_beneath,
     describe_without_links,
     file_system_beneath,
@@ -56,6 +57,7 @@ from .kernel.beneath import (
     make_directory,
     open_beneath,
     open_number_beneath,
+    open_number_without_links,
     open_root,
     open_root_number,
 )
@@ -360,26 +362,44 @@ def _open(root: str, relative: str, args: OpRead) -> tuple[io.FileIO, Metadata]:
 def _open_number(root: str, relative: str) -> int:
     """Opens a regular file to read it. Opening alone can have an effect on a device, so it is looked at before.
 
-    A single name in the root is opened by its whole path, which takes two system calls less. It leads out of the root
-    only if it is a link, which is not followed.
+    A path without links is opened as a whole, which takes two system calls less than opening the root before.
     """
     check_may_exist(relative)
-    if is_in_root(relative) and len(root) + len(relative) <= _SHORT:
-        path = f"{root}/{relative}"
-        attributes = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - pathlib would take most of the time
-        if not stat.S_ISLNK(attributes.st_mode):
-            check_is_regular(attributes)
-            try:
-                return os.open(path, _READ | os.O_NOFOLLOW | os.O_CLOEXEC)
-            except OSError as error:
-                if error.errno != errno.ELOOP:  # else it has become a link since
-                    raise
+    opened = _open_name(root, relative) if is_in_root(relative) else _open_path(root, relative)
+    if opened is not None:
+        return opened
     directory = open_root_number(root)
     try:
         check_is_regular(attributes_beneath(directory, relative))
         return open_number_beneath(directory, relative, _READ)
     finally:
         os.close(directory)
+
+
+def _open_name(root: str, name: str) -> int | None:
+    """Opens a single name in the root, or returns None where it is a link: only then it leads out of the root."""
+    if len(root) + len(name) > _SHORT:
+        return None
+    path = f"{root}/{name}"
+    attributes = os.stat(path, follow_symlinks=False)  # noqa: PTH116 - pathlib would take most of the time
+    if stat.S_ISLNK(attributes.st_mode):
+        return None
+    check_is_regular(attributes)
+    try:
+        return os.open(path, _READ | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # it has become a link since
+            return None
+        raise
+
+
+def _open_path(root: str, relative: str) -> int | None:
+    """Opens a path that has no link, or returns None where it has one, or the kernel cannot check that."""
+    attributes = attributes_without_links(root, relative)
+    if attributes is None:
+        return None
+    check_is_regular(attributes)
+    return open_number_without_links(root, relative, _READ)
 
 
 def _describe_to_read(descriptor: int, args: OpRead, look: Look) -> Metadata:

@@ -10,6 +10,8 @@ Theory of operation.
   `kernel_confines` says which way is used; it is constant for the life of the process.
 - Both ways follow a symbolic link that stays inside the root, and refuse a link that leaves the root and every absolute
   link (EXDEV).
+- `stat` and `read` open a path that has no link, that of the root included, as a whole (`open_number_without_links`):
+  such a path cannot leave the root. Where there is a link, the general way is used.
 - A path of one name in the root takes a short way: it can leave the root only if it is a link, so a plain `open` or
   `stat` that follows no link is enough. If the name turns out to be a link, the general way is used.
 - Directories are made on the way down (`make_directory`, `put_in_parent`). Other processes may delete them again before
@@ -110,8 +112,28 @@ def describe_beneath(root: int, path: str) -> tuple[os.stat_result, Metadata]:
     return _look_at(root, path, _attributes_and_metadata)
 
 
+def attributes_without_links(root: str, relative: str) -> os.stat_result | None:
+    """The attributes, if the whole path has no symbolic link, as `open_number_without_links` says."""
+    return _look_without_links(root, relative, _attributes)
+
+
 def describe_without_links(root: str, relative: str) -> tuple[os.stat_result, Metadata] | None:
-    """The attributes and the metadata, if the whole path, including the path of the root, has no symbolic link.
+    """The attributes and the metadata, if the whole path has no symbolic link, as `open_number_without_links` says."""
+    return _look_without_links(root, relative, _attributes_and_metadata)
+
+
+def _look_without_links(root: str, relative: str, look: Callable[[os.stat_result, int, str], T]) -> T | None:
+    descriptor = open_number_without_links(root, relative, os.O_PATH)
+    if descriptor is None:
+        return None
+    try:
+        return look(os.fstat(descriptor), descriptor, "")
+    finally:
+        os.close(descriptor)
+
+
+def open_number_without_links(root: str, relative: str, flags: int) -> int | None:
+    """Opens an existing file, if the whole path, including the path of the root, has no symbolic link.
 
     Returns None where it has one, or the kernel cannot check that. A path without links and `..` cannot leave the root,
     so the root need not be opened, which is a quarter of the time.
@@ -119,15 +141,11 @@ def describe_without_links(root: str, relative: str) -> tuple[os.stat_result, Me
     if not kernel_confines():
         return None
     try:
-        descriptor = _by_kernel_without_links()(f"{root}/{relative}", os.O_PATH)
+        return _by_kernel_without_links()(f"{root}/{relative}", flags)
     except OSError as error:
         if error.errno in _NOT_BY_PATH:
             return None
         raise
-    try:
-        return _attributes_and_metadata(os.fstat(descriptor), descriptor, "")
-    finally:
-        os.close(descriptor)
 
 
 def _look_at(root: int, path: str, look: Callable[[os.stat_result, int, str], T]) -> T:
