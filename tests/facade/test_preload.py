@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 import entrepot
+from entrepot.services import S3
+from entrepot.testing.scripted_server import OneObject, ScriptedServer
+from tests.reliability.helpers import run_script
 
 PROGRAM = """
 import asyncio, sys
@@ -119,6 +122,31 @@ def test_no_operation_imports_anything(scheme: str, before: str, tmp_path: Path)
     built, *imported = done.stdout.splitlines()
     assert built.startswith(" ")
     assert imported == []
+
+
+WITHOUT_ASYNCIO = """
+import sys
+from entrepot import Operator
+op = Operator(argument).blocking()
+other = op.at("d/")
+known = set(sys.modules)
+op.read("a")
+op.read("a", chunk=4, concurrent=2)
+op.reader("a").fetch([(1, 3), (5, 6)])
+op.stat_many(iter(["a", "b"]))
+op.copy_to(other, "a", "b")
+op.write("a", iter([b"01234", b"56789"]))
+op.close()
+print(sorted(module for module in set(sys.modules) - known if module.startswith(("asyncio", "entrepot"))))
+"""
+
+
+def test_no_blocking_operation_imports_an_event_loop() -> None:
+    """A forked child would wait forever for the import of a thread that it does not have."""
+    with ScriptedServer(OneObject(b"0123456789")) as server:
+        config = S3(bucket="b", region="r", endpoint=server.endpoint, access_key_id="k", secret_access_key="s")
+        ended = run_script(WITHOUT_ASYNCIO, config)
+    assert (ended.stdout.strip(), ended.stderr) == ("[]", "")
 
 
 def test_every_helper_that_is_imported_on_use_is_named() -> None:
