@@ -388,3 +388,18 @@ def test_an_instance_is_set_as_its_class_says():
 
     Seen(1)
     assert seen == ["a", "b"]
+
+
+def test_the_init_of_an_instance_has_the_signature_of_its_class():
+    made = records.dataclass(slots=True)(plain())
+    of_method = inspect.signature(made(1).__init__)
+    assert of_method == inspect.signature(made) == inspect.signature(made(1).__init__)
+
+
+def test_the_default_that_a_signature_shows_for_a_factory_may_be_passed():
+    def made() -> type:
+        return records.dataclass()(type("Made", (), {"__annotations__": {"a": "list"}, "a": field}))
+
+    field = dataclasses.field(default_factory=list)
+    shown = inspect.signature(made()).parameters["a"].default
+    assert made()(shown).a == []

@@ -13,10 +13,10 @@ hashing and `repr` work as with the standard decorator. Type checkers see the st
 Theory of operation: like the standard decorator, this one makes a class with slots a second time. The class has a
 `_Record`, which the shared methods read. `__init__`, and the attributes that the functions of `dataclasses` read,
 `__dataclass_fields__` and `__dataclass_params__`, are descriptors. On first use the standard decorator describes a
-class with the same fields, and the descriptor is replaced by the result. So is that of `__init__`, by the compiled
-function, once `_FEW` instances are made, or earlier where a program looks at it. The instances before are made by one
-function that all classes share (`_make`), since compiling takes as long as that takes for tens of instances, and most
-programs make few of most classes. Threads may replace a descriptor at the same time: the results are equal.
+class with the same fields, and the descriptor is replaced by the result. So is that of `__init__` (`_Init`), by the
+compiled function, once `_FEW` instances are made, or earlier where a program looks at it. The instances before are made
+by one function that all classes share (`_make`), since compiling takes as long as that takes for tens of instances, and
+most programs make few of most classes. Threads may replace a descriptor at the same time: the results are equal.
 
 A class without slots may inherit fields from bases that are made here, as configurations of services do. Its
 annotations are text (`from __future__ import annotations`); those that are `ClassVar` are no fields, and the fields
@@ -30,8 +30,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from functools import partial
 from operator import attrgetter
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -158,6 +158,7 @@ class _MadeByFactory:
 
 
 _MADE: Final = _MadeByFactory()
+_MISSING: Final = object()
 
 
 class _Record:
@@ -283,41 +284,45 @@ class _Init:
         self._made = 0
 
     def __get__(self, instance: object, owner: type) -> Callable[..., None]:
-        # `owner` may be a subclass, with an `__init__` of its own that calls this one. `inspect` of 3.13 passes `type`.
-        if self._made < _FEW and isinstance(instance, self._record.cls):
-            self._made += 1
-            return partial(_make, self._record, instance)
-        init = _compiled_init(self._record)
-        return init if instance is None else init.__get__(instance)  # type: ignore[no-any-return]
+        return self.__wrapped__ if instance is None else MethodType(self, instance)
+
+    def __call__(self, instance: object, /, *args: Any, **named: Any) -> None:
+        self._made += 1
+        values = dict(zip(self._record.by_position, args, strict=False)) | named
+        is_valid = len(values) == len(args) + len(named) and _suffice(self._record, values)
+        if is_valid and self._made <= _FEW:
+            _make(self._record, instance, values)
+        else:  # the compiled function also raises the errors of wrong arguments
+            self.__wrapped__(instance, *args, **named)
+
+    @property
+    def __wrapped__(self) -> Callable[..., None]:
+        """The compiled function, which takes the place of this object. `inspect` looks for it by this name."""
+        init: Callable[..., None] = _init(self._record)
+        self._record.cls.__init__ = init  # type: ignore[misc]
+        return init
 
 
-def _make(record: _Record, instance: object, /, *args: Any, **named: Any) -> None:
-    """Does what the compiled `__init__` of a class does. That one raises the errors of wrong arguments."""
+def _make(record: _Record, instance: Any, values: dict[str, Any]) -> None:
+    """Does what the compiled `__init__` of a class does.
+
+    Arguments:
+        values: the arguments, by the names of their fields.
+    """
     assign = object.__setattr__ if record.frozen else setattr
-    values = dict(zip(record.by_position, args, strict=False)) | named
-    if len(values) != len(args) + len(named) or not _suffice(record, values):
-        _compiled_init(record)(instance, *args, **named)
-        return
     for name in record.names:
-        if name in values:
-            assign(instance, name, values[name])
-        elif name in record.factories:
-            assign(instance, name, record.factories[name]())
-        elif name in record.defaults:
-            assign(instance, name, record.defaults[name])
+        value = values.get(name, record.defaults.get(name, _MISSING))
+        if value is _MADE:
+            value = record.factories[name]()
+        if value is not _MISSING:
+            assign(instance, name, value)
     if hasattr(record.cls, "__post_init__"):
-        instance.__post_init__()  # type: ignore[attr-defined]
+        instance.__post_init__()
 
 
 def _suffice(record: _Record, values: dict[str, Any]) -> bool:
     """Whether the arguments are fields, and no field without a default is missing."""
     return record.required <= values.keys() <= record.accepted
-
-
-def _compiled_init(record: _Record) -> Any:
-    init = _init(record)
-    record.cls.__init__ = init  # type: ignore[misc]
-    return init
 
 
 def _init(record: _Record) -> Any:
