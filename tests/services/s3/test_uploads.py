@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from entrepot import DeletionsFailed, Error, InvalidInput, NotFound, Operator, PermissionDenied, Unexpected, Upload
+from entrepot import ConfigInvalid, DeletionsFailed, Error, InvalidInput, Operator, PermissionDenied, Unexpected, Upload
 from entrepot.raw import Context
 from entrepot.raw.http import HttpRequest, HttpResponse
 from entrepot.services import S3
@@ -198,7 +198,7 @@ async def test_what_cannot_be_an_age_is_refused_before_anything_is_sent() -> Non
     assert transport.requests == []
 
 
-@pytest.mark.parametrize(("status", "kind"), [(403, PermissionDenied), (404, NotFound)])
+@pytest.mark.parametrize(("status", "kind"), [(403, PermissionDenied), (404, ConfigInvalid)])
 async def test_a_listing_that_is_refused_aborts_nothing(status: int, kind: type[Error]) -> None:
     op, transport = script(reply(status))
     with pytest.raises(kind):

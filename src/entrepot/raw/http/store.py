@@ -1,5 +1,7 @@
 """An accessor over any HTTP object store. A dialect builds its requests and reads its responses."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Final, Generic
 
@@ -46,6 +48,19 @@ _FILE, _DIRECTORY = EntryMode.FILE, EntryMode.DIR
 _NO_LISTING: Final = (
     "there is nothing at this endpoint that can be listed: check the endpoint, and the name of the bucket"
 )
+
+
+@contextmanager
+def explained_listing() -> Iterator[None]:
+    """For a request that lists what has a prefix, which may be nothing: what is not found is the place of all keys.
+
+    Raises:
+        ConfigInvalid: in place of NotFound.
+    """
+    try:
+        yield
+    except NotFound as error:
+        raise ConfigInvalid(_NO_LISTING, context=error.context) from error
 
 
 class HttpStore(Accessor, Generic[D]):
@@ -173,11 +188,8 @@ class HttpStore(Accessor, Generic[D]):
         return with_size(response, known.metadata.content_length)
 
     async def _page_of_keys(self, listing: ListRequests, token: str | None) -> oio.Page:
-        """A page of the keys with a prefix, of which there may be none: what is not found is the place of all keys."""
-        try:
+        with explained_listing():
             return await self._page(listing, token)
-        except NotFound as error:
-            raise ConfigInvalid(_NO_LISTING, context=error.context) from error
 
     async def _page(self, listing: ListRequests, token: str | None) -> oio.Page:
         return listing.page(*await self._client.call(listing.request(token)))

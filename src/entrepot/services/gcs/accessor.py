@@ -27,7 +27,7 @@ from entrepot.raw import (
 )
 from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.http.client import HttpClient
-from entrepot.raw.http.store import HttpStore
+from entrepot.raw.http.store import HttpStore, explained_listing
 from entrepot.raw.layered import Coro
 from entrepot.raw.runtime import Window
 from entrepot.types import Capability, Scheme
@@ -211,7 +211,8 @@ class GcsAccessor(HttpStore[GcsCore]):
         return RpCopy(), Rewrite(self._client, there._client, there._key(source), self._key(target), args)  # noqa: SLF001 - of this class
 
     async def list_uploads(self, path: str, args: OpListUploads) -> RpListUploads:
-        response = await self._client.call(list_uploads(self._dialect, self._key(path), args.token))
+        with explained_listing():
+            response = await self._client.call(list_uploads(self._dialect, self._key(path), args.token))
         return listed_uploads(self.info.root, path, *response)
 
     async def abort_upload(self, path: str, args: OpAbortUpload) -> RpAbortUpload:

@@ -41,7 +41,7 @@ from entrepot.raw import (
 from entrepot.raw.effects import leaves_doubt
 from entrepot.raw.http.client import HttpClient
 from entrepot.raw.http.publication import object_exists
-from entrepot.raw.http.store import HttpStore
+from entrepot.raw.http.store import HttpStore, explained_listing
 from entrepot.raw.layered import Coro
 from entrepot.raw.runtime import Window
 from entrepot.types import BytesRange, Capability, Scheme
@@ -356,4 +356,6 @@ class S3Accessor(HttpStore[S3Core]):
 
     async def _uploads(self, path: str, args: OpListUploads, *, is_encoded: bool) -> RpListUploads:
         request = uploads.list_uploads(self._dialect, self._key(path), args.token, is_encoded=is_encoded)
-        return uploads.listed_uploads(self._dialect, self.info.root, path, *await self._client.call(request))
+        with explained_listing():
+            response = await self._client.call(request)
+        return uploads.listed_uploads(self._dialect, self.info.root, path, *response)
