@@ -16,6 +16,7 @@ import aioftp
 
 from entrepot.errors import Error, Timeout, Unexpected
 from entrepot.raw.pool import has_unread
+from entrepot.raw.runtime.cut_off import cut_off
 
 from .replies import Reply, refusal
 
@@ -78,13 +79,13 @@ class FtpSession:
 
     def close(self) -> None:
         if self._data is not None:
-            self._data.transport.abort()
+            cut_off(self._data.transport)
         self._is_closed = True
         try:
             control = self._client.stream
         except ConnectionError:  # it did not get as far as a connection
             return
-        control.writer.transport.abort()
+        cut_off(control.writer.transport)
 
     async def wait_closed(self) -> None:
         await self._runtime.sleep(0)
@@ -143,7 +144,7 @@ class FtpSession:
                 raise refusal(reply, command)
             self._is_busy = True
         except BaseException:
-            writer.transport.abort()
+            cut_off(writer.transport)
             raise
         return Transfer(self, reader, writer)
 
@@ -250,7 +251,7 @@ class Transfer:
     def cut(self) -> None:
         """Cuts the data connection. The session is not usable any more."""
         if not self._session.is_closed:
-            self._writer.transport.abort()
+            cut_off(self._writer.transport)
 
     async def abort(self, runtime: Runtime) -> None:
         """Cuts the data connection. The session stays usable if the server takes notice soon."""

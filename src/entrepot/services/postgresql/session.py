@@ -19,6 +19,7 @@ import asyncpg
 from entrepot.errors import Error
 from entrepot.raw.http.tls import Tls, TlsFiles
 from entrepot.raw.pool import Pool
+from entrepot.raw.runtime.cut_off import cut_off
 
 from .errors import translated
 
@@ -70,7 +71,7 @@ class PostgresqlSession:
 
     def close(self) -> None:
         self._connection.terminate()
-        self._transport.abort()  # asyncpg 0.30 leaves it open after a `close` that was cut short
+        cut_off(self._transport)  # asyncpg 0.30 leaves it open after a `close` that was cut short
 
     async def wait_closed(self) -> None:
         await self._runtime.sleep(0)

@@ -20,6 +20,7 @@ from redis.exceptions import ResponseError
 from entrepot.errors import Error
 from entrepot.raw.http.tls import Tls, TlsFiles
 from entrepot.raw.pool import Pool, has_unread
+from entrepot.raw.runtime.cut_off import cut_off
 
 from .errors import meaning_of, no_redis, translated
 
@@ -83,7 +84,7 @@ class RedisSession:
         return True
 
     def close(self) -> None:
-        self._transport.abort()  # else the rest of a command that nobody waits for is still sent, and takes effect
+        cut_off(self._transport)  # else the rest of a command that nobody waits for is still sent, and takes effect
         self._connection._close()  # noqa: SLF001 - the public way is a coroutine, and a loop that ends may not wait
 
     async def wait_closed(self) -> None:

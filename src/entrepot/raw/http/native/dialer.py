@@ -18,6 +18,7 @@ from entrepot.raw.http.failures import Failure, reason_of
 from entrepot.raw.http.origin import Address, Origin
 from entrepot.raw.http.tls import Tls, check_protocol
 from entrepot.raw.runtime.awake import AwakeTimeout
+from entrepot.raw.runtime.cut_off import cut_off
 
 from .connection import Connection
 from .names import Names
@@ -79,7 +80,7 @@ class Dialer:
             await tunnel.connect(origin)
             return await self._start_tls(tunnel.transport, make(), address.host)
         except BaseException:
-            tunnel.transport.abort()
+            cut_off(tunnel.transport)
             raise
 
     async def _open(
