@@ -218,10 +218,10 @@ async def test_if_match_is_of_the_generation_that_had_the_etag(op, server, size)
         await op.write("missing", b"x", if_match="*")
 
 
-async def test_a_listing_of_uploads_that_is_not_found_names_the_place(op, server):
+async def test_a_listing_of_uploads_that_is_not_found_names_the_place(parts, server):
     server.faults.append(Fault(lambda call: "uploads" in call.query, answer=Answer(404)))
     with pytest.raises(ConfigInvalid, match="the name of the bucket"):
-        await op.list_uploads()
+        await parts.list_uploads()
 
 
 async def test_an_aborted_upload_is_dropped(op, server):
