@@ -56,7 +56,7 @@ async def command(
     Without a place, the current directory is served. Ctrl-C ends it.
     """
     from entrepot.cli.serving.access import Access
-    from entrepot.cli.serving.server import load_assets, running, until_ended
+    from entrepot.cli.serving.server import end_of_serving, load_assets, running
     from entrepot.cli.serving.site import Rules, Site
 
     def report(path: str, error: Exception) -> None:
@@ -72,8 +72,9 @@ async def command(
     rules = Rules(title, access, max_upload, min_upload_rate or None, is_content_trusted=flags["is_content_trusted"])
     site = Site(operator, rules, report, await load_assets())
     async with running(site, host, port) as bound:
+        ended = end_of_serving()  # first, since whoever reads the announcement may end the server at once
         _announce(session, title, f"http://{f'[{host}]' if ':' in host else host}:{bound}/", token)
-        await until_ended()
+        await ended.wait()
 
 
 def _announce(session: Session, title: str, url: str, token: str | None) -> None:

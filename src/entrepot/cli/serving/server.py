@@ -138,10 +138,10 @@ class _Refusing(asyncio.Protocol):
         transport.close()
 
 
-async def until_ended() -> None:
-    """Waits for Ctrl-C or a request to terminate. Both are how a server ends, and not a failure."""
+def end_of_serving() -> asyncio.Event:
+    """An event that Ctrl-C or a request to terminate sets. Both are how a server ends, and not a failure."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
-    await ended.wait()
+    return ended
