@@ -117,7 +117,7 @@ async def response() -> AsyncIterator[Response]:
 @pytest.fixture
 def patient() -> Iterator[None]:
     """Threads that are in no hurry to give a socket back, and are waited for when their loan is ended."""
-    with patch.object(loan, "_PATIENCE", 200):
+    with patch.object(loan, "_PATIENCE", 200), patch.object(loan, "_LONGEST", 60.0):
         yield
 
 
@@ -202,7 +202,8 @@ async def test_a_thread_that_waits_in_vain_gives_the_socket_back_and_a_silent_se
 async def test_a_reader_sees_progress_however_slowly_content_keeps_arriving(response: Response) -> None:
     half = len(CONTENT) // 2
     await response.start(WITH_LENGTH)
-    await response.lend(half)
+    with patch.object(loan, "_LONGEST", 1.0):
+        await response.lend(half)
     for sent in range(half, half + 2000):
         response.peer.sendall(CONTENT[sent : sent + 1])
         await asyncio.sleep(0.001)
