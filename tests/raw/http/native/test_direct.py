@@ -15,10 +15,9 @@ import uvloop
 
 from entrepot.errors import Unexpected
 from entrepot.raw.http import HttpRequest
-from entrepot.raw.http.native import connection as connections
-from entrepot.raw.http.native import sending
-from entrepot.raw.http.native.connection import Connection
+from entrepot.raw.http.native import outgoing, sending
 from entrepot.raw.http.native.direct import MOST, DirectSocket, batches, divided, without_first
+from entrepot.raw.http.native.outgoing import Outgoing
 from entrepot.raw.http.native.transport import NativeTransport
 from entrepot.testing.scripted_server import HOLD, RESET, Answer, ScriptedServer, Take, whole_response
 from tests.sockets import respond_early, stream_sockets
@@ -108,7 +107,7 @@ async def test_a_head_that_the_system_has_not_taken_goes_before_the_content(
     transport: NativeTransport, store: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = iter([True, False])
-    monkeypatch.setattr(Connection, "can_send_directly", property(lambda _: next(answers)))
+    monkeypatch.setattr(Outgoing, "can_send_directly", property(lambda _: next(answers)))
     assert await put(transport, store, LARGE) == 200
     assert store.requests[0].content == LARGE
 
@@ -217,7 +216,7 @@ async def test_no_descriptor_left_for_the_content_is_an_error_and_ends_the_conne
         raise OSError(errno.EMFILE, "Too many open files")
 
     with monkeypatch.context() as patched, pytest.raises(Unexpected, match="Too many open files") as failed:
-        patched.setattr(connections, "DirectSocket", refuse)
+        patched.setattr(outgoing, "DirectSocket", refuse)
         await put(transport, store, LARGE)
     assert failed.value.is_temporary
     assert await put(transport, store, LARGE) == 200

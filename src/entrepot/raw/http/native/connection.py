@@ -28,9 +28,12 @@ receives from the socket in an exchange, and into what, is one of these:
 
 A loan ends before `_target` changes, before the exchange ends, and with the wait of the reader (`_end_loan`).
 
+Sending. The connection writes the start of a request. The rest of a long one is sent by a task of its own (`sending`),
+to `outgoing`, which knows how much the server has accepted and nothing of the response.
+
 Everything but a loan runs on the loop of the connection, in two tasks at most: the task of the request, which waits for
-the head and then reads the content, and the task that sends the rest of a long request (`sending`). If the task of the
-request is cancelled, the connection is cut off: an unfinished exchange is never resumed.
+the head and then reads the content, and the task that sends. If the task of the request is cancelled, the connection is
+cut off: an unfinished exchange is never resumed.
 
 Time: see `sweep`. The connection is active when the exchange starts, when the server has accepted all of the request,
 when the head is complete, and with every byte of content. A head or a trailer that arrives byte by byte, or endless
@@ -44,14 +47,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from entrepot.raw.http import failures
 from entrepot.raw.http.wire.exchange import State
 from entrepot.raw.http.wire.framing import MalformedResponse
-from entrepot.raw.http.wire.sockets import readability, receive, reset_at_close, unacknowledged
+from entrepot.raw.http.wire.sockets import readability, receive, reset_at_close
 from entrepot.raw.runtime.running import may_run_within_itself
 
 from .breaks import GIVEN_UP, LOST, RESET, Break, of_end, of_malformed
-from .direct import Direct, DirectSocket, is_possible
 from .flow import FULL, Flow, is_worthwhile
 from .loan import LEAST, Lender, Loan
 from .outbox import Outbox
+from .outgoing import Outgoing, descriptor_of
 from .stream import ResponseStream
 from .tls_channel import TlsChannel
 
@@ -112,19 +115,16 @@ class Connection(asyncio.BufferedProtocol):
         idle_timeout: for how many seconds the server may be silent; None is without limit.
         is_active: whether something happened since the last look.
         key: the key under which the pool keeps it.
+        outgoing: what it sends, from `connection_made` on.
     """
 
     __slots__ = (
         "_channel",
         "_closed",
-        "_drained",
         "_flow",
-        "_handed",
         "_has_tls_of_loop",
-        "_is_lost",
         "_is_paused",
         "_is_waking",
-        "_is_writing_paused",
         "_loan",
         "_own_error",
         "_owner",
@@ -132,7 +132,6 @@ class Connection(asyncio.BufferedProtocol):
         "_request",
         "_scratch",
         "_stream",
-        "_taken",
         "_target",
         "_wire",
         "active_at",
@@ -140,6 +139,7 @@ class Connection(asyncio.BufferedProtocol):
         "idle_timeout",
         "is_active",
         "key",
+        "outgoing",
     )
 
     _wire: Any  # asyncio.Transport, whose methods the event loops implement with different classes
@@ -151,14 +151,12 @@ class Connection(asyncio.BufferedProtocol):
         self._target: memoryview | None = None
         self._poll: Callable[[int], Sequence[object]] | None = None
         self._closed: asyncio.Future[None] | None = None
-        self._drained: asyncio.Future[None] | None = None
         self._request: bytes | None = None  # what waits to be sent, in an exchange
         self._own_error: Exception | None = None
         self._channel: TlsChannel | None = None
         self._flow: Flow | None = None  # what the event loop calls in place of this, while content flows
         self._loan: Loan | None = None  # what receives in place of the event loop
-        self._handed = self._taken = 0
-        self._has_tls_of_loop = self._is_lost = self._is_paused = self._is_waking = self._is_writing_paused = False
+        self._has_tls_of_loop = self._is_paused = self._is_waking = False
         self._wire = None
         self.active_at = 0.0
         self.has_served = False
@@ -172,6 +170,7 @@ class Connection(asyncio.BufferedProtocol):
         self._wire = transport
         self._channel = transport if isinstance(transport, TlsChannel) else None
         self._has_tls_of_loop = transport.get_extra_info("ssl_object") is not None
+        self.outgoing = Outgoing(self._owner.loop, transport)
         self._owner.note_made(self)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
@@ -196,20 +195,18 @@ class Connection(asyncio.BufferedProtocol):
             self._reset()
 
     def pause_writing(self) -> None:
-        self._is_writing_paused = True
+        self.outgoing.pause()
 
     def resume_writing(self) -> None:
-        self._is_writing_paused = False
-        self._wake_sender()
+        self.outgoing.resume()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._end_loan()
         stream = self._stream
-        if stream is not None and exc is not None and self._handed and stream.head is None:
+        if stream is not None and exc is not None and self.outgoing.handed and stream.head is None:
             self._receive_rest()
         exc = exc or self._own_error
-        self._is_lost = True
-        self._wake_sender()
+        self.outgoing.end()
         self._owner.note_lost(self)
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
@@ -244,7 +241,7 @@ class Connection(asyncio.BufferedProtocol):
             if stream.head is None:
                 return
             self.has_served = self.is_active = True
-            if self._handed:
+            if self.outgoing.handed:
                 self._check_accepted(stream)
         if content:
             self.is_active = True
@@ -298,8 +295,8 @@ class Connection(asyncio.BufferedProtocol):
         The system of the server accepts short content whether the server reads it or not. So it is enough that ours
         has accepted it, which takes no system call to find out, unless the server refuses it and may close.
         """
-        is_certain = self._handed <= SHORT and not stream.is_refused
-        if self._wire.get_write_buffer_size() if is_certain else self._unsent():
+        is_certain = self.outgoing.handed <= SHORT and not stream.is_refused
+        if self._wire.get_write_buffer_size() if is_certain else self.outgoing.unsent():
             stream.forbid_reuse()
 
     def _receive_into_target(self, stream: ResponseStream, target: memoryview, size: int) -> None:
@@ -366,7 +363,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._has_tls:
             return
         with suppress(OSError):
-            while (stream := self._stream) is not None and (data := receive(self._descriptor())):
+            while (stream := self._stream) is not None and (data := receive(descriptor_of(self._wire))):
                 self._receive(stream, data)
 
     def _pause(self) -> None:
@@ -407,8 +404,9 @@ class Connection(asyncio.BufferedProtocol):
         stream.connection = self
         self.idle_timeout = idle_timeout
         self.is_active = True
-        self._handed = content
-        self._taken = 0
+        outgoing = self.outgoing
+        outgoing.handed = content
+        outgoing.taken = 0
         if self._wire.is_closing():
             self._break(LOST)
         elif outbox is None:
@@ -433,78 +431,6 @@ class Connection(asyncio.BufferedProtocol):
             if not isinstance(error, Exception):
                 raise
 
-    def note_content(self, size: int) -> None:
-        """Records that `size` bytes of content are handed to the connection now."""
-        self._handed += size
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Hands bytes to the connection, which may buffer them.
-
-        Raises:
-            OSError: the connection is closed.
-        """
-        self._check_open()
-        self._wire.write(data)
-
-    @property
-    def is_writing_paused(self) -> bool:
-        """Whether the connection accepts no more bytes now."""
-        return self._is_writing_paused
-
-    async def drain(self) -> None:
-        """Waits until the connection accepts more.
-
-        Raises:
-            OSError: the connection is closed.
-        """
-        if self._is_writing_paused and not self._is_lost:
-            self._drained = self._owner.loop.create_future()
-            await self._drained
-        if self._is_lost:
-            raise ConnectionResetError("the connection is closed")
-
-    def _wake_sender(self) -> None:
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
-
-    @property
-    def can_send_directly(self) -> bool:
-        """Whether content can be sent by `direct_socket` now."""
-        if self._wire.is_closing() or self._wire.get_write_buffer_size():
-            return False
-        return self._channel is not None or (not self._has_tls_of_loop and is_possible(self._owner.loop))
-
-    def direct_socket(self) -> Direct:
-        """What sends content without a copy: a second descriptor of the socket, or the channel with TLS.
-
-        Raises:
-            OSError: the connection is closed, or there are too many open files.
-        """
-        self._check_open()
-        if self._channel is not None:
-            return self._channel
-        return DirectSocket(self._owner.loop, self._wire.get_extra_info("socket"))
-
-    def send(self, direct: Direct, batch: "Sequence[memoryview]") -> int:
-        """Sends as many bytes of content as the system takes now. Returns their number.
-
-        Raises:
-            OSError: the connection is closed.
-        """
-        self._check_open()
-        sent = direct.send(batch)
-        self._handed += sent
-        return sent
-
-    async def writable(self, direct: Direct) -> None:
-        """Waits until the system takes more, or the connection has ended."""
-        self._drained = self._owner.loop.create_future()
-        direct.call_when_writable(self._wake_sender)
-        try:
-            await self._drained
-        finally:
-            direct.stop_calling()
-
     def fail_sending(self, error: OSError) -> None:
         """Ends the connection after an error of `send`, as the event loop does after an error of its own.
 
@@ -516,14 +442,10 @@ class Connection(asyncio.BufferedProtocol):
             self._own_error = error
             self._wire.abort()
 
-    def _check_open(self) -> None:
-        if self._wire.is_closing():
-            raise ConnectionResetError("the connection is closed")
-
     def note_accepted(self) -> None:
         """Records that all content was handed to the connection and accepted by it."""
         self.is_active = True
-        self._taken = self._handed - self._unsent()
+        self.outgoing.note_taken(self.outgoing.unsent())
 
     def receive_into(self, stream: ResponseStream, buffer: memoryview) -> None:
         """Lets the connection receive content directly into a buffer, as far as content is certain to follow."""
@@ -558,7 +480,7 @@ class Connection(asyncio.BufferedProtocol):
         """
         if self._stream is not stream or stream.is_uploading:
             return
-        if self._is_paused and not self._is_lost:
+        if self._is_paused and not self.outgoing.has_ended:
             self._resume()
             self._owner.loop.call_soon(self._finish, stream)
         elif is_full and self._has_tls_of_loop:
@@ -580,7 +502,7 @@ class Connection(asyncio.BufferedProtocol):
         if stream is None:
             self._wire.abort()
             return
-        if stream.is_sending or self._unsent():
+        if stream.is_sending or self.outgoing.unsent():
             self._reset()
         stream.fail(LOST if broken.is_loss and self._request is not None else broken)
         self._release(stream)
@@ -634,7 +556,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _new_poll(self) -> "Callable[[int], Sequence[object]]":
         """Returns what waits for some milliseconds until the socket has received something, and says whether it has."""
-        poll = readability(self._descriptor())
+        poll = readability(descriptor_of(self._wire))
         self._poll = _see_nothing if poll is None else poll.poll
         return self._poll
 
@@ -651,9 +573,9 @@ class Connection(asyncio.BufferedProtocol):
 
         A loop that was blocked may not have seen bytes that have arrived: the next look decides.
         """
-        unsent = self._unsent()
-        if self._handed - unsent > self._taken:
-            self._taken = self._handed - unsent
+        unsent = self.outgoing.unsent()
+        if self.outgoing.has_taken_more(unsent):
+            self.outgoing.note_taken(unsent)
             self.is_active = True
         elif not self.has_news():
             self._break(Break(failures.SENDING_STALLED if unsent else failures.SERVER_SILENT))
@@ -691,21 +613,9 @@ class Connection(asyncio.BufferedProtocol):
         """A future that is done once the connection has ended."""
         if self._closed is None:
             self._closed = self._owner.loop.create_future()
-            if self._is_lost:
+            if self.outgoing.has_ended:
                 self._closed.set_result(None)
         return self._closed
-
-    def _unsent(self) -> int:
-        """How many bytes the server has not acknowledged yet, as far as the system reports it."""
-        if not self._handed or self._wire.is_closing():
-            return 0
-        size: int = self._wire.get_write_buffer_size()
-        return size + unacknowledged(self._descriptor())
-
-    def _descriptor(self) -> int:
-        """Looked up each time: the connection may be closed in between, and another one have its descriptor."""
-        descriptor: int = self._wire.get_extra_info("socket").fileno()
-        return descriptor
 
 
 def _see_nothing(milliseconds: int) -> tuple[()]:

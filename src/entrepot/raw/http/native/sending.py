@@ -39,13 +39,13 @@ def start(
     The task also waits until the connection has accepted enough of it. None if there is nothing to wait for.
     """
     left = sum(memoryview(piece).nbytes for piece in content)
-    if left > PIECE and connection.can_send_directly:
+    if left > PIECE and connection.outgoing.can_send_directly:
         beginning, rest = divided(content, _WITH_HEAD)
         left -= len(beginning)
         _note_left(stream, left)
         connection.start(stream, head + beginning, content=len(beginning), idle_timeout=idle_timeout)
         stream.is_uploading = True
-        if connection.can_send_directly:  # the system took all of it
+        if connection.outgoing.can_send_directly:  # the system took all of it
             return stream.loop.create_task(_send_directly(connection, stream, rest, left))
         return stream.loop.create_task(_send_rest(connection, stream, cut(rest), left))
     pieces = cut(content)
@@ -53,7 +53,7 @@ def start(
     left -= len(first)
     _note_left(stream, left)
     connection.start(stream, b"".join((head, first)), content=len(first), idle_timeout=idle_timeout)
-    if not left and not connection.is_writing_paused:
+    if not left and not connection.outgoing.is_paused:
         return None
     stream.is_uploading = True
     return stream.loop.create_task(_send_rest(connection, stream, pieces, left))
@@ -90,15 +90,14 @@ async def send_rest(
         left: how many bytes they have in total.
     """
     for piece in pieces:
-        await connection.drain()
+        await connection.outgoing.drain()
         await _turn_of_the_loop(connection)
         if stream.is_refused:
             return
         left -= len(piece)
         _note_left(stream, left)
-        connection.note_content(len(piece))
-        connection.write(piece)
-    await connection.drain()
+        connection.outgoing.write(piece)
+    await connection.outgoing.drain()
     connection.note_accepted()
 
 
@@ -107,7 +106,7 @@ async def _send_directly(
 ) -> None:
     """Sends content to the socket itself. An error ends the connection, as an error of the event loop does."""
     try:
-        with connection.direct_socket() as direct:
+        with connection.outgoing.direct_socket() as direct:
             await send_directly(connection, stream, direct, content, left)
     except OSError as error:
         connection.fail_sending(error)
@@ -137,12 +136,12 @@ async def send_directly(
         while batch:
             if stream.is_refused:
                 return
-            sent = connection.send(direct, batch)
+            sent = connection.outgoing.send(direct, batch)
             left -= sent
             _note_left(stream, left)
             batch = without_first(batch, sent)
             if batch:
-                await connection.writable(direct)
+                await connection.outgoing.writable(direct)
     connection.note_accepted()
 
 
