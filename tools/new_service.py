@@ -3,8 +3,8 @@
     make new-service NAME=duck
 
 The templates in `tools/service_templates/` become the service in `src/entrepot/services/duck/` and its tests in
-`tests/services/duck/`. Then `tools/generate_services.py` adds the service to the registry, to `Scheme` and to the
-table in the README. Replace the table in `core.py` by the calls of your storage.
+`tests/services/duck/`. Then `tools/generate_services.py` adds the service to the registry, to `Scheme`, to the
+protocols of fsspec and to the tables of the docs. What is left to do by hand is printed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ The service works over a table in memory. Next:
   3. {service}/accessor.py: the capability, and the operations that the storage has
   4. {service}/behavior.py: the server that the behaviour suite runs on, and what it lacks
   5. python tools/generate_services.py, after each change of a declaration
-  6. CHANGELOG.md: a line
+  6. docs/README.md: its name in the table "Storages", in the row of its kind
+  7. CHANGELOG.md: a line
 
 Run its tests:  make test ARGS="--no-cov -k {name} tests/behavior/test_suite.py tests/services/{name}"
 """
