@@ -39,6 +39,8 @@ from entrepot.testing import NO_FAULTS, Fault, FaultPlan, FaultProxy, FaultScrip
 from tests.certificates import write_certificates
 
 NAMES = (f"t{number}" for number in itertools.count())
+WAITING = "SELECT pid FROM pg_locks WHERE NOT granted"
+"""The process that waits for a lock, if there is one. `pg_stat_activity` would stay the same within a transaction."""
 
 
 def config(server: PostgresqlServer, **options: Any) -> Postgresql:
@@ -224,7 +226,8 @@ async def test_a_call_that_runs_ends_after_the_operator_was_closed(postgresql_se
     async with other.transaction():
         await other.execute(f"LOCK TABLE {made.table}")
         reading = asyncio.ensure_future(op.read("a"))
-        await asyncio.sleep(0.05)
+        while not await other.fetchval(WAITING):
+            await asyncio.sleep(0.01)
         await op.close()
     assert await reading == b"1"
     await other.close()
@@ -239,7 +242,8 @@ def test_a_loop_that_ends_cuts_calls_that_run(postgresql_server: PostgresqlServe
         other = await asyncpg.connect(made.dsn, user=made.username)
         await other.execute(f"BEGIN; LOCK TABLE {made.table}")
         left.append(asyncio.ensure_future(op.read("a")))
-        await asyncio.sleep(0.05)
+        while not await other.fetchval(WAITING):
+            await asyncio.sleep(0.01)
         other.terminate()
 
     left = list[asyncio.Task[bytes]]()
@@ -305,8 +309,8 @@ async def test_a_server_that_hangs_in_a_transaction_is_left_soon(
     async with other.transaction():
         await other.execute(f"LOCK TABLE {made.table}")
         renaming = asyncio.ensure_future(op.rename("a", "b"))
-        await asyncio.sleep(0.1)
-        process = await other.fetchval("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        while not (process := await other.fetchval(WAITING)):
+            await asyncio.sleep(0.01)
         os.kill(process, signal.SIGSTOP)
         try:
             done, _ = await asyncio.wait([renaming], timeout=20)
