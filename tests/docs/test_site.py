@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from entrepot import Capability, Operator, errors
+from entrepot import Capability, Operator, errors, layers
 from entrepot.services import Memory
 from tests.docs.markdown import PROJECT, SOURCES, blocks, table
 from tools.generate_services import services
@@ -83,6 +83,11 @@ def test_the_table_of_a_service_says_what_its_capability_says() -> None:
 def test_the_page_of_a_service_names_the_servers_that_it_runs_on() -> None:
     assert "`seaweedfs`" in PAGES["services/s3.md"].partition("## What it is tested on")[2]
     assert "The behaviour suite runs on it." in PAGES["services/memory.md"]
+
+
+def test_every_layer_that_users_add_has_a_page() -> None:
+    modules = {name: getattr(layers, name).__module__ for name in layers.__all__ if name.endswith("Layer")}
+    assert {name for name, module in modules.items() if ".always." not in module} == set(layer_sections())
 
 
 @pytest.mark.parametrize("name", layer_sections())
