@@ -334,3 +334,19 @@ async def test_an_object_that_changes_between_requests_is_noticed(op: Operator, 
         await reader.seek(200_000)
         with pytest.raises(ConditionNotMatch):
             await reader.read(10)
+
+
+async def test_what_is_refused_without_credentials_is_one_object(server: ScriptedServer) -> None:
+    op = Operator(Http(server.endpoint))
+    server.script = lambda _: [raw_response("401 Unauthorized", "Content-Length: 0")]
+    for call in (op.read("a"), op.stat("a")):
+        with pytest.raises(PermissionDenied) as caught:
+            await call
+        assert not caught.value.refuses_credentials
+    with pytest.raises(PermissionDenied) as caught:
+        await Operator(Http(server.endpoint, token="wrong")).read("a")
+    assert caught.value.refuses_credentials
+    server.script = lambda _: [raw_response("407 Proxy Authentication Required", "Content-Length: 0")]
+    with pytest.raises(PermissionDenied) as caught:
+        await op.read("a")
+    assert caught.value.refuses_credentials

@@ -18,11 +18,12 @@ from entrepot import (
     Operator,
     PermissionDenied,
     StorageFull,
+    TransfersFailed,
     Unexpected,
     Unsupported,
 )
 from entrepot.errors import ObjectExists
-from entrepot.services import Webdav
+from entrepot.services import Memory, Webdav
 from entrepot.services.webdav.behavior import config_for
 from entrepot.testing import (
     FORWARD,
@@ -682,3 +683,30 @@ async def test_a_target_that_is_deleted_while_it_is_replaced_is_looked_at_again(
     if method != "write":
         with pytest.raises(NotFound):
             await (op.copy if method == "copy" else op.rename)("missing", "target")
+
+
+async def test_reads_without_credentials_are_refused_for_one_object_and_writes_for_all() -> None:
+    with ScriptedServer(lambda _: [raw_response("401 Unauthorized", "Content-Length: 0")]) as server:
+        for config in (Webdav(server.endpoint), Webdav(server.endpoint, token="wrong")):
+            op = Operator(config)
+            for call, is_read in ((op.read("a"), True), (op.write("a", b"1"), False)):
+                with pytest.raises(PermissionDenied) as caught:
+                    await call
+                assert caught.value.refuses_credentials == (config.token is not None or not is_read)
+            await op.close()
+
+
+async def test_a_tree_with_protected_files_is_copied_without_them() -> None:
+    def script(asked: ReceivedRequest) -> Answer:
+        if asked.method == "PROPFIND":
+            file = "<prop><resourcetype/><getcontentlength>1</getcontentlength></prop><status>HTTP/1.1 200 OK</status>"
+            return [multistatus(*((f"/d/{number:02}", file) for number in range(40)))]
+        if int(asked.target[-2:]) < 20:
+            return [raw_response("401 Unauthorized", "Content-Length: 0")]
+        return [whole_response(b"1")]
+
+    target = Operator(Memory())
+    with ScriptedServer(script) as server, pytest.raises(TransfersFailed) as failed:
+        await Operator(Webdav(server.endpoint)).copy_tree(target, "d/", "/")
+    report = failed.value.report
+    assert (report.copied, len(failed.value.failures), report.untried) == (20, 20, 0)

@@ -11,7 +11,7 @@ from entrepot.types import PresignedRequest
 
 from .correction import Correction, Refusal, corrected
 from .dialect import Dialect, ObjectArgs
-from .errors import read_error_body
+from .errors import read_error_body, spare_credentials
 from .failures import ONLY_TLS, is_of_tls_port, with_hint_of_tls
 from .form import Form
 from .reader import RANGE_STATUSES
@@ -190,6 +190,8 @@ class HttpClient(Generic[D]):
                 if is_of_tls_port(response.status, content):
                     raise ONLY_TLS.error()
                 error = self.dialect.error(response.status, response.headers, content, args)
+                if self._signer.is_anonymous and not self._headers:
+                    error = spare_credentials(error, sent.method, response.status)
                 raise signer.explain(with_hint_of_tls(error, sent), sent)
             request, used = again
             left = tuple(correction for correction in left if correction is not used)

@@ -60,12 +60,18 @@ def refused_credentials(message: str) -> Meaning:
     return Meaning(PermissionDenied, message, refuses_credentials=True)
 
 
+_READS: Final = frozenset({"GET", "HEAD"})
+"""The methods that read one object. A PROPFIND comes before writes too."""
+_PROXY_STATUS: Final = 407
+
 _MEANINGS: Final = {
     304: Meaning(ConditionNotMatch, "the condition does not hold"),
     401: refused_credentials("the server wants other credentials"),
     403: Meaning(PermissionDenied, "the server refuses"),
     404: Meaning(NotFound, "there is no such object"),
-    407: refused_credentials("the proxy requires other credentials: set them in the URL of the proxy variable"),
+    _PROXY_STATUS: refused_credentials(
+        "the proxy requires other credentials: set them in the URL of the proxy variable"
+    ),
     408: Meaning(Unexpected, "the server waited too long for the request", True),
     410: Meaning(NotFound, "there is no such object any more"),
     412: Meaning(ConditionNotMatch, "the condition does not hold"),
@@ -87,6 +93,17 @@ def status_error(status: int, headers: HttpHeaders) -> Error:
     if meaning is None:
         meaning = Meaning(Unexpected, "the server sent a response that was not expected")
     return meaning.error().add_context(status=status, **retry_context(headers))
+
+
+def spare_credentials(error: Error, method: str, status: int) -> Error:
+    """Notes that a request was sent without credentials. Returns the error.
+
+    A refused read is then of one object, since others may be public. A refused write is not: it is the storage that
+    wants credentials of writers. A proxy refuses its own credentials, which every request has.
+    """
+    if isinstance(error, PermissionDenied) and method in _READS and status != _PROXY_STATUS:
+        error.refuses_credentials = False
+    return error
 
 
 def retry_context(headers: HttpHeaders) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from entrepot.errors import IsADirectory, Unsupported
 from entrepot.raw import Accessor, AccessorInfo, OpPresign, OpRead, OpStat, RpPresign, RpRead, RpStat, WholeRead
 from entrepot.raw.conditions import is_conditional
 from entrepot.raw.http.conditions import check_honoured
-from entrepot.raw.http.errors import read_error_body, status_error
+from entrepot.raw.http.errors import read_error_body, spare_credentials, status_error
 from entrepot.raw.http.failures import BAD_REQUEST, ONLY_TLS, is_of_tls_port, with_hint_of_tls
 from entrepot.raw.http.headers import parse_length
 from entrepot.raw.http.reader import CONTENT_STATUSES, RANGE_STATUSES, HttpReader, stated_content
@@ -139,4 +139,7 @@ class HttpAccessor(Accessor):
         if response.status == BAD_REQUEST and is_of_tls_port(BAD_REQUEST, await read_error_body(response)):
             raise ONLY_TLS.error()
         await response.body.close()
-        raise with_hint_of_tls(status_error(response.status, response.headers), request)
+        error = status_error(response.status, response.headers)
+        if self._site.is_open:
+            error = spare_credentials(error, request.method, response.status)
+        raise with_hint_of_tls(error, request)
