@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from entrepot import Operator
+from entrepot.cli.refusals import MOST
+from entrepot.facade import refusals
 from entrepot.testing import S3Server
 from tests.conftest import s3_config
 
@@ -129,6 +131,37 @@ def test_wrong_credentials_are_not_tried_on_each_file_of_a_tree(bucket: Bucket, 
         assert summary.endswith(f"{len(failures)} failed")
     assert len(os.listdir(bucket.cwd / "up")) == 100  # noqa: PTH208
     assert bucket.content() == {}
+
+
+@pytest.mark.parametrize("verb", ["cp", "mv"])
+@pytest.mark.parametrize("has_wildcard", [True, False])
+def test_wrong_credentials_are_not_tried_on_each_of_many_places(bucket: Bucket, verb: str, has_wildcard: bool) -> None:
+    (bucket.cwd / "up").mkdir()
+    names = [f"up/{number:02}" for number in range(30)]
+    for name in names:
+        (bucket.cwd / name).touch()
+    sources = ["up/*"] if has_wildcard else names
+    done = bucket.run(verb, *sources, f"{bucket.uri}d/", AWS_SECRET_ACCESS_KEY="wrong")
+    *failures, untried = done.err.splitlines()
+    assert (done.code, len(failures)) == (4, MOST)
+    assert all("does not accept these credentials" in failure for failure in failures)
+    assert untried == f"entrepot: {verb}: the other places were not tried: the credentials are refused"
+    assert len(os.listdir(bucket.cwd / "up")) == 30  # noqa: PTH208
+
+
+@pytest.mark.parametrize("verb", ["cat", "head"])
+def test_wrong_credentials_are_not_tried_on_each_word(bucket: Bucket, verb: str) -> None:
+    (bucket.cwd / "here").write_text("1\n2")
+    words = [f"{bucket.uri}{number:02}" for number in range(12)]
+    done = bucket.run(verb, *words, "here", *words, AWS_SECRET_ACCESS_KEY="wrong")
+    *failures, last = done.err.splitlines()
+    assert (done.code, len(failures)) == (4, MOST)
+    assert last.endswith("the other places were not tried: the credentials are refused")
+    assert "1" in done.out  # another storage is still tried
+
+
+def test_a_command_stops_where_a_tree_does() -> None:
+    assert MOST == refusals.MOST
 
 
 def test_ctrl_c_leaves_no_half_file_and_no_upload(bucket: Bucket) -> None:

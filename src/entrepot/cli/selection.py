@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -64,6 +65,9 @@ async def expanded(
 ) -> AsyncGenerator[Place, None]:
     """Yields the places of words, those of a pattern one by one. A word that fails is reported, and the others go on.
 
+    The caller handles each place before the next one, and reports what fails. After some refusals of the credentials in
+    a row, the other places in the same storage are left out, and a pattern is not listed further.
+
     Arguments:
         session: reports.
         words: the words.
@@ -73,14 +77,23 @@ async def expanded(
     places = [session.find(word) for word in words]
     session.check_values()
     for place in places:
-        if is_raw or not place.is_pattern:
-            yield place
-            continue
+        is_pattern = place.is_pattern and not is_raw
+        meant = matches(session, place, directories=directories) if is_pattern else _alone(place)
         try:
-            async for match in matches(session, place, directories=directories):
-                yield match
+            async with aclosing(meant) as found:
+                async for match in found:
+                    if session.refusals.are_final(place.operator):
+                        session.leave_out()
+                        break
+                    session.refusals.begin()
+                    yield match
+                    session.refusals.end(place.operator)
         except Error as error:
             session.fail(place.name, error)
+
+
+async def _alone(place: Place) -> AsyncGenerator[Place, None]:
+    yield place
 
 
 async def matches(session: Session, pattern: Place, *, directories: bool = False) -> AsyncGenerator[Place, None]:

@@ -19,6 +19,7 @@ from .configuration import Remotes, default_path
 from .exit_codes import DONE, USAGE, code_of, is_missing_package, line_of, worst
 from .output import Output, warn
 from .places import Place, Places, is_standard, without_secrets
+from .refusals import Refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Session:
         guesses_types: whether objects get a media type by their names, in storages that keep one. It applies to the
             places that are found later.
         output: the standard output.
+        refusals: the places for which the credentials were refused.
     """
 
     def __init__(self, verb: str, settings: Settings) -> None:
@@ -73,6 +75,8 @@ class Session:
         self.exit_code = DONE
         self.guesses_types = False
         self.output = Output(is_json=settings.is_json)
+        self.refusals = Refusals()
+        self._has_left_out = False
         self._operators: dict[str, Operator] = {}
         self._unused = set(settings.values)
         self._joined: set[str] = set()
@@ -131,6 +135,7 @@ class Session:
             target: the place of the copy, which is named if it has failed.
         """
         self.exit_code = worst(self.exit_code, code_of(error))
+        self.refusals.latest = error
         if isinstance(error, TransfersFailed | DeletionsFailed):
             for failure in error.failures:
                 self._warn(name_of(failure.path) if failure.path else place, failure, target)
@@ -146,6 +151,12 @@ class Session:
     def warn(self, text: str) -> None:
         """Says what else is wrong beside the errors of places."""
         warn(f"entrepot: {self.verb}: {text}")
+
+    def leave_out(self) -> None:
+        """Says that places are not tried, since the credentials are refused: once for all of them."""
+        if not self._has_left_out:
+            self._has_left_out = True
+            self.warn("the other places were not tried: the credentials are refused")
 
     def note(self, text: str) -> None:
         """Says something beside the results, to a person."""
