@@ -190,6 +190,41 @@ def test_attributes_and_updates() -> None:
         store.put("a", b"3", mode={"e_tag": first["e_tag"]})
 
 
+def test_names_of_headers_have_no_case() -> None:
+    store = ObspecStore(Operator(Memory()))
+    for name in ("content-type", "CONTENT-TYPE", "content_type"):
+        store.put("a", b"1", attributes={name: "text/plain", "colour": "red"})
+        with store.get("a") as result:
+            assert result.attributes == {"Content-Type": "text/plain", "colour": "red"}
+    with pytest.raises(exceptions.NotSupportedError):
+        store.put("a", b"1", attributes={"content-language": "en"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"options": {"if_mach": '"another"'}},
+        {"options": {"head": True, "if_mach": '"another"'}},
+        {"options": ["if_match"]},
+        {"options": {"range": {"offest": 1}}},
+        {"options": {"range": {"offset": 1, "suffix": 1}}},
+        {"options": {"range": {}}},
+        {"options": {"range": (1, 2, 3)}},
+        {"options": {"range": 5}},
+        {"mode": {"etag": '"another"'}},
+        {"mode": {"e_tag": None}},
+        {"mode": {"e_tag": '"another"', "if_match": '"another"'}},
+        {"mode": "creat"},
+    ],
+    ids=str,
+)
+def test_a_mistyped_key_is_refused_before_any_request(call: Sync, arguments: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):  # a request would find nothing at the path
+        call("get", "a", **arguments) if "options" in arguments else call("put", "a", b"1", **arguments)
+    with pytest.raises(exceptions.NotFoundError):
+        call("head", "a")
+
+
 async def test_a_result_is_a_source(operator: Operator) -> None:
     store = ObspecStore(operator)
     await store.put_async("a", b"12" * 100_000)

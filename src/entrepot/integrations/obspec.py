@@ -68,6 +68,9 @@ _ATTRIBUTES: Final = {
     "Cache-Control": "cache_control",
 }
 _CONDITIONS: Final = ("if_match", "if_none_match", "if_modified_since", "if_unmodified_since", "version")
+_GET_OPTIONS: Final = (*_CONDITIONS, "range", "head")
+_UPDATE_OPTIONS: Final = ("e_tag", "version")
+"""Those of an update: what `put` returned. The `e_tag` alone is the condition."""
 
 
 class ObspecStore:
@@ -97,24 +100,25 @@ class ObspecStore:
 
         Arguments:
             path: the object.
-            options: conditions, `range`, `version`, and `head` for no content. By default the whole object.
+            options: conditions, `range`, `version`, and `head` for no content. By default the whole object. An unknown
+                key is InvalidInput, before any I/O.
         """
         with _translated(options):
+            conditions, wanted = _conditions(options), _range_of(options)
             if (options or {}).get("head"):
-                return GetResult(path, BytesRange(), self._blocking.stat(path, **_conditions(options)), None, b"")
-            wanted = _range_of(options)
-            reader = self._blocking.reader(path, range=wanted, **_conditions(options))
+                return GetResult(path, BytesRange(), self._blocking.stat(path, **conditions), None, b"")
+            reader = self._blocking.reader(path, range=wanted, **conditions)
             first = reader.next() or b""
             return GetResult(path, wanted, reader.metadata(), reader, first)
 
     async def get_async(self, path: str, *, options: GetOptions | None = None) -> GetResultAsync:
         """Requests an object or a range of it. See `get`."""
         with _translated(options):
+            conditions, wanted = _conditions(options), _range_of(options)
             if (options or {}).get("head"):
-                metadata = await self._operator.stat(path, **_conditions(options))
+                metadata = await self._operator.stat(path, **conditions)
                 return GetResultAsync(path, BytesRange(), metadata, None, b"")
-            wanted = _range_of(options)
-            reader = await self._operator.reader(path, range=wanted, **_conditions(options))
+            reader = await self._operator.reader(path, range=wanted, **conditions)
             first = await reader.next() or b""
             return GetResultAsync(path, wanted, await reader.metadata(), reader, first)
 
@@ -232,8 +236,8 @@ class ObspecStore:
         Arguments:
             path: the object.
             file: the content: bytes or another buffer, a `pathlib.Path`, an open binary file, or an iterable of bytes.
-            attributes: headers to store (Content-Type, Content-Encoding, Content-Disposition, Cache-Control); other
-                names become user metadata.
+            attributes: headers to store (Content-Type, Content-Encoding, Content-Disposition, Cache-Control), in any
+                case; other names become user metadata.
             tags: not supported.
             mode: `"overwrite"`; `"create"`, which fails if the object exists; or a dictionary with the `e_tag` that the
                 object must have. By default `"overwrite"`.
@@ -485,7 +489,21 @@ def _asks_for_news(options: GetOptions | None) -> bool:
 
 def _conditions(options: GetOptions | None) -> dict[str, Any]:
     given: Mapping[str, Any] = options or {}
+    _check_names("options", given, _GET_OPTIONS)
     return {name: given[name] for name in _CONDITIONS if given.get(name) is not None}
+
+
+def _check_names(what: str, given: Any, known: Sequence[str]) -> None:
+    """Checks the keys of a dictionary: a condition whose name is mistyped would be none.
+
+    Raises:
+        InvalidInput: there is no such key, or it is not a dictionary.
+    """
+    if not isinstance(given, Mapping):
+        raise InvalidInput(f"{what} is a dictionary, not {type(given).__name__}")
+    for name in given:
+        if name not in known:
+            raise InvalidInput(f"{what} has no key {name!r}; the keys are {', '.join(known)}")
 
 
 def _range_of(options: GetOptions | None) -> BytesRange:
@@ -493,9 +511,12 @@ def _range_of(options: GetOptions | None) -> BytesRange:
     if wanted is None:
         return BytesRange()
     if isinstance(wanted, Mapping):
-        return BytesRange(wanted["offset"]) if "offset" in wanted else BytesRange(suffix=wanted["suffix"])
-    start, end = wanted
-    return _range(start, end, None)
+        _check_names("range", wanted, ("offset", "suffix"))
+        if len(wanted) == 1:
+            return BytesRange(wanted["offset"]) if "offset" in wanted else BytesRange(suffix=wanted["suffix"])
+    elif isinstance(wanted, Sequence) and len(wanted) == 2:
+        return _range(*wanted, None)
+    raise InvalidInput("a range is (start, end), or a dictionary with either the offset or the suffix")
 
 
 def _range(start: int, end: int | None, length: int | None) -> BytesRange:
@@ -570,11 +591,15 @@ def _put_options(
 
 
 def _attribute_options(attributes: Attributes | None) -> dict[str, Any]:
-    given = attributes or {}
-    if "Content-Language" in given:
-        raise Unsupported("Content-Language cannot be stored")
-    user = {name: value for name, value in given.items() if name not in _ATTRIBUTES}
-    headers = {_ATTRIBUTES[name]: value for name, value in given.items() if name in _ATTRIBUTES}
+    user, headers = dict[str, str](), dict[str, str]()
+    for name, value in (attributes or {}).items():
+        header = name.title().replace("_", "-")  # names of headers have no case
+        if header == "Content-Language":
+            raise Unsupported("Content-Language cannot be stored")
+        if header in _ATTRIBUTES:
+            headers[_ATTRIBUTES[header]] = value
+        else:
+            user[name] = value
     return headers | ({"user_metadata": user} if user else {})
 
 
@@ -583,8 +608,10 @@ def _mode(mode: PutMode | None) -> dict[str, Any]:
         return {}
     if mode == "create":
         return {"if_not_exists": True}
-    if isinstance(mode, Mapping) and mode.get("e_tag"):
-        return {"if_match": mode["e_tag"]}
+    if isinstance(mode, Mapping):
+        _check_names("mode", mode, _UPDATE_OPTIONS)
+        if mode.get("e_tag"):
+            return {"if_match": mode["e_tag"]}
     raise InvalidInput('mode is "overwrite", "create" or a dictionary with the e_tag that the object must have')
 
 
