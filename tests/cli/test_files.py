@@ -513,6 +513,10 @@ def test_a_remote_of_the_configuration_file(here: Path) -> None:
         (f'[remotes."{SECRET}"]\n[remotes."{SECRET}"]\n', "it is not valid TOML (at line 2, column 33)"),
         (f'[remotes.s]\nuri = "{SECRET}', "it is not valid TOML (at end of document)"),
         (f'[remotes.s]\nuri = "{SECRET}\xe9"\n', "it is not UTF-8"),
+        (
+            f'[remotse.s]\nuri = "{SECRET}"\n',
+            "it has no place for 'remotse': its tables are named such as [remotes.backup]",
+        ),
     ],
 )
 def test_a_configuration_file_that_cannot_be_parsed_is_located_and_not_repeated(

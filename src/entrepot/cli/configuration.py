@@ -92,7 +92,9 @@ class Remotes:
             reason = f"it is not valid TOML{_place_of(error)}"
         else:
             tables = content.get("remotes", {})
-            if not isinstance(tables, dict):
+            if others := content.keys() - {"remotes"}:
+                reason = f"it has no place for {min(others)!r}: its tables are named such as [remotes.backup]"
+            elif not isinstance(tables, dict):
                 reason = "`remotes` is not a table"
             elif unusable := [name for name in tables if not _NAME.fullmatch(name)]:
                 reason = f"{unusable[0]!r} is not a name of a remote, which has only letters, digits, - and _"
